@@ -1,0 +1,1 @@
+"""The product: everything the functions call. Imports no azure.functions."""

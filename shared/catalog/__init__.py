@@ -1,0 +1,1 @@
+"""The table of kinds: the product itself; the rest is plumbing for it."""

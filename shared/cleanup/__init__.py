@@ -1,0 +1,1 @@
+"""Stale models and idle compute: found, judged, removed."""

@@ -1,0 +1,1 @@
+"""Long work: recorded, followed, finished."""

@@ -1,0 +1,1 @@
+"""The one REST and token module."""

@@ -1,0 +1,98 @@
+"""The Azure clouds: their hosts, token audiences, and the list of hosts a bearer token may go to.
+
+Sources: the cloud endpoints that azure-cli and azure-identity publish, and "Configure inbound and outbound network
+traffic" of the Azure Machine Learning documentation for the ML host suffixes. Not here: sending anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from shared.rest import errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """One cloud. `token_suffixes` are the only hosts, besides ARM's, that ever see a bearer token of ours."""
+
+    name: str
+    arm: str
+    authority: str
+    ml_audience: str
+    token_suffixes: tuple[str, ...]
+    inference_suffix: str
+    storage_suffix: str
+
+    @property
+    def arm_scope(self) -> str:
+        """Scope of the token for ARM, e.g. `https://management.azure.com/.default`."""
+        return f"{self.arm}/.default"
+
+    @property
+    def ml_scope(self) -> str:
+        """Scope of the token for the Azure ML data plane, e.g. `https://ml.azure.com/.default`."""
+        return f"{self.ml_audience}/.default"
+
+
+PUBLIC = Cloud(
+    name="AzureCloud",
+    arm="https://management.azure.com",
+    authority="https://login.microsoftonline.com",
+    ml_audience="https://ml.azure.com",
+    token_suffixes=(".api.azureml.ms", ".experiments.azureml.net", ".modelmanagement.azureml.net", ".management.azure.com"),
+    inference_suffix=".inference.ml.azure.com",
+    storage_suffix=".core.windows.net",
+)
+US_GOVERNMENT = Cloud(
+    name="AzureUSGovernment",
+    arm="https://management.usgovcloudapi.net",
+    authority="https://login.microsoftonline.us",
+    ml_audience="https://ml.azure.us",
+    token_suffixes=(
+        ".api.ml.azure.us",
+        ".experiments.ml.azure.us",
+        ".modelmanagement.ml.azure.us",
+        ".management.usgovcloudapi.net",
+    ),
+    inference_suffix=".inference.ml.azure.us",
+    storage_suffix=".core.usgovcloudapi.net",
+)
+CHINA = Cloud(
+    name="AzureChinaCloud",
+    arm="https://management.chinacloudapi.cn",
+    authority="https://login.chinacloudapi.cn",
+    ml_audience="https://ml.azure.cn",
+    token_suffixes=(".api.ml.azure.cn", ".experiments.ml.azure.cn", ".modelmanagement.ml.azure.cn", ".management.chinacloudapi.cn"),
+    inference_suffix=".inference.ml.azure.cn",
+    storage_suffix=".core.chinacloudapi.cn",
+)
+CLOUDS = {cloud.name.lower(): cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
+
+
+def scope_for(cloud: Cloud, url: str) -> str:
+    """Return the token scope for `url`, or refuse it.
+
+    Raises:
+        BadRequestError: code `HostNotAllowed`, when the URL's host may not see a token of ours, whoever named it.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    arm_host = cloud.arm.removeprefix("https://")
+    if parts.scheme == "https" and parts.username is None and parts.port in (None, 443):
+        if host == arm_host or host.endswith(f".{arm_host}"):
+            return cloud.arm_scope
+        if host.endswith(cloud.token_suffixes):
+            return cloud.ml_scope
+    raise errors.BadRequestError(
+        "HostNotAllowed",
+        f"'{parts.scheme}://{parts.netloc.rpartition('@')[2][:100]}' is not a host of {cloud.name} that may be sent a token.",
+        status=502,
+    )
+
+
+def is_storage(cloud: Cloud, url: str) -> bool:
+    """Tell whether `url` is an https address of this cloud's blob storage (where a SAS, never a token, is the proof)."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    return parts.scheme == "https" and host.endswith(f".blob{cloud.storage_suffix}") and parts.port in (None, 443)

@@ -1,0 +1,107 @@
+"""Bearer tokens: one cached per scope, renewed before it ends, one renewal at a time.
+
+Uses azure-identity for the sign-in itself; imports it only when the first token is asked for (cold start).
+Not here: deciding which host may see a token (clouds.scope_for).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from azure.core.credentials import AccessToken, TokenCredential
+
+    from shared.rest.clouds import Cloud
+
+RENEW_BEFORE_S = 300
+RETRY_DELAY_S = 15
+
+
+class Tokens:
+    """Tokens by scope, safe to use from many threads.
+
+    Args:
+        make_credential: Builds an azure-identity credential; called again when Azure rejects a token, because a
+            credential keeps rejected tokens in its own cache.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(self, make_credential: Callable[[], TokenCredential], *, clock: Callable[[], float] = time.time) -> None:
+        self._make_credential = make_credential
+        self._clock = clock
+        self._credential: TokenCredential | None = None
+        self._tokens: dict[str, AccessToken] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, scope: str) -> str:
+        """Return a token for `scope` (such as `https://management.azure.com/.default`) that is good for minutes to come.
+
+        Raises:
+            RejectedError: code `SignInFailed`; Entra ID refused the credential, its reason is in the message.
+            UnreachableError: Entra ID or the managed-identity endpoint did not answer.
+        """
+        token = self._tokens.get(scope)
+        if token is None or self._ends_soon(token):
+            with self._lock(scope):
+                token = self._tokens.get(scope)
+                if token is None or self._ends_soon(token):
+                    token = self._tokens[scope] = self._sign_in(scope)
+        return token.token
+
+    def renew(self, scope: str, rejected: str) -> str:
+        """Return another token than `rejected`, which Azure answered 401 to; threads that raced share one renewal."""
+        with self._lock(scope):
+            token = self._tokens.get(scope)
+            if token is None or token.token == rejected:
+                self._credential = None
+                token = self._tokens[scope] = self._sign_in(scope)
+        return token.token
+
+    def _ends_soon(self, token: AccessToken) -> bool:
+        return token.expires_on - self._clock() < RENEW_BEFORE_S
+
+    def _lock(self, scope: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(scope, threading.Lock())
+
+    def _sign_in(self, scope: str) -> AccessToken:
+        from azure.core.exceptions import AzureError, ClientAuthenticationError
+        from azure.identity import CredentialUnavailableError
+
+        credential = self._credential
+        if credential is None:
+            credential = self._credential = self._make_credential()
+        try:
+            return credential.get_token(scope)
+        except (ClientAuthenticationError, CredentialUnavailableError) as refused:
+            reason = str(refused.message).splitlines()[0][:500]
+            error = errors.AzureError(code="SignInFailed", message=f"No token for {scope}: {reason}")
+            raise errors.RejectedError(error, status=502) from refused
+        except AzureError as unreachable:
+            message = f"No token for {scope}: the sign-in service did not answer."
+            raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from unreachable
+
+
+def credential_from(environ: Mapping[str, str], cloud: Cloud) -> TokenCredential:
+    """Choose how to sign in: service principal, managed identity, or the developer's own sign-in.
+
+    `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET` together mean a service principal (the article's flow);
+    `IDENTITY_ENDPOINT` (set by Azure Functions) a managed identity, user-assigned when `AZURE_CLIENT_ID` is set;
+    otherwise azure-identity's DefaultAzureCredential.
+    """
+    from azure import identity
+
+    authority = environ.get("AZURE_AUTHORITY_HOST") or cloud.authority
+    tenant, client, secret = (environ.get(f"AZURE_{name}") for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
+    if tenant and client and secret:
+        return identity.ClientSecretCredential(tenant, client, secret, authority=authority)
+    if environ.get("IDENTITY_ENDPOINT"):
+        return identity.ManagedIdentityCredential(client_id=client or None)
+    return identity.DefaultAzureCredential(authority=authority)
