@@ -1,0 +1,323 @@
+"""The wire: one HTTP request to Azure, one definite answer, or a TransientError.
+
+`Client.send` is the only place that puts a bearer token into a request, and it does so only for hosts that the cloud
+allows. `requests` exceptions never leave this module. Not here: what an answer means (long_running, operations.flows).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from shared.rest import clouds, errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import requests
+
+    from shared.rest.tokens import Tokens
+
+log = logging.getLogger("steward.rest")
+
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 40.0
+POOL_SIZE = 32
+UNREACHABLE_DELAY_S = 5.0
+UNAVAILABLE_DELAY_S = 10.0
+THROTTLED_DELAY_S = 20.0
+MAX_DELAY_S = 3_600.0
+REQUEST_ID_HEADERS = ("x-ms-request-id", "x-ms-correlation-request-id", "request-id", "x-request-id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A definite answer: any status but 408, 429 and 5xx. Header names are lower case; `body` is parsed JSON, text or None."""
+
+    status: int
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    content: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether the status is 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004
+
+    @property
+    def request_id(self) -> str | None:
+        """Azure's id of the request, to quote to support."""
+        return next((self.headers[name] for name in REQUEST_ID_HEADERS if name in self.headers), None)
+
+    def error(self) -> errors.AzureError:
+        """Return what a 3xx or 4xx answer says."""
+        return errors.unfold(self.status, self.body)
+
+    def checked(self) -> Response:
+        """Return this answer when it is 2xx.
+
+        Raises:
+            RejectedError: with Azure's own status and error.
+        """
+        if not self.ok:
+            raise errors.RejectedError(self.error(), status=self.status if self.status >= 400 else 502)  # noqa: PLR2004
+        return self
+
+
+class Client:
+    """Sends requests to Azure over one pooled session; safe to use from many threads.
+
+    Args:
+        cloud: Whose hosts may be sent a token.
+        tokens: Where tokens come from.
+        make_session: Builds a `requests.Session`; imported lazily because `requests` costs 50 ms of cold start.
+        clock: Seconds since the epoch, for Retry-After dates.
+    """
+
+    def __init__(
+        self,
+        cloud: clouds.Cloud,
+        tokens: Tokens,
+        *,
+        make_session: Callable[[], requests.Session] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.cloud = cloud
+        self._tokens = tokens
+        self._make_session = make_session or _pooled_session
+        self._session: requests.Session | None = None
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._remaining: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send one request with a bearer token and return Azure's answer.
+
+        Args:
+            method: HTTP verb.
+            url: Absolute URL, sent byte for byte; its host decides the token's audience.
+            body: JSON value, or None for no body.
+            files: Multipart parts, name → (file name, content, content type); instead of `body`.
+            headers: Further request headers.
+
+        Raises:
+            BadRequestError: `HostNotAllowed`, before anything is sent.
+            RejectedError: `SignInFailed`; no token could be had.
+            TransientError: throttled, unavailable or unreachable.
+        """
+        scope = clouds.scope_for(self.cloud, url)
+        sent = dict(headers or {})
+        content = None
+        if body is not None:
+            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            sent["Content-Type"] = "application/json"
+        request = _Request(method=method, url=url, content=content, files=files, headers=sent)
+        token = self._tokens.get(scope)
+        response = self._exchange(request, token)
+        if _token_ended(response):
+            response = self._exchange(request, self._tokens.renew(scope, token))
+        self._watch(url, response)
+        return self._definite(response)
+
+    def send_signed(
+        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send one request whose proof is in the URL (a SAS of this cloud's blob storage): no token.
+
+        Raises:
+            BadRequestError: `HostNotAllowed`, when the URL is not blob storage of this cloud.
+            TransientError: as `send`.
+        """
+        if not clouds.is_storage(self.cloud, url):
+            raise errors.BadRequestError("HostNotAllowed", "A signed URL must be https blob storage of this cloud.", status=502)
+        request = _Request(method=method, url=url, content=content, headers=headers or {})
+        return self._definite(self._exchange(request, None))
+
+    def send_keyed(self, url: str, key: str, *, content: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
+        """POST to a scoring URI with the endpoint's own key or token. The caller has checked the URI (operations.scoring).
+
+        Returns:
+            The answer whatever its status: a scoring script's 5xx is the caller's to see.
+        """
+        return self._exchange(_Request(method="POST", url=url, content=content, headers=headers, timeout_s=timeout_s), key)
+
+    def pages(self, url: str) -> Iterator[dict[str, Any]]:
+        """Yield each item of a list, following `nextLink` unchanged (PROTOCOL §7: it is absent on the last page)."""
+        next_url: str | None = url
+        while next_url:
+            page = self.send("GET", next_url).checked().body or {}
+            yield from page.get("value") or []
+            next_url = page.get("nextLink") or None
+
+    def pressure(self, subscription: str) -> float:
+        """Return how much of the subscription's read allowance is used, 0.0 to 1.0, as ARM's last answer told."""
+        remaining, most = self._remaining.get((subscription.lower(), "reads"), (1, 1))
+        return 1.0 - remaining / most
+
+    def _exchange(self, request: _Request, token: str | None) -> Response:
+        headers = {"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4()), **request.headers}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        started = time.perf_counter()
+        response = self._transmit(request, headers)
+        elapsed_ms = 1_000 * (time.perf_counter() - started)
+        log.debug("%s %s -> %s in %.0f ms", request.method, loggable(request.url), response.status, elapsed_ms)
+        return response
+
+    def _transmit(self, request: _Request, headers: dict[str, str]) -> Response:
+        import requests
+
+        attempts = 2 if request.method == "GET" else 1  # a pooled connection may have died of age; only a read is repeated
+        for attempt in range(1, attempts + 1):
+            try:
+                answer = self._pool().request(
+                    request.method,
+                    request.url,
+                    data=request.content,
+                    files=request.files,
+                    headers=headers,
+                    timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
+                    allow_redirects=False,
+                )
+                return Response(
+                    status=answer.status_code,
+                    url=request.url,
+                    headers={name.lower(): value for name, value in answer.headers.items()},
+                    body=_parse(answer.content, answer.headers.get("Content-Type", "")),
+                    content=answer.content,
+                )
+            except requests.RequestException as failure:
+                arrived = _maybe_arrived(failure)
+                if attempt == attempts or not arrived or isinstance(failure, requests.Timeout):
+                    message = f"{urlsplit(request.url).hostname} could not be reached ({type(failure).__name__})."
+                    raise errors.UnreachableError(message, delay_s=UNREACHABLE_DELAY_S, maybe_arrived=arrived) from failure
+        raise AssertionError(attempts)
+
+    def _pool(self) -> requests.Session:
+        if self._session is None:
+            with self._guard:
+                if self._session is None:
+                    self._session = self._make_session()
+        return self._session
+
+    def _watch(self, url: str, response: Response) -> None:
+        """Remember ARM's rate-limit headers; the allowance itself is taken as the most ever seen remaining."""
+        parts = urlsplit(url).path.split("/")
+        if len(parts) > 2 and parts[1].lower() == "subscriptions":  # noqa: PLR2004
+            value = response.headers.get("x-ms-ratelimit-remaining-subscription-reads", "")
+            if value.isdigit():
+                key = (parts[2].lower(), "reads")
+                most = max(int(value), self._remaining.get(key, (0, 1))[1])
+                self._remaining[key] = (int(value), most)
+
+    def _definite(self, response: Response) -> Response:
+        """Return `response`, or raise the TransientError that it is."""
+        status = response.status
+        if status == 429:  # noqa: PLR2004
+            delay_s = self.retry_after_s(response) or THROTTLED_DELAY_S
+            raise errors.ThrottledError(response.error().message, delay_s=delay_s, maybe_arrived=False)
+        if status == 408 or status >= 500:  # noqa: PLR2004
+            error = response.error()
+            delay_s = self.retry_after_s(response) or UNAVAILABLE_DELAY_S
+            message = f"Azure answered {status}: {error.message}"
+            raise errors.AzureUnavailableError(message, delay_s=delay_s, maybe_arrived=True, code=error.code)
+        return response
+
+    def retry_after_s(self, response: Response) -> float | None:
+        """Return the Retry-After of `response` in seconds (it may be a number or an HTTP date), or None."""
+        return retry_after_s(response, now=datetime.fromtimestamp(self._clock(), UTC))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    method: str
+    url: str
+    content: bytes | None = None
+    files: Mapping[str, tuple[str, bytes, str]] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = READ_TIMEOUT_S
+
+
+def retry_after_s(response: Response, *, now: datetime) -> float | None:
+    """Read Retry-After as seconds or as an HTTP date (RFC 9110 §10.2.3), between 0 and an hour; None when absent or unreadable."""
+    text = response.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        delay_s = float(text)
+    except ValueError:
+        try:
+            delay_s = (parsedate_to_datetime(text) - now).total_seconds()
+        except (TypeError, ValueError):
+            return None
+    return min(max(delay_s, 0.0), MAX_DELAY_S) if delay_s == delay_s else None  # noqa: PLR0124 - NaN is not equal to itself
+
+
+def loggable(url: str) -> str:
+    """Return `url` without its query: status URLs may be signed (`t`, `c`, `s`, `h`) and a SAS always is."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}{parts.path}"
+
+
+def _pooled_session() -> requests.Session:
+    import requests
+    from requests.adapters import HTTPAdapter
+
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=0))
+    session.auth = _no_netrc
+    return session
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep `requests` from putting a netrc password where our token belongs."""
+    return request
+
+
+def _maybe_arrived(failure: Exception) -> bool:
+    """Tell whether a request can have left before `failure`: False only when no connection came about."""
+    import requests
+    import urllib3
+
+    if isinstance(failure, requests.ConnectTimeout | requests.exceptions.ProxyError | requests.exceptions.SSLError):
+        return False
+    cause: Any = failure.args[0] if failure.args else None
+    cause = getattr(cause, "reason", cause)
+    return not isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
+
+
+def _token_ended(response: Response) -> bool:
+    if response.status != 401:  # noqa: PLR2004
+        return False
+    challenge = response.headers.get("www-authenticate", "")
+    return "invalid_token" in challenge or response.error().code == "ExpiredAuthenticationToken"
+
+
+def _parse(content: bytes, content_type: str) -> Any:
+    """Return JSON when it is JSON (`null` and nothing both give None), else text. Never raises: Azure's bodies vary."""
+    if not content.strip():
+        return None
+    text = content.decode("utf-8-sig", errors="replace")
+    if "json" in content_type.lower() or text[:1] in "{[n":
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text

@@ -1,0 +1,287 @@
+"""Azure's long-running operations as a pure state machine: answer in, next state out. No I/O, no clock of its own.
+
+Order of strategies as in azure-core: status URL (`Azure-AsyncOperation`), `Location`, the resource's own state, already done.
+With what real Azure ML traffic adds (facts, each also a test):
+
+* a `Location` on a 201 is the resource, not a URL to poll; a 202 may lack `Location` (compute) or the status URL (cancel, diagnose);
+* the status URL can stand only in the body, at `properties.properties.AzureAsyncOperationUri`;
+* running is whatever is not terminal (`Updating` while deleting); `percentComplete` proves nothing;
+* failure is HTTP 200 with `status: Failed`; bodies may be empty or `null`; a deleted compute's 404 has no body;
+* status URLs may be signed: they are kept byte for byte.
+
+Not here: sending (rest.client), recording and waiting (operations.flows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urljoin
+
+from shared.rest import client, errors
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.rest.client import Response
+
+Style = Literal["status_url", "location", "resource", "result"]
+
+SUCCEEDED = frozenset({"succeeded", "completed"})
+FAILED = frozenset({"failed"})
+CANCELED = frozenset({"canceled", "cancelled"})
+GROWTH = 1.5
+MISSES_ALLOWED = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Follow:
+    """Where an operation stands between two polls; stored with it.
+
+    Attributes:
+        style: `status_url`: read top-level `status`; `location`: 202 is running; `resource`: read the resource's own
+            state; `result`: the operation is done, its result is still to be read.
+        url: What to GET next, byte for byte.
+        resource_url: The resource itself.
+        state_field: Dotted path of the resource's own state: `properties.provisioningState`, or `properties.status` of a job.
+        interval_s: The pause before the next poll when Azure names none; grows to `max_interval_s`.
+        misses: Polls in a row that said nothing (404 of a fresh resource, empty body).
+    """
+
+    style: Style
+    url: str
+    resource_url: str
+    method: str
+    location: str = ""
+    state_field: str = "properties.provisioningState"
+    interval_s: float = 2.0
+    max_interval_s: float = 30.0
+    misses: int = 0
+    state: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Follow:
+        """Read back what `to_json` wrote."""
+        return cls(**stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Not finished: GET `follow.url` after `delay_s` seconds. `body` is the resource when the answer held it."""
+
+    follow: Follow
+    delay_s: float
+    percent: float | None = None
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Finished as asked; `body` is the resource or the action's result, None when there is none."""
+
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Finished otherwise. `canceled`: somebody canceled it; `unknown`: Azure lost track and nothing proves the outcome."""
+
+    error: errors.AzureError
+    canceled: bool = False
+    unknown: bool = False
+    body: Any = None
+
+
+Outcome = Pending | Done | Failed
+
+
+def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
+    """Judge the first answer (2xx) to a PUT, PATCH, DELETE or POST.
+
+    Args:
+        template: Method, resource URL, state field and intervals; its style and url are chosen here.
+        response: Azure's answer.
+        now: The present, for Retry-After dates.
+    """
+    body = response.body
+    status_url = response.headers.get("azure-asyncoperation") or _status_url_in(body)
+    location = response.headers.get("location", "") if response.status == 202 else ""  # noqa: PLR2004
+    state = _state(body, template.state_field)
+    follow = replace(template, location=_absolute(template, location), state=state)
+    if template.state_field != "properties.provisioningState" and template.method == "PUT":
+        return _judge_resource(replace(follow, style="resource", url=template.resource_url), body, response, now)
+    if status_url and not (response.status == 200 and _is_terminal(state)):  # noqa: PLR2004
+        return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
+    if location:
+        return _pending(replace(follow, style="location", url=follow.location), response, now, body)
+    if response.status == 202 and template.method != "POST":  # noqa: PLR2004
+        return _pending(replace(follow, style="resource", url=template.resource_url), response, now, body)
+    if template.method in ("PUT", "PATCH") and state:
+        return _judge_resource(replace(follow, style="resource", url=template.resource_url), body, response, now)
+    return Done(body=body)
+
+
+def resume(template: Follow, response: Response, *, now: datetime) -> Outcome:
+    """Take up an operation whose first answer was lost, from a GET of its resource that proves the write arrived."""
+    return _judge_resource(replace(template, style="resource", url=template.resource_url), response.body, response, now)
+
+
+def advance(follow: Follow, response: Response, *, now: datetime) -> Outcome:
+    """Judge one poll: any definite answer, 4xx included."""
+    match follow.style:
+        case "status_url":
+            return _advance_status_url(follow, response, now)
+        case "location":
+            return _advance_location(follow, response, now)
+        case "resource":
+            return _advance_resource(follow, response, now)
+        case "result":
+            return _advance_result(follow, response, now)
+
+
+def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Outcome:
+    if response.status == 404:  # noqa: PLR2004
+        return _lost(follow, response, now)
+    if not response.ok:
+        return Failed(error=response.error())
+    body = response.body if isinstance(response.body, dict) else {}
+    state = str(body.get("status") or _dig(body, "properties.status") or _dig(body, "properties.provisioningState") or "")
+    if not state:
+        return Done() if response.status == 204 else _missed(follow, response, now)  # noqa: PLR2004
+    if state.lower() in SUCCEEDED:
+        return _succeeded(follow, response, now)
+    if _is_terminal(state):
+        return Failed(error=_operation_error(body, state), canceled=state.lower() in CANCELED)
+    percent = body.get("percentComplete")
+    moved = replace(follow, state=state, misses=0)
+    return _pending(moved, response, now, percent=percent if isinstance(percent, int | float) else None)
+
+
+def _advance_location(follow: Follow, response: Response, now: datetime) -> Outcome:
+    if response.status == 202:  # noqa: PLR2004
+        url = _absolute(follow, response.headers.get("location", "")) or follow.url
+        return _pending(replace(follow, url=url, location=url, misses=0), response, now)
+    if response.status == 404:  # noqa: PLR2004
+        return _lost(follow, response, now)
+    if not response.ok:
+        return Failed(error=response.error())
+    if follow.method in ("PUT", "PATCH"):
+        return _succeeded(follow, response, now)
+    return Done(body=response.body if follow.method == "POST" else None)
+
+
+def _advance_resource(follow: Follow, response: Response, now: datetime) -> Outcome:
+    if response.status == 404:  # noqa: PLR2004
+        return Done() if follow.method == "DELETE" else _missed(follow, response, now)
+    if not response.ok:
+        return Failed(error=response.error())
+    return _judge_resource(replace(follow, misses=0), response.body, response, now)
+
+
+def _advance_result(follow: Follow, response: Response, now: datetime) -> Outcome:
+    if response.status == 404:  # noqa: PLR2004
+        return Done() if follow.method == "POST" else _missed(follow, response, now)
+    if not response.ok:
+        return Failed(error=response.error())
+    if follow.method == "POST":
+        return Done(body=response.body)
+    return _judge_resource(replace(follow, style="resource", url=follow.resource_url), response.body, response, now)
+
+
+def _judge_resource(follow: Follow, body: Any, response: Response, now: datetime) -> Outcome:
+    state = _state(body, follow.state_field)
+    failed = state.lower() in FAILED | CANCELED
+    if follow.method == "DELETE":  # it still exists: only a failed deletion ends here
+        return Failed(error=_resource_error(body, state), body=body) if failed else _pending(follow, response, now)
+    if failed:
+        return Failed(error=_resource_error(body, state), canceled=state.lower() in CANCELED, body=body)
+    if not state or state.lower() in SUCCEEDED:
+        return Done(body=body)
+    return _pending(replace(follow, state=state), response, now, body)
+
+
+def _succeeded(follow: Follow, response: Response, now: datetime) -> Outcome:
+    """Say what follows a `Succeeded`: read the resource (PUT, PATCH) or the action's result (POST with a Location)."""
+    if follow.method in ("PUT", "PATCH"):
+        return _at_once(replace(follow, style="result", url=follow.resource_url, state="Succeeded"), response, now)
+    if follow.method == "POST" and follow.location and follow.location != follow.url:
+        return _at_once(replace(follow, style="result", url=follow.location, state="Succeeded"), response, now)
+    return Done()
+
+
+def _lost(follow: Follow, response: Response, now: datetime) -> Outcome:
+    """Azure no longer knows the operation: after a DELETE it is done, after a PUT the resource tells, after a POST nobody does."""
+    if follow.method == "DELETE":
+        return _at_once(replace(follow, style="resource", url=follow.resource_url), response, now)
+    if follow.method in ("PUT", "PATCH"):
+        return _pending(replace(follow, style="resource", url=follow.resource_url), response, now)
+    message = "Azure no longer knows this operation; the action may have taken effect. Look at the resource before repeating it."
+    return Failed(error=errors.AzureError(code="OutcomeUnknown", message=message, target=follow.resource_url), unknown=True)
+
+
+def _missed(follow: Follow, response: Response, now: datetime) -> Outcome:
+    if follow.misses < MISSES_ALLOWED:
+        return _pending(replace(follow, misses=follow.misses + 1), response, now)
+    if follow.style == "status_url":
+        return _pending(replace(follow, style="resource", url=follow.resource_url, misses=0), response, now)
+    return Failed(error=response.error())
+
+
+def _pending(follow: Follow, response: Response, now: datetime, body: Any = None, *, percent: float | None = None) -> Pending:
+    told_s = client.retry_after_s(response, now=now)
+    delay_s = follow.interval_s if told_s is None else max(told_s, 1.0)
+    grown_s = min(follow.interval_s * GROWTH, follow.max_interval_s)
+    return Pending(follow=replace(follow, interval_s=grown_s), delay_s=delay_s, percent=percent, body=body)
+
+
+def _at_once(follow: Follow, response: Response, now: datetime) -> Pending:
+    return replace(_pending(follow, response, now), delay_s=0.0)
+
+
+def _is_terminal(state: str) -> bool:
+    return state.lower() in SUCCEEDED | FAILED | CANCELED
+
+
+def _state(body: Any, field: str) -> str:
+    return str(_dig(body, field) or "")
+
+
+def _dig(body: Any, path: str) -> Any:
+    for name in path.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def _status_url_in(body: Any) -> str:
+    return str(_dig(body, "properties.properties.AzureAsyncOperationUri") or "")
+
+
+def _absolute(follow: Follow, url: str) -> str:
+    return urljoin(follow.resource_url, url) if url.startswith("/") else url
+
+
+def _operation_error(body: dict[str, Any], state: str) -> errors.AzureError:
+    error = body.get("error") or _dig(body, "properties.error")
+    if isinstance(error, dict):
+        return errors.unfold(200, {"error": error})
+    return errors.AzureError(
+        code=f"Operation{state.capitalize()}", message=f"Azure ended the operation as {state} and gave no reason."
+    )
+
+
+def _resource_error(body: Any, state: str) -> errors.AzureError:
+    """Read why a resource is Failed: compute lists it in `provisioningErrors`, a run in `error`, others nowhere."""
+    for path in ("properties.provisioningErrors", "properties.errors"):
+        listed = _dig(body, path)
+        if isinstance(listed, list) and listed and isinstance(listed[0], dict):
+            return errors.unfold(200, listed[0])
+    for path in ("error", "properties.error"):
+        found = _dig(body, path)
+        if isinstance(found, dict) and found:
+            return errors.unfold(200, {"error": found.get("error", found)})
+    noun = str(_dig(body, "name") or "The resource")
+    return errors.AzureError(code=f"Resource{state.capitalize()}", message=f"{noun} ended as {state}; Azure gave no reason.")
