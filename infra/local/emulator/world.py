@@ -1,0 +1,235 @@
+"""The state of the local Azure, and the two contracts with what really runs: jobs and deployments.
+
+Handlers get the `World`; services made with `locked=True` run under its lock, the others take it where they touch
+resources. Not here: HTTP (`web.py`), what a service means by its resources (each service's folder).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from infra.local.emulator.faults import Faults
+from infra.local.emulator.identity.tokens import Tokens
+from infra.local.emulator.operations import Operations
+from infra.local.emulator.resources import Resources
+from infra.local.emulator.runs import Runs
+from infra.local.emulator.transitions import Transitions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from azure.storage.blob import BlobServiceClient
+
+    from infra.local.emulator.storage import StorageAccounts
+
+# Fills an empty folder with files; raises `FetchError`. Called in the backend's own thread, never under the world's lock.
+type Fetch = Callable[[Path], None]
+
+
+class FetchError(Exception):
+    """Code or a model could not be had; the message is for the user."""
+
+
+class Clock:
+    """UTC time that can be moved on."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+
+    def now(self) -> datetime:
+        """Now, timezone-aware."""
+        return datetime.now(UTC) + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move on (or back)."""
+        self._offset += timedelta(seconds=seconds)
+
+    def reset(self) -> None:
+        """Back to the machine's own time."""
+        self._offset = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a job backend is asked to run. The `Run` is already in `world.runs` (NotStarted) under the same ids.
+
+    Attributes:
+        workspace_id: lower-cased ARM id.
+        kind: `v1` (command is an argument list: script and arguments) or `command` (a shell command line).
+        code: fills the working folder, or None.
+        environment: what the user asked for (image, conda): to be validated and recorded.
+        inputs, outputs: ARM's `inputs`/`outputs` of a command job.
+        target: the compute's name, None for serverless.
+        nodes: nodes that it occupies.
+        timeout_s: the job is failed after so long.
+    """
+
+    workspace_id: str
+    run_id: str
+    experiment: str
+    kind: str
+    command: str | tuple[str, ...]
+    code: Fetch | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    target: str | None = None
+    nodes: int = 1
+    timeout_s: float | None = None
+
+
+class JobsBackend(Protocol):
+    """Runs jobs; writes their progress into `world.runs`. Its methods return at once."""
+
+    def submit(self, job: JobRequest) -> None:
+        """Take a job."""
+
+    def cancel(self, workspace_id: str, run_id: str) -> None:
+        """End a job soon (its run says CancelRequested already): Canceled, unless it ended by itself before."""
+
+    def forget(self, workspace_id: str) -> None:
+        """The workspace is gone: end its jobs."""
+
+    def stop(self) -> None:
+        """End every process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRequest:
+    """What a serving backend is asked to serve.
+
+    Attributes:
+        deployment_id: ARM id of the online deployment.
+        code: fills the code folder, None for a no-code deployment.
+        scoring_script: path in the code folder.
+        model: fills the model folder, or None.
+        model_folder: the folder below AZUREML_MODEL_DIR's parent, as Azure lays it out (`name/version`).
+    """
+
+    deployment_id: str
+    code: Fetch | None
+    scoring_script: str
+    model: Fetch | None
+    model_folder: str = ""
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+class Serving(Protocol):
+    """One deployment that is being started or served."""
+
+    @property
+    def state(self) -> str:
+        """`starting`, `healthy` or `failed`; known without waiting."""
+
+    @property
+    def failure(self) -> str:
+        """Why it failed, for the user; empty otherwise."""
+
+    @property
+    def url(self) -> str:
+        """Base URL of the local server, e.g. `http://127.0.0.1:40123`; valid once healthy."""
+
+    def logs(self, container: str, tail: int) -> str:
+        """The last lines of `InferenceServer` or `StorageInitializer`."""
+
+    def stop(self) -> None:
+        """End it; returns at once."""
+
+
+class ServingBackend(Protocol):
+    """Starts deployments; `deploy` returns at once, the handle tells the rest."""
+
+    def deploy(self, request: DeploymentRequest) -> Serving:
+        """Begin to serve."""
+
+    def stop(self) -> None:
+        """End every process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One request as the log of received requests keeps it (no header values: they hold tokens)."""
+
+    order: int
+    at: str
+    method: str
+    host: str
+    path: str
+    query: str
+    status: int | None
+    request_id: str
+    client_request_id: str | None
+    correlation_id: str | None
+    operation: str | None
+    fault: str | None
+    seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Limits:
+    """Throttling and paging, settable by the control route."""
+
+    reads: int = 250
+    reads_per_s: float = 25.0
+    writes: int = 200
+    writes_per_s: float = 10.0
+    enforced: bool = False
+    page_size: int = 50
+
+
+class World:
+    """Everything the local Azure knows.
+
+    Attributes:
+        lock: guards `resources`, `serving`, `notes`; an RLock, so code under it may call anything here.
+        serving: the handle of each online deployment, by lower-cased ARM id.
+        vm_quota_cores: total dedicated cores per region.
+        notes: small state of services by name (registered providers, …).
+        workdir: where unpacked code and downloaded models may lie.
+        jobs_backend, serving_backend: set by the entry point; None refuses jobs and deployments with a clear error.
+    """
+
+    def __init__(self, *, workdir: Path, storage: StorageAccounts, transitions: Transitions | None = None) -> None:
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.workdir = workdir
+        self.storage = storage
+        self.transitions = transitions or Transitions()
+        self.tokens = Tokens(self.clock.now)
+        self.resources = Resources()
+        self.operations = Operations(self.clock.now, self.lock, self.transitions)
+        self.runs = Runs(self.clock.now)
+        self.faults = Faults()
+        self.limits = Limits()
+        self.received: deque[Received] = deque(maxlen=100_000)
+        self.serving: dict[str, Serving] = {}
+        self.notes: dict[str, Any] = {}
+        self.vm_quota_cores = 100
+        self.jobs_backend: JobsBackend | None = None
+        self.serving_backend: ServingBackend | None = None
+
+    def now(self) -> datetime:
+        """The world's time."""
+        return self.clock.now()
+
+    def blob_service(self, account: str) -> BlobServiceClient:
+        """A client for an account's blobs, straight to Azurite.
+
+        Raises:
+            KeyError: there is no such account.
+        """
+        return self.storage.blob_service(account)
+
+    def stop(self) -> None:
+        """End every process that this world started."""
+        for backend in (self.jobs_backend, self.serving_backend):
+            if backend is not None:
+                backend.stop()
+        self.storage.stop()
