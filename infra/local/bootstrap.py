@@ -155,13 +155,13 @@ def python_313() -> str:
             return _real(program)
     uv = shutil.which("uv") or _fetch_uv()
     if uv:
-        found = _output([uv, "python", "find", "3.13"])
+        found = _output([uv, "python", "find", "--system", "3.13"])
         if not found:
             _say("fetching Python 3.13 with uv")
             _output([uv, "python", "install", "3.13"])
-            found = _output([uv, "python", "find", "3.13"])
+            found = _output([uv, "python", "find", "--system", "3.13"])
         if found and _is_wanted(found):
-            return found
+            return _real(found)
     raise CannotHaveError(
         "Python 3.13 is missing and could not be fetched: run `pyenv install 3.13` or `uv python install 3.13`, "
         "or install python3.13 with its venv module, and run again"
