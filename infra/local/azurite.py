@@ -38,7 +38,7 @@ class Azurite:
         blob_port: TCP port of the blob service on 127.0.0.1.
         queue_port: TCP port of the queue service.
         table_port: TCP port of the table service.
-        accounts: Account name to base64 key; ``devstoreaccount1`` is always among them.
+        accounts: Account name to base64 key (or ``key1:key2``); ``devstoreaccount1`` is always among them.
         process: The Node process.
     """
 
@@ -58,7 +58,7 @@ class Azurite:
             (
                 "DefaultEndpointsProtocol=http",
                 f"AccountName={account}",
-                f"AccountKey={self.accounts[account]}",
+                f"AccountKey={self.accounts[account].split(':')[0]}",
                 f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{account}",
                 f"QueueEndpoint=http://127.0.0.1:{self.queue_port}/{account}",
                 f"TableEndpoint=http://127.0.0.1:{self.table_port}/{account}",
@@ -99,7 +99,7 @@ def launch(
         blob_port: TCP port of the blob service; 0 takes a free one. Likewise the other two.
         queue_port: See ``blob_port``.
         table_port: See ``blob_port``.
-        accounts: Account name to base64 key, besides ``devstoreaccount1``.
+        accounts: Account name to base64 key, or ``key1:key2``, besides ``devstoreaccount1``.
 
     Raises:
         AzuriteError: Not installed, a port is taken, or it did not come up within 30 seconds.

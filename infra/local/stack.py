@@ -1,0 +1,199 @@
+"""The whole local stack: Azurite, the local Azure and the app on its host, started in order and stopped in reverse.
+
+The app is told where it is by app settings alone, as in Azure; it has no local mode. Used by ``python -m infra.local``
+and by the tests. What the parts do inside is theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.local import azurite, processes
+from infra.local.emulator import scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = processes.ROOT
+ML_PYTHON = ROOT / ".local" / "ml" / "bin" / "python"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to start the stack.
+
+    Attributes:
+        state: Folder for everything that it writes; made when missing.
+        port: Of the app; 0 takes a free one, as for the others.
+        azure_port: Of the local Azure's proxy.
+        blob_port: Of Azurite. Likewise the next two.
+        queue_port: See ``blob_port``.
+        table_port: See ``blob_port``.
+        workers: Worker processes of the app.
+        transitions: How the local Azure moves: ``immediate``, ``time`` or ``polls:N``.
+        speed: In ``time``, how many times faster than Azure.
+        in_memory: Azurite forgets everything at the end.
+        settings: App settings besides the stack's own; they win.
+        root: Folder of the Functions app.
+    """
+
+    state: Path
+    port: int = 0
+    azure_port: int = 0
+    blob_port: int = 0
+    queue_port: int = 0
+    table_port: int = 0
+    workers: int = 1
+    transitions: str = "immediate"
+    speed: float = 1.0
+    in_memory: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Azure:
+    """A running local Azure.
+
+    Attributes:
+        proxy: URL for ``HTTPS_PROXY``.
+        ca: PEM file with its certificate authority beside the public ones.
+        control: Base URL of the control route, without ``/_control``.
+        part: Its process.
+    """
+
+    proxy: str
+    ca: Path
+    control: str
+    part: processes.Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The running app.
+
+    Attributes:
+        url: E.g. ``http://127.0.0.1:7071``.
+        key: A function key, for ``x-functions-key``.
+        master_key: Opens ``/admin`` too.
+        settings: Its app settings.
+        part: Its host's process.
+    """
+
+    url: str
+    key: str
+    master_key: str
+    settings: Mapping[str, str]
+    part: processes.Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """All three parts, running."""
+
+    storage: azurite.Azurite
+    azure: Azure
+    app: App
+
+
+@contextlib.contextmanager
+def start(options: Options) -> Iterator[Stack]:
+    """Start everything for the length of a ``with`` block.
+
+    Raises:
+        azurite.AzuriteError: Azurite did not start.
+        processes.PartError: Another part did not.
+    """
+    with contextlib.ExitStack() as parts:
+        storage = parts.enter_context(start_storage(options))
+        azure = parts.enter_context(start_azure(options, storage))
+        app = parts.enter_context(start_app(options, storage, azure))
+        yield Stack(storage=storage, azure=azure, app=app)
+
+
+def start_storage(options: Options) -> contextlib.AbstractContextManager[azurite.Azurite]:
+    """Azurite with the app's own account and the scene's."""
+    return azurite.start(
+        None if options.in_memory else options.state / "azurite",
+        blob_port=options.blob_port,
+        queue_port=options.queue_port,
+        table_port=options.table_port,
+        accounts=scene.AZURITE_ACCOUNTS,
+    )
+
+
+@contextlib.contextmanager
+def start_azure(options: Options, storage: azurite.Azurite) -> Iterator[Azure]:
+    """The local Azure in front of ``storage``."""
+    command = [
+        *(sys.executable, "-m", "infra.local.emulator", "--port", str(options.azure_port)),
+        *("--state", str(options.state / "emulator"), "--ml-python", str(ML_PYTHON)),
+        *("--blob-port", str(storage.blob_port), "--queue-port", str(storage.queue_port)),
+        *("--table-port", str(storage.table_port)),
+        *("--transitions", options.transitions, "--speed", str(options.speed)),
+    ]
+    log = options.state / "logs" / "emulator.log"
+    with processes.part("local Azure", command, log=log, env=_environment()) as part:
+        said = dict(word.split("=", 1) for word in part.ready.split()[1:])
+        yield Azure(proxy=said["proxy"], ca=Path(said["ca"]), control=said["control"].rstrip("/"), part=part)
+
+
+@contextlib.contextmanager
+def start_app(options: Options, storage: azurite.Azurite, azure: Azure) -> Iterator[App]:
+    """The app on its host, told by app settings where storage and the local Azure are."""
+    settings = app_settings(options, storage, azure)
+    file = options.state / "settings.json"
+    file.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=2))
+    file.chmod(0o600)
+    keys = _keys(options.state / "keys.json")
+    command = [
+        *(sys.executable, "-m", "infra.local.host", "--root", str(options.root), "--port", str(options.port)),
+        *("--workers", str(options.workers), "--settings", str(file), "--keys", str(options.state / "keys.json")),
+    ]
+    log = options.state / "logs" / "host.log"
+    with processes.part("app", command, log=log, env=_environment()) as part:
+        url = part.ready.split()[1].rstrip("/")
+        yield App(url=url, key=keys["default"], master_key=keys["master"], settings=settings, part=part)
+
+
+def app_settings(options: Options, storage: azurite.Azurite, azure: Azure) -> dict[str, str]:
+    """What a Function app in Azure has as app settings, for this machine."""
+    own = {
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsStorage": storage.connection_string(),
+        "PYTHON_THREADPOOL_THREAD_COUNT": "32",
+        "AZURE_TENANT_ID": scene.TENANT_ID,
+        "AZURE_CLIENT_ID": scene.CLIENT_ID,
+        "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET,
+        "AZURE_SUBSCRIPTION_ID": scene.SUBSCRIPTION_ID,
+        "AZURE_RESOURCE_GROUP": scene.RESOURCE_GROUP,
+        "HTTPS_PROXY": azure.proxy,
+        "REQUESTS_CA_BUNDLE": str(azure.ca),
+        "SSL_CERT_FILE": str(azure.ca),
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    return own | dict(options.settings)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would lead a part astray: proxies and Azure credentials of the person who started us."""
+    astray = ("AZURE_", "REQUESTS_CA_BUNDLE", "SSL_CERT_", "CURL_CA_BUNDLE", "IDENTITY_", "MSI_")
+    proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(astray) and k.lower() not in proxies}
+    return kept | {"PYTHONUNBUFFERED": "1"}
+
+
+def _keys(file: Path) -> dict[str, str]:
+    """The app's keys, made at the first start."""
+    if not file.exists():
+        file.write_text(json.dumps({name: secrets.token_urlsafe(32) for name in ("default", "master")}))
+        file.chmod(0o600)
+    keys: dict[str, str] = json.loads(file.read_text())
+    return keys
