@@ -1,0 +1,173 @@
+"""From every kind of URI that Azure ML knows to a place in a workspace's storage. Not here: reading and writing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from infra.local.emulator import clouds
+from infra.local.emulator.world import FetchError
+
+if TYPE_CHECKING:
+    from infra.local.emulator.world import World
+
+ARTIFACTS = "azureml"  # the container of run artifacts and logs: ExperimentRun/dcid.{runId}/…
+_ASSET_URIS = {"models": "modelUri", "codes": "codeUri", "data": "dataUri"}
+_DATASTORE = re.compile(r"azureml://(?:.*?/)?datastores/([^/]+)/paths(?:/(.*))?", re.IGNORECASE)
+_JOB_OUTPUT = re.compile(r"azureml://(?:.*?/)?jobs/([^/]+)/outputs/([^/]+)(?:/paths)?(?:/(.*))?", re.IGNORECASE)
+_ASSET = re.compile(r"(?:azureml:)?/?(?:/.*?/|.*?/workspaces/[^/]+/)?(models|codes|data)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
+_SHORT_ASSET = re.compile(r"azureml:(?!//)([\w.-]+):([\w.-]+)")
+_CONTAINER_URL = re.compile(r"(?:wasbs?|abfss?)://([^@/]+)@([a-z0-9]+)\.[^/]+(?:/(.*))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A blob, or everything below a path, of one account. `path` has no slash at either end; empty is the container."""
+
+    account: str
+    container: str
+    path: str
+
+    def child(self, name: str) -> Location:
+        """A path below this one."""
+        return replace(self, path="/".join(part for part in (self.path, name.strip("/")) if part))
+
+    def url(self, suffix: str = "core.windows.net") -> str:
+        """The blob's address under Azure's real host name."""
+        return f"https://{self.account}.blob.{suffix}/{self.container}" + (f"/{quote(self.path)}" if self.path else "")
+
+
+# ── from names to locations ──────────────────────────────────────────────────────────────────────────────────────────
+def account_of(world: World, workspace_id: str) -> str:
+    """The name of a workspace's storage account.
+
+    Raises:
+        FetchError: the workspace, or its storage account, is gone.
+    """
+    with world.lock:
+        workspace = world.resources.get(workspace_id)
+        account = str((workspace.properties if workspace else {}).get("storageAccount") or "").rstrip("/").rpartition("/")[2]
+    if not account:
+        raise FetchError(f"The workspace {workspace_id.rpartition('/')[2]} has no storage account.")
+    return account.lower()
+
+
+def run_folder(world: World, workspace_id: str, run_id: str) -> Location:
+    """Where a run's logs and outputs are.
+
+    Raises:
+        FetchError: see `account_of`.
+    """
+    return artifact(world, workspace_id, "ExperimentRun", f"dcid.{run_id}", "")
+
+
+def artifact(world: World, workspace_id: str, origin: str, container: str, path: str) -> Location:
+    """Where an artifact of the artifact service is: its origin and container are the first parts of the blob's name.
+
+    Raises:
+        FetchError: see `account_of`.
+    """
+    whole = "/".join(part for part in (origin, container, path.strip("/")) if part)
+    return Location(account=account_of(world, workspace_id), container=ARTIFACTS, path=whole)
+
+
+def resolve(world: World, workspace_id: str, uri: str) -> Location:  # noqa: PLR0911 - one return for each kind of URI
+    """Where the files behind a URI are.
+
+    Knows `azureml://…/datastores/D/paths/P`, `azureml://jobs/J/outputs/O/paths/P`, asset ids in their three spellings
+    (ARM id, `azureml://…/models/M/versions/V`, `azureml:M:V`), `https://ACCOUNT.blob…`, `wasbs://`, `abfss://`,
+    `runs:/R/P` and v1's `aml://artifact/…`, `aml://asset/…`.
+
+    Raises:
+        FetchError: it is none of these, or names a datastore, job or asset that does not exist.
+    """
+    text = uri.strip()
+    if match := _JOB_OUTPUT.fullmatch(text):
+        return _job_output(world, workspace_id, *_unquoted(match))
+    if match := _DATASTORE.fullmatch(text):
+        return _datastore(world, workspace_id, *_unquoted(match))
+    if text.startswith("runs:/"):
+        run_id, _, path = text.removeprefix("runs:/").lstrip("/").partition("/")
+        return run_folder(world, workspace_id, run_id).child(path)
+    if text.startswith("aml://artifact/"):
+        origin, _, rest = text.removeprefix("aml://artifact/").partition("/")
+        container, _, path = rest.partition("/")
+        return artifact(world, workspace_id, origin, container, path)
+    if text.startswith("aml://asset/"):
+        return _v1_asset(world, workspace_id, text.removeprefix("aml://asset/"))
+    if match := _CONTAINER_URL.fullmatch(text):
+        container, account, path = _unquoted(match)
+        return Location(account=account, container=container, path=path.strip("/"))
+    if text.lower().startswith("https://"):
+        return _blob_url(text)
+    if (match := _ASSET.fullmatch(text)) or (match := _SHORT_ASSET.fullmatch(text)):
+        return _asset(world, workspace_id, text, _unquoted(match))
+    raise FetchError(f"The path {uri!r} is of no supported kind.")
+
+
+def _unquoted(match: re.Match[str]) -> list[str]:
+    return [unquote(part or "") for part in match.groups()]
+
+
+def _job_output(world: World, workspace_id: str, job: str, output: str, path: str) -> Location:
+    run = world.runs.get(workspace_id, job)
+    if run is None:
+        raise FetchError(f"The job {job} was not found in the workspace.")
+    if output in {"artifacts", "default"}:
+        return run_folder(world, workspace_id, run.run_id).child(path)
+    given = (run.definition.get("outputs") or {}).get(output)
+    if not isinstance(given, dict):
+        raise FetchError(f"The job {job} has no output {output}.")
+    where = given.get("uri") or default_output_uri(run.run_id, output)
+    return resolve(world, workspace_id, str(where)).child(path)
+
+
+def default_output_uri(run_id: str, output: str) -> str:
+    """Where Azure puts an output whose place the job does not name."""
+    return f"azureml://datastores/workspaceblobstore/paths/azureml/{run_id}/{output}/"
+
+
+def _datastore(world: World, workspace_id: str, name: str, path: str) -> Location:
+    with world.lock:
+        found = world.resources.get(f"{workspace_id}/datastores/{name}")
+        properties = dict(found.properties) if found else {}
+    account, container = properties.get("accountName"), properties.get("containerName") or properties.get("filesystem")
+    if not found:
+        raise FetchError(f"The datastore {name} was not found in the workspace.")
+    if not account or not container:
+        raise FetchError(f"The datastore {name} is not kept in blobs.")
+    return Location(account=str(account).lower(), container=str(container), path=path.strip("/"))
+
+
+def _asset(world: World, workspace_id: str, text: str, parts: list[str]) -> Location:
+    kinds = [parts[0].lower()] if len(parts) == 3 else ["data", "models"]  # noqa: PLR2004 - azureml:name:version has two
+    name, version = parts[-2:]
+    home = re.sub(r"(?i)^azureml:", "", text)
+    home = home[: home.lower().rindex(f"/{kinds[0]}/")] if home.lower().startswith("/subscriptions/") else workspace_id
+    for kind in kinds:
+        with world.lock:
+            found = world.resources.get(f"{home}/{kind}/{name}/versions/{version}")
+            uri = found.properties.get(_ASSET_URIS[kind]) if found else None
+        if uri:
+            return resolve(world, home, str(uri))
+    raise FetchError(f"The asset {text} was not found.")
+
+
+def _v1_asset(world: World, workspace_id: str, asset_id: str) -> Location:
+    asset = (world.notes.get("v1_assets") or {}).get((workspace_id.lower(), asset_id.lower()))
+    if not asset or not asset.get("artifacts"):
+        raise FetchError(f"The asset {asset_id} was not found.")
+    first = asset["artifacts"][0]
+    uri = str(first.get("prefix") or first.get("id") or "")
+    return resolve(world, workspace_id, uri if "://" in uri else f"aml://artifact/{uri}")
+
+
+def _blob_url(url: str) -> Location:
+    parts = urlsplit(url)
+    named = clouds.storage_service(parts.hostname or "")
+    container, _, path = unquote(parts.path).lstrip("/").partition("/")
+    if named is None or named[1] not in {"blob", "dfs"} or not container:
+        raise FetchError(f"{parts.scheme}://{parts.netloc}{parts.path} is not the address of a blob.")
+    return Location(account=named[0], container=container, path=path.strip("/"))

@@ -1,0 +1,1 @@
+"""Serves online deployments with Microsoft's own inference server, and answers for the scoring hosts."""
