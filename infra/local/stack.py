@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,15 +151,16 @@ def start_app(options: Options, storage: azurite.Azurite, azure: Azure) -> Itera
     file = options.state / "settings.json"
     file.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=2))
     file.chmod(0o600)
-    keys = _keys(options.state / "keys.json")
+    key_file = options.state / "keys.json"
     command = [
         *(sys.executable, "-m", "infra.local.host", "--root", str(options.root), "--port", str(options.port)),
-        *("--workers", str(options.workers), "--settings", str(file), "--keys", str(options.state / "keys.json")),
+        *("--workers", str(options.workers), "--settings", str(file), "--keys", str(key_file)),
     ]
     log = options.state / "logs" / "host.log"
     with processes.part("app", command, log=log, env=_environment()) as part:
         url = part.ready.split()[1].rstrip("/")
-        yield App(url=url, key=keys["default"], master_key=keys["master"], settings=settings, part=part)
+        keys = json.loads(key_file.read_text())  # the host made them at its first start
+        yield App(url=url, key=keys["functionKeys"]["default"], master_key=keys["masterKey"], settings=settings, part=part)
 
 
 def app_settings(options: Options, storage: azurite.Azurite, azure: Azure) -> dict[str, str]:
@@ -188,12 +188,3 @@ def _environment() -> dict[str, str]:
     proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(astray) and k.lower() not in proxies}
     return kept | {"PYTHONUNBUFFERED": "1"}
-
-
-def _keys(file: Path) -> dict[str, str]:
-    """The app's keys, made at the first start."""
-    if not file.exists():
-        file.write_text(json.dumps({name: secrets.token_urlsafe(32) for name in ("default", "master")}))
-        file.chmod(0o600)
-    keys: dict[str, str] = json.loads(file.read_text())
-    return keys

@@ -1,0 +1,146 @@
+"""``python -m infra.local up`` starts the local stack and stays; ``python -m infra.local demo`` runs the main job on it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+
+from infra.local import azurite, processes, stack
+from infra.local.demo import run
+from infra.local.emulator import scene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+
+LOCAL = stack.ROOT / ".local"
+# Named as people know them from `func start` and Azurite; another is taken, and said, when one is busy.
+PORTS = {"port": 7071, "azure_port": 8443, "blob_port": 10000, "queue_port": 10001, "table_port": 10002}
+DEMO_SPEED = 30.0
+DEMO_SETTINGS = {"STEWARD_CLEANUP_DRY_RUN": "false"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start the stack; the exit code is 0 when the demo passed, or when `up` was ended by a signal."""
+    parsed = _parser().parse_args(arguments)
+    console = Console(stderr=False)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _demo(parsed, console) if parsed.what == "demo" else _up(parsed, console)
+    except KeyboardInterrupt:
+        return 0 if parsed.what == "up" else 130
+    except (azurite.AzuriteError, processes.PartError) as error:
+        console.print(f"[red]failed:[/] {error}", highlight=False, markup=True, soft_wrap=True)
+        return 1
+
+
+def _demo(parsed: argparse.Namespace, console: Console) -> int:
+    began = time.monotonic()
+    options = _options(parsed, console, settings=DEMO_SETTINGS, in_memory=True)
+    with contextlib.ExitStack() as parts:
+        with console.status("starting storage, the local Azure and the app"):
+            running = parts.enter_context(stack.start(options))
+        _line(console, f"started in {time.monotonic() - began:.1f} s: app {running.app.url}, logs in {options.state / 'logs'}")
+        passed = run.run(running, options, console)
+    _line(console, f"demo {'passed' if passed else 'FAILED'}: {time.monotonic() - began:.1f} s with start and stop")
+    if not passed:
+        _line(console, f"what the parts said: {options.state / 'logs'}")
+    return 0 if passed else 1
+
+
+def _up(parsed: argparse.Namespace, console: Console) -> int:
+    options = _options(parsed, console, settings={}, in_memory=False)
+    with stack.start(options) as running:
+        _greet(running, options, console)
+        while True:
+            running.azure.part.check()
+            running.app.part.check()
+            time.sleep(0.5)
+
+
+def _options(parsed: argparse.Namespace, console: Console, *, settings: Mapping[str, str], in_memory: bool) -> stack.Options:
+    ports = {name: _port(name, getattr(parsed, name), console) for name in PORTS}
+    state: Path = (parsed.state or LOCAL / parsed.what).resolve()
+    state.mkdir(parents=True, exist_ok=True)
+    return stack.Options(
+        state=state,
+        port=ports["port"],
+        azure_port=ports["azure_port"],
+        blob_port=ports["blob_port"],
+        queue_port=ports["queue_port"],
+        table_port=ports["table_port"],
+        workers=parsed.workers,
+        transitions=parsed.transitions,
+        speed=parsed.speed,
+        in_memory=in_memory,
+        settings=settings,
+    )
+
+
+def _port(name: str, given: int | None, console: Console) -> int:
+    wanted = PORTS[name] if given is None else given
+    port = processes.choose_port(wanted)
+    if wanted not in (0, port):
+        _line(console, f"port {wanted} is busy: --{name.replace('_', '-')} is {port}")
+    return port
+
+
+def _greet(running: stack.Stack, options: stack.Options, console: Console) -> None:
+    app = running.app
+    api = f"{app.url}/api"
+    curl = f"curl -sS -H 'x-functions-key: {app.key}'"
+    body = (
+        f'{{"location":"{scene.LOCATION}","identity":{{"type":"systemAssigned"}},"properties":{{'
+        f'"storageAccount":"{scene.STORAGE_ID}","keyVault":"{scene.KEY_VAULT_ID}",'
+        f'"applicationInsights":"{scene.INSIGHTS_ID}","containerRegistry":"{scene.REGISTRY_ID}"}}}}'
+    )
+    lines = (
+        f"app          {api}  (documentation: {api}/health)",
+        f"function key {app.key}",
+        f"master key   {app.master_key}",
+        f"local Azure  HTTPS_PROXY={running.azure.proxy} REQUESTS_CA_BUNDLE={running.azure.ca}",
+        f"storage      blob {running.storage.blob_port}, queue {running.storage.queue_port}, table {running.storage.table_port}",
+        f"logs         {options.state / 'logs'}",
+        "",
+        "try:",
+        f"  {curl} {api}/resourceGroups",
+        f"  {curl} -i -X PUT {api}/workspaces/ml-first -H 'Content-Type: application/json' -d '{body}'",
+        f"  {curl} {api}/operations",
+        "",
+        "ctrl-C ends everything",
+    )
+    for line in lines:
+        _line(console, line)
+
+
+def _line(console: Console, text: str) -> None:
+    # Whole lines, however narrow the terminal: they are there to be copied.
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser.add_argument("what", choices=("up", "demo"))
+    parser.add_argument("--workers", type=int, default=1, help="worker processes of the app")
+    parser.add_argument("--transitions", default="time", help="how the local Azure moves: time, immediate or polls:N")
+    parser.add_argument("--speed", type=float, default=DEMO_SPEED, help="times faster than Azure (default %(default)s)")
+    parser.add_argument("--state", type=Path, help="folder for everything it writes (default .local/up, .local/demo)")
+    for name, default in PORTS.items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=int, help=f"default {default}, or a free one when that is busy; 0: a free one")
+    return parser
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

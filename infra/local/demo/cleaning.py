@@ -1,0 +1,97 @@
+"""Steps 8 and 9: the clean-up timer takes exactly what is stale; then everything else is deleted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from infra.local.demo.client import StepError
+from infra.local.demo.deploying import ENDPOINT_PATH, model_body
+from infra.local.demo.story import (
+    COMPUTE,
+    IDLE_COMPUTE,
+    MODEL,
+    STALE_MODEL,
+    WORKSPACE_ID,
+    WORKSPACE_PATH,
+    check,
+    cluster_body,
+)
+
+if TYPE_CHECKING:
+    from infra.local.demo.story import Story
+
+NOT_FOUND = 404
+STALE_SINCE = "2020-01-01T00:00:00.0000000Z"
+REPORT_PATIENCE_S = 60.0
+
+
+def make_stale(story: Story) -> str:
+    """A model that nobody deployed for years and a cluster that nobody uses; both made young, then aged."""
+    story.app.done("PUT", f"{WORKSPACE_PATH}/models/{STALE_MODEL}/versions/1", json=model_body(story.run_id))
+    story.app.done("PUT", f"{WORKSPACE_PATH}/computes/{IDLE_COMPUTE}", json=cluster_body())
+    for path in (f"models/{STALE_MODEL}/versions/1", f"computes/{IDLE_COMPUTE}"):
+        aged = {"systemData": {"createdAt": STALE_SINCE, "lastModifiedAt": STALE_SINCE}}
+        story.azure.call("PATCH", f"resources{WORKSPACE_ID}/{path}", json=aged)
+    return "made and aged"
+
+
+def clean_up(story: Story) -> str:
+    """Fire the timer: exactly those two go, and the report says so."""
+    before = _inventory(story)
+    known = {report["id"] for report in story.app.list("cleanup/reports")}
+    story.app.run_timer("cleanup_timer")
+    report = _new_report(story, known)
+    gone = before - _inventory(story)
+    expected = {f"models/{STALE_MODEL}/versions/1", f"computes/{IDLE_COMPUTE}"}
+    check(gone == expected, f"gone are {sorted(gone)}, not {sorted(expected)}")
+    check(len(report["deleted"]) == len(expected), f"the report has {report}")
+    return f"{len(gone)} of {len(before)} gone, audited"
+
+
+def delete_endpoint(story: Story) -> str:
+    """The endpoint with its deployment."""
+    story.app.done("DELETE", ENDPOINT_PATH)
+    story.app.send("GET", ENDPOINT_PATH, expect=NOT_FOUND)
+    return "gone"
+
+
+def delete_models(story: Story) -> str:
+    """Version 1 as the article does it, through model management; version 2 through ARM."""
+    path = f"{WORKSPACE_PATH}/models/{MODEL}"
+    story.app.done("PUT", f"{path}/versions/2", json=model_body(story.run_id))
+    story.app.done("DELETE", f"{path}/versions/2")
+    story.app.send("GET", f"{path}/versions/2", expect=NOT_FOUND)
+    story.app.done("DELETE", f"{WORKSPACE_PATH}/models/{MODEL}:1")
+    story.app.send("GET", f"{path}/versions/1", expect=NOT_FOUND)
+    return "both gone"
+
+
+def delete_workspace(story: Story) -> str:
+    """The cluster, then the workspace."""
+    for path in (f"{WORKSPACE_PATH}/computes/{COMPUTE}", WORKSPACE_PATH):
+        story.app.done("DELETE", path)
+        story.app.send("GET", path, expect=NOT_FOUND)
+    return "gone"
+
+
+def _inventory(story: Story) -> set[str]:
+    """Every compute and model version of the workspace."""
+    computes = {f"computes/{compute['name']}" for compute in story.app.list(f"{WORKSPACE_PATH}/computes")}
+    models = [model["name"] for model in story.app.list(f"{WORKSPACE_PATH}/models")]
+    versions = {
+        f"models/{model}/versions/{version['name']}"
+        for model in models
+        for version in story.app.list(f"{WORKSPACE_PATH}/models/{model}/versions")
+    }
+    return computes | versions
+
+
+def _new_report(story: Story, known: set[str]) -> dict[str, Any]:
+    deadline = time.monotonic() + REPORT_PATIENCE_S
+    while time.monotonic() < deadline:
+        for report in story.app.list("cleanup/reports"):
+            if report["id"] not in known and report.get("endTime"):
+                return story.app.get(f"cleanup/reports/{report['name']}")  # type: ignore[no-any-return]
+        time.sleep(0.5)
+    raise StepError(f"the timer left no report within {REPORT_PATIENCE_S:.0f} s")

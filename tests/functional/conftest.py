@@ -1,0 +1,37 @@
+"""The real parts for functional tests, started once per test session on free ports: storage, the local Azure, the app."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local import stack
+from infra.local.azurite import Azurite
+
+
+@pytest.fixture(scope="session")
+def stack_options(tmp_path_factory: pytest.TempPathFactory) -> stack.Options:
+    """How the parts below are started: everything at once, nothing kept."""
+    state: Path = tmp_path_factory.mktemp("stack")
+    return stack.Options(state=state, settings={"STEWARD_CLEANUP_DRY_RUN": "false"})
+
+
+@pytest.fixture(scope="session")
+def azurite(stack_options: stack.Options) -> Iterator[Azurite]:
+    """A running Azurite with the app's account and the scene's: `.connection_string(account)`, `.blob_port`, …"""
+    with stack.start_storage(stack_options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def emulator(stack_options: stack.Options, azurite: Azurite) -> Iterator[stack.Azure]:
+    """The local Azure in front of that Azurite: `.proxy`, `.ca`, `.control`."""
+    with stack.start_azure(stack_options, azurite) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def app(stack_options: stack.Options, azurite: Azurite, emulator: stack.Azure) -> Iterator[stack.App]:
+    """The whole app on its host: `.url`, `.key`, `.master_key`."""
+    with stack.start_app(stack_options, azurite, emulator) as running:
+        yield running
