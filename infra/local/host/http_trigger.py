@@ -1,0 +1,101 @@
+"""HTTP functions: finds the one that answers, checks the key, runs it, turns its result into an answer.
+
+What a function is given follows the platform (GrpcMessageConversionExtensions in Azure/azure-functions-host): header
+names in lower case, repeated headers and parameters joined by commas, empty query parameters and route parameters
+that the path does not reach left out.
+"""
+
+import logging
+import re
+import uuid
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from infra.local.host import routes
+from infra.local.host.invocation import InvocationLostError, Result, Value
+from infra.local.host.keys import Keys
+from infra.local.host.runner import Runner
+from infra.local.host.web import BadRequestError, Request, Response
+
+log = logging.getLogger("Host.Http")
+LIMIT_S = 230.0  # Azure's load balancer gives up: https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpTrigger:
+    """Answers requests by functions.
+
+    Attributes:
+        routes: In the platform's order.
+        keys: Who may call what.
+        runner: Runs the function.
+        limit_s: How long a caller waits for an answer.
+    """
+
+    routes: list[routes.Route]
+    keys: Keys
+    runner: Runner
+    limit_s: float = LIMIT_S
+
+    def answer(self, request: Request) -> Response | None:
+        """The answer of the function that the request is for; ``None`` if it is for none."""
+        path = routes.without_dots(request.path)
+        decoded = routes.decode(path)
+        if "\0" in decoded:
+            raise BadRequestError(HTTPStatus.BAD_REQUEST, "the path holds a NUL character")
+        found = routes.find(self.routes, request.method, decoded)
+        if found is None or found[0].disabled:
+            return None
+        function, values = found
+        if not self.keys.opens_function(function.name, function.auth_level, request.key()):
+            return Response(status=HTTPStatus.UNAUTHORIZED)
+        try:
+            result = self.runner.run(
+                function,
+                {function.parameter: http_value(request, path, values)},
+                reason="This function was programmatically called via the host APIs.",
+                trace_parent=_trace_parent(request),
+                limit_s=self.limit_s,
+            )
+        except (TimeoutError, InvocationLostError):
+            return Response(status=HTTPStatus.BAD_GATEWAY)
+        return to_response(result)
+
+
+def http_value(request: Request, path: str, route_values: dict[str, str]) -> Value:
+    """The request as the worker library takes it."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers:
+        headers[name.lower()] = f"{headers[name.lower()]},{value}" if name.lower() in headers else value
+    query: dict[str, str] = {}
+    for name, value in request.parameters():
+        query[name] = f"{query[name]},{value}" if name in query else value
+    content: dict[str, Any] = {
+        "method": request.method,
+        "url": f"http://{headers.get('host', 'localhost')}{path}{'?' if request.query else ''}{request.query}",
+        "headers": headers,
+        "query": {name: value for name, value in query.items() if value},
+        "params": route_values,
+        "body": request.read_body() or None,
+    }
+    return "http", content
+
+
+def to_response(result: Result) -> Response:
+    """What the caller gets: the function's answer, or an empty 500 if it raised."""
+    if result.error is not None:
+        return Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+    if result.value is None:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    kind, content = result.value
+    if kind == "http":
+        return Response(status=content["status"], headers=tuple(content["headers"]), body=content["body"])
+    body = content if isinstance(content, bytes) else str(content).encode()
+    return Response(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=body)
+
+
+def _trace_parent(request: Request) -> str:
+    given = request.header("traceparent") or ""
+    return given if _TRACE_PARENT.fullmatch(given) else f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00"
