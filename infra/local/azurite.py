@@ -172,7 +172,7 @@ def _wait_for_ports(process: subprocess.Popen[bytes], log: IO[bytes]) -> dict[st
     while True:
         said = os.pread(log.fileno(), 1 << 16, 0).decode(errors="replace")
         ports = {name: int(port) for name, port in _LISTENING.findall(said)}
-        if len(ports) == 3:  # noqa: PLR2004 - blob, queue, table
+        if len(ports) == 3:
             return ports
         if process.poll() is not None or time.monotonic() > deadline:
             raise AzuriteError(f"Azurite did not start: {said.strip()[-600:] or 'it said nothing'}")

@@ -1,7 +1,6 @@
 """The real parts for functional tests, started once per test session on free ports: storage, the local Azure, the app."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,12 @@ from infra.local.azurite import Azurite
 @pytest.fixture(scope="session")
 def stack_options(tmp_path_factory: pytest.TempPathFactory) -> stack.Options:
     """How the parts below are started: everything at once, nothing kept."""
-    state: Path = tmp_path_factory.mktemp("stack")
-    return stack.Options(state=state, settings={"STEWARD_CLEANUP_DRY_RUN": "false"})
+    return stack.Options(state=tmp_path_factory.mktemp("stack"), settings={"STEWARD_CLEANUP_DRY_RUN": "false"})
 
 
 @pytest.fixture(scope="session")
 def azurite(stack_options: stack.Options) -> Iterator[Azurite]:
-    """A running Azurite with the app's account and the scene's: `.connection_string(account)`, `.blob_port`, …"""
+    """A running Azurite with the app's account and the scene's: it has ports and connection strings."""
     with stack.start_storage(stack_options) as running:
         yield running
 

@@ -60,7 +60,7 @@ def upload_code(story: Story) -> str:
         headers={"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06"},
         timeout=60,
     )
-    check(uploaded.status_code == 201, f"the upload was answered {uploaded.status_code}: {uploaded.text[:300]}")  # noqa: PLR2004
+    check(uploaded.status_code == 201, f"the upload was answered {uploaded.status_code}: {uploaded.text[:300]}")
     story.app.done("PUT", path, json={"properties": {"codeUri": pending["blobUri"]}})
     environment = {"properties": {"image": IMAGE, "condaFile": CONDA, "osType": "Linux"}}
     story.app.done("PUT", f"{WORKSPACE_PATH}/environments/{ENVIRONMENT}/versions/2", json=environment)

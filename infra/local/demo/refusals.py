@@ -53,4 +53,4 @@ def _error(answer: requests.Response, named: str) -> str:
 
 def _short(message: str) -> str:
     line = " ".join(message.split())
-    return line if len(line) <= 90 else f"{line[:87]}..."  # noqa: PLR2004 - a line of the demo
+    return line if len(line) <= 90 else f"{line[:87]}..."

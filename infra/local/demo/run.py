@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,16 +38,19 @@ class Done:
 
     Attributes:
         status: The step's own words, or why it failed.
-        arm_calls: Requests that reached ARM during it.
-        other_calls: Requests to Azure's other hosts.
+        calls: Requests that reached Azure during it: host, method and path.
     """
 
     step: Step
     ok: bool
     status: str
     seconds: float
-    arm_calls: int
-    other_calls: int
+    calls: tuple[tuple[str, str, str], ...]
+
+    @property
+    def arm_calls(self) -> int:
+        """How many of the calls went to ARM."""
+        return sum(host == ARM for host, _, _ in self.calls)
 
 
 STEPS = tuple(
@@ -78,7 +82,7 @@ STEPS = tuple(
 
 
 def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:
-    """Do all steps against a running stack.
+    """Do all steps against a running stack, and leave what each took in ``report.json`` of the state folder.
 
     Returns:
         Whether all of them ended as they should.
@@ -102,6 +106,7 @@ def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:
     _summary(done, console)
     app.close()
     control.close()
+    (options.state / "report.json").write_text(json.dumps([_as_json(each) for each in done], indent=2))
     return all(each.ok for each in done)
 
 
@@ -119,16 +124,8 @@ def _do(step: Step, story: Story, console: Console) -> Done:
             status, ok = f"no answer: {error}", False
         except (KeyError, TypeError, ValueError) as error:
             status, ok = f"an answer is not as documented: {error!r}", False
-    hosts = [received["host"] for received in story.azure.requests()[before:]]
-    arm_calls = hosts.count(ARM)
-    done = Done(
-        step=step,
-        ok=ok,
-        status=status,
-        seconds=time.monotonic() - began,
-        arm_calls=arm_calls,
-        other_calls=len(hosts) - arm_calls,
-    )
+    calls = tuple((got["host"], got["method"], got["path"]) for got in story.azure.requests()[before:])
+    done = Done(step=step, ok=ok, status=status, seconds=time.monotonic() - began, calls=calls)
     _line(done, console)
     return done
 
@@ -146,7 +143,7 @@ def _line(done: Done, console: Console) -> None:
 def _summary(done: list[Done], console: Console) -> None:
     good = sum(each.ok for each in done)
     seconds = sum(each.seconds for each in done)
-    arm, other = sum(each.arm_calls for each in done), sum(each.other_calls for each in done)
+    arm, other = sum(each.arm_calls for each in done), sum(len(each.calls) - each.arm_calls for each in done)
     colour = "green" if good == len(STEPS) else "red"
     console.print(
         f"[{colour}]{good} of {len(STEPS)} steps as expected[/] in {seconds:.1f} s: "
@@ -154,3 +151,15 @@ def _summary(done: list[Done], console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _as_json(done: Done) -> dict[str, object]:
+    return {
+        "step": done.step.number,
+        "what": done.step.what,
+        "ok": done.ok,
+        "status": done.status,
+        "seconds": round(done.seconds, 2),
+        "armCalls": done.arm_calls,
+        "calls": [" ".join(call) for call in done.calls],
+    }

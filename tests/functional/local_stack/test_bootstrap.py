@@ -1,0 +1,99 @@
+"""The set-up: idle when nothing changed, one clear line when something cannot be had."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.local import bootstrap
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with requirement files and nothing installed."""
+    for name in (*bootstrap.REQUIREMENTS, *bootstrap.ML_REQUIREMENTS, "infra/local/package-lock.json"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("first")
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "LOCAL", tmp_path / ".local")
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(bootstrap, "ML_VENV", tmp_path / ".local" / "ml")
+    monkeypatch.setattr(bootstrap, "NODE_FOLDER", tmp_path / "infra" / "local")
+    return tmp_path
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What would be run, each as one line; everything succeeds."""
+    ran: list[str] = []
+
+    def run(command, what, cwd=None, env=None):
+        ran.append(" ".join(map(str, command)))
+        if command[1:3] == ["-m", "venv"]:
+            Path(command[-1]).mkdir(parents=True)
+        if "ci" in command:
+            (cwd / "node_modules").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(bootstrap, "_run", run)
+    monkeypatch.setattr(bootstrap, "python_313", lambda: "python3.13")
+    monkeypatch.setattr(bootstrap, "_is_wanted", lambda program: Path(program).parents[1].exists())
+    monkeypatch.setattr(bootstrap, "_compile", lambda: None)
+    return ran
+
+
+def test_the_first_run_installs_and_the_second_does_nothing(place: Path, commands: list[str]) -> None:
+    """Stamps beside the installations hold the hash of what they were made from."""
+    assert bootstrap.main([]) == 0
+    assert sum("venv" in command for command in commands if "-m venv" in command) == 2
+    assert any("ci" in command.split() for command in commands)
+
+    commands.clear()
+    assert bootstrap.main([]) == 0
+    assert commands == []
+
+
+def test_only_what_changed_is_installed_again(place: Path, commands: list[str]) -> None:
+    """A new line in one requirements file does not touch the other environment, or Node's."""
+    bootstrap.main([])
+    commands.clear()
+    (place / "infra/local/ml-requirements.txt").write_text("second")
+    assert bootstrap.main([]) == 0
+    assert [command.split()[-1].rpartition("/")[2] for command in commands] == ["ml-requirements.txt"]
+
+
+def test_a_failed_installation_is_tried_again(place: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stamp is written last: an interrupted run leaves none."""
+    good = bootstrap._run
+
+    def fail(command, what, cwd=None, env=None):
+        good(command, what, cwd, env)
+        if "install" in command:
+            raise bootstrap.CannotHaveError("no network")
+
+    monkeypatch.setattr(bootstrap, "_run", fail)
+    assert bootstrap.main(["python"]) == 1
+    monkeypatch.setattr(bootstrap, "_run", good)
+    commands.clear()
+    assert bootstrap.main(["python"]) == 0
+    assert len(commands) == 1
+
+
+def test_what_cannot_be_had_is_one_line_and_exit_code_1(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No Python 3.13 anywhere and none to fetch: the line says what to install."""
+    monkeypatch.setattr(bootstrap, "_output", lambda command: "")
+    assert bootstrap.main(["python"]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert "Python 3.13 is missing" in said[0]
+
+
+def test_a_machine_without_node_gets_it_from_pip(place: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too old a Node is no Node."""
+    versions = iter(["v18.1.0", "v22.3.0", "v22.3.0"])
+    monkeypatch.setattr(bootstrap, "_output", lambda command: next(versions))
+    monkeypatch.setattr(bootstrap, "_which", lambda program: f"/bin/{program}")
+    bootstrap._install_azurite()
+    assert bootstrap.NODE_WHEEL in commands[0]
+    assert commands[1].startswith("/bin/npm ci")
