@@ -14,7 +14,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = ROOT / ".local" / "bench-venv"
-# azure-ai-ml needs a marshmallow of its own range and `pkg_resources`-free setuptools: pip settles both.
 OTHER_PACKAGE = "azure-ai-ml"
 CODE = """
 import json, resource, sys, time
@@ -56,7 +55,7 @@ def _with_azure_ai_ml() -> Path:
         not python.exists()
         or subprocess.run([str(python), "-c", "import azure.ai.ml"], capture_output=True, check=False).returncode
     ):
-        print(f"installing {OTHER_PACKAGE} into .local/bench-venv to compare with", flush=True)
+        sys.stderr.write(f"installing {OTHER_PACKAGE} into .local/bench-venv to compare with\n")
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(OTHERS)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", OTHER_PACKAGE], check=True)
     return python
