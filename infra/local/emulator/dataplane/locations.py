@@ -142,7 +142,7 @@ def _datastore(world: World, workspace_id: str, name: str, path: str) -> Locatio
 
 
 def _asset(world: World, workspace_id: str, text: str, parts: list[str]) -> Location:
-    kinds = [parts[0].lower()] if len(parts) == 3 else ["data", "models"]  # noqa: PLR2004 - azureml:name:version has two
+    kinds = [parts[0].lower()] if len(parts) == 3 else ["data", "models"]
     name, version = parts[-2:]
     home = re.sub(r"(?i)^azureml:", "", text)
     home = home[: home.lower().rindex(f"/{kinds[0]}/")] if home.lower().startswith("/subscriptions/") else workspace_id

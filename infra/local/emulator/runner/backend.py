@@ -1,0 +1,145 @@
+"""The jobs backend: a thread for each job, nodes shared in turn, everything ended when the local Azure ends.
+
+Not here: what a job does (`job.py`), how nodes are counted (`nodes.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import TYPE_CHECKING
+
+from infra.local.emulator.runner import job, nodes, outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import JobRequest, World
+
+_LOOK_S = 0.2
+_STOP_S = 3.0
+COMPUTE_TYPE = "microsoft.machinelearningservices/workspaces/computes"
+
+
+class ProcessJobs:
+    """Runs jobs as processes; see `world.JobsBackend`.
+
+    Args:
+        world: the state.
+        python: the interpreter of the prepared environment.
+        extra: more environment variables for jobs, asked for when one starts (proxy and certificates).
+    """
+
+    def __init__(self, world: World, python: Path, *, extra: Callable[[], Mapping[str, str]] = dict) -> None:
+        self._world = world
+        self._python = python
+        self._extra = extra
+        self._lock = threading.Lock()
+        self._tasks: dict[tuple[str, str], tuple[job.Task, threading.Thread]] = {}
+        self._waiting: dict[str, list[str]] = {}  # compute id → run ids, in the order they came
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch_nodes, name="nodes", daemon=True).start()
+
+    def submit(self, request: JobRequest) -> None:
+        """Take a job; it lives in a thread of its own."""
+        task = job.Task(
+            world=self._world,
+            request=request,
+            folder=self._world.workdir / "jobs" / uuid.uuid4().hex,
+            python=self._python,
+            canceled=threading.Event(),
+            extra=dict(self._extra()),
+            take_nodes=self._take_nodes,
+            release_nodes=self._release_nodes,
+        )
+        thread = threading.Thread(target=self._live, args=(task,), name=f"job {request.run_id}", daemon=True)
+        with self._lock:
+            self._tasks[_key(request)] = (task, thread)
+        thread.start()
+
+    def cancel(self, workspace_id: str, run_id: str) -> None:
+        """End a job soon."""
+        with self._lock:
+            found = self._tasks.get((workspace_id.lower(), run_id.lower()))
+        if found is not None:
+            found[0].canceled.set()
+
+    def forget(self, workspace_id: str) -> None:
+        """End the jobs of a workspace."""
+        with self._lock:
+            found = [task for (owner, _), (task, _) in self._tasks.items() if owner == workspace_id.lower()]
+        for task in found:
+            task.canceled.set()
+
+    def stop(self) -> None:
+        """End every process; waits for them, but not for long (each would end with this process anyway)."""
+        self._stopped.set()
+        with self._lock:
+            found = list(self._tasks.values())
+        for task, _ in found:
+            task.canceled.set()
+        for _, thread in found:
+            thread.join(_STOP_S)
+
+    def _live(self, task: job.Task) -> None:
+        try:
+            job.live(task)
+        finally:
+            with self._lock:
+                self._tasks.pop(_key(task.request), None)
+
+    # ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _take_nodes(self, task: job.Task) -> bool:
+        request = task.request
+        if not request.target:
+            return not task.canceled.is_set()
+        compute_id = _compute_id(request)
+        with self._lock:
+            self._waiting.setdefault(compute_id, []).append(request.run_id)
+        try:
+            while not task.canceled.is_set():
+                if self._try_take(compute_id, request):
+                    return True
+                task.canceled.wait(_LOOK_S)
+            return False
+        finally:
+            with self._lock:
+                self._waiting[compute_id].remove(request.run_id)
+
+    def _try_take(self, compute_id: str, request: JobRequest) -> bool:
+        with self._lock:
+            if self._waiting[compute_id][0] != request.run_id:
+                return False
+        with self._world.lock:
+            compute = self._world.resources.get(compute_id)
+            if compute is None:
+                raise outcomes.bad_request("ComputeNotFound", f"The compute target {request.target!r} does not exist any more.")
+            return nodes.take(compute, request.run_id, request.nodes, self._world.now())
+
+    def _release_nodes(self, task: job.Task) -> None:
+        if not task.request.target:
+            return
+        with self._world.lock:
+            compute = self._world.resources.get(_compute_id(task.request))
+            if compute is not None:
+                nodes.release(compute, task.request.run_id, self._world.now())
+
+    def _watch_nodes(self) -> None:
+        """Idle nodes leave in time, minimum nodes come, without anybody asking."""
+        while not self._stopped.wait(_LOOK_S):
+            with self._world.lock:
+                for compute in self._computes():
+                    nodes.settle(compute, self._world.now())
+
+    def _computes(self) -> list[Resource]:
+        return self._world.resources.of_type(COMPUTE_TYPE)
+
+
+def _key(request: JobRequest) -> tuple[str, str]:
+    return request.workspace_id.lower(), request.run_id.lower()
+
+
+def _compute_id(request: JobRequest) -> str:
+    return f"{request.workspace_id}/computes/{request.target}"
