@@ -37,9 +37,10 @@ bench: ## Measure what the README states: import time, seconds of the demo, ARM 
 	@$(BOOTSTRAP)
 	@$(PYTHON) -m tests.bench $(ARGS)
 
-lock: ## Renew infra/local/package-lock.json after a change of package.json
+lock: ## Renew the lock files after a change of requirements or of package.json
 	@$(BOOTSTRAP) python node
-	@cd infra/local && PATH="$(CURDIR)/.venv/bin:$$PATH" npm install --package-lock-only
+	@$(PYTHON) -m infra.local.lock
+	@$(BOOTSTRAP)
 
 clean: ## Remove everything that was installed or left behind by runs
 	rm -rf .venv .local infra/local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

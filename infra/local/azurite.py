@@ -148,14 +148,13 @@ def start(
         running.stop()
 
 
-def node() -> str | None:
-    """The Node program to use: the one beside this Python (bootstrap put it there because it had to), or PATH's."""
-    beside = str(Path(sys.executable).parent)
-    return shutil.which("node", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
+def search_path() -> str:
+    """Where Node and npm are looked for: beside this Python first (bootstrap put them there because it had to)."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _node() -> str:
-    program = node()
+    program = shutil.which("node", path=search_path())
     if program is None:
         raise AzuriteError("Node 20 or newer is not installed; `make demo` fetches it")
     if not PROGRAM.exists():

