@@ -51,7 +51,7 @@ class Response:
     @property
     def ok(self) -> bool:
         """Tell whether the status is 2xx."""
-        return 200 <= self.status < 300  # noqa: PLR2004
+        return 200 <= self.status < 300
 
     @property
     def request_id(self) -> str | None:
@@ -69,7 +69,7 @@ class Response:
             RejectedError: with Azure's own status and error.
         """
         if not self.ok:
-            raise errors.RejectedError(self.error(), status=self.status if self.status >= 400 else 502)  # noqa: PLR2004
+            raise errors.RejectedError(self.error(), status=self.status if self.status >= 400 else 502)
         return self
 
 
@@ -166,6 +166,10 @@ class Client:
             yield from page.get("value") or []
             next_url = page.get("nextLink") or None
 
+    def token(self, scope: str) -> str:
+        """Return a token of ours for `scope`, for the one host that the caller has checked."""
+        return self._tokens.get(scope)
+
     def pressure(self, subscription: str) -> float:
         """Return how much of the subscription's read allowance is used, 0.0 to 1.0, as ARM's last answer told."""
         remaining, most = self._remaining.get((subscription.lower(), "reads"), (1, 1))
@@ -220,7 +224,7 @@ class Client:
     def _watch(self, url: str, response: Response) -> None:
         """Remember ARM's rate-limit headers; the allowance itself is taken as the most ever seen remaining."""
         parts = urlsplit(url).path.split("/")
-        if len(parts) > 2 and parts[1].lower() == "subscriptions":  # noqa: PLR2004
+        if len(parts) > 2 and parts[1].lower() == "subscriptions":
             value = response.headers.get("x-ms-ratelimit-remaining-subscription-reads", "")
             if value.isdigit():
                 key = (parts[2].lower(), "reads")
@@ -230,10 +234,10 @@ class Client:
     def _definite(self, response: Response) -> Response:
         """Return `response`, or raise the TransientError that it is."""
         status = response.status
-        if status == 429:  # noqa: PLR2004
+        if status == 429:
             delay_s = self.retry_after_s(response) or THROTTLED_DELAY_S
             raise errors.ThrottledError(response.error().message, delay_s=delay_s, maybe_arrived=False)
-        if status == 408 or status >= 500:  # noqa: PLR2004
+        if status == 408 or status >= 500:
             error = response.error()
             delay_s = self.retry_after_s(response) or UNAVAILABLE_DELAY_S
             message = f"Azure answered {status}: {error.message}"
@@ -304,7 +308,7 @@ def _maybe_arrived(failure: Exception) -> bool:
 
 
 def _token_ended(response: Response) -> bool:
-    if response.status != 401:  # noqa: PLR2004
+    if response.status != 401:
         return False
     challenge = response.headers.get("www-authenticate", "")
     return "invalid_token" in challenge or response.error().code == "ExpiredAuthenticationToken"

@@ -83,17 +83,17 @@ def parse(text: str) -> ResourceId:
     from urllib.parse import unquote
 
     segments = [unquote(segment) for segment in text.strip("/").split("/")]
-    if len(segments) < 2 or segments[0].lower() != "subscriptions" or "" in segments:  # noqa: PLR2004
+    if len(segments) < 2 or segments[0].lower() != "subscriptions" or "" in segments:
         raise _invalid(text)
     found = ResourceId(subscription=segments[1])
     rest = segments[2:]
     if rest and rest[0].lower() == "resourcegroups":
-        if len(rest) < 2:  # noqa: PLR2004
+        if len(rest) < 2:
             raise _invalid(text)
         found, rest = replace(found, resource_group=rest[1]), rest[2:]
     if not rest:
         return found
-    if rest[0].lower() != "providers" or len(rest) < 3:  # noqa: PLR2004
+    if rest[0].lower() != "providers" or len(rest) < 3:
         raise _invalid(text)
     return replace(found, namespace=rest[1], types=tuple(rest[2::2]), names=tuple(rest[3::2]))
 

@@ -3,7 +3,8 @@
 Order of strategies as in azure-core: status URL (`Azure-AsyncOperation`), `Location`, the resource's own state, already done.
 With what real Azure ML traffic adds (facts, each also a test):
 
-* a `Location` on a 201 is the resource, not a URL to poll; a 202 may lack `Location` (compute) or the status URL (cancel, diagnose);
+* a `Location` on a 201 is the resource, not a URL to poll; a 202 may lack `Location` (compute) or the status URL
+  (cancel, diagnose);
 * the status URL can stand only in the body, at `properties.properties.AzureAsyncOperationUri`;
 * running is whatever is not terminal (`Updating` while deleting); `percentComplete` proves nothing;
 * failure is HTTP 200 with `status: Failed`; bodies may be empty or `null`; a deleted compute's 404 has no body;
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Style = Literal["status_url", "location", "resource", "result"]
 
+PROVISIONING_STATE = "properties.provisioningState"
 SUCCEEDED = frozenset({"succeeded", "completed"})
 FAILED = frozenset({"failed"})
 CANCELED = frozenset({"canceled", "cancelled"})
@@ -53,7 +55,7 @@ class Follow:
     resource_url: str
     method: str
     location: str = ""
-    state_field: str = "properties.provisioningState"
+    state_field: str = PROVISIONING_STATE
     interval_s: float = 2.0
     max_interval_s: float = 30.0
     misses: int = 0
@@ -109,16 +111,17 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
     """
     body = response.body
     status_url = response.headers.get("azure-asyncoperation") or _status_url_in(body)
-    location = response.headers.get("location", "") if response.status == 202 else ""  # noqa: PLR2004
+    location = response.headers.get("location", "") if response.status == 202 else ""
     state = _state(body, template.state_field)
     follow = replace(template, location=_absolute(template, location), state=state)
-    if template.state_field != "properties.provisioningState" and template.method == "PUT":
-        return _judge_resource(replace(follow, style="resource", url=template.resource_url), body, response, now)
-    if status_url and not (response.status == 200 and _is_terminal(state)):  # noqa: PLR2004
+    if template.state_field != PROVISIONING_STATE and template.method == "PUT":  # a job or run: followed by its own status
+        at_resource = replace(follow, style="resource", url=template.resource_url)
+        return _judge_resource(at_resource, body, response, now) if state else _pending(at_resource, response, now, body)
+    if status_url and not (response.status == 200 and _is_terminal(state)):
         return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
     if location:
         return _pending(replace(follow, style="location", url=follow.location), response, now, body)
-    if response.status == 202 and template.method != "POST":  # noqa: PLR2004
+    if response.status == 202 and template.method != "POST":
         return _pending(replace(follow, style="resource", url=template.resource_url), response, now, body)
     if template.method in ("PUT", "PATCH") and state:
         return _judge_resource(replace(follow, style="resource", url=template.resource_url), body, response, now)
@@ -144,14 +147,14 @@ def advance(follow: Follow, response: Response, *, now: datetime) -> Outcome:
 
 
 def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Outcome:
-    if response.status == 404:  # noqa: PLR2004
+    if response.status == 404:
         return _lost(follow, response, now)
     if not response.ok:
         return Failed(error=response.error())
     body = response.body if isinstance(response.body, dict) else {}
     state = str(body.get("status") or _dig(body, "properties.status") or _dig(body, "properties.provisioningState") or "")
     if not state:
-        return Done() if response.status == 204 else _missed(follow, response, now)  # noqa: PLR2004
+        return Done() if response.status == 204 else _missed(follow, response, now)
     if state.lower() in SUCCEEDED:
         return _succeeded(follow, response, now)
     if _is_terminal(state):
@@ -162,10 +165,10 @@ def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Ou
 
 
 def _advance_location(follow: Follow, response: Response, now: datetime) -> Outcome:
-    if response.status == 202:  # noqa: PLR2004
+    if response.status == 202:
         url = _absolute(follow, response.headers.get("location", "")) or follow.url
         return _pending(replace(follow, url=url, location=url, misses=0), response, now)
-    if response.status == 404:  # noqa: PLR2004
+    if response.status == 404:
         return _lost(follow, response, now)
     if not response.ok:
         return Failed(error=response.error())
@@ -175,7 +178,7 @@ def _advance_location(follow: Follow, response: Response, now: datetime) -> Outc
 
 
 def _advance_resource(follow: Follow, response: Response, now: datetime) -> Outcome:
-    if response.status == 404:  # noqa: PLR2004
+    if response.status == 404:
         return Done() if follow.method == "DELETE" else _missed(follow, response, now)
     if not response.ok:
         return Failed(error=response.error())
@@ -183,7 +186,7 @@ def _advance_resource(follow: Follow, response: Response, now: datetime) -> Outc
 
 
 def _advance_result(follow: Follow, response: Response, now: datetime) -> Outcome:
-    if response.status == 404:  # noqa: PLR2004
+    if response.status == 404:
         return Done() if follow.method == "POST" else _missed(follow, response, now)
     if not response.ok:
         return Failed(error=response.error())

@@ -1,0 +1,1 @@
+"""The blueprints: one per trigger family, each thin."""

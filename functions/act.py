@@ -1,0 +1,75 @@
+"""HTTP: POST on any resource. The table says whether that provisions, starts a run or scores; one function a literal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from functions import http, run, score
+from shared import services
+from shared.catalog import bodies, paths
+from shared.operations import flows
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.catalog.paths import Target
+    from shared.operations.models import Operation
+
+blueprint = func.Blueprint()
+
+
+def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
+    """Find the action in the table and hand it to its room."""
+    target = paths.resolve(http.path(req), services.get().settings)
+    action = target.action
+    if action is None:
+        if target.id.is_collection and target.kind.named_by_us:
+            return run.start_job(req, target)
+        names = ", ".join(action.name for action in target.kind.actions) or "none"
+        message = f"POST needs an action of {target.kind.full_type}: {names}."
+        raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+    if action.room == "score":
+        return score.score(req, target)
+    if action.room == "run":
+        return run.start_run(req, target)
+    return _pass_on(req, target) if action.direct else _carry_out(req, target)
+
+
+def _pass_on(req: func.HttpRequest, target: Target) -> func.HttpResponse:
+    """Ask Azure and hand its answer to the caller; nothing of it (keys, tokens) is stored."""
+    app = services.get()
+    url = app.addresses.url(target.plane, target.path, _query(req, target), workspace=target.workspace.path)
+    response = app.client.send("POST", url, body=_body(req)).checked()
+    return http.json_response(response.body, response.status, req)
+
+
+def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
+    request = flows.Request(
+        target=target,
+        method="POST",
+        api_version=http.api_version(req, target.kind),
+        query=paths.forwarded_query(http.raw_query(req)),
+        body=_body(req),
+        idempotency_key=http.idempotency_key(req),
+        caller=http.caller(req),
+    )
+    return flows.submit(request, services.get(), respond_async="respond-async" in http.prefers(req))
+
+
+def _body(req: func.HttpRequest) -> dict[str, object] | None:
+    content = req.get_body()
+    return bodies.parse(content, req.headers.get("content-type", "")) if content.strip() else None
+
+
+def _query(req: func.HttpRequest, target: Target) -> str:
+    forwarded = paths.forwarded_query(http.raw_query(req))
+    return "&".join(part for part in (f"api-version={http.api_version(req, target.kind)}", forwarded) if part)
+
+
+async def _act(req: func.HttpRequest) -> func.HttpResponse:
+    return await http.answer(req, act)
+
+
+for literal in http.LITERALS:
+    http.register(blueprint, f"act_{literal}", f"{literal}/{{*rest}}", ["POST"], _act)

@@ -1,0 +1,68 @@
+"""HTTP: GET any resource or collection of the catalog, and the logs and metrics of a job or run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import azure.functions as func
+
+from functions import http
+from shared import services
+from shared.catalog import paths
+from shared.operations import history
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.catalog.paths import Target
+
+blueprint = func.Blueprint()
+
+
+def browse(req: func.HttpRequest) -> func.HttpResponse:
+    """Ask Azure and hand its answer on; a list's nextLink leads back here."""
+    app = services.get()
+    target = paths.resolve(http.path(req), app.settings)
+    if target.action:
+        message = f"'{target.action.name}' is an action: POST it."
+        raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+    if target.view == "logs":
+        return _logs(req, target)
+    if target.view == "metrics":
+        return http.json_response(history.metrics(target, app.client, app.addresses), 200, req)
+    paths.check_verb(target, "LIST" if target.id.is_collection else "GET")
+    forwarded = paths.forwarded_query(http.raw_query(req))
+    query = "&".join(part for part in (f"api-version={http.api_version(req, target.kind)}", forwarded) if part)
+    url = app.addresses.url(target.plane, target.path, query, workspace=target.workspace.path)
+    body = app.client.send("GET", url).checked().body
+    return http.json_response(_with_own_next_link(body, url, req), 200, req)
+
+
+def _with_own_next_link(body: Any, url: str, req: func.HttpRequest) -> Any:
+    """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read."""
+    if not isinstance(body, dict) or not body.get("nextLink"):
+        return body
+    asked, follows = urlsplit(url), urlsplit(str(body["nextLink"]))
+    if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
+        message = "Azure's nextLink leads to another path than the list that was asked for."
+        raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
+    own = f"{http.base_url(req)}/{http.path(req)}"
+    return {**body, "nextLink": f"{own}?{follows.query}"}
+
+
+def _logs(req: func.HttpRequest, target: Target) -> func.HttpResponse:
+    """Answer with every log as JSON, or with `?file=` one of them as text."""
+    app = services.get()
+    only = req.params.get("file", "")
+    found = history.logs(target, app.client, app.addresses, only=only)
+    if only:
+        return func.HttpResponse(found["value"][0]["content"], mimetype="text/plain", charset="utf-8")
+    return http.json_response(found, 200, req)
+
+
+async def _browse(req: func.HttpRequest) -> func.HttpResponse:
+    return await http.answer(req, browse)
+
+
+for literal in http.LITERALS:
+    http.register(blueprint, f"browse_{literal}", f"{literal}/{{*rest}}", ["GET"], _browse)

@@ -1,0 +1,219 @@
+"""How HTTP functions read requests and answer: the one place where errors and operations become responses.
+
+Handlers run in a thread of the app's own pool and return a response, or an Operation that is then rendered: 202 with
+where to follow it, or how it ended. Not here: any decision about Azure (shared).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import azure.functions as func
+
+from shared import services
+from shared.operations.models import Operation
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from shared.catalog.kinds import Kind
+
+log = logging.getLogger("steward.http")
+
+LITERALS = ("subscriptions", "resourceGroups", "workspaces", "providers", "history", "execution", "modelmanagement")
+WAIT_LIMIT_S = 60.0
+WAIT_STEP_S = 0.25
+UPLOAD_LIMIT = 100 * 1024 * 1024
+
+
+async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
+    """Run `handler` in a thread and turn whatever comes of it into a response; `Prefer: wait=N` is waited for here."""
+    try:
+        outcome = await in_thread(handler, req)
+        if isinstance(outcome, Operation):
+            outcome = await in_thread(_whole, await waited(outcome, _preferred_wait_s(req)))
+            return operation_response(outcome, req)
+    except errors.StewardError as problem:
+        return problem_response(problem, req)
+    except Exception:
+        log.exception("unexpected failure of %s", req.method)
+        error = errors.AzureError(code="InternalError", message="The app failed; its log holds the reason.")
+        return json_response({"error": error.to_json()}, 500, req)
+    return outcome
+
+
+async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
+    """Run blocking work in the app's own pool (the event loop's default has six threads on two cores)."""
+    return await asyncio.get_running_loop().run_in_executor(_pool(), work, *args)
+
+
+async def waited(operation: Operation, wait_s: float) -> Operation:
+    """Return the operation once it has ended or `wait_s` seconds are over: sleeping on the loop, reading in a thread."""
+    end = time.monotonic() + min(wait_s, WAIT_LIMIT_S)
+    while not operation.ended and time.monotonic() < end:
+        await asyncio.sleep(min(WAIT_STEP_S, max(0.0, end - time.monotonic())))
+        stored = await in_thread(services.get().ledger.load, operation.id)
+        if stored:
+            operation = stored.operation
+    return operation
+
+
+def operation_response(operation: Operation, req: func.HttpRequest) -> func.HttpResponse:
+    """Answer a request with how its operation stands: 202 and where to follow it, the resource, or Azure's error."""
+    if not operation.ended:
+        return json_response(operation.view(), 202, req, follow_headers(operation, req))
+    headers = {"Operation-Id": operation.id}
+    if operation.status == "Succeeded":
+        if operation.result is None:
+            return json_response(None, 204 if operation.method == "DELETE" else 200, req, headers)
+        return json_response(operation.result, operation.http_status if operation.http_status in (200, 201) else 200, req, headers)
+    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
+    status = operation.http_status if operation.http_status >= 400 else 409
+    if status == 503:
+        headers["Retry-After"] = "10"
+    return json_response({"error": error.to_json()}, status, req, headers)
+
+
+def follow_headers(operation: Operation, req: func.HttpRequest) -> dict[str, str]:
+    """Return the headers of a 202: status monitor, result, and when to look again (whole seconds)."""
+    monitor = f"{base_url(req)}/operations/{operation.id}"
+    pause_s = operation.follow.interval_s if operation.follow else 2.0
+    return {
+        "Operation-Location": monitor,
+        "Azure-AsyncOperation": monitor,
+        "Location": f"{monitor}/result",
+        "Retry-After": str(round(min(max(pause_s, 1.0), 10.0))),
+    }
+
+
+def problem_response(problem: errors.StewardError, req: func.HttpRequest) -> func.HttpResponse:
+    """Answer with an error of ours in ARM's envelope."""
+    headers = {}
+    if isinstance(problem, errors.TransientError):
+        headers["Retry-After"] = str(max(1, round(problem.delay_s)))
+    return json_response({"error": problem.error.to_json()}, problem.status, req, headers)
+
+
+def json_response(body: Any, status: int, req: func.HttpRequest, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
+    """Answer with JSON, a request id, and the caller's own id when it sent one."""
+    out = {"x-ms-request-id": str(uuid.uuid4()), **(headers or {})}
+    if given := req.headers.get("x-ms-client-request-id"):
+        out["x-ms-client-request-id"] = given[:200]
+    if body is None:
+        return func.HttpResponse(b"", status_code=status, headers=out)
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
+    return func.HttpResponse(content, status_code=status, headers=out, mimetype="application/json", charset="utf-8")
+
+
+def path(req: func.HttpRequest) -> str:
+    """Return the request's path below the route prefix, as it was sent (percent-encoded)."""
+    return str(urlsplit(str(req.url)).path.partition(_prefix(req))[2])
+
+
+def raw_query(req: func.HttpRequest) -> str:
+    """Return the query string as it was sent."""
+    return str(urlsplit(str(req.url)).query)
+
+
+def base_url(req: func.HttpRequest) -> str:
+    """Return e.g. `https://steward.azurewebsites.net/api`."""
+    parts = urlsplit(req.url)
+    return f"{parts.scheme}://{parts.netloc}{_prefix(req).rstrip('/')}"
+
+
+def caller(req: func.HttpRequest) -> str:
+    """Return who asks: the signed-in principal that the platform vouches for, else that a function key was shown."""
+    return str(req.headers.get("x-ms-client-principal-name") or "function key")
+
+
+def prefers(req: func.HttpRequest) -> dict[str, str]:
+    """Return the preferences of the Prefer header (RFC 7240), names in lower case."""
+    out = {}
+    for part in req.headers.get("prefer", "").replace(";", ",").split(","):
+        name, _, value = part.strip().partition("=")
+        if name:
+            out[name.strip().lower()] = value.strip().strip('"')
+    return out
+
+
+def whole_number(text: str, name: str, limit: int) -> int:
+    """Read a query parameter.
+
+    Raises:
+        BadRequestError: `InvalidParameter`; it is no whole number from 0 to `limit`.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > limit:
+        message = f"'{name}' is '{text[:50]}'; expected a whole number from 0 to {limit}."
+        raise errors.BadRequestError("InvalidParameter", message, target=name)
+    return int(text)
+
+
+def api_version(req: func.HttpRequest, kind: Kind) -> str:
+    """Return the caller's `?api-version=`, or the table's.
+
+    Raises:
+        BadRequestError: `InvalidParameter`; it does not look like one.
+    """
+    given = str(req.params.get("api-version", ""))
+    if given and not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?", given):
+        message = f"'api-version' is '{given[:50]}'; expected a date such as {kind.api_version}."
+        raise errors.BadRequestError("InvalidParameter", message, target="api-version")
+    return given or kind.api_version
+
+
+def idempotency_key(req: func.HttpRequest) -> str:
+    """Return the Idempotency-Key header, '' when there is none.
+
+    Raises:
+        BadRequestError: `InvalidHeader`; it is longer than 255 characters.
+    """
+    key = str(req.headers.get("idempotency-key", ""))
+    if len(key) > 255:
+        raise errors.BadRequestError("InvalidHeader", "Idempotency-Key takes 255 characters.", target="Idempotency-Key")
+    return key
+
+
+def register(
+    blueprint: func.Blueprint,
+    name: str,
+    route: str,
+    methods: list[str],
+    function: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]],
+) -> None:
+    """Register `function` once more, under another name and route: the platform wants one function a route."""
+
+    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+        return await function(req)
+
+    trigger.__name__ = name
+    blueprint.function_name(name)(blueprint.route(route, methods=methods)(trigger))
+
+
+def _preferred_wait_s(req: func.HttpRequest) -> float:
+    """Return the seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
+    text = prefers(req).get("wait", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0.0
+
+
+def _prefix(req: func.HttpRequest) -> str:
+    """Return the route prefix with slashes: `/api/` unless host.json says otherwise (then the route's literal tells)."""
+    return "/api/" if urlsplit(req.url).path.startswith("/api/") else "/"
+
+
+def _whole(operation: Operation) -> Operation:
+    return services.get().ledger.whole(operation)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=services.get().settings.threads, thread_name_prefix="steward")

@@ -1,0 +1,85 @@
+"""HTTP: our own operations: list, read, wait for, fetch the result of, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from functions import http
+from shared import services
+from shared.operations import flows, models
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from shared.operations.ledger import Stored
+
+blueprint = func.Blueprint()
+
+LIST_LIMIT = 200
+STATUSES = {status.lower(): status for status in ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")}
+
+
+@blueprint.function_name("operations_list")
+@blueprint.route("operations", methods=["GET"])
+async def list_operations(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `operations?status=&target=&$top=`: the newest first."""
+    return await http.answer(req, _list)
+
+
+@blueprint.function_name("operations_read")
+@blueprint.route("operations/{id}", methods=["GET"])
+async def read_operation(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `operations/{id}?wait=N`: always 200 with the status, after at most N seconds."""
+    try:
+        wait_s = http.whole_number(req.params.get("wait", "0"), "wait", int(http.WAIT_LIMIT_S))
+        stored = await http.in_thread(_load, req)
+        operation = await http.waited(stored.operation, wait_s)
+        shown = await http.in_thread(services.get().ledger.whole, operation)
+    except errors.StewardError as problem:
+        return http.problem_response(problem, req)
+    headers = {} if shown.ended else {"Retry-After": http.follow_headers(shown, req)["Retry-After"]}
+    return http.json_response(shown.view(), 200, req, headers)
+
+
+@blueprint.function_name("operations_result")
+@blueprint.route("operations/{id}/result", methods=["GET"])
+async def read_result(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error."""
+    return await http.answer(req, lambda req: _load(req).operation)
+
+
+@blueprint.function_name("operations_cancel")
+@blueprint.route("operations/{id}/cancel", methods=["POST"])
+async def cancel_operation(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now."""
+    return await http.answer(req, _cancel)
+
+
+def _list(req: func.HttpRequest) -> func.HttpResponse:
+    status = req.params.get("status", "")
+    if status and status.lower() not in STATUSES:
+        message = f"'status' is '{status[:50]}'; expected one of {', '.join(STATUSES.values())}."
+        raise errors.BadRequestError("InvalidParameter", message, target="status")
+    top = http.whole_number(req.params.get("$top", "50"), "$top", LIST_LIMIT)
+    target = req.params.get("target", "")
+    partition = models.partition_of(ids.parse(target)) if target else ""
+    found = services.get().ledger.newest(top=top, status=STATUSES.get(status.lower(), ""), partition=partition)
+    return http.json_response({"value": [operation.view() for operation in found]}, 200, req)
+
+
+def _cancel(req: func.HttpRequest) -> func.HttpResponse:
+    abandon = req.params.get("abandon", "").lower() == "true"
+    operation = flows.cancel(_load(req), services.get(), abandon=abandon)
+    return http.json_response(operation.view(), 200, req)
+
+
+def _load(req: func.HttpRequest) -> Stored:
+    operation_id = str(req.route_params.get("id", ""))
+    stored = services.get().ledger.load(operation_id)
+    if stored is None:
+        message = (
+            f"There is no operation '{operation_id[:100]}'; ended ones are kept for {services.get().settings.retention_days} days."
+        )
+        raise errors.BadRequestError("OperationNotFound", message, target="id", status=404)
+    return stored

@@ -1,0 +1,62 @@
+"""HTTP: PUT, PATCH and DELETE any resource of the catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+
+from functions import http
+from shared import services
+from shared.catalog import bodies, paths
+from shared.operations import flows
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.operations.models import Operation
+
+blueprint = func.Blueprint()
+
+
+def change(req: func.HttpRequest) -> Operation:
+    """Check what can be checked without Azure, then carry the request out."""
+    app = services.get()
+    target = paths.resolve(http.path(req), app.settings)
+    method = str(req.method).upper()
+    if target.action or target.view or target.id.is_collection:
+        message = f"{method} needs the path of one resource, not of a collection or action."
+        raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+    paths.check_verb(target, method)
+    body = None
+    query = paths.forwarded_query(http.raw_query(req))
+    if method == "DELETE":
+        query = _with_default(query, target.kind.delete_query)
+    else:
+        body = bodies.parse(req.get_body(), req.headers.get("content-type", ""))
+    if method == "PUT":
+        paths.check_name(target)
+        bodies.check_required(target.kind, body or {})
+    request = flows.Request(
+        target=target,
+        method=method,
+        api_version=http.api_version(req, target.kind),
+        query=query,
+        body=body,
+        idempotency_key=http.idempotency_key(req),
+        caller=http.caller(req),
+    )
+    return flows.submit(request, app, respond_async="respond-async" in http.prefers(req))
+
+
+def _with_default(query: str, default: str) -> str:
+    name = default.partition("=")[0].lower()
+    given = {part.partition("=")[0].lower() for part in query.split("&")}
+    return query if not default or name in given else "&".join(part for part in (query, default) if part)
+
+
+async def _provision(req: func.HttpRequest) -> func.HttpResponse:
+    return await http.answer(req, change)
+
+
+for literal in http.LITERALS:
+    http.register(blueprint, f"provision_{literal}", f"{literal}/{{*rest}}", ["PUT", "PATCH", "DELETE"], _provision)

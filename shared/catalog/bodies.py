@@ -1,0 +1,89 @@
+"""Request bodies: JSON with line and column on error, the fields a kind must have, the secrets that must never be stored.
+
+Everything else in a body is Azure's to judge. Not here: translating `az ml` YAML.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.catalog.kinds import Kind
+
+BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
+
+
+def parse(content: bytes, content_type: str) -> dict[str, Any]:
+    """Return the JSON object in `content`.
+
+    Raises:
+        BadRequestError: `InvalidRequestContent` with line and column, 413 above 4 MiB, 415 for another content type.
+    """
+    if len(content) > BODY_LIMIT:
+        message = f"The body has {len(content)} bytes; ARM takes {BODY_LIMIT} at most."
+        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    media = content_type.partition(";")[0].strip().lower()
+    if media and media != "application/json" and not media.endswith("+json") and media != "text/plain":
+        message = f"The body is '{media[:80]}'; expected application/json."
+        raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
+    try:
+        text = content.decode("utf-8-sig")
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate parses but cannot be sent
+    except json.JSONDecodeError as bad:
+        raise _invalid(f"The body is not JSON: {bad.msg} at line {bad.lineno}, column {bad.colno}.") from None
+    except (UnicodeDecodeError, UnicodeEncodeError) as bad:
+        raise _invalid(f"The body is not UTF-8: {bad.reason}.") from None
+    except (ValueError, RecursionError) as bad:
+        raise _invalid(f"The body cannot be read: {str(bad)[:200]}.") from None
+    if not isinstance(value, dict):
+        raise _invalid(f"The body is a JSON {_noun(value)}; expected an object.")
+    return value
+
+
+def check_required(kind: Kind, body: dict[str, Any]) -> None:
+    """Refuse a PUT body without a field that Azure always asks for.
+
+    Raises:
+        BadRequestError: `MissingField`, with the field's dotted path as target.
+    """
+    for path in kind.required:
+        if dig(body, path) in (None, ""):
+            raise errors.BadRequestError("MissingField", f"'{path}' is required for {kind.full_type}.", target=path)
+
+
+def has_secret(kind: Kind, body: Any) -> bool:
+    """Tell whether `body` holds a value that the kind's row says is secret; such a request is never stored."""
+    return any(_holds(body, path.split(".")) for path in kind.secrets)
+
+
+def dig(body: Any, path: str) -> Any:
+    """Return the value at a dotted path, or None."""
+    for name in path.split("."):
+        body = body.get(name) if isinstance(body, dict) else None
+    return body
+
+
+def _holds(body: Any, path: list[str]) -> bool:
+    if not path:
+        return body not in (None, "", {})
+    if not isinstance(body, dict):
+        return False
+    name, rest = path[0].lower(), path[1:]
+    return any(_holds(value, rest) for key, value in body.items() if name in ("*", key.lower()))
+
+
+def _refuse_constant(name: str) -> Any:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _noun(value: Any) -> str:
+    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+
+
+def _invalid(message: str) -> errors.BadRequestError:
+    return errors.BadRequestError("InvalidRequestContent", message, target="body")

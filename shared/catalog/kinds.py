@@ -1,0 +1,362 @@
+"""The table: every kind of resource this app provisions, runs, scores or browses, one row each.
+
+It is the product; the rest is plumbing for it. A row holds data only. How Azure answers (long-running or not) is not in
+it: that is discovered from each answer (rest.long_running). Deviations that no column can express stand in `QUIRKS`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from shared.rest.addresses import Plane
+
+Room = Literal["provision", "run", "score"]
+
+ML = "Microsoft.MachineLearningServices"
+RESOURCES = "Microsoft.Resources"
+ML_VERSION = "2025-12-01"
+V1_VERSION = "2019-11-01"
+
+ALL = frozenset({"GET", "LIST", "PUT", "PATCH", "DELETE"})
+NO_PATCH = ALL - {"PATCH"}
+READ = frozenset({"GET", "LIST"})
+
+ASSET_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
+VERSION_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
+ENDPOINT_NAME = r"[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A POST action of a kind.
+
+    Attributes:
+        name: As Azure spells it; callers may use any casing.
+        direct: Answered by Azure at once and passed on; no operation, nothing stored (keys, tokens, logs, listings).
+        repeatable: Sending it twice does no harm, so an unknown outcome is settled by sending it again.
+        room: Which room of the app carries it out.
+    """
+
+    name: str
+    direct: bool = False
+    repeatable: bool = False
+    room: Room = "provision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of resource.
+
+    Attributes:
+        path: Type segments below the provider, e.g. `workspaces/computes`.
+        namespace: Resource provider.
+        plane: Which of Azure's servers has it: ARM, or a path of the workspace's regional API server.
+        api_version: Default; a caller's `?api-version=` wins.
+        verbs: What Azure offers of GET, LIST, PUT, PATCH, DELETE.
+        name: Pattern of the last name, or None where only Azure can judge it.
+        required: Dotted paths a PUT body must hold.
+        secrets: Dotted paths of a request that must never be stored; a `*` stands for any member.
+        state_field: Where the resource says how it is doing.
+        cancel: The action that cancels one still under way.
+        interval_s: First and longest pause between polls where Azure names none (facts §4: how long such work takes).
+        delete_query: Query that DELETE needs.
+        named_by_us: POST on the collection creates one under a name that the operation id gives (jobs).
+        views: What run history tells of one besides itself: GET `{resource}/{view}`.
+    """
+
+    path: str
+    namespace: str = ML
+    plane: Plane = "arm"
+    api_version: str = ML_VERSION
+    verbs: frozenset[str] = NO_PATCH
+    actions: tuple[Action, ...] = ()
+    name: str | None = ASSET_NAME
+    required: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    state_field: str = "properties.provisioningState"
+    cancel: str | None = None
+    interval_s: tuple[float, float] = (2.0, 30.0)
+    delete_query: str = ""
+    named_by_us: bool = False
+    views: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The path as segments."""
+        return tuple(self.path.split("/"))
+
+    @property
+    def full_type(self) -> str:
+        """E.g. `Microsoft.MachineLearningServices/workspaces/computes`."""
+        return f"{self.namespace}/{self.path}"
+
+    @property
+    def label(self) -> str:
+        """The singular-ish noun for messages: the last type segment."""
+        return self.types[-1]
+
+    def action(self, name: str) -> Action | None:
+        """Return the action of that name in any casing, or None."""
+        return next((action for action in self.actions if action.name.lower() == name.lower()), None)
+
+
+def _direct(*names: str) -> tuple[Action, ...]:
+    return tuple(Action(name=name, direct=True) for name in names)
+
+
+def _asset(family: str, *, actions: tuple[Action, ...] = (), name: str | None = ASSET_NAME) -> tuple[Kind, Kind]:
+    container = Kind(path=f"workspaces/{family}", name=name)
+    version = Kind(path=f"workspaces/{family}/versions", name=VERSION_NAME, required=("properties",), actions=actions)
+    return container, version
+
+
+_COMPUTE_SECRETS = (
+    "userAccountCredentials.adminUserPassword",
+    "properties.userAccountCredentials.adminUserPassword",
+    "properties.properties.userAccountCredentials.adminUserPassword",
+    "properties.properties.administratorAccount.password",
+    "properties.properties.administratorAccount.privateKeyData",
+)
+
+KINDS: tuple[Kind, ...] = (
+    # Azure Resource Manager itself
+    Kind(path="subscriptions", namespace=RESOURCES, api_version="2022-12-01", verbs=READ, name=None),
+    Kind(
+        path="resourceGroups",
+        namespace=RESOURCES,
+        api_version="2022-09-01",
+        verbs=ALL,
+        name=r"[-\w._()]{0,89}[-\w_()]",
+        required=("location",),
+    ),
+    Kind(
+        path="providers",
+        namespace=RESOURCES,
+        api_version="2022-09-01",
+        verbs=READ,
+        name=r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+",
+        state_field="registrationState",
+        actions=(Action(name="register", direct=True),),
+    ),
+    # What a workspace stands on
+    Kind(
+        path="storageAccounts",
+        namespace="Microsoft.Storage",
+        api_version="2023-05-01",
+        verbs=ALL,
+        name=r"[a-z0-9]{3,24}",
+        required=("location", "sku.name"),
+        actions=_direct("listKeys", "regenerateKey"),
+    ),
+    Kind(
+        path="vaults",
+        namespace="Microsoft.KeyVault",
+        api_version="2023-07-01",
+        verbs=ALL,
+        name=r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{1,22}[a-zA-Z0-9]",
+        required=("location", "properties.tenantId", "properties.sku.name"),
+    ),
+    Kind(
+        path="components",
+        namespace="Microsoft.Insights",
+        api_version="2020-02-02",
+        verbs=ALL,
+        name=r"(?!.*\.$).{1,260}",
+        required=("location",),
+    ),
+    Kind(
+        path="registries",
+        namespace="Microsoft.ContainerRegistry",
+        api_version="2023-07-01",
+        verbs=ALL,
+        name=r"[a-zA-Z0-9]{5,50}",
+        required=("location", "sku.name"),
+        actions=_direct("listCredentials", "regenerateCredential"),
+    ),
+    # Azure Machine Learning: resources
+    Kind(
+        path="workspaces",
+        verbs=ALL,
+        name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        required=("location",),
+        actions=(
+            *_direct("listKeys", "listNotebookAccessToken", "listNotebookKeys", "listStorageAccountKeys"),
+            Action(name="diagnose", repeatable=True),
+            Action(name="resyncKeys", repeatable=True),
+            Action(name="prepareNotebook"),
+            Action(name="provisionManagedNetwork", repeatable=True),
+        ),
+    ),
+    Kind(
+        path="workspaces/computes",
+        verbs=ALL,
+        name=r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{1,22}[a-zA-Z0-9]",
+        required=("properties.computeType",),
+        secrets=_COMPUTE_SECRETS,
+        delete_query="underlyingResourceAction=Delete",
+        actions=(
+            *_direct("listNodes", "listKeys"),
+            Action(name="start", repeatable=True),
+            Action(name="stop", repeatable=True),
+            Action(name="restart"),
+        ),
+    ),
+    Kind(
+        path="workspaces/datastores",
+        name=r"[a-zA-Z0-9_]{1,255}",
+        required=("properties.datastoreType",),
+        secrets=("properties.credentials.secrets.*", "properties.credentials.*.key", "properties.credentials.*.sasToken"),
+        actions=_direct("listSecrets"),
+    ),
+    # Azure Machine Learning: assets
+    *_asset("models"),
+    *_asset("environments"),
+    *_asset("codes", actions=_direct("startPendingUpload")),
+    *_asset("data"),
+    # Jobs, and v1 experiment runs
+    Kind(
+        path="workspaces/jobs",
+        required=("properties.jobType",),
+        state_field="properties.status",
+        cancel="cancel",
+        interval_s=(2.0, 60.0),
+        named_by_us=True,
+        views=("logs", "metrics"),
+        actions=(Action(name="cancel", repeatable=True),),
+    ),
+    Kind(
+        path="workspaces/experiments",
+        plane="history",
+        api_version=V1_VERSION,
+        verbs=READ,
+        actions=(Action(name="startrun", room="run"),),
+    ),
+    Kind(
+        path="workspaces/experiments/runs",
+        plane="history",
+        api_version=V1_VERSION,
+        verbs=frozenset({"GET", "LIST", "PATCH"}),
+        state_field="status",
+        cancel="cancel",
+        interval_s=(2.0, 60.0),
+        views=("logs", "metrics"),
+        actions=(Action(name="cancel", repeatable=True),),
+    ),
+    # Endpoints
+    Kind(
+        path="workspaces/onlineEndpoints",
+        verbs=ALL,
+        name=ENDPOINT_NAME,
+        required=("location", "properties.authMode"),
+        secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey"),
+        actions=(
+            *_direct("listKeys", "token"),
+            Action(name="regenerateKeys"),
+            Action(name="score", room="score"),
+        ),
+    ),
+    Kind(
+        path="workspaces/onlineEndpoints/deployments",
+        verbs=ALL,
+        name=r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
+        required=("location", "properties.endpointComputeType"),
+        interval_s=(5.0, 30.0),
+        actions=_direct("getLogs"),
+    ),
+    # Models and web services as the v1 model management knows them
+    Kind(path="workspaces/models", plane="modelmanagement", api_version=V1_VERSION, name=None),
+    Kind(
+        path="workspaces/services",
+        plane="modelmanagement",
+        api_version=V1_VERSION,
+        verbs=READ | {"DELETE"},
+        name=None,
+        actions=(*_direct("listkeys", "token"), Action(name="score", room="score")),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirk:
+    """An answer that must not be taken at its word.
+
+    Attributes:
+        code: Error code it is known by; any casing.
+        message: Pattern the message must match, or None.
+        meaning: `busy`: another operation is running, the same request will pass later; `unregistered`: the provider's
+            registration may be missing.
+        proof: Where it was seen.
+    """
+
+    code: str
+    message: str | None = None
+    meaning: Literal["busy", "unregistered"]
+    proof: str
+
+
+QUIRKS: tuple[Quirk, ...] = (
+    Quirk(
+        code="ResourceNotReady",
+        message=r"is (currently )?(updating|creating|deleting)|not in a terminal",
+        meaning="busy",
+        proof="Azure/azure-sdk-for-net#36961: a deployment refused while its endpoint is still Updating",
+    ),
+    Quirk(
+        code="UserError",
+        message=r"(endpoint|deployment|entity|resource)\b.*\bis (currently )?(in )?(a )?(updating|creating|deleting)",
+        meaning="busy",
+        proof="Azure/azure-sdk-for-net#36961: 'Cannot create a deployment in endpoint … Updating' after Succeeded",
+    ),
+    Quirk(
+        code="UserError",
+        message=r"another operation .*(is )?already running",
+        meaning="busy",
+        proof="Azure/azure-cli#17075: 'another operation on same entity is already running'",
+    ),
+    Quirk(
+        code="Conflict",
+        message=r"already an (update )?operation|another operation|is being (updated|created|deleted)",
+        meaning="busy",
+        proof="Azure/azure-cli#17075, the same refusal under the code of the front end",
+    ),
+    Quirk(
+        code="AnotherOperationInProgress",
+        meaning="busy",
+        proof="ARM common error codes: retry after the running operation has ended",
+    ),
+    Quirk(
+        code="ReferencedResourceNotProvisioned",
+        meaning="busy",
+        proof="PROTOCOL §1.4: seen as a 429 without Retry-After",
+    ),
+    Quirk(
+        code="MissingSubscriptionRegistration",
+        meaning="unregistered",
+        proof="the article's troubleshooting table: register the namespace named in the message",
+    ),
+    Quirk(
+        code="NoRegisteredProviderFound",
+        message=r"no registered resource provider found",
+        meaning="unregistered",
+        proof="the article's troubleshooting table; also ARM's answer to an api-version it does not know",
+    ),
+)
+
+
+@cache
+def by_type() -> dict[tuple[str, str, str], Kind]:
+    """Return the rows by (plane, lower-cased namespace, lower-cased path)."""
+    return {(kind.plane, kind.namespace.lower(), kind.path.lower()): kind for kind in KINDS}
+
+
+def quirk_of(code: str | None, message: str) -> Quirk | None:
+    """Return the quirk that an error's code and message name, or None."""
+    for quirk in QUIRKS:
+        named = code is not None and quirk.code.lower() == code.lower()
+        if named and (quirk.message is None or re.search(quirk.message, message, re.IGNORECASE | re.DOTALL)):
+            return quirk
+    return None

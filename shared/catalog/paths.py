@@ -1,0 +1,190 @@
+"""From a path of our API to a row of the table and an ARM id: the one place where callers' paths are read.
+
+Any ARM id is a path below `/api/`, with or without `providers/{namespace}` (without: Azure ML's) and with an optional scope
+in front that defaults to the settings. A path that starts with a plane of the regional API server (`history/v1.0/…`,
+`modelmanagement/v1.0/…`) names a v1 resource exactly as Azure's own URL does. Not here: bodies (catalog.bodies).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import unquote
+
+from shared.catalog import kinds
+from shared.rest import addresses, errors, ids
+
+if TYPE_CHECKING:
+    from shared.catalog.kinds import Action, Kind
+    from shared.rest.addresses import Plane
+
+OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight"})
+PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
+NAME_LIMIT = 260
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]")
+
+
+class Scope(Protocol):
+    """Where a path without subscription or resource group belongs (the settings)."""
+
+    @property
+    def subscription_id(self) -> str: ...  # noqa: D102
+    @property
+    def resource_group(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a path names: a resource or collection of a kind, and possibly an action or a view of it."""
+
+    kind: Kind
+    id: ids.ResourceId
+    action: Action | None = None
+    view: str | None = None
+
+    @property
+    def plane(self) -> Plane:
+        """Which of Azure's servers to ask; starting a run is the one action that another plane carries out."""
+        return "execution" if self.action and self.action.name == "startrun" else self.kind.plane
+
+    @property
+    def workspace(self) -> ids.ResourceId:
+        """The workspace that the resource is in."""
+        return self.id.ancestor(1)
+
+    @property
+    def path(self) -> str:
+        """The path that Azure is sent, action included."""
+        return f"{self.id.path}/{self.action.name}" if self.action else self.id.path
+
+
+def resolve(path: str, scope: Scope) -> Target:
+    """Read a path below `/api/`, still percent-encoded.
+
+    Raises:
+        BadRequestError: `UnknownKind` (404) with the nearest known kinds; `InvalidPath`; `ScopeMissing`.
+    """
+    segments = [_checked(unquote(segment)) for segment in path.strip("/").split("/")]
+    planes = PLANE_ORDER
+    if segments[0].lower() in addresses.CALLERS_PLANES:
+        named = segments.pop(0).lower()
+        planes = ("history",) if named == "execution" else (cast("Plane", named),)  # execution only starts what history keeps
+        if segments and re.fullmatch(r"v\d+\.\d+", segments[0]):
+            segments.pop(0)
+    subscription = _take(segments, "subscriptions") or scope.subscription_id
+    group_given = _take(segments, "resourcegroups")
+    group = group_given or scope.resource_group
+    if not segments:
+        return _bare_scope(path, subscription, group_given)
+    namespace = ""
+    if segments[0].lower() == "providers":
+        if len(segments) <= 2 or (len(segments) == 3 and segments[2].lower() == "register"):
+            return _match(segments, ("arm",), ids.ResourceId(subscription=_need(subscription, "subscription")), kinds.RESOURCES)
+        namespace, segments = segments[1], segments[2:]
+    elif segments[0].lower() in ("subscriptions", "resourcegroups"):
+        root = "" if segments[0].lower() == "subscriptions" else _need(subscription, "subscription")
+        return _match(segments, ("arm",), ids.ResourceId(subscription=root), kinds.RESOURCES)
+    wide = len(segments) == 1 and not group_given and ("subscriptions" in path.lower().split("/") or not group)
+    found = ids.ResourceId(
+        subscription=_need(subscription, "subscription"),
+        resource_group="" if wide else _need(group, "resource group"),
+        namespace=namespace or kinds.ML,
+    )
+    return _match(segments, planes, found, namespace or kinds.ML)
+
+
+def forwarded_query(raw: str) -> str:
+    """Return the raw query string without the parameters that are ours; the rest is Azure's, byte for byte."""
+    parts = [part for part in raw.split("&") if part and unquote(part.partition("=")[0]).lower() not in OWN_PARAMETERS]
+    return "&".join(parts)
+
+
+def check_verb(target: Target, verb: str) -> None:
+    """Refuse a verb that Azure does not offer for the kind.
+
+    Raises:
+        BadRequestError: `MethodNotAllowed` (405), naming the verbs there are.
+    """
+    if verb not in target.kind.verbs:
+        offered = ", ".join(sorted(target.kind.verbs | {f"POST {action.name}" for action in target.kind.actions}))
+        raise errors.BadRequestError(
+            "MethodNotAllowed", f"Azure offers no {verb} for {target.kind.full_type}; it offers {offered}.", status=405
+        )
+
+
+def check_name(target: Target) -> None:
+    """Refuse a name that Azure would refuse, before anything is sent.
+
+    Raises:
+        BadRequestError: `InvalidResourceName` with the rule.
+    """
+    rule = target.kind.name
+    if rule and not re.fullmatch(rule, target.id.name):
+        message = f"'{target.id.name}' is not a valid name for {target.kind.full_type}; it must match {rule}."
+        raise errors.BadRequestError("InvalidResourceName", message, target="name")
+
+
+def _bare_scope(path: str, subscription: str, group: str) -> Target:
+    """Return the target of `subscriptions/{s}` or `resourceGroups/{g}`."""
+    wanted = "resourceGroups" if group else "subscriptions"
+    if not subscription:
+        raise _unknown(path)
+    found = ids.ResourceId(subscription=_need(subscription, "subscription"), resource_group=group)
+    return Target(kind=kinds.by_type()["arm", kinds.RESOURCES.lower(), wanted.lower()], id=found)
+
+
+def _match(segments: list[str], planes: tuple[Plane, ...], scope: ids.ResourceId, namespace: str) -> Target:
+    """Match type/name pairs against the table; what is left over is an action or a view."""
+    rows = kinds.by_type()
+    for plane in planes:
+        types, names = tuple(segments[0::2]), tuple(segments[1::2])
+        kind = rows.get((plane, namespace.lower(), "/".join(types).lower()))
+        if kind:
+            return Target(kind=kind, id=_with(scope, kind, names))
+        parent = rows.get((plane, namespace.lower(), "/".join(types[:-1]).lower()))
+        if parent and len(types) > len(names):
+            last = types[-1]
+            view = next((view for view in parent.views if view == last.lower()), None)
+            action = parent.action(last)
+            if action or view:
+                return Target(kind=parent, id=_with(scope, parent, names), action=action, view=view)
+    raise _unknown("/".join(segments), namespace)
+
+
+def _with(scope: ids.ResourceId, kind: Kind, names: tuple[str, ...]) -> ids.ResourceId:
+    namespace = "" if kind.namespace == kinds.RESOURCES else kind.namespace
+    return ids.ResourceId(
+        subscription=scope.subscription,
+        resource_group=scope.resource_group,
+        namespace=namespace,
+        types=kind.types,
+        names=names,
+    )
+
+
+def _take(segments: list[str], word: str) -> str:
+    """Take `word/{value}` off the front and return the value; '' when it is not there or is a collection."""
+    if len(segments) > 1 and segments[0].lower() == word:
+        segments.pop(0)
+        return segments.pop(0)
+    return ""
+
+
+def _checked(segment: str) -> str:
+    if not segment or segment in (".", "..") or len(segment) > NAME_LIMIT or _UNSAFE.search(segment) or not segment.isprintable():
+        raise errors.BadRequestError("InvalidPath", f"'{segment[:80]!a}' cannot stand in a path.", target="path")
+    return segment
+
+
+def _need(value: str, noun: str) -> str:
+    if not value:
+        setting = "STEWARD_" + ("SUBSCRIPTION_ID" if noun == "subscription" else "RESOURCE_GROUP")
+        raise errors.BadRequestError("ScopeMissing", f"The path names no {noun} and the setting {setting} is empty.", target="path")
+    return value
+
+
+def _unknown(path: str, namespace: str = kinds.ML) -> errors.BadRequestError:
+    known = sorted({kind.path for kind in kinds.KINDS if kind.namespace.lower() == namespace.lower()})
+    shown = ", ".join(known) if known else "providers " + ", ".join(sorted({kind.namespace for kind in kinds.KINDS}))
+    return errors.BadRequestError("UnknownKind", f"'{path[:200]}' names no known kind; known: {shown}.", target="path", status=404)

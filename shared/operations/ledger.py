@@ -1,0 +1,232 @@
+"""The ledger: one row per operation, a lane row per target, and a small table of what is still open.
+
+A row's partition is the hash of its target, so that an operation and the lane of its target change in one transaction.
+Values over 16 KB go to a blob that is written before the row. Not here: what the next step is (settle), sending (flows).
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.operations import storage
+from shared.operations.models import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from shared.operations.storage import Blobs, Row, Rows
+
+LANE = "lane"
+PAYLOAD_LIMIT = 16 * 1024  # characters kept in the row; more goes to a blob
+COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K
+PAYLOADS = ("body", "resource", "result")
+BLOB_KEY = "$blob"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An operation as it stands in the ledger, with the etag that a write must name."""
+
+    operation: Operation
+    etag: str
+
+
+class Ledger:
+    """Operations on two tables and a container; every write names the etag it was decided on."""
+
+    def __init__(self, rows: Rows, open_rows: Rows, blobs: Blobs) -> None:
+        self._rows = rows
+        self._open = open_rows
+        self._blobs = blobs
+
+    def insert(self, operation: Operation) -> tuple[Stored, bool]:
+        """Record a new operation behind those already in its target's lane, and tell whether it is new.
+
+        It starts `waiting` when others are before it. An id that exists already is returned as it stands, with False.
+        """
+        existing = self.load(operation.id)
+        if existing:
+            return existing, False
+        operation = self._offload(operation)
+        with suppress(storage.ConflictError):
+            self._open.write([_change("insert", _open_row(operation))])
+        while True:
+            lane = self._rows.get(operation.partition, LANE)
+            before = _lane_of(lane)
+            entered = replace(operation, phase="waiting") if before else operation
+            changes = [_change("insert", _row_of(entered)), _lane_change(operation, lane, [*before, operation.suffix])]
+            try:
+                etag = self._rows.write(changes)[0]
+            except storage.ConflictError:
+                existing = self.load(operation.id)
+                if existing:
+                    return existing, False
+                continue
+            return Stored(operation=entered, etag=etag), True
+
+    def load(self, operation_id: str) -> Stored | None:
+        """Return the operation of that id, or None."""
+        partition, _, suffix = operation_id.partition("-")
+        if not (partition.isalnum() and suffix.isalnum()):
+            return None
+        row = self._rows.get(partition, suffix)
+        return Stored(operation=_operation_of(row), etag=row.etag) if row else None
+
+    def save(self, stored: Stored, operation: Operation) -> Stored:
+        """Replace `stored` by `operation`.
+
+        Raises:
+            ConflictError: somebody else changed it since it was read.
+        """
+        operation = self._offload(operation)
+        etag = self._rows.write([_change("replace", _row_of(operation, stored.etag))])[0]
+        return Stored(operation=operation, etag=etag)
+
+    def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
+        """Save `operation` and give up its place in the target's lane, in one transaction.
+
+        Returns:
+            The operation as stored and the id of the one whose turn it is now, '' when there is none.
+
+        Raises:
+            ConflictError: somebody else changed the operation since it was read.
+        """
+        operation = self._offload(operation)
+        while True:
+            lane = self._rows.get(operation.partition, LANE)
+            before = _lane_of(lane)
+            changes = [_change("replace", _row_of(operation, stored.etag))]
+            after = [suffix for suffix in before if suffix != operation.suffix]
+            if after != before:
+                changes.append(_lane_change(operation, lane, after))
+            try:
+                etag = self._rows.write(changes)[0]
+            except storage.ConflictError:
+                current = self._rows.get(operation.partition, operation.suffix)
+                if current is None or current.etag != stored.etag:
+                    raise
+                continue
+            if operation.ended:
+                self.close(operation.id)
+            was_first = bool(before) and before[0] == operation.suffix
+            woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
+            return Stored(operation=operation, etag=etag), woken
+
+    def is_first(self, operation: Operation) -> bool:
+        """Tell whether it is this operation's turn on its target."""
+        return _lane_of(self._rows.get(operation.partition, LANE))[:1] in ([], [operation.suffix])
+
+    def open_ids(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the id and time of acceptance of everything that was open when last written."""
+        for row in self._open.query():
+            yield f"{row.partition}-{row.key}", row.columns["created_at"]
+
+    def close(self, operation_id: str) -> None:
+        """Take an operation off the list of open ones."""
+        partition, _, suffix = operation_id.partition("-")
+        row = self._open.get(partition, suffix)
+        if row:
+            with suppress(storage.ConflictError):
+                self._open.write([_change("delete", row)])
+
+    def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
+        """Return the newest operations, newest first, of a status or of one target's partition when given."""
+        rows = self._rows.query(partition=partition, equal={"status": status} if status else None)
+        newest = heapq.nlargest(top, (row for row in rows if row.key != LANE), key=lambda row: row.columns["created_at"])
+        return [_operation_of(row) for row in newest]
+
+    def purge(self, ended_before: datetime) -> int:
+        """Delete operations that ended before that moment, with their blobs, and return how many."""
+        count = 0
+        for row in self._rows.query():
+            if storage.due(row.columns, "ended_at", ended_before):
+                for name in list(self._blobs.names(f"operations/{row.partition}-{row.key}/")):
+                    self._blobs.delete(name)
+                with suppress(storage.ConflictError):
+                    self._rows.write([_change("delete", row)])
+                    count += 1
+        return count
+
+    def payload(self, value: Any) -> Any:
+        """Return a body, resource or result, read from its blob when it was too large for the row."""
+        if isinstance(value, dict) and set(value) == {BLOB_KEY}:
+            content = self._blobs.get(value[BLOB_KEY])
+            return None if content is None else json.loads(content)
+        return value
+
+    def whole(self, operation: Operation) -> Operation:
+        """Return the operation with resource and result in place, for showing."""
+        return replace(operation, resource=self.payload(operation.resource), result=self.payload(operation.result))
+
+    def put_file(self, operation_id: str, name: str, content: bytes) -> str:
+        """Keep a multipart part of a request; returns the blob's name."""
+        blob = f"operations/{operation_id}/files/{name}"
+        self._blobs.put(blob, content)
+        return blob
+
+    def file(self, blob: str) -> bytes:
+        """Return what `put_file` kept.
+
+        Raises:
+            KeyError: the blob is gone.
+        """
+        content = self._blobs.get(blob)
+        if content is None:
+            raise KeyError(blob)
+        return content
+
+    def _offload(self, operation: Operation) -> Operation:
+        for name in PAYLOADS:
+            value = getattr(operation, name)
+            if value is None or (isinstance(value, dict) and set(value) == {BLOB_KEY}):
+                continue
+            text = json.dumps(value, ensure_ascii=False)
+            if len(text) > PAYLOAD_LIMIT:
+                blob = f"operations/{operation.id}/{name}.json"
+                self._blobs.put(blob, text.encode())
+                operation = replace(operation, **{name: {BLOB_KEY: blob}})  # type: ignore[arg-type]
+        return operation
+
+
+def _row_of(operation: Operation, etag: str = "") -> Row:
+    text = json.dumps(operation.to_json(), ensure_ascii=False)
+    chunks = {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
+    columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
+    if operation.ended_at:
+        columns["ended_at"] = operation.ended_at
+    return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns, etag=etag)
+
+
+def _operation_of(row: Row) -> Operation:
+    chunks = [row.columns[name] for name in sorted((n for n in row.columns if n.startswith("json")), key=lambda n: int(n[4:]))]
+    return Operation.from_json(json.loads("".join(chunks)))
+
+
+def _open_row(operation: Operation) -> Row:
+    columns = {"target": operation.target.lower(), "created_at": operation.created_at}
+    return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns)
+
+
+def _lane_of(lane: Row | None) -> list[str]:
+    return list(json.loads(lane.columns["suffixes"])) if lane else []
+
+
+def _lane_change(operation: Operation, lane: Row | None, suffixes: list[str]) -> storage.Change:
+    row = storage.Row(
+        partition=operation.partition,
+        key=LANE,
+        columns={"suffixes": json.dumps(suffixes)},
+        etag=lane.etag if lane else "",
+    )
+    if lane is None:
+        return _change("insert", row)
+    return _change("replace" if suffixes else "delete", row)
+
+
+def _change(verb: Any, row: Row) -> storage.Change:
+    return storage.Change(verb=verb, row=row)

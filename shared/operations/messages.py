@@ -1,0 +1,38 @@
+"""The message of the operations queue: which operation, which step. Versioned: messages in flight survive a deploy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+VERSION = 1
+QUEUE = "steward-operations"
+POISON_QUEUE = f"{QUEUE}-poison"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One step of one operation; `step` older than the row's means somebody else took it."""
+
+    operation: str
+    step: int
+
+    def to_text(self) -> str:
+        """Return the JSON that is queued."""
+        return json.dumps({"version": VERSION, "operation": self.operation, "step": self.step})
+
+    @classmethod
+    def from_text(cls, text: str) -> Message:
+        """Read back what `to_text` wrote.
+
+        Raises:
+            ValueError: it is no message of this app, or of a newer one.
+        """
+        stored = json.loads(text)
+        if not isinstance(stored, dict) or not isinstance(stored.get("operation"), str) or not isinstance(stored.get("step"), int):
+            message = "not an operation message: expected version, operation and step"
+            raise ValueError(message)  # noqa: TRY004 - one exception for every unreadable message
+        if stored.get("version", 0) > VERSION:
+            message = f"message version {stored['version']}; this app reads up to {VERSION}"
+            raise ValueError(message)
+        return cls(operation=stored["operation"], step=stored["step"])

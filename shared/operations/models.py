@@ -1,0 +1,209 @@
+"""What is recorded of one accepted request: a frozen Operation, changed only by `replace`.
+
+Every stored shape has a version and one to_json/from_json pair, so that rows and messages in flight survive a deploy.
+Not here: where it is stored (ledger), how it moves (flows).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from shared.rest import errors, ids, long_running
+
+VERSION = 1
+TIMELINE_LIMIT = 60
+
+Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
+Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of an operation's time line; `detail` never holds a secret, a signed URL or a foreign body."""
+
+    at: datetime
+    what: str
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"at": iso(self.at), "what": self.what, **({"detail": self.detail} if self.detail else {})}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One request on its way to Azure and to its end.
+
+    Attributes:
+        id: `{partition}-{suffix}`; the partition is derived from the target, so the id alone finds the row.
+        target: ARM id of the resource, canonical casing.
+        plane: Which server has it (`arm`, `history`, `execution`, `modelmanagement`).
+        path, query: What Azure is sent, below the plane's base URL.
+        body: JSON to send; None when there is none or when it is `secret`.
+        files: Multipart parts, name → blob that holds it.
+        secret: The body held a secret, was sent inline from memory, and is not kept.
+        phase: `waiting` for its turn on the target, `accepted` (to be sent), `preparing` (code upload), `registering` (a
+            resource provider), `sending` (claimed; whether it arrived is unknown until an answer is recorded), `following`,
+            `ended`.
+        step: Goes up with every step; a message that names an older step is stale.
+        due_at: When the next step is overdue and `reconcile` may take it up.
+        follow: Where to look next while following.
+        result, error: How it ended; `http_status` is what the caller's request amounts to.
+        registering: The provider namespace being registered.
+        calls: How many requests went to Azure: `{"write": n, "poll": n, "read": n}`.
+    """
+
+    id: str
+    target: str
+    kind: str
+    method: str
+    plane: str
+    path: str
+    query: str
+    created_at: datetime
+    due_at: datetime
+    action: str = ""
+    body: Any = None
+    files: dict[str, str] = field(default_factory=dict)
+    secret: bool = False
+    request_hash: str = ""
+    caller: str = ""
+    phase: Phase = "accepted"
+    status: Status = "NotStarted"
+    step: int = 0
+    attempts: int = 0
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    percent: float | None = None
+    follow: long_running.Follow | None = None
+    resource: Any = None
+    result: Any = None
+    error: errors.AzureError | None = None
+    http_status: int = 0
+    registering: str = ""
+    registered: tuple[str, ...] = ()
+    cancel_requested: bool = False
+    calls: dict[str, int] = field(default_factory=dict)
+    timeline: tuple[Event, ...] = ()
+
+    @property
+    def partition(self) -> str:
+        """Partition key of its row: the target's hash."""
+        return self.id.partition("-")[0]
+
+    @property
+    def suffix(self) -> str:
+        """Row key: random, or derived from the caller's Idempotency-Key."""
+        return self.id.partition("-")[2]
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it will not change any more."""
+        return self.phase == "ended"
+
+    def noted(self, at: datetime, what: str, detail: str = "") -> Operation:
+        """Return it with one more entry in its time line."""
+        entry = Event(at=at, what=what, detail=detail[:300])
+        return replace(self, timeline=(*self.timeline, entry)[-TIMELINE_LIMIT:])
+
+    def counted(self, what: str) -> Operation:
+        """Return it with one more request to Azure counted."""
+        return replace(self, calls={**self.calls, what: self.calls.get(what, 0) + 1})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, without members that have their default value."""
+        out: dict[str, Any] = {"version": VERSION}
+        for column in fields(self):
+            value = getattr(self, column.name)
+            if value not in (None, "", (), {}, 0, False):
+                out[column.name] = _plain(value)
+        return out
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Operation:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: the row was written by a newer version of the app.
+        """
+        if stored["version"] > VERSION:
+            message = f"operation {stored['id']} has version {stored['version']}; this app reads up to {VERSION}"
+            raise ValueError(message)
+        values = {column.name: stored[column.name] for column in fields(cls) if column.name in stored}
+        for name in ("created_at", "due_at", "sent_at", "ended_at"):
+            if values.get(name):
+                values[name] = datetime.fromisoformat(values[name])
+        if "follow" in values:
+            values["follow"] = long_running.Follow.from_json(values["follow"])
+        if "error" in values:
+            values["error"] = errors.AzureError.from_json(values["error"])
+        entries = values.get("timeline", ())
+        values["timeline"] = tuple(
+            Event(at=datetime.fromisoformat(e["at"]), what=e["what"], detail=e.get("detail", "")) for e in entries
+        )
+        values["registered"] = tuple(values.get("registered", ()))
+        return cls(**values)
+
+    def view(self) -> dict[str, Any]:
+        """Return the operation as its resource reads to callers: ARM's own form, plus properties of ours."""
+        out: dict[str, Any] = {"id": f"/operations/{self.id}", "name": self.id, "status": self.status}
+        out["startTime"] = iso(self.created_at)
+        if self.ended_at:
+            out["endTime"] = iso(self.ended_at)
+        out["percentComplete"] = 100.0 if self.status == "Succeeded" else self.percent or 0.0
+        if self.error:
+            out["error"] = self.error.to_json()
+        shown = {
+            "target": self.target,
+            "kind": self.kind,
+            "request": f"{self.method} {self.path}",
+            "phase": self.phase,
+            "azureStatus": self.follow.state if self.follow else "",
+            "caller": self.caller,
+            "azureCalls": self.calls,
+            "resource": None if self.ended else self.resource,
+            "result": self.result,
+            "timeline": [entry.to_json() for entry in self.timeline],
+        }
+        out["properties"] = {name: value for name, value in shown.items() if value not in (None, "", {}, [])}
+        return out
+
+
+def partition_of(target: ids.ResourceId) -> str:
+    """Return the partition of all operations on `target`: 80 bits of the hash of its lower-cased id."""
+    return hashlib.sha256(target.key.encode()).hexdigest()[:20]
+
+
+def new_suffix(idempotency_key: str, caller: str) -> str:
+    """Return the second half of an operation id: derived from the caller's key when there is one, else random."""
+    if idempotency_key:
+        return hashlib.sha256(f"{caller}\n{idempotency_key}".encode()).hexdigest()[:20]
+    return secrets.token_hex(10)
+
+
+def hash_of(method: str, path: str, query: str, body: Any, files: dict[str, str]) -> str:
+    """Return what identifies a request: the same key with another hash is a caller's mistake."""
+    text = json.dumps([method, path.lower(), query, body, sorted(files.items())], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def iso(moment: datetime) -> str:
+    """Return RFC 3339 in UTC with microseconds, as ARM writes times."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return iso(value)
+        case long_running.Follow() | errors.AzureError() | Event():
+            return value.to_json()
+        case tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,214 @@
+"""Azure Storage as this app uses it: rows with etags, blobs, and queue messages with a delay.
+
+Three small wrappers over azure-data-tables, azure-storage-blob and azure-storage-queue that speak our errors. Tests run the
+same contract on these against Azurite and on the in-memory fakes. Not here: what is stored (ledger).
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from azure.data.tables import TableClient
+    from azure.storage.blob import ContainerClient
+    from azure.storage.queue import QueueClient
+
+STORAGE_DELAY_S = 5.0
+
+
+class ConflictError(Exception):
+    """The row exists already, is gone, or has another etag: somebody else was there first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One table row: keys, columns (str, int, bool, datetime) and the etag it was read with."""
+
+    partition: str
+    key: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One write in a transaction: `insert` a new row, `replace` or `delete` the row with that etag."""
+
+    verb: Literal["insert", "replace", "delete"]
+    row: Row
+
+
+class Rows(Protocol):
+    """A table."""
+
+    def get(self, partition: str, key: str) -> Row | None:
+        """Return the row, or None."""
+
+    def write(self, changes: Sequence[Change]) -> list[str]:
+        """Apply all changes (of one partition) or none, and return the new etags ('' for a deletion).
+
+        Raises:
+            ConflictError: one of them did not fit.
+        """
+
+    def query(self, *, partition: str = "", equal: Mapping[str, Any] | None = None) -> Iterator[Row]:
+        """Yield the rows of a partition, or of all, whose columns equal the given values."""
+
+
+class Blobs(Protocol):
+    """A container."""
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write or overwrite a blob."""
+
+    def get(self, name: str) -> bytes | None:
+        """Return a blob's content, or None."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the names that start with `prefix`, in order."""
+
+    def delete(self, name: str) -> None:
+        """Remove a blob if it is there."""
+
+
+class Queue(Protocol):
+    """A queue."""
+
+    def send(self, text: str, *, delay_s: float = 0.0) -> None:
+        """Add a message that stays invisible for `delay_s` seconds (at most 7 days)."""
+
+
+class AzureRows:
+    """`Rows` on an Azure table."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    def get(self, partition: str, key: str) -> Row | None:
+        """See `Rows.get`."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                return _row(self._client.get_entity(partition, key))
+            except ResourceNotFoundError:
+                return None
+
+    def write(self, changes: Sequence[Change]) -> list[str]:
+        """See `Rows.write`; a single change is sent without the batch envelope."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+        from azure.data.tables import TableTransactionError, UpdateMode
+
+        batch: list[Any] = []
+        for change in changes:
+            entity = {"PartitionKey": change.row.partition, "RowKey": change.row.key, **change.row.columns}
+            matching = {"etag": change.row.etag, "match_condition": MatchConditions.IfNotModified}
+            match change.verb:
+                case "insert":
+                    batch.append(("create", entity))
+                case "replace":
+                    batch.append(("update", entity, {"mode": UpdateMode.REPLACE, **matching}))
+                case "delete":
+                    batch.append(("delete", entity, matching))
+        with errors_of_storage():
+            try:
+                return [_etag(result) for result in self._client.submit_transaction(batch)]
+            except TableTransactionError as failed:
+                if failed.status_code in (404, 409, 412):
+                    raise ConflictError from failed
+                raise
+            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as failed:
+                raise ConflictError from failed
+
+    def query(self, *, partition: str = "", equal: Mapping[str, Any] | None = None) -> Iterator[Row]:
+        """See `Rows.query`."""
+        wanted = {**({"PartitionKey": partition} if partition else {}), **(equal or {})}
+        text = " and ".join(f"{name} eq @{name}" for name in wanted)
+        with errors_of_storage():
+            for entity in self._client.query_entities(text, parameters=wanted) if text else self._client.list_entities():
+                yield _row(entity)
+
+
+class AzureBlobs:
+    """`Blobs` on an Azure container."""
+
+    def __init__(self, client: ContainerClient) -> None:
+        self._client = client
+
+    def put(self, name: str, content: bytes) -> None:
+        """See `Blobs.put`."""
+        with errors_of_storage():
+            self._client.upload_blob(name, content, overwrite=True)
+
+    def get(self, name: str) -> bytes | None:
+        """See `Blobs.get`."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                return bytes(self._client.download_blob(name).readall())
+            except ResourceNotFoundError:
+                return None
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """See `Blobs.names`."""
+        with errors_of_storage():
+            yield from self._client.list_blob_names(name_starts_with=prefix)
+
+    def delete(self, name: str) -> None:
+        """See `Blobs.delete`."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                self._client.delete_blob(name)
+            except ResourceNotFoundError:
+                return
+
+
+class AzureQueue:
+    """`Queue` on an Azure storage queue; messages are base64 (host.json says the same) and never expire."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    def send(self, text: str, *, delay_s: float = 0.0) -> None:
+        """See `Queue.send`."""
+        with errors_of_storage():
+            self._client.send_message(text, visibility_timeout=max(0, round(delay_s)), time_to_live=-1)
+
+
+@contextmanager
+def errors_of_storage() -> Iterator[None]:
+    """Turn what the storage libraries raise into the one branch that means "try again"."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        yield
+    except AzureError as failure:
+        code = getattr(failure, "error_code", None) or type(failure).__name__
+        message = f"The app's own storage failed: {code}."
+        raise errors.UnreachableError(message, delay_s=STORAGE_DELAY_S, maybe_arrived=True, code="StorageUnavailable") from failure
+
+
+def _row(entity: Any) -> Row:
+    columns = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
+    return Row(partition=entity["PartitionKey"], key=entity["RowKey"], columns=columns, etag=entity.metadata["etag"])
+
+
+def _etag(result: Mapping[str, Any]) -> str:
+    return str(result.get("etag") or "")
+
+
+def due(columns: Mapping[str, Any], name: str, now: datetime) -> bool:
+    """Tell whether the moment in column `name` has passed."""
+    moment = columns.get(name)
+    return moment is not None and moment <= now

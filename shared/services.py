@@ -1,0 +1,148 @@
+"""The composition root: settings in, everything the functions need out, each part opened when first used.
+
+`get()` is the only global of the app. It opens nothing at import and nothing twice. Not here: any decision.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared.operations import messages
+from shared.settings import Settings, from_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.operations.ledger import Ledger
+    from shared.operations.scoring import Scoring
+    from shared.operations.storage import Blobs, Queue
+    from shared.rest.addresses import Addresses
+    from shared.rest.client import Client
+
+LEDGER_TABLE = "stewardoperations"
+OPEN_TABLE = "stewardopen"
+CONTAINER = "azureml-steward"
+
+
+def utc_now() -> datetime:
+    """Return the present, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What the app works with; tests build one from fakes by setting the same names."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def client(self) -> Client:
+        """The one REST client."""
+        from shared.rest import client, tokens
+
+        signed_in = tokens.Tokens(lambda: tokens.credential_from(os.environ, self.settings.cloud))
+        return client.Client(self.settings.cloud, signed_in)
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        """Where paths live."""
+        from shared.rest import addresses
+
+        return addresses.Addresses(self.client)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The app's container."""
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.blob import BlobServiceClient
+
+        from shared.operations import storage
+
+        container = self._open(BlobServiceClient, self.settings.blob_uri).get_container_client(CONTAINER)
+        with storage.errors_of_storage():
+            try:
+                container.create_container()
+            except ResourceExistsError:
+                return storage.AzureBlobs(container)
+        return storage.AzureBlobs(container)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The record of operations."""
+        from azure.data.tables import TableServiceClient
+
+        from shared.operations import ledger, storage
+
+        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
+        with storage.errors_of_storage():
+            rows, open_rows = (tables.create_table_if_not_exists(name) for name in (LEDGER_TABLE, OPEN_TABLE))
+        return ledger.Ledger(storage.AzureRows(rows), storage.AzureRows(open_rows), self.blobs)
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The operations queue."""
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+
+        from shared.operations import storage
+
+        service = self._open(QueueServiceClient, self.settings.queue_uri)
+        client = service.get_queue_client(
+            messages.QUEUE, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
+        )
+        with storage.errors_of_storage():
+            try:
+                client.create_queue()
+            except ResourceExistsError:
+                return storage.AzureQueue(client)
+        return storage.AzureQueue(client)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """Scoring URIs and keys, in memory only."""
+        from shared.operations import scoring
+
+        return scoring.Scoring(self.client, self.addresses, plain=self.settings.plain_scoring)
+
+    def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
+        """Open a storage service by connection string, or by identity when only its URI is set."""
+        if self.settings.storage:
+            return service.from_connection_string(self.settings.storage)
+        if not uri:
+            message = "neither AzureWebJobsStorage nor AzureWebJobsStorage__accountName is set: the app has no storage"
+            raise ValueError(message)
+        from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
+
+        identity = self.settings.storage_client_id
+        credential = ManagedIdentityCredential(client_id=identity) if identity else DefaultAzureCredential()
+        return service(**{keyword: uri, "credential": credential})
+
+
+_guard = threading.Lock()
+_services: Services | None = None
+
+
+def get() -> Services:
+    """Return the app's services, built from the environment at the first call.
+
+    Raises:
+        ValueError: a setting cannot be used.
+    """
+    global _services  # noqa: PLW0603 - the one global of the app
+    if _services is None:
+        with _guard:
+            if _services is None:
+                _services = Services(settings=from_environ(os.environ))
+    return _services
+
+
+def use(services: Services | None) -> None:
+    """Put other services in place (tests), or none to build them anew."""
+    global _services  # noqa: PLW0603 - see get
+    _services = services

@@ -1,0 +1,127 @@
+"""The app's settings: environ read once into one frozen value, with every default and every mistake named here.
+
+Not here: opening anything (services).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared.rest import clouds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.rest.clouds import Cloud
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the app is told.
+
+    Attributes:
+        subscription_id, resource_group: Where a path without a scope belongs (`STEWARD_SUBSCRIPTION_ID`,
+            `STEWARD_RESOURCE_GROUP`).
+        cloud: `STEWARD_CLOUD`: AzureCloud, AzureUSGovernment or AzureChinaCloud.
+        storage: Connection string of the app's own storage (`AzureWebJobsStorage`), '' when it is reached by identity.
+        table_uri, blob_uri, queue_uri: Service URIs (`AzureWebJobsStorage__tableServiceUri` …) for identity-based access.
+        storage_client_id: Client id of the managed identity for them (`AzureWebJobsStorage__clientId`).
+        retention_days: How long ended operations are kept (`STEWARD_RETENTION_DAYS`).
+        threads: How many requests may work at once in a process (`PYTHON_THREADPOOL_THREAD_COUNT`).
+        plain_scoring: Whether a scoring URI may be plain http or a bare address (`STEWARD_ALLOW_PLAIN_SCORING`): v1 services
+            and Kubernetes endpoints without TLS.
+        cleanup_enforce: False: the clean-up only reports (`STEWARD_CLEANUP_MODE`: `dryRun` or `enforce`).
+        cleanup_model_days, cleanup_model_keep: A model version is stale when older than this and beyond the newest so many.
+        cleanup_idle_minutes: A compute is idle after this.
+        cleanup_limit: How many resources one run may remove or stop.
+    """
+
+    subscription_id: str = ""
+    resource_group: str = ""
+    cloud: Cloud = clouds.PUBLIC
+    storage: str = ""
+    table_uri: str = ""
+    blob_uri: str = ""
+    queue_uri: str = ""
+    storage_client_id: str = ""
+    retention_days: int = 30
+    threads: int = 32
+    plain_scoring: bool = False
+    cleanup_enforce: bool = False
+    cleanup_model_days: int = 90
+    cleanup_model_keep: int = 3
+    cleanup_idle_minutes: int = 120
+    cleanup_limit: int = 20
+
+
+AZURITE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"  # published, not secret
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+)
+
+
+def from_environ(environ: Mapping[str, str]) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ValueError: a setting has a value that cannot be used; the message names it and what was expected.
+    """
+    storage = environ.get("AzureWebJobsStorage", "")
+    account = environ.get("AzureWebJobsStorage__accountName", "")
+    cloud = _cloud(environ.get("STEWARD_CLOUD", clouds.PUBLIC.name))
+
+    def uri(service: str) -> str:
+        named = environ.get(f"AzureWebJobsStorage__{service}ServiceUri", "")
+        return named or (f"https://{account}.{service}{cloud.storage_suffix}" if account else "")
+
+    return Settings(
+        subscription_id=environ.get("STEWARD_SUBSCRIPTION_ID", ""),
+        resource_group=environ.get("STEWARD_RESOURCE_GROUP", ""),
+        cloud=cloud,
+        storage=AZURITE if storage.rstrip(";").lower() == "usedevelopmentstorage=true" else storage,
+        table_uri=uri("table"),
+        blob_uri=uri("blob"),
+        queue_uri=uri("queue"),
+        storage_client_id=environ.get("AzureWebJobsStorage__clientId", ""),
+        retention_days=_number(environ, "STEWARD_RETENTION_DAYS", 30, least=1),
+        threads=_number(environ, "PYTHON_THREADPOOL_THREAD_COUNT", 32, least=1),
+        plain_scoring=_flag(environ, "STEWARD_ALLOW_PLAIN_SCORING"),
+        cleanup_enforce=_choice(environ, "STEWARD_CLEANUP_MODE", ("dryRun", "enforce")) == "enforce",
+        cleanup_model_days=_number(environ, "STEWARD_CLEANUP_MODEL_DAYS", 90, least=0),
+        cleanup_model_keep=_number(environ, "STEWARD_CLEANUP_MODEL_KEEP", 3, least=0),
+        cleanup_idle_minutes=_number(environ, "STEWARD_CLEANUP_IDLE_MINUTES", 120, least=1),
+        cleanup_limit=_number(environ, "STEWARD_CLEANUP_LIMIT", 20, least=0),
+    )
+
+
+def _cloud(name: str) -> Cloud:
+    cloud = clouds.CLOUDS.get(name.lower())
+    if cloud is None:
+        known = ", ".join(each.name for each in clouds.CLOUDS.values())
+        message = f"STEWARD_CLOUD is '{name}'; expected one of {known}"
+        raise ValueError(message)
+    return cloud
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    text = environ.get(name, "").strip() or str(default)
+    if not text.isdecimal() or int(text) < least:
+        message = f"{name} is '{text}'; expected a whole number of at least {least}"
+        raise ValueError(message)
+    return int(text)
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    return _choice(environ, name, ("false", "true")).lower() == "true"
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = environ.get(name, "").strip() or choices[0]
+    found = next((choice for choice in choices if choice.lower() == text.lower()), None)
+    if found is None:
+        message = f"{name} is '{text}'; expected one of {', '.join(choices)}"
+        raise ValueError(message)
+    return found
