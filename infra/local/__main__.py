@@ -24,7 +24,7 @@ LOCAL = stack.ROOT / ".local"
 # Named as people know them from `func start` and Azurite; another is taken, and said, when one is busy.
 PORTS = {"port": 7071, "azure_port": 8443, "blob_port": 10000, "queue_port": 10001, "table_port": 10002}
 DEMO_SPEED = 30.0
-DEMO_SETTINGS = {"STEWARD_CLEANUP_DRY_RUN": "false"}
+DEMO_SETTINGS = {"STEWARD_CLEANUP_MODE": "enforce", "STEWARD_CLEANUP_MODEL_KEEP": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -301,7 +301,8 @@ def _short(path: Path) -> str:
 
 
 def _say(what: str) -> None:
-    print("bootstrap: " + what, flush=True)
+    sys.stdout.write("bootstrap: " + what + "\n")  # one write: two installations speak at once
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

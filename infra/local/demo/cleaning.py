@@ -22,18 +22,21 @@ if TYPE_CHECKING:
     from infra.local.demo.story import Story
 
 NOT_FOUND = 404
-STALE_SINCE = "2020-01-01T00:00:00.0000000Z"
 REPORT_PATIENCE_S = 60.0
 
 
 def make_stale(story: Story) -> str:
-    """A model that nobody deployed for years and a cluster that nobody uses; both made young, then aged."""
-    story.app.done("PUT", f"{WORKSPACE_PATH}/models/{STALE_MODEL}/versions/1", json=model_body(story.run_id))
+    """Versions of a model that nobody deployed for years and a cluster that nobody uses: made young, then aged."""
+    for version in ("1", "2"):
+        story.app.done("PUT", f"{WORKSPACE_PATH}/models/{STALE_MODEL}/versions/{version}", json=model_body(story.run_id))
     story.app.done("PUT", f"{WORKSPACE_PATH}/computes/{IDLE_COMPUTE}", json=cluster_body())
-    for path in (f"models/{STALE_MODEL}/versions/1", f"computes/{IDLE_COMPUTE}"):
-        aged = {"systemData": {"createdAt": STALE_SINCE, "lastModifiedAt": STALE_SINCE}}
-        story.azure.call("PATCH", f"resources{WORKSPACE_ID}/{path}", json=aged)
-    return "made and aged"
+    for number, path in enumerate(
+        (f"models/{STALE_MODEL}/versions/1", f"models/{STALE_MODEL}/versions/2", f"computes/{IDLE_COMPUTE}")
+    ):
+        since = f"20{20 + number}-01-01T00:00:00.0000000Z"
+        aged = {"systemData": {"createdAt": since, "lastModifiedAt": since}}
+        story.azure.call("PATCH", "resources", params={"id": f"{WORKSPACE_ID}/{path}"}, json=aged)
+    return "made and aged; the newest version is to be kept"
 
 
 def clean_up(story: Story) -> str:
@@ -62,7 +65,7 @@ def delete_models(story: Story) -> str:
     story.app.done("PUT", f"{path}/versions/2", json=model_body(story.run_id))
     story.app.done("DELETE", f"{path}/versions/2")
     story.app.send("GET", f"{path}/versions/2", expect=NOT_FOUND)
-    story.app.done("DELETE", f"{WORKSPACE_PATH}/models/{MODEL}:1")
+    story.app.done("DELETE", f"modelmanagement/v1.0/{WORKSPACE_PATH}/models/{MODEL}:1")
     story.app.send("GET", f"{path}/versions/1", expect=NOT_FOUND)
     return "both gone"
 

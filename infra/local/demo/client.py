@@ -116,7 +116,7 @@ class Steward:
             operation = response.json()
             if operation["status"] in TERMINAL:
                 return Ended(operation=operation, polls=polls)
-            self.watch(str(operation["status"]))
+            self.watch(str(operation["properties"].get("azureStatus") or operation["status"]))
             if time.monotonic() > deadline:
                 raise StepError(f"still {operation['status']} after {PATIENCE_S:.0f} s: {url}")
             time.sleep(min(float(response.headers.get("Retry-After", 1)), 1.0))
@@ -177,9 +177,9 @@ class Control:
             raise StepError(f"{method} /_control/{path}: {response.status_code}: {describe(response)}")
         return response.json() if response.content else None
 
-    def requests(self) -> list[dict[str, Any]]:
-        """Every request that the local Azure received, in order."""
-        received: list[dict[str, Any]] = self.call("GET", "requests")["value"]
+    def requests(self, *, after: int = 0) -> list[dict[str, Any]]:
+        """The requests that the local Azure received after the one of that ``order``, in order."""
+        received: list[dict[str, Any]] = self.call("GET", "requests", params={"after": str(after)})
         return received
 
 

@@ -111,7 +111,7 @@ def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:
 
 
 def _do(step: Step, story: Story, console: Console) -> Done:
-    before = len(story.azure.requests())
+    before = max((received["order"] for received in story.azure.requests()), default=0)
     began = time.monotonic()
     label = f"{step.number:>3}  {step.what}"
     with console.status(escape(label)) as spinner:
@@ -124,7 +124,7 @@ def _do(step: Step, story: Story, console: Console) -> Done:
             status, ok = f"no answer: {error}", False
         except (KeyError, TypeError, ValueError) as error:
             status, ok = f"an answer is not as documented: {error!r}", False
-    calls = tuple((got["host"], got["method"], got["path"]) for got in story.azure.requests()[before:])
+    calls = tuple((got["host"], got["method"], got["path"]) for got in story.azure.requests(after=before))
     done = Done(step=step, ok=ok, status=status, seconds=time.monotonic() - began, calls=calls)
     _line(done, console)
     return done
