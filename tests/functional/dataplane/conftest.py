@@ -47,11 +47,17 @@ def workspace_id(world: World) -> str:
     return arm_id.lower()
 
 
-@pytest.fixture
-def jobs(world: World) -> ProcessJobs:
-    """The jobs backend with the prepared environment."""
+@pytest.fixture(scope="session")
+def ml_python() -> Path:
+    """The interpreter of the prepared environment."""
     assert ML_PYTHON.exists(), "the environment for jobs is missing: make installs it"
-    world.jobs_backend = ProcessJobs(world, ML_PYTHON)
+    return ML_PYTHON
+
+
+@pytest.fixture
+def jobs(world: World, ml_python: Path) -> ProcessJobs:
+    """The jobs backend with the prepared environment."""
+    world.jobs_backend = ProcessJobs(world, ml_python)
     return world.jobs_backend
 
 
