@@ -11,7 +11,7 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TERMINAL = frozenset({"Succeeded", "Failed", "Canceled", "OutcomeUnknown"})
+TERMINAL = frozenset({"Succeeded", "Failed", "Canceled"})
 PATIENCE_S = 300.0
 
 
@@ -33,7 +33,7 @@ class Ended:
 
     @property
     def status(self) -> str:
-        """``Succeeded``, ``Failed``, ``Canceled`` or ``OutcomeUnknown``."""
+        """``Succeeded``, ``Failed`` or ``Canceled``."""
         return str(self.operation["status"])
 
     @property
@@ -102,7 +102,7 @@ class Steward:
         return [item for page in self.pages(path) for item in page]
 
     def follow(self, accepted: requests.Response) -> Ended:
-        """Wait for the operation that a 202 names, asking as often as the app says.
+        """Wait for the operation that a 202 names; the app holds each question until it has ended, two seconds at most.
 
         Raises:
             StepError: It takes longer than five minutes.
@@ -111,15 +111,13 @@ class Steward:
         deadline = time.monotonic() + PATIENCE_S
         polls = 0
         while True:
-            response = self.send("GET", url)
+            operation = self.send("GET", f"{url}?wait=2").json()
             polls += 1
-            operation = response.json()
             if operation["status"] in TERMINAL:
                 return Ended(operation=operation, polls=polls)
             self.watch(str(operation["properties"].get("azureStatus") or operation["status"]))
             if time.monotonic() > deadline:
                 raise StepError(f"still {operation['status']} after {PATIENCE_S:.0f} s: {url}")
-            time.sleep(min(float(response.headers.get("Retry-After", 1)), 1.0))
 
     def done(self, method: str, path: str, *, expect: int | tuple[int, ...] = (200, 201, 202, 204), **options: Any) -> Any:
         """Send a change and see it through; its result.
@@ -135,7 +133,12 @@ class Steward:
             ended = self.follow(response)
             if ended.status != "Succeeded":
                 raise StepError(f"{method} {path}: {ended.status}: {_words(ended.error)}")
-            response = self.send("GET", f"operations/{ended.operation['name']}/result", expect=(200, 201, 204))
+            return self.result(ended)
+        return response.json() if response.content else None
+
+    def result(self, ended: Ended) -> Any:
+        """The resource that an operation made, or None where it made none (a DELETE)."""
+        response = self.send("GET", f"operations/{ended.operation['name']}/result", expect=(200, 201, 204))
         return response.json() if response.content else None
 
     def run_timer(self, function: str) -> None:

@@ -54,7 +54,7 @@ def start_run(story: Story) -> str:
     path = f"{WORKSPACE_PATH}/experiments/{EXPERIMENT}/startrun"
     ended = story.app.follow(story.app.send("POST", path, files=files, expect=202))
     check(ended.status == "Succeeded", f"{ended.status}: {ended.error}")
-    run = story.app.get(f"operations/{ended.operation['name']}/result")
+    run = story.app.result(ended)
     story.run_id = run["runId"]
     check(run["status"] == "Completed", f"run history says {run['status']}")
     return f"{story.run_id} {run['status']}"
@@ -89,7 +89,7 @@ def start_job(story: Story) -> str:
     }
     ended = story.app.follow(story.app.send("POST", f"{WORKSPACE_PATH}/jobs", files=files, expect=202))
     check(ended.status == "Succeeded", f"{ended.status}: {ended.error}")
-    job = story.app.get(f"operations/{ended.operation['name']}/result")
+    job = story.app.result(ended)
     story.job = job["name"]
     check(job["properties"]["status"] == "Completed", f"the job says {job['properties']['status']}")
     log = _log(story, f"{WORKSPACE_PATH}/jobs/{story.job}")
