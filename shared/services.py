@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass
@@ -138,6 +139,7 @@ def get() -> Services:
     if _services is None:
         with _guard:
             if _services is None:
+                logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO its libraries log every request's headers
                 _services = Services(settings=from_environ(os.environ))
     return _services
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
+# curl -d and many a webhook send JSON under another name; what is inside decides
+JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 
 
 def parse(content: bytes, content_type: str) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def parse(content: bytes, content_type: str) -> dict[str, Any]:
         message = f"The body has {len(content)} bytes; ARM takes {BODY_LIMIT} at most."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     media = content_type.partition(";")[0].strip().lower()
-    if media and media != "application/json" and not media.endswith("+json") and media != "text/plain":
+    if media and media not in JSON_TYPES and not media.endswith("+json"):
         message = f"The body is '{media[:80]}'; expected application/json."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
     try:

@@ -81,12 +81,24 @@ class Tokens:
         try:
             return credential.get_token(scope)
         except (ClientAuthenticationError, CredentialUnavailableError) as refused:
+            if _had_no_answer(refused):  # azure-identity calls a dead connection an authentication failure, too
+                message = f"No token for {scope}: the sign-in service did not answer."
+                raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from refused
             reason = str(refused.message).splitlines()[0][:500]
             error = errors.AzureError(code="SignInFailed", message=f"No token for {scope}: {reason}")
             raise errors.RejectedError(error, status=502) from refused
         except AzureError as unreachable:
             message = f"No token for {scope}: the sign-in service did not answer."
             raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from unreachable
+
+
+def _had_no_answer(failure: BaseException | None) -> bool:
+    """Tell whether a connection problem is what a sign-in failure goes back to."""
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+    while failure is not None and not isinstance(failure, ServiceRequestError | ServiceResponseError):
+        failure = failure.__cause__ or failure.__context__
+    return failure is not None
 
 
 def credential_from(environ: Mapping[str, str], cloud: Cloud) -> TokenCredential:
