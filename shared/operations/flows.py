@@ -271,8 +271,9 @@ def _go(stored: Stored, services: Services, *, inline: bool = False, secret_body
         ConflictError: another worker took the step.
     """
     operation = stored.operation
+    began_as = operation.phase
     try:
-        match operation.phase:
+        match began_as:
             case "accepted":
                 url = _url(operation, services)
                 stored = _claim(stored, services)
@@ -289,7 +290,7 @@ def _go(stored: Stored, services: Services, *, inline: bool = False, secret_body
     except errors.TransientError as problem:
         step = _transient(operation, problem, services)
     except errors.PermanentError as problem:
-        step = _permanent(operation, problem, services)
+        step = _permanent(operation, problem, services, began_as)
     return _record(stored, step, services, inline=inline)
 
 
@@ -372,8 +373,8 @@ def _transient(operation: Operation, problem: errors.TransientError, services: S
     return settle.postponed(operation, problem, now)
 
 
-def _permanent(operation: Operation, problem: errors.PermanentError, services: Services) -> Step:
-    if problem.error.code == "SignInFailed" and operation.phase in ("following", "sending"):  # Azure goes on; so do we
+def _permanent(operation: Operation, problem: errors.PermanentError, services: Services, began_as: models.Phase) -> Step:
+    if problem.error.code == "SignInFailed" and began_as in ("following", "sending"):  # Azure goes on with it; so do we
         waiting = errors.UnreachableError(problem.error.message, delay_s=SIGN_IN_DELAY_S, maybe_arrived=True, code="SignInFailed")
         return settle.postponed(operation, waiting, services.clock())
     return settle.fail(operation, problem.error, services.clock(), http_status=problem.status)
