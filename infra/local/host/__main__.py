@@ -1,6 +1,7 @@
 """``python -m infra.local.host``: runs the Functions app of a folder, like ``func start``."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -23,9 +24,10 @@ def main(arguments: list[str] | None = None) -> int:
         host_json = settings.read_host_json(root)
         values, host_section = settings.read_app_settings(root / given.settings)
         logs.configure(host_json.log_levels)
-        options = _options(given, root, values, host_section)
+        app_settings = {**os.environ, **values}
+        options = _options(given, root, app_settings, host_section)
         print(f"Starting {options.workers} worker process(es) for {root}", flush=True)
-        host = runtime.start(options, values, host_json)
+        host = runtime.start(options, app_settings, host_json)
     except AppLoadError as problem:
         print(f"The app cannot be loaded:\n{problem}", file=sys.stderr)
         return 1
@@ -67,13 +69,14 @@ def _announce(host: runtime.Host, options: runtime.Options) -> None:
     print(f"\nKeys: {options.keys_file}\nlistening on http://127.0.0.1:{host.port}", flush=True)
 
 
-def _options(given: argparse.Namespace, root: Path, values: Mapping[str, str], host_section: Mapping[str, Any]) -> runtime.Options:
+def _options(
+    given: argparse.Namespace, root: Path, app_settings: Mapping[str, str], host_section: Mapping[str, Any]
+) -> runtime.Options:
     port = given.port if given.port is not None else int(host_section.get("LocalHttpPort", DEFAULT_PORT))
     return runtime.Options(
         root=root,
         port=port,
-        workers=given.workers or int(values.get("FUNCTIONS_WORKER_PROCESS_COUNT", "1")),
-        settings_file=root / given.settings,
+        workers=given.workers or int(app_settings.get("FUNCTIONS_WORKER_PROCESS_COUNT", "1")),
         keys_file=given.keys or root / ".local" / "host-keys.json",
         queue_poll_s=None if given.queue_poll_ms is None else given.queue_poll_ms / 1000,
         queue_invisible_s=given.queue_invisible_s,

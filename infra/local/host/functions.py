@@ -4,12 +4,14 @@ Pure reading and checking: nothing is started here.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infra.local.host import schedule, settings
 
+log = logging.getLogger("Host.Startup")
 TRIGGERS = ("httpTrigger", "queueTrigger", "timerTrigger", "eventGridTrigger")
 OUTPUTS = ("http", "queue")
 
@@ -83,6 +85,8 @@ def _function(described: Mapping[str, Any], app_settings: Mapping[str, str]) -> 
     for binding in others:
         if binding["type"] not in OUTPUTS:
             raise settings.SettingsError(f"function {name}: the local host has no binding {binding['type']!r}")
+    if described.get("retry"):
+        log.warning("function %s: its retry policy is not applied by the local host", name)
     if triggers[0]["type"] == "timerTrigger":
         schedule.check(str(triggers[0]["schedule"]), where=f"function {name}")
     disabled = app_settings.get(f"AzureWebJobs.{name}.Disabled", "").lower() in ("true", "1")

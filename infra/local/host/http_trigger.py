@@ -13,10 +13,11 @@ from http import HTTPStatus
 from typing import Any
 
 from infra.local.host import routes
+from infra.local.host.body import BadRequestError
 from infra.local.host.invocation import InvocationLostError, Result, Value
 from infra.local.host.keys import Keys
 from infra.local.host.runner import Runner
-from infra.local.host.web import BadRequestError, Request, Response
+from infra.local.host.web import Request, Response
 
 log = logging.getLogger("Host.Http")
 LIMIT_S = 230.0  # Azure's load balancer gives up: https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
@@ -51,10 +52,11 @@ class HttpTrigger:
         function, values = found
         if not self.keys.opens_function(function.name, function.auth_level, request.key()):
             return Response(status=HTTPStatus.UNAUTHORIZED)
+        inputs = {function.parameter: http_value(request, path, values)}
         try:
             result = self.runner.run(
                 function,
-                {function.parameter: http_value(request, path, values)},
+                inputs,
                 reason="This function was programmatically called via the host APIs.",
                 trace_parent=_trace_parent(request),
                 limit_s=self.limit_s,

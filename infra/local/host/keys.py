@@ -5,6 +5,7 @@ a host key every function; a function's own key that function; a system key the 
 kept in a file beside the app, made on the first start, readable by its owner only.
 """
 
+import contextlib
 import hmac
 import json
 import os
@@ -73,7 +74,9 @@ def read_or_make(path: Path) -> Keys:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(made, file, indent=2)
-        draft.replace(path)
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)  # unlike a rename it never takes the place of another host's file
+        draft.unlink()
     try:
         document = json.loads(path.read_text())
         return Keys(

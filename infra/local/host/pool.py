@@ -4,7 +4,6 @@ Not a scheduler: an invocation goes at once to the worker with the fewest runnin
 """
 
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -134,8 +133,8 @@ class Pool:
         with self._changed:
             return self._changed.wait_for(lambda: not any(w.running for w in self._workers), timeout=grace_s)
 
-    def stop(self) -> None:
-        """End the workers: politely, then not."""
+    def stop(self, patience_s: float = 2.0) -> None:
+        """Ask the workers to end; kill those that have not after ``patience_s`` seconds."""
         self._stopping.set()
         with self._changed:
             workers = list(self._workers)
@@ -147,7 +146,7 @@ class Pool:
                 continue
         for worker in workers:
             try:
-                worker.process.wait(timeout=2)
+                worker.process.wait(timeout=patience_s)
             except subprocess.TimeoutExpired:
                 worker.process.kill()
                 worker.process.wait()
@@ -233,7 +232,8 @@ class Pool:
             self._changed.notify_all()
         worker.process.kill()
         code = worker.process.wait()
-        worker.connection.close()
+        with worker.sending:
+            worker.connection.close()
         if not self._stopping.is_set():
             log.error("worker process %d ended (%d) with %d invocations under way", worker.process.pid, code, len(lost))
         for running in lost:
@@ -261,9 +261,8 @@ class Pool:
 
 
 def worker_environment(settings: Mapping[str, str], *, root: Path, port: int) -> dict[str, str]:
-    """The environment of the workers: this process's, what the platform adds, and over all the app settings."""
+    """The environment of the workers: what the platform adds, and over it the app settings."""
     return {
-        **os.environ,
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         "AzureWebJobsScriptRoot": str(root),

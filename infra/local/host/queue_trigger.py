@@ -133,6 +133,10 @@ class QueueListener:
         """The queue it polls."""
         return str(self._trigger.queue.queue_name)
 
+    def create_queue(self) -> None:
+        """Create the queue if it is missing."""
+        create(self._trigger.queue)
+
     def start(self) -> None:
         """Begin to poll, in a thread of its own."""
         self._poller.start()

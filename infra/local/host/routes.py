@@ -143,12 +143,13 @@ def _segments(template: str) -> tuple[_Segment, ...]:
 
 
 def _segment(text: str, template: str) -> _Segment:
-    pattern, position = "", 0
+    pattern, position, literals = "", 0, ""
     constraints: dict[str, tuple[Callable[[str], bool], ...]] = {}
     catch_all, absent = "", None
     for found in _PARAMETER.finditer(text):
         stars, name, limits, default, optional = found.groups()
         literal = text[position : found.start()]
+        literals += literal
         pattern += re.escape(literal) + f"(?P<{name}>.+)"
         position = found.end()
         constraints[name] = tuple(_check(kind, argument, template) for kind, argument in _CONSTRAINT.findall(limits))
@@ -158,7 +159,7 @@ def _segment(text: str, template: str) -> _Segment:
         elif optional or stars:
             absent = {}
     pattern += re.escape(text[position:])
-    if set(text[position:]) & set("{}"):
+    if set(literals + text[position:]) & set("{}"):
         raise RouteError(f"route {template!r}: cannot read {text!r}")
     return _Segment(
         pattern=re.compile(pattern, re.IGNORECASE | re.DOTALL),

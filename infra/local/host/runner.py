@@ -5,6 +5,7 @@ It does not decide what a failure means; the trigger does.
 
 import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -64,8 +65,7 @@ class Runner:
         started = time.monotonic()
         try:
             result = _wait(self.pool.invoke(invocation), limit_s, every_s, while_running)
-            if result.error is None:
-                self.deliver(function, result)
+            result = self._delivered(function, result)
         except (InvocationLostError, TimeoutError) as problem:
             log.error("Executed 'Functions.%s' (Unknown: %s, Id=%s)", function.name, problem, invocation.id)  # noqa: TRY400
             raise
@@ -76,6 +76,15 @@ class Runner:
             "Executed 'Functions.%s' (%s, Id=%s, Duration=%.0fms)%s",
             *(function.name, outcome, invocation.id, duration_ms, f"\n{result.stack}" if result.error else ""),
         )
+        return result
+
+    def _delivered(self, function: Function, result: Result) -> Result:
+        """The result once its output bindings are written; failing to write them fails the run."""
+        if result.error is None:
+            try:
+                self.deliver(function, result)
+            except Exception as problem:  # noqa: BLE001 - storage, settings, encoding: all are the run's failure
+                return Result(error=repr(problem), stack="".join(traceback.format_exception(problem)))
         return result
 
 

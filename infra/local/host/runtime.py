@@ -3,9 +3,9 @@
 import dataclasses
 import functools
 import logging
-import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -34,7 +34,6 @@ class Options:
         root: The app's folder.
         port: HTTP port; 0 takes a free one.
         workers: Number of worker processes.
-        settings_file: local.settings.json.
         keys_file: Where the keys are, or shall be.
         queue_poll_s: Longest wait between two looks into a queue, instead of host.json's.
         queue_invisible_s: How long a received message is invisible, instead of the platform's ten minutes.
@@ -45,7 +44,6 @@ class Options:
     root: Path
     port: int
     workers: int
-    settings_file: Path
     keys_file: Path
     queue_poll_s: float | None = None
     queue_invisible_s: float = 600.0
@@ -88,7 +86,7 @@ class Host:
         for source in sources:
             finished &= source.wait_idle(max(0.0, deadline - time.monotonic()))
         finished &= self.pool.wait_idle(max(0.0, deadline - time.monotonic()))
-        self.pool.stop()
+        self.pool.stop(patience_s=2.0 if finished else 0.0)
         return finished
 
 
@@ -101,8 +99,7 @@ def start(options: Options, app_settings: Mapping[str, str], host_json: settings
         AppLoadError: The app cannot be loaded.
         OSError: The port is taken.
     """
-    started = _Startup(options, app_settings, host_json)
-    return started.host()
+    return _Startup(options, app_settings, host_json).host()
 
 
 class _Startup:
@@ -118,14 +115,16 @@ class _Startup:
         server = Server(options.port, self._answer)
         environment = worker_environment(self._app_settings, root=options.root, port=server.server_port)
         pool = Pool(options.root, environment, count=options.workers, function_timeout_s=host_json.function_timeout_s)
-        described = pool.start()
         try:
-            known = functions.read(described, {**os.environ, **self._app_settings})
+            known = functions.read(pool.start(), self._app_settings)
             self._wire(known, pool)
             timers = self._timers(known, self._runner(pool))
         except Exception:
+            server.server_close()
             pool.stop()
             raise
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(QueueListener.create_queue, self._listeners.values()))
         for listener in self._listeners.values():
             listener.start()
         for timer in timers:

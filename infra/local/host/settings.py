@@ -93,7 +93,7 @@ def read_host_json(root: Path) -> HostJson:
 
 def _queue_options(options: Mapping[str, Any]) -> QueueOptions:
     batch_size = int(options.get("batchSize", 16))
-    if not 1 <= batch_size <= 32:  # noqa: PLR2004 - the storage service hands out at most 32 at once
+    if not 1 <= batch_size <= 32:  # the storage service hands out 32
         raise SettingsError("host.json: extensions.queues.batchSize must be between 1 and 32")
     max_dequeue_count = int(options.get("maxDequeueCount", 5))
     if max_dequeue_count < 1:
@@ -142,7 +142,7 @@ def read_app_settings(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
     document = _read_json(path)
     if document.get("IsEncrypted"):
         raise SettingsError(f"{path.name} is encrypted; only `func start` can read it")
-    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in document["Values"].items()}
+    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in document.get("Values", {}).items()}
     return values, document.get("Host", {})
 
 

@@ -134,7 +134,7 @@ class Timer:
     def _serve(self) -> None:
         started = datetime.now(UTC)
         self._status = self._monitor.read() if self._monitor else None
-        if self._status and datetime.fromisoformat(self._status["Next"]) < started:
+        if self._status and missed(self._schedule, self._status, started):
             self._fire(past_due=True)
         elif self._function.trigger.get("runOnStartup"):
             self._fire(past_due=False)
@@ -159,13 +159,25 @@ class Timer:
 
     def _remember(self, last: datetime | None) -> None:
         now = datetime.now(UTC)
+        if self._monitor is None:
+            return
         self._status = {
             "Last": last.isoformat() if last else "0001-01-01T00:00:00+00:00",
             "Next": schedule.next_due(self._schedule, now).isoformat(),
             "LastUpdated": now.isoformat(),
         }
-        if self._monitor:
-            self._monitor.write(self._status)
+        self._monitor.write(self._status)
+
+
+def missed(expression: str, status: dict[str, str], now: datetime) -> bool:
+    """Whether a timer came due between its remembered status and ``now``; a schedule changed since then counts anew."""
+    try:
+        due, updated = (datetime.fromisoformat(status[name]) for name in ("Next", "LastUpdated"))
+    except (KeyError, ValueError):
+        return False
+    if schedule.next_due(expression, due - timedelta(seconds=1)) != due:
+        due = schedule.next_due(expression, updated)
+    return due < now
 
 
 def run(function: Function, runner: Runner, reason: str, status: dict[str, str] | None, *, past_due: bool) -> None:

@@ -17,23 +17,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
+from infra.local.host.body import BadRequestError, Body
+
 log = logging.getLogger("Host.Http")
-BODY_LIMIT = 104_857_600  # 100 MB: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#limits
 IDLE_S = 130.0
 _LINE_LIMIT = 65_536
 _LINGER_S = 2.0
-
-
-class BadRequestError(Exception):
-    """The request cannot be answered by a function.
-
-    Attributes:
-        status: What to answer.
-    """
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +86,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, handle: Callable[[Request], Response]) -> None:
         super().__init__(("127.0.0.1", port), _Connection)
-        self.answer = handle
         self.closing = False
+        self._handle = handle
         self._active = 0
         self._idle = threading.Condition()
 
@@ -113,6 +102,10 @@ class Server(ThreadingHTTPServer):
         self.server_close()
         with self._idle:
             return self._idle.wait_for(lambda: self._active == 0, timeout=grace_s)
+
+    def respond(self, request: Request) -> Response:
+        """Answer one request; 503 once the server is stopping."""
+        return Response(status=HTTPStatus.SERVICE_UNAVAILABLE) if self.closing else self._handle(request)
 
     @contextlib.contextmanager
     def counted(self) -> Any:
@@ -129,63 +122,6 @@ class Server(ThreadingHTTPServer):
     @override
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("connection of %s broke: %r", client_address, sys.exception())
-
-
-class _Body:
-    """The body of one request, read at most once and never past its end."""
-
-    def __init__(self, connection: "_Connection", headers: tuple[tuple[str, str], ...]) -> None:
-        self._connection = connection
-        self.chunked, self.length = _framing(headers)
-        self.expects_continue = any(n.lower() == "expect" and v.lower() == "100-continue" for n, v in headers)
-        self.unread = self.chunked or self.length > 0
-
-    def read(self) -> bytes:
-        """The whole body.
-
-        Raises:
-            BadRequestError: Larger than 100 MB (413), malformed or cut off (400).
-        """
-        if not self.unread:
-            return b""
-        if self.length > BODY_LIMIT:
-            raise BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is larger than 100 MB")
-        if self.expects_continue:
-            self._connection.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._connection.wfile.flush()
-        body = self._read_chunks() if self.chunked else self._exactly(self.length)
-        self.unread = False
-        return body
-
-    def _exactly(self, size: int) -> bytes:
-        data = self._connection.rfile.read(size)
-        if len(data) < size:
-            raise BadRequestError(HTTPStatus.BAD_REQUEST, "the body ended too early")
-        return data
-
-    def _read_chunks(self) -> bytes:
-        body = bytearray()
-        while size := self._chunk_size():
-            if len(body) + size > BODY_LIMIT:
-                raise BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is larger than 100 MB")
-            body += self._exactly(size)
-            if self._line() != b"":
-                raise BadRequestError(HTTPStatus.BAD_REQUEST, "a chunk does not end where it says")
-        while self._line() != b"":
-            pass  # trailers are not handed on
-        return bytes(body)
-
-    def _chunk_size(self) -> int:
-        digits = self._line().split(b";")[0].strip()
-        if not digits or len(digits) > 8 or set(digits.lower()) - set(b"0123456789abcdef"):  # noqa: PLR2004 - 4 GiB
-            raise BadRequestError(HTTPStatus.BAD_REQUEST, "a chunk has no size")
-        return int(digits, 16)
-
-    def _line(self) -> bytes:
-        line = self._connection.rfile.readline(_LINE_LIMIT)
-        if not line.endswith(b"\n"):
-            raise BadRequestError(HTTPStatus.BAD_REQUEST, "the body ended too early")
-        return line.rstrip(b"\r\n")
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -219,10 +155,13 @@ class _Connection(BaseHTTPRequestHandler):
         headers = tuple((name, _utf8(value)) for name, value in self.headers.items())
         body = None
         try:
-            body = _Body(self, headers)
-            response = self.server.answer(self._request(headers, body))
+            body = Body(self.rfile, self.wfile, headers)
+            response = self.server.respond(self._request(headers, body))
+            body.skip_if_short()
         except BadRequestError as problem:
             response = text(problem.status, str(problem))
+        except (TimeoutError, ConnectionError):
+            return  # the client went away or fell silent in the middle of its request
         except Exception:
             log.exception("%s %s failed in the host", self.command, self.path)
             response = Response(status=500)
@@ -233,7 +172,7 @@ class _Connection(BaseHTTPRequestHandler):
         if unread:
             self._linger()
 
-    def _request(self, headers: tuple[tuple[str, str], ...], body: _Body) -> Request:
+    def _request(self, headers: tuple[tuple[str, str], ...], body: Body) -> Request:
         path, _, query = self.path.partition("?")
         if not path.startswith("/"):
             path = urlsplit(path).path or "/"  # a request line with a whole URL, as sent to proxies
@@ -265,35 +204,16 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _linger(self) -> None:
         """Swallow for a moment what the client still sends, so that it gets to read the answer."""
-        self.connection.shutdown(socket.SHUT_WR)
-        self.connection.settimeout(_LINGER_S)
         deadline = time.monotonic() + _LINGER_S
         with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LINGER_S)
             while time.monotonic() < deadline and self.rfile.read1(_LINE_LIMIT):
                 pass
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
         log.debug(format, *args)
-
-
-def _framing(headers: Iterable[tuple[str, str]]) -> tuple[bool, int]:
-    """Whether the body is chunked, and its length otherwise.
-
-    Raises:
-        BadRequestError: The headers contradict each other (request smuggling begins there) or name another coding.
-    """
-    codings = [value.strip().lower() for name, value in headers if name.lower() == "transfer-encoding"]
-    lengths = {value.strip() for name, value in headers if name.lower() == "content-length"}
-    if codings and (lengths or codings != ["chunked"]):
-        status = HTTPStatus.BAD_REQUEST if lengths else HTTPStatus.NOT_IMPLEMENTED
-        raise BadRequestError(status, "only Transfer-Encoding: chunked without Content-Length is understood")
-    if not lengths:
-        return bool(codings), 0
-    length = lengths.pop()
-    if lengths or not (length.isascii() and length.isdigit()):
-        raise BadRequestError(HTTPStatus.BAD_REQUEST, "Content-Length is not one number")
-    return False, int(length[:18])
 
 
 def _sendable(headers: Iterable[tuple[str, str]]) -> bool:

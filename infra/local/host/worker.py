@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from http.cookies import Morsel
 from multiprocessing.connection import Connection
 from typing import Any
@@ -174,7 +175,11 @@ async def serve(channel: _Channel, root: str) -> None:
 
 
 async def _answer(channel: _Channel, invocation: Invocation) -> None:
-    channel.send("result", invocation.id, await run(invocation))
+    try:
+        result = await run(invocation)
+    except Exception as problem:  # noqa: BLE001 - whatever it was, the host waits for an answer
+        result = Result(error=repr(problem), stack="".join(traceback.format_exception(problem)))
+    channel.send("result", invocation.id, result)
 
 
 def _read(channel: _Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Queue[Invocation | None]) -> None:

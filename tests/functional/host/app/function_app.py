@@ -108,7 +108,7 @@ def smuggles(req: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="logs")
 def logs(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Logs one warning and tells its invocation id."""
-    logging.warning("a warning from %s", req.params.get("who"))
+    logging.getLogger("app").warning("a warning from %s", req.params.get("who"))
     return func.HttpResponse(context.invocation_id)
 
 

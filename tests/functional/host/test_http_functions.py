@@ -1,0 +1,210 @@
+"""HTTP functions on the local host see what they would see in Azure, and callers get what they would get there."""
+
+import http.client
+import socket
+import threading
+
+import pytest
+
+
+def raw(host, data: bytes) -> bytes:
+    """Send bytes as they are; everything that comes back until the host closes."""
+    with socket.create_connection(("127.0.0.1", host.port), timeout=30) as connection:
+        connection.sendall(data)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+        return received
+
+
+def test_a_binary_body_arrives_and_returns_unchanged(host):
+    """Every byte value survives the way to the worker process and back."""
+    body = bytes(range(256)) * 5000
+    answer = host.send("POST", "/api/echo", body, content_type="application/octet-stream")
+    assert (answer.status, answer.body) == (200, body)
+    assert answer.header("content-type") == ["application/octet-stream"]
+    assert answer.header("x-echo") == ["1"]
+
+
+def test_a_chunked_body_arrives_whole(host):
+    """Transfer-Encoding: chunked needs no Content-Length."""
+    answer = host.send("POST", "/api/echo", iter([b"one,", b"two,", b"three"]), transfer_encoding="chunked")
+    assert answer.body == b"one,two,three"
+
+
+def test_the_url_is_raw_and_route_parameters_are_decoded(host):
+    """A slash that was percent-encoded stays text, as in Kestrel."""
+    seen = host.send("GET", "/api/describe/a%20b%2Fc%C3%A9/7?q=%20x").json()
+    assert seen["url"] == f"http://127.0.0.1:{host.port}/api/describe/a%20b%2Fc%C3%A9/7?q=%20x"
+    assert seen["route"] == {"name": "a b%2Fcé", "number": "7"}
+    assert seen["params"] == {"q": " x"}
+
+
+def test_repeated_headers_and_parameters_are_joined_and_empty_parameters_vanish(host):
+    """GrpcMessageConversionExtensions of the platform does so; header names come in lower case."""
+    answer = raw(
+        host,
+        b"GET /api/describe/x?a=1&a=2&empty= HTTP/1.1\r\nHost: h\r\nX-Twice: 1\r\nx-TWICE: 2\r\nConnection: close\r\n\r\n",
+    )
+    assert b'"params": {"a": "1,2"}' in answer
+    assert b'"x-twice": "1,2"' in answer
+
+
+def test_a_parameter_the_path_does_not_reach_is_left_out(host):
+    """Neither an optional parameter nor an empty catch-all appears in route_params."""
+    assert host.send("GET", "/api/describe/x").json()["route"] == {"name": "x"}
+    assert host.send("GET", "/api/things").json()["route"] == {}
+    assert host.send("GET", "/api/things/a/b%20c/").json()["route"] == {"rest": "a/b c/"}
+
+
+def test_the_first_function_by_name_answers_not_the_most_specific(host):
+    """``a_catch_all`` takes GET things/special; only the method it does not have reaches ``z_specific``."""
+    assert host.send("GET", "/api/things/special").json()["function"] == "a_catch_all"
+    assert host.send("POST", "/api/things/special").json()["function"] == "z_specific"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/nothing"),
+        ("GET", "/echo"),
+        ("OPTIONS", "/api/echo"),
+        ("GET", "/api/describe/x/not-a-number"),
+        ("GET", "/api/describe"),
+        ("POST", "/api/things/other"),
+    ],
+)
+def test_what_no_function_answers_is_404(host, method, path):
+    """A method that no function has is 404 too: methods are route constraints on the platform."""
+    assert host.send(method, path).status == 404
+
+
+def test_literals_of_a_route_ignore_case(host):
+    """ASP.NET Core routes do."""
+    assert host.send("POST", "/API/Echo", b"x").body == b"x"
+
+
+@pytest.mark.parametrize("path", ["/api/things/../echo", "/api/x/%2e%2e/echo", "/api/./echo"])
+def test_dot_segments_are_resolved_before_routing(host, path):
+    """As Kestrel does, so that no route is reached under another name."""
+    assert host.send("POST", path, b"dots").body == b"dots"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 304, 400, 404, 409, 418, 429, 500, 503, 599])
+def test_any_status_is_handed_on(host, status):
+    """Also those without a body and without a name."""
+    answer = host.send("GET", f"/api/answer/{status}")
+    assert answer.status == status
+    assert answer.body == (b"" if status in (204, 304) else b"body")
+
+
+def test_head_gets_headers_without_a_body(host):
+    """The connection stays usable: the length is that of GET."""
+    answer = host.send("HEAD", "/api/answer/200")
+    assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", ["4"])
+
+
+def test_each_cookie_is_a_header_of_its_own(host):
+    """The worker library takes cookies apart; the host puts them together again."""
+    cookies = host.send("GET", "/api/answer/200").header("set-cookie")
+    assert len(cookies) == 2
+    assert {"a=1", "HttpOnly", "Path=/", "SameSite=Lax"} == set(cookies[0].split("; "))
+    assert {"b=2", "Max-Age=60", "Secure"} == set(cookies[1].split("; "))
+
+
+def test_a_function_that_raises_is_an_empty_500_and_a_traceback_in_the_log(host):
+    """The caller learns nothing, the developer everything."""
+    answer = host.send("GET", "/api/raises")
+    assert (answer.status, answer.body) == (500, b"")
+    assert 'raise RuntimeError("deliberate")' in host.log()
+
+
+def test_a_log_line_shows_level_function_and_invocation(host, eventually):
+    """Python logging in the app appears on the host's standard error."""
+    invocation = host.send("GET", "/api/logs?who=me").body.decode()
+    eventually(lambda: f"warn Function.logs.User: a warning from me (Id={invocation})" in host.log(), "the log line")
+
+
+def test_a_header_with_a_line_break_never_leaves_the_host(host):
+    """Kestrel refuses it; the caller gets 500 and no smuggled header."""
+    answer = host.send("GET", "/api/smuggles?value=a%0d%0aX-Evil:%201")
+    assert answer.status == 500
+    assert answer.header("x-evil") == []
+
+
+def test_a_body_over_100_mb_is_413_before_it_is_read(host):
+    """The length alone decides; the connection is closed."""
+    answer = raw(host, b"POST /api/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 104857601\r\n\r\nbegin")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_the_client_is_told_to_continue_only_when_the_body_is_wanted(host):
+    """A 404 needs no body; a function that reads it does."""
+    refused = raw(
+        host,
+        b"POST /api/none HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+    )
+    assert refused.startswith(b"HTTP/1.1 404 ")
+    wanted = raw(
+        host,
+        b"POST /api/echo HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+    )
+    assert wanted.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        b"Content-Length: -1\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n",
+        b"Content-Length: 1\r\n\r\nx",
+    ],
+)
+def test_a_malformed_body_never_reaches_a_function(host, head):
+    """Contradicting lengths are where request smuggling begins. The last one is well-formed but aimed at a NUL path."""
+    path = b"/api/describe/%00" if head.endswith(b"\n\r\nx") else b"/api/echo"
+    answer = raw(host, b"POST " + path + b" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + head)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_connection_survives_an_answer_that_did_not_read_the_body(host):
+    """A short body that nobody wanted is skipped."""
+    connection = http.client.HTTPConnection("127.0.0.1", host.port, timeout=30)
+    connection.request("POST", "/api/none", b"unwanted")
+    assert connection.getresponse().read() == b""
+    used = connection.sock
+    connection.request("POST", "/api/echo", b"wanted")
+    assert connection.getresponse().read() == b"wanted"
+    assert connection.sock is used
+    connection.close()
+
+
+def test_slow_functions_run_side_by_side(host, tmp_path, eventually):
+    """Twenty callers wait at the same time; all are answered once the file is there."""
+    file = tmp_path / "go"
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(host.send("GET", f"/api/waits?file={file}").body)) for _ in range(20)]
+    before = len(host.seen("waits"))
+    for thread in threads:
+        thread.start()
+    eventually(lambda: len(host.seen("waits")) == before + 20, "twenty functions under way")
+    file.touch()
+    for thread in threads:
+        thread.join()
+    assert answers == [b"done"] * 20
+
+
+def test_the_caller_gets_502_when_the_function_takes_too_long(hosts, tmp_path):
+    """Azure's load balancer cuts after 230 s; the function goes on."""
+    host = hosts.start("--http-limit-s", "0.2")
+    assert host.send("GET", f"/api/waits?file={tmp_path / 'never'}").status == 502
+
+
+def test_the_root_says_that_the_app_is_running(host):
+    """Like the platform's home page."""
+    answer = host.send("GET", "/")
+    assert answer.status == 200
+    assert b"up and running" in answer.body

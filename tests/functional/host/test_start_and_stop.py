@@ -1,0 +1,144 @@
+"""The local host starts only what can run, says so, and stops without losing anything."""
+
+import signal
+import threading
+
+import pytest
+
+from infra.local.host import settings
+
+
+def refused(hosts, *arguments, **options):
+    """Exit code and log of a host that does not start."""
+    host = hosts.launch(*arguments, **options)
+    return host.process.wait(timeout=30), host.log()
+
+
+def test_a_start_lists_the_functions_and_says_ready(hosts):
+    """Names, methods and routes as ``func start`` prints them, then one line for machines."""
+    host = hosts.start()
+    assert f"  z_specific: [GET,POST] http://localhost:{host.port}/api/things/special" in host.said
+    assert f"  work: queueTrigger {host.queue_name}" in host.said
+    assert host.said[-1] == f"READY http://127.0.0.1:{host.port}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_waits_for_what_is_running(hosts, tmp_path, eventually, alive, number):
+    """The caller gets the answer, the exit code is 0, no worker stays."""
+    host = hosts.start()
+    file, answers = tmp_path / "go", []
+    caller = threading.Thread(target=lambda: answers.append(host.send("GET", f"/api/waits?file={file}").body))
+    caller.start()
+    pid = eventually(lambda: host.seen("waits"), "the request is under way")[0]["pid"]
+    host.process.send_signal(number)
+    eventually(lambda: host.process.stdout.readline().startswith("Stopping"), "the host is stopping")
+    file.touch()
+    caller.join()
+    assert answers == [b"done"]
+    assert host.process.wait(timeout=30) == 0
+    assert not alive(pid)
+
+
+def test_what_does_not_finish_within_the_grace_keeps_its_message(hosts, tmp_path, eventually):
+    """Neither deleted nor released: it comes back late."""
+    host = hosts.start("--grace-s", "0.2")
+    with host.queue() as queue:
+        host.put(wait=str(tmp_path / "never"))
+        eventually(lambda: host.seen("work"), "the run")
+        assert host.stop() == 0
+        assert "cut off" in host.log()
+        assert queue.get_queue_properties().approximate_message_count == 1
+        assert queue.peek_messages() == []
+
+
+def test_the_workers_end_with_a_host_that_was_killed(hosts, eventually, alive):
+    """They notice that nobody is there any more."""
+    host = hosts.start()
+    pid = host.send("GET", "/api/describe/x").json()["pid"]
+    assert alive(pid)
+    host.process.kill()
+    eventually(lambda: not alive(pid), "the worker is gone")
+
+
+def test_two_workers_share_the_work(hosts, tmp_path, eventually):
+    """``--workers 2``: what runs at the same time runs in both."""
+    host = hosts.start("--workers", "2")
+    file = tmp_path / "go"
+    callers = [threading.Thread(target=host.send, args=("GET", f"/api/waits?file={file}")) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    seen = eventually(lambda: len(entries := host.seen("waits")) == 4 and entries, "four requests under way")
+    file.touch()
+    for caller in callers:
+        caller.join()
+    assert len({entry["pid"] for entry in seen}) == 2
+
+
+def test_an_app_that_cannot_be_imported_stops_the_start_with_its_traceback(hosts, tmp_path):
+    """In Azure all functions would silently vanish."""
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    (tmp_path / "function_app.py").write_text("import azure.functions as func\n\nraise RuntimeError('at import')\n")
+    code, log = refused(hosts, root=tmp_path)
+    assert code == 1
+    assert 'function_app.py", line 3' in log
+    assert "RuntimeError: at import" in log
+
+
+def test_a_missing_setting_stops_the_start_and_is_named(hosts):
+    """``%WORK_QUEUE%`` must resolve."""
+    code, log = refused(hosts, WORK_QUEUE=None)
+    assert code == 1
+    assert "queueName: %WORK_QUEUE% does not resolve to a setting" in log
+
+
+@pytest.mark.parametrize("tick", ["every day", "0 0 30 2 *", "61 * * * * *"])
+def test_a_wrong_schedule_stops_the_start_and_is_named(hosts, tick):
+    """Before anything runs."""
+    code, log = refused(hosts, TICK=tick)
+    assert code == 1
+    assert f"function tick: the schedule {tick!r} is not NCRONTAB" in log
+
+
+def test_a_taken_port_stops_the_start_and_is_named(hosts):
+    """One host per port."""
+    host = hosts.start()
+    code, log = refused(hosts, "--port", str(host.port))
+    assert code == 1
+    assert f"port {host.port}" in log
+
+
+def test_a_folder_without_an_app_stops_the_start(hosts, tmp_path):
+    """host.json is what makes a folder an app."""
+    code, log = refused(hosts, root=tmp_path)
+    assert code == 1
+    assert "host.json does not exist" in log
+
+
+def test_host_json_is_read_with_the_platforms_defaults(tmp_path):
+    """The new batch threshold is half the batch size; an empty section changes nothing."""
+    (tmp_path / "host.json").write_text('{"version": "2.0", "extensions": {"queues": {"batchSize": 32}}}')
+    read = settings.read_host_json(tmp_path)
+    assert (read.route_prefix, read.queues.batch_size, read.queues.new_batch_threshold) == ("api", 32, 16)
+    assert (read.queues.max_dequeue_count, read.queues.invisible_s, read.function_timeout_s) == (5, 600, 1800)
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [{"batchSize": 33}, {"batchSize": 0}, {"maxDequeueCount": 0}, {"visibilityTimeout": 30}, {"messageEncoding": "utf8"}],
+)
+def test_values_the_platform_would_refuse_are_refused(tmp_path, queues):
+    """So that host.json does not first fail in Azure."""
+    import json
+
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"queues": queues}}))
+    with pytest.raises(settings.SettingsError, match=next(iter(queues))):
+        settings.read_host_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("00:00:02", 2), ("00:00:00.1000000", 0.1), ("1.00:00:00", 86400), ("00:05", 300)],
+)
+def test_a_time_span_is_read_as_dotnet_does(text, seconds):
+    """host.json holds .NET time spans."""
+    assert settings.time_span_s(text, "x") == seconds
