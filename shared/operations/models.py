@@ -156,7 +156,7 @@ class Operation:
         if self.ended_at:
             out["endTime"] = iso(self.ended_at)
         out["percentComplete"] = 100.0 if self.status == "Succeeded" else self.percent or 0.0
-        if self.error:
+        if self.error and self.ended:
             out["error"] = self.error.to_json()
         shown = {
             "target": self.target,
