@@ -5,15 +5,20 @@ names in lower case, repeated headers and parameters joined by commas, empty que
 that the path does not reach left out.
 """
 
+import contextlib
 import logging
+import math
 import re
+import threading
 import uuid
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from infra.local.host import routes
 from infra.local.host.body import BadRequestError
+from infra.local.host.functions import Function
 from infra.local.host.invocation import InvocationLostError, Result, Value
 from infra.local.host.keys import Keys
 from infra.local.host.runner import Runner
@@ -22,6 +27,29 @@ from infra.local.host.web import Request, Response
 log = logging.getLogger("Host.Http")
 LIMIT_S = 230.0  # Azure's load balancer gives up: https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Throttle:
+    """host.json ``maxConcurrentRequests`` and ``maxOutstandingRequests``; ``None`` is unlimited."""
+
+    def __init__(self, concurrent: int | None = None, outstanding: int | None = None) -> None:
+        self._running = contextlib.nullcontext() if concurrent is None else threading.BoundedSemaphore(concurrent)
+        self._limit = math.inf if outstanding is None else outstanding
+        self._outstanding = 0
+        self._lock = threading.Lock()
+
+    def run(self, answer: Callable[[], Response]) -> Response:
+        """Answer in turn, or 429 at once if too many requests wait already."""
+        with self._lock:
+            if self._outstanding >= self._limit:
+                return Response(status=HTTPStatus.TOO_MANY_REQUESTS)
+            self._outstanding += 1
+        try:
+            with self._running:
+                return answer()
+        finally:
+            with self._lock:
+                self._outstanding -= 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +61,14 @@ class HttpTrigger:
         keys: Who may call what.
         runner: Runs the function.
         limit_s: How long a caller waits for an answer.
+        throttle: How many callers at once.
     """
 
     routes: list[routes.Route]
     keys: Keys
     runner: Runner
     limit_s: float = LIMIT_S
+    throttle: Throttle = field(default_factory=Throttle)
 
     def answer(self, request: Request) -> Response | None:
         """The answer of the function that the request is for; ``None`` if it is for none."""
@@ -52,6 +82,9 @@ class HttpTrigger:
         function, values = found
         if not self.keys.opens_function(function.name, function.auth_level, request.key()):
             return Response(status=HTTPStatus.UNAUTHORIZED)
+        return self.throttle.run(lambda: self._run(function, request, path, values))
+
+    def _run(self, function: Function, request: Request, path: str, values: dict[str, str]) -> Response:
         inputs = {function.parameter: http_value(request, path, values)}
         try:
             result = self.runner.run(

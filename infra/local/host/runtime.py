@@ -14,7 +14,7 @@ from infra.local.host import functions, keys, queue_output, routes, settings, st
 from infra.local.host.admin import Admin
 from infra.local.host.event_grid import EventGridTrigger
 from infra.local.host.functions import Function
-from infra.local.host.http_trigger import HttpTrigger
+from infra.local.host.http_trigger import HttpTrigger, Throttle
 from infra.local.host.pool import Pool, worker_environment
 from infra.local.host.queue_trigger import QueueListener, QueueTrigger
 from infra.local.host.runner import Runner
@@ -161,6 +161,7 @@ class _Startup:
                 keys=opened,
                 runner=runner,
                 limit_s=options.http_limit_s,
+                throttle=Throttle(host_json.max_concurrent_requests, host_json.max_outstanding_requests),
             ),
             Admin(functions=by_name, keys=opened, runner=runner, prefix=host_json.route_prefix),
             EventGridTrigger(functions=events, keys=opened, runner=runner),

@@ -60,12 +60,16 @@ class HostJson:
 
     Attributes:
         route_prefix: In front of every HTTP route, without slashes at its ends; may be empty.
+        max_concurrent_requests: HTTP functions running at once; more wait. ``None`` is unlimited.
+        max_outstanding_requests: HTTP requests running or waiting; more are answered 429. ``None`` is unlimited.
         queues: Queue trigger options.
         function_timeout_s: Longest run of a function; ``None`` is unlimited.
         log_levels: Log category to minimum level, as Python numbers them.
     """
 
     route_prefix: str
+    max_concurrent_requests: int | None
+    max_outstanding_requests: int | None
     queues: QueueOptions
     function_timeout_s: float | None
     log_levels: Mapping[str, int]
@@ -81,10 +85,13 @@ def read_host_json(root: Path) -> HostJson:
     if document.get("version") != "2.0":
         raise SettingsError('host.json: "version" must be "2.0"')
     extensions = document.get("extensions", {})
+    http = extensions.get("http", {})
     logging_options = document.get("logging", {})
     timeout = document.get("functionTimeout", "00:30:00")  # the default of Flex Consumption
     return HostJson(
-        route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
+        route_prefix=http.get("routePrefix", "api").strip("/"),
+        max_concurrent_requests=_limit(http.get("maxConcurrentRequests", -1)),
+        max_outstanding_requests=_limit(http.get("maxOutstandingRequests", -1)),
         queues=_queue_options(extensions.get("queues", {})),
         function_timeout_s=None if str(timeout) in ("-1", "-00:00:01") else time_span_s(timeout, "functionTimeout"),
         log_levels={name: _level(value) for name, value in logging_options.get("logLevel", {}).items()},
@@ -109,6 +116,11 @@ def _queue_options(options: Mapping[str, Any]) -> QueueOptions:
         max_dequeue_count=max_dequeue_count,
         base64=encoding == "base64",
     )
+
+
+def _limit(value: object) -> int | None:
+    number = int(str(value))
+    return None if number < 0 else number
 
 
 def time_span_s(text: object, where: str) -> float:

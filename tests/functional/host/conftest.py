@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -169,6 +170,20 @@ def hosts(storage: azurite.Azurite, tmp_path: Path) -> Iterator[Hosts]:
     started = Hosts(storage.connection_string(), tmp_path)
     yield started
     started.end()
+
+
+@pytest.fixture
+def changed_app(tmp_path: Path) -> Callable[..., Path]:
+    """``changed_app(**sections)``: a copy of the app whose host.json is changed at its top level."""
+
+    def change(**sections: Any) -> Path:
+        root = tmp_path / "changed"
+        shutil.copytree(APP, root, ignore=shutil.ignore_patterns("__pycache__"))
+        document = json.loads((APP / "host.json").read_text()) | sections
+        (root / "host.json").write_text(json.dumps(document))
+        return root
+
+    return change
 
 
 @pytest.fixture(scope="module")

@@ -203,6 +203,43 @@ def test_the_caller_gets_502_when_the_function_takes_too_long(hosts, tmp_path):
     assert host.send("GET", f"/api/waits?file={tmp_path / 'never'}").status == 502
 
 
+def test_a_function_over_its_time_ends_with_its_worker_process(hosts, changed_app, tmp_path):
+    """That is host.json ``functionTimeout``; the platform restarts the worker process too."""
+    host = hosts.start(root=changed_app(functionTimeout="00:00:01"))
+    before = host.send("GET", "/api/describe/x").json()["pid"]
+    assert host.send("GET", f"/api/waits?file={tmp_path / 'never'}").status == 502
+    assert host.send("GET", "/api/describe/x").json()["pid"] != before
+
+
+def test_too_many_callers_are_told_so(hosts, changed_app, tmp_path, eventually):
+    """That is host.json ``maxOutstandingRequests``: 429 at once, and the others are answered."""
+    host = hosts.start(root=changed_app(extensions={"http": {"maxOutstandingRequests": 2, "maxConcurrentRequests": 1}}))
+    file, statuses = tmp_path / "go", []
+    callers = [
+        threading.Thread(target=lambda: statuses.append(host.send("GET", f"/api/waits?file={file}").status)) for _ in range(3)
+    ]
+    for caller in callers:
+        caller.start()
+    eventually(lambda: statuses == [429], "one of three is turned away")
+    eventually(lambda: len(host.seen("waits")) == 1, "one runs, one waits")
+    file.touch()
+    for caller in callers:
+        caller.join()
+    assert sorted(statuses) == [200, 200, 429]
+
+
+def test_log_levels_of_host_json_are_obeyed(hosts, changed_app):
+    """By category, ``default`` for the rest."""
+    levels = {"default": "Error", "Function.echo": "Information"}
+    host = hosts.start(root=changed_app(logging={"logLevel": levels}))
+    host.send("POST", "/api/echo", b"")
+    host.send("GET", "/api/logs?who=nobody")
+    assert host.stop() == 0
+    assert "Executing 'Functions.echo'" in host.log()
+    assert "Functions.logs" not in host.log()
+    assert "nobody" not in host.log()
+
+
 def test_the_root_says_that_the_app_is_running(host):
     """Like the platform's home page."""
     answer = host.send("GET", "/")
