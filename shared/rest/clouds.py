@@ -6,8 +6,8 @@ traffic" of the Azure Machine Learning documentation for the ML host suffixes. N
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from shared.rest import errors
 
@@ -70,29 +70,35 @@ CHINA = Cloud(
 CLOUDS = {cloud.name.lower(): cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
 
 
+# Only a plain DNS name, on the default port, is ever trusted. Parsers disagree about anything else: to urllib.parse
+# `https://a.example\\.api.azureml.ms` is a host of azureml.ms, to urllib3 it is a.example.
+_PLAIN_HTTPS = re.compile(r"https://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)(?::443)?(?=[/?#]|\Z)", re.IGNORECASE)
+
+
 def scope_for(cloud: Cloud, url: str) -> str:
     """Return the token scope for `url`, or refuse it.
 
     Raises:
         BadRequestError: code `HostNotAllowed`, when the URL's host may not see a token of ours, whoever named it.
     """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
+    host = _https_host(url)
     arm_host = cloud.arm.removeprefix("https://")
-    if parts.scheme == "https" and parts.username is None and parts.port in (None, 443):
-        if host == arm_host or host.endswith(f".{arm_host}"):
-            return cloud.arm_scope
-        if host.endswith(cloud.token_suffixes):
-            return cloud.ml_scope
+    if host == arm_host or host.endswith(f".{arm_host}"):
+        return cloud.arm_scope
+    if host.endswith(cloud.token_suffixes):
+        return cloud.ml_scope
+    shown = url.partition("?")[0].rpartition("@")[2][:100]
     raise errors.BadRequestError(
-        "HostNotAllowed",
-        f"'{parts.scheme}://{parts.netloc.rpartition('@')[2][:100]}' is not a host of {cloud.name} that may be sent a token.",
-        status=502,
+        "HostNotAllowed", f"{shown!a} is not on a host of {cloud.name} that may be sent a token.", status=502
     )
 
 
 def is_storage(cloud: Cloud, url: str) -> bool:
     """Tell whether `url` is an https address of this cloud's blob storage (where a SAS, never a token, is the proof)."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    return parts.scheme == "https" and host.endswith(f".blob{cloud.storage_suffix}") and parts.port in (None, 443)
+    return _https_host(url).endswith(f".blob{cloud.storage_suffix}")
+
+
+def _https_host(url: str) -> str:
+    """Return the lower-cased host of a plain https URL, '' for anything else or anything doubtful."""
+    found = _PLAIN_HTTPS.match(url)
+    return found[1].lower() if found else ""

@@ -16,17 +16,29 @@ Also here: `unfold`, which reads the error shapes that Azure really sends. Not h
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from typing import Any
 
 MESSAGE_LIMIT = 2_000
+READ_LIMIT = 16_000  # of a foreign message, before it is cleaned: bodies hold up to 12 kB of stack trace (PROTOCOL §6.1)
 DETAIL_LIMIT = 20
+DEPTH_LIMIT = 5
 
 # Azure ML bodies quote cluster-internal addresses, .NET stack traces and tenant ids; none of it is for our callers.
-_INTERNAL_URL = re.compile(r"https?://[^\s\"']*\.svc[^\s\"']*", re.IGNORECASE)
-_STACK_FRAME = re.compile(r"\s+at [\w.<>`]+\([^)]*\)( in \S+:line \d+)?")
-_TENANT_ID = re.compile(r"(tenant\w*[ '\":=(]+)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_INTERNAL_URL = re.compile(r"https?://[^\s\"'/]*\.svc\b[^\s\"']*", re.IGNORECASE)
+_STACK_FRAME = re.compile(
+    r"(?<!\s)\s+(?:at [\w.<>`+\[\],|$&]+\([^)\n]*\)(?: in \S+:line \d+)?"
+    r"|--- End of [^\n]*? ---"
+    r"|File \"[^\"\n]*\", line \d+, in [^\n]*)"
+)
+_GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_TENANT_ID = re.compile(
+    rf"((?:tenant|directory)\w*(?:\s+id)?\s{{0,3}}['\":=(]*\s{{0,3}}['\"]?"
+    rf"|(?:sts\.windows\.net|sts\.chinacloudapi\.cn|login\.microsoftonline\.(?:com|us)|login\.chinacloudapi\.cn)/){_GUID}",
+    re.IGNORECASE,
+)
 _GENERIC_CODES = frozenset({"", "usererror", "systemerror", "serviceerror", "badrequest", "error", "invalidrequest"})
 
 
@@ -142,7 +154,7 @@ def unfold(status: int, body: Any) -> AzureError:
         The error with the most useful code on top and internal addresses, stack traces and tenant ids taken out.
     """
     if isinstance(body, dict):
-        inner = body.get("error", body)
+        inner = body.get("error") or body
         if isinstance(inner, dict) and (inner.get("code") or inner.get("message")):
             return _read(inner)
         if isinstance(inner, str):  # Entra ID: {"error": "invalid_client", "error_description": "AADSTS…"}
@@ -159,9 +171,10 @@ _STATUS_CODES = {
 }  # fmt: skip
 
 
-def _read(error: dict[str, Any]) -> AzureError:
+def _read(error: dict[str, Any], depth: int = 0) -> AzureError:
     outer = str(error.get("code") or "")
-    details = tuple(_read(detail) for detail in (error.get("details") or [])[:DETAIL_LIMIT] if isinstance(detail, dict))
+    listed = _list(error.get("details"))[:DETAIL_LIMIT] if depth < DEPTH_LIMIT else []
+    details = tuple(_read(detail, depth + 1) for detail in listed if isinstance(detail, dict))
     code = outer
     if outer.lower() in _GENERIC_CODES:
         code = _deepest_code(error) or next((d.code for d in details if d.code.lower() not in _GENERIC_CODES), "") or outer
@@ -169,7 +182,7 @@ def _read(error: dict[str, Any]) -> AzureError:
     return AzureError(
         code=code or "Unknown",
         message=message or "Azure gave no message.",
-        target=error.get("target") or None,
+        target=str(error.get("target") or "")[:MESSAGE_LIMIT] or None,
         outer_code=outer if outer and outer != code else None,
         details=details,
     )
@@ -178,9 +191,9 @@ def _read(error: dict[str, Any]) -> AzureError:
 def _deepest_code(error: dict[str, Any]) -> str:
     """Follow innerError, also inside additionalInfo[type=InnerError].info.value, to its last code."""
     found = ""
-    for info in error.get("additionalInfo") or []:
-        if isinstance(info, dict) and str(info.get("type")).lower() == "innererror":
-            value = (info.get("info") or {}).get("value")
+    for info in _list(error.get("additionalInfo")):
+        if isinstance(info, dict) and str(info.get("type")).lower() == "innererror" and isinstance(info.get("info"), dict):
+            value = info["info"].get("value")
             if isinstance(value, dict):
                 found = _deepest_code({"innerError": value}) or found
     inner: Any = error
@@ -197,19 +210,27 @@ def _fill(error: dict[str, Any]) -> str:
     if message:
         return str(message)
     text = str(error.get("messageFormat") or "")
-    for name, value in (error.get("messageParameters") or {}).items():
+    parameters = error.get("messageParameters")
+    for name, value in parameters.items() if isinstance(parameters, dict) else ():
         text = text.replace("{" + str(name) + "}", str(value))
     return text
 
 
 def _read_text(status: int, text: str) -> AzureError:
-    found = re.search(r"<Code>(.*?)</Code>\s*<Message>(.*?)</Message>", text, re.DOTALL)
+    found = re.search(r"<Code>([^<]*)</Code>\s*<Message>([^<]*)</Message>", text[:READ_LIMIT])
     if found:
-        return AzureError(code=found[1], message=_clean(found[2]))
-    return AzureError(code=_STATUS_CODES.get(status, f"Http{status}"), message=_clean(re.sub(r"<[^>]+>", " ", text)))
+        return AzureError(code=found[1], message=_clean(html.unescape(found[2])))
+    plain = _clean(re.sub(r"<[^<>]+>", " ", text[:READ_LIMIT]))
+    return AzureError(
+        code=_STATUS_CODES.get(status, f"Http{status}"), message=plain or f"Azure answered {status} without a message."
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _clean(message: str) -> str:
-    message = _INTERNAL_URL.sub("[internal address]", message.lstrip("\ufeff").strip())
-    message = _TENANT_ID.sub(r"\1[tenant]", _STACK_FRAME.sub("", message))
+    message = _INTERNAL_URL.sub("[internal address]", message[:READ_LIMIT].lstrip("\ufeff").strip())
+    message = _TENANT_ID.sub(r"\1[tenant]", _STACK_FRAME.sub("", message)).strip()
     return message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…"
