@@ -111,13 +111,13 @@ class Runs:
     def update(self, workspace_id: str, run_id: str, **changes: Any) -> Run | None:
         """Set fields of a run (`status="Running"` also stamps the times); None when it was deleted meanwhile.
 
-        A terminal status is final: a later status is ignored.
+        A terminal status is final, and after CancelRequested only a terminal one counts: others are ignored.
         """
         with self._lock:
             run = self.get(workspace_id, run_id)
             if run is None:
                 return None
-            if run.ended:
+            if run.ended or (run.status == "CancelRequested" and changes.get("status") not in TERMINAL):
                 changes.pop("status", None)
             for name, value in changes.items():
                 setattr(run, name, value)
@@ -139,6 +139,11 @@ class Runs:
                 and (experiment is None or run.experiment.lower() == experiment.lower())
                 and (parent is None or run.parent_run_id == parent)
             ]
+
+    def workspaces(self) -> set[str]:
+        """The ids of the workspaces that have runs."""
+        with self._lock:
+            return {key[0] for key in self._runs}
 
     def delete(self, workspace_id: str, run_id: str) -> Run | None:
         """Forget a run; it, or None."""

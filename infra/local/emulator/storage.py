@@ -22,9 +22,17 @@ if TYPE_CHECKING:
 class StartedAzurite(Protocol):
     """What is needed of a running Azurite."""
 
-    blob_port: int
-    queue_port: int
-    table_port: int
+    @property
+    def blob_port(self) -> int:
+        """Of the blob service on 127.0.0.1."""
+
+    @property
+    def queue_port(self) -> int:
+        """Of the queue service."""
+
+    @property
+    def table_port(self) -> int:
+        """Of the table service."""
 
     def stop(self) -> None:
         """End it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 type Handler = Callable[[World, Request], Response]
 type Guard = Callable[[World, Request], Request]
+type Finish = Callable[[World, Request, Response], Response]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Request:
         id: the server's request id, sent back as `x-ms-request-id`.
         principal: whose token it is, once a guard has checked one.
         raw_query: the query as sent, without `?`.
+        notes: what guard and handler leave for `finish` (the rate limit that remains, …); shared by all copies of the request.
         operation_error: set by a fault rule: the operation that this request starts ends with this ARM error.
     """
 
@@ -55,6 +57,7 @@ class Request:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     principal: Principal | None = None
     raw_query: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
     operation_error: Mapping[str, Any] | None = None
 
     def json(self) -> Any:
@@ -137,7 +140,7 @@ def empty(status: int = 200, headers: Mapping[str, str] | None = None) -> Respon
 
 
 # ── the shapes of errors (what real traffic shows; no two services agree) ────────────────────────────────────────────
-def arm_error(  # noqa: PLR0913 - the shape has this many fields that callers set
+def arm_error(
     status: int,
     code: str,
     message: str,
@@ -176,7 +179,7 @@ def frontend_error(
     return answer({"error": frontend_error_body(code, message, inner=inner, component=component)}, status=status)
 
 
-def service_error(  # noqa: PLR0913 - the shape has this many fields that callers set
+def service_error(
     status: int,
     code: str,
     message: str,
@@ -264,10 +267,20 @@ class Routes:
         host: a regular expression that the whole host name must match, in any case.
         guard: runs before the handler; returns the request (with its principal) or raises `Refused`.
         not_found: answers what no route matches.
+        finish: adds what every answer of the service has (ids, rate-limit headers); refusals pass through it too.
         locked: handlers run one at a time under the world's lock; else they take it themselves (slow work, scoring).
     """
 
-    def __init__(self, host: str, *, guard: Guard | None = None, not_found: Handler | None = None, locked: bool = False) -> None:
+    def __init__(
+        self,
+        host: str,
+        *,
+        guard: Guard | None = None,
+        not_found: Handler | None = None,
+        finish: Finish | None = None,
+        locked: bool = False,
+    ) -> None:
+        self._finish = finish or (lambda _world, _request, response: response)
         self.locked = locked
         self.host = re.compile(host, re.IGNORECASE)
         self._guard = guard
@@ -296,13 +309,18 @@ class Routes:
                 return route.handler, replace(request, params=params)
         return self._not_found, request
 
+    def include(self, other: Routes) -> None:
+        """Append another's routes (its host, guard and finish are not used)."""
+        self._routes.extend(other._routes)
+
     def handle(self, world: World, request: Request) -> Response:
         """Guard, find, handle; a refusal becomes its answer."""
-        try:
-            if self._guard is not None:
-                request = self._guard(world, request)
-            handler, request = self.find(request)
-            with world.lock if self.locked else contextlib.nullcontext():
-                return handler(world, request)
-        except Refused as refused:
-            return refused.response
+        with world.lock if self.locked else contextlib.nullcontext():
+            try:
+                if self._guard is not None:
+                    request = self._guard(world, request)
+                handler, request = self.find(request)
+                response = handler(world, request)
+            except Refused as refused:
+                response = refused.response
+            return self._finish(world, request, response)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local.emulator.faults import Faults
-from infra.local.emulator.identity.tokens import Tokens
+from infra.local.emulator.identity.tokens import DEFAULT_LIFETIME_S, Tokens
 from infra.local.emulator.operations import Operations
 from infra.local.emulator.resources import Resources
 from infra.local.emulator.runs import Runs
@@ -66,7 +66,7 @@ class JobRequest:
         inputs, outputs: ARM's `inputs`/`outputs` of a command job.
         target: the compute's name, None for serverless.
         nodes: nodes that it occupies.
-        timeout_s: the job is failed after so long.
+        timeout_s: the job is cancelled after so long, as the spec of `limits.timeout` says.
     """
 
     workspace_id: str
@@ -167,7 +167,6 @@ class Received:
     request_id: str
     client_request_id: str | None
     correlation_id: str | None
-    operation: str | None
     fault: str | None
     seconds: float
 
@@ -191,7 +190,8 @@ class World:
         lock: guards `resources`, `serving`, `notes`; an RLock, so code under it may call anything here.
         serving: the handle of each online deployment, by lower-cased ARM id.
         vm_quota_cores: total dedicated cores per region.
-        notes: small state of services by name (registered providers, …).
+        registration: registration state of each resource provider, by lower-cased namespace.
+        notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
         jobs_backend, serving_backend: set by the entry point; None refuses jobs and deployments with a clear error.
     """
@@ -210,6 +210,7 @@ class World:
         self.limits = Limits()
         self.received: deque[Received] = deque(maxlen=100_000)
         self.serving: dict[str, Serving] = {}
+        self.registration: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
         self.vm_quota_cores = 100
         self.jobs_backend: JobsBackend | None = None
@@ -226,6 +227,28 @@ class World:
             KeyError: there is no such account.
         """
         return self.storage.blob_service(account)
+
+    def reset(self) -> None:
+        """Forget everything but the transitions, the keys and the blobs; running jobs and deployments end."""
+        with self.lock:
+            workspaces = self.runs.workspaces()
+            for handle in self.serving.values():
+                handle.stop()
+            self.serving.clear()
+            self.resources = Resources()
+            self.operations = Operations(self.clock.now, self.lock, self.transitions)
+            self.faults.replace([])
+            self.limits = Limits()
+            self.received.clear()
+            self.registration.clear()
+            self.notes.clear()
+            self.vm_quota_cores = 100
+            self.tokens.lifetime_s = DEFAULT_LIFETIME_S
+            self.clock.reset()
+        for workspace_id in workspaces:
+            if self.jobs_backend is not None:
+                self.jobs_backend.forget(workspace_id)
+            self.runs.delete_all(workspace_id)
 
     def stop(self) -> None:
         """End every process that this world started."""

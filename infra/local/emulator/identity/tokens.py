@@ -61,7 +61,7 @@ class Tokens:
         self.key_id = uuid.uuid4().hex[:27]
         self.lifetime_s = DEFAULT_LIFETIME_S
 
-    def mint(  # noqa: PLR0913 - a token has this many claims
+    def mint(
         self, *, audience: str, tenant_id: str, app_id: str, object_id: str, version: str = "1.0", lifetime_s: int | None = None
     ) -> tuple[str, int]:
         """A signed token and its lifetime in seconds.

@@ -1,0 +1,191 @@
+"""The door of ARM: what is checked before any provider sees a request, and what every answer carries.
+
+In ARM's order: token, throttling, api-version given, subscription, resource group, provider and type, api-version
+supported, registration. Sources: recorded traffic (docs/local-azure.md) and ARM's published limits.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.arm import refusals, throttling, versions
+from infra.local.emulator.identity.tokens import TokenRefusedError
+
+if TYPE_CHECKING:
+    from infra.local.emulator.world import World
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WRITES = frozenset({"PUT", "PATCH", "POST", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a request's path names.
+
+    Attributes:
+        subscription, group, namespace: as in the path; empty when absent.
+        kinds: the type's segments, e.g. `("workspaces", "computes")`.
+        names: as many names as there are, one fewer than kinds for a collection.
+    """
+
+    subscription: str = ""
+    group: str = ""
+    namespace: str = ""
+    kinds: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def target_of(path: str) -> Target:
+    """Read a path."""
+    parts = path.strip("/").split("/")
+    lowered = [part.lower() for part in parts]
+    subscription = parts[1] if lowered[0] == "subscriptions" and len(parts) > 1 else ""
+    group = parts[3] if lowered[2:3] == ["resourcegroups"] and len(parts) > 3 else ""
+    if "providers" not in lowered or (at := lowered.index("providers")) + 1 >= len(parts):
+        return Target(subscription=subscription, group=group)
+    rest = parts[at + 2 :]
+    return Target(
+        subscription=subscription,
+        group=group,
+        namespace=parts[at + 1],
+        kinds=tuple(rest[0::2]),
+        names=tuple(rest[1::2]),
+    )
+
+
+def guard(world: World, request: web.Request) -> web.Request:
+    """The checks, in order.
+
+    Raises:
+        web.Refused: with ARM's answer.
+    """
+    request = replace(request, principal=_authenticate(world, request))
+    throttling.take(world, request)
+    version = request.query.get("api-version")
+    if not version:
+        text = "The api-version query parameter (?api-version=) is required for all requests."
+        raise refusals.refuse(400, "MissingApiVersionParameter", text)
+    target = target_of(request.path)
+    _check_scope(world, request, target)
+    _check_version(world, request, target, version)
+    return request
+
+
+def _authenticate(world: World, request: web.Request) -> Any:
+    try:
+        return world.tokens.check(request.headers.get("authorization"), clouds.ARM_AUDIENCES)
+    except TokenRefusedError as refused:
+        raise _token_refusal(world, refused) from None
+
+
+def _token_refusal(world: World, refused: TokenRefusedError) -> web.Refused:
+    allowed = ",".join(f"'{audience}{end}'" for audience in clouds.ARM_AUDIENCES[1::-1] for end in ("/", ""))
+    now = f"{world.now():%m/%d/%Y %I:%M:%S %p}"
+    code, message = {
+        "missing": ("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing."),
+        "invalid": ("InvalidAuthenticationToken", "The access token is invalid."),
+        "audience": (
+            "InvalidAuthenticationTokenAudience",
+            (
+                f"The access token has been obtained for wrong audience or resource '{refused.detail}'. "
+                f"It should exactly match with one of the allowed audiences {allowed}."
+            ),
+        ),
+        "expired": (
+            "ExpiredAuthenticationToken",
+            f"The access token expiry UTC time '{refused.detail}' is earlier than current UTC time '{now}'.",
+        ),
+    }[refused.reason]
+    authority = f"https://login.windows.net/{scene.TENANT_ID}"
+    challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{message}"'
+    return refusals.refuse(401, code, message, headers={"WWW-Authenticate": challenge})
+
+
+def _check_scope(world: World, request: web.Request, target: Target) -> None:
+    if target.subscription:
+        if not _GUID.fullmatch(target.subscription.lower()):
+            text = f"The provided subscription identifier '{target.subscription}' is malformed or invalid."
+            raise refusals.refuse(400, "InvalidSubscriptionId", text)
+        if world.resources.get(f"/subscriptions/{target.subscription}") is None:
+            text = f"The subscription '{target.subscription}' could not be found."
+            raise refusals.refuse(404, "SubscriptionNotFound", text)
+    if target.group and world.resources.get(f"/subscriptions/{target.subscription}/resourceGroups/{target.group}") is None:
+        own = not target.namespace
+        if not (own and request.method in {"PUT", "HEAD"}):
+            raise refusals.group_not_found(target.group)
+
+
+def _check_version(world: World, request: web.Request, target: Target, version: str) -> None:
+    namespace = target.namespace.lower()
+    if not namespace or (not target.kinds and namespace in versions.NAMESPACES) or target.kinds in {("register",), ("unregister",)}:
+        supported = versions.TYPES["microsoft.resources/resources"]
+        if version not in supported:
+            text = f"The api-version '{version}' is invalid. The supported versions are '{','.join(reversed(supported))}'."
+            raise refusals.refuse(400, "InvalidApiVersionParameter", text)
+        return
+    written = versions.NAMESPACES.get(namespace)
+    if written is None:
+        raise refusals.refuse(404, "InvalidResourceNamespace", f"The resource namespace '{target.namespace}' is invalid.")
+    kinds = [kind.lower() for kind in target.kinds]
+    known = next((name for n in range(len(kinds), 0, -1) if (name := f"{namespace}/{'/'.join(kinds[:n])}") in versions.TYPES), None)
+    if known is None:
+        every = sorted({v for name, listed in versions.TYPES.items() if name.startswith(namespace + "/") for v in listed})
+        raise refusals.type_refused(written, "/".join(target.kinds), version, every)
+    if version not in versions.TYPES[known]:
+        location = _location_of(world, target) or scene.LOCATION
+        kind = known.partition("/")[2]
+        raise refusals.version_refused(kind, version, versions.TYPES[known], location, versions.LOCATIONS)
+    if request.method in _WRITES and world.registration.get(namespace) != "Registered":
+        raise refusals.not_registered(written)
+
+
+def _location_of(world: World, target: Target) -> str:
+    group = world.resources.get(f"/subscriptions/{target.subscription}/resourceGroups/{target.group}")
+    return str(group.body.get("location", "")) if group else ""
+
+
+def finish(world: World, request: web.Request, response: web.Response) -> web.Response:
+    """The headers of every ARM answer."""
+    correlation = request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4())
+    headers = {
+        "Cache-Control": "no-cache",
+        "x-ms-request-id": request.id,
+        "x-ms-correlation-request-id": correlation,
+        "x-ms-routing-request-id": f"WESTEUROPE:{world.now():%Y%m%dT%H%M%SZ}:{correlation}",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+        "X-Content-Type-Options": "nosniff",
+        **request.notes.get("rate", {}),
+    }
+    if request.headers.get("x-ms-return-client-request-id", "").lower() == "true" and "x-ms-client-request-id" in request.headers:
+        headers["x-ms-client-request-id"] = request.headers["x-ms-client-request-id"]
+    return response.with_headers(headers)
+
+
+def not_found(_world: World, request: web.Request) -> web.Response:
+    """No handler: the verb is wrong for a known resource, or the path is none of ARM's."""
+    target = target_of(request.path)
+    if target.namespace:
+        raise refusals.method_not_allowed(request.method)
+    text = f"The request path {request.path!r} names no resource that the local Azure knows."
+    raise refusals.refuse(404, "NotFound", text)
+
+
+def body_object(request: web.Request) -> dict[str, Any]:
+    """The body, which must be a JSON object.
+
+    Raises:
+        web.Refused: `InvalidRequestContent`.
+    """
+    try:
+        body = request.json()
+    except ValueError as error:
+        raise refusals.invalid_content(str(error)) from None
+    if not isinstance(body, dict):
+        raise refusals.invalid_content(
+            f"Error converting value of type {type(body).__name__} to type 'ResourceDefinition'. Path ''"
+        )
+    return body

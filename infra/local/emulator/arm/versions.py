@@ -1,0 +1,67 @@
+"""Resource types and the api-versions that each of them answers to, as ARM lists them in its refusals."""
+
+from __future__ import annotations
+
+# Enough of each provider's real list; a version that is not here is refused with the list.
+_RESOURCES = (
+    "2015-01-01", "2016-02-01", "2016-09-01", "2017-05-10", "2018-02-01", "2018-05-01", "2019-03-01", "2019-05-01", "2019-05-10",
+    "2019-07-01", "2019-08-01", "2019-10-01", "2019-11-01", "2020-01-01", "2020-06-01", "2020-08-01", "2020-10-01", "2021-01-01",
+    "2021-04-01", "2022-01-01", "2022-04-01", "2022-09-01", "2022-12-01", "2023-07-01", "2024-03-01", "2024-07-01", "2024-11-01",
+    "2025-03-01", "2025-04-01",
+)  # fmt: skip
+_V2 = ("2022-05-01", "2022-10-01", "2023-04-01", "2023-10-01", "2024-04-01", "2024-10-01", "2025-06-01", "2025-09-01", "2025-12-01")
+_V1_AND_V2 = ("2019-11-01", "2020-08-01", "2021-07-01", *_V2)
+_PREVIEW = ("2021-07-01", "2022-10-01-preview", "2023-08-01-preview", "2024-04-01-preview", "2025-01-01-preview")
+_ML = "microsoft.machinelearningservices"
+
+LOCATIONS = (
+    "eastus", "eastus2", "westus2", "centralus", "northeurope", "westeurope", "uksouth", "francecentral",
+    "germanywestcentral", "switzerlandnorth", "japaneast", "southeastasia", "australiaeast", "canadacentral",
+    "usgovvirginia", "chinanorth3",
+)  # fmt: skip
+
+# Namespace and type, lower case → versions, oldest first.
+TYPES: dict[str, tuple[str, ...]] = {
+    "microsoft.resources/resources": _RESOURCES,
+    "microsoft.storage/storageaccounts": (
+        "2019-06-01", "2021-04-01", "2021-09-01", "2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01",
+    ),
+    "microsoft.keyvault/vaults": ("2019-09-01", "2021-10-01", "2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01"),
+    "microsoft.insights/components": ("2015-05-01", "2018-05-01-preview", "2020-02-02-preview", "2020-02-02"),
+    "microsoft.containerregistry/registries": ("2019-05-01", "2021-09-01", "2022-12-01", "2023-07-01", "2025-04-01"),
+    f"{_ML}/operations": _V1_AND_V2,
+    f"{_ML}/locations": (*_V1_AND_V2, *_PREVIEW),
+    f"{_ML}/workspaces": (*_V1_AND_V2, *_PREVIEW),
+    f"{_ML}/workspaces/computes": (*_V1_AND_V2, *_PREVIEW),
+    **{
+        f"{_ML}/workspaces/{name}": _V2
+        for name in (
+            "datastores", "models", "environments", "codes", "data", "components", "jobs", "schedules", "onlineendpoints",
+            "batchendpoints", "connections",
+        )
+    },
+    **{
+        f"{_ML}/workspaces/{name}": _V2
+        for name in (
+            "models/versions", "environments/versions", "codes/versions", "data/versions", "components/versions",
+            "onlineendpoints/deployments", "batchendpoints/deployments",
+        )
+    },
+}  # fmt: skip
+
+# Namespace in lower case → as ARM writes it.
+NAMESPACES = {
+    name.lower(): name
+    for name in (
+        "Microsoft.Resources",
+        "Microsoft.Storage",
+        "Microsoft.KeyVault",
+        "Microsoft.Insights",
+        "Microsoft.ContainerRegistry",
+        "Microsoft.MachineLearningServices",
+        "Microsoft.EventGrid",
+        "Microsoft.OperationalInsights",
+        "Microsoft.Compute",
+        "Microsoft.Network",
+    )
+}

@@ -1,0 +1,216 @@
+"""Control over plain http: `/_control/…`, and the managed-identity endpoint `/msi/token`.
+
+docs/local-azure.md lists every route with an example.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import resources, seeding, web
+from infra.local.emulator.faults import Fault
+from infra.local.emulator.identity import managed
+
+if TYPE_CHECKING:
+    from infra.local.emulator.world import World
+
+routes = web.Routes(r".*", not_found=lambda _world, request: _bad(f"no control route {request.method} {request.path}", 404))
+routes.route("GET", "/msi/token")(managed.token)
+
+
+def _bad(message: str, status: int = 400) -> web.Response:
+    return web.answer({"error": message}, status=status)
+
+
+def _body(request: web.Request, kind: type) -> Any:
+    """The JSON body.
+
+    Raises:
+        web.Refused: it is none, or not of this kind.
+    """
+    try:
+        body = request.json()
+    except ValueError as error:
+        raise web.Refused(_bad(f"not JSON: {error}")) from None
+    if not isinstance(body, kind):
+        raise web.Refused(_bad(f"expected a JSON {kind.__name__}"))
+    return body
+
+
+@routes.route("POST", "/_control/reset")
+def reset(world: World, _request: web.Request) -> web.Response:
+    """Back to the scene: resources, runs, faults, clock, limits, log; transitions stay."""
+    world.reset()
+    seeding.seed(world)
+    return web.answer({"reset": True})
+
+
+@routes.route("GET", "/_control/transitions")
+def transitions(world: World, _request: web.Request) -> web.Response:
+    """The rules by kind."""
+    return web.answer(world.transitions.as_json())
+
+
+@routes.route("PUT", "/_control/transitions")
+def set_transitions(world: World, request: web.Request) -> web.Response:
+    """`{"default":"polls:2","compute.start":"time","speed":20}`; kinds not named keep their rule."""
+    for kind, rule in _body(request, dict).items():
+        try:
+            if kind == "speed":
+                world.transitions.speed = float(rule)
+            else:
+                world.transitions.set(kind, str(rule))
+        except ValueError as error:
+            return _bad(str(error))
+    return web.answer(world.transitions.as_json())
+
+
+@routes.route("GET", "/_control/faults")
+def faults(world: World, _request: web.Request) -> web.Response:
+    """The rules, with how often each was used."""
+    return web.answer([dataclasses.asdict(fault) for fault in world.faults.all()])
+
+
+@routes.route("POST PUT", "/_control/faults")
+def add_faults(world: World, request: web.Request) -> web.Response:
+    """One rule or a list; PUT replaces all there are."""
+    body = request.json()
+    try:
+        rules = [Fault.from_json(rule) for rule in (body if isinstance(body, list) else [body])]
+    except (ValueError, TypeError, AttributeError) as error:
+        return _bad(str(error))
+    if request.method == "PUT":
+        world.faults.replace([])
+    return web.answer([world.faults.add(rule).id for rule in rules])
+
+
+@routes.route("DELETE", "/_control/faults")
+def delete_faults(world: World, _request: web.Request) -> web.Response:
+    """No faults any more."""
+    world.faults.replace([])
+    return web.answer([])
+
+
+@routes.route("GET", "/_control/requests")
+def requests(world: World, request: web.Request) -> web.Response:
+    """What was received, in order; `method`, `host`, `path` (regular expressions, searched) and `after` (order) filter."""
+    wanted = {name: re.compile(request.query[name], re.IGNORECASE) for name in ("method", "host", "path") if name in request.query}
+    after = int(request.query.get("after", "0"))
+    found = [
+        dataclasses.asdict(entry)
+        for entry in sorted(world.received, key=lambda entry: entry.order)
+        if entry.order > after and all(pattern.search(getattr(entry, name)) for name, pattern in wanted.items())
+    ]
+    return web.answer(found)
+
+
+@routes.route("DELETE", "/_control/requests")
+def forget_requests(world: World, _request: web.Request) -> web.Response:
+    """Empty the log."""
+    world.received.clear()
+    return web.answer([])
+
+
+@routes.route("GET", "/_control/clock")
+def clock(world: World, _request: web.Request) -> web.Response:
+    """The local Azure's time."""
+    return web.answer({"now": resources.stamp(world.now())})
+
+
+@routes.route("POST", "/_control/clock")
+def advance(world: World, request: web.Request) -> web.Response:
+    """`{"advance_s": 3600}` moves the time on."""
+    try:
+        world.clock.advance(float(_body(request, dict)["advance_s"]))
+    except (KeyError, TypeError, ValueError):
+        return _bad('expected {"advance_s": seconds}')
+    return clock(world, request)
+
+
+@routes.route("GET", "/_control/resources")
+def resource(world: World, request: web.Request) -> web.Response:
+    """`?id=ARM id`: the stored body; without it all ids."""
+    with world.lock:
+        if "id" not in request.query:
+            return web.answer([found.id for found in world.resources])
+        found = world.resources.get(request.query["id"])
+        return web.answer(found.body) if found else _bad("no such resource", 404)
+
+
+@routes.route("PATCH", "/_control/resources")
+def patch_resource(world: World, request: web.Request) -> web.Response:
+    """`?id=ARM id`, JSON merge patch on the stored body, systemData and read-only fields included (to age things)."""
+    body = _body(request, dict)
+    with world.lock:
+        found = world.resources.get(request.query.get("id", ""))
+        if found is None:
+            return _bad("no such resource", 404)
+        found.body = resources.merge_patch(found.body, body)
+        return web.answer(found.body)
+
+
+@routes.route("PATCH", "/_control/runs")
+def patch_run(world: World, request: web.Request) -> web.Response:
+    """`?workspace=ARM id&run=id`: set fields of a run; the times as ISO text."""
+    changes = _body(request, dict)
+    for name in ("created_at", "started_at", "ended_at"):
+        if changes.get(name):
+            changes[name] = datetime.fromisoformat(changes[name])
+    run = world.runs.update(request.query.get("workspace", ""), request.query.get("run", ""), **changes)
+    return web.answer({"runId": run.run_id, "status": run.status}) if run else _bad("no such run", 404)
+
+
+@routes.route("POST", "/_control/tokens")
+def tokens(world: World, request: web.Request) -> web.Response:
+    """`{"lifetime_s": 60}` for tokens given from now on; `{"revoke": token}` makes one expired."""
+    body = _body(request, dict)
+    if "lifetime_s" in body:
+        world.tokens.lifetime_s = int(body["lifetime_s"])
+    if "revoke" in body:
+        world.tokens.revoke(str(body["revoke"]))
+    return web.answer({"lifetime_s": world.tokens.lifetime_s})
+
+
+@routes.route("PUT", "/_control/limits")
+def limits(world: World, request: web.Request) -> web.Response:
+    """Token buckets and page size: `{"enforced":true,"reads":5,"reads_per_s":1,"page_size":2}`; also `vm_quota_cores`."""
+    known = {field.name for field in dataclasses.fields(world.limits)}
+    for name, value in _body(request, dict).items():
+        if name == "vm_quota_cores":
+            world.vm_quota_cores = int(value)
+        elif name in known:
+            setattr(world.limits, name, value)
+        else:
+            return _bad(f"no limit {name}; there are vm_quota_cores, {', '.join(sorted(known))}")
+    world.notes.pop("buckets", None)
+    return web.answer({**dataclasses.asdict(world.limits), "vm_quota_cores": world.vm_quota_cores})
+
+
+@routes.route("PUT", "/_control/providers")
+def providers(world: World, request: web.Request) -> web.Response:
+    """`{"Microsoft.MachineLearningServices":"NotRegistered"}`."""
+    for name, state in _body(request, dict).items():
+        world.registration[name.lower()] = str(state)
+    return web.answer(world.registration)
+
+
+@routes.route("GET", "/_control/state")
+def state(world: World, _request: web.Request) -> web.Response:
+    """What is there, in short."""
+    world.operations.settle()
+    with world.lock:
+        body = {
+            "now": resources.stamp(world.now()),
+            "resources": {found.id: found.state for found in world.resources},
+            "operations": [
+                {"id": op.id, "kind": op.kind, "target": op.target, "status": op.status, "polls": op.polls, "error": op.error}
+                for op in world.operations.all()
+            ],
+            "serving": {name: handle.state for name, handle in world.serving.items()},
+            "transitions": world.transitions.as_json(),
+            "registration": world.registration,
+        }
+    return web.answer(body)

@@ -1,0 +1,1 @@
+"""Microsoft.MachineLearningServices as ARM shows it: workspaces, computes, assets, jobs, endpoints, schedules."""

@@ -1,0 +1,61 @@
+"""The five kinds of assets: what a version of each must hold, and what of it can never change. Data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.local.emulator.machine_learning import scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetKind:
+    """One kind.
+
+    Attributes:
+        collection: the segment in ids, e.g. `models`.
+        title: in messages, e.g. `Model`.
+        required: properties of which one must be given.
+        fixed: properties that no later PUT may change.
+        uri: the property that names files, or empty.
+        enums: property → its values; the first is the default.
+    """
+
+    collection: str
+    title: str
+    required: tuple[str, ...]
+    fixed: tuple[str, ...]
+    uri: str = ""
+    enums: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def type(self) -> str:
+        """The container's type as ARM writes it."""
+        return f"{scope.NAMESPACE}/workspaces/{self.collection}"
+
+
+KINDS = (
+    AssetKind(
+        collection="models",
+        title="Model",
+        required=("modelUri",),
+        fixed=("modelUri", "modelType"),
+        uri="modelUri",
+        enums=(("modelType", ("custom_model", "mlflow_model", "triton_model", "CustomModel", "MLFlowModel", "TritonModel")),),
+    ),
+    AssetKind(
+        collection="environments",
+        title="Environment",
+        required=("image", "build", "condaFile"),
+        fixed=("image", "build", "condaFile"),
+    ),
+    AssetKind(collection="codes", title="Code", required=("codeUri",), fixed=("codeUri",), uri="codeUri"),
+    AssetKind(
+        collection="data",
+        title="Data",
+        required=("dataUri",),
+        fixed=("dataUri", "dataType"),
+        uri="dataUri",
+        enums=(("dataType", ("uri_folder", "uri_file", "mltable")),),
+    ),
+    AssetKind(collection="components", title="Component", required=("componentSpec",), fixed=("componentSpec",)),
+)

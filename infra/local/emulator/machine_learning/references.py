@@ -1,0 +1,84 @@
+"""What jobs and deployments refer to: environments, code, models, computes; found, or refused with the name that is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator.machine_learning import scope, vm_sizes
+
+if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import World
+
+_SHORT = re.compile(r"azureml:(?!//)([\w.-]+)(?::([\w.-]+)|@(latest))")
+_REGISTRY = re.compile(
+    r"azureml://registries/[\w.-]+/(?:environments|models)/[\w.-]+(?:/(?:versions|labels)/[\w.-]+)?", re.IGNORECASE
+)
+_CURATED = re.compile(r"azureml://registries/azureml/|AzureML-", re.IGNORECASE)
+
+
+def asset(world: World, workspace: Resource, collection: str, given: str, title: str) -> Resource | None:
+    """The asset version that an ARM id or `azureml:NAME:VERSION` names; None for one of a registry.
+
+    Raises:
+        web.Refused: 400, it does not exist.
+    """
+    text = given.strip()
+    if _REGISTRY.fullmatch(text) or _CURATED.search(text):
+        return None
+    text = re.sub(r"^azureml:(?=/subscriptions/)", "", text, flags=re.IGNORECASE)
+    if text.startswith("azureml://") and "/workspaces/" in text.lower():
+        text = f"{workspace.id}/{text[text.lower().index('/workspaces/') + 12 :].partition('/')[2]}"
+    if match := _SHORT.fullmatch(text):
+        versions = world.resources.children(f"{workspace.id}/{collection}/{match[1]}", "versions")
+        found = next((item for item in versions if item.name == match[2]), versions[-1] if match[3] and versions else None)
+    else:
+        found = world.resources.get(text) if f"/{collection}/" in text.lower() else None
+    if found is None:
+        raise scope.invalid(f"{title} '{given}' was not found.", f"{title}NotFound")
+    return found
+
+
+def environment(world: World, workspace: Resource, given: str) -> dict[str, Any]:
+    """The properties of the environment that a job or deployment asks for.
+
+    Raises:
+        web.Refused: 400, it does not exist.
+    """
+    found = asset(world, workspace, "environments", given, "Environment")
+    if found is None:
+        return {"name": given, "environmentType": "Curated"}
+    name = found.id.split("/")[-3]
+    return {"name": name, "version": found.name, **found.properties}
+
+
+def compute(world: World, workspace: Resource, given: str) -> str | None:
+    """The name of the compute that an id or name means; None for serverless.
+
+    Raises:
+        web.Refused: 400, it does not exist.
+    """
+    text = re.sub(r"^azureml:", "", given.strip(), flags=re.IGNORECASE)
+    if not text or text.lower() in {"serverless", "local"}:
+        return None
+    arm_id = text if text.startswith("/") else f"{workspace.id}/computes/{text}"
+    found = world.resources.get(arm_id)
+    if found is None:
+        raise scope.invalid(f"Compute '{given}' was not found in workspace '{workspace.name}'.", "ComputeNotFound")
+    return found.name
+
+
+def instance_type(given: str) -> str:
+    """A VM size that managed deployments support.
+
+    Raises:
+        web.Refused: 400.
+    """
+    size = vm_sizes.find(given)
+    if size is None:
+        raise scope.invalid(
+            f"Instance type '{given}' is not supported. Supported: {', '.join(s.name for s in vm_sizes.SIZES)}.",
+            "InvalidInstanceType",
+        )
+    return size.name

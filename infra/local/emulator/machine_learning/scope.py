@@ -1,0 +1,115 @@
+"""What every handler below a workspace needs: the workspace itself, ids, and Azure ML's way of saying "not found"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import scene, web
+from infra.local.emulator.arm import refusals
+
+if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import World
+
+NAMESPACE = "Microsoft.MachineLearningServices"
+PROVIDER = f"/subscriptions/{{subscription}}/providers/{NAMESPACE}"
+GROUP = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{NAMESPACE}"
+WORKSPACE = f"{GROUP}/workspaces/{{workspace}}"
+
+
+def workspace_id(request: web.Request) -> str:
+    """The ARM id of the workspace in the path."""
+    params = request.params
+    group = f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}"
+    return f"{group}/providers/{NAMESPACE}/workspaces/{params['workspace']}"
+
+
+def workspace(world: World, request: web.Request, kind: str) -> Resource:
+    """The workspace in the path; `kind` is the child's collection, for the refusal.
+
+    Raises:
+        web.Refused: 404 `ParentResourceNotFound`, or 409 while a write meets a workspace that is not ready.
+    """
+    arm_id = workspace_id(request)
+    found = world.resources.get(arm_id)
+    if found is None:
+        verb = {"GET": "read", "DELETE": "delete", "POST": "action"}.get(request.method, "write")
+        raise refusals.parent_not_found(f"workspaces/{kind}", arm_id, verb=verb)
+    if request.method in {"PUT", "PATCH"} and found.state not in {"Succeeded", "Updating"}:
+        text = f"The workspace '{found.name}' is in state {found.state}; it must be Succeeded before anything is created in it."
+        raise refused(409, "Conflict", text, inner=("WorkspaceNotReady",))
+    return found
+
+
+def location(found: Resource) -> str:
+    """The region of a workspace."""
+    return str(found.body["location"])
+
+
+def resource_url(request: web.Request, arm_id: str) -> str:
+    """The Location that a 201 carries: the resource itself, not something to poll."""
+    return f"https://{request.host}{arm_id}?api-version={request.query['api-version']}"
+
+
+def caller(request: web.Request) -> str:
+    """Who systemData says it was."""
+    return request.principal.app_id if request.principal else scene.CLIENT_ID
+
+
+def refused(status: int, code: str, message: str, *, inner: tuple[str, ...] = ()) -> web.Refused:
+    """A refusal of the managementfrontend (shape b)."""
+    return web.Refused(web.frontend_error(status, code, message, inner=inner))
+
+
+def invalid(message: str, *inner: str) -> web.Refused:
+    """400 `UserError` of the managementfrontend."""
+    return refused(400, "UserError", message, inner=("BadArgument", *inner))
+
+
+def missing(what: str, name: str) -> web.Refused:
+    """404 in Azure ML's own form: `UserError`, with the useful code inside."""
+    text = f"{what} {name} was not found."
+    return refused(404, "UserError", text, inner=("NotFound", f"{what.replace(' ', '')}NotFound"))
+
+
+def properties_of(body: dict[str, Any]) -> dict[str, Any]:
+    """`properties`, which must be an object.
+
+    Raises:
+        web.Refused: 400.
+    """
+    properties = body.get("properties")
+    if not isinstance(properties, dict):
+        raise invalid("The properties field is required.", "ValidationError")
+    return properties
+
+
+def text_of(properties: dict[str, Any], name: str) -> str:
+    """A text property, empty when absent.
+
+    Raises:
+        web.Refused: 400, when it is something else.
+    """
+    value = properties.get(name)
+    if value is not None and not isinstance(value, str):
+        raise invalid(f"The field {name} must be a string.", "ValidationError")
+    return value or ""
+
+
+def one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
+    """The enum's own spelling of a value, whatever its case or underscores (`uri_file`, `UriFile`).
+
+    Raises:
+        web.Refused: 400.
+    """
+    wanted = value.replace("_", "").lower()
+    for candidate in allowed:
+        if candidate.replace("_", "").lower() == wanted:
+            return candidate
+    raise invalid(f"The value '{value}' of {name} is none of {', '.join(allowed)}.", "ValidationError")
+
+
+def conflict(name: str, state: str) -> web.Refused:
+    """409: an operation on the same resource is not finished."""
+    text = f"Another operation on same entity is already running. Entity: {name}, state: {state}. Try again when it has finished."
+    return refused(409, "Conflict", text, inner=("Conflict", "ResourceOperationInProgress"))
