@@ -43,14 +43,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _serve(host: runtime.Host) -> int:
     ending = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        ending.set()
+
+    def end_at_once(_number: int, _frame: object) -> None:
+        os._exit(130)  # the workers notice and end, too
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ending.set())
+        signal.signal(number, end)
     print(f"READY http://127.0.0.1:{host.port}", flush=True)
     ending.wait()
-    print("Stopping: waiting for what is running (a second signal ends at once)", flush=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    if not host.stop():
+    print("Stopping: waiting for what is running (Ctrl-C once more ends at once)", flush=True)
+    # One Ctrl-C may arrive twice, from the terminal and from a parent: only a later one is meant as a second.
+    stopping = threading.Thread(target=lambda: outcome.append(host.stop()), name="stop")
+    outcome: list[bool] = []
+    stopping.start()
+    stopping.join(1.0)
+    signal.signal(signal.SIGINT, end_at_once)
+    stopping.join()
+    if not all(outcome):
         print("Some invocations were cut off; their messages come back late", file=sys.stderr)
     return 0
 

@@ -6,7 +6,6 @@ that the path does not reach left out.
 """
 
 import contextlib
-import logging
 import math
 import re
 import threading
@@ -24,7 +23,6 @@ from infra.local.host.keys import Keys
 from infra.local.host.runner import Runner
 from infra.local.host.web import Request, Response
 
-log = logging.getLogger("Host.Http")
 LIMIT_S = 230.0  # Azure's load balancer gives up: https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 

@@ -2,11 +2,10 @@
 
 import dataclasses
 import functools
-import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from infra.local.host.runner import Runner
 from infra.local.host.timer_trigger import BlobMonitor, Timer, monitor_path
 from infra.local.host.web import Request, Response, Server, text
 
-log = logging.getLogger("Host.Startup")
 _HOME = "<!doctype html><title>Azure Functions</title><h1>Your Functions app is up and running</h1>"
 _POISON = "-poison"
 
@@ -58,6 +56,11 @@ class Host:
     Attributes:
         functions: Name to function, in the platform's order.
         prefix: Route prefix of the HTTP functions.
+        server: Listens for HTTP.
+        pool: The worker processes.
+        listeners: Name of a queue function to what polls its queue.
+        timers: One for each timer function.
+        grace_s: How long ``stop`` waits.
     """
 
     functions: Mapping[str, Function]
@@ -66,7 +69,7 @@ class Host:
     pool: Pool
     listeners: Mapping[str, QueueListener]
     timers: list[Timer]
-    grace_s: float = field(default=30.0)
+    grace_s: float = 30.0
 
     @property
     def port(self) -> int:

@@ -12,17 +12,14 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceNotFoundError
 
-from infra.local.host import schedule
+from infra.local.host import schedule, storage
 from infra.local.host.functions import Function
 from infra.local.host.invocation import InvocationLostError
 from infra.local.host.runner import Runner
-
-if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient
 
 log = logging.getLogger("Host.Triggers.Timer")
 _LONGEST_WAIT_S = 3600.0
@@ -54,7 +51,7 @@ class BlobMonitor:
     def read(self) -> dict[str, str] | None:
         """What was remembered; nothing if storage does not answer."""
         try:
-            with self._blob() as blob:
+            with storage.host_blob(self.connection, self.path) as blob:
                 status: dict[str, str] = json.loads(blob.download_blob().readall())
         except ResourceNotFoundError:
             return None
@@ -66,34 +63,14 @@ class BlobMonitor:
     def write(self, status: dict[str, str]) -> None:
         """Remember; a failure is logged, the timer goes on."""
         try:
-            with self._blob() as blob:
+            with storage.host_blob(self.connection, self.path) as blob:
                 try:
                     blob.upload_blob(json.dumps(status), overwrite=True)
                 except ResourceNotFoundError:
-                    self._create_container(blob)
+                    storage.create_host_container(self.connection)
                     blob.upload_blob(json.dumps(status), overwrite=True)
         except AzureError as problem:
             log.warning("%s cannot be written: %s", self.path, problem)
-
-    def _blob(self) -> "BlobClient":
-        from azure.core.pipeline.transport import RequestsTransport
-        from azure.storage.blob import BlobClient
-
-        return BlobClient.from_connection_string(
-            self.connection,
-            "azure-webjobs-hosts",
-            self.path,
-            transport=RequestsTransport(use_env_settings=False),
-            retry_total=1,
-        )
-
-    def _create_container(self, blob: "BlobClient") -> None:
-        from azure.storage.blob import ContainerClient
-
-        try:
-            ContainerClient.from_connection_string(self.connection, blob.container_name).create_container()
-        except ResourceExistsError:
-            return
 
 
 def monitor_path(root: Path, function: Function) -> str:

@@ -39,6 +39,32 @@ def test_a_stop_waits_for_what_is_running(hosts, tmp_path, eventually, alive, nu
     assert not alive(pid)
 
 
+def test_a_signal_that_arrives_twice_is_one_stop(hosts, tmp_path, eventually):
+    """A terminal and a parent process may both pass on the same Ctrl-C."""
+    host = hosts.start()
+    file, answers = tmp_path / "go", []
+    caller = threading.Thread(target=lambda: answers.append(host.send("GET", f"/api/waits?file={file}").body))
+    caller.start()
+    eventually(lambda: host.seen("waits"), "the request is under way")
+    host.process.send_signal(signal.SIGINT)
+    eventually(lambda: host.process.stdout.readline().startswith("Stopping"), "the host is stopping")
+    host.process.send_signal(signal.SIGINT)
+    host.process.send_signal(signal.SIGTERM)
+    file.touch()
+    caller.join()
+    assert (answers, host.process.wait(timeout=30)) == ([b"done"], 0)
+
+
+def test_a_second_ctrl_c_ends_at_once(hosts, tmp_path, eventually, alive):
+    """For those who do not want to wait; the workers go, too."""
+    host = hosts.start()
+    host.put(wait=str(tmp_path / "never"))
+    pid = eventually(lambda: host.seen("work"), "the run")[0]["pid"]
+    host.process.send_signal(signal.SIGINT)
+    eventually(lambda: host.process.send_signal(signal.SIGINT) or host.process.poll() == 130, "the end")
+    eventually(lambda: not alive(pid), "the worker is gone")
+
+
 def test_what_does_not_finish_within_the_grace_keeps_its_message(hosts, tmp_path, eventually):
     """Neither deleted nor released: it comes back late."""
     host = hosts.start("--grace-s", "0.2")
@@ -133,6 +159,26 @@ def test_values_the_platform_would_refuse_are_refused(tmp_path, queues):
     (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"queues": queues}}))
     with pytest.raises(settings.SettingsError, match=next(iter(queues))):
         settings.read_host_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("AzureWebJobsStorage", {"AzureWebJobsStorage": "A=1"}, "A=1"),
+        ("Storage", {"AzureWebJobsStorage": "A=1", "Storage": "B=2"}, "A=1"),
+        ("Other", {"Other": "B=2"}, "B=2"),
+        ("Other", {"Other": "UseDevelopmentStorage=true;"}, settings.DEVELOPMENT_STORAGE),
+    ],
+)
+def test_a_connection_is_found_by_its_setting(name, given, expected):
+    """With the prefix AzureWebJobs first, as on the platform."""
+    assert settings.connection_string(name, given, "here") == expected
+
+
+def test_a_missing_connection_is_named():
+    """An identity-based connection is none here."""
+    with pytest.raises(settings.SettingsError, match="'Other'"):
+        settings.connection_string("Other", {"Other__queueServiceUri": "https://x"}, "here")
 
 
 @pytest.mark.parametrize(
