@@ -56,13 +56,13 @@ def _serve(host: runtime.Host) -> int:
     ending.wait()
     print("Stopping: waiting for what is running (Ctrl-C once more ends at once)", flush=True)
     # One Ctrl-C may arrive twice, from the terminal and from a parent: only a later one is meant as a second.
-    stopping = threading.Thread(target=lambda: outcome.append(host.stop()), name="stop")
     outcome: list[bool] = []
+    stopping = threading.Thread(target=lambda: outcome.append(host.stop()), name="stop")
     stopping.start()
     stopping.join(1.0)
     signal.signal(signal.SIGINT, end_at_once)
     stopping.join()
-    if not all(outcome):
+    if outcome != [True]:
         print("Some invocations were cut off; their messages come back late", file=sys.stderr)
     return 0
 

@@ -64,6 +64,15 @@ def test_a_timer_can_be_run_now(hosts, eventually):
     assert eventually(lambda: host.seen("tick"), "the run")[0]["past_due"] is False
 
 
+def test_a_timer_may_run_at_every_start(hosts, changed_app, eventually):
+    """That is ``run_on_startup``; it is not late then."""
+    root = changed_app()
+    code = (root / "function_app.py").read_text()
+    (root / "function_app.py").write_text(code.replace("run_on_startup=False", "run_on_startup=True"))
+    host = hosts.start(root=root)
+    assert eventually(lambda: host.seen("tick"), "the run")[0]["past_due"] is False
+
+
 def test_a_timer_that_came_due_while_the_host_was_down_fires_at_the_start(hosts, storage, eventually):
     """``past_due`` is true; when it was due is remembered where the platform does, in azure-webjobs-hosts."""
     host = hosts.launch()
