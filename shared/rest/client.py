@@ -30,11 +30,11 @@ log = logging.getLogger("steward.rest")
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 40.0
-POOL_SIZE = 32
 UNREACHABLE_DELAY_S = 5.0
 UNAVAILABLE_DELAY_S = 10.0
 THROTTLED_DELAY_S = 20.0
 MAX_DELAY_S = 3_600.0
+READ_ALLOWANCES = ("reads", "global-reads")  # ARM counts per region and service principal, and 15 times that for everyone
 REQUEST_ID_HEADERS = ("x-ms-request-id", "x-ms-correlation-request-id", "request-id", "x-request-id")
 
 
@@ -118,7 +118,7 @@ class Client:
             headers: Further request headers.
 
         Raises:
-            BadRequestError: `HostNotAllowed`, before anything is sent.
+            BadRequestError: `HostNotAllowed` or `RequestNotSendable`, before anything is sent.
             RejectedError: `SignInFailed`; no token could be had.
             TransientError: throttled, unavailable or unreachable.
         """
@@ -162,7 +162,8 @@ class Client:
         """Yield each item of a list, following `nextLink` unchanged (PROTOCOL §7: it is absent on the last page)."""
         next_url: str | None = url
         while next_url:
-            page = self.send("GET", next_url).checked().body or {}
+            body = self.send("GET", next_url).checked().body
+            page = body if isinstance(body, dict) else {}
             yield from page.get("value") or []
             next_url = page.get("nextLink") or None
 
@@ -172,8 +173,8 @@ class Client:
 
     def pressure(self, subscription: str) -> float:
         """Return how much of the subscription's read allowance is used, 0.0 to 1.0, as ARM's last answer told."""
-        remaining, most = self._remaining.get((subscription.lower(), "reads"), (1, 1))
-        return 1.0 - remaining / most
+        known = [self._remaining.get((subscription.lower(), name), (1, 1)) for name in READ_ALLOWANCES]
+        return max(1.0 - remaining / most for remaining, most in known)
 
     def _exchange(self, request: _Request, token: str | None) -> Response:
         headers = {"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4()), **request.headers}
@@ -188,30 +189,32 @@ class Client:
     def _transmit(self, request: _Request, headers: dict[str, str]) -> Response:
         import requests
 
+        from shared.rest import transport
+
+        host = urlsplit(request.url).hostname
         attempts = 2 if request.method == "GET" else 1  # a pooled connection may have died of age; only a read is repeated
         for attempt in range(1, attempts + 1):
             try:
-                answer = self._pool().request(
+                answer = transport.transmit(
+                    self._pool(),
                     request.method,
                     request.url,
-                    data=request.content,
-                    files=request.files,
                     headers=headers,
-                    timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
-                    allow_redirects=False,
+                    content=request.content,
+                    files=request.files,
+                    timeout_s=(CONNECT_TIMEOUT_S, request.timeout_s),
                 )
-                return Response(
-                    status=answer.status_code,
-                    url=request.url,
-                    headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=_parse(answer.content, answer.headers.get("Content-Type", "")),
-                    content=answer.content,
-                )
+                return _response(request.url, answer)
             except requests.RequestException as failure:
-                arrived = _maybe_arrived(failure)
-                if attempt == attempts or not arrived or isinstance(failure, requests.Timeout):
-                    message = f"{urlsplit(request.url).hostname} could not be reached ({type(failure).__name__})."
-                    raise errors.UnreachableError(message, delay_s=UNREACHABLE_DELAY_S, maybe_arrived=arrived) from failure
+                if attempt < attempts and transport.broke(failure):
+                    continue
+                message = f"{host} could not be reached ({type(failure).__name__})."
+                arrived = transport.left(failure)
+                # from None: the cause quotes the whole URL, which may be signed
+                raise errors.UnreachableError(message, delay_s=UNREACHABLE_DELAY_S, maybe_arrived=arrived) from None
+            except ValueError as unfit:
+                message = f"The request to {host} cannot be sent: {type(unfit).__name__}."
+                raise errors.BadRequestError("RequestNotSendable", message) from None
         raise AssertionError(attempts)
 
     def _pool(self) -> requests.Session:
@@ -225,11 +228,12 @@ class Client:
         """Remember ARM's rate-limit headers; the allowance itself is taken as the most ever seen remaining."""
         parts = urlsplit(url).path.split("/")
         if len(parts) > 2 and parts[1].lower() == "subscriptions":
-            value = response.headers.get("x-ms-ratelimit-remaining-subscription-reads", "")
-            if value.isdigit():
-                key = (parts[2].lower(), "reads")
-                most = max(int(value), self._remaining.get(key, (0, 1))[1])
-                self._remaining[key] = (int(value), most)
+            for name in READ_ALLOWANCES:
+                value = response.headers.get(f"x-ms-ratelimit-remaining-subscription-{name}", "")
+                if value.isdecimal() and len(value) < 10:
+                    key = (parts[2].lower(), name)
+                    most = max(int(value), self._remaining.get(key, (0, 1))[1])
+                    self._remaining[key] = (int(value), most)
 
     def _definite(self, response: Response) -> Response:
         """Return `response`, or raise the TransientError that it is."""
@@ -281,30 +285,19 @@ def loggable(url: str) -> str:
 
 
 def _pooled_session() -> requests.Session:
-    import requests
-    from requests.adapters import HTTPAdapter
+    from shared.rest import transport
 
-    session = requests.Session()
-    session.mount("https://", HTTPAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=0))
-    session.auth = _no_netrc
-    return session
+    return transport.pooled_session()
 
 
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep `requests` from putting a netrc password where our token belongs."""
-    return request
-
-
-def _maybe_arrived(failure: Exception) -> bool:
-    """Tell whether a request can have left before `failure`: False only when no connection came about."""
-    import requests
-    import urllib3
-
-    if isinstance(failure, requests.ConnectTimeout | requests.exceptions.ProxyError | requests.exceptions.SSLError):
-        return False
-    cause: Any = failure.args[0] if failure.args else None
-    cause = getattr(cause, "reason", cause)
-    return not isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
+def _response(url: str, answer: requests.Response) -> Response:
+    return Response(
+        status=answer.status_code,
+        url=url,
+        headers={name.lower(): value for name, value in answer.headers.items()},
+        body=_parse(answer.content, answer.headers.get("Content-Type", "")),
+        content=answer.content,
+    )
 
 
 def _token_ended(response: Response) -> bool:
@@ -316,12 +309,12 @@ def _token_ended(response: Response) -> bool:
 
 def _parse(content: bytes, content_type: str) -> Any:
     """Return JSON when it is JSON (`null` and nothing both give None), else text. Never raises: Azure's bodies vary."""
-    if not content.strip():
-        return None
     text = content.decode("utf-8-sig", errors="replace")
+    if not text.strip():
+        return None
     if "json" in content_type.lower() or text[:1] in "{[n":
         try:
             return json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):  # nested deeper than any answer of Azure's
             return text
     return text

@@ -71,8 +71,8 @@ CLOUDS = {cloud.name.lower(): cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
 
 
 # Only a plain DNS name, on the default port, is ever trusted. Parsers disagree about anything else: to urllib.parse
-# `https://a.example\\.api.azureml.ms` is a host of azureml.ms, to urllib3 it is a.example.
-_PLAIN_HTTPS = re.compile(r"https://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)(?::443)?(?=[/?#]|\Z)", re.IGNORECASE)
+# `https://a.example\.api.azureml.ms` is a host of azureml.ms, to urllib3 it is a.example.
+_PLAIN_HTTPS = re.compile(r"https://([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+)(?::443)?(?=[/?#]|\Z)", re.IGNORECASE | re.ASCII)
 
 
 def scope_for(cloud: Cloud, url: str) -> str:

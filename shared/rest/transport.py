@@ -1,0 +1,140 @@
+"""`requests` as the client wants it: pooled, without netrc or cookies, and with every URL sent byte for byte.
+
+`requests` and urllib3 rewrite percent-encodings (`%2f` becomes `%2F`, `%7E` becomes `~`); signed status URLs and nextLinks must
+not be touched (PROTOCOL §3.9, §7.2). Imported when the first request is sent: `requests` costs 50 ms of cold start.
+Not here: tokens, allowed hosts, what an answer means (client).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+POOL_SIZE = 32
+_URL_CHARACTERS = (
+    "!#$%&'()*+,-./:;=?@[]_~\\\"<>^`{|}"  # all of printable ASCII: only what cannot stand in a request line is encoded
+)
+
+# At DEBUG urllib3 logs whole URLs, signatures included.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+_sending = threading.local()
+
+
+class _VerbatimConnection(HTTPSConnection):
+    """Puts the target that the adapter was given into the request line, not what urllib3 made of it."""
+
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:  # noqa: FBT001, FBT002 - urllib3's own signature
+        super().putrequest(method, getattr(_sending, "target", url), skip_host, skip_accept_encoding)
+
+
+class _VerbatimPool(HTTPSConnectionPool):
+    ConnectionCls = _VerbatimConnection
+
+
+class VerbatimAdapter(HTTPAdapter):
+    """An adapter that keeps the request target as it stands in `request.url`."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make pools of verbatim connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"https": _VerbatimPool}
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> urllib3.ProxyManager:
+        """Make the same pools behind a proxy."""
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        manager.pool_classes_by_scheme = {"http": urllib3.HTTPConnectionPool, "https": _VerbatimPool}
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send one request; a thread sends one at a time."""
+        _sending.target = request.path_url
+        try:
+            return super().send(request, *args, **kwargs)
+        finally:
+            del _sending.target
+
+
+def pooled_session() -> requests.Session:
+    """Return a session for many threads: no retries of its own, no netrc, no cookies."""
+    session = requests.Session()
+    session.mount("https://", VerbatimAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=0))
+    session.auth = _no_netrc
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def transmit(
+    session: requests.Session,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes | None,
+    files: Mapping[str, tuple[str, bytes, str]] | None,
+    timeout_s: tuple[float, float],
+) -> requests.Response:
+    """Send one request and read the whole answer; redirects are answers.
+
+    Args:
+        session: As `pooled_session` makes it.
+        method: HTTP verb.
+        url: Absolute, sent byte for byte; only what cannot stand in a request line (spaces, controls, non-ASCII) is encoded.
+        headers: Request headers.
+        content: Body, or None.
+        files: Multipart parts instead of a body.
+        timeout_s: To connect, and between two bytes of the answer.
+
+    Raises:
+        requests.RequestException: no answer; `left` tells whether the request can have arrived.
+        ValueError: the request cannot be put on the wire (a header with a line break).
+    """
+    verbatim = quote(url, safe=_URL_CHARACTERS)
+    try:
+        prepared = session.prepare_request(requests.Request(method, verbatim, headers=dict(headers), data=content, files=files))
+    except requests.RequestException as unfit:
+        raise ValueError(str(unfit)) from unfit
+    prepared.url = verbatim
+    environment = session.merge_environment_settings(verbatim, {}, None, None, None)
+    try:
+        return session.send(prepared, timeout=timeout_s, allow_redirects=False, **environment)
+    except urllib3.exceptions.HTTPError as unwrapped:  # the few that requests lets through
+        raise requests.ConnectionError(unwrapped) from unwrapped
+
+
+def left(failure: requests.RequestException) -> bool:
+    """Tell whether a request can have left before `failure`: False only when it is certain that no connection came about."""
+    if isinstance(failure, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return False
+    cause = _cause(failure)
+    if isinstance(cause, urllib3.exceptions.SSLError):  # also raised when TLS breaks while the answer is read
+        return "certificate verify failed" not in str(cause).lower()
+    return not isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
+
+
+def broke(failure: requests.RequestException) -> bool:
+    """Tell whether the connection was dropped under the request, as happens to a pooled one that has died of age."""
+    return isinstance(_cause(failure), urllib3.exceptions.ProtocolError)
+
+
+def _cause(failure: requests.RequestException) -> Any:
+    cause = failure.args[0] if failure.args else None
+    return getattr(cause, "reason", cause)
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep `requests` from putting a netrc password where our token belongs."""
+    return request
