@@ -14,6 +14,7 @@ from infra.local.emulator import proxy, seeding, server, transitions
 from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
+from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.identity import routes as identity
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.serving import scoring
@@ -48,7 +49,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 def services() -> list[web.Routes]:
     """Every service, in the order hosts are tried."""
-    return [identity.routes, arm.routes, scoring.routes]
+    return [identity.routes, arm.routes, dataplane.routes, scoring.routes]
 
 
 def set_up_backends(world: World, python: Path, variables: Callable[[], dict[str, str]]) -> None:
