@@ -89,6 +89,16 @@ def fetch(world: World, workspace_id: str, uri: str, *, keep_folder: bool = Fals
     return fill
 
 
+def check_there(world: World, location: Location) -> None:
+    """Do nothing if there is at least one blob at or below a location.
+
+    Raises:
+        FetchError: there is none.
+    """
+    if next(iter(files(world, location)), None) is None:
+        raise FetchError(f"The specified path does not exist: {location.url()}")
+
+
 def exists(world: World, location: Location) -> bool:
     """Whether the location is a blob."""
     return bool(location.path) and container_client(world, location).get_blob_client(location.path).exists()

@@ -87,7 +87,12 @@ def _not_up(serving: Serving) -> web.Response:
     return _error(424, "ModelError", f"The deployment is not healthy. {serving.failure}")
 
 
-def _ask(serving: Serving, request: web.Request) -> web.Response:
+def forward(serving: Serving, request: web.Request) -> web.Response | None:
+    """A deployment's own answer to a request, whatever its status; None when its server closes the connection.
+
+    Raises:
+        TimeoutError: it does not answer in time.
+    """
     local = urlsplit(serving.url)
     connection = http.client.HTTPConnection(local.hostname or "127.0.0.1", local.port, timeout=REQUEST_TIMEOUT_S)
     headers = {name: value for name, value in request.headers.items() if name not in _NOT_FORWARDED}
@@ -97,13 +102,24 @@ def _ask(serving: Serving, request: web.Request) -> web.Response:
         answer = connection.getresponse()
         body = answer.read()
     except TimeoutError:
-        return _error(408, "RequestTimeout", f"The model did not answer within {REQUEST_TIMEOUT_S:g} seconds.")
+        raise
     except (OSError, http.client.HTTPException):
-        return _error(424, "ModelError", "The model's server closed the connection.")
+        return None
     finally:
         connection.close()
     kept = tuple((name, value) for name, value in answer.getheaders() if name.lower() not in _NOT_RETURNED)
+    return web.Response(status=answer.status, headers=kept, body=body)
+
+
+def _ask(serving: Serving, request: web.Request) -> web.Response:
+    """The same with the status codes of online endpoints."""
+    try:
+        answer = forward(serving, request)
+    except TimeoutError:
+        return _error(408, "RequestTimeout", f"The model did not answer within {REQUEST_TIMEOUT_S:g} seconds.")
+    if answer is None:
+        return _error(424, "ModelError", "The model's server closed the connection.")
     if answer.status // 100 == 2:
-        return web.Response(status=answer.status, headers=kept, body=body)
+        return answer
     told = {"ms-azureml-model-error-statuscode": str(answer.status), "ms-azureml-model-error-reason": "model_error"}
-    return web.Response(status=424, headers=(*kept, *told.items()), body=body)
+    return web.Response(status=424, headers=(*answer.headers, *told.items()), body=answer.body)
