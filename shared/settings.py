@@ -71,7 +71,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
     """
     storage = environ.get("AzureWebJobsStorage", "")
     account = environ.get("AzureWebJobsStorage__accountName", "")
-    cloud = _cloud(environ.get("STEWARD_CLOUD", clouds.PUBLIC.name))
+    cloud = _cloud(environ.get("STEWARD_CLOUD", "").strip() or clouds.PUBLIC.name)
 
     def uri(service: str) -> str:
         named = environ.get(f"AzureWebJobsStorage__{service}ServiceUri", "")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
+DEPTH_LIMIT = 100  # levels; Azure's JSON readers stop at 64 or 128
 # curl -d and many a webhook send JSON under another name; what is inside decides
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 
@@ -34,7 +35,9 @@ def parse(content: bytes, content_type: str) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate parses but cannot be sent
+        _check_depth(value)
+        # a lone surrogate and 1e999 parse but cannot be sent
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as bad:
         raise _invalid(f"The body is not JSON: {bad.msg} at line {bad.lineno}, column {bad.colno}.") from None
     except (UnicodeDecodeError, UnicodeEncodeError) as bad:
@@ -76,6 +79,17 @@ def _holds(body: Any, path: list[str]) -> bool:
         return False
     name, rest = path[0].lower(), path[1:]
     return any(_holds(value, rest) for key, value in body.items() if name in ("*", key.lower()))
+
+
+def _check_depth(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(DEPTH_LIMIT):
+        members = [list(each.values()) if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not members:
+            return
+        level = [member for several in members for member in several]
+    message = f"it is nested deeper than {DEPTH_LIMIT} levels"
+    raise ValueError(message)
 
 
 def _refuse_constant(name: str) -> Any:

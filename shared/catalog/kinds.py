@@ -27,7 +27,7 @@ READ = frozenset({"GET", "LIST"})
 
 ASSET_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
 VERSION_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
-ENDPOINT_NAME = r"[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])?"
+ENDPOINT_NAME = r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]"  # also of deployments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +120,11 @@ _COMPUTE_SECRETS = (
     "properties.properties.userAccountCredentials.adminUserPassword",
     "properties.properties.administratorAccount.password",
     "properties.properties.administratorAccount.privateKeyData",
+    "properties.properties.sslConfiguration.key",
+    "properties.properties.sslConfiguration.cert",
+    "properties.properties.relayConnectionString",
+    "properties.properties.serviceBusConnectionString",
+    "properties.properties.databricksAccessToken",
 )
 
 KINDS: tuple[Kind, ...] = (
@@ -252,7 +257,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.authMode"),
-        secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey"),
+        secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),  # keyValue: of regenerateKeys
         actions=(
             *_direct("listKeys", "token"),
             Action(name="regenerateKeys"),
@@ -262,7 +267,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         path="workspaces/onlineEndpoints/deployments",
         verbs=ALL,
-        name=r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
+        name=ENDPOINT_NAME,
         required=("location", "properties.endpointComputeType"),
         interval_s=(5.0, 30.0),
         actions=_direct("getLogs"),

@@ -65,7 +65,7 @@ def resolve(path: str, scope: Scope) -> Target:
     Raises:
         BadRequestError: `UnknownKind` (404) with the nearest known kinds; `InvalidPath`; `ScopeMissing`.
     """
-    segments = [_checked(unquote(segment)) for segment in path.strip("/").split("/")]
+    segments = [_decoded(segment) for segment in path.strip("/").split("/")]
     planes = PLANE_ORDER
     if segments[0].lower() in addresses.CALLERS_PLANES:
         named = segments.pop(0).lower()
@@ -171,9 +171,13 @@ def _take(segments: list[str], word: str) -> str:
     return ""
 
 
-def _checked(segment: str) -> str:
+def _decoded(encoded: str) -> str:
+    try:
+        segment = unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        segment = ""
     if not segment or segment in (".", "..") or len(segment) > NAME_LIMIT or _UNSAFE.search(segment) or not segment.isprintable():
-        raise errors.BadRequestError("InvalidPath", f"'{segment[:80]!a}' cannot stand in a path.", target="path")
+        raise errors.BadRequestError("InvalidPath", f"{encoded[:80]!a} cannot stand in a path.", target="path")
     return segment
 
 

@@ -7,7 +7,7 @@ which path belongs to which server (catalog.kinds).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.rest import errors
 
@@ -54,16 +54,35 @@ class Addresses:
         return f"{base}{path}?{query}" if query else f"{base}{path}"
 
     def api_server(self, workspace: str) -> str:
-        """Return e.g. `https://westeurope.api.azureml.ms`."""
+        """Return e.g. `https://westeurope.api.azureml.ms`.
+
+        Raises:
+            RejectedError: the workspace does not exist, or `WorkspaceNotReady`.
+            TransientError: Azure did not answer.
+        """
         key = workspace.lower()
         known = self._servers.get(key)
         if known and self._clock() - known[0] < REMEMBER_S:
             return known[1]
-        found = self._client.send("GET", f"{self._client.cloud.arm}{workspace}?api-version={WORKSPACE_VERSION}").checked().body
-        discovery_url = str((found.get("properties") or {}).get("discoveryUrl") or "")
+        answer = self._client.send("GET", f"{self._client.cloud.arm}{workspace}?api-version={WORKSPACE_VERSION}").checked()
+        discovery_url = _text(_member(answer.body, "properties"), "discoveryUrl")
         if not discovery_url:
-            error = errors.AzureError(code="WorkspaceNotReady", message="The workspace has no discoveryUrl yet.", target=workspace)
-            raise errors.RejectedError(error, status=409)
-        server = str(self._client.send("GET", discovery_url).checked().body["api"]).rstrip("/")
+            raise _not_ready(workspace, "The workspace has no discoveryUrl yet.", status=409)
+        server = _text(self._client.send("GET", discovery_url).checked().body, "api").rstrip("/")
+        if not server:
+            raise _not_ready(workspace, "The workspace's discoveryUrl names no API server.", status=502)
         self._servers[key] = (self._clock(), server)
         return server
+
+
+def _member(body: Any, name: str) -> Any:
+    return body.get(name) if isinstance(body, dict) else None
+
+
+def _text(body: Any, name: str) -> str:
+    found = _member(body, name)
+    return found if isinstance(found, str) else ""
+
+
+def _not_ready(workspace: str, message: str, *, status: int) -> errors.RejectedError:
+    return errors.RejectedError(errors.AzureError(code="WorkspaceNotReady", message=message, target=workspace), status=status)

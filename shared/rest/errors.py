@@ -155,7 +155,7 @@ def unfold(status: int, body: Any) -> AzureError:
     """
     if isinstance(body, dict):
         inner = body.get("error") or body
-        if isinstance(inner, dict) and (inner.get("code") or inner.get("message")):
+        if isinstance(inner, dict) and any(inner.get(name) for name in ("code", "message", "messageFormat")):
             return _read(inner)
         if isinstance(inner, str):  # Entra ID: {"error": "invalid_client", "error_description": "AADSTS…"}
             return AzureError(code=inner, message=_clean(str(body.get("error_description") or inner)))

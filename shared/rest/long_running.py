@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urljoin
 
 from shared.rest import client, errors
 
@@ -114,17 +113,18 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
     location = response.headers.get("location", "") if response.status == 202 else ""
     state = _state(body, template.state_field)
     follow = replace(template, location=_absolute(template, location), state=state)
-    if template.state_field != PROVISIONING_STATE and template.method == "PUT":  # a job or run: followed by its own status
-        at_resource = replace(follow, style="resource", url=template.resource_url)
-        return _judge_resource(at_resource, body, response, now) if state else _pending(at_resource, response, now, body)
+    at_resource = replace(follow, style="resource", url=template.resource_url)
+    if template.state_field != PROVISIONING_STATE and template.method in ("PUT", "PATCH"):
+        # a job or run that was started is followed by its own status; a changed one is not waited for
+        return _judge_resource(at_resource, body, response, now) if template.method == "PUT" else Done(body=body)
     if status_url and not (response.status == 200 and _is_terminal(state)):
         return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
     if location:
         return _pending(replace(follow, style="location", url=follow.location), response, now, body)
     if response.status == 202 and template.method != "POST":
-        return _pending(replace(follow, style="resource", url=template.resource_url), response, now, body)
+        return _pending(at_resource, response, now, body)
     if template.method in ("PUT", "PATCH") and state:
-        return _judge_resource(replace(follow, style="resource", url=template.resource_url), body, response, now)
+        return _judge_resource(at_resource, body, response, now)
     return Done(body=body)
 
 
@@ -150,18 +150,16 @@ def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Ou
     if response.status == 404:
         return _lost(follow, response, now)
     if not response.ok:
-        return Failed(error=response.error())
+        return _refused(follow, response, now)
     body = response.body if isinstance(response.body, dict) else {}
-    state = str(body.get("status") or _dig(body, "properties.status") or _dig(body, "properties.provisioningState") or "")
+    state = _state(body, "status") or _state(body, "properties.status") or _state(body, PROVISIONING_STATE)
     if not state:
-        return Done() if response.status == 204 else _missed(follow, response, now)
+        return _unspoken(follow, response, now)
     if state.lower() in SUCCEEDED:
         return _succeeded(follow, response, now)
     if _is_terminal(state):
         return Failed(error=_operation_error(body, state), canceled=state.lower() in CANCELED)
-    percent = body.get("percentComplete")
-    moved = replace(follow, state=state, misses=0)
-    return _pending(moved, response, now, percent=percent if isinstance(percent, int | float) else None)
+    return _pending(replace(follow, state=state, misses=0), response, now, percent=_percent(body))
 
 
 def _advance_location(follow: Follow, response: Response, now: datetime) -> Outcome:
@@ -171,7 +169,7 @@ def _advance_location(follow: Follow, response: Response, now: datetime) -> Outc
     if response.status == 404:
         return _lost(follow, response, now)
     if not response.ok:
-        return Failed(error=response.error())
+        return _refused(follow, response, now)
     if follow.method in ("PUT", "PATCH"):
         return _succeeded(follow, response, now)
     return Done(body=response.body if follow.method == "POST" else None)
@@ -181,30 +179,35 @@ def _advance_resource(follow: Follow, response: Response, now: datetime) -> Outc
     if response.status == 404:
         return Done() if follow.method == "DELETE" else _missed(follow, response, now)
     if not response.ok:
-        return Failed(error=response.error())
-    return _judge_resource(replace(follow, misses=0), response.body, response, now)
+        return _refused(follow, response, now)
+    return _judge_resource(follow, response.body, response, now)
 
 
 def _advance_result(follow: Follow, response: Response, now: datetime) -> Outcome:
     if response.status == 404:
         return Done() if follow.method == "POST" else _missed(follow, response, now)
     if not response.ok:
-        return Failed(error=response.error())
+        return _refused(follow, response, now)
     if follow.method == "POST":
-        return Done(body=response.body)
+        return _pending(follow, response, now) if response.status == 202 else Done(body=response.body)
     return _judge_resource(replace(follow, style="resource", url=follow.resource_url), response.body, response, now)
 
 
 def _judge_resource(follow: Follow, body: Any, response: Response, now: datetime) -> Outcome:
+    """Judge by the resource's own state. One that has none is ready when it was made, except a job: that must say how it ended."""
     state = _state(body, follow.state_field)
     failed = state.lower() in FAILED | CANCELED
-    if follow.method == "DELETE":  # it still exists: only a failed deletion ends here
-        return Failed(error=_resource_error(body, state), body=body) if failed else _pending(follow, response, now)
+    if follow.method == "DELETE":  # it still exists; it may have been Failed before, so only one that stays so ends here
+        if failed and follow.misses >= MISSES_ALLOWED:
+            return Failed(error=_resource_error(body, state), body=body)
+        return _pending(replace(follow, state=state, misses=follow.misses + 1 if failed else 0), response, now)
     if failed:
         return Failed(error=_resource_error(body, state), canceled=state.lower() in CANCELED, body=body)
-    if not state or state.lower() in SUCCEEDED:
+    if state.lower() in SUCCEEDED or (not state and follow.state_field == PROVISIONING_STATE):
         return Done(body=body)
-    return _pending(replace(follow, state=state), response, now, body)
+    if not state:
+        return _missed(follow, response, now)
+    return _pending(replace(follow, state=state, misses=0), response, now, body)
 
 
 def _succeeded(follow: Follow, response: Response, now: datetime) -> Outcome:
@@ -226,12 +229,31 @@ def _lost(follow: Follow, response: Response, now: datetime) -> Outcome:
     return Failed(error=errors.AzureError(code="OutcomeUnknown", message=message, target=follow.resource_url), unknown=True)
 
 
+def _unspoken(follow: Follow, response: Response, now: datetime) -> Outcome:
+    """Judge a status poll without a status: 204 is done, 202 still running, anything else said nothing."""
+    if response.status == 204:
+        return _succeeded(follow, response, now)
+    return _pending(follow, response, now) if response.status == 202 else _missed(follow, response, now)
+
+
+def _refused(follow: Follow, response: Response, now: datetime) -> Outcome:
+    """Judge a poll that Azure refused: a permission that is missing (or not yet there) says nothing about the operation."""
+    if response.status not in (401, 403):
+        return Failed(error=response.error())
+    if follow.misses < MISSES_ALLOWED:
+        return _pending(replace(follow, misses=follow.misses + 1), response, now)
+    return Failed(error=response.error(), unknown=True)
+
+
 def _missed(follow: Follow, response: Response, now: datetime) -> Outcome:
     if follow.misses < MISSES_ALLOWED:
         return _pending(replace(follow, misses=follow.misses + 1), response, now)
     if follow.style == "status_url":
         return _pending(replace(follow, style="resource", url=follow.resource_url, misses=0), response, now)
-    return Failed(error=response.error())
+    if response.status == 404:
+        return Failed(error=response.error())
+    message = f"{follow.resource_url.partition('?')[0].rpartition('/')[2]} does not say how it is doing."
+    return Failed(error=errors.AzureError(code="OutcomeUnknown", message=message), unknown=True)
 
 
 def _pending(follow: Follow, response: Response, now: datetime, body: Any = None, *, percent: float | None = None) -> Pending:
@@ -250,7 +272,13 @@ def _is_terminal(state: str) -> bool:
 
 
 def _state(body: Any, field: str) -> str:
-    return str(_dig(body, field) or "")
+    found = _dig(body, field)
+    return found if isinstance(found, str) else ""
+
+
+def _percent(body: dict[str, Any]) -> float | None:
+    percent = body.get("percentComplete")
+    return float(percent) if isinstance(percent, int | float) and 0 <= percent <= 100 else None
 
 
 def _dig(body: Any, path: str) -> Any:
@@ -260,17 +288,21 @@ def _dig(body: Any, path: str) -> Any:
 
 
 def _status_url_in(body: Any) -> str:
-    return str(_dig(body, "properties.properties.AzureAsyncOperationUri") or "")
+    return _state(body, "properties.properties.AzureAsyncOperationUri")
 
 
 def _absolute(follow: Follow, url: str) -> str:
-    return urljoin(follow.resource_url, url) if url.startswith("/") else url
+    """Return `url` as it came; one that starts at the root gets the resource's server in front."""
+    if not url.startswith("/"):
+        return url
+    server = "/".join(follow.resource_url.split("/", 3)[:3])
+    return f"https:{url}" if url.startswith("//") else f"{server}{url}"
 
 
 def _operation_error(body: dict[str, Any], state: str) -> errors.AzureError:
-    error = body.get("error") or _dig(body, "properties.error")
-    if isinstance(error, dict):
-        return errors.unfold(200, {"error": error})
+    for path in ("error", "properties.error"):
+        if _speaks(_dig(body, path)):
+            return errors.unfold(200, {"error": _dig(body, path)})
     return errors.AzureError(
         code=f"Operation{state.capitalize()}", message=f"Azure ended the operation as {state} and gave no reason."
     )
@@ -278,13 +310,17 @@ def _operation_error(body: dict[str, Any], state: str) -> errors.AzureError:
 
 def _resource_error(body: Any, state: str) -> errors.AzureError:
     """Read why a resource is Failed: compute lists it in `provisioningErrors`, a run in `error`, others nowhere."""
-    for path in ("properties.provisioningErrors", "properties.errors"):
-        listed = _dig(body, path)
-        if isinstance(listed, list) and listed and isinstance(listed[0], dict):
-            return errors.unfold(200, listed[0])
-    for path in ("error", "properties.error"):
+    for path in ("properties.provisioningErrors", "properties.errors", "error", "properties.error"):
         found = _dig(body, path)
-        if isinstance(found, dict) and found:
-            return errors.unfold(200, {"error": found.get("error", found)})
-    noun = str(_dig(body, "name") or "The resource")
+        if isinstance(found, list) and found:
+            found = found[0]
+        if isinstance(found, dict):
+            found = found.get("error") or found
+        if _speaks(found):
+            return errors.unfold(200, {"error": found})
+    noun = _state(body, "name") or "The resource"
     return errors.AzureError(code=f"Resource{state.capitalize()}", message=f"{noun} ended as {state}; Azure gave no reason.")
+
+
+def _speaks(error: Any) -> bool:
+    return isinstance(error, dict) and any(error.get(name) for name in ("code", "message", "messageFormat"))

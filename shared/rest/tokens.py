@@ -75,21 +75,28 @@ class Tokens:
         from azure.core.exceptions import AzureError, ClientAuthenticationError
         from azure.identity import CredentialUnavailableError
 
-        credential = self._credential
-        if credential is None:
-            credential = self._credential = self._make_credential()
         try:
+            credential = self._credential
+            if credential is None:
+                credential = self._credential = self._make_credential()
             return credential.get_token(scope)
+        except ValueError as unusable:  # azure-identity: no such tenant id, an authority without TLS
+            raise _sign_in_failed(scope, str(unusable)) from unusable
         except (ClientAuthenticationError, CredentialUnavailableError) as refused:
             if _had_no_answer(refused):  # azure-identity calls a dead connection an authentication failure, too
                 message = f"No token for {scope}: the sign-in service did not answer."
                 raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from refused
-            reason = str(refused.message).splitlines()[0][:500]
-            error = errors.AzureError(code="SignInFailed", message=f"No token for {scope}: {reason}")
-            raise errors.RejectedError(error, status=502) from refused
+            raise _sign_in_failed(scope, str(refused.message)) from refused
         except AzureError as unreachable:
             message = f"No token for {scope}: the sign-in service did not answer."
             raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from unreachable
+
+
+def _sign_in_failed(scope: str, reason: str) -> errors.RejectedError:
+    """Say why in Entra ID's own first line; its error code (AADSTS…) is what the documentation lists."""
+    first_line = next(iter(reason.strip().splitlines()), "no reason was given")[:500]
+    shown = errors.unfold(401, {"code": "SignInFailed", "message": f"No token for {scope}: {first_line}"})
+    return errors.RejectedError(shown, status=502)
 
 
 def _had_no_answer(failure: BaseException | None) -> bool:

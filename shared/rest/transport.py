@@ -8,6 +8,7 @@ Not here: tokens, allowed hosts, what an answer means (client).
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ POOL_SIZE = 32
 _URL_CHARACTERS = (
     "!#$%&'()*+,-./:;=?@[]_~\\\"<>^`{|}"  # all of printable ASCII: only what cannot stand in a request line is encoded
 )
+_AUTHORITY = re.compile(r"https?://[^\s/?#\\@]+(?=[/?#]|\Z)", re.IGNORECASE)  # parsers read a backslash or user info differently
 
 # At DEBUG urllib3 logs whole URLs, signatures included.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
@@ -100,8 +102,10 @@ def transmit(
 
     Raises:
         requests.RequestException: no answer; `left` tells whether the request can have arrived.
-        ValueError: the request cannot be put on the wire (a header with a line break).
+        ValueError: the request cannot be put on the wire (a header with a line break, a doubtful host).
     """
+    if not _AUTHORITY.match(url):
+        raise ValueError("not an http URL with a plain authority")
     verbatim = quote(url, safe=_URL_CHARACTERS)
     try:
         prepared = session.prepare_request(requests.Request(method, verbatim, headers=dict(headers), data=content, files=files))
