@@ -1,0 +1,23 @@
+"""Times as Azure writes them. Not here: the present, which is always an argument."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+
+def moment(value: Any) -> datetime | None:
+    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space (facts §8); None when it is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def latest(*values: Any) -> datetime | None:
+    """Return the latest of the times that can be read, or None."""
+    return max((found for value in values if (found := moment(value))), default=None)
