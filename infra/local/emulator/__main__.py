@@ -17,7 +17,7 @@ from infra.local.emulator.control import routes as control
 from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.identity import routes as identity
 from infra.local.emulator.runner.backend import ProcessJobs
-from infra.local.emulator.serving import scoring
+from infra.local.emulator.serving import scoring, web_services
 from infra.local.emulator.serving.deployments import ProcessServing
 from infra.local.emulator.storage import StorageAccounts
 from infra.local.emulator.world import World
@@ -49,7 +49,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 def services() -> list[web.Routes]:
     """Every service, in the order hosts are tried."""
-    return [identity.routes, arm.routes, dataplane.routes, scoring.routes]
+    return [identity.routes, arm.routes, dataplane.routes, scoring.routes, web_services.routes]
 
 
 def set_up_backends(world: World, python: Path, variables: Callable[[], dict[str, str]]) -> None:
