@@ -43,7 +43,7 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, now: datetime)
     url = f"{client.cloud.arm}{version.path}"
     query = f"api-version={kinds.ML_VERSION}"
     if URI_PART not in operation.files:
-        operation = operation.counted("write")
+        operation = operation.counted("upload")
         answer = client.send("POST", f"{url}/startPendingUpload?{query}", body={"pendingUploadType": "TemporaryBlobReference"})
         uri = _upload(code, answer.checked().body, client)
         operation = operation.noted(now, "code uploaded", version.names[1])
@@ -55,7 +55,7 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, now: datetime)
     job = ledger.payload(operation.body) or {}
     job = {**job, "properties": {**(job.get("properties") or {}), "codeId": version.path}}
     files = {name: blob for name, blob in operation.files.items() if name not in (PART, URI_PART)}
-    ready = replace(operation.counted("write"), body=job, files=files, phase="accepted")
+    ready = replace(operation.counted("upload"), body=job, files=files, phase="accepted")
     return Step(operation=ready, delay_s=0.0)
 
 

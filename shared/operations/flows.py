@@ -27,15 +27,21 @@ if TYPE_CHECKING:
     from shared.operations.settle import Step
     from shared.operations.storage import Queue
     from shared.rest.addresses import Addresses
-    from shared.rest.client import Client
+    from shared.rest.client import Client, Response
 
 log = logging.getLogger("steward.operations")
 
 INLINE_LEASE = timedelta(seconds=60)  # how long the accepting request may work before reconcile takes over
 INLINE_BUDGET = timedelta(seconds=45)
 GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lost
+# How long a claimed write may be under way before it is looked up: longer than the client's time-outs and a sign-in; files
+# take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
+SEND_LEASE = timedelta(seconds=90)
+FILES_LEASE = timedelta(seconds=330)
 ORPHAN_AGE = timedelta(minutes=10)
-STUCK_ATTEMPTS = 20
+STUCK_AFTER = timedelta(hours=24)
+SIGN_IN_ATTEMPTS = 20
+WAKE_ATTEMPTS = 3
 SIGN_IN_DELAY_S = 60.0
 CROWDED = 0.8  # share of the read allowance above which polls step back for writes
 CROWDED_FACTOR = 3.0
@@ -96,7 +102,10 @@ def submit(request: Request, services: Services, *, respond_async: bool = False)
     if not is_new:
         return stored.operation
     if respond_async:
-        enqueue(stored, services)
+        try:
+            enqueue(stored, services)
+        except errors.TransientError as problem:  # it is recorded: reconcile finds it when its lease is over
+            log.warning("operation %s waits for reconcile: %s", stored.operation.id, problem)
         return stored.operation
     if secret and stored.operation.phase == "waiting":
         cancel(stored, services)
@@ -113,9 +122,8 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
         TransientError: the ledger is out of reach; nothing was accepted.
     """
     operation = _operation(request, services)
-    for name, content in request.files.items():
-        services.ledger.put_file(operation.id, name, content)
-    stored, is_new = services.ledger.insert(operation)
+    files = {blob: request.files[name] for name, blob in operation.files.items()}
+    stored, is_new = services.ledger.insert(operation, files)
     if not is_new and stored.operation.request_hash != operation.request_hash:
         message = "This Idempotency-Key came before with another request; use a new key for a new request."
         raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
@@ -132,13 +140,16 @@ def apply(stored: Stored, services: Services, *, secret_body: Any = None) -> Sto
     """
     end = services.clock() + INLINE_BUDGET
     try:
-        while stored.operation.phase in ("accepted", "preparing") and services.clock() < end:
-            before = stored.operation.step
+        while stored.operation.phase in ("accepted", "preparing"):
             stored = _go(stored, services, inline=True, secret_body=secret_body)
-            if stored.operation.attempts or stored.operation.step == before:
+            if stored.operation.attempts:  # its next try is on the queue
                 break
-    except storage.ConflictError:
-        return services.ledger.load(stored.operation.id) or stored
+            if stored.operation.phase in ("accepted", "preparing") and services.clock() >= end:
+                enqueue(stored, services)
+                break
+    except (storage.ConflictError, errors.TransientError) as problem:  # it is recorded: somebody else, or reconcile, goes on
+        log.warning("operation %s is left to the queue: %s", stored.operation.id, problem)
+        return _reloaded(stored, services)
     return stored
 
 
@@ -171,19 +182,26 @@ def reconcile(services: Services) -> dict[str, int]:
     """Put back on the queue whatever lost its message, and tidy the list of open operations; returns counts."""
     counts = {"open": 0, "woken": 0, "closed": 0}
     for operation_id, created_at in services.ledger.open_ids():
-        stored = services.ledger.load(operation_id)
-        now = services.clock()
-        if stored is None or stored.operation.ended:
-            if stored or now - created_at > ORPHAN_AGE:
-                services.ledger.close(operation_id)
-                counts["closed"] += 1
+        try:
+            stored = services.ledger.load(operation_id)
+        except ValueError:  # of a newer app; its own reconcile takes care of it
+            log.exception("operation %s cannot be read", operation_id)
             continue
-        counts["open"] += 1
-        if stored.operation.due_at <= now:
-            try:
-                counts["woken"] += _wake(stored, services)
-            except storage.ConflictError:
-                continue
+        now = services.clock()
+        if stored is None:
+            if now - created_at > ORPHAN_AGE:
+                services.ledger.drop(operation_id, created_at)
+                counts["closed"] += 1
+        elif stored.operation.ended:
+            services.ledger.close(operation_id)
+            counts["closed"] += 1
+        else:
+            counts["open"] += 1
+            if stored.operation.due_at <= now:
+                try:
+                    counts["woken"] += _wake(stored, services)
+                except storage.ConflictError:
+                    continue
     return counts
 
 
@@ -194,6 +212,14 @@ def cancel(stored: Stored, services: Services, *, abandon: bool = False) -> Oper
         BadRequestError: `NotCancelable` (409): it was sent, and Azure has no cancel for it.
         RejectedError: Azure refused to cancel the job.
     """
+    while True:
+        try:
+            return _cancel(stored, services, abandon=abandon)
+        except storage.ConflictError:  # a worker took a step meanwhile: judge anew
+            stored = _reloaded(stored, services)
+
+
+def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
     operation, now = stored.operation, services.clock()
     if operation.ended:
         return operation
@@ -203,7 +229,7 @@ def cancel(stored: Stored, services: Services, *, abandon: bool = False) -> Oper
         )
         return _record(stored, settle.cancel(operation, errors.AzureError(code=code, message=message), now), services).operation
     kind = settle.kind_of(operation)
-    if operation.phase != "following" or not kind.cancel or operation.method == "DELETE" or operation.action:
+    if operation.phase != "following" or not settle.is_run(operation):
         message = f"{operation.method} {kind.label} was sent and Azure cannot cancel it; ?abandon=true stops following it."
         raise errors.BadRequestError("NotCancelable", message, target=operation.id, status=409)
     _cancel_in_azure(operation, kind, services)
@@ -212,10 +238,14 @@ def cancel(stored: Stored, services: Services, *, abandon: bool = False) -> Oper
 
 
 def give_up(text: str, services: Services, reason: str) -> bool:
-    """Mark the operation of a poison message Failed with the reason; True when there was one to mark. Never raises."""
+    """Mark the operation of a poison message Failed with the reason; True when there was one to mark. Never raises.
+
+    A stale message marks nothing: somebody else has taken its operation further.
+    """
     try:
-        stored = services.ledger.load(Message.from_text(text).operation)
-        if stored is None or stored.operation.ended:
+        message = Message.from_text(text)
+        stored = services.ledger.load(message.operation)
+        if stored is None or stored.operation.ended or stored.operation.step != message.step:
             return False
         error = errors.AzureError(code="StewardInternalError", message=reason, target=stored.operation.target)
         _record(stored, settle.fail(stored.operation, error, services.clock(), http_status=500), services)
@@ -253,7 +283,7 @@ def _operation(request: Request, services: Services) -> Operation:
         path=path,
         query=query,
         body=None if secret else request.body,
-        files={name: f"operations/{partition}-{suffix}/files/{name}" for name in request.files},
+        files={name: f"operations/{partition}-{suffix}/files/{digests[name][:16]}/{name}" for name in request.files},
         secret=secret,
         request_hash=models.hash_of(request.method, path, query, None if secret else request.body, digests),
         caller=request.caller,
@@ -275,10 +305,10 @@ def _go(stored: Stored, services: Services, *, inline: bool = False, secret_body
     try:
         match began_as:
             case "accepted":
-                url = _url(operation, services)
+                parcel = _pack(operation, services, secret_body)
                 stored = _claim(stored, services)
                 operation = stored.operation
-                step = _send(operation, url, services, secret_body)
+                step = _send(operation, parcel, services)
             case "preparing":
                 step = codes.prepare(operation, services.ledger, services.client, services.clock())
             case "registering":
@@ -303,24 +333,42 @@ def _claim(stored: Stored, services: Services) -> Stored:
         status="Running",
         step=stored.operation.step + 1,
         sent_at=now,
-        due_at=now + GRACE,
+        due_at=now + (FILES_LEASE if stored.operation.files else SEND_LEASE),
     )
     return services.ledger.save(stored, claimed)
 
 
-def _send(operation: Operation, url: str, services: Services, secret_body: Any) -> Step:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parcel:
+    """Everything that a write needs: between the claim and the wire nothing else can fail."""
+
+    url: str
+    resource_url: str
+    body: Any
+    parts: Mapping[str, tuple[str, bytes, str]] | None
+
+
+def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel:
     ledger = services.ledger
-    body = secret_body if operation.secret else ledger.payload(operation.body)
-    if operation.secret and body is None:
-        message = "The request's secret was not kept; send it again."
-        error = errors.AzureError(code="NotSent", message=message)
-        return settle.fail(operation, error, services.clock(), http_status=503)
+    if operation.secret and secret_body is None:
+        error = errors.AzureError(code="NotSent", message="The request's secret was not kept; send it again.")
+        raise errors.RejectedError(error, status=503)
     parts = {
         name: (name, ledger.file(blob), "application/zip" if "zip" in name.lower() else "application/json")
         for name, blob in operation.files.items()
     }
-    response = services.client.send(operation.method, url, body=None if parts else body, files=parts or None)
-    return settle.first_answer(operation, response, _resource_url(operation, services), services.clock())
+    body = secret_body if operation.secret else ledger.payload(operation.body)
+    return _Parcel(
+        url=_url(operation, services),
+        resource_url=_resource_url(operation, services),
+        body=None if parts else body,
+        parts=parts or None,
+    )
+
+
+def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
+    response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts)
+    return settle.first_answer(operation, response, parcel.resource_url, services.clock())
 
 
 def _poll(operation: Operation, services: Services) -> Step:
@@ -331,7 +379,7 @@ def _poll(operation: Operation, services: Services) -> Step:
         clouds.scope_for(services.client.cloud, follow.url)
     except errors.BadRequestError:  # a status URL on a foreign host: the resource itself tells as much
         follow = replace(follow, style="resource", url=follow.resource_url)
-    response = services.client.send("GET", follow.url)
+    response = _read(operation, follow.url, services)
     now = services.clock()
     step = settle.moved(operation.counted("poll"), long_running.advance(follow, response, now=now), now)
     if step.delay_s is not None and services.client.pressure(ids.parse(operation.target).subscription) > CROWDED:
@@ -339,10 +387,19 @@ def _poll(operation: Operation, services: Services) -> Step:
     return step
 
 
+def _read(operation: Operation, url: str, services: Services) -> Response:
+    """GET for an operation that Azure works on: a 401 says nothing about it, so it is asked again for some hours."""
+    response = services.client.send("GET", url)
+    if response.status == 401 and operation.attempts < SIGN_IN_ATTEMPTS:
+        error = response.error()
+        raise errors.UnreachableError(error.message, delay_s=SIGN_IN_DELAY_S, maybe_arrived=True, code=error.code)
+    return response
+
+
 def _look_up(operation: Operation, services: Services) -> Step:
     """Settle a write whose answer was lost: see whether it arrived."""
     resource_url = _resource_url(operation, services)
-    response = services.client.send("GET", resource_url)
+    response = _read(operation, resource_url, services)
     body = services.ledger.payload(operation.body)
     return settle.arrived(operation.counted("read"), response, body, resource_url, services.clock())
 
@@ -394,7 +451,7 @@ def _record(stored: Stored, step: Step, services: Services, *, inline: bool = Fa
         return ended
     operation = replace(operation, due_at=services.clock() + timedelta(seconds=step.delay_s) + GRACE)
     woken = ""
-    if operation.phase == "following" and stored.operation.phase == "sending" and settle.kind_of(operation).cancel:
+    if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):
         saved, woken = services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
     else:
         saved = services.ledger.save(stored, operation)
@@ -417,9 +474,8 @@ def _wake(stored: Stored, services: Services) -> bool:
     operation, now = stored.operation, services.clock()
     if operation.phase == "waiting" and not services.ledger.is_first(operation):
         return False
-    if operation.phase == "sending" and operation.attempts >= STUCK_ATTEMPTS:
-        error = errors.AzureError(code="StewardInternalError", message=f"No step succeeded in {STUCK_ATTEMPTS} attempts.")
-        _record(stored, settle.fail(operation, error, now, http_status=500), services)
+    if operation.phase == "sending" and operation.sent_at and now - operation.sent_at > STUCK_AFTER:
+        _record(stored, settle.unknown(operation, now), services)
         return False
     woken = replace(operation, step=operation.step + 1, due_at=now + GRACE)
     if operation.phase == "waiting":
@@ -431,12 +487,22 @@ def _wake(stored: Stored, services: Services) -> bool:
 
 
 def _wake_id(operation_id: str, services: Services) -> None:
-    stored = services.ledger.load(operation_id) if operation_id else None
-    if stored and stored.operation.phase == "waiting":
+    for _ in range(WAKE_ATTEMPTS):
+        stored = services.ledger.load(operation_id) if operation_id else None
+        if stored is None or stored.operation.phase != "waiting":
+            return
         try:
             _wake(stored, services)
         except storage.ConflictError:
-            log.info("operation %s was woken by another worker", operation_id)
+            continue
+
+
+def _reloaded(stored: Stored, services: Services) -> Stored:
+    """Return the operation as it stands now, or as it was last seen when the ledger is out of reach."""
+    try:
+        return services.ledger.load(stored.operation.id) or stored
+    except errors.TransientError:
+        return stored
 
 
 def _first_phase(operation: Operation) -> models.Phase:

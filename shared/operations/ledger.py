@@ -6,26 +6,31 @@ Values over 16 KB go to a blob that is written before the row. Not here: what th
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.operations import storage
 from shared.operations.models import Operation
+from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from shared.operations.storage import Blobs, Row, Rows
 
 LANE = "lane"
-PAYLOAD_LIMIT = 16 * 1024  # characters kept in the row; more goes to a blob
-COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K
+LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
+PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
+COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
 PAYLOADS = ("body", "resource", "result")
 BLOB_KEY = "$blob"
+OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +49,31 @@ class Ledger:
         self._open = open_rows
         self._blobs = blobs
 
-    def insert(self, operation: Operation) -> tuple[Stored, bool]:
+    def insert(self, operation: Operation, files: Mapping[str, bytes] | None = None) -> tuple[Stored, bool]:
         """Record a new operation behind those already in its target's lane, and tell whether it is new.
 
         It starts `waiting` when others are before it. An id that exists already is returned as it stands, with False.
+
+        Args:
+            operation: As accepted.
+            files: Content of the blobs that it names, blob → bytes; written before the row.
+
+        Raises:
+            BadRequestError: `TooManyWaiting` (429); a thousand operations on this target have not ended.
         """
         existing = self.load(operation.id)
         if existing:
             return existing, False
+        self._announce(operation)
+        for blob, content in (files or {}).items():
+            self._blobs.put(blob, content)
         operation = self._offload(operation)
-        with suppress(storage.ConflictError):
-            self._open.write([_change("insert", _open_row(operation))])
         while True:
             lane = self._rows.get(operation.partition, LANE)
             before = _lane_of(lane)
+            if len(before) >= LANE_LIMIT:
+                message = f"{len(before)} operations on this resource have not ended; try again when some have."
+                raise errors.BadRequestError("TooManyWaiting", message, target=operation.target, status=429)
             entered = replace(operation, phase="waiting") if before else operation
             changes = [_change("insert", _row_of(entered)), _lane_change(operation, lane, [*before, operation.suffix])]
             try:
@@ -71,10 +87,8 @@ class Ledger:
 
     def load(self, operation_id: str) -> Stored | None:
         """Return the operation of that id, or None."""
-        partition, _, suffix = operation_id.partition("-")
-        if not (partition.isalnum() and suffix.isalnum()):
-            return None
-        row = self._rows.get(partition, suffix)
+        named = OPERATION_ID.fullmatch(operation_id)
+        row = self._rows.get(named[1], named[2]) if named else None
         return Stored(operation=_operation_of(row), etag=row.etag) if row else None
 
     def save(self, stored: Stored, operation: Operation) -> Stored:
@@ -134,6 +148,15 @@ class Ledger:
             with suppress(storage.ConflictError):
                 self._open.write([_change("delete", row)])
 
+    def drop(self, operation_id: str, announced_at: datetime) -> None:
+        """Remove what an acceptance left that died before its row was written, unless it was announced anew since then."""
+        partition, _, suffix = operation_id.partition("-")
+        row = self._open.get(partition, suffix)
+        if row and row.columns["created_at"] == announced_at:
+            self._delete_blobs(operation_id)
+            with suppress(storage.ConflictError):
+                self._open.write([_change("delete", row)])
+
     def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
         """Return the newest operations, newest first, of a status or of one target's partition when given."""
         rows = self._rows.query(partition=partition, equal={"status": status} if status else None)
@@ -145,56 +168,70 @@ class Ledger:
         count = 0
         for row in self._rows.query():
             if storage.due(row.columns, "ended_at", ended_before):
-                for name in list(self._blobs.names(f"operations/{row.partition}-{row.key}/")):
-                    self._blobs.delete(name)
+                self._delete_blobs(f"{row.partition}-{row.key}")
                 with suppress(storage.ConflictError):
                     self._rows.write([_change("delete", row)])
                     count += 1
         return count
 
     def payload(self, value: Any) -> Any:
-        """Return a body, resource or result, read from its blob when it was too large for the row."""
-        if isinstance(value, dict) and set(value) == {BLOB_KEY}:
-            content = self._blobs.get(value[BLOB_KEY])
-            return None if content is None else json.loads(content)
-        return value
-
-    def whole(self, operation: Operation) -> Operation:
-        """Return the operation with resource and result in place, for showing."""
-        return replace(operation, resource=self.payload(operation.resource), result=self.payload(operation.result))
-
-    def put_file(self, operation_id: str, name: str, content: bytes) -> str:
-        """Keep a multipart part of a request; returns the blob's name."""
-        blob = f"operations/{operation_id}/files/{name}"
-        self._blobs.put(blob, content)
-        return blob
-
-    def file(self, blob: str) -> bytes:
-        """Return what `put_file` kept.
+        """Return a body, resource or result, read from its blob when it was too large for the row.
 
         Raises:
-            KeyError: the blob is gone.
+            RejectedError: `PayloadLost`; the blob is gone.
+        """
+        return json.loads(self.file(value[BLOB_KEY])) if _is_blob(value) else value
+
+    def whole(self, operation: Operation) -> Operation:
+        """Return the operation with resource and result in place, for showing; a lost one is left out."""
+        shown: dict[str, Any] = {"resource": operation.resource, "result": operation.result}
+        for name, value in shown.items():
+            try:
+                shown[name] = self.payload(value)
+            except errors.RejectedError:
+                shown[name] = None
+        return replace(operation, **shown)
+
+    def file(self, blob: str) -> bytes:
+        """Return the content of a blob that an operation names.
+
+        Raises:
+            RejectedError: `PayloadLost`; the blob is gone.
         """
         content = self._blobs.get(blob)
         if content is None:
-            raise KeyError(blob)
+            message = "A part of the request is no longer in the app's storage; send it again."
+            raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
         return content
+
+    def _announce(self, operation: Operation) -> None:
+        """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that."""
+        row = _open_row(operation)
+        with suppress(storage.ConflictError):
+            known = self._open.get(row.partition, row.key)
+            self._open.write([_change("replace", replace(row, etag=known.etag)) if known else _change("insert", row)])
+
+    def _delete_blobs(self, operation_id: str) -> None:
+        for name in list(self._blobs.names(f"operations/{operation_id}/")):
+            self._blobs.delete(name)
 
     def _offload(self, operation: Operation) -> Operation:
         for name in PAYLOADS:
             value = getattr(operation, name)
-            if value is None or (isinstance(value, dict) and set(value) == {BLOB_KEY}):
+            folder = f"operations/{operation.id}/"
+            if value is None or (_is_blob(value) and str(value[BLOB_KEY]).startswith(folder)):
                 continue
-            text = json.dumps(value, ensure_ascii=False)
-            if len(text) > PAYLOAD_LIMIT:
-                blob = f"operations/{operation.id}/{name}.json"
+            text = json.dumps(value)
+            if len(text) > PAYLOAD_LIMIT or _is_blob(value):  # a caller's own "$blob" is a value, never a reference
+                # named by content: a worker that loses the race for the row overwrites nothing
+                blob = f"{folder}{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
                 self._blobs.put(blob, text.encode())
                 operation = replace(operation, **{name: {BLOB_KEY: blob}})  # type: ignore[arg-type]
         return operation
 
 
 def _row_of(operation: Operation, etag: str = "") -> Row:
-    text = json.dumps(operation.to_json(), ensure_ascii=False)
+    text = json.dumps(operation.to_json())  # ASCII: one character is one unit of the column's limit
     chunks = {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
     columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
     if operation.ended_at:
@@ -205,6 +242,10 @@ def _row_of(operation: Operation, etag: str = "") -> Row:
 def _operation_of(row: Row) -> Operation:
     chunks = [row.columns[name] for name in sorted((n for n in row.columns if n.startswith("json")), key=lambda n: int(n[4:]))]
     return Operation.from_json(json.loads("".join(chunks)))
+
+
+def _is_blob(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {BLOB_KEY}
 
 
 def _open_row(operation: Operation) -> Row:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -55,7 +55,7 @@ class Operation:
         follow: Where to look next while following.
         result, error: How it ended; `http_status` is what the caller's request amounts to.
         registering: The provider namespace being registered.
-        calls: How many requests went to Azure: `{"write": n, "poll": n, "read": n}`.
+        calls: How many requests went to Azure, `{"write": n, "poll": n, "read": n, "upload": n}`; a write above 1 was sent again.
     """
 
     id: str
@@ -120,7 +120,8 @@ class Operation:
         out: dict[str, Any] = {"version": VERSION}
         for column in fields(self):
             value = getattr(self, column.name)
-            if value not in (None, "", (), {}, 0, False):
+            default = column.default_factory() if column.default_factory is not MISSING else column.default
+            if value != default or type(value) is not type(default):
                 out[column.name] = _plain(value)
         return out
 

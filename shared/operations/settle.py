@@ -23,8 +23,11 @@ BUSY_LIMIT = timedelta(hours=1)
 NOTED_ATTEMPTS = 3
 REGISTER_DELAY_S = 5.0
 REGISTER_LIMIT = 120
+SEND_LIMIT = timedelta(hours=24)  # a request that Azure cannot take for so long is given up
 CLOCK_SKEW = timedelta(seconds=1)
-HTTP_CREATED = 201
+# Where resources say when they were made and changed: most in systemData, computes (also) in properties, runs on top
+CREATED = ("systemData.createdAt", "properties.createdOn", "createdUtc")
+MODIFIED = ("systemData.lastModifiedAt", "properties.modifiedOn", "lastModifiedUtc")
 HTTP_GONE = 404
 
 
@@ -48,17 +51,22 @@ def kind_key(kind: Kind) -> str:
     return f"{kind.plane}:{kind.full_type}"
 
 
+def is_run(operation: Operation) -> bool:
+    """Tell whether the operation started a job or run: it goes on for hours, Azure can cancel it, its lane is free meanwhile."""
+    return bool(kind_of(operation).cancel) and (operation.method == "PUT" or operation.plane == "execution")
+
+
 def template(operation: Operation, resource_url: str) -> long_running.Follow:
     """Return how an operation of this kind is followed, before the first answer chose a URL."""
     kind = kind_of(operation)
     first_s, most_s = kind.interval_s
-    action = bool(operation.action) and operation.plane != "execution"  # startrun creates a run, as a PUT would
+    method = "PUT" if operation.plane == "execution" else operation.method  # startrun creates a run, as a PUT would
     return long_running.Follow(
         style="resource",
         url=resource_url,
         resource_url=resource_url,
-        method="PUT" if operation.plane == "execution" else operation.method,
-        state_field="properties.provisioningState" if action or operation.method == "DELETE" else kind.state_field,
+        method=method,
+        state_field=kind.state_field if method == "PUT" else long_running.PROVISIONING_STATE,
         interval_s=first_s,
         max_interval_s=most_s,
     )
@@ -67,6 +75,8 @@ def template(operation: Operation, resource_url: str) -> long_running.Follow:
 def first_answer(operation: Operation, response: Response, resource_url: str, now: datetime) -> Step:
     """Judge Azure's answer to the request itself."""
     operation = operation.noted(now, "sent", f"{response.status} {response.request_id or ''}".strip())
+    if _sent_before(operation) and operation.method == "DELETE" and response.status == HTTP_GONE:  # an earlier one did it
+        return _end(replace(operation, status="Succeeded", http_status=200), now)
     if not response.ok:
         return _refused(operation, response, now)
     outcome = long_running.begin(template(operation, resource_url), response, now=now)
@@ -122,10 +132,13 @@ def postponed(operation: Operation, problem: errors.TransientError, now: datetim
     phase: Phase = operation.phase
     if phase == "sending" and not problem.maybe_arrived:
         phase = "accepted"
+    if phase not in ("sending", "following") and now - operation.created_at > SEND_LIMIT:
+        return fail(operation, problem.error, now, http_status=problem.status)
+    attempts = operation.attempts + (phase != "registering")  # there they count the looks at the provider
     delay_s = min(problem.delay_s * 2 ** min(operation.attempts, 5), 600.0)
     if operation.attempts < NOTED_ATTEMPTS:
         operation = operation.noted(now, "postponed", f"{problem.error.code}: {problem.error.message}")
-    return Step(operation=replace(operation, phase=phase, attempts=operation.attempts + 1), delay_s=delay_s)
+    return Step(operation=replace(operation, phase=phase, attempts=attempts), delay_s=delay_s)
 
 
 def arrived(operation: Operation, response: Response, body: Any, resource_url: str, now: datetime) -> Step:
@@ -135,22 +148,35 @@ def arrived(operation: Operation, response: Response, body: Any, resource_url: s
     did not arrive and nothing else changed. Otherwise the operation ends OutcomeUnknown with what to look at.
     """
     if not response.ok and response.status != HTTP_GONE:
-        return fail(operation, response.error(), now, http_status=response.status)
+        return unknown(operation, now, response.error())
     verdict = _verdict(operation, response, body)
     operation = operation.noted(now, "looked up", f"the request {verdict}")
     if verdict == "arrived":
         if response.status == HTTP_GONE:
             return _end(replace(operation, status="Succeeded", http_status=200), now)
         outcome = long_running.resume(template(operation, resource_url), response, now=now)
-        return moved(replace(operation, http_status=200), outcome, now)
-    if verdict == "did not arrive":
-        if operation.secret:
-            message = "The request did not reach Azure and its secret was not kept; send it again."
-            return fail(operation, errors.AzureError(code="NotSent", message=message), now, http_status=503)
+        return moved(replace(operation, http_status=200, error=None), outcome, now)
+    return _send_again(operation, now) if verdict == "did not arrive" else unknown(operation, now)
+
+
+def _send_again(operation: Operation, now: datetime) -> Step:
+    """Go back to the start with a request that did not arrive, unless it was refused, cannot be repeated or took too long."""
+    if operation.error:
+        return fail(operation, operation.error, now, http_status=operation.http_status)
+    if not operation.secret and now - operation.created_at <= SEND_LIMIT:
         return Step(operation=replace(operation, phase="accepted"), delay_s=0.0)
+    message = "The request did not reach Azure and its secret was not kept; send it again."
+    if not operation.secret:
+        message = f"The request did not reach Azure for {SEND_LIMIT.total_seconds() / 3600:.0f} hours."
+    return fail(operation, errors.AzureError(code="NotSent", message=message), now, http_status=503)
+
+
+def unknown(operation: Operation, now: datetime, reason: errors.AzureError | None = None) -> Step:
+    """End an operation of which nobody can tell whether it took effect, saying what to look at."""
     message = f"It cannot be told whether {operation.method} {operation.path} took effect. Look at the target, then send it again."
-    unknown = errors.OutcomeUnknownError(message, target=operation.target)
-    return fail(operation, unknown.error, now, http_status=unknown.status)
+    problem = errors.OutcomeUnknownError(message, target=operation.target)
+    error = replace(problem.error, details=(reason,)) if reason else problem.error
+    return fail(operation, error, now, http_status=problem.status)
 
 
 def registration(operation: Operation, response: Response, now: datetime) -> Step:
@@ -188,7 +214,14 @@ def _refused(operation: Operation, response: Response, now: datetime) -> Step:
         operation = operation.noted(now, "registering", namespace)
         registering = replace(operation, phase="registering", status="Running", registering=namespace, error=error, attempts=0)
         return Step(operation=registering, delay_s=0.0)
+    if _sent_before(operation) and is_run(operation) and operation.error is None:
+        # an earlier one may have arrived late, and Azure refuses a second of that name: look once more
+        return Step(operation=replace(operation, error=error, http_status=response.status), delay_s=0.0)
     return fail(operation, error, now, http_status=response.status)
+
+
+def _sent_before(operation: Operation) -> bool:
+    return operation.calls.get("write", 0) > 1
 
 
 def _namespace_in(message: str) -> str:
@@ -198,26 +231,33 @@ def _namespace_in(message: str) -> str:
 
 
 def _verdict(operation: Operation, response: Response, body: Any) -> str:
-    kind = kind_of(operation)
-    gone = response.status == HTTP_GONE
-    state = str(bodies.dig(response.body, "properties.provisioningState") or "").lower()
-    modified = _moment(response.body, "lastModifiedAt") or _moment(response.body, "createdAt")
-    after = modified is not None and operation.sent_at is not None and modified >= operation.sent_at - CLOCK_SKEW
-    busy = bool(state) and state not in long_running.SUCCEEDED | long_running.FAILED | long_running.CANCELED
-    action = operation.method == "POST" and operation.plane != "execution"
     if operation.method == "DELETE":
-        created = _moment(response.body, "createdAt")
-        if not gone and created and operation.sent_at and created >= operation.sent_at - CLOCK_SKEW:
-            return "may have arrived"  # somebody made it anew meanwhile
-        return "arrived" if gone or state == "deleting" else "did not arrive"
-    if action:
-        row = kind.action(operation.action)
-        return "did not arrive" if row and row.repeatable else "arrived" if busy or after else "may have arrived"
-    if gone:
+        return _verdict_on_delete(operation, response)
+    state = str(bodies.dig(response.body, long_running.PROVISIONING_STATE) or "").lower()
+    busy = bool(state) and state not in long_running.SUCCEEDED | long_running.FAILED | long_running.CANCELED
+    modified = _moment(response.body, *MODIFIED) or _moment(response.body, *CREATED)
+    after = modified is not None and operation.sent_at is not None and modified >= operation.sent_at - CLOCK_SKEW
+    if response.status == HTTP_GONE:
         return "did not arrive"
-    if kind.state_field != long_running.PROVISIONING_STATE or busy or after or _holds(response.body, body):
+    if is_run(operation):  # its name is ours, or taken by one that is older than the request
+        created = _moment(response.body, *CREATED)
+        return "arrived" if created is None or created >= operation.created_at - CLOCK_SKEW else "did not arrive"
+    if operation.method == "POST":
+        row = kind_of(operation).action(operation.action)
+        return "did not arrive" if row and row.repeatable else "arrived" if busy or after else "may have arrived"
+    if busy or after or _holds(response.body, body):
         return "arrived"
     return "did not arrive" if modified is not None else "may have arrived"
+
+
+def _verdict_on_delete(operation: Operation, response: Response) -> str:
+    if response.status == HTTP_GONE:
+        return "arrived"
+    created = _moment(response.body, *CREATED)
+    if created and operation.sent_at and created >= operation.sent_at - CLOCK_SKEW:
+        return "may have arrived"  # somebody made it anew meanwhile
+    deleting = str(bodies.dig(response.body, long_running.PROVISIONING_STATE)).lower() == "deleting"
+    return "arrived" if deleting else "did not arrive"
 
 
 def _with_hint(operation: Operation, error: errors.AzureError) -> errors.AzureError:
@@ -235,8 +275,8 @@ def _holds(found: Any, asked: Any) -> bool:
     return bool(found == asked)
 
 
-def _moment(body: Any, name: str) -> datetime | None:
-    text = bodies.dig(body, f"systemData.{name}")
+def _moment(body: Any, *paths: str) -> datetime | None:
+    text = next((text for path in paths if (text := bodies.dig(body, path))), None)
     if not isinstance(text, str):
         return None
     try:

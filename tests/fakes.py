@@ -1,0 +1,244 @@
+"""The app's storage in memory, a clock that only tests move, and a fuse that kills a process at a chosen I/O call.
+
+The same contract tests run on these and on Azurite (tests/contract). Not here: Azure (fake_azure), driving the app (steward).
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.operations import storage
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+COLUMN_UNITS = 32 * 1024  # UTF-16 units in one string property
+ENTITY_BYTES = 1024 * 1024
+MAX_DELAY_S = 7 * 24 * 3600
+INVISIBLE_S = 600.0  # the platform's visibility timeout while a function runs
+
+
+class Killed(BaseException):
+    """The process died here: nothing may catch it."""
+
+
+class Clock:
+    """Time that stands still until it is moved."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """Return the present."""
+        return self.now
+
+    def seconds(self) -> float:
+        """Return the present in seconds, for what wants a monotonic clock."""
+        return self.now.timestamp()
+
+    def advance(self, seconds: float) -> None:
+        """Move on."""
+        self.now += timedelta(seconds=seconds)
+
+
+class Fuse:
+    """Counts I/O calls; `blow` makes the n-th from now kill the process, before or after it took effect.
+
+    Attributes:
+        calls: Names of all calls so far.
+        between: Called before each I/O call; a test puts another worker there.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.between: Callable[[str], None] | None = None
+        self._left: int | None = None
+        self._after = False
+        self._guard = threading.Lock()
+
+    def blow(self, nth: int, *, after: bool) -> None:
+        """Kill the process at the `nth` I/O call from now (1 is the next)."""
+        self._left, self._after = nth, after
+
+    @property
+    def armed(self) -> bool:
+        """Tell whether the kill is still to come."""
+        return self._left is not None
+
+    def disarm(self) -> None:
+        """Let the process live."""
+        self._left = None
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        """Count one I/O call, and die before or after it when its turn has come."""
+        if self.between:
+            self.between(name)
+        with self._guard:
+            self.calls.append(name)
+            dies = self._left == 1
+            self._left = None if dies or self._left is None else self._left - 1
+        if dies and not self._after:
+            raise Killed(f"before {name}")
+        yield
+        if dies:
+            raise Killed(f"after {name}")
+
+
+class FakeRows:
+    """`storage.Rows` in memory, with the limits of the real thing."""
+
+    def __init__(self, name: str = "rows", fuse: Fuse | None = None) -> None:
+        self.name = name
+        self.rows: dict[tuple[str, str], storage.Row] = {}
+        self._fuse = fuse or Fuse()
+        self._etags = itertools.count(1)
+        self._guard = threading.Lock()
+
+    def get(self, partition: str, key: str) -> storage.Row | None:
+        """See `storage.Rows.get`."""
+        with self._fuse.call(f"{self.name}.get"), self._guard:
+            return copy.deepcopy(self.rows.get((partition, key)))
+
+    def write(self, changes: Sequence[storage.Change]) -> list[str]:
+        """See `storage.Rows.write`."""
+        assert len({change.row.partition for change in changes}) == 1, "a transaction has one partition"
+        assert len({change.row.key for change in changes}) == len(changes), "a transaction names a row once"
+        with self._fuse.call(f"{self.name}.write"), self._guard:
+            for change in changes:
+                _check_limits(change.row)
+                known = self.rows.get((change.row.partition, change.row.key))
+                if (known is not None) if change.verb == "insert" else (known is None or known.etag != change.row.etag):
+                    raise storage.ConflictError
+            return [self._apply(change) for change in changes]
+
+    def query(self, *, partition: str = "", equal: Mapping[str, Any] | None = None) -> Iterator[storage.Row]:
+        """See `storage.Rows.query`."""
+        with self._fuse.call(f"{self.name}.query"), self._guard:
+            found = [row for key, row in sorted(self.rows.items()) if not partition or key[0] == partition]
+        for row in found:
+            if all(row.columns.get(name) == value for name, value in (equal or {}).items()):
+                yield copy.deepcopy(row)
+
+    def _apply(self, change: storage.Change) -> str:
+        key = (change.row.partition, change.row.key)
+        if change.verb == "delete":
+            del self.rows[key]
+            return ""
+        etag = f'W/"{next(self._etags)}"'
+        self.rows[key] = replace(copy.deepcopy(change.row), etag=etag)
+        return etag
+
+
+class FakeBlobs:
+    """`storage.Blobs` in memory."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self._fuse = fuse or Fuse()
+
+    def put(self, name: str, content: bytes) -> None:
+        """See `storage.Blobs.put`."""
+        with self._fuse.call("blobs.put"):
+            self.blobs[name] = bytes(content)
+
+    def get(self, name: str) -> bytes | None:
+        """See `storage.Blobs.get`."""
+        with self._fuse.call("blobs.get"):
+            return self.blobs.get(name)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """See `storage.Blobs.names`."""
+        with self._fuse.call("blobs.names"):
+            found = sorted(name for name in self.blobs if name.startswith(prefix))
+        yield from found
+
+    def delete(self, name: str) -> None:
+        """See `storage.Blobs.delete`."""
+        with self._fuse.call("blobs.delete"):
+            self.blobs.pop(name, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A message in the queue: invisible until `visible_at`, received `dequeue_count` times."""
+
+    text: str
+    visible_at: datetime
+    dequeue_count: int = 0
+    delays_s: list[float] = field(default_factory=list)
+
+
+class FakeQueue:
+    """`storage.Queue` in memory, and the platform's side of it: receive, delete, come back."""
+
+    def __init__(self, clock: Clock, fuse: Fuse | None = None) -> None:
+        self.messages: list[Held] = []
+        self.sent: list[tuple[str, float]] = []
+        self._clock = clock
+        self._fuse = fuse or Fuse()
+
+    def send(self, text: str, *, delay_s: float = 0.0) -> None:
+        """See `storage.Queue.send`."""
+        assert 0 <= delay_s <= MAX_DELAY_S, f"the service refuses a delay of {delay_s} s"
+        with self._fuse.call("queue.send"):
+            self.sent.append((text, delay_s))
+            self.messages.append(Held(text=text, visible_at=self._clock() + timedelta(seconds=round(delay_s))))
+
+    def receive(self) -> Held | None:
+        """Return the next visible message and hide it, as the platform does while a function works on it."""
+        visible = [message for message in self.messages if message.visible_at <= self._clock()]
+        if not visible:
+            return None
+        message = min(visible, key=lambda each: each.visible_at)
+        message.dequeue_count += 1
+        message.visible_at = self._clock() + timedelta(seconds=INVISIBLE_S)
+        return message
+
+    def delete(self, message: Held) -> None:
+        """Take a message away: its function ended well."""
+        self.messages.remove(message)
+
+
+class DownRows(FakeRows):
+    """A table that fails while `down` is set: before taking effect, or after with `late`."""
+
+    down = False
+    late = False
+
+    def write(self, changes: Sequence[storage.Change]) -> list[str]:
+        """See `storage.Rows.write`."""
+        if self.down and not self.late:
+            raise unavailable()
+        out = super().write(changes)
+        if self.down:
+            raise unavailable()
+        return out
+
+
+def unavailable() -> errors.UnreachableError:
+    """Return what the storage wrappers raise while storage is out of reach."""
+    message = "The app's own storage failed: ServerBusy."
+    return errors.UnreachableError(message, delay_s=5.0, maybe_arrived=True, code="StorageUnavailable")
+
+
+def _check_limits(row: storage.Row) -> None:
+    """Refuse what the table service refuses, as the wrapper reports it."""
+    size = 0
+    for name, value in row.columns.items():
+        units = len(value.encode("utf-16-le")) // 2 if isinstance(value, str) else 4
+        size += 2 * (units + len(name))
+        if units > COLUMN_UNITS:
+            message = "The app's own storage failed: PropertyValueTooLarge."
+            raise errors.UnreachableError(message, delay_s=5.0, maybe_arrived=True, code="StorageUnavailable")
+    if size > ENTITY_BYTES:
+        message = "The app's own storage failed: EntityTooLarge."
+        raise errors.UnreachableError(message, delay_s=5.0, maybe_arrived=True, code="StorageUnavailable")
