@@ -9,7 +9,6 @@ from azure.core.exceptions import ResourceNotFoundError
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import locations, scope, storage
 from infra.local.emulator.dataplane import runs as run_routes
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,10 +101,7 @@ def _existing(world: World, request: web.Request) -> tuple[Location, dict[str, A
 @routes.route("GET", _BY_CONTAINER)
 def list_all(world: World, request: web.Request) -> web.Response:
     """The artifacts of a run or container, or those below `path`."""
-    try:
-        return _page(world, request, [_shown(name) for name in _listed(world, request)])
-    except FetchError as error:
-        raise scope.not_found(request, str(error)) from None
+    return _page(world, request, [_shown(name) for name in _listed(world, request)])
 
 
 @routes.route("GET", f"{_BY_RUN}/prefix/contentinfo")
@@ -114,13 +110,10 @@ def list_all(world: World, request: web.Request) -> web.Response:
 def signed_below(world: World, request: web.Request) -> web.Response:
     """The same with a signed URL for each."""
     owner, origin, container = _container(world, request)
-    try:
-        found = [
-            _signed(world, request, name, locations.artifact(world, owner, origin, container, name["path"]))
-            for name in _listed(world, request)
-        ]
-    except FetchError as error:
-        raise scope.not_found(request, str(error)) from None
+    found = [
+        _signed(world, request, name, locations.artifact(world, owner, origin, container, name["path"]))
+        for name in _listed(world, request)
+    ]
     return _page(world, request, found)
 
 
@@ -191,7 +184,7 @@ def register(world: World, request: web.Request) -> web.Response:
     """Announce an artifact that is written straight to storage afterwards: `{"origin","container","path"}`."""
     scope.workspace_id(world, request)
     asked = scope.body(request)
-    name = {field: str(scope.field(asked, field) or "") for field in ("origin", "container", "path")}
+    name = {field: scope.text(request, asked, field) or "" for field in ("origin", "container", "path")}
     if not all(name.values()):
         raise scope.bad(request, "An artifact has an origin, a container and a path.")
     return web.answer(_shown(name, created=scope.time_text(world.now())))

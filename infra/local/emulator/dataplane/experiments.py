@@ -29,7 +29,7 @@ def ensure(world: World, workspace_id: str, name: str) -> dict[str, Any]:
     """The experiment of this name (any case), made when absent."""
     with world.lock:
         known: dict[tuple[str, str], dict[str, Any]] = world.notes.setdefault("experiments", {})
-        key = (workspace_id.lower(), name.lower())
+        key = (scope.generation(world, workspace_id), name.lower())
         if key not in known:
             known[key] = {
                 "experimentId": str(uuid.uuid4()),
@@ -52,8 +52,8 @@ def all_of(world: World, workspace_id: str) -> list[dict[str, Any]]:
     for run in world.runs.of(workspace_id):
         ensure(world, workspace_id, run.experiment)
     with world.lock:
-        known = world.notes.setdefault("experiments", {})
-        return [found for (owner, _), found in known.items() if owner == workspace_id.lower()]
+        known, here = world.notes.setdefault("experiments", {}), scope.generation(world, workspace_id)
+        return [found for (owner, _), found in known.items() if owner == here]
 
 
 def _shown(world: World, workspace_id: str, experiment: dict[str, Any]) -> dict[str, Any]:
@@ -92,9 +92,9 @@ def list_all(world: World, request: web.Request) -> web.Response:
 def query(world: World, request: web.Request) -> web.Response:
     """The same with the paging in the body; `viewType` All shows archived ones too."""
     owner, asked = scope.workspace_id(world, request), scope.body(request)
-    view = str(scope.field(asked, "viewType") or "ActiveOnly").lower()
+    view = (scope.text(request, asked, "viewType") or "ActiveOnly").lower()
     found = [one for one in all_of(world, owner) if view == "all" or bool(one["archivedTime"]) is (view == "archivedonly")]
-    top, token = scope.count_of(request, scope.field(asked, "top")), scope.field(asked, "continuationToken")
+    top, token = scope.count_of(request, scope.field(asked, "top")), scope.text(request, asked, "continuationToken")
     shown = [_shown(world, owner, one) for one in found]
     return web.answer(scope.page(request, shown, top=top, token=token, token_name="continuationToken"))  # noqa: S106 - a name
 
@@ -120,13 +120,14 @@ def modify(world: World, request: web.Request) -> web.Response:
     """`{"archive","description","tags"}`: tags are merged."""
     owner, found = _named(world, request)
     changes = scope.body(request)
+    description, tags = scope.text(request, changes, "description"), scope.texts(request, changes, "tags")
     with world.lock:
         if (archive := scope.field(changes, "archive")) is not None:
             archived: datetime | None = world.now() if archive else None
             found["archivedTime"] = archived
-        if (description := scope.field(changes, "description")) is not None:
+        if description is not None:
             found["description"] = description
-        found["tags"] = {**found["tags"], **(scope.field(changes, "tags") or {})}
+        found["tags"] = {**found["tags"], **tags}
     return web.answer(_shown(world, owner, found))
 
 
@@ -134,7 +135,7 @@ def modify(world: World, request: web.Request) -> web.Response:
 def delete_tags(world: World, request: web.Request) -> web.Response:
     """The body lists the names of the tags to remove (`{"tags":[…]}`)."""
     owner, found = _named(world, request)
-    gone = set(scope.field(scope.body(request), "tags") or ())
+    gone = scope.names(request, "tags")
     with world.lock:
         found["tags"] = {name: value for name, value in found["tags"].items() if name not in gone}
     return web.answer(_shown(world, owner, found))

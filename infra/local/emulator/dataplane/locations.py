@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from infra.local.emulator import clouds
+from infra.local.emulator.dataplane import scope
 from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _asset(world: World, workspace_id: str, text: str, parts: list[str]) -> Loca
 
 
 def _v1_asset(world: World, workspace_id: str, asset_id: str) -> Location:
-    asset = (world.notes.get("v1_assets") or {}).get((workspace_id.lower(), asset_id.lower()))
+    asset = (world.notes.get("v1_assets") or {}).get((scope.generation(world, workspace_id), asset_id.lower()))
     if not asset or not asset.get("artifacts"):
         raise FetchError(f"The asset {asset_id} was not found.")
     first = asset["artifacts"][0]

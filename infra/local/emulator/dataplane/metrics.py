@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.dataplane import odata, scope
+from infra.local.emulator.dataplane import odata, run_fields, scope
 from infra.local.emulator.dataplane import runs as run_routes
 from infra.local.emulator.runs import Metric
 
@@ -21,7 +22,9 @@ SCALAR = "azureml.v1.scalar"
 
 
 def log(world: World, run: Run, name: str, value: float | str, *, step: int | None = None, at: datetime | None = None) -> None:
-    """Add a value to a run; without a step it is the next one of that name."""
+    """Add a value to a run; without a step it is the next one of that name. What JSON has no number for becomes text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        value = "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     steps = [metric.step for metric in run.metrics if metric.name == name]
     metric = Metric(name=name, value=value, step=len(steps) if step is None else step, at=at or world.now())
     world.runs.update(run.workspace_id, run.run_id, metrics=[*run.metrics, metric])
@@ -80,7 +83,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
     found = [_v2(run, name, with_values=last) for name in _names(run)]
     for metric in found:
         metric["value"] = metric["value"][-1:]
-    token = scope.field(scope.body(request), "continuationToken")
+    token = scope.text(request, scope.body(request), "continuationToken")
     return web.answer(scope.page(request, found, top=scope.PAGE_SIZE, token=token, token_name="continuationToken"))  # noqa: S106
 
 
@@ -93,7 +96,7 @@ def full(world: World, request: web.Request) -> web.Response:
         web.Refused: 404 for a name that the run did not log.
     """
     run, asked = scope.run(world, request), scope.body(request)
-    name = str(scope.field(asked, "metricName") or "")
+    name = scope.text(request, asked, "metricName") or ""
     if name not in _names(run):
         raise scope.not_found(request, f"The run {run.run_id} has no metric {name!r}.", "MetricNotFound")
     shown = _v2(run, name, with_values=True)
@@ -113,11 +116,11 @@ def full(world: World, request: web.Request) -> web.Response:
 def log_v2(world: World, request: web.Request) -> web.Response:
     """What a run sends: `{"values":[{"name","columns","value":[{"data":{column: value},"step","createdUtc"}]}]}`."""
     run = scope.run(world, request)
-    for metric in scope.field(scope.body(request), "values") or ():
-        for value in scope.field(metric, "value") or ():
-            for column, logged in (scope.field(value, "data") or {}).items():
+    for metric in scope.objects(request, scope.body(request), "values"):
+        for value in scope.objects(request, metric, "value"):
+            for column, logged in scope.mapping(request, value, "data").items():
                 _check_value(request, logged)
-                log(world, run, str(column), logged, step=scope.field(value, "step"), at=time_of(scope.field(value, "createdUtc")))
+                log(world, run, str(column), logged, step=_step(request, value), at=time_of(scope.field(value, "createdUtc")))
     return web.empty(200)
 
 
@@ -127,16 +130,22 @@ def log_v2(world: World, request: web.Request) -> web.Response:
 def log_v1(world: World, request: web.Request) -> web.Response:
     """What a v1 run sends: `{"name","metricType","cells":[{"name": value}]}`, or several under `values`."""
     run, asked = scope.run(world, request), scope.body(request)
-    for metric in scope.field(asked, "values") or [asked]:
-        name = str(scope.field(metric, "name") or "")
-        cells = scope.field(metric, "cells")
-        if not name or not isinstance(cells, list):
+    for metric in scope.objects(request, asked, "values") or [asked]:
+        name, cells = scope.text(request, metric, "name"), scope.objects(request, metric, "cells")
+        if not name or not cells:
             raise scope.bad(request, "A metric has a name and a list of cells.")
         for cell in cells:
             for column, value in cell.items():
                 _check_value(request, value)
                 log(world, run, name if len(cell) == 1 else str(column), value, at=time_of(scope.field(metric, "createdUtc")))
     return web.empty(200)
+
+
+def _step(request: web.Request, value: dict[str, Any]) -> int | None:
+    step = scope.field(value, "step")
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int)):
+        raise scope.bad(request, "The step of a value is a whole number.")
+    return step
 
 
 def _check_value(request: web.Request, value: object) -> None:
@@ -169,9 +178,9 @@ def query_v1(world: World, request: web.Request) -> web.Response:
     owner, asked = scope.workspace_id(world, request), scope.body(request)
     runs = world.runs.of(owner, experiment=request.params["experiment"])
     try:
-        holds = odata.parse(scope.field(asked, "filter"), run_routes.known)
+        holds = odata.parse(scope.text(request, asked, "filter"), run_fields.known)
     except odata.FilterError as error:
         raise scope.bad(request, str(error), "InvalidFilter") from None
-    found = [_v1(run, name) for run in runs if holds(run_routes.lookup(run)) for name in _names(run)]
-    top, token = scope.count_of(request, scope.field(asked, "top")), scope.field(asked, "continuationToken")
+    found = [_v1(run, name) for run in runs if holds(run_fields.lookup(run)) for name in _names(run)]
+    top, token = scope.count_of(request, scope.field(asked, "top")), scope.text(request, asked, "continuationToken")
     return web.answer(scope.page(request, found, top=top, token=token, token_name="continuationToken"))  # noqa: S106 - a name

@@ -73,8 +73,12 @@ def _log_metric(world: World, run: Run, given: dict[str, Any]) -> None:
         number = float(value)  # MLflow sends NaN and infinities as text
     except ValueError:
         raise _refused(400, "INVALID_PARAMETER_VALUE", f"{value!r} is no number.") from None
-    at = datetime.fromtimestamp(int(given["timestamp"]) / 1000, UTC) if given.get("timestamp") else None
-    metrics.log(world, run, str(given["key"]), number, step=int(given.get("step") or 0), at=at)
+    try:
+        at = datetime.fromtimestamp(int(given["timestamp"]) / 1000, UTC) if given.get("timestamp") else None
+        step = int(given.get("step") or 0)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise _refused(400, "INVALID_PARAMETER_VALUE", "The timestamp and the step are whole numbers.") from None
+    metrics.log(world, run, str(given["key"]), number, step=step, at=at)
 
 
 def _log_parameter(world: World, run: Run, given: dict[str, Any]) -> None:
@@ -101,11 +105,11 @@ def write(world: World, request: web.Request) -> web.Response:
             world.runs.update(run.workspace_id, run.run_id, display_name=str(asked["run_name"]))
         return web.answer({"run_info": _shown(world, run)["info"]})
     batch = asked if verb == "log-batch" else {}
-    for metric in [asked] if verb == "log-metric" else batch.get("metrics") or ():
+    for metric in [asked] if verb == "log-metric" else scope.objects(request, batch, "metrics"):
         _log_metric(world, run, metric)
-    for parameter in [asked] if verb == "log-parameter" else batch.get("params") or ():
+    for parameter in [asked] if verb == "log-parameter" else scope.objects(request, batch, "params"):
         _log_parameter(world, run, parameter)
-    for tag in [asked] if verb == "set-tag" else batch.get("tags") or ():
+    for tag in [asked] if verb == "set-tag" else scope.objects(request, batch, "tags"):
         _set_tag(world, run, tag)
     return web.answer({})
 

@@ -101,7 +101,7 @@ def _listed(world: World, request: web.Request, asked: Callable[[str], Any]) -> 
     field, descending = _ORDERS.get(str(asked("orderBy") or "CreatedAtDesc").lower(), ("createdTime", True))
     models.sort(key=lambda model: str(model[field]), reverse=descending)
     top = min(scope.count_of(request, asked("count")), world.limits.page_size)
-    found = scope.page(request, models, top=top, token=asked("$skipToken"), token_name="$skipToken")  # noqa: S106 - a name
+    found = scope.page(request, models, top=top, token=str(asked("$skipToken") or ""), token_name="$skipToken")  # noqa: S106 - a name
     found.pop("continuationToken", None)
     return web.answer(found)
 
@@ -150,7 +150,7 @@ def register(world: World, request: web.Request) -> web.Response:
         web.Refused: 400.
     """
     workspace, asked = scope.workspace(world, request), scope.body(request)
-    name, url = str(scope.field(asked, "name") or ""), str(scope.field(asked, "url") or "")
+    name, url = scope.text(request, asked, "name") or "", scope.text(request, asked, "url") or ""
     if not url or not scope.field(asked, "mimeType"):
         raise scope.bad(request, "A model has a name, a url and a mimeType.", "InvalidModel")
     if not _NAME.fullmatch(name):
@@ -164,12 +164,12 @@ def register(world: World, request: web.Request) -> web.Response:
         container = world.resources.get(f"{workspace.id}/models/{name}")
         version = str(container.properties.get("nextVersion") or 1) if container else "1"
         by = request.principal.app_id if request.principal else ""
-        made = assets.register(_KIND, world, workspace, name, version, _properties(asked, url), by=by)
+        made = assets.register(_KIND, world, workspace, name, version, _properties(request, asked, url), by=by)
     return web.answer(shown(made))
 
 
-def _properties(asked: dict[str, Any], url: str) -> dict[str, Any]:
-    own = {str(key): str(value) for key, value in (scope.field(asked, "properties") or {}).items()}
+def _properties(request: web.Request, asked: dict[str, Any], url: str) -> dict[str, Any]:
+    own = scope.texts(request, asked, "properties")
     for name in ("framework", "frameworkVersion", "mimeType", "runId", "experimentName"):
         if (value := scope.field(asked, name)) is not None:
             own[f"v1.{name}"] = str(value)
@@ -177,8 +177,8 @@ def _properties(asked: dict[str, Any], url: str) -> dict[str, Any]:
     return {
         "modelUri": url,
         "modelType": "custom_model",
-        "description": scope.field(asked, "description"),
-        "tags": dict(scope.field(asked, "kvTags") or {}),
+        "description": scope.text(request, asked, "description"),
+        "tags": scope.texts(request, asked, "kvTags"),
         "properties": own,
     }
 
@@ -187,17 +187,27 @@ def _properties(asked: dict[str, Any], url: str) -> dict[str, Any]:
 def modify(world: World, request: web.Request) -> web.Response:
     """JSON Patch (RFC 6902) on `/description`, `/kvTags/x` (or `/tags/x`) and `/properties/x`."""
     found = _existing(world, request)
-    try:
-        steps = json.loads(request.body.decode("utf-8-sig") or "[]")
-    except ValueError as error:
-        raise scope.bad(request, f"The request body is not valid JSON: {error}", "InvalidJson") from None
-    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        raise scope.bad(request, "The body is a list of patch operations.", "InvalidPatch")
+    steps = patch_steps(request)
     with world.lock:
         for step in steps:
             _apply(request, found, step)
         found.touched(world.now(), request.principal.app_id if request.principal else "")
     return web.answer(shown(found))
+
+
+def patch_steps(request: web.Request) -> list[dict[str, Any]]:
+    """The operations of a JSON Patch.
+
+    Raises:
+        web.Refused: 400, when the body is none.
+    """
+    try:
+        steps = json.loads(request.body.decode("utf-8-sig") or "[]")
+    except (ValueError, RecursionError) as error:
+        raise scope.bad(request, f"The request body is not valid JSON: {error}", "InvalidJson") from None
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        raise scope.bad(request, "The body is a list of patch operations.", "InvalidPatch")
+    return steps
 
 
 def _apply(request: web.Request, found: Resource, step: dict[str, Any]) -> None:
@@ -212,7 +222,7 @@ def _apply(request: web.Request, found: Resource, step: dict[str, Any]) -> None:
         raise scope.bad(request, f"The path {step.get('path')!r} of a model cannot be changed.", "InvalidPatch")
     values = dict(found.properties.get(where) or {})
     if len(path) == 1:
-        values = {} if operation == "remove" else dict(step.get("value") or {})
+        values = {} if operation == "remove" else scope.texts(request, step, "value")
     elif operation == "remove":
         values.pop(path[1].replace("~1", "/").replace("~0", "~"), None)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import (
     artifacts,
@@ -18,9 +20,24 @@ from infra.local.emulator.dataplane import (
     services,
     v1_assets,
 )
+from infra.local.emulator.world import FetchError
+
+if TYPE_CHECKING:
+    from infra.local.emulator.world import World
+
+
+class _DataPlane(web.Routes):
+    """Routes whose handlers may find that a workspace's storage is gone or refuses: 409, in the service's own shape."""
+
+    def handle(self, world: World, request: web.Request) -> web.Response:
+        try:
+            return super().handle(world, request)
+        except FetchError as error:
+            return scope.refused(request, 409, str(error), "Conflict", "StorageError").response
+
 
 # Longer paths first within a family: `runs/{run}/artifacts` before `runs/{run}` needs no order, as `{run}` is one segment.
-routes = web.Routes(scope.HOSTS, guard=scope.guard, not_found=scope.no_route)
+routes = _DataPlane(scope.HOSTS, guard=scope.guard, not_found=scope.no_route)
 for _family in (
     discovery, execution, experiments, artifacts, metrics, runs, models, v1_assets, services, datastores, hyperdrive, mlflow,
 ):  # fmt: skip

@@ -24,6 +24,7 @@ WORKSPACE = (
     "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
 )
 PAGE_SIZE = 100
+_MAX_DIGITS = 9
 _COMPONENTS = {
     "execution": "execution",
     "history": "run-history",
@@ -123,6 +124,13 @@ def workspace_id(world: World, request: web.Request) -> str:
     return "/" + workspace(world, request).id.strip("/").lower()
 
 
+def generation(world: World, workspace_id: str) -> str:
+    """What `world.notes` are kept by: the workspace's own guid, so that a new one of the same name begins empty."""
+    with world.lock:
+        found = world.resources.get(workspace_id)
+        return str((found.properties if found else {}).get("workspaceId") or workspace_id).lower()
+
+
 def run(world: World, request: web.Request) -> Run:
     """The run in the path (and of the experiment in the path, if there is one).
 
@@ -147,7 +155,7 @@ def body(request: web.Request) -> dict[str, Any]:
         return {}
     try:
         found = request.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise bad(request, f"The request body is not valid JSON: {error}", "InvalidJson") from None
     if not isinstance(found, dict):
         raise bad(request, "The request body is not a JSON object.", "InvalidJson")
@@ -159,18 +167,77 @@ def field(values: Mapping[str, Any], name: str) -> Any:
     return next((value for key, value in values.items() if key.lower() == name.lower()), None)
 
 
+def text(request: web.Request, values: Mapping[str, Any], name: str) -> str | None:
+    """A text field (a number is taken as text); None when absent.
+
+    Raises:
+        web.Refused: 400, when it is something else.
+    """
+    value = field(values, name)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise bad(request, f"The field {name} is not a string.")
+    return str(value)
+
+
+def mapping(request: web.Request, values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object field, empty when absent.
+
+    Raises:
+        web.Refused: 400, when it is something else.
+    """
+    value = field(values, name)
+    if value is not None and not isinstance(value, dict):
+        raise bad(request, f"The field {name} is not an object.")
+    return value or {}
+
+
+def texts(request: web.Request, values: Mapping[str, Any], name: str) -> dict[str, str]:
+    """An object field with its values as text, as tags and properties are kept."""
+    return {str(key): str(value) for key, value in mapping(request, values, name).items()}
+
+
+def objects(request: web.Request, values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A field that is a list of objects, empty when absent.
+
+    Raises:
+        web.Refused: 400, when it is something else.
+    """
+    value = field(values, name)
+    if value is not None and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+        raise bad(request, f"The field {name} is not a list of objects.")
+    return value or []
+
+
+def names(request: web.Request, name: str) -> set[str]:
+    """The names that a body lists: a JSON list itself, or one under `name`.
+
+    Raises:
+        web.Refused: 400.
+    """
+    try:
+        found = request.json()
+    except (ValueError, RecursionError):
+        raise bad(request, "The request body is not valid JSON.", "InvalidJson") from None
+    listed = field(found, name) if isinstance(found, dict) else found
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise bad(request, "The request body is not a list of names.")
+    return set(listed)
+
+
 def count_of(request: web.Request, value: object) -> int:
     """A page size; PAGE_SIZE when absent.
 
     Raises:
         web.Refused: 400, unless it is a positive number.
     """
-    if value in {None, ""}:
+    if value is None or value == "":
         return PAGE_SIZE
-    text = str(value)
-    if not text.isdecimal() or int(text) < 1:
-        raise bad(request, f"The page size {text!r} is not a positive number.")
-    return int(text)
+    written = str(value)
+    if not written.isascii() or not written.isdecimal() or len(written) > _MAX_DIGITS or int(written) < 1:
+        raise bad(request, f"The page size {written!r} is not a positive number.")
+    return int(written)
 
 
 def page(request: web.Request, items: Sequence[Any], *, top: int, token: str | None, token_name: str) -> dict[str, Any]:
@@ -180,7 +247,7 @@ def page(request: web.Request, items: Sequence[Any], *, top: int, token: str | N
         web.Refused: 400, for a token that is none.
     """
     try:
-        start = int(base64.b64decode(token, validate=True)) if token else 0
+        start = max(0, int(base64.b64decode(token, validate=True))) if token else 0
     except (binascii.Error, ValueError):
         raise bad(request, "The continuation token is invalid.", "InvalidContinuationToken") from None
     found: dict[str, Any] = {"value": list(items[start : start + top])}

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 
-def model_ids(asked: dict[str, Any]) -> list[str]:
-    """The `name:version` ids that a service asks for."""
-    image = scope.field(asked, "environmentImageRequest") or {}
-    return [str(one) for one in scope.field(image, "modelIds") or ()]
+def model_ids(request: web.Request, asked: dict[str, Any]) -> list[str]:
+    """The `name:version` ids that a service asks for.
+
+    Raises:
+        web.Refused: 400, when they are no list.
+    """
+    listed = scope.field(scope.mapping(request, asked, "environmentImageRequest"), "modelIds")
+    if listed is not None and not isinstance(listed, list):
+        raise scope.bad(request, "modelIds is a list.", "InvalidService")
+    return [str(one) for one in listed or ()]
 
 
 def order(world: World, request: web.Request, workspace_id: str, service_id: str, asked: dict[str, Any]) -> DeploymentRequest:
@@ -30,22 +36,22 @@ def order(world: World, request: web.Request, workspace_id: str, service_id: str
     Raises:
         web.Refused: 400, for a model that is not registered, no driver program, or an environment that cannot be.
     """
-    image = scope.field(asked, "environmentImageRequest")
-    if not isinstance(image, dict):
+    image = scope.mapping(request, asked, "environmentImageRequest")
+    if not image:
         raise scope.bad(request, "A service has an environmentImageRequest.", "InvalidService")
-    assets = [asset for asset in scope.field(image, "assets") or () if isinstance(asset, dict)]
-    driver = str(scope.field(image, "driverProgram") or "")
+    assets = scope.objects(request, image, "assets")
+    driver = scope.text(request, image, "driverProgram") or ""
     urls = {str(scope.field(asset, "id")): str(scope.field(asset, "url") or "") for asset in assets}
     script = PurePosixPath(urls[driver]).name if driver in urls else driver
     if not script or not assets:
         raise scope.bad(request, "The environmentImageRequest has no driverProgram among its assets.", "InvalidService")
-    wanted = {one: _model_uri(world, request, workspace_id, one) for one in model_ids(asked)}
-    environment = scope.field(image, "environment") or {}
+    wanted = {one: _model_uri(world, request, workspace_id, one) for one in model_ids(request, asked)}
+    environment = scope.mapping(request, image, "environment")
     try:
         environments.lines(environment)
     except environments.BadEnvironmentError as error:
         raise scope.bad(request, str(error), "InvalidEnvironment") from None
-    variables = scope.field(environment, "environmentVariables") or {}
+    variables = scope.texts(request, environment, "environmentVariables")
     one_model = next(iter(wanted)) if len(wanted) == 1 else None
 
     def fill_code(folder: Path) -> None:
@@ -65,7 +71,7 @@ def order(world: World, request: web.Request, workspace_id: str, service_id: str
         model=fill_models if wanted else None,
         model_folder=one_model.replace(":", "/") if one_model else "",
         environment=environment,
-        environment_variables={str(name): str(value) for name, value in variables.items()},
+        environment_variables=variables,
     )
 
 

@@ -48,7 +48,7 @@ def _existing(world: World, request: web.Request) -> Resource:
 def create(world: World, request: web.Request) -> web.Response:
     """202 with Operation-Location; 400 for what cannot be deployed, 409 for a name that is taken."""
     workspace, asked = scope.workspace(world, request), scope.body(request)
-    name, compute = str(scope.field(asked, "name") or ""), str(scope.field(asked, "computeType") or "").upper()
+    name, compute = scope.text(request, asked, "name") or "", str(scope.field(asked, "computeType") or "").upper()
     if not _NAME.fullmatch(name):
         raise scope.bad(request, f"The service name {name!r} is invalid: 3 to 32 of a-z, 0-9 and -.", "InvalidServiceName")
     if compute not in _TYPES:
@@ -61,7 +61,7 @@ def create(world: World, request: web.Request) -> web.Response:
         if world.resources.get(arm_id) is not None:
             raise scope.refused(request, 409, f"Service {name} already exists.", "ServiceAlreadyExists")
         service = world.resources.put(_made(world, request, arm_id, asked, compute))
-        service.hidden["modelIds"] = service_code.model_ids(asked)
+        service.hidden["modelIds"] = service_code.model_ids(request, asked)
         world.serving[arm_id.lower()] = world.serving_backend.deploy(order)
         operation = _begin(world, service)
     service.body["service"]["operationId"] = operation.id
@@ -74,7 +74,7 @@ def _path(request: web.Request) -> str:
 
 def _made(world: World, request: web.Request, arm_id: str, asked: dict[str, Any], compute: str) -> Resource:
     name = arm_id.rpartition("/")[2]
-    given = scope.field(asked, "keys") or {}
+    given = scope.mapping(request, asked, "keys")
     keys = {key: str(scope.field(given, key) or secrets.token_urlsafe(24)) for key in access.KEY_NAMES}
     enabled = scope.field(asked, "authEnabled")
     host = f"{name}-{secrets.token_hex(4)}.{scope.region_of(request)}.{web_services.SUFFIX}"
@@ -82,8 +82,8 @@ def _made(world: World, request: web.Request, arm_id: str, asked: dict[str, Any]
         "id": name,
         "name": name,
         "description": scope.field(asked, "description"),
-        "kvTags": scope.field(asked, "kvTags") or {},
-        "properties": scope.field(asked, "properties") or {},
+        "kvTags": scope.texts(request, asked, "kvTags"),
+        "properties": scope.texts(request, asked, "properties"),
         "operationId": None,
         "state": "Transitioning",
         "createdTime": scope.time_text(world.now()),
@@ -95,7 +95,7 @@ def _made(world: World, request: web.Request, arm_id: str, asked: dict[str, Any]
         "scoringUri": f"https://{host}/score",
         "swaggerUri": f"https://{host}/swagger.json",
         "location": scope.region_of(request),
-        "modelIds": service_code.model_ids(asked),
+        "modelIds": service_code.model_ids(request, asked),
     }
     return Resource(id=arm_id, body={"properties": {}, "service": body}, secrets=keys, hidden={"host": host})
 
@@ -175,7 +175,7 @@ def modify(world: World, request: web.Request) -> web.Response:
     """JSON Patch on `/description` and `/kvTags/x`: 200; anything else of a service takes a new one."""
     found = _existing(world, request)
     service = found.body["service"]
-    for step in request.json() if request.body.strip().startswith(b"[") else ():
+    for step in models.patch_steps(request):
         path = PurePosixPath(str(step.get("path") or ""))
         if str(path) == "/description":
             service["description"] = step.get("value")

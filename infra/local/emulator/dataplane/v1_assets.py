@@ -20,22 +20,26 @@ def _known(world: World) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
+def _here(world: World, request: web.Request) -> str:
+    return scope.generation(world, scope.workspace_id(world, request))
+
+
 @routes.route("POST", _ASSETS)
 def create(world: World, request: web.Request) -> web.Response:
     """`{"name","artifacts":[{"prefix"|"id"}]}`."""
-    owner, asked = scope.workspace_id(world, request), scope.body(request)
-    name, artifacts = scope.field(asked, "name"), scope.field(asked, "artifacts")
-    if not name or not isinstance(artifacts, list) or not artifacts:
+    owner, asked = _here(world, request), scope.body(request)
+    name, artifacts = scope.text(request, asked, "name"), scope.objects(request, asked, "artifacts")
+    if not name or not artifacts:
         raise scope.bad(request, "An asset has a name and a list of artifacts.", "InvalidAsset")
     asset = {
         "id": uuid.uuid4().hex,
         "name": str(name),
         "description": scope.field(asked, "description"),
         "artifacts": artifacts,
-        "kvTags": scope.field(asked, "kvTags") or {},
-        "properties": scope.field(asked, "properties") or {},
+        "kvTags": scope.texts(request, asked, "kvTags"),
+        "properties": scope.texts(request, asked, "properties"),
         "runid": scope.field(asked, "runid"),
-        "meta": scope.field(asked, "meta") or {},
+        "meta": scope.texts(request, asked, "meta"),
         "createdTime": scope.time_text(world.now()),
     }
     with world.lock:
@@ -46,7 +50,7 @@ def create(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", _ASSETS)
 def list_all(world: World, request: web.Request) -> web.Response:
     """All, or those of a `name` or `runId`."""
-    owner = scope.workspace_id(world, request)
+    owner = _here(world, request)
     with world.lock:
         found = [asset for (place, _), asset in _known(world).items() if place == owner]
     for field, query in (("name", "name"), ("runid", "runid")):
@@ -59,7 +63,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", f"{_ASSETS}/{{id}}")
 def get(world: World, request: web.Request) -> web.Response:
     """One asset."""
-    found = _known(world).get((scope.workspace_id(world, request), request.params["id"].lower()))
+    found = _known(world).get((_here(world, request), request.params["id"].lower()))
     if found is None:
         raise scope.refused(request, 404, f"Asset with id {request.params['id']} was not found.", "AssetNotFound")
     return web.answer(found)
@@ -69,5 +73,5 @@ def get(world: World, request: web.Request) -> web.Response:
 def delete(world: World, request: web.Request) -> web.Response:
     """200; 204 when there is none."""
     with world.lock:
-        gone = _known(world).pop((scope.workspace_id(world, request), request.params["id"].lower()), None)
+        gone = _known(world).pop((_here(world, request), request.params["id"].lower()), None)
     return web.empty(200 if gone else 204)

@@ -1,0 +1,131 @@
+"""Whatever is sent to the data plane and the scoring hosts, the answer is one that Azure could give: never a 500."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from infra.local.emulator import scene, web
+from infra.local.emulator.dataplane.routes import routes
+from infra.local.emulator.resources import Resource
+from infra.local.emulator.runs import Metric, Run
+from infra.local.emulator.serving import scoring, web_services
+
+HOST = f"{scene.LOCATION}.api.azureml.ms"
+NASTY = (None, True, -1, 1e400, "", "x", "'", "\0", "../../x", [], [1], [None], [[]], {}, {"a": None}, {"": []}, {"value": 1})
+FIELDS = (
+    "name", "url", "mimeType", "kvTags", "tags", "properties", "filter", "orderBy", "top", "continuationToken", "runId", "values",
+    "value", "data", "cells", "key", "step", "timestamp", "metrics", "params", "run_id", "computeType", "environmentImageRequest",
+    "assets", "modelIds", "keys", "artifacts", "archive", "description", "displayName", "metricName", "startTime",
+    "maxDataPoints", "count", "viewType", "experiment_name", "origin", "container", "path", "op", "createdUtc", "keyType",
+)  # fmt: skip
+
+
+@pytest.fixture
+def everything(world, workspace_id):
+    """A workspace in which every path leads somewhere: its path."""
+    run = Run(run_id="r", workspace_id=workspace_id, experiment="e", created_at=world.now() - timedelta(days=1), target="c")
+    run.metrics = [Metric(name="x", value=1.0, step=0, at=world.now())]
+    world.runs.create(run)
+    body = {"properties": {"computeType": "AmlCompute", "provisioningState": "Succeeded", "properties": {}}}
+    world.resources.put(Resource(id=f"{workspace_id}/computes/c", body=body))
+    for path in ("models/m", "models/m/versions/1"):
+        properties = {"modelUri": "aml://artifact/a/b/c", "nextVersion": "2"}
+        world.resources.put(Resource(id=f"{workspace_id}/{path}", body={"properties": properties}))
+    service = {"id": "s", "name": "s", "computeType": "ACI", "kvTags": {}, "modelIds": [], "state": "Healthy", "authEnabled": True}
+    keys = {"primaryKey": "k", "secondaryKey": "l"}
+    hidden = {"host": f"s-1.{scene.LOCATION}.azurecontainer.io", "modelIds": []}
+    world.resources.put(Resource(id=f"{workspace_id}/services/s", body={"service": service}, secrets=keys, hidden=hidden))
+    return workspace_id
+
+
+def paths(workspace_id):
+    """Each method and path of the data plane, filled in."""
+    values = {
+        "experiment": "e",
+        "run": "r",
+        "compute": "c",
+        "origin": "o",
+        "container": "dcid.r",
+        "version": "v1.0",
+        "verb": "log-batch",
+    }
+    _, _, subscription, _, group, *_, workspace = workspace_id.split("/")
+    values |= {"subscription": subscription, "group": group, "workspace": workspace, "name": "workspaceblobstore"}
+    for route in routes._routes:
+        for one in ("m:1", "s") if "{id}" in route.template else ("",):
+            yield route.method, route.template.replace("{path*}", "a/b").format(**values, id=one)
+
+
+def send(world, method, path, body, token):
+    """One request straight to the service."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return routes.handle(world, web.request_from(method, HOST, path, headers, body))
+
+
+@pytest.fixture
+def token(world):
+    """A good token."""
+    return world.tokens.mint(audience="https://ml.azure.com", tenant_id="t", app_id="a", object_id="o")[0]
+
+
+def test_no_body_makes_the_data_plane_stumble(world, everything, token):
+    """Every route, with every odd value in every field, and bodies that are no JSON at all."""
+    bodies = [json.dumps(value).encode() for value in NASTY]
+    bodies += [json.dumps(dict.fromkeys(FIELDS, value)).encode() for value in NASTY]
+    bodies += [json.dumps([dict.fromkeys(FIELDS, value)]).encode() for value in NASTY]
+    for value in NASTY:
+        inner = dict.fromkeys(FIELDS, value)
+        odd = {"run_id": "r", "runId": "r", "name": "m", "url": "x://", "metricName": "x"}
+        listed = {"values": [inner], "metrics": [inner], "params": [inner], "tags": [inner], "assets": [inner], "value": [inner]}
+        bodies.append(json.dumps({**inner, **odd}).encode())
+        bodies.append(json.dumps({**odd, **listed, "environmentImageRequest": inner, "computeType": "ACI"}).encode())
+        bodies.append(
+            json.dumps({**odd, "values": [{"name": "x", "value": [inner], "cells": [inner]}], "artifacts": [inner]}).encode()
+        )
+    bodies += [b"", b"{", b"\xff\xfe", b"[" * 5000, b'{"a":NaN}']
+    seen = set()
+    for method, path in paths(everything):
+        for body in bodies if method != "GET" else [b""]:
+            answer = send(world, method, path, body, token)
+            seen.add(answer.status)
+            assert answer.status < 500 or answer.status == 503, (method, path, body[:200], answer.body)
+    assert {200, 400, 404} <= seen
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "0", "99999999999999999999", "%00", "'", "..%2f..%2fx", "%ff"])
+def test_no_query_makes_the_data_plane_stumble(world, everything, token, value):
+    """Every GET with odd values in every query parameter."""
+    names = ("$top", "$filter", "$orderby", "$sortorder", "$continuationtoken", "continuationtoken", "$skiptoken", "count", "path",
+        "name", "tags", "orderby", "datastorenames", "includesecret", "run_id", "metric_key", "modelid", "modelname")  # fmt: skip
+    for method, path in paths(everything):
+        for name in names if method == "GET" else ():
+            answer = send(world, method, f"{path}?{name}={value}", b"", token)
+            assert answer.status < 500, (path, name, value, answer.body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"--b", b"--b\r\n\r\n", b'--b\r\nContent-Disposition: form-data; name="runDefinitionFile"\r\n\r\n[[\r\n--b--']
+)
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data", "multipart/form-data; boundary=b", 'multipart/form-data; boundary="', "text/plain"]
+)
+def test_no_form_makes_startrun_stumble(world, everything, token, body, content_type):
+    """Broken multipart bodies are 4xx."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
+    path = f"/execution/v1.0{everything}/experiments/e/startrun"
+    assert 400 <= routes.handle(world, web.request_from("POST", HOST, path, headers, body)).status < 500
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic x", "Bearer \u00e9", "Bearer a.b.c", "k"])
+@pytest.mark.parametrize("path", ["/score", "/", "/..%2f", "/score?x=%00", "//score"])
+def test_no_caller_makes_the_scoring_hosts_stumble(world, everything, authorization, path):
+    """Odd credentials are 401, odd paths change nothing about it."""
+    endpoint = {"location": scene.LOCATION, "properties": {"authMode": "Key", "traffic": {"gone": 100}}}
+    world.resources.put(Resource(id=f"{everything}/onlineEndpoints/ep", body=endpoint, secrets={"primaryKey": "k"}))
+    for service, host in (
+        (scoring.routes, f"ep.{scene.LOCATION}.inference.ml.azure.com"),
+        (web_services.routes, f"s-1.{scene.LOCATION}.azurecontainer.io"),
+    ):
+        answer = service.handle(world, web.request_from("POST", host, path, {"Authorization": authorization}, b"x"))
+        assert answer.status in {401, 404}, answer.body
