@@ -1,7 +1,7 @@
 """The wire: one HTTP request to Azure, one definite answer, or a TransientError.
 
 `Client.send` is the only place that puts a bearer token into a request, and it does so only for hosts that the cloud
-allows. `requests` exceptions never leave this module. Not here: what an answer means (long_running, operations.flows).
+allows. `requests` exceptions never get past rest.transport. Not here: what an answer means (long_running, operations.flows).
 """
 
 from __future__ import annotations
@@ -187,8 +187,6 @@ class Client:
         return response
 
     def _transmit(self, request: _Request, headers: dict[str, str]) -> Response:
-        import requests
-
         from shared.rest import transport
 
         host = urlsplit(request.url).hostname
@@ -205,13 +203,10 @@ class Client:
                     timeout_s=(CONNECT_TIMEOUT_S, request.timeout_s),
                 )
                 return _response(request.url, answer)
-            except requests.RequestException as failure:
-                if attempt < attempts and transport.broke(failure):
-                    continue
-                message = f"{host} could not be reached ({type(failure).__name__})."
-                arrived = transport.left(failure)
-                # from None: the cause quotes the whole URL, which may be signed
-                raise errors.UnreachableError(message, delay_s=UNREACHABLE_DELAY_S, maybe_arrived=arrived) from None
+            except transport.NoAnswerError as silence:
+                if attempt == attempts or silence.timed_out or not silence.left:
+                    message = f"{host} could not be reached ({silence})."
+                    raise errors.UnreachableError(message, delay_s=UNREACHABLE_DELAY_S, maybe_arrived=silence.left) from None
             except ValueError as unfit:
                 message = f"The request to {host} cannot be sent: {type(unfit).__name__}."
                 raise errors.BadRequestError("RequestNotSendable", message) from None

@@ -35,7 +35,7 @@ _STACK_FRAME = re.compile(
 )
 _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TENANT_ID = re.compile(
-    rf"((?:tenant|directory)\w*(?:\s+id)?\s{{0,3}}['\":=(]*\s{{0,3}}['\"]?"
+    rf"((?:tenant|directory)\w{{0,10}}[^\w\n]{{1,6}}(?:id[^\w\n]{{1,6}})?"
     rf"|(?:sts\.windows\.net|sts\.chinacloudapi\.cn|login\.microsoftonline\.(?:com|us)|login\.chinacloudapi\.cn)/){_GUID}",
     re.IGNORECASE,
 )

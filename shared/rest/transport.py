@@ -36,10 +36,26 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 _sending = threading.local()
 
 
+class NoAnswerError(Exception):
+    """No answer came.
+
+    Attributes:
+        left: Whether a byte of the request can have left. Behind a proxy urllib3 calls a connection that breaks later a
+            proxy error, too, so this is noted where the request line is written.
+        timed_out: Whether patience ended, not the connection.
+    """
+
+    def __init__(self, reason: str, *, left: bool, timed_out: bool) -> None:
+        super().__init__(reason)
+        self.left = left
+        self.timed_out = timed_out
+
+
 class _VerbatimConnection(HTTPSConnection):
     """Puts the target that the adapter was given into the request line, not what urllib3 made of it."""
 
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:  # noqa: FBT001, FBT002 - urllib3's own signature
+        _sending.left = True
         super().putrequest(method, getattr(_sending, "target", url), skip_host, skip_accept_encoding)
 
 
@@ -101,7 +117,7 @@ def transmit(
         timeout_s: To connect, and between two bytes of the answer.
 
     Raises:
-        requests.RequestException: no answer; `left` tells whether the request can have arrived.
+        NoAnswerError: nobody answered, or the answer broke off.
         ValueError: the request cannot be put on the wire (a header with a line break, a doubtful host).
     """
     if not _AUTHORITY.match(url):
@@ -113,30 +129,19 @@ def transmit(
         raise ValueError(str(unfit)) from unfit
     prepared.url = verbatim
     environment = session.merge_environment_settings(verbatim, {}, None, None, None)
+    _sending.left = not isinstance(session.get_adapter(verbatim), VerbatimAdapter)
     try:
         return session.send(prepared, timeout=timeout_s, allow_redirects=False, **environment)
-    except urllib3.exceptions.HTTPError as unwrapped:  # the few that requests lets through
-        raise requests.ConnectionError(unwrapped) from unwrapped
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
+        # from None: the failure quotes the whole URL, which may be signed
+        raise NoAnswerError(type(failure).__name__, left=_sending.left, timed_out=_timed_out(failure)) from None
 
 
-def left(failure: requests.RequestException) -> bool:
-    """Tell whether a request can have left before `failure`: False only when it is certain that no connection came about."""
-    if isinstance(failure, requests.ConnectTimeout | requests.exceptions.ProxyError):
-        return False
-    cause = _cause(failure)
-    if isinstance(cause, urllib3.exceptions.SSLError):  # also raised when TLS breaks while the answer is read
-        return "certificate verify failed" not in str(cause).lower()
-    return not isinstance(cause, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError)
-
-
-def broke(failure: requests.RequestException) -> bool:
-    """Tell whether the connection was dropped under the request, as happens to a pooled one that has died of age."""
-    return isinstance(_cause(failure), urllib3.exceptions.ProtocolError)
-
-
-def _cause(failure: requests.RequestException) -> Any:
+def _timed_out(failure: Any) -> bool:
     cause = failure.args[0] if failure.args else None
-    return getattr(cause, "reason", cause)
+    cause = getattr(cause, "reason", cause)  # of MaxRetryError
+    cause = getattr(cause, "original_error", cause)  # of ProxyError
+    return isinstance(failure, requests.Timeout) or isinstance(cause, urllib3.exceptions.TimeoutError)
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -1,0 +1,218 @@
+"""Azure's error bodies, all shapes that were ever seen, are read to the code and message that help."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.rest import errors
+
+TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+
+GATEWAY = {"error": {"code": "ResourceNotFound", "message": "The Resource 'x' under resource group 'g' was not found."}}
+FRONT_END = {
+    "error": {
+        "code": "UserError",
+        "message": "Job with ID j was not found.",
+        "details": [],
+        "additionalInfo": [
+            {"type": "ComponentName", "info": {"value": "managementfrontend"}},
+            {
+                "type": "InnerError",
+                "info": {"value": {"code": "NotFound", "innerError": {"code": "JobNotFound", "innerError": None}}},
+            },
+        ],
+    }
+}
+OLDER = {
+    "error": {
+        "code": "UserError",
+        "severity": None,
+        "message": "",
+        "messageFormat": "Compute {name} is not allowed in {region}.",
+        "messageParameters": {"name": "cpu", "region": "westeurope"},
+        "target": "properties.vmSize",
+        "innerError": {"code": "BadArgument", "innerError": {"code": "InvalidVmSize", "innerError": None}},
+        "debugInfo": {"stackTrace": "   at Microsoft.X.Y()"},
+    },
+    "correlation": {"operation": "1"},
+    "environment": "westeurope",
+    "componentName": "machinelearningcompute",
+    "statusCode": 400,
+}
+MODEL_MANAGEMENT = {"code": "ModelNotFound", "statusCode": 404, "message": "Model m:1 was not found."}
+ENTRA = {
+    "error": "invalid_client",
+    "error_description": f"AADSTS7000215: Invalid client secret in tenant '{TENANT}'.",
+    "error_codes": [7000215],
+}
+STORAGE = (
+    '\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>BlobNotFound</Code>'
+    "<Message>The &lt;blob&gt; does not exist.\nRequestId:1</Message></Error>"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "outer", "message"),
+    [
+        (404, GATEWAY, "ResourceNotFound", None, "was not found"),
+        (404, FRONT_END, "JobNotFound", "UserError", "Job with ID j"),
+        (400, OLDER, "InvalidVmSize", "UserError", "Compute cpu is not allowed in westeurope."),
+        (404, None, "NotFound", None, "404 without a body"),
+        (404, MODEL_MANAGEMENT, "ModelNotFound", None, "Model m:1"),
+        (401, ENTRA, "invalid_client", None, "AADSTS7000215"),
+        (404, STORAGE, "BlobNotFound", None, "The <blob> does not exist."),
+    ],
+    ids=["gateway", "front end", "older service", "empty", "model management", "Entra ID", "storage XML with BOM"],
+)
+def test_each_shape_is_unfolded_to_its_useful_code_and_message(status, body, code, outer, message):
+    """PROTOCOL §6.1 and §6.2: five shapes, and the generic UserError hides the useful code."""
+    found = errors.unfold(status, body)
+    assert (found.code, found.outer_code) == (code, outer)
+    assert message in found.message
+
+
+def test_a_generic_code_without_inner_errors_takes_the_code_of_its_details():
+    """A BadRequest whose details say InvalidParameter is an InvalidParameter."""
+    body = {
+        "error": {"code": "BadRequest", "message": "See details.", "details": [{"code": "InvalidParameter", "message": "vmSize"}]}
+    }
+    found = errors.unfold(400, body)
+    assert (found.code, found.outer_code, found.details[0].message) == ("InvalidParameter", "BadRequest", "vmSize")
+
+
+def test_an_html_page_of_a_gateway_becomes_its_text():
+    """A proxy between us and Azure answers HTML."""
+    found = errors.unfold(502, "<html><body><h1>Bad</h1> <p>gateway</p></body></html>")
+    assert found.code == "BadGateway"
+    assert found.message.split() == ["Bad", "gateway"]
+
+
+@pytest.mark.parametrize(
+    "body", ["<html></html>", "  \n", "", [], 7, {}, {"error": None}, {"error": {}}, {"error": []}, {"value": []}]
+)
+def test_a_body_that_says_nothing_still_gives_a_code_and_a_message(body):
+    """The status speaks when the body does not."""
+    found = errors.unfold(503, body)
+    assert (found.code, bool(found.message)) == ("ServiceUnavailable", True)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "http://mms.azureml.svc.cluster.local:5000/x?y=1",
+        "https://jobs.prod.svc:443/run",
+        "   at Microsoft.MachineLearning.Common.WebApi.Client.Call(String uri) in /src/Client.cs:line 12",
+        "   at A.B+<C>d__1`2.MoveNext()",
+        "--- End of stack trace from previous location ---",
+        'File "/azureml/server.py", line 3, in handle',
+        TENANT,
+    ],
+)
+def test_internal_addresses_stack_traces_and_tenant_ids_are_taken_out(hidden):
+    """PROTOCOL §6.6: bodies quote all three; callers see none."""
+    text = f"Call failed in tenant '{hidden}' ." if hidden == TENANT else f"Call failed\n {hidden} \n."
+    found = errors.unfold(500, {"error": {"code": "X", "message": text}})
+    assert hidden.strip() not in found.message
+    assert found.message.startswith("Call failed")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"wrong issuer 'https://sts.windows.net/{TENANT}/'",
+        f'{{"tenantId":"{TENANT}"}}',
+        f"Tenant: ({TENANT})",
+        f"not found in the directory '{TENANT}'",
+        f"https://login.microsoftonline.com/{TENANT}/oauth2",
+    ],
+)
+def test_a_tenant_id_is_taken_out_wherever_azure_writes_it(text):
+    """The forms that Entra ID and ARM use."""
+    assert TENANT not in errors.unfold(401, {"error": {"code": "X", "message": text}}).message
+
+
+def test_other_ids_stay_in_the_message():
+    """A run or request id is what the reader needs."""
+    assert TENANT in errors.unfold(400, {"error": {"code": "X", "message": f"Run {TENANT} failed at node 3"}}).message
+
+
+def test_a_long_message_is_cut():
+    """Bodies reach 12 kB of stack trace; an operation's row has room for two."""
+    assert len(errors.unfold(400, {"error": {"code": "X", "message": "y" * 50_000}}).message) <= errors.MESSAGE_LIMIT + 1
+
+
+@pytest.mark.parametrize("text", [" ", "http://", "tenant ", "\n at", "<", "<Code>", "at a.b(", "(" * 3])
+def test_a_hostile_message_does_not_keep_the_patterns_busy(text):
+    """No pattern backtracks without bound: a careless one takes hours for these, and the runner's timeout would end it."""
+    assert errors.unfold(400, text * 200_000)
+    assert errors.unfold(400, {"message": text * 200_000})
+
+
+NAMES = [
+    "error",
+    "code",
+    "message",
+    "details",
+    "innerError",
+    "additionalInfo",
+    "type",
+    "info",
+    "value",
+    "target",
+    "error_description",
+]
+NAMES += ["messageFormat", "messageParameters"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(NAMES),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@given(status=st.integers(100, 599), body=JSON)
+@settings(max_examples=300, deadline=None)
+def test_no_body_whatsoever_makes_reading_it_fail(status, body):
+    """Junk where an error should be is still an answer; what was read can be stored and read back."""
+    found = errors.unfold(status, body)
+    assert found.code
+    assert found.message
+    assert errors.AzureError.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_details_nested_without_end_are_cut_off():
+    """A body made of nothing but details ends after a few levels."""
+    body: dict = {"code": "Bottom", "message": "m"}
+    for _ in range(900):
+        body = {"code": "X", "message": "m", "details": [body]}
+    depth, found = 0, errors.unfold(400, {"error": body})
+    while found.details:
+        depth, found = depth + 1, found.details[0]
+    assert depth == errors.DEPTH_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent", "status"),
+    [
+        (errors.BadRequestError("A", "m"), True, 400),
+        (errors.OperationFailedError(errors.AzureError(code="A", message="m")), True, 409),
+        (errors.OutcomeUnknownError("m", target="/t"), True, 500),
+        (errors.ThrottledError("m", delay_s=1, maybe_arrived=False), False, 429),
+        (errors.AzureUnavailableError("m", delay_s=1, maybe_arrived=True), False, 503),
+        (errors.UnreachableError("m", delay_s=1, maybe_arrived=True), False, 503),
+    ],
+)
+def test_every_error_says_what_now_and_with_which_status(error, permanent, status):
+    """The tree's first branch is the one that flows decide by."""
+    assert isinstance(error, errors.PermanentError if permanent else errors.TransientError)
+    assert error.status == status
