@@ -75,6 +75,13 @@ class StorageAccounts:
         if started is not None:
             started.stop()
 
+    def forget_created(self) -> None:
+        """Forget every account that was not the scene's."""
+        with self._lock:
+            created = set(self._own)
+        for account in created:
+            self.forget(account)
+
     def keys(self, account: str) -> tuple[str, str]:
         """Both keys.
 

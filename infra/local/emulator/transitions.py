@@ -73,8 +73,15 @@ class Transitions:
     """
 
     def __init__(self, default: str = "immediate", *, speed: float = 1.0) -> None:
-        self._rules: dict[str, Transition] = {"default": Transition.parse(default)}
+        self._first = (Transition.parse(default), speed)
+        self._rules: dict[str, Transition] = {}
         self.speed = speed
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the rule and speed of the start, for every kind."""
+        default, self.speed = self._first
+        self._rules = {"default": default}
 
     def set(self, kind: str, rule: str) -> None:
         """Set one kind's rule, e.g. `("compute", "polls:3")`.

@@ -245,6 +245,7 @@ class World:
             self.vm_quota_cores = 100
             self.tokens.lifetime_s = DEFAULT_LIFETIME_S
             self.clock.reset()
+        self.storage.forget_created()
         for workspace_id in workspaces:
             if self.jobs_backend is not None:
                 self.jobs_backend.forget(workspace_id)

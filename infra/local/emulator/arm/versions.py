@@ -12,6 +12,7 @@ _RESOURCES = (
 _V2 = ("2022-05-01", "2022-10-01", "2023-04-01", "2023-10-01", "2024-04-01", "2024-10-01", "2025-06-01", "2025-09-01", "2025-12-01")
 _V1_AND_V2 = ("2019-11-01", "2020-08-01", "2021-07-01", *_V2)
 _PREVIEW = ("2021-07-01", "2022-10-01-preview", "2023-08-01-preview", "2024-04-01-preview", "2025-01-01-preview")
+_STORAGE = ("2019-06-01", "2021-04-01", "2021-09-01", "2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01")
 _ML = "microsoft.machinelearningservices"
 
 LOCATIONS = (
@@ -23,9 +24,8 @@ LOCATIONS = (
 # Namespace and type, lower case → versions, oldest first.
 TYPES: dict[str, tuple[str, ...]] = {
     "microsoft.resources/resources": _RESOURCES,
-    "microsoft.storage/storageaccounts": (
-        "2019-06-01", "2021-04-01", "2021-09-01", "2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01",
-    ),
+    "microsoft.storage/storageaccounts": _STORAGE,
+    "microsoft.storage/locations": _STORAGE,
     "microsoft.keyvault/vaults": ("2019-09-01", "2021-10-01", "2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01"),
     "microsoft.insights/components": ("2015-05-01", "2018-05-01-preview", "2020-02-02-preview", "2020-02-02"),
     "microsoft.containerregistry/registries": ("2019-05-01", "2021-09-01", "2022-12-01", "2023-07-01", "2025-04-01"),

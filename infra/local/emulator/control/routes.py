@@ -68,6 +68,13 @@ def set_transitions(world: World, request: web.Request) -> web.Response:
     return web.answer(world.transitions.as_json())
 
 
+@routes.route("DELETE", "/_control/transitions")
+def reset_transitions(world: World, _request: web.Request) -> web.Response:
+    """Back to what the command line said."""
+    world.transitions.reset()
+    return web.answer(world.transitions.as_json())
+
+
 @routes.route("GET", "/_control/faults")
 def faults(world: World, _request: web.Request) -> web.Response:
     """The rules, with how often each was used."""

@@ -1,0 +1,148 @@
+"""What ARM refuses before any provider sees the request, in ARM's words; and what every answer carries."""
+
+from typing import Any
+
+import pytest
+
+from infra.local.emulator import scene
+from tests.functional.emulator.client import ARM, VERSION, WORKSPACES, Client, workspace_body
+
+SUBSCRIPTION = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
+OTHER = "/subscriptions/00000000-0000-0000-0000-0000000000ff"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "version", "status", "code"),
+    [
+        ("GET", "/subscriptions", None, 400, "MissingApiVersionParameter"),
+        ("GET", f"{SUBSCRIPTION}/resourceGroups", "1999-01-01", 400, "InvalidApiVersionParameter"),
+        ("GET", WORKSPACES, "1999-01-01", 400, "NoRegisteredProviderFound"),
+        ("GET", f"{WORKSPACES}/w/jobs", "2019-11-01", 400, "NoRegisteredProviderFound"),
+        ("GET", f"{OTHER}/resourceGroups", "2022-09-01", 404, "SubscriptionNotFound"),
+        ("GET", "/subscriptions/nonsense/resourceGroups", "2022-09-01", 400, "InvalidSubscriptionId"),
+        ("GET", f"{SUBSCRIPTION}/resourceGroups/none", "2022-09-01", 404, "ResourceGroupNotFound"),
+        ("DELETE", WORKSPACES.replace("rg-steward", "none") + "/w", VERSION, 404, "ResourceGroupNotFound"),
+        ("GET", f"{scene.GROUP_ID}/providers/Microsoft.Nothing/things/a", VERSION, 404, "InvalidResourceNamespace"),
+        ("GET", f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/things/a", VERSION, 404, "InvalidResourceType"),
+        ("GET", f"{WORKSPACES}/none", VERSION, 404, "ResourceNotFound"),
+        ("GET", f"{WORKSPACES}/none/computes/c", VERSION, 404, "ParentResourceNotFound"),
+        ("PUT", f"{WORKSPACES}/none/models/m/versions/1", VERSION, 404, "ParentResourceNotFound"),
+        ("GET", f"{scene.GROUP_ID}/providers/Microsoft.Storage/storageAccounts/none", "2023-05-01", 404, "ResourceNotFound"),
+    ],
+)
+def test_arm_refuses_in_its_own_words(azure: Client, method: str, path: str, version: str | None, status: int, code: str) -> None:
+    """Shape (a): `{"error":{"code","message"}}` with `x-ms-failure-cause: gateway`."""
+    answer = azure.arm(method, path, {} if method == "PUT" else None, version=version)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.headers["x-ms-failure-cause"] == "gateway"
+
+
+def test_a_version_refusal_lists_the_supported_ones(azure: Client) -> None:
+    """The article: the answer holds a human-readable list."""
+    message = azure.arm("GET", WORKSPACES, version="1999-01-01").json()["error"]["message"]
+    assert "The supported api-versions are '2019-11-01, " in message
+    assert "2025-12-01" in message
+    assert "for type 'workspaces'" in message
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "nothing", '"text"'])
+def test_a_body_that_is_no_json_object_is_refused(azure: Client, body: str) -> None:
+    """InvalidRequestContent, never a 500."""
+    answer = azure.arm("PUT", f"{WORKSPACES}/lab", body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")
+
+
+def test_a_tracked_resource_needs_a_location_that_exists(azure: Client) -> None:
+    """LocationRequired, then LocationNotAvailableForResourceType with the list."""
+    body = workspace_body()
+    without = {key: value for key, value in body.items() if key != "location"}
+    assert azure.arm("PUT", f"{WORKSPACES}/lab", without).json()["error"]["code"] == "LocationRequired"
+    answer = azure.arm("PUT", f"{WORKSPACES}/lab", {**body, "location": "atlantis"})
+    assert answer.json()["error"]["code"] == "LocationNotAvailableForResourceType"
+    assert "westeurope" in answer.json()["error"]["message"]
+
+
+def test_an_unregistered_provider_refuses_writes_until_it_is_registered(azure: Client) -> None:
+    """409 MissingSubscriptionRegistration; POST register answers Registering; a GET later says Registered."""
+    azure.control("PUT", "transitions", {"provider": "polls:2"})
+    azure.control("PUT", "providers", {"Microsoft.MachineLearningServices": "NotRegistered"})
+    answer = azure.arm("PUT", f"{WORKSPACES}/lab", workspace_body())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "MissingSubscriptionRegistration")
+    assert azure.arm("GET", WORKSPACES).status_code == 200
+    provider = f"{SUBSCRIPTION}/providers/Microsoft.MachineLearningServices"
+    first = azure.arm("POST", f"{provider}/register", version="2021-04-01")
+    assert (first.status_code, first.json()["registrationState"]) == (200, "Registering")
+    states = [azure.arm("GET", provider, version="2021-04-01").json()["registrationState"] for _ in range(3)]
+    assert states == ["Registering", "Registering", "Registered"]
+    assert azure.arm("PUT", f"{WORKSPACES}/lab", workspace_body()).status_code == 202
+
+
+def test_every_answer_carries_arms_headers(azure: Client) -> None:
+    """Request id, correlation id, the reads that remain; the client's id only when asked for."""
+    headers = {"x-ms-client-request-id": "mine", "x-ms-correlation-request-id": "c0ffee"}
+    plain = azure.arm("GET", "/subscriptions", version="2022-12-01", headers=headers)
+    assert plain.headers["x-ms-request-id"]
+    assert plain.headers["x-ms-correlation-request-id"] == "c0ffee"
+    assert "x-ms-client-request-id" not in plain.headers
+    asked = azure.arm("GET", "/subscriptions", version="2022-12-01", headers={**headers, "x-ms-return-client-request-id": "true"})
+    assert asked.headers["x-ms-client-request-id"] == "mine"
+    remaining = int(asked.headers["x-ms-ratelimit-remaining-subscription-reads"])
+    assert 200 <= remaining < 250
+    assert int(asked.headers["x-ms-ratelimit-remaining-subscription-global-reads"]) > remaining
+
+
+def test_the_token_bucket_empties_and_refills_when_limits_are_enforced(azure: Client) -> None:
+    """429 SubscriptionRequestsThrottled with Retry-After; writes have a bucket of their own."""
+    azure.control("PUT", "limits", {"enforced": True, "reads": 3, "reads_per_s": 0.5})
+    path = f"{SUBSCRIPTION}/resourceGroups"
+    statuses = [azure.arm("GET", path, version="2022-09-01").status_code for _ in range(4)]
+    assert statuses == [200, 200, 200, 429]
+    refused = azure.arm("GET", path, version="2022-09-01")
+    assert refused.json()["error"]["code"] == "SubscriptionRequestsThrottled"
+    assert refused.headers["Retry-After"] in {"1", "2"}
+    assert azure.arm("PUT", f"{path}/rg-new", {"location": "westeurope"}, version="2022-09-01").status_code == 201
+    azure.control("POST", "clock", {"advance_s": 3})
+    assert azure.arm("GET", path, version="2022-09-01").status_code == 200
+
+
+def test_ids_are_found_in_any_case(azure: Client) -> None:
+    """ARM's ids are not case-sensitive, nor are query names."""
+    arm_id = azure.workspace()
+    answer = azure.session.get(
+        f"{ARM}{arm_id.upper()}?API-Version={VERSION}", headers={"Authorization": f"Bearer {azure.token()}"}, timeout=20
+    )
+    assert answer.json()["id"] == arm_id
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "body", "version", "status"),
+    [
+        ("Microsoft.KeyVault/vaults", "kv-new", {"properties": {"sku": {"name": "standard"}}}, "2023-07-01", 200),
+        ("Microsoft.Insights/components", "ai-new", {"kind": "web"}, "2020-02-02", 200),
+        ("Microsoft.ContainerRegistry/registries", "acrnew", {"properties": {"adminUserEnabled": True}}, "2023-07-01", 201),
+    ],
+)
+def test_the_other_dependencies_are_created_at_once(
+    azure: Client, kind: str, name: str, body: dict[str, Any], version: str, status: int
+) -> None:
+    """Their own first answers; then they are read, patched and deleted."""
+    path = f"{scene.GROUP_ID}/providers/{kind}/{name}"
+    made = azure.arm("PUT", path, {**body, "location": "westeurope"}, version=version)
+    assert (made.status_code, made.json()["properties"]["provisioningState"]) == (status, "Succeeded")
+    assert azure.arm("PATCH", path, {"tags": {"a": "b"}}, version=version).json()["tags"] == {"a": "b"}
+    assert azure.arm("DELETE", path, version=version).status_code == 200
+    assert azure.arm("DELETE", path, version=version).status_code == 204
+
+
+def test_a_resource_group_goes_with_everything_in_it(azure: Client) -> None:
+    """202 with Location and `Retry-After: 15`; then the Location answers 200 and the group is gone."""
+    path = f"{SUBSCRIPTION}/resourceGroups/rg-sandbox"
+    registry = f"{path}/providers/Microsoft.ContainerRegistry/registries/acrsandbox"
+    assert azure.arm("PUT", registry, {"location": "eastus"}, version="2023-07-01").status_code == 201
+    azure.control("PUT", "transitions", {"resourceGroup": "polls:1"})
+    first = azure.arm("DELETE", path, version="2022-09-01")
+    assert (first.status_code, first.headers["Retry-After"]) == (202, "15")
+    assert azure.arm("GET", path, version="2022-09-01").json()["properties"]["provisioningState"] == "Deleting"
+    assert [azure.arm("GET", first.headers["Location"]).status_code for _ in range(2)] == [202, 200]
+    assert azure.arm("GET", path, version="2022-09-01").status_code == 404
+    assert azure.arm("HEAD", path, version="2022-09-01").status_code == 404
