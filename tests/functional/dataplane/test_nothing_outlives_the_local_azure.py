@@ -1,6 +1,7 @@
 """Jobs and deployments end with the local Azure, even when it is killed and can tidy up nothing."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ folder, python = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 job = "import os, subprocess, sys, time; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']);" \\
     "print(os.getpid(), child.pid, flush=True); time.sleep(300)"
 processes.launch([str(python), "-c", job], folder=folder, environment=os.environ, log=folder / "job.log")
-score = "import os, pathlib\\ndef init():\\n    print('PID', os.getpid(), os.getppid(), flush=True)\\ndef run(data):\\n    return 1\\n"
+score = "import os\\ndef init():\\n    print('PID', os.getpid(), os.getppid())\\ndef run(data):\\n    return 1\\n"
 request = DeploymentRequest(
     deployment_id="/x", scoring_script="score.py", model=None, code=lambda place: (place / "score.py").write_text(score)
 )
@@ -46,8 +47,8 @@ def test_a_killed_local_azure_takes_its_processes_along(tmp_path, ml_python, unt
     try:
         assert holder.stdout.readline().strip() == "READY healthy"
         log = (tmp_path / "serving" / "InferenceServer.log").read_text()
-        told = next(line for line in log.splitlines() if line.startswith("PID "))
-        pids = [int(pid) for pid in (tmp_path / "job.log").read_text().split() + told.split()[1:]]
+        told = re.search(r"PID (\d+) (\d+)", log)
+        pids = [int(pid) for pid in (*(tmp_path / "job.log").read_text().split(), *told.groups())]
         assert len(pids) == 4
         assert all(running(pid) for pid in pids)
         os.kill(holder.pid, number)
