@@ -72,7 +72,8 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without what is empty."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
+        out = {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
+        return {**out, "evidence": list(self.evidence)} if self.evidence else out
 
 
 @dataclass(slots=True, kw_only=True)
