@@ -1,0 +1,99 @@
+"""Blobs and the queue: the same promises on the fake and on Azurite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.operations import storage
+from shared.operations.messages import Message
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.operations.storage import Blobs
+    from tests.contract.conftest import AzuriteEnd, FakeEnd
+
+
+def test_a_blob_reads_back_byte_for_byte(blobs: Blobs) -> None:
+    """Zips and JSON alike."""
+    blobs.put("operations/a/files/x/code", bytes(range(256)))
+    assert blobs.get("operations/a/files/x/code") == bytes(range(256))
+
+
+def test_an_empty_blob_is_not_a_missing_one(blobs: Blobs) -> None:
+    """None means that there is none."""
+    blobs.put("empty", b"")
+    assert blobs.get("empty") == b""
+    assert blobs.get("missing") is None
+
+
+def test_a_blob_is_overwritten(blobs: Blobs) -> None:
+    """A step that is repeated writes the same blob again."""
+    blobs.put("a", b"1")
+    blobs.put("a", b"2")
+    assert blobs.get("a") == b"2"
+
+
+def test_names_are_listed_by_prefix_in_order(blobs: Blobs) -> None:
+    """The prefix of one operation is not that of another."""
+    for name in ("operations/b/1", "operations/a/2", "operations/a/1", "operations/aa/1"):
+        blobs.put(name, b"")
+    assert list(blobs.names("operations/a/")) == ["operations/a/1", "operations/a/2"]
+
+
+def test_a_deleted_blob_is_gone_and_deleting_it_again_is_no_error(blobs: Blobs) -> None:
+    """A purge that died goes on where it was."""
+    blobs.put("a", b"1")
+    blobs.delete("a")
+    blobs.delete("a")
+    assert blobs.get("a") is None
+
+
+def test_a_message_arrives_as_it_was_sent(end: FakeEnd | AzuriteEnd) -> None:
+    """Also with characters that XML or base64 might change."""
+    text = Message(operation="a-b", step=3).to_text()
+    end.queue.send(text)
+    end.queue.send("<ü€😀&\n")
+    assert sorted(end.visible()) == sorted([text, "<ü€😀&\n"])
+
+
+def test_a_delayed_message_is_there_but_cannot_be_received(end: FakeEnd | AzuriteEnd) -> None:
+    """The delay is the queue's: nothing sleeps in a function."""
+    end.queue.send("later", delay_s=3_600)
+    end.queue.send("now", delay_s=0.3)
+    assert end.visible() == ["now"]
+    assert end.hidden() >= 1
+
+
+def test_a_delay_of_seven_days_is_taken(end: FakeEnd | AzuriteEnd) -> None:
+    """The longest that the service takes."""
+    end.queue.send("later", delay_s=7 * 24 * 3600)
+    assert end.visible() == []
+
+
+def test_messages_are_base64_and_never_expire(connection: str) -> None:
+    """host.json says base64 too, and an operation of a month must not lose its message after a week."""
+    from tests.contract.conftest import AzuriteEnd
+
+    end = AzuriteEnd(connection)
+    end.queue.send("text")
+    message = end.raw.receive_message()
+    end.service.close()
+    assert message
+    assert message.content == "dGV4dA=="
+    assert message.expires_on
+    assert message.expires_on.year == 9999
+
+
+def test_storage_that_does_not_answer_is_an_error_to_try_again() -> None:
+    """Whatever the storage libraries raise becomes the one branch that means "later"."""
+    from azure.storage.queue import QueueClient
+
+    client = QueueClient(
+        "http://127.0.0.1:9/devstoreaccount1", "q", credential="a2V5", retry_total=0, connection_timeout=1, read_timeout=1
+    )
+    with client, pytest.raises(errors.UnreachableError) as failed:
+        storage.AzureQueue(client).send("x")
+    assert failed.value.maybe_arrived
+    assert failed.value.error.code == "StorageUnavailable"
