@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 
+CONTROL = "/_control/"  # is neither logged nor broken by faults
+
+
 class App:
     """The local Azure as one function from request to response.
 
@@ -42,6 +45,8 @@ class App:
         Raises:
             web.Dropped: a fault rule wants the connection closed without an answer.
         """
+        if request.path.startswith(CONTROL):
+            return self._answer(request)
         order, began = self._next_order(), time.monotonic()
         fault = self.world.faults.take(request)
         status: int | None = None

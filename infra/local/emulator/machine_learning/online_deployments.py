@@ -90,8 +90,7 @@ def put(world: World, request: web.Request) -> web.Response:
 
 def _begin(world: World, request: web.Request, workspace: Resource, made: Resource, serving: Serving) -> web.Response:
     def up() -> None:
-        if serving.state == "failed":
-            serving.stop()
+        if serving.state == "failed":  # its log stays readable until it is replaced or deleted
             message = (
                 f"User container has crashed or terminated: {serving.failure} Please see troubleshooting guide, available here: "
                 "https://aka.ms/oe-tsg#error-resourcenotready"
@@ -109,8 +108,7 @@ def _begin(world: World, request: web.Request, workspace: Resource, made: Resour
 
     def failed(_error: dict[str, Any]) -> None:
         made.properties["provisioningState"] = "Failed"
-        if world.serving.get(made.id.lower()) is not serving:
-            made.hidden["failed"] = serving  # its logs can still be read
+        if serving.state != "failed":
             serving.stop()
 
     operation = statuses.begin(
@@ -124,7 +122,9 @@ def _begin(world: World, request: web.Request, workspace: Resource, made: Resour
         failed=failed,
         workspace=workspace,
     )
-    made.hidden["latest"] = serving
+    earlier, made.hidden["latest"] = made.hidden.get("latest"), serving
+    if earlier is not None and earlier is not world.serving.get(made.id.lower()):
+        earlier.stop()
     made.properties["properties"]["AzureAsyncOperationUri"] = statuses.status_url(world, operation)
     headers = statuses.frontend_headers(world, operation, resource_url=scope.resource_url(request, made.id))
     return web.answer(made.body, status=201, headers=headers)
