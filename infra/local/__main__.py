@@ -24,6 +24,8 @@ LOCAL = stack.ROOT / ".local"
 # Named as people know them from `func start` and Azurite; another is taken, and said, when one is busy.
 PORTS = {"port": 7071, "azure_port": 8443, "blob_port": 10000, "queue_port": 10001, "table_port": 10002}
 DEMO_SPEED = 30.0
+SOON_S = 5.0
+QUICK_ENDS = 3  # an app that ends so often so soon after its start would go on doing so
 DEMO_SETTINGS = {"STEWARD_CLEANUP_MODE": "enforce", "STEWARD_CLEANUP_MODEL_KEEP": "1"}
 
 
@@ -31,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Start the stack; the exit code is 0 when the demo passed, or when `up` was ended by a signal."""
     parsed = _parser().parse_args(arguments)
     console = Console(stderr=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored: ask for it
+        signal.signal(number, _interrupt)
     try:
         return _demo(parsed, console) if parsed.what == "demo" else _up(parsed, console)
     except KeyboardInterrupt:
@@ -43,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(parsed: argparse.Namespace, console: Console) -> int:
     began = time.monotonic()
-    options = _options(parsed, console, settings=DEMO_SETTINGS, in_memory=True)
+    options = _options(parsed, console, settings=DEMO_SETTINGS)
     with contextlib.ExitStack() as parts:
         with console.status("starting storage, the local Azure and the app"):
             running = parts.enter_context(stack.start(options))
@@ -56,16 +59,27 @@ def _demo(parsed: argparse.Namespace, console: Console) -> int:
 
 
 def _up(parsed: argparse.Namespace, console: Console) -> int:
-    options = _options(parsed, console, settings={}, in_memory=False)
-    with stack.start(options) as running:
-        _greet(running, options, console)
+    options = _options(parsed, console, settings={})
+    with stack.start_storage(options) as storage, stack.start_azure(options, storage) as azure:
+        greeted, quick_ends = False, 0
         while True:
-            running.azure.part.check()
-            running.app.part.check()
-            time.sleep(0.5)
+            with stack.start_app(options, storage, azure) as app:
+                began = time.monotonic()
+                if not greeted:
+                    _greet(stack.Stack(storage=storage, azure=azure, app=app), options, console)
+                    greeted = True
+                while app.part.process.poll() is None:
+                    azure.part.check()
+                    storage.check()
+                    time.sleep(0.5)
+                quick_ends = quick_ends + 1 if time.monotonic() - began < SOON_S else 0
+                if quick_ends == QUICK_ENDS:
+                    app.part.check()
+            # As in Azure, an app that was killed comes back; storage and the local Azure went on meanwhile.
+            _line(console, f"the app ended (exit code {app.part.process.returncode}) and is started again")
 
 
-def _options(parsed: argparse.Namespace, console: Console, *, settings: Mapping[str, str], in_memory: bool) -> stack.Options:
+def _options(parsed: argparse.Namespace, console: Console, *, settings: Mapping[str, str]) -> stack.Options:
     ports = {name: _port(name, getattr(parsed, name), console) for name in PORTS}
     state: Path = (parsed.state or LOCAL / parsed.what).resolve()
     state.mkdir(parents=True, exist_ok=True)
@@ -79,7 +93,6 @@ def _options(parsed: argparse.Namespace, console: Console, *, settings: Mapping[
         workers=parsed.workers,
         transitions=parsed.transitions,
         speed=parsed.speed,
-        in_memory=in_memory,
         settings=settings,
     )
 
@@ -102,7 +115,7 @@ def _greet(running: stack.Stack, options: stack.Options, console: Console) -> No
         f'"applicationInsights":"{scene.INSIGHTS_ID}","containerRegistry":"{scene.REGISTRY_ID}"}}}}'
     )
     lines = (
-        f"app          {api}  (documentation: {api}/health)",
+        f"app          {api}  ({api}/health says whether it is up)",
         f"function key {app.key}",
         f"master key   {app.master_key}",
         f"local Azure  HTTPS_PROXY={running.azure.proxy} REQUESTS_CA_BUNDLE={running.azure.ca}",

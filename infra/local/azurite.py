@@ -65,6 +65,15 @@ class Azurite:
             )
         )
 
+    def check(self) -> None:
+        """Raise when Azurite has ended.
+
+        Raises:
+            AzuriteError: It has.
+        """
+        if self.process.poll() is not None:
+            raise AzuriteError(f"Azurite ended by itself (exit code {self.process.returncode})")
+
     def stop(self) -> None:
         """End Azurite and wait for it; a second call does nothing. What it held on disk is saved first."""
         if self.process.stdin is not None:

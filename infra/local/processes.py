@@ -69,6 +69,8 @@ def part(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]
         PartError: It ended, or said nothing for ``limit_s`` seconds.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))  # what it said last time
     with log.open("wb") as sink:
         process = subprocess.Popen(
             list(command),

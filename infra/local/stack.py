@@ -38,7 +38,6 @@ class Options:
         workers: Worker processes of the app.
         transitions: How the local Azure moves: ``immediate``, ``time`` or ``polls:N``.
         speed: In ``time``, how many times faster than Azure.
-        in_memory: Azurite forgets everything at the end.
         settings: App settings besides the stack's own; they win.
         root: Folder of the Functions app.
     """
@@ -52,7 +51,6 @@ class Options:
     workers: int = 1
     transitions: str = "immediate"
     speed: float = 1.0
-    in_memory: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
 
@@ -120,7 +118,7 @@ def start(options: Options) -> Iterator[Stack]:
 def start_storage(options: Options) -> contextlib.AbstractContextManager[azurite.Azurite]:
     """Azurite with the app's own account and the scene's."""
     return azurite.start(
-        None if options.in_memory else options.state / "azurite",
+        None,  # it forgets everything at its end, as the local Azure does
         blob_port=options.blob_port,
         queue_port=options.queue_port,
         table_port=options.table_port,
