@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions import act, browse, operations, pages, poll, provision, reconcile
+from functions import act, browse, cleanup, operations, pages, poll, provision, reconcile
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -12,4 +12,5 @@ app.register_functions(browse.blueprint)  # HTTP   GET any resource or collectio
 app.register_functions(operations.blueprint)  # HTTP   our own operations
 app.register_functions(poll.blueprint)  # queue  one step of one operation; and its poison queue
 app.register_functions(reconcile.blueprint)  # timer  what lost its message; what is old
+app.register_functions(cleanup.blueprint)  # timer + HTTP  stale models, idle computes
 app.register_functions(pages.blueprint)  # HTTP   health
