@@ -1,0 +1,355 @@
+"""What an answer means: verdicts on lost answers, refusals, registration. Pure: no storage, no Azure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.catalog import kinds
+from shared.operations import settle
+from shared.operations.models import Operation
+from shared.rest import errors
+from shared.rest.client import Response
+from tests.fakes import START
+
+SENT = START + timedelta(minutes=5)
+NOW = SENT + timedelta(minutes=2)
+BEFORE, AFTER = (SENT - timedelta(days=3)).isoformat(), (SENT + timedelta(seconds=2)).isoformat()
+ML = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+URL = f"https://management.azure.com{ML}?api-version=1"
+
+
+def _operation(method: str = "PUT", path: str = "workspaces", **changes: Any) -> Operation:
+    plane = "history" if path.endswith("/runs") else "arm"
+    kind = kinds.by_type()[plane, kinds.ML.lower(), path.lower()]
+    names = "".join(f"/{segment}/n" for segment in path.split("/")[1:])
+    operation = Operation(
+        id=f"{'a' * 20}-{'b' * 20}",
+        target=f"{ML}{names}",
+        kind=settle.kind_key(kind),
+        method=method,
+        plane="arm",
+        path=f"{ML}{names}",
+        query="api-version=1",
+        created_at=START,
+        due_at=NOW,
+        phase="sending",
+        status="Running",
+        sent_at=SENT,
+        calls={"write": 1},
+    )
+    return replace(operation, **changes)
+
+
+def _resource(state: str = "", created: str = BEFORE, modified: str = "", **more: Any) -> dict[str, Any]:
+    properties = {"provisioningState": state} if state else {}
+    system = {"createdAt": created, "lastModifiedAt": modified or created} if created else {}
+    return {"name": "n", "properties": {**properties, **more}, "systemData": system}
+
+
+def _found(body: Any) -> Response:
+    return Response(status=200, url=URL, body=body)
+
+
+GONE = Response(status=404, url=URL, body={"error": {"code": "ResourceNotFound", "message": "gone"}})
+EMPTY_GONE = Response(status=404, url=URL)
+
+# (what, operation, what a GET says now, verdict): arrived → goes on, again → sent again, unknown → OutcomeUnknown
+LOST = [
+    ("PUT, nothing there", _operation(), GONE, "again"),
+    ("PUT, nothing there and no body", _operation(path="workspaces/computes"), EMPTY_GONE, "again"),
+    ("PUT, being made", _operation(), _found(_resource("Creating", AFTER)), "arrived"),
+    ("PUT, there already", _operation(), _found(_resource("Succeeded", AFTER)), "arrived"),
+    ("PUT over, not touched", _operation(), _found(_resource("Succeeded")), "again"),
+    ("PUT over, being changed", _operation(), _found(_resource("Updating")), "arrived"),
+    ("PUT over, changed since", _operation(), _found(_resource("Succeeded", BEFORE, AFTER)), "arrived"),
+    ("PUT over, Failed before", _operation(), _found(_resource("Failed")), "again"),
+    ("PUT over, no dates, as asked", _operation(body={"tags": {"a": "1"}}), _found({"tags": {"a": "1", "b": "2"}}), "arrived"),
+    ("PUT over, no dates, otherwise", _operation(body={"tags": {"a": "1"}}), _found({"tags": {}}), "unknown"),
+    ("PUT over, dates in properties", _operation(path="workspaces/computes"),
+     _found(_resource("Succeeded", "", modifiedOn=BEFORE)), "again"),
+    ("PUT asset, there", _operation(path="workspaces/models/versions"), _found(_resource("", AFTER)), "arrived"),
+    ("PATCH, not touched", _operation("PATCH"), _found(_resource("Succeeded")), "again"),
+    ("PATCH, changed since", _operation("PATCH"), _found(_resource("Succeeded", BEFORE, AFTER)), "arrived"),
+    ("PATCH, being changed", _operation("PATCH"), _found(_resource("Updating")), "arrived"),
+    ("PATCH, nothing there", _operation("PATCH"), GONE, "again"),
+    ("PATCH of a run, not touched", _operation("PATCH", "workspaces/experiments/runs"),
+     _found({"runId": "n", "status": "Running", "createdUtc": BEFORE, "lastModifiedUtc": BEFORE}), "again"),
+    ("DELETE, gone", _operation("DELETE"), GONE, "arrived"),
+    ("DELETE, gone without a word", _operation("DELETE", "workspaces/computes"), EMPTY_GONE, "arrived"),
+    ("DELETE, going", _operation("DELETE"), _found(_resource("Deleting")), "arrived"),
+    ("DELETE, still there", _operation("DELETE"), _found(_resource("Succeeded")), "again"),
+    ("DELETE, made anew", _operation("DELETE"), _found(_resource("Succeeded", AFTER)), "unknown"),
+    ("repeatable action", _operation("POST", "workspaces/computes", action="stop"), _found(_resource("Succeeded")), "again"),
+    ("action that harms twice", _operation("POST", "workspaces/computes", action="restart"), _found(_resource("Succeeded")),
+     "unknown"),
+    ("action that harms twice, at work", _operation("POST", "workspaces/computes", action="restart"), _found(_resource("Updating")),
+     "arrived"),
+    ("action that harms twice, changed since", _operation("POST", "workspaces/onlineEndpoints", action="regenerateKeys"),
+     _found(_resource("Succeeded", BEFORE, AFTER)), "arrived"),
+    ("action on nothing", _operation("POST", "workspaces/computes", action="restart"), EMPTY_GONE, "again"),
+    ("job, nothing there", _operation(path="workspaces/jobs"), GONE, "again"),
+    ("job, there", _operation(path="workspaces/jobs"), _found(_resource("", AFTER, status="Running")), "arrived"),
+    ("job, there without a date", _operation(path="workspaces/jobs"), _found(_resource("", "", status="Running")), "arrived"),
+    ("job of that name from before", _operation(path="workspaces/jobs"), _found(_resource("", BEFORE, status="Running")), "again"),
+    ("run, nothing there", _operation("POST", "workspaces/experiments/runs", plane="execution", action="startrun"), GONE, "again"),
+    ("run, there", _operation("POST", "workspaces/experiments/runs", plane="execution", action="startrun"),
+     _found({"runId": "n", "status": "Queued", "createdUtc": AFTER}), "arrived"),
+    ("no permission to look", _operation(), Response(status=403, url=URL), "unknown"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "answer", "verdict"), [case[1:] for case in LOST], ids=[case[0] for case in LOST])
+def test_a_lost_answer_is_settled_by_a_look_at_the_target(operation: Operation, answer: Response, verdict: str) -> None:
+    """Arrived if it exists, is in progress or was modified since; sent again only if it did not arrive; else unknown."""
+    step = settle.arrived(operation, answer, operation.body, URL, NOW)
+    after = step.operation
+    if verdict == "again":
+        assert (after.phase, step.delay_s) == ("accepted", 0.0)
+    elif verdict == "unknown":
+        assert (after.status, after.http_status) == ("Failed", 500)
+        assert after.error
+        assert (after.error.code, after.error.target) == ("OutcomeUnknown", operation.target)
+    else:
+        assert after.phase == "following" or after.status == "Succeeded"
+
+
+def test_what_was_looked_up_stands_in_the_time_line() -> None:
+    """The time line explains why something was sent twice."""
+    step = settle.arrived(_operation(), GONE, None, URL, NOW)
+    assert [(entry.what, entry.detail) for entry in step.operation.timeline] == [("looked up", "the request did not arrive")]
+
+
+def test_a_clock_that_is_a_little_ahead_of_azures_does_not_hide_a_change() -> None:
+    """A second of skew is allowed."""
+    body = _resource("Succeeded", BEFORE, (SENT - timedelta(milliseconds=500)).isoformat())
+    assert settle.arrived(_operation(), _found(body), None, URL, NOW).operation.status == "Succeeded"
+
+
+def test_times_without_a_zone_are_utc_and_unreadable_ones_are_none() -> None:
+    """PROTOCOL §8: zones and fractions vary."""
+    zoneless = (SENT + timedelta(seconds=2)).replace(tzinfo=None).isoformat()
+    assert settle.arrived(_operation(), _found(_resource("Succeeded", BEFORE, zoneless)), None, URL, NOW).operation.ended
+    unreadable = settle.arrived(_operation(), _found(_resource("Succeeded", "soon")), None, URL, NOW).operation
+    assert unreadable.error
+    assert unreadable.error.code == "OutcomeUnknown"
+
+
+def test_a_secret_that_did_not_arrive_is_not_sent_again() -> None:
+    """It was not kept: the caller is told to send it again."""
+    step = settle.arrived(_operation(secret=True), GONE, None, URL, NOW)
+    assert step.operation.error
+    assert (step.operation.error.code, step.operation.http_status, step.delay_s) == ("NotSent", 503, None)
+
+
+def test_what_does_not_arrive_for_a_day_is_given_up() -> None:
+    """An operation ends."""
+    step = settle.arrived(_operation(), GONE, None, URL, START + timedelta(hours=25))
+    assert step.operation.error
+    assert (step.operation.error.code, step.delay_s) == ("NotSent", None)
+
+
+def _refusal(status: int, code: str, message: str) -> Response:
+    return Response(status=status, url=URL, headers={"x-ms-request-id": "r1"}, body={"error": {"code": code, "message": message}})
+
+
+BUSY = [
+    (409, "ResourceNotReady", "Endpoint e is currently updating"),
+    (400, "UserError", "Cannot create a deployment: the endpoint e is in a Updating state"),
+    (409, "UserError", "another operation on same entity is already running"),
+    (409, "Conflict", "There is already an update operation in progress"),
+    (409, "AnotherOperationInProgress", "Try later"),
+    (409, "ReferencedResourceNotProvisioned", "not provisioned"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message"), BUSY)
+def test_a_busy_target_is_asked_again_later(status: int, code: str, message: str) -> None:
+    """Only what QUIRKS names counts as busy."""
+    step = settle.first_answer(_operation(), _refusal(status, code, message), URL, NOW)
+    assert (step.operation.phase, step.delay_s, step.operation.attempts) == ("accepted", settle.BUSY_DELAY_S, 1)
+    assert "busy" in [entry.what for entry in step.operation.timeline]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (409, "Conflict", "The name is taken"),
+        (409, "VaultAlreadyExists", "x"),
+        (400, "UserError", "bad vmSize"),
+        (403, "Forbidden", "no"),
+    ],
+)
+def test_any_other_refusal_is_final_with_azures_own_status(status: int, code: str, message: str) -> None:
+    """A 409 is final unless it is known to pass."""
+    step = settle.first_answer(_operation(), _refusal(status, code, message), URL, NOW)
+    assert step.operation.error
+    assert (step.operation.error.code, step.operation.http_status, step.delay_s) == (code, status, None)
+    assert ("sent", f"{status} r1") in [(entry.what, entry.detail) for entry in step.operation.timeline]
+
+
+def test_a_target_that_is_busy_for_an_hour_is_given_up() -> None:
+    """With Azure's own refusal."""
+    late = START + timedelta(hours=2)
+    step = settle.first_answer(_operation(), _refusal(*BUSY[3]), URL, late)
+    assert (step.operation.status, step.operation.http_status) == ("Failed", 409)
+
+
+def test_a_secret_is_not_kept_for_a_busy_target() -> None:
+    """It cannot be sent later."""
+    step = settle.first_answer(_operation(secret=True), _refusal(*BUSY[3]), URL, NOW)
+    assert (step.operation.status, step.operation.http_status) == ("Failed", 409)
+
+
+UNREGISTERED = _refusal(409, "MissingSubscriptionRegistration", "not registered to use namespace 'Microsoft.Storage'. See")
+
+
+def test_a_missing_registration_is_the_next_step_of_the_namespace_that_was_named() -> None:
+    """A workspace's refusal may name its storage account's provider."""
+    step = settle.first_answer(_operation(), UNREGISTERED, URL, NOW)
+    after = step.operation
+    assert (after.phase, after.registering, after.attempts, step.delay_s) == ("registering", "Microsoft.Storage", 0, 0.0)
+
+
+def test_a_refusal_after_the_registration_is_final() -> None:
+    """One registration a namespace: no circle."""
+    step = settle.first_answer(_operation(registered=("microsoft.storage",)), UNREGISTERED, URL, NOW)
+    assert (step.operation.status, step.operation.http_status) == ("Failed", 409)
+
+
+def _state(state: str) -> Response:
+    return Response(status=200, url=URL, body={"registrationState": state})
+
+
+def test_registration_is_looked_at_then_asked_for_then_waited_for() -> None:
+    """`attempts` counts the looks; the second step is the POST."""
+    operation = settle.first_answer(_operation(), UNREGISTERED, URL, NOW).operation
+    delays = []
+    for state in ("NotRegistered", "Registering", "Registering"):
+        step = settle.registration(operation, _state(state), NOW)
+        operation = step.operation
+        delays.append(step.delay_s)
+    assert delays == [0.0, settle.REGISTER_DELAY_S, settle.REGISTER_DELAY_S]
+    step = settle.registration(operation, _state("Registered"), NOW)
+    ready = step.operation
+    assert (ready.phase, ready.registering, ready.registered, ready.error) == ("accepted", "", ("microsoft.storage",), None)
+
+
+def test_a_failed_look_at_the_provider_does_not_skip_its_registration() -> None:
+    """The looks are counted apart from failures: a 503 on the POST leads to the POST again."""
+    operation = replace(settle.first_answer(_operation(), UNREGISTERED, URL, NOW).operation, attempts=1)
+    problem = errors.AzureUnavailableError("503", delay_s=10, maybe_arrived=True)
+    step = settle.postponed(operation, problem, NOW)
+    assert (step.operation.phase, step.operation.attempts, step.delay_s) == ("registering", 1, 20)
+
+
+def test_a_registered_provider_was_not_the_reason_for_an_unknown_api_version() -> None:
+    """ARM answers both with NoRegisteredProviderFound: the refusal stands."""
+    refusal = _refusal(400, "NoRegisteredProviderFound", "No registered resource provider found for API version '2000-01-01'.")
+    operation = settle.first_answer(_operation(), refusal, URL, NOW).operation
+    step = settle.registration(operation, _state("Registered"), NOW)
+    assert step.operation.error
+    assert (step.operation.error.code, step.operation.http_status) == ("NoRegisteredProviderFound", 400)
+
+
+def test_a_registration_that_never_ends_is_given_up() -> None:
+    """After ten minutes of looking."""
+    operation = replace(settle.first_answer(_operation(), UNREGISTERED, URL, NOW).operation, attempts=settle.REGISTER_LIMIT)
+    step = settle.registration(operation, _state("Registering"), NOW)
+    assert step.operation.error
+    assert step.operation.error.code == "RegistrationTimeout"
+
+
+def test_what_cannot_have_arrived_is_sent_again_and_what_may_have_is_looked_up() -> None:
+    """The first branch after a TransientError."""
+    throttled = errors.ThrottledError("slow down", delay_s=17, maybe_arrived=False)
+    broken = errors.UnreachableError("reset", delay_s=5, maybe_arrived=True)
+    assert settle.postponed(_operation(), throttled, NOW).operation.phase == "accepted"
+    assert settle.postponed(_operation(), throttled, NOW).delay_s == 17
+    assert settle.postponed(_operation(), broken, NOW).operation.phase == "sending"
+
+
+def test_delays_double_up_to_ten_minutes() -> None:
+    """Nobody hammers a service that is down."""
+    problem = errors.AzureUnavailableError("503", delay_s=10, maybe_arrived=True)
+    delays = [settle.postponed(_operation(attempts=n), problem, NOW).delay_s for n in range(8)]
+    assert delays == [10, 20, 40, 80, 160, 320, 320, 320]
+    assert settle.postponed(_operation(attempts=9), _delayed(problem, 60), NOW).delay_s == 600
+
+
+def _delayed(problem: errors.AzureUnavailableError, delay_s: float) -> errors.AzureUnavailableError:
+    """Return the problem with another delay."""
+    return errors.AzureUnavailableError(str(problem), delay_s=delay_s, maybe_arrived=problem.maybe_arrived)
+
+
+def test_only_the_first_failures_are_listed() -> None:
+    """The time line is for people."""
+    problem = errors.AzureUnavailableError("503", delay_s=10, maybe_arrived=True)
+    operation = _operation()
+    for _ in range(9):
+        operation = settle.postponed(operation, problem, NOW).operation
+    assert [entry.what for entry in operation.timeline] == ["postponed"] * settle.NOTED_ATTEMPTS
+
+
+def test_a_request_that_azure_cannot_take_for_a_day_ends_with_the_last_reason() -> None:
+    """While following there is no such limit: Azure is at work."""
+    late = START + timedelta(hours=25)
+    problem = errors.AzureUnavailableError("503", delay_s=10, maybe_arrived=False)
+    ended = settle.postponed(_operation(phase="accepted"), problem, late)
+    assert (ended.delay_s, ended.operation.status, ended.operation.http_status) == (None, "Failed", 503)
+    assert settle.postponed(_operation(phase="following"), problem, late).delay_s == 10
+
+
+def test_a_second_delete_that_finds_nothing_has_succeeded() -> None:
+    """The first arrived late; one that was sent once and finds nothing is a 404."""
+    assert settle.first_answer(_operation("DELETE", calls={"write": 2}), GONE, URL, NOW).operation.status == "Succeeded"
+    assert settle.first_answer(_operation("DELETE"), GONE, URL, NOW).operation.http_status == 404
+
+
+def test_a_second_job_that_is_refused_is_looked_up_once_more() -> None:
+    """Its name is taken by the first, which arrived late: it is followed. If not, the refusal stands."""
+    refusal = _refusal(409, "UserError", "already exists")
+    step = settle.first_answer(_operation(path="workspaces/jobs", calls={"write": 2}), refusal, URL, NOW)
+    assert (step.operation.phase, step.delay_s) == ("sending", 0.0)
+    found = settle.arrived(step.operation, _found(_resource("", AFTER, status="Running")), None, URL, NOW).operation
+    assert (found.phase, found.error) == ("following", None)
+    missing = settle.arrived(step.operation, GONE, None, URL, NOW).operation
+    assert missing.error
+    assert (missing.error.message, missing.http_status) == ("already exists", 409)
+
+
+def test_an_end_forgets_what_must_not_be_kept() -> None:
+    """Signed poll URLs, the body, the files."""
+    pending = Response(
+        status=202,
+        url=URL,
+        headers={"azure-asyncoperation": "https://management.azure.com/op?s=SIG", "location": "https://x/?s=SIG"},
+    )
+    operation = settle.first_answer(
+        _operation("POST", action="diagnose", body={"a": 1}, files={"f": "b"}), pending, URL, NOW
+    ).operation
+    assert operation.follow
+    assert "SIG" in operation.follow.url
+    ended = settle.fail(operation, errors.AzureError(code="X", message="m"), NOW, http_status=409).operation
+    assert "SIG" not in repr(ended)
+    assert (ended.body, ended.files, ended.resource) == (None, {}, None)
+
+
+def test_changing_a_run_does_not_wait_for_the_run() -> None:
+    """A PATCH of tags is done when Azure says 200, though the run goes on."""
+    operation = _operation("PATCH", "workspaces/experiments/runs")
+    step = settle.first_answer(operation, _found({"runId": "n", "status": "Running"}), URL, NOW)
+    assert step.operation.status == "Succeeded"
+
+
+def test_a_failed_job_says_where_its_log_is() -> None:
+    """Azure gives no reason in the job itself."""
+    operation = settle.first_answer(
+        _operation(path="workspaces/jobs"), _found(_resource("", AFTER, status="Failed")), URL, NOW
+    ).operation
+    assert operation.error
+    assert "/logs" in operation.error.message
+    assert operation.http_status == 409
