@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import azure.functions as func
@@ -22,6 +23,8 @@ blueprint = func.Blueprint()
 def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
     """Find the action in the table and hand it to its room."""
     target = paths.resolve(http.path(req), services.get().settings)
+    if target.action is None and (on_itself := target.kind.action("")):  # Azure takes a POST on the resource itself
+        target = replace(target, action=on_itself)
     action = target.action
     if action is None:
         if target.id.is_collection and target.kind.named_by_us:
@@ -29,6 +32,9 @@ def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
         names = ", ".join(action.name for action in target.kind.actions) or "none"
         message = f"POST needs an action of {target.kind.full_type}: {names}."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+    if action.preview and not services.get().settings.previews:
+        message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
+        raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
     if action.room == "score":
         return score.score(req, target)
     if action.room == "run":
@@ -48,7 +54,7 @@ def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
     request = flows.Request(
         target=target,
         method="POST",
-        api_version=http.api_version(req, target.kind),
+        api_version=http.api_version(req, target),
         query=paths.forwarded_query(http.raw_query(req)),
         body=_body(req),
         idempotency_key=http.idempotency_key(req),
@@ -64,7 +70,7 @@ def _body(req: func.HttpRequest) -> dict[str, object] | None:
 
 def _query(req: func.HttpRequest, target: Target) -> str:
     forwarded = paths.forwarded_query(http.raw_query(req))
-    return "&".join(part for part in (f"api-version={http.api_version(req, target.kind)}", forwarded) if part)
+    return "&".join(part for part in (f"api-version={http.api_version(req, target)}", forwarded) if part)
 
 
 async def _act(req: func.HttpRequest) -> func.HttpResponse:

@@ -32,7 +32,7 @@ def browse(req: func.HttpRequest) -> func.HttpResponse:
         return http.json_response(history.metrics(target, app.client, app.addresses), 200, req)
     paths.check_verb(target, "LIST" if target.id.is_collection else "GET")
     forwarded = paths.forwarded_query(http.raw_query(req))
-    query = "&".join(part for part in (f"api-version={http.api_version(req, target.kind)}", forwarded) if part)
+    query = "&".join(part for part in (f"api-version={http.api_version(req, target)}", forwarded) if part)
     url = app.addresses.url(target.plane, target.path, query, workspace=target.workspace.path)
     body = app.client.send("GET", url).checked().body
     return http.json_response(_with_own_next_link(body, url, req), 200, req)

@@ -26,11 +26,21 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from shared.catalog.kinds import Kind
+    from shared.catalog.paths import Target
 
 log = logging.getLogger("steward.http")
 
-LITERALS = ("subscriptions", "resourceGroups", "workspaces", "providers", "history", "execution", "modelmanagement")
+LITERALS = (
+    "subscriptions",
+    "resourceGroups",
+    "workspaces",
+    "registries",
+    "locations",
+    "providers",
+    "history",
+    "execution",
+    "modelmanagement",
+)
 WAIT_LIMIT_S = 60.0
 WAIT_STEP_S = 0.25
 UPLOAD_LIMIT = 100 * 1024 * 1024
@@ -158,7 +168,7 @@ def whole_number(text: str, name: str, limit: int) -> int:
     return int(text)
 
 
-def api_version(req: func.HttpRequest, kind: Kind) -> str:
+def api_version(req: func.HttpRequest, target: Target) -> str:
     """Return the caller's `?api-version=`, or the table's.
 
     Raises:
@@ -166,9 +176,9 @@ def api_version(req: func.HttpRequest, kind: Kind) -> str:
     """
     given = str(req.params.get("api-version", ""))
     if given and not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?", given):
-        message = f"'api-version' is '{given[:50]}'; expected a date such as {kind.api_version}."
+        message = f"'api-version' is '{given[:50]}'; expected a date such as {target.api_version}."
         raise errors.BadRequestError("InvalidParameter", message, target="api-version")
-    return given or kind.api_version
+    return given or target.api_version
 
 
 def idempotency_key(req: func.HttpRequest) -> str:

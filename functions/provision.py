@@ -39,7 +39,7 @@ def change(req: func.HttpRequest) -> Operation:
     request = flows.Request(
         target=target,
         method=method,
-        api_version=http.api_version(req, target.kind),
+        api_version=http.api_version(req, target),
         query=query,
         body=body,
         idempotency_key=http.idempotency_key(req),

@@ -63,7 +63,7 @@ def _submit(
     request = flows.Request(
         target=target,
         method="POST",
-        api_version=http.api_version(req, target.kind),
+        api_version=http.api_version(req, target),
         query=query,
         body=body,
         files=files,

@@ -31,6 +31,7 @@ class Settings:
         threads: How many requests may work at once in a process (`PYTHON_THREADPOOL_THREAD_COUNT`).
         plain_scoring: Whether a scoring URI may be plain http or a bare address (`STEWARD_ALLOW_PLAIN_SCORING`): v1 services
             and Kubernetes endpoints without TLS.
+        previews: Whether actions of preview api-versions are offered (`STEWARD_PREVIEWS`).
         cleanup_enforce: False: the clean-up only reports (`STEWARD_CLEANUP_MODE`: `dryRun` or `enforce`).
         cleanup_model_days, cleanup_model_keep: A model version is stale when older than this and beyond the newest so many.
         cleanup_idle_minutes: A compute is idle after this.
@@ -48,6 +49,7 @@ class Settings:
     retention_days: int = 30
     threads: int = 32
     plain_scoring: bool = False
+    previews: bool = False
     cleanup_enforce: bool = False
     cleanup_model_days: int = 90
     cleanup_model_keep: int = 3
@@ -89,6 +91,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         retention_days=_number(environ, "STEWARD_RETENTION_DAYS", 30, least=1),
         threads=_number(environ, "PYTHON_THREADPOOL_THREAD_COUNT", 32, least=1),
         plain_scoring=_flag(environ, "STEWARD_ALLOW_PLAIN_SCORING"),
+        previews=_flag(environ, "STEWARD_PREVIEWS"),
         cleanup_enforce=_choice(environ, "STEWARD_CLEANUP_MODE", ("dryRun", "enforce")) == "enforce",
         cleanup_model_days=_number(environ, "STEWARD_CLEANUP_MODEL_DAYS", 90, least=0),
         cleanup_model_keep=_number(environ, "STEWARD_CLEANUP_MODEL_KEEP", 3, least=0),

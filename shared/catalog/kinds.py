@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Plane
 
 Room = Literal["provision", "run", "score"]
+Scope = Literal["group", "subscription", "tenant"]
 
 ML = "Microsoft.MachineLearningServices"
 RESOURCES = "Microsoft.Resources"
@@ -38,12 +39,14 @@ class Action:
         name: As Azure spells it; callers may use any casing.
         direct: Answered by Azure at once and passed on; no operation, nothing stored (keys, tokens, logs, listings).
         repeatable: Sending it twice does no harm, so an unknown outcome is settled by sending it again.
+        preview: The api-version of an action that is no part of the stable API; offered when `STEWARD_PREVIEWS` is true.
         room: Which room of the app carries it out.
     """
 
     name: str
     direct: bool = False
     repeatable: bool = False
+    preview: str = ""
     room: Room = "provision"
 
 
@@ -53,6 +56,7 @@ class Kind:
 
     Attributes:
         path: Type segments below the provider, e.g. `workspaces/computes`.
+        scope: What its ids start with: a resource group, only a subscription, or neither.
         namespace: Resource provider.
         plane: Which of Azure's servers has it: ARM, or a path of the workspace's regional API server.
         api_version: Default; a caller's `?api-version=` wins.
@@ -69,6 +73,7 @@ class Kind:
     """
 
     path: str
+    scope: Scope = "group"
     namespace: str = ML
     plane: Plane = "arm"
     api_version: str = ML_VERSION
@@ -108,10 +113,21 @@ def _direct(*names: str) -> tuple[Action, ...]:
     return tuple(Action(name=name, direct=True) for name in names)
 
 
-def _asset(family: str, *, actions: tuple[Action, ...] = (), name: str | None = ASSET_NAME) -> tuple[Kind, Kind]:
-    container = Kind(path=f"workspaces/{family}", name=name)
-    version = Kind(path=f"workspaces/{family}/versions", name=VERSION_NAME, required=("properties",), actions=actions)
+def _previews(version: str, *names: str, direct: bool = False) -> tuple[Action, ...]:
+    return tuple(Action(name=name, preview=version, direct=direct) for name in names)
+
+
+def _asset(family: str, *, home: str = "workspaces", actions: tuple[Action, ...] = ()) -> tuple[Kind, Kind]:
+    """Return the two rows of an asset family: what holds its versions, and a version."""
+    published = (Action(name="publish"),) if home == "workspaces" else ()
+    container = Kind(path=f"{home}/{family}")
+    version = Kind(path=f"{home}/{family}/versions", name=VERSION_NAME, required=("properties",), actions=(*actions, *published))
     return container, version
+
+
+def _list(path: str, *, scope: Scope = "group", actions: tuple[Action, ...] = ()) -> Kind:
+    """Return the row of a collection that can only be listed."""
+    return Kind(path=path, scope=scope, verbs=frozenset({"LIST"}), name=None, actions=actions)
 
 
 _COMPUTE_SECRETS = (
@@ -208,6 +224,11 @@ KINDS: tuple[Kind, ...] = (
             Action(name="start", repeatable=True),
             Action(name="stop", repeatable=True),
             Action(name="restart"),
+            # FEATURES: idle shutdown and schedules of an existing instance change by these POSTs only
+            *_previews("2025-01-01-preview", "updateIdleShutdownSetting", "updateSchedules", "resize"),
+            *_previews("2025-01-01-preview", "customServices", "updateDataMounts"),
+            *_previews("2025-01-01-preview", "getAllowedVmSizesForResize", direct=True),
+            *_previews("2024-04-01-preview", "enableSso"),
         ),
     ),
     Kind(
@@ -217,11 +238,56 @@ KINDS: tuple[Kind, ...] = (
         secrets=("properties.credentials.secrets.*", "properties.credentials.*.key", "properties.credentials.*.sasToken"),
         actions=_direct("listSecrets"),
     ),
-    # Azure Machine Learning: assets
-    *_asset("models"),
+    Kind(
+        path="workspaces/connections",
+        verbs=ALL,
+        name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        required=("properties.category",),
+        secrets=("properties.credentials.*",),
+        actions=(*_direct("listsecrets"), *_previews("2025-01-01-preview", "testconnection")),
+    ),
+    Kind(path="workspaces/outboundRules", name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}", required=("properties.type",)),
+    Kind(path="workspaces/privateEndpointConnections", name=None),
+    Kind(path="workspaces/capabilityHosts"),
+    _list("workspaces/outboundNetworkDependenciesEndpoints"),
+    _list("workspaces/privateLinkResources"),
+    _list("workspaces/features"),
+    # Azure Machine Learning: assets, of a workspace and of a registry
+    *_asset("models", actions=_previews("2024-04-01-preview", "package")),
     *_asset("environments"),
     *_asset("codes", actions=_direct("startPendingUpload")),
     *_asset("data"),
+    *_asset("components"),
+    Kind(
+        path="registries",
+        verbs=ALL,
+        name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        required=("location",),
+        actions=(Action(name="removeRegions"),),
+    ),
+    *_asset("models", home="registries", actions=(*_direct("startPendingUpload"), *_previews("2024-04-01-preview", "package"))),
+    *_asset("environments", home="registries"),
+    *_asset("codes", home="registries", actions=_direct("startPendingUpload")),
+    *_asset("data", home="registries", actions=_direct("startPendingUpload")),
+    *_asset("components", home="registries"),
+    Kind(path="registries/datareferences/versions", verbs=frozenset(), actions=_direct("")),
+    # Feature store
+    Kind(path="workspaces/featuresets"),
+    Kind(
+        path="workspaces/featuresets/versions",
+        name=VERSION_NAME,
+        required=("properties",),
+        actions=(Action(name="backfill"), *_previews("2023-06-01-preview", "listMaterializationJobs", direct=True)),
+    ),
+    Kind(path="workspaces/featuresets/versions/features", verbs=READ, name=None),
+    Kind(path="workspaces/featurestoreEntities"),
+    Kind(path="workspaces/featurestoreEntities/versions", name=VERSION_NAME, required=("properties",)),
+    # What a region offers
+    _list("locations/usages", scope="subscription"),
+    _list("locations/quotas", scope="subscription"),
+    _list("locations/vmSizes", scope="subscription"),
+    Kind(path="locations", scope="subscription", verbs=frozenset(), name=None, actions=_direct("updateQuotas")),
+    _list("operations", scope="tenant"),
     # Jobs, and v1 experiment runs
     Kind(
         path="workspaces/jobs",
@@ -251,6 +317,11 @@ KINDS: tuple[Kind, ...] = (
         views=("logs", "metrics"),
         actions=(Action(name="cancel", repeatable=True),),
     ),
+    Kind(
+        path="workspaces/schedules",
+        required=("properties.trigger", "properties.action"),
+        actions=_previews("2024-04-01-preview", "trigger"),
+    ),
     # Endpoints
     Kind(
         path="workspaces/onlineEndpoints",
@@ -272,6 +343,28 @@ KINDS: tuple[Kind, ...] = (
         interval_s=(5.0, 30.0),
         actions=_direct("getLogs"),
     ),
+    _list("workspaces/onlineEndpoints/deployments/skus"),
+    Kind(
+        path="workspaces/batchEndpoints",
+        verbs=ALL,
+        name=ENDPOINT_NAME,
+        required=("location", "properties.authMode"),
+        secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey"),
+        actions=(*_direct("listkeys"), Action(name="invoke", room="score")),
+    ),
+    Kind(path="workspaces/batchEndpoints/deployments", verbs=ALL, name=ENDPOINT_NAME, required=("location",)),
+    Kind(
+        path="workspaces/serverlessEndpoints",
+        verbs=ALL,
+        name=r"[a-zA-Z][a-zA-Z0-9-]{0,51}",
+        required=("location",),
+        actions=(
+            *_direct("listKeys"),
+            Action(name="regenerateKeys"),
+            *_previews("2024-04-01-preview", "getStatus", direct=True),
+        ),
+    ),
+    Kind(path="workspaces/marketplaceSubscriptions"),
     # Models and web services as the v1 model management knows them
     Kind(path="workspaces/models", plane="modelmanagement", api_version=V1_VERSION, name=None),
     Kind(

@@ -8,7 +8,7 @@ in front that defaults to the settings. A path that starts with a plane of the r
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import unquote
 
@@ -56,7 +56,12 @@ class Target:
     @property
     def path(self) -> str:
         """The path that Azure is sent, action included."""
-        return f"{self.id.path}/{self.action.name}" if self.action else self.id.path
+        return f"{self.id.path}/{self.action.name}" if self.action and self.action.name else self.id.path
+
+    @property
+    def api_version(self) -> str:
+        """What Azure is asked with unless the caller says otherwise."""
+        return (self.action.preview if self.action else "") or self.kind.api_version
 
 
 def resolve(path: str, scope: Scope) -> Target:
@@ -85,13 +90,10 @@ def resolve(path: str, scope: Scope) -> Target:
     elif segments[0].lower() in ("subscriptions", "resourcegroups"):
         root = "" if segments[0].lower() == "subscriptions" else _need(subscription, "subscription")
         return _match(segments, ("arm",), ids.ResourceId(subscription=root), kinds.RESOURCES)
-    wide = len(segments) == 1 and not group_given and ("subscriptions" in path.lower().split("/") or not group)
-    found = ids.ResourceId(
-        subscription=_need(subscription, "subscription"),
-        resource_group="" if wide else _need(group, "resource group"),
-        namespace=namespace or kinds.ML,
-    )
-    return _match(segments, planes, found, namespace or kinds.ML)
+    found = ids.ResourceId(subscription=subscription, resource_group=group, namespace=namespace or kinds.ML)
+    target = _match(segments, planes, found, namespace or kinds.ML)
+    wide = not group_given and ("subscriptions" in path.lower().split("/") or not group)
+    return replace(target, id=_scoped(target, wide=wide))
 
 
 def forwarded_query(raw: str) -> str:
@@ -161,6 +163,17 @@ def _with(scope: ids.ResourceId, kind: Kind, names: tuple[str, ...]) -> ids.Reso
         types=kind.types,
         names=names,
     )
+
+
+def _scoped(target: Target, *, wide: bool) -> ids.ResourceId:
+    """Return the id with what its kind's scope needs and no more; a top-level collection may be a whole subscription's."""
+    if target.kind.scope == "tenant":
+        return replace(target.id, subscription="", resource_group="")
+    subscription = _need(target.id.subscription, "subscription")
+    whole = wide and target.id.is_collection and len(target.id.types) == 1
+    if target.kind.scope == "subscription" or whole:
+        return replace(target.id, subscription=subscription, resource_group="")
+    return replace(target.id, subscription=subscription, resource_group=_need(target.id.resource_group, "resource group"))
 
 
 def _take(segments: list[str], word: str) -> str:
