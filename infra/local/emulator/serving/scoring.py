@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from infra.local.emulator import clouds, web
-from infra.local.emulator.serving import access
+from infra.local.emulator.serving import access, batch
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -35,7 +35,9 @@ routes = web.Routes(
 @routes.route("GET POST OPTIONS", "/")
 @routes.route("GET POST OPTIONS", "/{path*}")
 def score(world: World, request: web.Request) -> web.Response:
-    """Let a deployment of the endpoint answer."""
+    """Let a deployment of the endpoint answer; what goes to a batch endpoint is `batch`'s."""
+    if (batch_endpoint := batch.endpoint_of(world, request.host)) is not None:
+        return batch.answer(world, request, batch_endpoint)
     endpoint = _endpoint(world, request)
     if not access.allows(world, endpoint, request.headers.get("authorization")):
         raise web.Refused(_error(401, "Unauthorized", "The request carries no key or token that is valid for this endpoint."))
