@@ -30,12 +30,10 @@ def make_stale(story: Story) -> str:
     for version in ("1", "2"):
         story.app.done("PUT", f"{WORKSPACE_PATH}/models/{STALE_MODEL}/versions/{version}", json=model_body(story.run_id))
     story.app.done("PUT", f"{WORKSPACE_PATH}/computes/{IDLE_COMPUTE}", json=cluster_body())
-    for number, path in enumerate(
-        (f"models/{STALE_MODEL}/versions/1", f"models/{STALE_MODEL}/versions/2", f"computes/{IDLE_COMPUTE}")
-    ):
-        since = f"20{20 + number}-01-01T00:00:00.0000000Z"
-        aged = {"systemData": {"createdAt": since, "lastModifiedAt": since}}
-        story.azure.call("PATCH", "resources", params={"id": f"{WORKSPACE_ID}/{path}"}, json=aged)
+    for path, since in ((f"models/{STALE_MODEL}/versions/1", 2020), (f"models/{STALE_MODEL}/versions/2", 2021)):
+        _patch(story, path, _aged(since))
+    on = {"createdOn": _day(2022), "modifiedOn": _day(2022), "properties": {"allocationStateTransitionTime": _day(2022)}}
+    _patch(story, f"computes/{IDLE_COMPUTE}", {**_aged(2022), "properties": on})
     return "made and aged; the newest version is to be kept"
 
 
@@ -47,9 +45,17 @@ def clean_up(story: Story) -> str:
     report = _new_report(story, known)
     gone = before - _inventory(story)
     expected = {f"models/{STALE_MODEL}/versions/1", f"computes/{IDLE_COMPUTE}"}
-    check(gone == expected, f"gone are {sorted(gone)}, not {sorted(expected)}")
-    check(len(report["deleted"]) == len(expected), f"the report has {report}")
-    return f"{len(gone)} of {len(before)} gone, audited"
+    reasons = {line["id"].removeprefix(f"{WORKSPACE_ID}/"): line["reason"] for line in report["resources"]}
+    why = [f"{each}: {reasons.get(each, 'not looked at')}" for each in sorted(gone ^ expected)]
+    check(gone == expected, f"gone are {sorted(gone)}, not {sorted(expected)}; {'; '.join(why)}")
+    entries = {line["id"].removeprefix(f"{WORKSPACE_ID}/"): line for line in report["resources"] if line["outcome"] == "deleted"}
+    check(set(entries) == expected, f"the report's deleted resources are {sorted(entries)}")
+    for line in entries.values():
+        audit = story.app.get(f"operations/{line['operation']}")
+        check(
+            audit["properties"]["caller"] == f"cleanup:{report['name']}", f"the audit entry names {audit['properties']['caller']}"
+        )
+    return f"{len(gone)} of {len(before)} gone, each with its audit entry"
 
 
 def delete_endpoint(story: Story) -> str:
@@ -76,6 +82,19 @@ def delete_workspace(story: Story) -> str:
         story.app.done("DELETE", path)
         story.app.send("GET", path, expect=NOT_FOUND)
     return "gone"
+
+
+def _day(year: int) -> str:
+    return f"{year}-01-01T00:00:00.0000000Z"
+
+
+def _aged(year: int) -> dict[str, Any]:
+    return {"systemData": {"createdAt": _day(year), "lastModifiedAt": _day(year)}}
+
+
+def _patch(story: Story, path: str, body: dict[str, Any]) -> None:
+    """Change what the local Azure has stored, as no caller could."""
+    story.azure.call("PATCH", "resources", params={"id": f"{WORKSPACE_ID}/{path}"}, json=body)
 
 
 def _inventory(story: Story) -> set[str]:
