@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds
+from shared.operations import redaction
 from shared.rest import errors, ids, long_running
 
 if TYPE_CHECKING:
@@ -84,14 +85,15 @@ def first_answer(operation: Operation, response: Response, resource_url: str, no
 
 
 def moved(operation: Operation, outcome: long_running.Outcome, now: datetime) -> Step:
-    """Carry an outcome into the operation."""
+    """Carry an outcome into the operation; what must not be stored stays behind."""
+    body = redaction.redacted(kind_of(operation), outcome.body, action=operation.action)
     match outcome:
         case long_running.Done():
-            return _end(replace(operation, status="Succeeded", result=outcome.body), now)
+            return _end(replace(operation, status="Succeeded", result=body), now)
         case long_running.Failed():
             status = 500 if outcome.unknown else 409
             error = _with_hint(operation, outcome.error)
-            return fail(operation, error, now, http_status=status, canceled=outcome.canceled, body=outcome.body)
+            return fail(operation, error, now, http_status=status, canceled=outcome.canceled, body=body)
         case long_running.Pending():
             if operation.follow is None or outcome.follow.state != operation.follow.state:
                 operation = operation.noted(now, "state", outcome.follow.state or "in progress")
@@ -101,7 +103,7 @@ def moved(operation: Operation, outcome: long_running.Outcome, now: datetime) ->
                 status="Running",
                 follow=outcome.follow,
                 percent=outcome.percent if outcome.percent is not None else operation.percent,
-                resource=outcome.body if isinstance(outcome.body, dict) else operation.resource,
+                resource=body if isinstance(body, dict) else operation.resource,
                 attempts=0,
             )
             return Step(operation=changed, delay_s=outcome.delay_s)
