@@ -174,8 +174,18 @@ def not_found(_world: World, request: web.Request) -> web.Response:
     raise refusals.refuse(404, "NotFound", text)
 
 
+# What must be an object, or text, wherever a provider reads it; a `null` is as good as absent.
+_OBJECTS = frozenset({
+    "properties", "tags", "sku", "identity", "userAssignedIdentities", "limits", "resources", "inputs", "outputs", "build",
+    "environmentVariables", "codeConfiguration", "traffic", "scaleSettings", "credentials", "secrets", "defaults", "trigger",
+    "action", "keys", "userAccountCredentials", "mirrorTraffic",
+})  # fmt: skip
+_TEXTS = frozenset({"location", "kind", "description", "computeType", "vmSize", "instanceType", "type", "timeout"})
+_FREE = frozenset({"componentSpec", "action", "inputs", "outputs", "tags", "environmentVariables", "trigger", "flavors"})
+
+
 def body_object(request: web.Request) -> dict[str, Any]:
-    """The body, which must be a JSON object.
+    """The body, which must be a JSON object with objects and texts where every provider has them.
 
     Raises:
         web.Refused: `InvalidRequestContent`.
@@ -188,4 +198,15 @@ def body_object(request: web.Request) -> dict[str, Any]:
         raise refusals.invalid_content(
             f"Error converting value of type {type(body).__name__} to type 'ResourceDefinition'. Path ''"
         )
+    _check_shape(body, "")
     return body
+
+
+def _check_shape(body: dict[str, Any], path: str) -> None:
+    for name, value in body.items():
+        here = f"{path}.{name}".lstrip(".")
+        wanted = dict if name in _OBJECTS else str if name in _TEXTS else None
+        if wanted is not None and value is not None and not isinstance(value, wanted):
+            raise refusals.invalid_content(f"Error converting value {value!r:.60} to type '{wanted.__name__}'. Path '{here}'")
+        if isinstance(value, dict) and name not in _FREE:
+            _check_shape(value, here)

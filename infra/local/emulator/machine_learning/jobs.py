@@ -199,9 +199,17 @@ def _command_job(world: World, workspace: Resource, name: str, properties: dict[
         inputs=inputs,
         outputs=_objects(properties, "outputs"),
         target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
-        nodes=int(resources.get("instanceCount") or 1),
+        nodes=_nodes(resources.get("instanceCount")),
         timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
     )
+
+
+def _nodes(count: Any) -> int:
+    if count is None:
+        return 1
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise scope.invalid("resources.instanceCount must be a whole number, 1 or more.", "ValidationError")
+    return count
 
 
 def _objects(properties: dict[str, Any], name: str) -> dict[str, Any]:
