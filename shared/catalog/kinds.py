@@ -186,7 +186,7 @@ KINDS: tuple[Kind, ...] = (
         namespace="Microsoft.Insights",
         api_version="2020-02-02",
         verbs=ALL,
-        name=r"(?!.*\.$).{1,260}",
+        name=r"[^%&\\?/#\x00-\x1f]{0,259}[^%&\\?/#\x00-\x1f .]",
         required=("location",),
     ),
     Kind(
@@ -248,7 +248,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(path="workspaces/outboundRules", name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}", required=("properties.type",)),
     Kind(path="workspaces/privateEndpointConnections", name=None),
-    Kind(path="workspaces/capabilityHosts"),
+    Kind(path="workspaces/capabilityHosts", verbs=NO_PATCH - {"LIST"}),
     _list("workspaces/outboundNetworkDependenciesEndpoints"),
     _list("workspaces/privateLinkResources"),
     _list("workspaces/features"),
@@ -358,6 +358,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z][a-zA-Z0-9-]{0,51}",
         required=("location",),
+        secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),
         actions=(
             *_direct("listKeys"),
             Action(name="regenerateKeys"),

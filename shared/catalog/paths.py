@@ -77,11 +77,12 @@ def resolve(path: str, scope: Scope) -> Target:
         planes = ("history",) if named == "execution" else (cast("Plane", named),)  # execution only starts what history keeps
         if segments and re.fullmatch(r"v\d+\.\d+", segments[0]):
             segments.pop(0)
-    subscription = _take(segments, "subscriptions") or scope.subscription_id
+    subscription_given = _take(segments, "subscriptions")
+    subscription = subscription_given or scope.subscription_id
     group_given = _take(segments, "resourcegroups")
     group = group_given or scope.resource_group
     if not segments:
-        return _bare_scope(path, subscription, group_given)
+        return _bare_scope(path, subscription_given, subscription, group_given)
     namespace = ""
     if segments[0].lower() == "providers":
         if len(segments) <= 2 or (len(segments) == 3 and segments[2].lower() == "register"):
@@ -127,11 +128,11 @@ def check_name(target: Target) -> None:
         raise errors.BadRequestError("InvalidResourceName", message, target="name")
 
 
-def _bare_scope(path: str, subscription: str, group: str) -> Target:
+def _bare_scope(path: str, subscription_given: str, subscription: str, group: str) -> Target:
     """Return the target of `subscriptions/{s}` or `resourceGroups/{g}`."""
-    wanted = "resourceGroups" if group else "subscriptions"
-    if not subscription:
+    if not subscription_given and not group:
         raise _unknown(path)
+    wanted = "resourceGroups" if group else "subscriptions"
     found = ids.ResourceId(subscription=_need(subscription, "subscription"), resource_group=group)
     return Target(kind=kinds.by_type()["arm", kinds.RESOURCES.lower(), wanted.lower()], id=found)
 
