@@ -57,6 +57,8 @@ class Settings:
     cleanup_limit: int = 20
 
 
+NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
+
 AZURITE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"  # published, not secret
@@ -111,8 +113,8 @@ def _cloud(name: str) -> Cloud:
 
 def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
     text = environ.get(name, "").strip() or str(default)
-    if not text.isdecimal() or int(text) < least:
-        message = f"{name} is '{text}'; expected a whole number of at least {least}"
+    if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= NUMBER_LIMIT:
+        message = f"{name} is '{text[:50]}'; expected a whole number from {least} to {NUMBER_LIMIT}"
         raise ValueError(message)
     return int(text)
 

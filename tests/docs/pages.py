@@ -1,0 +1,108 @@
+"""docs/kinds.md from the table, docs/functions.md from the blueprints. Not here: prose, that is written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import azure.functions as func
+
+from functions import act, browse, cleanup, http, operations, pages, poll, provision, reconcile
+from shared.catalog import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.catalog.kinds import Action, Kind
+
+DOCS = Path(__file__).parents[2] / "docs"
+BLUEPRINTS = (provision, act, browse, operations, poll, reconcile, cleanup, pages)
+VERB_ORDER = ("GET", "LIST", "PUT", "PATCH", "DELETE")
+
+KINDS_HEAD = """# Every kind
+
+Written from the table in `shared/catalog/kinds.py` by `python -m tests.docs`; a test keeps the two equal.
+
+Paths stand below `/api/`, after an optional scope: `subscriptions/{s}/resourceGroups/{g}/providers/{provider}/`. Without a
+scope the settings' subscription and resource group are meant, without a provider Microsoft.MachineLearningServices.
+`LIST` is a GET of the collection. Actions are POSTs on the resource: *at once* means that Azure's answer is passed on and nothing
+is stored; *preview* that it is offered only when `STEWARD_PREVIEWS` is true. A request whose body holds one of the secret fields
+is applied at once or not at all, and never stored.
+"""
+
+FUNCTIONS_HEAD = """# Every function
+
+Written from the blueprints in `functions/` by `python -m tests.docs`; a test keeps the two equal.
+
+The platform wants one function a route, so the rooms that serve any resource have one per first path segment. Routes stand below
+`/api/`; `{*rest}` takes any rest of a path. Everything asks for a function key but `health`.
+"""
+
+
+def kinds_page() -> str:
+    """Return docs/kinds.md."""
+    out = [KINDS_HEAD]
+    for namespace in dict.fromkeys(kind.namespace for kind in kinds.KINDS):
+        for plane in dict.fromkeys(kind.plane for kind in kinds.KINDS if kind.namespace == namespace):
+            rows = [kind for kind in kinds.KINDS if (kind.namespace, kind.plane) == (namespace, plane)]
+            where = "" if plane == "arm" else f", on the region's `{plane}` server"
+            out += [
+                f"## {namespace}{where}",
+                "",
+                "| kind | verbs | actions | api-version | needs | secret |",
+                "|---|---|---|---|---|---|",
+            ]
+            out += [*map(_kind_row, rows), ""]
+    out += ["## Refusals that are waited out", "", "| code | means | seen |", "|---|---|---|"]
+    out += [f"| `{quirk.code}` | {quirk.meaning} | {quirk.proof} |" for quirk in kinds.QUIRKS]
+    return "\n".join(out) + "\n"
+
+
+def functions_page() -> str:
+    """Return docs/functions.md."""
+    out = [FUNCTIONS_HEAD]
+    for module in BLUEPRINTS:
+        app = func.FunctionApp()
+        app.register_functions(module.blueprint)
+        name = module.__name__.rpartition(".")[2]
+        out += [f"## {name}.py", "", str(module.__doc__).partition("\n")[0], "", "| function | trigger |", "|---|---|"]
+        out += [
+            f"| `{each.get_function_name()}` | {_trigger(each.get_trigger().get_dict_repr())} |" for each in app.get_functions()
+        ]
+        out += [""]
+    out += [f"First path segments: {', '.join(f'`{literal}`' for literal in http.LITERALS)}."]
+    return "\n".join(out) + "\n"
+
+
+PAGES: dict[Path, Callable[[], str]] = {DOCS / "kinds.md": kinds_page, DOCS / "functions.md": functions_page}
+
+
+def _kind_row(kind: Kind) -> str:
+    cells = (
+        f"`{kind.path}`",
+        ", ".join(verb for verb in VERB_ORDER if verb in kind.verbs),
+        ", ".join([*map(_action, kind.actions), *(f"GET `{view}`" for view in kind.views)]),
+        kind.api_version,
+        ", ".join(f"`{path}`" for path in kind.required),
+        ", ".join(f"`{path}`" for path in kind.secrets),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _action(action: Action) -> str:
+    notes = [*(["at once"] if action.direct else []), *(["preview"] if action.preview else [])]
+    name = f"`{action.name}`" if action.name else "POST itself"
+    return f"{name} ({', '.join(notes)})" if notes else name
+
+
+def _trigger(trigger: dict[str, Any]) -> str:
+    match trigger["type"]:
+        case "httpTrigger":
+            verbs = ", ".join(str(getattr(verb, "value", verb)) for verb in trigger["methods"])
+            return f"{verbs} `{trigger['route']}`"
+        case "queueTrigger":
+            return f"queue `{trigger['queueName']}`"
+        case "timerTrigger":
+            return f"timer `{trigger['schedule']}`"
+        case other:
+            return str(other)

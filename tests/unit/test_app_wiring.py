@@ -1,0 +1,157 @@
+"""The app as the platform sees it: names, triggers, queues, keys, and routes that cannot swallow one another."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+
+import azure.functions as func
+import pytest
+
+from functions import act, browse, cleanup, http, operations, pages, poll, provision, reconcile
+from shared.operations import messages
+
+ROOT = Path(__file__).parents[2]
+MODULES = (act, browse, cleanup, operations, pages, poll, provision, reconcile)
+
+
+def indexed():
+    """Return what the platform would index, as (name, trigger) pairs; a fresh app, because get_functions works once."""
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+    for module in MODULES:
+        app.register_functions(module.blueprint)
+    return [(each.get_function_name(), each.get_trigger().get_dict_repr()) for each in app.get_functions()]
+
+
+FUNCTIONS = dict(indexed())
+HTTP = {name: trigger for name, trigger in FUNCTIONS.items() if trigger["type"] == "httpTrigger"}
+
+
+def verbs(name):
+    """Return the verbs of an HTTP function."""
+    return {getattr(verb, "value", verb) for verb in HTTP[name]["methods"]}
+
+
+def overlap(one: list[str], other: list[str]) -> bool:
+    """Tell whether some path matches both routes; a catch-all takes any rest, an empty one too."""
+    for first, second in itertools.zip_longest(one, other):
+        if "{*" in (first or "") or "{*" in (second or ""):
+            return True
+        if first is None or second is None:
+            return False
+        if "{" not in first and "{" not in second and first.lower() != second.lower():
+            return False
+    return True
+
+
+def segments(name):
+    """Return a route's segments."""
+    return HTTP[name]["route"].split("/")
+
+
+def test_function_app_registers_every_blueprint_and_does_nothing_else():
+    """About twenty lines, ever; a blueprint that is not registered does not exist."""
+    text = (ROOT / "function_app.py").read_text()
+    assert len(text.splitlines()) <= 25
+    registered = re.findall(r"app\.register_functions\((\w+)\.blueprint\)", text)
+    assert sorted(registered) == sorted(module.__name__.rpartition(".")[2] for module in MODULES)
+    defined = {path.stem for path in (ROOT / "functions").glob("*.py") if "func.Blueprint()" in path.read_text()}
+    assert defined == set(registered)
+
+
+def test_function_names_are_unique_and_no_blueprints_name():
+    """Names are unique across blueprints; one that is named like its blueprint variable breaks registration."""
+    names = [name.lower() for name, _ in indexed()]
+    assert len(names) == len(set(names))
+    assert "blueprint" not in names
+    assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,126}", name) for name in names)
+
+
+def test_everything_needs_a_key_but_health():
+    """Health says up or down only; everything else asks for a function key."""
+    levels = {name: getattr(trigger["authLevel"], "value", trigger["authLevel"]).lower() for name, trigger in HTTP.items()}
+    assert {name for name, level in levels.items() if level != "function"} == {"health"}
+    assert levels["health"] == "anonymous"
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_no_two_functions_answer_the_same_request(name):
+    """The platform tries routes in the order of function names, not by specificity: routes are disjoint per verb."""
+    rivals = [other for other in HTTP if other != name and verbs(name) & verbs(other)]
+    assert not [HTTP[other]["route"] for other in rivals if overlap(segments(name), segments(other))]
+
+
+def test_overlapping_routes_would_be_noticed():
+    """The proof proves something."""
+    assert overlap(["operations", "{id}"], ["operations", "x"])
+    assert overlap(["workspaces", "{*rest}"], ["Workspaces"])
+    assert overlap(["{*rest}"], ["health"])
+    assert not overlap(["operations", "{id}"], ["operations", "x", "result"])
+    assert not overlap(["workspaces", "{*rest}"], ["operations", "{*rest}"])
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_a_catch_all_starts_with_a_literal(name):
+    """DESIGN §3: no route could swallow another, nor the platform's own `admin` and `runtime`."""
+    first = segments(name)[0]
+    assert re.fullmatch(r"[A-Za-z]+", first)
+    assert first.lower() not in {"admin", "runtime"}
+
+
+@pytest.mark.parametrize("literal", http.LITERALS)
+def test_every_literal_has_all_its_verbs(literal):
+    """One function owns each verb and literal and dispatches from the table."""
+    offered = set().union(*(verbs(name) for name in HTTP if segments(name)[0] == literal))
+    assert offered == {"GET", "PUT", "PATCH", "DELETE", "POST"}
+
+
+def test_every_kind_can_be_called():
+    """The first segment of every row's shortest path is a literal of the routes."""
+    from shared.catalog import kinds
+
+    literals = {literal.lower() for literal in http.LITERALS}
+    for kind in kinds.KINDS:
+        first = kind.types[0] if kind.namespace in (kinds.ML, kinds.RESOURCES) else "providers"
+        assert {first.lower(), "providers"} & literals, kind.full_type
+
+
+def test_queues_and_their_poison_queues_belong_together():
+    """The platform names a poison queue after its queue; both use the app's own storage."""
+    queues = {name: trigger for name, trigger in FUNCTIONS.items() if trigger["type"] == "queueTrigger"}
+    by_queue = {trigger["queueName"]: trigger for trigger in queues.values()}
+    assert len(by_queue) == len(queues)
+    assert {messages.QUEUE, messages.POISON_QUEUE} <= set(by_queue)
+    assert f"{messages.QUEUE}-poison" == messages.POISON_QUEUE
+    for queue, trigger in by_queue.items():
+        assert trigger["connection"] == "AzureWebJobsStorage"
+        assert queue.endswith("-poison") or f"{queue}-poison" in by_queue
+
+
+def test_timers_have_six_fields_or_a_setting():
+    """NCRONTAB with seconds, or `%SETTING%`."""
+    schedules = [trigger["schedule"] for trigger in FUNCTIONS.values() if trigger["type"] == "timerTrigger"]
+    assert schedules
+    assert all(len(schedule.split()) == 6 or re.fullmatch(r"%STEWARD_[A-Z_]+%", schedule) for schedule in schedules)
+
+
+def test_the_hosts_values_fit_each_other():
+    """DESIGN §2: what host.json promises, the app's own bounds keep."""
+    host = json.loads((ROOT / "host.json").read_text())
+    queues = host["extensions"]["queues"]
+    assert queues["messageEncoding"] == "base64"
+    assert queues["newBatchThreshold"] <= queues["batchSize"] <= 32
+    assert queues["maxDequeueCount"] >= 3
+    assert host["extensions"]["http"]["routePrefix"] == "api"
+    hours, minutes, seconds = (int(part) for part in host["functionTimeout"].split(":"))
+    assert 230 < hours * 3600 + minutes * 60 + seconds <= 600
+    assert host["extensionBundle"]["id"] == "Microsoft.Azure.Functions.ExtensionBundle"
+
+
+def test_there_is_a_thread_for_everything_that_may_run_at_once():
+    """DESIGN §5: batchSize + newBatchThreshold + the HTTP requests that work at the same time."""
+    from shared import settings
+
+    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+    assert settings.Settings().threads > queues["batchSize"] + queues["newBatchThreshold"]

@@ -1,0 +1,108 @@
+"""The docs know every setting, function, kind and value of host.json; what is generated is current; links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.catalog import kinds
+from tests.docs import pages
+
+ROOT = Path(__file__).parents[2]
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(path.read_text() for path in FILES)
+SETTING = re.compile(r"(?:STEWARD|AZURE|AzureWebJobsStorage|PYTHON|IDENTITY)(?:__?[A-Za-z_]+)?")
+
+
+def strings(path):
+    """Return every string constant of a module, docstrings left out."""
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)}
+    found = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return found - docstrings
+
+
+def settings_read():
+    """Return the names of all settings that the app or one of its triggers reads."""
+    read = {text for text in strings(ROOT / "shared" / "settings.py") if SETTING.fullmatch(text)} - {"AzureWebJobsStorage__"}
+    read |= {f"AzureWebJobsStorage__{service}ServiceUri" for service in ("table", "blob", "queue")}
+    read |= {f"AZURE_{name}" for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET", "AUTHORITY_HOST")} | {"IDENTITY_ENDPOINT"}
+    for path in (ROOT / "functions").glob("*.py"):
+        read |= {text.strip("%") for text in strings(path) if re.fullmatch(r"%\w+%", text)}
+    return sorted(read)
+
+
+def leaves(value, path=()):
+    """Yield the names of host.json's values."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from leaves(inner, (*path, name))
+    else:
+        yield path
+
+
+@pytest.mark.parametrize("name", settings_read())
+def test_every_setting_is_in_the_docs(name):
+    """docs/settings.md lists what an operator can set."""
+    assert f"`{name}`" in (ROOT / "docs" / "settings.md").read_text()
+
+
+def test_settings_are_found_at_all():
+    """The search above finds the ones everybody knows."""
+    assert {"STEWARD_SUBSCRIPTION_ID", "STEWARD_CLEANUP_SCHEDULE", "AzureWebJobsStorage"} <= set(settings_read())
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"STEWARD_[A-Z_]*[A-Z]", TEXT))))
+def test_the_docs_name_no_setting_that_is_not_read(name):
+    """A setting that was renamed leaves no trace."""
+    assert name in settings_read()
+
+
+@pytest.mark.parametrize("path", list(leaves(json.loads((ROOT / "host.json").read_text()))), ids="/".join)
+def test_every_value_of_host_json_is_explained(path):
+    """Deliberate values, each with its reason; they interact."""
+    assert f"`{path[-1]}`" in (ROOT / "docs" / "settings.md").read_text()
+
+
+def test_the_docs_give_host_jsons_queue_values_as_they_are():
+    """A changed value needs a changed reason."""
+    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+    text = (ROOT / "docs" / "settings.md").read_text()
+    for name in ("batchSize", "newBatchThreshold", "maxDequeueCount"):
+        assert f"`queues` / `{name}` | {queues[name]} |" in text
+    for name in ("visibilityTimeout", "maxPollingInterval"):
+        assert f"`queues` / `{name}` | {int(queues[name].rpartition(':')[2])} s |" in text
+    assert f"= {queues['batchSize'] + queues['newBatchThreshold']}" in text
+
+
+@pytest.mark.parametrize("path", pages.PAGES, ids=lambda path: path.name)
+def test_a_generated_page_is_current(path):
+    """`python -m tests.docs` renews it."""
+    assert path.read_text(encoding="utf-8") == pages.PAGES[path]()
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: f"{kind.plane} {kind.full_type}")
+def test_every_kind_is_in_the_docs(kind):
+    """The table is the product."""
+    assert f"`{kind.path}`" in TEXT
+
+
+def test_every_function_is_in_the_docs():
+    """docs/functions.md is written from the blueprints that function_app registers."""
+    registered = set(re.findall(r"register_functions\((\w+)\.blueprint\)", (ROOT / "function_app.py").read_text()))
+    assert {module.__name__.rpartition(".")[2] for module in pages.BLUEPRINTS} == registered
+
+
+LINKS = sorted({(path.name, link) for path in FILES for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())})
+
+
+@pytest.mark.parametrize(("name", "link"), [pair for pair in LINKS if not pair[1].startswith(("http", "mailto"))])
+def test_every_link_between_pages_leads_to_a_file(name, link):
+    """Checked without the network."""
+    folder = ROOT if name == "README.md" else ROOT / "docs"
+    assert (folder / link).exists()
