@@ -11,7 +11,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, LinearRetry
 
 from infra.local.emulator import scene
 
@@ -117,7 +117,8 @@ class StorageAccounts:
         """
         key = self.keys(account)[0]
         url = f"http://127.0.0.1:{self.port(account)}/{account}"
-        return BlobServiceClient(url, credential={"account_name": account, "account_key": key})
+        quick = LinearRetry(backoff=0, retry_total=2, random_jitter_range=0)  # it is on this machine, or it is not there
+        return BlobServiceClient(url, credential={"account_name": account, "account_key": key}, retry_policy=quick)
 
     def stop(self) -> None:
         """End every Azurite started here."""

@@ -1,6 +1,7 @@
 """The process: one ready line, many clients at once, and an end that leaves nothing behind."""
 
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.functional.emulator.bodies import PLACE
-from tests.functional.emulator.client import Client, LocalAzure
+from tests.functional.emulator.client import WORKSPACES, Client, LocalAzure, workspace_body
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,6 +25,24 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
         process.send_signal(number)
         _, log = process.communicate(timeout=20)
     assert (process.returncode, log) == (0, "")
+
+
+def test_a_workspace_without_reachable_storage_fails_in_its_operation(tmp_path: Path) -> None:
+    """No Azurite behind it: the operation says so, soon; the local Azure goes on answering."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    command = [sys.executable, "-m", "infra.local.emulator", "--state", str(tmp_path), "--blob-port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        words = dict(word.split("=", 1) for word in process.stdout.readline().split()[1:])
+        client = Client(LocalAzure(proxy=words["proxy"], ca=words["ca"], control=words["control"], process=process))
+        try:
+            first = client.arm("PUT", f"{WORKSPACES}/lab", workspace_body())
+            status = client.arm("GET", first.headers["Azure-AsyncOperation"]).json()
+            assert (status["status"], status["error"]["code"]) == ("Failed", "StorageAccountUnreachable")
+        finally:
+            client.session.close()
+            process.terminate()
 
 
 def test_a_transition_that_is_none_is_named_at_the_start(tmp_path: Path) -> None:

@@ -268,6 +268,15 @@ def _list_credentials(kind: Kind, world: World, request: web.Request) -> web.Res
     return web.answer({"username": found.name, "passwords": passwords})
 
 
+def _regenerate_credential(kind: Kind, world: World, request: web.Request) -> web.Response:
+    found, name = _existing(kind, world, request), gateway.body_object(request).get("name")
+    if name not in {"password", "password2"}:
+        raise refusals.refuse(400, "InvalidPasswordName", "The name must be password or password2.")
+    if found.properties.get("adminUserEnabled"):
+        found.secrets["passwords"][0 if name == "password" else 1] = uuid.uuid4().hex
+    return _list_credentials(kind, world, request)
+
+
 def _register() -> None:
     for kind in KINDS:
         group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{kind.type}"
@@ -278,6 +287,7 @@ def _register() -> None:
         routes.route("GET", f"/subscriptions/{{subscription}}/providers/{kind.type}")(partial(_list, kind))
     account = "/subscriptions/{subscription}/resourceGroups/{group}/providers/"
     routes.route("POST", f"{account}{STORAGE.type}/{{name}}/listKeys")(partial(_list_keys, STORAGE))
+    routes.route("POST", f"{account}{REGISTRY.type}/{{name}}/regenerateCredential")(partial(_regenerate_credential, REGISTRY))
     routes.route("POST", f"{account}{REGISTRY.type}/{{name}}/listCredentials")(partial(_list_credentials, REGISTRY))
 
 

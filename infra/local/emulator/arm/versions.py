@@ -37,7 +37,7 @@ TYPES: dict[str, tuple[str, ...]] = {
         f"{_ML}/workspaces/{name}": _V2
         for name in (
             "datastores", "models", "environments", "codes", "data", "components", "jobs", "schedules", "onlineendpoints",
-            "batchendpoints", "connections",
+            "batchendpoints", "connections", "outboundrules",
         )
     },
     **{

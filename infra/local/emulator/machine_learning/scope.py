@@ -36,7 +36,8 @@ def workspace(world: World, request: web.Request, kind: str) -> Resource:
         verb = {"GET": "read", "DELETE": "delete", "POST": "action"}.get(request.method, "write")
         raise refusals.parent_not_found(f"workspaces/{kind}", arm_id, verb=verb)
     if request.method in {"PUT", "PATCH"} and found.state not in {"Succeeded", "Updating"}:
-        text = f"The workspace '{found.name}' is in state {found.state}; it must be Succeeded before anything is created in it."
+        doing = {"Creating": "is being created", "Deleting": "is being deleted"}.get(found.state, f"is in state {found.state}")
+        text = f"The workspace '{found.name}' {doing}; nothing can be created in it now."
         raise refused(409, "Conflict", text, inner=("WorkspaceNotReady",))
     return found
 

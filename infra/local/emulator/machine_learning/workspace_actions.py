@@ -87,6 +87,33 @@ def resync_keys(world: World, request: web.Request) -> web.Response:
     return web.empty(202, statuses.workspace_headers(world, operation))
 
 
+@routes.route("POST", f"{scope.WORKSPACE}/prepareNotebook")
+def prepare_notebook(world: World, request: web.Request) -> web.Response:
+    """202 with both headers; the result names the notebook service."""
+    workspace = workspaces.existing(world, request)
+    host = f"ml-{workspace.name}-{scope.location(workspace)}.notebooks.azure.net"
+    result = partial(dict[str, Any], fqdn=host, resourceId=secrets.token_hex(16), notebookPreparationError=None)
+    operation = statuses.begin(world, request, workspace, kind="workspace.update", finish=result, failed=lambda _error: None)
+    return web.empty(202, statuses.workspace_headers(world, operation))
+
+
+@routes.route("POST", f"{scope.WORKSPACE}/listNotebookKeys")
+def list_notebook_keys(world: World, request: web.Request) -> web.Response:
+    """The notebook service's keys: none, as the local Azure has no such service."""
+    workspaces.existing(world, request)
+    return web.answer({"primaryAccessKey": None, "secondaryAccessKey": None})
+
+
+@routes.route("GET", f"{scope.WORKSPACE}/features")
+@routes.route("GET", f"{scope.WORKSPACE}/privateLinkResources")
+@routes.route("GET", f"{scope.WORKSPACE}/privateEndpointConnections")
+@routes.route("GET", f"{scope.WORKSPACE}/outboundNetworkDependenciesEndpoints")
+def nothing_to_list(world: World, request: web.Request) -> web.Response:
+    """Empty for every workspace here: no preview features, no private links, no Azure to reach out to."""
+    workspaces.existing(world, request)
+    return web.answer({"value": []})
+
+
 @routes.route("POST", f"{scope.WORKSPACE}/diagnose")
 def diagnose(world: World, request: web.Request) -> web.Response:
     """202 with a Location only; the result says what is wrong with the dependencies."""
