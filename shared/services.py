@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from shared.operations import messages
 from shared.settings import Settings, from_environ
@@ -35,6 +35,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class _OpenedOnce[T](cached_property[T]):
+    """A part that is opened when first used, by one thread: two clients would be two pools and two caches of tokens."""
+
+    _guard = threading.RLock()
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | T:
+        with self._guard:
+            return super().__get__(instance, owner)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What the app works with; tests build one from fakes by setting the same names."""
@@ -42,7 +56,7 @@ class Services:
     settings: Settings
     clock: Callable[[], datetime] = utc_now
 
-    @cached_property
+    @_OpenedOnce
     def client(self) -> Client:
         """The one REST client."""
         from shared.rest import client, tokens
@@ -50,14 +64,14 @@ class Services:
         signed_in = tokens.Tokens(lambda: tokens.credential_from(os.environ, self.settings.cloud))
         return client.Client(self.settings.cloud, signed_in)
 
-    @cached_property
+    @_OpenedOnce
     def addresses(self) -> Addresses:
         """Where paths live."""
         from shared.rest import addresses
 
         return addresses.Addresses(self.client)
 
-    @cached_property
+    @_OpenedOnce
     def blobs(self) -> Blobs:
         """The app's container."""
         from azure.core.exceptions import ResourceExistsError
@@ -73,7 +87,7 @@ class Services:
                 return storage.AzureBlobs(container)
         return storage.AzureBlobs(container)
 
-    @cached_property
+    @_OpenedOnce
     def ledger(self) -> Ledger:
         """The record of operations."""
         from azure.data.tables import TableServiceClient
@@ -85,7 +99,7 @@ class Services:
             rows, open_rows = (tables.create_table_if_not_exists(name) for name in (LEDGER_TABLE, OPEN_TABLE))
         return ledger.Ledger(storage.AzureRows(rows), storage.AzureRows(open_rows), self.blobs)
 
-    @cached_property
+    @_OpenedOnce
     def queue(self) -> Queue:
         """The operations queue."""
         from azure.core.exceptions import ResourceExistsError
@@ -104,7 +118,7 @@ class Services:
                 return storage.AzureQueue(client)
         return storage.AzureQueue(client)
 
-    @cached_property
+    @_OpenedOnce
     def scoring(self) -> Scoring:
         """Scoring URIs and keys, in memory only."""
         from shared.operations import scoring
