@@ -66,13 +66,20 @@ class Request:
         Raises:
             ValueError: it is none (`json.JSONDecodeError` and `UnicodeDecodeError` are ValueErrors).
         """
-        return json.loads(self.body.decode("utf-8-sig"))
+        try:
+            return json.loads(self.body.decode("utf-8-sig"), parse_constant=_no_number)
+        except RecursionError:
+            raise ValueError("The JSON is nested too deeply.") from None
 
     def form(self) -> tuple[dict[str, str], dict[str, bytes]]:
         """The fields and the files of a form body (url-encoded or multipart), each by name; the last of a name wins."""
         content_type, options = _content_type(self.headers.get("content-type", ""))
         _, fields, files = FormDataParser().parse(io.BytesIO(self.body), content_type, len(self.body), options)
         return dict(fields.items()), {name: file.read() for name, file in files.items()}
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
 
 
 def _content_type(header: str) -> tuple[str, dict[str, str]]:
@@ -130,7 +137,8 @@ def answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = 
     return Response(
         status=status,
         headers=(("Content-Type", "application/json; charset=utf-8"), *(headers or {}).items()),
-        body=json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(),
+        # a lone surrogate, which JSON can escape and UTF-8 cannot hold, becomes its escape again
+        body=json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(errors="backslashreplace"),
     )
 
 

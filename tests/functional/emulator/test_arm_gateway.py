@@ -45,11 +45,18 @@ def test_a_version_refusal_lists_the_supported_ones(azure: Client) -> None:
     assert "for type 'workspaces'" in message
 
 
-@pytest.mark.parametrize("body", ["{", "[]", "nothing", '"text"'])
+@pytest.mark.parametrize("body", ["{", "[]", "nothing", '"text"', "[" * 100_000, '{"a":NaN}', "\ufeff", ""], ids=range(8))
 def test_a_body_that_is_no_json_object_is_refused(azure: Client, body: str) -> None:
     """InvalidRequestContent, never a 500."""
     answer = azure.arm("PUT", f"{WORKSPACES}/lab", body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")
+
+
+def test_text_that_utf_8_cannot_hold_is_kept_as_its_escape(azure: Client) -> None:
+    """A lone surrogate in a description comes back as it was sent."""
+    arm_id = azure.workspace()
+    azure.arm("PATCH", arm_id, '{"properties":{"description":"\\ud800 und Köln"}}')
+    assert azure.arm("GET", arm_id).json()["properties"]["description"] == "\ud800 und Köln"
 
 
 def test_a_tracked_resource_needs_a_location_that_exists(azure: Client) -> None:

@@ -75,6 +75,26 @@ def test_a_fault_that_is_none_is_refused(azure: Client, rule: dict[str, Any]) ->
     assert requests.post(f"{azure.azure.control}/_control/faults", json=rule, timeout=10).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "faults", "{"),
+        ("PUT", "transitions", "[]"),
+        ("GET", "requests?path=(", ""),
+        ("GET", "requests?after=x", ""),
+        ("POST", "clock", "{}"),
+        ("PUT", "limits", '{"speed":1}'),
+        ("PATCH", "runs?run=x", '{"colour":"red"}'),
+        ("PATCH", "runs?run=x", '{"created_at":"then"}'),
+    ],
+)
+def test_a_wrong_control_request_is_told_what_is_wrong(azure: Client, method: str, path: str, body: str) -> None:
+    """400 with a sentence."""
+    answer = requests.request(method, f"{azure.azure.control}/_control/{path}", data=body, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
 def test_the_log_tells_what_was_received_in_order(azure: Client) -> None:
     """Method, host, path, query, status, the client's request id; filtered by regular expressions; no tokens in it."""
     azure.arm("GET", GROUPS, version="2022-09-01", headers={"x-ms-client-request-id": "me-1"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import resources, seeding, web
 from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
+from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -84,8 +85,8 @@ def faults(world: World, _request: web.Request) -> web.Response:
 @routes.route("POST PUT", "/_control/faults")
 def add_faults(world: World, request: web.Request) -> web.Response:
     """One rule or a list; PUT replaces all there are."""
-    body = request.json()
     try:
+        body = request.json()
         rules = [Fault.from_json(rule) for rule in (body if isinstance(body, list) else [body])]
     except (ValueError, TypeError, AttributeError) as error:
         return _bad(str(error))
@@ -104,8 +105,13 @@ def delete_faults(world: World, _request: web.Request) -> web.Response:
 @routes.route("GET", "/_control/requests")
 def requests(world: World, request: web.Request) -> web.Response:
     """What was received, in order; `method`, `host`, `path` (regular expressions, searched) and `after` (order) filter."""
-    wanted = {name: re.compile(request.query[name], re.IGNORECASE) for name in ("method", "host", "path") if name in request.query}
-    after = int(request.query.get("after", "0"))
+    try:
+        wanted = {
+            name: re.compile(request.query[name], re.IGNORECASE) for name in ("method", "host", "path") if name in request.query
+        }
+        after = int(request.query.get("after", "0"))
+    except (re.error, ValueError) as error:
+        return _bad(str(error))
     found = [
         dataclasses.asdict(entry)
         for entry in sorted(world.received, key=lambda entry: entry.order)
@@ -163,9 +169,14 @@ def patch_resource(world: World, request: web.Request) -> web.Response:
 def patch_run(world: World, request: web.Request) -> web.Response:
     """`?workspace=ARM id&run=id`: set fields of a run; the times as ISO text."""
     changes = _body(request, dict)
-    for name in ("created_at", "started_at", "ended_at"):
-        if changes.get(name):
-            changes[name] = datetime.fromisoformat(changes[name])
+    if unknown := set(changes) - {field.name for field in dataclasses.fields(Run)}:
+        return _bad(f"a run has no {', '.join(sorted(unknown))}")
+    try:
+        for name in ("created_at", "started_at", "ended_at"):
+            if changes.get(name):
+                changes[name] = datetime.fromisoformat(changes[name])
+    except (TypeError, ValueError) as error:
+        return _bad(str(error))
     run = world.runs.update(request.query.get("workspace", ""), request.query.get("run", ""), **changes)
     return web.answer({"runId": run.run_id, "status": run.status}) if run else _bad("no such run", 404)
 
