@@ -10,6 +10,7 @@ import hashlib
 import io
 import uuid
 import zipfile
+import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -29,6 +30,7 @@ PART = "code"
 URI_PART = "codeUri"
 UNPACKED_LIMIT = 512 * 1024 * 1024
 FILES_LIMIT = 2_000
+ENCRYPTED = 0x1  # bit of a zip entry's flags
 
 
 def prepare(operation: Operation, ledger: Ledger, client: Client, now: datetime) -> Step:
@@ -75,7 +77,11 @@ def check_zip(content: bytes, part: str) -> None:
         limit = f"{UNPACKED_LIMIT} bytes in {FILES_LIMIT} files"
         message = f"'{part}' unpacks to {size} bytes in {len(entries)} files; {limit} are taken."
         raise errors.BadRequestError("InvalidZip", message, target=part)
+    if not entries:
+        raise errors.BadRequestError("InvalidZip", f"'{part}' holds no file.", target=part)
     for entry in entries:
+        if entry.flag_bits & ENCRYPTED:
+            raise errors.BadRequestError("InvalidZip", f"'{part}' is encrypted.", target=part)
         name = entry.filename.replace("\\", "/")
         if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
             message = f"'{part}' holds '{name[:100]}', which leads outside its folder."
@@ -99,5 +105,13 @@ def _upload(code: bytes, pending: Any, client: Client) -> str:
             if not entry.is_dir():
                 url = f"{folder}/{quote(entry.filename.replace(chr(92), '/'))}?{proof}"
                 headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06"}
-                client.send_signed("PUT", url, content=archive.read(entry), headers=headers).checked()
+                client.send_signed("PUT", url, content=_content(archive, entry), headers=headers).checked()
     return folder
+
+
+def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as bad:
+        message = f"'{entry.filename[:100]}' in '{PART}' cannot be unpacked: {str(bad)[:100]}."
+        raise errors.BadRequestError("InvalidZip", message, target=PART) from None

@@ -79,9 +79,9 @@ class Scoring:
             return known
         find = self._find_service if target.plane == "modelmanagement" else self._find_endpoint
         uri, key, good_for_s = find(target)
-        self._check_uri(uri)
-        door = Door(uri=uri, key=key, until=self._clock() + min(good_for_s, REMEMBER_S))
-        self._doors[target.id.key] = door
+        now = self._clock()
+        door = Door(uri=uri, key=key, until=now + min(good_for_s, REMEMBER_S))
+        self._doors = {**{name: each for name, each in self._doors.items() if now < each.until}, target.id.key: door}
         return door
 
     def _find_endpoint(self, target: Target) -> tuple[str, str, float]:
@@ -90,6 +90,7 @@ class Scoring:
         if not uri:
             state = properties.get("provisioningState")
             raise _not_ready(f"Endpoint '{target.id.name}' has no scoring URI yet; it is {state}.")
+        self._check_uri(uri)
         if mode == "aadtoken":
             host = urlsplit(uri).hostname or ""
             if not host.endswith(self._client.cloud.inference_suffix) or not uri.startswith("https://"):
@@ -107,6 +108,7 @@ class Scoring:
         uri = str(service.get("scoringUri") or "")
         if not uri:
             raise _not_ready(f"Service '{target.id.name}' has no scoring URI; it is {service.get('state')}.")
+        self._check_uri(uri)
         key = self._ask("POST", target, "/listkeys").get("primaryKey") if service.get("authEnabled", True) else ""
         return uri, str(key or ""), REMEMBER_S
 
@@ -117,7 +119,10 @@ class Scoring:
         return body if isinstance(body, dict) else {}
 
     def _check_uri(self, uri: str) -> None:
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:
+            raise errors.BadRequestError("HostNotAllowed", "The scoring URI cannot be read.", status=502) from None
         if self._plain and parts.scheme in ("http", "https") and parts.hostname:
             return
         if parts.scheme != "https" or not parts.hostname or parts.username or _is_address(parts.hostname):

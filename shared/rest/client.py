@@ -151,12 +151,12 @@ class Client:
         return self._definite(self._exchange(request, None))
 
     def send_keyed(self, url: str, key: str, *, content: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
-        """POST to a scoring URI with the endpoint's own key or token. The caller has checked the URI (operations.scoring).
+        """POST to a scoring URI with the endpoint's own key or token; '' sends none. The caller has checked the URI (scoring).
 
         Returns:
             The answer whatever its status: a scoring script's 5xx is the caller's to see.
         """
-        return self._exchange(_Request(method="POST", url=url, content=content, headers=headers, timeout_s=timeout_s), key)
+        return self._exchange(_Request(method="POST", url=url, content=content, headers=headers, timeout_s=timeout_s), key or None)
 
     def pages(self, url: str) -> Iterator[dict[str, Any]]:
         """Yield each item of a list, following `nextLink` unchanged (PROTOCOL §7: it is absent on the last page)."""
