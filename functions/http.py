@@ -142,8 +142,9 @@ def base_url(req: func.HttpRequest) -> str:
 
 
 def caller(req: func.HttpRequest) -> str:
-    """Return who asks: the signed-in principal that the platform vouches for, else that a function key was shown."""
-    return str(req.headers.get("x-ms-client-principal-name") or "function key")
+    """Return who asks: the principal that the platform signed in, else that a function key was shown."""
+    named = str(req.headers.get("x-ms-client-principal-name") or "")
+    return named if named and services.get().settings.signed_in else "function key"
 
 
 def prefers(req: func.HttpRequest) -> dict[str, str]:

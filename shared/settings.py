@@ -32,6 +32,8 @@ class Settings:
         plain_scoring: Whether a scoring URI may be plain http or a bare address (`STEWARD_ALLOW_PLAIN_SCORING`): v1 services
             and Kubernetes endpoints without TLS.
         previews: Whether actions of preview api-versions are offered (`STEWARD_PREVIEWS`).
+        signed_in: Whether the platform signs callers in and vouches for `x-ms-client-principal-name` (`WEBSITE_AUTH_ENABLED`,
+            set by Azure); otherwise anybody with a key could write that header.
         cleanup_enforce: False: the clean-up only reports (`STEWARD_CLEANUP_MODE`: `dryRun` or `enforce`).
         cleanup_model_days, cleanup_model_keep: A model version is stale when older than this and beyond the newest so many.
         cleanup_idle_minutes: A compute is idle after this.
@@ -50,6 +52,7 @@ class Settings:
     threads: int = 32
     plain_scoring: bool = False
     previews: bool = False
+    signed_in: bool = False
     cleanup_enforce: bool = False
     cleanup_model_days: int = 90
     cleanup_model_keep: int = 3
@@ -94,6 +97,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         threads=_number(environ, "PYTHON_THREADPOOL_THREAD_COUNT", 32, least=1),
         plain_scoring=_flag(environ, "STEWARD_ALLOW_PLAIN_SCORING"),
         previews=_flag(environ, "STEWARD_PREVIEWS"),
+        signed_in=_flag(environ, "WEBSITE_AUTH_ENABLED"),
         cleanup_enforce=_choice(environ, "STEWARD_CLEANUP_MODE", ("dryRun", "enforce")) == "enforce",
         cleanup_model_days=_number(environ, "STEWARD_CLEANUP_MODEL_DAYS", 90, least=0),
         cleanup_model_keep=_number(environ, "STEWARD_CLEANUP_MODEL_KEEP", 3, least=0),

@@ -34,6 +34,7 @@ UNREACHABLE_DELAY_S = 5.0
 UNAVAILABLE_DELAY_S = 10.0
 THROTTLED_DELAY_S = 20.0
 MAX_DELAY_S = 3_600.0
+PARSE_LIMIT = 32 * 1024 * 1024  # bytes; no JSON of Azure's is as large, an artifact's content may be
 READ_ALLOWANCES = ("reads", "global-reads")  # ARM counts per region and service principal, and 15 times that for everyone
 REQUEST_ID_HEADERS = ("x-ms-request-id", "x-ms-correlation-request-id", "request-id", "x-request-id")
 
@@ -105,6 +106,7 @@ class Client:
         url: str,
         *,
         body: Any = None,
+        content: bytes | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
@@ -114,6 +116,7 @@ class Client:
             method: HTTP verb.
             url: Absolute URL, sent byte for byte; its host decides the token's audience.
             body: JSON value, or None for no body.
+            content: A body as it is, instead of `body`; `headers` then name its type.
             files: Multipart parts, name → (file name, content, content type); instead of `body`.
             headers: Further request headers.
 
@@ -124,10 +127,9 @@ class Client:
         """
         scope = clouds.scope_for(self.cloud, url)
         sent = dict(headers or {})
-        content = None
         if body is not None:
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-            sent["Content-Type"] = "application/json"
+            sent.setdefault("Content-Type", "application/json")
         request = _Request(method=method, url=url, content=content, files=files, headers=sent)
         token = self._tokens.get(scope)
         response = self._exchange(request, token)
@@ -178,7 +180,7 @@ class Client:
 
     def _exchange(self, request: _Request, token: str | None) -> Response:
         headers = {"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4()), **request.headers}
-        if token is not None:
+        if token:
             headers["Authorization"] = f"Bearer {token}"
         started = time.perf_counter()
         response = self._transmit(request, headers)
@@ -193,7 +195,7 @@ class Client:
         attempts = 2 if request.method == "GET" else 1  # a pooled connection may have died of age; only a read is repeated
         for attempt in range(1, attempts + 1):
             try:
-                answer = transport.transmit(
+                answer, content = transport.transmit(
                     self._pool(),
                     request.method,
                     request.url,
@@ -202,7 +204,10 @@ class Client:
                     files=request.files,
                     timeout_s=(CONNECT_TIMEOUT_S, request.timeout_s),
                 )
-                return _response(request.url, answer)
+                return _response(request.url, answer, content)
+            except transport.TooLargeError:
+                message = f"The answer of {host} is larger than {transport.ANSWER_LIMIT} bytes; read it from its storage."
+                raise errors.BadRequestError("AnswerTooLarge", message, status=502) from None
             except transport.NoAnswerError as silence:
                 if attempt == attempts or silence.timed_out or not silence.left:
                     message = f"{host} could not be reached ({silence})."
@@ -285,13 +290,13 @@ def _pooled_session() -> requests.Session:
     return transport.pooled_session()
 
 
-def _response(url: str, answer: requests.Response) -> Response:
+def _response(url: str, answer: requests.Response, content: bytes) -> Response:
     return Response(
         status=answer.status_code,
         url=url,
         headers={name.lower(): value for name, value in answer.headers.items()},
-        body=_parse(answer.content, answer.headers.get("Content-Type", "")),
-        content=answer.content,
+        body=_parse(content, answer.headers.get("Content-Type", "")) if len(content) <= PARSE_LIMIT else None,
+        content=content,
     )
 
 
