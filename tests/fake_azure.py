@@ -64,6 +64,7 @@ class FakeAzure:
         effects: Writes that changed something, e.g. `PUT workspaces/w1`; a refused one is not among them.
         requests: Everything that was sent, `METHOD url`.
         failing: Path → ARM error that its next long-running operation ends with.
+        sign_in: What asking for a token ends with, None when it is given.
     """
 
     cloud = clouds.PUBLIC
@@ -75,6 +76,7 @@ class FakeAzure:
         self.failing: dict[str, dict[str, Any]] = {}
         self.registration = "Registered"
         self.used = 0.0
+        self.sign_in: errors.StewardError | None = None
         self.faults: list[Fault] = []
         self.received: list[tuple[Any, Any]] = []
         self._tasks: dict[str, _Task] = {}
@@ -117,6 +119,13 @@ class FakeAzure:
         """See `client.Client.send_signed`."""
         assert clouds.is_storage(self.cloud, url), url
         return self._exchange(method, url, content, None)
+
+    def token(self, scope: str) -> str:
+        """See `client.Client.token`."""
+        with self._fuse.call(f"token {scope}"):
+            if self.sign_in:
+                raise self.sign_in
+            return "token"
 
     def pressure(self, _subscription: str) -> float:
         """See `client.Client.pressure`."""

@@ -358,8 +358,10 @@ def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel
         for name, blob in operation.files.items()
     }
     body = secret_body if operation.secret else ledger.payload(operation.body)
+    url = _url(operation, services)
+    services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is none of the send's time
     return _Parcel(
-        url=_url(operation, services),
+        url=url,
         resource_url=_resource_url(operation, services),
         body=None if parts else body,
         parts=parts or None,

@@ -300,3 +300,55 @@ def test_two_requests_with_one_key_at_the_same_time_are_one_operation(case: Case
         steward.drive()
         assert len(steward.ledger.newest(top=5)) == 1
         _check(steward, case)
+
+
+def test_a_kill_at_any_call_loses_nobody_in_the_lane() -> None:
+    """Two changes of one target, one waiting for the other: both are made, in their order, wherever a process dies."""
+
+    def begin(nth: int, *, after: bool) -> Steward:
+        steward = Steward()
+        if nth:
+            steward.fuse.blow(nth, after=after)
+        for number in ("1", "2"):
+            try:
+                steward.submit("PATCH", "workspaces/w1", {"tags": {"n": number}}, idempotency_key=number)
+            except Killed:
+                steward.restart()
+                steward.submit("PATCH", "workspaces/w1", {"tags": {"n": number}}, idempotency_key=number)
+        steward.drive()
+        return steward
+
+    for nth in range(1, len(begin(0, after=False).fuse.calls) + 1):
+        for after in (False, True):
+            steward = begin(nth, after=after)
+            assert [operation.status for operation in steward.ledger.newest(top=5)] == ["Succeeded"] * 2
+            workspace = steward.azure.get(WORKSPACE)
+            assert workspace
+            assert (steward.azure.count("PATCH"), workspace["tags"]) == (2, {"n": "2"})
+
+
+def test_a_kill_at_any_call_of_a_cancel_is_survived() -> None:
+    """Canceling a running job: asked for again after a crash, it ends Canceled and nothing is left open."""
+    case = CASES[4]
+
+    def cancel(steward: Steward) -> None:
+        operation = steward.ledger.newest(top=1)[0]
+        flows.cancel(steward.stored(operation), steward.process)
+
+    whole = _begun(case)
+    _submit(whole, case)
+    before = len(whole.fuse.calls)
+    cancel(whole)
+    for nth in range(1, len(whole.fuse.calls) - before + 1):
+        for after in (False, True):
+            steward = _begun(case)
+            _submit(steward, case)
+            steward.fuse.blow(nth, after=after)
+            with pytest.raises(Killed):
+                cancel(steward)
+            steward.restart()
+            cancel(steward)
+            steward.drive()
+            assert steward.ledger.newest(top=1)[0].status == "Canceled"
+            assert not steward.open.rows
+            assert not steward.queue.messages

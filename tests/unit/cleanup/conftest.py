@@ -89,6 +89,10 @@ class SmallAzure:
             else _missing(url)
         )
 
+    def token(self, _scope: str) -> str:
+        """See Client.token."""
+        return "token"
+
     def pressure(self, _subscription: str) -> float:
         """See Client.pressure."""
         return 0.0

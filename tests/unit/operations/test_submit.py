@@ -315,11 +315,20 @@ def test_the_inline_attempt_ends_after_its_budget(steward: Steward) -> None:
 def test_the_sign_in_that_fails_before_anything_was_sent_is_the_answer(steward: Steward) -> None:
     """Wrong credentials are said at once, not tried for hours."""
     rejected = errors.RejectedError(errors.AzureError(code="SignInFailed", message="AADSTS7000215"), status=502)
-    fault = Fault(method="PUT", match="w2")
-    fault.problem = rejected  # type: ignore[assignment]
-    steward.azure.faults.append(fault)
+    steward.azure.sign_in = rejected
     operation = steward.submit("PUT", "workspaces/w2", BODY)
-    assert (operation.status, operation.http_status) == ("Failed", 502)
+    assert (operation.status, operation.http_status, operation.calls) == ("Failed", 502, {})
+
+
+def test_a_sign_in_service_that_does_not_answer_leaves_the_request_unsent(steward: Steward) -> None:
+    """It is known not to have arrived: no look is needed when it is back."""
+    steward.azure.sign_in = errors.UnreachableError("login did not answer", delay_s=15, maybe_arrived=False)
+    operation = steward.submit("PUT", "workspaces/w2", BODY)
+    assert (operation.phase, operation.calls) == ("accepted", {})
+    steward.azure.sign_in = None
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
+    assert "looked up" not in [entry.what for entry in steward.load(operation).timeline]
 
 
 def _ours(steward: Steward) -> str:
