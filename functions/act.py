@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import azure.functions as func
 
-from functions import http, run, score
+from functions import http, passing, run, score
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows
@@ -22,6 +23,8 @@ blueprint = func.Blueprint()
 
 def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
     """Find the action in the table and hand it to its room."""
+    if way := passing.way(req):
+        return passing.pass_on(req, way)
     target = paths.resolve(http.path(req), services.get().settings)
     if target.action is None and (on_itself := target.kind.action("")):  # Azure takes a POST on the resource itself
         target = replace(target, action=on_itself)
@@ -29,6 +32,8 @@ def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
     if action is None:
         if target.id.is_collection and target.kind.named_by_us:
             return run.start_job(req, target)
+        if target.id.is_collection and target.kind.posted_name:
+            return _create(req, target)
         names = ", ".join(action.name for action in target.kind.actions) or "none"
         message = f"POST needs an action of {target.kind.full_type}: {names}."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
@@ -48,6 +53,15 @@ def _pass_on(req: func.HttpRequest, target: Target) -> func.HttpResponse:
     url = app.addresses.url(target.plane, target.path, _query(req, target), workspace=target.workspace.path)
     response = app.client.send("POST", url, body=_body(req)).checked()
     return http.json_response(response.body, response.status, req)
+
+
+def _create(req: func.HttpRequest, target: Target) -> Operation:
+    """POST a resource to its collection: its body names it."""
+    body = bodies.parse(req.get_body(), req.headers.get("content-type", ""))
+    bodies.check_required(target.kind, body)
+    name = bodies.dig(body, target.kind.posted_name)
+    paths.check_name(replace(target, id=replace(target.id, names=(*target.id.names, paths.decoded(quote(str(name)))))))
+    return _carry_out(req, target)
 
 
 def _carry_out(req: func.HttpRequest, target: Target) -> Operation:

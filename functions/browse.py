@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http
+from functions import http, passing
 from shared import services
 from shared.catalog import paths
 from shared.operations import history
@@ -22,6 +21,8 @@ blueprint = func.Blueprint()
 def browse(req: func.HttpRequest) -> func.HttpResponse:
     """Ask Azure and hand its answer on; a list's nextLink leads back here."""
     app = services.get()
+    if way := passing.way(req):
+        return passing.pass_on(req, way)
     target = paths.resolve(http.path(req), app.settings)
     if target.action:
         message = f"'{target.action.name}' is an action: POST it."
@@ -35,19 +36,7 @@ def browse(req: func.HttpRequest) -> func.HttpResponse:
     query = "&".join(part for part in (f"api-version={http.api_version(req, target)}", forwarded) if part)
     url = app.addresses.url(target.plane, target.path, query, workspace=target.workspace.path)
     body = app.client.send("GET", url).checked().body
-    return http.json_response(_with_own_next_link(body, url, req), 200, req)
-
-
-def _with_own_next_link(body: Any, url: str, req: func.HttpRequest) -> Any:
-    """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read."""
-    if not isinstance(body, dict) or not body.get("nextLink"):
-        return body
-    asked, follows = urlsplit(url), urlsplit(str(body["nextLink"]))
-    if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
-        message = "Azure's nextLink leads to another path than the list that was asked for."
-        raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
-    own = f"{http.base_url(req)}/{http.path(req)}"
-    return {**body, "nextLink": f"{own}?{follows.query}"}
+    return http.json_response(http.own_next_link(body, url, req), 200, req)
 
 
 def _logs(req: func.HttpRequest, target: Target) -> func.HttpResponse:

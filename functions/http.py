@@ -15,7 +15,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import azure.functions as func
 
@@ -40,6 +40,11 @@ LITERALS = (
     "history",
     "execution",
     "modelmanagement",
+    "modelregistry",
+    "metric",
+    "artifact",
+    "datastore",
+    "hyperdrive",
 )
 WAIT_LIMIT_S = 60.0
 WAIT_STEP_S = 0.25
@@ -175,11 +180,35 @@ def api_version(req: func.HttpRequest, target: Target) -> str:
     Raises:
         BadRequestError: `InvalidParameter`; it does not look like one.
     """
+    return version(req, target.api_version)
+
+
+def version(req: func.HttpRequest, default: str) -> str:
+    """Return the caller's `?api-version=`, or `default`.
+
+    Raises:
+        BadRequestError: `InvalidParameter`; it does not look like one.
+    """
     given = str(req.params.get("api-version", ""))
     if given and not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?", given):
-        message = f"'api-version' is '{given[:50]}'; expected a date such as {target.api_version}."
+        message = f"'api-version' is '{given[:50]}'; expected a date such as {default}."
         raise errors.BadRequestError("InvalidParameter", message, target="api-version")
-    return given or target.api_version
+    return given or default
+
+
+def own_next_link(body: Any, url: str, req: func.HttpRequest) -> Any:
+    """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read.
+
+    Raises:
+        RejectedError: `UnexpectedNextLink` (502); it leads elsewhere than the list at `url`.
+    """
+    if not isinstance(body, dict) or not body.get("nextLink"):
+        return body
+    asked, follows = urlsplit(url), urlsplit(str(body["nextLink"]))
+    if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
+        message = "Azure's nextLink leads to another path than the list that was asked for."
+        raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
+    return {**body, "nextLink": f"{base_url(req)}/{path(req)}?{follows.query}"}
 
 
 def idempotency_key(req: func.HttpRequest) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http
+from functions import http, passing
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows
@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 blueprint = func.Blueprint()
 
 
-def change(req: func.HttpRequest) -> Operation:
+def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     """Check what can be checked without Azure, then carry the request out."""
     app = services.get()
+    if way := passing.way(req):
+        return passing.pass_on(req, way)
     target = paths.resolve(http.path(req), app.settings)
     method = str(req.method).upper()
     if target.action or target.view or target.id.is_collection:
         message = f"{method} needs the path of one resource, not of a collection or action."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
     paths.check_verb(target, method)
-    body = None
+    body: Any = None
     query = paths.forwarded_query(http.raw_query(req))
     if method == "DELETE":
         query = _with_default(query, target.kind.delete_query)
     else:
-        body = bodies.parse(req.get_body(), req.headers.get("content-type", ""))
+        read = bodies.parse_patch if method == "PATCH" and target.kind.json_patch else bodies.parse
+        body = read(req.get_body(), req.headers.get("content-type", ""))
     if method == "PUT":
         paths.check_name(target)
         bodies.check_required(target.kind, body or {})

@@ -25,6 +25,32 @@ def parse(content: bytes, content_type: str) -> dict[str, Any]:
     Raises:
         BadRequestError: `InvalidRequestContent` with line and column, 413 above 4 MiB, 415 for another content type.
     """
+    value = parse_any(content, content_type)
+    if not isinstance(value, dict):
+        raise _invalid(f"The body is a JSON {_noun(value)}; expected an object.")
+    return value
+
+
+def parse_patch(content: bytes, content_type: str) -> list[Any]:
+    """Return the JSON Patch (RFC 6902) in `content`.
+
+    Raises:
+        BadRequestError: as `parse`.
+    """
+    value = parse_any(content, content_type)
+    if not isinstance(value, list) or not all(isinstance(step, dict) and "op" in step and "path" in step for step in value):
+        raise _invalid(
+            'The body is no JSON Patch; expected a list such as [{"op": "replace", "path": "/description", "value": "…"}].'
+        )
+    return value
+
+
+def parse_any(content: bytes, content_type: str) -> Any:
+    """Return the JSON value in `content`.
+
+    Raises:
+        BadRequestError: as `parse`.
+    """
     if len(content) > BODY_LIMIT:
         message = f"The body has {len(content)} bytes; ARM takes {BODY_LIMIT} at most."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
@@ -44,8 +70,6 @@ def parse(content: bytes, content_type: str) -> dict[str, Any]:
         raise _invalid(f"The body is not UTF-8: {bad.reason}.") from None
     except (ValueError, RecursionError) as bad:
         raise _invalid(f"The body cannot be read: {str(bad)[:200]}.") from None
-    if not isinstance(value, dict):
-        raise _invalid(f"The body is a JSON {_noun(value)}; expected an object.")
     return value
 
 
@@ -62,6 +86,8 @@ def check_required(kind: Kind, body: dict[str, Any]) -> None:
 
 def has_secret(kind: Kind, body: Any) -> bool:
     """Tell whether `body` holds a value that the kind's row says is secret; such a request is never stored."""
+    if isinstance(body, list):  # a JSON Patch
+        return any(has_secret(kind, _as_object(step)) for step in body if isinstance(step, dict))
     return any(_holds(body, path.split(".")) for path in kind.secrets)
 
 
@@ -70,6 +96,14 @@ def dig(body: Any, path: str) -> Any:
     for name in path.split("."):
         body = body.get(name) if isinstance(body, dict) else None
     return body
+
+
+def _as_object(step: dict[str, Any]) -> Any:
+    """Return what one step of a JSON Patch sets, as the object that it would be merged as."""
+    value = step.get("value")
+    for name in reversed(str(step.get("path", "")).strip("/").split("/")):
+        value = {name: value}
+    return value
 
 
 def _holds(body: Any, path: list[str]) -> bool:

@@ -70,6 +70,8 @@ class Kind:
         delete_query: Query that DELETE needs.
         named_by_us: POST on the collection creates one under a name that the operation id gives (jobs).
         views: What run history tells of one besides itself: GET `{resource}/{view}`.
+        posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
+        json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
     """
 
     path: str
@@ -88,6 +90,8 @@ class Kind:
     delete_query: str = ""
     named_by_us: bool = False
     views: tuple[str, ...] = ()
+    posted_name: str = ""
+    json_patch: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -367,14 +371,20 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(path="workspaces/marketplaceSubscriptions"),
     # Models and web services as the v1 model management knows them
-    Kind(path="workspaces/models", plane="modelmanagement", api_version=V1_VERSION, name=None),
+    Kind(path="workspaces/models", plane="modelmanagement", api_version=V1_VERSION, verbs=READ | {"DELETE"}, name=None),
     Kind(
         path="workspaces/services",
         plane="modelmanagement",
         api_version=V1_VERSION,
-        verbs=READ | {"DELETE"},
-        name=None,
-        actions=(*_direct("listkeys", "token"), Action(name="score", room="score")),
+        verbs=ALL,
+        name=r"[a-z][a-z0-9-]{1,30}[a-z0-9]",
+        required=("name", "computeType"),
+        secrets=("keys.*", "keyValue"),  # keyValue: of regenerateKeys
+        state_field="state",
+        interval_s=(5.0, 30.0),
+        posted_name="name",
+        json_patch=True,
+        actions=(*_direct("listkeys", "token"), Action(name="regenerateKeys"), Action(name="score", room="score")),
     ),
 )
 

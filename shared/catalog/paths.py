@@ -70,7 +70,7 @@ def resolve(path: str, scope: Scope) -> Target:
     Raises:
         BadRequestError: `UnknownKind` (404) with the nearest known kinds; `InvalidPath`; `ScopeMissing`.
     """
-    segments = [_decoded(segment) for segment in path.strip("/").split("/")]
+    segments = [decoded(segment) for segment in path.strip("/").split("/")]
     planes = PLANE_ORDER
     if segments[0].lower() in addresses.CALLERS_PLANES:
         named = segments.pop(0).lower()
@@ -185,7 +185,12 @@ def _take(segments: list[str], word: str) -> str:
     return ""
 
 
-def _decoded(encoded: str) -> str:
+def decoded(encoded: str) -> str:
+    """Return one path segment as text.
+
+    Raises:
+        BadRequestError: `InvalidPath`; it holds what no name may hold.
+    """
     try:
         segment = unquote(encoded, errors="strict")
     except UnicodeDecodeError:

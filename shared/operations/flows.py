@@ -1,7 +1,7 @@
 """How an operation moves: accept, apply, advance, reconcile, cancel.
 
 Record before message, message before answer: a crash leaves a message or an overdue row, never nothing. Each step makes at
-most one request to Azure (a code upload aside) and nothing here waits; a pause is a delay on the next message. This is the
+most one request to Azure (uploads aside) and nothing here waits; a pause is a delay on the next message. This is the
 only place that catches PermanentError and TransientError. What an answer means is decided in settle.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from shared.catalog import bodies, kinds, paths
-from shared.operations import codes, models, settle, storage
+from shared.operations import models, plans, settle, storage, uploads
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -38,9 +38,11 @@ GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lo
 # take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
 SEND_LEASE = timedelta(seconds=90)
 FILES_LEASE = timedelta(seconds=330)
+UPLOAD_BUDGET = timedelta(seconds=200)  # of one step of an upload; what is left is the next step's
 ORPHAN_AGE = timedelta(minutes=10)
 STUCK_AFTER = timedelta(hours=24)
 SIGN_IN_ATTEMPTS = 20
+JSON_PATCH = "application/json-patch+json"
 WAKE_ATTEMPTS = 3
 SIGN_IN_DELAY_S = 60.0
 CROWDED = 0.8  # share of the read allowance above which polls step back for writes
@@ -70,7 +72,9 @@ class Request:
         target: What its path names; a collection for a job that is to be named here.
         query: What Azure is sent besides api-version.
         api_version: The caller's, or the table's.
-        files: Multipart parts, name → content.
+        files: Multipart parts that Azure itself takes, name → content.
+        plan: What must be in Azure first; its tasks name blobs of the app's storage, or one of `contents`.
+        contents: Files that came with the request, name → content.
         run_id: The id that the caller wants for a v1 run, '' for one derived from the operation's.
     """
 
@@ -78,8 +82,10 @@ class Request:
     method: str
     api_version: str
     query: str = ""
-    body: dict[str, Any] | None = None
+    body: Any = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    plan: plans.Plan | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
     run_id: str = ""
     idempotency_key: str = ""
     caller: str = ""
@@ -95,6 +101,9 @@ def submit(request: Request, services: Services, *, respond_async: bool = False)
         TransientError: the ledger is out of reach; nothing was accepted.
     """
     secret = bodies.has_secret(request.target.kind, request.body)
+    if secret and request.plan:
+        message = "The request holds a secret, which is never stored; upload and register its files with requests of their own."
+        raise errors.BadRequestError("SecretNeedsInline", message, target="body")
     if secret and respond_async:
         message = "The request holds a secret, which is never stored; send it without Prefer: respond-async."
         raise errors.BadRequestError("SecretNeedsInline", message, target="Prefer")
@@ -123,7 +132,8 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     """
     operation = _operation(request, services)
     files = {blob: request.files[name] for name, blob in operation.files.items()}
-    stored, is_new = services.ledger.insert(operation, files)
+    contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
+    stored, is_new = services.ledger.insert(operation, files | contents)
     if not is_new and stored.operation.request_hash != operation.request_hash:
         message = "This Idempotency-Key came before with another request; use a new key for a new request."
         raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
@@ -141,7 +151,7 @@ def apply(stored: Stored, services: Services, *, secret_body: Any = None) -> Sto
     end = services.clock() + INLINE_BUDGET
     try:
         while stored.operation.phase in ("accepted", "preparing"):
-            stored = _go(stored, services, inline=True, secret_body=secret_body)
+            stored = _go(stored, services, inline_end=end, secret_body=secret_body)
             if stored.operation.attempts:  # its next try is on the queue
                 break
             if stored.operation.phase in ("accepted", "preparing") and services.clock() >= end:
@@ -265,6 +275,8 @@ def _operation(request: Request, services: Services) -> Operation:
         named = target.id.child("runs", request.run_id or f"{target.id.name}_{suffix}")
         kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
         query += f"&runId={quote(named.name)}"
+    elif target.id.is_collection and kind.posted_name:  # it is sent to the collection, and its body names it
+        named = replace(target.id, names=(*target.id.names, str(bodies.dig(request.body, kind.posted_name))))
     elif target.id.is_collection:
         named = replace(target.id, names=(*target.id.names, f"job-{suffix}"))
         path = named.path
@@ -272,30 +284,35 @@ def _operation(request: Request, services: Services) -> Operation:
         query += f"&{request.query}"
     secret = bodies.has_secret(kind, request.body)
     partition = models.partition_of(named)
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in request.files.items()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in {**request.files, **request.contents}.items()}
+    plan = None
+    if request.plan:
+        plan = request.plan.located(f"{partition}-{suffix}", request.contents)
+        digests["plan"] = request.plan.digest
     operation = models.Operation(
         id=f"{partition}-{suffix}",
         target=named.path,
         kind=settle.kind_key(kind),
-        method="PUT" if request.target.id.is_collection and request.method == "POST" else request.method,
+        method="PUT" if kind.named_by_us and request.target.id.is_collection else request.method,
         action=target.action.name if target.action else "",
         plane=target.plane,
         path=path,
         query=query,
         body=None if secret else request.body,
         files={name: f"operations/{partition}-{suffix}/files/{digests[name][:16]}/{name}" for name in request.files},
+        plan=plan.to_json() if plan else None,
         secret=secret,
         request_hash=models.hash_of(request.method, path, query, None if secret else request.body, digests),
         caller=request.caller,
-        phase="preparing" if codes.PART in request.files else "accepted",
+        phase="preparing" if plan else "accepted",
         created_at=now,
         due_at=now + INLINE_LEASE,
     )
     return operation.noted(now, "accepted")
 
 
-def _go(stored: Stored, services: Services, *, inline: bool = False, secret_body: Any = None) -> Stored:
-    """Take one step and record it.
+def _go(stored: Stored, services: Services, *, inline_end: datetime | None = None, secret_body: Any = None) -> Stored:
+    """Take one step and record it; within the accepting request it has until `inline_end`.
 
     Raises:
         ConflictError: another worker took the step.
@@ -310,7 +327,11 @@ def _go(stored: Stored, services: Services, *, inline: bool = False, secret_body
                 operation = stored.operation
                 step = _send(operation, parcel, services)
             case "preparing":
-                step = codes.prepare(operation, services.ledger, services.client, services.clock())
+                stored = _hold(stored, services)
+                operation = stored.operation
+                end = inline_end or services.clock() + UPLOAD_BUDGET
+                patience = uploads.Patience(clock=services.clock, end=end, last=inline_end is None)
+                step = uploads.prepare(operation, services.ledger, services.client, patience)
             case "registering":
                 step = _register(operation, services)
             case "sending":
@@ -321,7 +342,13 @@ def _go(stored: Stored, services: Services, *, inline: bool = False, secret_body
         step = _transient(operation, problem, services)
     except errors.PermanentError as problem:
         step = _permanent(operation, problem, services, began_as)
-    return _record(stored, step, services, inline=inline)
+    return _record(stored, step, services, inline=inline_end is not None)
+
+
+def _hold(stored: Stored, services: Services) -> Stored:
+    """Mark an upload as under way, by etag: one worker moves the files, and reconcile leaves it alone while it may work."""
+    held = replace(stored.operation, step=stored.operation.step + 1, due_at=services.clock() + FILES_LEASE)
+    return services.ledger.save(stored, held)
 
 
 def _claim(stored: Stored, services: Services) -> Stored:
@@ -346,6 +373,7 @@ class _Parcel:
     resource_url: str
     body: Any
     parts: Mapping[str, tuple[str, bytes, str]] | None
+    headers: Mapping[str, str]
 
 
 def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel:
@@ -365,11 +393,12 @@ def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel
         resource_url=_resource_url(operation, services),
         body=None if parts else body,
         parts=parts or None,
+        headers={"Content-Type": JSON_PATCH} if isinstance(body, list) else {},
     )
 
 
 def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
-    response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts)
+    response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts, headers=parcel.headers)
     return settle.first_answer(operation, response, parcel.resource_url, services.clock())
 
 
@@ -508,7 +537,7 @@ def _reloaded(stored: Stored, services: Services) -> Stored:
 
 
 def _first_phase(operation: Operation) -> models.Phase:
-    return "preparing" if codes.PART in operation.files else "accepted"
+    return "preparing" if operation.plan else "accepted"
 
 
 def _url(operation: Operation, services: Services) -> str:

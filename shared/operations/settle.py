@@ -26,9 +26,9 @@ REGISTER_DELAY_S = 5.0
 REGISTER_LIMIT = 120
 SEND_LIMIT = timedelta(hours=24)  # a request that Azure cannot take for so long is given up
 CLOCK_SKEW = timedelta(seconds=1)
-# Where resources say when they were made and changed: most in systemData, computes (also) in properties, runs on top
-CREATED = ("systemData.createdAt", "properties.createdOn", "createdUtc")
-MODIFIED = ("systemData.lastModifiedAt", "properties.modifiedOn", "lastModifiedUtc")
+# Where resources say when they were made and changed: most in systemData, computes (also) in properties, v1 on top
+CREATED = ("systemData.createdAt", "properties.createdOn", "createdUtc", "createdTime")
+MODIFIED = ("systemData.lastModifiedAt", "properties.modifiedOn", "lastModifiedUtc", "updatedTime")
 HTTP_GONE = 404
 
 
@@ -61,7 +61,8 @@ def template(operation: Operation, resource_url: str) -> long_running.Follow:
     """Return how an operation of this kind is followed, before the first answer chose a URL."""
     kind = kind_of(operation)
     first_s, most_s = kind.interval_s
-    method = "PUT" if operation.plane == "execution" else operation.method  # startrun creates a run, as a PUT would
+    creates = operation.plane == "execution" or (operation.method == "POST" and not operation.action)
+    method = "PUT" if creates else operation.method  # startrun and a POST on a collection create, as a PUT would
     return long_running.Follow(
         style="resource",
         url=resource_url,
@@ -300,5 +301,6 @@ def _end(operation: Operation, now: datetime) -> Step:
         resource=None,
         body=None,
         files={},
+        plan=None,
     )
     return Step(operation=ended, delay_s=None)

@@ -16,10 +16,21 @@ if TYPE_CHECKING:
 
     from shared.rest.client import Client
 
-Plane = Literal["arm", "history", "execution", "modelmanagement", "metric"]
+Plane = Literal[
+    "arm", "history", "execution", "modelmanagement", "metric", "artifact", "datastore", "hyperdrive", "modelregistry"
+]  # fmt: skip
 
-PLANE_VERSIONS: dict[str, str] = {"history": "v1.0", "execution": "v1.0", "modelmanagement": "v1.0", "metric": "v2.0"}
-CALLERS_PLANES = frozenset({"history", "execution", "modelmanagement"})
+PLANE_VERSIONS: dict[str, str] = {
+    "history": "v1.0",
+    "execution": "v1.0",
+    "modelmanagement": "v1.0",
+    "metric": "v2.0",
+    "artifact": "v2.0",
+    "datastore": "v1.0",
+    "hyperdrive": "v1.0",
+    "modelregistry": "v1.0",
+}
+CALLERS_PLANES = frozenset(PLANE_VERSIONS)
 WORKSPACE_VERSION = "2025-12-01"
 REMEMBER_S = 3_600.0
 

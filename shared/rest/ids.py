@@ -53,15 +53,15 @@ class ResourceId:
         """The id as text, every name percent-encoded where it must be."""
         out = ""
         if self.subscription:
-            out += f"/subscriptions/{_quoted(self.subscription)}"
+            out += f"/subscriptions/{quoted(self.subscription)}"
         if self.resource_group:
-            out += f"/resourceGroups/{_quoted(self.resource_group)}"
+            out += f"/resourceGroups/{quoted(self.resource_group)}"
         if self.namespace:
             out += f"/providers/{self.namespace}"
         for position, kind in enumerate(self.types):
             out += f"/{kind}"
             if position < len(self.names):
-                out += f"/{_quoted(self.names[position])}"
+                out += f"/{quoted(self.names[position])}"
         return out
 
     def ancestor(self, depth: int) -> ResourceId:
@@ -98,7 +98,8 @@ def parse(text: str) -> ResourceId:
     return replace(found, namespace=rest[1], types=tuple(rest[2::2]), names=tuple(rest[3::2]))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return one name as it stands in a path."""
     return quote(name, safe=":@!$&'()*+,;=~")
 
 

@@ -8,7 +8,8 @@ With what real Azure ML traffic adds (facts, each also a test):
 * the status URL can stand only in the body, at `properties.properties.AzureAsyncOperationUri`;
 * running is whatever is not terminal (`Updating` while deleting); `percentComplete` proves nothing;
 * failure is HTTP 200 with `status: Failed`; bodies may be empty or `null`; a deleted compute's 404 has no body;
-* status URLs may be signed: they are kept byte for byte.
+* status URLs may be signed: they are kept byte for byte;
+* v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state` (facts §9).
 
 Not here: sending (rest.client), recording and waiting (operations.flows).
 """
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 Style = Literal["status_url", "location", "resource", "result"]
 
 PROVISIONING_STATE = "properties.provisioningState"
-SUCCEEDED = frozenset({"succeeded", "completed"})
-FAILED = frozenset({"failed"})
+SUCCEEDED = frozenset({"succeeded", "completed", "healthy"})  # Healthy: a v1 web service
+FAILED = frozenset({"failed", "timedout", "unhealthy", "unschedulable"})
 CANCELED = frozenset({"canceled", "cancelled"})
 GROWTH = 1.5
 MISSES_ALLOWED = 6
@@ -114,9 +115,11 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
     state = _state(body, template.state_field)
     follow = replace(template, location=_absolute(template, location), state=state)
     at_resource = replace(follow, style="resource", url=template.resource_url)
-    if template.state_field != PROVISIONING_STATE and template.method in ("PUT", "PATCH"):
+    v1_url = _v1_operation_url(template, response)
+    if not v1_url and template.state_field != PROVISIONING_STATE and template.method in ("PUT", "PATCH"):
         # a job or run that was started is followed by its own status; a changed one is not waited for
         return _judge_resource(at_resource, body, response, now) if template.method == "PUT" else Done(body=body)
+    status_url = v1_url or status_url
     if status_url and not (response.status == 200 and _is_terminal(state)):
         return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
     if location:
@@ -152,7 +155,7 @@ def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Ou
     if not response.ok:
         return _refused(follow, response, now)
     body = response.body if isinstance(response.body, dict) else {}
-    state = _state(body, "status") or _state(body, "properties.status") or _state(body, PROVISIONING_STATE)
+    state = _state(body, "status") or _state(body, "state") or _state(body, "properties.status") or _state(body, PROVISIONING_STATE)
     if not state:
         return _unspoken(follow, response, now)
     if state.lower() in SUCCEEDED:
@@ -289,6 +292,16 @@ def _dig(body: Any, path: str) -> Any:
 
 def _status_url_in(body: Any) -> str:
     return _state(body, "properties.properties.AzureAsyncOperationUri")
+
+
+def _v1_operation_url(template: Follow, response: Response) -> str:
+    """Return `…/workspaces/{w}/operations/{id}` beside a v1 service, '' for any other answer; only the id is the header's."""
+    named = response.headers.get("operation-location", "").partition("?")[0].rstrip("/").rpartition("/")[2]
+    path, _, query = template.resource_url.partition("?")
+    workspace, found, _ = path.rpartition("/services/")
+    if not named or not found or "/modelmanagement/" not in workspace:
+        return ""
+    return f"{workspace}/operations/{named}" + (f"?{query}" if query else "")
 
 
 def _absolute(follow: Follow, url: str) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 POOL_SIZE = 32
+ANSWER_LIMIT = 100 * 1024 * 1024  # bytes; content that is larger is read from storage, not through a function
+CHUNK = 64 * 1024
 _URL_CHARACTERS = (
     "!#$%&'()*+,-./:;=?@[]_~\\\"<>^`{|}"  # all of printable ASCII: only what cannot stand in a request line is encoded
 )
@@ -49,6 +51,10 @@ class NoAnswerError(Exception):
         super().__init__(reason)
         self.left = left
         self.timed_out = timed_out
+
+
+class TooLargeError(Exception):
+    """The answer is larger than `ANSWER_LIMIT`; the rest of it was not read."""
 
 
 class _VerbatimConnection(HTTPSConnection):
@@ -104,7 +110,7 @@ def transmit(
     content: bytes | None,
     files: Mapping[str, tuple[str, bytes, str]] | None,
     timeout_s: tuple[float, float],
-) -> requests.Response:
+) -> tuple[requests.Response, bytes]:
     """Send one request and read the whole answer; redirects are answers.
 
     Args:
@@ -116,8 +122,12 @@ def transmit(
         files: Multipart parts instead of a body.
         timeout_s: To connect, and between two bytes of the answer.
 
+    Returns:
+        The answer's head, and its content.
+
     Raises:
         NoAnswerError: nobody answered, or the answer broke off.
+        TooLargeError: there is more of it than an app should hold.
         ValueError: the request cannot be put on the wire (a header with a line break, a doubtful host).
     """
     if not _AUTHORITY.match(url):
@@ -131,10 +141,21 @@ def transmit(
     environment = session.merge_environment_settings(verbatim, {}, None, None, None)
     _sending.left = not isinstance(session.get_adapter(verbatim), VerbatimAdapter)
     try:
-        return session.send(prepared, timeout=timeout_s, allow_redirects=False, **environment)
+        environment["stream"] = True
+        with session.send(prepared, timeout=timeout_s, allow_redirects=False, **environment) as answer:
+            return answer, _whole(answer)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
         # from None: the failure quotes the whole URL, which may be signed
         raise NoAnswerError(type(failure).__name__, left=_sending.left, timed_out=_timed_out(failure)) from None
+
+
+def _whole(answer: requests.Response) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_content(CHUNK):
+        content += chunk
+        if len(content) > ANSWER_LIMIT:
+            raise TooLargeError
+    return bytes(content)
 
 
 def _timed_out(failure: Any) -> bool:

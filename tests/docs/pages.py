@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from functions import act, browse, cleanup, http, operations, pages, poll, provision, reconcile
-from shared.catalog import kinds
+from shared.catalog import kinds, passages
+from shared.rest import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.catalog.kinds import Action, Kind
+    from shared.catalog.passages import Passage
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLUEPRINTS = (provision, act, browse, operations, poll, reconcile, cleanup, pages)
@@ -29,6 +31,15 @@ scope the settings' subscription and resource group are meant, without a provide
 is stored; *preview* that it is offered only when `STEWARD_PREVIEWS` is true. A request whose body holds one of the secret fields
 is applied at once or not at all, and never stored.
 """
+
+PASSAGES_HEAD = """## Handed on to the v1 data plane
+
+Written from `shared/catalog/passages.py`. Paths stand below `/api/{plane}/[{scope}/]workspaces/{w}/`; query, body and content go to
+Azure and come back as they are, and nothing is recorded. `{}` is one name, `{*}` one or more, `E` an experiment
+(`experiments/{name}` or `experimentids/{id}`), `[E]` one or none.
+
+| plane | path | verbs |
+|---|---|---|"""
 
 FUNCTIONS_HEAD = """# Every function
 
@@ -53,6 +64,7 @@ def kinds_page() -> str:
                 "|---|---|---|---|---|---|",
             ]
             out += [*map(_kind_row, rows), ""]
+    out += [PASSAGES_HEAD, *map(_passage_row, passages.PASSAGES), ""]
     out += ["## Refusals that are waited out", "", "| code | means | seen |", "|---|---|---|"]
     out += [f"| `{quirk.code}` | {quirk.meaning} | {quirk.proof} |" for quirk in kinds.QUIRKS]
     return "\n".join(out) + "\n"
@@ -75,6 +87,12 @@ def functions_page() -> str:
 
 
 PAGES: dict[Path, Callable[[], str]] = {DOCS / "kinds.md": kinds_page, DOCS / "functions.md": functions_page}
+
+
+def _passage_row(row: Passage) -> str:
+    verbs = " ".join(verb for verb in ("GET", "POST", *VERB_ORDER) if verb in row.verbs)
+    plane = f"{row.plane}/{addresses.PLANE_VERSIONS[row.plane]}"
+    return f"| `{plane}` | `{row.template}` | {' '.join(dict.fromkeys(verbs.split()))} |"
 
 
 def _kind_row(kind: Kind) -> str:

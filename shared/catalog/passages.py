@@ -1,0 +1,234 @@
+"""The v1 data plane as a table: which paths of the regional API server are handed on as they come, one row each.
+
+What a caller sends (query, body, content type) goes to Azure unchanged, what Azure answers comes back unchanged; nothing is
+recorded, so nothing can be followed. What takes time there is a kind with operations instead (catalog.kinds: runs, models'
+deletion, web services). Sources: the published 2019-09-30 specifications of the data plane and the newer run history, metric
+and model registry paths that Azure's own clients use.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from shared.catalog import kinds, paths
+from shared.rest import addresses, errors, ids
+
+if TYPE_CHECKING:
+    from shared.catalog.paths import Scope
+    from shared.rest.addresses import Plane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """Paths of one plane below `workspaces/{w}/`.
+
+    Attributes:
+        plane: The service, as the URL's first segment names it.
+        template: Segments; `{}` is one name, `{*}` one or more, `E` an experiment by name or id, `[E]` one or none.
+        verbs: What Azure offers there.
+    """
+
+    plane: Plane
+    template: str
+    verbs: frozenset[str]
+
+
+def _rows(plane: Plane, **verbs_by_template: str) -> tuple[Passage, ...]:
+    return tuple(
+        Passage(plane=plane, template=template, verbs=frozenset(verbs.split())) for template, verbs in verbs_by_template.items()
+    )
+
+
+PASSAGES: tuple[Passage, ...] = (
+    *_rows(
+        "history",
+        **{
+            "experiments:query": "POST",
+            "experiments/{}": "GET POST",
+            "experimentids/{}": "GET PATCH DELETE",
+            "experimentids/{}/tags": "DELETE",
+            "experimentids/{}/tags:delete": "POST",
+            "experimentids/{}/runs/{}/cancel": "POST",
+            "[E]/batch/events": "POST",
+            "E/batch/runs": "PATCH",
+            "E/runs:query": "POST",
+            "E/runs/runIds": "POST",
+            "E/metrics/{}": "GET",
+            "E/metrics:query": "POST",
+            "[E]/runs/{}": "GET PATCH",
+            "runs/{}": "POST",
+            "[E]/runs/{}/children": "GET",
+            "[E]/runs/{}/details": "GET",
+            "[E]/runs/{}/events": "POST",
+            "[E]/runs/{}/tags": "DELETE",
+            "E/runs/{}/tags": "PATCH",
+            "[E]/runs/{}/services": "DELETE",
+            "E/runs/{}/metrics": "POST",
+            "E/runs/{}/batch/metrics": "POST",
+            "runs/{}/serviceinstances/{}": "GET PATCH",
+            "E/runs/{}/artifacts": "GET",
+            "E/runs/{}/artifacts/path": "GET",
+            "E/runs/{}/artifacts/metadata": "GET",
+            "E/runs/{}/artifacts/contentinfo": "GET",
+            "E/runs/{}/artifacts/artifacturi": "GET",
+            "E/runs/{}/artifacts/prefix/contentinfo": "GET",
+            "E/runs/{}/artifacts/batch/metadata": "POST",
+            "computes/{}/runs": "GET",
+            "rundata": "POST",
+            "batchrundata": "POST",
+        },
+    ),
+    *_rows(
+        "execution",
+        **{
+            "experiments/{}/startlocalrun": "POST",
+            "experiments/{}/snapshotrun": "POST",
+            "experiments/{}/runId/{}/cancel": "POST",
+        },
+    ),
+    *_rows("hyperdrive", **{"[E]/runs": "POST", "[E]/runs/{}/cancel": "POST"}),
+    *_rows(
+        "metric",
+        **{
+            "runs/{}/full": "POST",
+            "runs/{}/list": "POST",
+            "runs/{}/sample": "POST",
+            "runs/{}/batch": "POST",
+            "runs/{}/deleteMetrics": "DELETE",
+            "experiments/{}/containers/{}/deleteMetrics": "DELETE",
+        },
+    ),
+    *_rows(
+        "artifact",
+        **{
+            "artifacts/metadata": "POST",
+            "artifacts/register": "POST",
+            "artifacts/batch/metadata": "POST",
+            "artifacts/storageuri/batch/metadata": "POST",
+            "artifacts/content/{}/{}/{*}": "GET POST",
+            "artifacts/{}/{}": "GET",
+            "artifacts/{}/{}/metadata": "GET DELETE",
+            "artifacts/{}/{}/content": "GET POST",
+            "artifacts/{}/{}/contentinfo": "GET",
+            "artifacts/{}/{}/contentinfo/storageuri": "GET",
+            "artifacts/{}/{}/write": "GET",
+            "artifacts/{}/{}/prefix/contentinfo": "GET",
+            "artifacts/{}/{}/prefix/contentinfo/storageuri": "GET",
+            "artifacts/{}/{}/batch": "DELETE",
+            "artifacts/{}/{}/batch/metadata": "POST",
+            "artifacts/{}/{}/batch/metadata:delete": "POST",
+            "artifacts/{}/{}/batch/ingest/containersas": "POST",
+        },
+    ),
+    *_rows(
+        "datastore",
+        **{
+            "datastores": "GET POST DELETE",
+            "datastores/{}": "GET PUT DELETE",
+            "default": "GET",
+            "default/{}": "PUT",
+        },
+    ),
+    *_rows(
+        "modelmanagement",
+        **{
+            "assets": "GET POST",
+            "assets/{}": "GET PATCH DELETE",
+            "models": "POST",
+            "models/list": "POST",
+            "models/{}": "PATCH",
+            "models/{}/metrics": "GET",
+            "images/{}/profiles": "GET POST",
+            "images/{}/profiles/{}": "GET",
+            "operations/{}": "GET",
+            "services/{}/logs": "GET",
+        },
+    ),
+    *_rows(
+        "modelregistry",
+        **{
+            "extensiveModels/{}": "GET",
+            "assets": "GET POST",
+            "assets/{}": "GET PATCH DELETE",
+            "models": "GET POST",
+            "models/list": "POST",
+            "models/querybatch": "POST",
+            "models/deploymentSettings": "POST",
+            "models/createUnregisteredInput": "POST",
+            "models/createUnregisteredOutput": "POST",
+            "models/batchGetResolvedUris": "POST",
+            "models/{}": "GET PATCH DELETE",
+        },
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where one request goes: the plane, the path below it, and the workspace that tells its server."""
+
+    plane: Plane
+    path: str
+    workspace: ids.ResourceId
+
+
+def find(path: str, verb: str, scope: Scope) -> Way | None:
+    """Return where to hand a request on to, or None when a kind has its path below `/api/`.
+
+    Raises:
+        BadRequestError: `UnknownKind` (404), `MethodNotAllowed` (405), `InvalidPath`, `ScopeMissing`.
+    """
+    plane = unquote(path.strip("/").partition("/")[0]).lower()
+    if plane not in addresses.CALLERS_PLANES:
+        return None
+    before, after = _cut(path.strip("/"))
+    rest = [paths.decoded(segment) for segment in after]
+    rows = [row for row, pattern in _patterns() if row.plane == plane and pattern.fullmatch("/".join(rest))]
+    if not any(verb in row.verbs for row in rows):
+        _refuse_unless_a_kind(path, plane, rows, scope)
+        return None
+    workspace = paths.resolve("/".join(before), scope).id
+    tail = "/".join(ids.quoted(segment) for segment in rest)
+    return Way(plane=rows[0].plane, path=f"{workspace.path}/{tail}", workspace=workspace)
+
+
+def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Scope) -> None:
+    """Leave the path to a kind, or refuse it when none has it."""
+    try:
+        paths.resolve(path, scope)
+    except errors.BadRequestError as problem:
+        if problem.error.code != "UnknownKind":
+            raise
+        if rows:
+            offered = ", ".join(sorted({verb for row in rows for verb in row.verbs}))
+            message = f"Azure offers {offered} there."
+            raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405) from None
+        known = [row.template for row in PASSAGES if row.plane == plane] + [k.path for k in kinds.KINDS if k.plane == plane]
+        message = f"'{path[:200]}' names nothing on {plane}; below workspaces/{{w}}/ there are {', '.join(known)}."
+        raise errors.BadRequestError("UnknownKind", message, target="path", status=404) from None
+
+
+def _cut(path: str) -> tuple[list[str], list[str]]:
+    """Split `{plane}/v1.0/[scope/]workspaces/{w}/rest` into the workspace's own path and the rest; no rest when it is none."""
+    segments = path.split("/")[1:]
+    if segments and re.fullmatch(r"v\d+\.\d+", segments[0]):
+        segments.pop(0)
+    at = next((position for position, segment in enumerate(segments[:7]) if segment.lower() == "workspaces"), 1)
+    return (segments[: at + 2], segments[at + 2 :]) if at % 2 == 0 else ([], [])
+
+
+@cache
+def _patterns() -> tuple[tuple[Passage, re.Pattern[str]], ...]:
+    return tuple((row, re.compile(_pattern(row.template), re.IGNORECASE)) for row in PASSAGES)
+
+
+def _pattern(template: str) -> str:
+    experiment, name = "(?:experiments|experimentids)/[^/]+", "[^/]+"
+    text = re.escape(template).replace(r"\{\}", name).replace(r"\{\*\}", f"{name}(?:/{name})*")
+    if text.startswith(r"\[E\]/"):
+        return f"(?:{experiment}/)?" + text.removeprefix(r"\[E\]/")
+    return f"{experiment}/" + text.removeprefix("E/") if text.startswith("E/") else text
