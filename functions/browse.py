@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
 
 import azure.functions as func
 
 from functions import http, passing
 from shared import services
 from shared.catalog import paths
-from shared.operations import history
+from shared.operations import history, search
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -27,16 +28,38 @@ def browse(req: func.HttpRequest) -> func.HttpResponse:
     if target.action:
         message = f"'{target.action.name}' is an action: POST it."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+    if target.view == "discovery":
+        return http.json_response(app.addresses.discover(target.id.path), 200, req)
     if target.view == "logs":
         return _logs(req, target)
     if target.view == "metrics":
         return http.json_response(history.metrics(target, app.client, app.addresses), 200, req)
+    if target.id.is_collection and target.kind.searchable and (asked := _search_asked(req)):
+        return _search(req, target, asked)
     paths.check_verb(target, "LIST" if target.id.is_collection else "GET")
     forwarded = paths.forwarded_query(http.raw_query(req))
     query = "&".join(part for part in (f"api-version={http.api_version(req, target)}", forwarded) if part)
     url = app.addresses.url(target.plane, target.path, query, workspace=target.workspace.path)
     body = app.client.send("GET", url).checked().body
     return http.json_response(http.own_next_link(body, url, req), 200, req)
+
+
+def _search_asked(req: func.HttpRequest) -> dict[str, list[str]]:
+    """Return the query when it asks for what only run history can filter by, else nothing."""
+    query = parse_qs(http.raw_query(req), keep_blank_values=True)
+    return query if search.PARAMETERS & {name.lower() for name in query} else {}
+
+
+def _search(req: func.HttpRequest, target: Target, asked: dict[str, list[str]]) -> func.HttpResponse:
+    """Answer a list of jobs from run history, and say so; nextLink is the same search with our own token."""
+    app = services.get()
+    found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
+    body: dict[str, object] = {"value": found, "source": "run history"}
+    if token:
+        kept = [part for part in http.raw_query(req).split("&") if part and not unquote(part).lower().startswith("$skiptoken=")]
+        kept = [part for part in kept if not part.lower().startswith(("code=", "clientid="))]
+        body["nextLink"] = f"{http.base_url(req)}/{http.path(req)}?{'&'.join([*kept, f'$skipToken={token}'])}"
+    return http.json_response(body, 200, req)
 
 
 def _logs(req: func.HttpRequest, target: Target) -> func.HttpResponse:

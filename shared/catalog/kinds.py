@@ -69,8 +69,9 @@ class Kind:
         interval_s: First and longest pause between polls where Azure names none (facts §4: how long such work takes).
         delete_query: Query that DELETE needs.
         named_by_us: POST on the collection creates one under a name that the operation id gives (jobs).
-        views: What run history tells of one besides itself: GET `{resource}/{view}`.
+        views: What Azure's other servers tell of one besides itself: GET `{resource}/{view}`.
         posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
+        searchable: Run history answers a list of them that is filtered by status, compute, tag or time (operations.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
     """
 
@@ -91,6 +92,7 @@ class Kind:
     named_by_us: bool = False
     views: tuple[str, ...] = ()
     posted_name: str = ""
+    searchable: bool = False
     json_patch: bool = False
 
     @property
@@ -208,6 +210,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("location",),
+        views=("discovery",),
         actions=(
             *_direct("listKeys", "listNotebookAccessToken", "listNotebookKeys", "listStorageAccountKeys"),
             Action(name="diagnose", repeatable=True),
@@ -300,6 +303,7 @@ KINDS: tuple[Kind, ...] = (
         cancel="cancel",
         interval_s=(2.0, 60.0),
         named_by_us=True,
+        searchable=True,
         views=("logs", "metrics"),
         actions=(Action(name="cancel", repeatable=True),),
     ),

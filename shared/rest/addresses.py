@@ -75,15 +75,24 @@ class Addresses:
         known = self._servers.get(key)
         if known and self._clock() - known[0] < REMEMBER_S:
             return known[1]
-        answer = self._client.send("GET", f"{self._client.cloud.arm}{workspace}?api-version={WORKSPACE_VERSION}").checked()
-        discovery_url = _text(_member(answer.body, "properties"), "discoveryUrl")
-        if not discovery_url:
-            raise _not_ready(workspace, "The workspace has no discoveryUrl yet.", status=409)
-        server = _text(self._client.send("GET", discovery_url).checked().body, "api").rstrip("/")
+        server = _text(self.discover(workspace), "api").rstrip("/")
         if not server:
             raise _not_ready(workspace, "The workspace's discoveryUrl names no API server.", status=502)
         self._servers[key] = (self._clock(), server)
         return server
+
+    def discover(self, workspace: str) -> Any:
+        """Return what the workspace's `discoveryUrl` says now: service → server, e.g. `api`, `history`, `modelmanagement`.
+
+        Raises:
+            RejectedError: the workspace does not exist, or `WorkspaceNotReady`.
+            TransientError: Azure did not answer.
+        """
+        answer = self._client.send("GET", f"{self._client.cloud.arm}{workspace}?api-version={WORKSPACE_VERSION}").checked()
+        discovery_url = _text(_member(answer.body, "properties"), "discoveryUrl")
+        if not discovery_url:
+            raise _not_ready(workspace, "The workspace has no discoveryUrl yet.", status=409)
+        return self._client.send("GET", discovery_url).checked().body
 
 
 def _member(body: Any, name: str) -> Any:

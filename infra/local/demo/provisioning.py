@@ -52,7 +52,8 @@ def read_workspace(story: Story) -> str:
     workspace = story.app.get(WORKSPACE_PATH)
     check(state_of(workspace) == "Succeeded", f"provisioningState is {state_of(workspace)}")
     check(bool(workspace["identity"].get("principalId")), "it has no identity")
-    servers = story.outside.get(workspace["properties"]["discoveryUrl"], timeout=30).json()
+    check(bool(workspace["properties"].get("discoveryUrl")), "it has no discoveryUrl")
+    servers = story.app.get(f"{WORKSPACE_PATH}/discovery")
     story.api_server = servers["api"]
     check(story.api_server == f"https://{scene.LOCATION}.api.azureml.ms", f"the API server is {story.api_server}")
     return story.api_server.removeprefix("https://")
