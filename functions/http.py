@@ -48,7 +48,7 @@ LITERALS = (
 )
 WAIT_LIMIT_S = 60.0
 WAIT_STEP_S = 0.25
-UPLOAD_LIMIT = 100 * 1024 * 1024
+UPLOAD_LIMIT = 100_000_000  # bytes of a request; the platform itself cuts off at 104,857,600, with an answer that tells less
 
 
 async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:

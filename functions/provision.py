@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http, passing
+from functions import http, intake, passing
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows
@@ -29,22 +29,23 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         message = f"{method} needs the path of one resource, not of a collection or action."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
     paths.check_verb(target, method)
-    body: Any = None
+    brought = intake.Intake()
     query = paths.forwarded_query(http.raw_query(req))
     if method == "DELETE":
         query = _with_default(query, target.kind.delete_query)
     else:
-        read = bodies.parse_patch if method == "PATCH" and target.kind.json_patch else bodies.parse
-        body = read(req.get_body(), req.headers.get("content-type", ""))
+        brought = intake.read(req, target)
     if method == "PUT":
         paths.check_name(target)
-        bodies.check_required(target.kind, body or {})
+        bodies.check_required(target.kind, brought.body or {})
     request = flows.Request(
         target=target,
         method=method,
         api_version=http.api_version(req, target),
         query=query,
-        body=body,
+        body=brought.body,
+        plan=brought.plan,
+        contents=brought.contents,
         idempotency_key=http.idempotency_key(req),
         caller=http.caller(req),
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.operations import flows
+from shared.operations import flows, inbox
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.reconcile")
@@ -25,7 +25,8 @@ def reconcile(timer: func.TimerRequest) -> None:
 @blueprint.function_name("purge_operations")
 @blueprint.timer_trigger("timer", "0 30 3 * * *", use_monitor=True)
 def purge(timer: func.TimerRequest) -> None:
-    """Delete operations that ended longer ago than the retention."""
+    """Delete operations that ended longer ago than the retention, and uploads that nobody may use any more."""
     app = services.get()
     count = app.ledger.purge(app.clock() - timedelta(days=app.settings.retention_days))
-    log.info("purge: %d operations; past due: %s", count, timer.past_due)
+    files = inbox.purge(app.ledger.blobs, app.clock())
+    log.info("purge: %d operations, %d blobs of uploads; past due: %s", count, files, timer.past_due)

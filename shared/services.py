@@ -79,13 +79,14 @@ class Services:
 
         from shared.operations import storage
 
-        container = self._open(BlobServiceClient, self.settings.blob_uri).get_container_client(CONTAINER)
+        service = self._open(BlobServiceClient, self.settings.blob_uri)
+        container = service.get_container_client(CONTAINER)
         with storage.errors_of_storage():
             try:
                 container.create_container()
             except ResourceExistsError:
-                return storage.AzureBlobs(container)
-        return storage.AzureBlobs(container)
+                return storage.AzureBlobs(container, service.get_user_delegation_key)
+        return storage.AzureBlobs(container, service.get_user_delegation_key)
 
     @_OpenedOnce
     def ledger(self) -> Ledger:

@@ -6,6 +6,7 @@ the second of a name as Azure does. Not here: HTTP (the local Azure in infra has
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ API = "https://westeurope.api.azureml.ms"
 SIGNATURE = "t=639&c=MIIHhzCC&s=sIgNaTuRe%2f%3D&h=abc"
 DURATION_S = 25.0
 JOB_S = 300.0
+ACCOUNT_KEY = base64.b64encode(b"ACCOUNT-KEY-SECRET" * 4).decode()
+DATASTORE = {"datastoreType": "AzureBlob", "accountName": "st1", "containerName": "azureml-blobstore-1"}
 NULL = object()  # the four characters `null`
 
 
@@ -63,6 +66,7 @@ class FakeAzure:
     Attributes:
         effects: Writes that changed something, e.g. `PUT workspaces/w1`; a refused one is not among them.
         requests: Everything that was sent, `METHOD url`.
+        blobs: What lies in its blob storage, path → content; `blocks` are not committed yet.
         failing: Path → ARM error that its next long-running operation ends with.
         sign_in: What asking for a token ends with, None when it is given.
     """
@@ -79,10 +83,13 @@ class FakeAzure:
         self.sign_in: errors.StewardError | None = None
         self.faults: list[Fault] = []
         self.received: list[tuple[Any, Any]] = []
+        self.blobs: dict[str, bytes] = {}
+        self.blocks: dict[str, dict[str, bytes]] = {}
         self._tasks: dict[str, _Task] = {}
         self._clock = clock
         self._fuse = fuse
         self.put(WORKSPACE, {"location": "westeurope", "properties": {"discoveryUrl": f"{API}/discovery"}})
+        self.put(f"{WORKSPACE}/datastores/workspaceblobstore", {"properties": {**DATASTORE, "isDefault": True}})
 
     def put(self, path: str, body: dict[str, Any], *, state: str = "Succeeded") -> dict[str, Any]:
         """Place a resource as if it had been made long ago."""
@@ -150,8 +157,7 @@ class FakeAzure:
         self._settle()
         parts = urlsplit(url)
         if parts.hostname and parts.hostname.endswith(".blob.core.windows.net"):
-            self.effects.append(f"BLOB {parts.path}")
-            return _response(url, 201)
+            return self._blob(method, url, body)
         if parts.path == "/discovery":
             return _response(url, 200, {"api": API, "history": "https://westeurope.experiments.azureml.net"})
         assert "api-version" in parse_qs(parts.query) or "Status/" in url or "Results/" in url, url
@@ -167,10 +173,36 @@ class FakeAzure:
         verbs = {"GET": self._read, "DELETE": self._delete, "POST": self._act}
         return verbs[method](url, path)
 
+    def _blob(self, method: str, url: str, content: bytes) -> Response:
+        """Blocks and whole blobs, as block blob storage keeps them."""
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        assert "sig" in query, "storage asks for a proof"
+        if method == "HEAD":
+            return _response(url, 200 if parts.path in self.blobs else 404)
+        operation = query.get("comp", [""])[0]
+        if operation == "block":
+            self.blocks.setdefault(parts.path, {})[query["blockid"][0]] = content
+        elif operation == "blocklist":
+            named = re.findall(r"<Latest>([^<]+)</Latest>", content.decode())
+            self.blobs[parts.path] = b"".join(self.blocks[parts.path][block] for block in named)
+            del self.blocks[parts.path]
+        else:
+            self.blobs[parts.path] = content
+        if operation != "block":
+            self.effects.append(f"BLOB {parts.path}")
+        return _response(url, 201)
+
     def _read(self, url: str, path: str) -> Response:
         found = self.resources.get(path.lower())
         if found:
             return _response(url, 200, found)
+        if path.endswith("/datastores") and "isDefault=true" in url:
+            stores = [each for key, each in self.resources.items() if key.startswith(f"{path.lower()}/")]
+            return _response(url, 200, {"value": [each for each in stores if each["properties"].get("isDefault")]})
+        if path.endswith("/versions"):
+            versions = [each for key, each in self.resources.items() if key.startswith(f"{path.lower()}/")]
+            return _response(url, 200, {"value": versions[:1]})
         return _response(url, 404) if "/computes/" in path else _refusal(url, 404, "ResourceNotFound", f"'{path}' was not found.")
 
     def _put(self, url: str, path: str, body: Any) -> Response:
@@ -187,6 +219,8 @@ class FakeAzure:
         if refused := self._unregistered(url) or self._busy(url, path):
             return refused
         self.effects.append(f"PUT {_tail(path)}")
+        if "/versions/" in path:
+            return _response(url, 200 if known else 201, self._store(path, body, "Succeeded"), location=url)
         resource = self._store(path, body, "Updating" if known else "Creating", known and known["systemData"])
         return self._accepted(url, path, "PUT", resource)
 
@@ -220,6 +254,8 @@ class FakeAzure:
             )
         if known is None:
             return self._read(url, target)
+        if action == "listSecrets":
+            return _response(url, 200, {"secretsType": "AccountKey", "key": ACCOUNT_KEY})
         self.effects.append(f"POST {_tail(path)}")
         if action == "cancel":
             (known if "runId" in known else known["properties"])["status"] = "CancelRequested"

@@ -6,6 +6,7 @@ The same contract tests run on these and on Azurite (tests/contract). Not here: 
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import threading
 from contextlib import contextmanager
@@ -166,6 +167,25 @@ class FakeBlobs:
         with self._fuse.call("blobs.delete"):
             self.blobs.pop(name, None)
 
+    def look(self, name: str) -> storage.BlobInfo | None:
+        """See `storage.Blobs.look`."""
+        with self._fuse.call("blobs.look"):
+            content = self.blobs.get(name)
+        return None if content is None else storage.BlobInfo(size=len(content), etag=_etag_of(content))
+
+    def read(self, name: str, offset: int, length: int, *, etag: str) -> bytes:
+        """See `storage.Blobs.read`."""
+        with self._fuse.call("blobs.read"):
+            content = self.blobs.get(name)
+        if content is None or _etag_of(content) != etag:
+            raise storage.ConflictError
+        assert offset + length <= len(content), "the service refuses a range outside of the blob"
+        return content[offset : offset + length]
+
+    def sign(self, name: str, *, until: datetime) -> str:
+        """See `storage.Blobs.sign`."""
+        return f"https://own.blob.core.windows.net/azureml-steward/{name}?se={until:%Y-%m-%dT%H:%M:%SZ}&sig=OWN-SAS-SECRET"
+
 
 @dataclass(slots=True, kw_only=True)
 class Held:
@@ -222,6 +242,10 @@ class DownRows(FakeRows):
         if self.down:
             raise unavailable()
         return out
+
+
+def _etag_of(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def unavailable() -> errors.UnreachableError:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths
-from shared.operations import flows, ledger
+from shared.operations import flows, ledger, plans, uploads
 from shared.operations.messages import Message
 from shared.rest import addresses
 from shared.settings import Settings
@@ -81,6 +81,13 @@ class Steward:
     def request(self, method: str, path: str, body: dict[str, Any] | None = None, **more: Any) -> flows.Request:
         """Read a request as the HTTP functions do."""
         target = paths.resolve(path, SETTINGS)
+        taken = uploads.TAKES.get(target.kind.path)
+        if taken and taken.part in more.get("files", {}):  # a zip in the part that the kind takes
+            more["contents"] = more.pop("files")
+            task = plans.Task(
+                what="upload", goals=(taken.goal,), purpose=taken.purpose, blob=taken.part, folder="", name=taken.part
+            )
+            more["plan"] = plans.Plan(tasks=(task,))
         return flows.Request(target=target, method=method, api_version=target.kind.api_version, body=body, **more)
 
     def submit(

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import storage
+from shared.operations import plans, storage
 from shared.operations.models import Operation
 from shared.rest import errors
 
@@ -28,7 +28,7 @@ LANE = "lane"
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
 COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
-PAYLOADS = ("body", "resource", "result")
+PAYLOADS = ("body", "resource", "result", "plan")
 BLOB_KEY = "$blob"
 OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
@@ -48,6 +48,11 @@ class Ledger:
         self._rows = rows
         self._open = open_rows
         self._blobs = blobs
+
+    @property
+    def blobs(self) -> Blobs:
+        """The app's container."""
+        return self._blobs
 
     def insert(self, operation: Operation, files: Mapping[str, bytes] | None = None) -> tuple[Stored, bool]:
         """Record a new operation behind those already in its target's lane, and tell whether it is new.
@@ -203,6 +208,11 @@ class Ledger:
             message = "A part of the request is no longer in the app's storage; send it again."
             raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
         return content
+
+    def discard_content(self, operation: Operation) -> None:
+        """Delete the files that came with an operation; they are in Azure."""
+        for name in list(self._blobs.names(f"operations/{operation.id}/{plans.FOLDER}/")):
+            self._blobs.delete(name)
 
     def _announce(self, operation: Operation) -> None:
         """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that."""

@@ -46,8 +46,9 @@ class Operation:
         path, query: What Azure is sent, below the plane's base URL.
         body: JSON to send; None when there is none or when it is `secret`.
         files: Multipart parts, name → blob that holds it.
+        plan: What must be in Azure before it can be sent (plans), None when nothing must.
         secret: The body held a secret, was sent inline from memory, and is not kept.
-        phase: `waiting` for its turn on the target, `accepted` (to be sent), `preparing` (code upload), `registering` (a
+        phase: `waiting` for its turn on the target, `accepted` (to be sent), `preparing` (its plan), `registering` (a
             resource provider), `sending` (claimed; whether it arrived is unknown until an answer is recorded), `following`,
             `ended`.
         step: Goes up with every step; a message that names an older step is stale.
@@ -70,6 +71,7 @@ class Operation:
     action: str = ""
     body: Any = None
     files: dict[str, str] = field(default_factory=dict)
+    plan: Any = None
     secret: bool = False
     request_hash: str = ""
     caller: str = ""

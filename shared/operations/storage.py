@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from azure.data.tables import TableClient
     from azure.storage.blob import ContainerClient
     from azure.storage.queue import QueueClient
 
 STORAGE_DELAY_S = 5.0
+CLOCK_SKEW = timedelta(minutes=5)  # between us and the storage service
 
 
 class ConflictError(Exception):
@@ -43,6 +44,14 @@ class Change:
 
     verb: Literal["insert", "replace", "delete"]
     row: Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobInfo:
+    """What a blob is at a moment: its size in bytes, and the etag that changes with every write."""
+
+    size: int
+    etag: str
 
 
 class Rows(Protocol):
@@ -76,6 +85,19 @@ class Blobs(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove a blob if it is there."""
+
+    def look(self, name: str) -> BlobInfo | None:
+        """Return what a blob is now, or None."""
+
+    def read(self, name: str, offset: int, length: int, *, etag: str) -> bytes:
+        """Return a range of a blob that lies within it.
+
+        Raises:
+            ConflictError: it has another etag, or is gone.
+        """
+
+    def sign(self, name: str, *, until: datetime) -> str:
+        """Return a URL to which anybody may write that one blob until then: a secret for the caller, never stored."""
 
 
 class Queue(Protocol):
@@ -138,10 +160,16 @@ class AzureRows:
 
 
 class AzureBlobs:
-    """`Blobs` on an Azure container."""
+    """`Blobs` on an Azure container.
 
-    def __init__(self, client: ContainerClient) -> None:
+    Args:
+        client: The container.
+        delegate: Gets a user delegation key for a time span, for signing where no account key is known.
+    """
+
+    def __init__(self, client: ContainerClient, delegate: Callable[[datetime, datetime], Any] | None = None) -> None:
         self._client = client
+        self._delegate = delegate
 
     def put(self, name: str, content: bytes) -> None:
         """See `Blobs.put`."""
@@ -172,6 +200,51 @@ class AzureBlobs:
                 self._client.delete_blob(name)
             except ResourceNotFoundError:
                 return
+
+    def look(self, name: str) -> BlobInfo | None:
+        """See `Blobs.look`."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                found = self._client.get_blob_client(name).get_blob_properties()
+            except ResourceNotFoundError:
+                return None
+        return BlobInfo(size=int(found.size), etag=str(found.etag))
+
+    def read(self, name: str, offset: int, length: int, *, etag: str) -> bytes:
+        """See `Blobs.read`."""
+        from azure.core import MatchConditions
+        from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+        matching: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified, "max_concurrency": 1}
+        with errors_of_storage():
+            try:
+                return bytes(self._client.download_blob(name, offset=offset, length=length, **matching).readall())
+            except (ResourceModifiedError, ResourceNotFoundError) as failed:
+                raise ConflictError from failed
+
+    def sign(self, name: str, *, until: datetime) -> str:
+        """See `Blobs.sign`: by account key (a connection string has it), else by user delegation."""
+        from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
+        blob = self._client.get_blob_client(name)
+        key = getattr(self._client.credential, "account_key", None)
+        begin = datetime.now(UTC) - CLOCK_SKEW
+        if key is None and self._delegate is None:
+            raise ValueError("neither an account key nor a way to a user delegation key")
+        with errors_of_storage():
+            proof = {"account_key": key} if key else {"user_delegation_key": self._delegate(begin, until)}  # type: ignore[misc]
+        token = generate_blob_sas(
+            str(blob.account_name),
+            blob.container_name,
+            name,
+            permission=BlobSasPermissions(create=True, write=True),
+            start=begin,
+            expiry=until,
+            **proof,
+        )
+        return f"{blob.url}?{token}"
 
 
 class AzureQueue:

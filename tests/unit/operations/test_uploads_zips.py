@@ -1,4 +1,4 @@
-"""The code of a job: which zips are taken, and what becomes of one that lies about itself."""
+"""The files of a request: which zips are taken, and what becomes of one that lies about itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.operations import codes
+from shared.operations import content as zips
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ def _zip(*names: str, content: bytes = b"x", compression: int = zipfile.ZIP_STOR
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", compression) as archive:
         for name in names:
-            archive.writestr(zipfile.ZipInfo(name), content)
+            archive.writestr(zipfile.ZipInfo(name), content, compression)
     return out.getvalue()
 
 
 @pytest.mark.parametrize("names", [("a.py",), ("src/a.py", "src/b/c.txt"), ("dir/", "dir/a.py"), ("..a/b..py",), ("a b?#.py",)])
 def test_an_ordinary_zip_is_taken(names: tuple[str, ...]) -> None:
     """Folders, odd but harmless names."""
-    codes.check_zip(_zip(*names), "code")
+    zips.check_zip(_zip(*names), "code")
 
 
 @pytest.mark.parametrize(
@@ -44,31 +44,31 @@ def test_an_ordinary_zip_is_taken(names: tuple[str, ...]) -> None:
         (_zip("/etc/passwd"), "outside"),
         (_zip("..\\a.py"), "outside"),
         (_zip("C:\\a.py"), "outside"),
-        (_zip(*(f"{n}.py" for n in range(codes.FILES_LIMIT + 1)), content=b""), "2001 files"),
+        (_zip(*(f"{n}.py" for n in range(zips.FILES_LIMIT + 1)), content=b""), "10001 files"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_zip_that_cannot_be_code_is_refused(content: bytes, why: str) -> None:
     """Before anything is recorded, with what is wrong."""
     with pytest.raises(errors.BadRequestError, match=why) as refused:
-        codes.check_zip(content, "code")
+        zips.check_zip(content, "code")
     assert (refused.value.status, refused.value.error.code, refused.value.error.target) == (400, "InvalidZip", "code")
 
 
 def test_a_zip_bomb_is_refused_by_what_it_says_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is unpacked to find out."""
-    monkeypatch.setattr(codes, "UNPACKED_LIMIT", 10_000)
+    monkeypatch.setattr(zips, "UNPACKED_LIMIT", 10_000)
     with pytest.raises(errors.BadRequestError, match="unpacks to 20000 bytes"):
-        codes.check_zip(_zip("a", "b", content=b"0" * 10_000, compression=zipfile.ZIP_DEFLATED), "code")
+        zips.check_zip(_zip("a", "b", content=b"0" * 10_000, compression=zipfile.ZIP_DEFLATED), "code")
 
 
 def test_an_encrypted_zip_is_refused() -> None:
     """Nobody here has its password."""
     content = bytearray(_zip("a.py"))
     at = content.index(b"PK\x01\x02") + 8
-    content[at] |= codes.ENCRYPTED
+    content[at] |= zips.ENCRYPTED
     with pytest.raises(errors.BadRequestError, match="encrypted"):
-        codes.check_zip(bytes(content), "code")
+        zips.check_zip(bytes(content), "code")
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
@@ -78,7 +78,7 @@ def test_no_bytes_raise_anything_but_a_refusal(data: bytes, at: int) -> None:
     whole = _zip("a.py")
     for content in (data, whole[:at] + data + whole[at + len(data) :]):
         try:
-            codes.check_zip(content, "code")
+            zips.check_zip(content, "code")
         except errors.BadRequestError as refused:
             assert refused.error.code == "InvalidZip"  # noqa: PT017 - or no exception at all
 
@@ -88,7 +88,7 @@ def test_a_zip_whose_content_is_damaged_ends_the_operation(steward: Steward) -> 
     content = bytearray(_zip("a.py", content=b"print(1)"))
     at = content.index(b"print(1)")
     content[at : at + 8] = b"PRINT(2)"
-    codes.check_zip(bytes(content), "code")
+    zips.check_zip(bytes(content), "code")
     spec = {"properties": {"jobType": "Command"}}
     operation = steward.submit("POST", "workspaces/w1/jobs", spec, files={"code": bytes(content)})
     assert operation.error
