@@ -1,0 +1,357 @@
+"""Components: command, Spark, parallel and data-transfer ones; pipeline components stand in `pipelines`.
+
+Azure keeps a component as its YAML (`componentSpec`), so this mostly normalises; what runs it is in `pipelines`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog.yaml import assets, execution, jobs, references, shapes
+from shared.catalog.yaml.assets import filled
+from shared.catalog.yaml.shapes import anything, boolean, choice, either, integer, named, record, same, sequence, text
+
+if TYPE_CHECKING:
+    from shared.catalog.yaml.document import Cursor
+    from shared.catalog.yaml.references import Draft, Pending
+
+NAME = re.compile(r"^[a-z][a-z\d_]*$")
+DATA_TYPES = ("path", "custom_model", "mlflow_model", "mltable", "triton_model", "uri_file", "uri_folder")
+PRIMITIVE_TYPES = ("boolean", "integer", "number", "string")
+PORT_MODES = ("direct", "download", "eval_download", "eval_mount", "mount", "ro_mount", "rw_mount", "upload", "link")
+FROM_JOB = "YAML.JOB"  # where a component came from, as Azure records it
+FROM_FILE = "YAML.COMPONENT"
+_BOUND = either(text, shapes.whole, shapes.number)
+
+
+def component_name(at: Cursor) -> str:
+    """A component's name: lower-case letters, digits and underscores."""
+    found = text(at)
+    if not NAME.match(found):
+        raise at.refusal(f"'{found[:60]}' is no component name: lower-case letters, digits and underscores, a letter first.")
+    return found
+
+
+PARAMETER = record(
+    {
+        "type": choice(*PRIMITIVE_TYPES, fold=same),
+        "optional": boolean,
+        "default": either(text, shapes.boolean_only, shapes.whole, shapes.number),
+        "description": text,
+        "max": _BOUND,
+        "min": _BOUND,
+        "enum": sequence(text),
+    },
+    required=("type",),
+)
+INPUT_PORT = record(
+    {
+        "type": choice(*DATA_TYPES, fold=same),
+        "description": text,
+        "optional": boolean,
+        "default": text,
+        "mode": choice(*PORT_MODES, fold=same),
+    },
+    required=("type",),
+)
+OUTPUT_PORT = record(
+    {"type": choice(*DATA_TYPES, fold=same), "description": text, "mode": choice(*PORT_MODES, fold=same)}, required=("type",)
+)
+PRIMITIVE_OUTPUT = record(
+    {"type": choice(*PRIMITIVE_TYPES, fold=same), "description": text, "mode": choice(*PORT_MODES, fold=same)},
+    required=("type",),
+    unknown="keep",
+)
+BASE_FIELDS: dict[str, shapes.Shape] = {
+    "name": component_name,
+    "description": text,
+    "tags": named(text),
+    "version": shapes.version,
+    "auto_delete_setting": assets.AUTO_DELETE,
+    "$schema": text,
+    "display_name": text,
+    "is_deterministic": boolean,
+    "inputs": named(either(PARAMETER, INPUT_PORT)),
+    "outputs": named(either(OUTPUT_PORT, PRIMITIVE_OUTPUT)),
+    "properties": named(anything),
+}
+_SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
+_RESOURCES = record(execution.RESOURCE_FIELDS, unknown="keep")
+RETRY = record(
+    {"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="keep"
+)
+TASK = record(
+    {
+        "type": choice("run_function", "model", "function"),
+        "code": references.code,
+        "entry_script": text,
+        "program_arguments": text,
+        "model": text,
+        "append_row_to": text,
+        "environment": anything,
+    },
+    required=("type", "environment"),
+    unknown="keep",
+)
+PARALLEL_FIELDS: dict[str, shapes.Shape] = {
+    "resources": _RESOURCES,
+    "logging_level": choice("DEBUG", "INFO", "WARNING", fold=same),
+    "task": TASK,
+    "mini_batch_size": text,
+    "partition_keys": sequence(text),
+    "input_data": text,
+    "retry_settings": RETRY,
+    "max_concurrency_per_instance": integer,
+    "error_threshold": integer,
+    "mini_batch_error_threshold": integer,
+}
+_COMMAND_FIELDS: dict[str, shapes.Shape] = {
+    "command": text,
+    "code": references.code,
+    "environment": anything,
+    "resources": _RESOURCES,
+    "distribution": execution.DISTRIBUTION,
+    "queue_settings": execution.QUEUE,
+    "additional_includes": sequence(text),
+}
+# type: (own fields, of these required)
+KINDS: dict[str, tuple[dict[str, shapes.Shape], tuple[str, ...]]] = {
+    "command": (_COMMAND_FIELDS, ("command", "environment")),
+    "spark": ({**jobs.SPARK_FIELDS, "additional_includes": sequence(text)}, ("entry",)),
+    "parallel": (PARALLEL_FIELDS, ()),
+    "data_transfer": (
+        {
+            "task": choice("copy_data", "import_data", "export_data"),
+            "data_copy_mode": choice("merge_with_overwrite", "fail_if_conflict"),
+            "source": named(anything),
+            "sink": named(anything),
+        },
+        ("task",),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A component defined in a file or inline.
+
+    Attributes:
+        kind: Its `type`.
+        fields: As loaded.
+        at: Where.
+        source: `YAML.JOB` or `YAML.COMPONENT`, as Azure records it.
+        spec: The `componentSpec`, references still to come.
+    """
+
+    kind: str
+    fields: dict[str, Any]
+    at: Cursor
+    source: str
+    spec: dict[str, Any]
+
+
+def component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate a component to be registered under its name."""
+    from shared.catalog.yaml import pipelines
+
+    kind = kind_of(at)
+    if kind == "pipeline":
+        return pipelines.pipeline_component_body(draft, at)
+    component = load(draft, at, kind=kind, source=FROM_FILE, anonymous=False)
+    return version_body(component.spec, component.fields, anonymous=False)
+
+
+def kind_of(at: Cursor) -> str:
+    """Tell a component's type: stated, or by what it has."""
+    stated = at.get("type")
+    if stated is not None and isinstance(stated.value, str):
+        return choice(*KINDS, "pipeline")(stated) if stated.value.lower() not in (*KINDS, "pipeline") else stated.value.lower()
+    for field, kind in (("jobs", "pipeline"), ("entry", "spark"), ("task", "parallel")):
+        if at.get(field) is not None:
+            return kind
+    return "command"
+
+
+def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -> Component:
+    """Read a component that is no pipeline.
+
+    Args:
+        draft: The translation.
+        at: The component's mapping.
+        kind: Its `type`.
+        source: Where it came from, as Azure records it.
+        anonymous: Its name and version are not used.
+    """
+    if kind not in KINDS:
+        raise at.refusal(f"A component of type '{kind}' cannot stand here.")
+    own, required = KINDS[kind]
+    shape = component_shape(kind, own, required=required, anonymous=anonymous, from_file=source == FROM_FILE)
+    fields = shape(at)
+    spec = base_spec(fields, anonymous=anonymous, kind=kind, source=source)
+    if kind == "command":
+        spec |= _command_spec(draft, at, fields)
+    elif kind == "spark":
+        spec |= spark_spec(draft, at, fields)
+    elif kind == "parallel":
+        spec |= parallel_spec(draft, at, fields)
+    else:
+        spec |= {name: fields[name] for name in own if name in fields}
+    return Component(kind=kind, fields=fields, at=at, source=source, spec=filled(spec))
+
+
+def component_shape(
+    kind: str, own: dict[str, shapes.Shape], *, required: tuple[str, ...], anonymous: bool, from_file: bool
+) -> shapes.Shape:
+    """Return the shape of a component; one that a pipeline names may carry fields of its own."""
+    fields = {**BASE_FIELDS, **own, "type": choice(kind)}
+    if anonymous:
+        fields = {name: shape for name, shape in fields.items() if name not in ("name", "version")} | {"tags": named(anything)}
+        if kind == "command":
+            fields["environment_variables"] = execution.ENVIRONMENT_VARIABLES
+        unknown = "drop" if from_file else "drop"
+        return record(fields, required=required, nullable=("environment",), ignored=(*_SHOWN, "name", "version"), unknown=unknown)
+    return record(fields, required=("name", *required), nullable=("environment",), ignored=_SHOWN)
+
+
+def base_spec(fields: dict[str, Any], *, anonymous: bool, kind: str, source: str) -> dict[str, Any]:
+    """Return what the specs of all components have."""
+    return {
+        "name": references.ANONYMOUS_COMPONENT if anonymous else fields.get("name"),
+        "version": "1" if anonymous else fields.get("version"),
+        "$schema": fields.get("$schema"),
+        "display_name": fields.get("display_name"),
+        "description": fields.get("description"),
+        "tags": fields.get("tags") or None,
+        "is_deterministic": fields.get("is_deterministic", True),
+        "inputs": {name: port(value) for name, value in fields.get("inputs", {}).items()} or None,
+        "outputs": fields.get("outputs") or None,
+        "type": kind,
+        "_source": source,
+    }
+
+
+def port(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an input's definition as Azure keeps it: numbers and booleans by its type, whatever the YAML quoted."""
+    out = dict(value)
+    for name in ("default", "min", "max"):
+        if name in out:
+            out[name] = _typed(out[name], out["type"])
+    if out.get("optional") is False:
+        out.pop("optional")
+    return out
+
+
+def version_body(spec: dict[str, Any], fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:
+    """Return the ARM body of a component version."""
+    properties = {
+        "componentSpec": spec,
+        "description": fields.get("description"),
+        "isAnonymous": anonymous,
+        "isArchived": False,
+        "properties": fields.get("properties") or {},
+        "tags": fields.get("tags") or {},
+    }
+    return {"properties": filled(properties)}
+
+
+def register(draft: Draft, component: Component) -> Pending:
+    """Register an inline component and return what stands for its id."""
+    body = version_body(component.spec, component.fields, anonymous=True)
+    return draft.register("components", body, name=None, version=None, anonymous=references.ANONYMOUS_COMPONENT)
+
+
+def environment_spec(draft: Draft, at: Cursor) -> Any:
+    """Return the environment of a component's spec: an id behind `azureml:`, or a registry's own."""
+    found = assets.environment_reference(draft, at)
+    if isinstance(found, references.Pending):
+        return found.within("azureml:{}")
+    return found if found.startswith(references.PREFIX) else references.PREFIX + found
+
+
+def code_spec(draft: Draft, code: Any) -> Any:
+    """Return the code of a component's spec: an id behind `azureml:`, or what stands for it."""
+    if isinstance(code, references.LocalPath):
+        return draft.upload(code, "code", pattern="azureml:{}")
+    if isinstance(code, str) and code.startswith("/"):
+        return references.PREFIX + code
+    return code
+
+
+def spark_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what the spec of a Spark component adds."""
+    spec = {name: fields[name] for name in ("entry", "py_files", "jars", "files", "archives", "args", "additional_includes") if name in fields}
+    spec["code"] = code_spec(draft, fields.get("code"))
+    spec["conf"] = fields.get("conf") or None
+    if fields.get("environment") is not None:
+        spec["environment"] = environment_spec(draft, at.child("environment"))
+    return spec
+
+
+def parallel_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what the spec of a parallel component adds."""
+    spec = {name: fields[name] for name in PARALLEL_FIELDS if name in fields and name != "task"}
+    if "task" in fields:
+        spec["task"] = task_spec(draft, at.child("task"), fields["task"])
+    if "partition_keys" in spec:
+        import json
+
+        spec["partition_keys"] = json.dumps(spec["partition_keys"])
+    if "mini_batch_size" in spec:
+        spec["mini_batch_size"] = str(batch_size(at.child("mini_batch_size")))
+    if spec.get("resources") is not None:
+        spec["resources"] = resources_spec(spec["resources"])
+    return spec
+
+
+def task_spec(draft: Draft, at: Cursor, task: dict[str, Any]) -> dict[str, Any]:
+    """Return a parallel task with its code and environment as references."""
+    environment = task.get("environment")
+    found = {**task, "code": code_spec(draft, task.get("code"))}
+    if environment is not None:
+        found["environment"] = environment_spec(draft, at.child("environment"))
+    return filled(found)
+
+
+def batch_size(at: Cursor) -> Any:
+    """Read `mini_batch_size`: a number, or one with kb, mb or gb."""
+    value = at.value
+    if shapes.is_binding(value):
+        return value
+    found = re.match(r"^(\d+)([kKmMgG][bB])?$", str(value))
+    if not found:
+        raise at.refusal("Expected a number, perhaps with kb, mb or gb.")
+    factor = {"kb": 1024, "mb": 1024**2, "gb": 1024**3}.get((found[2] or "").lower(), 1)
+    return int(found[1]) * factor
+
+
+def resources_spec(resources: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return `resources` as a spec keeps them."""
+    return {name: value for name, value in resources.items() if value not in (None, {}, [])} if resources else None
+
+
+def _command_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "command": fields["command"],
+        "code": code_spec(draft, fields.get("code")),
+        "environment": environment_spec(draft, at.child("environment")),
+        "resources": resources_spec(fields.get("resources")),
+        "distribution": distribution_spec(fields.get("distribution")),
+        "additional_includes": fields.get("additional_includes") or None,
+    }
+
+
+def distribution_spec(distribution: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return `distribution` as a spec keeps it."""
+    if distribution is None:
+        return None
+    if distribution["type"] == "tensorflow":
+        return {"parameter_server_count": 0, **distribution}
+    return dict(distribution)
+
+
+def _typed(value: Any, kind: str) -> Any:
+    if kind == "string" or value is None:
+        return value if isinstance(value, str) else str(value)
+    return value

@@ -1,0 +1,240 @@
+"""YAML text as plain Python values, with the line and column of each.
+
+Safe loading only, YAML 1.1 as PyYAML's `safe_load` reads it (which is what the CLI uses: `yes` is true, `010` is 8, an
+unquoted date is a date). Refused with line and column: what is not YAML, tags of one's own, a key given twice, aliases
+that multiply, depth and size beyond any real file. Not here: what the fields mean (shapes, the kinds' modules).
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TEXT_LIMIT = 1024 * 1024  # characters; the largest file of public example repositories has 60 thousand
+VALUE_LIMIT = 50_000  # values of one document, aliases counted as often as they are used
+DEPTH_LIMIT = 60
+FILE_LIMIT = 200  # files one YAML may name, directly or not
+
+Path = tuple[str | int, ...]
+Files = "Callable[[str], str | None]"  # a path below the YAML's own folder to text, None when it is not there
+
+_CORE_TAG = "tag:yaml.org,2002:"
+_CORE_NAMES = frozenset({"null", "bool", "int", "float", "str", "seq", "map", "timestamp", "binary", "merge", "value", "set"})
+
+
+class RefusedError(errors.BadRequestError):
+    """A YAML that cannot be translated; `depth` is how far into the document the reader got."""
+
+    def __init__(self, message: str, *, place: str, target: str, depth: int) -> None:
+        super().__init__("InvalidYaml", f"{message} ({place})", target=target or "body")
+        self.depth = depth
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """Where further files come from, and how many have been read."""
+
+    read: Callable[[str], str | None] | None = None
+    opened: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One YAML file.
+
+    Attributes:
+        name: Its path below the first file's folder; empty for the first file itself.
+        marks: Line and column (from 1) by path of the value; a key's own place under `(*path, "")`.
+        source: Where files it names are read from.
+    """
+
+    name: str
+    marks: dict[Path, tuple[int, int]]
+    source: Source
+
+    @property
+    def folder(self) -> str:
+        """The folder relative paths in it start from; empty for the first file's."""
+        return posixpath.dirname(self.name)
+
+    def resolve(self, path: str) -> str:
+        """Return `path` as seen from the first file's folder."""
+        return posixpath.normpath(posixpath.join(self.folder, path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """A value at its place in a document: what the shapes read and refuse."""
+
+    value: Any
+    document: Document
+    path: Path = field(default=())
+
+    def child(self, key: str | int) -> Cursor:
+        """Return the member or element; `key` must be there."""
+        return Cursor(value=self.value[key], document=self.document, path=(*self.path, key))
+
+    def get(self, key: str) -> Cursor | None:
+        """Return the member, or None when there is none (or this is no mapping)."""
+        return self.child(key) if isinstance(self.value, dict) and key in self.value else None
+
+    def children(self) -> Iterator[Cursor]:
+        """Walk the elements of a list or the members of a mapping."""
+        for key in range(len(self.value)) if isinstance(self.value, list) else list(self.value):
+            yield self.child(key)
+
+    def having(self, value: Any) -> Cursor:
+        """Return a cursor at the same place with another value."""
+        return Cursor(value=value, document=self.document, path=self.path)
+
+    @property
+    def target(self) -> str:
+        """The path as users write it: `jobs.train.inputs.data`."""
+        return ".".join(str(part) for part in self.path)
+
+    def refusal(self, message: str, *, at_key: bool = False) -> RefusedError:
+        """Build the error to raise for this value (for its key when `at_key`)."""
+        path: Path = (*self.path, "") if at_key else self.path
+        while path and path not in self.document.marks:
+            path = path[:-1]
+        line, column = self.document.marks.get(path, (1, 1))
+        where = f"{self.document.name}, " if self.document.name else ""
+        return RefusedError(message, place=f"{where}line {line}, column {column}", target=self.target, depth=len(self.path))
+
+    def open(self, path: str) -> Cursor:
+        """Return the YAML file at `path` (relative to this file) as a cursor of its own.
+
+        Raises:
+            RefusedError: There is no such file, or it is no YAML.
+        """
+        name = self.document.resolve(path)
+        return parse(self.read(path), name=name, source=self.document.source)
+
+    def read(self, path: str) -> str:
+        """Return the text of the file at `path` (relative to this file).
+
+        Raises:
+            RefusedError: There is no such file, or too many have been read.
+        """
+        source = self.document.source
+        name = self.document.resolve(path)
+        source.opened += 1
+        if source.opened > FILE_LIMIT:
+            raise self.refusal(f"More than {FILE_LIMIT} files are named, directly or not.")
+        outside = name.startswith(("/", "..")) and source.read is None
+        text = None if source.read is None or outside else source.read(name)
+        if text is None:
+            raise self.refusal(f"The file '{path}' is needed to translate this; send it with the request as '{name}'.")
+        return text
+
+
+def parse(text: str, *, name: str = "", source: Source | None = None) -> Cursor:
+    """Read one YAML document.
+
+    Raises:
+        RefusedError: It is not YAML, not one document, or one of the refusals named above.
+    """
+    import yaml
+
+    document = Document(name=name, marks={}, source=source or Source())
+    top = Cursor(value=None, document=document)
+    if len(text) > TEXT_LIMIT:
+        message = f"The YAML has {len(text)} characters; {TEXT_LIMIT} are read at most."
+        raise top.refusal(message)
+    _check_depth(text, top)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        value = _Reader(loader, document.marks, top).read(node, (), 0) if node is not None else None
+    except yaml.MarkedYAMLError as bad:
+        mark = bad.problem_mark or bad.context_mark
+        document.marks[()] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise top.refusal(f"This is not YAML: {bad.problem or bad.context or 'it cannot be read'}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as bad:
+        raise top.refusal(f"This is not YAML: {str(bad).splitlines()[0][:200] if str(bad) else 'too deep'}.") from None
+    finally:
+        loader.dispose()
+    return Cursor(value=value, document=document)
+
+
+class _Reader:
+    """Walks a node tree of PyYAML: values out, marks aside."""
+
+    def __init__(self, loader: Any, marks: dict[Path, tuple[int, int]], top: Cursor) -> None:
+        self.loader = loader
+        self.marks = marks
+        self.top = top
+        self.values = 0
+        self.under: set[int] = set()
+
+    def read(self, node: Any, path: Path, depth: int) -> Any:
+        self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        self.values += 1
+        if self.values > VALUE_LIMIT:
+            raise self.refusal(path, f"More than {VALUE_LIMIT} values, counting each use of an alias.")
+        if depth > DEPTH_LIMIT:
+            raise self.refusal(path, f"Nested deeper than {DEPTH_LIMIT} levels.")
+        if not str(node.tag).startswith(_CORE_TAG) or node.tag.removeprefix(_CORE_TAG) not in _CORE_NAMES:
+            shown = str(node.tag).replace(_CORE_TAG, "!!")
+            raise self.refusal(path, f"The tag {shown} is not allowed: only plain YAML values are.")
+        if node.id == "scalar":
+            return self.loader.construct_object(node)
+        if id(node) in self.under:
+            raise self.refusal(path, "An alias refers to a value that contains it.")
+        self.under.add(id(node))
+        try:
+            return self.sequence(node, path, depth) if node.id == "sequence" else self.mapping(node, path, depth)
+        finally:
+            self.under.discard(id(node))
+
+    def sequence(self, node: Any, path: Path, depth: int) -> list[Any]:
+        return [self.read(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
+
+    def mapping(self, node: Any, path: Path, depth: int) -> dict[Any, Any]:
+        own = [pair for pair in node.value if not pair[0].tag.endswith(":merge")]
+        seen: set[Any] = set()
+        for key_node, _ in own:
+            key = self.key(key_node, path)
+            if key in seen:
+                self.marks[(*path, key, "")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+                raise self.refusal((*path, key, ""), f"The key '{key}' is given twice.")
+            seen.add(key)
+        if len(own) != len(node.value):
+            self.loader.flatten_mapping(node)
+        out: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = self.key(key_node, path)
+            self.marks[(*path, key, "")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            out[key] = self.read(value_node, (*path, key), depth + 1)
+        return out
+
+    def key(self, node: Any, path: Path) -> Any:
+        if node.id != "scalar":
+            self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+            raise self.refusal(path, "A key must be a plain value.")
+        return self.loader.construct_object(node)
+
+    def refusal(self, path: Path, message: str) -> RefusedError:
+        at_key = bool(path) and path[-1] == ""
+        cursor = Cursor(value=None, document=self.top.document, path=path[:-1] if at_key else path)
+        return cursor.refusal(message, at_key=at_key)
+
+
+def _check_depth(text: str, top: Cursor) -> None:
+    """Refuse brackets nested beyond reason before the parser recurses into them."""
+    deepest = level = 0
+    for character in text:
+        if character in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif character in "]}":
+            level = max(0, level - 1)
+    indents = max((len(line) - len(line.lstrip("- ?")) for line in text.splitlines()), default=0)
+    if deepest > 1000 or indents > 2000:
+        raise top.refusal(f"Nested deeper than {DEPTH_LIMIT} levels.")

@@ -1,0 +1,391 @@
+"""The nodes of a pipeline: each with a component of its own, by reference or inline, or a job that becomes one.
+
+A job inside a pipeline is turned into an anonymous component; the types of its inputs follow from what they are bound to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog.yaml import components, execution, inputs, jobs, references, shapes
+from shared.catalog.yaml.assets import filled
+from shared.catalog.yaml.shapes import anything, choice, either, mapping, named, record, sequence, text
+
+if TYPE_CHECKING:
+    from shared.catalog.yaml.document import Cursor
+    from shared.catalog.yaml.references import Draft
+
+NODE_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
+_JOB_BINDING = re.compile(r"^\$\{\{\s*parent\.jobs\.([^.]+)\.([^.]+)\.([^.}\s]+)\s*\}\}$")
+_PARENT_BINDING = re.compile(r"^\$\{\{\s*parent\.(inputs|outputs)\.([^}\s]+?)\s*\}\}$")
+_TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_OUTPUT = either(shapes.binding, inputs.OUTPUT, text)
+_ENVIRONMENT_VARIABLES = either(shapes.binding, mapping())
+_COMMON: dict[str, shapes.Shape] = {
+    "type": text,
+    "inputs": inputs.INPUTS,
+    "outputs": named(_OUTPUT),
+    "properties": named(anything),
+    "comment": text,
+    "compute": references.compute,
+    "name": text,
+    "display_name": text,
+    "description": text,
+    "tags": named(anything),
+    "experiment_name": text,
+}
+_RUN: dict[str, shapes.Shape] = {
+    "resources": execution.RESOURCES,
+    "environment_variables": _ENVIRONMENT_VARIABLES,
+    "identity": either(shapes.binding, execution.IDENTITY),
+}
+_COMMAND_NODE: dict[str, shapes.Shape] = {
+    **_RUN,
+    "command": text,
+    "code": anything,
+    "environment": anything,
+    "distribution": either(shapes.binding, execution.DISTRIBUTION),
+    "queue_settings": execution.QUEUE,
+    "limits": execution.COMMAND_LIMITS,
+    "services": execution.SERVICES,
+    "component": anything,
+    "parent_job_name": text,
+}
+_PARALLEL: dict[str, shapes.Shape] = {
+    **_RUN,
+    **{name: shape for name, shape in components.PARALLEL_FIELDS.items() if name not in ("resources", "partition_keys")},
+    "partition_keys": sequence(text),
+    "component": anything,
+    "environment": anything,
+}
+_SPARK: dict[str, shapes.Shape] = {
+    **jobs.SPARK_FIELDS,
+    "identity": either(shapes.binding, execution.IDENTITY),
+    "resources": record({"instance_type": text, "runtime_version": shapes.version}),
+    "component": anything,
+}
+_SWEEP: dict[str, shapes.Shape] = {
+    **jobs.SWEEP_FIELDS,
+    "search_space": named(either(shapes.binding, jobs.DISTRIBUTION)),
+    "trial": anything,
+}
+_TRANSFER: dict[str, shapes.Shape] = {
+    "task": choice("copy_data", "import_data", "export_data"),
+    "data_copy_mode": choice("merge_with_overwrite", "fail_if_conflict"),
+    "source": named(anything),
+    "sink": named(anything),
+    "component": anything,
+}
+_FIELDS = {"command": _COMMAND_NODE, "parallel": _PARALLEL, "spark": _SPARK, "sweep": _SWEEP, "pipeline": {"component": anything}, "data_transfer": _TRANSFER}
+_REMOTE = {True: "REMOTE.REGISTRY", False: "REMOTE.WORKSPACE.COMPONENT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What expressions in a pipeline's nodes refer to.
+
+    Attributes:
+        inputs: The pipeline's, as loaded.
+        outputs: The pipeline's, as loaded.
+        definitions: They are a component's definitions rather than a job's values.
+        nodes: Each node as loaded, with its kind and its component's outputs, in order.
+    """
+
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    definitions: bool = False
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node as loaded.
+
+    Attributes:
+        kind: Its type.
+        fields: As loaded.
+        at: Where.
+        component: The component it brings along, if it names one that is not registered yet.
+        reference: The registered one it names instead.
+    """
+
+    kind: str
+    fields: dict[str, Any]
+    at: Cursor
+    component: components.Component | None = None
+    reference: Any = None
+
+
+def nodes_body(draft: Draft, at: Cursor, scope: Scope) -> dict[str, Any]:
+    """Return all nodes of a pipeline.
+
+    Raises:
+        RefusedError: At the field at fault.
+    """
+    if not isinstance(at.value, dict):
+        raise at.refusal(f"Expected a mapping of nodes, got {shapes.noun(at.value)}.")
+    for each in at.children():
+        name = str(each.path[-1])
+        if not NODE_NAME.match(name):
+            raise each.refusal(f"'{name}' is no node name: lower-case letters, digits and underscores.", at_key=True)
+        where = each
+        if isinstance(each.value, str):
+            where = each.open(each.value.removeprefix("file:"))
+        scope.nodes[name] = _load(draft, where)
+    return {name: _body(draft, name, node, scope) for name, node in scope.nodes.items()}
+
+
+def registered(draft: Draft, at: Cursor) -> Any:
+    """Return the id of a registered component."""
+    reference = either(references.registry, references.versioned("components", bare=True))(at)
+    return draft.versioned("components", reference, at)
+
+
+def _load(draft: Draft, at: Cursor) -> Node:
+    from shared.catalog.yaml import automl
+
+    if not isinstance(at.value, dict):
+        raise at.refusal(f"Expected a node, got {shapes.noun(at.value)}.")
+    kind = _kind(at)
+    if kind == "automl":
+        return Node(kind=kind, fields=automl.node_fields(at), at=at)
+    if kind not in _FIELDS:
+        known = (*_FIELDS, "automl")
+        raise at.child("type").refusal(f"A node of type '{kind}' is unknown; known are {', '.join(known)}.")
+    unknown = "drop" if "component" in at.value or "trial" in at.value else "refuse"
+    fields = record({**_COMMON, **_FIELDS[kind]}, nullable=("code", "environment"), ignored=jobs.SHOWN, unknown=unknown)(at)
+    inline = at.get("trial" if kind == "sweep" else "component")
+    if inline is None:
+        return Node(kind=kind, fields=fields, at=at)
+    component, reference = _component(draft, inline, "command" if kind == "sweep" else kind)
+    return Node(kind=kind, fields=fields, at=at, component=component, reference=reference)
+
+
+def _kind(at: Cursor) -> str:
+    stated = at.get("type")
+    if stated is not None and isinstance(stated.value, str):
+        return stated.value.lower()
+    if at.get("trial") is not None:
+        return "sweep"
+    named_component = at.get("component")
+    if named_component is not None and isinstance(named_component.value, str):
+        if named_component.value.startswith(references.PREFIX):
+            return "command"
+        return components.kind_of(named_component.open(named_component.value.removeprefix("file:")))
+    if named_component is not None:
+        return components.kind_of(named_component)
+    return "parallel" if at.get("task") is not None else "spark" if at.get("entry") is not None else "command"
+
+
+def _component(draft: Draft, at: Cursor, kind: str) -> tuple[components.Component | None, Any]:
+    """Return the component a node brings along, or the id of the registered one it names."""
+    from shared.catalog.yaml import pipelines
+
+    if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
+        return None, registered(draft, at)
+    source = components.FROM_JOB
+    opened = at
+    if isinstance(at.value, str):
+        source = components.FROM_JOB if at.value.startswith("file:") else components.FROM_FILE
+        opened = at.open(at.value.removeprefix("file:"))
+    if kind == "pipeline":
+        return pipelines.load(draft, opened, anonymous=True), None
+    return components.load(draft, opened, kind=kind, source=source, anonymous=True), None
+
+
+def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
+    if node.kind == "automl":
+        from shared.catalog.yaml import automl
+
+        return automl.node_body(draft, name, node.at, node.fields)
+    component = node.component
+    if component is None and node.reference is None:
+        component = _from_job(draft, node, scope)
+    found = components.register(draft, component) if component is not None else node.reference
+    fields = node.fields
+    base = {
+        "name": name,
+        "type": node.kind,
+        "display_name": fields.get("display_name"),
+        "tags": fields.get("tags") or None,
+        "computeId": draft.compute(fields.get("compute")) if node.kind != "pipeline" else None,
+        "inputs": inputs.inputs_body(draft, node.at.get("inputs"), fields.get("inputs", {}), in_node=True) or None,
+        "outputs": {key: inputs.output_body(value, in_node=True) for key, value in fields.get("outputs", {}).items()} or None,
+        "properties": fields.get("properties") or None,
+        "comment": fields.get("comment"),
+        "_source": component.source if component is not None else _source(node),
+    }
+    more = {"command": _command, "parallel": _parallel, "spark": _spark, "sweep": _sweep}.get(node.kind)
+    if more is not None:
+        base |= more(draft, node, component)
+    if node.kind == "data_transfer":
+        base |= {part: fields.get(part) for part in ("task", "data_copy_mode", "source", "sink")}
+    if node.kind == "sweep":
+        base["trial"] = {"componentId": found}
+    else:
+        base["componentId"] = found
+    return filled(base)
+
+
+def _source(node: Node) -> str:
+    at = node.at.get("trial" if node.kind == "sweep" else "component")
+    return _REMOTE[at is not None and str(at.value).startswith((references.REGISTRIES, references.FEEDS))]
+
+
+def _identity(fields: dict[str, Any]) -> Any:
+    found = fields.get("identity")
+    return found if isinstance(found, str) or found is None else execution.snaked(execution.identity_body(found))
+
+
+def _command(_: Draft, node: Node, component: components.Component | None) -> dict[str, Any]:
+    own = component.fields if component is not None else {}
+    resources = node.fields.get("resources") or own.get("resources")
+    distribution = node.fields.get("distribution") or own.get("distribution")
+    if isinstance(distribution, dict):
+        distribution = execution.snaked(execution.distribution_body(distribution))
+    limits = execution.snaked(execution.limits_body(node.fields.get("limits")))
+    return {
+        "resources": execution.snaked(execution.resources_body(resources)) or None,
+        "distribution": distribution,
+        "limits": limits,
+        "environment_variables": node.fields.get("environment_variables") or None,
+        "services": execution.snaked(execution.services_body(node.fields.get("services"))),
+        "identity": _identity(node.fields),
+        "queue_settings": execution.snaked(execution.queue_body(node.fields.get("queue_settings"))) or None,
+    }
+
+
+def _parallel(draft: Draft, node: Node, component: components.Component | None) -> dict[str, Any]:
+    own = component.fields if component is not None else {}
+    fields = node.fields
+    out: dict[str, Any] = {}
+    for name in ("input_data", "max_concurrency_per_instance", "mini_batch_error_threshold", "error_threshold", "logging_level", "retry_settings"):
+        inherited = own.get(name) if name not in ("error_threshold", "logging_level") else None
+        out[name] = fields[name] if name in fields else inherited
+    where = node.at.get("mini_batch_size") or (component.at.get("mini_batch_size") if component is not None else None)
+    out["mini_batch_size"] = components.batch_size(where) if where is not None else None
+    keys = fields.get("partition_keys") or own.get("partition_keys")
+    out["partition_keys"] = json.dumps(keys) if keys else None
+    out["resources"] = execution.snaked(execution.resources_body(fields.get("resources") or own.get("resources"))) or None
+    out["environment_variables"] = fields.get("environment_variables") or None
+    out["identity"] = _identity(fields)
+    if "task" in fields:
+        out["task"] = components.task_spec(draft, node.at.child("task"), fields["task"])
+    elif "task" in own and component is not None:
+        out["task"] = components.task_spec(draft, component.at.child("task"), own["task"])
+    return out
+
+
+def _spark(draft: Draft, node: Node, component: components.Component | None) -> dict[str, Any]:
+    own = component.fields if component is not None else node.fields
+    conf = jobs.spark_conf({**(own.get("conf") or {}), **(node.fields.get("conf") or {})})
+    allocation = "spark.dynamicAllocation."
+    if str(conf.get(f"{allocation}enabled")).lower() == "true" and "spark.executor.instances" not in conf:
+        instances = conf.get(f"{allocation}minExecutors")
+        conf |= {"spark.executor.instances": instances} if instances is not None else {}
+    identity = _identity(node.fields)
+    if identity is None and not node.fields.get("resources"):
+        identity = {"identity_type": "Managed"}
+    out = {name: own.get(name) or None for name in ("args", "py_files", "jars", "files", "archives")}
+    out["conf"] = conf or None
+    out["identity"] = identity
+    out["resources"] = node.fields.get("resources")
+    if "entry" in own:
+        out["entry"] = execution.snaked(jobs.entry_body(own["entry"]))
+    return out
+
+
+def _sweep(_: Draft, node: Node, __: components.Component | None) -> dict[str, Any]:
+    fields = node.fields
+    termination = fields.get("early_termination")
+    body: dict[str, Any] = {name: fields.get(name) for name in ("sampling_algorithm", "objective", "search_space")}
+    body["limits"] = {name: max(value, 60) if name.endswith("timeout") and value else value for name, value in fields["limits"].items()} if "limits" in fields else None
+    body["early_termination"] = execution.snaked(jobs.termination_body(termination)) if isinstance(termination, dict) else termination
+    body["queue_settings"] = fields.get("queue_settings") or None
+    body["resources"] = components.resources_spec(fields.get("resources"))
+    return body
+
+
+def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
+    """Turn a job inside a pipeline into an anonymous component."""
+    fields = node.fields
+    given = {
+        "tags": fields.get("tags"),
+        "description": fields.get("description"),
+        "inputs": {name: _input_type(node.at, value, scope) for name, value in fields.get("inputs", {}).items()},
+        "outputs": {name: _output_type(node.at, value, scope) for name, value in fields.get("outputs", {}).items()},
+    }
+    spec = components.base_spec(given, anonymous=True, kind=node.kind, source=components.FROM_JOB)
+    if node.kind == "command":
+        for name in ("command", "environment"):
+            if name not in fields:
+                raise node.at.refusal(f"The node has neither 'component' nor '{name}'.")
+        code = node.at.get("code")
+        spec |= {
+            "command": fields["command"],
+            "code": components.code_spec(draft, references.code(code)) if code is not None and code.value is not None else None,
+            "environment": components.environment_spec(draft, node.at.child("environment")),
+            "resources": components.resources_spec(fields.get("resources")),
+            "distribution": components.distribution_spec(fields.get("distribution")),
+        }
+    elif node.kind == "spark":
+        spec |= components.spark_spec(draft, node.at, fields)
+    elif node.kind == "parallel":
+        spec |= components.parallel_spec(draft, node.at, fields)
+    elif node.kind == "data_transfer":
+        spec |= {name: fields.get(name) for name in ("task", "data_copy_mode")}
+    else:
+        raise node.at.refusal("The node has no component.")
+    return components.Component(kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec))
+
+
+def _input_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
+    """Return the definition of an input of a component made from a job."""
+    plain = inputs.literal(value) if inputs.is_literal(value) else None
+    if isinstance(plain, str) and re.search(r"\$\{\{", plain):
+        kind, mode = bound_type(at, plain, scope)
+        return filled({"type": kind, "mode": mode})
+    if plain is not None:
+        return components.port({"type": _TYPE_NAMES[type(plain)], "default": plain})
+    return filled({"type": value.get("type", inputs.FOLDER), "mode": value.get("mode")})
+
+
+def _output_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
+    if isinstance(value, str):
+        kind, mode = bound_type(at, value, scope)
+        return filled({"type": kind, "mode": mode})
+    return filled({"type": value.get("type", inputs.FOLDER), "mode": value.get("mode")})
+
+
+def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tuple[str, str | None]:
+    """Return type and mode of what an expression in a pipeline refers to.
+
+    Raises:
+        RefusedError: It refers to nothing.
+    """
+    parent = _PARENT_BINDING.match(expression)
+    if parent:
+        values = scope.inputs if parent[1] == "inputs" else scope.outputs
+        if parent[2] not in values:
+            raise at.refusal(f"{expression} refers to no {parent[1][:-1]} of the pipeline.")
+        value = values[parent[2]]
+        if isinstance(value, dict) and "value" not in value:
+            return value.get("type", inputs.FOLDER), value.get("mode")
+        return _TYPE_NAMES[type(inputs.literal(value))], None
+    job = _JOB_BINDING.match(expression)
+    if not job or job[1] not in scope.nodes or depth > len(scope.nodes):
+        raise at.refusal(f"{expression[:120]} refers to no node of the pipeline.")
+    source = scope.nodes[job[1]]
+    if source.kind == "automl":
+        return "mltable", None
+    if source.component is not None:
+        defined = source.component.fields.get(job[2], {}).get(job[3])
+        if defined is not None:
+            return str(defined["type"]), None
+    value = source.fields.get(job[2], {}).get(job[3])
+    if isinstance(value, str) and shapes.is_binding(value):
+        return bound_type(source.at, value, scope, depth + 1)[0], None
+    return (value.get("type", inputs.FOLDER) if isinstance(value, dict) else inputs.FOLDER), None

@@ -1,0 +1,189 @@
+"""Pipelines: jobs, components, and what their nodes run; also which kind of job a YAML is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog.yaml import components, execution, inputs, jobs, nodes, references
+from shared.catalog.yaml.assets import filled
+from shared.catalog.yaml.shapes import anything, boolean, choice, either, named, record
+
+if TYPE_CHECKING:
+    from shared.catalog.yaml.document import Cursor
+    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.shapes import Shape
+
+SETTINGS = record(
+    {
+        "default_datastore": references.short("datastores"),
+        "default_compute": either(choice("serverless"), references.short("computes")),
+        "continue_on_step_failure": boolean,
+        "force_rerun": boolean,
+    },
+    unknown="keep",
+)
+PIPELINE_FIELDS: dict[str, Shape] = {
+    **jobs.BASE_FIELDS,
+    "type": choice("pipeline"),
+    "settings": SETTINGS,
+    "inputs": inputs.INPUTS,
+    "outputs": inputs.OUTPUTS,
+    "jobs": anything,
+    "component": anything,
+}
+PIPELINE = record(PIPELINE_FIELDS, ignored=jobs.SHOWN)
+_COMPONENT: dict[str, Shape] = {
+    "jobs": anything,
+    "outputs": named(either(components.PRIMITIVE_OUTPUT, components.OUTPUT_PORT)),
+}
+
+
+def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate any job; `type` (by default command) says which."""
+    from shared.catalog.yaml import automl, finetuning
+
+    kinds = {
+        "command": jobs.command_body,
+        "sweep": jobs.sweep_body,
+        "spark": jobs.spark_body,
+        "pipeline": pipeline_body,
+        "automl": automl.job_body,
+        "finetuning": finetuning.finetuning_body,
+    }
+    stated = at.get("type")
+    if stated is None:
+        return pipeline_body(draft, at) if at.get("jobs") is not None else jobs.command_body(draft, at)
+    return kinds[choice(*kinds)(stated)](draft, at)
+
+
+def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate a pipeline job."""
+    job = PIPELINE(at)
+    scope = nodes.Scope(inputs=job.get("inputs", {}), outputs=job.get("outputs", {}))
+    component = at.get("component")
+    source = components.FROM_JOB
+    built: dict[str, Any] = {}
+    found: Any = None
+    details: dict[str, Any] = {}
+    if component is not None:
+        found, details, source = _pipeline_reference(draft, component)
+    if at.get("jobs") is not None:
+        built = nodes.nodes_body(draft, at.child("jobs"), scope)
+    settings = settings_body(draft, job.get("settings"))
+    base = jobs.base_body(draft, job)
+    properties = {
+        **base,
+        "displayName": job.get("display_name") or details.get("display_name"),
+        "description": job.get("description") or details.get("description"),
+        "jobs": built,
+        "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(job.get("inputs", {}))),
+        "outputs": {name: inputs.output_body(value) for name, value in job.get("outputs", {}).items()},
+        "settings": {**settings, "_source": source},
+        "componentId": found,
+        "jobType": "Pipeline",
+    }
+    return {"properties": filled(properties)}
+
+
+def settings_body(draft: Draft, settings: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a pipeline's settings with its defaults as ids."""
+    out = {name: value for name, value in (settings or {}).items() if value is not None}
+    if "default_datastore" in out:
+        out["default_datastore"] = draft.named("datastores", out["default_datastore"])
+    if "default_compute" in out:
+        out["default_compute"] = draft.compute(out["default_compute"])
+    return out
+
+
+def scheduled_job(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Return the job of a schedule: a registered one by id, one from a file, or either with settings changed."""
+    if isinstance(at.value, str):
+        return _by_reference(draft, at)
+    kind = at.get("type")
+    inner = at.get("job")
+    if inner is None:
+        return _definition(job_body(draft, at))
+    shape = {name: each for name, each in PIPELINE_FIELDS.items() if name not in ("jobs", "component", "type")}
+    more = {"job": anything, "type": choice("pipeline", "command", "spark")}
+    if kind is not None and str(kind.value).lower() == "command":
+        more |= {**jobs.COMMAND_FIELDS, "limits": execution.COMMAND_LIMITS}
+    if kind is not None and str(kind.value).lower() == "spark":
+        more |= {"conf": named(anything), "environment": anything}
+    changes = record({**shape, **more}, required=("job",), ignored=jobs.SHOWN)(at)
+    if isinstance(inner.value, str) and inner.value.startswith(references.PREFIX):
+        return _changed_reference(draft, at, inner, changes)
+    opened = inner.open(str(inner.value).removeprefix("file:")) if isinstance(inner.value, str) else inner
+    for name in ("tags", "inputs", "settings", "outputs", "properties"):
+        if name in changes and isinstance(at.value.get(name), dict):
+            opened.value[name] = {**(opened.value.get(name) or {}), **at.value[name]}
+    for name in ("description", "display_name", "experiment_name", "compute", "identity", "name"):
+        if name in changes:
+            opened.value[name] = at.value[name]
+    return _definition(job_body(draft, opened))
+
+
+def pipeline_component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate a pipeline component to be registered under its name."""
+    component = load(draft, at, anonymous=False)
+    body = components.version_body(component.spec, component.fields, anonymous=False)
+    return body
+
+
+def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
+    """Read a pipeline component."""
+    shape = components.component_shape("pipeline", _COMPONENT, required=("jobs",), anonymous=anonymous, from_file=True)
+    fields = shape(at)
+    spec = components.base_spec(fields, anonymous=anonymous, kind="pipeline", source=components.FROM_FILE)
+    spec["is_deterministic"] = None if "is_deterministic" not in fields else fields["is_deterministic"]
+    scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), definitions=True)
+    spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
+    return components.Component(
+        kind="pipeline", fields=fields, at=at, source=components.FROM_FILE, spec=filled(spec)
+    )
+
+
+def batch_component(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
+    """Return the id of a batch deployment's pipeline component, and what the deployment repeats of it."""
+    found, details, _ = _pipeline_reference(draft, at)
+    repeated = {"tags": details.get("tags", {}), "description": details.get("description")} if details else {}
+    return found, filled(repeated)
+
+
+def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any], str]:
+    if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
+        return nodes.registered(draft, at), {}, "REMOTE.WORKSPACE.JOB"
+    opened = at.open(at.value.removeprefix("file:")) if isinstance(at.value, str) else at
+    component = load(draft, opened, anonymous=True)
+    return components.register(draft, component), component.fields, components.FROM_FILE
+
+
+def _by_reference(draft: Draft, at: Cursor) -> dict[str, Any]:
+    if at.value.startswith(references.PREFIX):
+        job = references.short("jobs")(at)
+        return {"sourceJobId": draft.named("jobs", job), "experimentName": "", "isArchived": False, "jobType": "Pipeline"}
+    return _definition(job_body(draft, at.open(at.value.removeprefix("file:"))))
+
+
+def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[str, Any]) -> dict[str, Any]:
+    job = references.short("jobs")(inner)
+    settings = settings_body(draft, changes.get("settings"))
+    body = {
+        **jobs.base_body(draft, changes),
+        "jobs": {},
+        "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(changes.get("inputs", {}))),
+        "outputs": {name: inputs.output_body(value) for name, value in changes.get("outputs", {}).items()},
+        "settings": {**settings, "_source": "REMOTE.WORKSPACE.JOB"},
+        "sourceJobId": draft.named("jobs", job),
+        "jobType": "Pipeline",
+    }
+    return filled(body)
+
+
+def _definition(body: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = body["properties"]
+    return properties
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs that have a value: the CLI leaves out empty ones."""
+    return {name: value for name, value in values.items() if not (inputs.is_literal(value) and inputs.literal(value) == "")}

@@ -1,0 +1,354 @@
+"""What one YAML says about other things: short forms, local files, inline definitions.
+
+What can be told without asking Azure becomes an ARM id at once. What cannot (a file's URI once it is uploaded, the id of
+an inline environment once it is registered, the version behind `@latest`) stands in the body as the user wrote it, and in
+the translation as a thing to do with the places its outcome goes to. Not here: doing it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.catalog.yaml import shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.catalog.yaml.document import Cursor
+    from shared.rest.ids import ResourceId
+
+PREFIX = "azureml:"
+REGISTRIES = "azureml://registries/"
+FEEDS = "azureml://feeds/"  # an older spelling of the same
+CURATED = "AzureML-"  # environments whose short form Azure itself expands
+ANONYMOUS_ENVIRONMENT = "CliV2AnonymousEnvironment"
+ANONYMOUS_COMPONENT = "azureml_anonymous"
+_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+:")
+_REMOTE = re.compile(r"^([a-z]+s?://|azureml:|runs:/|git\+)", re.IGNORECASE)
+_ARM_VERSION = re.compile(r"^/?subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+/"
+                          r"[^/]+/[^/]+/versions/[^/]+")  # fmt: skip
+_REGISTRY_VERSION = re.compile(r"^azureml://registries/[^/]+/[^/]+/[^/]+/versions/[^/]+")
+
+Purpose = Literal["code", "model", "data", "input", "environment", "feature_set"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an outcome goes.
+
+    Attributes:
+        registration: Index of the registration whose body it is; None for the translation's own body.
+        pointer: JSON pointer (RFC 6901) into that body.
+        pattern: The value to put there, `{}` standing for the outcome.
+    """
+
+    registration: int | None
+    pointer: str
+    pattern: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A local file or folder the YAML names.
+
+    Attributes:
+        path: Below the YAML's own folder (`../` possible).
+        purpose: `code`: to be registered as a code version, whose ARM id goes to the places. Else its URI goes there:
+            `azureml://datastores/{datastore}/paths/…` for `input` and `data`, the long form with subscription for `model`
+            and `feature_set`, the blob URL for `environment` (a build context).
+        datastore: The one the YAML asks for, else None (the workspace's default).
+        places: Where the outcome goes.
+    """
+
+    path: str
+    purpose: Purpose
+    datastore: str | None = None
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """An environment, component, model or data asset defined inside another YAML, to be registered first.
+
+    Attributes:
+        type: Collection below the workspace: `environments`, `components`, `models`, `data`.
+        name: Its name, or the one anonymous ones share.
+        version: Its version; None means the next free one (`nextVersion` of the container).
+        body: ARM body of the version; may itself wait for uploads and earlier registrations.
+        places: Where its ARM id goes.
+    """
+
+    type: str
+    name: str
+    version: str | None
+    body: dict[str, Any]
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """`azureml:name@label`: the version Azure has under that label is needed (its ARM id goes to the places)."""
+
+    type: str
+    name: str
+    label: str
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalPath:
+    """A path on the user's disk, below the first file's folder; `shown` is how the YAML wrote it."""
+
+    path: str
+    shown: str
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Pending:
+    """Stands in a body under construction for what is not known yet."""
+
+    shown: str
+    make: Callable[[tuple[Place, ...]], Upload | Registration | Label]
+    key: str
+    pattern: str = "{}"
+    body: dict[str, Any] | None = None
+
+    def within(self, pattern: str) -> Pending:
+        """Return the same thing to come, put into a pattern where it stands."""
+        return Pending(shown=self.shown, make=self.make, key=self.key, pattern=pattern, body=self.body)
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """A translation under construction: the scope that short forms are expanded in, and what has to be done first.
+
+    Attributes:
+        workspace: The workspace or registry; None leaves short forms as they are.
+        location: Its region, when the caller knows it.
+        registrations: In the order they must be made.
+    """
+
+    workspace: ResourceId | None = None
+    location: str | None = None
+    registrations: list[Pending] = field(default_factory=list)
+
+    def named(self, kind: str, name: str) -> str:
+        """Return the ARM id of `computes`, `datastores`, `jobs` … by name; an id passes."""
+        if self.workspace is None or _is_id(name, kind):
+            return name
+        return self.workspace.child(kind, name).path
+
+    def compute(self, name: str | None) -> str | None:
+        """Return the ARM id of a compute; `local` and expressions pass."""
+        if name is None or name.lower() == "local" or shapes.is_binding(name):
+            return name
+        cluster = name.lower().removeprefix("virtualclusters/")
+        if cluster != name.lower():
+            if self.workspace is None:
+                return name
+            scope = f"/subscriptions/{self.workspace.subscription}/resourceGroups/{self.workspace.resource_group}"
+            return f"{scope}/providers/{self.workspace.namespace}/virtualclusters/{name[len('virtualclusters/') :]}"
+        return self.named("computes", name)
+
+    def versioned(self, kind: str, reference: str, at: Cursor) -> str | Pending:
+        """Expand `name:version` or `name@label` (the prefix `azureml:` already off).
+
+        Raises:
+            RefusedError: Neither version nor label is given.
+        """
+        if _is_id(reference, kind) or reference.startswith((REGISTRIES, "/subscriptions/")):
+            return reference
+        if kind == "environments" and (reference.startswith(CURATED) or _REGISTRY_VERSION.match(PREFIX + reference)):
+            return PREFIX + reference
+        name, _, label = reference.rpartition("@")
+        if name and label == "latest" and kind == "components":
+            return f"{self.workspace.child(kind, name).path}/labels/latest" if self.workspace else PREFIX + reference
+        if name:
+            return self.label(kind, name, label)
+        name, _, version = reference.partition(":")
+        if not version:
+            raise at.refusal(f"'{reference}' names no version: write {PREFIX}{name}:1 or {PREFIX}{name}@latest.")
+        if self.workspace is None:
+            return PREFIX + reference
+        return self.workspace.child(kind, name).child("versions", version).path
+
+    def label(self, kind: str, name: str, label: str) -> Pending:
+        """Return what stands for the version behind a label."""
+        key = f"label {kind} {name} {label}"
+        return Pending(
+            shown=f"{PREFIX}{name}@{label}",
+            key=key,
+            make=lambda places: Label(type=kind, name=name, label=label, places=places),
+        )
+
+    def upload(self, local: LocalPath, purpose: Purpose, *, datastore: str | None = None, pattern: str = "{}") -> Pending:
+        """Return what stands for the outcome of an upload."""
+        return Pending(
+            shown=local.shown,
+            key=f"upload {purpose} {datastore} {local.path}",
+            make=lambda places: Upload(path=local.path, purpose=purpose, datastore=datastore, places=places),
+            pattern=pattern,
+        )
+
+    def register(self, kind: str, body: dict[str, Any], *, name: str | None, version: str | None, anonymous: str = "") -> Pending:
+        """Return what stands for the id of a thing to be registered; the same body is registered once.
+
+        Args:
+            kind: `environments`, `components`, `models` or `data`.
+            body: Its ARM body, possibly waiting for others.
+            name: Its name; None makes it anonymous: its version is then a hash of the body.
+            version: Its version, None for the next.
+            anonymous: The name anonymous ones get.
+        """
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=_fingerprint).encode()).hexdigest()
+        key = f"registration {kind} {name or anonymous} {version} {digest}"
+        known = next((each for each in self.registrations if each.key == key), None)
+        if known:
+            return known.within("{}")
+        named, numbered = (name, version) if name else (anonymous, version or _as_version(kind, digest))
+
+        def make(places: tuple[Place, ...]) -> Registration:
+            return Registration(type=kind, name=named, version=numbered, body=body, places=places)
+
+        shown = f"{PREFIX}{named}:{numbered}" if numbered else f"{PREFIX}{named}"
+        if self.workspace is not None and numbered:
+            shown = self.workspace.child(kind, named).child("versions", numbered).path
+        pending = Pending(shown=shown, key=key, make=make, body=body)
+        self.registrations.append(pending)
+        return pending
+
+
+def finish(
+    draft: Draft, body: dict[str, Any]
+) -> tuple[dict[str, Any], tuple[Upload, ...], tuple[Registration, ...], tuple[Label, ...]]:
+    """Return the body and what has to be done first, everything pending replaced by what is shown for it."""
+    places: dict[str, list[Place]] = {}
+    made: dict[str, Pending] = {}
+
+    def settle(value: Any, index: int | None, pointer: str) -> Any:
+        if isinstance(value, Pending):
+            places.setdefault(value.key, []).append(Place(registration=index, pointer=pointer, pattern=value.pattern))
+            made.setdefault(value.key, value)
+            return value.pattern.replace("{}", value.shown)
+        if isinstance(value, LocalPath):
+            return value.shown
+        if isinstance(value, dict):
+            return {key: settle(each, index, f"{pointer}/{_escaped(key)}") for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [settle(each, index, f"{pointer}/{position}") for position, each in enumerate(value)]
+        return value
+
+    whole = settle(body, None, "")
+    bodies = [settle(each.body, index, "") for index, each in enumerate(draft.registrations)]
+    uploads, labels = [], []
+    for key, pending in made.items():
+        item = pending.make(tuple(places[key]))
+        if isinstance(item, Upload):
+            uploads.append(item)
+        elif isinstance(item, Label):
+            labels.append(item)
+    registrations = []
+    for pending, settled in zip(draft.registrations, bodies, strict=True):
+        item = pending.make(tuple(places.get(pending.key, ())))
+        if isinstance(item, Registration):
+            registrations.append(
+                Registration(type=item.type, name=item.name, version=item.version, body=settled, places=item.places)
+            )
+    return whole, tuple(uploads), tuple(registrations), tuple(labels)
+
+
+def local(at: Cursor) -> LocalPath:
+    """A path on the user's disk; `file:` in front is allowed."""
+    written = shapes.text(at)
+    path = written.removeprefix("file:")
+    if _REMOTE.match(path) or not path:
+        raise at.refusal(f"Expected a path, got '{written[:80]}'.")
+    return LocalPath(path=at.document.resolve(path), shown=written)
+
+
+def is_remote(path: str) -> bool:
+    """Tell whether a path is a URI of any kind rather than a place on the user's disk."""
+    return bool(_REMOTE.match(path)) or bool(re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]+://", path))
+
+
+def path_or_uri(at: Cursor) -> str | LocalPath:
+    """A path on the user's disk, or any URI."""
+    written = shapes.text(at)
+    return written if is_remote(written) else local(at)
+
+
+def registry(at: Cursor) -> str:
+    """An `azureml://registries/…` id."""
+    if isinstance(at.value, str) and at.value.startswith((REGISTRIES, FEEDS)):
+        return at.value.replace(FEEDS, REGISTRIES, 1)
+    raise at.refusal("Expected azureml://registries/….")
+
+
+def short(kind: str) -> shapes.Shape:
+    """`azureml:` and a name or ARM id; the prefix is taken off."""
+
+    def read(at: Cursor) -> str:
+        if isinstance(at.value, str) and at.value.startswith(PREFIX) and at.value != PREFIX:
+            return at.value.removeprefix(PREFIX)
+        got = f"'{at.value[:80]}'" if isinstance(at.value, str) else shapes.noun(at.value)
+        raise at.refusal(f"Expected {PREFIX} and the name or ARM id of one of {kind}, got {got}.")
+
+    return read
+
+
+def versioned(kind: str, *, bare: bool = False) -> shapes.Shape:
+    """`azureml:name:version`, `azureml:name@label` or an ARM id; with `bare` also a name alone. The prefix is taken off."""
+    prefixed = short(kind)
+
+    def read(at: Cursor) -> str:
+        reference: str = prefixed(at)
+        if _ARM_VERSION.match(reference):
+            return reference
+        if "/" in reference and not reference.startswith("/"):
+            raise at.refusal(f"'{at.value[:120]}' is neither a name nor an ARM id (those start with a slash).")
+        if not bare and ":" not in reference and "@" not in reference:
+            raise at.refusal(f"'{at.value[:120]}' names no version: write {at.value[:80]}:1 or {at.value[:80]}@latest.")
+        return reference
+
+    return read
+
+
+def compute(at: Cursor) -> str:
+    """A compute: `azureml:name`, a bare name, an ARM id, or `local`."""
+    written = shapes.text(at)
+    return "local" if written.lower() == "local" else written.removeprefix(PREFIX)
+
+
+def code(at: Cursor) -> str | LocalPath:
+    """Code: a path, a URL, or a registered code version (then without its prefix)."""
+    written = shapes.text(at)
+    if written.startswith(("git+", "http://", "https://")):
+        return written
+    if written.startswith((REGISTRIES, FEEDS)):
+        return registry(at)
+    if written.startswith(PREFIX):
+        return str(versioned("codes")(at))
+    return local(at)
+
+
+def _is_id(text: str, kind: str) -> bool:
+    pattern = rf"^/subscriptions/.*/resourceGroups/.*/providers/Microsoft\.MachineLearningServices/workspaces/.*/{kind}/.*"
+    return bool(re.match(pattern, text, re.IGNORECASE))
+
+
+def _as_version(kind: str, digest: str) -> str:
+    if kind == "components":
+        return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+    return digest
+
+
+def _fingerprint(value: Any) -> str:
+    return value.key if isinstance(value, Pending) else repr(value)
+
+
+def _escaped(key: Any) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,304 @@
+"""From a text to a `Translation`: which kind it is, the overrides, and who translates it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.catalog.yaml.document import Cursor
+    from shared.catalog.yaml.references import Label, Place, Registration, Upload
+    from shared.rest.ids import ResourceId
+
+_VERSIONED = frozenset({"environment", "model", "data", "component", "feature_set", "feature_store_entity"})
+# kind: ARM types (below the namespace) whose PUT takes it
+KINDS: dict[str, tuple[str, ...]] = {
+    "workspace": ("workspaces",),
+    "feature_store": ("workspaces",),
+    "registry": ("registries",),
+    "compute": ("workspaces/computes",),
+    "datastore": ("workspaces/datastores",),
+    "connection": ("workspaces/connections",),
+    "job": ("workspaces/jobs",),
+    "schedule": ("workspaces/schedules",),
+    "online_endpoint": ("workspaces/onlineEndpoints",),
+    "online_deployment": ("workspaces/onlineEndpoints/deployments",),
+    "batch_endpoint": ("workspaces/batchEndpoints",),
+    "batch_deployment": ("workspaces/batchEndpoints/deployments",),
+    "serverless_endpoint": ("workspaces/serverlessEndpoints",),
+    "environment": ("workspaces/environments/versions", "registries/environments/versions"),
+    "model": ("workspaces/models/versions", "registries/models/versions"),
+    "data": ("workspaces/data/versions", "registries/data/versions"),
+    "component": ("workspaces/components/versions", "registries/components/versions"),
+    "feature_set": ("workspaces/featuresets/versions",),
+    "feature_store_entity": ("workspaces/featurestoreEntities/versions",),
+}
+# the last part of `$schema`, without `.schema.json` and in lower case
+_SCHEMAS = {
+    "job": ("commandjob", "sweepjob", "pipelinejob", "automljob", "sparkjob", "paralleljob", "importjob", "finetuningjob"),
+    "component": (
+        "commandcomponent", "pipelinecomponent", "parallelcomponent", "sparkcomponent", "automlcomponent", "importcomponent",
+        "datatransfercomponent",
+    ),
+    "environment": ("environment",),
+    "model": ("model",),
+    "data": ("data", "asset"),
+    "compute": ("amlcompute", "computeinstance", "vmcompute", "kubernetescompute", "synapsesparkcompute", "compute"),
+    "datastore": ("azureblob", "azurefile", "azuredatalakegen1", "azuredatalakegen2", "onelake"),
+    "workspace": ("workspace", "hub", "project"),
+    "feature_store": ("featurestore",),
+    "registry": ("registry",),
+    "connection": ("connection", "workspaceconnection"),
+    "schedule": ("schedule", "monitorschedule", "monitor"),
+    "online_endpoint": ("managedonlineendpoint", "kubernetesonlineendpoint", "onlineendpoint"),
+    "online_deployment": ("managedonlinedeployment", "kubernetesonlinedeployment", "onlinedeployment"),
+    "batch_endpoint": ("batchendpoint",),
+    "batch_deployment": ("batchdeployment", "modelbatchdeployment", "pipelinecomponentbatchdeployment"),
+    "serverless_endpoint": ("serverlessendpoint",),
+    "feature_set": ("featureset",),
+    "feature_store_entity": ("featurestoreentity",),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """An ARM body and what has to happen before it can be sent (see the package's docstring).
+
+    Attributes:
+        kind: One of `KINDS`.
+        name: The resource's name; None when neither the YAML nor the target has one.
+        version: An asset's version; None means the next free one. None for other kinds.
+        parent: The endpoint's name, of a deployment.
+        body: The ARM body.
+        uploads: Local files it names.
+        registrations: Assets defined inside it, in the order to register them.
+        labels: Labels to look up.
+    """
+
+    kind: str
+    name: str | None
+    version: str | None
+    body: dict[str, Any]
+    parent: str | None = None
+    uploads: tuple[Upload, ...] = ()
+    registrations: tuple[Registration, ...] = ()
+    labels: tuple[Label, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON, e.g. to show it without sending it."""
+        from dataclasses import asdict
+
+        out = {"kind": self.kind, "name": self.name, "version": self.version, "body": self.body}
+        if self.parent:
+            out["parent"] = self.parent
+        for name in ("uploads", "registrations", "labels"):
+            out[name] = [asdict(each) for each in getattr(self, name)]
+        return out
+
+
+def translate(
+    text: str,
+    *,
+    kind: str | None = None,
+    target: ResourceId | None = None,
+    location: str | None = None,
+    overrides: Sequence[tuple[str, str]] = (),
+    files: Callable[[str], str | None] | None = None,
+) -> Translation:
+    """Translate one YAML.
+
+    Args:
+        text: The YAML.
+        kind: One of `KINDS`; None: told by `target` or `$schema`.
+        target: What the request's path names: a resource or a collection. Its workspace is the scope short forms are expanded in;
+            its name wins over the YAML's. Without it short forms stay short.
+        location: The workspace's region, for the kinds whose body carries it.
+        overrides: `--set` pairs: a dotted path (`inputs.rate`, `jobs.a.inputs[0]`) and a value, read as JSON if it is JSON.
+        files: Reads a text file below the YAML's folder, by path with slashes; None when it is not there.
+
+    Raises:
+        RefusedError: Code `InvalidYaml`, with line and column, and the field's dotted path as target.
+    """
+    from shared.catalog.yaml import document, references
+
+    top = document.parse(text, source=document.Source(read=files))
+    if not isinstance(top.value, dict):
+        raise top.refusal("A YAML for Azure ML is a mapping of fields." if top.value is not None else "The YAML is empty.")
+    for path, value in overrides:
+        _override(top, path, value)
+    found = detect(top, kind=kind, target=target)
+    name, version, parent = _named(top, found, target)
+    draft = references.Draft(workspace=target.ancestor(1) if target is not None else None, location=location)
+    body, uploads, registrations, labels = references.finish(draft, _translator(found)(draft, top))
+    return Translation(
+        kind=found,
+        name=name,
+        version=version,
+        parent=parent,
+        body=body,
+        uploads=uploads,
+        registrations=registrations,
+        labels=labels,
+    )
+
+
+def detect(top: Cursor, *, kind: str | None = None, target: ResourceId | None = None) -> str:
+    """Tell which of `KINDS` a YAML is, by what was asked for, the target's type and `$schema`.
+
+    Raises:
+        RefusedError: Nothing tells, or they contradict each other.
+    """
+    schema = top.get("$schema")
+    stated = _by_schema(schema.value) if schema is not None else None
+    if target is not None:
+        path = "/".join(target.types).lower()
+        allowed = [name for name, types in KINDS.items() if any(_matches(path, each.lower()) for each in types)]
+        if not allowed:
+            raise top.refusal(f"No YAML is known for '{'/'.join(target.types)}'.")
+        if stated in allowed or kind in allowed:
+            return str(kind if kind in allowed else stated)
+        if stated is not None and schema is not None:
+            raise schema.refusal(f"'$schema' says this is a {stated.replace('_', ' ')}, the path asks for {allowed[0].replace('_', ' ')}.")
+        return allowed[0]
+    if kind is not None:
+        if kind not in KINDS:
+            raise top.refusal(f"The kind '{kind}' is unknown; known are {', '.join(KINDS)}.")
+        return kind
+    if stated is None:
+        raise top.refusal("Nothing says what this is: give '$schema', or send it to the resource's own path.")
+    return stated
+
+
+def fill(bodies: Sequence[dict[str, Any]], body: dict[str, Any], places: Sequence[Place], outcome: str) -> None:
+    """Put an outcome into all its places, in the translation's `body` and in the `bodies` of its registrations."""
+    for place in places:
+        node: Any = body if place.registration is None else bodies[place.registration]
+        *way, last = [part.replace("~1", "/").replace("~0", "~") for part in place.pointer.split("/")[1:]]
+        for part in way:
+            node = node[int(part)] if isinstance(node, list) else node[part]
+        node[int(last) if isinstance(node, list) else last] = place.pattern.replace("{}", outcome)
+
+
+def _matches(path: str, kind: str) -> bool:
+    return path == kind or path == kind.removesuffix("/versions")
+
+
+def _by_schema(schema: Any) -> str | None:
+    if not isinstance(schema, str):
+        return None
+    last = schema.rstrip("/").rsplit("/", 1)[-1].lower().removesuffix(".json").removesuffix(".schema")
+    return next((kind for kind, names in _SCHEMAS.items() if last in names), None)
+
+
+def _named(top: Cursor, kind: str, target: ResourceId | None) -> tuple[str | None, str | None, str | None]:
+    """Return name, version and parent; the target's win, and go into the YAML so that bodies that repeat them agree."""
+    below = list(target.names[1:]) if target is not None else []
+    if kind in ("workspace", "feature_store", "registry"):
+        below = list(target.names[:1]) if target is not None else []
+    parent = None
+    if kind.endswith("_deployment"):
+        if below:
+            top.value["endpoint_name"] = below.pop(0)
+        parent = top.value.get("endpoint_name")
+    if below:
+        top.value["name"] = below[0]
+    if kind in _VERSIONED and len(below) > 1:
+        top.value["version"] = below[1]
+    name, version = top.value.get("name"), top.value.get("version")
+    told = version if kind in _VERSIONED and version is not None else None
+    return (
+        name if isinstance(name, str) else None,
+        str(told) if told is not None else None,
+        parent if isinstance(parent, str) else None,
+    )
+
+
+def _override(top: Cursor, path: str, text: str) -> None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    parts: list[Any] = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
+    if not parts:
+        raise top.refusal(f"'{path[:80]}' is no path to set.")
+    node = top.value
+    for part, following in zip(parts, parts[1:], strict=False):
+        node = _step(top, node, part, path, [] if isinstance(following, int) else {})
+    _put(top, node, parts[-1], path, value)
+
+
+def _step(top: Cursor, node: Any, part: Any, path: str, empty: Any) -> Any:
+    inner = node.get(part) if isinstance(node, dict) else node[part] if _inside(node, part) else None
+    if inner is None:
+        _put(top, node, part, path, empty)
+        return empty
+    if not isinstance(inner, dict | list):
+        raise top.refusal(f"'{path[:80]}' cannot be set: '{part}' is a plain value, perhaps a reference to another file.")
+    return inner
+
+
+def _put(top: Cursor, node: Any, part: Any, path: str, value: Any) -> None:
+    if isinstance(node, dict):
+        node[str(part)] = value
+    elif _inside(node, part):
+        node[part] = value
+    elif isinstance(node, list) and part == len(node):
+        node.append(value)
+    else:
+        raise top.refusal(f"'{path[:80]}' cannot be set: there is no '{part}'.")
+
+
+def _inside(node: Any, part: Any) -> bool:
+    return isinstance(node, list) and isinstance(part, int) and part < len(node)
+
+
+def _translator(kind: str) -> Callable[..., dict[str, Any]]:
+    from shared.catalog.yaml import (
+        assets,
+        components,
+        computes,
+        connections,
+        datastores,
+        deployments,
+        endpoints,
+        features,
+        pipelines,
+        schedules,
+        workspaces,
+    )
+
+    def environment(draft: Any, at: Cursor) -> dict[str, Any]:
+        return assets.environment_body(draft, at, assets.NAMED_ENVIRONMENT(at), anonymous=False)
+
+    def model(draft: Any, at: Cursor) -> dict[str, Any]:
+        return assets.model_body(draft, assets.MODEL(at), anonymous=False)
+
+    def data(draft: Any, at: Cursor) -> dict[str, Any]:
+        return assets.data_body(draft, at, assets.DATA(at))
+
+    table: dict[str, Callable[..., dict[str, Any]]] = {
+        "environment": environment,
+        "model": model,
+        "data": data,
+        "component": components.component_body,
+        "compute": computes.compute_body,
+        "datastore": datastores.datastore_body,
+        "connection": connections.connection_body,
+        "workspace": workspaces.workspace_body,
+        "feature_store": workspaces.feature_store_body,
+        "registry": workspaces.registry_body,
+        "job": pipelines.job_body,
+        "schedule": schedules.schedule_body,
+        "online_endpoint": endpoints.online_endpoint_body,
+        "batch_endpoint": endpoints.batch_endpoint_body,
+        "serverless_endpoint": endpoints.serverless_endpoint_body,
+        "online_deployment": deployments.online_deployment_body,
+        "batch_deployment": deployments.batch_deployment_body,
+        "feature_set": features.feature_set_body,
+        "feature_store_entity": features.entity_body,
+    }
+    return table[kind]

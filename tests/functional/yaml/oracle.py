@@ -1,0 +1,222 @@
+"""What azure-ai-ml sends for a YAML: run by the interpreter of the environment that has it, never imported by a test.
+
+Reads a JSON list of `{"file", "loader", "overrides"}` from standard input and writes one JSON line for each: `requests` (every
+write the client made, in order), `rest` (the entity's own REST object, for kinds whose write is a template deployment),
+`uploads` (local paths), or `error`. HTTP is answered here: nothing leaves the process.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+warnings.filterwarnings("ignore")
+logging.disable(logging.CRITICAL)
+os.environ["AZURE_ML_CLI_PRIVATE_FEATURES_ENABLED"] = "false"
+os.environ["AZURE_ML_DISABLE_ON_DISK_CACHE"] = "true"
+
+import jwt  # noqa: E402
+import requests  # noqa: E402
+import urllib3  # noqa: E402
+from azure.ai.ml import MLClient, load_component, load_job  # noqa: E402
+from azure.ai.ml import _artifacts as artifacts_package  # noqa: E402, F401
+from azure.ai.ml import entities  # noqa: E402
+from azure.ai.ml._artifacts import _artifact_utilities  # noqa: E402
+from azure.ai.ml.entities import _load_functions as load  # noqa: E402
+from azure.ai.ml.entities._assets._artifacts.artifact import ArtifactStorageInfo  # noqa: E402
+from azure.ai.ml.operations import _job_operations  # noqa: E402
+from azure.core.credentials import AccessToken  # noqa: E402
+
+START = os.getcwd()
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+GROUP = "rg"
+WORKSPACE = "ws"
+ROOT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+LATEST = "7"
+WRITES = ("PUT", "PATCH", "POST")
+
+requests_seen: list[dict[str, Any]] = []
+uploads_seen: list[str] = []
+
+
+class Credential:
+    """Hands out unsigned tokens of the audience asked for."""
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        claims = {"aud": scopes[0].removesuffix("/.default") if scopes else "", "tid": "t", "oid": "o", "exp": int(time.time()) + 9999}
+        return AccessToken(jwt.encode(claims, "k" * 32), int(time.time()) + 9999)
+
+
+def answer(method: str, url: str, body: Any) -> tuple[int, Any]:
+    """Azure's part of the conversation, as little as the client needs."""
+    parts = urlsplit(url)
+    path, query = parts.path, parse_qs(parts.query)
+    if method == "PUT":
+        out = {"id": path, "name": path.rsplit("/", 1)[-1], "type": "x", **(body if isinstance(body, dict) else {})}
+        out.setdefault("properties", {})
+        if "/models/" in path and isinstance(out["properties"], dict):
+            out["properties"].setdefault("flavors", {})
+        if isinstance(out["properties"], dict):
+            out["properties"] = {**out["properties"], "provisioningState": "Succeeded"}
+        return 200, out
+    if method == "POST" and path.endswith("/startPendingUpload"):
+        blob = "https://wsaccount.blob.core.windows.net/container-for-upload"
+        reference = {"blobUri": blob, "storageAccountArmId": "x", "credential": {"credentialType": "SAS", "sasUri": blob + "?sas"}}
+        return 200, {"blobReferenceForConsumption": reference, "pendingUploadId": "p", "pendingUploadType": "TemporaryBlobReference"}
+    if method == "POST" and path.endswith("/listSecrets"):
+        return 200, {"secretsType": "Sas", "sasToken": "sas"}
+    if method == "PATCH":
+        return 200, body
+    if method != "GET":
+        return 200, {}
+    return read(path, query)
+
+
+def read(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
+    """The answer to a GET."""
+    name = path.rsplit("/", 1)[-1]
+    below = path.removeprefix(ROOT).strip("/").split("/") if path.lower().startswith(ROOT.lower()) else []
+    if below == [""]:
+        properties = {"workspaceId": "11111111-0000-0000-0000-000000000000", "discoveryUrl": "https://eastus.api.azureml.ms/discovery"}
+        return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": properties, "identity": {"type": "SystemAssigned", "principalId": "p", "tenantId": "t"}}
+    if below and below[-1] == "versions":
+        if "hash" in query or "hash" in "".join(query):
+            return 200, {"value": []}
+        version = {"id": f"{path}/{LATEST}", "name": LATEST, "type": "x", "properties": {"modelUri": "azureml://x", "flavors": {}, "dataUri": "azureml://x", "dataType": "uri_file", "componentSpec": {"type": "command", "name": below[-2], "version": LATEST, "command": "x", "environment": "azureml:e:1"}}}
+        return 200, {"value": [version]}
+    if len(below) == 2 and below[0] == "datastores":
+        properties = {"datastoreType": "AzureBlob", "accountName": "wsaccount", "containerName": "c", "endpoint": "core.windows.net", "protocol": "https", "credentials": {"credentialsType": "Sas"}, "isDefault": True}
+        return 200, {"id": path, "name": name, "type": "x", "properties": properties}
+    if len(below) == 2 and below[0] == "computes":
+        return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "x"}}}
+    if len(below) == 2 and below[0] in ("onlineEndpoints", "batchEndpoints"):
+        return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": {"authMode": "Key", "provisioningState": "Succeeded"}}
+    if len(below) == 2 and below[0] in ("models", "environments", "data", "components"):
+        return 200, {"id": path, "name": name, "type": "x", "properties": {"nextVersion": "1", "latestVersion": LATEST}}
+    if len(below) == 4 and below[2] == "versions" and below[0] in ("models", "environments", "data", "components") and "auto" not in name:
+        spec = {"type": "command", "name": below[1], "version": name, "command": "x", "environment": "azureml:e:1"}
+        properties = {"modelUri": "azureml://x", "flavors": {}, "dataUri": "azureml://x", "dataType": "uri_file", "modelType": "custom_model"}
+        properties |= {"image": "x", "componentSpec": spec, "isAnonymous": False}
+        return 200, {"id": path, "name": name, "type": "x", "properties": properties}
+    return 404, {"error": {"code": "ResourceNotFound", "message": path}}
+
+
+def send(self: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    """In the place of `HTTPAdapter.send`."""
+    content = request.body
+    try:
+        body = json.loads(content) if content else None
+    except ValueError:
+        body = None
+    if request.method in WRITES:
+        requests_seen.append({"method": request.method, "path": urlsplit(request.url).path, "host": urlsplit(request.url).netloc, "body": body})
+    status, out = answer(request.method, request.url, body)
+    raw = urllib3.HTTPResponse(io.BytesIO(json.dumps(out).encode()), headers={"Content-Type": "application/json"}, status=status, preload_content=False)
+    response = requests.adapters.HTTPAdapter().build_response(request, raw)
+    response.raw = raw
+    return response
+
+
+def upload(operation_scope: Any, datastore_operation: Any, path: Any, artifact_type: str, datastore_name: str | None = None, **kwargs: Any) -> ArtifactStorageInfo:
+    """In the place of the upload to storage: the remote path names the local one."""
+    local = os.path.relpath(path, os.getcwd())
+    uploads_seen.append(local)
+    mark = local.replace("/", "~")
+    datastore = f"{ROOT}/datastores/{datastore_name or 'workspaceblobstore'}"
+    return ArtifactStorageInfo(
+        name=mark, version="1", relative_path=f"UPLOADED/{mark}", datastore_arm_id=datastore, container_name="container",
+        storage_account_url="https://wsaccount.blob.core.windows.net/", is_file=Path(path).is_file() or (not Path(path).exists() and bool(Path(path).suffix)), indicator_file="x")
+
+
+requests.adapters.HTTPAdapter.send = send
+_artifact_utilities._upload_to_datastore = upload
+_job_operations.get_git_properties = dict
+
+
+def client() -> MLClient:
+    return MLClient(Credential(), SUBSCRIPTION, GROUP, WORKSPACE)
+
+
+SENDERS: dict[str, Any] = {
+    "job": lambda c, e: c.jobs.create_or_update(e),
+    "component": lambda c, e: c.components.create_or_update(e),
+    "environment": lambda c, e: c.environments.create_or_update(e),
+    "model": lambda c, e: c.models.create_or_update(e),
+    "data": lambda c, e: c.data.create_or_update(e),
+    "datastore": lambda c, e: c.datastores.create_or_update(e),
+    "compute": lambda c, e: c.compute.begin_create_or_update(e),
+    "connection": lambda c, e: c.connections.create_or_update(e),
+    "schedule": lambda c, e: c.schedules.begin_create_or_update(e),
+    "online_endpoint": lambda c, e: c.online_endpoints.begin_create_or_update(e),
+    "batch_endpoint": lambda c, e: c.batch_endpoints.begin_create_or_update(e),
+    "online_deployment": lambda c, e: c.online_deployments.begin_create_or_update(e),
+    "batch_deployment": lambda c, e: c.batch_deployments.begin_create_or_update(e),
+    "model_batch_deployment": lambda c, e: c.batch_deployments.begin_create_or_update(e),
+    "pipeline_component_batch_deployment": lambda c, e: c.batch_deployments.begin_create_or_update(e),
+    "feature_set": lambda c, e: c.feature_sets.begin_create_or_update(e),
+    "feature_store_entity": lambda c, e: c.feature_store_entities.begin_create_or_update(e),
+    "serverless_endpoint": lambda c, e: c.serverless_endpoints.begin_create_or_update(e),
+    "marketplace_subscription": lambda c, e: c.marketplace_subscriptions.begin_create_or_update(e),
+}
+SCHEDULES = ("schedule",)
+
+
+def rest_of(entity: Any) -> Any:
+    """The entity's REST object as JSON, or None."""
+    from azure.ai.ml._utils.utils import camel_to_snake  # noqa: F401
+    from azure.ai.ml._restclient.arm_ml_service._utils.model_base import SdkJSONEncoder
+
+    rest = entity._to_rest_object()
+    if hasattr(rest, "serialize"):
+        return rest.serialize()
+    return json.loads(json.dumps(rest, cls=SdkJSONEncoder, exclude_readonly=True))
+
+
+def run(case: dict[str, Any]) -> dict[str, Any]:
+    requests_seen.clear()
+    uploads_seen.clear()
+    folder, name = os.path.split(case["file"])
+    os.chdir(os.path.join(START, folder))  # AutoML and fine-tuning resolve paths from here
+    out: dict[str, Any] = {"file": case["file"], "loader": case["loader"]}
+    try:
+        overrides = list(case.get("overrides") or [])
+        entity = getattr(load, "load_" + case["loader"])(name, params_override=overrides)
+        out["name"] = getattr(entity, "name", None)
+        out["version"] = getattr(entity, "version", None)
+        if case.get("rest") or case["loader"] not in SENDERS:
+            out["rest"] = rest_of(entity)
+    except Exception as problem:  # noqa: BLE001
+        out["error"] = f"{type(problem).__name__}: {str(problem)[:1500]}"
+        out["trace"] = traceback.format_exc()[-1500:]
+        return out
+    if case["loader"] in SENDERS:
+        try:
+            poller = SENDERS[case["loader"]](client(), entity)
+        except Exception as problem:  # noqa: BLE001
+            if not any(one["method"] == "PUT" for one in requests_seen):
+                out["error"] = f"{type(problem).__name__}: {str(problem)[:1500]}"
+                out["trace"] = traceback.format_exc()[-2500:]
+            else:
+                out["after"] = f"{type(problem).__name__}: {str(problem)[:500]}"
+        del entity
+        out["requests"] = [one for one in requests_seen]
+    out["uploads"] = list(uploads_seen)
+    return out
+
+
+def main() -> None:
+    for case in json.load(sys.stdin):
+        sys.stdout.write(json.dumps(run(case)) + "\n")
+        sys.stdout.flush()
+
+
+main()
