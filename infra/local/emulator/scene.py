@@ -39,6 +39,7 @@ REGISTERED_PROVIDERS = (
     "Microsoft.Insights",
     "Microsoft.ContainerRegistry",
     "Microsoft.MachineLearningServices",
+    "Microsoft.Authorization",
 )
 
 

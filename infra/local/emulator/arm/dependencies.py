@@ -108,6 +108,7 @@ REGISTRY = Kind(
     first=201,
     fill=_registry,
 )
+ACCOUNT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{STORAGE.type}/{{name}}"
 KINDS = (STORAGE, VAULT, INSIGHTS, REGISTRY)
 _NAME_CODES = {STORAGE.type: "AccountNameInvalid", VAULT.type: "VaultNameNotValid"}
 
@@ -277,16 +278,21 @@ def _regenerate_credential(kind: Kind, world: World, request: web.Request) -> we
     return _list_credentials(kind, world, request)
 
 
+def register(into: web.Routes, kind: Kind) -> None:
+    """The routes of one kind: read, list in a group and in the subscription, create, change, delete."""
+    group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{kind.type}"
+    one = f"{group}/{{name}}"
+    for verb, handler in (("GET", _get), ("PUT", _put), ("PATCH", _patch), ("DELETE", _delete)):
+        into.route(verb, one)(partial(handler, kind))
+    into.route("GET", group)(partial(_list, kind))
+    into.route("GET", f"/subscriptions/{{subscription}}/providers/{kind.type}")(partial(_list, kind))
+
+
 def _register() -> None:
     for kind in KINDS:
-        group = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{kind.type}"
-        one = f"{group}/{{name}}"
-        for verb, handler in (("GET", _get), ("PUT", _put), ("PATCH", _patch), ("DELETE", _delete)):
-            routes.route(verb, one)(partial(handler, kind))
-        routes.route("GET", group)(partial(_list, kind))
-        routes.route("GET", f"/subscriptions/{{subscription}}/providers/{kind.type}")(partial(_list, kind))
+        register(routes, kind)
     account = "/subscriptions/{subscription}/resourceGroups/{group}/providers/"
-    routes.route("POST", f"{account}{STORAGE.type}/{{name}}/listKeys")(partial(_list_keys, STORAGE))
+    routes.route("POST", f"{ACCOUNT}/listKeys")(partial(_list_keys, STORAGE))
     routes.route("POST", f"{account}{REGISTRY.type}/{{name}}/regenerateCredential")(partial(_regenerate_credential, REGISTRY))
     routes.route("POST", f"{account}{REGISTRY.type}/{{name}}/listCredentials")(partial(_list_credentials, REGISTRY))
 

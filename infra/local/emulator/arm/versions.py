@@ -9,10 +9,15 @@ _RESOURCES = (
     "2021-04-01", "2022-01-01", "2022-04-01", "2022-09-01", "2022-12-01", "2023-07-01", "2024-03-01", "2024-07-01", "2024-11-01",
     "2025-03-01", "2025-04-01",
 )  # fmt: skip
-_V2 = ("2022-05-01", "2022-10-01", "2023-04-01", "2023-10-01", "2024-04-01", "2024-10-01", "2025-06-01", "2025-09-01", "2025-12-01")
-_V1_AND_V2 = ("2019-11-01", "2020-08-01", "2021-07-01", *_V2)
-_PREVIEW = ("2021-07-01", "2022-10-01-preview", "2023-08-01-preview", "2024-04-01-preview", "2025-01-01-preview")
-_STORAGE = ("2019-06-01", "2021-04-01", "2021-09-01", "2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01")
+_ML_VERSIONS = (
+    "2019-11-01", "2020-08-01", "2020-09-01-preview", "2021-03-01-preview", "2021-04-01", "2021-07-01", "2022-01-01-preview",
+    "2022-02-01-preview", "2022-05-01", "2022-06-01-preview", "2022-10-01", "2022-10-01-preview", "2022-12-01-preview",
+    "2023-02-01-preview", "2023-04-01", "2023-04-01-preview", "2023-06-01-preview", "2023-08-01-preview", "2023-10-01",
+    "2024-01-01-preview", "2024-04-01", "2024-04-01-preview", "2024-07-01-preview", "2024-10-01", "2024-10-01-preview",
+    "2025-01-01-preview", "2025-04-01-preview", "2025-06-01", "2025-07-01-preview", "2025-09-01", "2025-10-01-preview", "2025-12-01",
+)  # fmt: skip
+_V2 = tuple(version for version in _ML_VERSIONS if version >= "2021-03")  # what v1 never knew: jobs, assets, endpoints
+_STORAGE = ("2019-06-01", "2021-04-01", "2021-09-01", "2022-09-01", "2022-05-01", "2023-01-01", "2023-04-01", "2023-05-01", "2024-01-01", "2025-01-01")
 _ML = "microsoft.machinelearningservices"
 
 LOCATIONS = (
@@ -29,22 +34,35 @@ TYPES: dict[str, tuple[str, ...]] = {
     "microsoft.keyvault/vaults": ("2019-09-01", "2021-10-01", "2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01"),
     "microsoft.insights/components": ("2015-05-01", "2018-05-01-preview", "2020-02-02-preview", "2020-02-02"),
     "microsoft.containerregistry/registries": ("2019-05-01", "2021-09-01", "2022-12-01", "2023-07-01", "2025-04-01"),
-    f"{_ML}/operations": _V1_AND_V2,
-    f"{_ML}/locations": (*_V1_AND_V2, *_PREVIEW),
-    f"{_ML}/workspaces": (*_V1_AND_V2, *_PREVIEW),
-    f"{_ML}/workspaces/computes": (*_V1_AND_V2, *_PREVIEW),
+    "microsoft.resources/deployments": _RESOURCES,
+    "microsoft.managedidentity/userassignedidentities": ("2018-11-30", "2023-01-31", "2024-11-30"),
+    "microsoft.operationalinsights/workspaces": ("2020-08-01", "2021-12-01-preview", "2022-10-01", "2023-09-01"),
+    "microsoft.network/virtualnetworks": ("2020-06-01", "2021-05-01", "2023-09-01", "2024-05-01"),
+    "microsoft.network/privateendpoints": ("2020-06-01", "2021-05-01", "2023-09-01", "2024-05-01"),
+    "microsoft.documentdb/databaseaccounts": ("2021-04-15", "2023-04-15", "2024-05-15"),
+    "microsoft.search/searchservices": ("2020-08-01", "2022-09-01", "2023-11-01", "2025-05-01"),
+    "microsoft.containerservice/managedclusters": ("2021-05-01", "2023-09-01", "2024-09-01"),
+    "microsoft.compute/virtualmachines": ("2021-07-01", "2023-09-01", "2024-07-01"),
+    "microsoft.authorization/permissions": ("2015-07-01", "2018-07-01", "2022-04-01"),
+    "microsoft.authorization/roleassignments": ("2020-04-01-preview", "2022-04-01"),
+    f"{_ML}/operations": _ML_VERSIONS,
+    f"{_ML}/locations": _ML_VERSIONS,
+    f"{_ML}/workspaces": _ML_VERSIONS,
+    f"{_ML}/workspaces/computes": _ML_VERSIONS,
+    f"{_ML}/registries": _V2,
     **{
-        f"{_ML}/workspaces/{name}": _V2
-        for name in (
-            "datastores", "models", "environments", "codes", "data", "components", "jobs", "schedules", "onlineendpoints",
-            "batchendpoints", "connections", "outboundrules",
-        )
+        f"{_ML}/{home}/{name}{end}": _V2
+        for home in ("workspaces", "registries")
+        for name in ("models", "environments", "codes", "data", "components")
+        for end in ("", "/versions")
     },
     **{
         f"{_ML}/workspaces/{name}": _V2
         for name in (
-            "models/versions", "environments/versions", "codes/versions", "data/versions", "components/versions",
-            "onlineendpoints/deployments", "batchendpoints/deployments",
+            "datastores", "jobs", "schedules", "onlineendpoints", "onlineendpoints/deployments", "batchendpoints",
+            "batchendpoints/deployments", "connections", "outboundrules", "privateendpointconnections", "capabilityhosts",
+            "featuresets", "featuresets/versions", "featurestoreentities", "featurestoreentities/versions",
+            "serverlessendpoints", "marketplacesubscriptions",
         )
     },
 }  # fmt: skip
@@ -63,5 +81,10 @@ NAMESPACES = {
         "Microsoft.OperationalInsights",
         "Microsoft.Compute",
         "Microsoft.Network",
+        "Microsoft.ManagedIdentity",
+        "Microsoft.Authorization",
+        "Microsoft.DocumentDB",
+        "Microsoft.Search",
+        "Microsoft.ContainerService",
     )
 }
