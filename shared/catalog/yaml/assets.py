@@ -130,7 +130,7 @@ def model_body(draft: Draft, fields: dict[str, Any], *, anonymous: bool) -> dict
         "flavors": {name: {"data": data} for name, data in fields["flavors"].items()} if fields.get("flavors") else None,
         "modelType": fields.get("type", "custom_model"),
         "modelUri": located(draft, fields.get("path"), "model", fields.get("datastore")),
-        "stage": None if default or allowed else fields.get("stage", "Development"),
+        "stage": None if default or allowed else fields.get("stage"),
         "isAnonymous": anonymous,
         "isArchived": False,
         "systemMetadata": fields.get("system_metadata"),

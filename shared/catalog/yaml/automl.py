@@ -39,6 +39,7 @@ _WORDS = {  # REST spellings that Pascal case does not give
     "logistic_regression_cv": "LogisticRegressionCV", "elastic_net_cv": "ElasticNetCV",
     "seasontrend": "SeasonTrend",
 }  # fmt: skip
+_ONE_METRIC = ("text_ner", "text_classification_multilabel")  # nothing to choose, so nothing is sent
 _PARTS = ("training_data", "validation_data", "test_data")
 _INPUT = either(inputs.TABLE_INPUT, text)
 _AUTO_OR_INTEGER = either(choice("auto"), integer)
@@ -227,7 +228,7 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "logVerbosity": shapes.pascal(job.get("log_verbosity", "info")),
         "taskType": rest,
         "validationDataSize": job.get("validation_data_size"),
-        "primaryMetric": _word(job.get("primary_metric", metrics[0])) if job["task"] != "text_ner" else None,
+        "primaryMetric": _word(job.get("primary_metric", metrics[0])) if job["task"] not in _ONE_METRIC else None,
         "limitSettings": _limits(job.get("limits", {}), family),
     }
     for part in _PARTS:
@@ -241,12 +242,18 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "environmentId": job.get("environment_id"),
         "environmentVariables": job.get("environment_variables"),
         "outputs": {name: inputs.output_body(value) for name, value in job.get("outputs", {}).items()},
-        "resources": execution.resources_body(resources) if resources is not None else None,
+        "resources": _resources(resources) if resources is not None else None,
         "queueSettings": execution.queue_body(job.get("queue_settings")),
         "taskDetails": filled(details),
         "jobType": "AutoML",
     }
     return {"properties": filled(properties)}
+
+
+def _resources(resources: dict[str, Any]) -> dict[str, Any]:
+    """The CLI sends an AutoML job's resources in snake case, and Azure takes them."""
+    names = ("locations", "instance_count", "instance_type", "shm_size", "max_instance_count", "docker_args")
+    return {name: resources[name] for name in names if name in resources}
 
 
 def node_fields(at: Cursor) -> dict[str, Any]:
@@ -276,6 +283,8 @@ def node_body(draft: Draft, name: str, at: Cursor, job: dict[str, Any]) -> dict[
         out["outputs"] = {key: inputs.output_body(value, in_node=True) for key, value in job["outputs"].items()}
     if family != "table" and "search_space" in job:
         out["search_space"] = [{key: _searched(value) for key, value in space.items()} for space in job["search_space"]]
+    if family == "text" and "limits" in job:
+        out["limits"] = {"max_nodes": 1, "max_trials": 1, **job["limits"]}
     termination = job.get("sweep", {}).get("early_termination")
     if termination is not None:
         extra = {"slack_factor": 0.0, "slack_amount": 0.0} if termination["type"] == "bandit" else {}
@@ -326,6 +335,8 @@ def _limits(limits: dict[str, Any], family: str) -> dict[str, Any] | None:
     for name, value in limits.items():
         timed = name.endswith("_minutes")
         out[camel(name.removesuffix("_minutes"))] = execution.duration(value * 60) if timed else value
+    if family == "text":
+        out = {"maxNodes": 1, "maxTrials": 1, **out}
     if family == "table":
         out |= {"sweepConcurrentTrials": 0, "sweepTrials": 0}
     return out

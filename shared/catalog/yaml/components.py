@@ -233,11 +233,11 @@ def base_spec(fields: dict[str, Any], *, anonymous: bool, kind: str, source: str
 
 
 def port(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an input's definition as Azure keeps it: numbers and booleans by its type, whatever the YAML quoted."""
+    """Return an input's definition as Azure keeps it: its bounds and default as text."""
     out = dict(value)
     for name in ("default", "min", "max"):
         if name in out:
-            out[name] = _typed(out[name], out["type"])
+            out[name] = _written(out[name], out["type"])
     if out.get("optional") is False:
         out.pop("optional")
     return out
@@ -259,6 +259,8 @@ def version_body(spec: dict[str, Any], fields: dict[str, Any], *, anonymous: boo
 def register(draft: Draft, component: Component) -> Pending:
     """Register an inline component and return what stands for its id."""
     body = version_body(component.spec, component.fields, anonymous=True)
+    if component.kind == "pipeline":
+        del body["properties"]["isArchived"]
     return draft.register("components", body, name=None, version=None, anonymous=references.ANONYMOUS_COMPONENT)
 
 
@@ -298,8 +300,7 @@ def parallel_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str,
         import json
 
         spec["partition_keys"] = json.dumps(spec["partition_keys"])
-    if "mini_batch_size" in spec:
-        spec["mini_batch_size"] = str(batch_size(at.child("mini_batch_size")))
+    spec["mini_batch_size"] = str(batch_size(at.child("mini_batch_size"))) if "mini_batch_size" in spec else "0"
     if spec.get("resources") is not None:
         spec["resources"] = resources_spec(spec["resources"])
     return spec
@@ -351,7 +352,12 @@ def distribution_spec(distribution: dict[str, Any] | None) -> dict[str, Any] | N
     return dict(distribution)
 
 
-def _typed(value: Any, kind: str) -> Any:
-    if kind == "string" or value is None:
-        return value if isinstance(value, str) else str(value)
-    return value
+def _written(value: Any, kind: str) -> str:
+    """Return a default or bound as the CLI writes it: text, a number by its type."""
+    convert = {"integer": int, "number": float}.get(kind)
+    if convert is None:
+        return str(value)
+    try:
+        return str(convert(value))
+    except (TypeError, ValueError):
+        return str(value)

@@ -168,13 +168,13 @@ def online_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     }
     if limits is not None:
         properties["containerResourceRequirements"] = {
-            f"container{name.capitalize()}": limits[part] for part, name in (("requests", "resourceRequests"), ("limits", "resourceLimits")) if part in limits
+            f"containerResource{name}": limits[part] for part, name in (("requests", "Requests"), ("limits", "Limits")) if part in limits
         }
     if fields.get("private_network_connection"):
         properties["privateNetworkConnection"] = True
         properties["properties"] = {**properties["properties"], "private-network-connection": True}
     if fields.get("egress_public_network_access"):
-        properties["egressPublicNetworkAccess"] = fields["egress_public_network_access"].capitalize()
+        properties["egressPublicNetworkAccess"] = fields["egress_public_network_access"]
     sku = filled({"name": "Default", "capacity": fields.get("instance_count")})
     return filled(
         {"location": draft.location, "properties": filled(properties), "tags": fields.get("tags", {}), "sku": sku}
@@ -198,15 +198,15 @@ def batch_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     properties = {
         **_served(draft, at, fields),
         "model": {"assetId": model, "referenceType": "Id"} if model else None,
-        "outputFileName": settings.get("output_file_name", "predictions.csv"),
-        "outputAction": pascal(action) if action else "AppendRow",
-        "errorThreshold": settings.get("error_threshold", -1),
+        "outputFileName": settings.get("output_file_name"),
+        "outputAction": pascal(action) if action else None,
+        "errorThreshold": settings.get("error_threshold"),
         "resources": _batch_resources(resources),
-        "retrySettings": _retry(retry if retry is not None else {}),
-        "loggingLevel": settings.get("logging_level", "Info"),
-        "miniBatchSize": settings.get("mini_batch_size", 10),
-        "maxConcurrencyPerInstance": settings.get("max_concurrency_per_instance", 1),
-        "environmentVariables": settings.get("environment_variables"),
+        "retrySettings": _retry(retry) if retry is not None else None,
+        "loggingLevel": settings.get("logging_level"),
+        "miniBatchSize": settings.get("mini_batch_size"),
+        "maxConcurrencyPerInstance": settings.get("max_concurrency_per_instance"),
+        "environmentVariables": settings.get("environment_variables", None if settings_apart else {}),
         "compute": draft.compute(fields.get("compute")),
     }
     return filled({"location": draft.location, "properties": filled(properties), "tags": fields.get("tags", {})})

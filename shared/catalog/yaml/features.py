@@ -120,10 +120,10 @@ def _specification(at: Cursor) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("source"), dict):
         raise at.refusal("Expected a feature set specification with 'source' and 'features'.")
     source = value["source"]
-    code = value.get("feature_transformation_code") or value.get("feature_transformation")
+    code = value.get("feature_transformation_code")
     out: dict[str, Any] = {"source": _source(source)}
     if isinstance(code, dict):
-        out["featureTransformationCode"] = {"path": code.get("path"), "transformerClass": code.get("transformer_class")}
+        out["featureTransformationCode"] = {"Path": code.get("path"), "TransformerClass": code.get("transformer_class")}
     out["features"] = [
         filled({"FeatureName": each.get("name"), "DataType": each.get("type"), "Description": each.get("description"), "Tags": each.get("tags")})
         for each in value.get("features", [])

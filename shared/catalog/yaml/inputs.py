@@ -56,7 +56,18 @@ OUTPUT = record(
     },
     ignored=("$schema",),
 )
-OUTPUTS = named(OUTPUT)
+
+
+def maybe(shape: shapes.Shape) -> shapes.Shape:
+    """`shape`, or nothing (an output that is only named)."""
+
+    def read(at: Cursor) -> Any:
+        return None if at.value is None else shape(at)
+
+    return read
+
+
+OUTPUTS = named(maybe(OUTPUT))
 
 
 def is_literal(value: Any) -> bool:
@@ -113,6 +124,7 @@ def output_body(value: Any, *, in_node: bool = False) -> dict[str, Any]:
     """Return the REST form of one loaded output."""
     if isinstance(value, str):
         return {"value": value, "type": "literal"}
+    value = value or {}
     mode = OUTPUT_MODES[value["mode"]] if "mode" in value else None
     path = value.get("path")
     if in_node and shapes.is_binding(path) and PARENT_INPUT.match(str(path)):

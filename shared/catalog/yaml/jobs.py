@@ -204,7 +204,7 @@ def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     compute = draft.compute(job.get("compute"))
     conf = {name: str(value) for name, value in spark_conf(job.get("conf", {})).items()}
     resources = job.get("resources")
-    identity = job.get("identity") or (None if resources else {"type": "managed"})
+    identity = job.get("identity") or {"type": "user_identity" if resources else "managed"}
     properties = {
         **base_body(draft, job),
         "services": None,

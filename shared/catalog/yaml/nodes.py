@@ -27,7 +27,7 @@ _ENVIRONMENT_VARIABLES = either(shapes.binding, mapping())
 _COMMON: dict[str, shapes.Shape] = {
     "type": text,
     "inputs": inputs.INPUTS,
-    "outputs": named(_OUTPUT),
+    "outputs": named(inputs.maybe(_OUTPUT)),
     "properties": named(anything),
     "comment": text,
     "compute": references.compute,
@@ -213,7 +213,7 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
         "tags": fields.get("tags") or None,
         "computeId": draft.compute(fields.get("compute")) if node.kind != "pipeline" else None,
         "inputs": inputs.inputs_body(draft, node.at.get("inputs"), fields.get("inputs", {}), in_node=True) or None,
-        "outputs": {key: inputs.output_body(value, in_node=True) for key, value in fields.get("outputs", {}).items()} or None,
+        "outputs": {key: inputs.output_body(value, in_node=True) for key, value in fields.get("outputs", {}).items() if value is not None} or None,
         "properties": fields.get("properties") or None,
         "comment": fields.get("comment"),
         "_source": component.source if component is not None else _source(node),
@@ -266,7 +266,7 @@ def _parallel(draft: Draft, node: Node, component: components.Component | None) 
         inherited = own.get(name) if name not in ("error_threshold", "logging_level") else None
         out[name] = fields[name] if name in fields else inherited
     where = node.at.get("mini_batch_size") or (component.at.get("mini_batch_size") if component is not None else None)
-    out["mini_batch_size"] = components.batch_size(where) if where is not None else None
+    out["mini_batch_size"] = components.batch_size(where) if where is not None else 0 if component is not None else None
     keys = fields.get("partition_keys") or own.get("partition_keys")
     out["partition_keys"] = json.dumps(keys) if keys else None
     out["resources"] = execution.snaked(execution.resources_body(fields.get("resources") or own.get("resources"))) or None
@@ -287,12 +287,15 @@ def _spark(draft: Draft, node: Node, component: components.Component | None) -> 
         instances = conf.get(f"{allocation}minExecutors")
         conf |= {"spark.executor.instances": instances} if instances is not None else {}
     identity = _identity(node.fields)
-    if identity is None and not node.fields.get("resources"):
-        identity = {"identity_type": "Managed"}
+    if identity is None:
+        identity = {"identity_type": "UserIdentity" if node.fields.get("resources") else "Managed"}
     out = {name: own.get(name) or None for name in ("args", "py_files", "jars", "files", "archives")}
     out["conf"] = conf or None
     out["identity"] = identity
-    out["resources"] = node.fields.get("resources")
+    resources = node.fields.get("resources")
+    if resources and "component" in node.fields and "instance_type" in resources:
+        resources = {**resources, "instance_type": resources["instance_type"].lower()}
+    out["resources"] = resources
     if "entry" in own:
         out["entry"] = execution.snaked(jobs.entry_body(own["entry"]))
     return out
@@ -357,6 +360,7 @@ def _output_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
     if isinstance(value, str):
         kind, mode = bound_type(at, value, scope)
         return filled({"type": kind, "mode": mode})
+    value = value or {}
     return filled({"type": value.get("type", inputs.FOLDER), "mode": value.get("mode")})
 
 

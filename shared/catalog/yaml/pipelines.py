@@ -125,7 +125,13 @@ def scheduled_job(draft: Draft, at: Cursor) -> dict[str, Any]:
 def pipeline_component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a pipeline component to be registered under its name."""
     component = load(draft, at, anonymous=False)
-    body = components.version_body(component.spec, component.fields, anonymous=False)
+    return version_body(component, anonymous=False)
+
+
+def version_body(component: components.Component, *, anonymous: bool) -> dict[str, Any]:
+    """Return the ARM body of a pipeline component's version, which does not say whether it is archived."""
+    body = components.version_body(component.spec, component.fields, anonymous=anonymous)
+    del body["properties"]["isArchived"]
     return body
 
 

@@ -61,7 +61,7 @@ def answer(method: str, url: str, body: Any) -> tuple[int, Any]:
     parts = urlsplit(url)
     path, query = parts.path, parse_qs(parts.query)
     if method == "PUT":
-        out = {"id": path, "name": path.rsplit("/", 1)[-1], "type": "x", **(body if isinstance(body, dict) else {})}
+        out = {"id": path, "name": path.rsplit("/", 1)[-1], "type": "x", **(json.loads(json.dumps(body)) if isinstance(body, dict) else {})}
         out.setdefault("properties", {})
         if "/models/" in path and isinstance(out["properties"], dict):
             out["properties"].setdefault("flavors", {})
@@ -102,7 +102,7 @@ def read(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": {"authMode": "Key", "provisioningState": "Succeeded"}}
     if len(below) == 2 and below[0] in ("models", "environments", "data", "components"):
         return 200, {"id": path, "name": name, "type": "x", "properties": {"nextVersion": "1", "latestVersion": LATEST}}
-    if len(below) == 4 and below[2] == "versions" and below[0] in ("models", "environments", "data", "components") and "auto" not in name:
+    if len(below) == 4 and below[2] == "versions" and below[0] in ("models", "environments", "data", "components") and below[1] != "azureml_anonymous":
         spec = {"type": "command", "name": below[1], "version": name, "command": "x", "environment": "azureml:e:1"}
         properties = {"modelUri": "azureml://x", "flavors": {}, "dataUri": "azureml://x", "dataType": "uri_file", "modelType": "custom_model"}
         properties |= {"image": "x", "componentSpec": spec, "isAnonymous": False}
@@ -130,7 +130,7 @@ def upload(operation_scope: Any, datastore_operation: Any, path: Any, artifact_t
     """In the place of the upload to storage: the remote path names the local one."""
     local = os.path.relpath(path, os.getcwd())
     uploads_seen.append(local)
-    mark = local.replace("/", "~")
+    mark = "ROOT" if local == "." else local.replace("/", "~")
     datastore = f"{ROOT}/datastores/{datastore_name or 'workspaceblobstore'}"
     return ArtifactStorageInfo(
         name=mark, version="1", relative_path=f"UPLOADED/{mark}", datastore_arm_id=datastore, container_name="container",
