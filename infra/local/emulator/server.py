@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import certifi
 import trustme
+from cheroot import server as cheroot
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
@@ -75,15 +76,25 @@ class Authority:
 
 
 class _Gateway(wsgi.Gateway_10):
-    """Puts the connection into the environ, so that a fault can close it."""
+    """Puts the connection into the environ, so that a fault can close it, and the headers as they came: names with `_` too."""
 
     def get_environ(self) -> Environ:  # type: ignore[override]  # cheroot's stub says None
         environ: Environ = super().get_environ()  # type: ignore[no-untyped-call]
         environ["local.connection"] = self.req.conn
+        environ["local.headers"] = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.req.inheaders.items()}
         return environ
 
 
+class _Message(cheroot.HTTPRequest):
+    header_reader = cheroot.HeaderReader()  # the default drops `x-ms-meta-upload_status`, which Azure's clients sign
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Message
+
+
 class _Server(wsgi.Server):
+    ConnectionClass = _Connection
     keep_alive_conn_limit = 1000
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:  # noqa: FBT001, FBT002 - cheroot's signature
@@ -127,10 +138,7 @@ def _status_line(status: int) -> str:
 
 
 def _headers(environ: Environ) -> dict[str, str]:
-    headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers[name.replace("_", "-").title()] = environ[name]
+    headers: dict[str, str] = environ["local.headers"]
     return headers
 
 

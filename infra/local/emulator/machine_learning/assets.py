@@ -116,6 +116,10 @@ def _renumber(world: World, container_id: str) -> None:
 # ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _list_versions(kind: AssetKind, world: World, request: web.Request) -> web.Response:
     container_id = _container_id(kind, world, request)
+    if digest := request.query.get("hash"):  # "is it there already?": any version of any name with these files
+        found = world.resources.below(container_id.rpartition("/")[0])
+        same = [item.body for item in found if (item.properties.get("properties") or {}).get("hash_sha256") == digest]
+        return lists.page(world, request, same)
     if world.resources.get(container_id) is None:
         raise scope.missing(f"{kind.title} container", request.params["name"])
     found = visible(request, world.resources.children(container_id, "versions"))
