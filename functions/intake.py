@@ -1,17 +1,20 @@
-"""What a request brings: its body as JSON or YAML, alone or as the part `spec` beside files, or the id of an upload.
+"""What a request brings: its body as JSON or as `az ml` YAML, alone or as the part `spec` beside files, or beside an upload's id.
 
-Files may come as one zip, as one file, or as loose parts named by their paths. Not here: what becomes of them (flows).
+Files may come as one zip, as one file, or as loose parts named by their paths. Not here: what becomes of them (flows), what
+a YAML means (catalog.yaml).
 """
 
 from __future__ import annotations
 
+import posixpath
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 from functions import http
 from shared import services
-from shared.catalog import bodies
-from shared.operations import content, inbox, uploads
+from shared.catalog import bodies, kinds
+from shared.operations import content, inbox, translations, uploads
 from shared.operations.plans import Plan, Task
 from shared.rest import errors
 
@@ -21,33 +24,86 @@ if TYPE_CHECKING:
     import azure.functions as func
 
     from shared.catalog.paths import Target
+    from shared.catalog.yaml import Translation
 
 SPEC = "spec"
+SPEC_PATH = "specPath"  # where, among the files, the spec lies: its relative paths start there
 UPLOAD = "upload"
 UPLOAD_HEADER = "upload-id"
 ANY_CONTENT = "content"
-CONTENTS = "files"  # the name under which whatever files a request brings are kept
+CONTENTS = "files"  # of a zip of everything; also the name under which whatever files a request brings are kept
 FOLDER_TYPES = frozenset({"uri_folder", "mltable", "mlflow_model", "triton_model", "mlflowmodel", "tritonmodel"})
 FILE_TYPES = frozenset({"uri_file"})
+YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml"})
+UPLOADED_TYPE = "application/octet-stream"  # what clients say of a part whose type they do not know
+LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # their bodies carry the region
+TEXT_LIMIT = 4 * 1024 * 1024  # bytes of a file that a YAML includes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """A request's body, what must be in Azure before it, and the files it brings for that."""
+    """A request's body, what must be in Azure before it, and the files it brings for that.
 
+    Attributes:
+        target: What the request is about: its path's target, or what a YAML's `name` or `version` makes of a collection.
+    """
+
+    target: Target
     body: Any = None
     plan: Plan | None = None
     contents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Files:
-    """Files as they came: `content` with the request, or in `upload`; a zip when `packed`."""
+class Files:
+    """Files as they came: `content` with the request, or in `upload`; a zip when `packed`.
 
+    Attributes:
+        part: The part that held them, '' for loose ones.
+        name: The file name that their sender gave them.
+    """
+
+    part: str
     name: str
     packed: bool
     content: bytes = b""
     upload: inbox.Upload | None = None
+
+    @property
+    def source(self) -> content.Source:
+        """How to read them."""
+        if self.upload is None:
+            return content.in_memory(self.content)
+        return content.in_blob(services.get().ledger.blobs, self.upload.blob, self.upload.found)
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """What a task says of where they are."""
+        if self.upload is None:
+            return {"blob": CONTENTS}
+        return {"blob": self.upload.blob, "size": self.upload.found.size, "etag": self.upload.found.etag}
+
+    @property
+    def contents(self) -> dict[str, bytes]:
+        """What has to be kept of the request for them."""
+        return {CONTENTS: self.content} if self.upload is None else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A body as it came, not yet read; `root` is its folder among the files."""
+
+    text: bytes
+    media: str
+    root: str = ""
+
+    @property
+    def is_yaml(self) -> bool:
+        """Tell whether it is YAML, by its content type or, where that says nothing, by its first character."""
+        media = self.media.partition(";")[0].strip().lower()
+        if media in YAML_TYPES or media.endswith("+yaml"):
+            return True
+        return media == UPLOADED_TYPE and self.text.lstrip()[:1] not in (b"{", b"[", b"")
 
 
 def read(req: func.HttpRequest, target: Target) -> Intake:
@@ -55,18 +111,63 @@ def read(req: func.HttpRequest, target: Target) -> Intake:
 
     Raises:
         BadRequestError: the body, a part or a file cannot be used; the message names it.
+        RejectedError: Azure does not know the workspace whose region a YAML needs.
+    """
+    spec, files = brought(req, target)
+    if spec.is_yaml:
+        return _from_yaml(req, target, spec, files)
+    parse = bodies.parse_patch if req.method == "PATCH" and target.kind.json_patch else bodies.parse
+    body = parse(spec.text, "application/json" if spec.media == UPLOADED_TYPE else spec.media)
+    return _with_files(target, body, files) if files else Intake(target=target, body=body)
+
+
+def brought(req: func.HttpRequest, target: Target | None) -> tuple[Spec, Files | None]:
+    """Take a request apart.
+
+    Raises:
+        BadRequestError: `MissingPart`, `InvalidMultipart`, `UploadNotFound`, 413.
     """
     if not is_multipart(req):
-        parse = bodies.parse_patch if req.method == "PATCH" and target.kind.json_patch else bodies.parse
-        body = parse(req.get_body(), req.headers.get("content-type", ""))
         upload_id = str(req.headers.get(UPLOAD_HEADER, ""))
-        return _with_files(target, body, _uploaded(req, upload_id)) if upload_id else Intake(body=body)
+        spec = Spec(text=req.get_body(), media=str(req.headers.get("content-type", "")))
+        return spec, _uploaded(req, upload_id) if upload_id else None
     given = parts(req)
-    if SPEC not in given:
-        raise missing(SPEC, given)
-    body = bodies.parse(given.pop(SPEC)[1], "application/json")
+    path = posixpath.normpath(given.pop(SPEC_PATH, ("", b"."))[1].decode("utf-8", "replace").strip() or ".")
+    named = given.pop(SPEC, None)
     files = _given_files(req, target, given)
-    return _with_files(target, body, files) if files else Intake(body=body)
+    if named is None:
+        text = _text(files, path) if files and path != "." else None
+        if text is None:
+            raise missing(SPEC, given)
+        return Spec(text=text.encode(), media="application/yaml", root=posixpath.dirname(path)), files
+    return Spec(text=named[1], media=UPLOADED_TYPE, root=posixpath.dirname(path)), files
+
+
+def translated(
+    req: func.HttpRequest, target: Target | None, spec: Spec, files: Files | None, *, location: str | None
+) -> Translation:
+    """Translate the YAML of a request, its `?set=path=value` overrides included.
+
+    Raises:
+        BadRequestError: `InvalidYaml`, with line and column.
+    """
+    from shared.catalog import yaml
+
+    if len(spec.text) > bodies.BODY_LIMIT:
+        message = f"The YAML has {len(spec.text)} bytes; {bodies.BODY_LIMIT} are taken."
+        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    try:
+        text = spec.text.decode("utf-8-sig")
+    except UnicodeDecodeError as bad:
+        raise errors.BadRequestError("InvalidYaml", f"The body is not UTF-8: {bad.reason}.", target="body") from None
+    pairs = [value.partition("=") for name, value in parse_qsl(http.raw_query(req), keep_blank_values=True) if name == "set"]
+    return yaml.translate(
+        text,
+        target=target.id if target else None,
+        location=location,
+        overrides=[(path, value) for path, _, value in pairs],
+        files=lambda path: _text(files, posixpath.normpath(posixpath.join(spec.root, path))) if files else None,
+    )
 
 
 def is_multipart(req: func.HttpRequest) -> bool:
@@ -99,10 +200,10 @@ def missing(name: str, given: Iterable[str]) -> errors.BadRequestError:
     return errors.BadRequestError("MissingPart", f"The multipart part '{name}' is missing; given: {shown[:200]}.", target=name)
 
 
-def _given_files(req: func.HttpRequest, target: Target, given: dict[str, tuple[str, bytes]]) -> _Files | None:
+def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, tuple[str, bytes]]) -> Files | None:
     """Return the files among the parts: an upload's, one part's, or loose ones, each part named by its path."""
-    taken = uploads.TAKES.get(target.kind.path)
-    wanted = [name for name in (UPLOAD, ANY_CONTENT, taken.part if taken else "") if name in given]
+    taken = uploads.TAKES.get(target.kind.path) if target else None
+    wanted = [name for name in (UPLOAD, ANY_CONTENT, CONTENTS, taken.part if taken else "") if name in given]
     if not given:
         return None
     if len(given) > 1 and wanted:
@@ -112,19 +213,21 @@ def _given_files(req: func.HttpRequest, target: Target, given: dict[str, tuple[s
         return _uploaded(req, given[UPLOAD][1].decode("utf-8", "replace").strip())
     if wanted:
         file_name, data = given[wanted[0]]
-        return _Files(name=uploads.plain_name(file_name, wanted[0]), packed=content.is_zip(data), content=data)
-    packed = content.packed({name: data for name, (_, data) in given.items()})
-    return _Files(name=taken.part if taken else ANY_CONTENT, packed=True, content=packed)
+        name = uploads.plain_name(file_name, wanted[0])
+        return Files(part=wanted[0], name=name, packed=content.is_zip(data), content=data)
+    data = content.packed({name: data for name, (_, data) in given.items()})
+    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, content=data)
 
 
-def _uploaded(req: func.HttpRequest, upload_id: str) -> _Files:
+def _uploaded(req: func.HttpRequest, upload_id: str) -> Files:
     app = services.get()
     found = inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=http.caller(req))
-    head = app.ledger.blobs.read(found.blob, 0, min(4, found.found.size), etag=found.found.etag) if found.found.size else b""
-    return _Files(name=uploads.plain_name(found.name, UPLOAD), packed=content.is_zip(head), upload=found)
+    size, etag = found.found.size, found.found.etag
+    head = app.ledger.blobs.read(found.blob, 0, min(4, size), etag=etag) if size else b""
+    return Files(part=UPLOAD, name=uploads.plain_name(found.name, UPLOAD), packed=content.is_zip(head), upload=found)
 
 
-def _with_files(target: Target, body: Any, files: _Files) -> Intake:
+def _with_files(target: Target, body: Any, files: Files) -> Intake:
     """Plan the one upload of a request whose body is JSON: the table says where its outcome goes."""
     taken = uploads.TAKES.get(target.kind.path)
     if taken is None:
@@ -133,32 +236,73 @@ def _with_files(target: Target, body: Any, files: _Files) -> Intake:
     properties = bodies.dig(body, "properties")
     properties = properties if isinstance(properties, dict) else {}
     kind = str(properties.get("dataType") or properties.get("modelType") or "").lower()
-    folder_wanted = kind in FOLDER_TYPES or taken.purpose not in ("model", "data")
     if taken.purpose == "data" and not kind:
         kind = "uri_folder" if files.packed else "uri_file"
         body = {**body, "properties": {**properties, "dataType": kind}}
-    folder = "" if files.packed and kind not in FILE_TYPES else None
-    if folder is None and folder_wanted:
+    is_folder = files.packed and kind not in FILE_TYPES
+    if not is_folder and (kind in FOLDER_TYPES or taken.purpose not in ("model", "data")):
         if taken.purpose not in ("model", "data") or files.upload:
-            message = f"'{taken.part}' must be a zip of a folder."
-            raise errors.BadRequestError("InvalidZip", message, target=taken.part)
-        files = replace(files, content=content.packed({files.name: files.content}), packed=True, name=taken.part)
-        folder = ""
-    task = Task(what="upload", goals=(taken.goal,), purpose=taken.purpose, **placed(files, folder, taken.part))
-    return Intake(body=body, plan=Plan(tasks=(task,)), contents={} if files.upload else {CONTENTS: files.content})
+            raise errors.BadRequestError("InvalidZip", f"'{taken.part}' is not a zip of a folder.", target=taken.part)
+        packed = content.packed({files.name: files.content})
+        files, is_folder = replace(files, content=packed, packed=True, name=taken.part), True
+    folder = "" if is_folder else None
+    with content.members(files.source, folder=folder, part=taken.part):  # judged before anything is recorded
+        name = files.name.removesuffix(".zip") if is_folder else files.name
+    task = Task(what="upload", goals=(taken.goal,), purpose=taken.purpose, folder=folder, name=name, **files.task)
+    return Intake(target=target, body=body, plan=Plan(tasks=(task,)), contents=files.contents)
 
 
-def placed(files: _Files, folder: str | None, part: str) -> dict[str, Any]:
-    """Return what a task says of its files, after a look at what a zip holds.
+def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files | None) -> Intake:
+    """Translate, and plan what the YAML needs done first."""
+    found = translated(req, target, spec, files, location=_region(target))
+    taken = uploads.TAKES.get(target.kind.path)
+    sent = translations.Sent()
+    if files:
+        names = [files.name]
+        if files.packed:
+            with content.members(files.source, folder="", part=files.part or ANY_CONTENT) as every:
+                names = [member.name for member in every]
+        sent = translations.Sent(
+            names=frozenset(names),
+            task=files.task,
+            root=spec.root,
+            packed=files.packed,
+            whole=taken.purpose if taken and files.part in (taken.part, UPLOAD, ANY_CONTENT) else "",
+        )
+    plan = translations.planned(found, sent)
+    needs_files = plan is not None and any(task.what == "upload" for task in plan.tasks)
+    contents = files.contents if files and needs_files else {}
+    return Intake(target=_named(target, found), body=found.body, plan=plan, contents=contents)
 
-    Raises:
-        BadRequestError: `InvalidZip`.
-    """
-    name = files.name.removesuffix(".zip") if folder is not None else files.name
-    if files.upload is None:
-        if folder is not None:
-            content.check_zip(files.content, part)
-        return {"blob": CONTENTS, "folder": folder, "name": name}
-    found = files.upload.found
-    with content.members(services.get().ledger.blobs, files.upload.blob, found, folder=folder, part=part):
-        return {"blob": files.upload.blob, "folder": folder, "name": name, "size": found.size, "etag": found.etag}
+
+def _named(target: Target, found: Translation) -> Target:
+    """Return what a YAML makes of a path: of `jobs` the job of its name, of an asset the version it says, or the next one."""
+    if target.kind.named_by_us and target.id.is_collection and found.name:
+        return replace(target, id=replace(target.id, names=(*target.id.names, found.name)))
+    below = kinds.by_type().get((target.kind.plane, target.kind.namespace.lower(), f"{target.kind.path}/versions".lower()))
+    if below is None or target.id.is_collection:
+        return target
+    version = found.version or uploads.next_version(target.id, services.get().client)
+    return replace(target, kind=below, id=target.id.child("versions", version))
+
+
+def _region(target: Target) -> str | None:
+    """Return the region of the target's workspace, for the kinds whose bodies carry it."""
+    if len(target.kind.types) < 2 or target.kind.types[1] not in LOCATED:
+        return None
+    app = services.get()
+    url = app.addresses.url("arm", target.workspace.path, f"api-version={kinds.ML_VERSION}", workspace=target.workspace.path)
+    found = app.client.send("GET", url).checked().body
+    return str(bodies.dig(found, "location") or "") or None
+
+
+def _text(files: Files | None, path: str) -> str | None:
+    """Return a text file among the files, None when it is not there or no text."""
+    if files is None or not files.packed:
+        return None
+    with content.members(files.source, folder="", part=files.part or ANY_CONTENT) as every:
+        member = next((each for each in every if each.name == path), None)
+        if member is None or member.size > TEXT_LIMIT:
+            return None
+        with member.open() as stream:
+            return stream.read(TEXT_LIMIT).decode("utf-8-sig", "replace")

@@ -29,12 +29,13 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         message = f"{method} needs the path of one resource, not of a collection or action."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
     paths.check_verb(target, method)
-    brought = intake.Intake()
+    brought = intake.Intake(target=target)
     query = paths.forwarded_query(http.raw_query(req))
     if method == "DELETE":
         query = _with_default(query, target.kind.delete_query)
     else:
         brought = intake.read(req, target)
+        target = brought.target
     if method == "PUT":
         paths.check_name(target)
         bodies.check_required(target.kind, brought.body or {})

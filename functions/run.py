@@ -23,7 +23,9 @@ def start_job(req: func.HttpRequest, target: Target) -> Operation:
     """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with it as `spec` and its code as the zip `code`."""
     brought = intake.read(req, target)
     bodies.check_required(target.kind, brought.body)
-    return _submit(req, target, brought=brought)
+    if not brought.target.id.is_collection:
+        paths.check_name(brought.target)
+    return _submit(req, brought=brought)
 
 
 def start_run(req: func.HttpRequest, target: Target) -> Operation:
@@ -41,12 +43,11 @@ def start_run(req: func.HttpRequest, target: Target) -> Operation:
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
-    return _submit(req, target, brought=intake.Intake(), files=parts, run_id=req.params.get("runId", ""))
+    return _submit(req, brought=intake.Intake(target=target), files=parts, run_id=req.params.get("runId", ""))
 
 
 def _submit(
     req: func.HttpRequest,
-    target: Target,
     *,
     brought: intake.Intake,
     files: dict[str, bytes] | None = None,
@@ -56,9 +57,9 @@ def _submit(
         part for part in paths.forwarded_query(http.raw_query(req)).split("&") if not part.lower().startswith("runid=")
     )
     request = flows.Request(
-        target=target,
-        method="POST",
-        api_version=http.api_version(req, target),
+        target=brought.target,
+        method="POST" if brought.target.id.is_collection or brought.target.action else "PUT",
+        api_version=http.api_version(req, brought.target),
         query=query,
         body=brought.body,
         plan=brought.plan,

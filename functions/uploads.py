@@ -1,12 +1,12 @@
-"""HTTP: open an upload for files that are too large for one request."""
+"""HTTP: open an upload for files that are too large for one request; show what a YAML would be sent as."""
 
 from __future__ import annotations
 
 import azure.functions as func
 
-from functions import http
+from functions import http, intake
 from shared import services
-from shared.catalog import bodies
+from shared.catalog import bodies, paths
 from shared.operations import inbox, uploads
 
 blueprint = func.Blueprint()
@@ -17,6 +17,21 @@ blueprint = func.Blueprint()
 async def open_upload(req: func.HttpRequest) -> func.HttpResponse:
     """POST `uploads`, optionally `{"name": "model.pkl"}`: 201 with id, sasUri and when that expires."""
     return await http.answer(req, _open)
+
+
+@blueprint.function_name("translate")
+@blueprint.route("translate", methods=["POST"])
+async def translate(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `translate?path=&set=`: the ARM body of a YAML and what would be done first; Azure is asked nothing."""
+    return await http.answer(req, _translate)
+
+
+def _translate(req: func.HttpRequest) -> func.HttpResponse:
+    path = str(req.params.get("path") or "")
+    target = paths.resolve(path, services.get().settings) if path else None
+    spec, files = intake.brought(req, target)
+    found = intake.translated(req, target, spec, files, location=req.params.get("location"))
+    return http.json_response(found.to_json(), 200, req)
 
 
 def _open(req: func.HttpRequest) -> func.HttpResponse:

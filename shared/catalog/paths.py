@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Action, Kind
     from shared.rest.addresses import Plane
 
-OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight"})
+OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "set"})
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 NAME_LIMIT = 260
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]")

@@ -107,33 +107,45 @@ def check_zip(content: bytes, part: str) -> None:
     Raises:
         BadRequestError: `InvalidZip`, naming the part.
     """
-    with _unpacked(io.BytesIO(content), len(content), part):
+    with _unpacked(in_memory(content), part):
         return
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Content: its size in bytes, and how to read it from the start."""
+
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+def in_blob(blobs: Blobs, blob: str, found: storage.BlobInfo) -> Source:
+    """Return the content of a blob, as it was when it was looked at."""
+    return Source(size=found.size, open=lambda: io.BufferedReader(Ranged(blobs, blob, found), READ_AHEAD))
+
+
+def in_memory(content: bytes) -> Source:
+    """Return content that came with a request."""
+    return Source(size=len(content), open=lambda: io.BytesIO(content))
+
+
 @contextmanager
-def members(blobs: Blobs, blob: str, found: storage.BlobInfo, *, folder: str | None, part: str) -> Iterator[list[Member]]:
+def members(source: Source, *, folder: str | None, part: str) -> Iterator[list[Member]]:
     """Open content for reading, its members sorted by name.
 
     Args:
-        blobs: The app's container.
-        blob: Which blob.
-        found: As it was when first looked at.
-        folder: None: the blob is one file, itself the only member (named ''). Else it is a zip, and only what lies at or
+        source: The content.
+        folder: None: it is one file, itself the only member (named ''). Else it is a zip, and only what lies at or
             below that path of it counts ('' is all); names are relative to it, '' when the path is a file.
         part: What to call it in messages.
 
     Raises:
         BadRequestError: `InvalidZip`; or `FileMissing`, when nothing lies there.
     """
-
-    def reader() -> BinaryIO:
-        return io.BufferedReader(Ranged(blobs, blob, found), READ_AHEAD)
-
     if folder is None:
-        yield [Member(name="", size=found.size, open=reader)]
+        yield [Member(name="", size=source.size, open=source.open)]
         return
-    with _unpacked(reader(), found.size, part) as every:
+    with _unpacked(source, part) as every:
         below = f"{folder}/" if folder else ""
         chosen = [
             Member(name=member.name.removeprefix(below) if member.name != folder else "", size=member.size, open=member.open)
@@ -175,15 +187,15 @@ def packed(files: dict[str, bytes]) -> bytes:
 
 
 @contextmanager
-def _unpacked(reader: BinaryIO, size: int, part: str) -> Iterator[list[Member]]:
+def _unpacked(source: Source, part: str) -> Iterator[list[Member]]:
     """Open a zip, judged."""
-    with _broken_zips(part), reader:
-        count, directory = _directory(reader, size)
+    with _broken_zips(part), source.open() as reader:
+        count, directory = _directory(reader, source.size)
         if count > FILES_LIMIT or directory > DIRECTORY_LIMIT:
             raise BrokenError(f"'{part}' holds {count} files; {FILES_LIMIT} are taken.", target=part)
         with zipfile.ZipFile(reader) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            _check(entries, size, part)
+            _check(entries, source.size, part)
             yield [_member(archive, entry) for entry in entries]
 
 

@@ -115,7 +115,7 @@ def _upload(task: Task, workspace: ResourceId, blobs: Blobs, client: Client, pat
         return task, _put_version(_code_version(task, workspace), body, client)
     found = _found(task, blobs)
     task = replace(task, size=found.size, etag=found.etag)
-    with content.members(blobs, task.blob, found, folder=task.folder, part=task.name) as members:
+    with content.members(content.in_blob(blobs, task.blob, found), folder=task.folder, part=task.name) as members:
         if not task.digest:
             # what takes too long to be read twice gets a name of its own
             digest = content.digest(members, patience.over) or (uuid.uuid4().hex if patience.last else "")
@@ -176,13 +176,15 @@ def _code_version(task: Task, workspace: ResourceId) -> ResourceId:
 
 
 def _register(task: Task, workspace: ResourceId, client: Client) -> str:
-    name = task.asset or ANONYMOUS
-    container = workspace.child(task.type, name)
-    version = task.version
-    if not version:
-        found = client.send("GET", f"{client.cloud.arm}{container.path}?{VERSION_QUERY}")
-        version = str(bodies.dig(found.body, "properties.nextVersion") or "1") if found.ok else "1"
+    container = workspace.child(task.type, task.asset or ANONYMOUS)
+    version = task.version or next_version(container, client)
     return _put_version(container.child("versions", version), task.body, client)
+
+
+def next_version(container: ResourceId, client: Client) -> str:
+    """Return the version that Azure would give the next one of an asset; '1' when there is none yet."""
+    found = client.send("GET", f"{client.cloud.arm}{container.path}?{VERSION_QUERY}")
+    return str(bodies.dig(found.body, "properties.nextVersion") or "1") if found.ok else "1"
 
 
 def _put_version(version: ResourceId, body: Any, client: Client) -> str:

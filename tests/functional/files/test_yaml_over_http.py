@@ -1,0 +1,129 @@
+"""`az ml` YAML as a request's body: translated, its files uploaded, what it defines inline registered, then sent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.functional.files.conftest import Caller
+
+YAML = {"Content-Type": "application/yaml"}
+ENVIRONMENT = "$schema: https://azuremlschemas.azureedge.net/latest/environment.schema.json\nimage: python:3.13\n"
+JOB = """\
+$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json
+command: python train.py --rate ${{inputs.rate}} --data ${{inputs.data}}
+code: ./src
+inputs:
+  rate: 0.1
+  data:
+    type: uri_file
+    path: data/train.csv
+environment:
+  image: python:3.13
+"""
+
+
+def test_an_asset_is_its_yaml(caller: Caller) -> None:
+    """The path names it; `set` changes a field, as `az ml --set` does."""
+    query = [("set", "description=made by yaml"), ("set", "tags.team=ml")]
+    answer = caller.send("PUT", "environments/y-env/versions/3", data=ENVIRONMENT, headers=YAML, params=query)
+    properties = caller.resource(answer)["properties"]
+    assert (properties["image"], properties["description"], properties["tags"]) == ("python:3.13", "made by yaml", {"team": "ml"})
+
+
+def test_a_name_without_a_version_gets_the_next_one(caller: Caller) -> None:
+    """As `az ml` does when neither says which."""
+    for version in ("1", "2"):
+        answer = caller.send("PUT", "environments/y-next", data=ENVIRONMENT, headers=YAML)
+        assert caller.resource(answer)["id"].endswith(f"/y-next/versions/{version}")
+
+
+def test_a_job_comes_with_code_data_and_an_inline_environment(caller: Caller, lying: Any) -> None:
+    """Code is registered, the input uploaded, the environment registered anonymously, and the job names all three."""
+    files = {
+        "spec": ("job.yml", JOB),
+        "src/train.py": ("train.py", "print(1)"),
+        "src/lib/a.py": ("a.py", "A = 1"),
+        "data/train.csv": ("train.csv", "1,2"),
+    }
+    answer = caller.send("POST", "jobs", files=files)
+    assert answer.ok, answer.text
+    name = answer.json()["properties"]["target"].rpartition("/")[2]
+    job = caller.send("GET", f"jobs/{name}").json()["properties"]
+    assert job["inputs"]["rate"]["value"] == "0.1"
+    assert lying(job["inputs"]["data"]["uri"]) == {"": b"1,2"}
+    code = caller.send("GET", job["codeId"].partition("/workspaces/")[2].partition("/")[2]).json()
+    assert lying(code["properties"]["codeUri"]) == {"train.py": b"print(1)", "lib/a.py": b"A = 1"}
+    assert "/environments/CliV2AnonymousEnvironment/versions/" in job["environmentId"]
+
+
+def test_a_yaml_inside_a_zip_of_the_whole_repository(caller: Caller, lying: Any, zip_of: Callable[..., bytes]) -> None:
+    """`specPath` says where it lies; its relative paths start there, and may lead up."""
+    model = "$schema: https://azuremlschemas.azureedge.net/latest/model.schema.json\nname: y-zip\npath: ../../weights\n"
+    repository = zip_of({"cli/models/m.yml": model, "weights/a.bin": "1", "weights/b/c.bin": "2", "README.md": "x"})
+    files = {"specPath": (None, "cli/models/m.yml"), "files": ("repo.zip", repository)}
+    answer = caller.send("PUT", "models/y-zip/versions/1", files=files)
+    assert lying(caller.resource(answer)["properties"]["modelUri"]) == {"a.bin": b"1", "b/c.bin": b"2"}
+
+
+def test_the_name_in_a_jobs_yaml_is_the_jobs_name(caller: Caller) -> None:
+    """Sent twice, Azure refuses the second: a job cannot be changed."""
+    text = "name: y-named\ncommand: echo hi\nenvironment: azureml:y-env-named:1\n"
+    environment = caller.send("PUT", "environments/y-env-named/versions/1", data=ENVIRONMENT, headers=YAML)
+    caller.resource(environment)
+    answer = caller.send("POST", "jobs", data=text, headers=YAML)
+    assert answer.ok, answer.text
+    assert caller.send("GET", "jobs/y-named").status_code == 200
+
+
+def test_a_label_is_looked_up(caller: Caller) -> None:
+    """`@latest` is the version that Azure made last."""
+    for version in ("1", "2"):
+        caller.resource(caller.send("PUT", f"environments/y-latest/versions/{version}", data=ENVIRONMENT, headers=YAML))
+    answer = caller.send("POST", "jobs", data="command: echo hi\nenvironment: azureml:y-latest@latest\n", headers=YAML)
+    assert answer.ok, answer.text
+    name = answer.json()["properties"]["target"].rpartition("/")[2]
+    assert caller.send("GET", f"jobs/{name}").json()["properties"]["environmentId"].endswith("/y-latest/versions/2")
+
+
+def test_a_compute_gets_its_workspaces_region(caller: Caller) -> None:
+    """The CLI adds it, so the app does."""
+    text = "type: amlcompute\nname: ycpu\nsize: Standard_DS3_v2\n"
+    answer = caller.send("PUT", "computes/ycpu", data=text, headers={**YAML, "Prefer": "wait=30"})
+    assert caller.resource(answer)["location"] == caller.send("GET", "").json()["location"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("environments/bad/versions/1", "image: [1", "line 2, column 1"),
+        ("environments/bad/versions/1", "image: a\nimagee: b\n", "line 2, column"),
+        ("environments/bad/versions/1", "", "empty"),
+        ("environments/bad/versions/1", "a: &a [*a]", "line 1"),
+        ("models/bad/versions/1", "name: bad\npath: ./gone\n", "'gone'"),
+    ],
+)
+def test_a_yaml_that_cannot_be_translated_is_refused_with_the_place(caller: Caller, path: str, text: str, said: str) -> None:
+    """400 in ARM's envelope; nothing is sent."""
+    answer = caller.send("PUT", path, data=text, headers=YAML)
+    assert answer.status_code == 400, answer.text
+    assert said in answer.json()["error"]["message"]
+    assert caller.send("GET", path).status_code == 404
+
+
+def test_translate_shows_and_sends_nothing(caller: Caller) -> None:
+    """The body, and what would be uploaded and registered first."""
+    path = "workspaces/ml-files/jobs"
+    answer = caller.send("POST", "/translate", data=JOB, headers=YAML, params={"path": path, "set": "inputs.rate=0.5"})
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert shown["kind"] == "job"
+    assert shown["body"]["properties"]["inputs"]["rate"]["value"] == "0.5"
+    assert sorted(each["path"] for each in shown["uploads"]) == ["data/train.csv", "src"]
+    assert [each["type"] for each in shown["registrations"]] == ["environments"]
+    assert json.dumps(shown)
