@@ -56,7 +56,7 @@ class Intake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Files as they came: `content` with the request, or in `upload`; a zip when `packed`.
+    """Files as they came: `data` with the request, or in `upload`; a zip when `packed`.
 
     Attributes:
         part: The part that held them, '' for loose ones.
@@ -66,14 +66,14 @@ class Files:
     part: str
     name: str
     packed: bool
-    content: bytes = b""
+    data: bytes = b""
     upload: inbox.Upload | None = None
 
     @property
     def source(self) -> content.Source:
         """How to read them."""
         if self.upload is None:
-            return content.in_memory(self.content)
+            return content.in_memory(self.data)
         return content.in_blob(services.get().ledger.blobs, self.upload.blob, self.upload.found)
 
     @property
@@ -86,7 +86,7 @@ class Files:
     @property
     def contents(self) -> dict[str, bytes]:
         """What has to be kept of the request for them."""
-        return {CONTENTS: self.content} if self.upload is None else {}
+        return {CONTENTS: self.data} if self.upload is None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,9 +214,9 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
     if wanted:
         file_name, data = given[wanted[0]]
         name = uploads.plain_name(file_name, wanted[0])
-        return Files(part=wanted[0], name=name, packed=content.is_zip(data), content=data)
+        return Files(part=wanted[0], name=name, packed=content.is_zip(data), data=data)
     data = content.packed({name: data for name, (_, data) in given.items()})
-    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, content=data)
+    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=data)
 
 
 def _uploaded(req: func.HttpRequest, upload_id: str) -> Files:
@@ -243,8 +243,8 @@ def _with_files(target: Target, body: Any, files: Files) -> Intake:
     if not is_folder and (kind in FOLDER_TYPES or taken.purpose not in ("model", "data")):
         if taken.purpose not in ("model", "data") or files.upload:
             raise errors.BadRequestError("InvalidZip", f"'{taken.part}' is not a zip of a folder.", target=taken.part)
-        packed = content.packed({files.name: files.content})
-        files, is_folder = replace(files, content=packed, packed=True, name=taken.part), True
+        packed = content.packed({files.name: files.data})
+        files, is_folder = replace(files, data=packed, packed=True, name=taken.part), True
     folder = "" if is_folder else None
     with content.members(files.source, folder=folder, part=taken.part):  # judged before anything is recorded
         name = files.name.removesuffix(".zip") if is_folder else files.name
