@@ -98,6 +98,14 @@ CASES = [
         path="workspaces/w1/computes/ci/stop",
         exists={f"{WORKSPACE}/computes/ci": {"properties": {"computeType": "ComputeInstance"}}},
     ),
+    Case(
+        name="PUT model with its files",
+        method="PUT",
+        path="workspaces/w1/models/m/versions/1",
+        body={"properties": {"modelType": "custom_model"}},
+        files=("model",),
+        write="^PUT workspaces/w1/models/m/versions/1$",
+    ),
 ]
 named = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
@@ -139,6 +147,7 @@ def _survives(case: Case, nth: int, *, after: bool, respond_async: bool = False)
         steward.restart()
     steward.drive()
     _check(steward, case)
+    assert not [name for name in steward.blobs.blobs if "/content/" in name], "files that are in Azure are kept"
 
 
 def _check(steward: Steward, case: Case) -> None:
