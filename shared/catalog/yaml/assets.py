@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from shared.catalog.yaml.references import Draft, LocalPath, Pending
 
 SHOWN = ("$schema", "id", "creation_context", "latest_version")  # what `show` adds; never sent
-AUTO_DELETE = record(
-    {"value": text, "condition": choice("created_greater_than", "last_accessed_greater_than", fold=shapes.snake)}
-)
+AUTO_DELETE = record({"value": text, "condition": choice("created_greater_than", "last_accessed_greater_than", fold=shapes.snake)})
 DATA_TYPES = ("uri_file", "uri_folder", "mltable")
 MODEL_TYPES = ("custom_model", "mlflow_model", "triton_model")
 
@@ -39,9 +37,7 @@ _ENVIRONMENT_FIELDS = {
     "datastore": text,
 }
 _UNUSED = (*SHOWN, "intellectual_property")
-NAMED_ENVIRONMENT = record(
-    {"name": text, "version": shapes.version, **_ENVIRONMENT_FIELDS}, required=("name",), ignored=_UNUSED
-)
+NAMED_ENVIRONMENT = record({"name": text, "version": shapes.version, **_ENVIRONMENT_FIELDS}, required=("name",), ignored=_UNUSED)
 INLINE_ENVIRONMENT = record(_ENVIRONMENT_FIELDS, ignored=(*_UNUSED, "name", "version"))
 _MODEL_FIELDS = {
     "name": text,
@@ -133,7 +129,6 @@ def model_body(draft: Draft, fields: dict[str, Any], *, anonymous: bool) -> dict
         "stage": None if default or allowed else fields.get("stage"),
         "isAnonymous": anonymous,
         "isArchived": False,
-        "systemMetadata": fields.get("system_metadata"),
         "defaultDeploymentTemplate": {"assetId": default.get("asset_id")} if default else None,
         "allowedDeploymentTemplates": [{"assetId": each.get("asset_id")} for each in allowed] if allowed else None,
     }
@@ -171,7 +166,9 @@ def auto_delete(setting: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return the REST form of `auto_delete_setting`."""
     if setting is None:
         return None
-    return filled({"condition": shapes.camel(setting["condition"]) if "condition" in setting else None, "value": setting.get("value")})
+    return filled(
+        {"condition": shapes.camel(setting["condition"]) if "condition" in setting else None, "value": setting.get("value")}
+    )
 
 
 def located(draft: Draft, path: str | LocalPath | None, purpose: references.Purpose, datastore: str | None) -> Any:

@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import execution, inputs, jobs, shapes
 from shared.catalog.yaml.assets import filled
-from shared.catalog.yaml.shapes import anything, boolean, camel, choice, either, integer, mapping, named, number, record, sequence, snake, text, whole
+from shared.catalog.yaml.shapes import (
+    anything,
+    boolean,
+    camel,
+    choice,
+    either,
+    integer,
+    mapping,
+    named,
+    number,
+    record,
+    sequence,
+    snake,
+    text,
+    whole,
+)
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
@@ -99,9 +114,7 @@ _TABLE_FEATURES = record(
         "mode": choice("auto", "off", "custom"),
         "blocked_transformers": sequence(_folded),
         "column_name_and_types": named(text),
-        "transformer_params": mapping(
-            sequence(record({"fields": sequence(text), "parameters": named(anything)})), key=_folded
-        ),
+        "transformer_params": mapping(sequence(record({"fields": sequence(text), "parameters": named(anything)})), key=_folded),
         "enable_dnn_featurization": boolean,
     }
 )
@@ -116,7 +129,9 @@ _LIMITS = {
         ),
     },
     "image": dict.fromkeys(("max_concurrent_trials", "max_trials", "timeout_minutes"), integer),
-    "text": dict.fromkeys(("max_concurrent_trials", "max_trials", "max_nodes", "timeout_minutes", "trial_timeout_minutes"), integer),
+    "text": dict.fromkeys(
+        ("max_concurrent_trials", "max_trials", "max_nodes", "timeout_minutes", "trial_timeout_minutes"), integer
+    ),
 }
 _SHARED_MODEL: dict[str, Shape] = {
     **dict.fromkeys(("ams_gradient", "distributed", "early_stopping", "enable_onnx_normalization", "nesterov"), boolean),
@@ -205,7 +220,9 @@ def _fields(task: str) -> dict[str, Shape]:
         "training_parameters": record(_MODELS[model]),
         "search_space": sequence(record(dict.fromkeys(_MODELS[model], searched))),
     }
-    fields["featurization" if family == "text" else "test_data_size"] = record({"dataset_language": text}) if family == "text" else number
+    fields["featurization" if family == "text" else "test_data_size"] = (
+        record({"dataset_language": text}) if family == "text" else number
+    )
     return fields
 
 
@@ -426,5 +443,3 @@ def _parameter(name: str, value: Any) -> Any:
 
 def _word(name: str) -> str:
     return _WORDS.get(name, shapes.pascal(name))
-
-

@@ -62,7 +62,7 @@ OUTPUT_PORT = record(
 PRIMITIVE_OUTPUT = record(
     {"type": choice(*PRIMITIVE_TYPES, fold=same), "description": text, "mode": choice(*PORT_MODES, fold=same)},
     required=("type",),
-    unknown="keep",
+    unknown="drop",
 )
 BASE_FIELDS: dict[str, shapes.Shape] = {
     "name": component_name,
@@ -79,9 +79,7 @@ BASE_FIELDS: dict[str, shapes.Shape] = {
 }
 _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
 _RESOURCES = record(execution.RESOURCE_FIELDS, unknown="keep")
-RETRY = record(
-    {"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="keep"
-)
+RETRY = record({"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="keep")
 TASK = record(
     {
         "type": choice("run_function", "model", "function"),
@@ -116,7 +114,7 @@ _COMMAND_FIELDS: dict[str, shapes.Shape] = {
     "queue_settings": execution.QUEUE,
     "additional_includes": sequence(text),
 }
-# type: (own fields, of these required)
+# type → (own fields, of these required)
 KINDS: dict[str, tuple[dict[str, shapes.Shape], tuple[str, ...]]] = {
     "command": (_COMMAND_FIELDS, ("command", "environment")),
     "spark": ({**jobs.SPARK_FIELDS, "additional_includes": sequence(text)}, ("entry",)),
@@ -187,7 +185,7 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
     if kind not in KINDS:
         raise at.refusal(f"A component of type '{kind}' cannot stand here.")
     own, required = KINDS[kind]
-    shape = component_shape(kind, own, required=required, anonymous=anonymous, from_file=source == FROM_FILE)
+    shape = component_shape(kind, own, required=required, anonymous=anonymous)
     fields = shape(at)
     spec = base_spec(fields, anonymous=anonymous, kind=kind, source=source)
     if kind == "command":
@@ -198,21 +196,26 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
         spec |= parallel_spec(draft, at, fields)
     else:
         spec |= {name: fields[name] for name in own if name in fields}
+    if kind != "parallel":
+        spec = {**others(fields, own), **spec}
     return Component(kind=kind, fields=fields, at=at, source=source, spec=filled(spec))
 
 
-def component_shape(
-    kind: str, own: dict[str, shapes.Shape], *, required: tuple[str, ...], anonymous: bool, from_file: bool
-) -> shapes.Shape:
-    """Return the shape of a component; one that a pipeline names may carry fields of its own."""
+def component_shape(kind: str, own: dict[str, shapes.Shape], *, required: tuple[str, ...], anonymous: bool) -> shapes.Shape:
+    """Return the shape of a component; it may carry fields of its own at the top, as for the CLI."""
     fields = {**BASE_FIELDS, **own, "type": choice(kind)}
+    if kind == "command":
+        fields["environment_variables"] = execution.ENVIRONMENT_VARIABLES  # read, and not kept
     if anonymous:
         fields = {name: shape for name, shape in fields.items() if name not in ("name", "version")} | {"tags": named(anything)}
-        if kind == "command":
-            fields["environment_variables"] = execution.ENVIRONMENT_VARIABLES
-        unknown = "drop" if from_file else "drop"
-        return record(fields, required=required, nullable=("environment",), ignored=(*_SHOWN, "name", "version"), unknown=unknown)
-    return record(fields, required=("name", *required), nullable=("environment",), ignored=_SHOWN)
+        return record(fields, required=required, nullable=("environment",), ignored=(*_SHOWN, "name", "version"), unknown="keep")
+    return record(fields, required=("name", *required), nullable=("environment",), ignored=_SHOWN, unknown="keep")
+
+
+def others(fields: dict[str, Any], own: dict[str, shapes.Shape]) -> dict[str, Any]:
+    """Return the fields of its own that a component carries: Azure keeps them in the spec."""
+    known = {*BASE_FIELDS, *own, "type", "environment_variables"}
+    return {name: value for name, value in fields.items() if name not in known and value not in ({}, [], None)}
 
 
 def base_spec(fields: dict[str, Any], *, anonymous: bool, kind: str, source: str) -> dict[str, Any]:
@@ -238,8 +241,6 @@ def port(value: dict[str, Any]) -> dict[str, Any]:
     for name in ("default", "min", "max"):
         if name in out:
             out[name] = _written(out[name], out["type"])
-    if out.get("optional") is False:
-        out.pop("optional")
     return out
 
 
@@ -272,10 +273,10 @@ def environment_spec(draft: Draft, at: Cursor) -> Any:
     return found if found.startswith(references.PREFIX) else references.PREFIX + found
 
 
-def code_spec(draft: Draft, code: Any) -> Any:
+def code_spec(draft: Draft, code: Any, includes: tuple[str, ...] = ()) -> Any:
     """Return the code of a component's spec: an id behind `azureml:`, or what stands for it."""
     if isinstance(code, references.LocalPath):
-        return draft.upload(code, "code", pattern="azureml:{}")
+        return draft.upload(code, "code", pattern="azureml:{}", includes=includes)
     if isinstance(code, str) and code.startswith("/"):
         return references.PREFIX + code
     return code
@@ -283,7 +284,11 @@ def code_spec(draft: Draft, code: Any) -> Any:
 
 def spark_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
     """Return what the spec of a Spark component adds."""
-    spec = {name: fields[name] for name in ("entry", "py_files", "jars", "files", "archives", "args", "additional_includes") if name in fields}
+    spec = {
+        name: fields[name]
+        for name in ("entry", "py_files", "jars", "files", "archives", "args", "additional_includes")
+        if name in fields
+    }
     spec["code"] = code_spec(draft, fields.get("code"))
     spec["conf"] = fields.get("conf") or None
     if fields.get("environment") is not None:
@@ -333,9 +338,10 @@ def resources_spec(resources: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _command_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
+    includes = tuple(at.document.resolve(each) for each in fields.get("additional_includes", []))
     return {
         "command": fields["command"],
-        "code": code_spec(draft, fields.get("code")),
+        "code": code_spec(draft, fields.get("code"), includes),
         "environment": environment_spec(draft, at.child("environment")),
         "resources": resources_spec(fields.get("resources")),
         "distribution": distribution_spec(fields.get("distribution")),

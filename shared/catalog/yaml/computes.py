@@ -94,11 +94,7 @@ INSTANCE = _compute(
 )
 MACHINE = _compute(
     "virtualmachine",
-    {
-        "ssh_settings": record(
-            {"admin_username": text, "admin_password": text, "ssh_port": integer, "ssh_private_key_file": text}
-        )
-    },
+    {"ssh_settings": record({"admin_username": text, "admin_password": text, "ssh_port": integer, "ssh_private_key_file": text})},
     required=("resource_id",),
     ignored=("compute_location",),
 )
@@ -277,9 +273,7 @@ def _scripts(scripts: dict[str, Any]) -> dict[str, Any]:
 
 def _application(application: dict[str, Any]) -> dict[str, Any]:
     variables = application.get("environment_variables")
-    endpoints = [
-        {"name": "connect", **endpoint, "protocol": "http"} for endpoint in application.get("endpoints", [])
-    ]
+    endpoints = [{"name": "connect", **endpoint, "protocol": "http"} for endpoint in application.get("endpoints", [])]
     volumes = [{"type": "bind", "readOnly": False, **mount} for mount in application.get("bind_mounts", [])]
     body = {
         "name": application["name"],

@@ -28,7 +28,7 @@ CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     "aad": ("AAD", {}),
     "none": ("None", {}),
 }
-# type: (REST category, its own fields as metadata keys, metadata it always has)
+# type → (REST category, its own fields as metadata keys, metadata it always has)
 _PLAIN = {
     "git": "Git",
     "container_registry": "ContainerRegistry",

@@ -17,14 +17,12 @@ _TENANT: dict[str, Shape] = {"authority_url": text, "resource_url": text, "tenan
 ACCOUNT_KEY = record({"account_key": text}, required=("account_key",))
 SAS = record({"sas_token": text}, required=("sas_token",))
 PRINCIPAL = record({**_TENANT, "client_secret": text}, required=("tenant_id", "client_id", "client_secret"))
-CERTIFICATE = record(
-    {**_TENANT, "certificate": text, "thumbprint": text}, required=("tenant_id", "client_id", "thumbprint")
-)
+CERTIFICATE = record({**_TENANT, "certificate": text, "thumbprint": text}, required=("tenant_id", "client_id", "thumbprint"))
 NOTHING = record({})
 _STORAGE: dict[str, Shape] = {"account_name": text, "endpoint": text, "protocol": text}
 _OF_ACCOUNT = either(ACCOUNT_KEY, SAS, NOTHING)
 _OF_TENANT = either(PRINCIPAL, CERTIFICATE, NOTHING)
-# type: (REST type, own fields, of these required, credentials)
+# type → (REST type, own fields, of these required, credentials)
 KINDS: dict[str, tuple[str, dict[str, Shape], tuple[str, ...], Shape]] = {
     "azure_blob": ("AzureBlob", {**_STORAGE, "container_name": text}, ("account_name", "container_name"), _OF_ACCOUNT),
     "azure_file": ("AzureFile", {**_STORAGE, "file_share_name": text}, ("account_name", "file_share_name"), _OF_ACCOUNT),

@@ -40,9 +40,7 @@ _FIELDS: dict[str, Shape] = {
     "environment": anything,
     "environment_variables": mapping(),
 }
-_PROBE = record(
-    dict.fromkeys(("period", "initial_delay", "timeout", "success_threshold", "failure_threshold"), integer)
-)
+_PROBE = record(dict.fromkeys(("period", "initial_delay", "timeout", "success_threshold", "failure_threshold"), integer))
 _SCALE = either(
     record({"type": choice("default", fold=snake)}, required=("type",)),
     record(
@@ -168,7 +166,9 @@ def online_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     }
     if limits is not None:
         properties["containerResourceRequirements"] = {
-            f"containerResource{name}": limits[part] for part, name in (("requests", "Requests"), ("limits", "Limits")) if part in limits
+            f"containerResource{name}": limits[part]
+            for part, name in (("requests", "Requests"), ("limits", "Limits"))
+            if part in limits
         }
     if fields.get("private_network_connection"):
         properties["privateNetworkConnection"] = True
@@ -176,9 +176,7 @@ def online_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     if fields.get("egress_public_network_access"):
         properties["egressPublicNetworkAccess"] = fields["egress_public_network_access"]
     sku = filled({"name": "Default", "capacity": fields.get("instance_count")})
-    return filled(
-        {"location": draft.location, "properties": filled(properties), "tags": fields.get("tags", {}), "sku": sku}
-    )
+    return filled({"location": draft.location, "properties": filled(properties), "tags": fields.get("tags", {}), "sku": sku})
 
 
 def batch_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
@@ -217,9 +215,10 @@ def _pipeline_batch(draft: Draft, at: Cursor) -> dict[str, Any]:
 
     fields = PIPELINE_BATCH(at)
     component = at.get("component")
-    if component is None:
+    job = at.get("job_definition")
+    if component is None and job is None:
         raise at.refusal("The field 'component' is missing.")
-    found, details = pipelines.batch_component(draft, component)
+    found, details = pipelines.batch_component(draft, component) if component is not None else pipelines.of_job(draft, job or at)
     configuration = {
         "settings": fields.get("settings", {}),
         "componentId": {"assetId": found, "referenceType": "Id"},

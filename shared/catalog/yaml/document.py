@@ -8,7 +8,7 @@ that multiply, depth and size beyond any real file. Not here: what the fields me
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.rest import errors
@@ -70,15 +70,23 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """A value at its place in a document: what the shapes read and refuse."""
+    """A value at its place in a document: what the shapes read and refuse.
+
+    Attributes:
+        value: The plain value.
+        document: The file it stands in.
+        path: Keys and indices from the top.
+        bindings: Any field may hold a `${{…}}` expression instead of its own type (in the nodes of pipelines).
+    """
 
     value: Any
     document: Document
     path: Path = field(default=())
+    bindings: bool = False
 
     def child(self, key: str | int) -> Cursor:
         """Return the member or element; `key` must be there."""
-        return Cursor(value=self.value[key], document=self.document, path=(*self.path, key))
+        return replace(self, value=self.value[key], path=(*self.path, key))
 
     def get(self, key: str) -> Cursor | None:
         """Return the member, or None when there is none (or this is no mapping)."""
@@ -91,7 +99,7 @@ class Cursor:
 
     def having(self, value: Any) -> Cursor:
         """Return a cursor at the same place with another value."""
-        return Cursor(value=value, document=self.document, path=self.path)
+        return replace(self, value=value)
 
     @property
     def target(self) -> str:

@@ -44,9 +44,7 @@ DISTRIBUTIONS: dict[str, tuple[str, dict[str, shapes.Shape]]] = {
 DISTRIBUTION = either(
     *(record({"type": choice(name), **fields}, required=("type",)) for name, (_, fields) in DISTRIBUTIONS.items())
 )
-QUEUE = record(
-    {"job_tier": choice("spot", "basic", "standard", "premium", "null"), "priority": choice("low", "medium", "high")}
-)
+QUEUE = record({"job_tier": choice("spot", "basic", "standard", "premium", "null"), "priority": choice("low", "medium", "high")})
 PRIORITIES = {"low": 1, "medium": 2, "high": 3}
 SERVICE_TYPES = {"ssh": "SSH", "tensor_board": "TensorBoard", "vs_code": "VSCode", "jupyter_lab": "JupyterLab"}
 _SERVICE = {"port": integer, "nodes": text, "properties": mapping()}
@@ -70,6 +68,7 @@ IDENTITY = either(
     record({"type": choice("user_identity", fold=snake)}, required=("type",)),
 )
 IDENTITY_TYPES = {"managed": "Managed", "managed_identity": "Managed", "aml_token": "AMLToken", "user_identity": "UserIdentity"}
+_PLATFORMS = {"singularity": "AISuperComputer"}  # a name of the YAML that REST has another for
 COMMAND_LIMITS = record({"timeout": integer})
 ENVIRONMENT_VARIABLES = mapping()
 
@@ -83,7 +82,7 @@ def resources_body(resources: Mapping[str, Any] | None) -> dict[str, Any] | None
     body = {
         "instanceCount": resources.get("instance_count"),
         "instanceType": resources.get("instance_type"),
-        "properties": resources.get("properties") or {},
+        "properties": {_PLATFORMS.get(str(name), name): each for name, each in (resources.get("properties") or {}).items()},
         "dockerArgsList": arguments if several else None,
         "dockerArgs": None if several else arguments,
         "shmSize": resources.get("shm_size"),
@@ -109,9 +108,7 @@ def queue_body(queue: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if queue is None:
         return None
     tier, priority = queue.get("job_tier"), queue.get("priority")
-    return assets.filled(
-        {"jobTier": tier.capitalize() if tier else None, "priority": PRIORITIES[priority] if priority else None}
-    )
+    return assets.filled({"jobTier": tier.capitalize() if tier else None, "priority": PRIORITIES[priority] if priority else None})
 
 
 def services_body(services: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any] | None:

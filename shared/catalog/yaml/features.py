@@ -125,7 +125,14 @@ def _specification(at: Cursor) -> dict[str, Any]:
     if isinstance(code, dict):
         out["featureTransformationCode"] = {"Path": code.get("path"), "TransformerClass": code.get("transformer_class")}
     out["features"] = [
-        filled({"FeatureName": each.get("name"), "DataType": each.get("type"), "Description": each.get("description"), "Tags": each.get("tags")})
+        filled(
+            {
+                "FeatureName": each.get("name"),
+                "DataType": each.get("type"),
+                "Description": each.get("description"),
+                "Tags": each.get("tags"),
+            }
+        )
         for each in value.get("features", [])
     ]
     if value.get("index_columns"):

@@ -102,7 +102,7 @@ def input_body(draft: Draft, at: Cursor, value: Any, *, in_node: bool = False) -
 def input_uri(draft: Draft, at: Cursor, path: str, *, kind: str, datastore: str | None = None) -> Any:
     """Return the URI of a path: an id, itself, or what stands for an upload's."""
     field = at.get("path") or at
-    if re.match(r"^[a-zA-Z][\w+.-]*://[^/]", path):
+    if references.is_url(path):
         return path
     reference = path.removeprefix(references.PREFIX)
     if path.startswith(references.PREFIX) or (path.startswith("/subscriptions/") and "/versions/" in path):

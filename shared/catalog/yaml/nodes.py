@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import components, execution, inputs, jobs, references, shapes
@@ -79,7 +79,14 @@ _TRANSFER: dict[str, shapes.Shape] = {
     "sink": named(anything),
     "component": anything,
 }
-_FIELDS = {"command": _COMMAND_NODE, "parallel": _PARALLEL, "spark": _SPARK, "sweep": _SWEEP, "pipeline": {"component": anything}, "data_transfer": _TRANSFER}
+_FIELDS = {
+    "command": _COMMAND_NODE,
+    "parallel": _PARALLEL,
+    "spark": _SPARK,
+    "sweep": _SWEEP,
+    "pipeline": {"component": anything},
+    "data_transfer": _TRANSFER,
+}
 _REMOTE = {True: "REMOTE.REGISTRY", False: "REMOTE.WORKSPACE.COMPONENT"}
 
 
@@ -147,6 +154,8 @@ def registered(draft: Draft, at: Cursor) -> Any:
 def _load(draft: Draft, at: Cursor) -> Node:
     from shared.catalog.yaml import automl
 
+    at = replace(at, bindings=True)
+
     if not isinstance(at.value, dict):
         raise at.refusal(f"Expected a node, got {shapes.noun(at.value)}.")
     kind = _kind(at)
@@ -187,6 +196,7 @@ def _component(draft: Draft, at: Cursor, kind: str) -> tuple[components.Componen
     if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
         return None, registered(draft, at)
     source = components.FROM_JOB
+    at = replace(at, bindings=False)
     opened = at
     if isinstance(at.value, str):
         source = components.FROM_JOB if at.value.startswith("file:") else components.FROM_FILE
@@ -205,7 +215,7 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
     if component is None and node.reference is None:
         component = _from_job(draft, node, scope)
     found = components.register(draft, component) if component is not None else node.reference
-    fields = node.fields
+    fields = _declared(node)
     base = {
         "name": name,
         "type": node.kind,
@@ -213,7 +223,10 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
         "tags": fields.get("tags") or None,
         "computeId": draft.compute(fields.get("compute")) if node.kind != "pipeline" else None,
         "inputs": inputs.inputs_body(draft, node.at.get("inputs"), fields.get("inputs", {}), in_node=True) or None,
-        "outputs": {key: inputs.output_body(value, in_node=True) for key, value in fields.get("outputs", {}).items() if value is not None} or None,
+        "outputs": {
+            key: inputs.output_body(value, in_node=True) for key, value in fields.get("outputs", {}).items() if value is not None
+        }
+        or None,
         "properties": fields.get("properties") or None,
         "comment": fields.get("comment"),
         "_source": component.source if component is not None else _source(node),
@@ -228,6 +241,18 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
     else:
         base["componentId"] = found
     return filled(base)
+
+
+def _declared(node: Node) -> dict[str, Any]:
+    """Return the node's fields without inputs and outputs that its own component does not have: the CLI drops those."""
+    if node.component is None:
+        return node.fields
+    out = dict(node.fields)
+    for part in ("inputs", "outputs"):
+        if part in out:
+            known = node.component.fields.get(part) or {}
+            out[part] = {name: value for name, value in out[part].items() if name in known}
+    return out
 
 
 def _source(node: Node) -> str:
@@ -248,7 +273,7 @@ def _command(_: Draft, node: Node, component: components.Component | None) -> di
         distribution = execution.snaked(execution.distribution_body(distribution))
     limits = execution.snaked(execution.limits_body(node.fields.get("limits")))
     return {
-        "resources": execution.snaked(execution.resources_body(resources)) or None,
+        "resources": resources if isinstance(resources, str) else execution.snaked(execution.resources_body(resources)) or None,
         "distribution": distribution,
         "limits": limits,
         "environment_variables": node.fields.get("environment_variables") or None,
@@ -262,7 +287,14 @@ def _parallel(draft: Draft, node: Node, component: components.Component | None) 
     own = component.fields if component is not None else {}
     fields = node.fields
     out: dict[str, Any] = {}
-    for name in ("input_data", "max_concurrency_per_instance", "mini_batch_error_threshold", "error_threshold", "logging_level", "retry_settings"):
+    for name in (
+        "input_data",
+        "max_concurrency_per_instance",
+        "mini_batch_error_threshold",
+        "error_threshold",
+        "logging_level",
+        "retry_settings",
+    ):
         inherited = own.get(name) if name not in ("error_threshold", "logging_level") else None
         out[name] = fields[name] if name in fields else inherited
     where = node.at.get("mini_batch_size") or (component.at.get("mini_batch_size") if component is not None else None)
@@ -305,8 +337,14 @@ def _sweep(_: Draft, node: Node, __: components.Component | None) -> dict[str, A
     fields = node.fields
     termination = fields.get("early_termination")
     body: dict[str, Any] = {name: fields.get(name) for name in ("sampling_algorithm", "objective", "search_space")}
-    body["limits"] = {name: max(value, 60) if name.endswith("timeout") and value else value for name, value in fields["limits"].items()} if "limits" in fields else None
-    body["early_termination"] = execution.snaked(jobs.termination_body(termination)) if isinstance(termination, dict) else termination
+    body["limits"] = (
+        {name: max(value, 60) if name.endswith("timeout") and value else value for name, value in fields["limits"].items()}
+        if "limits" in fields
+        else None
+    )
+    body["early_termination"] = (
+        execution.snaked(jobs.termination_body(termination)) if isinstance(termination, dict) else termination
+    )
     body["queue_settings"] = fields.get("queue_settings") or None
     body["resources"] = components.resources_spec(fields.get("resources"))
     return body
@@ -342,7 +380,9 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
         spec |= {name: fields.get(name) for name in ("task", "data_copy_mode")}
     else:
         raise node.at.refusal("The node has no component.")
-    return components.Component(kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec))
+    return components.Component(
+        kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec)
+    )
 
 
 def _input_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:

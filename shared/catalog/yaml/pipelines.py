@@ -137,15 +137,14 @@ def version_body(component: components.Component, *, anonymous: bool) -> dict[st
 
 def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
     """Read a pipeline component."""
-    shape = components.component_shape("pipeline", _COMPONENT, required=("jobs",), anonymous=anonymous, from_file=True)
+    shape = components.component_shape("pipeline", _COMPONENT, required=("jobs",), anonymous=anonymous)
     fields = shape(at)
     spec = components.base_spec(fields, anonymous=anonymous, kind="pipeline", source=components.FROM_FILE)
     spec["is_deterministic"] = None if "is_deterministic" not in fields else fields["is_deterministic"]
     scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), definitions=True)
+    spec = {**components.others(fields, _COMPONENT), **spec}
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
-    return components.Component(
-        kind="pipeline", fields=fields, at=at, source=components.FROM_FILE, spec=filled(spec)
-    )
+    return components.Component(kind="pipeline", fields=fields, at=at, source=components.FROM_FILE, spec=filled(spec))
 
 
 def batch_component(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
@@ -155,12 +154,28 @@ def batch_component(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
     return found, filled(repeated)
 
 
+def of_job(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
+    """Return what stands for the component made of a finished pipeline job."""
+    job = references.short("jobs")(at)
+    spec = {
+        "source_job_id": job,
+        "sourceJobId": job,
+        "name": references.ANONYMOUS_COMPONENT,
+        "version": "1",
+        "type": "pipeline",
+        "_source": "CLASS",
+        "jobs": {},
+    }
+    body = {"properties": {"componentSpec": spec, "isAnonymous": True, "properties": {}, "tags": {}}}
+    return draft.register("components", body, name=None, version=None, anonymous=references.ANONYMOUS_COMPONENT), {}
+
+
 def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any], str]:
     if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
         return nodes.registered(draft, at), {}, "REMOTE.WORKSPACE.JOB"
     opened = at.open(at.value.removeprefix("file:")) if isinstance(at.value, str) else at
     component = load(draft, opened, anonymous=True)
-    return components.register(draft, component), component.fields, components.FROM_FILE
+    return components.register(draft, component), component.fields, "REMOTE.WORKSPACE.JOB"
 
 
 def _by_reference(draft: Draft, at: Cursor) -> dict[str, Any]:

@@ -61,12 +61,14 @@ class Upload:
             `azureml://datastores/{datastore}/paths/…` for `input` and `data`, the long form with subscription for `model`
             and `feature_set`, the blob URL for `environment` (a build context).
         datastore: The one the YAML asks for, else None (the workspace's default).
+        includes: Further files and folders to copy into it before (a component's `additional_includes`), same base as `path`.
         places: Where the outcome goes.
     """
 
     path: str
     purpose: Purpose
     datastore: str | None = None
+    includes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
 
 
@@ -165,8 +167,8 @@ class Draft:
         if kind == "environments" and (reference.startswith(CURATED) or _REGISTRY_VERSION.match(PREFIX + reference)):
             return PREFIX + reference
         name, _, label = reference.rpartition("@")
-        if name and label == "latest" and kind == "components":
-            return f"{self.workspace.child(kind, name).path}/labels/latest" if self.workspace else PREFIX + reference
+        if name and label == "default" and kind == "components":
+            return f"{self.workspace.child(kind, name).path}/labels/default" if self.workspace else PREFIX + reference
         if name:
             return self.label(kind, name, label)
         name, _, version = reference.partition(":")
@@ -185,12 +187,24 @@ class Draft:
             make=lambda places: Label(type=kind, name=name, label=label, places=places),
         )
 
-    def upload(self, local: LocalPath, purpose: Purpose, *, datastore: str | None = None, pattern: str = "{}") -> Pending:
+    def upload(
+        self,
+        local: LocalPath,
+        purpose: Purpose,
+        *,
+        datastore: str | None = None,
+        pattern: str = "{}",
+        includes: tuple[str, ...] = (),
+    ) -> Pending:
         """Return what stands for the outcome of an upload."""
+
+        def make(places: tuple[Place, ...]) -> Upload:
+            return Upload(path=local.path, purpose=purpose, datastore=datastore, includes=includes, places=places)
+
         return Pending(
             shown=local.shown,
-            key=f"upload {purpose} {datastore} {local.path}",
-            make=lambda places: Upload(path=local.path, purpose=purpose, datastore=datastore, places=places),
+            key=f"upload {purpose} {datastore} {local.path} {includes}",
+            make=make,
             pattern=pattern,
         )
 
@@ -273,6 +287,11 @@ def local(at: Cursor) -> LocalPath:
 def is_remote(path: str) -> bool:
     """Tell whether a path is a URI of any kind rather than a place on the user's disk."""
     return bool(_REMOTE.match(path)) or bool(re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]+://", path))
+
+
+def is_url(path: Any) -> bool:
+    """Tell whether a path has a scheme and a host (`azureml://…`, `https://…`, `wasbs://…`)."""
+    return isinstance(path, str) and bool(re.match(r"^[a-zA-Z][\w+.-]*://[^/]", path))
 
 
 def path_or_uri(at: Cursor) -> str | LocalPath:

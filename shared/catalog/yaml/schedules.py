@@ -85,7 +85,7 @@ def trigger_body(trigger: dict[str, Any], *, spaced: bool = True) -> dict[str, A
             "triggerType": "Recurrence",
             "frequency": trigger["frequency"] if spaced else trigger["frequency"].capitalize(),
             "interval": trigger["interval"],
-            "schedule": _pattern(trigger.get("schedule")),
+            "schedule": _pattern(trigger.get("schedule", {"hours": [], "minutes": []})),
         }
     return {name: value for name, value in body.items() if value is not None}
 
@@ -119,9 +119,7 @@ def described(at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def _pattern(pattern: dict[str, Any] | None) -> dict[str, Any] | None:
-    if pattern is None:
-        return None
+def _pattern(pattern: dict[str, Any]) -> dict[str, Any]:
     names = {"hours": "hours", "minutes": "minutes", "week_days": "weekDays", "month_days": "monthDays"}
     return {rest: value if isinstance(value := pattern[name], list) else [value] for name, rest in names.items() if name in pattern}
 

@@ -71,8 +71,10 @@ def version(at: Cursor) -> str:
     raise at.refusal(f"Expected a version, got {noun(at.value)}.")
 
 
-def integer(at: Cursor) -> int:
+def integer(at: Cursor) -> Any:
     """An integer, quoted or not; a fraction is cut off as the CLI does."""
+    if bound(at):
+        return at.value
     if isinstance(at.value, int | float | str) and not isinstance(at.value, bool):
         try:
             return int(at.value)
@@ -88,8 +90,10 @@ def whole(at: Cursor) -> int:
     raise at.refusal(f"Expected an integer, got {noun(at.value)}.")
 
 
-def number(at: Cursor) -> float:
+def number(at: Cursor) -> Any:
     """A number, quoted or not."""
+    if bound(at):
+        return at.value
     if isinstance(at.value, int | float | str) and not isinstance(at.value, bool):
         try:
             found = float(at.value)
@@ -107,8 +111,10 @@ def fraction(at: Cursor) -> float:
     raise at.refusal(f"Expected a number, got {noun(at.value)}.")
 
 
-def boolean(at: Cursor) -> bool:
+def boolean(at: Cursor) -> Any:
     """A boolean, also as `"true"`, `on` or `1`."""
+    if bound(at):
+        return at.value
     value = at.value
     if isinstance(value, bool):
         return value
@@ -134,6 +140,11 @@ def binding(at: Cursor) -> str:
     raise at.refusal("Expected an expression such as ${{parent.inputs.name}}.")
 
 
+def bound(at: Cursor) -> bool:
+    """Tell whether an expression stands where expressions may."""
+    return at.bindings and isinstance(at.value, str) and bool(_BINDING.search(at.value))
+
+
 def is_binding(value: Any) -> bool:
     """Tell whether a value is one `${{…}}` expression and nothing else."""
     return isinstance(value, str) and bool(re.match(r"^\$\{\{\s*(\S*?)\s*\}\}$", value))
@@ -154,6 +165,8 @@ def choice(*values: str, fold: Callable[[str], str] = lower, keep: bool = False)
     by_folded = {fold(value): value for value in values}
 
     def read(at: Cursor) -> str:
+        if bound(at):
+            return str(at.value)
         if isinstance(at.value, str) and fold(at.value) in by_folded:
             return at.value if keep else fold(at.value)
         shown = ", ".join(by_folded)
@@ -166,7 +179,9 @@ def choice(*values: str, fold: Callable[[str], str] = lower, keep: bool = False)
 def sequence(item: Shape) -> Shape:
     """A list of `item`."""
 
-    def read(at: Cursor) -> list[Any]:
+    def read(at: Cursor) -> Any:
+        if bound(at):
+            return at.value
         if not isinstance(at.value, list):
             raise at.refusal(f"Expected a list, got {noun(at.value)}.")
         return [item(each) for each in at.children()]
@@ -177,7 +192,9 @@ def sequence(item: Shape) -> Shape:
 def mapping(item: Shape = anything, *, key: Shape = anything) -> Shape:
     """A mapping of free names to `item`."""
 
-    def read(at: Cursor) -> dict[Any, Any]:
+    def read(at: Cursor) -> Any:
+        if bound(at):
+            return at.value
         if not isinstance(at.value, dict):
             raise at.refusal(f"Expected a mapping, got {noun(at.value)}.")
         return {key(each.having(each.path[-1])): item(each) for each in at.children()}
@@ -224,7 +241,9 @@ def record(
     """
     skip, empty, must = frozenset(ignored), frozenset(nullable), tuple(required)
 
-    def read(at: Cursor) -> dict[str, Any]:
+    def read(at: Cursor) -> Any:
+        if bound(at):
+            return at.value
         if not isinstance(at.value, dict):
             raise at.refusal(f"Expected a mapping, got {noun(at.value)}.")
         out: dict[str, Any] = {}

@@ -162,7 +162,9 @@ def detect(top: Cursor, *, kind: str | None = None, target: ResourceId | None = 
         if stated in allowed or kind in allowed:
             return str(kind if kind in allowed else stated)
         if stated is not None and schema is not None:
-            raise schema.refusal(f"'$schema' says this is a {stated.replace('_', ' ')}, the path asks for {allowed[0].replace('_', ' ')}.")
+            raise schema.refusal(
+                f"'$schema' says this is a {stated.replace('_', ' ')}, the path asks for {allowed[0].replace('_', ' ')}."
+            )
         return allowed[0]
     if kind is not None:
         if kind not in KINDS:

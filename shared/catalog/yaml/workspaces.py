@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import identities
 from shared.catalog.yaml.assets import filled
-from shared.catalog.yaml.shapes import anything, boolean, camel, choice, either, integer, named, pascal, record, same, sequence, snake, text
+from shared.catalog.yaml.shapes import (
+    anything,
+    boolean,
+    camel,
+    choice,
+    either,
+    integer,
+    named,
+    pascal,
+    record,
+    same,
+    sequence,
+    snake,
+    text,
+)
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
@@ -87,9 +101,7 @@ _FIELDS: dict[str, Shape] = {
     "container_registry": arm_id,
     "key_vault": arm_id,
     "application_insights": arm_id,
-    "customer_managed_key": record(
-        {"key_vault": text, "key_uri": url, "cosmosdb_id": text, "storage_id": text, "search_id": text}
-    ),
+    "customer_managed_key": record({"key_vault": text, "key_uri": url, "cosmosdb_id": text, "storage_id": text, "search_id": text}),
     "tags": named(text),
     "image_build_compute": text,
     "public_network_access": _ACCESS,
@@ -97,9 +109,7 @@ _FIELDS: dict[str, Shape] = {
     "primary_user_assigned_identity": text,
     "managed_network": record(
         {
-            "isolation_mode": choice(
-                "disabled", "allow_internet_outbound", "allow_only_approved_outbound", fold=snake
-            ),
+            "isolation_mode": choice("disabled", "allow_internet_outbound", "allow_only_approved_outbound", fold=snake),
             "outbound_rules": _RULES,
             "firewall_sku": choice("standard", "basic", fold=snake),
         },
