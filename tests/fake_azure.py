@@ -254,6 +254,8 @@ class FakeAzure:
             )
         if known is None:
             return self._read(url, target)
+        if action == "listStorageAccountKeys":
+            return _response(url, 200, {"userStorageKey": ACCOUNT_KEY})
         if action == "listSecrets":
             return _response(url, 200, {"secretsType": "AccountKey", "key": ACCOUNT_KEY})
         self.effects.append(f"POST {_tail(path)}")

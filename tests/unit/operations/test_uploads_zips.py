@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -94,3 +95,48 @@ def test_a_zip_whose_content_is_damaged_ends_the_operation(steward: Steward) -> 
     assert operation.error
     assert (operation.status, operation.http_status, operation.error.code) == ("Failed", 400, "InvalidZip")
     assert steward.queue.messages == []
+
+
+def _with(attributes: int = 0, **names: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in names.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = attributes << 16
+            archive.writestr(info, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_links_and_devices_are_refused(kind: int) -> None:
+    """A link could lead anywhere once somebody unpacks it."""
+    with pytest.raises(errors.BadRequestError, match="link or device"):
+        zips.check_zip(_with(kind | 0o777, a=b"/etc/passwd"), "code")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice_is_refused() -> None:
+    """Which of the two would win is anybody's guess."""
+    with pytest.raises(errors.BadRequestError, match="twice"):
+        zips.check_zip(_zip("a", "a"), "code")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a" * 600, "a//b", "./../a", "a/./b"])
+def test_a_name_that_no_blob_should_have_is_refused(name: str) -> None:
+    """Line breaks, empty segments, endless ones."""
+    with pytest.raises(errors.BadRequestError) as refused:
+        zips.check_zip(_zip(name), "code")
+    assert refused.value.error.code == "InvalidZip"
+
+
+def test_more_files_than_the_old_format_counts_are_counted_without_reading_them() -> None:
+    """The zip64 end of the table of contents says how many there are."""
+    content = _zip(*(str(n) for n in range(66_000)), content=b"")
+    with pytest.raises(errors.BadRequestError, match="66000 files"):
+        zips.check_zip(content, "code")
+
+
+def test_a_small_zip_of_a_large_folder_may_be_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit of the unpacked size only the ratio counts: 20 times the zip."""
+    monkeypatch.setattr(zips, "UNPACKED_LIMIT", 10)
+    zips.check_zip(_zip("a", content=b"0" * 1_000), "code")

@@ -1,0 +1,249 @@
+"""Files on their way into a workspace: where they go, how a transfer goes on where it broke off, what is never stored."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.operations import content, places, plans, uploads
+from shared.operations.plans import Goal, Plan, Task
+from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault, lost, refusal
+
+if TYPE_CHECKING:
+    from shared.operations.models import Operation
+    from tests.steward import Steward
+
+STORE = "/azureml-blobstore-1/LocalUpload/"
+BLOCK = 64 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of several blocks stay small here."""
+    monkeypatch.setattr(places, "BLOCK", BLOCK)
+
+
+def _zip(**files: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name.replace("__", "/")), data, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _task(purpose: Any = "model", *, folder: str | None = None, name: str = "m.bin", **more: Any) -> Task:
+    pointer = more.pop("pointer", "/properties/modelUri")
+    return Task(what="upload", purpose=purpose, blob="files", folder=folder, name=name, goals=(Goal(pointer=pointer),), **more)
+
+
+def _put(steward: Steward, data: bytes, *tasks: Task, path: str = "models/m/versions/1", **more: Any) -> Operation:
+    return steward.submit(
+        "PUT", f"workspaces/w1/{path}", {"properties": {}}, plan=Plan(tasks=tasks), contents={"files": data}, **more
+    )
+
+
+def _lying(steward: Steward) -> dict[str, bytes]:
+    """Return the files in the default datastore, by the path below their hash."""
+    found = {name.partition(STORE)[2].partition("/")[2]: data for name, data in steward.azure.blobs.items() if STORE in name}
+    return {name: data for name, data in found.items() if name != uploads.MARKER}
+
+
+def test_a_file_of_many_blocks_arrives_byte_for_byte(steward: Steward) -> None:
+    """Blocks of one size, then their list; the URI names datastore and path."""
+    data = bytes(range(256)) * 1_000 + b"end"
+    operation = _put(steward, data, _task())
+    assert operation.status == "Succeeded"
+    assert _lying(steward) == {"m.bin": data}
+    uri = steward.azure.get(operation.target)["properties"]["modelUri"]  # type: ignore[index]
+    scope = "azureml://subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/rg1/workspaces/w1/"
+    assert uri.startswith(f"{scope}datastores/workspaceblobstore/paths/LocalUpload/")
+    assert uri.endswith("/m.bin")
+
+
+def test_no_key_and_no_signature_is_stored(steward: Steward) -> None:
+    """Neither the datastore's key nor a SAS made with it."""
+    _put(steward, b"x" * 3 * BLOCK, _task())
+    steward.submit("POST", "workspaces/w1/jobs", {"properties": {"jobType": "Command"}}, files={"code": _zip(a=b"1")})
+    stored = steward.everything_stored()
+    assert ACCOUNT_KEY not in stored
+    assert "sig=" not in stored
+    assert "SAS-SECRET" not in stored
+
+
+def test_a_slow_transfer_goes_on_from_the_queue_with_the_next_block(steward: Steward) -> None:
+    """Blocks that arrived are not sent again; a step ends between two blocks when its time is up."""
+    data = b"".join(bytes([n]) * BLOCK for n in range(40))
+
+    def slow(name: str) -> None:
+        if name.startswith("azure PUT") and "m.bin" in name:
+            steward.clock.advance(20)
+
+    steward.fuse.between = slow
+    operation = _put(steward, data, _task())
+    assert operation.phase == "preparing"
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
+    assert _lying(steward) == {"m.bin": data}
+    blocks = [request for request in steward.azure.requests if "comp=block&" in request]
+    assert len(blocks) == 40
+
+
+def test_the_same_model_is_transferred_once(steward: Steward) -> None:
+    """A second version of the same bytes finds them there."""
+    _put(steward, b"weights", _task())
+    before = len([each for each in steward.azure.effects if each.startswith("BLOB")])
+    operation = _put(steward, b"weights", _task(), path="models/m/versions/2")
+    assert operation.status == "Succeeded"
+    assert len([each for each in steward.azure.effects if each.startswith("BLOB")]) == before
+
+
+def test_half_a_folder_is_not_taken_for_the_whole(steward: Steward) -> None:
+    """The mark that says complete is written last."""
+    steward.azure.faults.append(Fault(method="PUT", match="/b.bin", response=refusal(403, "AuthorizationFailure", "no")))
+    data = _zip(**{"a.bin": b"1", "b.bin": b"2"})
+    failed = _put(steward, data, _task(folder="", name="d"))
+    assert (failed.status, failed.http_status) == ("Failed", 403)
+    assert steward.azure.get(failed.target) is None
+    again = _put(steward, data, _task(folder="", name="d"), path="models/m/versions/2")
+    assert again.status == "Succeeded"
+    assert _lying(steward) == {"d/a.bin": b"1", "d/b.bin": b"2"}
+
+
+def test_a_connection_that_breaks_leaves_nothing_half_registered(steward: Steward) -> None:
+    """The transfer is repeated from the queue; the version is registered after it, once."""
+    steward.azure.faults += [Fault(method="PUT", match="m.bin", problem=lost(arrived=True)) for _ in range(3)]
+    operation = _put(steward, b"x" * 3 * BLOCK, _task())
+    assert steward.azure.get(operation.target) is None
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
+    assert steward.azure.count("PUT workspaces/w1/models/m/versions/1$") == 1
+
+
+def test_files_that_change_after_they_were_looked_at_end_the_operation(steward: Steward) -> None:
+    """The caller of an upload can write to it for two hours: only what was judged is taken."""
+    steward.blobs.put("uploads/u1/content", b"judged")
+    found = steward.blobs.look("uploads/u1/content")
+    assert found
+    task = replace(_task(), blob="uploads/u1/content", size=found.size, etag=found.etag)
+    steward.blobs.put("uploads/u1/content", b"other!")
+    operation = steward.submit("PUT", "workspaces/w1/models/m/versions/1", {"properties": {}}, plan=Plan(tasks=(task,)))
+    assert operation.error
+    assert (operation.status, operation.http_status, operation.error.code) == ("Failed", 409, "UploadChanged")
+    assert steward.azure.get(operation.target) is None
+
+
+def test_large_code_goes_to_the_default_datastore(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a transfer can be taken up again; a pending upload's place is another one each time."""
+    monkeypatch.setattr(uploads, "PENDING_LIMIT", 10)
+    data = _zip(**{"a.py": b"print(1)" * 10})
+    operation = steward.submit("POST", "workspaces/w1/jobs", {"properties": {"jobType": "Command"}}, files={"code": data})
+    steward.drive()
+    job = steward.azure.resources[steward.load(operation).target.lower()]
+    code = steward.azure.get(job["properties"]["codeId"])
+    assert code
+    assert code["properties"]["codeUri"].startswith("https://st1.blob.core.windows.net/azureml-blobstore-1/LocalUpload/")
+    assert _lying(steward) == {"code/a.py": b"print(1)" * 10}
+
+
+def test_what_takes_too_long_to_be_read_twice_gets_a_name_of_its_own(steward: Steward) -> None:
+    """It is not found again, but it gets there."""
+
+    def slow(name: str) -> None:
+        if name == "blobs.read":
+            steward.clock.advance(300)
+
+    steward.fuse.between = slow
+    data = b"x" * (content.READ_AHEAD + 10)
+    operation = _put(steward, data, _task())
+    steward.drive(limit_s=90_000)
+    assert steward.load(operation).status == "Succeeded"
+    assert _lying(steward) == {"m.bin": data}
+
+
+def test_a_registration_waits_for_its_upload_and_the_request_for_both(steward: Steward) -> None:
+    """An inline model of a deployment: its file, then its version, then the body that names the version."""
+    upload = Task(
+        what="upload",
+        purpose="model",
+        blob="files",
+        folder="weights",
+        name="weights",
+        goals=(Goal(pointer="/properties/modelUri", task=1),),
+    )
+    register = Task(
+        what="register",
+        type="models",
+        asset="inline",
+        body={"properties": {"modelType": "custom_model", "modelUri": "./weights"}},
+        goals=(Goal(pointer="/properties/jobs/0/model", pattern="azureml:{}"),),
+    )
+    body = {"properties": {"jobType": "Pipeline", "jobs": [{"model": "?"}]}}
+    more: dict[str, Any] = {"plan": Plan(tasks=(upload, register)), "contents": {"files": _zip(weights__a=b"1", other=b"2")}}
+    operation = steward.submit("POST", "workspaces/w1/jobs", body, **more)
+    steward.drive()
+    model = steward.azure.get(f"{WORKSPACE}/models/inline/versions/1")
+    job = steward.azure.get(operation.target)
+    assert model
+    assert job
+    assert model["properties"]["modelUri"].endswith("/weights")
+    assert job["properties"]["jobs"] == [{"model": f"azureml:{model['id']}"}]
+    assert _lying(steward) == {"weights/a": b"1"}
+
+
+def test_a_label_that_is_not_there_ends_the_operation(steward: Steward) -> None:
+    """Nothing is sent under a guess."""
+    task = Task(
+        what="label", type="environments", asset="none", version="latest", goals=(Goal(pointer="/properties/environmentId"),)
+    )
+    operation = steward.submit("POST", "workspaces/w1/jobs", {"properties": {"jobType": "Command"}}, plan=Plan(tasks=(task,)))
+    assert operation.error
+    assert (operation.status, operation.http_status, operation.error.code) == ("Failed", 404, "NotFound")
+
+
+def test_a_datastore_without_a_key_is_opened_with_the_workspaces_own(steward: Steward) -> None:
+    """Only where it is the workspace's own account; else the refusal names the datastore."""
+    steward.azure.faults.append(
+        Fault(method="POST", match="listSecrets", response=refusal(400, "NoCredentials", "no credentials"), times=2)
+    )
+    operation = _put(steward, b"x", _task())
+    assert operation.error
+    assert (operation.http_status, operation.error.code) == (409, "UploadPlaceUnusable")
+    assert "workspaceblobstore" in operation.error.message
+    workspace = steward.azure.resources[WORKSPACE.lower()]
+    workspace["properties"]["storageAccount"] = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1"
+    again = _put(steward, b"x", _task(), path="models/m/versions/2")
+    assert again.status == "Succeeded"
+
+
+def test_a_plan_is_read_back_as_it_was_stored() -> None:
+    """Goals, bodies and progress included; one of a newer app is refused."""
+    plan = Plan(
+        tasks=(
+            _task(folder="a", size=3, etag="e", digest="d", url="u", files=2, blocks=3),
+            Task(what="register", type="models", asset="m", body={"a": [1]}, goals=(Goal(pointer="/a/b", pattern="x{}", task=1),)),
+        ),
+        done=1,
+    )
+    assert Plan.from_json(plan.to_json()) == plan
+    with pytest.raises(ValueError, match="version 2"):
+        Plan.from_json({**plan.to_json(), "version": 2})
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "outcome"),
+    [
+        ({}, "/a/b", {"a": {"b": "v"}}),
+        ({"a": [{"x": 1}]}, "/a/0/x", {"a": [{"x": "v"}]}),
+        ({"a": None}, "/a/b", {"a": {"b": "v"}}),
+        ({"a/b": {"~": 1}}, "/a~1b/~0", {"a/b": {"~": "v"}}),
+        (None, "/a", {"a": "v"}),
+    ],
+)
+def test_an_outcome_goes_where_its_pointer_says(body: Any, pointer: str, outcome: Any) -> None:
+    """RFC 6901; objects on the way are made, the body given is left alone."""
+    assert plans.put(body, pointer, "v") == outcome
+    assert body is None or "v" not in str(body)
