@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import BlobServiceClient
 
+    from infra.local.emulator.runner.stage import Play
     from infra.local.emulator.storage import StorageAccounts
 
 # Fills an empty folder with files; raises `FetchError`. Called in the backend's own thread, never under the world's lock.
@@ -89,6 +90,9 @@ class JobsBackend(Protocol):
 
     def submit(self, job: JobRequest) -> None:
         """Take a job."""
+
+    def conduct(self, workspace_id: str, run_id: str, play: Play) -> None:
+        """Take a job made of jobs: `play` starts its children; the `Run` is in `world.runs` already."""
 
     def cancel(self, workspace_id: str, run_id: str) -> None:
         """End a job soon (its run says CancelRequested already): Canceled, unless it ended by itself before."""

@@ -279,7 +279,7 @@ def put(world: World, request: web.Request) -> web.Response:
         "type": TYPE,
         "properties": {
             "mode": "Incremental",
-            "parameters": {name: one for name, one in (properties.get("parameters") or {}).items()},
+            "parameters": dict((properties.get("parameters") or {}).items()),
             "timestamp": stamp(world.now()),
             "duration": "PT0S",
             "correlationId": request.id,
@@ -319,7 +319,11 @@ def validate(world: World, request: web.Request) -> web.Response:
     """200 with what would be deployed, or the template's mistake."""
     properties = gateway.body_object(request).get("properties") or {}
     plan = _plan(world, request, properties)
-    shown = {"provisioningState": "Succeeded", "mode": "Incremental", "validatedResources": [{"id": part.id} for part in plan.parts]}
+    shown = {
+        "provisioningState": "Succeeded",
+        "mode": "Incremental",
+        "validatedResources": [{"id": part.id} for part in plan.parts],
+    }
     return web.answer({"id": request.path.rpartition("/")[0], "type": TYPE, "properties": shown})
 
 

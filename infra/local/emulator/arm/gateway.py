@@ -181,7 +181,9 @@ _OBJECTS = frozenset({
     "action", "keys", "userAccountCredentials", "mirrorTraffic",
 })  # fmt: skip
 _TEXTS = frozenset({"location", "kind", "description", "computeType", "vmSize", "instanceType", "type", "timeout"})
-_FREE = frozenset({"componentSpec", "action", "inputs", "outputs", "tags", "environmentVariables", "trigger", "flavors", "template", "parameters"})
+_FREE = frozenset(
+    {"componentSpec", "action", "inputs", "outputs", "tags", "environmentVariables", "trigger", "flavors", "template", "parameters"}
+)
 
 
 def body_object(request: web.Request) -> dict[str, Any]:

@@ -46,7 +46,8 @@ _ROWS = (
     ("Microsoft.Compute/virtualMachines", 201, _as_given),
 )
 KINDS = tuple(
-    dependencies.Kind(type=kind, names=_ANY_NAME, rule="The name is invalid.", first=first, fill=fill) for kind, first, fill in _ROWS
+    dependencies.Kind(type=kind, names=_ANY_NAME, rule="The name is invalid.", first=first, fill=fill)
+    for kind, first, fill in _ROWS
 )
 _SCOPE = "/subscriptions/{subscription}/{rest*}/providers/Microsoft.Authorization"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 
-_RUN_TYPES = {"v1": "azureml.scriptrun", "command": "azureml.commandjob"}
+_RUN_TYPES = {"v1": "azureml.scriptrun", "command": "azureml.commandjob", "pipeline": "azureml.PipelineRun", "sweep": "hyperdrive"}
 
 
 def run_type(run: Run) -> str:

@@ -80,9 +80,10 @@ def put(world: World, request: web.Request) -> web.Response:
     host = f"{name.lower()}.{region}.{clouds.sibling(request.host, 'inference')}"
     given = {
         "description": None,
-        "defaults": None,
+        "defaults": {"deploymentName": None},
         **(found.properties if found else {}),
         **properties,
+        **({"defaults": {"deploymentName": None}} if not properties.get("defaults") and not found else {}),
         "authMode": "AADToken",
         "scoringUri": f"https://{host}/jobs",
         "swaggerUri": None,

@@ -1,7 +1,7 @@
-"""Jobs as ARM shows them: a view of run history. Command jobs run as real processes; v1 runs appear here too.
+"""Jobs as ARM shows them: a view of run history. They run as real processes; v1 runs appear here too.
 
 A job's PUT is no long-running operation: 201 with Location = the job, whose `properties.status` tells the rest. A job
-that exists cannot be changed but for a few fields. Pipelines, sweeps, AutoML and Spark jobs are refused, by name.
+that exists cannot be changed but for a few fields. AutoML and Spark jobs are refused, by name.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.dataplane import storage
-from infra.local.emulator.machine_learning import references, scope, statuses
+from infra.local.emulator.machine_learning import command_jobs, composed_jobs, references, scope, statuses
 from infra.local.emulator.resources import Resource, stamp
-from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run
-from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -39,6 +36,12 @@ _COMPARED = (
     "limits",
     "resources",
 )
+_COMMAND_PROPERTIES = {"_azureml.ComputeTargetType": "amlctrain", "ProcessInfoFile": "azureml-logs/process_info.json"}
+_OWN = {  # what a job of each type shows besides what all have
+    "Command": ("resources", "codeId", "command", "environmentId", "distribution", "limits"),
+    "Sweep": ("searchSpace", "samplingAlgorithm", "limits", "objective", "earlyTermination", "trial", "queueSettings"),
+    "Pipeline": ("jobs", "settings", "sourceJobId"),
+}
 _WORDS = {"experimentName": "Experiment", "codeId": "CodeId", "environmentId": "EnvironmentId", "computeId": "ComputeId"}
 
 
@@ -82,7 +85,7 @@ def body_of(workspace: Resource, run: Run) -> dict[str, Any]:
         "identity": None,
         "componentId": None,
         "jobType": run.kind if run.kind != "v1" else "Base",
-        **{name: given.get(name) for name in ("resources", "codeId", "command", "environmentId", "distribution", "limits")},
+        **{name: given.get(name) for name in _OWN.get(run.kind, _OWN["Command"])},
         **{name: given.get(name) or {} for name in ("inputs", "outputs", "environmentVariables", "parameters")},
     }
     who = run.created_by or "system"
@@ -116,7 +119,8 @@ def list_all(world: World, request: web.Request) -> web.Response:
     """The jobs, newest first; `listViewType`, `jobType`, `tag`, `properties` filter (status does not, as in Azure)."""
     workspace = scope.workspace(world, request, "jobs")
     view, kind = request.query.get("listviewtype", "ActiveOnly").lower(), request.query.get("jobtype", "").lower()
-    found = [run for run in reversed(world.runs.of(workspace.id)) if view == "all" or run.archived is (view == "archivedonly")]
+    found = [run for run in reversed(world.runs.of(workspace.id)) if run.parent_run_id is None]
+    found = [run for run in found if view == "all" or run.archived is (view == "archivedonly")]
     for name in ("tag", "properties"):
         if wanted := request.query.get(name):
             key, given, value = wanted.partition("=")
@@ -142,26 +146,30 @@ def put(world: World, request: web.Request) -> web.Response:
         _update(world, workspace, found, properties)
         return web.answer(body_of(workspace, found))
     kind = scope.one_of(scope.text_of(properties, "jobType"), _TYPES, "jobType")
-    if kind != "Command":
-        text = f"The local Azure runs command jobs and v1 runs; a job of type {kind} cannot run here."
+    if kind in {"AutoML", "Spark"}:
+        text = f"The local Azure runs command, sweep and pipeline jobs and v1 runs; a job of type {kind} cannot run here."
         raise scope.invalid(text, "JobTypeNotSupported")
-    job = _command_job(world, workspace, name, properties)
+    job = command_jobs.request(world, workspace, name, properties) if kind == "Command" else None
+    play = composed_jobs.play_of(world, workspace, properties, kind) if job is None else None
     if world.jobs_backend is None:
         raise scope.refused(503, "ServiceError", "No jobs backend is set up: start the local Azure with --ml-python.")
-    run = world.runs.create(_run(world, request, workspace, job, properties))
-    world.jobs_backend.submit(job)
+    run = world.runs.create(_run(world, request, workspace, kind, properties))
+    if job is not None:
+        world.jobs_backend.submit(job)
+    elif play is not None:
+        world.jobs_backend.conduct(run.workspace_id, name, play)
     headers = {"location": scope.resource_url(request, f"{workspace.id}/jobs/{name}")}
     return web.answer(body_of(workspace, run), status=201, headers=headers)
 
 
-def _run(world: World, request: web.Request, workspace: Resource, job: JobRequest, properties: dict[str, Any]) -> Run:
+def _run(world: World, request: web.Request, workspace: Resource, kind: str, properties: dict[str, Any]) -> Run:
     return Run(
-        run_id=job.run_id,
+        run_id=request.params["job"],
         workspace_id=workspace.id.lower(),
-        experiment=job.experiment,
+        experiment=scope.text_of(properties, "experimentName") or "Default",
         created_at=world.now(),
-        kind="Command",
-        target=job.target,
+        kind=kind,
+        target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
         display_name=scope.text_of(properties, "displayName"),
         description=scope.text_of(properties, "description"),
         created_by=scope.caller(request),
@@ -169,60 +177,10 @@ def _run(world: World, request: web.Request, workspace: Resource, job: JobReques
         tags=dict(properties.get("tags") or {}),
         properties={
             **(properties.get("properties") or {}),
-            "_azureml.ComputeTargetType": "amlctrain",
-            "ProcessInfoFile": "azureml-logs/process_info.json",
+            **(_COMMAND_PROPERTIES if kind == "Command" else {}),
         },
-        definition={**properties, "jobType": "Command"},
+        definition={**properties, "jobType": kind},
     )
-
-
-def _command_job(world: World, workspace: Resource, name: str, properties: dict[str, Any]) -> JobRequest:
-    command, environment_id = scope.text_of(properties, "command"), scope.text_of(properties, "environmentId")
-    for field, value in (("command", command), ("environmentId", environment_id)):
-        if not value.strip():
-            raise scope.invalid(f"The field {field} is required for a command job.", "ValidationError")
-    code_id = scope.text_of(properties, "codeId")
-    code = references.asset(world, workspace, "codes", code_id, "Code") if code_id else None
-    uri = str(code.properties["codeUri"]) if code else ""
-    limits, resources = properties.get("limits") or {}, properties.get("resources") or {}
-    inputs = _objects(properties, "inputs")
-    _check_inputs(command, inputs)
-    return JobRequest(
-        workspace_id=workspace.id.lower(),
-        run_id=name,
-        experiment=scope.text_of(properties, "experimentName") or "Default",
-        kind="command",
-        command=command,
-        code=storage.fetch(world, workspace.id.lower(), uri) if uri else None,
-        environment=references.environment(world, workspace, environment_id),
-        environment_variables={key: str(value) for key, value in _objects(properties, "environmentVariables").items()},
-        inputs=inputs,
-        outputs=_objects(properties, "outputs"),
-        target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
-        nodes=_nodes(resources.get("instanceCount")),
-        timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
-    )
-
-
-def _nodes(count: Any) -> int:
-    if count is None:
-        return 1
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise scope.invalid("resources.instanceCount must be a whole number, 1 or more.", "ValidationError")
-    return count
-
-
-def _objects(properties: dict[str, Any], name: str) -> dict[str, Any]:
-    value = properties.get(name) or {}
-    if not isinstance(value, dict):
-        raise scope.invalid(f"The field {name} must be an object.", "ValidationError")
-    return value
-
-
-def _check_inputs(command: str, inputs: dict[str, Any]) -> None:
-    for name in re.findall(r"\$\{\{\s*inputs\.([\w-]+)\s*\}\}", command):
-        if name not in inputs:
-            raise scope.invalid(f"The command refers to the input '{name}', which the job does not have.", "InvalidExpression")
 
 
 def _update(world: World, workspace: Resource, run: Run, properties: dict[str, Any]) -> None:

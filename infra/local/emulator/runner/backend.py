@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from infra.local.emulator.runner import job, nodes, outcomes
+from infra.local.emulator.runner import stage as stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ class ProcessJobs:
         self._python = python
         self._extra = extra
         self._lock = threading.Lock()
-        self._tasks: dict[tuple[str, str], tuple[job.Task, threading.Thread]] = {}
+        self._tasks: dict[tuple[str, str], tuple[threading.Event, threading.Thread]] = {}  # its event ends it
         self._waiting: dict[str, list[str]] = {}  # compute id → run ids, in the order they came
         self._stopped = threading.Event()
         threading.Thread(target=self._watch_nodes, name="nodes", daemon=True).start()
@@ -56,7 +57,24 @@ class ProcessJobs:
         )
         thread = threading.Thread(target=self._live, args=(task,), name=f"job {request.run_id}", daemon=True)
         with self._lock:
-            self._tasks[_key(request)] = (task, thread)
+            self._tasks[_key(request)] = (task.canceled, thread)
+        thread.start()
+
+    def conduct(self, workspace_id: str, run_id: str, play: stages.Play) -> None:
+        """Take a job made of jobs; it lives in a thread of its own."""
+        stage = stages.Stage(world=self._world, backend=self, workspace_id=workspace_id, run_id=run_id, canceled=threading.Event())
+        key = (workspace_id.lower(), run_id.lower())
+
+        def whole() -> None:
+            try:
+                stages.live(stage, play)
+            finally:
+                with self._lock:
+                    self._tasks.pop(key, None)
+
+        thread = threading.Thread(target=whole, name=f"job {run_id}", daemon=True)
+        with self._lock:
+            self._tasks[key] = (stage.canceled, thread)
         thread.start()
 
     def cancel(self, workspace_id: str, run_id: str) -> None:
@@ -64,22 +82,22 @@ class ProcessJobs:
         with self._lock:
             found = self._tasks.get((workspace_id.lower(), run_id.lower()))
         if found is not None:
-            found[0].canceled.set()
+            found[0].set()
 
     def forget(self, workspace_id: str) -> None:
         """End the jobs of a workspace."""
         with self._lock:
-            found = [task for (owner, _), (task, _) in self._tasks.items() if owner == workspace_id.lower()]
-        for task in found:
-            task.canceled.set()
+            found = [event for (owner, _), (event, _) in self._tasks.items() if owner == workspace_id.lower()]
+        for event in found:
+            event.set()
 
     def stop(self) -> None:
         """End every process; waits for them, but not for long (each would end with this process anyway)."""
         self._stopped.set()
         with self._lock:
             found = list(self._tasks.values())
-        for task, _ in found:
-            task.canceled.set()
+        for event, _ in found:
+            event.set()
         for _, thread in found:
             thread.join(_STOP_S)
 

@@ -66,5 +66,6 @@ def _azure_ml(task: Task) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"{api}/mlflow/v1.0{scope}",
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": request.run_id,
+        "MLFLOW_DISABLE_TELEMETRY": "true",  # a job has nobody outside to tell
         "MLFLOW_EXPERIMENT_NAME": request.experiment,
     }

@@ -1,0 +1,80 @@
+"""A command job's properties, judged and turned into what the runner runs. Not here: the job as a resource (`jobs.py`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator.dataplane import storage
+from infra.local.emulator.machine_learning import references, scope
+from infra.local.emulator.runner import command as commands
+from infra.local.emulator.runner import durations
+from infra.local.emulator.world import JobRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import World
+
+
+def request(world: World, workspace: Resource, name: str, properties: dict[str, Any]) -> JobRequest:
+    """The request of a command job.
+
+    Args:
+        world: the state, under its lock.
+        workspace: where it runs.
+        name: its run id.
+        properties: ARM's, of a command job.
+
+    Raises:
+        web.Refused: 400, with what is wrong.
+    """
+    command, environment_id = scope.text_of(properties, "command"), scope.text_of(properties, "environmentId")
+    for field, value in (("command", command), ("environmentId", environment_id)):
+        if not value.strip():
+            raise scope.invalid(f"The field {field} is required for a command job.", "ValidationError")
+    code_id = scope.text_of(properties, "codeId")
+    code = references.asset(world, workspace, "codes", code_id, "Code") if code_id else None
+    uri = str(code.properties["codeUri"]) if code else ""
+    limits, resources = properties.get("limits") or {}, properties.get("resources") or {}
+    inputs = objects(properties, "inputs")
+    outputs = objects(properties, "outputs")
+    try:
+        commands.check(command, inputs, outputs)
+    except commands.BadCommandError as error:
+        raise scope.invalid(str(error), "InvalidExpression") from None
+    return JobRequest(
+        workspace_id=workspace.id.lower(),
+        run_id=name,
+        experiment=scope.text_of(properties, "experimentName") or "Default",
+        kind="command",
+        command=command,
+        code=storage.fetch(world, workspace.id.lower(), uri) if uri else None,
+        environment=references.environment(world, workspace, environment_id),
+        environment_variables={key: str(value) for key, value in objects(properties, "environmentVariables").items()},
+        inputs=inputs,
+        outputs=outputs,
+        target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
+        nodes=_nodes(resources.get("instanceCount")),
+        timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
+    )
+
+
+def _nodes(count: Any) -> int:
+    if count is None:
+        return 1
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise scope.invalid("resources.instanceCount must be a whole number, 1 or more.", "ValidationError")
+    return count
+
+
+def objects(properties: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A field that is an object, empty when absent.
+
+    Raises:
+        web.Refused: 400, when it is something else.
+    """
+    value = properties.get(name) or {}
+    if not isinstance(value, dict):
+        raise scope.invalid(f"The field {name} must be an object.", "ValidationError")
+    return value

@@ -1,0 +1,241 @@
+"""Sweep and pipeline jobs as ARM takes them: judged and turned into what the runner plays.
+
+Everything that can be wrong is refused here, before a job exists: components, references, expressions, search spaces.
+Not here: running (`runner/pipeline.py`, `runner/sweep.py`); AutoML and Spark, which the local Azure does not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator.machine_learning import command_jobs, references, scope
+from infra.local.emulator.runner import durations, pipeline, sweep
+
+if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.runner.stage import Play
+    from infra.local.emulator.world import World
+
+_SAMPLING = ("Random", "Grid", "Bayesian")
+_MOST_TRIALS = 1000
+_DEEPEST = 10
+_LITERALS = frozenset({"number", "integer", "boolean", "string", "literal", "float", "bool", "enum"})
+
+
+def play_of(world: World, workspace: Resource, properties: dict[str, Any], kind: str) -> Play:
+    """What the runner does for a job of kind `Sweep` or `Pipeline`.
+
+    Raises:
+        web.Refused: 400, with what is wrong.
+    """
+    outputs = command_jobs.objects(properties, "outputs")
+    if kind == "Sweep":
+        inputs = command_jobs.objects(properties, "inputs")
+        return partial(sweep.play, _sweep(world, workspace, properties, inputs, outputs), inputs, outputs)
+    spec = _component(world, workspace, properties) if not properties.get("jobs") else {}
+    inputs = _given(spec, command_jobs.objects(properties, "inputs"), "the pipeline")
+    made = _pipeline(world, workspace, {**spec, **{name: one for name, one in properties.items() if one}}, "", 0)
+    return partial(pipeline.play, made, inputs, outputs)
+
+
+# ── sweeps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _sweep(
+    world: World, workspace: Resource, properties: dict[str, Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> sweep.Sweep:
+    trial = {**command_jobs.objects(properties, "trial")}
+    common = {name: properties[name] for name in ("computeId", "experimentName") if properties.get(name)}
+    request = command_jobs.request(world, workspace, "", {**trial, **common, "inputs": dict(inputs), "outputs": dict(outputs)})
+    objective, limits = command_jobs.objects(properties, "objective"), command_jobs.objects(properties, "limits")
+    algorithm = command_jobs.objects(properties, "samplingAlgorithm")
+    metric = scope.text_of(objective, "primaryMetric")
+    if not metric:
+        raise scope.invalid("The field objective.primaryMetric is required for a sweep job.", "ValidationError")
+    total = _count(limits, "maxTotalTrials", 20)
+    seed = algorithm.get("seed")
+    trial_s = durations.seconds(limits.get("trialTimeout")) if limits.get("trialTimeout") else None
+    made = sweep.Sweep(
+        trial=replace(request, timeout_s=trial_s),
+        space=command_jobs.objects(properties, "searchSpace"),
+        sampling=scope.one_of(str(algorithm.get("samplingAlgorithmType") or "Random"), _SAMPLING, "samplingAlgorithmType"),
+        metric=metric,
+        maximize=scope.one_of(str(objective.get("goal") or "Maximize"), ("Maximize", "Minimize"), "goal") == "Maximize",
+        total=total,
+        concurrent=min(total, _count(limits, "maxConcurrentTrials", total)),
+        seed=seed if isinstance(seed, int) else None,
+        timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
+    )
+    if not made.space:
+        raise scope.invalid("The field searchSpace is required for a sweep job.", "ValidationError")
+    try:
+        sweep.bound(str(request.command), next(sweep.samples(made)))
+    except sweep.BadSpaceError as error:
+        raise scope.invalid(str(error), "InvalidSearchSpace") from None
+    return made
+
+
+def _count(limits: Mapping[str, Any], name: str, default: int) -> int:
+    value: int | None = limits.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_TRIALS:
+        raise scope.invalid(f"limits.{name} must be a whole number from 1 to {_MOST_TRIALS}.", "ValidationError")
+    return value
+
+
+# ── pipelines ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _pipeline(world: World, workspace: Resource, spec: Mapping[str, Any], compute: str, depth: int) -> pipeline.Pipeline:
+    if depth > _DEEPEST:
+        raise scope.invalid("The pipeline is nested too deeply.", "InvalidPipeline")
+    settings = spec.get("settings") if isinstance(spec.get("settings"), dict) else {}
+    compute = str((settings or {}).get("default_compute") or spec.get("computeId") or compute)
+    jobs = spec.get("jobs")
+    if not isinstance(jobs, dict) or not jobs:
+        raise scope.invalid("A pipeline has at least one job.", "InvalidPipeline")
+    experiment = str(spec.get("experimentName") or "Default")
+    steps = tuple(_step(world, workspace, name, one, compute, experiment, depth) for name, one in jobs.items())
+    try:
+        pipeline.order(steps)
+    except ValueError as error:
+        raise scope.invalid(str(error), "InvalidPipeline") from None
+    go_on = bool((settings or {}).get("continue_on_step_failure"))
+    return pipeline.Pipeline(experiment=experiment, steps=steps, go_on=go_on)
+
+
+def _step(world: World, workspace: Resource, name: str, node: Any, compute: str, experiment: str, depth: int) -> pipeline.Step:
+    if not isinstance(node, dict):
+        raise scope.invalid(f"The job {name} of the pipeline is not an object.", "InvalidPipeline")
+    swept = str(node.get("type") or "").lower() == "sweep"
+    carrier = command_jobs.objects(node, "trial") if swept else node
+    spec = _component(world, workspace, carrier if carrier.get("componentId") else node)
+    kind = str(spec.get("type") or "command").lower()
+    inputs = _given(spec, {key: _input(one) for key, one in command_jobs.objects(node, "inputs").items()}, f"the job {name}", node)
+    outputs, gives = _outputs(spec, command_jobs.objects(node, "outputs"))
+    target = str(node.get("computeId") or node.get("compute") or compute)
+    if kind == "pipeline":
+        work: Any = _pipeline(world, workspace, {**spec, "experimentName": experiment}, target, depth + 1)
+        return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
+    if kind != "command":
+        raise scope.invalid(f"The local Azure runs no step of type {kind} ({name}).", "JobTypeNotSupported")
+    properties = {
+        "command": spec.get("command"),
+        "codeId": carrier.get("code") or node.get("code") or spec.get("code"),
+        "environmentId": node.get("environment") or carrier.get("environment") or spec.get("environment"),
+        "environmentVariables": {
+            **(spec.get("environment_variables") or {}),
+            **(node.get("environment_variables") or node.get("environmentVariables") or {}),
+        },
+        "computeId": target,
+        "experimentName": experiment,
+        "limits": node.get("limits") if not swept else None,
+        "resources": _resources(node.get("resources") or spec.get("resources")),
+        "inputs": inputs,
+        "outputs": outputs,
+    }
+    work = _sweep_step(world, workspace, node, properties) if swept else command_jobs.request(world, workspace, "", properties)
+    return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
+
+
+def _sweep_step(world: World, workspace: Resource, node: dict[str, Any], properties: dict[str, Any]) -> sweep.Sweep:
+    """A sweep in a pipeline is written as in YAML: snake_case, the space as `{"type": "choice", "values": […]}` or a list."""
+    space = {name: _spread(one) for name, one in (node.get("search_space") or node.get("searchSpace") or {}).items()}
+    named = {str(name).replace("_", "").lower(): one for name, one in (node.get("limits") or {}).items()}
+    words = {"maxtotaltrials": "maxTotalTrials", "maxconcurrenttrials": "maxConcurrentTrials", "trialtimeout": "trialTimeout"}
+    objective = node.get("objective") or {}
+    algorithm = node.get("sampling_algorithm") or node.get("samplingAlgorithm") or "random"
+    kind = algorithm.get("type") or algorithm.get("samplingAlgorithmType") if isinstance(algorithm, dict) else algorithm
+    command = str(properties["command"] or "")
+    for name in space:  # the swept parameter is an input of the component
+        command = command.replace(f"${{{{inputs.{name}}}}}", f"${{{{search_space.{name}}}}}")
+    whole = {
+        "trial": {**properties, "command": command},
+        "computeId": properties["computeId"],
+        "experimentName": properties["experimentName"],
+        "searchSpace": space,
+        "samplingAlgorithm": {"samplingAlgorithmType": kind},
+        "objective": {
+            "primaryMetric": objective.get("primary_metric") or objective.get("primaryMetric"),
+            "goal": objective.get("goal"),
+        },
+        "limits": {words.get(name, name): one for name, one in named.items() if name != "jobLimitsType"},
+    }
+    inputs = {name: one for name, one in properties["inputs"].items() if name not in space}
+    return _sweep(world, workspace, whole, inputs, properties["outputs"])
+
+
+def _spread(given: Any) -> Any:
+    if not isinstance(given, dict):
+        return given
+    kind = str(given.get("type") or "")
+    if kind == "choice":
+        return [kind, [given.get("values")]]
+    order = ("min_value", "max_value", "mu", "sigma", "upper", "q")
+    return [kind, [given[name] for name in order if name in given]]
+
+
+def _component(world: World, workspace: Resource, node: Mapping[str, Any]) -> dict[str, Any]:
+    named = node.get("componentId")
+    if not named:
+        raise scope.invalid("A job of a pipeline names its componentId.", "InvalidPipeline")
+    found = references.asset(world, workspace, "components", str(named), "Component")
+    if found is None:
+        raise scope.invalid(f"The component '{named}' was not found.", "ComponentNotFound")
+    spec = found.properties.get("componentSpec")
+    if not isinstance(spec, dict):
+        raise scope.invalid(f"The component '{named}' has no specification.", "InvalidComponent")
+    return spec
+
+
+def _given(spec: Mapping[str, Any], given: Mapping[str, Any], whose: str, node: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The inputs with the component's defaults; a required one must be there (a swept one is: its value comes later)."""
+    swept = (node or {}).get("search_space") or (node or {}).get("searchSpace") or {}
+    whole = dict(given)
+    for name, declared in (spec.get("inputs") or {}).items():
+        if name in whole or not isinstance(declared, dict):
+            continue
+        if name in swept:
+            whole[name] = {"jobInputType": "literal", "value": "0"}
+        elif declared.get("default") is not None:
+            whole[name] = {"jobInputType": "literal", "value": str(declared["default"])}
+        elif not declared.get("optional"):
+            raise scope.invalid(f"The input '{name}' of {whose} is required.", "MissingInput")
+    return whole
+
+
+def _input(given: Any) -> dict[str, Any]:
+    """A step's input in ARM's words: a pipeline's steps are written in snake_case, with bare values allowed."""
+    if not isinstance(given, Mapping):
+        return {"jobInputType": "literal", "value": given}
+    kind = str(given.get("jobInputType") or given.get("job_input_type") or given.get("type") or "literal")
+    value = given.get("value") if given.get("value") is not None else given.get("path")
+    if given.get("uri") is not None:
+        return {"jobInputType": kind, "uri": given["uri"]}
+    if kind.lower() in _LITERALS or str(value).lstrip().startswith("${{"):
+        return {"jobInputType": "literal", "value": value}
+    return {"jobInputType": kind, "uri": value}
+
+
+def _outputs(spec: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The outputs in ARM's words, and which of them are the pipeline's."""
+    outputs: dict[str, Any] = {}
+    gives: dict[str, str] = {}
+    for name, declared in (spec.get("outputs") or {}).items():
+        kind = str((declared or {}).get("type") or "uri_folder")
+        outputs[name] = {"jobOutputType": kind if kind.startswith("uri_") else "uri_folder"}
+        chosen = given.get(name)
+        text = str(
+            (chosen.get("value") or chosen.get("uri") or chosen.get("path") or "") if isinstance(chosen, Mapping) else chosen or ""
+        )
+        if text.replace(" ", "").startswith("${{parent.outputs."):
+            gives[name] = text.replace(" ", "")[len("${{parent.outputs.") : -2]
+        elif text:
+            outputs[name]["uri"] = text
+    return outputs, gives
+
+
+def _resources(given: Any) -> dict[str, Any]:
+    found = given if isinstance(given, Mapping) else {}
+    count = found.get("instance_count") or found.get("instanceCount")
+    return {"instanceCount": count} if count is not None else {}
