@@ -35,7 +35,6 @@ CONTENTS = "files"  # of a zip of everything; also the name under which whatever
 FOLDER_TYPES = frozenset({"uri_folder", "mltable", "mlflow_model", "triton_model", "mlflowmodel", "tritonmodel"})
 FILE_TYPES = frozenset({"uri_file"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml"})
-UPLOADED_TYPE = "application/octet-stream"  # what clients say of a part whose type they do not know
 LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # their bodies carry the region
 TEXT_LIMIT = 4 * 1024 * 1024  # bytes of a file that a YAML includes
 
@@ -91,19 +90,24 @@ class Files:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A body as it came, not yet read; `root` is its folder among the files."""
+    """A body as it came, not yet read.
+
+    Attributes:
+        media: Its content type; None for a part of a multipart body, whose senders seldom know.
+        root: Its folder among the files.
+    """
 
     text: bytes
-    media: str
+    media: str | None
     root: str = ""
 
     @property
     def is_yaml(self) -> bool:
-        """Tell whether it is YAML, by its content type or, where that says nothing, by its first character."""
+        """Tell whether it is YAML, by its content type or, for a part, by its first character."""
+        if self.media is None:
+            return self.text.lstrip()[:1] not in (b"{", b"[", b"")
         media = self.media.partition(";")[0].strip().lower()
-        if media in YAML_TYPES or media.endswith("+yaml"):
-            return True
-        return media == UPLOADED_TYPE and self.text.lstrip()[:1] not in (b"{", b"[", b"")
+        return media in YAML_TYPES or media.endswith("+yaml")
 
 
 def read(req: func.HttpRequest, target: Target) -> Intake:
@@ -117,7 +121,7 @@ def read(req: func.HttpRequest, target: Target) -> Intake:
     if spec.is_yaml:
         return _from_yaml(req, target, spec, files)
     parse = bodies.parse_patch if req.method == "PATCH" and target.kind.json_patch else bodies.parse
-    body = parse(spec.text, "application/json" if spec.media == UPLOADED_TYPE else spec.media)
+    body = parse(spec.text, "application/json" if spec.media is None else spec.media)
     return _with_files(target, body, files) if files else Intake(target=target, body=body)
 
 
@@ -140,7 +144,7 @@ def brought(req: func.HttpRequest, target: Target | None) -> tuple[Spec, Files |
         if text is None:
             raise missing(SPEC, given)
         return Spec(text=text.encode(), media="application/yaml", root=posixpath.dirname(path)), files
-    return Spec(text=named[1], media=UPLOADED_TYPE, root=posixpath.dirname(path)), files
+    return Spec(text=named[1], media=None, root=posixpath.dirname(path)), files
 
 
 def translated(
