@@ -11,7 +11,7 @@ import azure.functions as func
 from functions import http, passing, run, score
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import flows
+from shared.operations import flows, guards
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -58,13 +58,14 @@ def _pass_on(req: func.HttpRequest, target: Target) -> func.HttpResponse:
 def _create(req: func.HttpRequest, target: Target) -> Operation:
     """POST a resource to its collection: its body names it."""
     body = bodies.parse(req.get_body(), req.headers.get("content-type", ""))
-    bodies.check_required(target.kind, body)
+    bodies.check(target.kind, body)
     name = bodies.dig(body, target.kind.posted_name)
     paths.check_name(replace(target, id=replace(target.id, names=(*target.id.names, paths.decoded(quote(str(name)))))))
     return _carry_out(req, target)
 
 
 def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
+    guards.check_move(target, _body(req))
     request = flows.Request(
         target=target,
         method="POST",

@@ -13,6 +13,7 @@ import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -53,18 +54,31 @@ UPLOAD_LIMIT = 100_000_000  # bytes of a request; the platform itself cuts off a
 
 async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
     """Run `handler` in a thread and turn whatever comes of it into a response; `Prefer: wait=N` is waited for here."""
+    return await guarded(_answer(req, handler), req)
+
+
+async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
+    outcome = await in_thread(handler, req)
+    if not isinstance(outcome, Operation):
+        return outcome
     try:
-        outcome = await in_thread(handler, req)
-        if isinstance(outcome, Operation):
-            outcome = await in_thread(_whole, await waited(outcome, _preferred_wait_s(req)))
-            return operation_response(outcome, req)
+        outcome = await in_thread(_whole, await waited(outcome, _preferred_wait_s(req)))
+    except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
+        log.warning("operation %s is answered as last known: %s", outcome.id, problem)
+        outcome = replace(outcome, resource=None)
+    return operation_response(outcome, req)
+
+
+async def guarded(work: Awaitable[func.HttpResponse], req: func.HttpRequest) -> func.HttpResponse:
+    """Return the response that `work` makes, or the one that its failure is."""
+    try:
+        return await work
     except errors.StewardError as problem:
         return problem_response(problem, req)
     except Exception:
         log.exception("unexpected failure of %s", req.method)
         error = errors.AzureError(code="InternalError", message="The app failed; its log holds the reason.")
         return json_response({"error": error.to_json()}, 500, req)
-    return outcome
 
 
 async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
@@ -196,6 +210,18 @@ def version(req: func.HttpRequest, default: str) -> str:
     return given or default
 
 
+def flag(req: func.HttpRequest, name: str) -> bool:
+    """Read a query parameter that is true or false.
+
+    Raises:
+        BadRequestError: `InvalidParameter`; it is something else.
+    """
+    given = str(req.params.get(name, "")).lower()
+    if given not in ("", "true", "false"):
+        raise errors.BadRequestError("InvalidParameter", f"'{name}' is '{given[:50]}'; expected true or false.", target=name)
+    return given == "true"
+
+
 def own_next_link(body: Any, url: str, req: func.HttpRequest) -> Any:
     """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read.
 
@@ -242,7 +268,7 @@ def register(
 def _preferred_wait_s(req: func.HttpRequest) -> float:
     """Return the seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
     text = prefers(req).get("wait", "")
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0.0
+    return min(float(text), WAIT_LIMIT_S) if text.isascii() and text.isdigit() else 0.0
 
 
 def _prefix(req: func.HttpRequest) -> str:

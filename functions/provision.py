@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import azure.functions as func
@@ -9,7 +10,7 @@ import azure.functions as func
 from functions import http, intake, passing
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import flows
+from shared.operations import flows, guards, preflight
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -36,9 +37,15 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     else:
         brought = intake.read(req, target)
         target = brought.target
+        brought = replace(brought, body=bodies.normalised(brought.body))
+    preview = http.api_version(req, target).endswith("-preview")
+    if http.flag(req, "preflight"):
+        return _preflight(req, method, brought, preview=preview)
     if method == "PUT":
         paths.check_name(target)
-        bodies.check_required(target.kind, brought.body or {})
+        bodies.check(target.kind, brought.body or {}, preview=preview)
+    if method == "DELETE":
+        guards.check_delete(target, app.client, force=http.flag(req, "force"))
     request = flows.Request(
         target=target,
         method=method,
@@ -51,6 +58,14 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         caller=http.caller(req),
     )
     return flows.submit(request, app, respond_async="respond-async" in http.prefers(req))
+
+
+def _preflight(req: func.HttpRequest, method: str, brought: intake.Intake, *, preview: bool) -> func.HttpResponse:
+    """Tell everything that would stop this PUT; send nothing that changes anything."""
+    if method != "PUT":
+        raise errors.BadRequestError("InvalidParameter", f"'preflight' is for PUT, not {method}.", target="preflight")
+    findings = preflight.run(brought.target, brought.body or {}, services.get().client, preview=preview)
+    return http.json_response(preflight.report(findings), 200, req)
 
 
 def _with_default(query: str, default: str) -> str:

@@ -22,7 +22,7 @@ V1_PARTS = ("projectZipFile", "runDefinitionFile")
 def start_job(req: func.HttpRequest, target: Target) -> Operation:
     """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with it as `spec` and its code as the zip `code`."""
     brought = intake.read(req, target)
-    bodies.check_required(target.kind, brought.body)
+    bodies.check(target.kind, brought.body, preview=http.api_version(req, target).endswith("-preview"))
     if not brought.target.id.is_collection:
         paths.check_name(brought.target)
     return _submit(req, brought=brought)

@@ -6,14 +6,24 @@ Everything else in a body is Azure's to judge. Not here: translating `az ml` YAM
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shared.catalog.kinds import Kind
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
+IDENTITIES = {
+    "systemassigned": "SystemAssigned",
+    "userassigned": "UserAssigned",
+    "systemassigned,userassigned": "SystemAssigned,UserAssigned",
+    "userassigned,systemassigned": "SystemAssigned,UserAssigned",
+    "none": "None",
+}
 DEPTH_LIMIT = 100  # levels; Azure's JSON readers stop at 64 or 128
 # curl -d and many a webhook send JSON under another name; what is inside decides
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
@@ -73,15 +83,43 @@ def parse_any(content: bytes, content_type: str) -> Any:
     return value
 
 
-def check_required(kind: Kind, body: dict[str, Any]) -> None:
-    """Refuse a PUT body without a field that Azure always asks for.
+def check(kind: Kind, body: dict[str, Any], *, preview: bool = False) -> None:
+    """Refuse a PUT body that Azure would refuse: without a field it always asks for, or of a type that it does not have.
+
+    Args:
+        kind: The row.
+        body: As the caller sent it.
+        preview: The request asks a preview of the API, which may know more types than the table.
 
     Raises:
-        BadRequestError: `MissingField`, with the field's dotted path as target.
+        BadRequestError: `MissingField` or `InvalidValue`, with the field's dotted path as target.
     """
+    for problem in problems(kind, body, preview=preview):
+        raise problem
+
+
+def problems(kind: Kind, body: dict[str, Any], *, preview: bool = False) -> Iterator[errors.BadRequestError]:
+    """Yield everything that `check` would refuse, one error each."""
     for path in kind.required:
         if dig(body, path) in (None, ""):
-            raise errors.BadRequestError("MissingField", f"'{path}' is required for {kind.full_type}.", target=path)
+            yield errors.BadRequestError("MissingField", f"'{path}' is required for {kind.full_type}.", target=path)
+    for path, allowed in () if preview else kind.choices:
+        found = dig(body, path)
+        if found not in (None, "") and _spelling(found) not in map(_spelling, allowed):
+            message = f"'{path}' is '{str(found)[:100]}'; {kind.full_type} takes one of {', '.join(allowed)}."
+            yield errors.BadRequestError("InvalidValue", message, target=path)
+    identity = dig(body, "identity.type")
+    if isinstance(identity, str) and identity and _spelling(identity) not in IDENTITIES:
+        message = f"'identity.type' is '{identity[:100]}'; expected one of {', '.join(dict.fromkeys(IDENTITIES.values()))}."
+        yield errors.BadRequestError("InvalidValue", message, target="identity.type")
+
+
+def normalised(body: Any) -> Any:
+    """Return `body` with `identity.type` as Azure spells it: the article's own body says `systemAssigned`."""
+    identity = dig(body, "identity.type")
+    if not isinstance(identity, str) or _spelling(identity) not in IDENTITIES:
+        return body
+    return {**body, "identity": {**body["identity"], "type": IDENTITIES[_spelling(identity)]}}
 
 
 def has_secret(kind: Kind, body: Any) -> bool:
@@ -96,6 +134,11 @@ def dig(body: Any, path: str) -> Any:
     for name in path.split("."):
         body = body.get(name) if isinstance(body, dict) else None
     return body
+
+
+def _spelling(value: Any) -> str:
+    """Return what two spellings of one value have in common; samples write `UriFile` and `uri_file` alike."""
+    return re.sub(r"[\s_-]", "", str(value)).lower()
 
 
 def _as_object(step: dict[str, Any]) -> Any:

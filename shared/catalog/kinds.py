@@ -26,6 +26,17 @@ ALL = frozenset({"GET", "LIST", "PUT", "PATCH", "DELETE"})
 NO_PATCH = ALL - {"PATCH"}
 READ = frozenset({"GET", "LIST"})
 
+COMPUTE_TYPES = (
+    "AKS", "Kubernetes", "AmlCompute", "ComputeInstance", "DataFactory", "VirtualMachine", "HDInsight", "Databricks",
+    "DataLakeAnalytics", "SynapseSpark",
+)  # fmt: skip
+DATASTORE_TYPES = ("AzureBlob", "AzureDataLakeGen1", "AzureDataLakeGen2", "AzureFile", "OneLake")
+JOB_TYPES = ("AutoML", "Command", "Sweep", "Pipeline", "Spark")
+MODEL_TYPES = (("properties.modelType", ("custom_model", "mlflow_model", "triton_model")),)
+DATA_TYPES = (("properties.dataType", ("uri_file", "uri_folder", "mltable")),)
+AUTH_MODES = (("properties.authMode", ("Key", "AMLToken", "AADToken")),)
+ENDPOINT_COMPUTE_TYPES = ("Managed", "Kubernetes", "AzureMLCompute")
+
 ASSET_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
 VERSION_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
 ENDPOINT_NAME = r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]"  # also of deployments
@@ -63,6 +74,7 @@ class Kind:
         verbs: What Azure offers of GET, LIST, PUT, PATCH, DELETE.
         name: Pattern of the last name, or None where only Azure can judge it.
         required: Dotted paths a PUT body must hold.
+        choices: Values that a dotted path may have in the stable API; spelling of Azure's, any casing passes.
         secrets: Dotted paths of a request that must never be stored; a `*` stands for any member.
         state_field: Where the resource says how it is doing.
         cancel: The action that cancels one still under way.
@@ -84,6 +96,7 @@ class Kind:
     actions: tuple[Action, ...] = ()
     name: str | None = ASSET_NAME
     required: tuple[str, ...] = ()
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     secrets: tuple[str, ...] = ()
     state_field: str = "properties.provisioningState"
     cancel: str | None = None
@@ -123,11 +136,23 @@ def _previews(version: str, *names: str, direct: bool = False) -> tuple[Action, 
     return tuple(Action(name=name, preview=version, direct=direct) for name in names)
 
 
-def _asset(family: str, *, home: str = "workspaces", actions: tuple[Action, ...] = ()) -> tuple[Kind, Kind]:
+def _asset(
+    family: str,
+    *,
+    home: str = "workspaces",
+    actions: tuple[Action, ...] = (),
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = (),
+) -> tuple[Kind, Kind]:
     """Return the two rows of an asset family: what holds its versions, and a version."""
     published = (Action(name="publish"),) if home == "workspaces" else ()
     container = Kind(path=f"{home}/{family}")
-    version = Kind(path=f"{home}/{family}/versions", name=VERSION_NAME, required=("properties",), actions=(*actions, *published))
+    version = Kind(
+        path=f"{home}/{family}/versions",
+        name=VERSION_NAME,
+        required=("properties",),
+        choices=choices,
+        actions=(*actions, *published),
+    )
     return container, version
 
 
@@ -159,6 +184,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[-\w._()]{0,89}[-\w_()]",
         required=("location",),
+        actions=(Action(name="validateMoveResources", repeatable=True), Action(name="moveResources")),
     ),
     Kind(
         path="providers",
@@ -224,6 +250,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{1,22}[a-zA-Z0-9]",
         required=("properties.computeType",),
+        choices=(("properties.computeType", COMPUTE_TYPES),),
         secrets=_COMPUTE_SECRETS,
         delete_query="underlyingResourceAction=Delete",
         actions=(
@@ -242,6 +269,7 @@ KINDS: tuple[Kind, ...] = (
         path="workspaces/datastores",
         name=r"[a-zA-Z0-9_]{1,255}",
         required=("properties.datastoreType",),
+        choices=(("properties.datastoreType", DATASTORE_TYPES),),
         secrets=("properties.credentials.secrets.*", "properties.credentials.*.key", "properties.credentials.*.sasToken"),
         actions=_direct("listSecrets"),
     ),
@@ -260,10 +288,10 @@ KINDS: tuple[Kind, ...] = (
     _list("workspaces/privateLinkResources"),
     _list("workspaces/features"),
     # Azure Machine Learning: assets, of a workspace and of a registry
-    *_asset("models", actions=_previews("2024-04-01-preview", "package")),
+    *_asset("models", actions=_previews("2024-04-01-preview", "package"), choices=MODEL_TYPES),
     *_asset("environments"),
     *_asset("codes", actions=_direct("startPendingUpload")),
-    *_asset("data"),
+    *_asset("data", choices=DATA_TYPES),
     *_asset("components"),
     Kind(
         path="registries",
@@ -272,10 +300,15 @@ KINDS: tuple[Kind, ...] = (
         required=("location",),
         actions=(Action(name="removeRegions"),),
     ),
-    *_asset("models", home="registries", actions=(*_direct("startPendingUpload"), *_previews("2024-04-01-preview", "package"))),
+    *_asset(
+        "models",
+        home="registries",
+        actions=(*_direct("startPendingUpload"), *_previews("2024-04-01-preview", "package")),
+        choices=MODEL_TYPES,
+    ),
     *_asset("environments", home="registries"),
     *_asset("codes", home="registries", actions=_direct("startPendingUpload")),
-    *_asset("data", home="registries", actions=_direct("startPendingUpload")),
+    *_asset("data", home="registries", actions=_direct("startPendingUpload"), choices=DATA_TYPES),
     *_asset("components", home="registries"),
     Kind(path="registries/datareferences/versions", verbs=frozenset(), actions=_direct("")),
     # Feature store
@@ -299,6 +332,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         path="workspaces/jobs",
         required=("properties.jobType",),
+        choices=(("properties.jobType", JOB_TYPES),),
         state_field="properties.status",
         cancel="cancel",
         interval_s=(2.0, 60.0),
@@ -336,6 +370,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.authMode"),
+        choices=AUTH_MODES,
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),  # keyValue: of regenerateKeys
         actions=(
             *_direct("listKeys", "token"),
@@ -348,6 +383,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.endpointComputeType"),
+        choices=(("properties.endpointComputeType", ENDPOINT_COMPUTE_TYPES),),
         interval_s=(5.0, 30.0),
         actions=_direct("getLogs"),
     ),
@@ -357,6 +393,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.authMode"),
+        choices=AUTH_MODES,
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey"),
         actions=(*_direct("listkeys"), Action(name="invoke", room="score")),
     ),
@@ -401,14 +438,16 @@ class Quirk:
         code: Error code it is known by; any casing.
         message: Pattern the message must match, or None.
         meaning: `busy`: another operation is running, the same request will pass later; `unregistered`: the provider's
-            registration may be missing.
+            registration may be missing; `held`: a deleted resource still has the name.
         proof: Where it was seen.
+        hint: The next step, said after Azure's own words.
     """
 
     code: str
     message: str | None = None
-    meaning: Literal["busy", "unregistered"]
+    meaning: Literal["busy", "unregistered", "held"]
     proof: str
+    hint: str = ""
 
 
 QUIRKS: tuple[Quirk, ...] = (
@@ -456,6 +495,23 @@ QUIRKS: tuple[Quirk, ...] = (
         message=r"no registered resource provider found",
         meaning="unregistered",
         proof="the article's troubleshooting table; also ARM's answer to an api-version it does not know",
+    ),
+    Quirk(
+        code="BadRequest",
+        message=r"soft-deleted workspace exists",
+        meaning="held",
+        proof="canada-ca/CanadaPubSecALZ#380, pulumi-azure-native#22171: a deleted workspace holds its name for 14 days",
+        hint=(
+            "The name is held for 14 days. To have the old workspace back, PUT again with "
+            "properties.allowRecoverSoftDeletedWorkspace true; to give it up for good, DELETE it with ?forceToPurge=true."
+        ),
+    ),
+    Quirk(
+        code="ConflictError",
+        message=r"vault with the same name already exists in deleted state",
+        meaning="held",
+        proof="Azure Key Vault, soft delete overview: the name stays in use for the retention time",
+        hint="To have the old vault back, PUT again with properties.createMode 'recover'; otherwise purge it or take another name.",
     ),
 )
 

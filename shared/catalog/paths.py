@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Action, Kind
     from shared.rest.addresses import Plane
 
-OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "set"})
+OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "force", "set"})
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 NAME_LIMIT = 260
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]")
@@ -83,6 +83,10 @@ def resolve(path: str, scope: Scope) -> Target:
     group = group_given or scope.resource_group
     if not segments:
         return _bare_scope(path, subscription_given, subscription, group_given)
+    if group_given and len(segments) == 1:  # moveResources is an action of the group itself
+        on_group = kinds.by_type()["arm", kinds.RESOURCES.lower(), "resourcegroups"].action(segments[0])
+        if on_group:
+            return replace(_bare_scope(path, subscription_given, subscription, group_given), action=on_group)
     namespace = ""
     if segments[0].lower() == "providers":
         if len(segments) <= 2 or (len(segments) == 3 and segments[2].lower() == "register"):

@@ -94,6 +94,8 @@ def moved(operation: Operation, outcome: long_running.Outcome, now: datetime) ->
         case long_running.Failed():
             status = 500 if outcome.unknown else 409
             error = _with_hint(operation, outcome.error)
+            if outcome.unknown:
+                error = replace(error, target=operation.target)
             return fail(operation, error, now, http_status=status, canceled=outcome.canceled, body=body)
         case long_running.Pending():
             if operation.follow is None or outcome.follow.state != operation.follow.state:
@@ -208,6 +210,8 @@ def registration(operation: Operation, response: Response, now: datetime) -> Ste
 def _refused(operation: Operation, response: Response, now: datetime) -> Step:
     error = response.error()
     quirk = kinds.quirk_of(error.outer_code or error.code, error.message) or kinds.quirk_of(error.code, error.message)
+    if quirk and quirk.hint:
+        error = replace(error, message=f"{error.message} {quirk.hint}")
     if quirk and quirk.meaning == "busy" and now - operation.created_at < BUSY_LIMIT and not operation.secret:
         operation = operation.noted(now, "busy", error.message) if operation.attempts == 0 else operation
         waiting = replace(operation, phase="accepted", attempts=operation.attempts + 1)

@@ -93,10 +93,10 @@ def test_any_bytes_are_an_object_or_a_bad_request(content):
 
 def test_a_missing_field_is_named_by_its_path():
     """Judged here, because Azure would take seconds to say so."""
-    bodies.check_required(kind("workspaces/computes"), {"properties": {"computeType": "AmlCompute"}})
+    bodies.check(kind("workspaces/computes"), {"properties": {"computeType": "AmlCompute"}})
     for body in ({}, {"properties": {}}, {"properties": None}, {"properties": {"computeType": ""}}, {"properties": "x"}):
         with pytest.raises(errors.BadRequestError) as refused:
-            bodies.check_required(kind("workspaces/computes"), body)
+            bodies.check(kind("workspaces/computes"), body)
         assert (refused.value.error.code, refused.value.error.target) == ("MissingField", "properties.computeType")
 
 

@@ -1,0 +1,96 @@
+"""What a request needs besides itself, as data: providers that must be registered, and how to look up what a body refers to.
+
+Not here: asking Azure (operations.preflight).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.catalog import kinds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A resource provider that a kind needs, or only when its body says something.
+
+    Attributes:
+        path: The kind's path.
+        namespace: The provider.
+        why: As the documents' table has it.
+        when: Dotted path that the body holds; '' for always.
+        values: What it must say there, in any casing; empty for anything.
+    """
+
+    path: str
+    namespace: str
+    why: str
+    when: str = ""
+    values: tuple[str, ...] = ()
+
+
+ENCRYPTION = "properties.encryption.keyVaultProperties"
+ISOLATION = "properties.managedNetwork.isolationMode"
+OUTBOUND = ("AllowInternetOutbound", "AllowOnlyApprovedOutbound")
+
+# "Resource provider errors" of both source documents
+NEEDS: tuple[Need, ...] = (
+    Need(path="workspaces", namespace="Microsoft.Storage", why="the workspace's default storage"),
+    Need(path="workspaces", namespace="Microsoft.ContainerRegistry", why="Docker images are built into its registry"),
+    Need(path="workspaces", namespace="Microsoft.KeyVault", why="the workspace's secrets"),
+    Need(path="workspaces", namespace="Microsoft.Insights", why="monitoring", when="properties.applicationInsights"),
+    Need(path="workspaces", namespace="Microsoft.DocumentDB", why="metadata under a customer's own key", when=ENCRYPTION),
+    Need(path="workspaces", namespace="Microsoft.Search", why="indexing under a customer's own key", when=ENCRYPTION),
+    Need(
+        path="workspaces",
+        namespace="Microsoft.Network",
+        why="private endpoints of the managed network",
+        when=ISOLATION,
+        values=OUTBOUND,
+    ),
+    Need(path="workspaces/outboundRules", namespace="Microsoft.Network", why="private endpoints of the managed network"),
+    Need(
+        path="workspaces/computes",
+        namespace="Microsoft.Notebooks",
+        why="notebooks on instances",
+        when="properties.computeType",
+        values=("ComputeInstance",),
+    ),
+    Need(
+        path="workspaces/computes",
+        namespace="Microsoft.ContainerService",
+        why="models on Azure Kubernetes Service",
+        when="properties.computeType",
+        values=("AKS",),
+    ),
+)
+
+# What holds versions comes into being with the first of them
+MADE_WITH_FIRST_VERSION = frozenset(
+    {"models", "environments", "codes", "data", "components", "featuresets", "featurestoreEntities"}
+)
+
+# How to GET what is no kind of the table but stands in bodies: type in lower case → api-version
+REFERENCE_VERSIONS: dict[str, str] = {
+    "microsoft.managedidentity/userassignedidentities": "2023-01-31",
+    "microsoft.network/virtualnetworks": "2023-09-01",
+    "microsoft.network/virtualnetworks/subnets": "2023-09-01",
+    "microsoft.network/privateendpoints": "2023-09-01",
+    "microsoft.containerservice/managedclusters": "2023-10-01",
+    "microsoft.kubernetes/connectedclusters": "2023-11-01-preview",
+    "microsoft.compute/virtualmachines": "2023-09-01",
+    "microsoft.hdinsight/clusters": "2021-06-01",
+    "microsoft.databricks/workspaces": "2023-02-01",
+    "microsoft.datafactory/factories": "2018-06-01",
+    "microsoft.synapse/workspaces": "2021-06-01",
+    "microsoft.cognitiveservices/accounts": "2023-05-01",
+    **{kind.full_type.lower(): kind.api_version for kind in kinds.KINDS if kind.plane == "arm" and "GET" in kind.verbs},
+}
+
+VM_SIZES = ("properties.properties.vmSize", "properties.instanceType")  # where bodies name a size
+NODES = (  # where they say how many, the least and the most
+    ("properties.properties.scaleSettings.minNodeCount", "properties.properties.scaleSettings.maxNodeCount"),
+    ("sku.capacity", "sku.capacity"),
+)
+
+KEY_PERMISSIONS = frozenset({"get", "wrapkey", "unwrapkey"})  # what the customer's vault must grant

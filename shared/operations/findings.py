@@ -1,0 +1,103 @@
+"""What a preflight asks and what it finds: one question about a PUT, one finding a row. Not here: the checks themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies, needs
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from shared.catalog.paths import Target
+    from shared.rest.client import Client, Response
+
+PROVIDER_VERSION = "2022-09-01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One row of a preflight's answer.
+
+    Attributes:
+        check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, vault, permission.
+        target: The name, field, resource or action it is about.
+        ok: None when Azure did not tell.
+        code, message: `Ok`, `Unknown`, or what the PUT would run into.
+    """
+
+    check: str
+    target: str
+    ok: bool | None
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, check: str, error: errors.AzureError, *, target: str = "") -> Finding:
+        """Return a problem that came as an error."""
+        return cls(check=check, target=error.target or target, ok=False, code=error.code, message=error.message)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"check": self.check, "ok": self.ok, "target": self.target, "code": self.code, "message": self.message}
+
+
+def unknown(check: str, target: str, error: errors.AzureError) -> Finding:
+    """Return that Azure did not answer, and what it said instead."""
+    return Finding(
+        check=check, target=target, ok=None, code="Unknown", message=f"Azure did not tell: {error.code}: {error.message}"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A PUT that is not sent. Its GETs are remembered: several checks look at one resource."""
+
+    target: Target
+    body: dict[str, Any]
+    client: Client
+    seen: dict[str, Response] = field(default_factory=dict)
+
+    def read(self, path: str, version: str) -> Response:
+        """GET a path of ARM.
+
+        Raises:
+            TransientError: Azure did not answer.
+        """
+        url = f"{self.client.cloud.arm}{path}?api-version={version}"
+        known = self.seen.get(url)
+        if known is None:
+            known = self.seen[url] = self.client.send("GET", url)
+        return known
+
+    def get(self, resource: ids.ResourceId, version: str) -> Response:
+        """GET a resource."""
+        return self.read(resource.path, version)
+
+    def provider(self, namespace: str) -> Response:
+        """GET a resource provider of the target's subscription."""
+        return self.read(f"/subscriptions/{self.target.id.subscription}/providers/{namespace}", PROVIDER_VERSION)
+
+    def exists(self, check: str, resource: ids.ResourceId, version: str) -> Finding:
+        """Look a resource up."""
+        if not version:
+            message = f"{resource.full_type} is no type that is looked up."
+            return Finding(check=check, target=resource.path, ok=None, code="Unknown", message=message)
+        try:
+            answer = self.get(resource, version)
+        except errors.TransientError as problem:
+            return unknown(check, resource.path, problem.error)
+        if answer.status == 404:
+            return Finding(check=check, target=resource.path, ok=False, code="ResourceNotFound", message="It does not exist.")
+        if not answer.ok:
+            return unknown(check, resource.path, answer.error())
+        return Finding(check=check, target=resource.path, ok=True, code="Ok", message="It exists.")
+
+    @property
+    def location(self) -> str:
+        """The body's region, or that of the workspace it goes to; '' when neither tells."""
+        given = bodies.dig(self.body, "location")
+        if not given and len(self.target.id.names) > 1:
+            parent = self.target.id.ancestor(1)
+            given = bodies.dig(self.get(parent, needs.REFERENCE_VERSIONS.get(parent.full_type.lower(), "")).body, "location")
+        return str(given or "").replace(" ", "").lower()

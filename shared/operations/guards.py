@@ -1,0 +1,93 @@
+"""What is refused although Azure would take it: the documents' two warnings, each a row with its reason.
+
+Not here: what Azure refuses itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies, kinds
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from shared.catalog.paths import Target
+    from shared.rest.client import Client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """A type that cannot be moved: POST `moveResources` and `validateMoveResources` with one of it are refused."""
+
+    full_type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A type that must not be deleted while a workspace names one of it at `field`, unless the caller insists."""
+
+    full_type: str
+    field: str
+    reason: str
+
+
+WORKSPACES = f"{kinds.ML}/workspaces"
+FIXED = (
+    Fixed(
+        full_type=WORKSPACES,
+        reason=(
+            "Moving an Azure Machine Learning workspace to another subscription, or its subscription to another tenant, is not "
+            "supported and breaks it. Create a new workspace at the new place instead."
+        ),
+    ),
+)
+USED = (
+    Used(
+        full_type="Microsoft.ContainerRegistry/registries",
+        field="properties.containerRegistry",
+        reason="A workspace that loses its container registry no longer works. ?force=true deletes the registry all the same.",
+    ),
+)
+
+
+def check_move(target: Target, body: Any) -> None:
+    """Refuse a move that breaks what is moved.
+
+    Raises:
+        BadRequestError: `MoveNotSupported` (409), naming the resource.
+    """
+    if target.action is None or not target.action.name.lower().endswith("moveresources"):
+        return
+    for named in (body or {}).get("resources") or []:
+        moved = ids.parse(str(named))
+        row = next((row for row in FIXED if row.full_type.lower() == moved.full_type.lower()), None)
+        if row:
+            raise errors.BadRequestError("MoveNotSupported", row.reason, target=moved.path, status=409)
+
+
+def check_delete(target: Target, client: Client, *, force: bool) -> None:
+    """Refuse to delete what a workspace of the subscription stands on.
+
+    Raises:
+        BadRequestError: `ResourceInUse` (409), naming the workspaces.
+        RejectedError, TransientError: the workspaces cannot be listed, so nobody can tell; `force` asks nobody.
+    """
+    row = next((row for row in USED if row.full_type.lower() == target.id.full_type.lower()), None)
+    if row is None or force:
+        return
+    version = kinds.by_type()["arm", kinds.ML.lower(), "workspaces"].api_version
+    url = f"{client.cloud.arm}/subscriptions/{target.id.subscription}/providers/{WORKSPACES}?api-version={version}"
+    users = [
+        str(each.get("id"))
+        for each in client.pages(url)
+        if str(bodies.dig(each, row.field) or "").strip("/").lower() == _key(target)
+    ]
+    if users:
+        message = f"{target.id.name} is used by {', '.join(users)}. {row.reason}"
+        raise errors.BadRequestError("ResourceInUse", message, target=target.id.path, status=409)
+
+
+def _key(target: Target) -> str:
+    return target.id.key.strip("/")
