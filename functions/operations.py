@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import azure.functions as func
@@ -31,15 +32,7 @@ async def list_operations(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route("operations/{id}", methods=["GET"])
 async def read_operation(req: func.HttpRequest) -> func.HttpResponse:
     """GET `operations/{id}?wait=N`: always 200 with the status, after at most N seconds."""
-    try:
-        wait_s = http.whole_number(req.params.get("wait", "0"), "wait", int(http.WAIT_LIMIT_S))
-        stored = await http.in_thread(_load, req)
-        operation = await http.waited(stored.operation, wait_s)
-        shown = await http.in_thread(services.get().ledger.whole, operation)
-    except errors.StewardError as problem:
-        return http.problem_response(problem, req)
-    headers = {} if shown.ended else {"Retry-After": http.follow_headers(shown, req)["Retry-After"]}
-    return http.json_response(shown.view(), 200, req, headers)
+    return await http.guarded(_read(req), req)
 
 
 @blueprint.function_name("operations_result")
@@ -56,6 +49,15 @@ async def cancel_operation(req: func.HttpRequest) -> func.HttpResponse:
     return await http.answer(req, _cancel)
 
 
+async def _read(req: func.HttpRequest) -> func.HttpResponse:
+    wait_s = http.whole_number(req.params.get("wait", "0"), "wait", int(http.WAIT_LIMIT_S))
+    stored = await http.in_thread(_load, req)
+    operation = await http.waited(stored.operation, wait_s)
+    shown = await http.in_thread(services.get().ledger.whole, operation)
+    headers = {} if shown.ended else {"Retry-After": http.follow_headers(shown, req)["Retry-After"]}
+    return http.json_response(shown.view(), 200, req, headers)
+
+
 def _list(req: func.HttpRequest) -> func.HttpResponse:
     status = req.params.get("status", "")
     if status and status.lower() not in STATUSES:
@@ -65,12 +67,14 @@ def _list(req: func.HttpRequest) -> func.HttpResponse:
     target = req.params.get("target", "")
     partition = models.partition_of(ids.parse(target)) if target else ""
     found = services.get().ledger.newest(top=top, status=STATUSES.get(status.lower(), ""), partition=partition)
-    return http.json_response({"value": [operation.view() for operation in found]}, 200, req)
+    shown = [replace(operation, resource=None, result=None).view() for operation in found]  # one at a time shows its result
+    return http.json_response({"value": shown}, 200, req)
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:
     abandon = req.params.get("abandon", "").lower() == "true"
-    operation = flows.cancel(_load(req), services.get(), abandon=abandon)
+    app = services.get()
+    operation = app.ledger.whole(flows.cancel(_load(req), app, abandon=abandon))
     return http.json_response(operation.view(), 200, req)
 
 

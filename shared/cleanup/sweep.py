@@ -273,6 +273,6 @@ def _request(resource: ids.ResourceId, line: Line, name: str) -> flows.Request:
         method="POST" if stop else "DELETE",
         api_version=kind.api_version,
         query="" if stop else kind.delete_query,
-        idempotency_key=f"{name} {line.action}",
+        idempotency_key=f"{name} {line.action} {resource.key}",
         caller=f"cleanup:{name}",
     )

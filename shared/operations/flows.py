@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from shared.catalog import bodies, kinds, paths
-from shared.operations import models, plans, settle, storage, uploads
+from shared.operations import models, plans, redaction, settle, storage, uploads
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -40,6 +40,7 @@ SEND_LEASE = timedelta(seconds=90)
 FILES_LEASE = timedelta(seconds=330)
 UPLOAD_BUDGET = timedelta(seconds=200)  # of one step of an upload; what is left is the next step's
 ORPHAN_AGE = timedelta(minutes=10)
+STORAGE_PAUSE_S = 30.0
 STUCK_AFTER = timedelta(hours=24)
 SIGN_IN_ATTEMPTS = 20
 JSON_PATCH = "application/json-patch+json"
@@ -131,13 +132,21 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
         TransientError: the ledger is out of reach; nothing was accepted.
     """
     operation = _operation(request, services)
+    if request.idempotency_key:
+        key = models.key_hash(request.idempotency_key, request.caller)
+        _check_same(services.ledger.first_hash(key, operation.request_hash, operation.created_at), operation)
     files = {blob: request.files[name] for name, blob in operation.files.items()}
     contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
     stored, is_new = services.ledger.insert(operation, files | contents)
-    if not is_new and stored.operation.request_hash != operation.request_hash:
+    if not is_new:
+        _check_same(stored.operation.request_hash, operation)
+    return stored, is_new
+
+
+def _check_same(known_hash: str, operation: Operation) -> None:
+    if known_hash != operation.request_hash:
         message = "This Idempotency-Key came before with another request; use a new key for a new request."
         raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
-    return stored, is_new
 
 
 def apply(stored: Stored, services: Services, *, secret_body: Any = None) -> Stored:
@@ -175,6 +184,15 @@ def advance(text: str, services: Services) -> Operation | None:
         ValueError: the message cannot be read (it will end in the poison queue).
     """
     message = Message.from_text(text)
+    try:
+        return _advance(message, services)
+    except errors.TransientError as problem:  # the app's own storage; the operation is none the worse for it
+        log.warning("operation %s step %d waits for storage: %s", message.operation, message.step, problem)
+        services.queue.send(text, delay_s=STORAGE_PAUSE_S)
+        return None
+
+
+def _advance(message: Message, services: Services) -> Operation | None:
     stored = services.ledger.load(message.operation)
     if stored is None or stored.operation.ended or message.step != stored.operation.step:
         log.info("stale message: operation %s step %d", message.operation, message.step)
@@ -302,7 +320,7 @@ def _operation(request: Request, services: Services) -> Operation:
         files={name: f"operations/{partition}-{suffix}/files/{digests[name][:16]}/{name}" for name in request.files},
         plan=plan.to_json() if plan else None,
         secret=secret,
-        request_hash=models.hash_of(request.method, path, query, None if secret else request.body, digests),
+        request_hash=models.hash_of(request.method, path, query, redaction.redacted(kind, request.body), digests),
         caller=request.caller,
         phase="preparing" if plan else "accepted",
         created_at=now,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.operations.storage import Blobs, Row, Rows
 
 LANE = "lane"
+KEY = "key"
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
 COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
@@ -89,6 +90,20 @@ class Ledger:
                     return existing, False
                 continue
             return Stored(operation=entered, etag=etag), True
+
+    def first_hash(self, key: str, request_hash: str, now: datetime) -> str:
+        """Return the hash of the request that an idempotency key first came with: `request_hash` when it is new.
+
+        Args:
+            key: Hash of caller and Idempotency-Key.
+            request_hash: Of the request at hand; remembered when the key is new.
+            now: When; the key is forgotten with the operations of that time.
+        """
+        row = storage.Row(partition=f"{KEY}-{key}", key=KEY, columns={"hash": request_hash, "created_at": now, "ended_at": now})
+        with suppress(storage.ConflictError):
+            self._rows.write([_change("insert", row)])
+        known = self._rows.get(row.partition, KEY)
+        return str(known.columns["hash"]) if known else request_hash
 
     def load(self, operation_id: str) -> Stored | None:
         """Return the operation of that id, or None."""
@@ -165,7 +180,7 @@ class Ledger:
     def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
         """Return the newest operations, newest first, of a status or of one target's partition when given."""
         rows = self._rows.query(partition=partition, equal={"status": status} if status else None)
-        newest = heapq.nlargest(top, (row for row in rows if row.key != LANE), key=lambda row: row.columns["created_at"])
+        newest = heapq.nlargest(top, (row for row in rows if row.key not in (LANE, KEY)), key=lambda row: row.columns["created_at"])
         return [_operation_of(row) for row in newest]
 
     def purge(self, ended_before: datetime) -> int:
@@ -176,7 +191,7 @@ class Ledger:
                 self._delete_blobs(f"{row.partition}-{row.key}")
                 with suppress(storage.ConflictError):
                     self._rows.write([_change("delete", row)])
-                    count += 1
+                    count += row.key != KEY
         return count
 
     def payload(self, value: Any) -> Any:

@@ -189,6 +189,11 @@ def new_suffix(idempotency_key: str, caller: str) -> str:
     return secrets.token_hex(10)
 
 
+def key_hash(idempotency_key: str, caller: str) -> str:
+    """Return what an Idempotency-Key is remembered by: keys of two callers never meet."""
+    return hashlib.sha256(f"{caller}\n{idempotency_key}".encode()).hexdigest()[:40]
+
+
 def hash_of(method: str, path: str, query: str, body: Any, files: dict[str, str]) -> str:
     """Return what identifies a request: the same key with another hash is a caller's mistake."""
     text = json.dumps([method, path.lower(), query, body, sorted(files.items())], sort_keys=True)

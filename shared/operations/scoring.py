@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 REMEMBER_S = 300.0
 TIMEOUT_S = 180.0  # an HTTP function ends at 230 s
+NO_TYPES = frozenset({"", "application/x-www-form-urlencoded"})  # curl -d says the latter of any body; scripts read JSON
 PASSED_ON = frozenset({"content-type", "accept", "azureml-model-deployment", "x-ms-client-request-id", "traceparent"})
 
 
@@ -64,7 +65,9 @@ class Scoring:
             BadRequestError: `EndpointNotReady` (409), `HostNotAllowed` (502).
             TransientError: nobody answered.
         """
-        sent = {name: value for name, value in headers.items() if name.lower() in PASSED_ON}
+        sent = {name.lower(): value for name, value in headers.items() if name.lower() in PASSED_ON}
+        if sent.get("content-type", "").partition(";")[0].strip().lower() in NO_TYPES:
+            sent["content-type"] = "application/json"
         door = self._door(target)
         answer = self._client.send_keyed(door.uri, door.key, content=content, headers=sent, timeout_s=TIMEOUT_S)
         if answer.status == 401:

@@ -228,6 +228,8 @@ def _lost(follow: Follow, response: Response, now: datetime) -> Outcome:
         return _at_once(replace(follow, style="resource", url=follow.resource_url), response, now)
     if follow.method in ("PUT", "PATCH"):
         return _pending(replace(follow, style="resource", url=follow.resource_url), response, now)
+    if follow.misses < MISSES_ALLOWED:  # facts §3.6: seen for regenerateKeys, half a minute after its 202
+        return _pending(replace(follow, misses=follow.misses + 1), response, now)
     message = "Azure no longer knows this operation; the action may have taken effect. Look at the resource before repeating it."
     return Failed(error=errors.AzureError(code="OutcomeUnknown", message=message, target=follow.resource_url), unknown=True)
 

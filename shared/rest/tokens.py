@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from azure.core.credentials import AccessToken, TokenCredential
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RENEW_BEFORE_S = 300
 RETRY_DELAY_S = 15
+TURN_LIMIT_S = 30.0  # how long a thread waits while another signs in
+LIMITS = {"connection_timeout": 10, "read_timeout": 15, "retry_total": 1}  # a caller waits inline; the queue tries again
 
 
 class Tokens:
@@ -49,7 +52,7 @@ class Tokens:
         """
         token = self._tokens.get(scope)
         if token is None or self._ends_soon(token):
-            with self._lock(scope):
+            with self._turn(scope):
                 token = self._tokens.get(scope)
                 if token is None or self._ends_soon(token):
                     token = self._tokens[scope] = self._sign_in(scope)
@@ -57,7 +60,7 @@ class Tokens:
 
     def renew(self, scope: str, rejected: str) -> str:
         """Return another token than `rejected`, which Azure answered 401 to; threads that raced share one renewal."""
-        with self._lock(scope):
+        with self._turn(scope):
             token = self._tokens.get(scope)
             if token is None or token.token == rejected:
                 self._credential = None
@@ -67,9 +70,21 @@ class Tokens:
     def _ends_soon(self, token: AccessToken) -> bool:
         return token.expires_on - self._clock() < RENEW_BEFORE_S
 
-    def _lock(self, scope: str) -> threading.Lock:
+    @contextmanager
+    def _turn(self, scope: str) -> Iterator[None]:
+        """Hold the scope's lock; one renewal at a time.
+
+        Raises:
+            UnreachableError: another thread's sign-in takes too long.
+        """
         with self._guard:
-            return self._locks.setdefault(scope, threading.Lock())
+            lock = self._locks.setdefault(scope, threading.Lock())
+        if not lock.acquire(timeout=TURN_LIMIT_S):
+            raise _unreachable(scope)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _sign_in(self, scope: str) -> AccessToken:
         from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -84,12 +99,15 @@ class Tokens:
             raise _sign_in_failed(scope, str(unusable)) from unusable
         except (ClientAuthenticationError, CredentialUnavailableError) as refused:
             if _had_no_answer(refused):  # azure-identity calls a dead connection an authentication failure, too
-                message = f"No token for {scope}: the sign-in service did not answer."
-                raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from refused
+                raise _unreachable(scope) from refused
             raise _sign_in_failed(scope, str(refused.message)) from refused
         except AzureError as unreachable:
-            message = f"No token for {scope}: the sign-in service did not answer."
-            raise errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False) from unreachable
+            raise _unreachable(scope) from unreachable
+
+
+def _unreachable(scope: str) -> errors.UnreachableError:
+    message = f"No token for {scope}: the sign-in service did not answer."
+    return errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False)
 
 
 def _sign_in_failed(scope: str, reason: str) -> errors.RejectedError:
@@ -120,7 +138,7 @@ def credential_from(environ: Mapping[str, str], cloud: Cloud) -> TokenCredential
     authority = environ.get("AZURE_AUTHORITY_HOST") or cloud.authority
     tenant, client, secret = (environ.get(f"AZURE_{name}") for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"))
     if tenant and client and secret:
-        return identity.ClientSecretCredential(tenant, client, secret, authority=authority)
+        return identity.ClientSecretCredential(tenant, client, secret, authority=authority, **LIMITS)
     if environ.get("IDENTITY_ENDPOINT"):
-        return identity.ManagedIdentityCredential(client_id=client or None)
-    return identity.DefaultAzureCredential(authority=authority)
+        return identity.ManagedIdentityCredential(client_id=client or None, **LIMITS)
+    return identity.DefaultAzureCredential(authority=authority, **LIMITS)

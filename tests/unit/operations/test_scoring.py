@@ -65,7 +65,7 @@ def test_the_key_goes_to_the_uri_that_azure_named() -> None:
     azure = ScoringAzure()
     headers = {"Content-Type": "application/json", "x-functions-key": "ours", "Cookie": "c", "azureml-model-deployment": "blue"}
     assert _scorer(azure).score(_target(), b"{}", headers).body == [1]
-    assert azure.scored == [(URI, "key-1", b"{}", {"Content-Type": "application/json", "azureml-model-deployment": "blue"})]
+    assert azure.scored == [(URI, "key-1", b"{}", {"content-type": "application/json", "azureml-model-deployment": "blue"})]
 
 
 def test_uri_and_key_are_remembered_for_minutes() -> None:
