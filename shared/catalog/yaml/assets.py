@@ -125,7 +125,7 @@ def model_body(draft: Draft, fields: dict[str, Any], *, anonymous: bool) -> dict
         "properties": _texts(fields.get("properties") or {}),
         "flavors": {name: {"data": data} for name, data in fields["flavors"].items()} if fields.get("flavors") else None,
         "modelType": fields.get("type", "custom_model"),
-        "modelUri": located(draft, fields.get("path"), "model", fields.get("datastore")),
+        "modelUri": _long(draft, located(draft, fields.get("path"), "model", fields.get("datastore"))),
         "stage": None if default or allowed else fields.get("stage"),
         "isAnonymous": anonymous,
         "isArchived": False,
@@ -176,6 +176,15 @@ def located(draft: Draft, path: str | LocalPath | None, purpose: references.Purp
     if isinstance(path, references.LocalPath):
         return draft.upload(path, purpose, datastore=datastore.removeprefix(references.PREFIX) if datastore else None)
     return path
+
+
+def _long(draft: Draft, uri: Any) -> Any:
+    """Return a datastore URI in the form that names the workspace, as the CLI registers models."""
+    if not isinstance(uri, str) or not uri.startswith("azureml://datastores/") or draft.workspace is None:
+        return uri
+    scope, names = draft.workspace, draft.workspace.names
+    place = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}/workspaces/{names[0]}"
+    return f"{place}/{uri.removeprefix('azureml://')}"
 
 
 def filled(fields: dict[str, Any]) -> dict[str, Any]:

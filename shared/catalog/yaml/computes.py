@@ -244,7 +244,7 @@ def _owner(owner: dict[str, Any]) -> dict[str, Any]:
 def _plans(at: Cursor, plans: dict[str, Any]) -> dict[str, Any]:
     found = []
     for index, plan in enumerate(plans.get("compute_start_stop", [])):
-        body: dict[str, Any] = {"action": plan["action"], "status": plan.get("state", "enabled").capitalize()}
+        body: dict[str, Any] = {"action": plan["action"], "status": plan.get("state", "Enabled")}
         if "trigger" in plan:
             trigger = schedules.compute_trigger_body(plan["trigger"])
             body["triggerType"] = trigger["triggerType"]

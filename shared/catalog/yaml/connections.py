@@ -45,7 +45,7 @@ _PLAIN = {
 _SPECIAL: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "azure_blob": ("AzureBlob", {"container_name": "ContainerName", "account_name": "AccountName"}, {}),
     "azure_open_ai": (
-        "AzureOpenAI",
+        "AzureOpenAi",  # as the CLI spells it; Azure takes any casing
         {"api_version": "ApiVersion", "open_ai_resource_id": "ResourceId"},
         {"ApiType": "Azure"},
     ),

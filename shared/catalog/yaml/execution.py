@@ -182,7 +182,7 @@ def _service(service: Mapping[str, Any]) -> dict[str, Any]:
         if service.get(name):
             properties[option] = service[name]
     body = {
-        "jobServiceType": SERVICE_TYPES.get(str(kind).lower(), kind) if kind else None,
+        "jobServiceType": SERVICE_TYPES.get(str(kind).lower()),
         "nodes": {"nodesValueType": "All"} if service.get("nodes") else None,
         "port": service.get("port"),
         "properties": properties or None,

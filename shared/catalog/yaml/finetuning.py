@@ -50,7 +50,6 @@ def finetuning_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     properties = {
         **base,
         "computeId": job.get("compute"),
-        "displayName": job.get("display_name"),
         "fineTuningDetails": filled(details),
         "outputs": {name: inputs.output_body(value) for name, value in job.get("outputs", {}).items()},
         "resources": {"instanceTypes": job["resources"]["instance_types"]} if job.get("resources") else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.catalog.yaml.shapes import choice, pascal, record, sequence, snake, text
+from shared.catalog.yaml.shapes import anything, choice, either, mapping, pascal, record, sequence, snake, text
 
 IDENTITY = record(
     {
@@ -15,8 +15,19 @@ IDENTITY = record(
 )
 
 
-def identity_body(identity: dict[str, Any] | None, *, with_ids: bool = False) -> dict[str, Any] | None:
-    """Return ARM's identity; `with_ids` keeps the client and principal ids (workspaces do)."""
+_IDS = record({"principal_id": text, "client_id": text, "resource_id": text})
+WORKSPACE_IDENTITY = record(  # identities by resource id
+    {
+        "type": choice("system_assigned", "user_assigned", "none", "system_assigned,user_assigned", fold=snake),
+        "user_assigned_identities": either(sequence(_IDS), mapping(anything, key=text)),
+    },
+    nullable=("user_assigned_identities",),
+    ignored=("$schema", "principal_id", "tenant_id"),
+)
+
+
+def identity_body(identity: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return ARM's identity."""
     if identity is None:
         return None
     assigned = identity.get("user_assigned_identities")
@@ -25,10 +36,18 @@ def identity_body(identity: dict[str, Any] | None, *, with_ids: bool = False) ->
     if kind:
         body["type"] = kind
     if assigned:
-        body["userAssignedIdentities"] = {each.get("resource_id"): _ids(each) if with_ids else {} for each in assigned}
+        body["userAssignedIdentities"] = {each.get("resource_id"): {} for each in assigned}
     return body
 
 
-def _ids(identity: dict[str, Any]) -> dict[str, Any]:
-    pairs = (("principalId", "principal_id"), ("clientId", "client_id"))
-    return {rest: identity[name] for rest, name in pairs if identity.get(name)}
+def workspace_identity_body(identity: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return ARM's identity of a workspace, `Userassigned` as the SDK spells it there (ARM takes any casing)."""
+    if identity is None:
+        return None
+    assigned = identity.get("user_assigned_identities")
+    if isinstance(assigned, dict):
+        assigned = [{"resource_id": resource_id} for resource_id, each in assigned.items() if each is not None]
+    body = identity_body({**identity, "user_assigned_identities": assigned}) or {}
+    if "type" in body:
+        body["type"] = body["type"].capitalize() if "," not in body["type"] else body["type"]
+    return body

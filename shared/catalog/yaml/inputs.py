@@ -117,7 +117,7 @@ def inputs_body(draft: Draft, at: Cursor | None, values: dict[str, Any], *, in_n
     """Return the REST form of loaded inputs; `at` is where they stand."""
     if at is None:
         return {}
-    return {name: input_body(draft, at.child(name), value, in_node=in_node) for name, value in values.items()}
+    return {name: input_body(draft, at.get(name) or at, value, in_node=in_node) for name, value in values.items()}
 
 
 def output_body(value: Any, *, in_node: bool = False) -> dict[str, Any]:

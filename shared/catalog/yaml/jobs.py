@@ -170,7 +170,7 @@ def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         properties["environmentVariables"]["AZUREML_COMPUTE_USE_COMMON_RUNTIME"] = "true"
         properties["computeId"] = None
         resources = properties["resources"] or {"properties": {}}
-        properties["resources"] = {**resources, "properties": {**resources["properties"], "target": {"target": "local"}}}
+        properties["resources"] = {**resources, "properties": {**resources["properties"], "IsLocal": {"IsLocal": True}}}
     return {"properties": assets.filled(properties)}
 
 
@@ -203,6 +203,10 @@ def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     job = SPARK(at)
     compute = draft.compute(job.get("compute"))
     conf = {name: str(value) for name, value in spark_conf(job.get("conf", {})).items()}
+    if conf.get(f"{_ALLOCATION}enabled", "").lower() == "true":
+        conf[f"{_ALLOCATION}enabled"] = "True"
+        if f"{_ALLOCATION}minExecutors" in conf:
+            conf.setdefault("spark.executor.instances", conf[f"{_ALLOCATION}minExecutors"])
     resources = job.get("resources")
     identity = job.get("identity") or {"type": "user_identity" if resources else "managed"}
     properties = {
@@ -281,7 +285,7 @@ def sampling_body(sampling: Any) -> dict[str, Any] | None:
         "samplingAlgorithmType": fields["type"].capitalize(),
         "rule": rule,
         "seed": fields.get("seed"),
-        "logbase": str(fields["logbase"]) if "logbase" in fields else None,
+        "logbase": fields.get("logbase"),
     }
     return assets.filled(body)
 
@@ -292,7 +296,7 @@ def termination_body(policy: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     kind = shapes.pascal(policy["type"])
     body = {shapes.camel(name): value for name, value in policy.items() if name != "type"}
-    defaults: dict[str, Any] = {"evaluationInterval": 0, "delayEvaluation": 0}
+    defaults: dict[str, Any] = {"evaluationInterval": 1 if kind == "MedianStopping" else 0, "delayEvaluation": 0}
     if kind == "Bandit":
         defaults |= {"slackFactor": 0, "slackAmount": 0}
     return {**defaults, **body, "policyType": kind}

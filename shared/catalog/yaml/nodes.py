@@ -145,6 +145,24 @@ def nodes_body(draft: Draft, at: Cursor, scope: Scope) -> dict[str, Any]:
     return {name: _body(draft, name, node, scope) for name, node in scope.nodes.items()}
 
 
+def optional_inputs(scope: Scope) -> list[str]:
+    """Return the inputs of a pipeline that count as optional because the last node they are bound to takes them so."""
+    found: dict[str, bool] = {}
+    for node in scope.nodes.values():
+        if node.component is None and node.reference is not None:
+            continue
+        defined = node.component.fields.get("inputs", {}) if node.component is not None else {}
+        required: dict[str, bool] = {}
+        for name, value in node.fields.get("inputs", {}).items():
+            path = value.get("path") if isinstance(value, dict) and "value" not in value else inputs.literal(value)
+            bound = _PARENT_BINDING.match(str(path))
+            if bound and bound[1] == "inputs" and (node.component is None or name in defined):
+                needed = defined.get(name, {}).get("optional") is not True
+                required[bound[2]] = required.get(bound[2], False) or needed
+        found |= {name: not needed for name, needed in required.items()}
+    return [name for name, optional in found.items() if optional and "optional" not in (scope.inputs.get(name) or {"optional": None})]
+
+
 def registered(draft: Draft, at: Cursor) -> Any:
     """Return the id of a registered component."""
     reference = either(references.registry, references.versioned("components", bare=True))(at)
@@ -342,9 +360,10 @@ def _sweep(_: Draft, node: Node, __: components.Component | None) -> dict[str, A
         if "limits" in fields
         else None
     )
-    body["early_termination"] = (
-        execution.snaked(jobs.termination_body(termination)) if isinstance(termination, dict) else termination
-    )
+    if isinstance(termination, dict):
+        written = execution.snaked(jobs.termination_body(termination))
+        termination = {name: value for name, value in written.items() if value != 0}
+    body["early_termination"] = termination
     body["queue_settings"] = fields.get("queue_settings") or None
     body["resources"] = components.resources_spec(fields.get("resources"))
     return body

@@ -69,6 +69,10 @@ def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         found, details, source = _pipeline_reference(draft, component)
     if at.get("jobs") is not None:
         built = nodes.nodes_body(draft, at.child("jobs"), scope)
+    given, outputs = job.get("inputs", {}), job.get("outputs", {})
+    if details:
+        given = {**_defaults(details.get("inputs", {})), **given}
+        outputs = {**{name: {"type": each["type"]} for name, each in details.get("outputs", {}).items()}, **outputs}
     settings = settings_body(draft, job.get("settings"))
     base = jobs.base_body(draft, job)
     properties = {
@@ -76,8 +80,8 @@ def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "displayName": job.get("display_name") or details.get("display_name"),
         "description": job.get("description") or details.get("description"),
         "jobs": built,
-        "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(job.get("inputs", {}))),
-        "outputs": {name: inputs.output_body(value) for name, value in job.get("outputs", {}).items()},
+        "inputs": inputs.inputs_body(draft, at.get("inputs") or at, _given(given)),
+        "outputs": {name: inputs.output_body(value) for name, value in outputs.items()},
         "settings": {**settings, "_source": source},
         "componentId": found,
         "jobType": "Pipeline",
@@ -144,6 +148,8 @@ def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
     scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), definitions=True)
     spec = {**components.others(fields, _COMPONENT), **spec}
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
+    for name in nodes.optional_inputs(scope):
+        spec["inputs"][name] = {"optional": True, **spec["inputs"][name]}
     return components.Component(kind="pipeline", fields=fields, at=at, source=components.FROM_FILE, spec=filled(spec))
 
 
@@ -181,7 +187,7 @@ def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any], 
 def _by_reference(draft: Draft, at: Cursor) -> dict[str, Any]:
     if at.value.startswith(references.PREFIX):
         job = references.short("jobs")(at)
-        return {"sourceJobId": draft.named("jobs", job), "experimentName": "", "isArchived": False, "jobType": "Pipeline"}
+        return {"sourceJobId": job, "experimentName": "", "isArchived": False, "jobType": "Pipeline"}
     return _definition(job_body(draft, at.open(at.value.removeprefix("file:"))))
 
 
@@ -194,7 +200,7 @@ def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[st
         "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(changes.get("inputs", {}))),
         "outputs": {name: inputs.output_body(value) for name, value in changes.get("outputs", {}).items()},
         "settings": {**settings, "_source": "REMOTE.WORKSPACE.JOB"},
-        "sourceJobId": draft.named("jobs", job),
+        "sourceJobId": job,
         "jobType": "Pipeline",
     }
     return filled(body)
@@ -203,6 +209,11 @@ def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[st
 def _definition(body: dict[str, Any]) -> dict[str, Any]:
     properties: dict[str, Any] = body["properties"]
     return properties
+
+
+def _defaults(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs that a component has a default for."""
+    return {name: components.port(each)["default"] for name, each in definitions.items() if "default" in each}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class Draft:
             version: Its version, None for the next.
             anonymous: The name anonymous ones get.
         """
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=_fingerprint).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(_plain(body), sort_keys=True, default=_fingerprint).encode()).hexdigest()
         key = f"registration {kind} {name or anonymous} {version} {digest}"
         known = next((each for each in self.registrations if each.key == key), None)
         if known:
@@ -363,6 +363,14 @@ def _as_version(kind: str, digest: str) -> str:
     if kind == "components":
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
     return digest
+
+
+def _plain(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a component's body without where it came from: the CLI registers the same component once."""
+    spec = body["properties"].get("componentSpec")
+    if not isinstance(spec, dict):
+        return body
+    return {"properties": {**body["properties"], "componentSpec": {name: each for name, each in spec.items() if name != "_source"}}}
 
 
 def _fingerprint(value: Any) -> str:

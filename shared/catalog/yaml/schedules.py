@@ -83,7 +83,7 @@ def trigger_body(trigger: dict[str, Any], *, spaced: bool = True) -> dict[str, A
     else:
         body |= {
             "triggerType": "Recurrence",
-            "frequency": trigger["frequency"] if spaced else trigger["frequency"].capitalize(),
+            "frequency": trigger["frequency"],
             "interval": trigger["interval"],
             "schedule": _pattern(trigger.get("schedule", {"hours": [], "minutes": []})),
         }

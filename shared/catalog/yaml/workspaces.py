@@ -105,7 +105,7 @@ _FIELDS: dict[str, Shape] = {
     "tags": named(text),
     "image_build_compute": text,
     "public_network_access": _ACCESS,
-    "identity": identities.IDENTITY,
+    "identity": identities.WORKSPACE_IDENTITY,
     "primary_user_assigned_identity": text,
     "managed_network": record(
         {
@@ -285,7 +285,7 @@ def _resource(fields: dict[str, Any], kind: str, properties: dict[str, Any]) -> 
         "location": fields.get("location"),
         "tags": fields.get("tags", {}),
         "kind": kind,
-        "identity": identities.identity_body(fields.get("identity"), with_ids=True),
+        "identity": identities.workspace_identity_body(fields.get("identity")),
         "properties": filled(properties),
     }
     return filled(body)

@@ -130,7 +130,9 @@ def upload(operation_scope: Any, datastore_operation: Any, path: Any, artifact_t
     """In the place of the upload to storage: the remote path names the local one."""
     local = os.path.relpath(path, os.getcwd())
     uploads_seen.append(local)
-    mark = "ROOT" if local == "." else local.replace("/", "~")
+    mark = "ROOT" if local == "." else local.replace("..", "UP").replace("/", "~")
+    if "code_with_additional_includes" in local:  # a copy of the code with more files in it
+        mark = "MERGED"
     datastore = f"{ROOT}/datastores/{datastore_name or 'workspaceblobstore'}"
     return ArtifactStorageInfo(
         name=mark, version="1", relative_path=f"UPLOADED/{mark}", datastore_arm_id=datastore, container_name="container",
