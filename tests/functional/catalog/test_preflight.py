@@ -1,0 +1,157 @@
+"""`?preflight=true` on a PUT: all problems at once, nothing sent that changes anything, and never a guess."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.local.emulator import scene
+from tests.functional.catalog.conftest import WORKSPACE
+
+KEYED = {
+    **WORKSPACE,
+    "properties": {
+        **WORKSPACE["properties"],
+        "encryption": {
+            "status": "Enabled",
+            "keyVaultProperties": {
+                "keyVaultArmId": scene.KEY_VAULT_ID,
+                "keyIdentifier": "https://another-kv.vault.azure.net/keys/k/1",
+            },
+        },
+        "managedNetwork": {"isolationMode": "AllowInternetOutbound"},
+    },
+}
+
+
+def cluster(size: str = "Standard_D1", least: int = 0, most: int = 1) -> dict[str, object]:
+    """A cluster's body."""
+    scale = {"minNodeCount": least, "maxNodeCount": most}
+    properties = {"computeType": "AmlCompute", "properties": {"vmSize": size, "scaleSettings": scale}}
+    return {"location": scene.LOCATION, "properties": properties}
+
+
+@pytest.fixture
+def ask(caller, azure):
+    """Ask a preflight; return its findings by check, after seeing that Azure was only read."""
+
+    def asked(path: str, body: object) -> dict[str, list[dict[str, object]]]:
+        before = azure.last()
+        answer = caller.send("PUT", f"{path}?preflight=true", json=body)
+        assert answer.status_code == 200, answer.text
+        assert {entry["method"] for entry in azure.since(before) if "oauth2" not in entry["path"]} <= {"GET"}
+        told = answer.json()
+        judged = {row["ok"] for row in told["value"]}
+        assert told["status"] == ("problems" if False in judged else "unknown" if None in judged else "ok")
+        out: dict[str, list[dict[str, object]]] = {"status": told["status"]}
+        for row in told["value"]:
+            out.setdefault(row["check"], []).append(row)
+        return out
+
+    return asked
+
+
+def wrong(findings: dict[str, list[dict[str, object]]]) -> set[tuple[object, object]]:
+    """Return check and code of what is not well."""
+    return {
+        (row["check"], row["code"]) for rows in findings.values() if isinstance(rows, list) for row in rows if row["ok"] is False
+    }
+
+
+def test_a_workspace_that_would_be_made_has_no_problem(ask):
+    """Everything was looked at; what ARM tells only at creation (a deleted namesake) is unknown, not ok."""
+    found = ask("workspaces/ws-preflight", WORKSPACE)
+    assert not wrong(found)
+    assert found["status"] == "unknown"
+    assert [row["ok"] for row in found["free"]] == [None]
+    assert {row["target"] for row in found["reference"]} == {
+        scene.STORAGE_ID, scene.KEY_VAULT_ID, scene.INSIGHTS_ID, scene.REGISTRY_ID,
+    }  # fmt: skip
+    assert [row["ok"] for row in found["permission"]] == [True]
+    assert [row["ok"] for row in found["region"]] == [True]
+
+
+def test_all_problems_come_at_once(ask):
+    """A bad name, a missing field, an unknown identity, a storage account that is not there, a region that is none."""
+    body = {
+        "location": "atlantis",
+        "identity": {"type": "Whatever"},
+        "properties": {**WORKSPACE["properties"], "storageAccount": f"{scene.STORAGE_ID}nope"},
+    }
+    assert wrong(ask("workspaces/-x-", body)) >= {
+        ("name", "InvalidResourceName"),
+        ("fields", "InvalidValue"),
+        ("reference", "ResourceNotFound"),
+        ("region", "LocationNotAvailable"),
+    }
+    assert ("fields", "MissingField") in wrong(ask("workspaces/ws1", {}))
+
+
+def test_providers_that_are_not_registered_are_named(ask, azure):
+    """The documents' table: DocumentDB and Search with a customer's own key, Network with a managed network."""
+    azure.put("providers", {"Microsoft.Storage": "NotRegistered"})
+    try:
+        found = ask("workspaces/ws-preflight", KEYED)
+    finally:
+        azure.put("providers", {"Microsoft.Storage": "Registered"})
+    asked = {row["target"] for row in found["provider"]}
+    assert asked >= {"Microsoft.DocumentDB", "Microsoft.Search", "Microsoft.Network", "Microsoft.KeyVault"}
+    storage = next(row for row in found["provider"] if row["target"] == "Microsoft.Storage")
+    assert (storage["ok"], storage["code"]) == (False, "ProviderNotRegistered")
+    assert "register" in storage["message"]
+
+
+def test_the_vault_of_a_customers_own_key_is_checked(ask):
+    """Soft delete, purge protection, region, the key's own vault, and who may wrap and unwrap."""
+    rows = {row["code"]: row["ok"] for row in ask("workspaces/ws-preflight", KEYED)["vault"]}
+    assert rows["PurgeProtectionOff"] is False
+    assert rows["KeyOfOtherVault"] is False
+    assert rows["NoKeyAccess"] is False
+
+
+def test_size_and_quota_of_a_cluster_are_checked(ask, workspace):
+    """The region's sizes and what is left of the family's cores."""
+    assert not wrong(ask(f"{workspace}/computes/cluster", cluster()))
+    assert wrong(ask(f"{workspace}/computes/cluster", cluster("Standard_Nope"))) == {("sku", "SizeNotAvailable")}
+    assert wrong(ask(f"{workspace}/computes/cluster", cluster(least=9_999, most=9_999))) == {("quota", "QuotaExceeded")}
+    assert wrong(ask(f"{workspace}/computes/cluster", cluster(most=9_999))) == {("quota", "MaxNodesExceedQuota")}
+
+
+def test_a_workspace_that_is_not_there_is_a_problem_of_what_goes_into_it(ask):
+    """A parent is looked up like a reference."""
+    assert ("parent", "ResourceNotFound") in wrong(
+        ask("workspaces/nowhere/datastores/d", {"properties": {"datastoreType": "AzureBlob"}})
+    )
+
+
+def test_what_azure_does_not_answer_is_unknown(caller, azure):
+    """A failing permissions service makes no `ok`."""
+    azure.put("faults", [{"action": "respond", "match": "Authorization/permissions", "status": 503, "times": None}])
+    try:
+        told = caller.send("PUT", "workspaces/ws-preflight?preflight=true", json=WORKSPACE).json()
+    finally:
+        azure.put("faults", [])
+    (row,) = [row for row in told["value"] if row["check"] == "permissions" or row["check"] == "permission"]
+    assert (row["ok"], row["code"]) == (None, "Unknown")
+
+
+def test_a_missing_permission_is_a_problem(caller, azure):
+    """Wildcards of actions and notActions are read as Azure reads them."""
+    reader = {
+        "value": [
+            {"actions": ["*/read"], "notActions": []},
+            {"actions": ["*"], "notActions": ["Microsoft.MachineLearningServices/*/write"]},
+        ]
+    }
+    azure.put("faults", [{"action": "respond", "match": "Authorization/permissions", "status": 200, "body": reader, "times": None}])
+    try:
+        told = caller.send("PUT", "workspaces/ws-preflight?preflight=true", json=WORKSPACE).json()
+    finally:
+        azure.put("faults", [])
+    assert [row["code"] for row in told["value"] if row["check"] == "permission"] == ["AuthorizationFailed"]
+
+
+def test_only_a_put_has_a_preflight(caller):
+    """Elsewhere it is refused, not ignored: what was only to be asked must not be done."""
+    answer = caller.send("DELETE", "workspaces/ws-preflight?preflight=true")
+    assert (answer.status_code, answer.json()["error"]["target"]) == (400, "preflight")
+    assert caller.send("PUT", "workspaces/ws-preflight?preflight=maybe", json=WORKSPACE).status_code == 400
