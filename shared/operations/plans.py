@@ -55,6 +55,7 @@ class Task:
         digest: Of the files, once known.
         url, files, blocks: Where the transfer goes and how far it got.
         moved: The files are there.
+        registering: Id of a version that Azure accepted and is still making; `looks` counts the times it was looked for.
     """
 
     what: Literal["upload", "register", "label"]
@@ -75,6 +76,8 @@ class Task:
     files: int = 0
     blocks: int = 0
     moved: bool = False
+    registering: str = ""
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ PENDING_LIMIT = 256 * 1024 * 1024  # bytes; larger code goes to the default data
 MARKER = "complete"  # beside the folder it speaks of
 ROOT = "LocalUpload"  # of uploads in a datastore, as the official clients have it
 ANONYMOUS = "steward-anonymous"
+LOOK_PAUSE_S = 3.0  # between two looks at a version that a registry is making
+LOOKS_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ TAKES: dict[str, Takes] = {
         part="context", purpose="environment", goal=Goal(pointer="/properties/build/contextUri", pattern="{}/")
     ),
     "workspaces/components/versions": Takes(
+        part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")
+    ),
+    "registries/codes/versions": Takes(part="code", purpose="folder", goal=Goal(pointer="/properties/codeUri")),
+    "registries/models/versions": Takes(part="model", purpose="model", goal=Goal(pointer="/properties/modelUri")),
+    "registries/data/versions": Takes(part="data", purpose="data", goal=Goal(pointer="/properties/dataUri")),
+    "registries/components/versions": Takes(
         part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")
     ),
     "workspaces/featuresets/versions": Takes(
@@ -91,28 +99,30 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Pati
     if task is None:
         ledger.discard_content(operation)
         return Step(operation=replace(operation, plan=None, phase="accepted", attempts=0), delay_s=0.0)
-    workspace = ids.parse(operation.target).ancestor(1)
-    outcome = ""
-    match task.what:
-        case "upload":
-            task, outcome = _upload(task, workspace, ledger.blobs, client, patience)
-        case "register":
-            outcome = _register(task, workspace, client)
-        case "label":
-            outcome = _latest(task, workspace, client)
-    operation = replace(operation.counted("upload"), attempts=0)
+    target = ids.parse(operation.target)
+    outcome, delay_s = "", 0.0
+    if task.registering:
+        task, outcome, delay_s = _registered(task, client)
+    elif task.what == "upload":
+        task, outcome = _upload(task, target, ledger.blobs, client, patience)
+    elif task.what == "register":
+        task, outcome = _register(task, target.ancestor(1), client)
+    else:
+        outcome = _latest(task, target.ancestor(1), client)
+    operation = replace(operation.counted("upload"), attempts=1 if delay_s else 0)  # what has to wait is the queue's
     if not outcome:
-        return Step(operation=replace(operation, plan=plan.changed(task).to_json()), delay_s=0.0)
+        return Step(operation=replace(operation, plan=plan.changed(task).to_json()), delay_s=delay_s)
     plan, body = plan.finished(outcome, ledger.payload(operation.body))
     operation = operation.noted(patience.clock(), "prepared", f"{task.purpose if task.what == 'upload' else task.what}: {outcome}")
     return Step(operation=replace(operation, plan=plan.to_json(), body=body), delay_s=0.0)
 
 
-def _upload(task: Task, workspace: ResourceId, blobs: Blobs, client: Client, patience: Patience) -> tuple[Task, str]:
+def _upload(task: Task, target: ResourceId, blobs: Blobs, client: Client, patience: Patience) -> tuple[Task, str]:
     """Take one of the steps of an upload: read its digest; move its files; register them when they are code."""
+    workspace = target.ancestor(1)
     if task.moved:
         body = {"properties": {"codeUri": task.url, "description": "Uploaded with a request"}}
-        return task, _put_version(_code_version(task, workspace), body, client)
+        return _put_version(task, _code_version(task, workspace), body, client)
     found = _found(task, blobs)
     task = replace(task, size=found.size, etag=found.etag)
     with content.members(content.in_blob(blobs, task.blob, found), folder=task.folder, part=task.name) as members:
@@ -124,15 +134,18 @@ def _upload(task: Task, workspace: ResourceId, blobs: Blobs, client: Client, pat
             version = _code_version(task, workspace)
             if client.send("GET", f"{client.cloud.arm}{version.path}?{VERSION_QUERY}").ok:
                 return task, version.path
-        return _move(task, members, workspace, client, patience)
+        return _move(task, members, target, client, patience)
 
 
-def _move(task: Task, members: list[content.Member], workspace: ResourceId, client: Client, patience: Patience) -> tuple[Task, str]:
+def _move(task: Task, members: list[content.Member], asset: ResourceId, client: Client, patience: Patience) -> tuple[Task, str]:
     """Transfer the files, from where an earlier step got to; what lies in a datastore already is left alone."""
     single = [member.name for member in members] == [""]
-    pending = task.purpose in ("code", "folder") and not task.datastore
-    if pending and sum(member.size for member in members) <= PENDING_LIMIT:
-        base = places.pending(_code_version(task, workspace), client)
+    workspace = asset.ancestor(1)
+    in_registry = workspace.types[0].lower() == "registries"  # it has no datastores: each asset has a place of its own
+    small_code = task.purpose in ("code", "folder") and not task.datastore and sum(each.size for each in members) <= PENDING_LIMIT
+    if small_code or in_registry:
+        own = in_registry and task.purpose != "code"
+        base = places.pending(asset if own else _code_version(task, workspace), client)
         target = base.below(task.name) if single else base
     else:
         store = places.datastore(workspace, task.datastore, client, patience.clock())
@@ -152,7 +165,7 @@ def _move(task: Task, members: list[content.Member], workspace: ResourceId, clie
 
 
 def _uri(task: Task, target: places.Place, workspace: ResourceId, *, single: bool) -> str:
-    if task.purpose in ("environment", "folder"):
+    if task.purpose in ("environment", "folder") or not target.datastore:
         return target.url
     scope = f"subscriptions/{workspace.subscription}/resourcegroups/{workspace.resource_group}/workspaces/{workspace.name}/"
     whose = "" if task.purpose == "input" else scope
@@ -175,10 +188,10 @@ def _code_version(task: Task, workspace: ResourceId) -> ResourceId:
     return workspace.child("codes", name).child("versions", "1")
 
 
-def _register(task: Task, workspace: ResourceId, client: Client) -> str:
+def _register(task: Task, workspace: ResourceId, client: Client) -> tuple[Task, str]:
     container = workspace.child(task.type, task.asset or ANONYMOUS)
     version = task.version or next_version(container, client)
-    return _put_version(container.child("versions", version), task.body, client)
+    return _put_version(task, container.child("versions", version), task.body, client)
 
 
 def next_version(container: ResourceId, client: Client) -> str:
@@ -187,11 +200,32 @@ def next_version(container: ResourceId, client: Client) -> str:
     return str(bodies.dig(found.body, "properties.nextVersion") or "1") if found.ok else "1"
 
 
-def _put_version(version: ResourceId, body: Any, client: Client) -> str:
+def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
+    """Register a version; a registry takes its time over it (facts §2: 202), a workspace does not."""
     answer = client.send("PUT", f"{client.cloud.arm}{version.path}?{VERSION_QUERY}", body=body)
     if answer.status != 409:  # this very version was registered before
         answer.checked()
-    return version.path
+    if answer.status == 202:
+        return replace(task, registering=version.path), ""
+    return task, version.path
+
+
+def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
+    """Look whether a version is there by now, and how long to wait before the next look.
+
+    Raises:
+        RejectedError: it failed, or never came.
+    """
+    answer = client.send("GET", f"{client.cloud.arm}{task.registering}?{VERSION_QUERY}")
+    state = str(bodies.dig(answer.body, "properties.provisioningState") or "Succeeded").lower() if answer.ok else ""
+    if state == "succeeded":
+        return task, task.registering, 0.0
+    if state in ("failed", "canceled") or task.looks >= LOOKS_LIMIT or (not answer.ok and answer.status != 404):
+        message = f"'{task.registering}' was accepted and is not there: {state or answer.error().message}."
+        raise errors.RejectedError(
+            errors.AzureError(code="RegistrationFailed", message=message, target=task.registering), status=409
+        )
+    return replace(task, looks=task.looks + 1), "", LOOK_PAUSE_S
 
 
 def _latest(task: Task, workspace: ResourceId, client: Client) -> str:

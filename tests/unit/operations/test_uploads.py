@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.operations import content, places, plans, uploads
+from shared.operations import content, places, plans, storage, uploads
 from shared.operations.plans import Goal, Plan, Task
+from shared.rest.client import Response
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault, lost, refusal
 
 if TYPE_CHECKING:
@@ -247,3 +249,84 @@ def test_an_outcome_goes_where_its_pointer_says(body: Any, pointer: str, outcome
     """RFC 6901; objects on the way are made, the body given is left alone."""
     assert plans.put(body, pointer, "v") == outcome
     assert body is None or "v" not in str(body)
+
+
+class Endless:
+    """A blob of any size that is nowhere, and storage that counts what it is sent."""
+
+    def __init__(self, size: int) -> None:
+        self.found = storage.BlobInfo(size=size, etag="e")
+        self.received = 0
+
+    def read(self, name: str, offset: int, length: int, *, etag: str) -> bytes:
+        """See `storage.Blobs.read`."""
+        return bytes(length)
+
+    def send_signed(self, method: str, url: str, *, content: bytes, headers: Any) -> Response:
+        """See `client.Client.send_signed`."""
+        self.received += len(content) if "blocklist" not in url else 0
+        return Response(status=201, url=url)
+
+
+def test_memory_does_not_grow_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block and what is read ahead of it, whatever the size: 400 MB pass through a few."""
+    monkeypatch.setattr(places, "BLOCK", 8 * 1024 * 1024)
+    endless: Any = Endless(400 * 1024 * 1024)
+    place = places.Place(url="https://st1.blob.core.windows.net/c/f", proof="sig=x")
+    tracemalloc.start()
+    try:
+        with content.members(content.in_blob(endless, "b", endless.found), folder=None, part="f") as members:
+            done = places.transfer(members, place, places.Progress(), endless, lambda: False)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert done.done
+    assert endless.received == endless.found.size
+    assert peak < 48 * 1024 * 1024
+
+
+REGISTRY = WORKSPACE.replace("workspaces/w1", "registries/r1")
+
+
+def test_an_asset_of_a_registry_has_a_place_of_its_own(steward: Steward) -> None:
+    """A registry has no datastores: Azure names the place for each version, and the version points there."""
+    request: dict[str, Any] = {"plan": Plan(tasks=(_task(),)), "contents": {"files": b"weights"}}
+    operation = steward.submit("PUT", "registries/r1/models/m/versions/1", {"properties": {}}, **request)
+    assert operation.status == "Succeeded"
+    model = steward.azure.get(f"{REGISTRY}/models/m/versions/1")
+    assert model
+    assert model["properties"]["modelUri"].startswith("https://st1.blob.core.windows.net/")
+    assert any("models/m/versions/1/startPendingUpload" in each for each in steward.azure.requests)
+
+
+def test_code_of_a_registry_is_waited_for(steward: Steward) -> None:
+    """Azure answers 202: the component is sent when its code is there, not before."""
+    accepted = Response(status=202, url="", headers={})
+    steward.azure.faults.append(Fault(method="PUT", match="/codes/", response=accepted, after=True))
+    steward.azure.faults.append(Fault(method="GET", match="/codes/", response=refusal(404, "NotFound", "not yet"), times=2))
+    operation = steward.submit(
+        "PUT", "registries/r1/components/c/versions/1", {"properties": {"componentSpec": {}}}, files={"code": _zip(a=b"1")}
+    )
+    assert steward.azure.count("PUT .*components") == 0
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
+    component = steward.azure.get(f"{REGISTRY}/components/c/versions/1")
+    assert component
+    assert component["properties"]["componentSpec"]["code"].startswith(f"azureml:{REGISTRY}/codes/")
+
+
+def test_code_that_a_registry_fails_to_make_ends_the_operation(steward: Steward) -> None:
+    """The component is not sent."""
+    accepted = Response(status=202, url="", headers={})
+    steward.azure.faults.append(Fault(method="PUT", match="/codes/", response=accepted))
+    failed = Response(status=200, url="", body={"properties": {"provisioningState": "Failed"}})
+    steward.azure.faults.append(Fault(method="GET", match="/codes/", response=refusal(404, "NotFound", "not yet")))
+    steward.azure.faults.append(Fault(method="GET", match="/codes/", response=failed))
+    operation = steward.submit(
+        "PUT", "registries/r1/components/c/versions/1", {"properties": {"componentSpec": {}}}, files={"code": _zip(a=b"1")}
+    )
+    steward.drive()
+    ended = steward.load(operation)
+    assert ended.error
+    assert (ended.status, ended.error.code) == ("Failed", "RegistrationFailed")
+    assert steward.azure.count("PUT .*components") == 0
