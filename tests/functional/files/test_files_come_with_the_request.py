@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -125,3 +127,20 @@ def test_more_than_100_mb_is_refused_with_the_other_way(caller: Caller) -> None:
     answer = caller.send("PUT", "data/big/versions/1", files={"spec": spec(), "data": ("big.bin", bytes(101_000_000))})
     assert answer.status_code == 413
     assert "/api/uploads" in answer.json()["error"]["message"]
+
+
+def test_a_connection_that_drops_in_mid_file_leaves_nothing(caller: Caller) -> None:
+    """The platform hands a request over whole or not at all: no operation, no asset."""
+    before = len(caller.send("GET", "/operations").json()["value"])
+    parts = urlsplit(caller.url)
+    path = "/api/workspaces/ml-files/models/m-dropped/versions/1"
+    head = (
+        f"PUT {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nx-functions-key: {caller.session.headers['x-functions-key']}\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 100000\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="spec"\r\n\r\n{"properties": {}}\r\n'
+        '--x\r\nContent-Disposition: form-data; name="model"; filename="m.bin"\r\n\r\nhalf'
+    )
+    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as half:
+        half.sendall(head.encode())
+    assert caller.send("GET", "models/m-dropped/versions/1").status_code == 404
+    assert len(caller.send("GET", "/operations").json()["value"]) == before

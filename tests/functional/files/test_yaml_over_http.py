@@ -127,3 +127,41 @@ def test_translate_shows_and_sends_nothing(caller: Caller) -> None:
     assert sorted(each["path"] for each in shown["uploads"]) == ["data/train.csv", "src"]
     assert [each["type"] for each in shown["registrations"]] == ["environments"]
     assert json.dumps(shown)
+
+
+DEPLOYMENT = """\
+$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
+name: blue
+endpoint_name: y-endpoint
+model:
+  path: ./model/weights.txt
+code_configuration:
+  code: ./scoring
+  scoring_script: score.py
+environment:
+  image: python:3.13
+instance_type: Standard_DS3_v2
+instance_count: 1
+"""
+
+
+def test_a_deployment_brings_model_code_and_environment(caller: Caller, lying: Any) -> None:
+    """All three become assets of the workspace before the deployment names them; the time line tells of each."""
+    endpoint = "name: y-endpoint\nauth_mode: key\n"
+    caller.resource(caller.send("PUT", "onlineEndpoints/y-endpoint", data=endpoint, headers={**YAML, "Prefer": "wait=30"}))
+    files = {
+        "spec": ("deployment.yml", DEPLOYMENT),
+        "model/weights.txt": ("weights.txt", "1 2 3"),
+        "scoring/score.py": ("score.py", "def init():\n    pass\n\n\ndef run(data):\n    return data\n"),
+    }
+    answer = caller.send("PUT", "onlineEndpoints/y-endpoint/deployments/blue", files=files)
+    assert answer.ok, answer.text
+    operation = caller.send("GET", f"/operations/{answer.headers.get('Operation-Id') or answer.json()['name']}").json()
+    prepared = [each["detail"] for each in operation["properties"]["timeline"] if each["what"] == "prepared"]
+    assert sorted(each.partition(":")[0] for each in prepared) == ["code", "model", "register", "register"]
+    found = caller.send("GET", "onlineEndpoints/y-endpoint/deployments/blue").json()["properties"]
+    code = caller.send("GET", found["codeConfiguration"]["codeId"].partition("/workspaces/ml-files/")[2]).json()
+    assert set(lying(code["properties"]["codeUri"])) == {"score.py"}
+    model = caller.send("GET", found["model"].partition("/workspaces/ml-files/")[2]).json()
+    assert lying(model["properties"]["modelUri"]) == {"": b"1 2 3"}
+    assert "/environments/" in found["environmentId"]
