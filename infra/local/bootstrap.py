@@ -4,8 +4,8 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk]``: only the parts named (``node`` and ``python`` come together). ``sdk``,
-Microsoft's own clients for the tests, is installed only when it is named.
+``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk]``: only the parts named (``node`` and ``python`` come together).
+``sdk``, Microsoft's own clients for the tests, is installed only when it is named.
 """
 
 from __future__ import annotations

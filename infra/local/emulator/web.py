@@ -321,6 +321,18 @@ class Routes:
         """Append another's routes (its host, guard and finish are not used)."""
         self._routes.extend(other._routes)
 
+    def include_locked(self, other: Routes) -> None:
+        """Append another's routes, whose handlers want the world's lock, to a service that does not take it."""
+
+        def under_lock(handler: Handler) -> Handler:
+            def locked(world: World, request: Request) -> Response:
+                with world.lock:
+                    return handler(world, request)
+
+            return locked
+
+        self._routes.extend(replace(route, handler=under_lock(route.handler)) for route in other._routes)
+
     def handle(self, world: World, request: Request) -> Response:
         """Guard, find, handle; a refusal becomes its answer."""
         with world.lock if self.locked else contextlib.nullcontext():

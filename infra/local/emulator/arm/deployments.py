@@ -72,7 +72,12 @@ def _plan(world: World, request: web.Request, properties: dict[str, Any]) -> Pla
     if not isinstance(template, dict) or not isinstance(template.get("resources", []), list):
         raise _refused("The template has no list of resources.")
     try:
-        given = {name.lower(): (one or {}).get("value") for name, one in (properties.get("parameters") or {}).items()}
+        given = {
+            name.lower(): one["value"]
+            for name, one in (properties.get("parameters") or {}).items()
+            if isinstance(one, dict) and one.get("value") is not None  # a null leaves the template's default
+        }
+        given[""] = frozenset(name.lower() for name in properties.get("parameters") or {})
         functions = _functions(world, request, template, given)
         parts = [part for raw in template.get("resources", []) for part in _parts(request, raw, functions)]
         return Plan(request=request, parts=parts, outputs=template.get("outputs") or {}, functions=functions)
@@ -80,22 +85,23 @@ def _plan(world: World, request: web.Request, properties: dict[str, Any]) -> Pla
         raise _refused(str(error)) from None
 
 
-def _functions(
+def _functions(  # noqa: C901 - the functions of a template see each other
     world: World, request: web.Request, template: dict[str, Any], given: dict[str, Any]
 ) -> dict[str, Callable[..., Any]]:
+    nulls = given.pop("", frozenset())
     declared = {name.lower(): one for name, one in (template.get("parameters") or {}).items()}
     variables = {name.lower(): one for name, one in (template.get("variables") or {}).items()}
     subscription, group = request.params["subscription"], request.params["group"]
     group_id = f"/subscriptions/{subscription}/resourceGroups/{group}"
     for name, one in declared.items():
-        if name not in given and "defaultValue" not in one:
+        if name not in given and "defaultValue" not in one and name not in nulls:
             raise expressions.TemplateError(f"The value for the template parameter '{name}' is not provided.")
 
     def parameter(name: str) -> Any:
         if name.lower() in given:
             value = given[name.lower()]
         elif name.lower() in declared:
-            value = expressions.evaluated(declared[name.lower()]["defaultValue"], functions)
+            value = expressions.evaluated(declared[name.lower()].get("defaultValue"), functions)
         else:
             raise expressions.TemplateError(f"The template parameter '{name}' is not found.")
         allowed = declared.get(name.lower(), {}).get("allowedValues")
@@ -133,7 +139,8 @@ def _functions(
     return functions
 
 
-def _resource_id(subscription: str, group: str, *given: str) -> str:
+def _resource_id(subscription: str, group: str, *given: Any) -> str:
+    given = tuple(str(part or "") for part in given)
     at = next((n for n, part in enumerate(given) if "/" in part), 0)
     before = given[:at]
     subscription, group = (subscription, before[0]) if len(before) == 1 else (*before, subscription, group)[:2]

@@ -45,7 +45,8 @@ def target_of(path: str) -> Target:
     lowered = [part.lower() for part in parts]
     subscription = parts[1] if lowered[0] == "subscriptions" and len(parts) > 1 else ""
     group = parts[3] if lowered[2:3] == ["resourcegroups"] and len(parts) > 3 else ""
-    if "providers" not in lowered or (at := lowered.index("providers")) + 1 >= len(parts):
+    # the last one: a role assignment lies behind the resource that it is about
+    if "providers" not in lowered or (at := len(lowered) - 1 - lowered[::-1].index("providers")) + 1 >= len(parts):
         return Target(subscription=subscription, group=group)
     rest = parts[at + 2 :]
     return Target(

@@ -12,13 +12,16 @@ from infra.local.emulator.dataplane import scope
 from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
+REGISTRY_TYPE = "microsoft.machinelearningservices/registries"
 ARTIFACTS = "azureml"  # the container of run artifacts and logs: ExperimentRun/dcid.{runId}/…
 _ASSET_URIS = {"models": "modelUri", "codes": "codeUri", "data": "dataUri"}
 _DATASTORE = re.compile(r"azureml://(?:.*?/)?datastores/([^/]+)/paths(?:/(.*))?", re.IGNORECASE)
 _JOB_OUTPUT = re.compile(r"azureml://(?:.*?/)?jobs/([^/]+)/outputs/([^/]+)(?:/paths)?(?:/(.*))?", re.IGNORECASE)
 _ASSET = re.compile(r"(?:azureml:)?/?(?:/.*?/|.*?/workspaces/[^/]+/)?(models|codes|data)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
+_REGISTRY_ASSET = re.compile(r"azureml://registries/([\w.-]+)/(models|codes|data)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _SHORT_ASSET = re.compile(r"azureml:(?!//)([\w.-]+):([\w.-]+)")
 _CONTAINER_URL = re.compile(r"(?:wasbs?|abfss?)://([^@/]+)@([a-z0-9]+)\.[^/]+(?:/(.*))?", re.IGNORECASE)
 
@@ -41,18 +44,23 @@ class Location:
 
 
 # ── from names to locations ──────────────────────────────────────────────────────────────────────────────────────────
-def account_of(world: World, workspace_id: str) -> str:
-    """The name of a workspace's storage account.
+def account_of(world: World, owner_id: str) -> str:
+    """The name of the storage account of a workspace or registry.
 
     Raises:
-        FetchError: the workspace, or its storage account, is gone.
+        FetchError: the owner, or its storage account, is gone.
     """
     with world.lock:
-        workspace = world.resources.get(workspace_id)
-        account = str((workspace.properties if workspace else {}).get("storageAccount") or "").rstrip("/").rpartition("/")[2]
+        owner = world.resources.get(owner_id)
+        account = account_id_of(owner).rstrip("/").rpartition("/")[2] if owner else ""
     if not account:
-        raise FetchError(f"The workspace {workspace_id.rpartition('/')[2]} has no storage account.")
+        raise FetchError(f"{owner_id.rpartition('/')[2]} has no storage account.")
     return account.lower()
+
+
+def account_id_of(owner: Resource) -> str:
+    """The ARM id of the storage account of a workspace (its own choice) or registry (made for it)."""
+    return str(owner.properties.get("storageAccount") or owner.hidden.get("storageAccount") or "")
 
 
 def run_folder(world: World, workspace_id: str, run_id: str) -> Location:
@@ -85,6 +93,8 @@ def resolve(world: World, workspace_id: str, uri: str) -> Location:  # noqa: PLR
         FetchError: it is none of these, or names a datastore, job or asset that does not exist.
     """
     text = uri.strip()
+    if match := _REGISTRY_ASSET.fullmatch(text):
+        return _registry_asset(world, text, *_unquoted(match))
     if match := _JOB_OUTPUT.fullmatch(text):
         return _job_output(world, workspace_id, *_unquoted(match))
     if match := _DATASTORE.fullmatch(text):
@@ -154,6 +164,16 @@ def _asset(world: World, workspace_id: str, text: str, parts: list[str]) -> Loca
         if uri:
             return resolve(world, home, str(uri))
     raise FetchError(f"The asset {text} was not found.")
+
+
+def _registry_asset(world: World, text: str, registry: str, kind: str, name: str, version: str) -> Location:
+    with world.lock:
+        owner = next((one for one in world.resources.of_type(REGISTRY_TYPE) if one.name.lower() == registry.lower()), None)
+        found = world.resources.get(f"{owner.id}/{kind}/{name}/versions/{version}") if owner else None
+        uri = found.properties.get(_ASSET_URIS[kind.lower()]) if found else None
+    if owner is None or not uri:
+        raise FetchError(f"The asset {text} was not found.")
+    return resolve(world, owner.id, str(uri))
 
 
 def _v1_asset(world: World, workspace_id: str, asset_id: str) -> Location:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import (
     artifacts,
+    data_assets,
     datastores,
     discovery,
     execution,
@@ -20,6 +21,8 @@ from infra.local.emulator.dataplane import (
     services,
     v1_assets,
 )
+from infra.local.emulator.machine_learning import registry_assets
+from infra.local.emulator.serving import batch
 from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
@@ -39,6 +42,10 @@ class _DataPlane(web.Routes):
 # Longer paths first within a family: `runs/{run}/artifacts` before `runs/{run}` needs no order, as `{run}` is one segment.
 routes = _DataPlane(scope.HOSTS, guard=scope.guard, not_found=scope.no_route)
 for _family in (
-    discovery, execution, experiments, artifacts, metrics, runs, models, v1_assets, services, datastores, hyperdrive, mlflow,
+    data_assets, discovery, execution, experiments, artifacts, metrics, runs, models, v1_assets, services, datastores, hyperdrive,
+    mlflow,
 ):  # fmt: skip
     routes.include(_family.routes)
+registry_assets.add_regional(routes)
+for _path in ("batchEndpoints/{endpoint}/jobs", "batchEndpoints/{endpoint}/deployments/{deployment}/jobs"):
+    routes.route("GET", f"{registry_assets.FRONT_END}{scope.WORKSPACE}/{_path}")(batch.jobs_of)

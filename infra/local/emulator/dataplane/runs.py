@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.dataplane import locations, odata, run_fields, scope, storage
+from infra.local.emulator.dataplane import data_assets, locations, odata, run_fields, scope, storage
 
 if TYPE_CHECKING:
     from infra.local.emulator.runs import Run
@@ -150,9 +150,10 @@ def run_data(world: World, request: web.Request) -> web.Response:
     run = world.runs.get(owner, scope.text(request, asked, "runId") or "")
     if run is None:
         raise scope.not_found(request, f"RunId {scope.field(asked, 'runId')} was not found.", "RunNotFound")
+    metadata = {**run_fields.shown(world, run), "outputs": data_assets.outputs_of(world, run)}
     return web.answer(
         {
-            "runMetadata": run_fields.shown(world, run) if scope.field(asked, "selectRunMetadata") is not False else None,
+            "runMetadata": metadata if scope.field(asked, "selectRunMetadata") is not False else None,
             "runDefinition": run.definition if run.kind == "v1" and scope.field(asked, "selectRunDefinition") else None,
             "jobSpecification": run.definition if run.kind != "v1" and scope.field(asked, "selectJobSpecification") else None,
             "systemSettings": None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.local.emulator.machine_learning import scope
 
@@ -13,6 +13,7 @@ class AssetKind:
 
     Attributes:
         collection: the segment in ids, e.g. `models`.
+        home: what such assets belong to, `workspaces` or `registries`.
         title: in messages, e.g. `Model`.
         required: properties of which one must be given.
         fixed: properties that no later PUT may change.
@@ -25,12 +26,13 @@ class AssetKind:
     required: tuple[str, ...]
     fixed: tuple[str, ...]
     uri: str = ""
+    home: str = "workspaces"
     enums: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def type(self) -> str:
         """The container's type as ARM writes it."""
-        return f"{scope.NAMESPACE}/workspaces/{self.collection}"
+        return f"{scope.NAMESPACE}/{self.home}/{self.collection}"
 
 
 KINDS = (
@@ -59,3 +61,4 @@ KINDS = (
     ),
     AssetKind(collection="components", title="Component", required=("componentSpec",), fixed=("componentSpec",)),
 )
+REGISTRY_KINDS = tuple(replace(kind, home="registries") for kind in KINDS)

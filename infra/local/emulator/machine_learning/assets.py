@@ -16,7 +16,7 @@ from azure.core.exceptions import AzureError
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.dataplane import locations, storage
-from infra.local.emulator.machine_learning import asset_kinds, scope
+from infra.local.emulator.machine_learning import asset_kinds, registries, scope
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.world import FetchError
 
@@ -41,24 +41,41 @@ def visible(request: web.Request, found: list[Resource]) -> list[Resource]:
     ]
 
 
+def home(kind: AssetKind, world: World, request: web.Request) -> Resource:
+    """The workspace or the registry that the assets of this path belong to.
+
+    Raises:
+        web.Refused: 404.
+    """
+    return registries.existing(world, request) if kind.home == "registries" else scope.workspace(world, request, kind.collection)
+
+
 def _container_id(kind: AssetKind, world: World, request: web.Request) -> str:
-    return f"{scope.workspace(world, request, kind.collection).id}/{kind.collection}/{request.params['name']}"
+    return f"{home(kind, world, request).id}/{kind.collection}/{request.params['name']}"
 
 
 def _list_containers(kind: AssetKind, world: World, request: web.Request) -> web.Response:
-    workspace = scope.workspace(world, request, kind.collection)
-    found = visible(request, world.resources.children(workspace.id, kind.collection))
-    return lists.page(world, request, [item.body for item in found])
+    found = visible(request, world.resources.children(home(kind, world, request).id, kind.collection))
+    return lists.page(world, request, [shown(request, item) for item in found])
+
+
+def shown(request: web.Request, item: Resource) -> dict[str, Any]:
+    """What a GET answers; a registry's front end names its assets `azureml://registries/…`."""
+    if "registry" not in request.params or request.host.startswith("management."):
+        return item.body
+    tail = item.id[item.id.lower().index("/registries/") + 1 :]
+    return {**item.body, "id": f"azureml://{tail}"}
 
 
 def _get_container(kind: AssetKind, world: World, request: web.Request) -> web.Response:
     found = world.resources.get(_container_id(kind, world, request))
     if found is None:
         raise scope.missing(f"{kind.title} container", request.params["name"])
-    return web.answer(found.body)
+    return web.answer(shown(request, found))
 
 
-def _put_container(kind: AssetKind, world: World, request: web.Request) -> web.Response:
+def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Response:
+    """Create (201) or change (200) what holds the versions."""
     arm_id, properties = _container_id(kind, world, request), scope.properties_of(gateway.body_object(request))
     fresh = world.resources.get(arm_id) is None
     found = _ensure_container(kind, world, arm_id, scope.caller(request))
@@ -94,7 +111,7 @@ def _ensure_container(kind: AssetKind, world: World, arm_id: str, by: str) -> Re
     return world.resources.put(made)
 
 
-def _delete(kind: AssetKind, world: World, request: web.Request) -> web.Response:
+def delete(kind: AssetKind, world: World, request: web.Request) -> web.Response:
     """A container or a version; 204 when there is none. Version numbers go on where they were."""
     arm_id = _container_id(kind, world, request) + (f"/versions/{request.params['version']}" if "version" in request.params else "")
     if not world.resources.delete(arm_id):
@@ -120,7 +137,7 @@ def _list_versions(kind: AssetKind, world: World, request: web.Request) -> web.R
         found = world.resources.below(container_id.rpartition("/")[0])
         same = [item.body for item in found if (item.properties.get("properties") or {}).get("hash_sha256") == digest]
         return lists.page(world, request, same)
-    if world.resources.get(container_id) is None:
+    if world.resources.get(container_id) is None and kind.home == "workspaces":  # a registry answers an empty list
         raise scope.missing(f"{kind.title} container", request.params["name"])
     found = visible(request, world.resources.children(container_id, "versions"))
     if wanted := request.query.get("version"):
@@ -132,7 +149,7 @@ def _list_versions(kind: AssetKind, world: World, request: web.Request) -> web.R
         ]
     if "desc" in request.query.get("$orderby", "").lower():
         found = found[::-1]
-    return lists.page(world, request, [item.body for item in found])
+    return lists.page(world, request, [shown(request, item) for item in found])
 
 
 def _version(kind: AssetKind, world: World, request: web.Request) -> Resource:
@@ -144,21 +161,33 @@ def _version(kind: AssetKind, world: World, request: web.Request) -> Resource:
 
 
 def _get_version(kind: AssetKind, world: World, request: web.Request) -> web.Response:
-    return web.answer(_version(kind, world, request).body)
+    return web.answer(shown(request, _version(kind, world, request)))
 
 
 def _put_version(kind: AssetKind, world: World, request: web.Request) -> web.Response:
-    workspace = scope.workspace(world, request, kind.collection)
+    properties, found = checked(kind, world, request)
+    if found is not None:
+        return web.answer(_updated(kind, world, request, found, properties).body)
+    owner = home(kind, world, request)
+    made = register(kind, world, owner, request.params["name"], request.params["version"], properties, by=scope.caller(request))
+    return web.answer(made.body, status=201, headers={"location": scope.resource_url(request, made.id)})
+
+
+def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[str, Any], Resource | None]:
+    """The properties of a version's PUT, which can be carried out, and the version if it is there already.
+
+    Raises:
+        web.Refused: 400.
+    """
+    owner = home(kind, world, request)
     properties = dict(scope.properties_of(gateway.body_object(request)))
     version = request.params["version"]
     if not _NAME.fullmatch(version):
         raise scope.invalid(f"The version '{version}' is invalid.", "InvalidVersion")
     found = world.resources.get(f"{_container_id(kind, world, request)}/versions/{version}")
-    if found is not None:
-        return web.answer(_updated(kind, world, request, found, properties).body)
-    _check_new(kind, world, workspace, properties)
-    made = register(kind, world, workspace, request.params["name"], version, properties, by=scope.caller(request))
-    return web.answer(made.body, status=201, headers={"location": scope.resource_url(request, made.id)})
+    if found is None:
+        _check_new(kind, world, owner, properties)
+    return properties, found
 
 
 def _updated(kind: AssetKind, world: World, request: web.Request, found: Resource, properties: dict[str, Any]) -> Resource:
@@ -219,46 +248,61 @@ def register(
     return made
 
 
-@routes.route("POST", f"{scope.WORKSPACE}/codes/{{name}}/versions/{{version}}/startPendingUpload")
-def start_pending_upload(world: World, request: web.Request) -> web.Response:
-    """A fresh container of the workspace's storage and a SAS that may write into it."""
-    workspace = scope.workspace(world, request, "codes")
-    kind = gateway.body_object(request).get("pendingUploadType") if request.body else "TemporaryBlobReference"
-    if str(kind) not in {"TemporaryBlobReference", "None"}:
-        raise scope.invalid(f"The pendingUploadType '{kind}' is not supported.", "ValidationError")
-    account = str(workspace.properties["storageAccount"]).rpartition("/")[2].lower()
-    place = locations.Location(account=account, container=f"{str(workspace.properties['workspaceId'])[:8]}-{uuid.uuid4()}", path="")
-    suffix = clouds.sibling(request.host, "storage")
-    try:
-        storage.container_client(world, place).create_container()
-        signed = storage.sas_url(world, place, permission="rcwl", suffix=suffix)
-    except (AzureError, FetchError) as error:
-        raise scope.refused(400, "UserError", str(error).splitlines()[0], inner=("StorageAccountUnreachable",)) from None
+def _start_pending_upload(kind: AssetKind, world: World, request: web.Request) -> web.Response:
+    """A fresh container of the home's storage and a SAS that may write into it."""
+    asked = gateway.body_object(request).get("pendingUploadType") if request.body else "TemporaryBlobReference"
+    if str(asked) not in {"TemporaryBlobReference", "None"}:
+        raise scope.invalid(f"The pendingUploadType '{asked}' is not supported.", "ValidationError")
     body = {
         "pendingUploadId": str(uuid.uuid4()),
         "pendingUploadType": "TemporaryBlobReference",
-        "blobReferenceForConsumption": {
-            "blobUri": place.url(suffix),
-            "storageAccountArmId": workspace.properties["storageAccount"],
-            "credential": {"credentialType": "SAS", "sasUri": signed},
-        },
+        "blobReferenceForConsumption": fresh_container(world, request, home(kind, world, request)),
     }
     return web.answer(body)
 
 
+def fresh_container(world: World, request: web.Request, owner: Resource) -> dict[str, Any]:
+    """A new container in the storage of a workspace or registry, with a SAS that may write into it.
+
+    Raises:
+        web.Refused: 400, the storage cannot be reached.
+    """
+    suffix = clouds.sibling(request.host, "storage") if request.host.startswith("management.") else "core.windows.net"
+    try:
+        account = locations.account_of(world, owner.id)
+        name = f"{str(owner.properties.get('workspaceId') or owner.hidden.get('guid') or owner.name)[:8]}-{uuid.uuid4()}"
+        place = locations.Location(account=account, container=name, path="")
+        storage.container_client(world, place).create_container()
+        signed = storage.sas_url(world, place, permission="rcwl", suffix=suffix)
+    except (AzureError, FetchError) as error:
+        raise scope.refused(400, "UserError", str(error).splitlines()[0], inner=("StorageAccountUnreachable",)) from None
+    return {
+        "blobUri": place.url(suffix),
+        "storageAccountArmId": locations.account_id_of(owner),
+        "credential": {"credentialType": "SAS", "sasUri": signed},
+    }
+
+
+def add_reads(into: web.Routes, kind: AssetKind, base: str) -> None:
+    """The routes that are alike in workspaces and registries."""
+    containers = f"{base}/{kind.collection}"
+    into.route("GET", containers)(partial(_list_containers, kind))
+    into.route("GET", f"{containers}/{{name}}")(partial(_get_container, kind))
+    into.route("GET", f"{containers}/{{name}}/versions")(partial(_list_versions, kind))
+    into.route("GET", f"{containers}/{{name}}/versions/{{version}}")(partial(_get_version, kind))
+    if kind.collection in {"codes", "models", "data"}:
+        into.route("POST", f"{containers}/{{name}}/versions/{{version}}/startPendingUpload")(partial(_start_pending_upload, kind))
+
+
 def _register() -> None:
     for kind in asset_kinds.KINDS:
-        containers = f"{scope.WORKSPACE}/{kind.collection}"
-        one = f"{containers}/{{name}}"
+        add_reads(routes, kind, scope.WORKSPACE)
+        one = f"{scope.WORKSPACE}/{kind.collection}/{{name}}"
         version = f"{one}/versions/{{version}}"
-        routes.route("GET", containers)(partial(_list_containers, kind))
-        routes.route("GET", one)(partial(_get_container, kind))
-        routes.route("PUT", one)(partial(_put_container, kind))
-        routes.route("DELETE", one)(partial(_delete, kind))
-        routes.route("GET", f"{one}/versions")(partial(_list_versions, kind))
-        routes.route("GET", version)(partial(_get_version, kind))
+        routes.route("PUT", one)(partial(put_container, kind))
+        routes.route("DELETE", one)(partial(delete, kind))
         routes.route("PUT", version)(partial(_put_version, kind))
-        routes.route("DELETE", version)(partial(_delete, kind))
+        routes.route("DELETE", version)(partial(delete, kind))
 
 
 _register()

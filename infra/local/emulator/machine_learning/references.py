@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.dataplane import locations
 from infra.local.emulator.machine_learning import scope, vm_sizes
 
 if TYPE_CHECKING:
@@ -15,16 +16,25 @@ _SHORT = re.compile(r"azureml:(?!//)([\w.-]+)(?::([\w.-]+)|@(latest))")
 _REGISTRY = re.compile(
     r"azureml://registries/[\w.-]+/(?:environments|models)/[\w.-]+(?:/(?:versions|labels)/[\w.-]+)?", re.IGNORECASE
 )
+_IN_REGISTRY = re.compile(
+    r"(?:azureml:)?azureml://registries/([\w.-]+)/\w+/([\w.-]+)(?:/(versions|labels)/([\w.-]+))?", re.IGNORECASE
+)
 _CURATED = re.compile(r"azureml://registries/azureml/|AzureML-", re.IGNORECASE)
 
 
 def asset(world: World, workspace: Resource, collection: str, given: str, title: str) -> Resource | None:
-    """The asset version that an ARM id or `azureml:NAME:VERSION` names; None for one of a registry.
+    """The asset version that an ARM id or `azureml:NAME:VERSION` names; None for one of a registry that is not here.
 
     Raises:
         web.Refused: 400, it does not exist.
     """
     text = given.strip()
+    if (match := _IN_REGISTRY.fullmatch(text)) and (registry := _registry(world, match[1])) is not None:
+        versions = world.resources.children(f"{registry.id}/{collection}/{match[2]}", "versions")
+        found = next((item for item in versions if item.name == match[4]), versions[-1] if versions and not match[4] else None)
+        if found is None:
+            raise scope.invalid(f"{title} '{given}' was not found.", f"{title}NotFound")
+        return found
     if _REGISTRY.fullmatch(text) or _CURATED.search(text):
         return None
     text = re.sub(r"^azureml:(?=/subscriptions/)", "", text, flags=re.IGNORECASE)
@@ -38,6 +48,10 @@ def asset(world: World, workspace: Resource, collection: str, given: str, title:
     if found is None:
         raise scope.invalid(f"{title} '{given}' was not found.", f"{title}NotFound")
     return found
+
+
+def _registry(world: World, name: str) -> Resource | None:
+    return next((one for one in world.resources.of_type(locations.REGISTRY_TYPE) if one.name.lower() == name.lower()), None)
 
 
 def environment(world: World, workspace: Resource, given: str) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from infra.local.emulator.machine_learning import (
     networks,
     online_deployments,
     online_endpoints,
+    registries,
+    registry_assets,
     schedules,
     statuses,
     workspace_actions,
@@ -32,4 +34,6 @@ PARTS = (
     online_deployments.routes,
     batch_endpoints.routes,
     schedules.routes,
+    registries.routes,
+    registry_assets.routes,
 )

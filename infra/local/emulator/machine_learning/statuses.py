@@ -95,6 +95,14 @@ def workspace_headers(world: World, operation: Operation, *, location_only: bool
     return headers
 
 
+def registry_headers(world: World, operation: Operation) -> dict[str, str]:
+    """Registries: as workspaces, under a name of their own."""
+    return {
+        "Location": _url(world, operation, "registryOperationsStatus", "&type=location"),
+        "Azure-AsyncOperation": _url(world, operation, "registryOperationsStatus", "&type=async"),
+    }
+
+
 def compute_headers(world: World, operation: Operation) -> dict[str, str]:
     """Computes: Azure-AsyncOperation only, never a Location."""
     return {"azure-asyncoperation": _url(world, operation, "computeOperationsStatus", "&service=new")}
@@ -148,6 +156,15 @@ def workspace_status(world: World, request: web.Request) -> web.Response:
     if operation.error is not None:
         return web.answer({"error": operation.error}, status=400)
     return web.answer(operation.result) if operation.result is not None else web.empty(200)
+
+
+@routes.route("GET", f"{scope.PROVIDER}/locations/{{location}}/registryOperationsStatus/{{operation}}")
+def registry_status(world: World, request: web.Request) -> web.Response:
+    """As a workspace's."""
+    operation = _polled(world, request)
+    if request.query.get("type") == "location" and not operation.ended:
+        return web.empty(202, registry_headers(world, operation))
+    return workspace_status(world, request)
 
 
 @routes.route("GET", f"{scope.PROVIDER}/locations/{{location}}/computeOperationsStatus/{{operation}}")

@@ -81,7 +81,10 @@ def put(world: World, request: web.Request) -> web.Response:
     if found is not None:
         return _update(world, request, found, {**body, "location": location}, identity)
     recovered = _recovered(world, arm_id, properties)
-    _check_dependencies(world, arm_id, properties)
+    kind = str(body.get("kind") or "Default").lower()
+    if kind == "project":
+        properties = body["properties"] = {**_of_hub(world, properties), **{name: one for name, one in properties.items() if one}}
+    _check_dependencies(world, arm_id, properties, kind)
     if identity is None:
         raise _validation("The workspace needs an identity. Make sure to create your workspace using a client which support MSI.")
     made = world.resources.put(_new(world, request, {**body, "location": location}, identity, recovered))
@@ -176,8 +179,17 @@ def _validation(message: str) -> web.Refused:
     return web.Refused(web.arm_error(400, "ValidationError", message, target="workspace", details=details))
 
 
-def _check_dependencies(world: World, arm_id: str, properties: dict[str, Any]) -> None:
-    if any(not properties.get(name) for name in _REQUIRED):
+def _of_hub(world: World, properties: dict[str, Any]) -> dict[str, Any]:
+    """What a project takes over from its hub."""
+    hub = world.resources.get(str(properties.get("hubResourceId") or "-"))
+    if hub is None or str(hub.body.get("kind")).lower() != "hub":
+        raise _validation("A workspace of kind Project needs the hubResourceId of an existing hub.")
+    return {name: hub.properties[name] for name in _DEPENDENCIES if hub.properties.get(name)}
+
+
+def _check_dependencies(world: World, arm_id: str, properties: dict[str, Any], kind: str = "default") -> None:
+    required = _REQUIRED if kind == "default" else _REQUIRED[:2]  # hubs, projects and feature stores do without insights
+    if any(not properties.get(name) for name in required):
         raise _validation("Missing dependent resources in workspace json")
     _check_references(world, arm_id, properties)
 

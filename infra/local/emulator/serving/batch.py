@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DRIVER = Path(__file__).with_name("batch_driver.py")
 ENDPOINT_TYPE = "microsoft.machinelearningservices/workspaces/batchendpoints"
+ENDPOINT_PROPERTY, DEPLOYMENT_PROPERTY = "azureml.batchendpointname", "azureml.batchdeploymentname"
 _MODEL_FOLDER = ".azureml-model"
 _INPUT_TYPES = {"urifolder": "uri_folder", "urifile": "uri_file"}
 
@@ -54,7 +55,7 @@ def answer(world: World, request: web.Request, endpoint: Resource) -> web.Respon
     run = world.runs.get(workspace.id, parts[1]) if request.method == "GET" and len(parts) == 2 else None
     if run is None:
         raise _refused(request, 404, f"Job {parts[-1]} was not found.", "JobNotFound")
-    return web.answer(_shown(workspace, endpoint, run))
+    return web.answer(_shown(workspace, run))
 
 
 def _refused(request: web.Request, status: int, message: str, inner: str) -> web.Refused:
@@ -64,11 +65,22 @@ def _refused(request: web.Request, status: int, message: str, inner: str) -> web
     )
 
 
-def _shown(workspace: Resource, endpoint: Resource, run: Run) -> dict[str, Any]:
+def _shown(workspace: Resource, run: Run) -> dict[str, Any]:
     body = jobs.body_of(workspace, run)
     body["id"] = f"{workspace.id}/batchEndpoints//jobs/{run.run_id}"  # with the double slash of recorded traffic
-    body["properties"]["properties"]["azureml.batchendpointname"] = endpoint.name
     return body
+
+
+def jobs_of(world: World, request: web.Request) -> web.Response:
+    """The jobs that invocations of an endpoint (or of one of its deployments) started, as the regional front end lists them."""
+    workspace = scope.workspace(world, request)
+    wanted = {ENDPOINT_PROPERTY: request.params["endpoint"], DEPLOYMENT_PROPERTY: request.params.get("deployment")}
+    found = [
+        jobs.body_of(workspace, run)
+        for run in reversed(world.runs.of(workspace.id))
+        if all(value is None or run.properties.get(name, "").lower() == value.lower() for name, value in wanted.items())
+    ]
+    return web.answer({"value": found})
 
 
 def _deployment(world: World, request: web.Request, endpoint: Resource) -> Resource:
@@ -116,6 +128,7 @@ def _start(world: World, request: web.Request, workspace: Resource, endpoint: Re
         kind="Command",
         target=job.target,
         created_by=by,
+        properties={ENDPOINT_PROPERTY: endpoint.name, DEPLOYMENT_PROPERTY: deployment.name},
         definition={"jobType": "Command", "command": job.command, "inputs": {"data": data}, "outputs": {"score": score}},
     )
     try:
@@ -124,9 +137,7 @@ def _start(world: World, request: web.Request, workspace: Resource, endpoint: Re
         raise _refused(request, 409, f"The job {name} exists already.", "JobAlreadyExists") from None
     world.jobs_backend.submit(job)
     api = f"https://{request.host.split('.')[1]}.{clouds.sibling('management.azure.com', 'ml_api')}"
-    return web.answer(
-        _shown(workspace, endpoint, run), status=201, headers={"Location": f"{api}/history/v1.0{workspace.id}/runs/{name}"}
-    )
+    return web.answer(_shown(workspace, run), status=201, headers={"Location": f"{api}/history/v1.0{workspace.id}/runs/{name}"})
 
 
 def _job(
