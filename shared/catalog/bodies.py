@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
+_ID_WITHOUT_SLASH = re.compile(r"subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers(?:/[^/\s]+){3,}", re.IGNORECASE)
 IDENTITIES = {
     "systemassigned": "SystemAssigned",
     "userassigned": "UserAssigned",
@@ -115,11 +116,18 @@ def problems(kind: Kind, body: dict[str, Any], *, preview: bool = False) -> Iter
 
 
 def normalised(body: Any) -> Any:
-    """Return `body` with `identity.type` as Azure spells it: the article's own body says `systemAssigned`."""
-    identity = dig(body, "identity.type")
-    if not isinstance(identity, str) or _spelling(identity) not in IDENTITIES:
-        return body
-    return {**body, "identity": {**body["identity"], "type": IDENTITIES[_spelling(identity)]}}
+    """Return `body` with two slips of the article's own bodies put right, which ARM would refuse.
+
+    `identity.type` as Azure spells it (the article says `systemAssigned`), and the first slash of an id that is a property
+    (the article's `applicationInsights` lacks it).
+    """
+    properties, identity = dig(body, "properties"), dig(body, "identity.type")
+    if isinstance(properties, dict) and any(map(_lacks_slash, properties.values())):
+        mended = {name: f"/{value}" if _lacks_slash(value) else value for name, value in properties.items()}
+        body = {**body, "properties": mended}
+    if isinstance(identity, str) and _spelling(identity) in IDENTITIES:
+        body = {**body, "identity": {**body["identity"], "type": IDENTITIES[_spelling(identity)]}}
+    return body
 
 
 def has_secret(kind: Kind, body: Any) -> bool:
@@ -139,6 +147,10 @@ def dig(body: Any, path: str) -> Any:
 def _spelling(value: Any) -> str:
     """Return what two spellings of one value have in common; samples write `UriFile` and `uri_file` alike."""
     return re.sub(r"[\s_-]", "", str(value)).lower()
+
+
+def _lacks_slash(value: Any) -> bool:
+    return isinstance(value, str) and bool(_ID_WITHOUT_SLASH.fullmatch(value))
 
 
 def _as_object(step: dict[str, Any]) -> Any:
