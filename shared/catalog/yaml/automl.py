@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _WEIGHTED = ("auc_weighted", "accuracy", "norm_macro_recall", "average_precision_score_weighted", "precision_score_weighted")
 _ERRORS = ("spearman_correlation", "normalized_root_mean_squared_error", "r2_score", "normalized_mean_absolute_error")
-# task: (REST name, primary metrics with the default first, family)
+# by `task`: (REST name, primary metrics with the default first, family)
 TASKS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "classification": ("Classification", _WEIGHTED, "table"),
     "regression": ("Regression", ("normalized_root_mean_squared_error", *_ERRORS), "table"),
@@ -171,7 +171,9 @@ _MODELS: dict[str, dict[str, Shape]] = {
         "validation_metric_type": choice("none", "coco", "voc", "coco_voc", fold=snake),
     },
     "text": {
-        **dict.fromkeys(("gradient_accumulation_steps", "number_of_epochs", "training_batch_size", "validation_batch_size"), integer),
+        **dict.fromkeys(
+            ("gradient_accumulation_steps", "number_of_epochs", "training_batch_size", "validation_batch_size"), integer
+        ),
         **dict.fromkeys(("learning_rate", "warmup_ratio", "weight_decay"), number),
         "model_name": text,
         "learning_rate_scheduler": choice(

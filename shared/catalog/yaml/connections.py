@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shared.catalog.yaml.references import Draft
     from shared.catalog.yaml.shapes import Shape
 
-# type of credentials: (REST authType, YAML field to REST field)
+# by type of credentials: (REST authType, YAML field to REST field)
 CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     "pat": ("PAT", {"pat": "pat"}),
     "sas": ("SAS", {"sas_token": "sas"}),
@@ -29,6 +29,7 @@ CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     "none": ("None", {}),
 }
 # type → (REST category, its own fields as metadata keys, metadata it always has)
+# by `type`: REST category
 _PLAIN = {
     "git": "Git",
     "container_registry": "ContainerRegistry",
@@ -42,6 +43,7 @@ _PLAIN = {
     "custom": "CustomKeys",
     "azure_data_lake_gen2": "ADLSGen2",
 }
+# by `type`: REST category, own fields and the metadata they become, metadata it always has
 _SPECIAL: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "azure_blob": ("AzureBlob", {"container_name": "ContainerName", "account_name": "AccountName"}, {}),
     "azure_open_ai": (

@@ -161,7 +161,7 @@ def online_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "livenessProbe": _probe(fields.get("liveness_probe")),
         "readinessProbe": _probe(fields.get("readiness_probe")),
         "instanceType": fields.get("instance_type"),
-        "dataCollector": _collector(draft, at, fields),
+        "dataCollector": _collector(draft, fields),
         "endpointComputeType": "Kubernetes" if kubernetes else "Managed",
     }
     if limits is not None:
@@ -305,7 +305,7 @@ def _batch_resources(resources: dict[str, Any] | None) -> dict[str, Any] | None:
     return filled(body)
 
 
-def _collector(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any] | None:
+def _collector(draft: Draft, fields: dict[str, Any]) -> dict[str, Any] | None:
     """Return the data collector; collections without a data asset get one each, as the CLI makes them."""
     collector = fields.get("data_collector")
     if collector is None:
@@ -338,7 +338,7 @@ def _collector(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, An
 
 def _collected(draft: Draft, fields: dict[str, Any], name: str, data: dict[str, Any]) -> Any:
     default = f"azureml://datastores/workspaceblobstore/paths/modelDataCollector/{fields['endpoint_name']}/{fields['name']}/{name}"
-    body = {
+    body: dict[str, Any] = {
         "isAnonymous": False,
         "tags": {},
         "isArchived": False,

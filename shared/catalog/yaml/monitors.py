@@ -5,7 +5,7 @@ The CLI looks up a deployment's collected data when a signal names none; that ne
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import inputs, nodes, references, schedules
@@ -76,7 +76,7 @@ def _thresholds(numerical: tuple[str, ...], categorical: tuple[str, ...]) -> Sha
 _PAIR: dict[str, Shape] = {"production_data": _PRODUCTION, "reference_data": _REFERENCE}
 _FILTER: dict[str, Shape] = {"features": _FEATURES, "feature_type_override": mapping()}
 _DRIFT = _thresholds(_NUMERICAL, _CATEGORICAL)
-# type: (REST name, own fields)
+# by `type`: REST name, own fields
 SIGNALS: dict[str, tuple[str, dict[str, Shape]]] = {
     "data_drift": ("DataDrift", {**_PAIR, **_FILTER, "metric_thresholds": _DRIFT, "data_segment": _SEGMENT}),
     "data_quality": ("DataQuality", {**_PAIR, **_FILTER, "metric_thresholds": _thresholds(tuple(_QUALITY), tuple(_QUALITY))}),
@@ -301,7 +301,7 @@ def _input(draft: Draft, at: Cursor, data: dict[str, Any], *, whole: bool) -> di
 
 def _midnight(at: Cursor, day: str) -> str:
     try:
-        found = datetime.date.fromisoformat(day)
+        found = dt.date.fromisoformat(day)
     except ValueError:
         raise at.refusal(f"'{day[:40]}' is no date such as 2026-01-31.") from None
     return f"{found.isoformat()}T00:00:00.000Z"

@@ -79,7 +79,7 @@ _TRANSFER: dict[str, shapes.Shape] = {
     "sink": named(anything),
     "component": anything,
 }
-_FIELDS = {
+_FIELDS: dict[str, dict[str, shapes.Shape]] = {
     "command": _COMMAND_NODE,
     "parallel": _PARALLEL,
     "spark": _SPARK,
@@ -160,7 +160,9 @@ def optional_inputs(scope: Scope) -> list[str]:
                 needed = defined.get(name, {}).get("optional") is not True
                 required[bound[2]] = required.get(bound[2], False) or needed
         found |= {name: not needed for name, needed in required.items()}
-    return [name for name, optional in found.items() if optional and "optional" not in (scope.inputs.get(name) or {"optional": None})]
+    return [
+        name for name, optional in found.items() if optional and "optional" not in (scope.inputs.get(name) or {"optional": None})
+    ]
 
 
 def registered(draft: Draft, at: Cursor) -> Any:
@@ -182,7 +184,7 @@ def _load(draft: Draft, at: Cursor) -> Node:
     if kind not in _FIELDS:
         known = (*_FIELDS, "automl")
         raise at.child("type").refusal(f"A node of type '{kind}' is unknown; known are {', '.join(known)}.")
-    unknown = "drop" if "component" in at.value or "trial" in at.value else "refuse"
+    unknown = "keep" if "component" in at.value or "trial" in at.value else "refuse"
     fields = record({**_COMMON, **_FIELDS[kind]}, nullable=("code", "environment"), ignored=jobs.SHOWN, unknown=unknown)(at)
     inline = at.get("trial" if kind == "sweep" else "component")
     if inline is None:
@@ -235,6 +237,7 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
     found = components.register(draft, component) if component is not None else node.reference
     fields = _declared(node)
     base = {
+        **_others(node),
         "name": name,
         "type": node.kind,
         "display_name": fields.get("display_name"),
@@ -259,6 +262,12 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
     else:
         base["componentId"] = found
     return filled(base)
+
+
+def _others(node: Node) -> dict[str, Any]:
+    """Return the fields of its own that a node with a component carries: the CLI sends them as they are."""
+    known = {*_COMMON, *_FIELDS[node.kind]}
+    return {name: value for name, value in node.fields.items() if name not in known and value not in ({}, [], None)}
 
 
 def _declared(node: Node) -> dict[str, Any]:
@@ -314,7 +323,7 @@ def _parallel(draft: Draft, node: Node, component: components.Component | None) 
         "retry_settings",
     ):
         inherited = own.get(name) if name not in ("error_threshold", "logging_level") else None
-        out[name] = fields[name] if name in fields else inherited
+        out[name] = fields.get(name, inherited)
     where = node.at.get("mini_batch_size") or (component.at.get("mini_batch_size") if component is not None else None)
     out["mini_batch_size"] = components.batch_size(where) if where is not None else 0 if component is not None else None
     keys = fields.get("partition_keys") or own.get("partition_keys")
@@ -329,7 +338,7 @@ def _parallel(draft: Draft, node: Node, component: components.Component | None) 
     return out
 
 
-def _spark(draft: Draft, node: Node, component: components.Component | None) -> dict[str, Any]:
+def _spark(_: Draft, node: Node, component: components.Component | None) -> dict[str, Any]:
     own = component.fields if component is not None else node.fields
     conf = jobs.spark_conf({**(own.get("conf") or {}), **(node.fields.get("conf") or {})})
     allocation = "spark.dynamicAllocation."
@@ -375,6 +384,7 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
     given = {
         "tags": fields.get("tags"),
         "description": fields.get("description"),
+        "properties": {},
         "inputs": {name: _input_type(node.at, value, scope) for name, value in fields.get("inputs", {}).items()},
         "outputs": {name: _output_type(node.at, value, scope) for name, value in fields.get("outputs", {}).items()},
     }

@@ -144,7 +144,7 @@ def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
     shape = components.component_shape("pipeline", _COMPONENT, required=("jobs",), anonymous=anonymous)
     fields = shape(at)
     spec = components.base_spec(fields, anonymous=anonymous, kind="pipeline", source=components.FROM_FILE)
-    spec["is_deterministic"] = None if "is_deterministic" not in fields else fields["is_deterministic"]
+    spec["is_deterministic"] = fields.get("is_deterministic")
     scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), definitions=True)
     spec = {**components.others(fields, _COMPONENT), **spec}
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)

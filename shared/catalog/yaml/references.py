@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog.yaml import shapes
@@ -27,10 +27,11 @@ FEEDS = "azureml://feeds/"  # an older spelling of the same
 CURATED = "AzureML-"  # environments whose short form Azure itself expands
 ANONYMOUS_ENVIRONMENT = "CliV2AnonymousEnvironment"
 ANONYMOUS_COMPONENT = "azureml_anonymous"
-_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+:")
 _REMOTE = re.compile(r"^([a-z]+s?://|azureml:|runs:/|git\+)", re.IGNORECASE)
-_ARM_VERSION = re.compile(r"^/?subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+/"
-                          r"[^/]+/[^/]+/versions/[^/]+")  # fmt: skip
+_ARM_VERSION = re.compile(
+    r"^/?subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices"
+    r"/workspaces/[^/]+/[^/]+/[^/]+/versions/[^/]+"
+)
 _REGISTRY_VERSION = re.compile(r"^azureml://registries/[^/]+/[^/]+/[^/]+/versions/[^/]+")
 
 Purpose = Literal["code", "model", "data", "input", "environment", "feature_set"]
@@ -58,8 +59,8 @@ class Upload:
     Attributes:
         path: Below the YAML's own folder (`../` possible).
         purpose: `code`: to be registered as a code version, whose ARM id goes to the places. Else its URI goes there:
-            `azureml://datastores/{datastore}/paths/…` for `input` and `data`, the long form with subscription for `model`
-            and `feature_set`, the blob URL for `environment` (a build context).
+            `azureml://datastores/{datastore}/paths/…` for `input` and `data`, the long form with subscription for
+            `model` and `feature_set`, the blob URL for `environment` (a build context).
         datastore: The one the YAML asks for, else None (the workspace's default).
         includes: Further files and folders to copy into it before (a component's `additional_includes`), same base as `path`.
         places: Where the outcome goes.
@@ -240,39 +241,34 @@ def finish(
     draft: Draft, body: dict[str, Any]
 ) -> tuple[dict[str, Any], tuple[Upload, ...], tuple[Registration, ...], tuple[Label, ...]]:
     """Return the body and what has to be done first, everything pending replaced by what is shown for it."""
-    places: dict[str, list[Place]] = {}
-    made: dict[str, Pending] = {}
-
-    def settle(value: Any, index: int | None, pointer: str) -> Any:
-        if isinstance(value, Pending):
-            places.setdefault(value.key, []).append(Place(registration=index, pointer=pointer, pattern=value.pattern))
-            made.setdefault(value.key, value)
-            return value.pattern.replace("{}", value.shown)
-        if isinstance(value, LocalPath):
-            return value.shown
-        if isinstance(value, dict):
-            return {key: settle(each, index, f"{pointer}/{_escaped(key)}") for key, each in value.items()}
-        if isinstance(value, list | tuple):
-            return [settle(each, index, f"{pointer}/{position}") for position, each in enumerate(value)]
-        return value
-
-    whole = settle(body, None, "")
-    bodies = [settle(each.body, index, "") for index, each in enumerate(draft.registrations)]
-    uploads, labels = [], []
-    for key, pending in made.items():
-        item = pending.make(tuple(places[key]))
-        if isinstance(item, Upload):
-            uploads.append(item)
-        elif isinstance(item, Label):
-            labels.append(item)
+    found: dict[str, tuple[Pending, list[Place]]] = {}
+    whole = _settled(body, None, "", found)
+    bodies = [_settled(each.body, index, "", found) for index, each in enumerate(draft.registrations)]
+    items = [pending.make(tuple(places)) for pending, places in found.values()]
     registrations = []
     for pending, settled in zip(draft.registrations, bodies, strict=True):
-        item = pending.make(tuple(places.get(pending.key, ())))
+        _, places = found.get(pending.key, (pending, []))
+        item = pending.make(tuple(places))
         if isinstance(item, Registration):
-            registrations.append(
-                Registration(type=item.type, name=item.name, version=item.version, body=settled, places=item.places)
-            )
-    return whole, tuple(uploads), tuple(registrations), tuple(labels)
+            registrations.append(replace(item, body=settled))
+    uploads = tuple(item for item in items if isinstance(item, Upload))
+    labels = tuple(item for item in items if isinstance(item, Label))
+    return whole, uploads, tuple(registrations), labels
+
+
+def _settled(value: Any, index: int | None, pointer: str, found: dict[str, tuple[Pending, list[Place]]]) -> Any:
+    """Return a body with what is pending replaced by what is shown, its places noted in `found`."""
+    if isinstance(value, Pending):
+        place = Place(registration=index, pointer=pointer, pattern=value.pattern)
+        found.setdefault(value.key, (value, []))[1].append(place)
+        return value.pattern.replace("{}", value.shown)
+    if isinstance(value, LocalPath):
+        return value.shown
+    if isinstance(value, dict):
+        return {key: _settled(each, index, f"{pointer}/{_escaped(key)}", found) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_settled(each, index, f"{pointer}/{position}", found) for position, each in enumerate(value)]
+    return value
 
 
 def local(at: Cursor) -> LocalPath:

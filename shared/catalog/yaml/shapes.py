@@ -249,22 +249,24 @@ def record(
         out: dict[str, Any] = {}
         for each in at.children():
             name = each.path[-1]
-            if name in fields:
-                if each.value is None and name in empty:
-                    continue
+            if name in fields and not (each.value is None and name in empty):
                 out[str(name)] = _filled(fields[str(name)], each)
-            elif name in skip:
-                continue
-            elif unknown == "keep":
-                out[str(name)] = each.value
-            elif unknown == "refuse":
-                raise each.refusal(f"Unknown field '{name}'{_nearest(str(name), fields)}.", at_key=True)
-        for name in must:
-            if name not in out:
-                raise at.refusal(f"The field '{name}' is missing.")
+            elif name not in fields and name not in skip:
+                _other(each, fields, unknown, out)
+        missing = next((name for name in must if name not in out), None)
+        if missing is not None:
+            raise at.refusal(f"The field '{missing}' is missing.")
         return out
 
     return read
+
+
+def _other(at: Cursor, fields: Mapping[str, Shape], unknown: str, out: dict[str, Any]) -> None:
+    name = str(at.path[-1])
+    if unknown == "refuse":
+        raise at.refusal(f"Unknown field '{name}'{_nearest(name, fields)}.", at_key=True)
+    if unknown == "keep":
+        out[name] = at.value
 
 
 def _filled(shape: Shape, at: Cursor) -> Any:

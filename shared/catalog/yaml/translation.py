@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from shared.rest.ids import ResourceId
 
 _VERSIONED = frozenset({"environment", "model", "data", "component", "feature_set", "feature_store_entity"})
-# kind: ARM types (below the namespace) whose PUT takes it
+# by kind: ARM types (below the namespace) whose PUT takes it
 KINDS: dict[str, tuple[str, ...]] = {
     "workspace": ("workspaces",),
     "feature_store": ("workspaces",),
@@ -92,7 +93,7 @@ class Translation:
         """Return it as JSON, e.g. to show it without sending it."""
         from dataclasses import asdict
 
-        out = {"kind": self.kind, "name": self.name, "version": self.version, "body": self.body}
+        out: dict[str, Any] = {"kind": self.kind, "name": self.name, "version": self.version, "body": self.body}
         if self.parent:
             out["parent"] = self.parent
         for name in ("uploads", "registrations", "labels"):
@@ -228,7 +229,7 @@ def _override(top: Cursor, path: str, text: str) -> None:
     if not parts:
         raise top.refusal(f"'{path[:80]}' is no path to set.")
     node = top.value
-    for part, following in zip(parts, parts[1:], strict=False):
+    for part, following in itertools.pairwise(parts):
         node = _step(top, node, part, path, [] if isinstance(following, int) else {})
     _put(top, node, parts[-1], path, value)
 

@@ -1,6 +1,6 @@
 """Workspaces, feature stores (workspaces of another kind) and registries.
 
-A workspace made by PUT needs its storage, key vault and Application Insights to exist; the CLI makes them beside it with a template.
+A workspace made by PUT needs its storage, key vault and Application Insights to exist; the CLI makes them by a template.
 """
 
 from __future__ import annotations

@@ -27,21 +27,34 @@ os.environ["AZURE_ML_DISABLE_ON_DISK_CACHE"] = "true"
 import jwt  # noqa: E402
 import requests  # noqa: E402
 import urllib3  # noqa: E402
-from azure.ai.ml import MLClient, load_component, load_job  # noqa: E402
-from azure.ai.ml import _artifacts as artifacts_package  # noqa: E402, F401
-from azure.ai.ml import entities  # noqa: E402
+from azure.ai.ml import MLClient  # noqa: E402
 from azure.ai.ml._artifacts import _artifact_utilities  # noqa: E402
 from azure.ai.ml.entities import _load_functions as load  # noqa: E402
 from azure.ai.ml.entities._assets._artifacts.artifact import ArtifactStorageInfo  # noqa: E402
 from azure.ai.ml.operations import _job_operations  # noqa: E402
 from azure.core.credentials import AccessToken  # noqa: E402
 
-START = os.getcwd()
+START = Path.cwd()
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 GROUP = "rg"
 WORKSPACE = "ws"
 ROOT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
 LATEST = "7"
+ASSETS = ("models", "environments", "data", "components")
+RESOURCES: dict[str, dict[str, Any]] = {
+    "datastores": {
+        "datastoreType": "AzureBlob",
+        "accountName": "wsaccount",
+        "containerName": "c",
+        "endpoint": "core.windows.net",
+        "protocol": "https",
+        "credentials": {"credentialsType": "Sas"},
+        "isDefault": True,
+    },
+    "computes": {"computeType": "AmlCompute", "properties": {"vmSize": "x"}},
+    "onlineEndpoints": {"authMode": "Key", "provisioningState": "Succeeded"},
+    "batchEndpoints": {"authMode": "aadToken", "provisioningState": "Succeeded"},
+}
 WRITES = ("PUT", "PATCH", "POST")
 
 requests_seen: list[dict[str, Any]] = []
@@ -52,7 +65,13 @@ class Credential:
     """Hands out unsigned tokens of the audience asked for."""
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        claims = {"aud": scopes[0].removesuffix("/.default") if scopes else "", "tid": "t", "oid": "o", "exp": int(time.time()) + 9999}
+        """A token that says what the client checks: its audience."""
+        claims = {
+            "aud": scopes[0].removesuffix("/.default") if scopes else "",
+            "tid": "t",
+            "oid": "o",
+            "exp": int(time.time()) + 9999,
+        }
         return AccessToken(jwt.encode(claims, "k" * 32), int(time.time()) + 9999)
 
 
@@ -61,7 +80,12 @@ def answer(method: str, url: str, body: Any) -> tuple[int, Any]:
     parts = urlsplit(url)
     path, query = parts.path, parse_qs(parts.query)
     if method == "PUT":
-        out = {"id": path, "name": path.rsplit("/", 1)[-1], "type": "x", **(json.loads(json.dumps(body)) if isinstance(body, dict) else {})}
+        out = {
+            "id": path,
+            "name": path.rsplit("/", 1)[-1],
+            "type": "x",
+            **(json.loads(json.dumps(body)) if isinstance(body, dict) else {}),
+        }
         out.setdefault("properties", {})
         if "/models/" in path and isinstance(out["properties"], dict):
             out["properties"].setdefault("flavors", {})
@@ -71,7 +95,11 @@ def answer(method: str, url: str, body: Any) -> tuple[int, Any]:
     if method == "POST" and path.endswith("/startPendingUpload"):
         blob = "https://wsaccount.blob.core.windows.net/container-for-upload"
         reference = {"blobUri": blob, "storageAccountArmId": "x", "credential": {"credentialType": "SAS", "sasUri": blob + "?sas"}}
-        return 200, {"blobReferenceForConsumption": reference, "pendingUploadId": "p", "pendingUploadType": "TemporaryBlobReference"}
+        return 200, {
+            "blobReferenceForConsumption": reference,
+            "pendingUploadId": "p",
+            "pendingUploadType": "TemporaryBlobReference",
+        }
     if method == "POST" and path.endswith("/listSecrets"):
         return 200, {"secretsType": "Sas", "sasToken": "sas"}
     if method == "PATCH":
@@ -84,30 +112,30 @@ def answer(method: str, url: str, body: Any) -> tuple[int, Any]:
 def read(path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
     """The answer to a GET."""
     name = path.rsplit("/", 1)[-1]
-    below = path.removeprefix(ROOT).strip("/").split("/") if path.lower().startswith(ROOT.lower()) else []
+    below = path.removeprefix(ROOT).strip("/").split("/") if path.startswith(ROOT) else ["nowhere"]
+    identity = {"type": "SystemAssigned", "principalId": "p", "tenantId": "t"}
     if below == [""]:
-        properties = {"workspaceId": "11111111-0000-0000-0000-000000000000", "discoveryUrl": "https://eastus.api.azureml.ms/discovery"}
-        return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": properties, "identity": {"type": "SystemAssigned", "principalId": "p", "tenantId": "t"}}
-    if below and below[-1] == "versions":
-        if "hash" in query or "hash" in "".join(query):
+        body = {"properties": {"workspaceId": "11111111-0000-0000-0000-000000000000"}, "identity": identity, "location": "eastus"}
+    elif below[-1] == "versions":
+        if any("hash" in key for key in query):  # "is this code registered already?"
             return 200, {"value": []}
-        version = {"id": f"{path}/{LATEST}", "name": LATEST, "type": "x", "properties": {"modelUri": "azureml://x", "flavors": {}, "dataUri": "azureml://x", "dataType": "uri_file", "componentSpec": {"type": "command", "name": below[-2], "version": LATEST, "command": "x", "environment": "azureml:e:1"}}}
-        return 200, {"value": [version]}
-    if len(below) == 2 and below[0] == "datastores":
-        properties = {"datastoreType": "AzureBlob", "accountName": "wsaccount", "containerName": "c", "endpoint": "core.windows.net", "protocol": "https", "credentials": {"credentialsType": "Sas"}, "isDefault": True}
-        return 200, {"id": path, "name": name, "type": "x", "properties": properties}
-    if len(below) == 2 and below[0] == "computes":
-        return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "x"}}}
-    if len(below) == 2 and below[0] in ("onlineEndpoints", "batchEndpoints"):
-        return 200, {"id": path, "name": name, "type": "x", "location": "eastus", "properties": {"authMode": "Key", "provisioningState": "Succeeded"}}
-    if len(below) == 2 and below[0] in ("models", "environments", "data", "components"):
-        return 200, {"id": path, "name": name, "type": "x", "properties": {"nextVersion": "1", "latestVersion": LATEST}}
-    if len(below) == 4 and below[2] == "versions" and below[0] in ("models", "environments", "data", "components") and below[1] != "azureml_anonymous":
-        spec = {"type": "command", "name": below[1], "version": name, "command": "x", "environment": "azureml:e:1"}
-        properties = {"modelUri": "azureml://x", "flavors": {}, "dataUri": "azureml://x", "dataType": "uri_file", "modelType": "custom_model"}
-        properties |= {"image": "x", "componentSpec": spec, "isAnonymous": False}
-        return 200, {"id": path, "name": name, "type": "x", "properties": properties}
-    return 404, {"error": {"code": "ResourceNotFound", "message": path}}
+        return 200, {"value": [{"id": f"{path}/{LATEST}", "name": LATEST, "type": "x", "properties": asset(below[-2], LATEST)}]}
+    elif len(below) == 2 and below[0] in RESOURCES:
+        body = {"location": "eastus", "properties": RESOURCES[below[0]]}
+    elif len(below) == 2 and below[0] in ASSETS:
+        body = {"properties": {"nextVersion": "1", "latestVersion": LATEST}}
+    elif len(below) == 4 and below[0] in ASSETS and below[1] != "azureml_anonymous":
+        body = {"properties": asset(below[1], name)}
+    else:
+        return 404, {"error": {"code": "ResourceNotFound", "message": path}}
+    return 200, {"id": path, "name": name, "type": "x", **body}
+
+
+def asset(name: str, version: str) -> dict[str, Any]:
+    """A version of whatever kind: the client reads only what belongs to its own."""
+    spec = {"type": "command", "name": name, "version": version, "command": "x", "environment": "azureml:e:1"}
+    uris = {"modelUri": "azureml://x", "dataUri": "azureml://x", "dataType": "uri_file", "modelType": "custom_model"}
+    return {**uris, "flavors": {}, "image": "x", "componentSpec": spec, "isAnonymous": False}
 
 
 def send(self: Any, request: requests.PreparedRequest, **_: Any) -> requests.Response:
@@ -118,25 +146,38 @@ def send(self: Any, request: requests.PreparedRequest, **_: Any) -> requests.Res
     except ValueError:
         body = None
     if request.method in WRITES:
-        requests_seen.append({"method": request.method, "path": urlsplit(request.url).path, "host": urlsplit(request.url).netloc, "body": body})
+        requests_seen.append(
+            {"method": request.method, "path": urlsplit(request.url).path, "host": urlsplit(request.url).netloc, "body": body}
+        )
     status, out = answer(request.method, request.url, body)
-    raw = urllib3.HTTPResponse(io.BytesIO(json.dumps(out).encode()), headers={"Content-Type": "application/json"}, status=status, preload_content=False)
+    raw = urllib3.HTTPResponse(
+        io.BytesIO(json.dumps(out).encode()), headers={"Content-Type": "application/json"}, status=status, preload_content=False
+    )
     response = requests.adapters.HTTPAdapter().build_response(request, raw)
     response.raw = raw
     return response
 
 
-def upload(operation_scope: Any, datastore_operation: Any, path: Any, artifact_type: str, datastore_name: str | None = None, **kwargs: Any) -> ArtifactStorageInfo:
+def upload(
+    operation_scope: Any, datastore_operation: Any, path: Any, artifact_type: str, datastore_name: str | None = None, **kwargs: Any
+) -> ArtifactStorageInfo:
     """In the place of the upload to storage: the remote path names the local one."""
-    local = os.path.relpath(path, os.getcwd())
+    local = os.path.relpath(path)
     uploads_seen.append(local)
     mark = "ROOT" if local == "." else local.replace("..", "UP").replace("/", "~")
     if "code_with_additional_includes" in local:  # a copy of the code with more files in it
         mark = "MERGED"
     datastore = f"{ROOT}/datastores/{datastore_name or 'workspaceblobstore'}"
     return ArtifactStorageInfo(
-        name=mark, version="1", relative_path=f"UPLOADED/{mark}", datastore_arm_id=datastore, container_name="container",
-        storage_account_url="https://wsaccount.blob.core.windows.net/", is_file=Path(path).is_file() or (not Path(path).exists() and bool(Path(path).suffix)), indicator_file="x")
+        name=mark,
+        version="1",
+        relative_path=f"UPLOADED/{mark}",
+        datastore_arm_id=datastore,
+        container_name="container",
+        storage_account_url="https://wsaccount.blob.core.windows.net/",
+        is_file=Path(path).is_file() or (not Path(path).exists() and bool(Path(path).suffix)),
+        indicator_file="x",
+    )
 
 
 requests.adapters.HTTPAdapter.send = send
@@ -145,6 +186,7 @@ _job_operations.get_git_properties = dict
 
 
 def client() -> MLClient:
+    """The client under its own name, over the wires above."""
     return MLClient(Credential(), SUBSCRIPTION, GROUP, WORKSPACE)
 
 
@@ -169,12 +211,10 @@ SENDERS: dict[str, Any] = {
     "serverless_endpoint": lambda c, e: c.serverless_endpoints.begin_create_or_update(e),
     "marketplace_subscription": lambda c, e: c.marketplace_subscriptions.begin_create_or_update(e),
 }
-SCHEDULES = ("schedule",)
 
 
 def rest_of(entity: Any) -> Any:
     """The entity's REST object as JSON, or None."""
-    from azure.ai.ml._utils.utils import camel_to_snake  # noqa: F401
     from azure.ai.ml._restclient.arm_ml_service._utils.model_base import SdkJSONEncoder
 
     rest = entity._to_rest_object()
@@ -184,10 +224,11 @@ def rest_of(entity: Any) -> Any:
 
 
 def run(case: dict[str, Any]) -> dict[str, Any]:
+    """Load one file as the CLI does, send it, and tell what went out."""
     requests_seen.clear()
     uploads_seen.clear()
     folder, name = os.path.split(case["file"])
-    os.chdir(os.path.join(START, folder))  # AutoML and fine-tuning resolve paths from here
+    os.chdir(START / folder)  # AutoML and fine-tuning resolve paths from here
     out: dict[str, Any] = {"file": case["file"], "loader": case["loader"]}
     try:
         overrides = list(case.get("overrides") or [])
@@ -202,20 +243,20 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
         return out
     if case["loader"] in SENDERS:
         try:
-            poller = SENDERS[case["loader"]](client(), entity)
+            SENDERS[case["loader"]](client(), entity)
         except Exception as problem:  # noqa: BLE001
             if not any(one["method"] == "PUT" for one in requests_seen):
                 out["error"] = f"{type(problem).__name__}: {str(problem)[:1500]}"
                 out["trace"] = traceback.format_exc()[-2500:]
             else:
                 out["after"] = f"{type(problem).__name__}: {str(problem)[:500]}"
-        del entity
-        out["requests"] = [one for one in requests_seen]
+        out["requests"] = list(requests_seen)
     out["uploads"] = list(uploads_seen)
     return out
 
 
 def main() -> None:
+    """One line out for each case in."""
     for case in json.load(sys.stdin):
         sys.stdout.write(json.dumps(run(case)) + "\n")
         sys.stdout.flush()

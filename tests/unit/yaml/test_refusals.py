@@ -1,0 +1,126 @@
+"""What cannot be translated is refused at its line and column, and hostile text costs little."""
+
+import pytest
+
+from shared.catalog import yaml as translations
+from shared.catalog.yaml import document
+from shared.rest import errors
+
+JOB = "command: echo\nenvironment: azureml:e:1\n"
+
+
+def refusal(text: str, kind: str = "job", **files: str) -> errors.AzureError:
+    """Return the error a YAML is refused with."""
+    with pytest.raises(document.RefusedError) as caught:
+        translations.translate(text, kind=kind, files=files.get)
+    assert caught.value.status == 400
+    assert caught.value.error.code == "InvalidYaml"
+    return caught.value.error
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "place", "says"),
+    [
+        (JOB + "comput: azureml:cpu\n", "comput", "line 3, column 1", "did you mean 'compute'"),
+        (JOB + "resources:\n  instance_cuont: 2\n", "resources.instance_cuont", "line 4, column 3", "Unknown field"),
+        (JOB + "resources:\n  instance_count: two\n", "resources.instance_count", "line 4, column 19", "Expected an integer"),
+        (JOB + "tags:\n  year: 2026\n", "tags.year", "line 4, column 9", "quote it"),
+        (JOB + "queue_settings: {job_tier: cheap}\n", "queue_settings.job_tier", "line 3, column 28", "one of spot, basic"),
+        (JOB + "inputs:\n  - a\n", "inputs", "line 4, column 3", "Expected a mapping, got a list"),
+        (JOB + "compute:\n", "compute", "line 3, column 1", "is empty"),
+        ("environment: azureml:e:1\n", "body", "line 1, column 1", "'command' is missing"),
+        ("command: echo\nenvironment: e:1\n", "environment", "line 2, column 14", "azureml:"),
+        ("command: echo\nenvironment: azureml:e\n", "environment", "line 2, column 14", "names no version"),
+        (JOB + "type: dance\n", "type", "line 3, column 7", "one of command, sweep"),
+    ],
+)
+def test_a_field_at_fault_is_named_with_its_place(text: str, target: str, place: str, says: str) -> None:
+    """Path, line and column lead to it; the message says what is expected."""
+    error = refusal(text)
+    assert error.target == target
+    assert place in error.message
+    assert says in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("a: [1\nb: 2\n", "line 2, column 2", "not YAML"),
+        (JOB + "command: twice\n", "line 3, column 1", "given twice"),
+        ("command: !!python/object/apply:os.system [ls]\n", "line 1, column 10", "not allowed"),
+        ("command: !mine x\n", "line 1, column 10", "tag !mine"),
+        ("a: &x [*x]\n", "line 1, column 4", "contains it"),
+        ("a: 1\n---\nb: 2\n", "line 2, column 1", "not YAML"),
+        ("- a\n", "line 1, column 1", "mapping of fields"),
+        ("", "line 1, column 1", "empty"),
+        ("? [a]\n: b\n", "line 1, column 3", "plain value"),
+        ("a: \x07\n", "line 1, column 1", "not YAML"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused(text: str, place: str, says: str) -> None:
+    """Tags, repeated keys, loops, several documents and control characters all have a place."""
+    error = refusal(text)
+    assert place in error.message
+    assert says in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)),
+        "a: " + "[" * 100_000,
+        "a: " + "[" * 900 + "]" * 900,
+        "".join("  " * n + "a:\n" for n in range(3000)),
+        "a: " + "x" * 2_000_000,
+        "".join(f"k{n}: 1\n" for n in range(60_000)),
+    ],
+    ids=["aliases that multiply", "open brackets", "deep brackets", "deep indentation", "a huge text", "too many values"],
+)
+def test_a_yaml_meant_to_exhaust_is_refused(text: str) -> None:
+    """Size, depth and the number of values are bounded before anything is built from them."""
+    assert "line 1" in refusal(text).message or "column" in refusal(text).message
+
+
+def test_a_named_file_that_was_not_sent_is_asked_for() -> None:
+    """The message says under which path to send it."""
+    error = refusal("type: pipeline\njobs:\n  a:\n    component: ./parts/train.yml\n")
+    assert error.target == "jobs.a.component"
+    assert "'parts/train.yml'" in error.message
+    assert "line 4, column 16" in error.message
+
+
+def test_an_error_in_a_named_file_says_which_file() -> None:
+    """Line and column are the named file's own."""
+    files = {"parts/train.yml": "name: train\ntype: command\nenvironment: azureml:e:1\ncommand: [echo]\n"}
+    error = refusal("type: pipeline\njobs:\n  a:\n    component: ./parts/train.yml\n", **files)
+    assert "parts/train.yml, line 4, column 10" in error.message
+
+
+def test_files_that_name_each_other_end() -> None:
+    """A pipeline component that contains itself is read a bounded number of times."""
+    loop = "name: a\ntype: pipeline\njobs:\n  x: {type: pipeline, component: ./loop.yml}\n"
+    assert "files are named" in refusal("type: pipeline\ncomponent: ./loop.yml\n", **{"loop.yml": loop}).message
+
+
+def test_an_expression_that_refers_to_nothing_is_refused() -> None:
+    """Jobs inside a pipeline take their types from what they are bound to."""
+    text = (
+        "type: pipeline\njobs:\n  a:\n    command: echo\n    environment: azureml:e:1\n    inputs: {x: '${{parent.inputs.no}}'}\n"
+    )
+    assert "no input of the pipeline" in refusal(text).message
+
+
+def test_the_kind_must_be_told() -> None:
+    """By `$schema` or by the path; a contradiction is refused at `$schema`."""
+    with pytest.raises(document.RefusedError, match="Nothing says what this is"):
+        translations.translate("name: x\n")
+    with pytest.raises(document.RefusedError, match="says this is a model, the path asks for data"):
+        translations.translate("$schema: https://x/model.schema.json\nname: x\n", target=_target("data"))
+
+
+def _target(kind: str):
+    from shared.rest import ids
+
+    scope = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+    return ids.parse(scope).child(kind)
