@@ -507,11 +507,10 @@ QUIRKS: tuple[Quirk, ...] = (
         ),
     ),
     Quirk(
-        code="ConflictError",
-        message=r"vault with the same name already exists in deleted state",
+        code="VaultAlreadyExists",
         meaning="held",
-        proof="Azure Key Vault, soft delete overview: the name stays in use for the retention time",
-        hint="To have the old vault back, PUT again with properties.createMode 'recover'; otherwise purge it or take another name.",
+        proof="PROTOCOL §6.4: 409 for a vault whose name is taken, perhaps by a deleted one",
+        hint="If it is a deleted vault of yours, PUT again with properties.createMode 'recover' or purge it; else take another name.",
     ),
 )
 
