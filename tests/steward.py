@@ -30,7 +30,7 @@ SETTINGS = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1")
 
 @dataclass(kw_only=True)
 class Process:
-    """What one process of the app works with (flows.Services)."""
+    """What one process of the app works with (steps.Services)."""
 
     client: Any
     addresses: Any

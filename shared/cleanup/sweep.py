@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shared.catalog import bodies, kinds, paths
 from shared.cleanup import inventory, reports, verdicts
 from shared.cleanup.reports import Line, Report
-from shared.operations import flows, models
+from shared.operations import flows, models, steps
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ COMPUTES = "workspaces/computes"
 VERSIONS = "workspaces/models/versions"
 
 
-class Services(flows.Services, Protocol):
+class Services(steps.Services, Protocol):
     """What a run needs of the composition root."""
 
     @property

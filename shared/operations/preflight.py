@@ -68,8 +68,8 @@ def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
         yield Finding(check="name", target=target.id.name, ok=True, code="Ok", message="The name follows the rule.")
     except errors.BadRequestError as problem:
         yield Finding.of("name", problem.error, target=target.id.name)
-    for problem in problems:
-        yield Finding.of("fields", problem.error)
+    for each in problems:
+        yield Finding.of("fields", each.error)
     if not problems:
         yield Finding(check="fields", target="body", ok=True, code="Ok", message="Nothing that Azure always asks for is missing.")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.rest import errors
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RENEW_BEFORE_S = 300
 RETRY_DELAY_S = 15
 TURN_LIMIT_S = 30.0  # how long a thread waits while another signs in
-LIMITS = {"connection_timeout": 10, "read_timeout": 15, "retry_total": 1}  # a caller waits inline; the queue tries again
+LIMITS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 15, "retry_total": 1}  # a caller waits inline; the queue tries again
 
 
 class Tokens:

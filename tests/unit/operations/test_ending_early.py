@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.operations import flows
+from shared.operations import flows, steps
 from shared.operations.messages import Message
 from shared.rest import errors
 from tests.fake_azure import WORKSPACE, Fault, lost, refusal
@@ -125,7 +125,7 @@ def test_a_poison_message_marks_its_operation_and_frees_the_lane(steward: Stewar
     def fail(*_: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(flows, "_poll", fail)
+    monkeypatch.setattr(steps, "_poll", fail)
     monkeypatch.setattr(flows, "reconcile", lambda _: {})
     while not steward.poisoned:
         steward.clock.advance(10)
@@ -284,7 +284,7 @@ def test_a_write_that_nobody_could_settle_for_a_day_ends_unknown(steward: Stewar
     def die(*_: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(flows, "_look_up", die)
+    monkeypatch.setattr(steps, "_look_up", die)
     steward.drive()
     ended = steward.load(operation)
     assert ended.error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.operations import flows
+from shared.operations import flows, steps
 from shared.operations.messages import Message
 from shared.rest import errors
 from shared.rest.client import Response
@@ -111,7 +111,7 @@ def test_polls_step_back_when_azure_is_crowded(steward: Steward) -> None:
     steward.azure.used = 0.85
     steward.submit("PUT", "workspaces/w2", BODY)
     _next(steward)
-    assert _next(steward) >= 3 * flows.CROWDED_FACTOR
+    assert _next(steward) >= 3 * steps.CROWDED_FACTOR
 
 
 def test_a_poll_that_azure_fails_is_repeated(steward: Steward) -> None:

@@ -1,0 +1,310 @@
+"""One step of an operation: take it as far as one request to Azure goes, record it, put the next on the queue.
+
+Record before message: a crash leaves a message or an overdue row. A write is claimed by etag before it is sent, and
+everything that can fail without Azure fails before the claim. This is the only place that catches PermanentError and
+TransientError of Azure. What an answer means is decided in settle; who calls, and when, is in flows.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.catalog import kinds
+from shared.operations import settle, storage, uploads
+from shared.operations.messages import Message
+from shared.rest import clouds, errors, ids, long_running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from shared.operations import models
+    from shared.operations.ledger import Ledger, Stored
+    from shared.operations.models import Operation
+    from shared.operations.settle import Step
+    from shared.operations.storage import Queue
+    from shared.rest.addresses import Addresses
+    from shared.rest.client import Client, Response
+
+log = logging.getLogger("steward.operations")
+
+GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lost
+# How long a claimed write may be under way before it is looked up: longer than the client's time-outs and a sign-in; files
+# take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
+SEND_LEASE = timedelta(seconds=90)
+FILES_LEASE = timedelta(seconds=330)
+UPLOAD_BUDGET = timedelta(seconds=200)  # of one step of an upload; what is left is the next step's
+STUCK_AFTER = timedelta(hours=24)
+SIGN_IN_ATTEMPTS = 20
+JSON_PATCH = "application/json-patch+json"
+WAKE_ATTEMPTS = 3
+SIGN_IN_DELAY_S = 60.0
+CROWDED = 0.8  # share of the read allowance above which polls step back for writes
+CROWDED_FACTOR = 3.0
+
+
+class Services(Protocol):
+    """What operations need of the composition root (shared.services)."""
+
+    @property
+    def client(self) -> Client: ...  # noqa: D102
+    @property
+    def addresses(self) -> Addresses: ...  # noqa: D102
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+
+
+def take(stored: Stored, services: Services, *, inline_end: datetime | None = None, secret_body: Any = None) -> Stored:
+    """Take one step and record it; within the accepting request it has until `inline_end`.
+
+    Raises:
+        ConflictError: another worker took the step.
+    """
+    operation = stored.operation
+    began_as = operation.phase
+    try:
+        match began_as:
+            case "accepted":
+                parcel = _pack(operation, services, secret_body)
+                stored = _claim(stored, services)
+                operation = stored.operation
+                step = _send(operation, parcel, services)
+            case "preparing":
+                stored = _hold(stored, services)
+                operation = stored.operation
+                end = inline_end or services.clock() + UPLOAD_BUDGET
+                patience = uploads.Patience(clock=services.clock, end=end, last=inline_end is None)
+                step = uploads.prepare(operation, services.ledger, services.client, patience)
+            case "registering":
+                step = _register(operation, services)
+            case "sending":
+                step = _look_up(operation, services)
+            case _:
+                step = _poll(operation, services)
+    except errors.TransientError as problem:
+        step = _transient(operation, problem, services)
+    except errors.PermanentError as problem:
+        step = _permanent(operation, problem, services, began_as)
+    return record(stored, step, services, inline=inline_end is not None)
+
+
+def _hold(stored: Stored, services: Services) -> Stored:
+    """Mark an upload as under way, by etag: one worker moves the files, and reconcile leaves it alone while it may work."""
+    held = replace(stored.operation, step=stored.operation.step + 1, due_at=services.clock() + FILES_LEASE)
+    return services.ledger.save(stored, held)
+
+
+def _claim(stored: Stored, services: Services) -> Stored:
+    """Mark the write as being sent, by etag: of two workers only one sends."""
+    now = services.clock()
+    claimed = replace(
+        stored.operation.counted("write"),
+        phase="sending",
+        status="Running",
+        step=stored.operation.step + 1,
+        sent_at=now,
+        due_at=now + (FILES_LEASE if stored.operation.files else SEND_LEASE),
+    )
+    return services.ledger.save(stored, claimed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parcel:
+    """Everything that a write needs: between the claim and the wire nothing else can fail."""
+
+    url: str
+    resource_url: str
+    body: Any
+    parts: Mapping[str, tuple[str, bytes, str]] | None
+    headers: Mapping[str, str]
+
+
+def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel:
+    ledger = services.ledger
+    if operation.secret and secret_body is None:
+        error = errors.AzureError(code="NotSent", message="The request's secret was not kept; send it again.")
+        raise errors.RejectedError(error, status=503)
+    parts = {
+        name: (name, ledger.file(blob), "application/zip" if "zip" in name.lower() else "application/json")
+        for name, blob in operation.files.items()
+    }
+    body = secret_body if operation.secret else ledger.payload(operation.body)
+    url = _url(operation, services)
+    services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is none of the send's time
+    return _Parcel(
+        url=url,
+        resource_url=_resource_url(operation, services),
+        body=None if parts else body,
+        parts=parts or None,
+        headers={"Content-Type": JSON_PATCH} if isinstance(body, list) else {},
+    )
+
+
+def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
+    response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts, headers=parcel.headers)
+    return settle.first_answer(operation, response, parcel.resource_url, services.clock())
+
+
+def _poll(operation: Operation, services: Services) -> Step:
+    follow = operation.follow
+    if follow is None:
+        raise errors.OutcomeUnknownError("The operation lost its poll URL.", target=operation.target)
+    try:
+        clouds.scope_for(services.client.cloud, follow.url)
+    except errors.BadRequestError:  # a status URL on a foreign host: the resource itself tells as much
+        follow = replace(follow, style="resource", url=follow.resource_url)
+    response = _read(operation, follow.url, services)
+    now = services.clock()
+    step = settle.moved(operation.counted("poll"), long_running.advance(follow, response, now=now), now)
+    if step.delay_s is not None and services.client.pressure(ids.parse(operation.target).subscription) > CROWDED:
+        step = replace(step, delay_s=step.delay_s * CROWDED_FACTOR)
+    return step
+
+
+def _read(operation: Operation, url: str, services: Services) -> Response:
+    """GET for an operation that Azure works on: a 401 says nothing about it, so it is asked again for some hours."""
+    response = services.client.send("GET", url)
+    if response.status == 401 and operation.attempts < SIGN_IN_ATTEMPTS:
+        error = response.error()
+        raise errors.UnreachableError(error.message, delay_s=SIGN_IN_DELAY_S, maybe_arrived=True, code=error.code)
+    return response
+
+
+def _look_up(operation: Operation, services: Services) -> Step:
+    """Settle a write whose answer was lost: see whether it arrived."""
+    resource_url = _resource_url(operation, services)
+    response = _read(operation, resource_url, services)
+    body = services.ledger.payload(operation.body)
+    return settle.arrived(operation.counted("read"), response, body, resource_url, services.clock())
+
+
+def _register(operation: Operation, services: Services) -> Step:
+    subscription = ids.parse(operation.target).subscription
+    base = f"{services.client.cloud.arm}/subscriptions/{subscription}/providers/{operation.registering}"
+    version = kinds.by_type()["arm", kinds.RESOURCES.lower(), "providers"].api_version
+    if operation.attempts == 1:
+        response = services.client.send("POST", f"{base}/register?api-version={version}")
+    else:
+        response = services.client.send("GET", f"{base}?api-version={version}")
+    return settle.registration(operation.counted("read"), response, services.clock())
+
+
+def cancel_in_azure(operation: Operation, kind: kinds.Kind, services: Services) -> None:
+    """Ask Azure to cancel the job or run that an operation started.
+
+    Raises:
+        RejectedError: Azure refused.
+    """
+    target = ids.parse(operation.target)
+    path, query = f"{target.path}/{kind.cancel}", f"api-version={kind.api_version}"
+    url = services.addresses.url(kind.plane, path, query, workspace=target.ancestor(1).path)
+    services.client.send("POST", url).checked()
+
+
+def _transient(operation: Operation, problem: errors.TransientError, services: Services) -> Step:
+    now = services.clock()
+    if operation.secret and operation.phase in ("accepted", "sending") and not problem.maybe_arrived:
+        error = replace(problem.error, message=f"{problem.error.message} Nothing of the request was kept; send it again.")
+        return settle.fail(operation, error, now, http_status=503)
+    return settle.postponed(operation, problem, now)
+
+
+def _permanent(operation: Operation, problem: errors.PermanentError, services: Services, began_as: models.Phase) -> Step:
+    if problem.error.code == "SignInFailed" and began_as in ("following", "sending"):  # Azure goes on with it; so do we
+        waiting = errors.UnreachableError(problem.error.message, delay_s=SIGN_IN_DELAY_S, maybe_arrived=True, code="SignInFailed")
+        return settle.postponed(operation, waiting, services.clock())
+    return settle.fail(operation, problem.error, services.clock(), http_status=problem.status)
+
+
+def record(stored: Stored, step: Step, services: Services, *, inline: bool = False) -> Stored:
+    """Save a step, then enqueue the next; or end the operation and wake the next one in its lane.
+
+    Raises:
+        ConflictError: another worker changed the operation; nothing was enqueued.
+    """
+    operation = replace(step.operation, step=stored.operation.step + 1)
+    if step.delay_s is None:
+        ended, woken = services.ledger.leave_lane(stored, operation)
+        log.info("operation %s %s: %s %s", operation.id, operation.status, operation.method, operation.target)
+        wake_id(woken, services)
+        return ended
+    operation = replace(operation, due_at=services.clock() + timedelta(seconds=step.delay_s) + GRACE)
+    woken = ""
+    if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):
+        saved, woken = services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
+    else:
+        saved = services.ledger.save(stored, operation)
+    goes_on_inline = inline and step.delay_s == 0 and operation.phase in ("accepted", "preparing")
+    if not goes_on_inline:
+        enqueue(saved, services, delay_s=step.delay_s)
+    wake_id(woken, services)
+    return saved
+
+
+def take_turn(stored: Stored, services: Services) -> Operation:
+    """Go on with a waiting operation when it is its turn."""
+    if not services.ledger.is_first(stored.operation):
+        later = replace(stored.operation, due_at=services.clock() + GRACE)
+        return services.ledger.save(stored, later).operation
+    return take(services.ledger.save(stored, replace(stored.operation, phase=_first_phase(stored.operation))), services).operation
+
+
+def enqueue(stored: Stored, services: Services, *, delay_s: float = 0.0) -> None:
+    """Put the operation's next step on the queue."""
+    services.queue.send(Message(operation=stored.operation.id, step=stored.operation.step).to_text(), delay_s=delay_s)
+
+
+def wake(stored: Stored, services: Services) -> bool:
+    """Put an overdue operation, or a waiting one whose turn it is, back on the queue; False when there is nothing to do.
+
+    Raises:
+        ConflictError: another worker changed it.
+    """
+    operation, now = stored.operation, services.clock()
+    if operation.phase == "waiting" and not services.ledger.is_first(operation):
+        return False
+    if operation.phase == "sending" and operation.sent_at and now - operation.sent_at > STUCK_AFTER:
+        record(stored, settle.unknown(operation, now), services)
+        return False
+    woken = replace(operation, step=operation.step + 1, due_at=now + GRACE)
+    if operation.phase == "waiting":
+        woken = replace(woken, phase=_first_phase(operation))
+    elif operation.phase == "sending":
+        woken = replace(woken, attempts=operation.attempts + 1)
+    enqueue(services.ledger.save(stored, woken), services)
+    return True
+
+
+def wake_id(operation_id: str, services: Services) -> None:
+    """Wake the operation whose turn it is now, '' for none."""
+    for _ in range(WAKE_ATTEMPTS):
+        stored = services.ledger.load(operation_id) if operation_id else None
+        if stored is None or stored.operation.phase != "waiting":
+            return
+        try:
+            wake(stored, services)
+        except storage.ConflictError:
+            continue
+
+
+def _first_phase(operation: Operation) -> models.Phase:
+    return "preparing" if operation.plan else "accepted"
+
+
+def _url(operation: Operation, services: Services) -> str:
+    workspace = ids.parse(operation.target).ancestor(1).path
+    return services.addresses.url(operation.plane, operation.path, operation.query, workspace=workspace)
+
+
+def _resource_url(operation: Operation, services: Services) -> str:
+    kind = settle.kind_of(operation)
+    version = operation.query.partition("&")[0]
+    target = ids.parse(operation.target)
+    return services.addresses.url(kind.plane, target.path, version, workspace=target.ancestor(1).path)
