@@ -510,7 +510,7 @@ QUIRKS: tuple[Quirk, ...] = (
         code="VaultAlreadyExists",
         meaning="held",
         proof="PROTOCOL §6.4: 409 for a vault whose name is taken, perhaps by a deleted one",
-        hint="If it is a deleted vault of yours, PUT again with properties.createMode 'recover' or purge it; else take another name.",
+        hint="If it is a deleted vault of yours, PUT again with properties.createMode 'recover' or purge it; else rename it.",
     ),
 )
 

@@ -51,7 +51,7 @@ class Caller:
         while time.monotonic() < end:
             state = self.session.get(f"{monitor}?wait=5", timeout=60).json()
             if state["status"] not in ("NotStarted", "Running"):
-                assert state["status"] == "Succeeded", state
+                assert state["status"] == "Succeeded", state["error"]
                 return state["properties"].get("result")
         raise AssertionError(f"{method} {path} did not end in {DEADLINE_S} s")
 
