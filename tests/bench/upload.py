@@ -75,7 +75,7 @@ def _peaks(pid: int) -> dict[str, int]:
     waiting = [pid]
     while waiting:
         at = waiting.pop()
-        waiting += [int(child) for child in Path(f"/proc/{at}/task/{at}/children").read_text().split()]
+        waiting += [int(child) for task in Path(f"/proc/{at}/task").glob("*/children") for child in task.read_text().split()]
         status = Path(f"/proc/{at}/status").read_text()
         peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
         words = Path(f"/proc/{at}/cmdline").read_text().split("\0")
