@@ -5,6 +5,7 @@ A job is REST in camel case; a node stays YAML, normalised. The models' paramete
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import execution, inputs, jobs, shapes
@@ -232,7 +233,7 @@ def _read(at: Cursor) -> dict[str, Any]:
     task = at.get("task")
     if task is None:
         raise at.refusal("The field 'task' is missing.")
-    name = choice(*TASKS, fold=snake)(task)
+    name = choice(*TASKS, fold=snake)(replace(task, bindings=False))
     required = ("type", "task", "training_data") if name == "text_ner" else ("type", "task", "target_column_name", "training_data")
     job: dict[str, Any] = record(_fields(name), required=required, ignored=jobs.SHOWN)(at)
     return job

@@ -349,10 +349,10 @@ def _command_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str,
     }
 
 
-def distribution_spec(distribution: dict[str, Any] | None) -> dict[str, Any] | None:
+def distribution_spec(distribution: Any) -> Any:
     """Return `distribution` as a spec keeps it."""
-    if distribution is None:
-        return None
+    if not isinstance(distribution, dict):
+        return distribution
     if distribution["type"] == "tensorflow":
         return {"parameter_server_count": 0, **distribution}
     return dict(distribution)

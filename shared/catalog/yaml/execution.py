@@ -108,7 +108,9 @@ def queue_body(queue: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if queue is None:
         return None
     tier, priority = queue.get("job_tier"), queue.get("priority")
-    return assets.filled({"jobTier": tier.capitalize() if tier else None, "priority": PRIORITIES[priority] if priority else None})
+    return assets.filled(
+        {"jobTier": tier.capitalize() if tier else None, "priority": PRIORITIES.get(priority, priority) if priority else None}
+    )
 
 
 def services_body(services: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any] | None:

@@ -86,7 +86,7 @@ def input_body(draft: Draft, at: Cursor, value: Any, *, in_node: bool = False) -
     if is_literal(value):
         return style({"value": str(literal(value)), "job_input_type": "literal"})
     path = value.get("path")
-    mode = INPUT_MODES[value["mode"]] if "mode" in value else None
+    mode = INPUT_MODES.get(value["mode"], value["mode"]) if "mode" in value else None
     if not path:
         raise at.refusal("The input has no path.")
     if shapes.is_binding(path):
@@ -125,7 +125,7 @@ def output_body(value: Any, *, in_node: bool = False) -> dict[str, Any]:
     if isinstance(value, str):
         return {"value": value, "type": "literal"}
     value = value or {}
-    mode = OUTPUT_MODES[value["mode"]] if "mode" in value else None
+    mode = OUTPUT_MODES.get(value["mode"], value["mode"]) if "mode" in value else None
     path = value.get("path")
     if in_node and shapes.is_binding(path) and PARENT_INPUT.match(str(path)):
         body = {"value": path, "type": "literal", "mode": mode, "name": value.get("name"), "version": value.get("version")}

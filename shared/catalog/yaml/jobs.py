@@ -185,7 +185,7 @@ def sweep_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "services": None,
         "searchSpace": {name: searched(space) for name, space in job.get("search_space", {}).items()},
         "samplingAlgorithm": sampling_body(job.get("sampling_algorithm")),
-        "limits": execution.limits_body(_floored(job["limits"]), "Sweep"),
+        "limits": execution.limits_body(floored(job["limits"]), "Sweep"),
         "earlyTermination": termination_body(job.get("early_termination")),
         "objective": {"goal": job["objective"]["goal"], "primaryMetric": job["objective"]["primary_metric"]},
         "trial": assets.filled(trial),
@@ -313,9 +313,12 @@ def _program(draft: Draft, at: Cursor, job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _floored(limits: dict[str, Any]) -> dict[str, Any]:
-    """Sweep times below a minute are a minute, as the CLI has it."""
-    return {name: max(value, 60) if name.endswith("timeout") and value else value for name, value in limits.items()}
+def floored(limits: dict[str, Any]) -> dict[str, Any]:
+    """Return a sweep's limits: times below a minute are a minute, as the CLI has it."""
+    return {
+        name: max(value, 60) if name.endswith("timeout") and isinstance(value, int) and value else value
+        for name, value in limits.items()
+    }
 
 
 def _choice(value: Any) -> Any:

@@ -364,11 +364,7 @@ def _sweep(_: Draft, node: Node, __: components.Component | None) -> dict[str, A
     fields = node.fields
     termination = fields.get("early_termination")
     body: dict[str, Any] = {name: fields.get(name) for name in ("sampling_algorithm", "objective", "search_space")}
-    body["limits"] = (
-        {name: max(value, 60) if name.endswith("timeout") and value else value for name, value in fields["limits"].items()}
-        if "limits" in fields
-        else None
-    )
+    body["limits"] = jobs.floored(fields["limits"]) if "limits" in fields else None
     if isinstance(termination, dict):
         written = execution.snaked(jobs.termination_body(termination))
         termination = {name: value for name, value in written.items() if value != 0}
@@ -444,7 +440,7 @@ def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tup
         values = scope.inputs if parent[1] == "inputs" else scope.outputs
         if parent[2] not in values:
             raise at.refusal(f"{expression} refers to no {parent[1][:-1]} of the pipeline.")
-        value = values[parent[2]]
+        value = values[parent[2]] or {}
         if isinstance(value, dict) and "value" not in value:
             return value.get("type", inputs.FOLDER), value.get("mode")
         return _TYPE_NAMES[type(inputs.literal(value))], None

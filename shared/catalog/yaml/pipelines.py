@@ -116,14 +116,22 @@ def scheduled_job(draft: Draft, at: Cursor) -> dict[str, Any]:
     changes = record({**shape, **more}, required=("job",), ignored=jobs.SHOWN)(at)
     if isinstance(inner.value, str) and inner.value.startswith(references.PREFIX):
         return _changed_reference(draft, at, inner, changes)
-    opened = inner.open(str(inner.value).removeprefix("file:")) if isinstance(inner.value, str) else inner
+    opened = inner.open(inner.value.removeprefix("file:")) if isinstance(inner.value, str) else inner
+    if not isinstance(opened.value, dict):
+        raise inner.refusal("Expected a job: azureml:name, or a file that holds one.")
+    _merge(opened, at, changes)
+    return _definition(job_body(draft, opened))
+
+
+def _merge(opened: Cursor, at: Cursor, changes: dict[str, Any]) -> None:
+    """Put what a schedule changes into the job it opens: mappings by member, the rest whole."""
     for name in ("tags", "inputs", "settings", "outputs", "properties"):
         if name in changes and isinstance(at.value.get(name), dict):
-            opened.value[name] = {**(opened.value.get(name) or {}), **at.value[name]}
+            known = opened.value.get(name)
+            opened.value[name] = {**(known if isinstance(known, dict) else {}), **at.value[name]}
     for name in ("description", "display_name", "experiment_name", "compute", "identity", "name"):
         if name in changes:
             opened.value[name] = at.value[name]
-    return _definition(job_body(draft, opened))
 
 
 def pipeline_component_body(draft: Draft, at: Cursor) -> dict[str, Any]:

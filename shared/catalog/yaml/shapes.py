@@ -142,7 +142,8 @@ def binding(at: Cursor) -> str:
 
 def bound(at: Cursor) -> bool:
     """Tell whether an expression stands where expressions may."""
-    return at.bindings and isinstance(at.value, str) and bool(_BINDING.search(at.value))
+    may = at.bindings and at.path[-1:] != ("type",)  # what a value is must be known
+    return may and isinstance(at.value, str) and bool(_BINDING.search(at.value))
 
 
 def is_binding(value: Any) -> bool:
@@ -180,8 +181,6 @@ def sequence(item: Shape) -> Shape:
     """A list of `item`."""
 
     def read(at: Cursor) -> Any:
-        if bound(at):
-            return at.value
         if not isinstance(at.value, list):
             raise at.refusal(f"Expected a list, got {noun(at.value)}.")
         return [item(each) for each in at.children()]
@@ -193,8 +192,6 @@ def mapping(item: Shape = anything, *, key: Shape = anything) -> Shape:
     """A mapping of free names to `item`."""
 
     def read(at: Cursor) -> Any:
-        if bound(at):
-            return at.value
         if not isinstance(at.value, dict):
             raise at.refusal(f"Expected a mapping, got {noun(at.value)}.")
         return {key(each.having(each.path[-1])): item(each) for each in at.children()}
@@ -242,8 +239,6 @@ def record(
     skip, empty, must = frozenset(ignored), frozenset(nullable), tuple(required)
 
     def read(at: Cursor) -> Any:
-        if bound(at):
-            return at.value
         if not isinstance(at.value, dict):
             raise at.refusal(f"Expected a mapping, got {noun(at.value)}.")
         out: dict[str, Any] = {}
