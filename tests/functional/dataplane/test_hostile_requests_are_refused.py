@@ -49,6 +49,10 @@ def paths(workspace_id):
         "container": "dcid.r",
         "version": "v1.0",
         "verb": "log-batch",
+        "registry": "g",
+        "operation": "o",
+        "endpoint": "b",
+        "deployment": "d",
     }
     _, _, subscription, _, group, *_, workspace = workspace_id.split("/")
     values |= {"subscription": subscription, "group": group, "workspace": workspace, "name": "workspaceblobstore"}

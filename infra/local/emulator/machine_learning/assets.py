@@ -152,7 +152,12 @@ def _list_versions(kind: AssetKind, world: World, request: web.Request) -> web.R
     return lists.page(world, request, [shown(request, item) for item in found])
 
 
-def _version(kind: AssetKind, world: World, request: web.Request) -> Resource:
+def version_of(kind: AssetKind, world: World, request: web.Request) -> Resource:
+    """The version in the path.
+
+    Raises:
+        web.Refused: 404.
+    """
     name, version = request.params["name"], request.params["version"]
     found = world.resources.get(f"{_container_id(kind, world, request)}/versions/{version}")
     if found is None:
@@ -161,7 +166,7 @@ def _version(kind: AssetKind, world: World, request: web.Request) -> Resource:
 
 
 def _get_version(kind: AssetKind, world: World, request: web.Request) -> web.Response:
-    return web.answer(shown(request, _version(kind, world, request)))
+    return web.answer(shown(request, version_of(kind, world, request)))
 
 
 def _put_version(kind: AssetKind, world: World, request: web.Request) -> web.Response:

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import gateway
-from infra.local.emulator.machine_learning import computes, scope, statuses
+from infra.local.emulator.arm import gateway, refusals
+from infra.local.emulator.machine_learning import computes, scope, statuses, vm_sizes
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -79,6 +79,75 @@ def idle_shutdown(world: World, request: web.Request) -> web.Response:
         text = f"idleTimeBeforeShutdown '{given}' must be between 15 minutes and 3 days."
         raise computes.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
     found.properties["properties"]["idleTimeBeforeShutdown"] = given
+    return web.empty(200)
+
+
+@routes.route("POST", f"{computes.COMPUTE}/updateSchedules")
+def update_schedules(world: World, request: web.Request) -> web.Response:
+    """`{"computeStartStop":[…]}`; 200."""
+    found, body = _instance(world, request, "updateSchedules"), gateway.body_object(request)
+    given = body.get("computeStartStop")
+    if not isinstance(given, list):
+        raise computes.refused(400, "UserError", "computeStartStop is a list.", inner=("BadRequest", "InvalidPropertyValue"))
+    for one in given:
+        if isinstance(one, dict) and str(one.get("action")).lower() not in {"start", "stop"}:
+            raise computes.refused(
+                400, "UserError", "A schedule's action is Start or Stop.", inner=("BadRequest", "InvalidPropertyValue")
+            )
+    found.properties["properties"]["schedules"] = {"computeStartStop": given}
+    return web.empty(200)
+
+
+@routes.route("POST", f"{computes.COMPUTE}/resize")
+def resize(world: World, request: web.Request) -> web.Response:
+    """`{"targetVMSize"}` of a stopped instance; 202 like a start."""
+    found, body = _instance(world, request, "resize"), gateway.body_object(request)
+    workspace, size = scope.workspace(world, request, "computes"), vm_sizes.find(str(body.get("targetVMSize") or ""))
+    if size is None:
+        text = f"The VM size '{body.get('targetVMSize')}' is not supported."
+        raise computes.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
+    inner = found.properties["properties"]
+    if inner["state"] != "Stopped":
+        text = f"The compute instance {found.name} is in state {inner['state']}; only a stopped one can be resized."
+        raise computes.refused(409, "UserError", text, inner=("Conflict", "InvalidComputeState"))
+
+    def done() -> None:
+        inner.update(vmSize=size.name.upper(), lastOperation=computes.last_operation(world, "Resize", "Succeeded"))
+
+    operation = statuses.begin(
+        world, request, found, kind="compute.resize", finish=done, failed=lambda _error: None, workspace=workspace
+    )
+    return web.empty(202, statuses.compute_headers(world, operation))
+
+
+@routes.route("POST", f"{computes.COMPUTE}/getAllowedVmSizesForResize")
+def sizes_for_resize(world: World, request: web.Request) -> web.Response:
+    """Every size there is."""
+    _instance(world, request, "getAllowedVmSizesForResize")
+    return web.answer({"value": [vm_sizes.as_json(size) for size in vm_sizes.SIZES]})
+
+
+@routes.route("POST", f"{computes.COMPUTE}/customServices")
+@routes.route("POST", f"{computes.COMPUTE}/updateDataMounts")
+def change_list(world: World, request: web.Request) -> web.Response:
+    """A bare list replaces what the instance has; 200."""
+    name = "customServices" if request.path.lower().endswith("/customservices") else "dataMounts"
+    found = _instance(world, request, name)
+    try:
+        given = request.json()
+    except ValueError as error:
+        raise refusals.invalid_content(str(error)) from None
+    if not isinstance(given, list):
+        raise refusals.invalid_content(f"Error converting value of type {type(given).__name__} to a list. Path ''")
+    found.properties["properties"][name] = given
+    return web.empty(200)
+
+
+@routes.route("POST", f"{computes.COMPUTE}/enableSso")
+def enable_sso(world: World, request: web.Request) -> web.Response:
+    """`{"enableSSO"}`; 200."""
+    found, body = _instance(world, request, "enableSso"), gateway.body_object(request)
+    found.properties["properties"]["enableSSO"] = bool(body.get("enableSSO", True))
     return web.empty(200)
 
 

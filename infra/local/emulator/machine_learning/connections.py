@@ -22,7 +22,12 @@ def refused(status: int, message: str, *inner: str) -> web.Refused:
     return web.Refused(web.service_error(status, "UserError", message, inner=inner, component="account-rp"))
 
 
-def _existing(world: World, request: web.Request) -> Resource:
+def existing(world: World, request: web.Request) -> Resource:
+    """The connection in the path.
+
+    Raises:
+        web.Refused: 404.
+    """
     workspace = scope.workspace(world, request, "connections")
     found = world.resources.get(f"{workspace.id}/connections/{request.params['connection']}")
     if found is None:
@@ -46,7 +51,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", CONNECTION)
 def get(world: World, request: web.Request) -> web.Response:
     """One connection; its credentials are null."""
-    return web.answer(_existing(world, request).body)
+    return web.answer(existing(world, request).body)
 
 
 @routes.route("PUT", CONNECTION)
@@ -73,7 +78,7 @@ def put(world: World, request: web.Request) -> web.Response:
 @routes.route("PATCH", CONNECTION)
 def patch(world: World, request: web.Request) -> web.Response:
     """200; credentials that are given replace the old ones."""
-    found, change = _existing(world, request), dict(gateway.body_object(request).get("properties") or {})
+    found, change = existing(world, request), dict(gateway.body_object(request).get("properties") or {})
     credentials: dict[str, Any] = change.pop("credentials", None) or {}
     found.secrets = {**found.secrets, **credentials}
     found.body = merge_patch(found.body, {"properties": change})
@@ -92,5 +97,5 @@ def delete(world: World, request: web.Request) -> web.Response:
 @routes.route("POST", f"{CONNECTION}/listsecrets")
 def list_secrets(world: World, request: web.Request) -> web.Response:
     """The connection with its credentials."""
-    found = _existing(world, request)
+    found = existing(world, request)
     return web.answer({**found.body, "properties": {**found.properties, "credentials": found.secrets}})

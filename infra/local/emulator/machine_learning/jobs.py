@@ -145,6 +145,17 @@ def put(world: World, request: web.Request) -> web.Response:
     if found is not None:
         _update(world, workspace, found, properties)
         return web.answer(body_of(workspace, found))
+    run = start(world, request, workspace, name, properties)
+    headers = {"location": scope.resource_url(request, f"{workspace.id}/jobs/{name}")}
+    return web.answer(body_of(workspace, run), status=201, headers=headers)
+
+
+def start(world: World, request: web.Request, workspace: Resource, name: str, properties: dict[str, Any]) -> Run:
+    """Start a job of any type that runs here.
+
+    Raises:
+        web.Refused: 400, with what is wrong; 503 without a backend.
+    """
     kind = scope.one_of(scope.text_of(properties, "jobType"), _TYPES, "jobType")
     if kind in {"AutoML", "Spark"}:
         text = f"The local Azure runs command, sweep and pipeline jobs and v1 runs; a job of type {kind} cannot run here."
@@ -153,18 +164,17 @@ def put(world: World, request: web.Request) -> web.Response:
     play = composed_jobs.play_of(world, workspace, properties, kind) if job is None else None
     if world.jobs_backend is None:
         raise scope.refused(503, "ServiceError", "No jobs backend is set up: start the local Azure with --ml-python.")
-    run = world.runs.create(_run(world, request, workspace, kind, properties))
+    run = world.runs.create(_run(world, request, workspace, kind, name, properties))
     if job is not None:
         world.jobs_backend.submit(job)
     elif play is not None:
         world.jobs_backend.conduct(run.workspace_id, name, play)
-    headers = {"location": scope.resource_url(request, f"{workspace.id}/jobs/{name}")}
-    return web.answer(body_of(workspace, run), status=201, headers=headers)
+    return run
 
 
-def _run(world: World, request: web.Request, workspace: Resource, kind: str, properties: dict[str, Any]) -> Run:
+def _run(world: World, request: web.Request, workspace: Resource, kind: str, name: str, properties: dict[str, Any]) -> Run:
     return Run(
-        run_id=request.params["job"],
+        run_id=name,
         workspace_id=workspace.id.lower(),
         experiment=scope.text_of(properties, "experimentName") or "Default",
         created_at=world.now(),

@@ -132,6 +132,13 @@ def share(world: World, request: web.Request) -> web.Response:
         raise scope.refused(404, "UserError", f"The asset {body.get('sourceAssetId')} was not found.", inner=("NotFound",))
     name = scope.text_of(body, "destinationName") or found.id.split("/")[-3]
     version = scope.text_of(body, "destinationVersion") or found.name
+    return copy_into(world, request, kind, source, found, owner, name, version)
+
+
+def copy_into(  # noqa: PLR0913, PLR0917 - from where, what, to where, under which name
+    world: World, request: web.Request, kind: AssetKind, source: Resource, found: Resource, owner: Resource, name: str, version: str
+) -> web.Response:
+    """Make a workspace's asset one of a registry: 202, and 204 at the end of its Location."""
 
     def done() -> None:
         properties = {

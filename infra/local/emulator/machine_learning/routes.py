@@ -11,6 +11,8 @@ from infra.local.emulator.machine_learning import (
     networks,
     online_deployments,
     online_endpoints,
+    plain_actions,
+    plain_kinds,
     registries,
     registry_assets,
     schedules,
@@ -34,6 +36,8 @@ PARTS = (
     online_deployments.routes,
     batch_endpoints.routes,
     schedules.routes,
+    plain_kinds.routes,
+    plain_actions.routes,
     registries.routes,
     registry_assets.routes,
 )

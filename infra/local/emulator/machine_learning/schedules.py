@@ -1,13 +1,14 @@
-"""Schedules as resources: created, enabled, disabled, deleted. The local Azure does not start jobs by them."""
+"""Schedules: created, enabled, disabled, deleted; a job starts by one when it is triggered by hand, never by the clock."""
 
 from __future__ import annotations
 
+import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.machine_learning import scope, statuses
+from infra.local.emulator.machine_learning import jobs, scope, statuses
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
@@ -106,6 +107,19 @@ def delete(world: World, request: web.Request) -> web.Response:
         verb="Deleting",
     )
     return web.answer(None, status=202, headers=statuses.frontend_headers(world, operation))
+
+
+@routes.route("POST", f"{SCHEDULE}/trigger")
+def trigger(world: World, request: web.Request) -> web.Response:
+    """What the clock would do, once and now: the job of a CreateJob action really starts."""
+    workspace, found = scope.workspace(world, request, "schedules"), _existing(world, request)
+    action = found.properties.get("action") or {}
+    definition = action.get("jobDefinition")
+    if action.get("actionType") != "CreateJob" or not isinstance(definition, dict):
+        text = f"The local Azure starts only jobs by a schedule; the action of {found.name} is {action.get('actionType')}."
+        raise scope.invalid(text, "ActionNotSupported")
+    run = jobs.start(world, request, workspace, f"{found.name}-{uuid.uuid4().hex[:12]}", definition)
+    return web.answer({"scheduleActionType": "CreateJob", "submissionId": run.run_id})
 
 
 def _deleted(world: World, found: Resource) -> None:

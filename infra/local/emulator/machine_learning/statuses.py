@@ -186,6 +186,8 @@ def frontend_body(operation: Operation) -> dict[str, Any]:
     `s`: no percentComplete, times at the end only, and its id names the operation's *results*.
     """
     prefix = operation.id.partition(":")[0]
+    if prefix == "fs":  # the feature store says no more than this
+        return _simple(operation) if operation.error else {"status": operation.status}
     collection = "mfeOperationResults" if prefix == "s" else "mfeOperationsStatus"
     base = str(operation.hidden["base"]).partition("://")[2]
     body: dict[str, Any] = {"id": f"/{base.partition('/')[2]}/{collection}/{operation.id}", "name": operation.id}
@@ -198,6 +200,8 @@ def frontend_body(operation: Operation) -> dict[str, Any]:
         done = operation.ended and (prefix != "oeidp" or operation.error is not None)
         body["percentComplete"] = 100.0 if done else 0.0
     body["status"] = operation.status if operation.ended else operation.hidden["verb"]
+    if prefix == "ch":
+        del body["name"]
     if operation.error is not None:
         body = {"error": operation.error, **body, "percentComplete": 100.0}
     return body

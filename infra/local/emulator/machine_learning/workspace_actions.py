@@ -106,7 +106,6 @@ def list_notebook_keys(world: World, request: web.Request) -> web.Response:
 
 @routes.route("GET", f"{scope.WORKSPACE}/features")
 @routes.route("GET", f"{scope.WORKSPACE}/privateLinkResources")
-@routes.route("GET", f"{scope.WORKSPACE}/privateEndpointConnections")
 @routes.route("GET", f"{scope.WORKSPACE}/outboundNetworkDependenciesEndpoints")
 def nothing_to_list(world: World, request: web.Request) -> web.Response:
     """Empty for every workspace here: no preview features, no private links, no Azure to reach out to."""
@@ -187,7 +186,7 @@ def quotas(world: World, request: web.Request) -> web.Response:
         {
             "id": f"{base}/{family}",
             "type": f"{scope.NAMESPACE}/vmFamily/quotas",
-            "limit": world.vm_quota_cores,
+            "limit": world.notes.get("quotas", {}).get(f"{base}/{family}".lower(), world.vm_quota_cores),
             "name": {"value": f"{family} Cluster Dedicated vCPUs", "localizedValue": f"{family} Cluster Dedicated vCPUs"},
             "unit": "Count",
         }

@@ -211,6 +211,8 @@ def _check_references(world: World, arm_id: str, properties: dict[str, Any]) -> 
 
 def _registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
     """Accepted all the same: the operation is where Azure tells that a registry's admin user is missing."""
+    if (error := _key_error(world, properties.get("encryption"))) is not None:
+        return error
     registry = world.resources.get(str(properties.get("containerRegistry") or ""))
     if registry is None or registry.properties.get("adminUserEnabled"):
         return None
@@ -220,6 +222,21 @@ def _registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] 
     )
     details = [{"code": "ContainerRegistryAdminUserDisabled", "message": message, "target": "containerRegistry"}]
     return {"code": "BadRequest", "message": message, "target": "workspace", "details": details, "additionalInfo": []}
+
+
+def _key_error(world: World, encryption: Any) -> dict[str, Any] | None:
+    """What is wrong with the vault of a customer-managed key; told by the operation, as the registry's admin user is."""
+    if not isinstance(encryption, dict) or str(encryption.get("status") or "").lower() != "enabled":
+        return None
+    given = encryption.get("keyVaultProperties") or {}
+    vault = world.resources.get(str(given.get("keyVaultArmId") or "-"))
+    if vault is None or not given.get("keyIdentifier"):
+        message = f"The key vault '{given.get('keyVaultArmId')}' of the customer-managed key was not found, or no key is named."
+    elif vault.properties.get("enableSoftDelete") is False or not vault.properties.get("enablePurgeProtection"):
+        message = f"The key vault '{vault.name}' must have soft delete and purge protection enabled for a customer-managed key."
+    else:
+        return None
+    return {"code": "CustomerManagedKeyInvalid", "message": message, "target": "encryption", "details": [], "additionalInfo": []}
 
 
 def _recovered(world: World, arm_id: str, properties: dict[str, Any]) -> Resource | None:
