@@ -73,6 +73,16 @@ DATA = record(
 )
 
 
+def named_environment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate an environment to be registered under its name."""
+    return environment_body(draft, at, NAMED_ENVIRONMENT(at), anonymous=False)
+
+
+def named_model_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate a model to be registered under its name."""
+    return model_body(draft, MODEL(at), anonymous=False)
+
+
 def environment_body(draft: Draft, at: Cursor, fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:
     """Return the ARM body of an environment version from its fields."""
     if isinstance(at.value, dict) and ("channels" in at.value or "dependencies" in at.value):
@@ -145,8 +155,9 @@ def model_reference(draft: Draft, at: Cursor) -> str | Pending:
     return draft.versioned("models", reference, at)
 
 
-def data_body(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the ARM body of a data version from its fields."""
+def data_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate a data asset."""
+    fields = DATA(at)
     kind = fields.get("type", "uri_folder")
     properties = {
         "description": fields.get("description"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import re
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Label, Place, Registration, Upload
+    from shared.catalog.yaml.references import Draft, Label, Place, Registration, Upload
     from shared.rest.ids import ResourceId
 
 _VERSIONED = frozenset({"environment", "model", "data", "component", "feature_set", "feature_store_entity"})
@@ -259,49 +260,31 @@ def _inside(node: Any, part: Any) -> bool:
     return isinstance(node, list) and isinstance(part, int) and part < len(node)
 
 
-def _translator(kind: str) -> Callable[..., dict[str, Any]]:
-    from shared.catalog.yaml import (
-        assets,
-        components,
-        computes,
-        connections,
-        datastores,
-        deployments,
-        endpoints,
-        features,
-        pipelines,
-        schedules,
-        workspaces,
-    )
+# by kind: module of this package, function; only what a YAML needs is imported
+_TRANSLATORS = {
+    "environment": ("assets", "named_environment_body"),
+    "model": ("assets", "named_model_body"),
+    "data": ("assets", "data_body"),
+    "component": ("components", "component_body"),
+    "compute": ("computes", "compute_body"),
+    "datastore": ("datastores", "datastore_body"),
+    "connection": ("connections", "connection_body"),
+    "workspace": ("workspaces", "workspace_body"),
+    "feature_store": ("workspaces", "feature_store_body"),
+    "registry": ("workspaces", "registry_body"),
+    "job": ("pipelines", "job_body"),
+    "schedule": ("schedules", "schedule_body"),
+    "online_endpoint": ("endpoints", "online_endpoint_body"),
+    "batch_endpoint": ("endpoints", "batch_endpoint_body"),
+    "serverless_endpoint": ("endpoints", "serverless_endpoint_body"),
+    "online_deployment": ("deployments", "online_deployment_body"),
+    "batch_deployment": ("deployments", "batch_deployment_body"),
+    "feature_set": ("features", "feature_set_body"),
+    "feature_store_entity": ("features", "entity_body"),
+}
 
-    def environment(draft: Any, at: Cursor) -> dict[str, Any]:
-        return assets.environment_body(draft, at, assets.NAMED_ENVIRONMENT(at), anonymous=False)
 
-    def model(draft: Any, at: Cursor) -> dict[str, Any]:
-        return assets.model_body(draft, assets.MODEL(at), anonymous=False)
-
-    def data(draft: Any, at: Cursor) -> dict[str, Any]:
-        return assets.data_body(draft, at, assets.DATA(at))
-
-    table: dict[str, Callable[..., dict[str, Any]]] = {
-        "environment": environment,
-        "model": model,
-        "data": data,
-        "component": components.component_body,
-        "compute": computes.compute_body,
-        "datastore": datastores.datastore_body,
-        "connection": connections.connection_body,
-        "workspace": workspaces.workspace_body,
-        "feature_store": workspaces.feature_store_body,
-        "registry": workspaces.registry_body,
-        "job": pipelines.job_body,
-        "schedule": schedules.schedule_body,
-        "online_endpoint": endpoints.online_endpoint_body,
-        "batch_endpoint": endpoints.batch_endpoint_body,
-        "serverless_endpoint": endpoints.serverless_endpoint_body,
-        "online_deployment": deployments.online_deployment_body,
-        "batch_deployment": deployments.batch_deployment_body,
-        "feature_set": features.feature_set_body,
-        "feature_store_entity": features.entity_body,
-    }
-    return table[kind]
+def _translator(kind: str) -> Callable[[Draft, Cursor], dict[str, Any]]:
+    module, function = _TRANSLATORS[kind]
+    found: Callable[[Draft, Cursor], dict[str, Any]] = getattr(importlib.import_module(f"shared.catalog.yaml.{module}"), function)
+    return found
