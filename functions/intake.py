@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 from functions import http
 from shared import services
@@ -120,6 +120,9 @@ def read(req: func.HttpRequest, target: Target) -> Intake:
     spec, files = brought(req, target)
     if spec.is_yaml:
         return _from_yaml(req, target, spec, files)
+    if "set" in parse_qs(http.raw_query(req)):
+        message = "'set' changes a YAML; send one as application/yaml, or change the JSON itself."
+        raise errors.BadRequestError("InvalidParameter", message, target="set")
     parse = bodies.parse_patch if req.method == "PATCH" and target.kind.json_patch else bodies.parse
     body = parse(spec.text, "application/json" if spec.media is None else spec.media)
     return _with_files(target, body, files) if files else Intake(target=target, body=body)

@@ -242,6 +242,7 @@ class AzureBlobs:
             permission=BlobSasPermissions(create=True, write=True),
             start=begin,
             expiry=until,
+            protocol=blob.url.partition(":")[0],
             **proof,
         )
         return f"{blob.url}?{token}"

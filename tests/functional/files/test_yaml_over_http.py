@@ -116,6 +116,12 @@ def test_a_yaml_that_cannot_be_translated_is_refused_with_the_place(caller: Call
     assert caller.send("GET", path).status_code == 404
 
 
+def test_set_beside_json_is_refused(caller: Caller) -> None:
+    """It would change nothing."""
+    answer = caller.send("PUT", "environments/y-json/versions/1", json={"properties": {"image": "a"}}, params={"set": "image=b"})
+    assert (answer.status_code, answer.json()["error"]["target"]) == (400, "set")
+
+
 def test_translate_shows_and_sends_nothing(caller: Caller) -> None:
     """The body, and what would be uploaded and registered first."""
     path = "workspaces/ml-files/jobs"
