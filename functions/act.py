@@ -23,6 +23,7 @@ blueprint = func.Blueprint()
 
 def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
     """Find the action in the table and hand it to its room."""
+    http.refuse_preflight(req)
     if way := passing.way(req):
         return passing.pass_on(req, way)
     target = paths.resolve(http.path(req), services.get().settings)

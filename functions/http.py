@@ -222,6 +222,17 @@ def flag(req: func.HttpRequest, name: str) -> bool:
     return given == "true"
 
 
+def refuse_preflight(req: func.HttpRequest) -> None:
+    """Refuse `?preflight=true` where there is none: what was only to be asked must not be done.
+
+    Raises:
+        BadRequestError: `InvalidParameter`.
+    """
+    if flag(req, "preflight"):
+        message = f"'preflight' is for PUT of a resource, not for this {req.method}."
+        raise errors.BadRequestError("InvalidParameter", message, target="preflight")
+
+
 def own_next_link(body: Any, url: str, req: func.HttpRequest) -> Any:
     """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read.
 

@@ -63,7 +63,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
 def _preflight(req: func.HttpRequest, method: str, brought: intake.Intake, *, preview: bool) -> func.HttpResponse:
     """Tell everything that would stop this PUT; send nothing that changes anything."""
     if method != "PUT":
-        raise errors.BadRequestError("InvalidParameter", f"'preflight' is for PUT, not {method}.", target="preflight")
+        http.refuse_preflight(req)
     findings = preflight.run(brought.target, brought.body or {}, services.get().client, preview=preview)
     return http.json_response(preflight.report(findings), 200, req)
 

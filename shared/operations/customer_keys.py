@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.catalog import bodies, needs
-from shared.operations.findings import Finding, Question, unknown
+from shared.operations.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
             "The vault uses Azure roles; whether the key's reader has 'Key Vault Crypto Service Encryption User' was not asked."
         )
         return Finding(check=CHECK, target=at, ok=None, code="Unknown", message=message)
-    policies = [policy for policy in properties.get("accessPolicies") or [] if isinstance(policy, dict)]
-    able = {str(policy.get("objectId", "")).lower() for policy in policies if _grants(policy)}
+    able = {str(policy.get("objectId", "")).lower() for policy in rows_of(properties, "accessPolicies") if _grants(policy)}
     wanted = "get, wrapKey and unwrapKey on keys"
     identity = bodies.dig(question.body, IDENTITY)
     if isinstance(identity, str) and identity:

@@ -49,6 +49,12 @@ def unknown(check: str, target: str, error: errors.AzureError) -> Finding:
     )
 
 
+def rows_of(body: Any, name: str = "value") -> list[dict[str, Any]]:
+    """Return the objects of a list in an answer, whatever else it may hold."""
+    found = body.get(name) if isinstance(body, dict) else None
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A PUT that is not sent. Its GETs are remembered: several checks look at one resource."""

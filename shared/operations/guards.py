@@ -60,8 +60,11 @@ def check_move(target: Target, body: Any) -> None:
     """
     if target.action is None or not target.action.name.lower().endswith("moveresources"):
         return
-    for named in (body or {}).get("resources") or []:
-        moved = ids.parse(str(named))
+    named = bodies.dig(body, "resources")
+    if not isinstance(named, list):
+        raise errors.BadRequestError("MissingField", "'resources' is required: a list of resource ids.", target="resources")
+    for each in named:
+        moved = ids.parse(str(each))
         row = next((row for row in FIXED if row.full_type.lower() == moved.full_type.lower()), None)
         if row:
             raise errors.BadRequestError("MoveNotSupported", row.reason, target=moved.path, status=409)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
 from shared.operations import customer_keys
-from shared.operations.findings import Finding, Question, unknown
+from shared.operations.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Client
 
-AT_ONCE = 8
 PERMISSIONS_VERSION = "2022-04-01"
 REFERENCE_LIMIT = 50  # ids of one body that are looked up
 DEPTH_LIMIT = 30
@@ -33,11 +32,8 @@ def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool =
     """Return all findings about a PUT of `body` to `target`, in the order of the checks."""
     question = Question(target=target, body=body, client=client)
     found = list(_local(question, preview=preview))
-    checks: list[Callable[[Question], Iterator[Finding]]] = [
-        _parents, _name_is_free, _providers, _region, _size_and_quota, _references, customer_keys.check, _permissions,
-    ]  # fmt: skip
-    with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="preflight") as pool:
-        for findings in pool.map(lambda check: _carefully(check, question), checks):
+    with ThreadPoolExecutor(max_workers=len(_CHECKS), thread_name_prefix="preflight") as pool:
+        for findings in pool.map(lambda name: _carefully(name, question), _CHECKS):
             found += findings
     return found
 
@@ -49,11 +45,10 @@ def report(findings: list[Finding]) -> dict[str, Any]:
     return {"status": status, "value": [finding.to_json() for finding in findings]}
 
 
-def _carefully(check: Callable[[Question], Iterator[Finding]], question: Question) -> list[Finding]:
-    name = getattr(check, "__name__", "check").strip("_")
+def _carefully(name: str, question: Question) -> list[Finding]:
     out: list[Finding] = []
     try:
-        out.extend(check(question))
+        out.extend(_CHECKS[name](question))
     except errors.StewardError as problem:
         out.append(unknown(name, question.target.id.path, problem.error))
     return out
@@ -130,10 +125,11 @@ def _region(question: Question) -> Iterator[Finding]:
     kind, location = question.target.kind, bodies.dig(question.body, "location")
     if not isinstance(location, str) or not location or kind.namespace == kinds.RESOURCES:
         return
-    types = bodies.dig(question.provider(kind.namespace).body, "resourceTypes")
-    row = next((each for each in types or [] if str(each.get("resourceType", "")).lower() == kind.path.lower()), None)
-    offered = (row or {}).get("locations") or []
-    if not offered:
+    types = rows_of(question.provider(kind.namespace).body, "resourceTypes")
+    row = next((each for each in types if str(each.get("resourceType", "")).lower() == kind.path.lower()), {})
+    offered = row.get("locations")
+    if not isinstance(offered, list) or not offered:
+        yield Finding(check="region", target=location, ok=None, code="Unknown", message="Azure does not say where it is offered.")
         return
     if _squeezed(location) in map(_squeezed, offered):
         yield Finding(check="region", target=location, ok=True, code="Ok", message=f"{kind.full_type} is offered there.")
@@ -148,16 +144,15 @@ def _size_and_quota(question: Question) -> Iterator[Finding]:
     if not size:
         return
     base = f"/subscriptions/{question.target.id.subscription}/providers/{kinds.ML}/locations/{question.location}"
-    sizes = question.read(f"{base}/vmSizes", kinds.ML_VERSION).checked().body or {}
-    listed = sizes.get("value") or sizes.get("amlCompute") or []
-    row = next((each for each in listed if str(each.get("name", "")).lower() == size.lower()), None)
+    sizes = rows_of(question.read(f"{base}/vmSizes", kinds.ML_VERSION).checked().body)
+    row = next((each for each in sizes if str(each.get("name", "")).lower() == size.lower()), None)
     if row is None:
         message = f"There is no such size in {question.location}; GET locations/{question.location}/vmSizes lists them."
         yield Finding(check="sku", target=size, ok=False, code="SizeNotAvailable", message=message)
         return
     yield Finding(check="sku", target=size, ok=True, code="Ok", message=f"{row.get('vCPUs')} vCPUs, {row.get('family')}.")
-    usages = question.read(f"{base}/usages", kinds.ML_VERSION).checked().body or {}
-    yield from _quota(question, row, usages.get("value") or [])
+    usages = question.read(f"{base}/usages", kinds.ML_VERSION).checked().body
+    yield from _quota(question, row, rows_of(usages))
 
 
 def _quota(question: Question, size: dict[str, Any], usages: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -225,14 +220,26 @@ def _permissions(question: Question) -> Iterator[Finding]:
     if target.resource_group and target.types:
         scope += f"/resourceGroups/{ids.quoted(target.resource_group)}"
     answer = question.read(f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_VERSION)
-    rows = (answer.body or {}).get("value") if answer.ok and isinstance(answer.body, dict) else None
-    if not isinstance(rows, list):
+    rows = rows_of(answer.body)
+    if not answer.ok or not isinstance(answer.body, dict):
         yield unknown("permission", action, answer.error())
     elif any(_covers(row.get("actions"), action) and not _covers(row.get("notActions"), action) for row in rows):
         yield Finding(check="permission", target=action, ok=True, code="Ok", message="A role assignment allows it.")
     else:
         message = f"No role assignment of the app's identity at {scope} allows it."
         yield Finding(check="permission", target=action, ok=False, code="AuthorizationFailed", message=message)
+
+
+_CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
+    "parent": _parents,
+    "free": _name_is_free,
+    "provider": _providers,
+    "region": _region,
+    "sku": _size_and_quota,
+    "reference": _references,
+    customer_keys.CHECK: customer_keys.check,
+    "permission": _permissions,
+}
 
 
 def _covers(patterns: Any, action: str) -> bool:

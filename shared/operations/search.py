@@ -306,6 +306,8 @@ def _place(token: str) -> dict[str, Any]:
     known = {"token": str, "experiments": str, "before": str, "told": list}
     if not isinstance(place, dict) or any(not isinstance(value, known.get(name, ())) for name, value in place.items()):
         raise _bad("$skipToken", token, "the one that a nextLink of this search holds")
+    if not all(isinstance(name, str) for name in place.get("told", ())):
+        raise _bad("$skipToken", token, "the one that a nextLink of this search holds")
     if place.get("before"):
         place["before"] = _moment(place["before"])
     return place
