@@ -30,7 +30,9 @@ RATIO_LIMIT = 20
 FILES_LIMIT = 10_000
 DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of a zip's own table of contents
 NAME_LIMIT = 500  # characters; a blob's whole name takes 1,024
-METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
+METHODS = frozenset(
+    {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+)  # of others zipfile unpacks a whole read at once, however much that is
 ENCRYPTED = 0x1  # bit of a member's flags
 END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 4.3.16
 END64 = struct.Struct("<4sQ2H2L4Q")  # its zip64 form, 4.3.14

@@ -140,3 +140,25 @@ def test_a_small_zip_of_a_large_folder_may_be_large(monkeypatch: pytest.MonkeyPa
     """Beyond the limit of the unpacked size only the ratio counts: 20 times the zip."""
     monkeypatch.setattr(zips, "UNPACKED_LIMIT", 10)
     zips.check_zip(_zip("a", content=b"0" * 1_000), "code")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_only_deflate_is_unpacked(compression: int) -> None:
+    """The others' readers give back as much as a few bytes say, all at once: a bomb that its table of contents can hide."""
+    with pytest.raises(errors.BadRequestError, match="compressed in a way"):
+        zips.check_zip(_zip("a", content=b"0" * 1_000, compression=compression), "code")
+
+
+def test_a_member_is_never_longer_than_it_says() -> None:
+    """A table of contents that lies about a size is found out when it is read, and no more than it says is read."""
+    content = bytearray(_zip("a.bin", content=b"0" * 100_000, compression=zipfile.ZIP_DEFLATED))
+    at = content.index(b"PK\x01\x02") + 24
+    content[at : at + 4] = (10).to_bytes(4, "little")
+    with pytest.raises(errors.BadRequestError, match="broken"):
+        _read_first(bytes(content), most=10)
+
+
+def _read_first(content: bytes, *, most: int) -> None:
+    with zips.members(zips.in_memory(content), folder="", part="code") as members, members[0].open() as stream:
+        while chunk := stream.read(1_000):
+            assert len(chunk) <= most
