@@ -35,8 +35,10 @@ def check(question: Question) -> Iterator[Finding]:
         if answer.status != 404:  # that it does not exist, the references tell
             yield unknown(CHECK, vault_id.path, answer.error())
         return
-    vault, properties = answer.body, answer.body.get("properties") or {}
-    at = vault_id.path
+    vault, properties, at = answer.body, answer.body.get("properties"), vault_id.path
+    if not isinstance(properties, dict):
+        yield Finding(check=CHECK, target=at, ok=None, code="Unknown", message="Azure does not say how the vault is set.")
+        return
     # Azure leaves enableSoftDelete out of old answers, and it can no longer be off; only false says that it is
     yield _row(at, ok=properties.get("enableSoftDelete") is not False, code="SoftDeleteOff", what="Soft delete is on.")
     yield _row(at, ok=properties.get("enablePurgeProtection") is True, code="PurgeProtectionOff", what="Purge protection is on.")
@@ -82,5 +84,6 @@ def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
 
 
 def _grants(policy: dict[str, Any]) -> bool:
-    granted = {str(each).lower() for each in bodies.dig(policy, "permissions.keys") or []}
+    listed = bodies.dig(policy, "permissions.keys")
+    granted = {str(each).lower() for each in listed} if isinstance(listed, list) else set()
     return "all" in granted or granted >= needs.KEY_PERMISSIONS

@@ -1,0 +1,108 @@
+"""What a body is judged by before Azure is asked: rules from the table, one spelling of identities, secrets of patches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.catalog import bodies, kinds
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.catalog.kinds import Kind
+
+ID = "subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
+
+
+def kind(path: str, plane: str = "arm") -> Kind:
+    """Return a row."""
+    return kinds.by_type()[plane, kinds.ML.lower(), path.lower()]
+
+
+@pytest.mark.parametrize("row", [each for each in kinds.KINDS if each.choices], ids=lambda row: row.full_type)
+def test_every_choice_is_taken_in_any_spelling(row: Kind) -> None:
+    """Samples mix `UriFile` and `uri_file`; Azure takes both."""
+    for path, allowed in row.choices:
+        for value in allowed:
+            for spelled in (value, value.lower(), value.replace("_", "").upper()):
+                assert not [each for each in bodies.problems(row, at(path, spelled)) if each.error.code == "InvalidValue"]
+        assert [each.error.target for each in bodies.problems(row, at(path, "nonsense")) if each.error.code == "InvalidValue"] == [
+            path
+        ]
+        assert not [each for each in bodies.problems(row, at(path, "nonsense"), preview=True) if each.error.code == "InvalidValue"]
+
+
+def at(path: str, value: Any) -> dict[str, Any]:
+    """Return an object that holds `value` at a dotted path."""
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    out: dict[str, Any] = value
+    return out
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("systemAssigned", "SystemAssigned"),
+        ("SYSTEM_ASSIGNED", "SystemAssigned"),
+        ("user assigned", "UserAssigned"),
+        ("userAssigned, systemAssigned", "SystemAssigned,UserAssigned"),
+        ("SystemAssigned, UserAssigned", "SystemAssigned,UserAssigned"),
+        ("none", "None"),
+    ],
+)
+def test_an_identity_is_spelled_as_azure_spells_it(given: str, sent: str) -> None:
+    """The rest of the body is the caller's own."""
+    body = {"identity": {"type": given, "userAssignedIdentities": {"x": {}}}, "tags": {"type": given}}
+    mended = bodies.normalised(body)
+    assert mended == {"identity": {"type": sent, "userAssignedIdentities": {"x": {}}}, "tags": {"type": given}}
+    assert body["identity"]["type"] == given
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], {}, {"identity": None}, {"identity": {"type": 7}}, {"identity": {"type": "Mine"}}, {"properties": 7}]
+)
+def test_what_is_no_slip_is_left_alone(body: Any) -> None:
+    """It is refused elsewhere, or Azure's to judge."""
+    assert bodies.normalised(body) is body
+
+
+def test_an_id_that_is_a_property_gets_its_first_slash() -> None:
+    """The article's `applicationInsights`; text that only mentions an id is text."""
+    body = {"properties": {"keyVault": ID, "storage": f"/{ID}", "description": f"see {ID}", "count": 1}}
+    assert bodies.normalised(body)["properties"] == {
+        "keyVault": f"/{ID}",
+        "storage": f"/{ID}",
+        "description": f"see {ID}",
+        "count": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("steps", "secret"),
+    [
+        ([{"op": "replace", "path": "/keys/primaryKey", "value": "k"}], True),
+        ([{"op": "add", "path": "/keys", "value": {"primaryKey": "k"}}], True),
+        ([{"op": "replace", "path": "/description", "value": "k"}], False),
+        ([{"op": "remove", "path": "/keys/primaryKey"}], False),
+        (["junk", 7, {}], False),
+    ],
+)
+def test_a_json_patch_may_hold_a_secret(steps: list[Any], secret: bool) -> None:  # noqa: FBT001 - a table's column
+    """Such a request is never stored."""
+    assert bodies.has_secret(kind("workspaces/services", "modelmanagement"), steps) is secret
+
+
+@pytest.mark.parametrize("content", [b"{}", b"7", b'[{"op": "add"}]', b"[7]", b"null", b"["])
+def test_what_is_no_json_patch_is_refused(content: bytes) -> None:
+    """With the form that was expected."""
+    with pytest.raises(errors.BadRequestError, match="InvalidRequestContent"):
+        bodies.parse_patch(content, "application/json-patch+json")
+
+
+def test_a_json_patch_is_read() -> None:
+    """A list of steps."""
+    assert bodies.parse_patch(b'[{"op": "remove", "path": "/x"}]', "application/json-patch+json") == [
+        {"op": "remove", "path": "/x"}
+    ]

@@ -1,0 +1,172 @@
+"""Preflight and guards against whatever Azure may answer: never an exception, never an `ok` that Azure did not say."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.catalog import paths
+from shared.operations import guards, preflight
+from shared.rest import client as rest
+from shared.rest import clouds, errors
+
+SCOPE = SimpleNamespace(subscription_id="s", resource_group="g")
+VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
+IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+GRANT = {"objectId": "P1", "permissions": {"keys": ["Get", "WrapKey", "UnwrapKey"]}}
+READER = {**GRANT, "permissions": {"keys": ["get"]}}
+GOOD_VAULT = {"location": "West Europe", "properties": {"enablePurgeProtection": True, "accessPolicies": [GRANT]}}
+KEYED = {
+    "location": "westeurope",
+    "properties": {
+        "encryption": {
+            "keyVaultProperties": {"keyVaultArmId": VAULT, "keyIdentifier": "https://v.vault.azure.net/keys/k/1"},
+            "identity": {"userAssignedIdentity": IDENTITY},
+        }
+    },
+}
+
+
+class Azure:
+    """Answers by what a path contains; anything else is 404."""
+
+    cloud = clouds.PUBLIC
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.methods: set[str] = set()
+
+    def send(self, method: str, url: str) -> rest.Response:
+        """See `client.Client.send`."""
+        self.methods.add(method)
+        for part, answer in self.answers.items():
+            if part in url:
+                if isinstance(answer, Exception):
+                    raise answer
+                return rest.Response(status=200, url=url, body=answer)
+        return rest.Response(status=404, url=url, body={"error": {"code": "ResourceNotFound", "message": "no"}})
+
+    def pages(self, url: str) -> Any:
+        """See `client.Client.pages`."""
+        return iter((self.send("GET", url).body or {}).get("value", []))
+
+
+def found(path: str, body: dict[str, Any], **answers: Any) -> dict[str, list[tuple[bool | None, str]]]:
+    """Return ok and code by check."""
+    azure: Any = Azure(**answers)
+    out: dict[str, list[tuple[bool | None, str]]] = {}
+    for finding in preflight.run(paths.resolve(path, SCOPE), body, azure):
+        out.setdefault(finding.check, []).append((finding.ok, finding.code))
+    assert azure.methods <= {"GET"}
+    return out
+
+
+NAMES = ("value", "name", "properties", "location", "resourceTypes", "limit", "actions")
+PATHS = ("workspaces/w1x", "workspaces/w1x/computes/cpu1", "workspaces/w1x/onlineEndpoints/e1x/deployments/d1x")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(JSON, st.sampled_from(PATHS))
+def test_whatever_azure_answers_is_read(answer: Any, path: str) -> None:
+    """Junk makes unknowns and problems, no exception."""
+    body = {
+        "location": "westeurope",
+        "properties": {"instanceType": "Standard_D1", "properties": {"vmSize": "x"}, **KEYED["properties"]},
+    }
+    everything = found(path, body, subscriptions=answer)
+    assert everything["permission"][0][0] is not True or isinstance(answer, dict)
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON.filter(lambda value: isinstance(value, dict)))
+def test_whatever_the_body_is_is_read(body: Any) -> None:
+    """A preflight of nonsense tells that it is nonsense."""
+    assert (False, "MissingField") in found("workspaces/w1x/computes/cpu1", body)["fields"]
+
+
+def test_a_service_that_fails_is_unknown() -> None:
+    """Every check that Azure does not answer says so, by its own name."""
+    problem = errors.UnreachableError("gone", delay_s=1.0, maybe_arrived=False)
+    told = found("workspaces/w1x", KEYED, subscriptions=problem)
+    assert {ok for check in ("parent", "free", "provider", "reference", "permission", "vault") for ok, _ in told[check]} == {None}
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        ({}, set()),
+        ({"location": "northeurope"}, {"OtherRegion"}),
+        ({"properties": {**GOOD_VAULT["properties"], "enableSoftDelete": False}}, {"SoftDeleteOff"}),
+        ({"properties": {**GOOD_VAULT["properties"], "enablePurgeProtection": False}}, {"PurgeProtectionOff"}),
+        ({"properties": {"enablePurgeProtection": True, "accessPolicies": []}}, {"NoKeyAccess"}),
+        (
+            {"properties": {"enablePurgeProtection": True, "accessPolicies": [READER]}},
+            {"NoKeyAccess"},
+        ),
+        ({"properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True}}, {"Unknown"}),
+    ],
+)
+def test_a_vault_is_judged_by_the_documents_list(change: dict[str, Any], codes: set[str]) -> None:
+    """Soft delete, purge protection, region, and the three permissions of the identity that reads the key."""
+    told = found("workspaces/w1x", KEYED, vaults=GOOD_VAULT | change, userAssignedIdentities={"properties": {"principalId": "p1"}})
+    assert {code for _, code in told["vault"]} - {"Ok"} == codes
+
+
+@pytest.mark.parametrize(
+    ("actions", "not_actions", "ok"),
+    [
+        (["*"], [], True),
+        (["Microsoft.MachineLearningServices/*"], [], True),
+        (["microsoft.machinelearningservices/WORKSPACES/write"], [], True),
+        (["*/read"], [], False),
+        (["*"], ["Microsoft.MachineLearningServices/workspaces/*"], False),
+        (["*"], ["Microsoft.Authorization/*/Write"], True),
+        (["[*"], [], False),
+    ],
+)
+def test_wildcards_of_roles(actions: list[str], not_actions: list[str], ok: bool) -> None:  # noqa: FBT001 - a table's column
+    """Any casing; what is excluded is excluded."""
+    told = found("workspaces/w1x", {}, permissions={"value": [{"actions": actions, "notActions": not_actions}]})
+    assert told["permission"][0][0] is ok
+
+
+@pytest.mark.parametrize("resources", [None, "x", [7], ["nonsense"], {}])
+def test_a_move_that_cannot_be_read_is_refused(resources: Any) -> None:
+    """400, whatever stands there."""
+    with pytest.raises(errors.BadRequestError):
+        guards.check_move(paths.resolve("resourceGroups/g/moveResources", SCOPE), {"resources": resources})
+
+
+def test_other_resources_move() -> None:
+    """Only what breaks is refused."""
+    guards.check_move(paths.resolve("resourceGroups/g/moveResources", SCOPE), {"resources": [VAULT]})
+    guards.check_move(paths.resolve("workspaces/w/computes/c/start", SCOPE), None)
+
+
+def test_a_registry_is_found_in_use_in_any_casing() -> None:
+    """Azure's casing is not stable, and the article's ids lack their first slash."""
+    target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
+    used = target.id.path.upper().lstrip("/")
+    azure: Any = Azure(
+        workspaces={"value": [{"id": "/w", "properties": {"containerRegistry": used}}, {"id": "/v", "properties": None}]}
+    )
+    with pytest.raises(errors.BadRequestError, match="/w"):
+        guards.check_delete(target, azure, force=False)
+    guards.check_delete(target, azure, force=True)
+    guards.check_delete(paths.resolve("providers/Microsoft.KeyVault/vaults/v", SCOPE), azure, force=False)
+
+
+def test_nobody_can_tell_who_uses_a_registry_so_it_stays() -> None:
+    """A list that fails is no permission to delete."""
+    azure: Any = Azure(workspaces=errors.UnreachableError("gone", delay_s=1.0, maybe_arrived=False))
+    with pytest.raises(errors.TransientError):
+        guards.check_delete(paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE), azure, force=False)
