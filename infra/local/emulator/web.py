@@ -67,7 +67,9 @@ class Request:
             ValueError: it is none (`json.JSONDecodeError` and `UnicodeDecodeError` are ValueErrors).
         """
         try:
-            return json.loads(self.body.decode("utf-8-sig"), parse_constant=_no_number)
+            return json.loads(
+                self.body.decode("utf-8-sig"), parse_constant=_no_number, strict=False
+            )  # ARM takes a raw line end in a text
         except RecursionError:
             raise ValueError("The JSON is nested too deeply.") from None
 

@@ -122,7 +122,7 @@ def reference(world: World, request: web.Request) -> web.Response:
 
 def share(world: World, request: web.Request) -> web.Response:
     """`import`: an asset of a workspace becomes one of the registry, its files copied; ends with 204."""
-    owner, body = registries.existing(world, request), gateway.body_object(request)
+    owner, body = registries.existing(world, request), scope.properties_of(gateway.body_object(request))
     match = _SOURCE.fullmatch(scope.text_of(body, "sourceAssetId"))
     kind = next((one for one in asset_kinds.REGISTRY_KINDS if match and one.collection == match[2].lower()), None)
     homes = world.resources.of_type(f"{scope.NAMESPACE}/workspaces".lower())

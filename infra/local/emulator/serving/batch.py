@@ -208,5 +208,7 @@ def _command(properties: dict[str, Any], script: str) -> str:
 
 def _whole(value: object, default: int, *, least: int = -1) -> str:
     """A whole number of a deployment's settings, or its default."""
+    if isinstance(value, str) and value.lstrip("-").isdecimal():  # Azure reads numbers out of text, too
+        value = int(value)
     usable = isinstance(value, int) and not isinstance(value, bool) and value >= least
     return str(value if usable else default)

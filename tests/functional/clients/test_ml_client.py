@@ -1,0 +1,52 @@
+"""azure-ai-ml's MLClient and the generated management client, unchanged, against the local Azure."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+type Run = Callable[..., dict[str, Any]]
+
+
+def test_jobs_sweeps_and_pipelines_run_and_stream(run_client: Run, client_workspace: str) -> None:
+    """Three trials, the best named by its metric; the second step reads the first one's file."""
+    said = run_client("jobs.py", WORKSPACE=client_workspace)
+    assert (said["job"], said["sweep"], said["pipeline"]) == ("Completed", "Completed", "Completed")
+    assert "data ['a,b']" in said["stdout"], "the command job's log was streamed"
+    assert set(said["trials"].values()) == {"Completed"}
+    assert len(said["trials"]) == 3
+    assert said["best"] in said["trials"]
+    assert float(said["score"]) == pytest.approx(1.0)
+    assert said["steps"] == [["first", "Completed"], ["second", "Completed"]]
+    assert said["final"] == ["0.5"]
+    assert "data ['0.25']" in said["log"][0], "the first step's model reached the second"
+
+
+def test_online_and_batch_endpoints_score(run_client: Run, client_workspace: str) -> None:
+    """A local model, deployed, called with a key; then a folder scored as a job."""
+    said = run_client("endpoints.py", WORKSPACE=client_workspace)
+    assert said["scored"] == "[2, 4]"
+    assert said["key"]
+    assert "POST /score 200" in said["logs"]
+    assert [row.strip() for row in said["batch"]] == ["42"]
+    assert said["listed"]
+    assert said["left"] == []
+
+
+def test_registries_schedules_and_connections(run_client: Run, client_workspace: str) -> None:
+    """A model is shared to a registry; a component of the registry runs in a workspace's pipeline."""
+    said = run_client("registry.py", WORKSPACE=client_workspace)
+    assert said["shared"].endswith("/models/shared/versions/1")
+    assert said["models"] == ["shared"]
+    assert said["pipeline"] == "Completed"
+    assert said["schedules"] == ["nightly"]
+    assert said["connections"] == ["git"]
+
+
+def test_the_generated_management_client_works(run_client: Run, client_workspace: str) -> None:
+    """azure-mgmt-machinelearningservices, an api-version of its own, with its own poller."""
+    said = run_client("management.py", WORKSPACE=client_workspace)
+    assert (said["name"], said["key"], said["made"]) == (client_workspace, True, "ci-mgmt-a")
+    assert said["stopped"] == "Stopped"
+    assert said["left"] == ["cpu"]
