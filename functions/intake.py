@@ -191,13 +191,20 @@ def parts(req: func.HttpRequest) -> dict[str, tuple[str, bytes]]:
     if len(req.get_body()) > http.UPLOAD_LIMIT:
         message = "A request takes 100 MB; POST /api/uploads opens an upload for larger files, which a request then names."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    twice = ""
     try:
         found = {str(name): ("", str(value).encode()) for name, value in req.form.items()}
         for name in req.files:
-            found |= {str(name): (str(file.filename or ""), file.read()) for file in req.files.getlist(name)}
+            several = req.files.getlist(name)
+            for file in several:  # files under one name, as browsers send a folder, are told apart by their own
+                key = str(name) if len(several) == 1 else str(file.filename or name)
+                twice = twice or (key if key in found else "")
+                found[key] = (str(file.filename or ""), file.read())
     except Exception as bad:
         message = f"The multipart body cannot be read: {type(bad).__name__}."
         raise errors.BadRequestError("InvalidMultipart", message, target="body") from bad
+    if twice:
+        raise errors.BadRequestError("InvalidMultipart", f"The part '{twice[:100]}' comes twice.", target=twice)
     return found
 
 

@@ -67,6 +67,15 @@ def test_loose_parts_are_a_folder_by_their_names(caller: Caller, lying: Lying) -
     assert lying(caller.resource(answer)["properties"]["dataUri"]) == {"train/a.csv": b"1", "test/b.csv": b"2"}
 
 
+def test_files_under_one_name_are_told_apart_by_their_own(caller: Caller, lying: Lying) -> None:
+    """As browsers send a folder; the same name twice is a mistake."""
+    several = [("spec", spec(dataType="uri_folder")), ("f", ("train/a.csv", b"1")), ("f", ("b.csv", b"2"))]
+    answer = caller.send("PUT", "data/d-several/versions/1", files=several)
+    assert lying(caller.resource(answer)["properties"]["dataUri"]) == {"train/a.csv": b"1", "b.csv": b"2"}
+    answer = caller.send("PUT", "data/d-twice/versions/1", files=[*several, ("f", ("b.csv", b"3"))])
+    assert (answer.status_code, answer.json()["error"]["target"]) == (400, "b.csv")
+
+
 def test_an_environments_build_context_is_uploaded(caller: Caller, lying: Lying, zip_of: Zip) -> None:
     """`build.contextUri` is the folder's address, with the slash at its end that Azure wants."""
     body = ("spec.json", json.dumps({"properties": {"build": {"dockerfilePath": "Dockerfile"}}}), "application/json")

@@ -45,7 +45,7 @@ def test_a_model_of_a_registry_brings_its_file(caller: Caller, registry: str) ->
 
 def test_a_component_of_a_registry_brings_its_code(caller: Caller, registry: str, zip_of: Callable[..., bytes]) -> None:
     """The code is there before the component names it."""
-    text = "name: c\nversion: 1\ntype: command\ncommand: python a.py\ncode: ./src\nenvironment: azureml:e:1\n"
+    text = "name: c\nversion: 1\ntype: command\ncommand: python a.py\ncode: ./src\nenvironment: azureml://registries/reg-files/environments/e/versions/1\n"
     environment = {"properties": {"image": "python:3.13"}}
     caller.resource(caller.send("PUT", f"{registry}/environments/e/versions/1", json=environment))
     files = {"spec": ("component.yml", text), "files": ("f.zip", zip_of({"src/a.py": "print(1)"}))}
