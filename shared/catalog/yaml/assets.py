@@ -191,7 +191,12 @@ def located(draft: Draft, path: str | LocalPath | None, purpose: references.Purp
 
 def _long(draft: Draft, uri: Any) -> Any:
     """Return a datastore URI in the form that names the workspace, as the CLI registers models."""
-    if not isinstance(uri, str) or not uri.startswith("azureml://datastores/") or draft.workspace is None:
+    if (
+        not isinstance(uri, str)
+        or not uri.startswith("azureml://datastores/")
+        or draft.workspace is None
+        or draft.workspace.types[:1] == ("registries",)
+    ):
         return uri
     scope, names = draft.workspace, draft.workspace.names
     place = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}/workspaces/{names[0]}"

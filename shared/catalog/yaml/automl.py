@@ -217,7 +217,8 @@ def _fields(task: str) -> dict[str, Shape]:
             fields["forecasting"] = _FORECASTING
         return fields
     model = "text" if family == "text" else "classification" if "classification" in task else "detection"
-    searched = either(jobs.DISTRIBUTION, whole, number, text, boolean)
+    flags = record({"type": choice("choice"), "values": sequence(boolean)}, required=("type",))
+    searched = either(jobs.DISTRIBUTION, flags, whole, number, text, boolean)
     fields |= {
         "sweep": _SWEEP,
         "training_parameters": record(_MODELS[model]),
@@ -271,7 +272,7 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 
 
 def _resources(resources: dict[str, Any]) -> dict[str, Any]:
-    """The CLI sends an AutoML job's resources in snake case, and Azure takes them."""
+    """Return an AutoML job's resources, which the CLI sends in snake case."""
     names = ("locations", "instance_count", "instance_type", "shm_size", "max_instance_count", "docker_args")
     return {name: resources[name] for name in names if name in resources}
 
@@ -288,23 +289,25 @@ def node_body(draft: Draft, name: str, at: Cursor, job: dict[str, Any]) -> dict[
     out["name"] = name
     out["tags"] = job.get("tags", {})
     out["properties"] = job.get("properties", {})
-    out["log_verbosity"] = job.get("log_verbosity", "info")
-    if job["task"] != "text_ner" or "primary_metric" in job:
-        out["primary_metric"] = job.get("primary_metric", metrics[0])
+    if family != "text":
+        out["log_verbosity"] = job.get("log_verbosity", "info")
+    default = "accuracy" if job["task"] == "classification" else metrics[0]  # other than a job's own
+    out["primary_metric"] = job.get("primary_metric", default)
     if "compute" in job:
-        out["compute"] = draft.compute(job["compute"])
+        out["compute"] = f"azureml:{draft.compute(job['compute'])}"
+    if "resources" in job:
+        out["resources"] = {"properties": {}, **job["resources"]}
     for part in _PARTS:
         if isinstance(job.get(part), dict):
             value = job[part]
             where = at.child(part)
             path = inputs.input_body(draft, where, {"type": "mltable", **value})
             out[part] = filled({"mode": value.get("mode"), "type": value.get("type", "mltable"), "path": path.get("uri")})
-    if "outputs" in job:
-        out["outputs"] = {key: inputs.output_body(value, in_node=True) for key, value in job["outputs"].items()}
+    out["outputs"] = {key: inputs.output_body(value, in_node=True) for key, value in job.get("outputs", {}).items()}
     if family != "table" and "search_space" in job:
         out["search_space"] = [{key: _searched(value) for key, value in space.items()} for space in job["search_space"]]
-    if family == "text" and "limits" in job:
-        out["limits"] = {"max_nodes": 1, "max_trials": 1, **job["limits"]}
+    if family != "table":
+        out["limits"] = {**({"max_nodes": 1, "max_trials": 1} if family == "text" else {}), **job.get("limits", {})}
     termination = job.get("sweep", {}).get("early_termination")
     if termination is not None:
         extra = {"slack_factor": 0.0, "slack_amount": 0.0} if termination["type"] == "bandit" else {}
@@ -349,7 +352,7 @@ def _model(job: dict[str, Any], family: str) -> dict[str, Any]:
 
 
 def _limits(limits: dict[str, Any], family: str) -> dict[str, Any] | None:
-    if not limits:
+    if not limits and family == "table":
         return None
     out: dict[str, Any] = {}
     for name, value in limits.items():

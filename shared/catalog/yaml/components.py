@@ -197,6 +197,7 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
     else:
         spec |= {name: fields[name] for name in own if name in fields}
     if kind != "parallel":
+        spec["properties"] = fields.get("properties") or None
         spec = {**others(fields, own), **spec}
     return Component(kind=kind, fields=fields, at=at, source=source, spec=filled(spec))
 
@@ -333,8 +334,9 @@ def batch_size(at: Cursor) -> Any:
 
 
 def resources_spec(resources: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return `resources` as a spec keeps them."""
-    return {name: value for name, value in resources.items() if value not in (None, {}, [])} if resources else None
+    """Return `resources` as a spec keeps them: without `properties`, which only a node carries."""
+    kept = {name: value for name, value in (resources or {}).items() if value not in (None, {}, []) and name != "properties"}
+    return kept or None
 
 
 def _command_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:

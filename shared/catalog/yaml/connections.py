@@ -56,7 +56,7 @@ _SPECIAL: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "azure_content_safety": ("CognitiveService", {}, {"Kind": "Content Safety"}),
     "azure_speech_services": ("CognitiveService", {}, {"Kind": "speech"}),
     "api_key": ("ApiKey", {}, {}),
-    "open_ai": ("OpenAI", {}, {}),
+    "open_ai": ("OpenAi", {}, {}),
     "serp": ("Serp", {}, {}),
     "serverless": ("Serverless", {}, {}),
 }

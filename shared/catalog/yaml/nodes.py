@@ -413,7 +413,7 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
 def _input_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
     """Return the definition of an input of a component made from a job."""
     plain = inputs.literal(value) if inputs.is_literal(value) else None
-    if isinstance(plain, str) and re.search(r"\$\{\{", plain):
+    if isinstance(plain, str) and inputs.PARENT_INPUT.match(plain):
         kind, mode = bound_type(at, plain, scope)
         return filled({"type": kind, "mode": mode})
     if plain is not None:

@@ -167,6 +167,9 @@ class Draft:
             return reference
         if kind == "environments" and (reference.startswith(CURATED) or _REGISTRY_VERSION.match(PREFIX + reference)):
             return PREFIX + reference
+        if self.workspace is not None and self.workspace.types[:1] == ("registries",):
+            example = f"{REGISTRIES}{self.workspace.names[0]}/{kind}/…/versions/…"
+            raise at.refusal(f"What a registry holds cannot refer to a workspace's '{reference[:80]}': write {example}.")
         name, _, label = reference.rpartition("@")
         if name and label == "default" and kind == "components":
             return f"{self.workspace.child(kind, name).path}/labels/default" if self.workspace else PREFIX + reference

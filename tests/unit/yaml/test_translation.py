@@ -130,3 +130,15 @@ def test_yaml_is_read_as_the_cli_reads_it() -> None:
     text = "base: &base {image: x}\n"
     top = document.parse(text + "a: 010\nb: on\nc: {<<: *base, d: 1}\nd: *base\n")
     assert top.value == {"base": {"image": "x"}, "a": 8, "b": True, "c": {"image": "x", "d": 1}, "d": {"image": "x"}}
+
+
+def test_a_registrys_asset_does_not_refer_to_a_workspaces() -> None:
+    """The SDK refuses it too; registry ids and curated environments pass."""
+    registry = ids.parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/registries/r")
+    text = "name: c\nversion: 1\ncommand: echo\nenvironment: {}\n"
+    with pytest.raises(document.RefusedError, match="registries/r/environments"):
+        translations.translate(text.format("azureml:e:1"), target=registry.child("components"))
+    far = "azureml://registries/azureml/environments/e/versions/1"
+    for reference in (far, "azureml:AzureML-sklearn-1.5:1"):
+        made = translations.translate(text.format(reference), target=registry.child("components"))
+        assert made.body["properties"]["componentSpec"]["environment"] == reference
