@@ -16,7 +16,7 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TEXT_LIMIT = 1024 * 1024  # characters; the largest file of public example repositories has 60 thousand
+TEXT_LIMIT = 512 * 1024  # characters; the largest file of public example repositories has 60 thousand
 VALUE_LIMIT = 50_000  # values of one document, aliases counted as often as they are used
 DEPTH_LIMIT = 60
 FILE_LIMIT = 200  # files one YAML may name, directly or not
@@ -104,7 +104,7 @@ class Cursor:
     @property
     def target(self) -> str:
         """The path as users write it: `jobs.train.inputs.data`."""
-        return ".".join(str(part) for part in self.path)
+        return ".".join(str(part) for part in self.path)[:200]
 
     def refusal(self, message: str, *, at_key: bool = False) -> RefusedError:
         """Build the error to raise for this value (for its key when `at_key`)."""
@@ -138,7 +138,7 @@ class Cursor:
         outside = name.startswith(("/", "..")) and source.read is None
         text = None if source.read is None or outside else source.read(name)
         if text is None:
-            raise self.refusal(f"The file '{path}' is needed to translate this; send it with the request as '{name}'.")
+            raise self.refusal(f"The file '{path[:200]}' is needed to translate this; send it with the request as '{name[:200]}'.")
         return text
 
 
@@ -190,7 +190,7 @@ class _Reader:
             raise self.refusal(path, f"Nested deeper than {DEPTH_LIMIT} levels.")
         if not str(node.tag).startswith(_CORE_TAG) or node.tag.removeprefix(_CORE_TAG) not in _CORE_NAMES:
             shown = str(node.tag).replace(_CORE_TAG, "!!")
-            raise self.refusal(path, f"The tag {shown} is not allowed: only plain YAML values are.")
+            raise self.refusal(path, f"The tag {shown[:80]} is not allowed: only plain YAML values are.")
         if node.id == "scalar":
             return self.loader.construct_object(node)
         if id(node) in self.under:
@@ -211,7 +211,7 @@ class _Reader:
             key = self.key(key_node, path)
             if key in seen:
                 self.marks[(*path, key, "")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-                raise self.refusal((*path, key, ""), f"The key '{key}' is given twice.")
+                raise self.refusal((*path, key, ""), f"The key '{str(key)[:80]}' is given twice.")
             seen.add(key)
         if len(own) != len(node.value):
             self.loader.flatten_mapping(node)

@@ -137,7 +137,7 @@ def nodes_body(draft: Draft, at: Cursor, scope: Scope) -> dict[str, Any]:
     for each in at.children():
         name = str(each.path[-1])
         if not NODE_NAME.match(name):
-            raise each.refusal(f"'{name}' is no node name: lower-case letters, digits and underscores.", at_key=True)
+            raise each.refusal(f"'{name[:80]}' is no node name: lower-case letters, digits and underscores.", at_key=True)
         where = each
         if isinstance(each.value, str):
             where = each.open(each.value.removeprefix("file:"))
@@ -183,7 +183,7 @@ def _load(draft: Draft, at: Cursor) -> Node:
         return Node(kind=kind, fields=automl.node_fields(at), at=at)
     if kind not in _FIELDS:
         known = (*_FIELDS, "automl")
-        raise at.child("type").refusal(f"A node of type '{kind}' is unknown; known are {', '.join(known)}.")
+        raise at.child("type").refusal(f"A node of type '{kind[:80]}' is unknown; known are {', '.join(known)}.")
     unknown = "keep" if "component" in at.value or "trial" in at.value else "refuse"
     fields = record({**_COMMON, **_FIELDS[kind]}, nullable=("code", "environment"), ignored=jobs.SHOWN, unknown=unknown)(at)
     inline = at.get("trial" if kind == "sweep" else "component")
@@ -439,7 +439,7 @@ def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tup
     if parent:
         values = scope.inputs if parent[1] == "inputs" else scope.outputs
         if parent[2] not in values:
-            raise at.refusal(f"{expression} refers to no {parent[1][:-1]} of the pipeline.")
+            raise at.refusal(f"{expression[:120]} refers to no {parent[1][:-1]} of the pipeline.")
         value = values[parent[2]] or {}
         if isinstance(value, dict) and "value" not in value:
             return value.get("type", inputs.FOLDER), value.get("mode")

@@ -177,7 +177,8 @@ class Draft:
             return self.label(kind, name, label)
         name, _, version = reference.partition(":")
         if not version:
-            raise at.refusal(f"'{reference}' names no version: write {PREFIX}{name}:1 or {PREFIX}{name}@latest.")
+            shown = name[:80]
+            raise at.refusal(f"'{shown}' names no version: write {PREFIX}{shown}:1 or {PREFIX}{shown}@latest.")
         if self.workspace is None:
             return PREFIX + reference
         return self.workspace.child(kind, name).child("versions", version).path
@@ -354,7 +355,7 @@ def code(at: Cursor) -> str | LocalPath:
 
 
 def _is_id(text: str, kind: str) -> bool:
-    pattern = rf"^/subscriptions/.*/resourceGroups/.*/providers/Microsoft\.MachineLearningServices/workspaces/.*/{kind}/.*"
+    pattern = rf"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+/{kind}/."
     return bool(re.match(pattern, text, re.IGNORECASE))
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"t", "true", "on", "y", "yes", "1"})
 _FALSE = frozenset({"f", "false", "off", "n", "no", "0"})
-_BINDING = re.compile(r"\$\{\{\s*\S*?\s*\}\}")
+NAME_LIMIT = 80  # characters of a name that a message repeats
 NOUNS = {
     str: "a string", bool: "a boolean", int: "an integer", float: "a number", dict: "a mapping", list: "a list",
     type(None): "nothing",
@@ -135,20 +135,27 @@ def boolean_only(at: Cursor) -> bool:
 
 def binding(at: Cursor) -> str:
     """A `${{…}}` expression."""
-    if isinstance(at.value, str) and _BINDING.search(at.value):
-        return at.value
+    if holds_binding(at.value):
+        return str(at.value)
     raise at.refusal("Expected an expression such as ${{parent.inputs.name}}.")
 
 
 def bound(at: Cursor) -> bool:
     """Tell whether an expression stands where expressions may."""
     may = at.bindings and at.path[-1:] != ("type",)  # what a value is must be known
-    return may and isinstance(at.value, str) and bool(_BINDING.search(at.value))
+    return may and holds_binding(at.value)
+
+
+def holds_binding(value: Any) -> bool:
+    """Tell whether a value is text with a `${{…}}` expression in it."""
+    return isinstance(value, str) and "${{" in value and "}}" in value[value.index("${{") :]
 
 
 def is_binding(value: Any) -> bool:
     """Tell whether a value is one `${{…}}` expression and nothing else."""
-    return isinstance(value, str) and bool(re.match(r"^\$\{\{\s*(\S*?)\s*\}\}$", value))
+    if not isinstance(value, str) or not value.startswith("${{") or not value.endswith("}}"):
+        return False
+    return len(value[3:-2].split()) <= 1
 
 
 def lower(value: str) -> str:
@@ -259,7 +266,7 @@ def record(
 def _other(at: Cursor, fields: Mapping[str, Shape], unknown: str, out: dict[str, Any]) -> None:
     name = str(at.path[-1])
     if unknown == "refuse":
-        raise at.refusal(f"Unknown field '{name}'{_nearest(name, fields)}.", at_key=True)
+        raise at.refusal(f"Unknown field '{name[:NAME_LIMIT]}'{_nearest(name, fields)}.", at_key=True)
     if unknown == "keep":
         out[name] = at.value
 
@@ -273,7 +280,7 @@ def _filled(shape: Shape, at: Cursor) -> Any:
 def _nearest(name: str, fields: Mapping[str, Shape]) -> str:
     import difflib
 
-    found = difflib.get_close_matches(name, list(fields), n=1)
+    found = difflib.get_close_matches(name, list(fields), n=1) if len(name) <= NAME_LIMIT else []
     return f" (did you mean '{found[0]}'?)" if found else f"; known are {', '.join(sorted(fields)[:30])}"
 
 

@@ -1,5 +1,7 @@
 """What cannot be translated is refused at its line and column, and hostile text costs little."""
 
+import json
+
 import pytest
 
 from shared.catalog import yaml as translations
@@ -72,8 +74,8 @@ def test_what_is_no_plain_yaml_is_refused(text: str, place: str, says: str) -> N
         "a: " + "[" * 100_000,
         "a: " + "[" * 900 + "]" * 900,
         "".join("  " * n + "a:\n" for n in range(3000)),
-        "a: " + "x" * 2_000_000,
-        "".join(f"k{n}: 1\n" for n in range(60_000)),
+        "a: " + "x" * 600_000,
+        "".join(f"k{n}: 1\n" for n in range(55_000)),
     ],
     ids=["aliases that multiply", "open brackets", "deep brackets", "deep indentation", "a huge text", "too many values"],
 )
@@ -124,3 +126,39 @@ def _target(kind: str):
 
     scope = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
     return ids.parse(scope).child(kind)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${{" * 120_000,
+        "${{" + " " * 400_000,
+        "/subscriptions/x" + "/resourceGroups/x/providers/" * 30_000,
+        "a-" * 180_000,
+        "x" * 400_000,
+    ],
+    ids=["open expressions", "spaces", "id parts", "dashes", "letters"],
+)
+def test_a_long_value_costs_little_wherever_it_stands(value: str) -> None:
+    """No pattern backtracks over it, and no message repeats it."""
+    fields = ("compute", "environment", "code", "inputs.a", "inputs.a.path", "distribution.type", "resources.instance_count")
+    for field in (*fields, value, f"tags.{value}"):
+        where, _, rest = field.partition(".") if not field.startswith(value[:9]) else (field, "", "")
+        body: dict[str, object] = {"command": "echo", "environment": "azureml:e:1"}
+        nested: object = value
+        for part in reversed(rest.split(".") if rest else []):
+            nested = {part: nested}
+        body[where] = nested
+        for whole in (body, {"type": "pipeline", "jobs": {"a": body}}):
+            error = outcome(json.dumps(whole))
+            assert error is None or (len(error.message) < 2_000 and len(error.target or "") <= 200)
+
+
+def outcome(text: str) -> errors.AzureError | None:
+    """Return the error of a job's YAML, or None."""
+    try:
+        translations.translate(text, kind="job")
+    except document.RefusedError as refused:
+        return refused.error
+    return None
