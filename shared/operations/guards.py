@@ -61,9 +61,9 @@ def check_move(target: Target, body: Any) -> None:
     if target.action is None or not target.action.name.lower().endswith("moveresources"):
         return
     named = bodies.dig(body, "resources")
-    if not isinstance(named, list):
-        raise errors.BadRequestError("MissingField", "'resources' is required: a list of resource ids.", target="resources")
-    for each in named:
+    if named is not None and not isinstance(named, list):
+        raise errors.BadRequestError("InvalidValue", "'resources' is a list of resource ids.", target="resources")
+    for each in named or ():
         moved = ids.parse(str(each))
         row = next((row for row in FIXED if row.full_type.lower() == moved.full_type.lower()), None)
         if row:
