@@ -32,6 +32,8 @@ REAL_DURATIONS_S: dict[str, float] = {
     "job.phase": 20.0,  # each of Preparing and Queued, before the process starts
     "schedule": 6.0,
     "registry": 27.0,
+    "registryAsset": 20.0,
+    "deployment": 0.0,  # it takes as long as its resources
     "managedNetwork": 61.0,
     "provider": 60.0,
     "resourceGroup": 30.0,
