@@ -35,7 +35,7 @@ def play_of(world: World, workspace: Resource, properties: dict[str, Any], kind:
     if kind == "Sweep":
         inputs = command_jobs.objects(properties, "inputs")
         return partial(sweep.play, _sweep(world, workspace, properties, inputs, outputs), inputs, outputs)
-    spec = _component(world, workspace, properties) if not properties.get("jobs") else {}
+    spec = _component(world, workspace, properties) if properties.get("componentId") and not properties.get("jobs") else {}
     inputs = _given(spec, command_jobs.objects(properties, "inputs"), "the pipeline")
     made = _pipeline(world, workspace, {**spec, **{name: one for name, one in properties.items() if one}}, "", 0)
     return partial(pipeline.play, made, inputs, outputs)

@@ -1,0 +1,132 @@
+"""Sweeps and pipelines over plain ARM: what is refused at once, what a failing step does, what a cancel reaches."""
+
+from typing import Any
+
+import pytest
+
+from infra.local.emulator import scene
+from tests.functional.emulator.bodies import CLUSTER
+from tests.functional.emulator.client import Client, until
+
+
+def lab(azure: Client, **commands: str) -> str:
+    """A workspace with a cluster, an environment, and a component for each command (one input `in`, one output `out`)."""
+    workspace = azure.workspace()
+    azure.arm("PUT", f"{workspace}/computes/cpu", CLUSTER)
+    azure.arm("PUT", f"{workspace}/environments/env/versions/1", {"properties": {"image": "ubuntu:22.04"}})
+    for name, command in commands.items():
+        spec = {
+            "type": "command",
+            "name": name,
+            "inputs": {"in": {"type": "uri_folder", "optional": True}},
+            "outputs": {"out": {"type": "uri_folder"}},
+            "environment": f"azureml:{workspace}/environments/env/versions/1",
+            "command": command,
+        }
+        azure.arm("PUT", f"{workspace}/components/{name}/versions/1", {"properties": {"componentSpec": spec}})
+    return workspace
+
+
+def pipeline(workspace: str, **steps: dict[str, Any]) -> dict[str, Any]:
+    """A pipeline's body."""
+    jobs = {
+        name: {"type": "command", "componentId": f"{workspace}/components/{step['of']}/versions/1", **step}
+        for name, step in steps.items()
+    }
+    return {"properties": {"jobType": "Pipeline", "jobs": jobs, "settings": {"default_compute": f"{workspace}/computes/cpu"}}}
+
+
+def after(step: str) -> dict[str, Any]:
+    """Inputs that read the output of another step."""
+    return {"in": {"job_input_type": "literal", "value": f"${{{{parent.jobs.{step}.outputs.out}}}}"}}
+
+
+def status(azure: Client, job: str) -> str:
+    """A job's status."""
+    return str(azure.arm("GET", job).json()["properties"]["status"])
+
+
+def children(azure: Client, workspace: str, job: str) -> dict[str, str]:
+    """Display name to status of the runs below a job."""
+    url = f"https://{scene.LOCATION}.api.azureml.ms/history/v1.0{workspace}/runs/{job}/children"
+    return {one["displayName"]: one["status"] for one in azure.arm("GET", url).json()["value"]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        ({"a": {"of": "ok", "inputs": after("b")}, "b": {"of": "ok", "inputs": after("a")}}, "wait for each other"),
+        ({"a": {"of": "ok", "inputs": after("z")}}, "z, which is not there"),
+        ({"a": {"of": "missing"}}, "was not found"),
+        ({}, "at least one job"),
+    ],
+)
+def test_a_pipeline_that_could_never_run_is_refused_at_once(azure: Client, steps: dict[str, Any], code: str) -> None:
+    """400 before any job exists."""
+    workspace = lab(azure, ok="true")
+    answer = azure.arm("PUT", f"{workspace}/jobs/p", pipeline(workspace, **steps))
+    assert answer.status_code == 400
+    assert code in answer.json()["error"]["message"]
+    assert azure.arm("GET", f"{workspace}/jobs/p").status_code == 404
+
+
+def test_a_failed_step_ends_the_pipeline_and_its_successors_never_start(azure: Client) -> None:
+    """Failed, with the step's name; the step behind it has no run."""
+    workspace = lab(azure, ok="true", bad="exit 3")
+    body = pipeline(workspace, first={"of": "bad"}, second={"of": "ok", "inputs": after("first")})
+    assert azure.arm("PUT", f"{workspace}/jobs/p", body).status_code == 201
+    until(lambda: status(azure, f"{workspace}/jobs/p") == "Failed")
+    assert children(azure, workspace, "p") == {"first": "Failed"}
+
+
+def test_a_cancel_reaches_the_steps(azure: Client) -> None:
+    """The process of the running step ends, and the pipeline is Canceled."""
+    workspace = lab(azure, slow="sleep 600")
+    azure.arm("PUT", f"{workspace}/jobs/p", pipeline(workspace, only={"of": "slow"}))
+    until(lambda: children(azure, workspace, "p") == {"only": "Running"})
+    assert azure.arm("POST", f"{workspace}/jobs/p/cancel").status_code == 202
+    until(lambda: status(azure, f"{workspace}/jobs/p") == "Canceled")
+    assert children(azure, workspace, "p") == {"only": "Canceled"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"searchSpace": {}}, "searchSpace"),
+        ({"searchSpace": {"x": ["choice", [[]]]}}, "no options"),
+        ({"searchSpace": {"x": ["magic", [1]]}}, "none of"),
+        ({"searchSpace": {"y": ["uniform", [0, 1]]}}, "search_space.x"),
+        ({"searchSpace": {"x": ["uniform", [0]]}}, "cannot be sampled"),
+        ({"samplingAlgorithm": {"samplingAlgorithmType": "Grid"}}, "choices only"),
+        ({"objective": {}}, "primaryMetric"),
+        ({"limits": {"maxTotalTrials": 0}}, "maxTotalTrials"),
+    ],
+)
+def test_a_sweep_that_could_never_run_is_refused_at_once(azure: Client, change: dict[str, Any], message: str) -> None:
+    """400, naming what is wrong."""
+    workspace = lab(azure)
+    sweep = {
+        "jobType": "Sweep",
+        "trial": {"command": "echo ${{search_space.x}}", "environmentId": f"{workspace}/environments/env/versions/1"},
+        "searchSpace": {"x": ["uniform", [0, 1]]},
+        "objective": {"primaryMetric": "m", "goal": "Maximize"},
+        **change,
+    }
+    answer = azure.arm("PUT", f"{workspace}/jobs/s", {"properties": sweep})
+    assert answer.status_code == 400, answer.text
+    assert message in answer.json()["error"]["message"]
+
+
+def test_a_sweep_of_failing_trials_fails(azure: Client) -> None:
+    """AllTrialsFailed; each trial has its own outcome."""
+    workspace = lab(azure)
+    sweep = {
+        "jobType": "Sweep",
+        "trial": {"command": "exit ${{search_space.x}}", "environmentId": f"{workspace}/environments/env/versions/1"},
+        "searchSpace": {"x": ["choice", [[3, 4]]]},
+        "samplingAlgorithm": {"samplingAlgorithmType": "Grid"},
+        "objective": {"primaryMetric": "m", "goal": "Maximize"},
+    }
+    azure.arm("PUT", f"{workspace}/jobs/s", {"properties": sweep})
+    until(lambda: status(azure, f"{workspace}/jobs/s") == "Failed")
+    assert set(children(azure, workspace, "s").values()) == {"Failed"}
