@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from functions import http
 from shared import services
-from shared.cleanup import reports, sweep
 from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.cleanup import reports
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.cleanup")
@@ -21,6 +24,8 @@ LIST_LIMIT = 100
 @blueprint.timer_trigger("timer", "%STEWARD_CLEANUP_SCHEDULE%", use_monitor=True)
 def clean_up(timer: func.TimerRequest) -> None:
     """Run the clean-up; it acts only where `STEWARD_CLEANUP_MODE` is `enforce`."""
+    from shared.cleanup import sweep
+
     app = services.get()
     try:
         mode: reports.Mode = "enforce" if app.settings.cleanup_enforce else "dryRun"
@@ -51,6 +56,8 @@ async def read_report(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _run(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import sweep
+
     modes: dict[str, reports.Mode] = {"": "dryRun", "dryrun": "dryRun", "enforce": "enforce"}
     given = req.params.get("mode", "")
     if given.lower() not in modes:
@@ -63,12 +70,16 @@ def _run(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import reports
+
     top = http.whole_number(req.params.get("$top", "20"), "$top", LIST_LIMIT)
     found = reports.newest(top, services.get())
     return http.json_response({"value": [report.view(resources=False) for report in found]}, 200, req)
 
 
 def _read(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import reports
+
     name = str(req.route_params.get("id", ""))
     report = reports.load(name, services.get())
     if report is None:

@@ -10,7 +10,7 @@ import azure.functions as func
 from functions import http, intake, passing
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import flows, guards, preflight
+from shared.operations import flows, guards
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def _preflight(req: func.HttpRequest, method: str, brought: intake.Intake, *, pr
     """Tell everything that would stop this PUT; send nothing that changes anything."""
     if method != "PUT":
         http.refuse_preflight(req)
+    from shared.operations import preflight
+
     findings = preflight.run(brought.target, brought.body or {}, services.get().client, preview=preview)
     return http.json_response(preflight.report(findings), 200, req)
 

@@ -10,7 +10,6 @@ import hashlib
 import io
 import stat
 import struct
-import zipfile
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from shared.operations import storage
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Buffer, Callable, Iterator, Sequence
 
     from shared.operations.storage import Blobs
@@ -30,9 +30,7 @@ RATIO_LIMIT = 20
 FILES_LIMIT = 10_000
 DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of a zip's own table of contents
 NAME_LIMIT = 500  # characters; a blob's whole name takes 1,024
-METHODS = frozenset(
-    {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-)  # of others zipfile unpacks a whole read at once, however much that is
+METHODS = frozenset({0, 8})  # stored, deflated: of others zipfile unpacks a whole read at once, however much that is
 ENCRYPTED = 0x1  # bit of a member's flags
 END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 4.3.16
 END64 = struct.Struct("<4sQ2H2L4Q")  # its zip64 form, 4.3.14
@@ -181,6 +179,8 @@ def digest(found: Sequence[Member], overdue: Callable[[], bool]) -> str | None:
 
 def packed(files: dict[str, bytes]) -> bytes:
     """Return files as one zip (stored, not compressed), so that loose files and zips are one thing from here on."""
+    import zipfile
+
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, content in sorted(files.items()):
@@ -191,6 +191,8 @@ def packed(files: dict[str, bytes]) -> bytes:
 @contextmanager
 def _unpacked(source: Source, part: str) -> Iterator[list[Member]]:
     """Open a zip, judged."""
+    import zipfile
+
     with _broken_zips(part), source.open() as reader:
         count, directory = _directory(reader, source.size)
         if count > FILES_LIMIT or directory > DIRECTORY_LIMIT:
@@ -207,6 +209,8 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
 
 @contextmanager
 def _broken_zips(part: str) -> Iterator[None]:
+    import zipfile
+
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, OSError, struct.error) as bad:
@@ -220,7 +224,8 @@ def _directory(reader: BinaryIO, size: int) -> tuple[int, int]:
     tail = reader.read(END.size + COMMENT_LIMIT)
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or at + END.size > len(tail):
-        raise zipfile.BadZipFile("it has no table of contents")
+        message = "it has no table of contents"
+        raise ValueError(message)
     count, length = END.unpack_from(tail, at)[4:6]
     if count == 0xFFFF or length == 0xFFFFFFFF:
         reader.seek(max(0, start + at - LOCATOR64.size))
