@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 RENEW_BEFORE_S = 300
 RETRY_DELAY_S = 15
 TURN_LIMIT_S = 30.0  # how long a thread waits while another signs in
-LIMITS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 15, "retry_total": 1}  # a caller waits inline; the queue tries again
+# A caller waits inline for the sign-in, and the queue tries again.
+LIMITS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 15, "retry_total": 1}
 
 
 class Tokens:

@@ -1,1 +1,3 @@
+"""What a second folder of code in the corpus holds."""
+
 ANSWER = 42
