@@ -1,7 +1,7 @@
 """Seconds and megabytes that a fresh interpreter needs to import the app, beside ``import azure.ai.ml``.
 
-Runs alternate, so that a busy machine slows both; medians are compared. azure-ai-ml is installed on demand into an
-environment of its own: the app does not use it.
+Runs alternate, so that a busy machine slows both; medians are compared. azure-ai-ml stands in an
+environment of its own, as the tests need it: the app does not use it.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra.local import bootstrap
+
 ROOT = Path(__file__).resolve().parents[2]
-OTHERS = ROOT / ".local" / "bench-venv"
-OTHER_PACKAGE = "azure-ai-ml"
 CODE = """
-import json, resource, sys, time
-def used_kb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-memory, began = used_kb(), time.perf_counter()
+import json, sys, time
+began = time.perf_counter()
 import {module}
 seconds = time.perf_counter() - began
-print(json.dumps([seconds, (used_kb() - memory) / 1024, len(sys.modules)]))
-"""
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps([seconds, int(status["VmHWM"].split()[0]) / 1024, len(sys.modules)]))
+"""  # VmHWM is the process's own; the resource module's number would begin with its parent's
 
 
 def measure(runs: int = 11) -> dict[str, list[float]]:
-    """Seconds, additional megabytes and modules loaded (medians) by module.
+    """Seconds, most megabytes in memory and modules loaded (medians) by module.
 
     Raises:
         subprocess.CalledProcessError: An import or the installation failed.
@@ -50,12 +49,5 @@ def _once(python: Path, module: str) -> list[float]:
 
 
 def _with_azure_ai_ml() -> Path:
-    python = OTHERS / "bin" / "python"
-    if (
-        not python.exists()
-        or subprocess.run([str(python), "-c", "import azure.ai.ml"], capture_output=True, check=False).returncode
-    ):
-        sys.stderr.write(f"installing {OTHER_PACKAGE} into .local/bench-venv to compare with\n")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(OTHERS)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", OTHER_PACKAGE], check=True)
-    return python
+    subprocess.run([sys.executable, str(ROOT / "infra" / "local" / "bootstrap.py"), "sdk"], cwd=ROOT, check=True)
+    return bootstrap.SDK_VENV / "bin" / "python"
