@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.docs import commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from tests.functional.files.conftest import Caller
 
 PAGE = (Path(__file__).parents[3] / "docs" / "files.md").read_text()
-BLOCKS = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [found for block in BLOCKS for found in re.findall(r"^curl (?:.*\\\n)*.*$", block, re.MULTILINE)]
+COMMANDS = commands.curls(PAGE)
 JOB_YAML = """\
 command: python train.py ${{inputs.data}}
 code: ./src
@@ -54,20 +52,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, caller: Caller, zip_of: Cal
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[:50])
 def test_a_command_of_the_page_works(command: str, caller: Caller, folder: Path) -> None:
     """Any success: created, done or accepted."""
-    environment = {**os.environ, "STEWARD": f"{caller.url}/api", "KEY": str(caller.session.headers["x-functions-key"])}
-    environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
-    written = command.replace("workspaces/ml/", "workspaces/ml-files/")
-    done = subprocess.run(
-        ["bash", "-c", f"{written} -sS -w '\\n%{{http_code}}'"],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    )
-    body, _, status = done.stdout.rpartition("\n")
-    assert status in ("200", "201", "202"), body
+    variables = {"STEWARD": f"{caller.url}/api", "KEY": str(caller.session.headers["x-functions-key"])}
+    answer = commands.run(command.replace("workspaces/ml/", "workspaces/ml-files/"), folder, variables)
+    assert answer.status in (200, 201, 202), answer.body
 
 
 def test_the_page_has_commands() -> None:
