@@ -76,13 +76,13 @@ def caller(app: stack.App) -> Iterator[Caller]:
 
 
 @pytest.fixture(scope="session")
-def lying(azurite: Azurite) -> Iterator[Callable[[str], dict[str, bytes]]]:
+def lying(azurite: Azurite, caller: Caller) -> Iterator[Callable[[str], dict[str, bytes]]]:
     """Read what lies below an `https://account.blob…` or datastore URI of the workspace."""
     with BlobServiceClient.from_connection_string(azurite.connection_string(scene.STORAGE_ACCOUNT)) as service:
 
         def read(uri: str) -> dict[str, bytes]:
             if "/paths/" in uri:
-                container = next(each.name for each in service.list_containers() if each.name.startswith("azureml-blobstore"))
+                container = caller.send("GET", "datastores/workspaceblobstore").json()["properties"]["containerName"]
                 path = uri.partition("/paths/")[2]
             else:
                 container, _, path = uri.partition(".net/")[2].partition("/")
