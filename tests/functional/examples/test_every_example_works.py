@@ -22,6 +22,7 @@ PARAGRAPHS = commands.paragraphs(PAGE)
 VARIABLES = next(part for part in PARAGRAPHS if part.startswith("export "))
 COMMANDS = [part for part in PARAGRAPHS if part != VARIABLES]
 REFUSED = re.compile(r"^# (4\d\d) (\w+)")
+ENDS = re.compile(r"^# ends (\w+)")
 LIMIT_S = 120.0
 
 
@@ -62,7 +63,9 @@ def test_an_example_ends_as_the_page_says(command: str, running: stack.Stack, fo
         assert answer.status in (200, 201, 202, 204), answer.body
         if answer.status == requests.codes.accepted:
             operation = ended(answer.headers["operation-location"], running.app.key)
-            assert operation["status"] == "Succeeded", operation.get("error")
+            foreseen = ENDS.match(command)
+            wanted = ("Failed", foreseen[1]) if foreseen else ("Succeeded", None)
+            assert (operation["status"], (operation.get("error") or {}).get("code")) == wanted, operation.get("error")
 
 
 def test_the_page_covers_each_group() -> None:
