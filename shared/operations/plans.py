@@ -55,6 +55,7 @@ class Task:
         digest: Of the files, once known.
         url, files, blocks: Where the transfer goes and how far it got.
         moved: The files are there.
+        chosen: The version is the next free one, as Azure counted when it was asked.
         registering: Id of a version that Azure accepted and is still making; `looks` counts the times it was looked for.
     """
 
@@ -68,6 +69,7 @@ class Task:
     type: str = ""
     asset: str = ""
     version: str = ""
+    chosen: bool = False
     body: Any = None
     size: int = -1
     etag: str = ""

@@ -252,7 +252,7 @@ def _verdict(operation: Operation, response: Response, body: Any) -> str:
     if operation.method == "POST":
         row = kind_of(operation).action(operation.action)
         return "did not arrive" if row and row.repeatable else "arrived" if busy or after else "may have arrived"
-    if busy or after or _holds(response.body, body):
+    if busy or after or holds(response.body, body):
         return "arrived"
     return "did not arrive" if modified is not None else "may have arrived"
 
@@ -275,10 +275,10 @@ def _with_hint(operation: Operation, error: errors.AzureError) -> errors.AzureEr
     return error
 
 
-def _holds(found: Any, asked: Any) -> bool:
+def holds(found: Any, asked: Any) -> bool:
     """Tell whether everything that was asked for stands in what was found."""
     if isinstance(asked, dict):
-        return isinstance(found, dict) and bool(asked) and all(_holds(found.get(name), value) for name, value in asked.items())
+        return isinstance(found, dict) and bool(asked) and all(holds(found.get(name), value) for name, value in asked.items())
     return bool(found == asked)
 
 

@@ -34,7 +34,7 @@ log = logging.getLogger("steward.operations")
 GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lost
 # How long a claimed write may be under way before it is looked up: longer than the client's time-outs and a sign-in; files
 # take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
-SEND_LEASE = timedelta(seconds=90)
+SEND_LEASE = timedelta(seconds=180)
 FILES_LEASE = timedelta(seconds=330)
 UPLOAD_BUDGET = timedelta(seconds=200)  # of one step of an upload; what is left is the next step's
 STUCK_AFTER = timedelta(hours=24)

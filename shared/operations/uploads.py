@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.operations import content, places, storage
+from shared.operations import content, places, settle, storage
 from shared.operations.places import VERSION_QUERY
 from shared.operations.plans import Goal, Plan, Purpose, Task
 from shared.operations.settle import Step
@@ -190,8 +190,9 @@ def _code_version(task: Task, workspace: ResourceId) -> ResourceId:
 
 def _register(task: Task, workspace: ResourceId, client: Client) -> tuple[Task, str]:
     container = workspace.child(task.type, task.asset or ANONYMOUS)
-    version = task.version or next_version(container, client)
-    return _put_version(task, container.child("versions", version), task.body, client)
+    if not task.version:  # chosen and stored before it is used: a lost answer must not register the asset twice
+        return replace(task, version=next_version(container, client), chosen=True), ""
+    return _put_version(task, container.child("versions", task.version), task.body, client)
 
 
 def next_version(container: ResourceId, client: Client) -> str:
@@ -202,9 +203,16 @@ def next_version(container: ResourceId, client: Client) -> str:
 
 def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
     """Register a version; a registry takes its time over it (facts §2: 202), a workspace does not."""
-    answer = client.send("PUT", f"{client.cloud.arm}{version.path}?{VERSION_QUERY}", body=body)
-    if answer.status != 409:  # this very version was registered before
-        answer.checked()
+    url = f"{client.cloud.arm}{version.path}?{VERSION_QUERY}"
+    answer = client.send("PUT", url, body=body)
+    if answer.status == 409:
+        there = client.send("GET", url)
+        if not there.ok:  # it does not exist: the conflict is about something else
+            answer.checked()
+        if task.chosen and not settle.holds(there.body, body):  # somebody else was given the same number
+            return replace(task, version=""), ""
+        return task, version.path
+    answer.checked()
     if answer.status == 202:
         return replace(task, registering=version.path), ""
     return task, version.path
