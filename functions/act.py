@@ -70,7 +70,7 @@ def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
     request = flows.Request(
         target=target,
         method="POST",
-        api_version=http.api_version(req, target),
+        api_version=http.given_version(req, target.api_version),
         query=paths.forwarded_query(http.raw_query(req)),
         body=_body(req),
         idempotency_key=http.idempotency_key(req),

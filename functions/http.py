@@ -203,11 +203,20 @@ def version(req: func.HttpRequest, default: str) -> str:
     Raises:
         BadRequestError: `InvalidParameter`; it does not look like one.
     """
+    return given_version(req, default) or default
+
+
+def given_version(req: func.HttpRequest, example: str) -> str:
+    """Return the caller's own `?api-version=`, '' when there is none; `example` is for the message.
+
+    Raises:
+        BadRequestError: `InvalidParameter`; it does not look like one.
+    """
     given = str(req.params.get("api-version", ""))
     if given and not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?", given):
-        message = f"'api-version' is '{given[:50]}'; expected a date such as {default}."
+        message = f"'api-version' is '{given[:50]}'; expected a date such as {example}."
         raise errors.BadRequestError("InvalidParameter", message, target="api-version")
-    return given or default
+    return given
 
 
 def flag(req: func.HttpRequest, name: str) -> bool:

@@ -30,7 +30,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         message = f"{method} needs the path of one resource, not of a collection or action."
         raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
     paths.check_verb(target, method)
-    brought = intake.Intake(target=target)
+    brought, asked = intake.Intake(target=target), target.path
     query = paths.forwarded_query(http.raw_query(req))
     if method == "DELETE":
         query = _with_default(query, target.kind.delete_query)
@@ -49,7 +49,8 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     request = flows.Request(
         target=target,
         method=method,
-        api_version=http.api_version(req, target),
+        asked=asked,
+        api_version=http.given_version(req, target.api_version),
         query=query,
         body=brought.body,
         plan=brought.plan,

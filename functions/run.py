@@ -59,7 +59,7 @@ def _submit(
     request = flows.Request(
         target=brought.target,
         method="POST" if brought.target.id.is_collection or brought.target.action else "PUT",
-        api_version=http.api_version(req, brought.target),
+        api_version=http.given_version(req, brought.target.api_version),
         query=query,
         body=brought.body,
         plan=brought.plan,

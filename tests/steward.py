@@ -88,7 +88,7 @@ class Steward:
                 what="upload", goals=(taken.goal,), purpose=taken.purpose, blob=taken.part, folder="", name=taken.part
             )
             more["plan"] = plans.Plan(tasks=(task,))
-        return flows.Request(target=target, method=method, api_version=target.kind.api_version, body=body, **more)
+        return flows.Request(target=target, method=method, body=body, **more)
 
     def submit(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, respond_async: bool = False, **more: Any

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from shared.catalog import bodies, kinds, paths
 from shared.operations import models, plans, redaction, settle, steps, storage
 from shared.operations.messages import Message
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,9 @@ class Request:
 
     Attributes:
         target: What its path names; a collection for a job that is to be named here.
+        asked: The path as the caller has it, where the target is more (a version that was looked up); '' for the target's.
         query: What Azure is sent besides api-version.
-        api_version: The caller's, or the table's.
+        api_version: The caller's own, '' for the table's: what identifies a request must not change with the table.
         files: Multipart parts that Azure itself takes, name → content.
         plan: What must be in Azure first; its tasks name blobs of the app's storage, or one of `contents`.
         contents: Files that came with the request, name → content.
@@ -49,7 +50,8 @@ class Request:
 
     target: paths.Target
     method: str
-    api_version: str
+    asked: str = ""
+    api_version: str = ""
     query: str = ""
     body: Any = None
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -95,6 +97,9 @@ def submit(request: Request, services: Services, *, respond_async: bool = False)
 def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     """Record a request as an operation, or find the one that the same Idempotency-Key made; the bool tells which.
 
+    The key is remembered first, with the request and its target. An app that dies between the two leaves a key without an
+    operation: the caller, who got no answer, makes it by sending the same again, and only the same.
+
     Raises:
         BadRequestError: `IdempotencyKeyReused`; the key came before with another request.
         TransientError: the ledger is out of reach; nothing was accepted.
@@ -102,7 +107,11 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     operation = _operation(request, services)
     if request.idempotency_key:
         key = models.key_hash(request.idempotency_key, request.caller)
-        _check_same(services.ledger.first_hash(key, operation.request_hash, operation.created_at), operation)
+        known_hash, known_target = services.ledger.first_of(key, operation)
+        _check_same(known_hash, operation)
+        if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
+            request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
+            operation = _operation(request, services)
     files = {blob: request.files[name] for name, blob in operation.files.items()}
     contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
     stored, is_new = services.ledger.insert(operation, files | contents)
@@ -252,12 +261,12 @@ def _operation(request: Request, services: Services) -> Operation:
     """Build the operation; a job or run takes its name from the operation's id, so that Azure refuses a second one."""
     now = services.clock()
     suffix = models.new_suffix(request.idempotency_key, request.caller)
-    target, path, query = request.target, request.target.path, f"api-version={request.api_version}"
+    target, path, query = request.target, request.target.path, ""
     kind, named = target.kind, target.id
     if target.plane == "execution":
         named = target.id.child("runs", request.run_id or f"{target.id.name}_{suffix}")
         kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
-        query += f"&runId={quote(named.name)}"
+        query = f"&runId={quote(named.name)}"
     elif target.id.is_collection and kind.posted_name:  # it is sent to the collection, and its body names it
         named = replace(target.id, names=(*target.id.names, str(bodies.dig(request.body, kind.posted_name))))
     elif target.id.is_collection:
@@ -280,12 +289,14 @@ def _operation(request: Request, services: Services) -> Operation:
         action=target.action.name if target.action else "",
         plane=target.plane,
         path=path,
-        query=query,
+        query=f"api-version={request.api_version or target.api_version}{query}",
         body=None if secret else request.body,
         files={name: f"operations/{partition}-{suffix}/files/{digests[name][:16]}/{name}" for name in request.files},
         plan=plan.to_json() if plan else None,
         secret=secret,
-        request_hash=models.hash_of(request.method, path, query, redaction.redacted(kind, request.body), digests),
+        request_hash=models.hash_of(
+            request.method, request.asked or path, request.api_version + query, redaction.redacted(kind, request.body), digests
+        ),
         caller=request.caller,
         phase="preparing" if plan else "accepted",
         created_at=now,

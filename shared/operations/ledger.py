@@ -91,19 +91,20 @@ class Ledger:
                 continue
             return Stored(operation=entered, etag=etag), True
 
-    def first_hash(self, key: str, request_hash: str, now: datetime) -> str:
-        """Return the hash of the request that an idempotency key first came with: `request_hash` when it is new.
+    def first_of(self, key: str, operation: Operation) -> tuple[str, str]:
+        """Return hash and target of the request that an idempotency key first came with: this one's when the key is new.
 
         Args:
             key: Hash of caller and Idempotency-Key.
-            request_hash: Of the request at hand; remembered when the key is new.
-            now: When; the key is forgotten with the operations of that time.
+            operation: What the request at hand would be; the key is forgotten with the operations of its time.
         """
-        row = storage.Row(partition=f"{KEY}-{key}", key=KEY, columns={"hash": request_hash, "created_at": now, "ended_at": now})
+        now = operation.created_at
+        columns = {"hash": operation.request_hash, "target": operation.target, "created_at": now, "ended_at": now}
+        row = storage.Row(partition=f"{KEY}-{key}", key=KEY, columns=columns)
         with suppress(storage.ConflictError):
             self._rows.write([_change("insert", row)])
-        known = self._rows.get(row.partition, KEY)
-        return str(known.columns["hash"]) if known else request_hash
+        known = self._rows.get(row.partition, KEY) or row
+        return str(known.columns["hash"]), str(known.columns.get("target") or operation.target)
 
     def load(self, operation_id: str) -> Stored | None:
         """Return the operation of that id, or None."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.catalog import kinds
 from shared.rest import errors
-from tests.fakes import DownRows
+from tests.fakes import DownRows, Killed
 
 if TYPE_CHECKING:
     from tests.steward import Steward
@@ -39,6 +42,51 @@ def test_a_key_with_another_body_around_a_secret_is_refused(steward: Steward) ->
     other["properties"]["accountName"] = "two"
     with pytest.raises(errors.BadRequestError, match="IdempotencyKeyReused"):
         steward.submit("PUT", "workspaces/w1/datastores/d1", other, idempotency_key="k")
+
+
+def test_a_newer_tables_api_version_does_not_turn_a_retry_into_another_request(
+    steward: Steward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the caller's own api-version belongs to the request; the table's may change with a deployment."""
+    first = steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k")
+    newer = tuple(replace(kind, api_version="2031-01-01") if kind.path == "workspaces" else kind for kind in kinds.KINDS)
+    monkeypatch.setattr(kinds, "KINDS", newer)
+    kinds.by_type.cache_clear()
+    try:
+        assert steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k").id == first.id
+        with pytest.raises(errors.BadRequestError, match="IdempotencyKeyReused"):
+            steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k", api_version="2023-10-01")
+    finally:
+        monkeypatch.undo()
+        kinds.by_type.cache_clear()
+
+
+def test_a_retry_whose_version_was_looked_up_anew_gets_the_first_operation(steward: Steward) -> None:
+    """PUT of an asset without a version takes the next free one, which is another one once the first request is through."""
+    asked = {"asked": "workspaces/w1/environments/e", "idempotency_key": "k"}
+    first = steward.submit("PUT", "workspaces/w1/environments/e/versions/1", {"properties": {}}, **asked)
+    again = steward.submit("PUT", "workspaces/w1/environments/e/versions/2", {"properties": {}}, **asked)
+    assert again.id == first.id
+    assert steward.azure.count("^PUT workspaces/w1/environments/e/versions/2") == 0
+
+
+@pytest.mark.parametrize("body", [BODY, {"location": "northeurope", "properties": {}}], ids=["same", "other"])
+def test_a_crash_between_key_and_operation_leaves_the_key_to_the_same_request(steward: Steward, body: dict[str, Any]) -> None:
+    """The caller got no answer and sends it again, which makes the operation; another request under the key is refused."""
+    calls = len(steward.fuse.calls)
+    with contextlib.suppress(Killed):
+        steward.fuse.blow(1, after=True)  # the key's row is the first write
+        steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k")
+    assert steward.fuse.calls[calls:] == ["rows.write"]
+    steward.restart()
+    assert steward.ledger.newest(top=10) == []
+    if body == BODY:
+        steward.submit("PUT", "workspaces/w2", body, idempotency_key="k")
+        steward.drive()
+        assert steward.azure.count("^PUT workspaces/w2$") == 1
+    else:
+        with pytest.raises(errors.BadRequestError, match="IdempotencyKeyReused"):
+            steward.submit("PUT", "workspaces/w2", body, idempotency_key="k")
 
 
 def test_keys_are_forgotten_with_their_operations(steward: Steward) -> None:
