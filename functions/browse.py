@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import azure.functions as func
 
@@ -60,9 +60,7 @@ def _search(req: func.HttpRequest, target: Target, asked: dict[str, list[str]]) 
     found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
     body: dict[str, object] = {"value": found, "source": "run history"}
     if token:
-        kept = [part for part in http.raw_query(req).split("&") if part and not unquote(part).lower().startswith("$skiptoken=")]
-        kept = [part for part in kept if not part.lower().startswith(("code=", "clientid="))]
-        body["nextLink"] = f"{http.base_url(req)}/{http.path(req)}?{'&'.join([*kept, f'$skipToken={token}'])}"
+        body["nextLink"] = http.next_link(req, token)
     return http.json_response(body, 200, req)
 
 

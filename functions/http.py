@@ -47,6 +47,7 @@ LITERALS = (
     "datastore",
     "hyperdrive",
 )
+NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 WAIT_LIMIT_S = 60.0
 WAIT_STEP_S = 0.25
 UPLOAD_LIMIT = 100_000_000  # bytes of a request; the platform itself cuts off at 104,857,600, with an answer that tells less
@@ -255,6 +256,12 @@ def own_next_link(body: Any, url: str, req: func.HttpRequest) -> Any:
         message = "Azure's nextLink leads to another path than the list that was asked for."
         raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
     return {**body, "nextLink": f"{base_url(req)}/{path(req)}?{follows.query}"}
+
+
+def next_link(req: func.HttpRequest, token: str) -> str:
+    """Return the request's own URL with a token of ours, for a list that goes on; no key or old token stays in it."""
+    kept = [part for part in raw_query(req).split("&") if part and unquote(part.partition("=")[0]).lower() not in NOT_REPEATED]
+    return f"{base_url(req)}/{path(req)}?{'&'.join([*kept, f'$skipToken={token}'])}"
 
 
 def idempotency_key(req: func.HttpRequest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import azure.functions as func
 
 from functions import http
 from shared import services
-from shared.operations import flows, models
+from shared.operations import flows, listing, models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 blueprint = func.Blueprint()
 
 LIST_LIMIT = 200
+LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far as it got
 STATUSES = {status.lower(): status for status in ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")}
 
 
 @blueprint.function_name("operations_list")
 @blueprint.route("operations", methods=["GET"])
 async def list_operations(req: func.HttpRequest) -> func.HttpResponse:
-    """GET `operations?status=&target=&$top=`: the newest first."""
+    """GET `operations?status=&target=&below=&$top=`: the newest first, with a nextLink while there are more."""
     return await http.answer(req, _list)
 
 
@@ -63,12 +65,21 @@ def _list(req: func.HttpRequest) -> func.HttpResponse:
     if status and status.lower() not in STATUSES:
         message = f"'status' is '{status[:50]}'; expected one of {', '.join(STATUSES.values())}."
         raise errors.BadRequestError("InvalidParameter", message, target="status")
-    top = http.whole_number(req.params.get("$top", "50"), "$top", LIST_LIMIT)
-    target = req.params.get("target", "")
-    partition = models.partition_of(ids.parse(target)) if target else ""
-    found = services.get().ledger.newest(top=top, status=STATUSES.get(status.lower(), ""), partition=partition)
-    shown = [replace(operation, resource=None, result=None).view() for operation in found]  # one at a time shows its result
-    return http.json_response({"value": shown}, 200, req)
+    target, below = req.params.get("target", ""), req.params.get("below", "")
+    wanted = listing.Wanted(
+        top=http.whole_number(req.params.get("$top", "50"), "$top", LIST_LIMIT),
+        status=STATUSES.get(status.lower(), ""),
+        partition=models.partition_of(ids.parse(target)) if target else "",
+        below=ids.parse(below).key if below else "",
+        place=listing.Place.of(req.params.get("$skipToken", "")),
+    )
+    app, end = services.get(), time.monotonic() + LIST_BUDGET_S
+    found, place = listing.page(wanted, app.ledger, app.clock(), lambda: time.monotonic() >= end)
+    body: dict[str, object] = {}
+    body["value"] = [replace(operation, resource=None, result=None).view() for operation in found]  # one at a time shows its result
+    if place:
+        body["nextLink"] = http.next_link(req, place.token)
+    return http.json_response(body, 200, req)
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:

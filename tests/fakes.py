@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import itertools
+import operator
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -121,13 +122,24 @@ class FakeRows:
                     raise storage.ConflictError
             return [self._apply(change) for change in changes]
 
-    def query(self, *, partition: str = "", equal: Mapping[str, Any] | None = None) -> Iterator[storage.Row]:
+    def query(
+        self,
+        *,
+        partition: str = "",
+        equal: Mapping[str, Any] | None = None,
+        least: Mapping[str, Any] | None = None,
+        below: Mapping[str, Any] | None = None,
+        columns: Sequence[str] = (),
+    ) -> Iterator[storage.Row]:
         """See `storage.Rows.query`."""
         with self._fuse.call(f"{self.name}.query"), self._guard:
             found = [row for key, row in sorted(self.rows.items()) if not partition or key[0] == partition]
+        asked = ((operator.eq, equal), (operator.ge, least), (operator.lt, below))
         for row in found:
-            if all(row.columns.get(name) == value for name, value in (equal or {}).items()):
-                yield copy.deepcopy(row)
+            has = row.columns
+            if all(name in has and fits(has[name], value) for fits, values in asked for name, value in (values or {}).items()):
+                kept = {name: value for name, value in has.items() if not columns or name in columns}
+                yield replace(row, columns=copy.deepcopy(kept))
 
     def _apply(self, change: storage.Change) -> str:
         key = (change.row.partition, change.row.key)

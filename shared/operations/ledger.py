@@ -51,6 +51,11 @@ class Ledger:
         self._blobs = blobs
 
     @property
+    def rows(self) -> Rows:
+        """The table of operations, for lists."""
+        return self._rows
+
+    @property
     def blobs(self) -> Blobs:
         """The app's container."""
         return self._blobs
@@ -260,6 +265,7 @@ def _row_of(operation: Operation, etag: str = "") -> Row:
     text = json.dumps(operation.to_json())  # ASCII: one character is one unit of the column's limit
     chunks = {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
     columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
+    columns["target"] = operation.target.lower()
     if operation.ended_at:
         columns["ended_at"] = operation.ended_at
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns, etag=etag)

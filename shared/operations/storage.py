@@ -67,8 +67,26 @@ class Rows(Protocol):
             ConflictError: one of them did not fit.
         """
 
-    def query(self, *, partition: str = "", equal: Mapping[str, Any] | None = None) -> Iterator[Row]:
-        """Yield the rows of a partition, or of all, whose columns equal the given values."""
+    def query(
+        self,
+        *,
+        partition: str = "",
+        equal: Mapping[str, Any] | None = None,
+        least: Mapping[str, Any] | None = None,
+        below: Mapping[str, Any] | None = None,
+        columns: Sequence[str] = (),
+    ) -> Iterator[Row]:
+        """Yield the rows of a partition, or of all, that have all the columns asked about, as asked.
+
+        Moments are compared at least to the millisecond, finer or not as the service does.
+
+        Args:
+            partition: '' for all.
+            equal: Columns with exactly these values.
+            least: Columns with these values or greater ones.
+            below: Columns with smaller values.
+            columns: What is read of each row; empty for all of it.
+        """
 
 
 class Blobs(Protocol):
@@ -150,12 +168,28 @@ class AzureRows:
             except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as failed:
                 raise ConflictError from failed
 
-    def query(self, *, partition: str = "", equal: Mapping[str, Any] | None = None) -> Iterator[Row]:
+    def query(
+        self,
+        *,
+        partition: str = "",
+        equal: Mapping[str, Any] | None = None,
+        least: Mapping[str, Any] | None = None,
+        below: Mapping[str, Any] | None = None,
+        columns: Sequence[str] = (),
+    ) -> Iterator[Row]:
         """See `Rows.query`."""
-        wanted = {**({"PartitionKey": partition} if partition else {}), **(equal or {})}
-        text = " and ".join(f"{name} eq @{name}" for name in wanted)
+        exactly = {**({"PartitionKey": partition} if partition else {}), **(equal or {})}
+        asked = {"eq": exactly, "ge": least or {}, "lt": below or {}}
+        text = " and ".join(f"{name} {verb} @{verb}{name}" for verb, values in asked.items() for name in values)
+        parameters = {f"{verb}{name}": value for verb, values in asked.items() for name, value in values.items()}
+        select = ["PartitionKey", "RowKey", *columns] if columns else None
         with errors_of_storage():
-            for entity in self._client.query_entities(text, parameters=wanted) if text else self._client.list_entities():
+            found = (
+                self._client.query_entities(text, parameters=parameters, select=select)
+                if text
+                else self._client.list_entities(select=select)
+            )
+            for entity in found:
                 yield _row(entity)
 
 
@@ -274,7 +308,7 @@ def errors_of_storage() -> Iterator[None]:
 
 
 def _row(entity: Any) -> Row:
-    columns = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
+    columns = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey") and value is not None}
     return Row(partition=entity["PartitionKey"], key=entity["RowKey"], columns=columns, etag=entity.metadata["etag"])
 
 

@@ -147,6 +147,20 @@ def test_a_query_finds_by_partition_and_by_columns(rows: Rows) -> None:
     assert list(rows.query(partition="none")) == []
 
 
+def test_a_query_finds_by_ranges_and_reads_only_what_it_names(rows: Rows) -> None:
+    """From one value on and below another, for moments and for text; a row without the column is not found."""
+    for number, text in enumerate(("/w", "/w/computes/c", "/w-2", "/w0", "/v")):
+        _insert(rows, str(number), at=MOMENT + timedelta(milliseconds=number), text=text, other="x" * 100)
+    _insert(rows, "lane", suffixes="[]")
+    found = list(rows.query(least={"at": MOMENT + timedelta(milliseconds=1)}, below={"at": MOMENT + timedelta(milliseconds=3)}))
+    assert [row.key for row in found] == ["1", "2"]
+    found = list(rows.query(least={"text": "/w"}, below={"text": "/w0"}, columns=("text", "absent")))
+    assert [dict(row.columns) for row in found] == [{"text": "/w"}, {"text": "/w/computes/c"}, {"text": "/w-2"}]
+    least, below = {"text": "/w", "at": MOMENT}, {"text": "/w0", "at": MOMENT + timedelta(milliseconds=1)}
+    assert [row.key for row in rows.query(partition="p", least=least, below=below)] == ["0"]
+    assert {row.key for row in rows.query(columns=("at",))} == {"0", "1", "2", "3", "4", "lane"}
+
+
 def test_a_query_does_not_find_rows_without_the_column(rows: Rows) -> None:
     """The lane row has no status."""
     _insert(rows, "lane", suffixes="[]")

@@ -1,0 +1,148 @@
+"""Lists of operations, the newest first and a page at a time.
+
+The ledger's table knows no order by time: a page scans it, in spans that double going back, and of each row only what decides
+travels. What is shown is then read row by row. Not here: the rows themselves (ledger).
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from shared.operations import models
+from shared.operations.ledger import KEY, LANE, OPERATION_ID
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.operations.ledger import Ledger
+    from shared.operations.models import Operation
+
+log = logging.getLogger("steward.operations")
+
+FIRST_SPAN = timedelta(days=1)
+SPANS = 5  # 31 days, as long as ended operations are kept by default; then everything before that
+TICK = timedelta(milliseconds=1)  # a table compares moments at least so finely; we compare the rest
+DECIDING = ("created_at", "status", "target")
+READS_AT_ONCE = 8
+_TOKEN = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z)_({OPERATION_ID.pattern})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page ends: what comes next was accepted before that moment, or then and has a smaller id."""
+
+    at: datetime
+    id: str = ""
+
+    @property
+    def token(self) -> str:
+        """What a nextLink carries."""
+        return f"{models.iso(self.at)}_{self.id}"
+
+    @classmethod
+    def of(cls, token: str) -> Place | None:
+        """Read a token, '' for the beginning.
+
+        Raises:
+            BadRequestError: `InvalidParameter`; it is none of ours.
+        """
+        if not token:
+            return None
+        found = _TOKEN.fullmatch(token)
+        try:
+            return cls(at=datetime.fromisoformat(found[1] if found else ""), id=(found[2] if found else "") or "")
+        except ValueError:
+            message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
+            raise errors.BadRequestError("InvalidParameter", message, target="$skipToken") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is listed.
+
+    Attributes:
+        top: Operations of a page.
+        status: '' for any.
+        partition: Of one target, '' for all; a list of one target reads only that target's rows.
+        below: Lower-case ARM id: only what is about it or anything below it; '' for all.
+        place: Where the last page ended.
+    """
+
+    top: int
+    status: str = ""
+    partition: str = ""
+    below: str = ""
+    place: Place | None = None
+
+
+def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bool]) -> tuple[list[Operation], Place | None]:
+    """Return one page and where the next begins, None after the last.
+
+    Args:
+        wanted: What is listed.
+        ledger: Where from.
+        now: The spans count from here.
+        overdue: Tells when to stop looking; the page then holds fewer than asked for, perhaps none, and another follows.
+    """
+    found: list[tuple[datetime, str]] = []
+    place = wanted.place
+    if not wanted.top:
+        return [], None
+    for begin in _begins(wanted, now):
+        left = wanted.top - len(found)
+        newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place))
+        found += newest[:left]
+        if len(newest) > left:
+            place = Place(at=found[-1][0], id=found[-1][1])
+            break
+        place = Place(at=begin) if begin else None
+        if overdue():
+            break
+    with ThreadPoolExecutor(max_workers=READS_AT_ONCE, thread_name_prefix="list") as pool:
+        read = list(pool.map(lambda brief: _read(brief[1], ledger), found))
+    return [operation for operation in read if operation], place
+
+
+def _begins(wanted: Wanted, now: datetime) -> Iterator[datetime | None]:
+    """Yield how far back each scan goes, None for all the way; spans double with the distance from now."""
+    for doubled in range(1, 0 if wanted.partition else SPANS + 1):
+        begin = now - FIRST_SPAN * (2**doubled - 1)
+        if wanted.place is None or begin < wanted.place.at:
+            yield begin
+    yield None
+
+
+def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place | None) -> Iterator[tuple[datetime, str]]:
+    """Yield moment and id of what was accepted from `begin` on and before `place`."""
+    least = {"created_at": begin} if begin else {}
+    below = {"created_at": place.at + TICK} if place else {}
+    rows = ledger.rows.query(
+        partition=wanted.partition,
+        equal={"status": wanted.status} if wanted.status else None,
+        least={**least, **({"target": wanted.below} if wanted.below else {})},
+        below={**below, **({"target": f"{wanted.below}0"} if wanted.below else {})},  # 0 comes next after the slash
+        columns=DECIDING,
+    )
+    for row in rows:
+        target = f"{row.columns.get('target', '')}/"
+        brief = (row.columns["created_at"], f"{row.partition}-{row.key}")
+        between = (place is None or brief < (place.at, place.id)) and (begin is None or brief[0] >= begin)
+        if row.key not in (LANE, KEY) and between and target.startswith(f"{wanted.below}/" if wanted.below else ""):
+            yield brief
+
+
+def _read(operation_id: str, ledger: Ledger) -> Operation | None:
+    """Return an operation for a list, None when it is gone by now or of a newer app."""
+    try:
+        stored = ledger.load(operation_id)
+    except ValueError:
+        log.exception("operation %s cannot be read", operation_id)
+        return None
+    return stored.operation if stored else None

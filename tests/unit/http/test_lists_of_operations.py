@@ -1,0 +1,110 @@
+"""GET operations: the newest first, page by page to the end, narrowed by status, target and what lies below."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.operations import listing
+from tests.fake_azure import WORKSPACE
+
+if TYPE_CHECKING:
+    from tests.unit.http.conftest import App
+
+BODY: dict[str, Any] = {"location": "westeurope", "properties": {}}
+
+
+def _made(app: App, count: int, *, apart_s: float) -> list[str]:
+    """Record operations, each on a workspace of its own, and return their ids, the newest first."""
+    out = []
+    for number in range(count):
+        app.steward.clock.advance(apart_s)
+        out.append(app.steward.submit("PUT", f"workspaces/made-{number}", BODY, respond_async=True).id)
+    return out[::-1]
+
+
+def _walked(app: App, path: str) -> list[list[str]]:
+    """Follow a list to its end and return the ids of each page."""
+    pages: list[list[str]] = []
+    at: str | None = path
+    while at:
+        answer = app.send("GET", at)
+        assert answer.status == 200, answer.content
+        pages.append([each["name"] for each in answer.body["value"]])
+        at = answer.body.get("nextLink")
+        assert len(pages) < 30
+    return pages
+
+
+@pytest.mark.parametrize("apart_s", [0.0, 60.0, 86_400.0 * 3], ids=["one moment", "minutes", "days"])
+def test_every_operation_is_on_exactly_one_page(app: App, apart_s: float) -> None:
+    """Also those of one moment, and those that lie weeks apart."""
+    made = _made(app, 23, apart_s=apart_s)
+    pages = _walked(app, "operations?$top=5")
+    assert [len(page) for page in pages] == [5, 5, 5, 5, 3]
+    told = [each for page in pages for each in page]
+    assert sorted(told) == sorted(made)
+    assert apart_s == 0.0 or told == made
+
+
+def test_what_is_accepted_meanwhile_moves_nothing(app: App) -> None:
+    """A page begins where the last ended, not so many further on."""
+    made = _made(app, 6, apart_s=1.0)
+    first = app.send("GET", "operations?$top=3").body
+    _made(app, 2, apart_s=1.0)
+    second = app.send("GET", first["nextLink"]).body
+    assert [each["name"] for each in (*first["value"], *second["value"])] == made
+
+
+def test_a_list_is_narrowed_by_what_lies_at_or_below_an_id(app: App) -> None:
+    """`workspaces/w1` is not below `workspaces/w`, whatever stands behind it; any casing, with the other filters."""
+    compute = {"location": "westeurope", "properties": {"computeType": "AmlCompute"}}
+    inside = [app.steward.submit("PUT", f"workspaces/w1/{path}", compute, respond_async=True).id for path in ("computes/cpu",)]
+    inside.append(app.steward.submit("PATCH", "workspaces/w1", {"tags": {}}, respond_async=True).id)
+    for name in ("w1-b", "w1.x", "w10", "w2"):
+        app.steward.submit("PUT", f"workspaces/{name}", BODY, respond_async=True)
+    for spelled in (WORKSPACE, WORKSPACE.upper(), f"{WORKSPACE}/"):
+        assert sorted(_walked(app, f"operations?below={spelled}")[0]) == sorted(inside)
+    assert sorted(_walked(app, f"operations?below={WORKSPACE}&$top=1")) == sorted([each] for each in inside)
+    group = WORKSPACE.partition("/providers")[0]
+    assert len(_walked(app, f"operations?below={group}&status=notstarted")[0]) == 6
+    assert _walked(app, f"operations?below={group}&status=failed") == [[]]
+    assert _walked(app, f"operations?below={WORKSPACE}&target={WORKSPACE}/computes/cpu") == [inside[:1]]
+
+
+def test_a_next_link_repeats_the_query_without_the_key(app: App) -> None:
+    """Filters stay; `code` must not end up in somebody's log."""
+    _made(app, 3, apart_s=1.0)
+    link = app.send("GET", "operations?status=NotStarted&$top=1&code=SECRET").body["nextLink"]
+    assert "SECRET" not in link
+    assert "status=NotStarted&$top=1&$skipToken=" in link
+
+
+def test_looking_back_stops_in_time_and_goes_on_with_the_next_page(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a rare status is looked for among many, a page may be empty and still lead on."""
+    (only,) = _made(app, 1, apart_s=0.0)
+    app.steward.clock.advance(timedelta(days=20).total_seconds())
+    monkeypatch.setattr("functions.operations.LIST_BUDGET_S", 0.0)
+    pages = _walked(app, "operations")
+    assert pages[0] == []
+    assert [each for page in pages for each in page] == [only]
+    assert len(pages) <= listing.SPANS + 1
+
+
+@pytest.mark.parametrize("token", ["x", "2026-01-01", "2026-13-41T00:00:00.000000Z_", "2026-01-01T00:00:00.000000Z_zz", "%00"])
+def test_a_token_of_another_list_is_refused(app: App, token: str) -> None:
+    """By name, and not as a failure of the app."""
+    answer = app.send("GET", f"operations?$skipToken={token}")
+    assert (answer.status, answer.body["error"]["target"]) == (400, "$skipToken")
+
+
+def test_an_operation_of_a_newer_app_is_left_out(app: App) -> None:
+    """During a deployment two versions write one table; the older one lists what it can read."""
+    made = _made(app, 2, apart_s=1.0)
+    partition, _, suffix = made[0].partition("-")
+    row = app.steward.rows.rows[partition, suffix]
+    newer = {**row.columns, "json0": str(row.columns["json0"]).replace('"version": 1', '"version": 9')}
+    app.steward.rows.rows[partition, suffix] = type(row)(partition=partition, key=suffix, columns=newer, etag=row.etag)
+    assert _walked(app, "operations") == [made[1:]]
