@@ -58,7 +58,7 @@ def get(world: World, request: web.Request) -> web.Response:
 def put(world: World, request: web.Request) -> web.Response:
     """200, also for a new one."""
     workspace, properties = scope.workspace(world, request, "connections"), scope.properties_of(gateway.body_object(request))
-    for name in ("category", "target", "authType"):
+    for name in ("category", "authType"):
         if not isinstance(properties.get(name), str):
             raise refused(400, f"The property {name} is required.", "BadArgument", "ValidationError")
     arm_id = f"{workspace.id}/connections/{request.params['connection']}"
