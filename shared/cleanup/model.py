@@ -64,6 +64,8 @@ class Policy:
         mode: `dryRun` reports only.
         schedule: NCRONTAB with seconds, in UTC; '' runs on demand only.
         tag: Name and value, for the action `tag`.
+        idle_shutdown: What the action `setIdleShutdown` sets; Azure takes 15 minutes to 3 days.
+        description: For people; stands in the report.
         notify: What to record for the notification: names and values as the policy has them (e.g. `ownerTag`).
         source: The file it stands in, and its line there.
     """
@@ -80,6 +82,8 @@ class Policy:
     mode: Mode = "dryRun"
     schedule: str = ""
     tag: tuple[str, str] = ("", "")
+    idle_shutdown: timedelta = timedelta(hours=1)
+    description: str = ""
     notify: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
 
