@@ -1,0 +1,331 @@
+"""Events as Azure Event Grid and CloudEvents senders deliver them, read into one shape, and packed into queue messages.
+
+Keys are read case-insensitively: Microsoft's schema page and its samples disagree (facts, FEATURES §4c). Pure. Not here:
+what follows from an event (rules, intake of functions.hooks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from shared.catalog import kinds
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    Targets = Callable[["Event", ids.ResourceId, Mapping[str, str]], tuple[ids.ResourceId, ...]]
+
+MESSAGE_VERSION = 1
+MESSAGE_LIMIT = 48 * 1024  # bytes of a queue message before base64, which Azure stores up to 64 KiB of
+DELIVERY_LIMIT = 1024 * 1024  # bytes of one delivery: Event Grid's own limit
+COUNT_LIMIT = 5_000  # events of one delivery: Event Grid's own limit
+DEPTH_LIMIT = 64
+TEXT_LIMIT = 2_048  # characters of an id, a type, a source or a subject
+VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
+CLOUD = "specversion"
+ML_TYPE = "microsoft.machinelearningservices."
+RESOURCE_TYPE = "microsoft.resources.resource"
+
+_CLOUD_MEDIA = "application/cloudevents"
+_BATCH_MEDIA = "application/cloudevents-batch"
+_GRID_NAMES = {"id": "id", "source": "topic", "subject": "subject", "type": "eventtype", "time": "eventtime"}
+_CLOUD_NAMES = {"id": "id", "source": "source", "subject": "subject", "type": "type", "time": "time"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened, whatever schema told it.
+
+    Attributes:
+        id: Unique within its source.
+        source: ARM id of the workspace, resource group or subscription that raised it (Event Grid calls it topic).
+        type: E.g. `Microsoft.MachineLearningServices.ModelRegistered`.
+        subject: What it is about, below the source.
+        time: As the sender wrote it, '' when it did not.
+        data: As sent; `value` reads it whatever the casing of its keys.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str = ""
+    time: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What the event is remembered by: 160 bits of its source and id (CloudEvents: together they are unique)."""
+        return hashlib.sha256(f"{self.source.lower()}\n{self.id}".encode()).hexdigest()[:40]
+
+    def value(self, name: str) -> Any:
+        """Return a member of `data`, whatever the casing of its key; None when it is not there."""
+        return lowered(self.data).get(name.lower())
+
+    def text(self, name: str) -> str:
+        """Return a member of `data` that is a text, else ''."""
+        found = self.value(name)
+        return found if isinstance(found, str) else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as a queue message holds it: CloudEvents' own names."""
+        out = {"id": self.id, "source": self.source, "type": self.type, "subject": self.subject, "time": self.time}
+        return {**{name: value for name, value in out.items() if value}, "data": dict(self.data)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What one request or message brought: events, or the code of Event Grid's handshake to send back."""
+
+    events: tuple[Event, ...] = ()
+    validation_code: str = ""
+
+
+def lowered(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with its keys in lower case; of two spellings of one key the first counts."""
+    out: dict[str, Any] = {}
+    for name, value in mapping.items():
+        out.setdefault(str(name).lower(), value)
+    return out
+
+
+def from_http(content: bytes, headers: Mapping[str, str]) -> Delivery:
+    """Read a webhook delivery: the Event Grid schema, or CloudEvents 1.0 structured, batched or binary.
+
+    Args:
+        content: The body.
+        headers: The request's, names in lower case.
+
+    Raises:
+        BadRequestError: `InvalidEvent`, naming the event and the field; 413 above 1 MB.
+    """
+    if len(content) > DELIVERY_LIMIT:
+        message = f"The delivery has {len(content)} bytes; {DELIVERY_LIMIT} are taken, which is Event Grid's own limit."
+        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if "ce-specversion" in headers and not media.startswith(_CLOUD_MEDIA):
+        return Delivery(events=(_binary(content, headers, media),))
+    parsed = _json(content)
+    if media.startswith(_BATCH_MEDIA) and not isinstance(parsed, list):
+        raise _invalid("A batch of CloudEvents is a JSON array.", "body")
+    return _delivery(parsed, headers.get("aeg-event-type", ""))
+
+
+def from_message(text: str) -> list[Event]:
+    """Read a message of the events queue: one that `packed` made, or an event that Event Grid put there itself.
+
+    Raises:
+        BadRequestError: `InvalidEvent`.
+    """
+    parsed = _json(text.encode())
+    if isinstance(parsed, dict) and isinstance(parsed.get("events"), list) and "version" in parsed:
+        if parsed["version"] != MESSAGE_VERSION:
+            raise _invalid(f"The message has version {parsed['version']!r}; this app reads {MESSAGE_VERSION}.", "version")
+        return [_event(each, f"events[{position}]", _CLOUD_NAMES) for position, each in enumerate(parsed["events"])]
+    return list(_delivery(parsed, "").events)
+
+
+def of(raw: Mapping[str, Any]) -> Event:
+    """Read one event of either schema.
+
+    Raises:
+        BadRequestError: `InvalidEvent`.
+    """
+    return _one(raw, "body")
+
+
+def packed(events: Iterable[Event]) -> Iterator[str]:
+    """Yield the texts of as few queue messages as hold the events, in order; one too large for any message goes alone."""
+    batch: list[str] = []
+    head = f'{{"version":{MESSAGE_VERSION},"events":['
+    room = MESSAGE_LIMIT - len(head) - 2
+    size = 0
+    for event in events:
+        text = json.dumps(event.to_json(), separators=(",", ":"))  # ASCII: one character is one byte
+        if batch and size + len(text) + 1 > room:
+            yield f"{head}{','.join(batch)}]}}"
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text) + 1
+    if batch:
+        yield f"{head}{','.join(batch)}]}}"
+
+
+def workspace_of(event: Event) -> ids.ResourceId | None:
+    """Return the workspace an event comes from; None when its source names none."""
+    return _below(event, "workspaces")
+
+
+def targets_of(event: Event) -> tuple[ids.ResourceId, ...]:
+    """Return the resources that an event is about, the likeliest first; empty when it cannot be told.
+
+    A run is a job to ARM and a run to run history; `Microsoft.Resources` events carry the resource's own id.
+    """
+    low = event.type.lower()
+    if low.startswith(RESOURCE_TYPE):
+        found = _parsed(event.text("resourceUri")) or _parsed(event.subject)
+        return (found,) if found else ()
+    workspace = workspace_of(event)
+    read = _TARGETS.get(low.removeprefix(ML_TYPE)) if low.startswith(ML_TYPE) else None
+    return read(event, workspace, _subject(event)) if workspace and read else ()
+
+
+def _model(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
+    name, _, version = named.get("models", "").rpartition(":")
+    name, version = event.text("modelName") or name, event.text("modelVersion") or version
+    return (workspace.child("models", name).child("versions", version),) if name and version else ()
+
+
+def _run(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
+    run = event.text("runId") or named.get("runs", "") or named.get("run", "")
+    experiment = event.text("experimentName")
+    below = (workspace.child("experiments", experiment).child("runs", run),) if experiment and run else ()
+    return (workspace.child("jobs", run), *below) if run else ()
+
+
+def _service(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
+    service = event.text("serviceName") or named.get("endpoints", "")
+    return (workspace.child("onlineEndpoints", service), workspace.child("services", service)) if service else ()
+
+
+_TARGETS: dict[str, Targets] = {
+    "modelregistered": _model,
+    "modeldeployed": _service,
+    "runcompleted": _run,
+    "runstatuschanged": _run,
+    "datasetdriftdetected": _run,
+}
+
+
+def _delivery(parsed: Any, event_type: str) -> Delivery:
+    if not isinstance(parsed, list | dict):
+        raise _invalid("A delivery is an event or an array of events.", "body")
+    raw = parsed if isinstance(parsed, list) else [parsed]
+    if len(raw) > COUNT_LIMIT:
+        raise _invalid(f"The delivery has {len(raw)} events; {COUNT_LIMIT} are taken.", "body")
+    found = tuple(_one(each, f"[{position}]" if isinstance(parsed, list) else "body") for position, each in enumerate(raw))
+    for event in found:
+        if event.type == VALIDATION or (event_type.lower() == "subscriptionvalidation" and event.text("validationCode")):
+            code = event.text("validationCode")
+            if len(found) > 1 or not code:
+                raise _invalid("A validation event comes alone and with data.validationCode.", "data.validationCode")
+            return Delivery(validation_code=code)
+    return Delivery(events=found)
+
+
+def _one(raw: Any, place: str) -> Event:
+    if not isinstance(raw, dict):
+        raise _invalid(f"{place} is not an object.", place)
+    return _event(raw, place, _CLOUD_NAMES if CLOUD in lowered(raw) else _GRID_NAMES)
+
+
+def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
+    if not isinstance(raw, dict):
+        raise _invalid(f"{place} is not an object.", place)
+    low = lowered(raw)
+    if low.get(CLOUD) not in (None, "1.0"):
+        raise _invalid(f"{place}.specversion is {str(low[CLOUD])[:20]!r}; expected '1.0'.", f"{place}.specversion")
+    found: dict[str, str] = {}
+    for attribute, name in names.items():
+        value = low.get(name)
+        if value is None and attribute in ("subject", "time"):
+            continue
+        required = attribute in ("id", "type") or (attribute == "source" and names is _CLOUD_NAMES)
+        if value is None and not required:
+            continue
+        if not isinstance(value, str) or (required and not value.strip()):
+            raise _invalid(f"{place}.{name} is missing or no text.", f"{place}.{name}")
+        if len(value) > TEXT_LIMIT:
+            raise _invalid(f"{place}.{name} has {len(value)} characters; {TEXT_LIMIT} are taken.", f"{place}.{name}")
+        found[attribute] = value
+    data = low.get("data")
+    return Event(**{"source": "", **found}, data=data if isinstance(data, dict) else {"value": data} if data is not None else {})
+
+
+def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
+    """Read a CloudEvent whose attributes are headers (`ce-*`, percent-encoded) and whose body is its data."""
+    raw: dict[str, Any] = {
+        name.removeprefix("ce-"): unquote(value) for name, value in headers.items() if name.startswith("ce-") and len(name) < 64
+    }
+    if content:
+        is_json = not media or media == "application/json" or media.endswith("+json")
+        raw["data"] = _json(content) if is_json else content.decode("utf-8", errors="replace")
+    return _event(raw, "body", _CLOUD_NAMES)
+
+
+def _json(content: bytes) -> Any:
+    try:
+        parsed = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as bad:
+        reason = "it is nested too deep" if isinstance(bad, RecursionError) else str(bad)
+        raise _invalid(f"The body is not JSON: {reason[:200]}.", "body") from None
+    if _deeper(parsed, DEPTH_LIMIT):
+        raise _invalid(f"The body is nested deeper than {DEPTH_LIMIT} levels.", "body")
+    return parsed
+
+
+def _no_constant(name: str) -> None:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Tell whether containers are nested deeper than `limit`; a loop, so that hostile depth costs no stack."""
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _subject(event: Event) -> dict[str, str]:
+    """Return `{"experiments": "e", "runs": "r"}` of `experiments/e/runs/r`."""
+    segments = [unquote(segment) for segment in event.subject.strip("/").split("/")]
+    return {kind.lower(): name for kind, name in zip(segments[0::2], segments[1::2], strict=False)}
+
+
+def _below(event: Event, kind: str) -> ids.ResourceId | None:
+    for text in (event.source, event.text("resourceUri"), event.subject):
+        found = _parsed(text)
+        if found and found.namespace.lower() == kinds.ML.lower() and found.types and found.types[0].lower() == kind and found.names:
+            return ids.ResourceId(
+                subscription=found.subscription,
+                resource_group=found.resource_group,
+                namespace=kinds.ML,
+                types=(kind,),
+                names=found.names[:1],
+            )
+    return None
+
+
+def _parsed(text: str) -> ids.ResourceId | None:
+    try:
+        found = ids.parse(text) if text else None
+    except errors.BadRequestError:
+        return None
+    return found if found and found.types and not found.is_collection else None
+
+
+def _invalid(message: str, target: str) -> errors.BadRequestError:
+    return errors.BadRequestError("InvalidEvent", message, target=target)
+
+
+def moment(event: Event) -> datetime | None:
+    """Return when it happened, in UTC; None when the sender did not say or wrote no time."""
+    try:
+        found = datetime.fromisoformat(event.time.strip()) if event.time else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
