@@ -91,10 +91,15 @@ class Resource:
 
 
 class Resources:
-    """The resources by lower-cased id, in the order they were created. The world's lock guards it."""
+    """The resources by lower-cased id, in the order they were created. The world's lock guards it.
+
+    Collections and types are indexed: a list costs what it holds, not what the whole local Azure holds.
+    """
 
     def __init__(self) -> None:
         self._by_id: dict[str, Resource] = {}
+        self._by_collection: dict[str, dict[str, Resource]] = {}
+        self._by_type: dict[str, dict[str, Resource]] = {}
 
     @staticmethod
     def key(arm_id: str) -> str:
@@ -108,28 +113,43 @@ class Resources:
 
     def put(self, resource: Resource) -> Resource:
         """Add it, or replace the one of this id."""
-        self._by_id[self.key(resource.id)] = resource
+        key = self.key(resource.id)
+        for index, name in self._indexes(key):
+            index.setdefault(name, {})[key] = resource
+        self._by_id[key] = resource
         return resource
 
     def delete(self, arm_id: str) -> list[Resource]:
         """Remove a resource and everything below it; those removed, the innermost first."""
         key = self.key(arm_id)
         keys = [found for found in self._by_id if found == key or found.startswith(key + "/")]
-        return [self._by_id.pop(found) for found in sorted(keys, key=len, reverse=True)]
+        return [self._drop(found) for found in sorted(keys, key=len, reverse=True)]
 
     def below(self, arm_id: str, *, of_type: str | None = None) -> list[Resource]:
         """The live resources at any depth below an id, oldest first; `of_type` is a lower-cased type."""
         prefix = self.key(arm_id) + "/"
-        return [r for r in self if self.key(r.id).startswith(prefix) and (of_type is None or r.type == of_type)]
+        found = self._by_id if of_type is None else self._by_type.get(of_type, {})
+        return [resource for key, resource in found.items() if not resource.deleted and key.startswith(prefix)]
 
     def children(self, parent_id: str, collection: str) -> list[Resource]:
         """The live resources directly in a collection of a parent, e.g. `(workspace_id, "computes")`."""
-        prefix = f"{self.key(parent_id)}/{collection.lower()}/"
-        return [r for r in self if (k := self.key(r.id)).startswith(prefix) and "/" not in k[len(prefix) :]]
+        found = self._by_collection.get(f"{self.key(parent_id)}/{collection.lower()}", {})
+        return [resource for resource in found.values() if not resource.deleted]
 
     def of_type(self, lowered_type: str) -> list[Resource]:
         """All live resources of a lower-cased type."""
-        return [resource for resource in self if resource.type == lowered_type]
+        return [resource for resource in self._by_type.get(lowered_type, {}).values() if not resource.deleted]
 
     def __iter__(self) -> Iterator[Resource]:
         return iter([resource for resource in self._by_id.values() if not resource.deleted])
+
+    def _drop(self, key: str) -> Resource:
+        for index, name in self._indexes(key):
+            members = index[name]
+            del members[key]
+            if not members:
+                del index[name]
+        return self._by_id.pop(key)
+
+    def _indexes(self, key: str) -> tuple[tuple[dict[str, dict[str, Resource]], str], ...]:
+        return (self._by_collection, key.rpartition("/")[0]), (self._by_type, type_of(key))

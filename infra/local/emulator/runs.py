@@ -86,7 +86,7 @@ class Runs:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._lock = threading.RLock()
-        self._runs: dict[tuple[str, str], Run] = {}
+        self._runs: dict[str, dict[str, Run]] = {}  # by workspace, then by run; both lower case
 
     def create(self, run: Run) -> Run:
         """Add a run and give it its number.
@@ -95,18 +95,18 @@ class Runs:
             RunExistsError: the id is taken in this workspace.
         """
         with self._lock:
-            key = (run.workspace_id.lower(), run.run_id.lower())
-            if key in self._runs:
+            of_workspace, key = self._runs.setdefault(run.workspace_id.lower(), {}), run.run_id.lower()
+            if key in of_workspace:
                 raise RunExistsError(run.run_id)
-            run.number = 1 + sum(1 for other in self._runs.values() if other.workspace_id == run.workspace_id)
+            run.number = 1 + len(of_workspace)
             run.modified_at = run.created_at
-            self._runs[key] = run
+            of_workspace[key] = run
             return run
 
     def get(self, workspace_id: str, run_id: str) -> Run | None:
         """The run, or None."""
         with self._lock:
-            return self._runs.get((workspace_id.lower(), run_id.lower()))
+            return self._runs.get(workspace_id.lower(), {}).get(run_id.lower())
 
     def update(self, workspace_id: str, run_id: str, **changes: Any) -> Run | None:
         """Set fields of a run (`status="Running"` also stamps the times); None when it was deleted meanwhile.
@@ -134,24 +134,22 @@ class Runs:
         with self._lock:
             return [
                 run
-                for run in self._runs.values()
-                if run.workspace_id == workspace_id.lower()
-                and (experiment is None or run.experiment.lower() == experiment.lower())
+                for run in self._runs.get(workspace_id.lower(), {}).values()
+                if (experiment is None or run.experiment.lower() == experiment.lower())
                 and (parent is None or run.parent_run_id == parent)
             ]
 
     def workspaces(self) -> set[str]:
         """The ids of the workspaces that have runs."""
         with self._lock:
-            return {key[0] for key in self._runs}
+            return {workspace_id for workspace_id, runs in self._runs.items() if runs}
 
     def delete(self, workspace_id: str, run_id: str) -> Run | None:
         """Forget a run; it, or None."""
         with self._lock:
-            return self._runs.pop((workspace_id.lower(), run_id.lower()), None)
+            return self._runs.get(workspace_id.lower(), {}).pop(run_id.lower(), None)
 
     def delete_all(self, workspace_id: str) -> None:
         """Forget the runs of a workspace."""
         with self._lock:
-            for key in [key for key in self._runs if key[0] == workspace_id.lower()]:
-                del self._runs[key]
+            self._runs.pop(workspace_id.lower(), None)

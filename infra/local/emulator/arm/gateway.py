@@ -1,7 +1,7 @@
 """The door of ARM: what is checked before any provider sees a request, and what every answer carries.
 
 In ARM's order: token, throttling, api-version given, subscription, resource group, provider and type, api-version
-supported, registration. Sources: recorded traffic (docs/local-azure.md) and ARM's published limits.
+supported, registration, locks. Sources: recorded traffic (docs/local-azure.md) and ARM's published limits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
-from infra.local.emulator.arm import refusals, throttling, versions
+from infra.local.emulator.arm import locks, refusals, throttling, versions
 from infra.local.emulator.identity.tokens import TokenRefusedError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def guard(world: World, request: web.Request) -> web.Request:
     target = target_of(request.path)
     _check_scope(world, request, target)
     _check_version(world, request, target, version)
+    locks.check(world, request)
     return request
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import resources, seeding, web
+from infra.local.emulator import resources, seeding, traffic, web
 from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
 from infra.local.emulator.runs import Run
@@ -179,6 +179,19 @@ def patch_run(world: World, request: web.Request) -> web.Response:
         return _bad(str(error))
     run = world.runs.update(request.query.get("workspace", ""), request.query.get("run", ""), **changes)
     return web.answer({"runId": run.run_id, "status": run.status}) if run else _bad("no such run", 404)
+
+
+@routes.route("POST", "/_control/traffic")
+def add_traffic(world: World, request: web.Request) -> web.Response:
+    """`{"endpoint":ARM id,"deployment":"blue","status":200,"times":5,"days_ago":3}`: requests that were answered then."""
+    body = _body(request, dict)
+    try:
+        at = world.now() - timedelta(days=float(body.get("days_ago") or 0))
+        status, times = int(body.get("status") or 200), int(body.get("times") or 1)
+        traffic.count(world, str(body["endpoint"]), str(body["deployment"]), status, at=at, times=times)
+    except (KeyError, TypeError, ValueError) as error:
+        return _bad(f"expected an endpoint and a deployment, and numbers: {error}")
+    return web.answer({"counted": times})
 
 
 @routes.route("POST", "/_control/tokens")

@@ -12,7 +12,7 @@ import random
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from infra.local.emulator import clouds, web
+from infra.local.emulator import clouds, traffic, web
 from infra.local.emulator.serving import access, batch
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def score(world: World, request: web.Request) -> web.Response:
         raise web.Refused(_error(413, "RequestEntityTooLarge", f"A request may have {MAX_BODY_BYTES >> 20} MiB."))
     name, serving = _choose(world, endpoint, request.headers.get(PIN_HEADER))
     answer = _ask(serving, request) if serving.state == "healthy" else _not_up(serving)
+    traffic.count(world, endpoint.id, name, answer.status)
     return answer.with_headers({PIN_HEADER: name})
 
 
