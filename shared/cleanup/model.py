@@ -140,10 +140,12 @@ class Verdict:
         evidence: The facts behind the reason, as Azure told them.
         since: Since when it has been idle or stale, where that is a moment.
         saves: What acting saves in each hour: `{"vmSize": …, "nodes": …}`; empty where nothing is billed.
+        unknown: It is kept because a fact is missing (a list that could not be read): a mark on it stays, and is not acted on.
     """
 
     reason: str
     action: Action = "none"
+    unknown: bool = False
     evidence: tuple[str, ...] = ()
     since: datetime | None = None
     saves: Mapping[str, Any] = field(default_factory=dict)
