@@ -149,7 +149,7 @@ def feature(world: World, request: web.Request) -> web.Response:
 
 @routes.route("POST", f"{_SETS.template}/backfill")
 def backfill(world: World, request: web.Request) -> web.Response:
-    """202 `null` with a Location only; no materialization job runs here."""
+    """202 `null` with a Location only; its result names the materialization jobs, of which none runs here."""
     workspace, found = scope.workspace(world, request, "featuresets"), plain_kinds.existing(_SETS, world, request)
     gateway.body_object(request)
     operation = statuses.begin(
@@ -158,7 +158,7 @@ def backfill(world: World, request: web.Request) -> web.Response:
         found,
         kind="featuresets.backfill",
         prefix="bf",
-        finish=lambda: None,
+        finish=lambda: {"jobIds": []},
         failed=lambda _error: None,
         workspace=workspace,
     )

@@ -209,10 +209,10 @@ def frontend_body(operation: Operation) -> dict[str, Any]:
 
 @routes.route("GET", f"{scope.PROVIDER}/locations/{{location}}/mfeOperationResults/{{operation}}")
 def frontend_result(world: World, request: web.Request) -> web.Response:
-    """202 with `{}` and Location = itself; then 200 of length 0 without a content type, or the error."""
+    """202 with `{}` and Location = itself; then 200 of length 0 without a content type (a backfill's: its jobs), or the error."""
     operation = _polled(world, request)
     if not operation.ended:
         return web.answer({}, status=202, headers={"location": f"https://{request.host}{request.path}?{request.raw_query}"})
     if operation.error is not None:
         return web.answer({"error": operation.error}, status=400)
-    return web.empty(200)
+    return web.answer(operation.result) if operation.kind == "featuresets.backfill" else web.empty(200)

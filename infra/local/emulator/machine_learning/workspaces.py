@@ -30,6 +30,7 @@ _DEPENDENCIES = {
     "containerRegistry": "microsoft.containerregistry/registries",
 }
 _REQUIRED = ("storageAccount", "keyVault", "applicationInsights")
+_PATCH_TAKES_TIME_SINCE = "2021-03-01"  # the specifications of 2019-11-01 and 2020-08-01 know 200 only
 _FIXED = ("storageAccount", "keyVault", "hbiWorkspace")
 
 
@@ -137,6 +138,8 @@ def _change(
         found.touched(world.now(), scope.caller(request))
         return found.body
 
+    if request.method == "PATCH" and request.query["api-version"] < _PATCH_TAKES_TIME_SINCE:
+        return web.answer(done())
     operation = statuses.begin(
         world, request, found, kind="workspace.update", finish=done, error=_registry_error(world, properties)
     )
@@ -145,7 +148,7 @@ def _change(
 
 @routes.route("PATCH", scope.WORKSPACE)
 def patch(world: World, request: web.Request) -> web.Response:
-    """Change some fields: 202 like a PUT."""
+    """Change some fields: 202 like a PUT; 200 at once in the first api-versions, as their specification has it."""
     found, body = existing(world, request), gateway.body_object(request)
     identity = _identity(world, body.get("identity"))
     return _change(world, request, found, {key: body[key] for key in ("tags", "sku", "properties") if key in body}, identity)
