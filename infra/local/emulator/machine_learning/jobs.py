@@ -228,6 +228,8 @@ def cancel(world: World, request: web.Request) -> web.Response:
     world.runs.update(workspace.id, run.run_id, status="CancelRequested")
     if world.jobs_backend is not None:
         world.jobs_backend.cancel(workspace.id.lower(), run.run_id)
+    else:  # nothing runs here: it was seeded
+        world.runs.update(workspace.id, run.run_id, status="Canceled")
     target = Resource(id=f"{workspace.id}/jobs/{run.run_id}", body={})
     operation = statuses.begin(
         world, request, target, kind="job.cancel", finish=lambda: None, prefix="jc", ready=lambda: run.ended, workspace=workspace

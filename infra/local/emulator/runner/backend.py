@@ -78,11 +78,13 @@ class ProcessJobs:
         thread.start()
 
     def cancel(self, workspace_id: str, run_id: str) -> None:
-        """End a job soon."""
+        """End a job soon; one that nothing runs behind (it was seeded) ends at once."""
         with self._lock:
             found = self._tasks.get((workspace_id.lower(), run_id.lower()))
         if found is not None:
             found[0].set()
+        else:
+            self._world.runs.update(workspace_id, run_id, status="Canceled")
 
     def forget(self, workspace_id: str) -> None:
         """End the jobs of a workspace."""
