@@ -64,6 +64,8 @@ TYPES: dict[str, tuple[str, ...]] = {
     f"{_ML}/locations": _ML_VERSIONS,
     f"{_ML}/workspaces": _ML_VERSIONS,
     f"{_ML}/workspaces/computes": _ML_VERSIONS,
+    f"{_ML}/workspaces/connections": _ML_VERSIONS[1:],
+    f"{_ML}/workspaces/privateendpointconnections": _ML_VERSIONS[1:],
     f"{_ML}/registries": _V2,
     **{
         f"{_ML}/{home}/{name}{end}": _V2
@@ -75,8 +77,8 @@ TYPES: dict[str, tuple[str, ...]] = {
         f"{_ML}/workspaces/{name}": _V2
         for name in (
             "datastores", "jobs", "schedules", "onlineendpoints", "onlineendpoints/deployments", "batchendpoints",
-            "batchendpoints/deployments", "connections", "outboundrules", "privateendpointconnections", "capabilityhosts",
-            "featuresets", "featuresets/versions", "featurestoreentities", "featurestoreentities/versions",
+            "batchendpoints/deployments", "outboundrules", "capabilityhosts", "featuresets", "featuresets/versions",
+            "featurestoreentities", "featurestoreentities/versions",
             "serverlessendpoints", "marketplacesubscriptions",
         )
     },

@@ -55,9 +55,12 @@ def existing(world: World, request: web.Request) -> Resource:
 @routes.route("GET", f"{scope.GROUP}/workspaces")
 @routes.route("GET", f"{scope.PROVIDER}/workspaces")
 def list_all(world: World, request: web.Request) -> web.Response:
-    """The workspaces of a group, or of the subscription; one that is being deleted is still among them."""
+    """The workspaces of a group, or of the subscription, or those of a `kind`; one that is being deleted is still among them."""
     parent = request.path[: request.path.lower().index("/providers/")]
-    return lists.page(world, request, [found.body for found in world.resources.below(parent, of_type=TYPE.lower())])
+    found = [one.body for one in world.resources.below(parent, of_type=TYPE.lower())]
+    if kinds := {kind.strip().lower() for kind in request.query.get("kind", "").split(",")} - {""}:
+        found = [body for body in found if str(body["kind"]).lower() in kinds]
+    return lists.page(world, request, found)
 
 
 # ── create and update ────────────────────────────────────────────────────────────────────────────────────────────────
