@@ -90,10 +90,12 @@ class PermanentError(StewardError):
 
 
 class BadRequestError(PermanentError):
-    """The request names something impossible; `target` is the field or part at fault."""
+    """The request names something impossible; `target` is the field or part at fault, `details` are all faults if several."""
 
-    def __init__(self, code: str, message: str, *, target: str | None = None, status: int = 400) -> None:
-        super().__init__(AzureError(code=code, message=message, target=target), status=status)
+    def __init__(
+        self, code: str, message: str, *, target: str | None = None, status: int = 400, details: tuple[AzureError, ...] = ()
+    ) -> None:
+        super().__init__(AzureError(code=code, message=message, target=target, details=details), status=status)
 
 
 class RejectedError(PermanentError):
