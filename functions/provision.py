@@ -44,6 +44,8 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     if method == "PUT":
         paths.check_name(target)
         bodies.check(target.kind, brought.body or {}, preview=preview)
+    if method == "PATCH" and not preview:
+        bodies.check_patch(target.kind, brought.body)
     if method == "DELETE":
         guards.check_delete(target, app.client, force=http.flag(req, "force"))
     request = flows.Request(

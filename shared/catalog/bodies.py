@@ -115,6 +115,23 @@ def problems(kind: Kind, body: dict[str, Any], *, preview: bool = False) -> Iter
         yield errors.BadRequestError("InvalidValue", message, target="identity.type")
 
 
+def check_patch(kind: Kind, body: Any) -> None:
+    """Refuse a PATCH that Azure would answer with 200 and not carry out.
+
+    Raises:
+        BadRequestError: `NotPatchable`, with the member's dotted path as target.
+    """
+    given = dig(body, "properties")
+    for name in given if kind.patch and isinstance(given, dict) else ():
+        target = f"properties.{name}"
+        if target.lower() not in kind.patch:
+            message = (
+                f"PATCH of {kind.full_type} takes {', '.join(kind.patch)}; Azure would answer 200 and ignore '{target[:100]}'. "
+                "GET the resource, change that in it, and PUT the whole."
+            )
+            raise errors.BadRequestError("NotPatchable", message, target=target[:100])
+
+
 def normalised(body: Any) -> Any:
     """Return `body` with two slips of the article's own bodies put right, which ARM would refuse.
 

@@ -85,6 +85,8 @@ class Kind:
         posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
         searchable: Run history answers a list of them that is filtered by status, compute, tag or time (operations.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
+        patch: What PATCH takes where Azure would answer 200 to other `properties` and change nothing (the specification's
+            PartialMinimalTrackedResource…); empty where Azure judges the body.
     """
 
     path: str
@@ -107,6 +109,7 @@ class Kind:
     posted_name: str = ""
     searchable: bool = False
     json_patch: bool = False
+    patch: tuple[str, ...] = ()
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -298,6 +301,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("location",),
+        patch=("tags", "identity", "sku"),
         actions=(Action(name="removeRegions"),),
     ),
     *_asset(
@@ -372,6 +376,7 @@ KINDS: tuple[Kind, ...] = (
         required=("location", "properties.authMode"),
         choices=AUTH_MODES,
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),  # keyValue: of regenerateKeys
+        patch=("tags", "identity"),
         actions=(
             *_direct("listKeys", "token"),
             Action(name="regenerateKeys"),
@@ -383,6 +388,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.endpointComputeType"),
+        patch=("tags", "sku"),
         choices=(("properties.endpointComputeType", ENDPOINT_COMPUTE_TYPES),),
         interval_s=(5.0, 30.0),
         actions=_direct("getLogs"),
@@ -395,14 +401,22 @@ KINDS: tuple[Kind, ...] = (
         required=("location", "properties.authMode"),
         choices=AUTH_MODES,
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey"),
+        patch=("tags", "identity"),
         actions=(*_direct("listkeys"), Action(name="invoke", room="score")),
     ),
-    Kind(path="workspaces/batchEndpoints/deployments", verbs=ALL, name=ENDPOINT_NAME, required=("location",)),
+    Kind(
+        path="workspaces/batchEndpoints/deployments",
+        verbs=ALL,
+        name=ENDPOINT_NAME,
+        required=("location",),
+        patch=("tags", "properties.description"),
+    ),
     Kind(
         path="workspaces/serverlessEndpoints",
         verbs=ALL,
         name=r"[a-zA-Z][a-zA-Z0-9-]{0,51}",
         required=("location",),
+        patch=("tags", "identity", "sku"),
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),
         actions=(
             *_direct("listKeys"),

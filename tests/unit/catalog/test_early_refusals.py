@@ -106,3 +106,38 @@ def test_a_json_patch_is_read() -> None:
     assert bodies.parse_patch(b'[{"op": "remove", "path": "/x"}]', "application/json-patch+json") == [
         {"op": "remove", "path": "/x"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "properties", "ignored"),
+    [
+        ("workspaces/onlineEndpoints", {"traffic": {"blue": 100}}, "properties.traffic"),
+        ("workspaces/onlineEndpoints", {"mirrorTraffic": {"green": 10}}, "properties.mirrorTraffic"),
+        ("workspaces/onlineEndpoints/deployments", {"instanceType": "Standard_DS3_v2"}, "properties.instanceType"),
+        ("workspaces/batchEndpoints", {"defaults": {"deploymentName": "d"}}, "properties.defaults"),
+        ("workspaces/batchEndpoints/deployments", {"description": "d", "miniBatchSize": 3}, "properties.miniBatchSize"),
+        ("registries", {"publicNetworkAccess": "Disabled"}, "properties.publicNetworkAccess"),
+    ],
+)
+def test_a_patch_that_azure_would_ignore_is_refused_by_name(path: str, properties: dict[str, Any], ignored: str) -> None:
+    """The body's schema has no properties there; Azure answers 200 and changes nothing."""
+    with pytest.raises(errors.BadRequestError) as refused:
+        bodies.check_patch(kind(path), {"tags": {}, "properties": properties})
+    assert (refused.value.error.code, refused.value.error.target) == ("NotPatchable", ignored)
+    assert "PUT the whole" in refused.value.error.message
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("workspaces/onlineEndpoints", {"tags": {"a": "b"}, "identity": {"type": "SystemAssigned"}}),
+        ("workspaces/onlineEndpoints", {"properties": {}}),
+        ("workspaces/batchEndpoints/deployments", {"properties": {"Description": "d"}}),
+        ("workspaces", {"properties": {"friendlyName": "f"}}),
+        ("workspaces/computes", {"properties": {"properties": {"scaleSettings": {"maxNodeCount": 2}}}}),
+        ("workspaces/onlineEndpoints", []),
+    ],
+)
+def test_a_patch_that_azure_can_judge_passes(path: str, body: Any) -> None:
+    """Workspaces, computes and connections take properties, and Azure says which."""
+    bodies.check_patch(kind(path), body)

@@ -165,9 +165,11 @@ def test_every_verb_of_every_kind_sends_azures_own_request(azure: Recorder, kind
     path = azure_path(kind, collection=collection)
     azure.whole = path
     method = "GET" if collection else verb
-    body = None
+    body: Any = None
     if verb in ("PUT", "PATCH"):
-        body = body_for(kind) if verb == "PUT" or not kind.json_patch else [{"op": "add", "path": "/description", "value": "x"}]
+        body = body_for(kind)
+    if verb == "PATCH" and (kind.json_patch or kind.patch):
+        body = [{"op": "add", "path": "/description", "value": "x"}] if kind.json_patch else {"tags": {"a": "b"}}
     if kind.plane != "arm":
         path = f"/{kind.plane}/v1.0{path}"
     query = f"api-version={kind.api_version}&asked=so%20it%2F"
