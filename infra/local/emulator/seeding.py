@@ -1,12 +1,24 @@
-"""Puts the scene into a world."""
+"""Puts scenes into a world: the one it begins with, and the crowd that the clean-up is tried on.
+
+The second comes by control, and tells what it made (`cleanup_scene.seed`); nothing of it is served or runs::
+
+    POST /_control/scenes  {"name": "cleanup", "workspaces": 4, "models": 4, "versions": 56, "computes": 6, "traps": true}
+    200                    {"workspaces": [ids], "stale": [{"id", "kind", "stale", "why"}, …], "kept": [the same, …]}
+
+All sizes may be left out. With `"facts": false` the lists stay out: for a hundred thousand resources they are long.
+`POST /_control/reset` takes it away again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator import cleanup_scene
 from infra.local.emulator.arm import dependencies, subscriptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.emulator.world import World
 
 
@@ -15,3 +27,15 @@ def seed(world: World) -> None:
     with world.lock:
         subscriptions.seed(world)
         dependencies.seed(world)
+
+
+def seed_cleanup(world: World, sizes: Mapping[str, Any], *, facts: bool = True) -> dict[str, Any]:
+    """The scene of `cleanup_scene.py`.
+
+    Raises:
+        TypeError: a size that there is none of.
+    """
+    wanted = cleanup_scene.Sizes(**sizes)
+    with world.lock:
+        made = cleanup_scene.seed(world, wanted)
+    return made if facts else {"workspaces": made["workspaces"], "stale": len(made["stale"]), "kept": len(made["kept"])}

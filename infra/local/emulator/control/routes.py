@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import resources, seeding, traffic, web
 from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
-from infra.local.emulator.runs import Run
+from infra.local.emulator.runs import Run, RunExistsError
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -47,6 +47,19 @@ def reset(world: World, _request: web.Request) -> web.Response:
     world.reset()
     seeding.seed(world)
     return web.answer({"reset": True})
+
+
+@routes.route("POST", "/_control/scenes")
+def add_scene(world: World, request: web.Request) -> web.Response:
+    """`{"name":"cleanup","workspaces":4,…}`: see `seeding.py`."""
+    sizes = _body(request, dict)
+    name, facts = sizes.pop("name", ""), bool(sizes.pop("facts", True))
+    if name != "cleanup":
+        return _bad(f"no scene {name!r}; there is cleanup")
+    try:
+        return web.answer(seeding.seed_cleanup(world, sizes, facts=facts))
+    except (TypeError, ValueError, RunExistsError) as error:
+        return _bad(f"{type(error).__name__}: {error}")
 
 
 @routes.route("GET", "/_control/transitions")
