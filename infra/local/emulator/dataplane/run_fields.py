@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 
-_RUN_TYPES = {"v1": "azureml.scriptrun", "command": "azureml.commandjob", "pipeline": "azureml.PipelineRun", "sweep": "hyperdrive"}
+_RUN_TYPES = {
+    "v1": "azureml.scriptrun",
+    "command": "azureml.commandjob",
+    "pipeline": "azureml.PipelineRun",
+    "sweep": "hyperdrive",
+    "automl": "automl",
+}
 
 
 def run_type(run: Run) -> str:

@@ -1,32 +1,29 @@
-"""Sweep and pipeline jobs as ARM takes them: judged and turned into what the runner plays.
+"""Pipeline jobs as ARM takes them: judged and turned into what the runner plays; each step by its own kind's rules.
 
-Everything that can be wrong is refused here, before a job exists: components, references, expressions, search spaces.
-Not here: running (`runner/pipeline.py`, `runner/sweep.py`); AutoML and Spark, which the local Azure does not run.
+Everything that can be wrong is refused here, before a job exists: components, references, expressions.
+Not here: running (`runner/pipeline.py`), a sweep (`sweep_jobs.py`), AutoML (`automl_jobs.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.machine_learning import command_jobs, references, scope
-from infra.local.emulator.runner import durations, pipeline, sweep
+from infra.local.emulator.machine_learning import automl_jobs, command_jobs, references, scope, sweep_jobs
+from infra.local.emulator.runner import automl_job, pipeline, sweep
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.runner.stage import Play
     from infra.local.emulator.world import World
 
-_SAMPLING = ("Random", "Grid", "Bayesian")
-_MOST_TRIALS = 1000
 _DEEPEST = 10
 _LITERALS = frozenset({"number", "integer", "boolean", "string", "literal", "float", "bool", "enum"})
 
 
 def play_of(world: World, workspace: Resource, properties: dict[str, Any], kind: str) -> Play:
-    """What the runner does for a job of kind `Sweep` or `Pipeline`.
+    """What the runner does for a job of kind `Sweep`, `AutoML` or `Pipeline`.
 
     Raises:
         web.Refused: 400, with what is wrong.
@@ -34,55 +31,14 @@ def play_of(world: World, workspace: Resource, properties: dict[str, Any], kind:
     outputs = command_jobs.objects(properties, "outputs")
     if kind == "Sweep":
         inputs = command_jobs.objects(properties, "inputs")
-        return partial(sweep.play, _sweep(world, workspace, properties, inputs, outputs), inputs, outputs)
+        return partial(sweep.play, sweep_jobs.of(world, workspace, properties, inputs, outputs), inputs, outputs)
+    if kind == "AutoML":
+        search, data = automl_jobs.of(world, workspace, properties)
+        return partial(automl_job.play, search, data, outputs)
     spec = _component(world, workspace, properties) if properties.get("componentId") and not properties.get("jobs") else {}
     inputs = _given(spec, command_jobs.objects(properties, "inputs"), "the pipeline")
     made = _pipeline(world, workspace, {**spec, **{name: one for name, one in properties.items() if one}}, "", 0)
     return partial(pipeline.play, made, inputs, outputs)
-
-
-# ── sweeps ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _sweep(
-    world: World, workspace: Resource, properties: dict[str, Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any]
-) -> sweep.Sweep:
-    trial = {**command_jobs.objects(properties, "trial")}
-    common = {name: properties[name] for name in ("computeId", "experimentName") if properties.get(name)}
-    request = command_jobs.request(world, workspace, "", {**trial, **common, "inputs": dict(inputs), "outputs": dict(outputs)})
-    objective, limits = command_jobs.objects(properties, "objective"), command_jobs.objects(properties, "limits")
-    algorithm = command_jobs.objects(properties, "samplingAlgorithm")
-    metric = scope.text_of(objective, "primaryMetric")
-    if not metric:
-        raise scope.invalid("The field objective.primaryMetric is required for a sweep job.", "ValidationError")
-    total = _count(limits, "maxTotalTrials", 20)
-    seed = algorithm.get("seed")
-    trial_s = durations.seconds(limits.get("trialTimeout")) if limits.get("trialTimeout") else None
-    made = sweep.Sweep(
-        trial=replace(request, timeout_s=trial_s),
-        space=command_jobs.objects(properties, "searchSpace"),
-        sampling=scope.one_of(str(algorithm.get("samplingAlgorithmType") or "Random"), _SAMPLING, "samplingAlgorithmType"),
-        metric=metric,
-        maximize=scope.one_of(str(objective.get("goal") or "Maximize"), ("Maximize", "Minimize"), "goal") == "Maximize",
-        total=total,
-        concurrent=min(total, _count(limits, "maxConcurrentTrials", total)),
-        seed=seed if isinstance(seed, int) else None,
-        timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
-    )
-    if not made.space:
-        raise scope.invalid("The field searchSpace is required for a sweep job.", "ValidationError")
-    try:
-        sweep.bound(str(request.command), next(sweep.samples(made)))
-    except sweep.BadSpaceError as error:
-        raise scope.invalid(str(error), "InvalidSearchSpace") from None
-    return made
-
-
-def _count(limits: Mapping[str, Any], name: str, default: int) -> int:
-    value: int | None = limits.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_TRIALS:
-        raise scope.invalid(f"limits.{name} must be a whole number from 1 to {_MOST_TRIALS}.", "ValidationError")
-    return value
 
 
 # ── pipelines ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,6 +63,8 @@ def _pipeline(world: World, workspace: Resource, spec: Mapping[str, Any], comput
 def _step(world: World, workspace: Resource, name: str, node: Any, compute: str, experiment: str, depth: int) -> pipeline.Step:
     if not isinstance(node, dict):
         raise scope.invalid(f"The job {name} of the pipeline is not an object.", "InvalidPipeline")
+    if str(node.get("type") or "").lower() == "automl":
+        return _automl_step(world, workspace, name, node, compute, experiment)
     swept = str(node.get("type") or "").lower() == "sweep"
     carrier = command_jobs.objects(node, "trial") if swept else node
     spec = _component(world, workspace, carrier if carrier.get("componentId") else node)
@@ -134,45 +92,30 @@ def _step(world: World, workspace: Resource, name: str, node: Any, compute: str,
         "inputs": inputs,
         "outputs": outputs,
     }
-    work = _sweep_step(world, workspace, node, properties) if swept else command_jobs.request(world, workspace, "", properties)
+    work = (
+        sweep_jobs.of_step(world, workspace, node, properties) if swept else command_jobs.request(world, workspace, "", properties)
+    )
     return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
 
 
-def _sweep_step(world: World, workspace: Resource, node: dict[str, Any], properties: dict[str, Any]) -> sweep.Sweep:
-    """A sweep in a pipeline is written as in YAML: snake_case, the space as `{"type": "choice", "values": […]}` or a list."""
-    space = {name: _spread(one) for name, one in (node.get("search_space") or node.get("searchSpace") or {}).items()}
-    named = {str(name).replace("_", "").lower(): one for name, one in (node.get("limits") or {}).items()}
-    words = {"maxtotaltrials": "maxTotalTrials", "maxconcurrenttrials": "maxConcurrentTrials", "trialtimeout": "trialTimeout"}
-    objective = node.get("objective") or {}
-    algorithm = node.get("sampling_algorithm") or node.get("samplingAlgorithm") or "random"
-    kind = algorithm.get("type") or algorithm.get("samplingAlgorithmType") if isinstance(algorithm, dict) else algorithm
-    command = str(properties["command"] or "")
-    for name in space:  # the swept parameter is an input of the component
-        command = command.replace(f"${{{{inputs.{name}}}}}", f"${{{{search_space.{name}}}}}")
-    whole = {
-        "trial": {**properties, "command": command},
-        "computeId": properties["computeId"],
-        "experimentName": properties["experimentName"],
-        "searchSpace": space,
-        "samplingAlgorithm": {"samplingAlgorithmType": kind},
-        "objective": {
-            "primaryMetric": objective.get("primary_metric") or objective.get("primaryMetric"),
-            "goal": objective.get("goal"),
-        },
-        "limits": {words.get(name, name): one for name, one in named.items() if name != "jobLimitsType"},
+def _automl_step(
+    world: World, workspace: Resource, name: str, node: dict[str, Any], compute: str, experiment: str
+) -> pipeline.Step:
+    """AutoML in a pipeline has no component, and its data stand beside its settings."""
+    details = automl_jobs.details_of(node)
+    inputs = {key: _input(node[key]) for key in automl_job.DATA if node.get(key)}
+    words = dict(zip(automl_job.DATA, ("trainingData", "validationData", "testData"), strict=True))
+    target = str(node.get("computeId") or node.get("compute") or compute)
+    properties = {
+        "taskDetails": {**details, **{words[key]: one for key, one in inputs.items()}},
+        "computeId": target,
+        "experimentName": experiment,
+        "environmentVariables": node.get("environment_variables") or {},
     }
-    inputs = {name: one for name, one in properties["inputs"].items() if name not in space}
-    return _sweep(world, workspace, whole, inputs, properties["outputs"])
-
-
-def _spread(given: Any) -> Any:
-    if not isinstance(given, dict):
-        return given
-    kind = str(given.get("type") or "")
-    if kind == "choice":
-        return [kind, [given.get("values")]]
-    order = ("min_value", "max_value", "mu", "sigma", "upper", "q")
-    return [kind, [given[name] for name in order if name in given]]
+    work, _ = automl_jobs.of(world, workspace, properties)
+    declared = {"outputs": {key: {"type": "mlflow_model"} for key in node.get("outputs") or {"best_model": {}}}}
+    outputs, gives = _outputs(declared, command_jobs.objects(node, "outputs"))
+    return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
 
 
 def _component(world: World, workspace: Resource, node: Mapping[str, Any]) -> dict[str, Any]:

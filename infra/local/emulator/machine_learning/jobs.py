@@ -1,7 +1,7 @@
 """Jobs as ARM shows them: a view of run history. They run as real processes; v1 runs appear here too.
 
 A job's PUT is no long-running operation: 201 with Location = the job, whose `properties.status` tells the rest. A job
-that exists cannot be changed but for a few fields. AutoML and Spark jobs are refused, by name.
+that exists cannot be changed but for a few fields.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _COMMAND_PROPERTIES = {"_azureml.ComputeTargetType": "amlctrain", "ProcessInfoFi
 _OWN = {  # what a job of each type shows besides what all have
     "Command": ("resources", "codeId", "command", "environmentId", "distribution", "limits"),
     "Sweep": ("searchSpace", "samplingAlgorithm", "limits", "objective", "earlyTermination", "trial", "queueSettings"),
+    "AutoML": ("taskDetails", "resources", "environmentId", "queueSettings"),
     "Pipeline": ("jobs", "settings", "sourceJobId"),
 }
 _WORDS = {"experimentName": "Experiment", "codeId": "CodeId", "environmentId": "EnvironmentId", "computeId": "ComputeId"}
@@ -157,7 +158,7 @@ def start(world: World, request: web.Request, workspace: Resource, name: str, pr
         web.Refused: 400, with what is wrong; 503 without a backend.
     """
     kind = scope.one_of(scope.text_of(properties, "jobType"), _TYPES, "jobType")
-    if kind in {"AutoML", "Spark"}:
+    if kind == "Spark":
         text = f"The local Azure runs command, sweep and pipeline jobs and v1 runs; a job of type {kind} cannot run here."
         raise scope.invalid(text, "JobTypeNotSupported")
     job = command_jobs.request(world, workspace, name, properties) if kind == "Command" else None

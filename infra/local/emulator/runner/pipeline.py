@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.runner import outcomes, sweep
+from infra.local.emulator.runner import automl_job, outcomes, sweep
 from infra.local.emulator.runs import Run
 from infra.local.emulator.world import JobRequest
 
@@ -35,7 +35,7 @@ class Step:
     """
 
     name: str
-    work: JobRequest | sweep.Sweep | Pipeline
+    work: JobRequest | sweep.Sweep | automl_job.AutoML | Pipeline
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     gives: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Step:
     @property
     def kind(self) -> str:
         """ARM's jobType of its run."""
-        return {JobRequest: "Command", sweep.Sweep: "Sweep"}.get(type(self.work), "Pipeline")
+        return {JobRequest: "Command", sweep.Sweep: "Sweep", automl_job.AutoML: "AutoML"}.get(type(self.work), "Pipeline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +153,8 @@ def _start(
         stage.start(run, replace(step.work, run_id=run_id, experiment=pipeline.experiment, inputs=filled, outputs=places))
     elif isinstance(step.work, sweep.Sweep):
         stage.start(run, partial(sweep.play, step.work, filled, places))
+    elif isinstance(step.work, automl_job.AutoML):
+        stage.start(run, partial(automl_job.play, step.work, filled, places))
     else:
         stage.start(run, partial(play, step.work, filled, places))
     return run_id

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.runs import Run
     from infra.local.emulator.world import JobRequest, JobsBackend, World
 
-LOG_NAMES = {"pipeline": "logs/azureml/executionlogs.txt", "sweep": "azureml-logs/hyperdrive.txt"}
+LOG_NAMES = {"pipeline": "logs/azureml/executionlogs.txt", "sweep": "azureml-logs/hyperdrive.txt", "automl": "azureml_automl.log"}
 _LOOK_S = 0.1
 _LOG = logging.getLogger("emulator.runner")
 

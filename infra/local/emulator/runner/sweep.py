@@ -11,11 +11,10 @@ import json
 import math
 import random
 import re
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.runner import outcomes
+from infra.local.emulator.runner import outcomes, trials
 from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:
@@ -138,23 +137,16 @@ def play(sweep: Sweep, inputs: Mapping[str, Any], outputs: Mapping[str, Any], st
     stage.say(f"Sweep over {', '.join(sweep.space)}: {sweep.total} trials at most, {sweep.concurrent} at once.")
     if sweep.sampling.lower() == "bayesian":
         stage.say("Bayesian sampling: the local Azure draws at random.")
-    began, wanted = time.monotonic(), itertools.islice(samples(sweep), sweep.total)
-    running: list[str] = []
-    exhausted = False
+    series = trials.Series(
+        wanted=itertools.islice(samples(sweep), sweep.total),
+        start=lambda values: _start(sweep, values, inputs, outputs, stage),
+        concurrent=sweep.concurrent,
+        timeout_s=sweep.timeout_s,
+        told=lambda run_id: _tell(sweep, run_id, stage),
+    )
     try:
-        while running or not exhausted:
-            while not exhausted and len(running) < sweep.concurrent:
-                values = next(wanted, None)
-                exhausted = values is None
-                if values is not None:
-                    running.append(_start(sweep, values, inputs, outputs, stage))
-            for run_id in [run_id for run_id in running if stage.ended(run_id)]:
-                running.remove(run_id)
-                _tell(sweep, run_id, stage)
-            if running:
-                stage.pause()
-            if sweep.timeout_s is not None and time.monotonic() - began > sweep.timeout_s:
-                raise outcomes.timed_out(sweep.timeout_s)
+        if not trials.run(series, stage):
+            raise outcomes.timed_out(sweep.timeout_s or 0.0)
     except BadSpaceError as error:
         raise outcomes.bad_request("InvalidSearchSpace", str(error)) from None
     finally:
@@ -186,23 +178,17 @@ def _start(sweep: Sweep, values: dict[str, Any], inputs: Mapping[str, Any], outp
     return run_id
 
 
-def score(sweep: Sweep, run: Run | None) -> float | None:
-    """The last value of the primary metric that a trial logged."""
-    values = [metric.value for metric in run.metrics if metric.name == sweep.metric] if run else []
-    return float(values[-1]) if values and not math.isnan(float(values[-1])) else None
-
-
 def _tell(sweep: Sweep, run_id: str, stage: Stage) -> None:
     run = stage.child(run_id)
-    stage.say(f"Trial {run_id}: {run.status if run else 'deleted'}, {sweep.metric} = {score(sweep, run)}")
+    stage.say(f"Trial {run_id}: {run.status if run else 'deleted'}, {sweep.metric} = {trials.score(run, sweep.metric)}")
 
 
 def _name_best(sweep: Sweep, stage: Stage) -> None:
-    scored = [(value, run_id) for run_id in stage.children if (value := score(sweep, stage.child(run_id))) is not None]
+    found = trials.best(stage, stage.children, sweep.metric, maximize=sweep.maximize)
     run = stage.run
-    if not scored or run is None:
+    if found is None or run is None:
         return
-    value, best = (max if sweep.maximize else min)(scored, key=lambda pair: pair[0])
+    best, value = found
     properties = {**run.properties, "best_child_run_id": best, "score": str(value), "best_metric_status": "Succeeded"}
     stage.world.runs.update(stage.workspace_id, stage.run_id, properties=properties)
     stage.set_outputs({name: given for name, given in stage.outputs_of(best).items() if given.get("uri")})
