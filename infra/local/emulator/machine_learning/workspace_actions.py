@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import lists
+from infra.local.emulator.arm import lists, refusals, versions
 from infra.local.emulator.machine_learning import scope, statuses, vm_sizes, workspaces
 
 if TYPE_CHECKING:
@@ -135,9 +135,20 @@ def _diagnosis(world: World, workspace: Resource) -> dict[str, Any]:
 
 
 @routes.route("GET", f"{scope.PROVIDER}/locations/{{location}}/vmSizes")
-def sizes(_world: World, _request: web.Request) -> web.Response:
-    """The VM sizes of a region."""
-    return web.answer({"value": [vm_sizes.as_json(size) for size in vm_sizes.SIZES]})
+def sizes(_world: World, request: web.Request) -> web.Response:
+    """The VM sizes of a region; up to 2020-08-01 under another name."""
+    name = "value" if request.query["api-version"] >= "2020-09-01" else "amlCompute"
+    return web.answer({name: [vm_sizes.as_json(size) for size in vm_sizes.SIZES]})
+
+
+@routes.route("GET", f"{scope.PROVIDER}/workspaces/skus")
+def skus(world: World, request: web.Request) -> web.Response:
+    """The tiers of a workspace, which the api-versions up to 2020-08-01 list."""
+    if request.query["api-version"] >= "2020-09-01":
+        raise refusals.refuse(404, "NotFound", "The resource 'workspaces/skus' was not found.")
+    where: dict[str, Any] = {"locations": versions.LOCATIONS, "locationInfo": [{"location": one} for one in versions.LOCATIONS]}
+    found = {"resourceType": "workspaces", "name": "Basic", "tier": "Basic", **where, "capabilities": [], "restrictions": []}
+    return lists.page(world, request, [found])
 
 
 @routes.route("GET", f"{scope.PROVIDER}/locations/{{location}}/usages")
