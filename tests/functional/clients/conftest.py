@@ -46,6 +46,7 @@ def variables(client_azure: stack.Azure) -> dict[str, str]:
         "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET,
         "SUBSCRIPTION": scene.SUBSCRIPTION_ID,
         "GROUP": scene.RESOURCE_GROUP,
+        "OTHER_GROUP": "rg-analytics",
         "LOCATION": scene.LOCATION,
     }
 

@@ -41,12 +41,52 @@ def test_registries_schedules_and_connections(run_client: Run, client_workspace:
     assert said["models"] == ["shared"]
     assert said["pipeline"] == "Completed"
     assert said["schedules"] == ["nightly"]
-    assert said["connections"] == ["git"]
+    assert "git" in said["connections"]
+
+
+def test_every_kind_of_resource_is_made(run_client: Run, client_workspace: str) -> None:
+    """Computes, connections, datastores, data; a job is cancelled, a model packaged, the workspace diagnosed."""
+    said = run_client("resources.py", WORKSPACE=client_workspace)
+    assert (said["stopped"], said["resized"], said["sizes"], said["usage"]) == ("Stopped", 3, True, True)
+    assert {"desk-a": "ComputeInstance", "low": "AmlCompute", "k8s": "KubernetesCompute"}.items() <= said["computes"].items()
+    assert said["computes"]["sparks"] == "SynapseSparkCompute"
+    assert "machine" not in said["computes"], "it was detached"
+    assert set(said["wanted"]) <= set(said["connections"])
+    assert len(said["wanted"]) == 19
+    assert said["secret"] == "k"
+    assert said["fewer"] == len(said["connections"]) - 1
+    assert said["default"] == "workspaceblobstore"
+    assert [said["datastores"][name] for name in ("bare", "share", "lake1", "lake2")] == [
+        "AzureBlobDatastore",
+        "AzureFileDatastore",
+        "AzureDataLakeGen1Datastore",
+        "AzureDataLakeGen2Datastore",
+    ]
+    assert (said["table"], said["canceled"], said["archived"], said["packed"]) == ("mltable", "Canceled", True, "packed")
+    assert said["keys"]
+    assert said["diagnosed"]
+
+
+def test_feature_stores_hubs_and_projects(run_client: Run, client_workspace: str) -> None:
+    """A feature store with an entity and a feature set whose features are listed; a project in a hub of another group."""
+    said = run_client("stores.py", WORKSPACE=client_workspace)
+    assert said["store"]
+    assert (said["entities"], said["set"]) == (["account"], ["azureml:account:1"])
+    assert said["features"] == ["spent_7d", "count_7d"]
+    assert said["backfill"] == [], "nothing is materialized here"
+    assert said["kinds"] == {"project": [f"pro{client_workspace}"], "featurestore": [f"fs{client_workspace}"]}
+    assert said["hub"]
 
 
 def test_the_generated_management_client_works(run_client: Run, client_workspace: str) -> None:
-    """azure-mgmt-machinelearningservices, an api-version of its own, with its own poller."""
+    """azure-mgmt-machinelearningservices, an api-version of its own, with its own poller: each group of operations."""
     said = run_client("management.py", WORKSPACE=client_workspace)
     assert (said["name"], said["key"], said["made"]) == (client_workspace, True, "ci-mgmt-a")
     assert said["stopped"] == "Stopped"
-    assert said["left"] == ["cpu"]
+    assert "cpu" in said["left"]
+    assert "ci-mgmt-a" not in said["left"]
+    assert said["tags"] == "management"
+    assert len(said["found"]) == 11
+    empty = {name for name, count in said["found"].items() if not count}
+    assert empty == {"workspace_features", "private_link_resources"}
+    assert said["notebook"]
