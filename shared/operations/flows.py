@@ -20,6 +20,7 @@ from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
@@ -46,6 +47,7 @@ class Request:
         plan: What must be in Azure first; its tasks name blobs of the app's storage, or one of `contents`.
         contents: Files that came with the request, name → content.
         run_id: The id that the caller wants for a v1 run, '' for one derived from the operation's.
+        send_by: When it must have been sent, else it ends `Expired`; None for no such moment.
     """
 
     target: paths.Target
@@ -60,6 +62,7 @@ class Request:
     run_id: str = ""
     idempotency_key: str = ""
     caller: str = ""
+    send_by: datetime | None = None
 
 
 def submit(request: Request, services: Services, *, respond_async: bool = False) -> Operation:
@@ -301,6 +304,7 @@ def _operation(request: Request, services: Services) -> Operation:
         phase="preparing" if plan else "accepted",
         created_at=now,
         due_at=now + INLINE_LEASE,
+        send_by=request.send_by,
     )
     return operation.noted(now, "accepted")
 

@@ -71,6 +71,9 @@ def take(stored: Stored, services: Services, *, inline_end: datetime | None = No
     began_as = operation.phase
     try:
         match began_as:
+            case "accepted" if operation.send_by and services.clock() > operation.send_by:
+                error = errors.AzureError(code="Expired", message="It was not sent in time, so it was not sent at all.")
+                step = settle.cancel(operation, error, services.clock())
             case "accepted":
                 parcel = _pack(operation, services, secret_body)
                 stored = _claim(stored, services)

@@ -32,6 +32,27 @@ def test_what_was_not_sent_is_canceled(steward: Steward) -> None:
     assert steward.azure.requests == []
 
 
+def test_what_was_not_sent_by_its_time_is_never_sent(steward: Steward) -> None:
+    """What was true when it was asked for need not be true any more."""
+    by = steward.clock() + timedelta(seconds=60)
+    late = steward.submit("DELETE", "workspaces/w1", respond_async=True, send_by=by)
+    steward.clock.advance(61)
+    steward.drive()
+    ended = steward.load(late)
+    assert ended.error
+    assert (ended.status, ended.error.code) == ("Canceled", "Expired")
+    assert steward.azure.requests == []
+
+
+def test_what_is_sent_by_its_time_goes_its_way(steward: Steward) -> None:
+    """The moment is read back from storage."""
+    by = steward.clock() + timedelta(seconds=60)
+    operation = steward.submit("PATCH", "workspaces/w1", {"tags": {"a": "b"}}, respond_async=True, send_by=by)
+    assert steward.load(operation).send_by == by
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
+
+
 def test_what_waits_for_its_turn_is_canceled_without_disturbing_the_others(steward: Steward) -> None:
     """The one in front goes on, the one behind moves up."""
     first, second, third = (steward.submit("PATCH", "workspaces/w1", {"tags": {"n": str(n)}}) for n in range(3))
