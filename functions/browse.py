@@ -70,7 +70,8 @@ def _logs(req: func.HttpRequest, target: Target) -> func.HttpResponse:
     only = req.params.get("file", "")
     found = history.logs(target, app.client, app.addresses, only=only)
     if only:
-        return func.HttpResponse(found["value"][0]["content"], mimetype="text/plain", charset="utf-8")
+        content = str(found["value"][0]["content"]).encode("utf-8", errors="replace")
+        return http.response(content, 200, req, {"Content-Type": "text/plain; charset=utf-8"})
     return http.json_response(found, 200, req)
 
 

@@ -135,14 +135,22 @@ def problem_response(problem: errors.StewardError, req: func.HttpRequest) -> fun
 
 
 def json_response(body: Any, status: int, req: func.HttpRequest, headers: Mapping[str, str] | None = None) -> func.HttpResponse:
-    """Answer with JSON, a request id, and the caller's own id when it sent one."""
-    out = {"x-ms-request-id": str(uuid.uuid4()), **(headers or {})}
-    if given := req.headers.get("x-ms-client-request-id"):
-        out["x-ms-client-request-id"] = given[:200]
+    """Answer with JSON, or with nothing when `body` is None."""
     if body is None:
-        return func.HttpResponse(b"", status_code=status, headers=out)
+        return response(b"", status, req, headers or {})
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
-    return func.HttpResponse(content, status_code=status, headers=out, mimetype="application/json", charset="utf-8")
+    return response(content, status, req, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
+
+
+def response(content: bytes, status: int, req: func.HttpRequest, headers: Mapping[str, str]) -> func.HttpResponse:
+    """Answer with a request id, and the caller's own id when it sent one.
+
+    No cache may keep any answer: many hold keys, tokens or signed URLs, and all of them need a function key to be read.
+    """
+    out = {"x-ms-request-id": str(uuid.uuid4()), "Cache-Control": "no-store", **headers}
+    if given := req.headers.get("x-ms-client-request-id"):
+        out["x-ms-client-request-id"] = re.sub(r"[^\x20-\x7e]", "", given)[:200]
+    return func.HttpResponse(content, status_code=status, headers=out)
 
 
 def path(req: func.HttpRequest) -> str:

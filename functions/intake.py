@@ -36,6 +36,7 @@ FOLDER_TYPES = frozenset({"uri_folder", "mltable", "mlflow_model", "triton_model
 FILE_TYPES = frozenset({"uri_file"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml"})
 LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # their bodies carry the region
+YAML_BYTES_LIMIT = 4 * 512 * 1024  # no text of the characters that catalog.yaml reads is longer: UTF-8 takes four bytes at most
 TEXT_LIMIT = 4 * 1024 * 1024  # bytes of a file that a YAML includes
 
 
@@ -160,8 +161,8 @@ def translated(
     """
     from shared.catalog import yaml
 
-    if len(spec.text) > bodies.BODY_LIMIT:
-        message = f"The YAML has {len(spec.text)} bytes; {bodies.BODY_LIMIT} are taken."
+    if len(spec.text) > YAML_BYTES_LIMIT:
+        message = f"The YAML has {len(spec.text)} bytes; {YAML_BYTES_LIMIT // 4} characters are taken."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     try:
         text = spec.text.decode("utf-8-sig")
@@ -200,9 +201,12 @@ def parts(req: func.HttpRequest) -> dict[str, tuple[str, bytes]]:
                 key = str(name) if len(several) == 1 else str(file.filename or name)
                 twice = twice or (key if key in found else "")
                 found[key] = (str(file.filename or ""), file.read())
+                file.close()  # a large one lies in a temporary file
     except Exception as bad:
         message = f"The multipart body cannot be read: {type(bad).__name__}."
         raise errors.BadRequestError("InvalidMultipart", message, target="body") from bad
+    if not found:
+        raise _partless(req)
     if twice:
         raise errors.BadRequestError("InvalidMultipart", f"The part '{twice[:100]}' comes twice.", target=twice)
     return found
@@ -212,6 +216,18 @@ def missing(name: str, given: Iterable[str]) -> errors.BadRequestError:
     """Return the refusal of a body without the part `name`."""
     shown = ", ".join(given) or "none"
     return errors.BadRequestError("MissingPart", f"The multipart part '{name}' is missing; given: {shown[:200]}.", target=name)
+
+
+def _partless(req: func.HttpRequest) -> errors.BadRequestError:
+    """Return the refusal of a multipart body in which no part is found, with the likely reason."""
+    media = str(req.headers.get("content-type", ""))
+    message = "The body has no parts."
+    if "boundary=" not in media.lower():
+        message = "Content-Type names no boundary, so that no part can be found; leave that header to your HTTP client."
+        return errors.BadRequestError("InvalidMultipart", message, target="Content-Type")
+    if req.get_body().strip():
+        message = "The body holds no part behind the boundary that Content-Type names; leave that header to your HTTP client."
+    return errors.BadRequestError("InvalidMultipart", message, target="body")
 
 
 def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, tuple[str, bytes]]) -> Files | None:
@@ -229,6 +245,8 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
         file_name, data = given[wanted[0]]
         name = uploads.plain_name(file_name, wanted[0])
         return Files(part=wanted[0], name=name, packed=content.is_zip(data), data=data)
+    for name in given:
+        content.check_name(name, f"The part {name[:100]!a}", name[:100])
     data = content.packed({name: data for name, (_, data) in given.items()})
     return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=data)
 

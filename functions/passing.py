@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import azure.functions as func
-
 from functions import http
 from shared import services
 from shared.catalog import bodies, kinds, passages, paths
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    import azure.functions as func
+
     from shared.catalog.passages import Way
 
 
@@ -35,7 +35,7 @@ def pass_on(req: func.HttpRequest, way: Way) -> func.HttpResponse:
     if isinstance(response.body, dict | list) or not response.content:
         return http.json_response(http.own_next_link(response.body, url, req), response.status, req, out)
     out["Content-Type"] = response.headers.get("content-type", "application/octet-stream")
-    return func.HttpResponse(response.content, status_code=response.status, headers=out)
+    return http.response(response.content, response.status, req, out)
 
 
 def _content(req: func.HttpRequest) -> tuple[bytes | None, dict[str, str]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import azure.functions as func
-
+from functions import http
 from shared import services
 
 if TYPE_CHECKING:
+    import azure.functions as func
+
     from shared.catalog.paths import Target
 
 PASSED_BACK = (
@@ -25,4 +26,4 @@ def score(req: func.HttpRequest, target: Target) -> func.HttpResponse:
     answer = services.get().scoring.score(target, req.get_body(), dict(req.headers.items()))
     headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
     media = answer.headers.get("content-type", "application/json")
-    return func.HttpResponse(answer.content, status_code=answer.status, headers={**headers, "Content-Type": media})
+    return http.response(answer.content, answer.status, req, {**headers, "Content-Type": media})

@@ -40,4 +40,4 @@ def _open(req: func.HttpRequest) -> func.HttpResponse:
     told = bodies.parse(content, req.headers.get("content-type", "")) if content.strip() else {}
     name = uploads.plain_name(str(told.get("name") or ""), "")
     opened = inbox.open_upload(app.ledger.blobs, app.clock(), caller=http.caller(req), name=name)
-    return http.json_response(opened, 201, req, {"Cache-Control": "no-store"})
+    return http.json_response(opened, 201, req)

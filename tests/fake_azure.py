@@ -113,12 +113,13 @@ class FakeAzure:
         url: str,
         *,
         body: Any = None,
+        content: bytes | None = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """See `client.Client.send`: a definite answer, or a TransientError."""
         clouds.scope_for(self.cloud, url)  # no token for a foreign host
-        return self._exchange(method, url, body, files)
+        return self._exchange(method, url, content if body is None else body, files)
 
     def send_signed(
         self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None

@@ -26,6 +26,7 @@ IDENTITIES = {
     "none": "None",
 }
 DEPTH_LIMIT = 100  # levels; Azure's JSON readers stop at 64 or 128
+TOO_DEEP = f"it is nested deeper than {DEPTH_LIMIT} levels"
 # curl -d and many a webhook send JSON under another name; what is inside decides
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 
@@ -79,8 +80,10 @@ def parse_any(content: bytes, content_type: str) -> Any:
         raise _invalid(f"The body is not JSON: {bad.msg} at line {bad.lineno}, column {bad.colno}.") from None
     except (UnicodeDecodeError, UnicodeEncodeError) as bad:
         raise _invalid(f"The body is not UTF-8: {bad.reason}.") from None
-    except (ValueError, RecursionError) as bad:
-        raise _invalid(f"The body cannot be read: {str(bad)[:200]}.") from None
+    except RecursionError:
+        raise _invalid(f"The body cannot be read: {TOO_DEEP}.") from None
+    except ValueError as bad:
+        raise _invalid(f"The body cannot be read: {_reason(bad)}.") from None
     return value
 
 
@@ -194,8 +197,13 @@ def _check_depth(value: Any) -> None:
         if not members:
             return
         level = [member for several in members for member in several]
-    message = f"it is nested deeper than {DEPTH_LIMIT} levels"
-    raise ValueError(message)
+    raise ValueError(TOO_DEEP)
+
+
+def _reason(bad: ValueError) -> str:
+    """Return what is wrong in the sender's words: Python's own speak of its settings."""
+    text = str(bad)
+    return "it holds a number that is too large" if "string conversion" in text or "Out of range" in text else text[:200]
 
 
 def _refuse_constant(name: str) -> Any:

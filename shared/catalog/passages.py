@@ -185,7 +185,7 @@ def find(path: str, verb: str, scope: Scope) -> Way | None:
     plane = unquote(path.strip("/").partition("/")[0]).lower()
     if plane not in addresses.CALLERS_PLANES:
         return None
-    before, after = _cut(path.strip("/"))
+    before, after = _cut(plane, path.strip("/"))
     rest = [paths.decoded(segment) for segment in after]
     rows = [row for row, pattern in _patterns() if row.plane == plane and pattern.fullmatch("/".join(rest))]
     if not any(verb in row.verbs for row in rows):
@@ -212,11 +212,10 @@ def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Sco
         raise errors.BadRequestError("UnknownKind", message, target="path", status=404) from None
 
 
-def _cut(path: str) -> tuple[list[str], list[str]]:
+def _cut(plane: str, path: str) -> tuple[list[str], list[str]]:
     """Split `{plane}/v1.0/[scope/]workspaces/{w}/rest` into the workspace's own path and the rest; no rest when it is none."""
     segments = path.split("/")[1:]
-    if segments and re.fullmatch(r"v\d+\.\d+", segments[0]):
-        segments.pop(0)
+    paths.drop_version(plane, segments)
     at = next((position for position, segment in enumerate(segments[:7]) if segment.lower() == "workspaces"), 1)
     return (segments[: at + 2], segments[at + 2 :]) if at % 2 == 0 else ([], [])
 

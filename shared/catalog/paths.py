@@ -74,9 +74,8 @@ def resolve(path: str, scope: Scope) -> Target:
     planes = PLANE_ORDER
     if segments[0].lower() in addresses.CALLERS_PLANES:
         named = segments.pop(0).lower()
+        drop_version(named, segments)
         planes = ("history",) if named == "execution" else (cast("Plane", named),)  # execution only starts what history keeps
-        if segments and re.fullmatch(r"v\d+\.\d+", segments[0]):
-            segments.pop(0)
     subscription_given = _take(segments, "subscriptions")
     subscription = subscription_given or scope.subscription_id
     group_given = _take(segments, "resourcegroups")
@@ -99,6 +98,20 @@ def resolve(path: str, scope: Scope) -> Target:
     target = _match(segments, planes, found, namespace or kinds.ML)
     wide = not group_given and ("subscriptions" in path.lower().split("/") or not group)
     return replace(target, id=_scoped(target, wide=wide))
+
+
+def drop_version(plane: str, segments: list[str]) -> None:
+    """Take the version of a regional plane off the front of what follows it; without one it is the one that is known.
+
+    Raises:
+        BadRequestError: `UnknownVersion` (404), naming the versions that are known.
+    """
+    if segments and re.fullmatch(r"v\d+(\.\d+)*", segments[0], re.IGNORECASE):
+        version = segments.pop(0)
+        if version.lower() != addresses.PLANE_VERSIONS[plane]:
+            known = ", ".join(f"{name}/{each}" for name, each in addresses.PLANE_VERSIONS.items())
+            message = f"'{plane}/{version[:50]}' is no version that is known here; known: {known}."
+            raise errors.BadRequestError("UnknownVersion", message, target="path", status=404)
 
 
 def forwarded_query(raw: str) -> str:

@@ -158,6 +158,24 @@ def members(source: Source, *, folder: str | None, part: str) -> Iterator[list[M
         yield sorted(chosen, key=lambda member: member.name)
 
 
+def check_name(given: str, shown: str, part: str) -> None:
+    """Refuse a file's name that leads outside its folder or cannot be a blob's.
+
+    Args:
+        given: As it came.
+        shown: What the message begins with.
+        part: Its target.
+
+    Raises:
+        BadRequestError: `InvalidZip`.
+    """
+    name = _name(given)
+    if name.startswith("/") or {"..", ".", ""} & set(name.split("/")) or ":" in name.split("/")[0]:
+        raise BrokenError(f"{shown} leads outside its folder.", target=part)
+    if len(name) > NAME_LIMIT or not name.isprintable():
+        raise BrokenError(f"{shown} is no name of a file: {NAME_LIMIT} printable characters are taken.", target=part)
+
+
 def is_zip(head: bytes) -> bool:
     """Tell by its first bytes whether content is a zip (an empty one included)."""
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
@@ -204,7 +222,7 @@ def _unpacked(source: Source, part: str) -> Iterator[list[Member]]:
 
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
-    return Member(name=_name(entry), size=entry.file_size, open=lambda: archive.open(entry))  # type: ignore[arg-type, return-value]
+    return Member(name=_name(entry.filename), size=entry.file_size, open=lambda: archive.open(entry))  # type: ignore[arg-type, return-value]
 
 
 @contextmanager
@@ -245,21 +263,18 @@ def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
         raise BrokenError(f"'{part}' unpacks to {unpacked} bytes; {limit} are taken.", target=part)
     seen: set[str] = set()
     for entry in entries:
-        name = _name(entry)
-        shown = f"'{part}' holds '{name[:100]!a}'"
-        if name.startswith("/") or {"..", ".", ""} & set(name.split("/")) or ":" in name.split("/")[0]:
-            raise BrokenError(f"{shown}, which leads outside its folder.", target=part)
-        if len(name) > NAME_LIMIT or not name.isprintable():
-            raise BrokenError(f"{shown}: a name takes {NAME_LIMIT} printable characters.", target=part)
+        name = _name(entry.filename)
+        shown = f"'{part}' holds {name[:100]!a}, which"
+        check_name(entry.filename, shown, part)
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG):
-            raise BrokenError(f"{shown}, which is a link or device; only files are taken.", target=part)
+            raise BrokenError(f"{shown} is a link or device; only files are taken.", target=part)
         if entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS:
-            raise BrokenError(f"{shown}, which is encrypted or compressed in a way that is not taken.", target=part)
+            raise BrokenError(f"{shown} is encrypted or compressed in a way that is not taken.", target=part)
         if name in seen:
-            raise BrokenError(f"{shown} twice.", target=part)
+            raise BrokenError(f"{shown} stands there twice.", target=part)
         seen.add(name)
 
 
-def _name(entry: zipfile.ZipInfo) -> str:
-    return entry.filename.replace("\\", "/").removeprefix("./")
+def _name(given: str) -> str:
+    return given.replace("\\", "/").removeprefix("./")

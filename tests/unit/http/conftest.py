@@ -57,7 +57,11 @@ class App:
         function, route = _function(method, below)
         req = func.HttpRequest(method=method, url=url, headers=named, params=params, route_params=route, body=body)
         response = asyncio.run(function(req))
-        return Answer(status=response.status_code, headers=dict(response.headers), content=response.get_body())
+        return Answer(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            content=response.get_body(),
+        )
 
 
 def _function(method: str, path: str) -> tuple[Any, dict[str, str]]:
