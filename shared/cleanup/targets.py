@@ -6,10 +6,13 @@ action is carried out (acts).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+from shared.cleanup import model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
     from shared.cleanup.model import Action
@@ -22,7 +25,7 @@ JOB_STATES = (
     "NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Running", "Finalizing", "CancelRequested", "NotResponding",
     "Paused", "Unknown",
 )  # fmt: skip
-DESTRUCTIVE: frozenset[str] = frozenset({"archive", "delete"})
+ACTIONS: tuple[str, ...] = tuple(action for action in get_args(model.Action) if action != "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Target:
         conditions: Those of `CONDITIONS` it knows.
         actions: Those it knows.
         action: What a policy does that names no action.
+        needs: Action → conditions of which a policy must name one at least: none takes away what may be in use.
         taggable: Where its tags stand and are written: ARM's own `tags`, `properties.tags` of its body, or run history.
         listing: Query that its list needs, so that nothing is left out.
         compute_type: Only computes of this type; '' for all.
@@ -63,6 +67,7 @@ class Target:
     actions: tuple[Action, ...]
     action: Action
     taggable: Taggable
+    needs: Mapping[Action, tuple[str, ...]] = field(default_factory=dict)
     listing: str = ""
     compute_type: str = ""
     report_only: bool = False
@@ -124,6 +129,7 @@ def _asset(name: str, family: str, *, listing: str = ALL_VIEWS) -> Target:
         actions=(*_NOTE, "archive", "delete"),
         action="archive",
         taggable="properties.tags",
+        needs={"archive": ("unreferenced",), "delete": ("unreferenced",)},
         listing=listing,
     )
 
@@ -143,6 +149,7 @@ _ROWS = (
         actions=(*_NOTE, "stop", "setIdleShutdown", "delete"),
         action="stop",
         taggable="tags",
+        needs={"stop": ("idleFor", "outsideHours", "unusedFor"), "delete": ("idleFor", "failed", "unusedFor")},
     ),
     Target(
         name="computeCluster",
@@ -153,6 +160,7 @@ _ROWS = (
         actions=(*_NOTE, "scaleToZero", "delete"),
         action="scaleToZero",
         taggable="tags",
+        needs={"scaleToZero": ("idleNodes", "idleFor", "unusedFor"), "delete": ("idleFor", "failed", "unusedFor")},
     ),
     Target(
         name="compute",
@@ -162,6 +170,7 @@ _ROWS = (
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",
+        needs={"delete": ("failed", "unusedFor")},
     ),
     Target(
         name="onlineEndpoint",
@@ -171,6 +180,7 @@ _ROWS = (
         actions=(*_NOTE, "park", "delete"),
         action="park",
         taggable="tags",
+        needs={"park": ("noTraffic", "noRequests"), "delete": ("noTraffic", "noRequests", "noDeployments", "failed")},
     ),
     Target(
         name="onlineDeployment",
@@ -180,6 +190,7 @@ _ROWS = (
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",
+        needs={"delete": ("zeroTrafficFor", "noRequests", "failed")},
     ),
     Target(
         name="batchEndpoint",
@@ -189,6 +200,7 @@ _ROWS = (
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",
+        needs={"delete": ("noDeployments", "failed")},
     ),
     Target(
         name="batchDeployment",
@@ -198,6 +210,7 @@ _ROWS = (
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",
+        needs={"delete": ("failed",)},
     ),
     Target(
         name="job",
@@ -207,6 +220,7 @@ _ROWS = (
         actions=(*_NOTE, "cancel", "archive", "delete"),
         action="cancel",
         taggable="runHistory",
+        needs={"cancel": ("stuckFor", "runningLongerThan"), "archive": ("olderThan",), "delete": ("olderThan",)},
         listing=ALL_VIEWS,
     ),
     Target(
@@ -217,6 +231,7 @@ _ROWS = (
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",
+        needs={"delete": ("failed",)},
     ),
     Target(
         name="leftover",

@@ -29,10 +29,14 @@ _CORE_NAMES = frozenset({"null", "bool", "int", "float", "str", "seq", "map", "t
 
 
 class RefusedError(errors.BadRequestError):
-    """A YAML that cannot be translated; `depth` is how far into the document the reader got."""
+    """A YAML that cannot be translated: `reason` without the place, `line` and `column` from 1, `depth` into the document."""
 
-    def __init__(self, message: str, *, place: str, target: str, depth: int) -> None:
-        super().__init__("InvalidYaml", f"{message} ({place})", target=target or "body")
+    def __init__(self, reason: str, *, file: str, line: int, column: int, target: str, depth: int) -> None:
+        where = f"{file}, " if file else ""
+        super().__init__("InvalidYaml", f"{reason} ({where}line {line}, column {column})", target=target or "body")
+        self.reason = reason
+        self.line = line
+        self.column = column
         self.depth = depth
 
 
@@ -106,14 +110,17 @@ class Cursor:
         """The path as users write it: `jobs.train.inputs.data`."""
         return ".".join(str(part) for part in self.path)[:200]
 
-    def refusal(self, message: str, *, at_key: bool = False) -> RefusedError:
-        """Build the error to raise for this value (for its key when `at_key`)."""
+    def place(self, *, at_key: bool = False) -> tuple[int, int]:
+        """Return the line and column, from 1, of this value (of its key when `at_key`), or of the nearest one around it."""
         path: Path = (*self.path, "") if at_key else self.path
         while path and path not in self.document.marks:
             path = path[:-1]
-        line, column = self.document.marks.get(path, (1, 1))
-        where = f"{self.document.name}, " if self.document.name else ""
-        return RefusedError(message, place=f"{where}line {line}, column {column}", target=self.target, depth=len(self.path))
+        return self.document.marks.get(path, (1, 1))
+
+    def refusal(self, message: str, *, at_key: bool = False) -> RefusedError:
+        """Build the error to raise for this value (for its key when `at_key`)."""
+        line, column = self.place(at_key=at_key)
+        return RefusedError(message, file=self.document.name, line=line, column=column, target=self.target, depth=len(self.path))
 
     def open(self, path: str) -> Cursor:
         """Return the YAML file at `path` (relative to this file) as a cursor of its own.
