@@ -245,7 +245,7 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     job = _read(at)
     rest, metrics, family = TASKS[job["task"]]
     details: dict[str, Any] = {
-        "targetColumnName": job.get("target_column_name"),
+        "targetColumnName": job.get("target_column_name") if job["task"] != "text_ner" else None,
         "logVerbosity": shapes.pascal(job.get("log_verbosity", "info")),
         "taskType": rest,
         "validationDataSize": job.get("validation_data_size"),
@@ -346,7 +346,7 @@ def _model(job: dict[str, Any], family: str) -> dict[str, Any]:
         "featurizationSettings": {"datasetLanguage": features.get("dataset_language")} if features is not None else None,
     }
     if parameters is not None:
-        written = {camel(name): _parameter(name, value) for name, value in parameters.items()}
+        written = {_rest_name(name): _parameter(name, value) for name, value in parameters.items()}
         out["fixedParameters" if family == "text" else "modelSettings"] = written
     return out
 
@@ -423,21 +423,35 @@ def _sweep(sweep: dict[str, Any]) -> dict[str, Any]:
     return filled({"samplingAlgorithm": kind, "earlyTermination": jobs.termination_body(sweep.get("early_termination"))})
 
 
+def _rest_name(name: str) -> str:
+    """Return a model parameter's REST name: `step_lr_gamma` is `stepLRGamma`."""
+    return camel(name).replace("Lr", "LR") if "_lr_" in name else camel(name)
+
+
 def _space(space: dict[str, Any], family: str) -> dict[str, Any]:
-    found = {camel(name): _searched(value) for name, value in space.items()}
+    found = {_rest_name(name): _searched(value) for name, value in space.items()}
     return found if family == "image" else filled({camel(name): found.get(camel(name)) for name in _TEXT_PARAMETERS})
 
 
 def _searched(value: Any) -> Any:
     """Return a distribution as AutoML writes it: `choice('a','b')`, `uniform(0.1,0.2)`."""
     if not isinstance(value, dict):
-        return f"'{value}'" if isinstance(value, str) else str(value)
+        return _quoted(value)
     kind = value["type"]
     values = value.get("values", []) if kind == "choice" else [each for name, each in value.items() if name != "type"]
     return f"{kind}({','.join(_quoted(each) for each in values)})"
 
 
+def _decimal(value: float) -> str:
+    """Write a number without an exponent, as the CLI does in a search space."""
+    from decimal import Decimal
+
+    return format(Decimal(repr(value)), "f")
+
+
 def _quoted(value: Any) -> str:
+    if isinstance(value, float):
+        return _decimal(value)
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import assets, execution, jobs, references, shapes
 from shared.catalog.yaml.assets import filled
-from shared.catalog.yaml.shapes import anything, boolean, choice, either, integer, named, record, same, sequence, text
+from shared.catalog.yaml.shapes import anything, boolean, choice, either, integer, mapping, named, record, same, sequence, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
@@ -23,7 +23,7 @@ PRIMITIVE_TYPES = ("boolean", "integer", "number", "string")
 PORT_MODES = ("direct", "download", "eval_download", "eval_mount", "mount", "ro_mount", "rw_mount", "upload", "link")
 FROM_JOB = "YAML.JOB"  # where a component came from, as Azure records it
 FROM_FILE = "YAML.COMPONENT"
-_BOUND = either(text, shapes.whole, shapes.number)
+_BOUND = either(text, shapes.number)  # the CLI reads every number as one with a fraction: 0 of a string's default is "0.0"
 
 
 def component_name(at: Cursor) -> str:
@@ -38,7 +38,7 @@ PARAMETER = record(
     {
         "type": choice(*PRIMITIVE_TYPES, fold=same),
         "optional": boolean,
-        "default": either(text, shapes.boolean_only, shapes.whole, shapes.number),
+        "default": either(text, shapes.boolean_only, shapes.number),
         "description": text,
         "max": _BOUND,
         "min": _BOUND,
@@ -60,7 +60,12 @@ OUTPUT_PORT = record(
     {"type": choice(*DATA_TYPES, fold=same), "description": text, "mode": choice(*PORT_MODES, fold=same)}, required=("type",)
 )
 PRIMITIVE_OUTPUT = record(
-    {"type": choice(*PRIMITIVE_TYPES, fold=same), "description": text, "mode": choice(*PORT_MODES, fold=same)},
+    {
+        "type": choice(*PRIMITIVE_TYPES, fold=same),
+        "description": text,
+        "mode": choice(*PORT_MODES, fold=same),
+        "early_available": boolean,
+    },
     required=("type",),
     unknown="drop",
 )
@@ -78,7 +83,7 @@ BASE_FIELDS: dict[str, shapes.Shape] = {
     "properties": named(anything),
 }
 _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
-_RESOURCES = record(execution.RESOURCE_FIELDS, unknown="keep")
+_RESOURCES = record(execution.RESOURCE_FIELDS, unknown="drop")
 RETRY = record({"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="keep")
 TASK = record(
     {
@@ -91,7 +96,7 @@ TASK = record(
         "environment": anything,
     },
     required=("type", "environment"),
-    unknown="keep",
+    unknown="drop",
 )
 PARALLEL_FIELDS: dict[str, shapes.Shape] = {
     "resources": _RESOURCES,
@@ -110,10 +115,14 @@ _COMMAND_FIELDS: dict[str, shapes.Shape] = {
     "code": references.code,
     "environment": anything,
     "resources": _RESOURCES,
-    "distribution": execution.DISTRIBUTION,
+    "distribution": execution.COMPONENT_DISTRIBUTION,
     "queue_settings": execution.QUEUE,
     "additional_includes": sequence(text),
 }
+AUTOML_TASKS = (
+    "classification", "regression", "forecasting", "image_classification", "image_classification_multilabel",
+    "image_object_detection", "image_instance_segmentation", "text_classification", "text_classification_multilabel", "text_ner",
+)  # fmt: skip
 # type → (own fields, of these required)
 KINDS: dict[str, tuple[dict[str, shapes.Shape], tuple[str, ...]]] = {
     "command": (_COMMAND_FIELDS, ("command", "environment")),
@@ -127,6 +136,11 @@ KINDS: dict[str, tuple[dict[str, shapes.Shape], tuple[str, ...]]] = {
             "sink": named(anything),
         },
         ("task",),
+    ),
+    "automl": ({"task": choice(*AUTOML_TASKS, fold=shapes.snake)}, ("task",)),
+    "import": (
+        {"source": mapping(PARAMETER, key=choice("type", "connection", "query", "path", fold=same)), "output": OUTPUT_PORT},
+        ("source", "output"),
     ),
 }
 
@@ -194,6 +208,10 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
         spec |= spark_spec(draft, at, fields)
     elif kind == "parallel":
         spec |= parallel_spec(draft, at, fields)
+    elif kind == "import":  # Azure knows it as a command
+        tags = {**fields.get("tags", {}), "component_type_overwrite": "import"}
+        ports = {"inputs": {name: port(value) for name, value in fields["source"].items()}, "outputs": {"output": fields["output"]}}
+        spec |= {"type": "command", "command": "import", "tags": tags, **ports}
     else:
         spec |= {name: fields[name] for name in own if name in fields}
     if kind != "parallel":
@@ -278,9 +296,8 @@ def code_spec(draft: Draft, code: Any, includes: tuple[str, ...] = ()) -> Any:
     """Return the code of a component's spec: an id behind `azureml:`, or what stands for it."""
     if isinstance(code, references.LocalPath):
         return draft.upload(code, "code", pattern="azureml:{}", includes=includes)
-    if isinstance(code, str) and code.startswith("/"):
-        return references.PREFIX + code
-    return code
+    found = references.registered_code(draft, code)
+    return references.PREFIX + found if isinstance(found, str) and found.startswith("/") else found
 
 
 def spark_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
@@ -290,7 +307,10 @@ def spark_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, An
         for name in ("entry", "py_files", "jars", "files", "archives", "args", "additional_includes")
         if name in fields
     }
-    spec["code"] = code_spec(draft, fields.get("code"))
+    if fields.get("code") is None and "code" not in at.value and "component" not in at.value and at.path == ():
+        spec["code"] = draft.upload(references.LocalPath(path=at.document.resolve("."), shown="."), "code", pattern="azureml:{}")
+    else:
+        spec["code"] = code_spec(draft, fields.get("code"))
     spec["conf"] = fields.get("conf") or None
     if fields.get("environment") is not None:
         spec["environment"] = environment_spec(draft, at.child("environment"))

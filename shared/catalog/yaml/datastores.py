@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from shared.catalog.yaml.shapes import Shape
 
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com"
-_TENANT: dict[str, Shape] = {"authority_url": text, "resource_url": text, "tenant_id": text, "client_id": text}
+_TENANT: dict[str, Shape] = {
+    "authority_url": text,
+    "authority_uri": text,
+    "resource_url": text,
+    "tenant_id": text,
+    "client_id": text,
+}
 ACCOUNT_KEY = record({"account_key": text}, required=("account_key",))
 SAS = record({"sas_token": text}, required=("sas_token",))
 PRINCIPAL = record({**_TENANT, "client_secret": text}, required=("tenant_id", "client_id", "client_secret"))
@@ -87,7 +93,7 @@ def credentials_body(credentials: dict[str, Any]) -> dict[str, Any]:
     kind = "ServicePrincipal" if "client_secret" in credentials else "Certificate"
     secret = {"clientSecret": credentials.get("client_secret"), "certificate": credentials.get("certificate")}
     body = {
-        "authorityUrl": credentials.get("authority_url", DEFAULT_AUTHORITY),
+        "authorityUrl": credentials.get("authority_url", credentials.get("authority_uri", DEFAULT_AUTHORITY)),
         "resourceUrl": credentials.get("resource_url"),
         "tenantId": credentials["tenant_id"],
         "clientId": credentials["client_id"],

@@ -87,7 +87,7 @@ MANAGED = record(
     required=("name", "endpoint_name", "instance_type"),
     ignored=_SHOWN,
 )
-_AMOUNTS = record({"cpu": text, "memory": text, "gpu": text})
+_AMOUNTS = record({"cpu": text, "memory": text, "gpu": text, "nvidia.com/gpu": text})
 KUBERNETES = record(
     {**_ONLINE, "resources": record({"requests": _AMOUNTS, "limits": _AMOUNTS})},
     required=("name", "endpoint_name"),
@@ -144,6 +144,11 @@ PIPELINE_BATCH = record(
 )
 
 
+def _amounts(amounts: dict[str, str]) -> dict[str, str]:
+    """Return CPU, memory and GPUs; Kubernetes' own name for the last is allowed."""
+    return {"gpu" if name == "nvidia.com/gpu" else name: value for name, value in amounts.items()}
+
+
 def online_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate an online deployment; `type` or `$schema` says whose compute it runs on."""
     schema = str(at.value.get("$schema", "")).lower()
@@ -166,12 +171,11 @@ def online_deployment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     }
     if limits is not None:
         properties["containerResourceRequirements"] = {
-            f"containerResource{name}": limits[part]
+            f"containerResource{name}": _amounts(limits[part])
             for part, name in (("requests", "Requests"), ("limits", "Limits"))
             if part in limits
         }
-    if fields.get("private_network_connection"):
-        properties["privateNetworkConnection"] = True
+    if fields.get("private_network_connection"):  # REST has it as a property only
         properties["properties"] = {**properties["properties"], "private-network-connection": True}
     if fields.get("egress_public_network_access"):
         properties["egressPublicNetworkAccess"] = fields["egress_public_network_access"]

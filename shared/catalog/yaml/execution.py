@@ -41,8 +41,14 @@ DISTRIBUTIONS: dict[str, tuple[str, dict[str, shapes.Shape]]] = {
         },
     ),
 }
-DISTRIBUTION = either(
-    *(record({"type": choice(name), **fields}, required=("type",)) for name, (_, fields) in DISTRIBUTIONS.items())
+DISTRIBUTION, COMPONENT_DISTRIBUTION = (  # in a component the CLI reads past what it does not know
+    either(
+        *(
+            record({"type": choice(name), **fields}, required=("type",), unknown=unknown)
+            for name, (_, fields) in DISTRIBUTIONS.items()
+        )
+    )
+    for unknown in ("refuse", "drop")
 )
 QUEUE = record({"job_tier": choice("spot", "basic", "standard", "premium", "null"), "priority": choice("low", "medium", "high")})
 PRIORITIES = {"low": 1, "medium": 2, "high": 3}

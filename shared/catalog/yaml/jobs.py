@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import assets, execution, inputs, references, shapes
@@ -15,11 +16,11 @@ SHOWN = ("$schema", "id", "creation_context", "status", "log_files", "parameters
 BASE_FIELDS: dict[str, shapes.Shape] = {
     "name": text,
     "description": text,
-    "tags": named(text),
+    "tags": named(shapes.text_or_nothing),
     "services": execution.SERVICES,
     "display_name": text,
     "experiment_name": text,
-    "properties": named(text),
+    "properties": named(shapes.text_or_nothing),
     "compute": references.compute,
     "identity": execution.IDENTITY,
 }
@@ -150,14 +151,17 @@ SPARK = record(
     nullable=("environment",),
     ignored=SHOWN,
 )
+_SINGLE_BRACES = re.compile(r"(?<!\{)\{((?:inputs|outputs|search_space)\.[^}]*)\}(?!\})")  # an older spelling of ${{…}}
 _ALLOCATION = "spark.dynamicAllocation."
 
 
 def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a command job."""
     job = COMMAND(at)
+    base = base_body(draft, job)
     properties = {
-        **base_body(draft, job),
+        **base,
+        "properties": {name: value for name, value in base["properties"].items() if name != "_azureml.ComputeTargetType"},
         **_program(draft, at, job),
         "inputs": inputs.inputs_body(draft, at.get("inputs"), job.get("inputs", {})),
         "outputs": {name: inputs.output_body(value) for name, value in job.get("outputs", {}).items()},
@@ -233,7 +237,7 @@ def base_body(draft: Draft, job: dict[str, Any]) -> dict[str, Any]:
         "displayName": job.get("display_name") or job.get("name"),
         "description": job.get("description"),
         "tags": job.get("tags", {}),
-        "properties": {name: value for name, value in job.get("properties", {}).items() if name != "_azureml.ComputeTargetType"},
+        "properties": job.get("properties", {}),
         "experimentName": job.get("experiment_name"),
         "services": execution.services_body(job.get("services")),
         "computeId": draft.compute(job.get("compute")),
@@ -246,7 +250,8 @@ def draft_code(draft: Draft, code: Any, pattern: str = "{}") -> Any:
     """Return a code id, or what stands for it until the code is uploaded."""
     if isinstance(code, references.LocalPath):
         return draft.upload(code, "code", pattern=pattern)
-    return pattern.replace("{}", code) if isinstance(code, str) and code.startswith("/") else code
+    found = references.registered_code(draft, code)
+    return pattern.replace("{}", found) if isinstance(found, str) and found.startswith("/") else found
 
 
 def spark_conf(conf: dict[str, Any]) -> dict[str, Any]:
@@ -304,7 +309,7 @@ def termination_body(policy: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _program(draft: Draft, at: Cursor, job: dict[str, Any]) -> dict[str, Any]:
     return {
-        "command": job["command"],
+        "command": _SINGLE_BRACES.sub(r"${{\1}}", job["command"]),
         "codeId": draft_code(draft, job.get("code")),
         "environmentId": assets.environment_reference(draft, at.child("environment")),
         "environmentVariables": execution.variables_body(job.get("environment_variables")),

@@ -231,10 +231,11 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
         from shared.catalog.yaml import automl
 
         return automl.node_body(draft, name, node.at, node.fields)
-    component = node.component
-    if component is None and node.reference is None:
-        component = _from_job(draft, node, scope)
-    found = components.register(draft, component) if component is not None else node.reference
+    component, reference = node.component, node.reference
+    if component is None and reference is None:
+        reference = _builtin(node)
+        component = _from_job(draft, node, scope) if reference is None else None
+    found = components.register(draft, component) if component is not None else reference
     fields = _declared(node)
     base = {
         **_others(node),
@@ -256,7 +257,9 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
     if more is not None:
         base |= more(draft, node, component)
     if node.kind == "data_transfer":
-        base |= {part: fields.get(part) for part in ("task", "data_copy_mode", "source", "sink")}
+        own = node.component.fields if node.component is not None else {}
+        base |= {part: fields.get(part) for part in ("task", "source", "sink")}
+        base["data_copy_mode"] = own.get("data_copy_mode") or fields.get("data_copy_mode")
     if node.kind == "sweep":
         base["trial"] = {"componentId": found}
     else:
@@ -282,7 +285,21 @@ def _declared(node: Node) -> dict[str, Any]:
     return out
 
 
+def _builtin(node: Node) -> str | None:
+    """Return Azure's own component for a data transfer that brings none: copying is made one of its own."""
+    task = node.fields.get("task")
+    if node.kind != "data_transfer" or task not in ("import_data", "export_data"):
+        return None
+    place = node.fields.get("source" if task == "import_data" else "sink") or {}
+    where = "database" if place.get("type") == "database" else "file_system"
+    if (task, where) == ("export_data", "file_system"):
+        raise node.at.refusal("An export goes to a database: 'sink' of type database is missing.")
+    return f"{references.REGISTRIES}azureml/components/{task}_{where}/versions/0.0.1"
+
+
 def _source(node: Node) -> str:
+    if node.reference is None:
+        return "BUILTIN"
     at = node.at.get("trial" if node.kind == "sweep" else "component")
     return _REMOTE[at is not None and str(at.value).startswith((references.REGISTRIES, references.FEEDS))]
 
@@ -400,7 +417,7 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
     elif node.kind == "spark":
         spec |= components.spark_spec(draft, node.at, fields)
     elif node.kind == "parallel":
-        spec |= components.parallel_spec(draft, node.at, fields)
+        spec |= components.parallel_spec(draft, node.at, _unbound(fields))
     elif node.kind == "data_transfer":
         spec |= {name: fields.get(name) for name in ("task", "data_copy_mode")}
     else:
@@ -408,6 +425,15 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
     return components.Component(
         kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec)
     )
+
+
+def _unbound(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a parallel job's fields without the numbers that are expressions: its component leaves them to the node."""
+    counts = ("max_concurrency_per_instance", "error_threshold", "mini_batch_error_threshold")
+    out = {name: value for name, value in fields.items() if not (name in counts and shapes.is_binding(value))}
+    if isinstance(out.get("resources"), dict):
+        out["resources"] = {name: value for name, value in out["resources"].items() if not shapes.is_binding(value)}
+    return out
 
 
 def _input_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     base = jobs.base_body(draft, job)
     properties = {
         **base,
-        "displayName": job.get("display_name") or details.get("display_name"),
+        "displayName": job.get("display_name") or details.get("display_name") or job.get("name"),
         "description": job.get("description") or details.get("description"),
         "jobs": built,
         "inputs": inputs.inputs_body(draft, at.get("inputs") or at, _given(given)),
@@ -106,7 +106,7 @@ def scheduled_job(draft: Draft, at: Cursor) -> dict[str, Any]:
     kind = at.get("type")
     inner = at.get("job")
     if inner is None:
-        return _definition(job_body(draft, at))
+        return _definition(draft, at)
     shape = {name: each for name, each in PIPELINE_FIELDS.items() if name not in ("jobs", "component", "type")}
     more = {"job": anything, "type": choice("pipeline", "command", "spark")}
     if kind is not None and str(kind.value).lower() == "command":
@@ -120,7 +120,7 @@ def scheduled_job(draft: Draft, at: Cursor) -> dict[str, Any]:
     if not isinstance(opened.value, dict):
         raise inner.refusal("Expected a job: azureml:name, or a file that holds one.")
     _merge(opened, at, changes)
-    return _definition(job_body(draft, opened))
+    return _definition(draft, opened)
 
 
 def _merge(opened: Cursor, at: Cursor, changes: dict[str, Any]) -> None:
@@ -196,7 +196,7 @@ def _by_reference(draft: Draft, at: Cursor) -> dict[str, Any]:
     if at.value.startswith(references.PREFIX):
         job = references.short("jobs")(at)
         return {"sourceJobId": job, "experimentName": "", "isArchived": False, "jobType": "Pipeline"}
-    return _definition(job_body(draft, at.open(at.value.removeprefix("file:"))))
+    return _definition(draft, at.open(at.value.removeprefix("file:")))
 
 
 def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[str, Any]) -> dict[str, Any]:
@@ -207,15 +207,19 @@ def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[st
         "jobs": {},
         "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(changes.get("inputs", {}))),
         "outputs": {name: inputs.output_body(value) for name, value in changes.get("outputs", {}).items()},
-        "settings": {**settings, "_source": "REMOTE.WORKSPACE.JOB"},
+        "settings": {**settings, "_source": components.FROM_JOB if "/" in job else "REMOTE.WORKSPACE.JOB"},
         "sourceJobId": job,
         "jobType": "Pipeline",
     }
     return filled(body)
 
 
-def _definition(body: dict[str, Any]) -> dict[str, Any]:
-    properties: dict[str, Any] = body["properties"]
+def _definition(draft: Draft, job: Cursor) -> dict[str, Any]:
+    """Return the body of a job that a schedule holds: a pipeline's name is not shown there."""
+    is_pipeline = isinstance(job.value, dict) and ("jobs" in job.value or "component" in job.value)
+    if is_pipeline:
+        job.value.pop("name", None)
+    properties: dict[str, Any] = job_body(draft, job)["properties"]
     return properties
 
 

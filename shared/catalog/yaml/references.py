@@ -32,6 +32,8 @@ _ARM_VERSION = re.compile(
     r"^/?subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices"
     r"/workspaces/[^/]+/[^/]+/[^/]+/versions/[^/]+"
 )
+_VIRTUAL_CLUSTER = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+/virtualclusters/[^/]+$", re.IGNORECASE)
+_SHORT_VERSION = re.compile(r"^[^:/@]+:[^:/@]+$")
 _REGISTRY_VERSION = re.compile(r"^azureml://registries/[^/]+/[^/]+/[^/]+/versions/[^/]+")
 
 Purpose = Literal["code", "model", "data", "input", "environment", "feature_set"]
@@ -147,7 +149,7 @@ class Draft:
 
     def compute(self, name: str | None) -> str | None:
         """Return the ARM id of a compute; `local` and expressions pass."""
-        if name is None or name.lower() == "local" or shapes.is_binding(name):
+        if name is None or name.lower() == "local" or shapes.is_binding(name) or _VIRTUAL_CLUSTER.match(name):
             return name
         cluster = name.lower().removeprefix("virtualclusters/")
         if cluster != name.lower():
@@ -352,6 +354,14 @@ def code(at: Cursor) -> str | LocalPath:
     if written.startswith(PREFIX):
         return str(versioned("codes")(at))
     return local(at)
+
+
+def registered_code(draft: Draft, code: Any) -> Any:
+    """Return the ARM id of a registered code version given as `name:version`; anything else passes."""
+    if isinstance(code, str) and _SHORT_VERSION.match(code) and draft.workspace is not None:
+        name, _, version = code.partition(":")
+        return draft.workspace.child("codes", name).child("versions", version).path
+    return code
 
 
 def _is_id(text: str, kind: str) -> bool:

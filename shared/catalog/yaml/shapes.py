@@ -62,6 +62,11 @@ def text(at: Cursor) -> str:
     return at.value
 
 
+def text_or_nothing(at: Cursor) -> str | None:
+    """A string, or null (a tag without a value)."""
+    return None if at.value is None else text(at)
+
+
 def version(at: Cursor) -> str:
     """A version: a string, or a number taken as it is written."""
     if isinstance(at.value, str):

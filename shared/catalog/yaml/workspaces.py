@@ -203,7 +203,7 @@ def workspace_body(_draft: Draft, at: Cursor) -> dict[str, Any]:
         "allowRoleAssignmentOnRG": fields.get("allow_roleassignment_on_rg"),
         "serverlessComputeSettings": filled(
             {
-                "serverlessComputeCustomSubnet": serverless.get("custom_subnet"),
+                "serverlessComputeCustomSubnet": subnet if (subnet := serverless.get("custom_subnet")) != "None" else None,
                 "serverlessComputeNoPublicIP": serverless.get("no_public_ip", False),
             }
         )
@@ -256,12 +256,12 @@ def registry_body(_draft: Draft, at: Cursor) -> dict[str, Any]:
         "publicNetworkAccess": fields.get("public_network_access"),
         "intellectualPropertyPublisher": fields.get("intellectual_property", {}).get("publisher"),
         "regionDetails": regions,
-        "managedResourceGroupTags": fields.get("tags"),
+        "managedResourceGroupTags": fields.get("tags", {}),
     }
     body = {
         "location": fields["location"],
         "identity": {"type": "SystemAssigned"},
-        "tags": fields.get("tags"),
+        "tags": fields.get("tags", {}),
         "properties": filled(properties),
     }
     return filled(body)
