@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from shared.operations.ledger import Ledger
     from shared.operations.scoring import Scoring
-    from shared.operations.storage import Blobs, Queue
+    from shared.operations.storage import Blobs, Queue, Rows
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
 
 LEDGER_TABLE = "stewardoperations"
 OPEN_TABLE = "stewardopen"
+HOOK_TABLE = "stewardhooks"
 CONTAINER = "azureml-steward"
 
 
@@ -101,23 +102,30 @@ class Services:
         return ledger.Ledger(storage.AzureRows(rows), storage.AzureRows(open_rows), self.blobs)
 
     @_OpenedOnce
-    def queue(self) -> Queue:
-        """The operations queue."""
-        from azure.core.exceptions import ResourceExistsError
-        from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+    def hook_rows(self) -> Rows:
+        """What the rules' firings are recorded in."""
+        from azure.data.tables import TableServiceClient
 
         from shared.operations import storage
 
-        service = self._open(QueueServiceClient, self.settings.queue_uri)
-        client = service.get_queue_client(
-            messages.QUEUE, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
-        )
+        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
         with storage.errors_of_storage():
-            try:
-                client.create_queue()
-            except ResourceExistsError:
-                return storage.AzureQueue(client)
-        return storage.AzureQueue(client)
+            return storage.AzureRows(tables.create_table_if_not_exists(HOOK_TABLE))
+
+    @_OpenedOnce
+    def queue(self) -> Queue:
+        """The operations queue."""
+        return self._queue(messages.QUEUE)
+
+    @_OpenedOnce
+    def notification_queue(self) -> Queue:
+        """The queue of what is to be told to others."""
+        return self._queue(messages.NOTIFICATION_QUEUE)
+
+    @_OpenedOnce
+    def event_queue(self) -> Queue:
+        """The queue of events, and of the firings that follow from them."""
+        return self._queue(messages.EVENT_QUEUE)
 
     @_OpenedOnce
     def scoring(self) -> Scoring:
@@ -125,6 +133,23 @@ class Services:
         from shared.operations import scoring
 
         return scoring.Scoring(self.client, self.addresses, plain=self.settings.plain_scoring)
+
+    def _queue(self, name: str) -> Queue:
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+
+        from shared.operations import storage
+
+        service = self._open(QueueServiceClient, self.settings.queue_uri)
+        client = service.get_queue_client(
+            name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
+        )
+        with storage.errors_of_storage():
+            try:
+                client.create_queue()
+            except ResourceExistsError:
+                return storage.AzureQueue(client)
+        return storage.AzureQueue(client)
 
     def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
         """Open a storage service by connection string, or by identity when only its URI is set."""

@@ -36,6 +36,8 @@ class Process:
     addresses: Any
     ledger: ledger.Ledger
     queue: Any
+    notification_queue: Any
+    event_queue: Any
     clock: Clock
 
 
@@ -58,6 +60,8 @@ class Steward:
         self.open = FakeRows("open", self.fuse)
         self.blobs = FakeBlobs(self.fuse)
         self.queue = FakeQueue(self.clock, self.fuse)
+        self.notification_queue = FakeQueue(self.clock, self.fuse)
+        self.event_queue = FakeQueue(self.clock, self.fuse)
         self.azure = FakeAzure(self.clock, self.fuse)
         self.restart()
 
@@ -69,6 +73,8 @@ class Steward:
             addresses=addresses.Addresses(client, clock=self.clock.seconds),
             ledger=ledger.Ledger(self.rows, self.open, self.blobs),
             queue=self.queue,
+            notification_queue=self.notification_queue,
+            event_queue=self.event_queue,
             clock=self.clock,
         )
         return self.process

@@ -47,6 +47,8 @@ class Request:
         plan: What must be in Azure first; its tasks name blobs of the app's storage, or one of `contents`.
         contents: Files that came with the request, name → content.
         run_id: The id that the caller wants for a v1 run, '' for one derived from the operation's.
+        notify: Whom to tell of its end.
+        origin, depth: The firing of a rule that sends it, and how many rules led to it.
         send_by: When it must have been sent, else it ends `Expired`; None for no such moment.
     """
 
@@ -63,6 +65,9 @@ class Request:
     idempotency_key: str = ""
     caller: str = ""
     send_by: datetime | None = None
+    notify: tuple[str, ...] = ()
+    origin: str = ""
+    depth: int = 0
 
 
 def submit(request: Request, services: Services, *, respond_async: bool = False) -> Operation:
@@ -196,6 +201,7 @@ def reconcile(services: Services) -> dict[str, int]:
                 services.ledger.drop(operation_id, created_at)
                 counts["closed"] += 1
         elif stored.operation.ended:
+            steps.announce(stored.operation, services)
             services.ledger.close(operation_id)
             counts["closed"] += 1
         else:
@@ -301,6 +307,9 @@ def _operation(request: Request, services: Services) -> Operation:
             request.method, request.asked or path, request.api_version + query, redaction.redacted(kind, request.body), digests
         ),
         caller=request.caller,
+        notify=request.notify,
+        origin=request.origin,
+        depth=request.depth,
         phase="preparing" if plan else "accepted",
         created_at=now,
         due_at=now + INLINE_LEASE,

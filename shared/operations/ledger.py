@@ -128,7 +128,7 @@ class Ledger:
         return Stored(operation=operation, etag=etag)
 
     def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
-        """Save `operation` and give up its place in the target's lane, in one transaction.
+        """Save `operation` and give up its place in the target's lane, in one transaction; it stays on the list of open ones.
 
         Returns:
             The operation as stored and the id of the one whose turn it is now, '' when there is none.
@@ -151,8 +151,6 @@ class Ledger:
                 if current is None or current.etag != stored.etag:
                     raise
                 continue
-            if operation.ended:
-                self.close(operation.id)
             was_first = bool(before) and before[0] == operation.suffix
             woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
             return Stored(operation=operation, etag=etag), woken
@@ -165,6 +163,10 @@ class Ledger:
         """Yield the id and time of acceptance of everything that was open when last written."""
         for row in self._open.query():
             yield f"{row.partition}-{row.key}", row.columns["created_at"]
+
+    def open_on(self, partition: str) -> list[str]:
+        """Return the ids of the operations on one target that were open when last written."""
+        return [f"{row.partition}-{row.key}" for row in self._open.query(partition=partition)]
 
     def close(self, operation_id: str) -> None:
         """Take an operation off the list of open ones."""

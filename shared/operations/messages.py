@@ -1,4 +1,8 @@
-"""The message of the operations queue: which operation, which step. Versioned: messages in flight survive a deploy."""
+"""The messages of the app's queues. Versioned: messages in flight survive a deploy.
+
+The operations queue: which operation, which step. The notification queue: whose end is to be told to whom. The event queue
+besides events (hooks.events): which firing of a rule goes on.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from dataclasses import dataclass
 VERSION = 1
 QUEUE = "steward-operations"
 POISON_QUEUE = f"{QUEUE}-poison"
+NOTIFICATION_QUEUE = "steward-notifications"
+EVENT_QUEUE = "steward-events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +42,13 @@ class Message:
             message = f"message version {stored['version']}; this app reads up to {VERSION}"
             raise ValueError(message)
         return cls(operation=stored["operation"], step=stored["step"])
+
+
+def of_end(operation_id: str, position: int) -> str:
+    """Return the message that has the end of an operation told to the target at that position of its `notify`."""
+    return json.dumps({"version": VERSION, "operation": operation_id, "target": position})
+
+
+def of_firing(firing_id: str) -> str:
+    """Return the message that takes the next step of a rule's firing."""
+    return json.dumps({"version": VERSION, "firing": firing_id})

@@ -57,6 +57,9 @@ class Operation:
         follow: Where to look next while following.
         result, error: How it ended; `http_status` is what the caller's request amounts to.
         registering: The provider namespace being registered.
+        notify: Whom to tell when it has ended: callback URLs and targets of the settings.
+        origin: Id of the firing of a rule that it is a step of, '' for a caller's own.
+        depth: How many rules led to it.
         calls: How many requests went to Azure, `{"write": n, "poll": n, "read": n, "upload": n}`; a write above 1 was sent again.
     """
 
@@ -76,6 +79,9 @@ class Operation:
     secret: bool = False
     request_hash: str = ""
     caller: str = ""
+    notify: tuple[str, ...] = ()
+    origin: str = ""
+    depth: int = 0
     phase: Phase = "accepted"
     status: Status = "NotStarted"
     step: int = 0
@@ -151,7 +157,8 @@ class Operation:
         values["timeline"] = tuple(
             Event(at=datetime.fromisoformat(e["at"]), what=e["what"], detail=e.get("detail", "")) for e in entries
         )
-        values["registered"] = tuple(values.get("registered", ()))
+        for name in ("registered", "notify"):
+            values[name] = tuple(values.get(name, ()))
         return cls(**values)
 
     def view(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.operations import settle, storage, uploads
+from shared.operations import messages, settle, storage, uploads
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -57,6 +57,10 @@ class Services(Protocol):
     def ledger(self) -> Ledger: ...  # noqa: D102
     @property
     def queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def notification_queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def event_queue(self) -> Queue: ...  # noqa: D102
     @property
     def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
 
@@ -237,6 +241,8 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
         ended, woken = services.ledger.leave_lane(stored, operation)
         log.info("operation %s %s: %s %s", operation.id, operation.status, operation.method, operation.target)
         wake_id(woken, services)
+        announce(ended.operation, services)
+        services.ledger.close(operation.id)
         return ended
     operation = replace(operation, due_at=services.clock() + timedelta(seconds=step.delay_s) + GRACE)
     woken = ""
@@ -249,6 +255,14 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
         enqueue(saved, services, delay_s=step.delay_s)
     wake_id(woken, services)
     return saved
+
+
+def announce(operation: Operation, services: Services) -> None:
+    """Queue what has to be told of an operation's end; what dies before that is done again by reconcile."""
+    for position in range(len(operation.notify)):
+        services.notification_queue.send(messages.of_end(operation.id, position))
+    if operation.origin:
+        services.event_queue.send(messages.of_firing(operation.origin))
 
 
 def take_turn(stored: Stored, services: Services) -> Operation:

@@ -44,6 +44,8 @@ def steward(connection: str) -> Iterator[Steward]:
             addresses=addresses.Addresses(client, clock=app.clock.seconds),
             ledger=ledger.Ledger(rows, opened, blobs),
             queue=app.queue,
+            notification_queue=app.notification_queue,
+            event_queue=app.event_queue,
             clock=app.clock,
         )
         yield app

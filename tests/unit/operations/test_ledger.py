@@ -40,7 +40,9 @@ class Bench:
     def end(self, stored: Stored) -> tuple[Stored, str]:
         """End an operation."""
         ended = replace(stored.operation, phase="ended", status="Succeeded", ended_at=START)
-        return self.ledger.leave_lane(stored, ended)
+        left = self.ledger.leave_lane(stored, ended)
+        self.ledger.close(ended.id)
+        return left
 
     def lane(self) -> list[str]:
         """Return who is in the target's lane."""
