@@ -86,7 +86,7 @@ def test_cancelling_a_job_that_has_ended_is_an_empty_200(azure: Client, workspac
         ({"environmentId": ""}, "ValidationError"),
         ({"codeId": "azureml:none:1"}, "CodeNotFound"),
         ({"command": "echo ${{inputs.data}}"}, "InvalidExpression"),
-        ({"jobType": "Spark"}, "JobTypeNotSupported"),
+        ({"jobType": "Spark"}, "ValidationError"),
         ({"jobType": "Pipeline"}, "InvalidPipeline"),
         ({"jobType": "Dance"}, "ValidationError"),
         ({"inputs": []}, "InvalidRequestContent"),

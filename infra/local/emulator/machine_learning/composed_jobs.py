@@ -10,7 +10,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.machine_learning import automl_jobs, command_jobs, references, scope, sweep_jobs
+from infra.local.emulator.machine_learning import (
+    automl_jobs,
+    command_jobs,
+    parallel_steps,
+    references,
+    scope,
+    spark_jobs,
+    sweep_jobs,
+)
 from infra.local.emulator.runner import automl_job, pipeline, sweep
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 _DEEPEST = 10
+_KINDS = {"spark": "Spark"}  # all other processes are command jobs
 _LITERALS = frozenset({"number", "integer", "boolean", "string", "literal", "float", "bool", "enum"})
 
 
@@ -74,9 +83,9 @@ def _step(world: World, workspace: Resource, name: str, node: Any, compute: str,
     target = str(node.get("computeId") or node.get("compute") or compute)
     if kind == "pipeline":
         work: Any = _pipeline(world, workspace, {**spec, "experimentName": experiment}, target, depth + 1)
-        return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
-    if kind != "command":
-        raise scope.invalid(f"The local Azure runs no step of type {kind} ({name}).", "JobTypeNotSupported")
+        return pipeline.Step(name=name, kind="Pipeline", work=work, inputs=inputs, outputs=outputs, gives=gives)
+    if kind not in {"command", "parallel", "spark"}:
+        raise scope.invalid(f"There is no step of type {kind} ({name}).", "JobTypeNotSupported")
     properties = {
         "command": spec.get("command"),
         "codeId": carrier.get("code") or node.get("code") or spec.get("code"),
@@ -92,10 +101,18 @@ def _step(world: World, workspace: Resource, name: str, node: Any, compute: str,
         "inputs": inputs,
         "outputs": outputs,
     }
-    work = (
-        sweep_jobs.of_step(world, workspace, node, properties) if swept else command_jobs.request(world, workspace, "", properties)
+    own = {key: one for key, one in node.items() if one is not None and key not in {"inputs", "outputs"}}
+    if swept:
+        work = sweep_jobs.of_step(world, workspace, node, properties)
+    elif kind == "parallel":
+        work = parallel_steps.request(world, workspace, {**spec, **own}, properties)
+    elif kind == "spark":
+        work = spark_jobs.of_step(world, workspace, {**spec, **own}, properties)
+    else:
+        work = command_jobs.request(world, workspace, "", properties)
+    return pipeline.Step(
+        name=name, kind="Sweep" if swept else _KINDS.get(kind, "Command"), work=work, inputs=inputs, outputs=outputs, gives=gives
     )
-    return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
 
 
 def _automl_step(
@@ -115,7 +132,7 @@ def _automl_step(
     work, _ = automl_jobs.of(world, workspace, properties)
     declared = {"outputs": {key: {"type": "mlflow_model"} for key in node.get("outputs") or {"best_model": {}}}}
     outputs, gives = _outputs(declared, command_jobs.objects(node, "outputs"))
-    return pipeline.Step(name=name, work=work, inputs=inputs, outputs=outputs, gives=gives)
+    return pipeline.Step(name=name, kind="AutoML", work=work, inputs=inputs, outputs=outputs, gives=gives)
 
 
 def _component(world: World, workspace: Resource, node: Mapping[str, Any]) -> dict[str, Any]:

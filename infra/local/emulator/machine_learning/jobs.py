@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.machine_learning import command_jobs, composed_jobs, references, scope, statuses
+from infra.local.emulator.machine_learning import command_jobs, composed_jobs, references, scope, spark_jobs, statuses
 from infra.local.emulator.resources import Resource, stamp
 from infra.local.emulator.runs import Run
 
@@ -41,6 +41,19 @@ _OWN = {  # what a job of each type shows besides what all have
     "Command": ("resources", "codeId", "command", "environmentId", "distribution", "limits"),
     "Sweep": ("searchSpace", "samplingAlgorithm", "limits", "objective", "earlyTermination", "trial", "queueSettings"),
     "AutoML": ("taskDetails", "resources", "environmentId", "queueSettings"),
+    "Spark": (
+        "resources",
+        "codeId",
+        "environmentId",
+        "entry",
+        "args",
+        "conf",
+        "jars",
+        "pyFiles",
+        "files",
+        "archives",
+        "queueSettings",
+    ),
     "Pipeline": ("jobs", "settings", "sourceJobId"),
 }
 _WORDS = {"experimentName": "Experiment", "codeId": "CodeId", "environmentId": "EnvironmentId", "computeId": "ComputeId"}
@@ -158,10 +171,8 @@ def start(world: World, request: web.Request, workspace: Resource, name: str, pr
         web.Refused: 400, with what is wrong; 503 without a backend.
     """
     kind = scope.one_of(scope.text_of(properties, "jobType"), _TYPES, "jobType")
-    if kind == "Spark":
-        text = f"The local Azure runs command, sweep and pipeline jobs and v1 runs; a job of type {kind} cannot run here."
-        raise scope.invalid(text, "JobTypeNotSupported")
-    job = command_jobs.request(world, workspace, name, properties) if kind == "Command" else None
+    judge = {"Command": command_jobs.request, "Spark": spark_jobs.request}.get(kind)
+    job = judge(world, workspace, name, properties) if judge else None
     play = composed_jobs.play_of(world, workspace, properties, kind) if job is None else None
     if world.jobs_backend is None:
         raise scope.refused(503, "ServiceError", "No jobs backend is set up: start the local Azure with --ml-python.")

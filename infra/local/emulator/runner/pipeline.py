@@ -29,12 +29,14 @@ class Step:
     """One step.
 
     Attributes:
+        kind: ARM's jobType of its run.
         inputs: ARM's job inputs; a `value` may be `${{parent.inputs.x}}` or `${{parent.jobs.a.outputs.y}}`.
         outputs: ARM's job outputs.
         gives: output → the pipeline's output that it is.
     """
 
     name: str
+    kind: str
     work: JobRequest | sweep.Sweep | automl_job.AutoML | Pipeline
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
@@ -45,11 +47,6 @@ class Step:
         """The steps whose outputs it reads."""
         texts = [str(given.get("value") or given.get("uri") or "") for given in self.inputs.values()]
         return frozenset(name for text in texts for name, _ in _OUTPUT.findall(text))
-
-    @property
-    def kind(self) -> str:
-        """ARM's jobType of its run."""
-        return {JobRequest: "Command", sweep.Sweep: "Sweep", automl_job.AutoML: "AutoML"}.get(type(self.work), "Pipeline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,32 +1,33 @@
 """Invokes batch endpoints: `POST https://{endpoint}.{region}.inference.ml.azure.com/jobs` starts a job over files.
 
-The job runs the deployment's own score.py (`batch_driver.py`) and is in run history as any other. Not here: batch
+The job runs the deployment's own score.py (`runner/mini_batches.py`) and is in run history as any other. Not here: batch
 endpoints as resources, which are ARM's.
 """
 
 from __future__ import annotations
 
 import shlex
-import shutil
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, web
 from infra.local.emulator.dataplane import scope, storage
 from infra.local.emulator.identity.tokens import TokenRefusedError
-from infra.local.emulator.machine_learning import jobs, references
+from infra.local.emulator.machine_learning import jobs, parallel_steps, references
+from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import Fetch, World
 
-DRIVER = Path(__file__).with_name("batch_driver.py")
 ENDPOINT_TYPE = "microsoft.machinelearningservices/workspaces/batchendpoints"
 ENDPOINT_PROPERTY, DEPLOYMENT_PROPERTY = "azureml.batchendpointname", "azureml.batchdeploymentname"
 _MODEL_FOLDER = ".azureml-model"
+_MINI_BATCH_S = 30.0  # retrySettings.timeout when none is given
 _INPUT_TYPES = {"urifolder": "uri_folder", "urifile": "uri_file"}
 
 
@@ -181,8 +182,7 @@ def _job(
 
 def _filled(code: Fetch, model: Fetch | None) -> Fetch:
     def fill(folder: Path) -> None:
-        code(folder)
-        shutil.copyfile(DRIVER, folder / DRIVER.name)
+        parallel_steps.with_driver(code)(folder)
         (folder / _MODEL_FOLDER).mkdir(exist_ok=True)
         if model is not None:
             model(folder / _MODEL_FOLDER)
@@ -192,18 +192,24 @@ def _filled(code: Fetch, model: Fetch | None) -> Fetch:
 
 def _command(properties: dict[str, Any], script: str) -> str:
     """How the driver is called for a deployment's settings."""
-    retries = properties.get("retrySettings")
+    given = properties.get("retrySettings")
+    retries = given if isinstance(given, dict) else {}
+    nodes = parallel_steps.job_nodes(properties)
     options = {
         "--script": script,
         "--model": _MODEL_FOLDER,
-        "--file": str(properties.get("outputFileName") or "predictions.csv"),
         "--mini-batch": _whole(properties.get("miniBatchSize"), 10, least=1),
+        "--workers": str(parallel_steps.workers(properties.get("maxConcurrencyPerInstance"), nodes)),
         "--error-threshold": _whole(properties.get("errorThreshold"), -1),
-        "--retries": _whole(retries.get("maxRetries") if isinstance(retries, dict) else None, 3),
+        "--retries": _whole(retries.get("maxRetries"), 3),
+        "--timeout": str(durations.seconds(retries.get("timeout")) or _MINI_BATCH_S),
     }
-    append = [] if str(properties.get("outputAction") or "AppendRow").lower() == "summaryonly" else ["--append"]
-    line = shlex.join(["python", DRIVER.name, *(part for pair in options.items() for part in pair), *append])
-    return f'{line} --input "${{{{inputs.data}}}}" --output "${{{{outputs.score}}}}"'
+    line = shlex.join(["python", parallel_steps.DRIVER.name, *(part for pair in options.items() for part in pair)])
+    line += ' --input "${{inputs.data}}" --output "${{outputs.score}}"'
+    if str(properties.get("outputAction") or "AppendRow").lower() == "summaryonly":
+        return line
+    file = shlex.quote(str(properties.get("outputFileName") or "predictions.csv"))
+    return f'{line} --append-to "${{{{outputs.score}}}}" --file {file}'
 
 
 def _whole(value: object, default: int, *, least: int = -1) -> str:
