@@ -1,13 +1,12 @@
-"""Where files go in a workspace's storage, and how they get there block by block.
+"""Where files go in a workspace's or a registry's storage.
 
 Two kinds of place: the one `startPendingUpload` names with a SAS (small code; it needs no key), and the folder of a datastore,
 for which a SAS is signed here with the key that `listSecrets` gives. Keys and SAS live in memory only. Not here: what is
-read (content), what is registered (uploads).
+read (content), how files get there (transfers), what is registered (uploads).
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,15 +16,10 @@ from shared.catalog import bodies, kinds
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from shared.operations.content import Member
     from shared.rest.client import Client
     from shared.rest.ids import ResourceId
 
 STORAGE_VERSION = "2021-08-06"
-BLOCK = 8 * 1024 * 1024  # bytes; what is held in memory of a file
-BLOCKS_LIMIT = 40_000  # of the 50,000 that a blob may have
 SAS_LIFETIME = timedelta(hours=2)
 VERSION_QUERY = f"api-version={kinds.ML_VERSION}"
 
@@ -46,18 +40,14 @@ class Place:
     datastore: str = ""
     path: str = ""
 
+    @property
+    def signed(self) -> str:
+        """Its URL with the proof."""
+        return f"{self.url}?{self.proof}"
+
     def below(self, path: str) -> Place:
         """Return a folder, or a file, below this one."""
         return replace(self, url=f"{self.url}/{quote(path)}", path=f"{self.path}/{path}".strip("/")) if path else self
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a transfer got: whole files, and blocks of the next one."""
-
-    files: int = 0
-    blocks: int = 0
-    done: bool = False
 
 
 def pending(version: ResourceId, client: Client) -> Place:
@@ -91,67 +81,6 @@ def datastore(workspace: ResourceId, name: str, client: Client, now: datetime) -
     suffix = client.cloud.storage_suffix
     proof = _proof(workspace.child("datastores", str(found["name"])), account, container, client, now)
     return Place(url=f"https://{account}.blob{suffix}/{quote(container)}", proof=proof, datastore=str(found["name"]))
-
-
-def exists(place: Place, client: Client) -> bool:
-    """Tell whether a blob is there."""
-    answer = client.send_signed("HEAD", _signed(place), headers={"x-ms-version": STORAGE_VERSION})
-    return answer.status != 404 and bool(answer.checked())
-
-
-def mark(place: Place, client: Client) -> None:
-    """Write an empty blob."""
-    _put(place, b"", client)
-
-
-def transfer(members: Sequence[Member], place: Place, start: Progress, client: Client, overdue: Callable[[], bool]) -> Progress:
-    """Put files below a place, from where an earlier attempt got to, until all are there or `overdue` says to stop.
-
-    At most one block of one file is in memory. A file of several blocks exists only when its list of blocks is committed.
-
-    Raises:
-        RejectedError: storage refused.
-        TransientError: it did not answer; blocks that arrived stay for a week.
-    """
-    at = start
-    while at.files < len(members):
-        member = members[at.files]
-        block = max(BLOCK, -(-member.size // BLOCKS_LIMIT))
-        target = place.below(member.name)
-        with member.open() as stream:
-            if member.size <= block:
-                _put(target, stream.read(block), client)
-                at = Progress(files=at.files + 1)
-            else:
-                stream.seek(at.blocks * block)
-                while chunk := stream.read(block):
-                    _put(target, chunk, client, f"&comp=block&blockid={_block_id(at.blocks)}")
-                    at = replace(at, blocks=at.blocks + 1)
-                    if overdue():
-                        return at
-                _put(target, _block_list(at.blocks), client, "&comp=blocklist")
-                at = Progress(files=at.files + 1)
-        if overdue():
-            break
-    return replace(at, done=at.files >= len(members))
-
-
-def _put(target: Place, content: bytes, client: Client, operation: str = "") -> None:
-    headers = {"x-ms-version": STORAGE_VERSION, **({} if operation else {"x-ms-blob-type": "BlockBlob"})}
-    client.send_signed("PUT", f"{_signed(target)}{operation}", content=content, headers=headers).checked()
-
-
-def _signed(place: Place) -> str:
-    return f"{place.url}?{place.proof}"
-
-
-def _block_id(number: int) -> str:
-    return quote(b64encode(b"%08d" % number).decode(), safe="")
-
-
-def _block_list(count: int) -> bytes:
-    blocks = "".join(f"<Latest>{b64encode(b'%08d' % number).decode()}</Latest>" for number in range(count))
-    return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{blocks}</BlockList>'.encode()
 
 
 def _described(workspace: ResourceId, name: str, client: Client) -> dict[str, Any]:

@@ -36,7 +36,8 @@ GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lo
 # take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
 SEND_LEASE = timedelta(seconds=180)
 FILES_LEASE = timedelta(seconds=330)
-UPLOAD_BUDGET = timedelta(seconds=200)  # of one step of an upload; what is left is the next step's
+# Of one step of an upload, what is left is the next step's: with the last answers it fits into what a function may run.
+UPLOAD_BUDGET = timedelta(seconds=180)
 STUCK_AFTER = timedelta(hours=24)
 SIGN_IN_ATTEMPTS = 20
 JSON_PATCH = "application/json-patch+json"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.operations import content, places, settle, storage
+from shared.operations import content, places, settle, storage, transfers
 from shared.operations.places import VERSION_QUERY
 from shared.operations.plans import Goal, Plan, Purpose, Task
 from shared.operations.settle import Step
@@ -152,13 +152,13 @@ def _move(task: Task, members: list[content.Member], asset: ResourceId, client: 
         base = store.below(f"{ROOT}/{task.digest[:32]}")
         target = base.below(task.name)
     marker = base.below(MARKER) if base.datastore else None
-    if marker is None or not places.exists(marker, client):
-        start = places.Progress(files=task.files, blocks=task.blocks) if task.url == target.url else places.Progress()
-        at = places.transfer(members, target, start, client, patience.over)
+    if marker is None or not transfers.exists(marker, client):
+        start = transfers.Progress(files=task.files, blocks=task.blocks) if task.url == target.url else transfers.Progress()
+        at = transfers.transfer(members, target, start, client, patience.over)
         if not at.done:
             return replace(task, url=target.url, files=at.files, blocks=at.blocks), ""
         if marker:
-            places.mark(marker, client)
+            transfers.mark(marker, client)
     if task.purpose == "code":  # a code version is a folder
         return replace(task, url=base.url if single else target.url, moved=True), ""
     return task, _uri(task, target, workspace, single=single)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import tracemalloc
 import zipfile
 from dataclasses import replace
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.operations import content, places, plans, storage, uploads
+from shared.operations import content, places, plans, storage, transfers, uploads
 from shared.operations.plans import Goal, Plan, Task
+from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault, lost, refusal
 
@@ -26,7 +28,7 @@ BLOCK = 64 * 1024
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of several blocks stay small here."""
-    monkeypatch.setattr(places, "BLOCK", BLOCK)
+    monkeypatch.setattr(transfers, "BLOCK", BLOCK)
 
 
 def _zip(**files: bytes) -> bytes:
@@ -270,19 +272,82 @@ class Endless:
 
 def test_memory_does_not_grow_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block and what is read ahead of it, whatever the size: 400 MB pass through a few."""
-    monkeypatch.setattr(places, "BLOCK", 8 * 1024 * 1024)
+    monkeypatch.setattr(transfers, "BLOCK", 8 * 1024 * 1024)
     endless: Any = Endless(400 * 1024 * 1024)
     place = places.Place(url="https://st1.blob.core.windows.net/c/f", proof="sig=x")
     tracemalloc.start()
     try:
         with content.members(content.in_blob(endless, "b", endless.found), folder=None, part="f") as members:
-            done = places.transfer(members, place, places.Progress(), endless, lambda: False)
+            done = transfers.transfer(members, place, transfers.Progress(), endless, lambda: False)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert done.done
     assert endless.received == endless.found.size
     assert peak < 48 * 1024 * 1024
+
+
+class Together:
+    """Storage that answers nobody before `least` requests are under way at once, or one is refused."""
+
+    def __init__(self, least: int, *, refused: str = "nothing") -> None:
+        self.meeting = threading.Barrier(least)
+        self.refused = refused
+        self.sent: list[str] = []
+
+    def send_signed(self, _method: str, url: str, *, content: bytes, headers: Any) -> Response:
+        """See `client.Client.send_signed`."""
+        self.sent.append(f"{url} {len(content)}")
+        if self.refused in url:
+            return refusal(403, "AuthorizationFailure", "no")
+        if "blocklist" not in url:
+            self.meeting.wait(timeout=20)
+        return Response(status=201, url=url)
+
+
+def _files(count: int, size: int) -> list[content.Member]:
+    return [content.Member(name=f"{number:03}", size=size, open=lambda: io.BytesIO(bytes(size))) for number in range(count)]
+
+
+PLACE = places.Place(url="https://st1.blob.core.windows.net/c/f", proof="sig=x")
+
+
+def test_small_files_are_put_several_at_once() -> None:
+    """Each waits for storage's answer, and a folder has many: eight wait together."""
+    together: Any = Together(transfers.PUTS_AT_ONCE)
+    done = transfers.transfer(_files(80, 100), PLACE, transfers.Progress(), together, lambda: False)
+    assert done == transfers.Progress(files=80, done=True)
+    assert len(set(together.sent)) == 80
+
+
+def test_blocks_of_a_large_file_are_put_several_at_once_and_listed_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as memory allows; the file is there when all of its blocks are."""
+    monkeypatch.setattr(transfers, "BLOCK", 100)
+    monkeypatch.setattr(transfers, "BYTES_AT_ONCE", 300)
+    together: Any = Together(3)
+    transfers.transfer(_files(1, 1_200), PLACE, transfers.Progress(), together, lambda: False)
+    assert [each.count("comp=blocklist") for each in together.sent] == [0] * 12 + [1]
+
+
+def test_a_file_that_storage_refuses_ends_the_transfer_and_leaves_nothing_under_way() -> None:
+    """What was sent beside it has its answer; nothing follows."""
+    together: Any = Together(1, refused="/005?")
+    with pytest.raises(errors.RejectedError, match="AuthorizationFailure"):
+        transfers.transfer(_files(500, 1), PLACE, transfers.Progress(), together, lambda: False)
+    before = len(together.sent)
+    assert before < 500
+    transfers.transfer(_files(1, 1), PLACE, transfers.Progress(), together, lambda: False)
+    assert len(together.sent) == before + 1
+
+
+def test_what_a_transfer_says_has_arrived_when_its_time_is_over() -> None:
+    """The next step goes on behind it."""
+    together: Any = Together(1)
+    looks = iter([False] * 6 + [True])
+    at = transfers.transfer(_files(20, 1), PLACE, transfers.Progress(), together, lambda: next(looks))
+    assert (at, len(together.sent)) == (transfers.Progress(files=7), 7)
+    assert transfers.transfer(_files(20, 1), PLACE, at, together, lambda: False).done
+    assert len(together.sent) == 20
 
 
 REGISTRY = WORKSPACE.replace("workspaces/w1", "registries/r1")
