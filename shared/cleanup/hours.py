@@ -7,12 +7,12 @@ to a resource outside of them (judge).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WORKING_DAYS = DAYS[:5]
@@ -44,20 +44,6 @@ class Hours:
         if self.begin < self.end:
             return today in self.days and self.begin <= minute < self.end
         return (today in self.days and minute >= self.begin) or (yesterday in self.days and minute < self.end)
-
-    def ended(self, moment: datetime) -> datetime | None:
-        """Return when the hours before `moment` ended, to the minute; None while they last."""
-        if self.hold(moment):
-            return None
-        local = moment.astimezone(zone(self.time_zone))
-        for back in range(9):
-            day = (local - timedelta(days=back)).date()
-            midnight = datetime(day.year, day.month, day.day, tzinfo=local.tzinfo)
-            over = DAYS[day.weekday() - (0 if self.begin < self.end else 1)] in self.days
-            end = midnight + timedelta(minutes=self.end)  # on the wall: added to a time of that zone, not to UTC
-            if over and end.astimezone(moment.tzinfo) <= moment:
-                return end.astimezone(moment.tzinfo)
-        return None
 
     def __str__(self) -> str:
         return f"{', '.join(self.days)} {clock(self.begin)}-{clock(self.end)} {self.time_zone}"

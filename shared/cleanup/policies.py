@@ -151,14 +151,14 @@ def _policies(at: Cursor, sheet: Sheet) -> tuple[Policy, ...]:
     if not isinstance(at.value, list) or len(at.value) > POLICY_LIMIT:
         sheet.note(at, f"expected a list of policies, {POLICY_LIMIT} at most")
         return ()
-    found: dict[str, Policy] = {}
+    first: dict[str, Cursor] = {}
     for child in at.children():
-        policy = _policy(child, sheet)
-        if policy is not None and policy.name.lower() in found:
-            sheet.note(child.child("name"), f"the name is given twice, first in {found[policy.name.lower()].source}")
-        elif policy is not None:
-            found[policy.name.lower()] = policy
-    return tuple(found.values())
+        named = child.get("name")
+        if named is not None and isinstance(named.value, str):
+            earlier = first.setdefault(named.value.lower(), named)
+            if earlier is not named:
+                sheet.note(named, f"the name is given twice, first in line {earlier.place()[0]}")
+    return tuple(policy for child in at.children() if (policy := _policy(child, sheet)) is not None)
 
 
 def _policy(at: Cursor, sheet: Sheet) -> Policy | None:
@@ -201,7 +201,8 @@ def _fit(at: Cursor, sheet: Sheet, target: targets.Target, found: Mapping[str, A
         sheet.note(place, f"the kind {target.name} does not know the action {action}; it knows {', '.join(target.actions)}")
         return
     needed = target.needs.get(action, ())
-    if needed and not target.is_asset and stale is not None and not set(needed) & set(found.get("staleWhen", ())):
+    given = stale.value if stale is not None and isinstance(stale.value, dict) else needed  # else it is refused already
+    if stale is not None and not target.is_asset and needed and not set(needed) & set(given):
         sheet.note(stale, f"to {action} a {target.name} needs one of the conditions {', '.join(needed)}", at_key=True)
     for name, only in (("tag", ("tag",)), ("idleShutdown", ("setIdleShutdown",))):
         if (member := at.get(name)) is not None and action not in only:

@@ -14,7 +14,8 @@ OURS = {"function_app", "functions", "shared"}
 # azure.functions itself, and what it brings along.
 ALLOWED = {"azure", "werkzeug", "markupsafe", "typing_extensions", "_functions_sitecustomize"}
 LATER = (
-    "requests", "urllib3", "yaml", "cryptography", "msal", "isodate", "azure.identity", "azure.storage", "azure.data", "azure.core",
+    "requests", "urllib3", "yaml", "jmespath", "zoneinfo",
+    "cryptography", "msal", "isodate", "azure.identity", "azure.storage", "azure.data", "azure.core",
     "shared.rest.transport", "shared.rest.tokens",
 )  # fmt: skip
 LOADED = """
