@@ -36,6 +36,7 @@ NAMES: Mapping[str, str] = {
     "rank": "its place among them, 1 is the newest",
     "newerActive": "how many newer ones are not archived",
 }
+_QUOTES = "text stands in single quotation marks; numbers, true, false and null in backticks"
 AGES = frozenset({"ageDays", "unchangedDays"})
 
 _FIRST_ONLY = frozenset(
@@ -53,9 +54,7 @@ def check(query: str) -> None:
     for name in _read(query)[1]:
         if name not in NAMES:
             near = difflib.get_close_matches(name, NAMES, n=1)
-            hint = (
-                f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}; text stands in single quotation marks"
-            )
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}; {_QUOTES}"
             raise ValueError(f"the document has no '{name[:60]}': {hint}")
 
 
@@ -89,7 +88,7 @@ def _read(query: str) -> tuple[Any, frozenset[str]]:
     except jmespath.exceptions.JMESPathError as problem:
         position = getattr(problem, "lex_position", None)
         place = f" at character {position + 1}" if isinstance(position, int) else ""
-        hint = "text stands in single quotation marks, numbers in backticks: tags.env == 'dev' && ageDays > `90`"
+        hint = f"{_QUOTES}: tags.env == 'dev' && ageDays > `90`"
         raise ValueError(f"this is no JMESPath{place}: expected an expression; {hint}") from None
     except (RecursionError, ValueError) as problem:
         if isinstance(problem, RecursionError):
