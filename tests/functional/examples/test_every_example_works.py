@@ -23,6 +23,7 @@ VARIABLES = next(part for part in PARAGRAPHS if part.startswith("export "))
 COMMANDS = [part for part in PARAGRAPHS if part != VARIABLES]
 REFUSED = re.compile(r"^# (4\d\d) (\w+)")
 ENDS = re.compile(r"^# ends (\w+)")
+SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
 LIMIT_S = 120.0
 
 
@@ -47,7 +48,7 @@ def ended(url: str, key: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[f"{n:03} {part.splitlines()[0][:70]}" for n, part in enumerate(COMMANDS)])
 def test_an_example_ends_as_the_page_says(command: str, running: stack.Stack, folder: Path) -> None:
-    """Success, at once or when its operation has ended; or the refusal that the comment above it announces."""
+    """Success, at once or when its operation has ended; or what the comment above it announces."""
     variables = {
         "STEWARD": f"{running.app.url}/api",
         "KEY": running.app.key,
@@ -61,6 +62,8 @@ def test_an_example_ends_as_the_page_says(command: str, running: stack.Stack, fo
         assert json.loads(answer.body)["error"]["code"] == announced[2]
     elif "curl " in command:
         assert answer.status in (200, 201, 202, 204), answer.body
+        for text in SAYS.findall(command):
+            assert text in answer.body
         if answer.status == requests.codes.accepted:
             operation = ended(answer.headers["operation-location"], running.app.key)
             foreseen = ENDS.match(command)

@@ -173,11 +173,13 @@ def _plain(value: Any) -> str:
 
 
 def _capacity(world: World, workspace: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None) -> int:
-    properties["instanceType"] = references.instance_type(scope.text_of(properties, "instanceType") or "Standard_DS3_v2")
-    size = vm_sizes.find(properties["instanceType"])
     capacity = (body.get("sku") or {}).get("capacity", 1)
     if not isinstance(capacity, int) or capacity < 1:
         raise scope.invalid("sku.capacity must be a whole number, 1 or more.", "InvalidCapacity")
+    if properties["endpointComputeType"] != "Managed":
+        return capacity  # the cluster has its own instance types and its own room
+    properties["instanceType"] = references.instance_type(scope.text_of(properties, "instanceType") or "Standard_DS3_v2")
+    size = vm_sizes.find(properties["instanceType"])
     held = vm_sizes.deployed(world, scope.location(workspace), without=found.id if found else "")
     needed = size.cores * capacity if size else 0
     if held + needed > world.vm_quota_cores:
