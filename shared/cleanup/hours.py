@@ -7,6 +7,8 @@ to a resource outside of them (judge).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,6 +47,10 @@ class Hours:
             return today in self.days and self.begin <= minute < self.end
         return (today in self.days and minute >= self.begin) or (yesterday in self.days and minute < self.end)
 
+    def ended(self, moment: datetime) -> datetime | None:
+        """Return the minute in UTC at which the hours before `moment` ended; None while they last."""
+        return None if self.hold(moment) else _ended(self, moment.astimezone(UTC).replace(second=0, microsecond=0))
+
     def __str__(self) -> str:
         return f"{', '.join(self.days)} {clock(self.begin)}-{clock(self.end)} {self.time_zone}"
 
@@ -60,6 +66,17 @@ class Hours:
             ValueError: it is not of that shape.
         """
         return hours(stored["timeZone"], stored["days"], stored["from"], stored["to"])
+
+
+@lru_cache(maxsize=64)
+def _ended(found: Hours, minute: datetime) -> datetime | None:
+    """Search backwards: where clocks change, no sum of hours is right. A run asks of the same minute for many resources."""
+    for _ in range(8 * DAY):
+        earlier = minute - timedelta(minutes=1)
+        if found.hold(earlier):
+            return minute
+        minute = earlier
+    return None
 
 
 def hours(time_zone: str, days: Iterable[str], begin: str, end: str) -> Hours:

@@ -88,6 +88,20 @@ def test_people_work_by_the_clock_on_their_wall(found, moment, expected):
     assert found.hold(moment) is expected
 
 
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        (datetime(2026, 1, 15, 12, 0, tzinfo=UTC), None),  # Thursday at noon
+        (datetime(2026, 1, 15, 17, 0, 30, tzinfo=UTC), datetime(2026, 1, 15, 17, 0, tzinfo=UTC)),
+        (datetime(2026, 1, 19, 3, 0, tzinfo=UTC), datetime(2026, 1, 16, 17, 0, tzinfo=UTC)),  # Monday night: since Friday
+        (datetime(2026, 3, 30, 3, 0, tzinfo=UTC), datetime(2026, 3, 27, 17, 0, tzinfo=UTC)),  # over the change of clocks
+    ],
+)
+def test_the_evidence_says_when_the_hours_ended(moment, expected):
+    """In UTC, to the minute, by the clock that was on the wall then."""
+    assert OFFICE.ended(moment) == expected
+
+
 @pytest.mark.parametrize("moment", [datetime(2026, 3, 29, 1, 0, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)])
 def test_the_hour_that_is_skipped_or_repeated_is_no_error(moment):
     """Sundays on which clocks change in Berlin, in hours around the clock."""
