@@ -1,8 +1,9 @@
 """YAML text as plain Python values, with the line and column of each.
 
 Safe loading only, YAML 1.1 as PyYAML's `safe_load` reads it (which is what the CLI uses: `yes` is true, `010` is 8, an
-unquoted date is a date). Refused with line and column: what is not YAML, tags of one's own, a key given twice, aliases
-that multiply, depth and size beyond any real file. Not here: what the fields mean (shapes, the kinds' modules).
+unquoted date is a date). Refused with line and column: what is not YAML, tags of one's own, a key given twice (unless the
+source allows it: then the last one counts, which is noted), aliases that multiply, depth and size beyond any real file.
+Not here: what the fields mean (shapes, the kinds' modules).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TEXT_LIMIT = 512 * 1024  # characters; the largest file of public example repositories has 60 thousand
 VALUE_LIMIT = 50_000  # values of one document, aliases counted as often as they are used
 DEPTH_LIMIT = 60
+NOTE_LIMIT = 20
 FILE_LIMIT = 200  # files one YAML may name, directly or not
 
 Path = tuple[str | int, ...]
@@ -42,10 +44,12 @@ class RefusedError(errors.BadRequestError):
 
 @dataclass(slots=True, kw_only=True)
 class Source:
-    """Where further files come from, and how many have been read."""
+    """Where further files come from and how many have been read; whether keys may repeat; what is worth telling about the files."""
 
     read: Callable[[str], str | None] | None = None
     opened: int = 0
+    repeats: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +125,14 @@ class Cursor:
         """Build the error to raise for this value (for its key when `at_key`)."""
         line, column = self.place(at_key=at_key)
         return RefusedError(message, file=self.document.name, line=line, column=column, target=self.target, depth=len(self.path))
+
+    def note(self, message: str, *, at_key: bool = False) -> None:
+        """Keep something worth telling about this value that is no reason to refuse it."""
+        line, column = self.place(at_key=at_key)
+        where = f"{self.document.name}, " if self.document.name else ""
+        notes, written = self.document.source.notes, f"{message} ({where}line {line}, column {column})"
+        if written not in notes and len(notes) < NOTE_LIMIT:
+            notes.append(written)
 
     def open(self, path: str) -> Cursor:
         """Return the YAML file at `path` (relative to this file) as a cursor of its own.
@@ -218,7 +230,10 @@ class _Reader:
             key = self.key(key_node, path)
             if key in seen:
                 self.marks[(*path, key, "")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-                raise self.refusal((*path, key, ""), f"The key '{str(key)[:80]}' is given twice.")
+                if not self.top.document.source.repeats:
+                    raise self.refusal((*path, key, ""), f"The key '{str(key)[:80]}' is given twice.")
+                twice = Cursor(value=None, document=self.top.document, path=(*path, key))
+                twice.note(f"The key '{str(key)[:80]}' is given twice; the last one counts, as for the CLI.", at_key=True)
             seen.add(key)
         if len(own) != len(node.value):
             self.loader.flatten_mapping(node)

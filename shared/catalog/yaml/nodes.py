@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import components, execution, inputs, jobs, references, shapes
+from shared.catalog.yaml import components, execution, imports, inputs, jobs, references, shapes
 from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.shapes import anything, choice, either, mapping, named, record, sequence, text
 
@@ -294,7 +294,7 @@ def _builtin(node: Node) -> str | None:
     where = "database" if place.get("type") == "database" else "file_system"
     if (task, where) == ("export_data", "file_system"):
         raise node.at.refusal("An export goes to a database: 'sink' of type database is missing.")
-    return f"{references.REGISTRIES}azureml/components/{task}_{where}/versions/0.0.1"
+    return imports.builtin(task, where)
 
 
 def _source(node: Node) -> str:

@@ -134,11 +134,13 @@ class Draft:
     Attributes:
         workspace: The workspace or registry; None leaves short forms as they are.
         location: Its region, when the caller knows it.
+        workspace_id: Its `workspaceId` (a GUID), likewise.
         registrations: In the order they must be made.
     """
 
     workspace: ResourceId | None = None
     location: str | None = None
+    workspace_id: str | None = None
     registrations: list[Pending] = field(default_factory=list)
 
     def named(self, kind: str, name: str) -> str:

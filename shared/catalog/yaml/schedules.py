@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import shapes
-from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.shapes import anything, choice, either, integer, named, record, sequence, text
 
 if TYPE_CHECKING:
@@ -59,31 +58,6 @@ SCHEDULE_FIELDS = {
     "trigger": TRIGGER,
     "properties": named(text),
 }
-_PARAMETER = record({"name": text, "value": text, "type": text})
-IMPORT = record(
-    {
-        "name": text,
-        "description": text,
-        "tags": named(anything),
-        "version": shapes.version,
-        "path": text,
-        "datastore": text,
-        "type": choice("mltable", "uri_folder"),
-        "source": either(
-            record(
-                {
-                    "type": choice("database"),
-                    **dict.fromkeys(("connection", "query", "table_name", "stored_procedure"), text),
-                    "stored_procedure_params": sequence(_PARAMETER),
-                },
-                required=("type", "connection"),
-            ),
-            record({"type": choice("file_system"), "connection": text, "path": text}, required=("connection",)),
-        ),
-    },
-    required=("name", "path", "source"),
-    ignored=("$schema", "id", "creation_context", "latest_version", "properties"),
-)
 SHOWN = ("$schema", "id", "creation_context", "is_enabled", "provisioning_state")
 
 
@@ -134,27 +108,13 @@ def schedule_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 
 
 def _import_body(at: Cursor) -> dict[str, Any]:
+    from shared.catalog.yaml import imports
+
     fields = record({**SCHEDULE_FIELDS, "import_data": anything}, required=("name",), ignored=SHOWN)(at)
     where = at.child("import_data")
     if isinstance(where.value, str):
         where = where.open(where.value.removeprefix("file:"))
-    data = IMPORT(where)
-    source = data["source"]
-    definition = {
-        "isAnonymous": False,
-        "isArchived": False,
-        "dataType": "uri_folder",
-        "dataUri": data["path"],
-        "source": {
-            "sourceType": source.get("type", "file_system"),
-            **{name: source[name] for name in ("connection", "query", "path") if name in source},
-        },
-        "description": data.get("description"),
-        "properties": {},
-        "tags": data.get("tags", {}),
-        "assetName": data.get("name"),
-    }
-    action = {"actionType": "ImportData", "dataImportDefinition": filled(definition)}
+    action = {"actionType": "ImportData", "dataImportDefinition": imports.definition(where)}
     return {"properties": {**described(at, fields), "action": action}}
 
 

@@ -221,11 +221,14 @@ def either(*options: Shape) -> Shape:
 
     def read(at: Cursor) -> Any:
         refusals: list[document.RefusedError] = []
+        notes = at.document.source.notes
+        told = len(notes)
         for option in options:
             try:
                 return option(at)
             except document.RefusedError as refusal:
                 refusals.append(refusal)
+                del notes[told:]
         raise max(refusals, key=lambda refusal: refusal.depth)
 
     return read
@@ -274,6 +277,8 @@ def _other(at: Cursor, fields: Mapping[str, Shape], unknown: str, out: dict[str,
         raise at.refusal(f"Unknown field '{name[:NAME_LIMIT]}'{_nearest(name, fields)}.", at_key=True)
     if unknown == "keep":
         out[name] = at.value
+    elif unknown == "drop":
+        at.note(f"The field '{name[:NAME_LIMIT]}' is not known here and is not sent.", at_key=True)
 
 
 def _filled(shape: Shape, at: Cursor) -> Any:

@@ -26,6 +26,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "datastore": ("workspaces/datastores",),
     "connection": ("workspaces/connections",),
     "job": ("workspaces/jobs",),
+    "data_import": ("workspaces/jobs",),
     "schedule": ("workspaces/schedules",),
     "online_endpoint": ("workspaces/onlineEndpoints",),
     "online_deployment": ("workspaces/onlineEndpoints/deployments",),
@@ -34,6 +35,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "serverless_endpoint": ("workspaces/serverlessEndpoints",),
     "environment": ("workspaces/environments/versions", "registries/environments/versions"),
     "model": ("workspaces/models/versions", "registries/models/versions"),
+    "model_package": ("workspaces/models/versions", "registries/models/versions"),
     "data": ("workspaces/data/versions", "registries/data/versions"),
     "component": ("workspaces/components/versions", "registries/components/versions"),
     "feature_set": ("workspaces/featuresets/versions",),
@@ -48,6 +50,8 @@ _SCHEMAS = {
     ),
     "environment": ("environment",),
     "model": ("model",),
+    "model_package": ("modelversionpackage", "modelpackage"),
+    "data_import": ("dataimport",),
     "data": ("data", "asset"),
     "compute": ("amlcompute", "computeinstance", "vmcompute", "kubernetescompute", "synapsesparkcompute", "compute"),
     "datastore": ("azureblob", "azurefile", "azuredatalakegen1", "azuredatalakegen2", "onelake"),
@@ -79,6 +83,7 @@ class Translation:
         uploads: Local files it names.
         registrations: Assets defined inside it, in the order to register them.
         labels: Labels to look up.
+        notes: What was read otherwise than it may have been meant, with line and column.
     """
 
     kind: str
@@ -89,6 +94,7 @@ class Translation:
     uploads: tuple[Upload, ...] = ()
     registrations: tuple[Registration, ...] = ()
     labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON, e.g. to show it without sending it."""
@@ -99,6 +105,8 @@ class Translation:
             out["parent"] = self.parent
         for name in ("uploads", "registrations", "labels"):
             out[name] = [asdict(each) for each in getattr(self, name)]
+        if self.notes:
+            out["notes"] = list(self.notes)
         return out
 
 
@@ -108,6 +116,7 @@ def translate(
     kind: str | None = None,
     target: ResourceId | None = None,
     location: str | None = None,
+    workspace_id: str | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     files: Callable[[str], str | None] | None = None,
 ) -> Translation:
@@ -115,10 +124,11 @@ def translate(
 
     Args:
         text: The YAML.
-        kind: One of `KINDS`; None: told by `target` or `$schema`.
+        kind: One of `KINDS`; None: told by `target` or `$schema`. A body of the action `package` needs it.
         target: What the request's path names: a resource or a collection. Its workspace is the scope short forms are expanded in;
             its name wins over the YAML's. Without it short forms stay short.
         location: The workspace's region, for the kinds whose body carries it.
+        workspace_id: Its `workspaceId`, for a model's package.
         overrides: `--set` pairs: a dotted path (`inputs.rate`, `jobs.a.inputs[0]`) and a value, read as JSON if it is JSON.
         files: Reads a text file below the YAML's folder, by path with slashes; None when it is not there.
 
@@ -127,14 +137,16 @@ def translate(
     """
     from shared.catalog.yaml import document, references
 
-    top = document.parse(text, source=document.Source(read=files))
+    source = document.Source(read=files, repeats=True)
+    top = document.parse(text, source=source)
     if not isinstance(top.value, dict):
         raise top.refusal("A YAML for Azure ML is a mapping of fields." if top.value is not None else "The YAML is empty.")
     for path, value in overrides:
         _override(top, path, value)
     found = detect(top, kind=kind, target=target)
     name, version, parent = _named(top, found, target)
-    draft = references.Draft(workspace=target.ancestor(1) if target is not None else None, location=location)
+    scope = target.ancestor(1) if target is not None else None
+    draft = references.Draft(workspace=scope, location=location, workspace_id=workspace_id)
     body, uploads, registrations, labels = references.finish(draft, _translator(found)(draft, top))
     return Translation(
         kind=found,
@@ -145,6 +157,7 @@ def translate(
         uploads=uploads,
         registrations=registrations,
         labels=labels,
+        notes=tuple(source.notes),
     )
 
 
@@ -161,13 +174,15 @@ def detect(top: Cursor, *, kind: str | None = None, target: ResourceId | None = 
         allowed = [name for name, types in KINDS.items() if any(_matches(path, each.lower()) for each in types)]
         if not allowed:
             raise top.refusal(f"No YAML is known for '{'/'.join(target.types)}'.")
+        if stated == "model_package" != kind and schema is not None:
+            raise schema.refusal("This is the body of a model version's action 'package': POST it there.")
         if stated in allowed or kind in allowed:
             return str(kind if kind in allowed else stated)
         if stated is not None and schema is not None:
             raise schema.refusal(
                 f"'$schema' says this is a {stated.replace('_', ' ')}, the path asks for {allowed[0].replace('_', ' ')}."
             )
-        return allowed[0]
+        return "data_import" if "data_import" in allowed and _imports(top) else allowed[0]
     if kind is not None:
         if kind not in KINDS:
             raise top.refusal(f"The kind '{kind}' is unknown; known are {', '.join(KINDS)}.")
@@ -191,6 +206,11 @@ def _matches(path: str, kind: str) -> bool:
     return path == kind or path == kind.removesuffix("/versions")
 
 
+def _imports(top: Cursor) -> bool:
+    """Tell whether fields without a `$schema` are a data import's rather than a job's."""
+    return isinstance(top.value.get("source"), dict) and "path" in top.value and "type" not in top.value
+
+
 def _by_schema(schema: Any) -> str | None:
     if not isinstance(schema, str):
         return None
@@ -201,6 +221,8 @@ def _by_schema(schema: Any) -> str | None:
 def _named(top: Cursor, kind: str, target: ResourceId | None) -> tuple[str | None, str | None, str | None]:
     """Return name, version and parent; the target's win, and go into the YAML so that bodies that repeat them agree."""
     below = list(target.names[1:]) if target is not None else []
+    if kind in ("data_import", "model_package"):  # the YAML's name is that of the data; a package has none
+        return (below[0] if kind == "data_import" and below else None), None, None
     if kind in ("workspace", "feature_store", "registry"):
         below = list(target.names[:1]) if target is not None else []
     parent = None
@@ -273,6 +295,8 @@ _TRANSLATORS = {
     "feature_store": ("workspaces", "feature_store_body"),
     "registry": ("workspaces", "registry_body"),
     "job": ("pipelines", "job_body"),
+    "data_import": ("imports", "import_body"),
+    "model_package": ("packages", "package_body"),
     "schedule": ("schedules", "schedule_body"),
     "online_endpoint": ("endpoints", "online_endpoint_body"),
     "batch_endpoint": ("endpoints", "batch_endpoint_body"),

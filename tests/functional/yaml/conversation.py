@@ -17,9 +17,11 @@ from shared.rest import ids
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 ROOT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
 WORKSPACE = ids.parse(ROOT)
+WORKSPACE_ID = "11111111-0000-0000-0000-000000000000"  # as the oracle's Azure says
 LATEST = "7"  # what the oracle's Azure has under every label
 COLLECTIONS = {
-    "job": "jobs", "component": "components", "environment": "environments", "model": "models", "data": "data",
+    "job": "jobs", "data_import": "jobs",
+    "component": "components", "environment": "environments", "model": "models", "data": "data",
     "datastore": "datastores", "compute": "computes", "connection": "connections", "schedule": "schedules",
     "online_endpoint": "onlineEndpoints", "batch_endpoint": "batchEndpoints", "serverless_endpoint": "serverlessEndpoints",
     "feature_set": "featuresets", "feature_store_entity": "featurestoreEntities",
@@ -29,6 +31,8 @@ UNSENT = {"client_component_hash"}  # the SDK's own bookkeeping
 
 def target(loader: str, text: str) -> ids.ResourceId:
     """Return the path that the YAML would be sent to."""
+    if loader == "model_package":
+        return WORKSPACE.child("models", "m").child("versions", "1")
     if loader in COLLECTIONS:
         return WORKSPACE.child(COLLECTIONS[loader])
     if loader in ("workspace", "feature_store"):
@@ -59,7 +63,7 @@ def sent(answer: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     path, body = "", {}
     for request in answer["requests"]:
         path = unquote(request["path"])
-        if request["method"] != "PUT" or "/codes/" in path:
+        if (request["method"] != "PUT" and not path.endswith("/package")) or "/codes/" in path:
             continue
         text = json.dumps(request["body"])
         for registered, digest in known.items():
@@ -71,7 +75,7 @@ def sent(answer: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def without_made_up_names(loader: str, path: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     """Take out what the SDK makes up where the YAML says nothing: a job's name and its experiment."""
-    if loader != "job":
+    if loader not in ("job", "data_import"):
         return
     if theirs["properties"].get("displayName") == path.rsplit("/", 1)[-1] and "displayName" not in ours["properties"]:
         del theirs["properties"]["displayName"]

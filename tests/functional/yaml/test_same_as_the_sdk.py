@@ -38,7 +38,12 @@ def translated(name: str) -> translations.Translation:
         return wanted.read_text() if wanted.is_file() and wanted.is_relative_to(CORPUS) else None
 
     return translations.translate(
-        text, target=conversation.target(name.partition("/")[0], text), location="eastus", files=read, kind=kind_of(name)
+        text,
+        target=conversation.target(name.partition("/")[0], text),
+        location="eastus",
+        workspace_id=conversation.WORKSPACE_ID,
+        files=read,
+        kind=kind_of(name),
     )
 
 

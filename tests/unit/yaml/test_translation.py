@@ -34,11 +34,40 @@ def test_the_schema_tells_the_kind(schema: str, kind: str) -> None:
     ("kind", "types"), [(kind, types) for kind, all_types in translations.KINDS.items() for types in all_types]
 )
 def test_the_path_tells_the_kind(kind: str, types: str) -> None:
-    """The collection and the resource; a feature store shares its path with workspaces and needs its schema."""
+    """The collection and the resource; what shares its path with another kind needs its schema, or is asked for."""
     parts = tuple(types.split("/"))
     target = ids.ResourceId(subscription="s", resource_group="g", namespace=WORKSPACE.namespace, types=parts, names=parts[1:])
     found = translations.detect(document.parse("name: x\n"), target=target)
-    assert found == ("workspace" if kind == "feature_store" else kind)
+    assert found == {"feature_store": "workspace", "data_import": "job", "model_package": "model"}.get(kind, kind)
+
+
+def test_a_data_import_without_schema_is_told_by_its_fields() -> None:
+    """It goes to the jobs, and is no job's YAML; its name is the data's, not the job's."""
+    text = "name: orders\npath: azureml://datastores/d/paths/p\nsource: {type: database, query: q, connection: azureml:c}\n"
+    made = translations.translate(text, target=WORKSPACE.child("jobs"))
+    assert made.kind == "data_import"
+    assert made.name is None
+    assert made.body["properties"]["jobs"]["data_import_orders"]["outputs"]["sink"]["name"] == "orders"
+
+
+def test_a_package_is_no_model() -> None:
+    """A model package's YAML is refused where a model is made, and without the workspace's own id keeps the name as written."""
+    text = "$schema: http://azureml/sdk-2-0/ModelVersionPackage.json\ntarget_environment: azureml:e:2\n"
+    text += "inferencing_server: {type: triton, inference_configuration: {scoring_route: {port: 8000, path: /s}}}\n"
+    model = WORKSPACE.child("models", "m").child("versions", "1")
+    with pytest.raises(document.RefusedError, match="action 'package'"):
+        translations.translate(text, target=model)
+    made = translations.translate(text, target=model, kind="model_package")
+    assert made.body["targetEnvironmentId"] == "e:2"
+    assert made.body["inferencingServer"]["inferenceConfiguration"] == {"scoringRoute": {"port": 8000, "path": "/s"}}
+
+
+def test_a_key_given_twice_counts_as_it_does_for_the_cli() -> None:
+    """The last one; the translation says so, with its place."""
+    made = translations.translate(JOB + "command: again\n", kind="job")
+    assert made.body["properties"]["command"] == "again"
+    assert "'command' is given twice" in made.to_json()["notes"][0]
+    assert "line 3, column 1" in made.notes[0]
 
 
 def test_the_targets_name_wins() -> None:
