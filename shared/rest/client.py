@@ -30,6 +30,8 @@ log = logging.getLogger("steward.rest")
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 40.0
+SLACK_S = 45.0  # beyond the first byte of an answer
+SLOWEST_BYTES_S = 1024 * 1024  # bytes a second; slower than that no content is sent
 UNREACHABLE_DELAY_S = 5.0
 UNAVAILABLE_DELAY_S = 10.0
 THROTTLED_DELAY_S = 20.0
@@ -202,7 +204,7 @@ class Client:
                     headers=headers,
                     content=request.content,
                     files=request.files,
-                    timeout_s=(CONNECT_TIMEOUT_S, request.timeout_s),
+                    timeout_s=(CONNECT_TIMEOUT_S, request.timeout_s, request.total_s),
                 )
                 return _response(request.url, answer, content)
             except transport.TooLargeError:
@@ -261,6 +263,12 @@ class _Request:
     files: Mapping[str, tuple[str, bytes, str]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = READ_TIMEOUT_S
+
+    @property
+    def total_s(self) -> float:
+        """How long all of it may take: waiting for the answer, reading it, and sending what is sent at a slow line's pace."""
+        sent = len(self.content or b"") + sum(len(part[1]) for part in (self.files or {}).values())
+        return self.timeout_s + SLACK_S + sent / SLOWEST_BYTES_S
 
 
 def retry_after_s(response: Response, *, now: datetime) -> float | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import threading
+from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,7 +23,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 POOL_SIZE = 32
@@ -53,6 +55,24 @@ class NoAnswerError(Exception):
         self.timed_out = timed_out
 
 
+class _Flight:
+    """One request under way, and how to end it from outside: time-outs of a socket begin anew with every byte."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self.connection: HTTPSConnection | None = None
+        self.socket: Any = None
+
+    def end(self) -> None:
+        """Shut its connection down, so that whoever waits for a byte, either way, is told there will be none."""
+        self.over = True
+        held = self.socket or getattr(self.connection, "sock", None)
+        held = getattr(held, "socket", held)  # TLS within TLS
+        if isinstance(held, socket.socket):
+            with suppress(OSError):
+                socket.socket.shutdown(held, socket.SHUT_RDWR)  # of the socket below TLS, which another thread is using
+
+
 class TooLargeError(Exception):
     """The answer is larger than `ANSWER_LIMIT`; the rest of it was not read."""
 
@@ -60,8 +80,16 @@ class TooLargeError(Exception):
 class _VerbatimConnection(HTTPSConnection):
     """Puts the target that the adapter was given into the request line, not what urllib3 made of it."""
 
+    def connect(self) -> None:
+        """See the base class."""
+        if flight := getattr(_sending, "flight", None):
+            flight.connection = self
+        super().connect()
+
     def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:  # noqa: FBT001, FBT002 - urllib3's own signature
         _sending.left = True
+        if flight := getattr(_sending, "flight", None):
+            flight.socket = self.sock
         super().putrequest(method, getattr(_sending, "target", url), skip_host, skip_accept_encoding)
 
 
@@ -109,7 +137,7 @@ def transmit(
     headers: Mapping[str, str],
     content: bytes | None,
     files: Mapping[str, tuple[str, bytes, str]] | None,
-    timeout_s: tuple[float, float],
+    timeout_s: tuple[float, float, float],
 ) -> tuple[requests.Response, bytes]:
     """Send one request and read the whole answer; redirects are answers.
 
@@ -120,7 +148,7 @@ def transmit(
         headers: Request headers.
         content: Body, or None.
         files: Multipart parts instead of a body.
-        timeout_s: To connect, and between two bytes of the answer.
+        timeout_s: To connect, between two bytes of the answer, and for all of it, however steadily bytes trickle either way.
 
     Returns:
         The answer's head, and its content.
@@ -140,13 +168,34 @@ def transmit(
     prepared.url = verbatim
     environment = session.merge_environment_settings(verbatim, {}, None, None, None)
     _sending.left = not isinstance(session.get_adapter(verbatim), VerbatimAdapter)
+    environment["stream"] = True
+    connect_s, read_s, total_s = timeout_s
+    with _deadline(total_s) as flight:
+        try:
+            with session.send(prepared, timeout=(connect_s, read_s), allow_redirects=False, **environment) as answer:
+                content = _whole(answer)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as failure:
+            # from None: the failure quotes the whole URL, which may be signed
+            timed_out = flight.over or _timed_out(failure)
+            reason = f"not done after {total_s:.0f} s" if flight.over else type(failure).__name__
+            raise NoAnswerError(reason, left=_sending.left, timed_out=timed_out) from None
+        if flight.over:  # an answer without a length ends where the connection does
+            raise NoAnswerError(f"not done after {total_s:.0f} s", left=True, timed_out=True)
+        return answer, content
+
+
+@contextmanager
+def _deadline(total_s: float) -> Iterator[_Flight]:
+    """End the request that this thread sends meanwhile when it takes longer than that."""
+    flight = _sending.flight = _Flight()
+    timer = threading.Timer(total_s, flight.end)
+    timer.daemon = True
+    timer.start()
     try:
-        environment["stream"] = True
-        with session.send(prepared, timeout=timeout_s, allow_redirects=False, **environment) as answer:
-            return answer, _whole(answer)
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:
-        # from None: the failure quotes the whole URL, which may be signed
-        raise NoAnswerError(type(failure).__name__, left=_sending.left, timed_out=_timed_out(failure)) from None
+        yield flight
+    finally:
+        timer.cancel()
+        del _sending.flight
 
 
 def _whole(answer: requests.Response) -> bytes:

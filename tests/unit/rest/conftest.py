@@ -23,6 +23,7 @@ from shared.rest import client, clouds, tokens, transport
 HOSTS = ("management.azure.com", "*.api.azureml.ms", "*.blob.core.windows.net", "*.westeurope.inference.ml.azure.com")
 NOW = 1_800_000_000.0
 RESET = b"RESET"
+TRICKLE = b"TRICKLE"
 CLOSE = b"CLOSE"
 
 
@@ -39,13 +40,20 @@ class Seen:
 
 @dataclass
 class Wire:
-    """Answers in order; `RESET` and `CLOSE` end the connection, instead of an answer or after it."""
+    """Answers in order; `RESET` and `CLOSE` end the connection, instead of an answer or after it; `TRICKLE` goes on for ever.
+
+    Attributes:
+        reads_slowly: A byte of each request's body at a time.
+        over: The test is.
+    """
 
     port: int = 0
     answers: list[list[bytes]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     refuse_tunnel: bytes = b""
     connections: int = 0
+    reads_slowly: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
 
     def will(self, *steps: bytes) -> None:
         """Answer the next request with `steps`."""
@@ -86,10 +94,16 @@ class _Handler(socketserver.BaseRequestHandler):
             return False
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:] if line)}
         body = b""
+        while wire.reads_slowly and not wire.over.wait(0.02):
+            secure.recv(1)
         while len(body) < int(headers.get("content-length", "0")):
             body += secure.recv(65536)
         wire.seen.append(Seen(host=host, line=lines[0], headers=headers, body=body, connection=number))
         for step in wire.next():
+            if step == TRICKLE:
+                while not wire.over.wait(0.02):
+                    secure.sendall(b"x")
+                return False
             if step == RESET:
                 secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return False
@@ -154,6 +168,7 @@ def wire(certificate, monkeypatch):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         yield server.wire
+        server.wire.over.set()
         server.shutdown()
         thread.join()
 

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from shared.operations import steps
 from shared.rest import client, clouds, errors, tokens, transport
 
 NOW = 1_800_000_000.0
@@ -21,6 +22,7 @@ SIGNED = (
 )
 RESET = b"RESET"
 CLOSE = b"CLOSE"
+TRICKLE = b"TRICKLE"
 
 
 def answer(status: int, body: bytes = b"", media: str = "application/json", **headers: str) -> bytes:
@@ -342,6 +344,50 @@ def test_silence_ends_with_the_read_timeout_and_may_have_arrived(azure, wire, mo
         azure._exchange(silent, None)
     assert raised.value.maybe_arrived
     assert len(wire.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "began",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n",
+        b"HTTP/1.1 200 OK\r\nX-Long: ",
+        b"",
+    ],
+    ids=["length", "until closed", "chunked", "head", "status line"],
+)
+def test_an_answer_that_trickles_ends_with_the_deadline(azure, wire, monkeypatch, began):
+    """Every byte comes in time and the last never: the time-out between bytes alone would wait for ever."""
+    monkeypatch.setattr(client, "SLACK_S", 0.2)
+    wire.will(began, TRICKLE)
+    slow = client._Request(method="PUT", url=ARM, content=b"{}", timeout_s=0.6)
+    with pytest.raises(errors.UnreachableError) as lost:
+        azure._transmit(slow, {})
+    assert lost.value.maybe_arrived
+    assert "not done after 1 s" in lost.value.error.message
+    assert azure.send("GET", ARM).status == 200, "the next request has a connection of its own"
+
+
+def test_a_receiver_that_does_not_read_ends_with_the_deadline(azure, wire, monkeypatch):
+    """A few bytes now and then: more than the buffers between us take never leaves."""
+    monkeypatch.setattr(client, "SLACK_S", 0.2)
+    monkeypatch.setattr(client, "SLOWEST_BYTES_S", 2**40)
+    wire.reads_slowly = True
+    held = client._Request(method="PUT", url=ARM, content=bytes(32 * 1024 * 1024), timeout_s=0.6)
+    with pytest.raises(errors.UnreachableError) as lost:
+        azure._transmit(held, {})
+    assert "not done after" in lost.value.error.message
+
+
+def test_a_large_body_has_longer_than_a_small_one():
+    """A hundred megabytes at a slow line's pace; the whole stays below what a claimed send may take."""
+    small, large = (client._Request(method="PUT", url=ARM, content=bytes(size)) for size in (10, 4 * 1024 * 1024))
+    assert small.total_s < large.total_s < steps.SEND_LEASE.total_seconds()
+    parts = {"projectZipFile": ("p", bytes(100_000_000), "application/zip")}
+    assert client._Request(method="POST", url=ARM, files=parts).total_s < steps.FILES_LEASE.total_seconds()
+    block = client._Request(method="PUT", url=ARM, content=bytes(8 * 1024 * 1024))
+    assert steps.UPLOAD_BUDGET.total_seconds() + block.total_s < 300, "host.json's functionTimeout"
 
 
 def test_pressure_is_the_used_share_of_the_read_allowance(azure, wire):
