@@ -21,18 +21,27 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.rest.addresses import Addresses
-    from shared.rest.client import Client
+    from shared.rest.client import Response
+    from shared.rest.clouds import Cloud
 
-PAGE_LIMIT = 200  # pages of one list; more cannot be read within a run
+PAGE_LIMIT = 2_000  # pages of one list; more cannot be read within a run
 TERMINAL = frozenset({"completed", "failed", "canceled"})  # facts §6.4: only these three
 HTTP_ABSENT = (404, 410)
+
+
+class Reader(Protocol):
+    """What reading needs of the client: the app's own, or the one that keeps to ARM's limits (pacing)."""
+
+    @property
+    def cloud(self) -> Cloud: ...  # noqa: D102
+    def send(self, method: str, url: str, *, body: Any = None) -> Response: ...  # noqa: D102
 
 
 class Azure(Protocol):
     """What reading needs of the composition root."""
 
     @property
-    def client(self) -> Client: ...  # noqa: D102
+    def client(self) -> Reader: ...  # noqa: D102
     @property
     def addresses(self) -> Addresses: ...  # noqa: D102
 
@@ -47,7 +56,7 @@ def workspaces(subscription: str, resource_group: str, azure: Azure) -> list[dic
     found = []
     for body in listing(scope.child("workspaces"), azure):
         parsed = replace(ids.parse(str(body.get("id"))), namespace=kinds.ML, types=("workspaces",))
-        found.append({"id": parsed.path, "tags": body.get("tags"), "properties": body.get("properties")})
+        found.append({**body, "id": parsed.path})
     return found
 
 
@@ -58,19 +67,19 @@ def listing(collection: ids.ResourceId, azure: Azure, query: str = "") -> Iterat
         StewardError: a page could not be read; what was yielded so far is not the whole.
     """
     url = f"{azure.client.cloud.arm}{collection.path}?api-version={kinds.ML_VERSION}{query and '&' + query}"
-    for item in _items(url, azure.client):
+    for item in items(url, azure):
         if not isinstance(item.get("name"), str):
             raise _unreadable(collection.path, "one of its resources has no name")
         yield item
 
 
-def read(resource: ids.ResourceId, azure: Azure) -> dict[str, Any] | None:
+def read(resource: ids.ResourceId, azure: Azure, version: str = kinds.ML_VERSION) -> dict[str, Any] | None:
     """Return one resource as it is now, or None when it is gone.
 
     Raises:
         StewardError: it could not be read.
     """
-    response = azure.client.send("GET", f"{azure.client.cloud.arm}{resource.path}?api-version={kinds.ML_VERSION}")
+    response = azure.client.send("GET", f"{azure.client.cloud.arm}{resource.path}?api-version={version}")
     if response.status in HTTP_ABSENT:
         return None
     body = response.checked().body
@@ -115,7 +124,7 @@ def runs_on(workspace: ids.ResourceId, compute: str, azure: Azure) -> Runs:
     try:
         path = f"{workspace.path}/computes/{quote(compute)}/runs"
         url = azure.addresses.url("history", path, f"api-version={kinds.V1_VERSION}", workspace=workspace.path)
-        return _folded(_items(url, azure.client), _of_run)
+        return _folded(items(url, azure), _of_run)
     except errors.RejectedError:
         jobs = listing(workspace.child("jobs"), azure, "listViewType=All")
         return _folded((job for job in jobs if _runs_on(job, compute)), _of_job)
@@ -126,34 +135,62 @@ def _v1_services(workspace: ids.ResourceId, azure: Azure) -> Iterator[dict[str, 
         "modelmanagement", f"{workspace.path}/services", f"api-version={kinds.V1_VERSION}", workspace=workspace.path
     )
     try:
-        yield from _items(url, azure.client)
+        yield from items(url, azure)
     except errors.RejectedError as refusal:
         if refusal.status not in HTTP_ABSENT:
             raise
 
 
-def _items(url: str, client: Client) -> Iterator[dict[str, Any]]:
-    """Yield the items of a list, page by page: `nextLink` unchanged, or run history's `continuationToken`."""
-    next_url = url
+def items(url: str, azure: Azure, asked: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the items of a list, page by page: `nextLink` unchanged, or run history's `continuationToken`.
+
+    Args:
+        url: Of the first page.
+        azure: Where to read.
+        asked: The query of a list that is asked by POST; its next page is asked for in the body, too.
+
+    Raises:
+        StewardError: a page could not be read; what was yielded so far is not the whole.
+    """
+    next_url, body = url, asked
     for _ in range(PAGE_LIMIT):
-        page = client.send("GET", next_url).checked().body
-        items = page.get("value") if isinstance(page, dict) else None
-        if not isinstance(page, dict) or not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise _unreadable(url.partition("?")[0], "a page of it is not a list")
-        yield from items
-        if page.get("nextLink"):
+        page = _page(next_url, azure, body)
+        yield from page["value"]
+        token = page.get("continuationToken")
+        if page.get("nextLink") and asked is None:
             next_url = str(page["nextLink"])
-        elif page.get("continuationToken"):
-            next_url = f"{url}&$continuationtoken={quote(str(page['continuationToken']), safe='')}"
+        elif token and asked is not None:
+            body = {**asked, "continuationToken": token}
+        elif token:
+            next_url = f"{url}&$continuationtoken={quote(str(token), safe='')}"
         else:
             return
     raise _unreadable(url.partition("?")[0], f"it has more than {PAGE_LIMIT} pages")
 
 
-def _folded(items: Iterable[dict[str, Any]], facts: Any) -> Runs:
+def first_page(url: str, azure: Azure, asked: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return the items of a list's first page.
+
+    Raises:
+        StewardError: it could not be read.
+    """
+    found: list[dict[str, Any]] = _page(url, azure, asked)["value"]
+    return found
+
+
+def _page(url: str, azure: Azure, asked: dict[str, Any] | None) -> dict[str, Any]:
+    answer = azure.client.send("GET", url) if asked is None else azure.client.send("POST", url, body=asked)
+    page = answer.checked().body
+    found = page.get("value") if isinstance(page, dict) else None
+    if not isinstance(page, dict) or not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise _unreadable(url.partition("?")[0], "a page of it is not a list")
+    return page
+
+
+def _folded(found: Iterable[dict[str, Any]], facts: Any) -> Runs:
     """Fold runs into what matters of them, stopping at the first that is under way."""
     count, last_at = 0, None
-    for item in items:
+    for item in found:
         count += 1
         name, status, at = facts(item)
         if status.lower() not in TERMINAL:

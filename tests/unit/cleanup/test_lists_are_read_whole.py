@@ -41,7 +41,7 @@ def test_a_list_without_end_is_an_error(azure):
     """A server that repeats its nextLink would be followed for ever."""
     again = {"value": [], "nextLink": f"https://management.azure.com{WS.path}/computes?api-version=1"}
     azure.answers[f"{WS.path}/computes"] = page(again)
-    with pytest.raises(errors.RejectedError, match="more than 200 pages"):
+    with pytest.raises(errors.RejectedError, match="more than 2000 pages"):
         list(inventory.listing(WS.child("computes"), azure_only(azure)))
 
 
