@@ -30,7 +30,7 @@ NAMES: Mapping[str, str] = {
     "parent": "`{name, tags, properties}` of the model of a version or the endpoint of a deployment, else null",
     "createdAt": "when it was made, ISO 8601 in UTC; null when Azure does not tell",
     "changedAt": "when it was last changed; the clean-up's own mark is no change",
-    "ageDays": "days since then, with fractions; a query that reads it never holds where it is not known",
+    "ageDays": "days since `createdAt`, with fractions; a query that reads it never holds where it is not known",
     "unchangedDays": "days since `changedAt`; likewise",
     "siblings": "how many of its kind and parent there are, itself included",
     "rank": "its place among them, 1 is the newest",

@@ -120,11 +120,11 @@ _AGE = ("olderThan", "unchangedFor")
 _NOTE: tuple[Action, ...] = ("notify", "tag")
 
 
-def _asset(name: str, family: str, *, listing: str = ALL_VIEWS) -> Target:
+def _asset(name: str, family: str, says: str, *, listing: str = ALL_VIEWS) -> Target:
     return Target(
         name=name,
         type=f"workspaces/{family}/versions",
-        says=f"a version of one of the workspace's {family}",
+        says=f"a version of {says}",
         conditions=(*_AGE, "beyondNewest", "unreferenced"),
         actions=(*_NOTE, "archive", "delete"),
         action="archive",
@@ -135,11 +135,13 @@ def _asset(name: str, family: str, *, listing: str = ALL_VIEWS) -> Target:
 
 
 _ROWS = (
-    _asset("modelVersion", "models"),
-    _asset("environmentVersion", "environments"),
-    _asset("dataVersion", "data"),
-    _asset("componentVersion", "components"),
-    _asset("codeVersion", "codes", listing=""),  # its list takes no listViewType
+    _asset("modelVersion", "models", "a model"),
+    _asset("environmentVersion", "environments", "an environment"),
+    _asset("dataVersion", "data", "a data asset; never the data itself"),
+    _asset("componentVersion", "components", "a component"),
+    _asset(
+        "codeVersion", "codes", "a code asset, which is what jobs and deployments were uploaded with", listing=""
+    ),  # its list takes no listViewType
     Target(
         name="computeInstance",
         type="workspaces/computes",
