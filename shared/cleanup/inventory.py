@@ -17,7 +17,7 @@ from shared.cleanup.verdicts import Runs
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from shared.rest.addresses import Addresses
@@ -53,11 +53,12 @@ def workspaces(subscription: str, resource_group: str, azure: Azure) -> list[dic
         StewardError: the list could not be read whole.
     """
     scope = ids.ResourceId(subscription=subscription, resource_group=resource_group, namespace=kinds.ML)
-    found = []
-    for body in listing(scope.child("workspaces"), azure):
-        parsed = replace(ids.parse(str(body.get("id"))), namespace=kinds.ML, types=("workspaces",))
-        found.append({**body, "id": parsed.path})
-    return found
+    return [{**body, "id": workspace_id(body).path} for body in listing(scope.child("workspaces"), azure)]
+
+
+def workspace_id(body: Mapping[str, Any]) -> ids.ResourceId:
+    """Return a workspace's id in the canonical spelling: Azure's own casing is not stable."""
+    return replace(ids.parse(str(body.get("id"))), namespace=kinds.ML, types=("workspaces",))
 
 
 def listing(collection: ids.ResourceId, azure: Azure, query: str = "") -> Iterator[dict[str, Any]]:

@@ -13,7 +13,6 @@ from shared.catalog import bodies
 from shared.cleanup import conditions, facts, filters, inventory, leftovers, needs, subjects, targets, times
 from shared.cleanup.facts import Facts
 from shared.cleanup.model import Judged, Subject, Verdict, Where
-from shared.rest import ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from shared.cleanup.model import Mark, Policy
     from shared.cleanup.survey import Surveys
     from shared.cleanup.targets import Target
+    from shared.rest import ids
 
 KEEP_TAG = "steward-keep"
 SUBSCRIPTION_KINDS = frozenset({"workspace", "leftover"})
@@ -50,7 +50,7 @@ def workspace(
     Raises:
         StewardError: a list could not be read whole; what was yielded so far is right.
     """
-    place = ids.parse(str(workspace_body["id"]))
+    place = inventory.workspace_id(workspace_body)
     known = Facts(workspace=workspace_body, surveys=surveys, azure=azure, now=now, marks=marks)
     here = [each for each in policies if each.kind not in SUBSCRIPTION_KINDS and _looks_into(each, place, workspace_body, now)]
     for name in dict.fromkeys(each.kind for each in here):
@@ -66,30 +66,32 @@ def workspace(
 
 
 def subscription(
-    policies: Sequence[Policy],
-    name: str,
-    resource_group: str,
-    surveys: Surveys,
-    marks: Mapping[str, Mark],
-    azure: Azure,
-    now: datetime,
+    policies: Sequence[Policy], scope: ids.ResourceId, surveys: Surveys, marks: Mapping[str, Mark], azure: Azure, now: datetime
 ) -> Iterator[Judged]:
     """Yield what the policies of the kinds `workspace` and `leftover` find in a subscription, or in one of its resource groups.
+
+    Args:
+        policies: Those of other kinds are left out.
+        scope: The subscription, with or without a resource group.
+        surveys: Of all workspaces and registries.
+        marks: Of the workspaces, by key.
+        azure: Where to read.
+        now: The present.
 
     Raises:
         StewardError: a list could not be read whole; what was yielded so far is right.
     """
     wanted = {each.kind for each in policies} & SUBSCRIPTION_KINDS
-    everything = inventory.workspaces(name, "", azure) if wanted else []
+    everything = inventory.workspaces(scope.subscription, "", azure) if wanted else []
     for body in everything if "workspace" in wanted else ():
-        place = ids.parse(str(body["id"]))
+        place = inventory.workspace_id(body)
         known = Facts(workspace=body, surveys=surveys, azure=azure, now=now, marks=marks)
-        if resource_group.lower() in ("", place.resource_group.lower()):
+        if scope.resource_group.lower() in ("", place.resource_group.lower()):
             subject = subjects.plain("workspace", place, body, known)
             yield from (_judged(each, subject, known) for each in policies if each.kind == "workspace")
     known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
-    for subject in leftovers.of(name, azure, everything) if "leftover" in wanted else ():
-        if resource_group.lower() in ("", subject.id.resource_group.lower()):
+    for subject in leftovers.of(scope.subscription, azure, everything) if "leftover" in wanted else ():
+        if scope.resource_group.lower() in ("", subject.id.resource_group.lower()):
             yield from (_judged(each, subject, known) for each in policies if each.kind == "leftover")
 
 
@@ -129,6 +131,8 @@ def explain(
 
 def concerns(kind: str, resource: ids.ResourceId) -> bool:
     """Tell whether a resource can be of a kind, by its type."""
+    if kind == "leftover":
+        return resource.full_type.lower() in {each.lower() for each in leftovers.TYPES}
     return targets.TARGETS[kind].type.lower() == "/".join(resource.types).lower()
 
 
@@ -179,6 +183,10 @@ def _read(
     kind: str, resource: ids.ResourceId, surveys: Surveys, marks: Mapping[str, Mark], azure: Azure, now: datetime
 ) -> tuple[Facts, Subject | None]:
     target = targets.TARGETS[kind]
+    if kind == "leftover":
+        known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
+        listed = leftovers.of(resource.subscription, azure, inventory.workspaces(resource.subscription, "", azure))
+        return known, next((each for each in listed if each.id.key == resource.key), None)
     place = resource.ancestor(1) if resource.types[:1] and resource.types[0].lower() == "workspaces" else None
     body = inventory.read(place, azure) if place else None
     known = Facts(workspace=body, surveys=surveys, azure=azure, now=now, marks=marks)
