@@ -4,51 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from infra.local.emulator import scene
 from tests.docs import commands
+from tests.functional.examples import reader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.local import stack
 
 PAGE = (Path(__file__).parents[3] / "docs" / "examples.md").read_text()
 PARAGRAPHS = commands.paragraphs(PAGE)
 VARIABLES = next(part for part in PARAGRAPHS if part.startswith("export "))
 COMMANDS = [part for part in PARAGRAPHS if part != VARIABLES]
+NAMES = [f"{n:03} {part.splitlines()[0][:70]}" for n, part in enumerate(COMMANDS)]
 REFUSED = re.compile(r"^# (4\d\d) (\w+)")
 ENDS = re.compile(r"^# ends (\w+)")
 SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
-LIMIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the page's reader works."""
-    return tmp_path_factory.mktemp("reader")
-
-
-def ended(url: str, key: str) -> dict[str, Any]:
-    """Follow an operation to its end."""
-    deadline = time.monotonic() + LIMIT_S
-    with requests.Session() as session:
-        session.trust_env = False
-        session.headers["x-functions-key"] = key
-        while time.monotonic() < deadline:
-            found = session.get(url, params={"wait": "20"}, timeout=60).json()
-            if found["status"] in ("Succeeded", "Failed", "Canceled"):
-                return dict(found)
-    raise AssertionError(f"not ended after {LIMIT_S} s: {found}")
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=[f"{n:03} {part.splitlines()[0][:70]}" for n, part in enumerate(COMMANDS)])
-def test_an_example_ends_as_the_page_says(command: str, running: stack.Stack, folder: Path) -> None:
-    """Success, at once or when its operation has ended; or what the comment above it announces."""
+def person(running: stack.Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[reader.Reader]:
+    """The page's reader, in a folder of their own."""
     variables = {
         "STEWARD": f"{running.app.url}/api",
         "KEY": running.app.key,
@@ -56,7 +38,16 @@ def test_an_example_ends_as_the_page_says(command: str, running: stack.Stack, fo
         "RESOURCE_GROUP": scene.RESOURCE_GROUP,
         "STORAGE_KEY": scene.storage_keys(scene.STORAGE_ACCOUNT)[0],
     }
-    answer = commands.run(command, folder, variables, before=VARIABLES)
+    folder = tmp_path_factory.mktemp("reader")
+    one = reader.Reader(folder=folder, variables=variables, before=VARIABLES, page=COMMANDS)
+    with one.pool:
+        yield one
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_an_example_is_answered_as_the_page_says(command: str, person: reader.Reader) -> None:
+    """Success, or what the comment above it announces."""
+    answer = person.run(command)
     if announced := REFUSED.match(command):
         assert answer.status == int(announced[1]), answer.body
         assert json.loads(answer.body)["error"]["code"] == announced[2]
@@ -64,15 +55,31 @@ def test_an_example_ends_as_the_page_says(command: str, running: stack.Stack, fo
         assert answer.status in (200, 201, 202, 204), answer.body
         for text in SAYS.findall(command):
             assert text in answer.body
-        if answer.status == requests.codes.accepted:
-            operation = ended(answer.headers["operation-location"], running.app.key)
-            foreseen = ENDS.match(command)
-            wanted = ("Failed", foreseen[1]) if foreseen else ("Succeeded", None)
-            assert (operation["status"], (operation.get("error") or {}).get("code")) == wanted, operation.get("error")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_what_an_example_starts_ends_as_the_page_says(command: str, person: reader.Reader) -> None:
+    """Its operation succeeds, or fails with the code in the comment above it; one that starts nothing has ended already."""
+    foreseen = ENDS.match(command)
+    operation = person.end(command)
+    if operation is None:
+        assert not foreseen, "it was to start an operation"
+        return
+    wanted = ("Failed", foreseen[1]) if foreseen else ("Succeeded", None)
+    assert (operation["status"], (operation.get("error") or {}).get("code")) == wanted, operation.get("error")
 
 
 def test_the_page_covers_each_group() -> None:
     """A page whose blocks cannot be found proves nothing."""
-    assert len([part for part in COMMANDS if "curl " in part]) > 80
-    for path in ("/computes/", "/datastores/", "/models/", "/registries/", "/jobs", "/schedules/", "/onlineEndpoints/"):
+    assert len([part for part in COMMANDS if "curl " in part]) > 100
+    for path in (
+        "/computes/",
+        "/datastores/",
+        "/models/",
+        "/registries/",
+        "/jobs",
+        "/schedules/",
+        "/onlineEndpoints/",
+        "/services",
+    ):
         assert any(path in part for part in COMMANDS), path
