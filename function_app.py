@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions import act, browse, cleanup, operations, pages, poll, provision, reconcile, uploads
+from functions import act, browse, cleanup, hooks, operations, pages, poll, provision, reconcile, uploads
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -14,4 +14,5 @@ app.register_functions(operations.blueprint)  # HTTP   our own operations
 app.register_functions(poll.blueprint)  # queue  one step of one operation; and its poison queue
 app.register_functions(reconcile.blueprint)  # timer  what lost its message; what is old
 app.register_functions(cleanup.blueprint)  # timer + HTTP  stale models, idle computes
+app.register_functions(hooks.blueprint)  # Event Grid + HTTP + queue  events in; rules
 app.register_functions(pages.blueprint)  # HTTP   health

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from functions import http, passing, run, score
+from functions import http, passing, run, score, terms
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows, guards
@@ -73,10 +73,8 @@ def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
         api_version=http.given_version(req, target.api_version),
         query=paths.forwarded_query(http.raw_query(req)),
         body=_body(req),
-        idempotency_key=http.idempotency_key(req),
-        caller=http.caller(req),
     )
-    return flows.submit(request, services.get(), respond_async="respond-async" in http.prefers(req))
+    return terms.submit(req, request)
 
 
 def _body(req: func.HttpRequest) -> dict[str, object] | None:

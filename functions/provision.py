@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http, intake, passing
+from functions import http, intake, passing, terms
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows, guards
@@ -57,10 +57,8 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         body=brought.body,
         plan=brought.plan,
         contents=brought.contents,
-        idempotency_key=http.idempotency_key(req),
-        caller=http.caller(req),
     )
-    return flows.submit(request, app, respond_async="respond-async" in http.prefers(req))
+    return terms.submit(req, request)
 
 
 def _preflight(req: func.HttpRequest, method: str, brought: intake.Intake, *, preview: bool) -> func.HttpResponse:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions import http, intake
-from shared import services
+from functions import http, intake, terms
 from shared.catalog import bodies, paths
 from shared.operations import content, flows
 from shared.rest import errors
@@ -66,7 +65,5 @@ def _submit(
         contents=brought.contents,
         files=files or {},
         run_id=run_id,
-        idempotency_key=http.idempotency_key(req),
-        caller=http.caller(req),
     )
-    return flows.submit(request, services.get(), respond_async="respond-async" in http.prefers(req))
+    return terms.submit(req, request)

@@ -19,6 +19,10 @@ from shared.settings import Settings, from_environ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shared.cleanup.journal import Journal
+    from shared.cleanup.pacing import Buckets
+    from shared.hooks.rules import Rule
+    from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
     from shared.operations.scoring import Scoring
     from shared.operations.storage import Blobs, Queue, Rows
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 LEDGER_TABLE = "stewardoperations"
 OPEN_TABLE = "stewardopen"
+CLEANUP_TABLE = "stewardcleanup"
+CLEANUP_QUEUE = "steward-cleanup"
 HOOK_TABLE = "stewardhooks"
 CONTAINER = "azureml-steward"
 
@@ -113,6 +119,18 @@ class Services:
             return storage.AzureRows(tables.create_table_if_not_exists(HOOK_TABLE))
 
     @_OpenedOnce
+    def rule_store(self) -> Store:
+        """The rules of the hooks."""
+        from shared.hooks import store
+
+        return store.Store(self.blobs, self.clock)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules in force."""
+        return self.rule_store.rules()
+
+    @_OpenedOnce
     def queue(self) -> Queue:
         """The operations queue."""
         return self._queue(messages.QUEUE)
@@ -126,6 +144,36 @@ class Services:
     def event_queue(self) -> Queue:
         """The queue of events, and of the firings that follow from them."""
         return self._queue(messages.EVENT_QUEUE)
+
+    @_OpenedOnce
+    def cleanup_rows(self) -> Rows:
+        """The clean-up's runs, their units, and marks."""
+        from azure.data.tables import TableServiceClient
+
+        from shared.operations import storage
+
+        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
+        with storage.errors_of_storage():
+            return storage.AzureRows(tables.create_table_if_not_exists(CLEANUP_TABLE))
+
+    @_OpenedOnce
+    def cleanup_queue(self) -> Queue:
+        """The queue of the clean-up's runs."""
+        return self._queue(CLEANUP_QUEUE)
+
+    @_OpenedOnce
+    def journal(self) -> Journal:
+        """The runs of the clean-up."""
+        from shared.cleanup import journal
+
+        return journal.Journal(self.cleanup_rows)
+
+    @_OpenedOnce
+    def reads(self) -> Buckets:
+        """What this process may read of ARM."""
+        from shared.cleanup import pacing
+
+        return pacing.Buckets()
 
     @_OpenedOnce
     def scoring(self) -> Scoring:

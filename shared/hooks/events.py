@@ -72,6 +72,10 @@ class Event:
         found = self.value(name)
         return found if isinstance(found, str) else ""
 
+    def document(self) -> dict[str, Any]:
+        """Return the event as expressions read it: the top keys of `data` begin in lower case, however they were sent."""
+        return {**self.to_json(), "data": {f"{name[:1].lower()}{name[1:]}": value for name, value in self.data.items()}}
+
     def to_json(self) -> dict[str, Any]:
         """Return the event as a queue message holds it: CloudEvents' own names."""
         out = {"id": self.id, "source": self.source, "type": self.type, "subject": self.subject, "time": self.time}
@@ -122,7 +126,7 @@ def from_message(text: str) -> list[Event]:
     Raises:
         BadRequestError: `InvalidEvent`.
     """
-    parsed = _json(text.encode())
+    parsed = _json(text.encode("utf-8", errors="replace"))
     if isinstance(parsed, dict) and isinstance(parsed.get("events"), list) and "version" in parsed:
         if parsed["version"] != MESSAGE_VERSION:
             raise _invalid(f"The message has version {parsed['version']!r}; this app reads {MESSAGE_VERSION}.", "version")

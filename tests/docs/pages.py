@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import act, browse, cleanup, http, operations, pages, poll, provision, reconcile, uploads
+from functions import act, browse, cleanup, hooks, http, operations, pages, poll, provision, reconcile, uploads
 from shared.catalog import kinds, passages
 from shared.rest import addresses
+from tests.docs import policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from shared.catalog.passages import Passage
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLUEPRINTS = (provision, act, browse, uploads, operations, poll, reconcile, cleanup, pages)
+BLUEPRINTS = (provision, act, browse, uploads, operations, poll, reconcile, cleanup, hooks, pages)
 VERB_ORDER = ("GET", "LIST", "PUT", "PATCH", "DELETE")
 
 KINDS_HEAD = """# Every kind
@@ -86,7 +87,11 @@ def functions_page() -> str:
     return "\n".join(out) + "\n"
 
 
-PAGES: dict[Path, Callable[[], str]] = {DOCS / "kinds.md": kinds_page, DOCS / "functions.md": functions_page}
+PAGES: dict[Path, Callable[[], str]] = {
+    DOCS / "kinds.md": kinds_page,
+    DOCS / "functions.md": functions_page,
+    DOCS / "policies.md": lambda: policies.page(DOCS / "policies.md"),
+}
 
 
 def _passage_row(row: Passage) -> str:

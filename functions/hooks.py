@@ -1,0 +1,207 @@
+"""Event Grid trigger, HTTP webhook and queue: events in; the rules that say what follows, and what came of them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import azure.functions as func
+
+from functions import http
+from shared import services
+from shared.operations import messages
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.hooks import intake
+    from shared.hooks.model import Firing
+
+blueprint = func.Blueprint()
+log = logging.getLogger("steward.hooks")
+
+LIST_LIMIT = 200
+FILE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
+ORIGIN_HEADER = "webhook-request-origin"
+
+
+@blueprint.function_name("hooks_event_grid")
+@blueprint.event_grid_trigger("event")
+def on_event_grid(event: func.EventGridEvent) -> None:
+    """Put an event that Event Grid's own subscription delivers on the queue; both schemas."""
+    from shared.hooks import events, inbox
+
+    inbox.store([events.of(_raw(event))], services.get())
+
+
+@blueprint.function_name("hooks_webhook")
+@blueprint.route("events", methods=["POST", "OPTIONS"])
+async def on_webhook(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `events`: a delivery in either schema, 202 once it is stored; OPTIONS: the CloudEvents handshake."""
+    return await http.answer(req, _handshake if req.method == "OPTIONS" else _accept)
+
+
+@blueprint.function_name("hooks_queue")
+@blueprint.queue_trigger("message", messages.EVENT_QUEUE, "AzureWebJobsStorage")
+def on_message(message: func.QueueMessage) -> None:
+    """Take in events, or take the next step of a firing."""
+    from functions import acting
+    from shared.hooks import inbox
+
+    inbox.take(message.get_body().decode("utf-8", errors="replace"), services.get(), acting.perform)
+
+
+@blueprint.function_name("hooks_poison")
+@blueprint.queue_trigger("message", f"{messages.EVENT_QUEUE}-poison", "AzureWebJobsStorage")
+def on_poison(message: func.QueueMessage) -> None:
+    """Keep a message that kept failing where somebody can look at it; never raises, a poison queue has no other."""
+    from shared.hooks import inbox
+
+    text = message.get_body().decode("utf-8", errors="replace")
+    try:
+        inbox.bury(text, services.get(), "every attempt failed; the app's log holds the reason")
+    except Exception:
+        log.exception("a poison event message could not be put aside: %.200s", text)
+
+
+@blueprint.function_name("hooks_test")
+@blueprint.route("events/test", methods=["POST"])
+async def try_event(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `events/test`: which rules an event would fire, and what they would send; nothing is sent."""
+    return await http.answer(req, _try)
+
+
+@blueprint.function_name("hooks_rules")
+@blueprint.route("events/rules", methods=["GET"])
+async def list_rules(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `events/rules`: the rules in force, and what is wrong with the files that are not."""
+    return await http.answer(req, _rules)
+
+
+@blueprint.function_name("hooks_rule_file")
+@blueprint.route("events/rules/{file}", methods=["GET", "PUT", "DELETE"])
+async def rule_file(req: func.HttpRequest) -> func.HttpResponse:
+    """GET, PUT or DELETE `events/rules/{file}`: one YAML file of rules, refused with line and column when it is wrong."""
+    return await http.answer(req, _rule_file)
+
+
+@blueprint.function_name("hooks_firings")
+@blueprint.route("events/firings", methods=["GET"])
+async def list_firings(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `events/firings?$top=&rule=&status=`: rules that fired, the newest first."""
+    return await http.answer(req, _firings)
+
+
+@blueprint.function_name("hooks_firing")
+@blueprint.route("events/firings/{id}", methods=["GET"])
+async def read_firing(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `events/firings/{id}`: one of them, step by step."""
+    return await http.answer(req, _firing)
+
+
+def _raw(event: Any) -> dict[str, Any]:
+    """Return the event as it was on the wire; the platform's library reads both schemas into classes of its own."""
+    common = {"id": event.id, "subject": event.subject}
+    if hasattr(event, "specversion"):
+        when = event.time.isoformat() if event.time else None
+        return {**common, "specversion": "1.0", "source": event.source, "type": event.type, "time": when, "data": event.data}
+    when = event.event_time.isoformat() if event.event_time else None
+    return {**common, "topic": event.topic, "eventType": event.event_type, "eventTime": when, "data": event.get_json()}
+
+
+def _handshake(req: func.HttpRequest) -> func.HttpResponse:
+    origin = str(req.headers.get(ORIGIN_HEADER, ""))
+    if not re.fullmatch(r"[a-zA-Z0-9.*:-]{1,255}", origin):
+        message = "OPTIONS asks for the CloudEvents webhook handshake: expected the header WebHook-Request-Origin with a host name."
+        raise errors.BadRequestError("InvalidHeader", message, target="WebHook-Request-Origin")
+    headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST, OPTIONS"}
+    return http.json_response(None, 200, req, headers)
+
+
+def _accept(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.hooks import events, inbox
+
+    found = events.from_http(req.get_body(), {name.lower(): value for name, value in req.headers.items()})
+    if found.validation_code:
+        return http.json_response({"validationResponse": found.validation_code}, 200, req)
+    return http.json_response({"accepted": len(found.events), "messages": inbox.store(found.events, services.get())}, 202, req)
+
+
+def _try(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.hooks import events, intake
+
+    found = events.from_http(req.get_body(), {name.lower(): value for name, value in req.headers.items()})
+    if found.validation_code:
+        raise errors.BadRequestError("InvalidEvent", "This is a handshake, not an event.", target="body")
+    app = services.get()
+    shown = [{"event": event.to_json(), "rules": [_shown(each) for each in intake.matches(event, app)]} for event in found.events]
+    return http.json_response({"value": shown}, 200, req)
+
+
+def _shown(found: intake.Match) -> dict[str, Any]:
+    from shared.hooks import firings
+
+    out: dict[str, Any] = {"rule": found.rule.name, "fires": found.firing is not None, "reason": found.reason}
+    if found.firing:
+        out["depth"] = found.firing.depth
+        out["requests"] = [firings.preview(found.firing, step) for step in found.rule.steps]
+    return out
+
+
+def _rules(req: func.HttpRequest) -> func.HttpResponse:
+    app = services.get()
+    in_force = [_rule(rule) for rule in app.rule_store.rules()]
+    problems = [{"file": each.file, "error": each.error.to_json()} for each in app.rule_store.problems()]
+    return http.json_response({"value": in_force, "problems": problems}, 200, req)
+
+
+def _rule(rule: Any) -> dict[str, Any]:
+    on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
+    named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
+    return {**named, "on": on, "steps": [step.name for step in rule.steps]}
+
+
+def _rule_file(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.hooks import rules, store
+
+    name = str(req.route_params.get("file", ""))
+    if not FILE_NAME.fullmatch(name):
+        raise errors.BadRequestError("InvalidParameter", f"'{name[:100]}' is no file name.", target="file")
+    app = services.get()
+    blob = store.PREFIX + (name if name.lower().endswith((".yaml", ".yml")) else f"{name}.yaml")
+    if req.method == "PUT":
+        try:
+            text = req.get_body().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise errors.BadRequestError("InvalidRules", "The body is not UTF-8.", target="body") from None
+        found = rules.parse(text, blob.removeprefix(store.PREFIX))
+        app.blobs.put(blob, text.encode())
+        app.rule_store.forget()
+        return http.json_response({"file": blob.removeprefix(store.PREFIX), "rules": [_rule(rule) for rule in found]}, 200, req)
+    content = app.blobs.get(blob)
+    if content is None:
+        raise errors.BadRequestError("RulesNotFound", f"There is no file of rules '{name}'.", target="file", status=404)
+    if req.method == "DELETE":
+        app.blobs.delete(blob)
+        app.rule_store.forget()
+        return http.json_response(None, 204, req)
+    return http.response(content, 200, req, {"Content-Type": "application/yaml; charset=utf-8"})
+
+
+def _firings(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.hooks import firings
+
+    top = http.whole_number(req.params.get("$top", "20"), "$top", LIST_LIMIT)
+    found = firings.newest(top, services.get(), rule=req.params.get("rule", ""), status=req.params.get("status", ""))
+    return http.json_response({"value": [firing.view() for firing in found]}, 200, req)
+
+
+def _firing(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.hooks import firings
+
+    name = str(req.route_params.get("id", ""))
+    found = firings.load(name, services.get()) if re.fullmatch(r"[0-9a-f]{40}", name) else None
+    if found is None:
+        raise errors.BadRequestError("FiringNotFound", f"There is no firing '{name[:60]}'.", target="id", status=404)
+    firing: Firing = found[0]
+    return http.json_response({**firing.view(), "answers": dict(firing.answers)}, 200, req)

@@ -1,0 +1,296 @@
+"""A rule that fired: its requests one after the other, each step one queue message, recorded before it is sent.
+
+A firing's id is derived from the rule and from what it fires once for, so that an event that comes twice finds the firing
+of the first time. Each request carries an Idempotency-Key made of the firing and the step: taken twice, it is done once.
+Not here: which rules fire (intake), what a request does (the API itself, handed in as `perform`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
+
+from shared.hooks import expressions
+from shared.hooks.model import Answer, Call, Firing
+from shared.operations import messages, storage
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from shared.hooks.rules import Step
+    from shared.operations.ledger import Ledger
+    from shared.operations.storage import Queue, Row, Rows
+
+log = logging.getLogger("steward.hooks")
+
+PARTITION = "firing"
+COLUMN_LIMIT = 30_000  # characters of one table column
+ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
+ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
+ATTEMPTS = 12
+LONGEST_PAUSE_S = 600.0
+GRACE = timedelta(seconds=90)  # how long after its due time a step counts as lost
+WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
+NOT_DONE = (408, 429, 500, 502, 503, 504)
+
+
+class Services(Protocol):
+    """What firings need of the composition root."""
+
+    @property
+    def hook_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def event_queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+
+
+def id_of(rule: str, once: str) -> str:
+    """Return the id of the firing of a rule for one value of `oncePer` (an event's key where the rule has none)."""
+    return hashlib.sha256(f"{rule}\n{once}".encode()).hexdigest()[:40]
+
+
+def begin(firing: Firing, services: Services, *, delay_s: float = 0.0) -> bool:
+    """Record a firing and queue its first step; False when it exists already (its step is queued again if it was lost).
+
+    Raises:
+        BadRequestError: `EventTooLarge`; the event and its resource do not fit a row.
+        TransientError: the app's storage is out of reach; nothing was recorded.
+    """
+    row = _row_of(replace(firing, due_at=firing.due_at + timedelta(seconds=delay_s)))
+    try:
+        services.hook_rows.write([storage.Change(verb="insert", row=row)])
+    except storage.ConflictError:
+        return False
+    if not firing.ended:
+        _enqueue(firing, services, delay_s=delay_s)
+    return True
+
+
+def load(firing_id: str, services: Services) -> tuple[Firing, str] | None:
+    """Return a firing and its etag, or None."""
+    row = services.hook_rows.get(PARTITION, firing_id)
+    return (_of(row), row.etag) if row else None
+
+
+def newest(top: int, services: Services, *, rule: str = "", status: str = "") -> list[Firing]:
+    """Return the newest firings, newest first."""
+    import heapq
+
+    equal = {name: value for name, value in (("rule", rule), ("status", status)) if value}
+    rows = services.hook_rows.query(partition=PARTITION, equal=equal or None)
+    return [_of(row) for row in heapq.nlargest(top, rows, key=lambda row: row.columns["created_at"])]
+
+
+def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
+    """Take the next step of a firing; None when there is nothing to take.
+
+    A step is claimed by nobody: two workers that take it at once send the same request under the same key, which the API
+    carries out once, and only one of them can record what came of it.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
+    found = load(firing_id, services)
+    if found is None or found[0].ended:
+        return None
+    firing, etag = found
+    try:
+        moved, delay_s = _moved(firing, services, perform)
+    except errors.TransientError as problem:
+        moved, delay_s = _again(firing, problem.error, services.clock(), problem.delay_s)
+    except (errors.PermanentError, expressions.NothingThereError) as problem:
+        error = problem.error if isinstance(problem, errors.PermanentError) else None
+        said = error or errors.AzureError(code="ExpressionFoundNothing", message=f"{problem}.", target=firing.step.name)
+        moved, delay_s = _failed(firing, said, services.clock()), None
+    due_at = services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE
+    try:
+        services.hook_rows.write([storage.Change(verb="replace", row=_row_of(replace(moved, due_at=due_at), etag))])
+    except storage.ConflictError:
+        log.info("firing %s was taken further by another worker", firing_id)
+        return None
+    if delay_s is not None:
+        _enqueue(moved, services, delay_s=delay_s)
+    else:
+        log.info("firing %s of rule %s %s", moved.id, moved.rule.name, moved.status)
+    return moved
+
+
+def overdue(services: Services) -> Iterator[str]:
+    """Yield the ids of firings whose message was lost."""
+    now = services.clock()
+    for row in services.hook_rows.query(
+        partition=PARTITION, equal={"status": "Running"}, below={"due_at": now}, columns=["due_at"]
+    ):
+        yield row.key
+
+
+def wake(firing_id: str, services: Services, *, delay_s: float = 0.0) -> None:
+    """Put a firing on the queue: an operation that it waits for has ended, or its message was lost."""
+    services.event_queue.send(messages.of_firing(firing_id), delay_s=delay_s)
+
+
+def give_up(firing_id: str, reason: str, services: Services) -> None:
+    """End a firing whose message kept failing."""
+    found = load(firing_id, services)
+    if found and not found[0].ended:
+        ended = _failed(found[0], errors.AzureError(code="StewardInternalError", message=reason), services.clock())
+        services.hook_rows.write([storage.Change(verb="replace", row=_row_of(ended, found[1]))])
+
+
+def _moved(firing: Firing, services: Services, perform: Callable[[Call], Answer]) -> tuple[Firing, float | None]:
+    """Return the firing after one more step, and the pause before the next (None when it has ended)."""
+    step, now = firing.step, services.clock()
+    if firing.operation:
+        return _waited(firing, services)
+    if step.when and not expressions.holds(step.when, firing.seen()):
+        return _on(firing, {"skipped": True}, now)
+    answer = perform(call_of(firing, step))
+    if answer.operation:
+        return replace(firing, operation=answer.operation, attempts=0), WAIT_AGAIN.total_seconds()
+    if answer.status in NOT_DONE:
+        return _again(firing, _error_of(answer), now, None)
+    return _answered(firing, answer, now)
+
+
+def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:
+    stored = services.ledger.load(firing.operation)
+    if stored is None:
+        error = errors.AzureError(code="OperationNotFound", message=f"The operation {firing.operation} is no longer kept.")
+        return _failed(firing, error, services.clock()), None
+    operation = stored.operation
+    if not operation.ended:
+        return firing, WAIT_AGAIN.total_seconds()
+    body: Any = services.ledger.whole(operation).result
+    if operation.status != "Succeeded":
+        error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
+        body = {"error": error.to_json()}
+    status = operation.http_status or (200 if operation.status == "Succeeded" else 409)
+    answer = Answer(status=status if operation.status == "Succeeded" or status >= 400 else 409, body=body)
+    return _answered(replace(firing, operation=""), answer, services.clock(), operation=operation.id)
+
+
+def _answered(firing: Firing, answer: Answer, now: datetime, *, operation: str = "") -> tuple[Firing, float | None]:
+    """Go on after an answer: it must be a success, or what `expect` says."""
+    step = firing.step
+    taken = {"status": answer.status, "body": _kept(answer.body), **({"operation": operation} if operation else {})}
+    known = replace(firing, answers={**firing.answers, step.name: taken})
+    if step.expect:
+        if not expressions.holds(step.expect, {**known.seen(), "status": answer.status, "body": answer.body}):
+            message = f"The answer of '{step.name}' ({answer.status}) is not what the rule expects: {step.expect}"
+            return _failed(known, errors.AzureError(code="NotExpected", message=message, target=step.name), now), None
+    elif answer.status >= 400:
+        return _failed(known, _error_of(answer), now), None
+    return _on(known, taken, now)
+
+
+def _on(firing: Firing, taken: Mapping[str, Any], now: datetime) -> tuple[Firing, float | None]:
+    moved = replace(
+        firing, answers={**firing.answers, firing.step.name: taken}, position=firing.position + 1, attempts=0, operation=""
+    )
+    if moved.position < len(moved.rule.steps):
+        return moved, 0.0
+    return replace(moved, status="Succeeded", ended_at=now), None
+
+
+def _again(firing: Firing, error: errors.AzureError, now: datetime, delay_s: float | None) -> tuple[Firing, float | None]:
+    attempts = firing.attempts + 1
+    if attempts >= ATTEMPTS:
+        return _failed(firing, error, now), None
+    return replace(firing, attempts=attempts, error=None), max(delay_s or 0.0, min(2.0**attempts, LONGEST_PAUSE_S))
+
+
+def _failed(firing: Firing, error: errors.AzureError, now: datetime) -> Firing:
+    return replace(firing, status="Failed", ended_at=now, error=error)
+
+
+def preview(firing: Firing, step: Step) -> dict[str, Any]:
+    """Return what a step would send as far as that is known before it: answers of earlier steps are not."""
+    does = {"name": step.name, "method": step.method or "NOTIFY"}
+    try:
+        call = call_of(firing, step)
+    except (expressions.NothingThereError, errors.BadRequestError) as unknown:
+        return {**does, "path": step.path or step.notify, "body": step.body, "unknown": str(unknown)}
+    return {**does, "path": call.path, **({"headers": dict(call.headers)} if call.headers else {}), "body": call.body}
+
+
+def call_of(firing: Firing, step: Step) -> Call:
+    """Return the request of a step.
+
+    Raises:
+        NothingThereError: an expression of its path or headers finds nothing.
+        BadRequestError: `InvalidPath`; a value would leave its segment.
+    """
+    seen = firing.seen()
+    path = expressions.text(step.path, seen, encode=_segment)
+    return Call(
+        method=step.method or "NOTIFY",
+        path=path if step.method else expressions.text(step.notify, seen),
+        headers={name: expressions.text(value, seen) for name, value in step.headers.items()},
+        body=expressions.render(step.body, seen),
+        key=f"{firing.id}-{step.name}",
+        caller=f"rule:{firing.rule.name}",
+        firing=firing.id,
+        depth=firing.depth,
+    )
+
+
+def _segment(text: str) -> str:
+    """Return a value as it stands in a path: always within its own segment."""
+    if text in (".", "..", ""):
+        raise errors.BadRequestError(
+            "InvalidPath", f"An expression of the path finds '{text}', which names nothing.", target="request"
+        )
+    return quote(text, safe="")
+
+
+def _kept(body: Any) -> Any:
+    length = len(json.dumps(body))
+    return body if length <= ANSWER_LIMIT else {"$omitted": length}
+
+
+def _error_of(answer: Answer) -> errors.AzureError:
+    inner = answer.body.get("error") if isinstance(answer.body, dict) else None
+    if isinstance(inner, dict) and isinstance(inner.get("code"), str) and isinstance(inner.get("message"), str):
+        return errors.AzureError(code=inner["code"], message=inner["message"])
+    return errors.AzureError(code="RequestFailed", message=f"The answer was {answer.status}.")
+
+
+def _enqueue(firing: Firing, services: Services, *, delay_s: float) -> None:
+    wake(firing.id, services, delay_s=delay_s)
+
+
+def _row_of(firing: Firing, etag: str = "") -> Row:
+    text = json.dumps(firing.to_json())
+    if len(text) > ROW_LIMIT:
+        message = f"The event and its resource have {len(text)} characters; {ROW_LIMIT} fit a firing."
+        raise errors.BadRequestError("EventTooLarge", message)
+    columns: dict[str, Any] = {"rule": firing.rule.name, "status": firing.status, "created_at": firing.created_at}
+    columns |= {"due_at": firing.due_at, **chunked(text)}
+    if firing.ended_at:
+        columns["ended_at"] = firing.ended_at
+    return storage.Row(partition=PARTITION, key=firing.id, columns=columns, etag=etag)
+
+
+def chunked(text: str) -> dict[str, str]:
+    """Return the columns that hold a JSON text; `joined` reads them back."""
+    return {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
+
+
+def joined(columns: Mapping[str, Any]) -> Any:
+    """Return the JSON of columns that `chunked` made."""
+    names = sorted((name for name in columns if name.startswith("json")), key=lambda name: int(name[4:]))
+    return json.loads("".join(columns[name] for name in names))
+
+
+def _of(row: Row) -> Firing:
+    return Firing.from_json(joined(row.columns))

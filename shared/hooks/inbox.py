@@ -1,0 +1,119 @@
+"""The event queue from both ends: deliveries in, and what each of its messages asks for.
+
+A message holds events, one event as Event Grid itself queues it, the name of a blob with an event too large for a message,
+a firing to go on with, or a debounced rule to look at. What cannot be read, or keeps failing, is kept as a blob under
+`hooks/dead/` and told in the log: nothing that was accepted disappears. Not here: what follows from an event (intake).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from shared.hooks import events, firings, intake
+from shared.operations import models
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.hooks.events import Event
+    from shared.hooks.model import Answer, Call
+
+log = logging.getLogger("steward.hooks")
+
+LARGE = "hooks/large/"
+DEAD = "hooks/dead/"
+ATTEMPTS = 12
+LONGEST_PAUSE_S = 600.0
+
+
+def store(found: Sequence[Event], services: intake.Services) -> int:
+    """Put events on the queue in as few messages as hold them; returns how many messages.
+
+    Raises:
+        TransientError: the app's storage is out of reach; some may be queued all the same, which a repetition does not harm.
+    """
+    count = 0
+    for text in events.packed(found):
+        if len(text) > events.MESSAGE_LIMIT:
+            name = f"{LARGE}{hashlib.sha256(text.encode()).hexdigest()[:40]}.json"
+            services.ledger.blobs.put(name, text.encode())
+            text = json.dumps({"version": events.MESSAGE_VERSION, "blob": name})  # noqa: PLW2901 - what is queued instead
+        services.event_queue.send(text)
+        count += 1
+    return count
+
+
+def take(text: str, services: intake.Services, perform: Callable[[Call], Answer]) -> None:
+    """Do what one message of the queue asks for.
+
+    Raises:
+        TransientError: the app's storage is out of reach; the platform delivers the message again.
+    """
+    asked = _object(text)
+    match asked:
+        case {"firing": str(firing)}:
+            firings.advance(firing, services, perform)
+        case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int(sequence)}}:
+            intake.settle_debounced(rule, key, sequence, services)
+        case {"blob": str(name)} if name.startswith(LARGE):
+            content = services.ledger.blobs.get(name)
+            if content is not None:
+                _events(content.decode(), services, attempts=_count(asked))
+                services.ledger.blobs.delete(name)
+        case _:
+            _events(text, services, attempts=_count(asked))
+
+
+def bury(text: str, services: intake.Services, reason: str) -> None:
+    """Keep what cannot be taken in, where somebody can look at it, and end the firing it was for."""
+    now = services.clock()
+    name = f"{DEAD}{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    services.ledger.blobs.put(name, json.dumps({"reason": reason, "at": models.iso(now), "message": text}).encode())
+    log.error("an event message was put aside as %s: %s", name, reason)
+    match _object(text):
+        case {"firing": str(firing)}:
+            firings.give_up(firing, reason, services)
+        case _:
+            return
+
+
+def _events(text: str, services: intake.Services, *, attempts: int) -> None:
+    """Take in the events of a message; those that could not be come again in a message of their own."""
+    try:
+        found = events.from_message(text)
+    except errors.BadRequestError as bad:  # it would not become readable by trying again
+        bury(text, services, bad.error.message)
+        return
+    tally = intake.take(found, services)
+    if tally.counts:
+        log.info("events: %s", ", ".join(f"{count} {what}" for what, count in sorted(tally.counts.items()) if count))
+    if not tally.failed:
+        return
+    problem = tally.failed[0][1]
+    for again in events.packed(event for event, _ in tally.failed):
+        if attempts + 1 >= ATTEMPTS:
+            bury(again, services, f"{problem.error.code}: {problem.error.message}")
+            continue
+        delay_s = max(problem.delay_s, min(2.0**attempts, LONGEST_PAUSE_S))
+        services.event_queue.send(_counted(again, attempts + 1), delay_s=delay_s)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _count(asked: dict[str, Any]) -> int:
+    found = asked.get("attempts", 0)
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= ATTEMPTS else 0
+
+
+def _counted(text: str, attempts: int) -> str:
+    return json.dumps({**_object(text), "attempts": attempts}, separators=(",", ":"))

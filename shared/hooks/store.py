@@ -1,0 +1,96 @@
+"""Where rules are kept: YAML files in the app's container, read again when one changed. A broken file stops only itself.
+
+Not here: what a rule is (rules).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.hooks import rules
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shared.hooks.rules import Rule
+    from shared.operations.storage import Blobs
+
+log = logging.getLogger("steward.hooks")
+
+PREFIX = "hooks/rules/"
+FRESH = timedelta(seconds=20)  # how old what is known of the files may be
+FILE_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a file of rules is not in force."""
+
+    file: str
+    error: errors.AzureError
+
+
+@dataclass(slots=True)
+class Store:
+    """The rules in force, as of at most `FRESH` ago."""
+
+    blobs: Blobs
+    clock: Callable[[], datetime]
+    _known: dict[str, tuple[str, tuple[Rule, ...] | Problem]] = field(default_factory=dict)
+    _read_at: datetime | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return the rules of all files that can be read; of two with one name the later file's counts.
+
+        Raises:
+            TransientError: the app's storage is out of reach.
+        """
+        return rules.merged(found for _, found in self._files().values() if not isinstance(found, Problem))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is wrong with the files that are not in force.
+
+        Raises:
+            TransientError: the app's storage is out of reach.
+        """
+        return tuple(found for _, found in self._files().values() if isinstance(found, Problem))
+
+    def forget(self) -> None:
+        """Read the files anew the next time: one was just changed here."""
+        self._read_at = None
+
+    def _files(self) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:
+        with self._guard:
+            now = self.clock()
+            if self._read_at is None or not timedelta(0) <= now - self._read_at < FRESH:
+                self._known = self._read()
+                self._read_at = now
+            return self._known
+
+    def _read(self) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:
+        out: dict[str, tuple[str, tuple[Rule, ...] | Problem]] = {}
+        names = [name for name in self.blobs.names(PREFIX) if name.lower().endswith((".yaml", ".yml"))]
+        for name in names[:FILE_LIMIT]:
+            info = self.blobs.look(name)
+            known = self._known.get(name)
+            if info is None:
+                continue
+            out[name] = known if known and known[0] == info.etag else (info.etag, self._parsed(name))
+        return out
+
+    def _parsed(self, name: str) -> tuple[Rule, ...] | Problem:
+        try:
+            return rules.parse((self.blobs.get(name) or b"").decode("utf-8-sig"), name.removeprefix(PREFIX))
+        except UnicodeDecodeError:
+            error = errors.AzureError(code="InvalidRules", message=f"{name} is not UTF-8.", target=name)
+        except errors.BadRequestError as bad:
+            error = bad.error
+        log.error("rules of %s are not in force: %s", name, error.message)
+        return Problem(file=name, error=error)
