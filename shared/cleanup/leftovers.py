@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
 from shared.cleanup import inventory, times
@@ -21,11 +20,14 @@ if TYPE_CHECKING:
 
     from shared.cleanup.inventory import Azure
 
-VERSION = "2021-04-01"
-TYPES = (
-    "Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults", "Microsoft.Insights/components",
-    "Microsoft.ContainerRegistry/registries",
-)  # fmt: skip
+TYPES = {
+    "Microsoft.Storage/storageAccounts": "2023-05-01",
+    "Microsoft.KeyVault/vaults": "2023-07-01",
+    "Microsoft.Insights/components": "2020-02-02",
+    "Microsoft.ContainerRegistry/registries": "2023-07-01",
+}  # and the api-version of their lists
+CREATED = ("systemData.createdAt", "properties.creationTime", "properties.creationDate", "properties.CreationDate")
+NOT_REGISTERED = (404, 409)
 NAMED_BY = ("storageAccount", "keyVault", "applicationInsights", "containerRegistry")
 # What the SDK and the CLI call them: up to eight letters of the workspace's name, what it is, and hexadecimal digits.
 _MADE = re.compile(r"([a-z0-9]{1,8}?)(storage|keyvault|insights?|containr|acr)-?([0-9a-f]{8,})", re.IGNORECASE)
@@ -45,21 +47,26 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
     Raises:
         StewardError: the list of resources could not be read whole.
     """
-    condition = " or ".join(f"resourceType eq '{each}'" for each in TYPES)
-    url = (
-        f"{azure.client.cloud.arm}/subscriptions/{subscription}/resources?api-version={VERSION}"
-        f"&$filter={quote(condition)}&$expand=createdTime,changedTime"
-    )
     living = [each for each in workspaces if bodies.dig(each, "properties.provisioningState") != "Failed"]
     named = {text for each in living for text in _ids_in(each.get("properties"))}
     failed = {text: each for each in workspaces if each not in living for text in _named_by(each)}
     there = {str(each["id"]).lower() for each in workspaces}
-    for body in inventory.items(url, azure):
-        key = str(body.get("id")).lower()
-        if str(body.get("type")).lower() not in {each.lower() for each in TYPES} or key in named:
-            continue
-        if found := _why(body, failed.get(key), there):
-            yield _subject(body, *found)
+    for kind, version in TYPES.items():
+        for body in _listed(subscription, kind, version, azure):
+            key = str(body.get("id")).lower()
+            if key not in named and (found := _why(body, failed.get(key), there)):
+                yield _subject(body, *found)
+
+
+def _listed(subscription: str, kind: str, version: str, azure: Azure) -> Iterator[dict[str, Any]]:
+    """Yield a subscription's resources of one type: none where nobody registered its provider."""
+    try:
+        yield from inventory.items(
+            f"{azure.client.cloud.arm}/subscriptions/{subscription}/providers/{kind}?api-version={version}", azure
+        )
+    except errors.RejectedError as refusal:
+        if refusal.status not in NOT_REGISTERED:
+            raise
 
 
 def _why(body: Mapping[str, Any], failed: Mapping[str, Any] | None, there: set[str]) -> tuple[str, list[str]] | None:
@@ -106,6 +113,7 @@ def _subject(body: Mapping[str, Any], why: str, evidence: list[str]) -> Subject:
         resource = ids.parse(str(body.get("id")))
     except errors.BadRequestError as problem:
         raise errors.RejectedError(problem.error, status=502) from None
-    created, changed = times.moment(body.get("createdTime")), times.moment(body.get("changedTime"))
+    created = next((at for name in CREATED if (at := times.moment(bodies.dig(body, name)))), None)
+    changed = times.latest(created, bodies.dig(body, "systemData.lastModifiedAt"))
     whole = {**body, "leftover": {"why": why, "evidence": evidence}}
     return Subject(id=resource, target="leftover", body=whole, created_at=created, changed_at=changed)

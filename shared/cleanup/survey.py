@@ -161,8 +161,8 @@ def of(
         workspace: Which.
         azure: Where to read.
         now: The present.
-        parked: Returns the specs of the deployments that a parked endpoint will have again, or None when it has none stored;
-            without it, a parked endpoint is a problem.
+        parked: Returns the specs of the deployments that an endpoint, once parked, will have again; None when none are stored.
+            Without it, a parked endpoint is a problem.
 
     Raises:
         ThrottledError: ARM wants a long wait; nothing is known yet.
@@ -246,15 +246,14 @@ def _components(place: ids.ResourceId, home: str, found: mentions.Mentions, azur
 def _parked(
     place: ids.ResourceId, endpoint: dict[str, Any], parked: Callable[[ids.ResourceId], list[Any] | None] | None
 ) -> Iterator[tuple[str, Any, str]]:
-    """Yield what a parked endpoint will serve again."""
+    """Yield what a parked endpoint will serve again; one that is about to be parked has no tag yet."""
     tags = endpoint.get("tags")
-    if not isinstance(tags, dict) or PARKED_TAG not in {str(name).strip().lower() for name in tags}:
-        return
+    tagged = isinstance(tags, dict) and PARKED_TAG in {str(name).strip().lower() for name in tags}
     specs = parked(place) if parked else None
-    if specs is None:
+    if specs is None and tagged:
         message = f"Endpoint {place.name} is parked, and what it will serve again is not known."
         raise errors.RejectedError(errors.AzureError(code="ParkedUnknown", message=message), status=502)
-    for spec in specs:
+    for spec in specs or ():
         yield "deployments", spec, f"parked deployment of endpoint {place.name}"
 
 
