@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from functions import http
 from shared import services
+from shared.operations import parked, waking
 
 if TYPE_CHECKING:
     import azure.functions as func
 
     from shared.catalog.paths import Target
+    from shared.operations.models import Operation
 
 PASSED_BACK = (
     "x-ms-run-function-failed",
@@ -21,9 +23,23 @@ PASSED_BACK = (
 )
 
 
-def score(req: func.HttpRequest, target: Target) -> func.HttpResponse:
-    """Send the body to the endpoint as it came, and its answer back as it comes, 4xx and 5xx included."""
-    answer = services.get().scoring.score(target, req.get_body(), dict(req.headers.items()))
+def score(req: func.HttpRequest, target: Target) -> func.HttpResponse | Operation:
+    """Send the body to the endpoint as it came, and its answer back as it comes, 4xx and 5xx included; wake a parked one."""
+    try:
+        answer = services.get().scoring.score(target, req.get_body(), dict(req.headers.items()))
+    except parked.EndpointParkedError as found:
+        return _wake(req, target, found)
     headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
     media = answer.headers.get("content-type", "application/json")
     return http.response(answer.content, answer.status, req, {**headers, "Content-Type": media})
+
+
+def _wake(req: func.HttpRequest, target: Target, found: parked.EndpointParkedError) -> func.HttpResponse | Operation:
+    """Start the wake, once however many call: 503 that says when to come again, or with `respond-async` 202 for the wake."""
+    app = services.get()
+    operation = waking.start(target, found.tag, app)
+    if "respond-async" in http.prefers(req):
+        return operation
+    error, pause_s = waking.told(found, operation, app.clock())
+    headers = {"Retry-After": str(round(pause_s)), "Operation-Location": f"{http.base_url(req)}/operations/{operation.id}"}
+    return http.json_response({"error": error.to_json()}, 503, req, headers)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shared.rest.addresses import Plane
 
-Room = Literal["provision", "run", "score"]
+Room = Literal["provision", "run", "score", "park"]
 Scope = Literal["group", "subscription", "tenant"]
 
 ML = "Microsoft.MachineLearningServices"
@@ -51,7 +51,7 @@ class Action:
         direct: Answered by Azure at once and passed on; no operation, nothing stored (keys, tokens, logs, listings).
         repeatable: Sending it twice does no harm, so an unknown outcome is settled by sending it again.
         preview: The api-version of an action that is no part of the stable API; offered when `STEWARD_PREVIEWS` is true.
-        room: Which room of the app carries it out.
+        room: Which room of the app carries it out. What `park` does is this app's own: Azure has no such action.
     """
 
     name: str
@@ -381,6 +381,8 @@ KINDS: tuple[Kind, ...] = (
             *_direct("listKeys", "token"),
             Action(name="regenerateKeys"),
             Action(name="score", room="score"),
+            Action(name="park", room="park"),
+            Action(name="wake", room="park"),
         ),
     ),
     Kind(

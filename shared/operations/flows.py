@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.catalog import bodies, kinds, paths
-from shared.operations import models, plans, redaction, settle, steps, storage
+from shared.operations import models, parking, plans, redaction, settle, steps, storage
 from shared.operations.messages import Message
 from shared.rest import errors, ids
 
@@ -232,7 +232,7 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
     operation, now = stored.operation, services.clock()
     if operation.ended:
         return operation
-    if abandon or operation.phase in ("waiting", "accepted", "preparing", "registering"):
+    if abandon or (operation.phase in ("waiting", "accepted", "preparing", "registering") and not parking.begun(operation)):
         code, message = (
             ("Abandoned", "No longer followed; Azure goes on.") if abandon else ("Canceled", "Canceled before it was sent.")
         )
@@ -286,7 +286,7 @@ def _operation(request: Request, services: Services) -> Operation:
     secret = bodies.has_secret(kind, request.body)
     partition = models.partition_of(named)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in {**request.files, **request.contents}.items()}
-    plan = None
+    plan = parking.plan(target.action.name) if target.action and target.action.room == parking.ROOM else None
     if request.plan:
         plan = request.plan.located(f"{partition}-{suffix}", request.contents)
         digests["plan"] = request.plan.digest

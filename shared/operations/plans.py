@@ -41,7 +41,8 @@ class Task:
     """One thing to do.
 
     Attributes:
-        what: `upload` files, `register` a version, look up the version behind a `label`.
+        what: `upload` files, `register` a version, look up the version behind a `label`; `park` or `wake` an endpoint, whose
+            state is the `body` (parking).
         goals: Where the outcome goes.
         purpose: What uploaded files are: `code` is registered and brings an ARM id; `model`, `feature_set`, `data` and
             `input` bring a datastore URI; `environment` and `folder` bring a blob URL.
@@ -59,7 +60,7 @@ class Task:
         registering: Id of a version that Azure accepted and is still making; `looks` counts the times it was looked for.
     """
 
-    what: Literal["upload", "register", "label"]
+    what: Literal["upload", "register", "label", "park", "wake"]
     goals: tuple[Goal, ...] = ()
     purpose: Purpose = "folder"
     blob: str = ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from shared.operations import parked
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from shared.rest.client import Client, Response
 
 REMEMBER_S = 300.0
+WITHOUT_DEPLOYMENT = frozenset({404, 503})  # what an endpoint's host answers when nothing is behind it
 TIMEOUT_S = 180.0  # an HTTP function ends at 230 s
 NO_TYPES = frozenset({"", "application/x-www-form-urlencoded"})  # curl -d says the latter of any body; scripts read JSON
 PASSED_ON = frozenset({"content-type", "accept", "azureml-model-deployment", "x-ms-client-request-id", "traceparent"})
@@ -62,6 +64,7 @@ class Scoring:
 
         Raises:
             RejectedError: Azure knows no such endpoint.
+            EndpointParkedError: it has no deployments now.
             BadRequestError: `EndpointNotReady` (409), `HostNotAllowed` (502).
             TransientError: nobody answered.
         """
@@ -70,6 +73,8 @@ class Scoring:
             sent["content-type"] = "application/json"
         door = self._door(target)
         answer = self._client.send_keyed(door.uri, door.key, content=content, headers=sent, timeout_s=TIMEOUT_S)
+        if answer.status in WITHOUT_DEPLOYMENT and target.plane == "arm":  # the door is older than the parking
+            parked.refuse(target.id, self._ask("GET", target, ""))
         if answer.status == 401:
             self._doors.pop(target.id.key, None)
             door = self._door(target)
@@ -88,7 +93,9 @@ class Scoring:
         return door
 
     def _find_endpoint(self, target: Target) -> tuple[str, str, float]:
-        properties = self._ask("GET", target, "").get("properties") or {}
+        endpoint = self._ask("GET", target, "")
+        parked.refuse(target.id, endpoint)
+        properties = endpoint.get("properties") or {}
         uri, mode = str(properties.get("scoringUri") or ""), str(properties.get("authMode") or "").lower()
         if not uri:
             state = properties.get("provisioningState")

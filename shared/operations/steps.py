@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.operations import messages, settle, storage, uploads
+from shared.operations import messages, parking, settle, storage, uploads
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -84,6 +84,10 @@ def take(stored: Stored, services: Services, *, inline_end: datetime | None = No
                 stored = _claim(stored, services)
                 operation = stored.operation
                 step = _send(operation, parcel, services)
+            case "preparing" if operation.action in (parking.PARK, parking.WAKE):
+                stored = _hold(stored, services)
+                operation = stored.operation
+                step = parking.step(operation, services)
             case "preparing":
                 stored = _hold(stored, services)
                 operation = stored.operation
