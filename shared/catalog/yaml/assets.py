@@ -48,7 +48,7 @@ _MODEL_FIELDS = {
     "properties": mapping(),
     "tags": mapping(),
     "stage": text,
-    "flavors": mapping(),
+    "flavors": mapping(mapping()),
     "datastore": text,
     "system_metadata": mapping(),
     "default_deployment_template": _TEMPLATE,

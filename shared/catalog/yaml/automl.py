@@ -13,6 +13,7 @@ from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.shapes import (
     anything,
     boolean,
+    boolean_only,
     camel,
     choice,
     either,
@@ -193,7 +194,7 @@ def _fields(task: str) -> dict[str, Shape]:
         "task": choice(task, fold=snake),
         "environment_id": text,
         "environment_variables": named(text),
-        "outputs": named(either(shapes.binding, inputs.OUTPUT, text)),
+        "outputs": named(either(shapes.binding, inputs.OUTPUT)),
         "resources": execution.RESOURCES,
         "queue_settings": execution.QUEUE,
         "log_verbosity": choice("not_set", "debug", "info", "warning", "error", "critical", fold=snake),
@@ -217,8 +218,8 @@ def _fields(task: str) -> dict[str, Shape]:
             fields["forecasting"] = _FORECASTING
         return fields
     model = "text" if family == "text" else "classification" if "classification" in task else "detection"
-    flags = record({"type": choice("choice"), "values": sequence(boolean)}, required=("type",))
-    searched = either(jobs.DISTRIBUTION, flags, whole, number, text, boolean)
+    flags = jobs.choices(either(boolean_only, jobs.choice_value))
+    searched = either(flags, *jobs.CONTINUOUS, whole, number, text, boolean)
     fields |= {
         "sweep": _SWEEP,
         "training_parameters": record(_MODELS[model]),

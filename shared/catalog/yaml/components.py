@@ -84,7 +84,7 @@ BASE_FIELDS: dict[str, shapes.Shape] = {
 }
 _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
 _RESOURCES = record(execution.RESOURCE_FIELDS, unknown="drop")
-RETRY = record({"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="keep")
+RETRY = record({"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="drop")
 TASK = record(
     {
         "type": choice("run_function", "model", "function"),
@@ -214,9 +214,14 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
         spec |= {"type": "command", "command": "import", "tags": tags, **ports}
     else:
         spec |= {name: fields[name] for name in own if name in fields}
+    more = others(fields, own)
+    if kind in ("automl", "parallel"):
+        for name in more:
+            at.child(name).note(f"The field '{str(name)[: shapes.NAME_LIMIT]}' is not known here and is not sent.", at_key=True)
+    else:
+        spec = {**more, **spec}
     if kind != "parallel":
         spec["properties"] = fields.get("properties") or None
-        spec = {**others(fields, own), **spec}
     return Component(kind=kind, fields=fields, at=at, source=source, spec=filled(spec))
 
 

@@ -37,9 +37,20 @@ class RefusedError(errors.BadRequestError):
         where = f"{file}, " if file else ""
         super().__init__("InvalidYaml", f"{reason} ({where}line {line}, column {column})", target=target or "body")
         self.reason = reason
+        self.file = file
         self.line = line
         self.column = column
         self.depth = depth
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """File, line and column."""
+        return self.file, self.line, self.column
+
+    def saying(self, reason: str) -> RefusedError:
+        """Return a refusal of the same place for another reason."""
+        target = self.error.target or ""
+        return RefusedError(reason, file=self.file, line=self.line, column=self.column, target=target, depth=self.depth)
 
 
 @dataclass(slots=True, kw_only=True)

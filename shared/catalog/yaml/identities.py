@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.catalog.yaml.shapes import anything, choice, either, mapping, pascal, record, sequence, snake, text
+from shared.catalog.yaml.shapes import choice, either, mapping, maybe, pascal, record, sequence, snake, text
 
 IDENTITY = record(
     {
@@ -19,7 +19,7 @@ _IDS = record({"principal_id": text, "client_id": text, "resource_id": text})
 WORKSPACE_IDENTITY = record(  # identities by resource id
     {
         "type": choice("system_assigned", "user_assigned", "none", "system_assigned,user_assigned", fold=snake),
-        "user_assigned_identities": either(sequence(_IDS), mapping(anything, key=text)),
+        "user_assigned_identities": either(sequence(_IDS), mapping(maybe(_IDS), key=text)),
     },
     nullable=("user_assigned_identities",),
     ignored=("$schema", "principal_id", "tenant_id"),

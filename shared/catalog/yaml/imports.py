@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 MANAGED = "azureml://datastores/workspacemanageddatastore"  # Azure chooses the place in it
 _NAME = "${{name}}"
 _PARAMETER = record({"name": text, "value": text, "type": text})
+PLACE = either(  # outside Azure ML: where data comes from or goes to
+    record(
+        {
+            "type": choice("database"),
+            **dict.fromkeys(("connection", "query", "table_name", "stored_procedure"), text),
+            "stored_procedure_params": sequence(_PARAMETER),
+        },
+        required=("type", "connection"),
+    ),
+    record({"type": choice("file_system"), "connection": text, "path": text}, required=("connection",)),
+)
 IMPORT = record(
     {
         "name": text,
@@ -27,17 +38,7 @@ IMPORT = record(
         "path": text,
         "datastore": text,
         "type": choice("mltable", "uri_folder"),
-        "source": either(
-            record(
-                {
-                    "type": choice("database"),
-                    **dict.fromkeys(("connection", "query", "table_name", "stored_procedure"), text),
-                    "stored_procedure_params": sequence(_PARAMETER),
-                },
-                required=("type", "connection"),
-            ),
-            record({"type": choice("file_system"), "connection": text, "path": text}, required=("connection",)),
-        ),
+        "source": PLACE,
     },
     required=("name", "path", "source"),
     ignored=("$schema", "id", "creation_context", "latest_version", "properties"),

@@ -58,16 +58,7 @@ OUTPUT = record(
 )
 
 
-def maybe(shape: shapes.Shape) -> shapes.Shape:
-    """`shape`, or nothing (an output that is only named)."""
-
-    def read(at: Cursor) -> Any:
-        return None if at.value is None else shape(at)
-
-    return read
-
-
-OUTPUTS = named(maybe(OUTPUT))
+OUTPUTS = named(shapes.maybe(OUTPUT))  # null: an output that is only named
 
 
 def is_literal(value: Any) -> bool:

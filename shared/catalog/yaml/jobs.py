@@ -16,11 +16,11 @@ SHOWN = ("$schema", "id", "creation_context", "status", "log_files", "parameters
 BASE_FIELDS: dict[str, shapes.Shape] = {
     "name": text,
     "description": text,
-    "tags": named(shapes.text_or_nothing),
+    "tags": named(shapes.maybe(text)),
     "services": execution.SERVICES,
     "display_name": text,
     "experiment_name": text,
-    "properties": named(shapes.text_or_nothing),
+    "properties": named(shapes.maybe(text)),
     "compute": references.compute,
     "identity": execution.IDENTITY,
 }
@@ -55,7 +55,8 @@ _BOUNDS = {
 }  # fmt: skip
 
 
-def _choices(at: Cursor) -> Any:
+def choice_value(at: Cursor) -> Any:
+    """One of the values of a choice: plain, or a mapping with distributions of its own."""
     return either(shapes.binding, whole, text, number, named(either(shapes.binding, _distribution, whole, number, text)))(at)
 
 
@@ -63,14 +64,21 @@ def _distribution(at: Cursor) -> dict[str, Any]:
     return dict(DISTRIBUTION(at))
 
 
-DISTRIBUTION = either(
-    record({"type": choice("choice"), "values": sequence(_choices)}, required=("type",)),
+CONTINUOUS = (
     *(
         record({"type": choice(kind), **dict.fromkeys(names, _OR_BINDING)}, required=("type", *names))
         for kind, names in _BOUNDS.items()
     ),
     record({"type": choice("randint"), "upper": integer}, required=("type", "upper")),
 )
+
+
+def choices(value: shapes.Shape = choice_value) -> shapes.Shape:
+    """A distribution that is a list of values."""
+    return record({"type": choice("choice"), "values": sequence(value)}, required=("type",))
+
+
+DISTRIBUTION = either(choices(), *CONTINUOUS)
 SAMPLING = either(
     choice("bayesian", "grid", "random"),
     record(

@@ -22,12 +22,12 @@ NODE_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 _JOB_BINDING = re.compile(r"^\$\{\{\s*parent\.jobs\.([^.]+)\.([^.]+)\.([^.}\s]+)\s*\}\}$")
 _PARENT_BINDING = re.compile(r"^\$\{\{\s*parent\.(inputs|outputs)\.([^}\s]+?)\s*\}\}$")
 _TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_OUTPUT = either(shapes.binding, inputs.OUTPUT, text)
+_OUTPUT = either(shapes.binding, inputs.OUTPUT)
 _ENVIRONMENT_VARIABLES = either(shapes.binding, mapping())
 _COMMON: dict[str, shapes.Shape] = {
     "type": text,
     "inputs": inputs.INPUTS,
-    "outputs": named(inputs.maybe(_OUTPUT)),
+    "outputs": named(shapes.maybe(_OUTPUT)),
     "properties": named(anything),
     "comment": text,
     "compute": references.compute,
@@ -75,8 +75,8 @@ _SWEEP: dict[str, shapes.Shape] = {
 _TRANSFER: dict[str, shapes.Shape] = {
     "task": choice("copy_data", "import_data", "export_data"),
     "data_copy_mode": choice("merge_with_overwrite", "fail_if_conflict"),
-    "source": named(anything),
-    "sink": named(anything),
+    "source": imports.PLACE,
+    "sink": imports.PLACE,
     "component": anything,
 }
 _FIELDS: dict[str, dict[str, shapes.Shape]] = {
@@ -281,6 +281,8 @@ def _declared(node: Node) -> dict[str, Any]:
     for part in ("inputs", "outputs"):
         if part in out:
             known = node.component.fields.get(part) or {}
+            for name in [name for name in out[part] if name not in known]:
+                _port(node, part, name).note(f"The component has no {part[:-1]} '{str(name)[:80]}': it is not sent.", at_key=True)
             out[part] = {name: value for name, value in out[part].items() if name in known}
     return out
 
@@ -398,8 +400,12 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
         "tags": fields.get("tags"),
         "description": fields.get("description"),
         "properties": {},
-        "inputs": {name: _input_type(node.at, value, scope) for name, value in fields.get("inputs", {}).items()},
-        "outputs": {name: _output_type(node.at, value, scope) for name, value in fields.get("outputs", {}).items()},
+        "inputs": {
+            name: _input_type(_port(node, "inputs", name), value, scope) for name, value in fields.get("inputs", {}).items()
+        },
+        "outputs": {
+            name: _output_type(_port(node, "outputs", name), value, scope) for name, value in fields.get("outputs", {}).items()
+        },
     }
     spec = components.base_spec(given, anonymous=True, kind=node.kind, source=components.FROM_JOB)
     if node.kind == "command":
@@ -425,6 +431,11 @@ def _from_job(draft: Draft, node: Node, scope: Scope) -> components.Component:
     return components.Component(
         kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec)
     )
+
+
+def _port(node: Node, part: str, name: str) -> Cursor:
+    """Return where an input or output of a node stands."""
+    return (node.at.get(part) or node.at).get(name) or node.at
 
 
 def _unbound(fields: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,12 @@ def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         built = nodes.nodes_body(draft, at.child("jobs"), scope)
     given, outputs = job.get("inputs", {}), job.get("outputs", {})
     if details:
-        given = {**_defaults(details.get("inputs", {})), **given}
+        known = details.get("inputs", {})
+        for name in [name for name in given if name not in known]:
+            at.child("inputs").child(name).note(
+                f"The pipeline's component has no input '{name[:80]}': it is not sent.", at_key=True
+            )
+        given = {**_defaults(known), **{name: each for name, each in given.items() if name in known}}
         outputs = {**{name: {"type": each["type"]} for name, each in details.get("outputs", {}).items()}, **outputs}
     settings = settings_body(draft, job.get("settings"))
     base = jobs.base_body(draft, job)

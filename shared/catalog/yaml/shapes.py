@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared.catalog.yaml import document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from shared.catalog.yaml.document import Cursor
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"t", "true", "on", "y", "yes", "1"})
 _FALSE = frozenset({"f", "false", "off", "n", "no", "0"})
+_EXPECTED = re.compile(r"^Expected (?:one of )?(.*), got (.*)\.$")
 NAME_LIMIT = 80  # characters of a name that a message repeats
 NOUNS = {
     str: "a string", bool: "a boolean", int: "an integer", float: "a number", dict: "a mapping", list: "a list",
@@ -62,9 +63,13 @@ def text(at: Cursor) -> str:
     return at.value
 
 
-def text_or_nothing(at: Cursor) -> str | None:
-    """A string, or null (a tag without a value)."""
-    return None if at.value is None else text(at)
+def maybe(shape: Shape) -> Shape:
+    """`shape`, or null."""
+
+    def read(at: Cursor) -> Any:
+        return None if at.value is None else shape(at)
+
+    return read
 
 
 def version(at: Cursor) -> str:
@@ -217,21 +222,52 @@ def named(item: Shape) -> Shape:
 
 
 def either(*options: Shape) -> Shape:
-    """The first of `options` that takes the value; when none does, the refusal that got furthest."""
+    """The first of `options` that takes the value; when none does, the refusal that got furthest.
+
+    A `type` decides which records are asked at all, so that what is said is about the one that was meant.
+    """
 
     def read(at: Cursor) -> Any:
         refusals: list[document.RefusedError] = []
         notes = at.document.source.notes
         told = len(notes)
-        for option in options:
+        for option in _meant(options, at):
             try:
                 return option(at)
             except document.RefusedError as refusal:
                 refusals.append(refusal)
                 del notes[told:]
-        raise max(refusals, key=lambda refusal: refusal.depth)
+        furthest = max(refusals, key=lambda refusal: (refusal.depth, refusal.line, refusal.column))
+        raise _together([each for each in refusals if each.place == furthest.place]) or furthest
 
     return read
+
+
+def _meant(options: Sequence[Shape], at: Cursor) -> Sequence[Shape]:
+    """Leave out the records whose own `type` is another one, unless it is nobody's."""
+    stated = at.get("type")
+    if stated is None:
+        return options
+
+    def takes(option: Shape) -> bool:
+        own = getattr(option, "own_type", None)
+        try:
+            return own is None or bool(own(stated) or True)
+        except document.RefusedError:
+            return False
+
+    meant = [option for option in options if takes(option)]
+    return meant if any(hasattr(option, "own_type") for option in meant) else options
+
+
+def _together(refusals: list[document.RefusedError]) -> document.RefusedError | None:
+    """Return one refusal that says what several options expected in the same place, None when they cannot be put together."""
+    found = [_EXPECTED.match(each.reason) for each in refusals]
+    if len(refusals) < 2 or not all(found):
+        return None
+    wanted = dict.fromkeys(each for match in found if match for each in match[1].split(", "))
+    first, got = refusals[0], found[0]
+    return first.saying(f"Expected one of {', '.join(wanted)}, got {got[2] if got else ''}.")
 
 
 def record(
@@ -268,6 +304,8 @@ def record(
             raise at.refusal(f"The field '{missing}' is missing.")
         return out
 
+    if "type" in fields:
+        read.own_type = fields["type"]  # type: ignore[attr-defined]  # what `either` tells records apart by
     return read
 
 
