@@ -69,6 +69,8 @@ class FakeAzure:
         blobs: What lies in its blob storage, path → content; `blocks` are not committed yet.
         failing: Path → ARM error that its next long-running operation ends with.
         sign_in: What asking for a token ends with, None when it is given.
+        delegates: Storage gives the app's identity a user delegation key.
+        keyless: Storage takes nothing that is signed with an account key.
     """
 
     cloud = clouds.PUBLIC
@@ -82,6 +84,7 @@ class FakeAzure:
         self.used = 0.0
         self.sign_in: errors.StewardError | None = None
         self.faults: list[Fault] = []
+        self.delegates = self.keyless = False
         self.received: list[tuple[Any, Any]] = []
         self.blobs: dict[str, bytes] = {}
         self.blocks: dict[str, dict[str, bytes]] = {}
@@ -127,6 +130,23 @@ class FakeAzure:
         """See `client.Client.send_signed`."""
         assert clouds.is_storage(self.cloud, url), url
         return self._exchange(method, url, content, None)
+
+    def send_to_storage(
+        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """See `client.Client.send_to_storage`: a user delegation key in the documented form, when the identity may have one."""
+        assert clouds.is_storage(self.cloud, url), url
+        assert (method, urlsplit(url).query) == ("POST", "restype=service&comp=userdelegationkey")
+        self.requests.append(f"{method} {url}")
+        self.received.append((content, None))
+        if not self.delegates:
+            return Response(status=403, url=url, headers={"x-ms-error-code": "AuthorizationPermissionMismatch"}, body="<Error/>")
+        start, expiry = re.findall(r">([0-9TZ:-]+)<", (content or b"").decode())
+        told = {"SignedOid": "oid", "SignedTid": "tid", "SignedStart": start, "SignedExpiry": expiry, "SignedService": "b"}
+        told |= {"SignedVersion": "2021-08-06", "Value": base64.b64encode(b"DELEGATION-KEY-SECRET").decode()}
+        members = "".join(f"<{name}>{value}</{name}>" for name, value in told.items())
+        text = f'<?xml version="1.0" encoding="utf-8"?><UserDelegationKey>{members}</UserDelegationKey>'
+        return Response(status=200, url=url, body=text, content=text.encode())
 
     def token(self, scope: str) -> str:
         """See `client.Client.token`."""
@@ -179,6 +199,8 @@ class FakeAzure:
         parts = urlsplit(url)
         query = parse_qs(parts.query)
         assert "sig" in query, "storage asks for a proof"
+        if self.keyless and "skoid" not in query:
+            return Response(status=403, url=url, headers={"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"})
         if method == "HEAD":
             return _response(url, 200 if parts.path in self.blobs else 404)
         operation = query.get("comp", [""])[0]

@@ -59,6 +59,9 @@ TAKES: dict[str, Takes] = {
     "registries/codes/versions": Takes(part="code", purpose="folder", goal=Goal(pointer="/properties/codeUri")),
     "registries/models/versions": Takes(part="model", purpose="model", goal=Goal(pointer="/properties/modelUri")),
     "registries/data/versions": Takes(part="data", purpose="data", goal=Goal(pointer="/properties/dataUri")),
+    "registries/environments/versions": Takes(
+        part="context", purpose="environment", goal=Goal(pointer="/properties/build/contextUri", pattern="{}/")
+    ),
     "registries/components/versions": Takes(
         part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")
     ),
@@ -145,7 +148,10 @@ def _move(task: Task, members: list[content.Member], asset: ResourceId, client: 
     small_code = task.purpose in ("code", "folder") and not task.datastore and sum(each.size for each in members) <= PENDING_LIMIT
     if small_code or in_registry:
         own = in_registry and task.purpose != "code"
-        base = places.pending(asset if own else _code_version(task, workspace), client)
+        if task.purpose == "environment":
+            base = places.pending_context(asset, client)
+        else:
+            base = places.pending(asset if own else _code_version(task, workspace), client)
         target = base.below(task.name) if single else base
     else:
         store = places.datastore(workspace, task.datastore, client, patience.clock())

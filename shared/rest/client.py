@@ -154,6 +154,21 @@ class Client:
         request = _Request(method=method, url=url, content=content, headers=headers or {})
         return self._definite(self._exchange(request, None))
 
+    def send_to_storage(
+        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send one request to this cloud's blob storage with a token for storage, which no other host ever sees.
+
+        Raises:
+            BadRequestError: `HostNotAllowed`, when the URL is not blob storage of this cloud.
+            RejectedError: `SignInFailed`.
+            TransientError: as `send`.
+        """
+        if not clouds.is_storage(self.cloud, url):
+            raise errors.BadRequestError("HostNotAllowed", "It must be https blob storage of this cloud.", status=502)
+        request = _Request(method=method, url=url, content=content, headers=headers or {})
+        return self._definite(self._exchange(request, self._tokens.get(clouds.STORAGE_SCOPE)))
+
     def send_keyed(self, url: str, key: str, *, content: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
         """POST to a scoring URI with the endpoint's own key or token; '' sends none. The caller has checked the URI (scoring).
 

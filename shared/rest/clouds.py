@@ -14,7 +14,7 @@ from shared.rest import errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
-    """One cloud. `token_suffixes` are the only hosts, besides ARM's, that ever see a bearer token of ours."""
+    """One cloud. `token_suffixes` are the only hosts, besides ARM's, that see a token of ours for ARM or Azure ML."""
 
     name: str
     arm: str
@@ -67,6 +67,7 @@ CHINA = Cloud(
     inference_suffix=".inference.ml.azure.cn",
     storage_suffix=".core.chinacloudapi.cn",
 )
+STORAGE_SCOPE = "https://storage.azure.com/.default"  # of every cloud; a token for it opens nothing but storage
 CLOUDS = {cloud.name.lower(): cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
 
 
@@ -94,7 +95,7 @@ def scope_for(cloud: Cloud, url: str) -> str:
 
 
 def is_storage(cloud: Cloud, url: str) -> bool:
-    """Tell whether `url` is an https address of this cloud's blob storage (where a SAS, never a token, is the proof)."""
+    """Tell whether `url` is an https address of this cloud's blob storage: proofs there are a SAS, or a token for storage alone."""
     return _https_host(url).endswith(f".blob{cloud.storage_suffix}")
 
 

@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, caller: Caller, zip_of: Cal
 def test_a_command_of_the_page_works(command: str, caller: Caller, folder: Path) -> None:
     """Any success: created, done or accepted."""
     variables = {"STEWARD": f"{caller.url}/api", "KEY": str(caller.session.headers["x-functions-key"])}
-    answer = commands.run(command.replace("workspaces/ml/", "workspaces/ml-files/"), folder, variables)
+    answer = commands.run(command.replace("workspaces/churn/", "workspaces/ml-files/"), folder, variables)
     assert answer.status in (200, 201, 202), answer.body
 
 

@@ -8,6 +8,7 @@ import tracemalloc
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -221,6 +222,35 @@ def test_a_datastore_without_a_key_is_opened_with_the_workspaces_own(steward: St
     workspace["properties"]["storageAccount"] = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1"
     again = _put(steward, b"x", _task(), path="models/m/versions/2")
     assert again.status == "Succeeded"
+
+
+@pytest.mark.parametrize("why", ["no key anywhere", "the account takes none"])
+def test_where_no_key_opens_the_account_the_apps_identity_signs(steward: Steward, why: str) -> None:
+    """Identity-based datastores, also outside of the workspace's own account, and `allowSharedKeyAccess` false."""
+    steward.azure.delegates = True
+    steward.azure.keyless = why == "the account takes none"
+    if not steward.azure.keyless:
+        refused = refusal(400, "NoCredentials", "no credentials")
+        steward.azure.faults.append(Fault(method="POST", match="listSecrets", response=refused, times=9))
+    assert _put(steward, b"x", _task()).status == "Succeeded"
+    signed = [each for each in steward.azure.requests if each.startswith("PUT https://st1.blob.core.windows.net/")]
+    assert signed
+    proofs = [parse_qs(urlsplit(each).query) for each in signed]
+    assert {(proof["skoid"][0], proof["sktid"][0], proof["sks"][0], proof["sr"][0], proof["sp"][0]) for proof in proofs} == {
+        ("oid", "tid", "b", "c", "rcw")
+    }
+    assert "DELEGATION" not in steward.everything_stored()
+    assert "skoid" not in steward.everything_stored()
+
+
+def test_where_the_identity_may_not_sign_the_refusal_names_the_role(steward: Steward) -> None:
+    """What is missing, where."""
+    steward.azure.keyless = True
+    operation = _put(steward, b"x", _task())
+    assert operation.error
+    assert (operation.http_status, operation.error.code) == (409, "UploadPlaceUnusable")
+    for word in ("workspaceblobstore", "st1", "AuthorizationPermissionMismatch", "Storage Blob Data Contributor"):
+        assert word in operation.error.message
 
 
 def test_a_plan_is_read_back_as_it_was_stored() -> None:

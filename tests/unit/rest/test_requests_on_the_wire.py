@@ -130,6 +130,20 @@ def test_a_signed_request_to_another_host_than_storage_is_refused(azure, wire):
     assert wire.connections == 0
 
 
+def test_a_token_for_storage_goes_to_storage_only(azure, wire, credential):
+    """Its audience opens nothing else, and no other token ever goes there."""
+    url = "https://own.blob.core.windows.net/?restype=service&comp=userdelegationkey"
+    wire.will(answer(200, b"<UserDelegationKey/>", media="application/xml"))
+    assert azure.send_to_storage("POST", url, content=b"<KeyInfo/>").body == "<UserDelegationKey/>"
+    assert credential.scopes == ["https://storage.azure.com/.default"]
+    for elsewhere in (ARM, "https://own.blob.core.windows.net.evil.example/", "http://own.blob.core.windows.net/"):
+        with pytest.raises(errors.BadRequestError, match="HostNotAllowed"):
+            azure.send_to_storage("POST", elsewhere)
+    with pytest.raises(errors.BadRequestError, match="HostNotAllowed"):
+        azure.send("GET", url)
+    assert len(wire.seen) == 1
+
+
 def test_a_host_that_parsers_read_differently_is_refused_for_keys_too(azure, wire):
     """urllib.parse and urllib3 disagree about a backslash; an endpoint's key must not depend on who is right."""
     for url in ("https://evil.example\\.westeurope.inference.ml.azure.com/score", "https://a@e.westeurope.inference.ml.azure.com/"):
