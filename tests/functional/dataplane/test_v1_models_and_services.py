@@ -1,7 +1,6 @@
 """Model management v1: the same models as ARM's, and web services that are really served."""
 
 import io
-import json
 import tarfile
 
 import pytest
@@ -206,13 +205,6 @@ def test_a_service_that_cannot_be_is_refused(models, change, code):
     """Judged before anything is started."""
     answer = models("POST", "services", {"name": "doubler", "computeType": "ACI", **change})
     assert (answer.status_code, answer.json()["code"]) == (400, code)
-
-
-def test_hyperdrive_says_that_it_is_not_here(azure, lab):
-    """Refused in its own error shape, not silently accepted."""
-    answer = azure.call("POST", f"{API}/hyperdrive/v1.0{lab}/runs", files={"config": json.dumps({"name": "x"})})
-    assert (answer.status_code, answer.json()["code"]) == (400, 400)
-    assert azure.call("POST", f"{API}/hyperdrive/v1.0{lab}/runs/none/cancel").json()["code"] == 404
 
 
 def test_the_modelmanagement_host_serves_the_same(models, register):

@@ -1,5 +1,6 @@
 """Sweeps and pipelines over plain ARM: what is refused at once, what a failing step does, what a cancel reaches."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -100,6 +101,12 @@ def test_a_cancel_reaches_the_steps(azure: Client) -> None:
         ({"samplingAlgorithm": {"samplingAlgorithmType": "Grid"}}, "choices only"),
         ({"objective": {}}, "primaryMetric"),
         ({"limits": {"maxTotalTrials": 0}}, "maxTotalTrials"),
+        ({"earlyTermination": {"policyType": "Luck"}}, "policyType"),
+        ({"earlyTermination": {"policyType": "Bandit", "slackFactor": -1}}, "slackFactor"),
+        (
+            {"samplingAlgorithm": {"samplingAlgorithmType": "Bayesian"}, "earlyTermination": {"policyType": "MedianStopping"}},
+            "early termination",
+        ),
     ],
 )
 def test_a_sweep_that_could_never_run_is_refused_at_once(azure: Client, change: dict[str, Any], message: str) -> None:
@@ -130,3 +137,50 @@ def test_a_sweep_of_failing_trials_fails(azure: Client) -> None:
     azure.arm("PUT", f"{workspace}/jobs/s", {"properties": sweep})
     until(lambda: status(azure, f"{workspace}/jobs/s") == "Failed")
     assert set(children(azure, workspace, "s").values()) == {"Failed"}
+
+
+REPORT = """
+import os, sys, time, requests
+url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric"
+for step in range(3 if float(sys.argv[1]) > 0.5 else 6000):
+    body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "m", "value": float(sys.argv[1]), "step": step, "timestamp": 1}
+    requests.post(url, json=body, headers={"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]})
+    time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"policyType": "Bandit", "slackFactor": 0.2, "evaluationInterval": 1, "delayEvaluation": 2},
+        {"policyType": "MedianStopping", "evaluationInterval": 1},
+        {"policyType": "TruncationSelection", "truncationPercentage": 34, "evaluationInterval": 3},
+    ],
+)
+def test_a_policy_ends_the_trial_that_falls_behind(
+    azure: Client, upload: Callable[[str, dict[str, bytes]], str], policy: dict[str, Any]
+) -> None:
+    """The one that would go on for ten minutes is Canceled, the sweep Completed with the best."""
+    workspace = lab(azure)
+    uri = upload(workspace, {"report.py": REPORT.encode()})
+    azure.arm("PUT", f"{workspace}/codes/report/versions/1", {"properties": {"codeUri": uri}})
+    sweep = {
+        "jobType": "Sweep",
+        "trial": {
+            "command": "python report.py ${{search_space.x}}",
+            "environmentId": f"{workspace}/environments/env/versions/1",
+            "codeId": f"{workspace}/codes/report/versions/1",
+        },
+        "searchSpace": {"x": ["choice", [[0.8, 0.9, 0.1]]]},
+        "samplingAlgorithm": {"samplingAlgorithmType": "Grid"},
+        "objective": {"primaryMetric": "m", "goal": "Maximize"},
+        "limits": {"maxTotalTrials": 3, "maxConcurrentTrials": 3},
+        "earlyTermination": policy,
+    }
+    answer = azure.arm("PUT", f"{workspace}/jobs/s", {"properties": sweep})
+    assert answer.status_code == 201, answer.text
+    until(lambda: status(azure, f"{workspace}/jobs/s") in {"Completed", "Failed"})
+    job = azure.arm("GET", f"{workspace}/jobs/s").json()["properties"]
+    assert (job["status"], job["properties"]["best_child_run_id"]) == ("Completed", "s_1")
+    ended = children(azure, workspace, "s")
+    assert (ended["s_1"], ended["s_2"]) == ("Completed", "Canceled")

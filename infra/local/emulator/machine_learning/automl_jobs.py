@@ -187,9 +187,7 @@ def _camel(given: Any) -> Any:
     if not isinstance(given, dict):
         return given
     plain = {"column_name_and_types", "transformer_params"}  # their keys are columns and transformers
-    return {_word(str(name)): one if name in plain else _camel(one) for name, one in given.items()}
-
-
-def _word(name: str) -> str:
-    first, *rest = _NODE_WORDS.get(name, name).split("_")
-    return first + "".join(part.capitalize() for part in rest)
+    return {
+        scope.camel_case(_NODE_WORDS.get(str(name), str(name))): one if name in plain else _camel(one)
+        for name, one in given.items()
+    }

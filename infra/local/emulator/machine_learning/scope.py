@@ -110,6 +110,12 @@ def one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
     raise invalid(f"The value '{value}' of {name} is none of {', '.join(allowed)}.", "ValidationError")
 
 
+def camel_case(name: str) -> str:
+    """ARM's spelling of a name as YAML writes it: `max_trials` is `maxTrials`."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
 def conflict(name: str, state: str) -> web.Refused:
     """409: an operation on the same resource is not finished."""
     text = f"Another operation on same entity is already running. Entity: {name}, state: {state}. Try again when it has finished."

@@ -90,12 +90,16 @@ class Stage:
         if self.canceled.wait(_LOOK_S):
             raise outcomes.JobEndedError(outcomes.CANCELED)
 
+    def end(self, run_id: str) -> None:
+        """Cancel a child that still runs; returns at once."""
+        if not self.ended(run_id):
+            self.world.runs.update(self.workspace_id, run_id, status="CancelRequested")
+            self.backend.cancel(self.workspace_id, run_id)
+
     def end_children(self) -> None:
         """Cancel every child that still runs, and wait until all have ended."""
         for run_id in self.children:
-            if not self.ended(run_id):
-                self.world.runs.update(self.workspace_id, run_id, status="CancelRequested")
-                self.backend.cancel(self.workspace_id, run_id)
+            self.end(run_id)
         for run_id in self.children:
             while not self.ended(run_id):
                 time.sleep(_LOOK_S)

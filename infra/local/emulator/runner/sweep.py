@@ -1,24 +1,22 @@
-"""Runs a sweep: trials are sampled from the search space and run as command jobs, the best by its metric is named.
+"""Runs a sweep: trials are sampled from the search space and run as jobs, the best by its metric is named.
 
-Random, grid and Sobol sampling; Bayesian sampling draws at random here and the log says so. Early termination policies
-are kept and end no trial. Not here: judging a sweep before it starts (`machine_learning/composed_jobs.py`).
+A policy may end a trial early. Not here: drawing parameters (`sampling.py`), judging a trial (`policies.py`), judging a sweep
+before it starts (`machine_learning/sweep_jobs.py`, `dataplane/hyperdrive.py`).
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import math
-import random
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.runner import outcomes, trials
+from infra.local.emulator.runner import outcomes, policies, sampling, trials
 from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from infra.local.emulator.runner.stage import Stage
     from infra.local.emulator.world import JobRequest
@@ -31,10 +29,12 @@ class Sweep:
     """One sweep.
 
     Attributes:
-        trial: the command job of each trial, with `${{search_space.x}}` in its command.
+        trial: the job of each trial: a command with `${{search_space.x}}` in it, or a v1 run, whose script is given the
+            parameters as further arguments.
         space: parameter → `[distribution, arguments]`, e.g. `["choice", [[0.1, 0.3]]]`.
-        sampling: `Random`, `Grid` or `Bayesian`.
+        sampling: `Random`, `Sobol`, `Grid` or `Bayesian`.
         maximize: whether more of the metric is better.
+        policy: ends trials early; None: none does.
     """
 
     trial: JobRequest
@@ -46,83 +46,32 @@ class Sweep:
     concurrent: int
     seed: int | None = None
     timeout_s: float | None = None
+    policy: policies.Policy | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    definition: Mapping[str, Any] = field(default_factory=dict)
 
 
-class BadSpaceError(Exception):
-    """The search space cannot be sampled; the message is for the user."""
-
-
-def _quantized(draw: Callable[..., float]) -> Callable[..., float]:
-    def drawn(luck: random.Random, *given: float) -> float:
-        *inner, step = given
-        return round(draw(luck, *inner) / step) * step
-
-    return drawn
-
-
-def _log_uniform(luck: random.Random, low: float, high: float) -> float:
-    return math.exp(luck.uniform(low, high))
-
-
-def _log_normal(luck: random.Random, mean: float, spread: float) -> float:
-    return math.exp(luck.gauss(mean, spread))
-
-
-_DRAWS: dict[str, Callable[..., Any]] = {
-    "choice": lambda luck, options: luck.choice(options),
-    "randint": lambda luck, upper: luck.randrange(int(upper)),
-    "uniform": lambda luck, low, high: luck.uniform(low, high),
-    "quniform": _quantized(lambda luck, low, high: luck.uniform(low, high)),
-    "loguniform": _log_uniform,
-    "qloguniform": _quantized(_log_uniform),
-    "normal": lambda luck, mean, spread: luck.gauss(mean, spread),
-    "qnormal": _quantized(lambda luck, mean, spread: luck.gauss(mean, spread)),
-    "lognormal": _log_normal,
-    "qlognormal": _quantized(_log_normal),
-}
-
-
-def samples(sweep: Sweep) -> Iterator[dict[str, Any]]:
-    """The parameters of one trial after the other; a grid ends by itself.
+def check(sweep: Sweep) -> None:
+    """Draw one trial, to see that it can be drawn and run.
 
     Raises:
-        BadSpaceError: a distribution that does not exist, or has other arguments; a grid of anything but choices.
+        sampling.BadSpaceError: it cannot.
     """
-    space = {name: _distribution(name, given) for name, given in sweep.space.items()}
-    if sweep.sampling.lower() == "grid":
-        if wrong := [name for name, (kind, _) in space.items() if kind != "choice"]:
-            raise BadSpaceError(f"Grid sampling takes choices only; {wrong[0]} is none.")
-        for values in itertools.product(*(arguments[0] for _, arguments in space.values())):
-            yield dict(zip(space, values, strict=True))
-        return
-    luck = random.Random(sweep.seed)  # noqa: S311 - reproducible sampling, no secret
-    while True:
-        try:
-            yield {name: _DRAWS[kind](luck, *arguments) for name, (kind, arguments) in space.items()}
-        except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
-            raise BadSpaceError(f"The search space cannot be sampled: {error}") from None
+    bound(sweep.trial.command, next(sampling.samples(sweep.space, sweep.sampling, seed=sweep.seed)))
 
 
-def _distribution(name: str, given: Any) -> tuple[str, list[Any]]:
-    if not isinstance(given, list) or len(given) != 2 or str(given[0]).lower() not in _DRAWS or not isinstance(given[1], list):
-        raise BadSpaceError(f"The search space of {name} is none of {', '.join(_DRAWS)} with its arguments.")
-    kind = str(given[0]).lower()
-    if kind == "choice" and not (len(given[1]) == 1 and isinstance(given[1][0], list) and given[1][0]):
-        raise BadSpaceError(f"The choice of {name} has no options.")
-    return kind, given[1]
-
-
-def bound(command: str, values: Mapping[str, Any]) -> str:
+def bound(command: str | tuple[str, ...], values: Mapping[str, Any]) -> str | tuple[str, ...]:
     """The command of one trial.
 
     Raises:
-        BadSpaceError: it names a parameter that is not in the search space.
+        sampling.BadSpaceError: it names a parameter that is not in the search space.
     """
+    if not isinstance(command, str):
+        return (*command, *(str(part) for pair in values.items() for part in pair))
 
     def put(match: re.Match[str]) -> str:
         if match[1] not in values:
-            raise BadSpaceError(f"The command refers to search_space.{match[1]}, which is not there.")
+            raise sampling.BadSpaceError(f"The command refers to search_space.{match[1]}, which is not there.")
         return str(values[match[1]])
 
     return _PLACE.sub(put, command)
@@ -135,19 +84,19 @@ def play(sweep: Sweep, inputs: Mapping[str, Any], outputs: Mapping[str, Any], st
         outcomes.JobEndedError: cancelled, out of time, or no trial completed.
     """
     stage.say(f"Sweep over {', '.join(sweep.space)}: {sweep.total} trials at most, {sweep.concurrent} at once.")
-    if sweep.sampling.lower() == "bayesian":
-        stage.say("Bayesian sampling: the local Azure draws at random.")
+    referee = _Referee(sweep=sweep)
     series = trials.Series(
-        wanted=itertools.islice(samples(sweep), sweep.total),
+        wanted=_samples(sweep, stage),
         start=lambda values: _start(sweep, values, inputs, outputs, stage),
         concurrent=sweep.concurrent,
         timeout_s=sweep.timeout_s,
+        look=lambda running: referee.look(running, stage),
         told=lambda run_id: _tell(sweep, run_id, stage),
     )
     try:
         if not trials.run(series, stage):
             raise outcomes.timed_out(sweep.timeout_s or 0.0)
-    except BadSpaceError as error:
+    except sampling.BadSpaceError as error:
         raise outcomes.bad_request("InvalidSearchSpace", str(error)) from None
     finally:
         _name_best(sweep, stage)
@@ -155,9 +104,41 @@ def play(sweep: Sweep, inputs: Mapping[str, Any], outputs: Mapping[str, Any], st
         raise outcomes.bad_request("AllTrialsFailed", "No trial of the sweep completed; the trials' own logs say why.")
 
 
+def _samples(sweep: Sweep, stage: Stage) -> Iterator[dict[str, Any]]:
+    def loss_of(trial: int) -> float | None:
+        run = stage.child(stage.children[trial]) if trial < len(stage.children) else None
+        found = trials.score(run, sweep.metric) if run is not None and run.ended else None
+        return None if found is None else -found if sweep.maximize else found
+
+    return itertools.islice(sampling.samples(sweep.space, sweep.sampling, seed=sweep.seed, loss_of=loss_of), sweep.total)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Referee:
+    """Applies the policy to each report of each trial, once."""
+
+    sweep: Sweep
+    judged: dict[str, int] = field(default_factory=dict)
+
+    def look(self, running: list[str], stage: Stage) -> None:
+        policy = self.sweep.policy
+        if policy is None:
+            return
+        histories = {run_id: trials.values(stage.child(run_id), self.sweep.metric) for run_id in stage.children}
+        for run_id in running:
+            for reports in range(self.judged.get(run_id, 0) + 1, len(histories[run_id]) + 1):
+                self.judged[run_id] = reports
+                if policies.due(policy, reports) and policies.ends(
+                    policy, run_id, reports, histories, running, maximize=self.sweep.maximize
+                ):
+                    stage.say(f"Trial {run_id}: ended at interval {reports} by the {policy.kind} policy")
+                    stage.end(run_id)
+                    break
+
+
 def _start(sweep: Sweep, values: dict[str, Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any], stage: Stage) -> str:
     run_id = f"{stage.run_id}_{len(stage.children)}"
-    command = bound(str(sweep.trial.command), values)
+    command = bound(sweep.trial.command, values)
     shown = {name: {"jobOutputType": (given or {}).get("jobOutputType", "uri_folder")} for name, given in outputs.items()}
     parent = stage.run
     run = Run(
@@ -165,13 +146,13 @@ def _start(sweep: Sweep, values: dict[str, Any], inputs: Mapping[str, Any], outp
         workspace_id=stage.workspace_id,
         experiment=sweep.trial.experiment,
         created_at=stage.world.now(),
-        kind="Command",
+        kind="v1" if sweep.trial.kind == "v1" else "Command",
         target=sweep.trial.target,
         parent_run_id=stage.run_id,
         created_by=parent.created_by if parent else "",
         tags={**sweep.tags, "hyperparameters": json.dumps(values)},
         properties={"azureml.runsource": "hyperdrive", **{f"hyperparameter.{name}": str(one) for name, one in values.items()}},
-        definition={"jobType": "Command", "command": command, "inputs": dict(inputs), "outputs": shown},
+        definition=dict(sweep.definition) or {"jobType": "Command", "command": command, "inputs": dict(inputs), "outputs": shown},
     )
     stage.start(run, replace(sweep.trial, run_id=run_id, command=command, inputs=inputs, outputs=shown))
     stage.say(f"Trial {run_id}: {json.dumps(values)}")
