@@ -1,0 +1,185 @@
+"""Storage without keys, against Azurite's own check of tokens and user delegation SAS: callers' uploads, files for a datastore."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import io
+import os
+import re
+import select
+import socket
+import socketserver
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+import requests
+from azure.core.credentials import AccessToken
+from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import _shared_access_signature as signature
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from infra.local import azurite
+from shared.operations import content, places, storage, transfers
+from shared.rest import client, clouds, ids, tokens, transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ACCOUNT, KEY = "keyless1", azurite.DEV_KEY
+HOST = f"{ACCOUNT}.blob.core.windows.net"
+STORE = ids.parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/datastores/d")
+
+
+class Identity:
+    """Signs in as Entra ID would: a token for storage, with the claims that Azurite reads."""
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """Return a token for the scopes."""
+        now = int(time.time())
+        claims = {"aud": scopes[0].removesuffix("/.default"), "iss": "https://sts.windows.net/tenant/", "oid": "o", "tid": "t"}
+        claims |= {"iat": now - 60, "nbf": now - 60, "exp": now + 3600}
+        return AccessToken(jwt.encode(claims, "any key: the check is basic; 32 bytes", algorithm="HS256"), now + 3600)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for the account's host, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "azurite")])
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(start).not_valid_after(start + dt.timedelta(days=36_500))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+    built = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    path = tmp_path_factory.mktemp("tls") / "azurite.pem"
+    path.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.with_suffix(".key").write_bytes(secret)
+    return path
+
+
+@pytest.fixture(scope="module")
+def port(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The blob service of an Azurite that takes tokens: https, and `--oauth basic`."""
+    command = [azurite._node(), "--require", str(azurite.HERE / "end_with_parent.cjs"), str(azurite.PROGRAM)]
+    command += ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--oauth", "basic"]
+    command += ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
+    command += ["--cert", str(certificate), "--key", str(certificate.with_suffix(".key"))]
+    log = tmp_path_factory.mktemp("azurite") / "log"
+    environment = os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=out) as process,
+    ):
+        deadline = time.monotonic() + azurite.START_LIMIT_S
+        found = None
+        while found is None and process.poll() is None and time.monotonic() < deadline:
+            found = re.search(r"Azurite Blob service is successfully listening at https://127\.0\.0\.1:(\d+)", log.read_text())
+            time.sleep(0.02)
+        try:
+            assert found, log.read_text()
+            yield int(found[1])
+        finally:
+            process.kill()
+
+
+class _Tunnel(socketserver.BaseRequestHandler):
+    """CONNECT to whatever host is Azurite, byte for byte."""
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.request.recv(1)
+        self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", self.server.azurite)) as other, contextlib.suppress(OSError):
+            ends = {self.request: other, other: self.request}
+            while True:
+                for end in select.select(list(ends), [], [])[0]:
+                    data = end.recv(65_536)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
+
+
+class _Proxy(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    azurite = 0
+
+
+@pytest.fixture
+def reached(port: int, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Azurite under the account's own host name, by the proxy variables."""
+    with _Proxy(("127.0.0.1", 0), _Tunnel) as server:
+        server.azurite = port
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_address[1]}")
+        for name in ("https_proxy", "NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        yield
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _version_of_azurite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Microsoft's library sign as of the newest version that Azurite checks, which knows no signed headers yet."""
+    sign = signature.sign_string
+
+    def sign_older(key: str, text: str) -> Any:
+        fields = text.split("\n")
+        return sign(key, "\n".join([*fields[:-7], *fields[-5:]]))
+
+    monkeypatch.setattr(signature, "sign_string", sign_older)
+    monkeypatch.setattr(signature, "X_MS_VERSION", "2025-07-05")
+
+
+@pytest.fixture
+def service(reached: None) -> Iterator[BlobServiceClient]:
+    """The account by identity, as the app opens its own storage without a connection string."""
+    with BlobServiceClient(f"https://{HOST}", credential=Identity()) as opened:
+        yield opened
+
+
+def test_an_upload_is_signed_in_the_identitys_name_where_no_key_is_known(service: BlobServiceClient) -> None:
+    """`AzureWebJobsStorage__accountName`: the signed URL takes that one blob and reads nothing."""
+    container = service.create_container("signed")
+    blobs = storage.AzureBlobs(container, service.get_user_delegation_key)
+    signed = blobs.sign("uploads/1/content", until=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
+    assert "skoid=" in signed
+    put = requests.put(signed, data=b"content", headers={"x-ms-blob-type": "BlockBlob"}, timeout=30)
+    assert put.status_code == 201, put.text
+    assert blobs.get("uploads/1/content") == b"content"
+    assert requests.get(signed, timeout=30).status_code == 403
+    other = signed.replace("uploads/1/content", "uploads/2/content")
+    assert requests.put(other, data=b"x", headers={"x-ms-blob-type": "BlockBlob"}, timeout=30).status_code == 403
+
+
+def test_files_reach_a_datastore_whose_account_no_key_opens(service: BlobServiceClient) -> None:
+    """The app's own client asks for the delegation key, signs with it, and puts files and blocks by what it signed."""
+    container = service.create_container("datastore")
+    session = transport.pooled_session()
+    own = client.Client(clouds.PUBLIC, tokens.Tokens(Identity), make_session=lambda: session)
+    now = dt.datetime.now(dt.UTC)
+    key = places._delegation_key(STORE, ACCOUNT, own, now)
+    proof = places._sas(ACCOUNT, "datastore", now, user_delegation_key=key)
+    place = places.Place(url=f"https://{HOST}/datastore", proof=proof, datastore="d")
+    large = os.urandom(2 * transfers.BLOCK + 7)
+    files = {"a.txt": b"a", "src/large.bin": large}
+    members = [content.Member(name=name, size=len(data), open=lambda data=data: io.BytesIO(data)) for name, data in files.items()]
+    assert transfers.transfer(members, place, transfers.Progress(), own, lambda: False).done
+    assert {blob.name: container.download_blob(blob.name).readall() for blob in container.list_blobs()} == files
+    assert transfers.exists(place.below("a.txt"), own)
+    assert not transfers.exists(place.below("b.txt"), own)
+    session.close()
