@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.rest.client import Response
     from shared.rest.ids import ResourceId
 
+FIRST_S, MOST_S = 2.0, 20.0  # between two polls of a write
 LOOK_S = 10.0  # between two looks at what somebody else's operation keeps busy
 BUSY_LIMIT = timedelta(hours=2)
 WRITES_LIMIT = 10  # and four a stop: more than that is a write that has no effect
@@ -202,7 +203,7 @@ class Journey:
             return Turn(way)
         _refuse_busy(answer)
         template = long_running.Follow(
-            style="resource", url=url, resource_url=url, method=method, interval_s=5.0, max_interval_s=30.0
+            style="resource", url=url, resource_url=url, method=method, interval_s=FIRST_S, max_interval_s=MOST_S
         )
         outcome = long_running.begin(template, answer.checked(), now=self._services.clock())
         label = f"{method} {path.types[-1]}/{path.name}"

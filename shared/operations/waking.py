@@ -33,12 +33,12 @@ def start(target: Target, tag: str, services: Services) -> Operation:
 
     Args:
         target: The endpoint, whatever the action.
-        tag: What it is tagged with: calls that see the same parking make the same operation.
+        tag: What it is tagged with: calls that see the same parking, after the same operation, make the same wake.
         services: The composition root.
     """
     recent = services.ledger.newest(top=LOOK_BACK, partition=models.partition_of(target.id))
-    last = next((each for each in recent if each.action == parking.WAKE), None)
-    if last and (not last.ended or _is_fresh(last, services.clock())):
+    last = next((each for each in recent if each.action in (parking.PARK, parking.WAKE)), None)
+    if last and last.action == parking.WAKE and (not last.ended or _is_fresh(last, services.clock())):
         return last
     request = flows.Request(
         target=replace(target, action=target.kind.action(parking.WAKE)),

@@ -361,3 +361,15 @@ def test_calls_that_find_it_parked_start_one_wake(steward: Steward) -> None:
     steward.drive()
     assert state(steward) == WHOLE
     assert urlsplit(told.target or "").path.endswith("echo")
+
+
+def test_a_wake_that_came_before_this_parking_is_none_for_it(steward: Steward) -> None:
+    """Parked again seconds after it was woken: a call starts a wake of its own."""
+    run(steward, "park")
+    run(steward, "wake")
+    run(steward, "park")
+    target, tag = steward.request("POST", f"{PATH}/score").target, state(steward)[0][parked.TAG]
+    wake = waking.start(target, tag, steward.process)
+    assert not wake.ended
+    steward.drive()
+    assert state(steward) == WHOLE
