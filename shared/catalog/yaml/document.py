@@ -8,6 +8,7 @@ Not here: what the fields mean (shapes, the kinds' modules).
 
 from __future__ import annotations
 
+import math
 import posixpath
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TEXT_LIMIT = 512 * 1024  # characters; the largest file of public example repositories has 60 thousand
 VALUE_LIMIT = 50_000  # values of one document, aliases counted as often as they are used
 DEPTH_LIMIT = 60
+BITS_LIMIT = 1_024  # of an integer
 NOTE_LIMIT = 20
 FILE_LIMIT = 200  # files one YAML may name, directly or not
 
@@ -27,7 +29,8 @@ Path = tuple[str | int, ...]
 Files = "Callable[[str], str | None]"  # a path below the YAML's own folder to text, None when it is not there
 
 _CORE_TAG = "tag:yaml.org,2002:"
-_CORE_NAMES = frozenset({"null", "bool", "int", "float", "str", "seq", "map", "timestamp", "binary", "merge", "value", "set"})
+_SCALARS = frozenset({"null", "bool", "int", "float", "str", "timestamp", "binary", "merge", "value"})
+_TAGS = {"scalar": _SCALARS, "sequence": frozenset({"seq"}), "mapping": frozenset({"map"})}  # by kind of node
 
 
 class RefusedError(errors.BadRequestError):
@@ -189,12 +192,16 @@ def parse(text: str, *, name: str = "", source: Source | None = None) -> Cursor:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
-        value = _Reader(loader, document.marks, top).read(node, (), 0) if node is not None else None
+        value = _Reader(loader, document.marks, top, yaml.YAMLError).read(node, (), 0) if node is not None else None
     except yaml.MarkedYAMLError as bad:
         mark = bad.problem_mark or bad.context_mark
         document.marks[()] = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise top.refusal(f"This is not YAML: {bad.problem or bad.context or 'it cannot be read'}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as bad:
+        unprintable = yaml.reader.Reader.NON_PRINTABLE.search(text)
+        if unprintable:
+            before = text[: unprintable.start()]
+            document.marks[()] = (before.count("\n") + 1, len(before) - before.rfind("\n"))
         raise top.refusal(f"This is not YAML: {str(bad).splitlines()[0][:200] if str(bad) else 'too deep'}.") from None
     finally:
         loader.dispose()
@@ -204,8 +211,9 @@ def parse(text: str, *, name: str = "", source: Source | None = None) -> Cursor:
 class _Reader:
     """Walks a node tree of PyYAML: values out, marks aside."""
 
-    def __init__(self, loader: Any, marks: dict[Path, tuple[int, int]], top: Cursor) -> None:
+    def __init__(self, loader: Any, marks: dict[Path, tuple[int, int]], top: Cursor, broken: type[Exception]) -> None:
         self.loader = loader
+        self.broken = broken
         self.marks = marks
         self.top = top
         self.values = 0
@@ -218,11 +226,11 @@ class _Reader:
             raise self.refusal(path, f"More than {VALUE_LIMIT} values, counting each use of an alias.")
         if depth > DEPTH_LIMIT:
             raise self.refusal(path, f"Nested deeper than {DEPTH_LIMIT} levels.")
-        if not str(node.tag).startswith(_CORE_TAG) or node.tag.removeprefix(_CORE_TAG) not in _CORE_NAMES:
+        if not str(node.tag).startswith(_CORE_TAG) or node.tag.removeprefix(_CORE_TAG) not in _TAGS[node.id]:
             shown = str(node.tag).replace(_CORE_TAG, "!!")
-            raise self.refusal(path, f"The tag {shown[:80]} is not allowed: only plain YAML values are.")
+            raise self.refusal(path, f"The tag {shown[:80]} is not allowed here: only plain YAML values are.")
         if node.id == "scalar":
-            return self.loader.construct_object(node)
+            return self.scalar(node, path)
         if id(node) in self.under:
             raise self.refusal(path, "An alias refers to a value that contains it.")
         self.under.add(id(node))
@@ -230,6 +238,21 @@ class _Reader:
             return self.sequence(node, path, depth) if node.id == "sequence" else self.mapping(node, path, depth)
         finally:
             self.under.discard(id(node))
+
+    def scalar(self, node: Any, path: Path) -> Any:
+        kind = node.tag.removeprefix(_CORE_TAG)
+        if kind in ("value", "merge"):  # "=" and "<<", which have a meaning of their own as keys only
+            return str(node.value)
+        try:
+            value = self.loader.construct_object(node)
+            value = value.decode() if isinstance(value, bytes) else value
+        except (ValueError, KeyError, AttributeError, OverflowError, self.broken) as bad:
+            raise self.refusal(path, f"'{node.value[:60]}' is no {kind}: {str(bad).splitlines()[0][:120]}.") from None
+        if isinstance(value, int) and value.bit_length() > BITS_LIMIT:
+            raise self.refusal(path, f"An integer of more than {BITS_LIMIT} bits; quote it to keep it text.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.refusal(path, f"'{node.value[:60]}' is a number that JSON has not; quote it to keep it text.")
+        return value
 
     def sequence(self, node: Any, path: Path, depth: int) -> list[Any]:
         return [self.read(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
@@ -259,7 +282,7 @@ class _Reader:
         if node.id != "scalar":
             self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
             raise self.refusal(path, "A key must be a plain value.")
-        return self.loader.construct_object(node)
+        return self.scalar(node, path)
 
     def refusal(self, path: Path, message: str) -> RefusedError:
         at_key = bool(path) and path[-1] == ""
@@ -277,5 +300,22 @@ def _check_depth(text: str, top: Cursor) -> None:
         elif character in "]}":
             level = max(0, level - 1)
     indents = max((len(line) - len(line.lstrip("- ?")) for line in text.splitlines()), default=0)
-    if deepest > 1000 or indents > 2000:
+    if indents > 2000 or (deepest > 1000 and _flow_depth(text) > 1000):
         raise top.refusal(f"Nested deeper than {DEPTH_LIMIT} levels.")
+
+
+def _flow_depth(text: str) -> int:
+    """Return how deep brackets are nested that are YAML's own, not part of a text; the scanner does not recurse."""
+    import yaml
+
+    deepest = level = 0
+    try:
+        for token in yaml.scan(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+                level += 1
+                deepest = max(deepest, level)
+            elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken):
+                level -= 1
+    except yaml.YAMLError:
+        return deepest
+    return deepest

@@ -174,13 +174,9 @@ def snaked(value: Any) -> Any:
     return found
 
 
-def variables_body(variables: Mapping[Any, Any] | None) -> dict[str, str]:
-    """Return environment variables, values as text."""
-    return {str(name): _text(value) for name, value in (variables or {}).items()}
-
-
-def _text(value: Any) -> Any:
-    return value
+def variables_body(variables: Mapping[Any, Any] | None) -> dict[Any, Any]:
+    """Return environment variables; the service makes text of their values."""
+    return dict(variables or {})
 
 
 def _service(service: Mapping[str, Any]) -> dict[str, Any]:

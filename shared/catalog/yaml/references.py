@@ -7,6 +7,7 @@ the translation as a thing to do with the places its outcome goes to. Not here: 
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -273,10 +274,21 @@ def _settled(value: Any, index: int | None, pointer: str, found: dict[str, tuple
     if isinstance(value, LocalPath):
         return value.shown
     if isinstance(value, dict):
-        return {key: _settled(each, index, f"{pointer}/{_escaped(key)}", found) for key, each in value.items()}
+        named = {key if isinstance(key, str) else _as_key(key): each for key, each in value.items()}
+        return {key: _settled(each, index, f"{pointer}/{_escaped(key)}", found) for key, each in named.items()}
     if isinstance(value, list | tuple):
         return [_settled(each, index, f"{pointer}/{position}", found) for position, each in enumerate(value)]
-    return value
+    return written(value) if isinstance(value, dt.date) else value
+
+
+def written(moment: dt.date) -> str:
+    """Return an unquoted date or time as the CLI sends it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _as_key(key: Any) -> str:
+    """Return a key that is no text as JSON writes it."""
+    return written(key) if isinstance(key, dt.date) else json.dumps(key)
 
 
 def local(at: Cursor) -> LocalPath:

@@ -55,7 +55,7 @@ def test_a_field_at_fault_is_named_with_its_place(text: str, target: str, place:
         ("- a\n", "line 1, column 1", "mapping of fields"),
         ("", "line 1, column 1", "empty"),
         ("? [a]\n: b\n", "line 1, column 3", "plain value"),
-        ("a: \x07\n", "line 1, column 1", "not YAML"),
+        ("a: \x07\n", "line 1, column 4", "not YAML"),
     ],
 )
 def test_what_is_no_plain_yaml_is_refused(text: str, place: str, says: str) -> None:
