@@ -14,6 +14,7 @@ def test_jobs_sweeps_and_pipelines_run_and_stream(run_client: Run, client_worksp
     said = run_client("jobs.py", WORKSPACE=client_workspace)
     assert (said["job"], said["sweep"], said["pipeline"]) == ("Completed", "Completed", "Completed")
     assert "data ['a,b']" in said["stdout"], "the command job's log was streamed"
+    assert said["made"] == ["0.2"], "an output that is a model is downloaded"
     assert set(said["trials"].values()) == {"Completed"}
     assert len(said["trials"]) == 3
     assert said["best"] in said["trials"]
@@ -42,6 +43,18 @@ def test_registries_schedules_and_connections(run_client: Run, client_workspace:
     assert said["pipeline"] == "Completed"
     assert said["schedules"] == ["nightly"]
     assert "git" in said["connections"]
+
+
+def test_automl_spark_and_parallel_jobs(run_client: Run, client_workspace: str) -> None:
+    """AutoML names its best child and its model; a Spark job counts rows; a parallel step takes five files in batches."""
+    said = run_client("composed.py", WORKSPACE=client_workspace)
+    assert (said["automl"], said["spark"], said["parallel"]) == ("Completed", "Completed", "Completed")
+    assert said["type"] == "ClassificationJob"
+    assert said["best"] in said["children"]
+    assert len(said["children"]) == 2
+    assert said["flavor"], "the best model is an MLflow model"
+    assert said["count"] == "121"
+    assert said["rows"] == ["1 10", "2 20", "3 30", "4 40", "5 50"]
 
 
 def test_every_kind_of_resource_is_made(run_client: Run, client_workspace: str) -> None:

@@ -20,12 +20,13 @@ base = command(
     code="code",
     command="python train.py --rate ${{inputs.rate}} --data ${{inputs.rows}} --model ${{outputs.model}}",
     inputs={"rate": 0.2, "rows": Input(type="uri_file", path=f"azureml:rows:{data.version}")},
-    outputs={"model": Output(type="uri_folder")},
+    outputs={"model": Output(type="custom_model")},
     environment="env@latest",
     compute="cpu",
 )
 job = client.jobs.create_or_update(base)
 client.jobs.stream(job.name)
+client.jobs.download(job.name, download_path="made", output_name="model")
 
 trial = base(rate=Choice([0.1, 0.3, 0.5]))
 sweep = trial.sweep(sampling_algorithm="grid", primary_metric="accuracy", goal="Maximize", compute="cpu")
@@ -73,6 +74,7 @@ Path(os.environ["ANSWER"]).write_text(
     json.dumps(
         {
             "job": client.jobs.get(job.name).status,
+            "made": [path.read_text() for path in Path("made").rglob("model.txt")],
             "sweep": swept.status,
             "best": swept.properties["best_child_run_id"],
             "score": swept.properties["score"],
