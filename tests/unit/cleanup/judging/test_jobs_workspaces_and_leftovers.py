@@ -22,8 +22,6 @@ def test_a_job_that_has_waited_for_too_long_is_cancelled(world, verdicts):
     found = verdicts("job", STUCK, action="cancel")
     assert {name: verdict.action for name, verdict in found.items()} == {"stuck": "cancel", "fresh": "none", "busy": "none"}
     assert found["stuck"].reason == "Queued for 2 days, longer than 1 day"
-        "Queued for 2 days"
-    )
 
 
 def test_a_job_that_waits_again_has_waited_since_it_started(world, verdicts):
