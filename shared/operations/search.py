@@ -1,7 +1,7 @@
 """Job search, which ARM cannot do: run history filters by status, compute, tag and time (OData), a page at a time.
 
-With a compute, run history lists that compute's runs; otherwise it answers by experiment, so the experiments of a workspace
-are asked several at once. What comes back reads like ARM's jobs. Not here: reading one job's logs and metrics (history).
+With a compute, run history lists that compute's runs; otherwise it answers by experiment, and what several experiments answer
+is merged (merging). What comes back reads like ARM's jobs. Not here: reading one job's logs and metrics (history).
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.catalog import kinds
+from shared.operations import merging
+from shared.operations.models import iso
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ STATUSES = (
     "Failed", "Canceled", "NotResponding", "Paused", "Unknown",
 )  # fmt: skip
 TOP, TOP_LIMIT = 50, 500
-EXPERIMENTS_AT_ONCE = 8
-ROUNDS = 8  # pages of experiments that one request looks through
-TICK = timedelta(microseconds=1)
 NAME = re.compile(r"[\w.-]{1,255}", re.ASCII)  # what can stand in an OData path
 
 
@@ -46,6 +44,7 @@ class Search:
         compute, experiment: Names; '' for any.
         archived, anonymous: Whether archived runs, and runs that nobody named (trials, steps), belong to the answer.
         top: Items of a page.
+        since: Nothing older is looked for; it stands in the condition, too.
         place: Where to go on, as the last page told.
     """
 
@@ -55,6 +54,7 @@ class Search:
     archived: bool = False
     anonymous: bool = False
     top: int = TOP
+    since: datetime = merging.LONG_AGO
     place: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -66,11 +66,12 @@ def read(query: Mapping[str, list[str]]) -> Search:
     """
     given = {name.lower(): values for name, values in query.items()}
     computes = [value.rstrip("/").rpartition("/")[2] for value in _several(given, "compute")]
+    since = [_moment(value) for value in given.get("since", [])]
     parts = [
         _any("Status", [_status(value) for value in _several(given, "status")]),
         _any("Target", computes) if len(computes) > 1 else "",
         *(_tag(value) for value in given.get("tag", [])),
-        *(f"CreatedUtc ge {_moment(value)}" for value in given.get("since", [])),
+        *(f"CreatedUtc ge {iso(moment)}" for moment in since),
     ]
     experiment = (given.get("experiment") or [""])[0]
     for name in (*computes, experiment):
@@ -83,6 +84,7 @@ def read(query: Mapping[str, list[str]]) -> Search:
         archived=_flag(given, "archived"),
         anonymous=_flag(given, "anonymous"),
         top=_top(given),
+        since=max(since, default=merging.LONG_AGO),
         place=_place((given.get("$skiptoken") or [""])[0]),
     )
 
@@ -99,7 +101,7 @@ def page(search: Search, workspace: ids.ResourceId, client: Client, addresses: A
         found, token = (_of_compute if search.compute else _of_experiment)(search, ask)
         place = {"token": token} if token else {}
     else:
-        found, place = _of_all(search, ask)
+        found, place = merging.page(search, ask)
     jobs = [_as_job(run, workspace) for run in found if _wanted(run, search)]
     return jobs, base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=") if place else ""
 
@@ -123,67 +125,14 @@ def _of_compute(search: Search, ask: Any) -> tuple[list[dict[str, Any]], str]:
     query = "".join(f"&{name}={quote(value)}" for name, value in parameters.items() if value)
     answer = ask("GET", f"computes/{ids.quoted(search.compute)}/runs", query=query)
     experiment = search.experiment.lower()
-    runs = [run for run in _items(answer) if not experiment or str(run.get("experimentName", "")).lower() == experiment]
+    runs = [run for run in merging.items(answer) if not experiment or str(run.get("experimentName", "")).lower() == experiment]
     return runs, str(answer.get("continuationToken") or "")
 
 
 def _of_experiment(search: Search, ask: Any) -> tuple[list[dict[str, Any]], str]:
-    asked = _query(search, search.condition, token=search.place.get("token", ""))
+    asked = merging.query(search, search.condition, token=search.place.get("token", ""))
     answer = ask("POST", f"experiments/{ids.quoted(search.experiment)}/runs:query", asked)
-    return _items(answer), str(answer.get("continuationToken") or "")
-
-
-def _of_all(search: Search, ask: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Merge the runs of a page of experiments by time; `place` says up to which moment they were told, and which page it was.
-
-    A page may hold fewer than asked for, even none, and still be followed by another.
-    """
-    place, rest = dict(search.place), search.top
-    out: list[dict[str, Any]] = []
-    for _ in range(ROUNDS):
-        experiments = ask("POST", "experiments:query", {"top": EXPERIMENTS_AT_ONCE, **_token(place.get("experiments", ""))})
-        found, until = _merged(search, [str(each.get("name")) for each in _items(experiments)], place, rest, ask)
-        out += found
-        rest -= len(found)
-        if until:
-            return out, {**place, **until}
-        following = str(experiments.get("continuationToken") or "")
-        if not following:
-            return out, {}
-        place = {"experiments": following}
-        if rest <= 0:
-            return out, place
-    return out, place
-
-
-def _merged(
-    search: Search, experiments: list[str], place: Mapping[str, Any], top: int, ask: Any
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return the newest `top` runs of some experiments after a moment, and where they end when there are more."""
-    before, told = place.get("before", ""), set(place.get("told", []))
-    condition = " and ".join(part for part in (search.condition, f"CreatedUtc le {before}" if before else "") if part)
-    asked = {**_query(search, condition), "top": top + len(told)}
-    with ThreadPoolExecutor(max_workers=EXPERIMENTS_AT_ONCE, thread_name_prefix="search") as pool:
-        answers = list(pool.map(lambda name: ask("POST", f"experiments/{ids.quoted(name)}/runs:query", asked), experiments))
-    runs = [run for answer in answers for run in _items(answer) if run.get("runId") not in told]
-    runs.sort(key=lambda run: _instant(run.get("createdUtc")), reverse=True)
-    if len(runs) <= top and not any(answer.get("continuationToken") for answer in answers):
-        return runs, {}
-    runs = runs[:top]
-    last = _instant(runs[-1].get("createdUtc")) if runs else datetime.min.replace(tzinfo=UTC)
-    # Azure's ticks are a tenth of ours: ask up to the next microsecond, and leave out what was told of it
-    same = [str(run.get("runId")) for run in runs if _instant(run.get("createdUtc")) - last <= TICK]
-    before_now = _odata_time(last + TICK)
-    return runs, {"before": before_now, "told": [*(told if before_now == before else ()), *same]}
-
-
-def _query(search: Search, condition: str, *, token: str = "") -> dict[str, Any]:
-    asked: dict[str, Any] = {"orderBy": "CreatedUtc desc", "top": search.top, **_token(token)}
-    return {**asked, "filter": condition} if condition else asked
-
-
-def _token(token: str) -> dict[str, str]:
-    return {"continuationToken": token} if token else {}
+    return merging.items(answer), str(answer.get("continuationToken") or "")
 
 
 def _wanted(run: Mapping[str, Any], search: Search) -> bool:
@@ -226,11 +175,6 @@ _JOB_TYPES = {
 }  # fmt: skip
 
 
-def _items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    value = answer.get("value")
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def _several(given: Mapping[str, list[str]], name: str) -> list[str]:
     return [part.strip() for value in given.get(name, []) for part in value.split(",") if part.strip()]
 
@@ -262,24 +206,12 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _moment(value: str) -> str:
+def _moment(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value.replace(" ", "+"))  # a plus sign in a query reads as a space
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise _bad("since", value, "an ISO date or time such as 2026-01-31 or 2026-01-31T08:00:00Z") from None
-    return _odata_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def _odata_time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _instant(text: Any) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _flag(given: Mapping[str, list[str]], name: str) -> bool:
@@ -309,7 +241,7 @@ def _place(token: str) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in place.get("told", ())):
         raise _bad("$skipToken", token, "the one that a nextLink of this search holds")
     if place.get("before"):
-        place["before"] = _moment(place["before"])
+        place["before"] = iso(_moment(place["before"]))
     return place
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.operations import search
+from shared.operations import merging, search
 from shared.rest import errors, ids
 
 WORKSPACE = ids.parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w")
@@ -24,8 +24,9 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 class History:
     """Run history: experiments with runs, queried as the service is; answers at most `page` runs at once."""
 
-    def __init__(self, experiments: dict[str, list[dict[str, Any]]], page: int = 100) -> None:
+    def __init__(self, experiments: dict[str, list[dict[str, Any]]], page: int = 100, *, tells_latest: bool = True) -> None:
         self.experiments = experiments
+        self.tells_latest = tells_latest
         self.page = page
         self.asked: list[tuple[str, str, Any]] = []
 
@@ -37,7 +38,7 @@ class History:
             at = int(body.get("continuationToken", 0))
             names = list(self.experiments)[at : at + body["top"]]
             more = {"continuationToken": str(at + body["top"])} if at + body["top"] < len(self.experiments) else {}
-            return self._answer({"value": [{"name": name} for name in names], **more})
+            return self._answer({"value": [self._shown(name) for name in names], **more})
         if tail.startswith("computes/"):
             return self._answer({"value": []})
         found = re.fullmatch(r"experiments/([^/]+)/runs:query", tail)
@@ -49,6 +50,10 @@ class History:
         top = min(body["top"], self.page)
         more = {"continuationToken": "more"} if len(runs) > top else {}
         return self._answer({"value": runs[:top], **more})
+
+    def _shown(self, name: str) -> dict[str, Any]:
+        latest = max((run["createdUtc"] for run in self.experiments[name]), default=None)
+        return {"name": name, **({"latestCreatedRunCreatedUtc": latest} if self.tells_latest else {})}
 
     def _answer(self, body: Any) -> Any:
         answer = SimpleNamespace(body=body)
@@ -88,12 +93,50 @@ def pages(history: History, **query: str) -> list[list[str]]:
 @given(
     st.lists(st.lists(st.integers(0, 6), max_size=7), max_size=20),
     st.integers(1, 9),
+    st.integers(8, 20),
+    st.booleans(),
 )
-def test_every_job_is_told_once(spread: list[list[int]], top: int) -> None:
-    """Many runs of one moment, empty experiments, more experiments than are asked at once."""
+def test_every_job_is_told_once_the_newest_first(spread: list[list[int]], top: int, cut: int, tells: bool) -> None:  # noqa: FBT001
+    """Many runs of one moment, empty experiments, more experiments than are asked at once, answers that are cut off."""
     experiments = {f"e{at}": [run(f"r{at}-{n}", second) for n, second in enumerate(each)] for at, each in enumerate(spread)}
-    found = [name for page in pages(History(experiments), status="Completed", **{"$top": str(top)}) for name in page]
-    assert sorted(found) == sorted(each["runId"] for runs in experiments.values() for each in runs)
+    history = History(experiments, cut, tells_latest=tells)
+    found = [name for page in pages(history, status="Completed", **{"$top": str(top)}) for name in page]
+    moments = {each["runId"]: each["createdUtc"] for runs in experiments.values() for each in runs}
+    assert sorted(found) == sorted(moments)
+    assert [moments[name] for name in found] == sorted(moments.values(), reverse=True)
+
+
+def test_an_answer_that_is_cut_off_hides_nothing() -> None:
+    """Older runs of others wait until the rest of it was seen."""
+    history = History({"many": [run(f"m{n}", 100 - n) for n in range(9)], "few": [run(f"f{n}", n) for n in range(9)]}, page=4)
+    found = [name for page in pages(history, status="Completed", **{"$top": "50"}) for name in page]
+    assert found == [f"m{n}" for n in range(9)] + [f"f{8 - n}" for n in range(9)]
+
+
+def test_experiments_whose_newest_run_is_older_are_not_asked() -> None:
+    """Of 150 experiments the eight liveliest tell the first page."""
+    history = History({f"e{n}": [run(f"r{n}", n)] for n in range(150)})
+    client: Any = history
+    jobs, _ = search.page(search.read({"status": ["Completed"], "$top": ["5"]}), WORKSPACE, client, Addresses())  # type: ignore[arg-type]
+    assert [job["name"] for job in jobs] == ["r149", "r148", "r147", "r146", "r145"]
+    assert sum("runs:query" in tail for _, tail, _ in history.asked) == 8
+
+
+def test_experiments_that_ended_before_since_are_not_asked() -> None:
+    """Nor listed twice: most of an old workspace is out of the question."""
+    history = History({f"e{n}": [run(f"r{n}", n)] for n in range(50)})
+    moment = (START + timedelta(seconds=48)).isoformat()
+    assert pages(history, since=moment) == [["r49", "r48"]]
+    assert sum("runs:query" in tail for _, tail, _ in history.asked) == 2
+
+
+def test_the_order_holds_within_a_block_of_experiments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond so many experiments the next block follows; nothing is lost."""
+    monkeypatch.setattr(merging, "BLOCK", 10)
+    monkeypatch.setattr(merging, "LISTED_AT_ONCE", 10)
+    history = History({f"e{n}": [run(f"r{n}", n)] for n in range(25)})
+    found = [name for page in pages(history, status="Completed", **{"$top": "4"}) for name in page]
+    assert found == [f"r{n}" for block in ((9, -1), (19, 9), (24, 19)) for n in range(block[0], block[1], -1)]
 
 
 def test_a_page_is_sorted_over_its_experiments() -> None:
