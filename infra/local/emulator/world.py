@@ -197,6 +197,7 @@ class World:
         registration: registration state of each resource provider, by lower-cased namespace.
         notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
+        looks: what is to be done by the clock, by name; the jobs backend calls each several times a second.
         jobs_backend, serving_backend: set by the entry point; None refuses jobs and deployments with a clear error.
     """
 
@@ -217,6 +218,7 @@ class World:
         self.registration: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
         self.vm_quota_cores = 100
+        self.looks: dict[str, Callable[[], None]] = {}
         self.jobs_backend: JobsBackend | None = None
         self.serving_backend: ServingBackend | None = None
 
@@ -246,6 +248,7 @@ class World:
             self.received.clear()
             self.registration.clear()
             self.notes.clear()
+            self.looks.clear()
             self.vm_quota_cores = 100
             self.tokens.lifetime_s = DEFAULT_LIFETIME_S
             self.clock.reset()

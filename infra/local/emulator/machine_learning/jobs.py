@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/jobs"
 JOB = f"{scope.WORKSPACE}/jobs/{{job}}"
+SCHEDULE_PROPERTY = "azureml.schedule"  # among a run's properties: the name of the schedule that started it
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
 _TYPES = ("Command", "Pipeline", "Sweep", "AutoML", "Spark")
 _MUTABLE = ("description", "tags", "displayName", "properties", "isArchived")
@@ -130,7 +131,7 @@ def _existing(world: World, request: web.Request, workspace: Resource) -> Run:
 
 @routes.route("GET", f"{scope.WORKSPACE}/jobs")
 def list_all(world: World, request: web.Request) -> web.Response:
-    """The jobs, newest first; `listViewType`, `jobType`, `tag`, `properties` filter (status does not, as in Azure)."""
+    """The jobs, newest first; filtered by type, view, tag, property and schedule, not by status, as in Azure."""
     workspace = scope.workspace(world, request, "jobs")
     view, kind = request.query.get("listviewtype", "ActiveOnly").lower(), request.query.get("jobtype", "").lower()
     found = [run for run in reversed(world.runs.of(workspace.id)) if run.parent_run_id is None]
@@ -139,6 +140,10 @@ def list_all(world: World, request: web.Request) -> web.Response:
         if wanted := request.query.get(name):
             key, given, value = wanted.partition("=")
             found = [run for run in found if key in (own := _labels(run, name)) and (not given or str(own[key]) == value)]
+    if wanted := request.query.get("scheduleid"):
+        found = [run for run in found if run.properties.get(SCHEDULE_PROPERTY, "").lower() == wanted.lower()]
+    if wanted := request.query.get("scheduled"):
+        found = [run for run in found if (SCHEDULE_PROPERTY in run.properties) is (wanted.lower() == "true")]
     bodies = [body_of(workspace, run) for run in found]
     return lists.page(world, request, [body for body in bodies if not kind or body["properties"]["jobType"].lower() == kind])
 
@@ -159,13 +164,13 @@ def put(world: World, request: web.Request) -> web.Response:
     if found is not None:
         _update(world, workspace, found, properties)
         return web.answer(body_of(workspace, found))
-    run = start(world, request, workspace, name, properties)
+    run = start(world, scope.caller(request), workspace, name, properties)
     headers = {"location": scope.resource_url(request, f"{workspace.id}/jobs/{name}")}
     return web.answer(body_of(workspace, run), status=201, headers=headers)
 
 
-def start(world: World, request: web.Request, workspace: Resource, name: str, properties: dict[str, Any]) -> Run:
-    """Start a job of any type that runs here.
+def start(world: World, by: str, workspace: Resource, name: str, properties: dict[str, Any]) -> Run:
+    """Start a job of any type.
 
     Raises:
         web.Refused: 400, with what is wrong; 503 without a backend.
@@ -176,7 +181,7 @@ def start(world: World, request: web.Request, workspace: Resource, name: str, pr
     play = composed_jobs.play_of(world, workspace, properties, kind) if job is None else None
     if world.jobs_backend is None:
         raise scope.refused(503, "ServiceError", "No jobs backend is set up: start the local Azure with --ml-python.")
-    run = world.runs.create(_run(world, request, workspace, kind, name, properties))
+    run = world.runs.create(_run(world, by, workspace, kind, name, properties))
     if job is not None:
         world.jobs_backend.submit(job)
     elif play is not None:
@@ -184,7 +189,7 @@ def start(world: World, request: web.Request, workspace: Resource, name: str, pr
     return run
 
 
-def _run(world: World, request: web.Request, workspace: Resource, kind: str, name: str, properties: dict[str, Any]) -> Run:
+def _run(world: World, by: str, workspace: Resource, kind: str, name: str, properties: dict[str, Any]) -> Run:
     return Run(
         run_id=name,
         workspace_id=workspace.id.lower(),
@@ -194,7 +199,7 @@ def _run(world: World, request: web.Request, workspace: Resource, kind: str, nam
         target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
         display_name=scope.text_of(properties, "displayName"),
         description=scope.text_of(properties, "description"),
-        created_by=scope.caller(request),
+        created_by=by,
         archived=bool(properties.get("isArchived")),
         tags=dict(properties.get("tags") or {}),
         properties={

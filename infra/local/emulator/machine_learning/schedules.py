@@ -1,24 +1,36 @@
-"""Schedules: created, enabled, disabled, deleted; a job starts by one when it is triggered by hand, never by the clock."""
+"""Schedules: created, enabled, disabled, deleted; what is due starts by the local Azure's clock, or by hand.
+
+A job that a schedule starts is called `SCHEDULE-YYYYMMDDThhmmssZ`, as Azure calls it. What fell due while the clock was moved
+on is started afterwards, the newest few. Not here: when that is (`triggers.py`).
+"""
 
 from __future__ import annotations
 
+import logging
 import uuid
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.machine_learning import jobs, scope, statuses
+from infra.local.emulator.machine_learning import jobs, scope, statuses, triggers
 from infra.local.emulator.resources import Resource
+from infra.local.emulator.runner import outcomes
+from infra.local.emulator.runs import Run, RunExistsError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/schedules"
 SCHEDULE = f"{scope.WORKSPACE}/schedules/{{schedule}}"
 _TRIGGERS = ("Cron", "Recurrence")
-_ACTIONS = ("CreateJob", "InvokeBatchEndpoint", "CreateMonitor")
+_ACTIONS = ("CreateJob", "InvokeBatchEndpoint", "CreateMonitor", "ImportData")
+_MOST_MISSED, _LONGEST_MISSED = 10, timedelta(days=31)
+_LOG = logging.getLogger("emulator.schedules")
 
 
 def _existing(world: World, request: web.Request) -> Resource:
@@ -55,6 +67,10 @@ def put(world: World, request: web.Request) -> web.Response:
         raise scope.invalid("A schedule needs a trigger and an action.", "ValidationError")
     scope.one_of(str(trigger.get("triggerType") or ""), _TRIGGERS, "triggerType")
     scope.one_of(str(action.get("actionType") or ""), _ACTIONS, "actionType")
+    try:
+        when = triggers.read(trigger)
+    except triggers.BadTriggerError as error:
+        raise scope.invalid(str(error), "InvalidTrigger") from None
     arm_id = f"{workspace.id}/schedules/{request.params['schedule']}"
     found = world.resources.get(arm_id)
     if found is not None and world.operations.running(arm_id):
@@ -73,8 +89,11 @@ def put(world: World, request: web.Request) -> web.Response:
         "properties": {**defaults, **properties, "provisioningState": "Updating" if found else "Creating"},
         "systemData": dict(found.body["systemData"]) if found else {},
     }
-    made = world.resources.put(Resource(id=arm_id, body=body))
+    created = found.hidden["created"] if found else world.now()
+    hidden = {"created": created, "trigger": when, "next": triggers.next_after(when, world.now(), created)}
+    made = world.resources.put(Resource(id=arm_id, body=body, hidden=hidden))
     made.touched(world.now(), scope.caller(request))
+    world.looks["schedules"] = partial(_start_what_is_due, world)
 
     def done() -> None:
         made.properties["provisioningState"] = "Succeeded"
@@ -111,15 +130,87 @@ def delete(world: World, request: web.Request) -> web.Response:
 
 @routes.route("POST", f"{SCHEDULE}/trigger")
 def trigger(world: World, request: web.Request) -> web.Response:
-    """What the clock would do, once and now: the job of a CreateJob action really starts."""
+    """What the clock would do, once and now."""
     workspace, found = scope.workspace(world, request, "schedules"), _existing(world, request)
-    action = found.properties.get("action") or {}
+    run = _fire(world, workspace, found, f"{found.name}-{uuid.uuid4().hex[:12]}", scope.caller(request))
+    return web.answer({"scheduleActionType": found.properties["action"]["actionType"], "submissionId": run.run_id})
+
+
+# ── by the clock ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def _start_what_is_due(world: World) -> None:
+    """Called again and again by the jobs backend, without the world's lock."""
+    with world.lock:
+        now = world.now()
+        for found in world.resources.of_type(TYPE.lower()):
+            due: list[datetime] = []
+            _skip(found, now)
+            while (at := found.hidden["next"]) is not None and at <= now:
+                due = [*due, at][-_MOST_MISSED:]
+                found.hidden["next"] = triggers.next_after(found.hidden["trigger"], at, found.hidden["created"])
+            if found.properties["isEnabled"] and found.state != "Deleting":
+                for at in due:
+                    _start(world, found, at)
+
+
+def _skip(found: Resource, now: datetime) -> None:
+    """Forget what fell due long ago: the clock was moved far on."""
+    at = found.hidden["next"]
+    if at is not None and at < now - _LONGEST_MISSED:
+        found.hidden["next"] = triggers.next_after(found.hidden["trigger"], now - _LONGEST_MISSED, found.hidden["created"])
+
+
+def _start(world: World, found: Resource, at: datetime) -> None:
+    workspace = world.resources.get(found.id.rpartition("/schedules/")[0])
+    try:
+        if workspace is not None:
+            _fire(world, workspace, found, f"{found.name}-{at:%Y%m%dT%H%M%SZ}", found.body["systemData"]["createdBy"])
+    except (web.Refused, RunExistsError) as refused:  # what it refers to is gone; the next time it may be there again
+        _LOG.warning("schedule %s at %s: %s", found.name, at, refused)
+
+
+def _fire(world: World, workspace: Resource, found: Resource, name: str, by: str) -> Run:
+    """Start what the schedule is for; monitors and imports are only recorded.
+
+    Raises:
+        web.Refused: 400, the job cannot be started.
+    """
+    action = found.properties["action"]
+    kind = scope.one_of(str(action.get("actionType") or ""), _ACTIONS, "actionType")
+    if kind != "CreateJob":
+        return _record(world, workspace, found, name, by, kind)
     definition = action.get("jobDefinition")
-    if action.get("actionType") != "CreateJob" or not isinstance(definition, dict):
-        text = f"The local Azure starts only jobs by a schedule; the action of {found.name} is {action.get('actionType')}."
-        raise scope.invalid(text, "ActionNotSupported")
-    run = jobs.start(world, request, workspace, f"{found.name}-{uuid.uuid4().hex[:12]}", definition)
-    return web.answer({"scheduleActionType": "CreateJob", "submissionId": run.run_id})
+    if not isinstance(definition, dict):
+        raise scope.invalid(f"The schedule {found.name} has no jobDefinition.", "ValidationError")
+    if source := scope.text_of(definition, "sourceJobId"):
+        earlier = world.runs.get(workspace.id, source.rstrip("/").rpartition("/")[2])
+        if earlier is None:
+            raise scope.invalid(f"The job '{source}' was not found.", "JobNotFound")
+        definition = {**earlier.definition, **{key: one for key, one in definition.items() if one and key != "sourceJobId"}}
+    own = {"displayName": name, "properties": {**(definition.get("properties") or {}), jobs.SCHEDULE_PROPERTY: found.name}}
+    return jobs.start(world, by, workspace, name, {**definition, **own})
+
+
+def _record(world: World, workspace: Resource, found: Resource, name: str, by: str, kind: str) -> Run:
+    """A run without steps: Completed for a monitor or an import, Failed for an invocation, whose form is not published."""
+    run = Run(
+        run_id=name,
+        workspace_id=workspace.id.lower(),
+        experiment=found.name,
+        created_at=world.now(),
+        kind="Pipeline",
+        display_name=name,
+        description=f"{kind} of the schedule {found.name}: recorded by the local Azure, not carried out.",
+        created_by=by,
+        properties={jobs.SCHEDULE_PROPERTY: found.name},
+        definition={"jobType": "Pipeline", "jobs": {}},
+    )
+    world.runs.create(run)
+    text = "The local Azure does not invoke batch endpoints by schedules."
+    failed = kind == "InvokeBatchEndpoint"
+    world.runs.update(run.workspace_id, name, status="Running")
+    error = outcomes.error("UserError", "ActionNotSupported", text) if failed else None
+    world.runs.update(run.workspace_id, name, status="Failed" if failed else "Completed", error=error)
+    return run
 
 
 def _deleted(world: World, found: Resource) -> None:

@@ -5,6 +5,7 @@ Not here: what a job does (`job.py`), how nodes are counted (`nodes.py`).
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import JobRequest, World
 
+_LOG = logging.getLogger("emulator.runner")
 _LOOK_S = 0.2
 _STOP_S = 3.0
 COMPUTE_TYPE = "microsoft.machinelearningservices/workspaces/computes"
@@ -41,7 +43,7 @@ class ProcessJobs:
         self._tasks: dict[tuple[str, str], tuple[threading.Event, threading.Thread]] = {}  # its event ends it
         self._waiting: dict[str, list[str]] = {}  # compute id → run ids, in the order they came
         self._stopped = threading.Event()
-        threading.Thread(target=self._watch_nodes, name="nodes", daemon=True).start()
+        threading.Thread(target=self._watch, name="clock", daemon=True).start()
 
     def submit(self, request: JobRequest) -> None:
         """Take a job; it lives in a thread of its own."""
@@ -146,9 +148,14 @@ class ProcessJobs:
             if compute is not None:
                 nodes.release(compute, task.request.run_id, self._world.now())
 
-    def _watch_nodes(self) -> None:
-        """Idle nodes leave in time, minimum nodes come, without anybody asking."""
+    def _watch(self) -> None:
+        """What the clock does without anybody asking: idle nodes leave, minimum nodes come, schedules start jobs."""
         while not self._stopped.wait(_LOOK_S):
+            for name, look in list(self._world.looks.items()):
+                try:
+                    look()
+                except Exception:  # noqa: BLE001 - the clock must go on for everybody else
+                    _LOG.exception("by the clock: %s", name)
             with self._world.lock:
                 for compute in self._computes():
                     nodes.settle(compute, self._world.now())
