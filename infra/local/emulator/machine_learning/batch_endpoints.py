@@ -105,6 +105,10 @@ def put_deployment(world: World, request: web.Request) -> web.Response:
     named = str((model or {}).get("assetId") or "") if isinstance(model, dict) else str(model or "")
     if named:
         references.asset(world, workspace, "models", named, "Model")
+    configuration = properties.get("deploymentConfiguration") or {}
+    if isinstance(configuration, dict) and configuration.get("deploymentConfigurationType") == "PipelineComponent":
+        component = str((configuration.get("componentId") or {}).get("assetId") or "")
+        references.asset(world, workspace, "components", component, "Component")
     if compute := scope.text_of(properties, "compute"):
         references.compute(world, workspace, compute)
     if environment := scope.text_of(properties, "environmentId"):

@@ -65,7 +65,7 @@ def _pipeline(world: World, workspace: Resource, spec: Mapping[str, Any], comput
         pipeline.order(steps)
     except ValueError as error:
         raise scope.invalid(str(error), "InvalidPipeline") from None
-    go_on = bool((settings or {}).get("continue_on_step_failure"))
+    go_on = str((settings or {}).get("continue_on_step_failure")).lower() == "true"  # a deployment's settings are texts
     return pipeline.Pipeline(experiment=experiment, steps=steps, go_on=go_on)
 
 

@@ -1,7 +1,7 @@
 """Invokes batch endpoints: `POST https://{endpoint}.{region}.inference.ml.azure.com/jobs` starts a job over files.
 
 The job runs the deployment's own score.py (`runner/mini_batches.py`) and is in run history as any other. Not here: batch
-endpoints as resources, which are ARM's.
+endpoints as resources, which are ARM's; deployments of pipeline components (`batch_pipelines.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from infra.local.emulator.identity.tokens import TokenRefusedError
 from infra.local.emulator.machine_learning import jobs, parallel_steps, references
 from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
+from infra.local.emulator.serving import batch_pipelines
 from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
@@ -116,10 +117,33 @@ def _output(request: web.Request, properties: dict[str, Any]) -> dict[str, Any]:
 def _start(world: World, request: web.Request, workspace: Resource, endpoint: Resource, by: str) -> web.Response:
     properties = scope.mapping(request, scope.body(request), "properties")
     deployment = _deployment(world, request, endpoint)
-    data, score = _input(request, properties), _output(request, properties)
     if world.jobs_backend is None:
         raise _refused(request, 503, "This local Azure was started without a place to run jobs.", "ServiceUnavailable")
     name = scope.text(request, properties, "name") or f"batchjob-{uuid.uuid4()}"
+    marks = {ENDPOINT_PROPERTY: endpoint.name, DEPLOYMENT_PROPERTY: deployment.name}
+    try:
+        if batch_pipelines.component_of(deployment):
+            run = batch_pipelines.start(world, request, workspace, deployment, name, by, marks)
+        else:
+            run = _score(world, request, workspace, deployment, name, by, marks)
+    except RunExistsError:
+        raise _refused(request, 409, f"The job {name} exists already.", "JobAlreadyExists") from None
+    api = f"https://{request.host.split('.')[1]}.{clouds.sibling('management.azure.com', 'ml_api')}"
+    return web.answer(_shown(workspace, run), status=201, headers={"Location": f"{api}/history/v1.0{workspace.id}/runs/{name}"})
+
+
+def _score(
+    world: World,
+    request: web.Request,
+    workspace: Resource,
+    deployment: Resource,
+    name: str,
+    by: str,
+    marks: dict[str, str],
+) -> Run:
+    """Start the job of a deployment of a model."""
+    properties = scope.mapping(request, scope.body(request), "properties")
+    data, score = _input(request, properties), _output(request, properties)
     job = _job(world, request, workspace, deployment, name, data, score)
     run = Run(
         run_id=name,
@@ -129,16 +153,13 @@ def _start(world: World, request: web.Request, workspace: Resource, endpoint: Re
         kind="Command",
         target=job.target,
         created_by=by,
-        properties={ENDPOINT_PROPERTY: endpoint.name, DEPLOYMENT_PROPERTY: deployment.name},
+        properties=marks,
         definition={"jobType": "Command", "command": job.command, "inputs": {"data": data}, "outputs": {"score": score}},
     )
-    try:
-        world.runs.create(run)
-    except RunExistsError:
-        raise _refused(request, 409, f"The job {name} exists already.", "JobAlreadyExists") from None
-    world.jobs_backend.submit(job)
-    api = f"https://{request.host.split('.')[1]}.{clouds.sibling('management.azure.com', 'ml_api')}"
-    return web.answer(_shown(workspace, run), status=201, headers={"Location": f"{api}/history/v1.0{workspace.id}/runs/{name}"})
+    world.runs.create(run)
+    if world.jobs_backend is not None:
+        world.jobs_backend.submit(job)
+    return run
 
 
 def _job(
