@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from functions import http, passing, run, score, terms
+from functions import http, intake, passing, run, score, terms
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows, guards
@@ -66,13 +66,20 @@ def _create(req: func.HttpRequest, target: Target) -> Operation:
 
 
 def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
-    guards.check_move(target, _body(req))
+    brought = intake.Intake(target=target)
+    if target.action and target.action.name == "package" and req.get_body().strip():  # its YAML may name code
+        brought = intake.read(req, target)
+    else:
+        brought = replace(brought, body=_body(req))
+    guards.check_move(target, brought.body)
     request = flows.Request(
         target=target,
         method="POST",
         api_version=http.given_version(req, target.api_version),
         query=paths.forwarded_query(http.raw_query(req)),
-        body=_body(req),
+        body=brought.body,
+        plan=brought.plan,
+        contents=brought.contents,
     )
     return terms.submit(req, request)
 

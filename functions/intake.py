@@ -152,7 +152,13 @@ def brought(req: func.HttpRequest, target: Target | None) -> tuple[Spec, Files |
 
 
 def translated(
-    req: func.HttpRequest, target: Target | None, spec: Spec, files: Files | None, *, location: str | None
+    req: func.HttpRequest,
+    target: Target | None,
+    spec: Spec,
+    files: Files | None,
+    *,
+    location: str | None,
+    workspace_id: str | None = None,
 ) -> Translation:
     """Translate the YAML of a request, its `?set=path=value` overrides included.
 
@@ -171,8 +177,10 @@ def translated(
     pairs = [value.partition("=") for name, value in parse_qsl(http.raw_query(req), keep_blank_values=True) if name == "set"]
     return yaml.translate(
         text,
+        kind="model_package" if _is_package(target) else None,
         target=target.id if target else None,
         location=location,
+        workspace_id=workspace_id,
         overrides=[(path, value) for path, _, value in pairs],
         files=lambda path: _text(files, posixpath.normpath(posixpath.join(spec.root, path))) if files else None,
     )
@@ -261,7 +269,7 @@ def _uploaded(req: func.HttpRequest, upload_id: str) -> Files:
 
 def _with_files(target: Target, body: Any, files: Files) -> Intake:
     """Plan the one upload of a request whose body is JSON: the table says where its outcome goes."""
-    taken = uploads.TAKES.get(target.kind.path)
+    taken = uploads.TAKES.get(target.kind.path) if target.action is None else None
     if taken is None:
         message = f"{target.kind.full_type} takes no files; send its body as application/json."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
@@ -286,7 +294,8 @@ def _with_files(target: Target, body: Any, files: Files) -> Intake:
 
 def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files | None) -> Intake:
     """Translate, and plan what the YAML needs done first."""
-    found = translated(req, target, spec, files, location=_region(target))
+    location, workspace_id = _workspace(target)
+    found = translated(req, target, spec, files, location=location, workspace_id=workspace_id)
     taken = uploads.TAKES.get(target.kind.path)
     sent = translations.Sent()
     if files:
@@ -318,14 +327,20 @@ def _named(target: Target, found: Translation) -> Target:
     return replace(target, kind=below, id=target.id.child("versions", version))
 
 
-def _region(target: Target) -> str | None:
-    """Return the region of the target's workspace, for the kinds whose bodies carry it."""
-    if len(target.kind.types) < 2 or target.kind.types[1] not in LOCATED:
-        return None
+def _is_package(target: Target | None) -> bool:
+    return target is not None and target.action is not None and target.action.name == "package"
+
+
+def _workspace(target: Target) -> tuple[str | None, str | None]:
+    """Return region and own id of the target's workspace, for the kinds whose bodies carry them."""
+    located = len(target.kind.types) > 1 and target.kind.types[1] in LOCATED
+    if not located and not _is_package(target):
+        return None, None
     app = services.get()
     url = app.addresses.url("arm", target.workspace.path, f"api-version={kinds.ML_VERSION}", workspace=target.workspace.path)
     found = app.client.send("GET", url).checked().body
-    return str(bodies.dig(found, "location") or "") or None
+    location, workspace_id = bodies.dig(found, "location"), bodies.dig(found, "properties.workspaceId")
+    return str(location or "") or None, str(workspace_id or "") or None
 
 
 def _text(files: Files | None, path: str) -> str | None:
