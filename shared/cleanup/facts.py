@@ -61,10 +61,13 @@ class Facts:
         Raises:
             UnknownError: it could not be read.
         """
-        key = ("runs", compute.key, str(within))
-        return self._once(
-            key, "its runs", lambda: activity.on_compute(compute.ancestor(1), compute.name, self.azure, since=self.now - within)
-        )
+        key = ("runs", compute.key)
+        read = self._known.get(key)
+        if isinstance(read, tuple) and read[0] < within:
+            del self._known[key]
+        since = self.now - within
+        place = compute.ancestor(1)
+        return self._once(key, "its runs", lambda: (within, activity.on_compute(place, compute.name, self.azure, since=since)))[1]
 
     def requests(self, endpoint: ResourceId, within: timedelta) -> Use:
         """Return which deployments of an online endpoint had requests within a span.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import bodies
-from shared.cleanup import times
+from shared.cleanup import findings, times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,7 @@ def of(body: Mapping[str, Any], changed: datetime | None) -> Idle:
 def after_runs(found: Idle, runs: Runs) -> Idle:
     """Judge an idle compute once more, by what ran on it."""
     last = f", the last at {runs.last_at:%Y-%m-%dT%H:%MZ}" if runs.last_at else ""
-    evidence = (*found.evidence, f"looked at {runs.count} runs{last}")
+    evidence = (*found.evidence, f"looked at {findings.count(runs.count, 'run')}{last}")
     if runs.active:
         return replace(found, state="busy", reason=runs.active, evidence=evidence)
     return replace(found, since=times.latest(found.since, runs.last_at), evidence=evidence)
@@ -139,7 +139,7 @@ def _cluster(inner: dict[str, Any], changed: datetime | None) -> Idle:
     if len(wanted) < 2:
         return Idle(state="unknown", reason="its currentNodeCount or targetNodeCount is not told")
     steady, at = inner.get("allocationState"), times.moment(inner.get("allocationStateTransitionTime"))
-    evidence = (f"{max(wanted)} nodes, minimum {least(inner)}, allocation {steady}", _told(changed))
+    evidence = (f"{findings.count(max(wanted), 'node')}, minimum {least(inner)}, allocation {steady}", _told(changed))
     if working := _working(inner, max(wanted)):
         return replace(working, evidence=evidence)
     if steady != "Steady":

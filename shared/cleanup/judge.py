@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from shared.cleanup.conditions import Finding
+    from shared.cleanup.findings import Finding
     from shared.cleanup.inventory import Azure
     from shared.cleanup.model import Mark, Policy
     from shared.cleanup.survey import Surveys
@@ -166,14 +166,14 @@ def _verdict(policy: Policy, subject: Subject, known: Facts) -> Verdict:
         if not found.holds:
             return Verdict(reason=found.text, unknown=found.holds is None, evidence=found.evidence)
         held.append(found)
-    evidence = tuple(dict.fromkeys(fact for found in held for fact in found.evidence))
     lacking = needs.of(policy, subject, known)
+    evidence = tuple(dict.fromkeys(fact for found in (*held, lacking) for fact in found.evidence))
     if not lacking.holds:
-        return Verdict(reason=lacking.text, unknown=lacking.holds is None, evidence=(*evidence, *lacking.evidence))
+        return Verdict(reason=lacking.text, unknown=lacking.holds is None, evidence=evidence)
     return Verdict(
         reason=", ".join(dict.fromkeys(found.text for found in held)) or "the policy has no conditions",
         action="notify" if targets.TARGETS[policy.kind].report_only else policy.action,
-        evidence=(*evidence, *lacking.evidence),
+        evidence=evidence,
         since=times.latest(*(found.since for found in held)),
         saves=needs.saves(policy.action, subject, known),
     )

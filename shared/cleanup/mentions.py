@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ANY = "*"  # any home, family or version
 COMPUTES = "computes"
+DEPLOYMENTS = "deployments"  # an endpoint's: the endpoint as name, the deployment as version
 TEXT_LIMIT = 100_000  # characters of one string that are looked at; a conda file has a few hundred
 
 _FAMILIES = {
@@ -35,6 +36,7 @@ _SHORT = re.compile(r"([\w.-]+)([:@])([\w.-]+)")  # v1's `m:1`
 _HOME = re.compile(r"(workspaces|registries)/+([^/\s]+)/+$")
 _SCOPE = re.compile(r"subscriptions/+([^/\s]+)/+resourcegroups/+([^/\s]+)/")
 _COMPUTE_ID = re.compile(r"computes/+([^/|?#\s\"',;)\]]+)")
+_DEPLOYMENT = re.compile(r"(?:online|batch)endpoints/+([^/|?#\s]+)/+deployments/+([^/|?#\s\"',;)\]]+)")
 _ONLY_GUID = re.compile(_GUID)
 
 _ASSET_MEMBERS = frozenset({
@@ -78,25 +80,40 @@ class Mentions:
             if (name, version) != own:
                 self.found.setdefault(_key(home, ANY, name, version), who)
 
+    def add_deployments(self, body: Any, who: str, home: str) -> None:
+        """Note the endpoints' deployments that `body`, which is none of them, names by id; short names `add` has noted."""
+        for _, text in _strings(body):
+            low = _plain(text)
+            for match in _DEPLOYMENT.finditer(low):
+                self.found.setdefault(_key(_home_of(low[: match.start()], home), DEPLOYMENTS, match[1], match[2]), who)
+
     def of_asset(self, homes: Iterable[str], family: str, name: str, version: str) -> str:
         """Return who refers, or may refer, to that version; '' when nobody does. `homes`: all names of where it is."""
-        low, wanted = name.lower(), version.lower()
-        places = (*homes, ANY)
-        for home in places:
-            for kind in (family, ANY):
-                for number in (wanted, ANY):
-                    if who := self.found.get(f"{home}|{kind}|{low}|{number}"):
-                        return who
+        low, places = name.lower(), (*homes, ANY)
+        if who := self._clearly(places, family, low, version.lower()):
+            return who
         for key, who in self.unclear.items():
             home, _, text = key.partition("|")
             if low in text and home in places:
                 return who
         return ""
 
+    def of_deployment(self, homes: Iterable[str], endpoint: str, name: str) -> str:
+        """Return who refers to that deployment of an endpoint; '' when nobody does."""
+        return self._clearly((*homes, ANY), DEPLOYMENTS, endpoint.lower(), name.lower())
+
     def of_compute(self, homes: Iterable[str], name: str) -> str:
         """Return who refers to that compute; '' when nobody does."""
         low = name.lower()
         return next((who for home in (*homes, ANY) if (who := self.found.get(_key(home, COMPUTES, low, ANY)))), "")
+
+    def _clearly(self, places: Iterable[str], family: str, name: str, version: str) -> str:
+        for home in places:
+            for kind in (family, ANY):
+                for number in (version, ANY):
+                    if who := self.found.get(f"{home}|{kind}|{name}|{number}"):
+                        return who
+        return ""
 
     def update(self, other: Mentions) -> None:
         """Take in what others found."""
@@ -185,13 +202,16 @@ def _told_home(low: str, home: str) -> str:
 
 def _computes_in(member: str, low: str, home: str) -> Iterator[str]:
     for match in _COMPUTE_ID.finditer(low):
-        scopes, place = _SCOPE.findall(low[: match.start()]), _HOME.search(low[: match.start()])
-        inside = home
-        if scopes and place and place[1] == "workspaces":
-            inside = workspace_home(scopes[-1][0], scopes[-1][1], place[2])
-        yield _key(inside, COMPUTES, match[1], ANY)
+        yield _key(_home_of(low[: match.start()], home), COMPUTES, match[1], ANY)
     if member in _COMPUTE_MEMBERS and low and "/" not in low:
         yield _key(home, COMPUTES, low.removeprefix("azureml:"), ANY)
+
+
+def _home_of(prefix: str, home: str) -> str:
+    """Return the workspace that `prefix` ends with, else that of the referrer."""
+    scopes, place = _SCOPE.findall(prefix), _HOME.search(prefix)
+    named = scopes and place and place[1] == "workspaces"
+    return workspace_home(scopes[-1][0], scopes[-1][1], place[2]) if named and place else home
 
 
 def _pairs(value: Any) -> Iterator[tuple[str, str]]:

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.cleanup import activity, conditions, idle, inventory, targets
-from shared.cleanup.conditions import Finding
+from shared.cleanup import activity, conditions, endpoint_conditions, findings, idle, inventory, targets
 from shared.cleanup.facts import UnknownError
+from shared.cleanup.findings import Finding
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -145,18 +145,20 @@ def _without_runs(subject: Subject, known: Facts) -> Finding:
 def _gone_endpoint(policy: Policy, subject: Subject, known: Facts) -> Finding:
     there = known.deployments(subject.id)
     if there and not (subject.target == "onlineEndpoint" and "noRequests" in policy.stale_when):
-        return _no(f"it has {len(there)} deployment{'' if len(there) == 1 else 's'}, and nobody asked whether they are called")
+        return _no(f"it has {findings.count(len(there), 'deployment')}, and nobody asked whether they are called")
     return GIVEN
 
 
-def _gone_deployment(_policy: Policy, subject: Subject, _known: Facts) -> Finding:
+def _gone_deployment(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     if subject.target == "batchDeployment":
         default = str(bodies.dig(subject.parent, "properties.defaults.deploymentName") or "")
-        return _no("it is its endpoint's default deployment") if default.lower() == subject.id.name.lower() else GIVEN
-    part = conditions.share(subject.parent, subject.id.name)
+        if default.lower() == subject.id.name.lower():
+            return _no("it is its endpoint's default deployment")
+        return conditions.unreferenced(subject, known)
+    part = endpoint_conditions.share(subject.parent, subject.id.name)
     if part is None:
         return _no("its endpoint's traffic is not told", unknown=True)
-    return _no(f"{part} % of the endpoint's traffic goes to it") if part else GIVEN
+    return _no(f"{part} % of the endpoint's traffic goes to it") if part else conditions.unreferenced(subject, known)
 
 
 def _gone_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:

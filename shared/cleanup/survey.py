@@ -120,6 +120,11 @@ class Surveys:
         """Return who refers to a compute; '' when nobody does."""
         return self._merged.of_compute(self._homes(resource), resource.name)
 
+    def of_deployment(self, resource: ids.ResourceId) -> str:
+        """Return which schedule or running job names an endpoint's deployment; '' when none does."""
+        endpoint, name = resource.names[1], resource.names[2]
+        return self._merged.of_deployment(self._homes(resource), endpoint, name)
+
     def problem_of(self, resource: ids.ResourceId) -> str:
         """Return which list of the resource's own workspace could not be read; '' when all could, and it was surveyed."""
         own = self.by_home.get(home_of(resource))
@@ -177,7 +182,10 @@ def of(
             for kind, referrer, who in _referrers(workspace, azure, parked):
                 if kind in counts:
                     counts[kind] += 1
-                found.add(referrer, f"{who} in workspace {workspace.name}", home)
+                told = f"{who} in workspace {workspace.name}"
+                found.add(referrer, told, home)
+                if kind in ("schedules", "jobs"):
+                    found.add_deployments(referrer, told, home)
             counts["components"] = _components(workspace, home, found, azure)
     except errors.ThrottledError:
         raise

@@ -198,3 +198,22 @@ def test_the_span_and_the_series_asked_for_cover_the_window(scene):
     assert "timespan=2025-12-31T09%3A00%3A00Z%2F2026-03-02T09%3A00%3A00Z" in urls[0]
     assert "interval=P1D" in urls[0]
     assert "top=1000" in urls[0]
+
+
+BATCH = f"{ML}/workspaces/ws/batchEndpoints/b/deployments"
+
+
+@pytest.mark.parametrize("name", ["azureml:b:two", f"azureml:{BATCH.upper()}/TWO", f"{BATCH}/two?x=1"])
+@pytest.mark.parametrize("where", ["schedules", "jobs"])
+def test_a_deployment_that_a_running_job_or_a_monitor_names_is_kept(world, verdicts, name, where):
+    """A batch job runs on it; a monitoring schedule watches it."""
+    world.put("workspaces/ws/batchEndpoints/b", defaults={"deploymentName": "one"})
+    for own in ("one", "two", "three"):
+        world.put(f"workspaces/ws/batchEndpoints/b/deployments/{own}", {"id": f"{BATCH}/{own}"}, provisioningState="Failed")
+    if where == "jobs":
+        world.job("batchjob", properties={"deployment": name})
+    else:
+        world.put("workspaces/ws/schedules/watch", action={"monitorDefinition": {"monitoringTarget": {"deploymentId": name}}})
+    found = verdicts("batchDeployment", {"failed": True})
+    assert (found["b:two"].action, found["b:three"].action) == ("none", "delete")
+    assert "refers to it" in found["b:two"].reason
