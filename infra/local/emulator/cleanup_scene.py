@@ -253,7 +253,7 @@ def _endpoints(made: _Made, home: str) -> None:
     made.note(population.endpoint(world, home, "new-empty", days=0.5), "onlineEndpoint", "made today")
     unfit = population.cluster(world, home, "unfit-x", low=0, state="Failed")
     made.note(unfit, "compute", "it failed", stale=True)
-    unused = population.cluster(world, home, "unused-x", low=0, days=120)
+    unused = population.cluster(world, home, "unused-x", low=0, days=120, steady=100)
     population.run(world, home, "long-ago", status="Completed", days=100, target="unused-x")
     made.note(unused, "compute", "no job on it for 100 days", stale=True)
 

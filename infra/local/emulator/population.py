@@ -134,9 +134,18 @@ def instance(
 
 
 def cluster(  # noqa: PLR0913 - a cluster has this many numbers
-    world: World, home: str, name: str, *, low: int, high: int = 4, idle: int = 0, state: str = "Succeeded", days: float = 100
+    world: World,
+    home: str,
+    name: str,
+    *,
+    low: int,
+    high: int = 4,
+    idle: int = 0,
+    state: str = "Succeeded",
+    days: float = 100,
+    steady: float = 5,
 ) -> str:
-    """A cluster with idle nodes: its id."""
+    """A cluster with idle nodes that was last resized `steady` days ago: its id."""
     scale = {"minNodeCount": low, "maxNodeCount": high, "nodeIdleTimeBeforeScaleDown": "PT120S"}
     counts = {f"{one}NodeCount": idle if one == "idle" else 0 for one in nodes.COUNTS}
     own = {
@@ -145,14 +154,14 @@ def cluster(  # noqa: PLR0913 - a cluster has this many numbers
         "osType": "Linux",
         "scaleSettings": scale,
         "allocationState": "Steady",
-        "allocationStateTransitionTime": stamp(ago(world, min(days, 5))),
+        "allocationStateTransitionTime": stamp(ago(world, min(days, steady))),
         "currentNodeCount": idle,
         "targetNodeCount": idle,
         "nodeStateCounts": counts,
         "errors": None,
     }
     arm_id = _compute(world, home, name, "AmlCompute", own, days=days, state=state)
-    since = ago(world, min(days, 5))
+    since = ago(world, min(days, steady))
     members = [
         {"nodeId": f"tvmps_{uuid.uuid4().hex}_d", "nodeState": "idle", "runId": None, "idleSince": since} for _ in range(idle)
     ]
