@@ -87,10 +87,14 @@ REFERENCE_VERSIONS: dict[str, str] = {
     **{kind.full_type.lower(): kind.api_version for kind in kinds.KINDS if kind.plane == "arm" and "GET" in kind.verbs},
 }
 
+VAULTS = "Microsoft.KeyVault/vaults"
+NAMES_WORLDWIDE = frozenset({VAULTS, "Microsoft.Storage/storageAccounts", "Microsoft.ContainerRegistry/registries"})
+
 VM_SIZES = ("properties.properties.vmSize", "properties.instanceType")  # where bodies name a size
 NODES = (  # where they say how many, the least and the most
     ("properties.properties.scaleSettings.minNodeCount", "properties.properties.scaleSettings.maxNodeCount"),
     ("sku.capacity", "sku.capacity"),
 )
 
+KEY_DATA_ACTIONS = tuple(f"Microsoft.KeyVault/vaults/keys/{each}" for each in ("read", "wrap/action", "unwrap/action"))
 KEY_PERMISSIONS = frozenset({"get", "wrapkey", "unwrapkey"})  # what the customer's vault must grant

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.catalog import bodies, needs
+from shared.operations import access
 from shared.operations.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 
@@ -62,24 +63,42 @@ def _key(question: Question, vault_id: ids.ResourceId) -> Finding:
 
 
 def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
-    if properties.get("enableRbacAuthorization"):
-        message = (
-            "The vault uses Azure roles; whether the key's reader has 'Key Vault Crypto Service Encryption User' was not asked."
-        )
+    principal, identity = _reader(question)
+    if identity and not principal:
+        message = f"The principal of {identity} could not be read."
         return Finding(check=CHECK, target=at, ok=None, code="Unknown", message=message)
+    if properties.get("enableRbacAuthorization"):
+        return _role(question, at, principal)
     able = {str(policy.get("objectId", "")).lower() for policy in rows_of(properties, "accessPolicies") if _grants(policy)}
     wanted = "get, wrapKey and unwrapKey on keys"
-    identity = bodies.dig(question.body, IDENTITY)
-    if isinstance(identity, str) and identity:
-        version = needs.REFERENCE_VERSIONS["microsoft.managedidentity/userassignedidentities"]
-        principal = str(bodies.dig(question.get(ids.parse(identity), version).body, "properties.principalId") or "").lower()
-        if not principal:
-            message = f"The principal of {identity} could not be read."
-            return Finding(check=CHECK, target=at, ok=None, code="Unknown", message=message)
+    if principal:
         return _row(at, ok=principal in able, code="NoKeyAccess", what=f"An access policy grants the identity {wanted}.")
     if not able:
         return _row(at, ok=False, code="NoKeyAccess", what=f"An access policy grants Azure Cosmos DB {wanted}.")
     message = f"An access policy grants {wanted}; whether it is Azure Cosmos DB's, ARM does not tell."
+    return Finding(check=CHECK, target=at, ok=None, code="Unknown", message=message)
+
+
+def _reader(question: Question) -> tuple[str, str]:
+    """Return who reads the key: principal and id of the identity, '' both for Azure Cosmos DB: its principal ARM does not tell."""
+    identity = bodies.dig(question.body, IDENTITY)
+    if not isinstance(identity, str) or not identity:
+        return "", ""
+    version = needs.REFERENCE_VERSIONS["microsoft.managedidentity/userassignedidentities"]
+    return str(bodies.dig(question.get(ids.parse(identity), version).body, "properties.principalId") or "").lower(), identity
+
+
+def _role(question: Question, at: str, principal: str) -> Finding:
+    """A vault of Azure roles: whether the reader's allow what an access policy would grant."""
+    wanted = "read, wrap and unwrap of keys (Key Vault Crypto Service Encryption User has them)"
+    allowed = access.holds(question, at, needs.KEY_DATA_ACTIONS, principal)
+    if allowed is None:
+        message = f"The vault uses Azure roles, and not all that are assigned there can be read to the end; needed: {wanted}."
+    elif allowed and not principal:
+        message = f"A role there allows {wanted}; whether it is Azure Cosmos DB's, ARM does not tell."
+    else:
+        whose = "the identity" if principal else "Azure Cosmos DB"
+        return _row(at, ok=allowed, code="NoKeyAccess", what=f"A role allows {whose} {wanted}.")
     return Finding(check=CHECK, target=at, ok=None, code="Unknown", message=message)
 
 

@@ -20,7 +20,7 @@ class Finding:
     """One row of a preflight's answer.
 
     Attributes:
-        check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, vault, permission.
+        check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, vault, permission, deny.
         target: The name, field, resource or action it is about.
         ok: None when Azure did not tell.
         code, message: `Ok`, `Unknown`, or what the PUT would run into.
@@ -64,13 +64,13 @@ class Question:
     client: Client
     seen: dict[str, Response] = field(default_factory=dict)
 
-    def read(self, path: str, version: str) -> Response:
+    def read(self, path: str, version: str, query: str = "") -> Response:
         """GET a path of ARM.
 
         Raises:
             TransientError: Azure did not answer.
         """
-        url = f"{self.client.cloud.arm}{path}?api-version={version}"
+        url = f"{self.client.cloud.arm}{path}?api-version={version}{query}"
         known = self.seen.get(url)
         if known is None:
             known = self.seen[url] = self.client.send("GET", url)
@@ -83,6 +83,11 @@ class Question:
     def provider(self, namespace: str) -> Response:
         """GET a resource provider of the target's subscription."""
         return self.read(f"/subscriptions/{self.target.id.subscription}/providers/{namespace}", PROVIDER_VERSION)
+
+    def name_available(self, base: str, name: str, full_type: str, version: str) -> Response:
+        """Ask a provider whether anybody in Azure has a name: a POST that changes nothing."""
+        url = f"{self.client.cloud.arm}{base}/checkNameAvailability?api-version={version}"
+        return self.client.send("POST", url, body={"name": name, "type": full_type})
 
     def exists(self, check: str, resource: ids.ResourceId, version: str) -> Finding:
         """Look a resource up."""

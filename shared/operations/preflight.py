@@ -1,18 +1,17 @@
 """Ask Azure first: everything that would stop a PUT, all at once, from requests that only read.
 
 One finding a row. What Azure does not answer is unknown, never ok. Not here: what the body itself lacks is judged by
-catalog.bodies, and a vault for the customer's own keys by operations.customer_keys.
+catalog.bodies, who may do it by operations.access, and a vault for the customer's own keys by operations.customer_keys.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
-from shared.operations import customer_keys
+from shared.operations import access, customer_keys
 from shared.operations.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Client
 
-PERMISSIONS_VERSION = "2022-04-01"
 REFERENCE_LIMIT = 50  # ids of one body that are looked up
 DEPTH_LIMIT = 30
 _ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
@@ -95,8 +93,32 @@ def _name_is_free(question: Question) -> Iterator[Finding]:
             "properties.allowRecoverSoftDeletedWorkspace brings the old one back, DELETE with ?forceToPurge=true frees the name."
         )
         yield Finding(check="free", target=target.id.path, ok=None, code="Unknown", message=message)
+    elif target.kind.full_type in needs.NAMES_WORLDWIDE:
+        yield from _name_is_free_worldwide(question)
     else:
         yield Finding(check="free", target=target.id.path, ok=True, code="Ok", message="Nothing has the name yet.")
+
+
+def _name_is_free_worldwide(question: Question) -> Iterator[Finding]:
+    """Names of storage accounts, vaults and registries are one tenant's in all of Azure; deleted vaults keep theirs."""
+    target, at = question.target, question.target.id.path
+    base = f"/subscriptions/{target.id.subscription}/providers/{target.kind.namespace}"
+    if target.kind.full_type == needs.VAULTS and question.location:
+        deleted = question.read(f"{base}/locations/{question.location}/deletedVaults/{target.id.name}", target.api_version)
+        if deleted.ok:
+            purged = bodies.dig(deleted.body, "properties.scheduledPurgeDate")
+            message = f"A deleted vault of yours holds the name until {purged}; properties.createMode 'recover' brings it back."
+            yield Finding(check="free", target=at, ok=False, code="NameHeldByDeletedVault", message=message)
+            return
+    told = question.name_available(base, target.id.name, target.kind.full_type, target.api_version)
+    available = bodies.dig(told.body, "nameAvailable") if told.ok else None
+    if available is True:
+        yield Finding(check="free", target=at, ok=True, code="Ok", message="Nothing in Azure has the name.")
+    elif available is False:
+        code, message = str(bodies.dig(told.body, "reason") or "NameTaken"), str(bodies.dig(told.body, "message") or "It is taken.")
+        yield Finding(check="free", target=at, ok=False, code=code, message=message)
+    else:
+        yield unknown("free", at, told.error())
 
 
 def _providers(question: Question) -> Iterator[Finding]:
@@ -210,26 +232,6 @@ def _ids_in(value: Any, depth: int) -> Iterator[str]:
             yield from _ids_in(each, depth + 1)
 
 
-def _permissions(question: Question) -> Iterator[Finding]:
-    """What role assignments allow at the resource group, wildcards and all; deny assignments are not told."""
-    target = question.target.id
-    kind = question.target.kind
-    # a resource group's permissions are named after its subscription
-    action = f"{kind.namespace}/{'subscriptions/' if kind.namespace == kinds.RESOURCES else ''}{kind.path}/write"
-    scope = f"/subscriptions/{target.subscription}"
-    if target.resource_group and target.types:
-        scope += f"/resourceGroups/{ids.quoted(target.resource_group)}"
-    answer = question.read(f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_VERSION)
-    rows = rows_of(answer.body)
-    if not answer.ok or not isinstance(answer.body, dict):
-        yield unknown("permission", action, answer.error())
-    elif any(_covers(row.get("actions"), action) and not _covers(row.get("notActions"), action) for row in rows):
-        yield Finding(check="permission", target=action, ok=True, code="Ok", message="A role assignment allows it.")
-    else:
-        message = f"No role assignment of the app's identity at {scope} allows it."
-        yield Finding(check="permission", target=action, ok=False, code="AuthorizationFailed", message=message)
-
-
 _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "parent": _parents,
     "free": _name_is_free,
@@ -238,13 +240,9 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "sku": _size_and_quota,
     "reference": _references,
     customer_keys.CHECK: customer_keys.check,
-    "permission": _permissions,
+    "permission": access.permissions,
+    "deny": access.denials,
 }
-
-
-def _covers(patterns: Any, action: str) -> bool:
-    listed = patterns if isinstance(patterns, list) else []
-    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower().replace("[", "[[]")) for pattern in listed)
 
 
 def _squeezed(text: Any) -> str:

@@ -39,10 +39,12 @@ class Azure:
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.methods: set[str] = set()
+        self.asked: list[str] = []
 
-    def send(self, method: str, url: str) -> rest.Response:
-        """See `client.Client.send`."""
-        self.methods.add(method)
+    def send(self, method: str, url: str, *, body: Any = None) -> rest.Response:
+        """See `client.Client.send`; the one POST of a preflight asks for a name."""
+        self.asked.append(url)
+        self.methods.add(method if "/checkNameAvailability?" not in url else "GET")
         for part, answer in self.answers.items():
             if part in url:
                 if isinstance(answer, Exception):
@@ -137,6 +139,125 @@ def test_wildcards_of_roles(actions: list[str], not_actions: list[str], ok: bool
     """Any casing; what is excluded is excluded."""
     told = found("workspaces/w1x", {}, permissions={"value": [{"actions": actions, "notActions": not_actions}]})
     assert told["permission"][0][0] is ok
+
+
+ROLE = "/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/"
+CRYPTO = {"dataActions": ["Microsoft.KeyVault/vaults/keys/read", "Microsoft.KeyVault/vaults/keys/*wrap/action"]}
+BY_ROLES = {"location": "westeurope", "properties": {"enablePurgeProtection": True, "enableRbacAuthorization": True}}
+
+
+def assigned(*roles: str, **more: Any) -> dict[str, Any]:
+    """Return a list of role assignments."""
+    return {"value": [{"properties": {"roleDefinitionId": ROLE + role, **more}} for role in roles]}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "definitions", "code"),
+    [
+        (assigned("crypto"), {"crypto": CRYPTO}, "Ok"),
+        (assigned("owner", "crypto"), {"owner": {"actions": ["*"]}, "crypto": CRYPTO}, "Ok"),
+        (
+            assigned("half", "other"),
+            {"half": {"dataActions": ["*/read"]}, "other": {"dataActions": ["*/wrap/action"]}},
+            "NoKeyAccess",
+        ),
+        (assigned("owner"), {"owner": {"actions": ["*"], "dataActions": []}}, "NoKeyAccess"),
+        (assigned("all"), {"all": {"dataActions": ["*"], "notDataActions": ["Microsoft.KeyVault/*/unwrap/action"]}}, "NoKeyAccess"),
+        (assigned(), {}, "NoKeyAccess"),
+        (assigned("gone"), {}, "Unknown"),
+        (assigned("crypto", condition="@Resource[…]"), {"crypto": CRYPTO}, "Unknown"),
+        ({**assigned("owner"), "nextLink": "https://more"}, {"owner": {"actions": ["*"]}}, "Unknown"),
+        ({"value": "junk"}, {}, "Unknown"),
+    ],
+)
+def test_a_vault_of_roles_is_judged_by_the_roles_of_the_identity(
+    assignments: dict[str, Any], definitions: dict[str, Any], code: str
+) -> None:
+    """Data actions of every role at or above the vault, groups included; a condition or an unreadable role is no yes and no no."""
+    azure: Any = Azure(
+        **{f"roleDefinitions/{name}?": {"properties": {"permissions": [row]}} for name, row in definitions.items()},
+        roleAssignments=assignments,
+        **{"vaults/v?": BY_ROLES},
+        userAssignedIdentities={"properties": {"principalId": "p1"}},
+    )
+    findings = preflight.run(paths.resolve("workspaces/w1x", SCOPE), KEYED, azure)
+    assert [row.code for row in findings if row.check == "vault"][-1] == code
+    assert any(
+        "/vaults/v/providers/Microsoft.Authorization/roleAssignments" in url and "assignedTo%28%27p1%27%29" in url
+        for url in azure.asked
+    )
+
+
+@pytest.mark.parametrize(("role", "ok"), [(CRYPTO, None), ({"dataActions": ["*/read"]}, False)])
+def test_the_principal_of_cosmos_is_not_guessed(role: dict[str, Any], ok: bool | None) -> None:  # noqa: FBT001 - a table's column
+    """Without an identity Azure Cosmos DB reads the key, whose object id ARM does not tell: somebody's role is no yes."""
+    keyed = {**KEYED, "properties": {"encryption": {**KEYED["properties"]["encryption"], "identity": None}}}
+    answers = {
+        "roleDefinitions/r?": {"properties": {"permissions": [role]}},
+        "roleAssignments": assigned("r"),
+        "vaults/v?": BY_ROLES,
+    }
+    assert found("workspaces/w1x", keyed, **answers)["vault"][-1][0] is ok
+
+
+EVERYBODY = {"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}
+
+
+@pytest.mark.parametrize(
+    ("denied", "ok", "code"),
+    [
+        ([], True, "Ok"),
+        ([{"permissions": [{"actions": ["*/delete"]}], "principals": [EVERYBODY]}], True, "Ok"),
+        ([{"permissions": [{"actions": ["*"], "notActions": ["*/write"]}], "principals": [EVERYBODY]}], True, "Ok"),
+        ([{"permissions": [{"actions": ["*/write"]}], "principals": [EVERYBODY]}], False, "DenyAssignmentAuthorizationFailed"),
+        ([{"permissions": [{"actions": ["*"]}], "principals": [EVERYBODY], "excludePrincipals": [{"id": "x"}]}], None, "Unknown"),
+        ([{"permissions": [{"actions": ["*"]}], "principals": [{"id": "somebody"}]}], None, "Unknown"),
+    ],
+)
+def test_a_deny_assignment_wins_over_roles(denied: list[dict[str, Any]], ok: bool | None, code: str) -> None:  # noqa: FBT001
+    """Certain only where it is everyone's; whose it is otherwise, ARM does not tell by itself."""
+    answers = {"denyAssignments": {"value": [{"name": "d", "properties": row} for row in denied]}}
+    assert found("workspaces/w1x", {}, **answers)["deny"] == [(ok, code)]
+
+
+def test_deny_assignments_that_cannot_be_read_are_unknown() -> None:
+    """Reading them is a permission of its own."""
+    assert found("workspaces/w1x", {})["deny"] == [(None, "Unknown")]
+
+
+VAULT_PATH = "providers/Microsoft.KeyVault/vaults/kv-1"
+
+
+@pytest.mark.parametrize(
+    ("path", "answers", "ok", "code"),
+    [
+        (VAULT_PATH, {"deletedVaults/kv-1": {"properties": {"scheduledPurgeDate": "2026-12-01"}}}, False, "NameHeldByDeletedVault"),
+        (VAULT_PATH, {"checkNameAvailability": {"nameAvailable": True}}, True, "Ok"),
+        (
+            VAULT_PATH,
+            {"checkNameAvailability": {"nameAvailable": False, "reason": "AlreadyExists", "message": "m"}},
+            False,
+            "AlreadyExists",
+        ),
+        (VAULT_PATH, {}, None, "Unknown"),
+        ("providers/Microsoft.Storage/storageAccounts/st1", {"checkNameAvailability": {"nameAvailable": True}}, True, "Ok"),
+        ("providers/Microsoft.Storage/storageAccounts/st1", {"checkNameAvailability": "junk"}, None, "Unknown"),
+        (
+            "providers/Microsoft.ContainerRegistry/registries/acr12",
+            {"checkNameAvailability": {"nameAvailable": False}},
+            False,
+            "NameTaken",
+        ),
+    ],
+)
+def test_names_that_are_taken_worldwide_are_asked_about(
+    path: str,
+    answers: dict[str, Any],
+    ok: bool | None,  # noqa: FBT001 - a table's column
+    code: str,
+) -> None:
+    """That nothing of that name is in the resource group says nothing; a deleted vault keeps its name."""
+    assert found(path, {"location": "West Europe"}, **answers)["free"] == [(ok, code)]
 
 
 @pytest.mark.parametrize("resources", ["x", [7], ["nonsense"], {}, 7])
