@@ -55,4 +55,6 @@ def seed(parts: stack.Stack) -> None:
         rows = service.create_container("rows")
         rows.upload_blob("2026/a.csv", b"1,2\n")
         rows.upload_blob("models/factor.txt", b"2")
-        rows.upload_blob("table/MLTable", b"paths:\n  - file: ./a.csv\ntransformations:\n  - read_delimited\n")
+        rows.upload_blob("table/MLTable", b"paths:\n  - file: ./a.csv\ntransformations:\n  - read_delimited: {delimiter: ','}\n")
+        customers = [f"{bill},{bill % 7},{'yes' if bill > 60 else 'no'}" for bill in range(1, 121)]
+        rows.upload_blob("table/a.csv", "\n".join(["bill,months,left", *customers]).encode())

@@ -41,7 +41,7 @@ class Reader:
     def run(self, command: str) -> commands.Answer:
         """Run one, once the operations on resources that it names have ended."""
         text = command + "".join(self._files().get(name, "") for name in re.findall(r"@([\w./-]+)", command))
-        for name, going in list(self.started.values()):
+        for name, going in list(self.started.values()) if "/cancel" not in command else ():
             if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
                 going.result()
         answer = commands.run(command, self.folder, self.variables, before=self.before)
