@@ -12,9 +12,10 @@ from urllib.parse import parse_qsl, urlsplit
 import azure.functions as func
 
 from functions import act, browse, provision, terms
+from shared import services
 from shared.catalog import bodies
 from shared.hooks import intake
-from shared.hooks.model import Answer
+from shared.hooks.model import NOTIFY, Answer
 from shared.operations.models import Operation
 from shared.rest import errors
 
@@ -40,6 +41,8 @@ def perform(call: Call) -> Answer:
     Raises:
         TransientError: it could not be accepted now.
     """
+    if call.method == NOTIFY:
+        return _notify(call)
     with terms.acting_for(call):
         try:
             outcome = _VERBS[call.method](_request(call))
@@ -53,6 +56,19 @@ def perform(call: Call) -> Answer:
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
         return Answer(status=max(outcome.http_status, 409), body={"error": error.to_json()})
     return Answer(status=outcome.status_code, body=_json(outcome.get_body()))
+
+
+def _notify(call: Call) -> Answer:
+    """Have whoever the settings name told what a rule says."""
+    from shared.operations import notifications
+
+    app = services.get()
+    data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}
+    notice = notifications.Notice(
+        about=call.firing, type=call.path, subject=call.key, at=app.clock(), data={**data, "rule": call.caller}, depth=call.depth
+    )
+    notifications.tell(notice, app.settings.notify, app)
+    return Answer(status=202, body={"told": len(app.settings.notify), "eventId": notice.id})
 
 
 def _request(call: Call) -> func.HttpRequest:

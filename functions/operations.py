@@ -56,8 +56,18 @@ async def _read(req: func.HttpRequest) -> func.HttpResponse:
     stored = await http.in_thread(_load, req)
     operation = await http.waited(stored.operation, wait_s)
     shown = await http.in_thread(services.get().ledger.whole, operation)
+    view = shown.view()
+    if shown.notify:
+        view["properties"]["deliveries"] = await http.in_thread(_deliveries, shown.id)
     headers = {} if shown.ended else {"Retry-After": http.follow_headers(shown, req)["Retry-After"]}
-    return http.json_response(shown.view(), 200, req, headers)
+    return http.json_response(view, 200, req, headers)
+
+
+def _deliveries(operation_id: str) -> list[dict[str, object]]:
+    """Return how telling others of the operation's end goes."""
+    from shared.operations import notifications
+
+    return [delivery.view() for delivery in notifications.deliveries(operation_id, services.get())]
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:

@@ -18,7 +18,15 @@ log = logging.getLogger("steward.reconcile")
 @blueprint.timer_trigger("timer", "0 * * * * *", use_monitor=True)
 def reconcile(timer: func.TimerRequest) -> None:
     """Wake every overdue operation."""
-    counts = flows.reconcile(services.get())
+    from shared.hooks import firings
+    from shared.operations import notifications
+
+    app = services.get()
+    counts = flows.reconcile(app)
+    for firing in firings.overdue(app):
+        firings.wake(firing, app)
+        counts["woken"] += 1
+    counts["woken"] += notifications.overdue(app)
     log.info("reconcile: %(open)d open, %(woken)d woken, %(closed)d closed; past due: %(late)s", {**counts, "late": timer.past_due})
 
 
@@ -26,7 +34,12 @@ def reconcile(timer: func.TimerRequest) -> None:
 @blueprint.timer_trigger("timer", "0 30 3 * * *", use_monitor=True)
 def purge(timer: func.TimerRequest) -> None:
     """Delete operations that ended longer ago than the retention, and uploads that nobody may use any more."""
+    from shared.hooks import intake
+    from shared.operations import notifications
+
     app = services.get()
-    count = app.ledger.purge(app.clock() - timedelta(days=app.settings.retention_days))
+    before = app.clock() - timedelta(days=app.settings.retention_days)
+    count = app.ledger.purge(before)
     files = inbox.purge(app.ledger.blobs, app.clock())
-    log.info("purge: %d operations, %d blobs of uploads; past due: %s", count, files, timer.past_due)
+    rows = intake.purge(app, firings_before=before) + notifications.purge(app, before)
+    log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)

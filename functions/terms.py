@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from functions import http
 from shared import services
 from shared.operations import flows
+from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from shared.hooks.model import Call
     from shared.operations.models import Operation
+    from shared.settings import Settings
+
+CALLBACK_LIMIT = 5
 
 _acting: ContextVar[Call | None] = ContextVar("acting", default=None)  # never from the wire: only `acting_for` sets it
 
@@ -36,13 +40,30 @@ def acting_for(call: Call) -> Iterator[None]:
 
 
 def submit(req: func.HttpRequest, request: flows.Request) -> Operation:
-    """Accept a request on its sender's terms: Idempotency-Key, caller, and whether it is only to be queued.
+    """Accept a request on its sender's terms: Idempotency-Key, caller, whom to tell, and whether it is only to be queued.
 
     Raises:
+        BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.
         StewardError: see `flows.submit`.
     """
+    app = services.get()
+    told = (*_callbacks(req, app.settings), *(target for target in app.settings.notify))
+    request = replace(request, notify=tuple(dict.fromkeys(told)))
     if call := _acting.get():
         request = replace(request, idempotency_key=call.key, caller=call.caller, origin=call.firing, depth=call.depth)
     else:
         request = replace(request, idempotency_key=http.idempotency_key(req), caller=http.caller(req))
-    return flows.submit(request, services.get(), respond_async="respond-async" in http.prefers(req))
+    return flows.submit(request, app, respond_async="respond-async" in http.prefers(req))
+
+
+def _callbacks(req: func.HttpRequest, settings: Settings) -> tuple[str, ...]:
+    """Return whom the caller wants told: the `Callback-Url` header, several separated by spaces or commas."""
+    given = tuple(str(req.headers.get("callback-url", "")).replace(",", " ").split())
+    if not given:
+        return ()
+    from shared.operations import receivers
+
+    if len(given) > CALLBACK_LIMIT:
+        message = f"'Callback-Url' names {len(given)} receivers; {CALLBACK_LIMIT} are taken."
+        raise errors.BadRequestError("InvalidCallback", message, target="Callback-Url")
+    return tuple(receivers.parse(text, settings.callback_hosts, settings.cloud, field="Callback-Url").text for text in given)

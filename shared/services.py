@@ -34,6 +34,7 @@ OPEN_TABLE = "stewardopen"
 CLEANUP_TABLE = "stewardcleanup"
 CLEANUP_QUEUE = "steward-cleanup"
 HOOK_TABLE = "stewardhooks"
+DELIVERY_TABLE = "stewarddeliveries"
 CONTAINER = "azureml-steward"
 
 
@@ -98,25 +99,14 @@ class Services:
     @_OpenedOnce
     def ledger(self) -> Ledger:
         """The record of operations."""
-        from azure.data.tables import TableServiceClient
+        from shared.operations import ledger
 
-        from shared.operations import ledger, storage
-
-        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
-        with storage.errors_of_storage():
-            rows, open_rows = (tables.create_table_if_not_exists(name) for name in (LEDGER_TABLE, OPEN_TABLE))
-        return ledger.Ledger(storage.AzureRows(rows), storage.AzureRows(open_rows), self.blobs)
+        return ledger.Ledger(self._rows(LEDGER_TABLE), self._rows(OPEN_TABLE), self.blobs)
 
     @_OpenedOnce
     def hook_rows(self) -> Rows:
         """What the rules' firings are recorded in."""
-        from azure.data.tables import TableServiceClient
-
-        from shared.operations import storage
-
-        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
-        with storage.errors_of_storage():
-            return storage.AzureRows(tables.create_table_if_not_exists(HOOK_TABLE))
+        return self._rows(HOOK_TABLE)
 
     @_OpenedOnce
     def rule_store(self) -> Store:
@@ -133,33 +123,27 @@ class Services:
     @_OpenedOnce
     def queue(self) -> Queue:
         """The operations queue."""
-        return self._queue(messages.QUEUE)
+        return self.queue_named(messages.QUEUE)
 
     @_OpenedOnce
     def notification_queue(self) -> Queue:
         """The queue of what is to be told to others."""
-        return self._queue(messages.NOTIFICATION_QUEUE)
+        return self.queue_named(messages.NOTIFICATION_QUEUE)
 
     @_OpenedOnce
     def event_queue(self) -> Queue:
         """The queue of events, and of the firings that follow from them."""
-        return self._queue(messages.EVENT_QUEUE)
+        return self.queue_named(messages.EVENT_QUEUE)
 
     @_OpenedOnce
     def cleanup_rows(self) -> Rows:
         """The clean-up's runs, their units, and marks."""
-        from azure.data.tables import TableServiceClient
-
-        from shared.operations import storage
-
-        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
-        with storage.errors_of_storage():
-            return storage.AzureRows(tables.create_table_if_not_exists(CLEANUP_TABLE))
+        return self._rows(CLEANUP_TABLE)
 
     @_OpenedOnce
     def cleanup_queue(self) -> Queue:
         """The queue of the clean-up's runs."""
-        return self._queue(CLEANUP_QUEUE)
+        return self.queue_named(CLEANUP_QUEUE)
 
     @_OpenedOnce
     def journal(self) -> Journal:
@@ -182,7 +166,13 @@ class Services:
 
         return scoring.Scoring(self.client, self.addresses, plain=self.settings.plain_scoring)
 
-    def _queue(self, name: str) -> Queue:
+    @_OpenedOnce
+    def delivery_rows(self) -> Rows:
+        """How telling others goes."""
+        return self._rows(DELIVERY_TABLE)
+
+    def queue_named(self, name: str) -> Queue:
+        """Open a queue of the app's account; made if it is not there."""
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
 
@@ -198,6 +188,15 @@ class Services:
             except ResourceExistsError:
                 return storage.AzureQueue(client)
         return storage.AzureQueue(client)
+
+    def _rows(self, name: str) -> Rows:
+        from azure.data.tables import TableServiceClient
+
+        from shared.operations import storage
+
+        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
+        with storage.errors_of_storage():
+            return storage.AzureRows(tables.create_table_if_not_exists(name))
 
     def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
         """Open a storage service by connection string, or by identity when only its URI is set."""

@@ -5,7 +5,8 @@ Not here: opening anything (services).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from base64 import b64decode
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.rest import clouds
@@ -32,6 +33,10 @@ class Settings:
         plain_scoring: Whether a scoring URI may be plain http or a bare address (`STEWARD_ALLOW_PLAIN_SCORING`): v1 services
             and Kubernetes endpoints without TLS.
         previews: Whether actions of preview api-versions are offered (`STEWARD_PREVIEWS`).
+        source: Who notifications say they are from: the app's own address (`WEBSITE_HOSTNAME`, set by Azure).
+        callback_hosts: Hosts that may be told: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000` (`STEWARD_CALLBACK_HOSTS`).
+        webhook_secrets: What webhooks are signed with, for a host or ('') for all (`STEWARD_WEBHOOK_SECRETS`).
+        notify: Who is told of every operation's end (`STEWARD_NOTIFY`).
         signed_in: Whether the platform signs callers in and vouches for `x-ms-client-principal-name` (`WEBSITE_AUTH_ENABLED`,
             set by Azure); otherwise anybody with a key could write that header.
         cleanup_enforce: False: the clean-up only reports (`STEWARD_CLEANUP_MODE`: `dryRun` or `enforce`).
@@ -53,6 +58,10 @@ class Settings:
     plain_scoring: bool = False
     previews: bool = False
     signed_in: bool = False
+    source: str = "/azureml-steward"
+    callback_hosts: tuple[str, ...] = ()
+    webhook_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    notify: tuple[str, ...] = ()
     cleanup_enforce: bool = False
     cleanup_model_days: int = 90
     cleanup_model_keep: int = 3
@@ -98,6 +107,10 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         plain_scoring=_flag(environ, "STEWARD_ALLOW_PLAIN_SCORING"),
         previews=_flag(environ, "STEWARD_PREVIEWS"),
         signed_in=_flag(environ, "WEBSITE_AUTH_ENABLED"),
+        source=f"https://{environ['WEBSITE_HOSTNAME']}/api" if environ.get("WEBSITE_HOSTNAME") else "/azureml-steward",
+        callback_hosts=_words(environ, "STEWARD_CALLBACK_HOSTS"),
+        webhook_secrets=_secrets(environ, "STEWARD_WEBHOOK_SECRETS"),
+        notify=_words(environ, "STEWARD_NOTIFY"),
         cleanup_enforce=_choice(environ, "STEWARD_CLEANUP_MODE", ("dryRun", "enforce")) == "enforce",
         cleanup_model_days=_number(environ, "STEWARD_CLEANUP_MODEL_DAYS", 90, least=0),
         cleanup_model_keep=_number(environ, "STEWARD_CLEANUP_MODEL_KEEP", 3, least=0),
@@ -113,6 +126,28 @@ def _cloud(name: str) -> Cloud:
         message = f"STEWARD_CLOUD is '{name}'; expected one of {known}"
         raise ValueError(message)
     return cloud
+
+
+def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Read a list, separated by commas or spaces."""
+    return tuple(environ.get(name, "").replace(",", " ").split())
+
+
+def _secrets(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    """Read `whsec_…` or `host=whsec_…`, separated by commas or spaces; several for one host are all signed with (rotation)."""
+    out = []
+    for word in _words(environ, name):
+        host, _, secret = word.rpartition("=whsec_")
+        secret = f"whsec_{secret}" if host else word
+        try:
+            length = len(b64decode(secret.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            length = 0
+        if not secret.startswith("whsec_") or not 24 <= length <= 64:
+            message = f"{name} holds something that is no secret; expected whsec_ and base64 of 24 to 64 bytes, or HOST=whsec_…"
+            raise ValueError(message)
+        out.append((host.lower(), secret))
+    return tuple(out)
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from shared.hooks import expressions
-from shared.hooks.model import Answer, Call, Firing
+from shared.hooks.model import NOTIFY, Answer, Call, Firing
 from shared.operations import messages, storage
 from shared.rest import errors
 
@@ -215,7 +215,7 @@ def _failed(firing: Firing, error: errors.AzureError, now: datetime) -> Firing:
 
 def preview(firing: Firing, step: Step) -> dict[str, Any]:
     """Return what a step would send as far as that is known before it: answers of earlier steps are not."""
-    does = {"name": step.name, "method": step.method or "NOTIFY"}
+    does = {"name": step.name, "method": step.method or NOTIFY}
     try:
         call = call_of(firing, step)
     except (expressions.NothingThereError, errors.BadRequestError) as unknown:
@@ -233,7 +233,7 @@ def call_of(firing: Firing, step: Step) -> Call:
     seen = firing.seen()
     path = expressions.text(step.path, seen, encode=_segment)
     return Call(
-        method=step.method or "NOTIFY",
+        method=step.method or NOTIFY,
         path=path if step.method else expressions.text(step.notify, seen),
         headers={name: expressions.text(value, seen) for name, value in step.headers.items()},
         body=expressions.render(step.body, seen),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.hooks.rules import Step
 
 VERSION = 1
+NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
 
 Status = Literal["Running", "Succeeded", "Failed", "Refused"]
 

@@ -23,11 +23,17 @@ class Cloud:
     token_suffixes: tuple[str, ...]
     inference_suffix: str
     storage_suffix: str
+    event_grid: str
 
     @property
     def arm_scope(self) -> str:
         """Scope of the token for ARM, e.g. `https://management.azure.com/.default`."""
         return f"{self.arm}/.default"
+
+    @property
+    def event_grid_suffix(self) -> str:
+        """Where Event Grid's topics are, e.g. `.eventgrid.azure.net`; a token for `event_grid` opens nothing else."""
+        return f".{self.event_grid.removeprefix('https://')}"
 
     @property
     def ml_scope(self) -> str:
@@ -43,6 +49,7 @@ PUBLIC = Cloud(
     token_suffixes=(".api.azureml.ms", ".experiments.azureml.net", ".modelmanagement.azureml.net", ".management.azure.com"),
     inference_suffix=".inference.ml.azure.com",
     storage_suffix=".core.windows.net",
+    event_grid="https://eventgrid.azure.net",
 )
 US_GOVERNMENT = Cloud(
     name="AzureUSGovernment",
@@ -57,6 +64,7 @@ US_GOVERNMENT = Cloud(
     ),
     inference_suffix=".inference.ml.azure.us",
     storage_suffix=".core.usgovcloudapi.net",
+    event_grid="https://eventgrid.azure.us",
 )
 CHINA = Cloud(
     name="AzureChinaCloud",
@@ -66,6 +74,7 @@ CHINA = Cloud(
     token_suffixes=(".api.ml.azure.cn", ".experiments.ml.azure.cn", ".modelmanagement.ml.azure.cn", ".management.chinacloudapi.cn"),
     inference_suffix=".inference.ml.azure.cn",
     storage_suffix=".core.chinacloudapi.cn",
+    event_grid="https://eventgrid.azure.cn",
 )
 STORAGE_SCOPE = "https://storage.azure.com/.default"  # of every cloud; a token for it opens nothing but storage
 CLOUDS = {cloud.name.lower(): cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}
@@ -88,6 +97,8 @@ def scope_for(cloud: Cloud, url: str) -> str:
         return cloud.arm_scope
     if host.endswith(cloud.token_suffixes):
         return cloud.ml_scope
+    if host.endswith(cloud.event_grid_suffix):
+        return f"{cloud.event_grid}/.default"
     shown = url.partition("?")[0].rpartition("@")[2][:100]
     raise errors.BadRequestError(
         "HostNotAllowed", f"{shown!a} is not on a host of {cloud.name} that may be sent a token.", status=502

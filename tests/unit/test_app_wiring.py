@@ -10,11 +10,11 @@ from pathlib import Path
 import azure.functions as func
 import pytest
 
-from functions import act, browse, cleanup, hooks, http, operations, pages, poll, provision, reconcile, uploads
+from functions import act, browse, cleanup, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
 from shared.operations import messages
 
 ROOT = Path(__file__).parents[2]
-MODULES = (act, browse, cleanup, hooks, operations, pages, poll, provision, reconcile, uploads)
+MODULES = (act, browse, cleanup, hooks, notify, operations, pages, poll, provision, reconcile, uploads)
 
 
 def indexed():

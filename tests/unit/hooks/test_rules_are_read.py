@@ -63,7 +63,7 @@ def test_a_rule_wants_its_types_and_subjects_in_any_casing():
         (('types: [ModelRegistered, "Contoso.*"], ', ""), "line 4", "Expected 'types'"),
         (("name: say", "name: step1"), "line 11", "Two steps"),
         (("notify: com.contoso.copied", "headers: {x: y}"), "line 13", "either 'request'"),
-        (("2026-01-02}}", ".nan}}"), "line 12", "no number that JSON has"),
+        (("2026-01-02}}", ".nan}}"), "line 12", "JSON has not"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(change, place, said):

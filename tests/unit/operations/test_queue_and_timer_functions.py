@@ -13,6 +13,7 @@ from shared import services
 from shared.operations import flows
 from shared.operations.messages import Message
 from shared.settings import Settings
+from tests.fakes import FakeRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,8 @@ def app(steward: Steward) -> Iterator[Steward]:
     own = services.Services(settings=Settings(retention_days=30), clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue"):
         own.__dict__[name] = getattr(steward.process, name)
+    for name in ("hook_rows", "delivery_rows"):
+        own.__dict__[name] = FakeRows(name)
     services.use(own)
     yield steward
     services.use(None)

@@ -1,0 +1,36 @@
+"""Queue: one attempt to tell one receiver per message; and the poison queue, which never raises."""
+
+from __future__ import annotations
+
+import logging
+
+import azure.functions as func
+
+from shared import services
+from shared.operations import messages
+
+blueprint = func.Blueprint()
+log = logging.getLogger("steward.notifications")
+
+
+@blueprint.function_name("notify_deliver")
+@blueprint.queue_trigger("message", messages.NOTIFICATION_QUEUE, "AzureWebJobsStorage")
+def deliver(message: func.QueueMessage) -> None:
+    """Tell the receiver that the message names, once."""
+    from shared.operations import notifications
+
+    notifications.take(message.get_body().decode("utf-8"), services.get())
+
+
+@blueprint.function_name("notify_poison")
+@blueprint.queue_trigger("message", f"{messages.NOTIFICATION_QUEUE}-poison", "AzureWebJobsStorage")
+def poison(message: func.QueueMessage) -> None:
+    """Record that a delivery failed whose message kept failing."""
+    from shared.operations import notifications
+
+    text = message.get_body().decode("utf-8", errors="replace")
+    log.error("poison notification: %.200s", text)
+    try:
+        notifications.give_up(text, services.get(), "every attempt failed; the app's log holds the reason")
+    except Exception:
+        log.exception("a poison notification could not be recorded: %.200s", text)

@@ -1,0 +1,251 @@
+"""Who may be told, and how: a webhook, an Event Grid topic or a storage queue, named by one text each.
+
+    https://hooks.contoso.com/ml       a webhook; its host must be listed in STEWARD_CALLBACK_HOSTS
+    http://127.0.0.1:9000/ml           a local one; only where that very host and port are listed
+    eventgrid:https://TOPIC.REGION-1.eventgrid.azure.net/api/events
+    queue:NAME                         a queue of the app's own storage account
+
+A webhook is sent to an address that was looked up and judged here, never to a private or link-local one, whatever its name
+resolves to a moment later; redirects are answers. Not here: what is told, and when again (notifications).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from shared.rest.clouds import Cloud
+
+    LookUp = Callable[..., list[Any]]
+
+TEXT_LIMIT = 2_048
+LOOPBACK = "127.0.0.1"
+CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 20.0
+DEADLINE_S = 30.0
+ANSWER_LIMIT = 4 * 1024  # bytes of an answer that are read: its status is what counts
+_PLATFORM = ipaddress.ip_address("168.63.129.16")  # public by its number, and the virtual machines' own host by what it serves
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_QUEUE = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]")
+_URL_CHARACTERS = re.compile(r"[!#$%&'()*+,\-./:;=?@\[\]_~0-9A-Za-z]+")
+
+Way = Literal["webhook", "topic", "queue"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """Somebody to be told.
+
+    Attributes:
+        text: As it was named; may hold a secret in its query.
+        url: Where a webhook or topic is.
+        host: Its host, lower case; a queue's name.
+    """
+
+    way: Way
+    text: str
+    url: str = ""
+    host: str = ""
+    port: int = 443
+
+    @property
+    def shown(self) -> str:
+        """The text without its query, for people and logs."""
+        return self.text.partition("?")[0][:200]
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether it is a receiver on this machine."""
+        return self.host == LOOPBACK
+
+
+def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Receiver:
+    """Read whom to tell, and judge by its name whether that is allowed.
+
+    Args:
+        text: See above.
+        allowed: Hosts of webhooks: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`.
+        cloud: Whose Event Grid topics may be sent a token.
+        field: The header or setting that named it, for messages.
+
+    Raises:
+        BadRequestError: `InvalidCallback` or `CallbackNotAllowed`, naming the field and what was expected.
+    """
+    if len(text) > TEXT_LIMIT or not _URL_CHARACTERS.fullmatch(text):
+        message = f"'{field}' is no URL: expected up to {TEXT_LIMIT} characters that a URL can have."
+        raise errors.BadRequestError("InvalidCallback", message, target=field)
+    if text.startswith("queue:"):
+        name = text.removeprefix("queue:")
+        if not _QUEUE.fullmatch(name) or name.startswith("steward-"):
+            message = (
+                f"'{field}' names the queue '{name[:63]}'; expected 3 to 63 of a-z, 0-9 and -, and none of the app's own queues."
+            )
+            raise errors.BadRequestError("InvalidCallback", message, target=field)
+        return Receiver(way="queue", text=text, host=name)
+    url = text.removeprefix("eventgrid:")
+    scheme, host, port = _parts(url, field)
+    if url != text:
+        if scheme != "https" or port != 443 or not host.endswith(cloud.event_grid_suffix):
+            message = (
+                f"'{field}' is no Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
+            )
+            raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
+        return Receiver(way="topic", text=text, url=url, host=host)
+    if not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
+        shown = host if port == 443 else f"{host}:{port}"
+        message = f"'{field}' leads to {scheme}://{shown}, which STEWARD_CALLBACK_HOSTS does not list; https is expected."
+        raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
+    return Receiver(way="webhook", text=text, url=url, host=host, port=port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one attempt.
+
+    Attributes:
+        status: HTTP status, 0 when there was no answer.
+        problem: Why there was none.
+        retry_after_s: How long the receiver asked to wait.
+    """
+
+    status: int = 0
+    problem: str = ""
+    retry_after_s: float = 0.0
+
+    @property
+    def delivered(self) -> bool:
+        """Tell whether the receiver took it: 2xx only, a redirect is none."""
+        return 200 <= self.status < 300
+
+
+def post(receiver: Receiver, content: bytes, headers: Mapping[str, str], *, look_up: LookUp | None = None) -> Outcome:
+    """Send content to a webhook and return the status of its answer; a failure is an outcome, too.
+
+    The connection is made to the very address that was judged: what the name resolves to later does not matter.
+
+    Args:
+        receiver: As `parse` returned it.
+        content: The body.
+        headers: Request headers.
+        look_up: `socket.getaddrinfo`, or a test's.
+    """
+    try:
+        address = _address(receiver, look_up or socket.getaddrinfo)
+        if address is None:
+            return Outcome(problem=f"{receiver.host} resolves to an address that is not public")
+        with _connected(address, receiver) as connection:
+            return _exchange(connection, receiver, content, headers)
+    except (OSError, HTTPException) as failure:
+        return Outcome(problem=f"no answer: {type(failure).__name__}")
+
+
+@contextmanager
+def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
+    """Connect, with TLS unless it is a local receiver by http; everything is over after `DEADLINE_S`, however it trickles."""
+    raw = socket.create_connection((address, receiver.port), timeout=CONNECT_TIMEOUT_S)
+    timer = threading.Timer(DEADLINE_S, _end, (raw,))
+    timer.daemon = True
+    timer.start()
+    try:
+        secure = urlsplit(receiver.url).scheme == "https"
+        channel = _trust().wrap_socket(raw, server_hostname=receiver.host) if secure else raw
+        channel.settimeout(READ_TIMEOUT_S)
+        connection = HTTPConnection(receiver.host, receiver.port)
+        connection.default_port = 443 if secure else 80  # which port the Host header leaves out
+        connection.sock = channel
+        try:
+            yield connection
+        finally:
+            connection.close()
+    finally:
+        timer.cancel()
+        raw.close()
+
+
+def _exchange(connection: HTTPConnection, receiver: Receiver, content: bytes, headers: Mapping[str, str]) -> Outcome:
+    parts = urlsplit(receiver.url)
+    connection.request(
+        "POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body=content, headers=dict(headers)
+    )
+    answer = connection.getresponse()
+    answer.read(ANSWER_LIMIT)
+    return Outcome(status=answer.status, retry_after_s=_seconds(answer.getheader("Retry-After") or ""))
+
+
+def _end(raw: socket.socket) -> None:
+    with suppress(OSError):
+        raw.shutdown(socket.SHUT_RDWR)
+
+
+def _trust() -> ssl.SSLContext:
+    """Return whom to trust: the authorities that requests to Azure trust, too."""
+    import certifi
+
+    return ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or certifi.where())
+
+
+def _seconds(text: str) -> float:
+    return min(float(text), 86_400.0) if text.strip().isdecimal() and len(text) < 8 else 0.0
+
+
+def _address(receiver: Receiver, look_up: LookUp) -> str | None:
+    """Return the address to connect to, None when any of the name's addresses is not public: a mixed answer is an attack."""
+    if receiver.is_local:
+        return LOOPBACK
+    found = [entry[4][0] for entry in look_up(receiver.host, receiver.port, type=socket.SOCK_STREAM)]
+    return found[0] if found and all(is_public(each) for each in found) else None
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address is the internet's: not private, loopback, link-local, shared, or one of those in IPv6's clothes."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = [found]
+    if isinstance(found, ipaddress.IPv6Address):
+        inner += [each for each in (found.ipv4_mapped, found.sixtofour, found.teredo[1] if found.teredo else None) if each]
+        if found in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
+            inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    return all(each.is_global and not each.is_multicast and each != _PLATFORM for each in inner)
+
+
+def _parts(url: str, field: str) -> tuple[str, str, int]:
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        host, port, parts = "", None, urlsplit("")
+    plain_authority = parts.netloc.lower() in (host, f"{host}:{port}")
+    if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or not plain_authority or parts.fragment:
+        message = f"'{field}' is no URL of a receiver: expected https://host/path without user, address or fragment."
+        raise errors.BadRequestError("InvalidCallback", message, target=field)
+    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
+
+
+def _listed(host: str, port: int, scheme: str, entry: str) -> bool:
+    named, _, named_port = entry.partition(":")
+    if host == LOOPBACK:
+        return named == LOOPBACK and named_port == str(port)
+    if scheme != "https" or "." not in host or _is_address(host) or str(port) != (named_port or "443"):
+        return False
+    return host.endswith(named[1:]) and host != named[2:] if named.startswith("*.") else host == named
+
+
+def _is_address(host: str) -> bool:
+    """Tell whether a host is an address in any of the spellings that resolvers take: dotted, short, octal or a number."""
+    return all(re.fullmatch(r"\d+|0x[0-9a-f]*", label) for label in host.split("."))
