@@ -143,7 +143,7 @@ def _order(world: World, workspace: Resource, arm_id: str, properties: dict[str,
     )
     if model is None and model_id and "/models/" in model_id.lower():
         model = references.asset(world, workspace, "models", model_id, "Model")
-    no_code = model is not None and _plain(model.properties.get("modelType")) == "mlflowmodel"
+    no_code = model is not None and references.is_mlflow(model)
     code_id, script = str(configuration.get("codeId") or ""), str(configuration.get("scoringScript") or "")
     if not no_code:
         for field, value in (
@@ -166,10 +166,6 @@ def _order(world: World, workspace: Resource, arm_id: str, properties: dict[str,
         environment=references.environment(world, workspace, environment_id) if environment_id else {},
         environment_variables={str(key): str(value) for key, value in variables.items()},
     )
-
-
-def _plain(value: Any) -> str:
-    return str(value or "").replace("_", "").lower()
 
 
 def _capacity(world: World, workspace: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None) -> int:
@@ -298,9 +294,9 @@ def delete(world: World, request: web.Request) -> web.Response:
 
 
 def _deleted(world: World, endpoint: Resource, found: Resource) -> None:
-    endpoint.properties["traffic"] = {
-        name: share for name, share in (endpoint.properties.get("traffic") or {}).items() if name.lower() != found.name.lower()
-    }
+    for shares in ("traffic", "mirrorTraffic"):
+        given = endpoint.properties.get(shares) or {}
+        endpoint.properties[shares] = {name: share for name, share in given.items() if name.lower() != found.name.lower()}
     for removed in world.resources.delete(found.id):
         stop_serving(world, removed)
 

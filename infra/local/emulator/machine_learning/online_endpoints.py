@@ -23,6 +23,7 @@ ENDPOINT = f"{scope.WORKSPACE}/onlineEndpoints/{{endpoint}}"
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
 _MODES = ("Key", "AMLToken", "AADToken")
 _WHOLE = 100
+_MOST_MIRRORED = 50
 
 
 @routes.route("GET", f"{scope.WORKSPACE}/onlineEndpoints")
@@ -70,6 +71,8 @@ def put(world: World, request: web.Request) -> web.Response:
     mode = scope.one_of(scope.text_of(properties, "authMode"), _MODES, "authMode")
     found = world.resources.get(f"{workspace.id}/onlineEndpoints/{name}")
     traffic = _checked_traffic(world, found, properties.get("traffic"))
+    if properties.get("mirrorTraffic"):
+        _check_mirror(world, found, properties["mirrorTraffic"], traffic)
     if found is None:
         _check_free(world, workspace, name)
         found = world.resources.put(
@@ -163,6 +166,26 @@ def _checked_traffic(world: World, found: Resource | None, given: Any) -> dict[s
     if sum(given.values()) not in {0, _WHOLE}:
         raise scope.invalid(f"The sum of traffic must be either 0 or 100, it is {sum(given.values())}.", "InvalidTrafficSum")
     return dict(given)
+
+
+def _check_mirror(world: World, found: Resource | None, given: Any, traffic: dict[str, int]) -> None:
+    """One deployment, at most half of the requests, and none that gets live traffic, as Azure documents it."""
+    if not isinstance(given, dict) or not all(isinstance(share, int) and not isinstance(share, bool) for share in given.values()):
+        raise scope.invalid("mirrorTraffic must map a deployment's name to a whole number.", "InvalidMirrorTraffic")
+    there = {item.name.lower() for item in (world.resources.children(found.id, "deployments") if found else [])}
+    live = {name.lower() for name, share in traffic.items() if share}
+    mirrored = {name: share for name, share in given.items() if share}
+    if len(mirrored) > 1:
+        raise scope.invalid("Only one deployment of an endpoint can get mirrored traffic.", "InvalidMirrorTraffic")
+    for name, share in mirrored.items():
+        if name.lower() not in there:
+            raise scope.invalid(f"mirrorTraffic refers to the deployment '{name}', which does not exist.", "InvalidMirrorTraffic")
+        if not 0 < share <= _MOST_MIRRORED:
+            raise scope.invalid(f"The share of mirrored traffic is at most {_MOST_MIRRORED}, not {share}.", "InvalidMirrorTraffic")
+        if name.lower() in live:
+            raise scope.invalid(
+                f"The deployment '{name}' gets live traffic; it cannot get mirrored traffic, too.", "InvalidMirrorTraffic"
+            )
 
 
 @routes.route("PATCH", ENDPOINT)

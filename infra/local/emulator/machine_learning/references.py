@@ -50,6 +50,11 @@ def asset(world: World, workspace: Resource, collection: str, given: str, title:
     return found
 
 
+def is_mlflow(model: Resource) -> bool:
+    """Whether a model version is an MLflow model, in any spelling of its type."""
+    return str(model.properties.get("modelType") or "").replace("_", "").lower() == "mlflowmodel"
+
+
 def _registry(world: World, name: str) -> Resource | None:
     return next((one for one in world.resources.of_type(locations.REGISTRY_TYPE) if one.name.lower() == name.lower()), None)
 

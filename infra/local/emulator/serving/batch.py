@@ -7,6 +7,7 @@ endpoints as resources, which are ARM's; deployments of pipeline components (`ba
 from __future__ import annotations
 
 import shlex
+import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from infra.local.emulator.machine_learning import jobs, parallel_steps, referenc
 from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.serving import batch_pipelines
+from infra.local.emulator.serving.deployments import NO_CODE_SCRIPT
 from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
@@ -175,16 +177,22 @@ def _job(
     configuration = properties.get("codeConfiguration") or {}
     script = str(configuration.get("scoringScript") or "")
     with world.lock:
-        code = references.asset(world, workspace, "codes", str(configuration.get("codeId") or ""), "Code")
+        code_id = str(configuration.get("codeId") or "")
+        code = references.asset(world, workspace, "codes", code_id, "Code") if code_id else None
         environment_id = str(properties.get("environmentId") or "")
         environment = references.environment(world, workspace, environment_id) if environment_id else {}
         target = references.compute(world, workspace, str(properties.get("compute") or ""))
         model_id = str((properties.get("model") or {}).get("assetId") or "")
         model = references.asset(world, workspace, "models", model_id, "Model") if model_id else None
-    if code is None or not script:
-        raise _refused(request, 400, "The deployment has no code with a scoring script.", "NoScoringScript")
     home = workspace.id.lower()
-    fill_code = storage.fetch(world, home, str(code.properties["codeUri"]))
+    if code is not None and script:
+        fill_code = storage.fetch(world, home, str(code.properties["codeUri"]))
+    elif model is not None and references.is_mlflow(model):
+        script, fill_code = NO_CODE_SCRIPT.name, _no_code
+    else:
+        raise _refused(
+            request, 400, "The deployment has neither code with a scoring script nor an MLflow model.", "NoScoringScript"
+        )
     fill_model = storage.fetch(world, home, str(model.properties["modelUri"]), keep_folder=True) if model else None
     return JobRequest(
         workspace_id=home,
@@ -199,6 +207,10 @@ def _job(
         outputs={"score": score},
         target=target,
     )
+
+
+def _no_code(folder: Path) -> None:
+    shutil.copyfile(NO_CODE_SCRIPT, folder / NO_CODE_SCRIPT.name)
 
 
 def _filled(code: Fetch, model: Fetch | None) -> Fetch:

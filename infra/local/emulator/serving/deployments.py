@@ -1,5 +1,7 @@
 """The serving backend: each online deployment is Microsoft's inference server with the user's own score.py and model.
 
+An MLflow model alone is served by a script of ours (`mlflow_score.py`).
+
 Not here: the HTTP of the scoring hosts (`scoring.py`), and what a deployment is in ARM.
 """
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import DeploymentRequest, World
 
 SERVER = Path(__file__).with_name("server.py")
+NO_CODE_SCRIPT = Path(__file__).with_name("mlflow_score.py")
 START_LIMIT_S = 120.0
 GRACE_S = 3.0
 _LOOK_S = 0.05
@@ -134,14 +137,21 @@ class Deployment:
             self._say("StorageInitializer", "Downloading the code")
             self._request.code(code)
         self._say("StorageInitializer", "Done")
-        script = (code / self._request.scoring_script).resolve()
         if not self._request.scoring_script:
-            self._fail("A deployment without a scoring script needs an MLflow or Triton model, which is not served here.")
-            return None
+            return self._no_code(code, model)
+        script = (code / self._request.scoring_script).resolve()
         if not script.is_relative_to(code.resolve()) or not script.is_file():
             self._fail(f"The scoring script {self._request.scoring_script!r} is not in the deployment's code.")
             return None
         return script
+
+    def _no_code(self, code: Path, model: Path) -> Path | None:
+        """The scoring script for an MLflow model that comes alone."""
+        if next(model.rglob("MLmodel"), None) is None:
+            self._fail("A deployment without a scoring script needs an MLflow model: its folder holds no file named MLmodel.")
+            return None
+        self._say("InferenceServer", "No scoring script: the MLflow model is served as its MLmodel file says.", "")
+        return Path(shutil.copyfile(NO_CODE_SCRIPT, code / "score.py")).resolve()
 
     def _model_folder(self) -> Path:
         root = self._folder / "azureml-models"

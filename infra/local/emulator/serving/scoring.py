@@ -7,8 +7,10 @@ Not here: starting deployments.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
+import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ REQUEST_TIMEOUT_S = 90.0  # the largest requestSettings.requestTimeout
 _NOT_FORWARDED = frozenset({"host", "authorization", "connection", "content-length", "transfer-encoding", "expect", PIN_HEADER})
 _NOT_RETURNED = frozenset({"connection", "content-length", "transfer-encoding", "server", "date", "keep-alive"})
 _RANDOM = random.SystemRandom()
+_MIRRORS = threading.BoundedSemaphore(8)  # so many mirrored requests under way; more are not sent
 
 routes = web.Routes(
     clouds.INFERENCE, not_found=lambda _world, _request: _error(405, "MethodNotAllowed", "The method is not allowed here.")
@@ -43,7 +46,10 @@ def score(world: World, request: web.Request) -> web.Response:
         raise web.Refused(_error(401, "Unauthorized", "The request carries no key or token that is valid for this endpoint."))
     if len(request.body) > MAX_BODY_BYTES:
         raise web.Refused(_error(413, "RequestEntityTooLarge", f"A request may have {MAX_BODY_BYTES >> 20} MiB."))
-    name, serving = _choose(world, endpoint, request.headers.get(PIN_HEADER))
+    pinned = request.headers.get(PIN_HEADER)
+    name, serving = _choose(world, endpoint, pinned)
+    if not pinned:
+        _mirror(world, endpoint, request)
     answer = _ask(serving, request) if serving.state == "healthy" else _not_up(serving)
     traffic.count(world, endpoint.id, name, answer.status)
     return answer.with_headers({PIN_HEADER: name})
@@ -82,6 +88,22 @@ def _choose(world: World, endpoint: Resource, pinned: str | None) -> tuple[str, 
     if serving is None:
         raise web.Refused(_error(503, "DeploymentNotReady", f"The deployment {there[name].name} is not ready."))
     return there[name].name, serving
+
+
+def _mirror(world: World, endpoint: Resource, request: web.Request) -> None:
+    """Send a share of the requests to the mirror, too; nobody waits for its answer, which is thrown away."""
+    with world.lock:
+        shares = endpoint.properties.get("mirrorTraffic") or {}
+        name, share = next(((str(name), share) for name, share in shares.items() if share), ("", 0))
+        serving = world.serving.get(f"{endpoint.id}/deployments/{name}".lower())
+    if serving is not None and serving.state == "healthy" and _RANDOM.uniform(0, 100) < share and _MIRRORS.acquire(blocking=False):
+        threading.Thread(target=_throw_away, args=(serving, request), name=f"mirror {name}", daemon=True).start()
+
+
+def _throw_away(serving: Serving, request: web.Request) -> None:
+    with contextlib.suppress(TimeoutError):
+        forward(serving, request)
+    _MIRRORS.release()
 
 
 def _not_up(serving: Serving) -> web.Response:
