@@ -4,8 +4,8 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk]``: only the parts named (``node`` and ``python`` come together).
-``sdk``, Microsoft's own clients for the tests, is installed only when it is named.
+``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk] [c7n]``: only the parts named (``node`` and ``python`` come together).
+``sdk``, Microsoft's own clients for the tests, and ``c7n``, whom the bench measures beside us, only when they are named.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ LOCAL = ROOT / ".local"
 VENV = ROOT / ".venv"
 ML_VENV = LOCAL / "ml"
 SDK_VENV = LOCAL / "sdk"
+C7N_VENV = LOCAL / "c7n"
 NODE_FOLDER = ROOT / "infra" / "local"
 WANTED = (3, 13)
 OLDEST_NODE = 20
@@ -37,10 +38,12 @@ APP = ("function_app.py", "functions", "shared", "infra")
 REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
 SDK_REQUIREMENTS = ("tests/sdk-requirements.txt",)
+C7N_REQUIREMENTS = ("tests/bench/c7n-requirements.txt",)
 LOCKS = {
     REQUIREMENTS: "infra/local/locks/dev.txt",
     ML_REQUIREMENTS: "infra/local/locks/ml.txt",
     SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
+    C7N_REQUIREMENTS: "infra/local/locks/c7n.txt",
 }
 
 
@@ -83,6 +86,8 @@ def install(parts: set[str]) -> bool:
         jobs.append(_install_ml)
     if "sdk" in parts and not _fresh(SDK_VENV, _sdk_hash()):
         jobs.append(_install_sdk)
+    if "c7n" in parts and not _fresh(C7N_VENV, _c7n_hash()):
+        jobs.append(_install_c7n)
     # Azurite needs Node, and Node may have to come from pip: this part follows the virtual environment.
     with concurrent.futures.ThreadPoolExecutor() as side_by_side:
         for done in [side_by_side.submit(job) for job in jobs]:
@@ -108,6 +113,11 @@ def _install_ml() -> None:
 def _install_sdk() -> None:
     _environment(SDK_VENV, SDK_REQUIREMENTS)
     _stamp(SDK_VENV, _sdk_hash())
+
+
+def _install_c7n() -> None:
+    _environment(C7N_VENV, C7N_REQUIREMENTS)
+    _stamp(C7N_VENV, _c7n_hash())
 
 
 def _environment(folder: Path, requirements: tuple[str, ...]) -> None:
@@ -250,6 +260,10 @@ def _ml_hash() -> str:
 
 def _sdk_hash() -> str:
     return _hash((*SDK_REQUIREMENTS, LOCKS[SDK_REQUIREMENTS]))
+
+
+def _c7n_hash() -> str:
+    return _hash((*C7N_REQUIREMENTS, LOCKS[C7N_REQUIREMENTS]))
 
 
 def _node_hash() -> str:

@@ -7,13 +7,13 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import demo, import_time, upload
+from tests.bench import cleanup, demo, import_time, upload
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=("import", "demo", "upload"), help="measure only this")
+    parser.add_argument("--only", choices=("import", "demo", "upload", "cleanup"), help="measure only this")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the upload")
     asked = parser.parse_args()
     only = asked.only
@@ -22,6 +22,8 @@ def main() -> None:
         console.print(_imports())
     if only in (None, "upload"):
         console.print(_upload(asked.megabytes), highlight=False)
+    if only in (None, "cleanup"):
+        _clean_up(console)
     if only in (None, "demo"):
         seconds, _ = demo.run()
         console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
@@ -38,7 +40,39 @@ def _imports() -> Table:
 def _upload(megabytes: int) -> str:
     moved = upload.run(megabytes)
     peaks = ", ".join(f"{name} {peak} MB" for name, peak in moved["peaks"].items())
-    return f"an upload of {megabytes} MB becomes a model in {moved['seconds']:.1f} s; most memory ever held: {peaks}"
+    small = f"a folder of {moved['files']} files of 4 KB in {moved['files_seconds']:.1f} s"
+    return f"an upload of {megabytes} MB becomes a model in {moved['seconds']:.1f} s, {small}; most memory ever held: {peaks}"
+
+
+def _clean_up(console: Console) -> None:
+    with cleanup.local_azure() as azure:
+        console.print(_beside_custodian(cleanup.compare(azure)))
+        whole = cleanup.large(azure)
+    sizes, own, pace = cleanup.LARGE, whole.own, cleanup.THROTTLE["reads_per_s"]
+    for line in (
+        f"{sizes.workspaces} workspaces x {sizes.versions} model versions x {sizes.computes} computes, all kinds, all policies, and who",
+        f"refers to what: {whole.resources} resources, {own['verdicts']:.0f} verdicts, {whole.calls} ARM reads",
+        f"({whole.per_1000(whole.calls):.1f} of 1,000) and {own['other']:.0f} of Azure ML's own servers in {whole.seconds:.0f} s without",
+        f"limits, {whole.calls / pace / 60:.0f} min at ARM's pace; most memory ever held: {own['peakMB']:.0f} MB",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _beside_custodian(found: dict[str, tuple[cleanup.Listed, cleanup.Listed]]) -> Table:
+    title = f"{cleanup.SMALL.workspaces} workspaces listed under ARM's limits (250 reads, 25 a second)"
+    table = Table("kind", "who", "found", "reads", "/ 1,000", "429s", "s", "s / 1,000", title=title)
+    for kind, pair in found.items():
+        for who, each in zip(("steward", "c7n"), pair, strict=True):
+            reads, seconds = f"{each.per_1000(each.calls):.1f}", f"{each.per_1000(each.seconds):.2f}"
+            table.add_row(
+                kind, who, str(each.resources), str(each.calls), reads, str(each.throttled), f"{each.seconds:.1f}", seconds
+            )
+        ours, theirs = pair
+        reads, seconds = (
+            ours.per_1000(a) / theirs.per_1000(b) for a, b in ((ours.calls, theirs.calls), (ours.seconds, theirs.seconds))
+        )
+        table.add_row("", "ours : theirs", "", "", f"{reads:.2f}", "", "", f"{seconds:.2f}", end_section=True)
+    return table
 
 
 def _calls() -> Table:

@@ -1,0 +1,62 @@
+"""The process that is measured: reads and judges a subscription as the clean-up does, one workspace after the other.
+
+``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed] [unpaced]`` prints one JSON line. KIND is one of the clean-up's,
+or `all`; `listed` leaves out who refers to what, `unpaced` does not wait for ARM's limits. It is told where Azure is by the
+environment, as the app is. Not here: what is in the subscription, who else lists it (cleanup).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+
+from shared.cleanup import inventory, judge, pacing, policies, survey
+from shared.rest import addresses, client, clouds, tokens
+
+
+def measure(subscription: str, kind: str, *, surveyed: bool, paced: bool) -> dict[str, float]:
+    """Read everything once; returns resources, policies' verdicts, ARM calls, other calls, seconds, seconds waited, peak MB."""
+    inner = client.Client(clouds.PUBLIC, tokens.Tokens(lambda: tokens.credential_from(os.environ, clouds.PUBLIC)))
+    azure = pacing.Paced(inner=inner, places=addresses.Addresses(inner), buckets=pacing.Buckets())
+    if not paced:
+        azure.sleep = lambda _seconds: None
+        azure.patience_s = 1e9
+    chosen = [each for each in policies.shipped() if kind in ("all", each.kind)]
+    began, now = time.monotonic(), datetime.now(UTC)
+    seen: dict[str, set[int]] = {}
+    verdicts = 0
+    bodies = inventory.workspaces(subscription, "", azure)
+    surveys = [survey.registries(subscription, azure, now)] if surveyed else []
+    surveys += [survey.of(inventory.workspace_id(body), azure, now) for body in bodies] if surveyed else []
+    surveyed_s, surveyed_by = time.monotonic() - began, azure.count.arm
+    merged = survey.merge(surveys)
+    for body in bodies:
+        for judged in judge.workspace(chosen, body, merged, {}, azure, now):
+            verdicts += 1
+            seen.setdefault(judged.subject.target, set()).add(hash(judged.subject.id.key))
+    return {
+        "resources": float(sum(map(len, seen.values()))),
+        "verdicts": float(verdicts),
+        "arm": float(azure.count.arm),
+        "other": float(azure.count.other),
+        "surveyArm": float(surveyed_by),
+        "surveySeconds": round(surveyed_s, 2),
+        "seconds": round(time.monotonic() - began, 2),
+        "waited": round(azure.count.waited_s, 2),
+        "throttled": float(azure.count.throttled),
+        "peakMB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main() -> None:
+    """Measure one kind."""
+    subscription, kind, *more = sys.argv[1:]
+    print(json.dumps(measure(subscription, kind, surveyed="listed" not in more, paced="unpaced" not in more)), flush=True)  # noqa: T201 - this is the result
+
+
+if __name__ == "__main__":
+    main()
