@@ -27,6 +27,7 @@ TERMINAL = frozenset({"completed", "failed", "canceled"})  # facts §6.4: only t
 UNDER_WAY = "Status ne 'Completed' and Status ne 'Failed' and Status ne 'Canceled'"
 LONGEST_RUN = timedelta(days=30)  # a job lives for 21 days at most on Azure ML compute (documented limits), and a margin
 TOP = 100
+WORTH_A_PAGE = 2  # jobs in one page of ARM's list, for it to be cheaper than a call for each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,29 @@ def under_way(workspace: ids.ResourceId, azure: Azure) -> Iterator[dict[str, Any
         jobs = inventory.listing(workspace.child("jobs"), azure, "listViewType=All")
         found = [{**as_run(job), "job": job} for job in jobs]
     yield from (run for run in found if not ended(run))
+
+
+def with_definitions(workspace: ids.ResourceId, azure: Azure) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Yield the runs under way, each with what it was started with (`definition`).
+
+    Where several run, ARM's list of jobs is read for as long as a page of it tells of several: one call in place of many.
+
+    Raises:
+        StewardError: a run, or what it was started with, could not be read.
+    """
+    found = list(under_way(workspace, azure))
+    missing = {str(run.get("runId")).lower() for run in found if "job" not in run}
+    jobs: dict[str, dict[str, Any]] = {}
+    listed = inventory.pages(inventory.list_url(workspace.child("jobs"), azure, "listViewType=All"), azure)
+    while len(missing) >= WORTH_A_PAGE:
+        told = {str(job.get("name")).lower(): job for job in next(listed, [])}
+        jobs |= {name: job for name, job in told.items() if name in missing}
+        if len(missing & told.keys()) < WORTH_A_PAGE:
+            break
+        missing -= told.keys()
+    for run in found:
+        job = jobs.get(str(run.get("runId")).lower())
+        yield run, job if job is not None else definition(workspace, run, azure)
 
 
 def newest(workspace: ids.ResourceId, azure: Azure) -> Runs:

@@ -67,11 +67,15 @@ def listing(collection: ids.ResourceId, azure: Azure, query: str = "") -> Iterat
     Raises:
         StewardError: a page could not be read; what was yielded so far is not the whole.
     """
-    url = f"{azure.client.cloud.arm}{collection.path}?api-version={kinds.ML_VERSION}{query and '&' + query}"
-    for item in items(url, azure):
+    for item in items(list_url(collection, azure, query), azure):
         if not isinstance(item.get("name"), str):
             raise _unreadable(collection.path, "one of its resources has no name")
         yield item
+
+
+def list_url(collection: ids.ResourceId, azure: Azure, query: str = "") -> str:
+    """Return where ARM lists a collection of Azure ML."""
+    return f"{azure.client.cloud.arm}{collection.path}?api-version={kinds.ML_VERSION}{query and '&' + query}"
 
 
 def read(resource: ids.ResourceId, azure: Azure, version: str = kinds.ML_VERSION) -> dict[str, Any] | None:
@@ -153,10 +157,20 @@ def items(url: str, azure: Azure, asked: dict[str, Any] | None = None) -> Iterat
     Raises:
         StewardError: a page could not be read; what was yielded so far is not the whole.
     """
+    for page in pages(url, azure, asked):
+        yield from page
+
+
+def pages(url: str, azure: Azure, asked: dict[str, Any] | None = None) -> Iterator[list[dict[str, Any]]]:
+    """Yield the pages of a list, see `items`.
+
+    Raises:
+        StewardError: a page could not be read.
+    """
     next_url, body = url, asked
     for _ in range(PAGE_LIMIT):
         page = _page(next_url, azure, body)
-        yield from page["value"]
+        yield page["value"]
         token = page.get("continuationToken")
         if page.get("nextLink") and asked is None:
             next_url = str(page["nextLink"])

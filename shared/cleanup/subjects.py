@@ -109,14 +109,8 @@ def one_job(resource: ids.ResourceId, azure: Azure) -> Subject | None:
     return job(place, run, body or _as_job(run)) if run else None
 
 
-def job_body(workspace: ids.ResourceId, run: dict[str, Any], azure: Azure) -> dict[str, Any]:
-    """Return ARM's body of a run; of one that ARM does not know (v1), what run history tells.
-
-    Raises:
-        StewardError: it could not be read.
-    """
-    found = run.get("job") or inventory.read(workspace.child("jobs", str(run.get("runId"))), azure)
-    return found if isinstance(found, dict) else _as_job(run)
+def _is_job(definition: Any) -> bool:
+    return isinstance(bodies.dig(definition, "properties"), dict) and "runDefinition" not in definition
 
 
 def _as_job(run: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +152,6 @@ def _jobs(workspace: ids.ResourceId, known: Facts, *, ended: bool) -> Iterator[S
             if not run["parentRunId"]:
                 yield job(workspace, run, body)
         return
-    for run in activity.under_way(workspace, known.azure):
+    for run, definition in activity.with_definitions(workspace, known.azure):
         if not run.get("parentRunId"):
-            yield job(workspace, run, job_body(workspace, run, known.azure))
+            yield job(workspace, run, definition if _is_job(definition) else _as_job(run))

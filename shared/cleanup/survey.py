@@ -235,8 +235,8 @@ def _referrers(
     )
     for service in _perhaps(inventory.items(services, azure)):
         yield "services", service, f"v1 service {service.get('name')}"
-    for run in activity.under_way(workspace, azure):
-        yield "jobs", [run, activity.definition(workspace, run, azure)], f"running job {run.get('runId')}"
+    for run, definition in activity.with_definitions(workspace, azure):
+        yield "jobs", [run, definition], f"running job {run.get('runId')}"
 
 
 def _components(place: ids.ResourceId, home: str, found: mentions.Mentions, azure: Azure) -> int:

@@ -231,3 +231,18 @@ def test_registries_that_cannot_be_listed_are_a_problem(world):
     """Their components might name anything."""
     world.answers[f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.MachineLearningServices/registries"] = refused(403)
     assert world.survey().problem.startswith("the registries could not be read whole")
+
+
+def test_many_running_jobs_are_read_from_a_list_not_one_by_one(world):
+    """As long as a page of ARM's list tells of several."""
+    for number in range(9):
+        world.job(f"j{number}", inputs={"m": {"uri": f"azureml:m{number}:1"}})
+    world.run("v1", definition={"environment": {"name": "sklearn", "version": "3"}})
+    found = world.survey()
+    assert found.counts["jobs"] == 10
+    for number in range(9):
+        assert found.of_asset(ids.parse(f"{ML}/workspaces/ws/models/m{number}/versions/1"))
+    assert found.of_asset(ids.parse(f"{ML}/workspaces/ws/environments/sklearn/versions/3"))
+    asked = [path for _, path in world.calls if "/jobs" in path]
+    assert len([path for path in asked if path.endswith("/jobs")]) == 5  # pages of two
+    assert [path.rpartition("/")[2] for path in asked if "/jobs/" in path] == ["v1"]  # which is no job of ARM's
