@@ -50,10 +50,10 @@ def _clean_up(console: Console) -> None:
         whole = cleanup.large(azure)
     sizes, own, pace = cleanup.LARGE, whole.own, cleanup.THROTTLE["reads_per_s"]
     for line in (
-        f"{sizes.workspaces} workspaces x {sizes.versions} model versions x {sizes.computes} computes, all kinds, all policies, and who",
-        f"refers to what: {whole.resources} resources, {own['verdicts']:.0f} verdicts, {whole.calls} ARM reads",
-        f"({whole.per_1000(whole.calls):.1f} of 1,000) and {own['other']:.0f} of Azure ML's own servers in {whole.seconds:.0f} s without",
-        f"limits, {whole.calls / pace / 60:.0f} min at ARM's pace; most memory ever held: {own['peakMB']:.0f} MB",
+        f"{sizes.workspaces} workspaces x {sizes.versions} model versions x {sizes.computes} computes, every kind and policy,",
+        f"and who refers to what: {whole.resources} resources, {own['verdicts']:.0f} verdicts, {whole.calls} ARM reads",
+        f"({whole.per_1000(whole.calls):.1f} of 1,000) and {own['other']:.0f} of Azure ML's own servers in {whole.seconds:.0f} s",
+        f"without limits, {whole.calls / pace / 60:.0f} min at ARM's pace; most memory ever held: {own['peakMB']:.0f} MB",
     ):
         console.print(line, highlight=False, soft_wrap=True)
 
