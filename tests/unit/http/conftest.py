@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,7 @@ import pytest
 
 from functions import act, browse, operations, provision, uploads
 from shared import services
+from shared.rest import addresses
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION
 from tests.steward import Steward
@@ -77,14 +79,33 @@ def _function(method: str, path: str) -> tuple[Any, dict[str, str]]:
     return by_verb.get(method, provision._provision), {"rest": "/".join(rest)}
 
 
-@pytest.fixture
-def app() -> Iterator[App]:
-    """A fresh app, with one workspace in Azure."""
+@contextmanager
+def running(client: Any = None) -> Iterator[App]:
+    """A fresh app, with one workspace in Azure, or before a client of the test's own."""
     steward = Steward()
-    own = services.Services(settings=Settings(subscription_id=SUBSCRIPTION, resource_group="rg1"), clock=steward.clock)
+    settings = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1", previews=True)
+    own = services.Services(settings=settings, clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue"):
         own.__dict__[name] = getattr(steward.process, name)
     own.__dict__["blobs"] = steward.blobs
+    if client:
+        own.__dict__["client"] = steward.process.client = client
+        own.__dict__["addresses"] = steward.process.addresses = addresses.Addresses(client)
     services.use(own)
-    yield App(steward=steward)
-    services.use(None)
+    try:
+        yield App(steward=steward)
+    finally:
+        services.use(None)
+
+
+@pytest.fixture
+def app() -> Iterator[App]:
+    """See `running`."""
+    with running() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def run_app() -> Any:
+    """`running`, for tests that need an app for each example."""
+    return running
