@@ -125,7 +125,6 @@ MISTAKES = [
     ("  where: {tags: [a]}", 5, 17, "policies[0].where.tags", "expected a mapping"),
     ("  limits: {count: -1}", 5, 19, "policies[0].limits.count", "whole number from 0"),
     ("  limits: {count: true}", 5, 19, "policies[0].limits.count", "whole number from 0"),
-    ("  limits: {percent: .nan}", 5, 21, "policies[0].limits.percent", "number from 0 to 100"),
     ("  schedule: 0 0 3 * *  *  *", 5, 13, "policies[0].schedule", "expected five or six fields"),
     ("  schedule: 0 0 0 30 2 *", 5, 13, "policies[0].schedule", "it is never due"),
     ("  action: tag", 5, 11, "policies[0].action", "needs the field tag"),
