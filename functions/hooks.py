@@ -101,12 +101,12 @@ async def read_firing(req: func.HttpRequest) -> func.HttpResponse:
 
 def _raw(event: Any) -> dict[str, Any]:
     """Return the event as it was on the wire; the platform's library reads both schemas into classes of its own."""
-    common = {"id": event.id, "subject": event.subject}
+    common = {"id": event.id, "subject": event.subject, "data": event.get_json()}
     if hasattr(event, "specversion"):
         when = event.time.isoformat() if event.time else None
-        return {**common, "specversion": "1.0", "source": event.source, "type": event.type, "time": when, "data": event.data}
+        return {**common, "specversion": "1.0", "source": event.source, "type": event.type, "time": when}
     when = event.event_time.isoformat() if event.event_time else None
-    return {**common, "topic": event.topic, "eventType": event.event_type, "eventTime": when, "data": event.get_json()}
+    return {**common, "topic": event.topic, "eventType": event.event_type, "eventTime": when}
 
 
 def _handshake(req: func.HttpRequest) -> func.HttpResponse:
