@@ -17,7 +17,7 @@ from shared.operations import models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from shared.operations.storage import Blobs
     from shared.rest.ids import ResourceId
@@ -143,27 +143,13 @@ def forget(endpoint: ResourceId, blobs: Blobs) -> None:
     blobs.delete(_blob(endpoint))
 
 
-def every(blobs: Blobs) -> Iterator[Record]:
-    """Yield all records: what their deployments name (models, environments, code) is in use, though Azure does not show it."""
-    for name in blobs.names(FOLDER):
-        content = blobs.get(name)
-        if content:
-            yield Record.from_json(json.loads(content))
-
-
 def _blob(endpoint: ResourceId) -> str:
     return f"{FOLDER}{models.partition_of(endpoint)}.json"
 
 
-def refuse(endpoint: ResourceId, body: Mapping[str, Any]) -> None:
-    """Refuse to score an endpoint that is parked, by Azure's own body of it.
-
-    Raises:
-        EndpointParkedError: it is.
-    """
-    tag = (body.get("tags") or {}).get(TAG)
-    if tag:
-        raise EndpointParkedError(endpoint, str(tag))
+def tag_of(endpoint: Mapping[str, Any]) -> str:
+    """Return what an endpoint's body says of its parking, '' when it is not parked."""
+    return str((endpoint.get("tags") or {}).get(TAG) or "")
 
 
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────

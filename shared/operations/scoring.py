@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.rest.client import Client, Response
 
 REMEMBER_S = 300.0
+LOOK_AGAIN_S = 5.0  # whether an endpoint is parked is remembered for so long
 WITHOUT_DEPLOYMENT = frozenset({404, 503})  # what an endpoint's host answers when nothing is behind it
 TIMEOUT_S = 180.0  # an HTTP function ends at 230 s
 NO_TYPES = frozenset({"", "application/x-www-form-urlencoded"})  # curl -d says the latter of any body; scripts read JSON
@@ -56,6 +57,7 @@ class Scoring:
         self._plain = plain
         self._clock = clock
         self._doors: dict[str, Door] = {}
+        self._tags: dict[str, tuple[str, float]] = {}
 
     def score(self, target: Target, content: bytes, headers: Mapping[str, str]) -> Response:
         """Send `content` to the endpoint or service that `target` names and return its answer, whatever its status.
@@ -71,10 +73,12 @@ class Scoring:
         sent = {name.lower(): value for name, value in headers.items() if name.lower() in PASSED_ON}
         if sent.get("content-type", "").partition(";")[0].strip().lower() in NO_TYPES:
             sent["content-type"] = "application/json"
+        if self._seen(target):
+            self._refuse_parked(target)
         door = self._door(target)
         answer = self._client.send_keyed(door.uri, door.key, content=content, headers=sent, timeout_s=TIMEOUT_S)
-        if answer.status in WITHOUT_DEPLOYMENT and target.plane == "arm":  # the door is older than the parking
-            parked.refuse(target.id, self._ask("GET", target, ""))
+        if answer.status in WITHOUT_DEPLOYMENT and target.plane == "arm":  # the door may be older than the parking
+            self._refuse_parked(target)
         if answer.status == 401:
             self._doors.pop(target.id.key, None)
             door = self._door(target)
@@ -92,9 +96,25 @@ class Scoring:
         self._doors = {**{name: each for name, each in self._doors.items() if now < each.until}, target.id.key: door}
         return door
 
+    def _seen(self, target: Target) -> str | None:
+        """Return the tag of a parked endpoint, '' of one that is not, as it was seconds ago; None when that is not known."""
+        tag, until = self._tags.get(target.id.key, ("", 0.0))
+        return tag if self._clock() < until else None
+
+    def _refuse_parked(self, target: Target, endpoint: Mapping[str, Any] | None = None) -> None:
+        """Refuse to score a parked endpoint; however many call, ARM is asked once in some seconds."""
+        tag = self._seen(target) if endpoint is None else None
+        if tag is None:
+            tag = parked.tag_of(self._ask("GET", target, "") if endpoint is None else endpoint)
+            now = self._clock()
+            kept = {name: each for name, each in self._tags.items() if now < each[1]}
+            self._tags = {**kept, target.id.key: (tag, now + LOOK_AGAIN_S)}
+        if tag:
+            raise parked.EndpointParkedError(target.id, tag)
+
     def _find_endpoint(self, target: Target) -> tuple[str, str, float]:
         endpoint = self._ask("GET", target, "")
-        parked.refuse(target.id, endpoint)
+        self._refuse_parked(target, endpoint)
         properties = endpoint.get("properties") or {}
         uri, mode = str(properties.get("scoringUri") or ""), str(properties.get("authMode") or "").lower()
         if not uri:
