@@ -179,13 +179,12 @@ def told(run: dict[str, Any]) -> str:
 
 def as_run(job: dict[str, Any]) -> dict[str, Any]:
     """Return ARM's job as run history shows a run; the job itself stands in `job`."""
-    inner = bodies.dig(job, "properties.properties") or {}
     return {
         "runId": job.get("name"),
         "status": bodies.dig(job, "properties.status"),
         "createdUtc": bodies.dig(job, "systemData.createdAt"),
-        "startTimeUtc": inner.get("StartTimeUtc"),
-        "endTimeUtc": inner.get("EndTimeUtc"),
+        "startTimeUtc": bodies.dig(job, "properties.properties.StartTimeUtc"),
+        "endTimeUtc": bodies.dig(job, "properties.properties.EndTimeUtc"),
         "parentRunId": bodies.dig(job, "properties.parentJobName"),
         "job": job,
     }

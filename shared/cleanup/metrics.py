@@ -73,7 +73,7 @@ def _read(resource: ResourceId, metric: str, dimension: str, azure: Azure, *, wi
         "metricnames": metric,
         "timespan": f"{since:%Y-%m-%dT%H:%M:%SZ}/{now:%Y-%m-%dT%H:%M:%SZ}",
         "interval": interval,
-        "aggregation": "Total,Average,Maximum",
+        "aggregation": "Average",  # the one that the metric has by default; above 0 as soon as there was one request
         "$filter": f"{dimension} eq '*'",
         "top": str(SERIES),
     }

@@ -86,7 +86,8 @@ def deployments(target: str, endpoint: ids.ResourceId, body: Mapping[str, Any], 
 def job(workspace: ids.ResourceId, run: Mapping[str, Any], body: Mapping[str, Any]) -> Subject:
     """Return a job: what ARM tells of it, its status and times as run history has them."""
     told = {"status": run.get("status"), "startTimeUtc": run.get("startTimeUtc"), "endTimeUtc": run.get("endTimeUtc")}
-    properties = {**(body.get("properties") or {}), **{name: value for name, value in told.items() if value}}
+    listed = body.get("properties")
+    properties = {**(listed if isinstance(listed, dict) else {}), **{name: value for name, value in told.items() if value}}
     created = times.moment(run.get("createdUtc")) or times.moment(bodies.dig(body, "systemData.createdAt"))
     return Subject(
         id=workspace.child("jobs", str(run.get("runId"))),

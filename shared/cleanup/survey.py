@@ -87,25 +87,22 @@ class Surveys:
 
     Attributes:
         by_home: The surveys.
+        problem: The first list that could not be read; '' when all could.
+        counts: How many of each kind were looked at, in all workspaces.
     """
 
     by_home: dict[str, Survey]
-    _merged: mentions.Mentions = field(default_factory=mentions.Mentions, repr=False)
+    problem: str = field(init=False, default="")
+    counts: dict[str, int] = field(init=False, default_factory=dict)
+    _merged: mentions.Mentions = field(init=False, default_factory=mentions.Mentions, repr=False)
 
     def __post_init__(self) -> None:
-        for each in self.by_home.values():
+        surveys = self.by_home.values()
+        for each in surveys:
             self._merged.update(each.mentions)
         self._widen()
-
-    @property
-    def problem(self) -> str:
-        """The first list that could not be read; '' when all could."""
-        return next((each.problem for each in self.by_home.values() if each.problem), "")
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many of each kind were looked at, in all workspaces."""
-        return {name: sum(each.counts.get(name, 0) for each in self.by_home.values()) for name in COUNTED}
+        self.problem = next((each.problem for each in surveys if each.problem), "")
+        self.counts = {name: sum(each.counts.get(name, 0) for each in surveys) for name in COUNTED}
 
     def replaced(self, *fresh: Survey) -> Surveys:
         """Return these with newer surveys in place of the older ones of the same home."""
