@@ -25,11 +25,13 @@ def test_jobs_sweeps_and_pipelines_run_and_stream(run_client: Run, client_worksp
 
 
 def test_online_and_batch_endpoints_score(run_client: Run, client_workspace: str) -> None:
-    """A local model, deployed, called with a key; then a folder scored as a job."""
+    """A local model, deployed with a mirror, called with a key; then a folder scored as a job, and put through a pipeline."""
     said = run_client("endpoints.py", WORKSPACE=client_workspace)
     assert said["scored"] == "[2, 4]"
     assert said["key"]
     assert "POST /score 200" in said["logs"]
+    assert said["mirrored"], "green got a share of blue's requests, too"
+    assert said["summed"] == ["21"], "a pipeline component was invoked"
     assert [row.strip() for row in said["batch"]] == ["42"]
     assert said["listed"]
     assert said["left"] == []
@@ -41,7 +43,8 @@ def test_registries_schedules_and_connections(run_client: Run, client_workspace:
     assert said["shared"].endswith("/models/shared/versions/1")
     assert said["models"] == ["shared"]
     assert said["pipeline"] == "Completed"
-    assert said["schedules"] == ["nightly"]
+    assert said["schedules"] == ["nightly", "weekly"]
+    assert said["triggered"] == "Completed"
     assert "git" in said["connections"]
 
 

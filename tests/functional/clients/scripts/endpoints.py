@@ -1,10 +1,14 @@
-"""MLClient deploys a local model to an online endpoint and calls it, then scores a folder with a batch endpoint."""
+"""MLClient deploys a local model to an online endpoint and calls it, with a mirror behind it; then scores a folder as a batch.
+
+A second deployment of the batch endpoint is a pipeline component, whose invocation is a pipeline job.
+"""
 
 import json
 import os
+import time
 from pathlib import Path
 
-from azure.ai.ml import Input, MLClient
+from azure.ai.ml import Input, MLClient, load_component
 from azure.ai.ml.entities import (
     BatchEndpoint,
     CodeConfiguration,
@@ -13,6 +17,7 @@ from azure.ai.ml.entities import (
     Model,
     ModelBatchDeployment,
     ModelBatchDeploymentSettings,
+    PipelineComponentBatchDeployment,
 )
 from azure.identity import DefaultAzureCredential
 
@@ -43,19 +48,28 @@ reference, environment = f"azureml:doubler:{model.version}", "env@latest"
 
 online = f"on-{NAME}"
 endpoint = client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=online, auth_mode="key")).result()
-blue = ManagedOnlineDeployment(
-    name="blue",
-    endpoint_name=online,
-    model=reference,
-    code_configuration=code,
-    environment=environment,
-    instance_type="Standard_DS3_v2",
-    instance_count=1,
-)
-client.online_deployments.begin_create_or_update(blue).result()
-endpoint.traffic = {"blue": 100}
+deployments = [
+    ManagedOnlineDeployment(
+        name=name,
+        endpoint_name=online,
+        model=reference,
+        code_configuration=code,
+        environment=environment,
+        instance_type="Standard_DS3_v2",
+        instance_count=1,
+    )
+    for name in ("blue", "green")
+]
+for poller in [client.online_deployments.begin_create_or_update(one) for one in deployments]:
+    poller.result()
+endpoint.traffic, endpoint.mirror_traffic = {"blue": 100}, {"green": 50}
 client.online_endpoints.begin_create_or_update(endpoint).result()
 scored = client.online_endpoints.invoke(online, request_file="ask.json")
+mirrored = ""
+deadline = time.monotonic() + 30  # every other request is sent to the mirror too, by chance
+while "POST /score 200" not in mirrored and time.monotonic() < deadline:
+    client.online_endpoints.invoke(online, request_file="ask.json")
+    mirrored = client.online_deployments.get_logs("green", online, lines=50)
 keys = client.online_endpoints.get_keys(online)
 logs = client.online_deployments.get_logs("blue", online, lines=50)
 
@@ -81,6 +95,34 @@ job = client.batch_endpoints.invoke(endpoint_name=batch, input=Input(type="uri_f
 client.jobs.stream(job.name)
 client.jobs.download(job.name, download_path="got", output_name="score")
 listed = [one.name for one in client.batch_endpoints.list_jobs(endpoint_name=batch)]
+
+Path("whole.yml").write_text(
+    """
+type: pipeline
+name: whole
+version: "1"
+inputs:
+  rows: {type: uri_folder}
+outputs:
+  sum: {type: uri_folder}
+jobs:
+  add:
+    type: command
+    command: cat ${{inputs.rows}}/* > ${{outputs.sum}}/all.txt
+    environment: azureml:env@latest
+    inputs: {rows: "${{parent.inputs.rows}}"}
+    outputs: {sum: "${{parent.outputs.sum}}"}
+"""
+)
+component = client.components.create_or_update(load_component(source="whole.yml"))
+piped = PipelineComponentBatchDeployment(
+    name="piped", endpoint_name=batch, component=component, settings={"default_compute": "cpu"}
+)
+client.batch_deployments.begin_create_or_update(piped).result()
+rows = {"rows": Input(type="uri_folder", path="rows")}
+whole = client.batch_endpoints.invoke(endpoint_name=batch, deployment_name="piped", inputs=rows)
+client.jobs.stream(whole.name)
+client.jobs.download(whole.name, download_path="summed", output_name="sum")
 client.online_endpoints.begin_delete(online).result()
 client.batch_endpoints.begin_delete(batch).result()
 Path(os.environ["ANSWER"]).write_text(
@@ -89,6 +131,8 @@ Path(os.environ["ANSWER"]).write_text(
             "scored": scored,
             "key": bool(keys.primary_key),
             "logs": logs,
+            "mirrored": "POST /score 200" in mirrored,
+            "summed": [path.read_text() for path in Path("summed").rglob("all.txt")],
             "batch": [path.read_text() for path in Path("got").rglob("rows.csv")],
             "listed": listed == [job.name],
             "left": [one.name for one in client.online_endpoints.list()],

@@ -11,6 +11,8 @@ from azure.ai.ml.entities import (
     JobSchedule,
     Model,
     PatTokenConfiguration,
+    RecurrencePattern,
+    RecurrenceTrigger,
     Registry,
     RegistryRegionDetails,
     WorkspaceConnection,
@@ -57,7 +59,13 @@ pipeline = client.jobs.create_or_update(one_step())
 client.jobs.stream(pipeline.name)
 schedule = JobSchedule(name="nightly", trigger=CronTrigger(expression="0 3 * * *"), create_job=one_step())
 client.schedules.begin_create_or_update(schedule).result()
-scheduled = [one.name for one in client.schedules.list()]
+weekly = RecurrenceTrigger(frequency="week", interval=1, schedule=RecurrencePattern(hours=4, minutes=30, week_days=["monday"]))
+client.schedules.begin_create_or_update(JobSchedule(name="weekly", trigger=weekly, create_job=one_step())).result()
+scheduled = sorted(one.name for one in client.schedules.list())
+triggered = client.schedules.trigger("nightly").job_name
+client.jobs.stream(triggered)
+client.schedules.begin_disable("weekly").result()
+client.schedules.begin_delete("weekly").result()
 client.schedules.begin_disable("nightly").result()
 client.schedules.begin_delete("nightly").result()
 secret = PatTokenConfiguration(pat="a-token")
@@ -69,6 +77,7 @@ Path(os.environ["ANSWER"]).write_text(
             "models": [one.name for one in registry.models.list()],
             "pipeline": client.jobs.get(pipeline.name).status,
             "schedules": scheduled,
+            "triggered": client.jobs.get(triggered).status,
             "connections": [one.name for one in client.connections.list()],
         }
     )
