@@ -236,7 +236,12 @@ class Journey:
     def _get(self, path: ResourceId) -> Response:
         self.operation = self.operation.counted("read")
         answer = self._services.client.send("GET", self._url(path))
-        return answer if answer.status == 404 else answer.checked()
+        if answer.status != 404 and not isinstance(answer.checked().body, dict):
+            error = errors.AzureError(
+                code="UnreadableAnswer", message="Azure answered with something that is no resource.", target=path.path
+            )
+            raise errors.RejectedError(error, status=502)
+        return answer
 
     def _record(self) -> parked.Record:
         record = parked.load(self._endpoint, self._blobs)
