@@ -15,6 +15,7 @@ from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
 from infra.local.emulator.dataplane import routes as dataplane
+from infra.local.emulator.events import publishing
 from infra.local.emulator.identity import routes as identity
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.serving import scoring, web_services
@@ -40,6 +41,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--ml-python", type=Path, help="the interpreter that runs jobs and serves deployments; without it both are refused"
     )
+    parser.add_argument(
+        "--events-into", metavar="CONNECTION_STRING", help="the app's storage: what happens in the subscription goes to its queue"
+    )
     parser.add_argument("--transitions", default="immediate", help="immediate, polls:N or time")
     parser.add_argument("--speed", type=float, default=1.0, help="time mode: real durations divided by it")
     parser.add_argument("--no-seed", action="store_true", help="begin without the scene")
@@ -49,7 +53,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 def services() -> list[web.Routes]:
     """Every service, in the order hosts are tried."""
-    return [identity.routes, arm.routes, dataplane.routes, scoring.routes, web_services.routes]
+    return [identity.routes, arm.routes, dataplane.routes, scoring.routes, web_services.routes, publishing.routes]
 
 
 def set_up_backends(world: World, python: Path, variables: Callable[[], dict[str, str]]) -> None:
@@ -78,6 +82,7 @@ async def _run(options: argparse.Namespace) -> None:
     storage = StorageAccounts((options.blob_port, options.queue_port, options.table_port), _start_azurite(state))
     rules = transitions.Transitions(options.transitions, speed=options.speed)
     world = World(workdir=state / "work", storage=storage, transitions=rules)
+    world.app_storage = options.events_into or ""
     if not options.no_seed:
         seeding.seed(world)
     variables: dict[str, str] = {}

@@ -6,6 +6,7 @@ order of events is the order of requests. Not here: what a status body looks lik
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,6 +41,7 @@ class Operation:
         ready: false while something real (a server starting) is not done, whatever the transition says.
         finish: makes it so, and returns the result; raises `OperationFailedError`.
         failed: undoes or marks what the failed operation leaves behind.
+        then: told once when it has ended, however.
         polls: running answers given so far.
         hidden: the service's own notes (body style, running word).
     """
@@ -60,6 +62,7 @@ class Operation:
     result: Any = None
     ended_at: datetime | None = None
     hidden: dict[str, Any] = field(default_factory=dict)
+    then: Callable[[Operation], None] = lambda _operation: None
 
     @property
     def ended(self) -> bool:
@@ -152,11 +155,22 @@ class Operations:
         with self._lock:
             return list(self._by_id.values())
 
+    def count(self) -> int:
+        """How many there ever were."""
+        return len(self._by_id)
+
+    def since(self, count: int) -> list[Operation]:
+        """Those that were begun after there were so many, oldest first."""
+        with self._lock:
+            newest = list(itertools.islice(reversed(self._by_id.values()), max(0, len(self._by_id) - count)))
+            return newest[::-1]
+
     def drop(self, target: str) -> None:
         """End the unfinished operations on something that is gone, as Canceled."""
         with self._lock:
             for operation in self.running(target, below=True):
                 operation.status, operation.ended_at = CANCELED, self._now()
+                operation.then(operation)
 
     def _settle(self, operation: Operation) -> None:
         if operation.transition.mode == "polls" and operation.polls < operation.transition.polls:
@@ -168,12 +182,13 @@ class Operations:
         operation.ended_at = self._now()
         if operation.forced_error is not None:
             self._fail(operation, dict(operation.forced_error))
-            return
-        operation.status = SUCCEEDED
-        try:
-            operation.result = operation.finish()
-        except OperationFailedError as failure:
-            self._fail(operation, failure.error)
+        else:
+            operation.status = SUCCEEDED
+            try:
+                operation.result = operation.finish()
+            except OperationFailedError as failure:
+                self._fail(operation, failure.error)
+        operation.then(operation)
 
     @staticmethod
     def _fail(operation: Operation, error: dict[str, Any]) -> None:

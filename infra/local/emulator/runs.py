@@ -81,10 +81,16 @@ class RunExistsError(Exception):
 
 
 class Runs:
-    """The runs of all workspaces. Thread-safe; `Run` objects are live: change them through `update` only."""
+    """The runs of all workspaces. Thread-safe; `Run` objects are live: change them through `update` only.
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    Args:
+        now: the world's clock.
+        changed: told of each change of a run's status; must be quick.
+    """
+
+    def __init__(self, now: Callable[[], datetime], changed: Callable[[Run], None] = lambda _run: None) -> None:
         self._now = now
+        self._changed = changed
         self._lock = threading.RLock()
         self._runs: dict[str, dict[str, Run]] = {}  # by workspace, then by run; both lower case
 
@@ -119,6 +125,7 @@ class Runs:
                 return None
             if run.ended or (run.status == "CancelRequested" and changes.get("status") not in TERMINAL):
                 changes.pop("status", None)
+            before = run.status
             for name, value in changes.items():
                 setattr(run, name, value)
             status = changes.get("status")
@@ -127,6 +134,8 @@ class Runs:
             if status in TERMINAL:
                 run.ended_at = self._now()
             run.modified_at = self._now()
+            if run.status != before:
+                self._changed(run)
             return run
 
     def of(self, workspace_id: str, *, experiment: str | None = None, parent: str | None = None) -> list[Run]:

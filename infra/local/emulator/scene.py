@@ -32,6 +32,9 @@ KEY_VAULT_ID = f"{GROUP_ID}/providers/Microsoft.KeyVault/vaults/{KEY_VAULT}"
 INSIGHTS_ID = f"{GROUP_ID}/providers/Microsoft.Insights/components/{INSIGHTS}"
 REGISTRY_ID = f"{GROUP_ID}/providers/Microsoft.ContainerRegistry/registries/{REGISTRY}"
 REGISTRY_WITHOUT_ADMIN_ID = f"{GROUP_ID}/providers/Microsoft.ContainerRegistry/registries/{REGISTRY_WITHOUT_ADMIN}"
+APP_ACCOUNT = "devstoreaccount1"  # Azurite's own: where the app keeps what it knows
+APP_ACCOUNT_ID = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{APP_ACCOUNT}"
+EVENTS_QUEUE = "steward-events"
 REGISTERED_PROVIDERS = (
     "Microsoft.Resources",
     "Microsoft.Storage",
@@ -40,6 +43,7 @@ REGISTERED_PROVIDERS = (
     "Microsoft.ContainerRegistry",
     "Microsoft.MachineLearningServices",
     "Microsoft.Authorization",
+    "Microsoft.EventGrid",
 )
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import cleanup_scene
+from infra.local.emulator import cleanup_scene, scene
 from infra.local.emulator.arm import dependencies, subscriptions
+from infra.local.emulator.events import routes as events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
 
 def seed(world: World) -> None:
-    """The scene of `scene.py`: subscription, groups, registrations, the four dependencies and the unfit registry."""
+    """The scene of `scene.py`: subscription, groups, registrations, the four dependencies, the unfit registry, the app's events."""
     with world.lock:
         subscriptions.seed(world)
         dependencies.seed(world)
+        if world.app_storage:
+            world.grid.places.set_account(scene.APP_ACCOUNT, world.app_storage)
+            events.seed(world, f"/subscriptions/{scene.SUBSCRIPTION_ID}", "steward", scene.APP_ACCOUNT_ID, scene.EVENTS_QUEUE)
 
 
 def seed_cleanup(world: World, sizes: Mapping[str, Any], *, facts: bool = True) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from infra.local.emulator.events import watching
+from infra.local.emulator.events.grid import Grid
 from infra.local.emulator.faults import Faults
 from infra.local.emulator.identity.tokens import DEFAULT_LIFETIME_S, Tokens
 from infra.local.emulator.operations import Operations
@@ -198,6 +200,7 @@ class World:
         notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
         looks: what is to be done by the clock, by name; the jobs backend calls each several times a second.
+        app_storage: connection string of the app's storage; with it the scene begins with a subscription to its events queue.
         jobs_backend, serving_backend: set by the entry point; None refuses jobs and deployments with a clear error.
     """
 
@@ -210,7 +213,8 @@ class World:
         self.tokens = Tokens(self.clock.now)
         self.resources = Resources()
         self.operations = Operations(self.clock.now, self.lock, self.transitions)
-        self.runs = Runs(self.clock.now)
+        self.runs = Runs(self.clock.now, lambda run: watching.run_changed(self, run))
+        self.grid = Grid(self.clock.now, storage, self._settle)
         self.faults = Faults()
         self.limits = Limits()
         self.received: deque[Received] = deque(maxlen=100_000)
@@ -219,8 +223,12 @@ class World:
         self.notes: dict[str, Any] = {}
         self.vm_quota_cores = 100
         self.looks: dict[str, Callable[[], None]] = {}
+        self.app_storage = ""
         self.jobs_backend: JobsBackend | None = None
         self.serving_backend: ServingBackend | None = None
+
+    def _settle(self) -> None:
+        self.operations.settle()  # a reset makes new ones
 
     def now(self) -> datetime:
         """The world's time."""
@@ -252,6 +260,7 @@ class World:
             self.vm_quota_cores = 100
             self.tokens.lifetime_s = DEFAULT_LIFETIME_S
             self.clock.reset()
+        self.grid.forget()
         self.storage.forget_created()
         for workspace_id in workspaces:
             if self.jobs_backend is not None:
@@ -263,4 +272,5 @@ class World:
         for backend in (self.jobs_backend, self.serving_backend):
             if backend is not None:
                 backend.stop()
+        self.grid.stop()
         self.storage.stop()

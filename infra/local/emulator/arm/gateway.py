@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import locks, refusals, throttling, versions
+from infra.local.emulator.events import watching
 from infra.local.emulator.identity.tokens import TokenRefusedError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def guard(world: World, request: web.Request) -> web.Request:
     _check_scope(world, request, target)
     _check_version(world, request, target, version)
     locks.check(world, request)
+    watching.before_write(world, request)
     return request
 
 
@@ -151,7 +153,8 @@ def _location_of(world: World, target: Target) -> str:
 
 
 def finish(world: World, request: web.Request, response: web.Response) -> web.Response:
-    """The headers of every ARM answer."""
+    """The headers of every ARM answer; a write's event is raised, now or at its end."""
+    watching.after_write(world, request, response)
     correlation = request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4())
     headers = {
         "Cache-Control": "no-cache",

@@ -30,6 +30,7 @@ _STORAGE = (
     "2024-01-01",
     "2025-01-01",
 )
+_EVENT_GRID = ("2020-06-01", "2021-12-01", "2022-06-15", "2023-12-15-preview", "2024-06-01-preview", "2025-02-15")
 _ML = "microsoft.machinelearningservices"
 
 LOCATIONS = (
@@ -60,6 +61,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "microsoft.authorization/locks": ("2015-01-01", "2016-09-01", "2017-04-01", "2020-05-01"),
     "microsoft.authorization/permissions": ("2015-07-01", "2018-07-01", "2022-04-01"),
     "microsoft.authorization/roleassignments": ("2020-04-01-preview", "2022-04-01"),
+    **{f"microsoft.eventgrid/{kind}": _EVENT_GRID for kind in ("eventsubscriptions", "systemtopics", "topics", "locations")},
     f"{_ML}/operations": _ML_VERSIONS,
     f"{_ML}/locations": _ML_VERSIONS,
     f"{_ML}/workspaces": _ML_VERSIONS,

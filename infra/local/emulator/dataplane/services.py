@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene, web
 from infra.local.emulator.dataplane import models, scope, service_code
+from infra.local.emulator.events import watching
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.serving import access, web_services
@@ -107,6 +108,7 @@ def _begin(world: World, service: Resource) -> Operation:
         if handle.state != "healthy":
             raise OperationFailedError({"code": "AciDeploymentFailed", "message": handle.failure, "statusCode": 400})
         service.body["service"].update(state="Healthy", updatedTime=scope.time_text(world.now()))
+        watching.service_deployed(world, service)
 
     def failed(error: dict[str, Any]) -> None:
         told = {"code": error["code"], "statusCode": 400, "message": error["message"], "details": []}

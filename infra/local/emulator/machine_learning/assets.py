@@ -16,6 +16,7 @@ from azure.core.exceptions import AzureError
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import asset_kinds, registries, scope
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.world import FetchError
@@ -250,6 +251,8 @@ def register(
     made.touched(world.now(), by)
     world.resources.put(made)
     _renumber(world, container.id)
+    if kind.collection == "models":
+        watching.model_registered(world, made)
     return made
 
 

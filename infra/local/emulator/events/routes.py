@@ -1,0 +1,257 @@
+"""Event Grid in ARM: event subscriptions at any scope, system topics with theirs, custom topics.
+
+A PUT of an event subscription is 201 with `provisioningState` Creating and Azure-AsyncOperation; it ends when the webhook
+answered the validation handshake, or failed to. Not here: what a subscription asks for (`subscriptions.py`).
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import web
+from infra.local.emulator.arm import gateway, long_running, refusals
+from infra.local.emulator.events import destinations, subscriptions
+from infra.local.emulator.operations import OperationFailedError
+from infra.local.emulator.resources import Resource
+
+if TYPE_CHECKING:
+    from infra.local.emulator.events.subscriptions import Subscription
+    from infra.local.emulator.world import World
+
+routes = web.Routes(r".*")
+PROVIDER = "Microsoft.EventGrid"
+_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
+SYSTEM_TOPICS, TOPICS = f"{_GROUP}/{PROVIDER}/systemTopics", f"{_GROUP}/{PROVIDER}/topics"
+_TAIL = f"/providers/{PROVIDER}/eventSubscriptions"
+_SCOPES = ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{rest*}")
+_OF_SYSTEM_TOPIC = f"{SYSTEM_TOPICS}/{{topic}}/eventSubscriptions"
+_STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}/operationsStatus/{{operation}}"
+
+
+def _topic_of(world: World, request: web.Request) -> str:
+    """What a path's event subscription listens to.
+
+    Raises:
+        web.Refused: 404, there is no such thing.
+    """
+    low = request.path.lower()
+    if "/systemtopics/" in low:
+        at = low.index("/eventsubscriptions")
+        found = world.resources.get(request.path[:at])
+        if found is None:
+            raise refusals.resource_not_found(f"{PROVIDER}/systemTopics", request.params["topic"], request.params["group"])
+        return str(found.properties["source"])
+    scope = request.path[: low.rindex(_TAIL.lower())]
+    found = world.resources.get(scope)
+    if found is None:
+        name = scope.rpartition("/")[2]
+        raise refusals.refuse(404, "ResourceNotFound", f"The Resource '{scope}' under '{name}' was not found.")
+    return found.id
+
+
+def _existing(world: World, request: web.Request, path: str | None = None) -> Resource:
+    found = world.resources.get(path or request.path)
+    if found is None:
+        text = f"Event subscription {(path or request.path).rpartition('/')[2]} does not exist."
+        raise refusals.refuse(404, "ResourceNotFound", text)
+    return found
+
+
+def _put(world: World, request: web.Request) -> web.Response:
+    topic, properties = _topic_of(world, request), gateway.body_object(request).get("properties") or {}
+    try:
+        wanted = subscriptions.read(request.path, topic, properties)
+    except subscriptions.SubscriptionError as problem:
+        raise refusals.refuse(400, "InvalidRequest", str(problem)) from None
+    made = Resource(id=request.path, body=_body(wanted, properties))
+    made.touched(world.now(), "")
+    world.resources.put(made)
+    operation_id = _begin(world, made, wanted)
+    url = f"https://{request.host}" + _STATUS.format(
+        subscription=request.params["subscription"], location="westeurope", operation=operation_id
+    )
+    url = long_running.signed(world, f"{url}?api-version={request.query['api-version']}")
+    return web.answer(made.body, status=201, headers={"Azure-AsyncOperation": url})
+
+
+def _body(wanted: Subscription, properties: dict[str, Any]) -> dict[str, Any]:
+    """What a GET shows: a webhook's URL only up to its query, which holds its key."""
+    destination = dict(properties["destination"])
+    if wanted.destination.kind == "WebHook":
+        base = wanted.destination.url.partition("?")[0]
+        destination["properties"] = {"endpointUrl": None, "endpointBaseUrl": base, **_limits(destination)}
+    shown = {
+        "topic": wanted.topic,
+        "provisioningState": "Creating",
+        "destination": destination,
+        "filter": {"subjectBeginsWith": wanted.begins, "subjectEndsWith": wanted.ends, **(properties.get("filter") or {})},
+        "labels": list(wanted.labels),
+        "eventDeliverySchema": wanted.schema,
+        "retryPolicy": {"maxDeliveryAttempts": wanted.attempts, "eventTimeToLiveInMinutes": int(wanted.lifetime_s // 60)},
+    }
+    return {"id": wanted.id, "name": wanted.name, "type": subscriptions.TYPE, "properties": shown}
+
+
+def _limits(destination: dict[str, Any]) -> dict[str, Any]:
+    given = destination.get("properties") or {}
+    return {"maxEventsPerBatch": given.get("maxEventsPerBatch", 1)} | {
+        name: given[name] for name in ("preferredBatchSizeInKilobytes",) if name in given
+    }
+
+
+def _begin(world: World, made: Resource, wanted: Subscription) -> str:
+    """Shake hands in the background; the operation ends with the outcome."""
+    outcome: list[str] = []
+
+    def ask() -> None:
+        outcome.append(destinations.handshake(wanted, str(uuid.uuid4()), world.now(), world.grid.places))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+
+    def finish() -> dict[str, Any]:
+        if outcome[0]:
+            made.properties["provisioningState"] = "Failed"
+            raise OperationFailedError({"code": "Url validation", "message": outcome[0]})
+        made.properties["provisioningState"] = "Succeeded"
+        world.grid.subscribe(wanted)
+        return made.body
+
+    return world.operations.begin(
+        kind="eventSubscription", target=made.id, finish=finish, ready=lambda: bool(outcome) or not thread.is_alive()
+    ).id
+
+
+@routes.route("GET", _STATUS)
+def status(world: World, request: web.Request) -> web.Response:
+    """The state of a PUT."""
+    long_running.check_signature(request)
+    operation = world.operations.poll(request.params["operation"])
+    if operation is None:
+        raise refusals.refuse(404, "ResourceNotFound", "The operation could not be found.")
+    told: dict[str, Any] = {"id": request.path, "name": operation.id, "status": operation.status}
+    return web.answer({**told, "error": operation.error} if operation.error else told)
+
+
+def _get(world: World, request: web.Request) -> web.Response:
+    return web.answer(_existing(world, request).body)
+
+
+def _list(world: World, request: web.Request) -> web.Response:
+    prefix = request.path.lower() + "/"
+    found = [each.body for each in world.resources if each.id.lower().startswith(prefix)]
+    return web.answer({"value": found})
+
+
+def _delete(world: World, request: web.Request) -> web.Response:
+    world.grid.unsubscribe(request.path)
+    return web.empty(200 if world.resources.delete(request.path) else 204)
+
+
+def _full_url(world: World, request: web.Request) -> web.Response:
+    path = request.path.rpartition("/")[0]
+    _existing(world, request, path)
+    found = world.grid.get(path)
+    return web.answer({"endpointUrl": found.destination.url if found else None})
+
+
+def seed(world: World, topic: str, name: str, account_id: str, queue: str) -> None:
+    """A subscription that is there from the start: all of a topic's events into a storage queue."""
+    properties = {
+        "destination": {"endpointType": "StorageQueue", "properties": {"resourceId": account_id, "queueName": queue}},
+        "filter": {},
+    }
+    arm_id = f"{topic}{_TAIL}/{name}"
+    wanted = subscriptions.read(arm_id, topic, properties)
+    made = Resource(id=arm_id, body=_body(wanted, properties))
+    made.properties["provisioningState"] = "Succeeded"
+    made.touched(world.now(), "")
+    world.resources.put(made)
+    world.grid.subscribe(wanted)
+
+
+# ── topics ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@routes.route("PUT", f"{SYSTEM_TOPICS}/{{topic}}")
+def put_system_topic(world: World, request: web.Request) -> web.Response:
+    """A name for the events of one resource."""
+    body = gateway.body_object(request)
+    properties = body.get("properties") or {}
+    source, kind = str(properties.get("source") or ""), str(properties.get("topicType") or "")
+    if not body.get("location"):
+        raise refusals.location_required()
+    if not kind or world.resources.get(source) is None:
+        raise refusals.refuse(400, "InvalidRequest", f"A system topic has a topicType and the source {source!r} must exist.")
+    return _kept(world, request, body, f"{PROVIDER}/systemTopics", {"source": source, "topicType": kind})
+
+
+@routes.route("PUT", f"{TOPICS}/{{topic}}")
+def put_topic(world: World, request: web.Request) -> web.Response:
+    """A topic that applications publish to; its endpoint is served (`publishing.py`)."""
+    body = gateway.body_object(request)
+    location = str(body.get("location") or "").lower().replace(" ", "")
+    if not location:
+        raise refusals.location_required()
+    schema = str((body.get("properties") or {}).get("inputSchema") or "EventGridSchema")
+    endpoint = f"https://{request.params['topic'].lower()}.{location}-1.eventgrid.azure.net/api/events"
+    return _kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
+
+
+def _kept(world: World, request: web.Request, body: dict[str, Any], kind: str, properties: dict[str, Any]) -> web.Response:
+    found = world.resources.get(request.path)
+    shown = {
+        "id": request.path,
+        "name": request.params["topic"],
+        "type": kind,
+        "location": body["location"],
+        "tags": body.get("tags") or {},
+        "properties": {**properties, "provisioningState": "Succeeded"},
+    }
+    made = Resource(id=request.path, body=shown)
+    made.secrets = found.secrets if found else {"key1": secrets.token_urlsafe(32), "key2": secrets.token_urlsafe(32)}
+    made.touched(world.now(), "")
+    return web.answer(world.resources.put(made).body, status=200 if found else 201)
+
+
+def _get_topic(world: World, request: web.Request) -> web.Response:
+    found = world.resources.get(request.path)
+    if found is None:
+        kind = f"{PROVIDER}/{'systemTopics' if 'systemtopics' in request.path.lower() else 'topics'}"
+        raise refusals.resource_not_found(kind, request.params["topic"], request.params["group"])
+    return web.answer(found.body)
+
+
+def _delete_topic(world: World, request: web.Request) -> web.Response:
+    gone = world.resources.delete(request.path)
+    for each in gone:
+        world.grid.unsubscribe(each.id)
+    return web.empty(200 if gone else 204)
+
+
+def _list_topics(world: World, request: web.Request) -> web.Response:
+    parent, _, collection = request.path.rpartition("/")
+    return web.answer({"value": [each.body for each in world.resources.children(parent, collection)]})
+
+
+@routes.route("POST", f"{TOPICS}/{{topic}}/listKeys")
+def list_keys(world: World, request: web.Request) -> web.Response:
+    """Both keys of a topic."""
+    found = world.resources.get(request.path.rpartition("/")[0])
+    if found is None:
+        return _get_topic(world, replace(request, path=request.path.rpartition("/")[0]))
+    return web.answer(found.secrets)
+
+
+for _base in (*(f"{scope}{_TAIL}" for scope in _SCOPES), _OF_SYSTEM_TOPIC):
+    routes.route("GET", _base)(_list)
+    routes.route("GET", f"{_base}/{{name}}")(_get)
+    routes.route("PUT", f"{_base}/{{name}}")(_put)
+    routes.route("DELETE", f"{_base}/{{name}}")(_delete)
+    routes.route("POST", f"{_base}/{{name}}/getFullUrl")(_full_url)
+for _base in (SYSTEM_TOPICS, TOPICS):
+    routes.route("GET", _base)(_list_topics)
+    routes.route("GET", f"{_base}/{{topic}}")(_get_topic)
+    routes.route("DELETE", f"{_base}/{{topic}}")(_delete_topic)
