@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
+import posixpath
 import stat
 import struct
 import zlib
@@ -130,7 +132,7 @@ def in_memory(content: bytes) -> Source:
 
 
 @contextmanager
-def members(source: Source, *, folder: str | None, part: str) -> Iterator[list[Member]]:
+def members(source: Source, *, folder: str | None, part: str, includes: Sequence[str] = ()) -> Iterator[list[Member]]:
     """Open content for reading, its members sorted by name.
 
     Args:
@@ -138,24 +140,39 @@ def members(source: Source, *, folder: str | None, part: str) -> Iterator[list[M
         folder: None: it is one file, itself the only member (named ''). Else it is a zip, and only what lies at or
             below that path of it counts ('' is all); names are relative to it, '' when the path is a file.
         part: What to call it in messages.
+        includes: Further files and folders of the zip, which stand beside the others under their own names; without a folder
+            they are all there is.
 
     Raises:
-        BadRequestError: `InvalidZip`; or `FileMissing`, when nothing lies there.
+        BadRequestError: `InvalidZip`; `FileMissing`, when nothing lies there; `FileTwice`, when two have one name.
     """
-    if folder is None:
+    if folder is None and not includes:
         yield [Member(name="", size=source.size, open=source.open)]
         return
     with _unpacked(source, part) as every:
-        below = f"{folder}/" if folder else ""
-        chosen = [
-            Member(name=member.name.removeprefix(below) if member.name != folder else "", size=member.size, open=member.open)
-            for member in every
-            if member.name == folder or member.name.startswith(below)
-        ]
-        if not chosen:
-            message = f"'{folder[:100]}' is not among the files that were sent."
-            raise errors.BadRequestError("FileMissing", message, target=folder)
-        yield sorted(chosen, key=lambda member: member.name)
+        alone = posixpath.basename(folder or "") if includes and any(member.name == folder for member in every) else ""
+        chosen = _below(every, folder, alone) if folder is not None else []
+        for path in includes:
+            chosen += _below(every, path, posixpath.basename(path))
+        chosen = sorted(chosen, key=lambda member: member.name)
+        for member, following in itertools.pairwise(chosen):
+            if member.name == following.name:
+                message = f"'{member.name[:100]}' is included twice."
+                raise errors.BadRequestError("FileTwice", message, target=member.name[:100])
+        yield chosen
+
+
+def _below(every: Sequence[Member], path: str, name: str) -> list[Member]:
+    """Return the members at or below a path, under a name instead of it."""
+    below, prefix = f"{path}/" if path else "", f"{name}/" if name else ""
+    found = [
+        Member(name=name if member.name == path else prefix + member.name.removeprefix(below), size=member.size, open=member.open)
+        for member in every
+        if member.name == path or member.name.startswith(below)
+    ]
+    if not found:
+        raise errors.BadRequestError("FileMissing", f"'{path[:100]}' is not among the files that were sent.", target=path[:100])
+    return found
 
 
 def check_name(given: str, shown: str, part: str) -> None:

@@ -48,6 +48,7 @@ class Task:
             `input` bring a datastore URI; `environment` and `folder` bring a blob URL.
         blob: Of the app's storage, that holds the files.
         folder: None: the blob is one file. Else it is a zip, of which what lies at or below this path is meant.
+        includes: Further paths of that zip, whose files go beside (`additional_includes`); without a folder these only.
         name: Of the folder or file at its destination.
         datastore: '' for the workspace's default.
         type, asset, version: Of what is to be registered or looked up; a version of '' is the next free one.
@@ -65,6 +66,7 @@ class Task:
     purpose: Purpose = "folder"
     blob: str = ""
     folder: str | None = None
+    includes: tuple[str, ...] = ()
     name: str = ""
     datastore: str = ""
     type: str = ""
@@ -141,7 +143,16 @@ class Plan:
         if stored["version"] > VERSION:
             message = f"a plan has version {stored['version']}; this app reads up to {VERSION}"
             raise ValueError(message)
-        tasks = (Task(**{**task, "goals": tuple(Goal(**goal) for goal in task.get("goals", ()))}) for task in stored["tasks"])
+        tasks = (
+            Task(
+                **{
+                    **task,
+                    "goals": tuple(Goal(**goal) for goal in task.get("goals", ())),
+                    "includes": tuple(task.get("includes", ())),
+                }
+            )
+            for task in stored["tasks"]
+        )
         return cls(tasks=tuple(tasks), done=stored["done"])
 
 

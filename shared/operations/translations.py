@@ -76,6 +76,9 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
     if wanted.purpose not in PURPOSES:
         message = f"'{wanted.path}' is {wanted.purpose}, which this app does not upload."
         raise errors.BadRequestError("FileMissing", message, target=wanted.path)
+    includes = tuple(_there(each, sent) for each in wanted.includes)
+    if wanted.includes and not wanted.path:  # nothing but the further files
+        return _task(wanted, sent, ahead, folder=None, includes=includes, name="code")
     path = sent.path(wanted.path)
     there = path in sent.names or (sent.names and not path) or any(name.startswith(f"{path}/") for name in sent.names)
     if not there and sent.whole == wanted.purpose:
@@ -87,15 +90,29 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
         )
         raise errors.BadRequestError("FileMissing", message, target=wanted.path)
     name = uploads.plain_name(posixpath.basename(path) or posixpath.basename(wanted.path), wanted.purpose)
+    return _task(wanted, sent, ahead, folder=path if sent.packed else None, includes=includes, name=name)
+
+
+def _task(wanted: Upload, sent: Sent, ahead: int, *, folder: str | None, includes: tuple[str, ...], name: str) -> Task:
     return Task(
         what="upload",
         purpose=wanted.purpose,
-        folder=path if sent.packed else None,
+        folder=folder,
+        includes=includes,
         name=name,
         datastore=wanted.datastore or "",
         goals=_goals(wanted.places, ahead),
         **sent.task,
     )
+
+
+def _there(path: str, sent: Sent) -> str:
+    """Return where a further file or folder lies among those that came."""
+    found = sent.path(path)
+    if sent.packed and any(name == found or name.startswith(f"{found}/") for name in sent.names):
+        return found
+    message = f"The YAML includes '{path[:200]}'; send it along (multipart: files by path, or all as a zip)."
+    raise errors.BadRequestError("FileMissing", message, target=path[:200])
 
 
 def _goals(places: Sequence[Place], ahead: int) -> tuple[Goal, ...]:

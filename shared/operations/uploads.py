@@ -128,7 +128,8 @@ def _upload(task: Task, target: ResourceId, blobs: Blobs, client: Client, patien
         return _put_version(task, _code_version(task, workspace), body, client)
     found = _found(task, blobs)
     task = replace(task, size=found.size, etag=found.etag)
-    with content.members(content.in_blob(blobs, task.blob, found), folder=task.folder, part=task.name) as members:
+    source = content.in_blob(blobs, task.blob, found)
+    with content.members(source, folder=task.folder, part=task.name, includes=task.includes) as members:
         if not task.digest:
             # what takes too long to be read twice gets a name of its own
             digest = content.digest(members, patience.over) or (uuid.uuid4().hex if patience.last else "")

@@ -299,6 +299,8 @@ def environment_spec(draft: Draft, at: Cursor) -> Any:
 
 def code_spec(draft: Draft, code: Any, includes: tuple[str, ...] = ()) -> Any:
     """Return the code of a component's spec: an id behind `azureml:`, or what stands for it."""
+    if includes and code is None:
+        code = references.LocalPath(path="", shown=".")
     if isinstance(code, references.LocalPath):
         return draft.upload(code, "code", pattern="azureml:{}", includes=includes)
     found = references.registered_code(draft, code)

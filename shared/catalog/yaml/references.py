@@ -60,7 +60,7 @@ class Upload:
     """A local file or folder the YAML names.
 
     Attributes:
-        path: Below the YAML's own folder (`../` possible).
+        path: Below the YAML's own folder (`../` possible); '' when there is nothing but `includes`.
         purpose: `code`: to be registered as a code version, whose ARM id goes to the places. Else its URI goes there:
             `azureml://datastores/{datastore}/paths/…` for `input` and `data`, the long form with subscription for
             `model` and `feature_set`, the blob URL for `environment` (a build context).

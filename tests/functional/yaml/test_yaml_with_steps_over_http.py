@@ -1,4 +1,4 @@
-"""The two YAML kinds that are no resource: a data import is sent as a job, a model package as an action of a model's version."""
+"""YAML that is more than a resource's body: a data import (a job), a model package (an action), code put together of folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from azure.storage.blob import BlobServiceClient
 
 from infra.local import stack
 from infra.local.emulator import scene
@@ -30,10 +31,17 @@ inferencing_server:
 
 
 @pytest.fixture(scope="module")
-def send(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., requests.Response]]:
-    """Send a request below a workspace; previews are on, for the package."""
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Stack]:
+    """A stack of its own: previews are on, for the package."""
     options = stack.Options(state=tmp_path_factory.mktemp("previews"), settings={"STEWARD_PREVIEWS": "true"})
-    with stack.start(options) as parts, requests.Session() as session:
+    with stack.start(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def send(parts: stack.Stack) -> Iterator[Callable[..., requests.Response]]:
+    """Send a request below a workspace with a model in it."""
+    with requests.Session() as session:
         session.trust_env = False
         session.headers.update({"x-functions-key": parts.app.key, "Prefer": "wait=30"})
 
@@ -80,3 +88,31 @@ def test_a_package_is_not_put_as_a_model(send: Callable[..., requests.Response])
     answer = send("PUT", "/models/scorer/versions/2", data=PACKAGE, headers=YAML)
     assert answer.status_code == requests.codes.bad_request
     assert "action 'package'" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["beside the code", "alone"])
+def test_further_folders_go_into_the_code(send: Callable[..., requests.Response], parts: stack.Stack, own: bool) -> None:  # noqa: FBT001
+    """A component's `additional_includes` stand in its code under their own names, as the CLI copies them."""
+    name = "with_includes" if own else "only_includes"
+    text = f"name: {name}\nversion: 1\ntype: command\ncommand: ls\nenvironment: azureml:e:1\n"
+    text += "code: ./src\n" * own + "additional_includes: [../libs/tools, ../notes.txt]\n"
+    sent = {"spec": ("cli/c.yml", text), "specPath": (None, "cli/c.yml")}
+    sent |= {path: (path, path) for path in ("cli/src/main.py", "libs/tools/a/b.py", "libs/other.py", "notes.txt")}
+    assert send("PUT", "/environments/e/versions/1", data="image: python:3.13\n", headers=YAML).ok
+    answer = send("PUT", f"/components/{name}/versions/1", files=sent)
+    assert answer.ok, answer.text
+    spec = send("GET", f"/components/{name}/versions/1").json()["properties"]["componentSpec"]
+    uri = send("GET", spec["code"].partition("/workspaces/ml-yaml")[2]).json()["properties"]["codeUri"]
+    container, _, folder = uri.partition(".net/")[2].partition("/")
+    with BlobServiceClient.from_connection_string(parts.storage.connection_string(scene.STORAGE_ACCOUNT)) as storage:
+        names = list(storage.get_container_client(container).list_blob_names(name_starts_with=folder))
+    found = {each.removeprefix(folder).lstrip("/") for each in names}
+    assert found == {"tools/a/b.py", "notes.txt", *(["main.py"] if own else [])}
+
+
+def test_a_folder_that_did_not_come_is_asked_for(send: Callable[..., requests.Response]) -> None:
+    """Nothing is registered without it."""
+    text = "name: lacking\nversion: 1\ntype: command\ncommand: ls\nenvironment: azureml:e:1\nadditional_includes: [../libs]\n"
+    answer = send("PUT", "/components/lacking/versions/1", files={"spec": ("c.yml", text), "a.py": ("a.py", "1")})
+    assert answer.status_code == requests.codes.bad_request
+    assert "'../libs'" in answer.json()["error"]["message"]
