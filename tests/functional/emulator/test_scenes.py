@@ -65,3 +65,21 @@ def test_it_can_be_had_without_the_lists_and_a_wrong_size_is_refused(azure: Clie
     assert (told["stale"] > 50, told["kept"] > 50) == (True, True)
     for wrong in ({"name": "party"}, {"name": "cleanup", "colours": 3}):
         assert requests.post(f"{azure.azure.control}/_control/scenes", json=wrong, timeout=10).status_code == 400
+
+
+def test_single_resources_and_runs_of_any_age_can_be_added(azure: Client) -> None:
+    """A resource with its ages, a run with its times; 400 for what is none."""
+    workspace = azure.workspace()
+    model = f"{workspace}/models/old/versions/1"
+    container = {"properties": {"nextVersion": "2", "isArchived": False}}
+    both = [{"id": model.partition("/versions")[0], "body": container, "days": 300}]
+    both.append({"id": model, "body": {"properties": {"isArchived": False}}, "days": 300, "changed": 2})
+    azure.control("POST", "resources", both)
+    data = azure.arm("GET", model).json()["systemData"]
+    ages = [(datetime.now(UTC) - datetime.fromisoformat(data[name])).days for name in ("createdAt", "lastModifiedAt")]
+    assert ages == [300, 2]
+    azure.control("POST", "runs", [{"workspace": workspace, "run": "late", "status": "Queued", "days": 3}])
+    job = azure.arm("GET", f"{workspace}/jobs/late").json()
+    assert (job["properties"]["status"], job["type"]) == ("Queued", "Microsoft.MachineLearningServices/workspaces/jobs")
+    for path in ("resources", "runs"):
+        assert requests.post(f"{azure.azure.control}/_control/{path}", json=[{"id": 1}], timeout=10).status_code == 400

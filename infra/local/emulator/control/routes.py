@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import resources, seeding, traffic, web
+from infra.local.emulator import population, resources, seeding, traffic, web
 from infra.local.emulator.events import control as events
 from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
@@ -166,6 +166,35 @@ def resource(world: World, request: web.Request) -> web.Response:
             return web.answer([found.id for found in world.resources])
         found = world.resources.get(request.query["id"])
         return web.answer(found.body) if found else _bad("no such resource", 404)
+
+
+@routes.route("POST", "/_control/resources")
+def add_resources(world: World, request: web.Request) -> web.Response:
+    """`[{"id":ARM id,"body":{…},"days":200,"changed":3}, …]`: as if each had been made, and changed, so many days ago."""
+    try:
+        with world.lock:
+            for one in _body(request, list):
+                changed = None if one.get("changed") is None else float(one["changed"])
+                population.put(world, str(one["id"]), dict(one["body"]), days=float(one.get("days") or 0), changed=changed)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _bad(f"expected a list of objects with id and body: {error!r}")
+    return web.answer({"resources": len(_body(request, list))})
+
+
+@routes.route("POST", "/_control/runs")
+def add_runs(world: World, request: web.Request) -> web.Response:
+    """`[{"workspace":ARM id,"run":id,"status":"Queued","days":3,"target":"cpu","definition":{…}}, …]`: runs begun so long ago."""
+    try:
+        for one in _body(request, list):
+            definition, more = (
+                dict(one.get("definition") or {}),
+                {"target": one.get("target"), "lasted": float(one.get("lasted") or 0)},
+            )
+            home, name, status = str(one["workspace"]), str(one["run"]), str(one["status"])
+            population.run(world, home, name, status=status, days=float(one.get("days") or 0), **more, **definition)
+    except (KeyError, TypeError, ValueError, AttributeError, RunExistsError) as error:
+        return _bad(f"expected a list of objects with workspace, run and status: {error!r}")
+    return web.answer({"runs": len(_body(request, list))})
 
 
 @routes.route("PATCH", "/_control/resources")
