@@ -31,6 +31,7 @@ VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 CLOUD = "specversion"
 ML_TYPE = "microsoft.machinelearningservices."
 RESOURCE_TYPE = "microsoft.resources.resource"
+OWN_TYPE = "azureml-steward."  # notifications of ours, or of another such app, that were subscribed to
 
 _CLOUD_MEDIA = "application/cloudevents"
 _BATCH_MEDIA = "application/cloudevents-batch"
@@ -168,10 +169,10 @@ def workspace_of(event: Event) -> ids.ResourceId | None:
 def targets_of(event: Event) -> tuple[ids.ResourceId, ...]:
     """Return the resources that an event is about, the likeliest first; empty when it cannot be told.
 
-    A run is a job to ARM and a run to run history; `Microsoft.Resources` events carry the resource's own id.
+    A run is a job to ARM and a run to run history; `Microsoft.Resources` events and our own carry the resource's own id.
     """
     low = event.type.lower()
-    if low.startswith(RESOURCE_TYPE):
+    if low.startswith((RESOURCE_TYPE, OWN_TYPE)):
         found = _parsed(event.text("resourceUri")) or _parsed(event.subject)
         return (found,) if found else ()
     workspace = workspace_of(event)

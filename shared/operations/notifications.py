@@ -94,7 +94,8 @@ class Notice:
         out = {"specversion": "1.0", "id": self.id, "source": source, "type": self.type, "subject": self.subject}
         out |= {"time": models.iso(self.at), "datacontenttype": "application/json"}
         sequence = f"{int(self.at.timestamp() * 1_000_000):017d}"
-        return {**out, "sequence": sequence, "sequencetype": "Time", "stewarddepth": str(self.depth), "data": dict(self.data)}
+        depth = {"stewardDepth": self.depth} if self.depth else {}  # when it comes back as an event, rules know where from
+        return {**out, "sequence": sequence, "data": {**self.data, **depth}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

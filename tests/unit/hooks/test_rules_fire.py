@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.hooks import inbox, intake
+from shared.hooks import events, inbox, intake
+from shared.operations import notifications
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
 from tests.unit.hooks.conftest import ML, Hooks, registered
@@ -336,3 +337,13 @@ def test_killed_twice_is_still_once(hooks: Hooks) -> None:
     hooks.drive(4 * 3600)
     assert [firing.status for firing in hooks.firings()] == ["Succeeded"]
     assert [hooks.steward.azure.count(write) for write in WRITES] == [1, 1]
+
+
+def test_a_notification_of_ours_that_comes_back_knows_how_deep_it_is(hooks: Hooks) -> None:
+    """A rule over `azureml-steward.operation.failed` cannot loop through what it makes fail."""
+    now = hooks.steward.clock()
+    target = f"{WORKSPACE}/computes/cpu"
+    notice = notifications.Notice(about="o", type="azureml-steward.operation.failed", subject=target, at=now, data={}, depth=4)
+    event = events.of(notice.event("/azureml-steward"))
+    assert [found.path for found in events.targets_of(event)] == [target]
+    assert intake.depth_of(event, (), hooks.app) == 5
