@@ -38,6 +38,7 @@ class Options:
         workers: Worker processes of the app.
         transitions: How the local Azure moves: ``immediate``, ``time`` or ``polls:N``.
         speed: In ``time``, how many times faster than Azure.
+        events: Whether what happens in the local Azure's subscription goes to the app's queue of events.
         settings: App settings besides the stack's own; they win.
         root: Folder of the Functions app.
     """
@@ -51,6 +52,7 @@ class Options:
     workers: int = 1
     transitions: str = "immediate"
     speed: float = 1.0
+    events: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
 
@@ -135,6 +137,7 @@ def start_azure(options: Options, storage: azurite.Azurite) -> Iterator[Azure]:
         *("--blob-port", str(storage.blob_port), "--queue-port", str(storage.queue_port)),
         *("--table-port", str(storage.table_port)),
         *("--transitions", options.transitions, "--speed", str(options.speed)),
+        *(("--events-into", storage.connection_string()) if options.events else ()),
     ]
     log = options.state / "logs" / "emulator.log"
     with processes.part("local Azure", command, log=log, env=_environment()) as part:
