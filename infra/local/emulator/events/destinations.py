@@ -69,11 +69,6 @@ class Places:
             self._accounts[account.lower()] = connection_string
             self._queues = {key: client for key, client in self._queues.items() if key[0] != account.lower()}
 
-    def forget_hosts(self) -> None:
-        """No host is known any more; the app's account still is."""
-        with self._lock:
-            self._hosts.clear()
-
     def address(self, url: str) -> tuple[str, Local] | None:
         """Where a URL of Azure is here; None when its host is not."""
         parts = urlsplit(url)

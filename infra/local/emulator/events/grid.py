@@ -196,12 +196,11 @@ class Grid:
         return line.subscription if line else None
 
     def forget(self) -> None:
-        """Back to the beginning: no subscription, nothing raised."""
+        """Back to the beginning: no subscription, nothing raised; where the hosts are stays known."""
         with self._lock:
             lines, self._lines = list(self._lines.values()), {}
         for line in lines:
             line.end()
-        self.places.forget_hosts()
         self.raised.clear()
         self.published.clear()
         self.retry_speed = RETRY_SPEED
