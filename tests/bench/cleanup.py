@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +56,11 @@ class Sizes:
     versions: int
     models: int
     computes: int
+    endpoints: int
 
 
-SMALL = Sizes(workspaces=40, versions=500, models=10, computes=50)
-LARGE = Sizes(workspaces=200, versions=500, models=10, computes=50)
+SMALL = Sizes(workspaces=40, versions=500, models=10, computes=50, endpoints=5)
+LARGE = Sizes(workspaces=200, versions=500, models=10, computes=50, endpoints=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,7 @@ class Azure:
     def seed(self, sizes: Sizes) -> None:
         """Begin anew with a subscription of that size."""
         self.control("POST", "reset")
-        wanted = {"workspaces": sizes.workspaces, "versions": sizes.versions, "models": sizes.models, "computes": sizes.computes}
-        self.control("POST", "scenes", {"name": "cleanup", "facts": False, **wanted})
+        self.control("POST", "scenes", {"name": "cleanup", "facts": False, **asdict(sizes)})
 
     def count(self) -> tuple[int, int]:
         """Reads of ARM since the last reset of the log, and how many of them were throttled."""

@@ -29,6 +29,7 @@ class Sizes:
 
     Attributes:
         versions: of models, spread over `models` containers.
+        endpoints: online, with one deployment each; every second is asked each day.
         traps: the special cases, in the first two workspaces.
     """
 
@@ -36,6 +37,7 @@ class Sizes:
     models: int = 4
     versions: int = 56
     computes: int = 6
+    endpoints: int = 0
     traps: bool = True
 
 
@@ -75,6 +77,7 @@ def seed(world: World, sizes: Sizes) -> dict[str, Any]:
         for at in range(sizes.computes):
             _SORTS[at % len(_SORTS)](made, homes[-1], f"{at:02}")
         _jobs(made, homes[-1])
+        _crowd_of_endpoints(made, homes[-1], f"{number:03}", sizes.endpoints)
     if sizes.traps and len(homes) > 1:
         _asset_traps(made, homes[0], homes[1])
         _endpoints(made, homes[0])
@@ -155,6 +158,17 @@ def _jobs(made: _Made, home: str) -> None:
     made.note(population.run(world, home, "endless", status="Running", days=9), "job", "Running for 9 days", stale=True)
     made.note(population.run(world, home, "recent", status="Running", days=0.1), "job", "Running for hours")
     made.note(population.run(world, home, "done", status="Completed", days=30), "job", "it has ended")
+
+
+def _crowd_of_endpoints(made: _Made, home: str, prefix: str, count: int) -> None:
+    for at in range(count):
+        name, asked = f"crowd-{prefix}-{at:03}", at % 2 == 0
+        arm_id = population.endpoint(made.world, home, name, days=200, changed=60, traffic={"blue": 100})
+        made.note(arm_id, "onlineEndpoint", "it was asked yesterday" if asked else "nobody ever asked it", stale=not asked)
+        blue = population.deployment(made.world, arm_id, "blue", days=200, changed=60)
+        made.note(blue, "onlineDeployment", "it has all the traffic")
+        if asked:
+            traffic.count(made.world, arm_id, "blue", 200, at=population.ago(made.world, 1), times=9)
 
 
 # ── what only looks stale ────────────────────────────────────────────────────────────────────────────────────────────
