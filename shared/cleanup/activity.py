@@ -108,21 +108,27 @@ def with_definitions(workspace: ids.ResourceId, azure: Azure) -> Iterator[tuple[
         yield run, job if job is not None else definition(workspace, run, azure)
 
 
-def newest(workspace: ids.ResourceId, azure: Azure) -> Runs:
-    """Return what was started last in a workspace, and whether anything is under way.
+def newest(workspace: ids.ResourceId, azure: Azure, *, since: datetime) -> Runs:
+    """Return what was started last in a workspace, and what is under way; no more is read once a run after `since` is known.
 
     Raises:
         StewardError: run history could not be read whole.
     """
-    count, active, last = 0, "", None
-    for name in experiments(workspace, azure):
+    names, last = [], None
+    for found in _experiments(workspace, azure):
+        names.append(str(found.get("name")))
+        last = times.latest(last, found.get("latestCreatedRunCreatedUtc"))
+        if last and last > since:
+            return Runs(count=1, last_at=last)
+    count = 0
+    for name in names:
+        if running := next(iter(_of_experiment(workspace, name, azure)), None):
+            return Runs(count=count + 1, active=told(running), last_at=_run_at(running))
         url = _history(workspace, f"experiments/{ids.quoted(name)}/runs:query", azure)
         page = inventory.first_page(url, azure, {"orderBy": "CreatedUtc desc", "top": 1})
-        running = next(iter(_of_experiment(workspace, name, azure)), None)
         count += len(page)
-        active = active or (told(running) if running else "")
         last = times.latest(last, *(_run_at(run) for run in page))
-    return Runs(count=count, active=active, last_at=last)
+    return Runs(count=count, last_at=last)
 
 
 def experiments(workspace: ids.ResourceId, azure: Azure) -> Iterator[str]:
@@ -131,9 +137,7 @@ def experiments(workspace: ids.ResourceId, azure: Azure) -> Iterator[str]:
     Raises:
         StewardError: the list could not be read whole.
     """
-    url = _history(workspace, "experiments:query", azure)
-    for found in inventory.items(url, azure, {"top": TOP, "viewType": "All"}):
-        yield str(found.get("name"))
+    return (str(found.get("name")) for found in _experiments(workspace, azure))
 
 
 def definition(workspace: ids.ResourceId, run: dict[str, Any], azure: Azure) -> Any:
@@ -188,6 +192,11 @@ def as_run(job: dict[str, Any]) -> dict[str, Any]:
         "parentRunId": bodies.dig(job, "properties.parentJobName"),
         "job": job,
     }
+
+
+def _experiments(workspace: ids.ResourceId, azure: Azure) -> Iterator[dict[str, Any]]:
+    url = _history(workspace, "experiments:query", azure)
+    return inventory.items(url, azure, {"top": TOP, "viewType": "All"})
 
 
 def _of_experiment(workspace: ids.ResourceId, name: str, azure: Azure) -> Iterator[dict[str, Any]]:

@@ -103,7 +103,7 @@ def _no_runs(subject: Subject, length: timedelta, known: Facts) -> Finding:
     age = findings.age("created", subject.created_at, length, known.now)
     if not age.holds:
         return age
-    runs = known.newest_run(subject.id)
+    runs = known.newest_run(subject.id, length)
     if runs.active:
         return Finding(holds=False, text=runs.active)
     if runs.last_at is None:

@@ -102,13 +102,14 @@ class Facts:
         key = ("deployments", endpoint.key)
         return self._once(key, "its deployments", lambda: list(inventory.listing(endpoint.child("deployments"), self.azure)))
 
-    def newest_run(self, workspace: ResourceId) -> Runs:
-        """Return what ran last in a workspace.
+    def newest_run(self, workspace: ResourceId, within: timedelta) -> Runs:
+        """Return what ran last in a workspace; whether anything ran within a span is all that must be right.
 
         Raises:
             UnknownError: it could not be read.
         """
-        return self._once(("newest", workspace.key), "its runs", lambda: activity.newest(workspace, self.azure))
+        key = ("newest", workspace.key, str(within))
+        return self._once(key, "its runs", lambda: activity.newest(workspace, self.azure, since=self.now - within))
 
     def forget(self) -> None:
         """Let go of what was read for one resource and its neighbours, so that a large workspace stays small in memory."""

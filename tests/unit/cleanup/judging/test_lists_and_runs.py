@@ -124,3 +124,14 @@ def test_an_azure_that_is_away_is_no_reason_to_look_elsewhere(world):
     world.answers[HISTORY] = errors.AzureUnavailableError("down", delay_s=10, maybe_arrived=True)
     with pytest.raises(errors.AzureUnavailableError):
         runs_on(world)
+
+
+def test_a_workspace_with_a_recent_run_costs_one_call(world):
+    """Run history tells of each experiment when its newest run was made."""
+    world.run("r", experimentName="one", status="Completed", createdUtc=ago(300))
+    listed = [{"name": "one", "latestCreatedRunCreatedUtc": ago(300)}, {"name": "two", "latestCreatedRunCreatedUtc": ago(3)}]
+    world.answers[f"/history/v1.0{ML}/workspaces/ws/experiments:query"] = page({"value": listed})
+    found = activity.newest(WS, world, since=NOW - timedelta(days=180))
+    assert (found.last_at, len(world.calls)) == (NOW - timedelta(days=3), 1)
+    old = activity.newest(WS, world, since=NOW - timedelta(days=2))
+    assert (old.last_at, old.count) == (NOW - timedelta(days=3), 1)
