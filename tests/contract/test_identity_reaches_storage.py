@@ -21,14 +21,11 @@ import requests
 from azure.core.credentials import AccessToken
 from azure.storage.blob import BlobServiceClient
 from azure.storage.blob import _shared_access_signature as signature
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from infra.local import azurite
 from shared.operations import content, places, storage, transfers
 from shared.rest import client, clouds, ids, tokens, transport
+from tests import wire as wires
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,18 +50,7 @@ class Identity:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for the account's host, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "azurite")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(1).not_valid_before(start).not_valid_after(start + dt.timedelta(days=36_500))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-    built = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
-    path = tmp_path_factory.mktemp("tls") / "azurite.pem"
-    path.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.with_suffix(".key").write_bytes(secret)
-    return path
+    return wires.certify(tmp_path_factory.mktemp("tls") / "azurite.pem")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +59,7 @@ def port(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     command = [azurite._node(), "--require", str(azurite.HERE / "end_with_parent.cjs"), str(azurite.PROGRAM)]
     command += ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--oauth", "basic"]
     command += ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
-    command += ["--cert", str(certificate), "--key", str(certificate.with_suffix(".key"))]
+    command += ["--cert", str(certificate), "--key", str(certificate)]
     log = tmp_path_factory.mktemp("azurite") / "log"
     environment = os.environ | {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
     with (
