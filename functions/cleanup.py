@@ -1,44 +1,78 @@
-"""Timer and HTTP: the clean-up by schedule and on demand, and the reports it leaves."""
+"""Timer, queue and HTTP: the clean-up by schedule and on demand, its policies, and the reports it leaves."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from functions import http
 from shared import services
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from shared.cleanup import reports
+    from shared.cleanup.journal import Run
+    from shared.cleanup.model import Mode
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.cleanup")
 
+QUEUE = services.CLEANUP_QUEUE
 LIST_LIMIT = 100
+POLICY_LIMIT = 1_000_000  # bytes of a file of policies
+WAIT_STEP_S = 0.5
+MODES: dict[str, Mode] = {"": "dryRun", "dryrun": "dryRun", "enforce": "enforce"}
 
 
 @blueprint.function_name("cleanup_timer")
-@blueprint.timer_trigger("timer", "%STEWARD_CLEANUP_SCHEDULE%", use_monitor=True)
-def clean_up(timer: func.TimerRequest) -> None:
-    """Run the clean-up; it acts only where `STEWARD_CLEANUP_MODE` is `enforce`."""
-    from shared.cleanup import sweep
+@blueprint.timer_trigger("timer", "0 * * * * *", use_monitor=True)
+def tick(timer: func.TimerRequest) -> None:
+    """Start the policies that came due, and send again what is overdue of runs under way."""
+    from shared.cleanup import runs, timetable
 
     app = services.get()
-    try:
-        mode: reports.Mode = "enforce" if app.settings.cleanup_enforce else "dryRun"
-        sweep.sweep(app, mode=mode, caller="timer", budget=sweep.TIMER_BUDGET)
-    except errors.BadRequestError as problem:
-        log.warning("no clean-up: %s; past due: %s", problem, timer.past_due)
+    started = timetable.tick(app)
+    log.info("clean-up: started %s; %d sent again; past due: %s", started or "none", runs.reconcile(app), timer.past_due)
+
+
+@blueprint.function_name("cleanup_step")
+@blueprint.queue_trigger("message", QUEUE, "AzureWebJobsStorage")
+def step(message: func.QueueMessage) -> None:
+    """Take the step of a run that the message names."""
+    from shared.cleanup import runs
+
+    runs.step(message.get_body().decode("utf-8"), services.get(), redelivered=(message.dequeue_count or 1) > 1)
+
+
+@blueprint.function_name("cleanup_poison")
+@blueprint.queue_trigger("message", f"{QUEUE}-poison", "AzureWebJobsStorage")
+def poison(message: func.QueueMessage) -> None:
+    """Log a message that kept failing; its run goes on by the timer, which gives up what fails again and again."""
+    log.error("poison message: %.200s", message.get_body().decode("utf-8", errors="replace"))
 
 
 @blueprint.function_name("cleanup_run")
 @blueprint.route("cleanup", methods=["POST"])
 async def run_clean_up(req: func.HttpRequest) -> func.HttpResponse:
-    """POST `cleanup?mode=dryRun|enforce` (default dryRun): the report, 200; 202 while what it started is under way."""
-    return await http.answer(req, _run)
+    """POST `cleanup?policy=&mode=dryRun|enforce` (default: all policies, dryRun): 202 with the report to come."""
+    return await http.guarded(_begun(req, _start), req)
+
+
+@blueprint.function_name("cleanup_approve")
+@blueprint.route("cleanup/reports/{id}/approve", methods=["POST"])
+async def approve(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `cleanup/reports/{id}/approve`: carry out exactly what that dry run would do, each judged again; 202."""
+    return await http.guarded(_begun(req, _approve), req)
+
+
+@blueprint.function_name("cleanup_cancel")
+@blueprint.route("cleanup/reports/{id}/cancel", methods=["POST"])
+async def cancel(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `cleanup/reports/{id}/cancel`: submit nothing more; 200 with the run as it stands."""
+    return await http.answer(req, _cancel)
 
 
 @blueprint.function_name("cleanup_reports")
@@ -51,38 +85,153 @@ async def list_reports(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.function_name("cleanup_report")
 @blueprint.route("cleanup/reports/{id}", methods=["GET"])
 async def read_report(req: func.HttpRequest) -> func.HttpResponse:
-    """GET `cleanup/reports/{id}`: every resource that was looked at, with the reason."""
+    """GET `cleanup/reports/{id}?format=json|html|csv&show=all|changes`: every resource that was looked at, with the reason."""
     return await http.answer(req, _read)
 
 
-def _run(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import sweep
+@blueprint.function_name("cleanup_explain")
+@blueprint.route("cleanup/explain", methods=["GET"])
+async def explain(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `cleanup/explain?resource=`: what each policy finds of one resource, condition by condition."""
+    return await http.answer(req, _explain)
 
-    modes: dict[str, reports.Mode] = {"": "dryRun", "dryrun": "dryRun", "enforce": "enforce"}
+
+@blueprint.function_name("cleanup_policies")
+@blueprint.route("cleanup/policies", methods=["GET"])
+async def list_policies(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `cleanup/policies`: those in force, and what is wrong with files."""
+    return await http.answer(req, _policies)
+
+
+@blueprint.function_name("cleanup_policies_check")
+@blueprint.route("cleanup/policies", methods=["POST"])
+async def check_policies(req: func.HttpRequest) -> func.HttpResponse:
+    """POST `cleanup/policies` with a file of policies: how it reads, or every mistake at its place; nothing is stored."""
+    return await http.answer(req, _check)
+
+
+async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
+    """Begin a run, wait as long as the caller prefers, and answer with the report as it stands then."""
+    app, run = services.get(), await http.in_thread(begin, req)
+    end = time.monotonic() + http.preferred_wait_s(req)
+    while not run.ended and time.monotonic() < end:
+        await asyncio.sleep(WAIT_STEP_S)
+        kept = await http.in_thread(app.journal.load, run.name)
+        run = kept.value if kept else run
+    return await http.in_thread(_answer, req, run)
+
+
+def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
+    from shared.cleanup import reports
+
+    headers = {"Location": f"{http.base_url(req)}/cleanup/reports/{run.name}"}
+    if not run.ended:
+        return http.json_response(reports.summary(run), 202, req, {**headers, "Retry-After": "2"})
+    return http.json_response(reports.view(reports.load(run.name, reports.Page(), services.get())), 200, req, headers)
+
+
+def _start(req: func.HttpRequest) -> Run:
+    from shared.cleanup import runs, timetable
+
     given = req.params.get("mode", "")
-    if given.lower() not in modes:
+    if given.lower() not in MODES:
         raise errors.BadRequestError("InvalidParameter", f"'mode' is '{given[:50]}'; expected dryRun or enforce.", target="mode")
-    report = sweep.sweep(services.get(), mode=modes[given.lower()], caller=http.caller(req), budget=sweep.REQUEST_BUDGET)
-    headers = {"Location": f"{http.base_url(req)}/cleanup/reports/{report.name}"}
-    if report.ended_at:
-        return http.json_response(report.view(), 200, req, headers)
-    return http.json_response(report.view(), 202, req, {**headers, "Retry-After": "2"})
+    names = [name.strip() for name in req.params.get("policy", "").split(",") if name.strip()]
+    chosen, notes = timetable.chosen(names, services.get())
+    if MODES[given.lower()] == "enforce":
+        dry = [policy.name for policy in chosen if policy.mode != "enforce"]
+        if dry and (names or len(dry) == len(chosen)):
+            who = f"{', '.join(dry[:10])} only report{'s' if len(dry) == 1 else ''}"
+            message = f"{who}: run it dry and POST cleanup/reports/{{id}}/approve, or say `mode: enforce` in the policy."
+            raise errors.BadRequestError("PolicyNotEnforced", message, target="mode", status=409)
+    asked = runs.Asked(mode=MODES[given.lower()], caller=http.caller(req), notes=notes)
+    return runs.start(chosen, asked, services.get())
+
+
+def _approve(req: func.HttpRequest) -> Run:
+    from shared.cleanup import runs
+
+    return runs.approve(str(req.route_params.get("id", "")), caller=http.caller(req), services=services.get())
+
+
+def _cancel(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import reports, runs
+
+    return http.json_response(reports.summary(runs.cancel(str(req.route_params.get("id", "")), services.get())), 200, req)
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import reports
 
     top = http.whole_number(req.params.get("$top", "20"), "$top", LIST_LIMIT)
-    found = reports.newest(top, services.get())
-    return http.json_response({"value": [report.view(resources=False) for report in found]}, 200, req)
+    return http.json_response({"value": [reports.summary(run) for run in reports.newest(top, services.get())]}, 200, req)
 
 
 def _read(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import reports
+    from shared.cleanup import pages, reports
 
-    name = str(req.route_params.get("id", ""))
-    report = reports.load(name, services.get())
-    if report is None:
-        message = f"There is no clean-up report '{name[:100]}'."
-        raise errors.BadRequestError("ReportNotFound", message, target="id", status=404)
-    return http.json_response(report.view(), 200, req)
+    page = reports.Page(
+        skip=http.whole_number(req.params.get("$skipToken") or req.params.get("$skip", "0"), "$skip", 100_000_000),
+        top=max(1, http.whole_number(req.params.get("$top", str(reports.TOP)), "$top", reports.MOST)),
+        changes=req.params.get("show", "").lower() == "changes",
+    )
+    report = reports.load(str(req.route_params.get("id", "")), page, services.get())
+    form, following = _form(req), http.next_link(req, str(report.more)) if report.more else ""
+    if form == "json":
+        body = reports.view(report)
+        return http.json_response({**body, "nextLink": following} if following else body, 200, req)
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    if form == "csv":
+        headers["Content-Disposition"] = f'attachment; filename="cleanup-{report.run.name}.csv"'
+        return func.HttpResponse(pages.table(report), headers=headers, mimetype="text/csv", charset="utf-8")
+    headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    link = f"?{following.partition('?')[2]}" if following else ""
+    return func.HttpResponse(pages.page(report, following=link), headers=headers, mimetype="text/html", charset="utf-8")
+
+
+def _form(req: func.HttpRequest) -> str:
+    """Return json, html or csv: what `format` says, else what the caller accepts."""
+    given = str(req.params.get("format", "")).lower()
+    if given in ("json", "html", "csv"):
+        return given
+    if given:
+        raise errors.BadRequestError(
+            "InvalidParameter", f"'format' is '{given[:50]}'; expected json, html or csv.", target="format"
+        )
+    accepts = str(req.headers.get("accept", "")).lower()
+    return "csv" if "text/csv" in accepts else "html" if "text/html" in accepts else "json"
+
+
+def _explain(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.catalog import paths
+    from shared.cleanup import explaining
+
+    given = req.params.get("resource", "")
+    if not given:
+        raise errors.BadRequestError("InvalidParameter", "'resource' is missing; expected an ARM id.", target="resource")
+    app = services.get()
+    resource = ids.parse(given) if given.strip("/").lower().startswith("subscriptions/") else paths.resolve(given, app.settings).id
+    return http.json_response(explaining.explain(resource, app), 200, req)
+
+
+def _policies(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import policies
+
+    found, problems = policies.load(services.get().blobs)
+    body = {"value": [policies.to_json(policy) for policy in found], "problems": [problem.to_json() for problem in problems]}
+    return http.json_response(body, 200, req)
+
+
+def _check(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import policies
+
+    content = req.get_body()
+    if len(content) > POLICY_LIMIT:
+        message = f"A file of policies takes {POLICY_LIMIT} bytes."
+        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as bad:
+        raise errors.BadRequestError("InvalidPolicy", f"The file is not UTF-8: {bad.reason}.", target="body") from None
+    found = policies.parse(text, req.params.get("name", "policies.yaml")[:200])
+    return http.json_response({"value": [policies.to_json(policy) for policy in found]}, 200, req)

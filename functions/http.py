@@ -63,7 +63,7 @@ async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], f
     if not isinstance(outcome, Operation):
         return outcome
     try:
-        outcome = await in_thread(_whole, await waited(outcome, _preferred_wait_s(req)))
+        outcome = await in_thread(_whole, await waited(outcome, preferred_wait_s(req)))
     except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
         log.warning("operation %s is answered as last known: %s", outcome.id, problem)
         outcome = replace(outcome, resource=None)
@@ -300,7 +300,7 @@ def register(
     blueprint.function_name(name)(blueprint.route(route, methods=methods)(trigger))
 
 
-def _preferred_wait_s(req: func.HttpRequest) -> float:
+def preferred_wait_s(req: func.HttpRequest) -> float:
     """Return the seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
     text = prefers(req).get("wait", "")
     return min(float(text), WAIT_LIMIT_S) if text.isascii() and text.isdigit() else 0.0

@@ -39,10 +39,8 @@ class Settings:
         notify: Who is told of every operation's end (`STEWARD_NOTIFY`).
         signed_in: Whether the platform signs callers in and vouches for `x-ms-client-principal-name` (`WEBSITE_AUTH_ENABLED`,
             set by Azure); otherwise anybody with a key could write that header.
-        cleanup_enforce: False: the clean-up only reports (`STEWARD_CLEANUP_MODE`: `dryRun` or `enforce`).
-        cleanup_model_days, cleanup_model_keep: A model version is stale when older than this and beyond the newest so many.
-        cleanup_idle_minutes: A compute is idle after this.
-        cleanup_limit: How many resources one run may remove or stop.
+        cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
+        cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
     """
 
     subscription_id: str = ""
@@ -62,11 +60,8 @@ class Settings:
     callback_hosts: tuple[str, ...] = ()
     webhook_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notify: tuple[str, ...] = ()
-    cleanup_enforce: bool = False
-    cleanup_model_days: int = 90
-    cleanup_model_keep: int = 3
-    cleanup_idle_minutes: int = 120
-    cleanup_limit: int = 20
+    cleanup: bool = True
+    cleanup_days: int = 180
 
 
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
@@ -111,11 +106,8 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         callback_hosts=_words(environ, "STEWARD_CALLBACK_HOSTS"),
         webhook_secrets=_secrets(environ, "STEWARD_WEBHOOK_SECRETS"),
         notify=_words(environ, "STEWARD_NOTIFY"),
-        cleanup_enforce=_choice(environ, "STEWARD_CLEANUP_MODE", ("dryRun", "enforce")) == "enforce",
-        cleanup_model_days=_number(environ, "STEWARD_CLEANUP_MODEL_DAYS", 90, least=0),
-        cleanup_model_keep=_number(environ, "STEWARD_CLEANUP_MODEL_KEEP", 3, least=0),
-        cleanup_idle_minutes=_number(environ, "STEWARD_CLEANUP_IDLE_MINUTES", 120, least=1),
-        cleanup_limit=_number(environ, "STEWARD_CLEANUP_LIMIT", 20, least=0),
+        cleanup=_choice(environ, "STEWARD_CLEANUP", ("on", "off")) == "on",
+        cleanup_days=_number(environ, "STEWARD_CLEANUP_REPORT_DAYS", 180, least=1),
     )
 
 

@@ -17,7 +17,7 @@ from infra.local.demo import run
 from infra.local.emulator import scene
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import FrameType
 
 LOCAL = stack.ROOT / ".local"
@@ -26,7 +26,6 @@ PORTS = {"port": 7071, "azure_port": 8443, "blob_port": 10000, "queue_port": 100
 DEMO_SPEED = 30.0
 SOON_S = 5.0
 QUICK_ENDS = 3  # an app that ends so often so soon after its start would go on doing so
-DEMO_SETTINGS = {"STEWARD_CLEANUP_MODE": "enforce", "STEWARD_CLEANUP_MODEL_KEEP": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(parsed: argparse.Namespace, console: Console) -> int:
     began = time.monotonic()
-    options = _options(parsed, console, settings=DEMO_SETTINGS)
+    options = _options(parsed, console)
     with contextlib.ExitStack() as parts:
         with console.status("starting storage, the local Azure and the app"):
             running = parts.enter_context(stack.start(options))
@@ -59,7 +58,7 @@ def _demo(parsed: argparse.Namespace, console: Console) -> int:
 
 
 def _up(parsed: argparse.Namespace, console: Console) -> int:
-    options = _options(parsed, console, settings={})
+    options = _options(parsed, console)
     with stack.start_storage(options) as storage, stack.start_azure(options, storage) as azure:
         greeted, quick_ends = False, 0
         while True:
@@ -79,7 +78,7 @@ def _up(parsed: argparse.Namespace, console: Console) -> int:
             _line(console, f"the app ended (exit code {app.part.process.returncode}) and is started again")
 
 
-def _options(parsed: argparse.Namespace, console: Console, *, settings: Mapping[str, str]) -> stack.Options:
+def _options(parsed: argparse.Namespace, console: Console) -> stack.Options:
     ports = {name: _port(name, getattr(parsed, name), console) for name in PORTS}
     state: Path = (parsed.state or LOCAL / parsed.what).resolve()
     state.mkdir(parents=True, exist_ok=True)
@@ -93,7 +92,6 @@ def _options(parsed: argparse.Namespace, console: Console, *, settings: Mapping[
         workers=parsed.workers,
         transitions=parsed.transitions,
         speed=parsed.speed,
-        settings=settings,
     )
 
 

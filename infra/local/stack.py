@@ -175,7 +175,6 @@ def app_settings(options: Options, storage: azurite.Azurite, azure: Azure) -> di
         "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET,
         "STEWARD_SUBSCRIPTION_ID": scene.SUBSCRIPTION_ID,
         "STEWARD_RESOURCE_GROUP": scene.RESOURCE_GROUP,
-        "STEWARD_CLEANUP_SCHEDULE": "0 0 3 * * *",
         "HTTPS_PROXY": azure.proxy,
         "REQUESTS_CA_BUNDLE": str(azure.ca),
         "SSL_CERT_FILE": str(azure.ca),

@@ -1,224 +1,168 @@
-"""What a run of the clean-up looked at, why it kept or took each resource, and how what it did ended: one JSON blob a run.
+"""A run as its caller reads it: what it looked at, what became of each resource, what it cost and saves; page by page.
 
-A report is written before each act and settled once the operations it started have ended, so that it tells the whole story
-also when those operations are no longer kept. Not here: deciding (verdicts), acting (sweep).
+Lines come from the pages that the run wrote; what became of an act is laid over them here. Not here: HTML and CSV (pages).
 """
 
 from __future__ import annotations
 
-import json
-import re
-import secrets
-from collections import Counter, deque
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from shared.cleanup import conduct, lines, savings, units
 from shared.operations import models
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from shared.operations.ledger import Ledger
-    from shared.operations.storage import Blobs
+    from shared.cleanup.journal import Run, Unit
+    from shared.cleanup.lines import Line
+    from shared.cleanup.units import Services
 
-VERSION = 1
-PREFIX = "cleanup/"
-LINE_LIMIT = 10_000  # kept resources listed one by one; more are counted only, so that a report stays a few megabytes
-INTERRUPTED_AFTER = timedelta(minutes=15)  # host.json ends a function after five
-NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-
-Mode = Literal["dryRun", "enforce"]
-Outcome = Literal[
-    "kept", "would delete", "would stop", "limit reached", "submitted", "deleted", "stopped", "failed", "not submitted"
-]
-DONE: dict[str, Outcome] = {"delete": "deleted", "stop": "stopped"}
-
-
-class Stores(Protocol):
-    """What reports need of the composition root."""
-
-    @property
-    def blobs(self) -> Blobs: ...  # noqa: D102
-    @property
-    def ledger(self) -> Ledger: ...  # noqa: D102
-    @property
-    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+TOP = 1_000
+MOST = 10_000  # lines in one answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One resource that was looked at.
+class Page:
+    """What part of a report is asked for.
 
     Attributes:
-        id: ARM id.
-        kind: E.g. `workspaces/computes`.
-        reason: Why it is kept, or why it may go.
-        evidence: The facts behind the reason.
-        action: `none`, `delete` or `stop`.
-        outcome: What became of it.
-        operation: Id of the operation that carries out the action.
-        error: Why that failed.
+        skip, top: Which lines.
+        changes: Only those that something is, or would be, done about.
     """
 
-    id: str
-    kind: str
-    reason: str
-    action: str = "none"
-    outcome: Outcome = "kept"
-    evidence: tuple[str, ...] = ()
-    operation: str = ""
-    error: dict[str, Any] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON, without what is empty."""
-        out = {name: value for name, value in asdict(self).items() if value not in ("", (), None)}
-        return {**out, "evidence": list(self.evidence)} if self.evidence else out
+    skip: int = 0
+    top: int = TOP
+    changes: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A run of the clean-up; only the run itself, and later `settled`, change it.
+    """A run with what there is to read of it.
 
     Attributes:
-        name: Its id; begins with the time, so that names sort by age.
-        mode: `dryRun` reports only.
-        caller: Who asked: `timer`, or a caller of the API.
-        rules: What counted as stale or idle, and how many resources the run might act on.
-        swept_at: When the run itself ended; None while it is under way, or when it was killed.
-        ended_at: When the last of its operations had ended.
-        status: `Running`, then `Completed`; `Interrupted` when the run was killed.
-        notes: What the run as a whole has to say, e.g. that its limit was reached.
-        workspaces: Each workspace with `status` (`read`, `unreadable`, `skipped`, `left`) and why.
-        lines: Each resource; kept ones beyond `LINE_LIMIT` are only counted in `unlisted`.
+        acts: What it carries out, with what became of each so far.
+        plan: What it would carry out if its policies enforced.
+        enforced: Policies that do.
+        more: Where the next page begins, 0 when there is none.
     """
 
-    name: str
-    mode: Mode
-    caller: str
-    started_at: datetime
-    rules: dict[str, Any]
-    swept_at: datetime | None = None
-    ended_at: datetime | None = None
-    status: Literal["Running", "Completed", "Interrupted"] = "Running"
-    notes: list[str] = field(default_factory=list)
-    workspaces: list[dict[str, str]] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    unlisted: int = 0
-
-    def add(self, line: Line) -> None:
-        """Note a resource that is kept, or that would be acted on."""
-        if line.outcome == "kept" and len(self.lines) >= LINE_LIMIT:
-            self.unlisted += 1
-        else:
-            self.lines.append(line)
-
-    def view(self, *, resources: bool = True) -> dict[str, Any]:
-        """Return the report as callers read it; without its resources for a list."""
-        out: dict[str, Any] = {"id": f"/cleanup/reports/{self.name}", "name": self.name, "status": self.status, "mode": self.mode}
-        out |= {"caller": self.caller, "startTime": models.iso(self.started_at)}
-        if self.ended_at:
-            out["endTime"] = models.iso(self.ended_at)
-        outcomes = Counter(line.outcome for line in self.lines)
-        outcomes["kept"] += self.unlisted
-        out |= {"rules": self.rules, "looked": len(self.lines) + self.unlisted, "outcomes": dict(sorted(outcomes.items()))}
-        for name in ("deleted", "stopped", "failed"):
-            out[name] = [line.id for line in self.lines if line.outcome == name]
-        out |= {"notes": self.notes, "workspaces": self.workspaces}
-        if resources:
-            out["resources"] = [line.to_json() for line in self.lines]
-            out["unlisted"] = self.unlisted
-        return out
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON to store: what callers read, and a version."""
-        swept = models.iso(self.swept_at) if self.swept_at else None
-        return {"version": VERSION, **self.view(), "sweptTime": swept}
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Report:
-        """Read back what `to_json` wrote.
-
-        Raises:
-            ValueError: the report was written by a newer version of the app.
-        """
-        if stored["version"] > VERSION:
-            message = f"report {stored['name']} has version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
-        times = {name: datetime.fromisoformat(stored[name]) for name in ("startTime", "sweptTime", "endTime") if stored.get(name)}
-        return cls(
-            **{name: stored[name] for name in ("name", "mode", "caller", "rules", "status", "notes", "workspaces", "unlisted")},
-            started_at=times["startTime"],
-            swept_at=times.get("sweptTime"),
-            ended_at=times.get("endTime"),
-            lines=[Line(**{**line, "evidence": tuple(line.get("evidence", ()))}) for line in stored["resources"]],
-        )
+    run: Run
+    units: tuple[Unit, ...]
+    acts: tuple[Line, ...]
+    plan: tuple[Line, ...]
+    enforced: frozenset[str]
+    lines: tuple[Line, ...]
+    more: int
+    totals: Mapping[str, Any]
 
 
-def new_name(now: datetime) -> str:
-    """Return a name that sorts by time."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+def newest(top: int, services: Services) -> list[Run]:
+    """Return the newest runs, newest first."""
+    return list(itertools.islice(services.journal.runs(), top))
 
 
-def save(report: Report, stores: Stores) -> None:
-    """Write the report.
+def load(name: str, page: Page, services: Services) -> Report:
+    """Return a page of a report.
 
     Raises:
+        BadRequestError: `ReportNotFound` (404).
         TransientError: the app's storage is out of reach.
     """
-    stores.blobs.put(f"{PREFIX}{report.name}.json", json.dumps(report.to_json(), ensure_ascii=False).encode())
+    kept = services.journal.load(name)
+    if kept is None:
+        raise errors.BadRequestError("ReportNotFound", f"There is no clean-up report '{name[:100]}'.", target="id", status=404)
+    run = kept.value
+    found = tuple(unit.value for unit in services.journal.units(name))
+    acts = tuple(conduct.outcomes(run, services))
+    plan = tuple(lines.read(services.blobs, conduct.plan_blob(name)))
+    enforced = frozenset(policy.name for policy in units.frozen(run, services) if policy.mode == "enforce")
+    shown, more = _lines(found, (acts, plan), page, services)
+    known = {line.key: line for line in (*acts, *plan)}
+    over = run.ended or run.phase in ("act", "settle")
+    told = tuple(_told(line, known.get(line.key), enforced, chosen=over) for line in shown)
+    totals = run.totals or savings.totals(run, acts, services)[0]
+    return Report(run=run, units=found, acts=acts, plan=plan, enforced=enforced, lines=told, more=more, totals=totals)
 
 
-def load(name: str, stores: Stores) -> Report | None:
-    """Return the report of that name with its operations as they stand now, or None.
-
-    Raises:
-        TransientError: the app's storage is out of reach.
-    """
-    content = stores.blobs.get(f"{PREFIX}{name}.json") if NAME.fullmatch(name) else None
-    return settled(Report.from_json(json.loads(content)), stores) if content else None
-
-
-def newest(top: int, stores: Stores) -> list[Report]:
-    """Return the newest reports, newest first.
-
-    Raises:
-        TransientError: the app's storage is out of reach.
-    """
-    blobs = deque(stores.blobs.names(PREFIX), maxlen=top)
-    names = [blob.removeprefix(PREFIX).removesuffix(".json") for blob in reversed(blobs)]
-    return [report for name in names if (report := load(name, stores))]
+def summary(run: Run, totals: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return a run without its resources."""
+    out: dict[str, Any] = {"id": f"/cleanup/reports/{run.name}", "name": run.name, "status": run.status, "mode": run.mode}
+    out |= {"caller": run.caller, "startTime": models.iso(run.created_at)}
+    if run.ended_at:
+        out["endTime"] = models.iso(run.ended_at)
+    else:
+        out["phase"] = run.phase
+    out["policies"] = list(run.policies)
+    out |= {"approves": run.plan} if run.plan else {}
+    out |= {"approvedBy": run.approved} if run.approved else {}
+    told = totals or run.totals
+    shown = {name: told[name] for name in ("looked", "outcomes", "savings", "requests") if name in told}
+    return {**out, **shown, "notes": list(run.notes)}
 
 
-def settled(report: Report, stores: Stores) -> Report:
-    """Take up how the report's operations stand; once all have ended, and the run itself, that is stored for good."""
-    if report.status != "Running":
-        return report
-    killed = report.swept_at is None and stores.clock() - report.started_at > INTERRUPTED_AFTER
-    ends = [report.swept_at or report.started_at]
-    for position, line in enumerate(report.lines):
-        if line.outcome == "submitted":
-            stored = stores.ledger.load(line.operation)
-            report.lines[position], ended_at = _after(
-                line, stored.operation if stored else None, over=killed or bool(report.swept_at)
-            )
-            ends += [ended_at] if ended_at else []
-    if any(line.outcome == "submitted" for line in report.lines) or not (report.swept_at or killed):
-        return report
-    report.status = "Interrupted" if killed else "Completed"
-    report.ended_at = max(ends)
-    if killed:
-        report.notes.append("The run was killed before it ended; what it had not looked at is left to the next run.")
-    save(report, stores)
-    return report
+def view(report: Report) -> dict[str, Any]:
+    """Return a page of a report as JSON; the caller adds the link to the next."""
+    out = summary(report.run, report.totals)
+    out["workspaces"] = [_workspace(unit) for unit in report.units if unit.id and (unit.judges or unit.problem)]
+    by_policy = report.totals.get("policies", {})
+    out["byPolicy"] = by_policy
+    out["resources"] = [told(line) for line in report.lines]
+    return out
 
 
-def _after(line: Line, operation: models.Operation | None, *, over: bool) -> tuple[Line, datetime | None]:
-    """Return the line after its operation, and when that ended; an operation that is not there was never accepted."""
-    if operation is None:
-        return (replace(line, outcome="not submitted") if over else line), None
-    if not operation.ended:
-        return line, None
-    if operation.status == "Succeeded":
-        return replace(line, outcome=DONE[line.action]), operation.ended_at
-    return replace(line, outcome="failed", error=operation.error.to_json() if operation.error else None), operation.ended_at
+def told(line: Line) -> dict[str, Any]:
+    """Return one line as JSON."""
+    out = line.to_json()
+    for name in ("did", "step"):
+        out.pop(name, None)
+    out["outcome"] = savings.text(line)
+    return out
+
+
+def _workspace(unit: Unit) -> dict[str, Any]:
+    status = (
+        "skipped" if unit.skipped else "unreadable" if unit.problem else "read" if unit.judged or not unit.judges else "waiting"
+    )
+    reason = unit.skipped or unit.problem
+    return {"id": unit.id, "status": status, **({"reason": reason} if reason else {})}
+
+
+def _lines(
+    found: Sequence[Unit], changes: tuple[Sequence[Line], Sequence[Line]], page: Page, services: Services
+) -> tuple[list[Line], int]:
+    """Return the lines of a page, and where the next begins."""
+    if page.changes:
+        every: Iterator[Line] = itertools.chain(*changes)
+        shown = list(itertools.islice(every, page.skip, page.skip + page.top))
+        whole = sum(len(each) for each in changes)
+    else:
+        shown = list(lines.window(services, found, page.skip, page.top))
+        whole = sum(count for unit in found for _, count in unit.pages)
+    end = page.skip + len(shown)
+    return shown, end if shown and end < whole else 0
+
+
+def _told(line: Line, known: Line | None, enforced: frozenset[str], *, chosen: bool) -> Line:
+    """Return a line with what became of it."""
+    if known is not None:
+        return known
+    if line.step == "act" and line.action == "notify":
+        return replace(line, outcome="done", did="notified") if line.policy in enforced else replace(line, outcome="planned")
+    if line.is_todo:
+        return replace(line, outcome="limit reached" if chosen else "planned")
+    return line
+
+
+def place(line: Line) -> tuple[str, str]:
+    """Return a resource's workspace and its path in that, for people."""
+    try:
+        parsed = ids.parse(line.id)
+    except errors.BadRequestError:
+        return "", line.id
+    if parsed.types[:1] != ("workspaces",):
+        return parsed.resource_group, "/".join(itertools.chain(*zip(parsed.types, parsed.names, strict=False)))
+    below = "/".join(itertools.chain(*zip(parsed.types[1:], parsed.names[1:], strict=False)))
+    return parsed.names[0], below or "the workspace itself"

@@ -11,7 +11,7 @@ from infra.local.azurite import Azurite
 @pytest.fixture(scope="session")
 def stack_options(tmp_path_factory: pytest.TempPathFactory) -> stack.Options:
     """How the parts below are started: everything at once, nothing kept."""
-    return stack.Options(state=tmp_path_factory.mktemp("stack"), settings={"STEWARD_CLEANUP_MODE": "enforce"})
+    return stack.Options(state=tmp_path_factory.mktemp("stack"))
 
 
 @pytest.fixture(scope="session")

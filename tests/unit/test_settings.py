@@ -11,7 +11,7 @@ from shared.rest import clouds
 def test_an_empty_environment_gives_the_defaults():
     """The app starts with nothing set; what it then lacks is said when it is needed."""
     assert settings.from_environ({}) == settings.Settings()
-    assert not settings.Settings().cleanup_enforce
+    assert settings.Settings().cleanup
     assert not settings.Settings().plain_scoring
     assert not settings.Settings().previews
 
@@ -21,7 +21,7 @@ def test_blank_values_count_as_unset():
     names = (
         "STEWARD_CLOUD",
         "STEWARD_RETENTION_DAYS",
-        "STEWARD_CLEANUP_MODE",
+        "STEWARD_CLEANUP",
         "STEWARD_ALLOW_PLAIN_SCORING",
         "AzureWebJobsStorage",
     )
@@ -35,13 +35,12 @@ def test_every_setting_is_read():
         "AzureWebJobsStorage": "UseThis", "AzureWebJobsStorage__clientId": "c", "AzureWebJobsStorage__tableServiceUri": "https://t",
         "AzureWebJobsStorage__blobServiceUri": "https://b", "AzureWebJobsStorage__queueServiceUri": "https://q",
         "STEWARD_RETENTION_DAYS": "7", "PYTHON_THREADPOOL_THREAD_COUNT": "64", "STEWARD_ALLOW_PLAIN_SCORING": "TRUE",
-        "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP_MODE": "Enforce", "STEWARD_CLEANUP_MODEL_DAYS": "0",
-        "STEWARD_CLEANUP_MODEL_KEEP": "0", "STEWARD_CLEANUP_IDLE_MINUTES": "1", "STEWARD_CLEANUP_LIMIT": "0",
+        "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9",
     }  # fmt: skip
     assert settings.from_environ(environ) == settings.Settings(
         subscription_id="s", resource_group="g", cloud=clouds.US_GOVERNMENT, storage="UseThis", table_uri="https://t",
         blob_uri="https://b", queue_uri="https://q", storage_client_id="c", retention_days=7, threads=64, plain_scoring=True,
-        previews=True, cleanup_enforce=True, cleanup_model_days=0, cleanup_model_keep=0, cleanup_idle_minutes=1, cleanup_limit=0,
+        previews=True, cleanup=False, cleanup_days=9,
     )  # fmt: skip
 
 
@@ -73,8 +72,8 @@ def test_development_storage_is_azurite(text):
         ("PYTHON_THREADPOOL_THREAD_COUNT", "0", "from 1"),
         ("STEWARD_ALLOW_PLAIN_SCORING", "yes", "false, true"),
         ("STEWARD_PREVIEWS", "1", "false, true"),
-        ("STEWARD_CLEANUP_MODE", "delete", "dryRun, enforce"),
-        ("STEWARD_CLEANUP_IDLE_MINUTES", "0", "from 1"),
+        ("STEWARD_CLEANUP", "enforce", "on, off"),
+        ("STEWARD_CLEANUP_REPORT_DAYS", "0", "from 1"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_was_expected(name, value, expected):

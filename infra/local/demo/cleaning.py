@@ -1,9 +1,11 @@
-"""Steps 8 and 9: the clean-up timer takes exactly what is stale; then everything else is deleted."""
+"""Steps 8 and 9: by two policies the clean-up timer takes exactly what is stale; then everything else is deleted."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
+
+from azure.storage.blob import BlobServiceClient
 
 from infra.local.demo.client import StepError
 from infra.local.demo.deploying import ENDPOINT_PATH, model_body
@@ -22,7 +24,27 @@ if TYPE_CHECKING:
     from infra.local.demo.story import Story
 
 NOT_FOUND = 404
-REPORT_PATIENCE_S = 60.0
+REPORT_PATIENCE_S = 90.0
+POLICIES = """\
+disable: ["*"]
+policies:
+  - name: demo-models
+    description: Versions beyond the newest that are old and that nothing refers to
+    kind: modelVersion
+    staleWhen: {olderThan: P90D, beyondNewest: 1, unreferenced: true}
+    action: delete
+    mode: enforce
+    limits: {count: 5}
+    schedule: "* * * * * *"
+  - name: demo-clusters
+    description: Clusters that nobody has used for hours
+    kind: computeCluster
+    staleWhen: {unusedFor: PT2H}
+    action: delete
+    mode: enforce
+    limits: {count: 5}
+    schedule: "* * * * * *"
+"""
 
 
 def make_stale(story: Story) -> str:
@@ -38,11 +60,14 @@ def make_stale(story: Story) -> str:
 
 
 def clean_up(story: Story) -> str:
-    """Fire the timer: exactly those two go, and the report says so."""
+    """Put policies into the app's storage, fire the timer: exactly those two go, and the report says so."""
     before = _inventory(story)
-    known = {report["id"] for report in story.app.list("cleanup/reports")}
+    read = story.app.send("POST", "cleanup/policies", data=POLICIES).json()["value"]
+    check(len(read) == 2, f"the policies read as {read}")
+    with BlobServiceClient.from_connection_string(story.storage) as service:
+        service.get_blob_client("azureml-steward", "cleanup/policies/demo.yaml").upload_blob(POLICIES.encode(), overwrite=True)
     story.app.run_timer("cleanup_timer")
-    report = _new_report(story, known)
+    report = _report(story)
     gone = before - _inventory(story)
     expected = {f"models/{STALE_MODEL}/versions/1", f"computes/{IDLE_COMPUTE}"}
     reasons = {line["id"].removeprefix(f"{WORKSPACE_ID}/"): line["reason"] for line in report["resources"]}
@@ -109,11 +134,12 @@ def _inventory(story: Story) -> set[str]:
     return computes | versions
 
 
-def _new_report(story: Story, known: set[str]) -> dict[str, Any]:
+def _report(story: Story) -> dict[str, Any]:
+    """The first report of the demo's policies, once it has ended."""
     deadline = time.monotonic() + REPORT_PATIENCE_S
     while time.monotonic() < deadline:
-        for report in story.app.list("cleanup/reports"):
-            if report["id"] not in known and report.get("endTime"):
-                return story.app.get(f"cleanup/reports/{report['name']}")  # type: ignore[no-any-return]
+        ours = [each for each in story.app.list("cleanup/reports") if each["policies"] == ["demo-models", "demo-clusters"]]
+        if ours and ours[-1].get("endTime"):  # they come newest first
+            return story.app.get(f"cleanup/reports/{ours[-1]['name']}")  # type: ignore[no-any-return]
         time.sleep(0.5)
     raise StepError(f"the timer left no report within {REPORT_PATIENCE_S:.0f} s")

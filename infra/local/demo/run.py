@@ -94,7 +94,14 @@ def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:
         outside.trust_env = False
         outside.proxies = {"https": azure.proxy}
         outside.verify = str(azure.ca)
-        story = Story(app=app, azure=control, outside=outside, folder=options.state, ml_python=stack.ML_PYTHON)
+        story = Story(
+            app=app,
+            azure=control,
+            outside=outside,
+            storage=running.storage.connection_string(),
+            folder=options.state,
+            ml_python=stack.ML_PYTHON,
+        )
         control.call("PUT", "limits", json={"page_size": 2})  # so that short lists have pages, too
         done: list[Done] = []
         for step in STEPS:

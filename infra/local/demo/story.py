@@ -47,6 +47,7 @@ class Story:
         app: The app's HTTP API.
         azure: The local Azure's control route.
         outside: A session that reaches Azure's hosts, for what a caller does without the app (uploading to a SAS).
+        storage: Connection string of the app's own storage, where its operator puts policies.
         folder: For files.
         ml_python: The Python that jobs run in, to ask a model file for its own prediction.
         run_id: The v1 run.
@@ -58,6 +59,7 @@ class Story:
     app: Steward
     azure: Control
     outside: requests.Session
+    storage: str
     folder: Path
     ml_python: Path
     run_id: str = ""

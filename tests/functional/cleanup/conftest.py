@@ -2,95 +2,102 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
+from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
 from infra.local import stack
 from infra.local.demo.client import Control, Steward
-from infra.local.emulator import scene
+from shared.services import CONTAINER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-APP = """\
-import azure.functions as func
-
-from functions import act, browse, cleanup, operations, poll, provision, reconcile
-
-app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-for each in (act, browse, cleanup, operations, poll, provision, reconcile):
-    app.register_functions(each.blueprint)
-"""
-SETTINGS = {
-    "STEWARD_CLEANUP_MODE": "enforce",
-    "STEWARD_CLEANUP_MODEL_KEEP": "1",
-    "STEWARD_CLEANUP_SCHEDULE": "0 0 3 1 1 *",
-}
-WORKSPACE = "ml-clean"
-WORKSPACE_ID = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+PATIENCE_S = 100.0
+TIMER_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """ARM as any caller reaches it, and the control route to age what it made."""
+class Place:
+    """What the tests work with.
 
-    session: requests.Session
+    Attributes:
+        app: A caller of the app.
+        control: The local Azure's control route.
+        blobs: The app's own storage, as its operator reaches it.
+        parts: The running parts.
+        facts: What was seeded: id in lower case → fact.
+    """
+
+    app: Steward
     control: Control
+    blobs: BlobServiceClient
+    parts: stack.Stack
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def put(self, path: str, body: dict[str, Any]) -> None:
-        """Make a resource of the workspace ('' is the workspace itself)."""
-        url = f"https://management.azure.com{WORKSPACE_ID}{path and '/' + path}?api-version=2025-12-01"
-        answer = self.session.put(url, json={"location": scene.LOCATION, **body}, timeout=30)
-        assert answer.ok, answer.text
+    def seed(self, **sizes: Any) -> None:
+        """Begin anew with the clean-up's scene."""
+        self.control.call("POST", "reset")
+        made = self.control.call("POST", "scenes", json={"name": "cleanup", **sizes})
+        self.facts.clear()
+        self.facts.update({fact["id"].lower(): fact for fact in [*made["stale"], *made["kept"]]})
 
-    def age(self, path: str, body: dict[str, Any]) -> None:
-        """Merge `body` into what is stored."""
-        self.control.call("PATCH", "resources", params={"id": f"{WORKSPACE_ID}/{path}"}, json=body)
+    def policies(self, text: str, name: str = "ours") -> None:
+        """Put a file of policies into the app's storage, once the app has read it without fault."""
+        self.app.send("POST", "cleanup/policies", data=text)
+        container = self.blobs.get_container_client(CONTAINER)
+        with contextlib.suppress(ResourceExistsError):
+            container.create_container()
+        container.upload_blob(f"cleanup/policies/{name}.yaml", text.encode(), overwrite=True)
+
+    def stale(self, *kinds: str) -> set[str]:
+        """Return the ids of what is stale in a workspace, of those kinds."""
+        return {key for key, fact in self.facts.items() if fact["stale"] and fact["kind"] in kinds and "/workspaces/" in key}
+
+    def there(self) -> set[str]:
+        """Return the ids of everything seeded that is still there."""
+        known = {arm_id.lower() for arm_id in self.control.call("GET", "resources")}
+        return set(self.facts) & known
+
+    def body(self, arm_id: str) -> dict[str, Any]:
+        """Return a resource as it is stored."""
+        found: dict[str, Any] = self.control.call("GET", "resources", params={"id": arm_id})
+        return found
+
+    def begin(self, query: str) -> str:
+        """Begin a run; its name."""
+        return str(self.app.send("POST", f"cleanup?{query}", expect=202).json()["name"])
+
+    def ended(self, name: str) -> dict[str, Any]:
+        """Return a report once the run has ended, with all its resources."""
+        return self.until(name, lambda report: "endTime" in report)
+
+    def until(self, name: str, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return a report once something is true of it; the timer fires more often than each minute."""
+        deadline, timer, report = time.monotonic() + PATIENCE_S, 0.0, dict[str, Any]()
+        while time.monotonic() < deadline:
+            answer = self.app.send("GET", f"cleanup/reports/{name}?$top=10000", expect=(200, 502, 503))  # its worker may be killed
+            report = answer.json() if answer.ok else report
+            if report and true(report):
+                return report
+            time.sleep(0.5)
+            if answer.ok and time.monotonic() > timer:
+                self.app.run_timer("cleanup_timer")
+                timer = time.monotonic() + TIMER_S
+        pytest.fail(f"not ended: { {name: report[name] for name in ('status', 'phase', 'notes')} }")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Stack]:
-    """The three parts, on free ports."""
-    root = tmp_path_factory.mktemp("app")
-    (root / "function_app.py").write_text(APP)
-    for name in ("functions", "shared", "host.json"):
-        (root / name).symlink_to(stack.ROOT / name)
-    options = stack.Options(state=tmp_path_factory.mktemp("cleanup"), settings=SETTINGS, root=root)
-    with stack.start(options) as parts:
-        yield parts
-
-
-@pytest.fixture(scope="module")
-def steward(running: stack.Stack) -> Iterator[Steward]:
-    """A caller of the app."""
-    caller = Steward(running.app.url, running.app.key, running.app.master_key)
-    yield caller
-    caller.close()
-
-
-@pytest.fixture(scope="module")
-def arm(running: stack.Stack) -> Iterator[Arm]:
-    """ARM with a token, past the app."""
-    session, control = requests.Session(), Control(running.azure.control)
-    session.trust_env = False
-    session.proxies = {"https": running.azure.proxy}
-    session.verify = str(running.azure.ca)
-    form = {"grant_type": "client_credentials", "client_id": scene.CLIENT_ID, "client_secret": scene.CLIENT_SECRET}
-    form["scope"] = "https://management.azure.com/.default"
-    answer = session.post(f"https://login.microsoftonline.com/{scene.TENANT_ID}/oauth2/v2.0/token", data=form, timeout=30)
-    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    yield Arm(session=session, control=control)
-    control.close()
-    session.close()
-
-
-@pytest.fixture(scope="module")
-def model_uri(running: stack.Stack) -> str:
-    """A file that models can point to."""
-    with BlobServiceClient.from_connection_string(running.storage.connection_string(scene.STORAGE_ACCOUNT)) as service:
-        service.create_container("models").upload_blob("model.txt", b"y = x")
-    return f"https://{scene.STORAGE_ACCOUNT}.blob.core.windows.net/models/model.txt"
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The three parts, on free ports; two worker processes."""
+    options = stack.Options(state=tmp_path_factory.mktemp("cleanup"), workers=2)
+    with stack.start(options) as parts, BlobServiceClient.from_connection_string(parts.storage.connection_string()) as blobs:
+        app, control = Steward(parts.app.url, parts.app.key, parts.app.master_key), Control(parts.azure.control)
+        yield Place(app=app, control=control, blobs=blobs, parts=parts)
+        app.close()
+        control.close()

@@ -1,127 +1,133 @@
-"""The whole way: the timer fires, operations delete through ARM, and only what is stale or idle is gone."""
+"""The whole way on hundreds of resources: what is stale goes, what only looks so stays, through 429s and killed workers."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
+import signal
+from pathlib import Path
 
 import pytest
 
-from infra.local.emulator import scene
-
-if TYPE_CHECKING:
-    from infra.local.demo.client import Steward
-
-WORKSPACE = "workspaces/ml-clean"
-OLD = {"systemData": {"createdAt": "2020-01-01T00:00:00.0000000Z", "lastModifiedAt": "2020-01-01T00:00:00.0000000Z"}}
-LONG_IDLE = {
-    **OLD,
-    "properties": {
-        "createdOn": "2020-01-01T00:00:00.0000000+00:00",
-        "modifiedOn": "2020-01-01T00:00:00.0000000+00:00",
-        "properties": {"allocationStateTransitionTime": "2020-01-01T00:00:00.0000000+00:00"},
-    },
-}
-LONG_RUNNING = {
-    **LONG_IDLE,
-    "properties": {
-        **LONG_IDLE["properties"],
-        "properties": {"lastOperation": {"operationTime": "2020-01-01T00:00:00.0000000+00:00"}},
-    },
-}
+ASSETS = ("modelVersion", "environmentVersion", "dataVersion", "componentVersion", "codeVersion")
+OLD = "{olderThan: P90D, beyondNewest: 3, unreferenced: true}"
+POLICIES = "\n".join(
+    [
+        'disable: ["*"]',
+        "policies:",
+        *(
+            f"  - {{name: {name}, kind: {kind}, staleWhen: {stale}, action: {action}, mode: enforce, limits: {{count: 1000}}}}"
+            for name, kind, stale, action in (
+                ("models", "modelVersion", OLD, "delete"),
+                ("environments", "environmentVersion", OLD, "archive"),
+                ("data", "dataVersion", OLD, "delete"),
+                ("components", "componentVersion", OLD, "delete"),
+                ("code", "codeVersion", OLD, "delete"),
+                ("instances", "computeInstance", "{idleFor: PT2H}", "stop"),
+                ("clusters", "computeCluster", "{idleNodes: true, idleFor: PT2H}", "scaleToZero"),
+                ("failed-computes", "compute", "{failed: true}", "delete"),
+                ("unused-computes", "compute", "{unusedFor: P30D}", "delete"),
+                ("jobs", "job", "{stuckFor: {status: [Queued], longerThan: P1D}}", "cancel"),
+                ("long-jobs", "job", "{runningLongerThan: P7D}", "cancel"),
+                ("deployments", "onlineDeployment", "{zeroTrafficFor: P30D, noRequests: P30D}", "delete"),
+                ("failed-deployments", "onlineDeployment", "{failed: true}", "delete"),
+                ("empty-endpoints", "onlineEndpoint", "{noDeployments: true, unchangedFor: P30D}", "delete"),
+                ("leftovers", "leftover", "{orphaned: true}", "notify"),
+            )
+        ),
+    ]
+)
 
 
 @pytest.fixture(scope="module")
-def scenery(arm, model_uri):
-    """Stale and idle things beside what only looks like them."""
-    dependencies = {
-        "storageAccount": scene.STORAGE_ID,
-        "keyVault": scene.KEY_VAULT_ID,
-        "applicationInsights": scene.INSIGHTS_ID,
-        "containerRegistry": scene.REGISTRY_ID,
-    }
-    arm.put("", {"identity": {"type": "SystemAssigned"}, "properties": dependencies})
-    for model in ("stale", "served", "kept"):
-        for version in ("1", "2"):
-            tags = {"steward-keep": "yes"} if (model, version) == ("kept", "1") else {}
-            arm.put(f"models/{model}/versions/{version}", {"properties": {"modelUri": model_uri, "tags": tags}})
-            arm.age(f"models/{model}/versions/{version}", OLD if version == "1" else {})
-    scale = {"vmSize": "Standard_D1", "scaleSettings": {"maxNodeCount": 1, "minNodeCount": 0}}
-    for name, tags in (("idle-one", {}), ("kept-one", {"Steward-Keep": ""}), ("fresh-one", {}), ("batch-one", {})):
-        arm.put(f"computes/{name}", {"tags": tags, "properties": {"computeType": "AmlCompute", "properties": scale}})
-        arm.age(f"computes/{name}", {} if name == "fresh-one" else LONG_IDLE)
-    arm.put("computes/forgotten", {"properties": {"computeType": "ComputeInstance", "properties": {"vmSize": "Standard_D1"}}})
-    arm.age("computes/forgotten", LONG_RUNNING)
-    arm.put("batchEndpoints/nightly-ep", {"properties": {}})
-    deployed = {"model": {"referenceType": "Id", "assetId": "azureml:served:1"}, "compute": "azureml:batch-one"}
-    arm.put("batchEndpoints/nightly-ep/deployments/blue", {"properties": deployed})
+def swept(place):
+    """One enforcing run over the scene, with ARM throttling it and its workers killed in the middle."""
+    place.seed(workspaces=2, models=2, versions=34, computes=6)
+    place.policies(POLICIES)
+    before = place.there()
+    dry = place.ended(place.begin("mode=dryRun"))
+    assert place.there() == before
+    place.control.call(
+        "POST",
+        "faults",
+        json={"action": "respond", "match": "/models/", "status": 429, "headers": {"Retry-After": "1"}, "times": 5},
+    )
+    name = place.begin("mode=enforce")
+    place.until(name, lambda report: report["outcomes"].get("deleted", 0) >= 10)
+    for worker in workers(place):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    report = place.ended(name)
+    return before, dry, report
 
 
-def inventory(steward: Steward) -> set[str]:
-    """Return every compute and model version of the workspace."""
-    found = {f"computes/{compute['name']}" for compute in steward.list(f"{WORKSPACE}/computes")}
-    for model in steward.list(f"{WORKSPACE}/models"):
-        found |= {f"{model['name']}:{version['name']}" for version in steward.list(f"{WORKSPACE}/models/{model['name']}/versions")}
-    return found
+def workers(place) -> list[int]:
+    """Return the process ids of the host's workers."""
+    host = place.parts.app.part.process.pid
+    return [int(pid) for pid in Path(f"/proc/{host}/task/{host}/children").read_text().split()]
 
 
-def ended(steward: Steward, name: str) -> dict[str, Any]:
-    """Return the report once all that it started has ended."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        report = steward.get(f"cleanup/reports/{name}")
-        if report.get("endTime"):
-            return report
-        time.sleep(0.2)
-    pytest.fail(f"not ended: {report}")
+def short(ids) -> list[str]:
+    """Return ids below their workspace, for messages."""
+    return sorted(each.rpartition("/workspaces/")[2] for each in ids)
 
 
-def test_a_fault_while_references_are_read_keeps_everything(steward, arm, scenery):
-    """One page of one list fails: the report names the workspace, and nothing was sent."""
-    before = inventory(steward)
-    arm.control.call("POST", "faults", json={"action": "respond", "match": "/schedules\\?", "status": 500, "times": None})
-    report = steward.send("POST", "cleanup?mode=enforce").json()
-    arm.control.call("DELETE", "faults")
-    assert [entry["status"] for entry in report["workspaces"]] == ["unreadable"]
-    assert report["resources"] == []
-    assert inventory(steward) == before
+def test_exactly_the_stale_versions_are_gone(place, swept):
+    """Deployed in another workspace (azureml://, another case), scheduled, read by a running job, protected, locked: kept."""
+    before, _, report = swept
+    gone = before - place.there()
+    deleted = [kind for kind in ASSETS if kind != "environmentVersion"]
+    expected = place.stale(*deleted)
+    versions = {each for each in gone if "/versions/" in each}
+    assert short(versions - expected) == [], "wrongly deleted"
+    assert short(expected - versions) == [], report["notes"]
+    assert len(expected) > 60
 
 
-def test_a_dry_run_says_what_the_timer_then_does(steward, arm, scenery):
-    """Exactly the stale version and the idle cluster go, the forgotten instance stops; each has its audit entry."""
-    before = inventory(steward)
-    plan = steward.send("POST", "cleanup").json()
-    assert inventory(steward) == before
-    planned = {line["id"].rpartition("/workspaces/ml-clean/")[2]: line["action"] for line in plan["resources"]}
-    acts = {path: action for path, action in planned.items() if action != "none"}
-    assert acts == {"computes/idle-one": "delete", "computes/forgotten": "stop", "models/stale/versions/1": "delete"}
-
-    known = {report["name"] for report in steward.list("cleanup/reports")}
-    steward.run_timer("cleanup_timer")
-    deadline, new = time.monotonic() + 60, set()
-    while not new and time.monotonic() < deadline:
-        new = {report["name"] for report in steward.list("cleanup/reports")} - known
-        time.sleep(0.2)
-    report = ended(steward, new.pop())
-
-    assert report["status"] == "Completed"
-    assert before - inventory(steward) == {"computes/idle-one", "stale:1"}
-    assert steward.get(f"{WORKSPACE}/computes/forgotten")["properties"]["properties"]["state"] == "Stopped"
-    assert [len(report[name]) for name in ("deleted", "stopped", "failed")] == [2, 1, 0]
-    reasons = {line["id"].rpartition("/workspaces/ml-clean/")[2]: line["reason"] for line in report["resources"]}
-    assert reasons["models/stale/versions/1"].startswith("older than 90 days, version 2 of 2")
-    assert reasons["models/served/versions/1"] == "batch deployment blue of endpoint nightly-ep refers to it"
-    assert reasons["computes/batch-one"] == "batch deployment blue of endpoint nightly-ep refers to it"
-    assert reasons["models/kept/versions/1"] == reasons["computes/kept-one"] == "it has the tag steward-keep"
-    for line in report["resources"]:
-        if line["action"] != "none":
-            operation = steward.get(f"operations/{line['operation']}")
-            assert operation["status"] == "Succeeded"
-            assert operation["properties"]["caller"] == f"cleanup:{report['name']}"
+def test_what_can_be_archived_keeps_everything_else(place, swept):
+    """The body is as it was, but for `isArchived`."""
+    archived = {key for key in place.there() if "/environments/" in key and place.body(key)["properties"].get("isArchived")}
+    assert archived == place.stale("environmentVersion")
+    body = place.body(next(iter(archived)))["properties"]
+    assert body["image"]
 
 
-def test_a_second_run_finds_nothing_left(steward, arm, scenery):
-    """What is gone is gone, what is stopped is not running."""
-    report = steward.send("POST", "cleanup?mode=enforce").json()
-    assert (report["status"], report["deleted"], report["stopped"]) == ("Completed", [], [])
-    assert list(report["outcomes"]) == ["kept"]
+def test_computes_endpoints_and_jobs_end_as_their_policies_say(place, swept):
+    """Instances are stopped, minimum nodes taken away, dead deployments deleted, stuck jobs canceled; the others are let be."""
+    _, _, report = swept
+    outcomes = {(line["id"].lower(), line["policy"]): line["outcome"] for line in report["resources"]}
+    did = {key for (key, _), outcome in outcomes.items() if outcome not in ("kept", "notified")}
+    kinds = ("computeInstance", "computeCluster", "compute", "job", "onlineDeployment")
+    there = place.stale(*kinds, *ASSETS) | {key for key in place.stale("onlineEndpoint") if key.endswith("/empty")}
+    assert short(did - there) == [], "wrongly touched"
+    assert short(there - did) == []
+    assert all(outcome not in ("failed", "not done", "limit reached") for outcome in outcomes.values())
+    stopped = place.stale("computeInstance")
+    assert {place.body(key)["properties"]["properties"]["state"] for key in stopped} == {"Stopped"}
+    scaled = [place.body(key)["properties"]["properties"]["scaleSettings"]["minNodeCount"] for key in place.stale("computeCluster")]
+    assert set(scaled) == {0}
+
+
+def test_each_act_is_one_operation_that_names_the_report(place, swept):
+    """However often its workers died: visible, audited, and done once."""
+    _, _, report = swept
+    acts = [line for line in report["resources"] if line.get("operation")]
+    assert len({line["operation"] for line in acts}) == len(acts)
+    operation = place.app.get(f"operations/{acts[0]['operation']}")
+    assert operation["properties"]["caller"] == f"cleanup:{report['name']}"
+
+
+def test_the_dry_run_said_the_same(place, swept):
+    """What it would have done is what was done."""
+    _, dry, report = swept
+    would = {(line["id"], line["policy"]) for line in dry["resources"] if line["outcome"].startswith("would")}
+    done = {(line["id"], line["policy"]) for line in report["resources"] if line["outcome"] != "kept"}
+    assert would == done
+
+
+def test_leftovers_are_only_reported(place, swept):
+    """What was made for a workspace that is gone or failed is never touched."""
+    _, _, report = swept
+    told = {line["id"].lower(): line["outcome"] for line in report["resources"] if line["kind"] == "leftover"}
+    assert set(told) == {key for key, fact in place.facts.items() if fact["kind"] == "leftover"}
+    assert set(told.values()) == {"notified"}

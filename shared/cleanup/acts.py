@@ -1,0 +1,173 @@
+"""The request that carries out a step: which verb, which body, under which key. Pure.
+
+Each becomes an operation like a caller's own; its key makes a second submission of the same act the same operation. What a
+body holds besides the one change is what Azure itself told right before. Not here: whether to act (marks, judge), when (runs).
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies, kinds, paths
+from shared.cleanup import marks, targets
+from shared.operations import flows, models
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from shared.cleanup.lines import Step
+    from shared.cleanup.model import Judged, Policy
+    from shared.rest.ids import ResourceId
+
+# What a PUT must not repeat: Azure's own notes in the body of an asset and of a compute
+ASSET_NOTES = ("provisioningState", "environmentType", "autoRebuild")
+COMPUTE_NOTES = ("provisioningState", "provisioningErrors", "createdOn", "modifiedOn", "isAttachedCompute", "computeLocation")
+INNER_NOTES = (
+    "state", "allocationState", "allocationStateTransitionTime", "currentNodeCount", "targetNodeCount", "nodeStateCounts", "errors",
+    "lastOperation", "applications", "connectivityEndpoints", "createdBy", "versions", "containers", "dataDisks", "dataMounts",
+    "osImageMetadata",
+)  # fmt: skip
+DONE: dict[str, str] = {
+    "notify": "notified", "tag": "tagged", "stop": "stopped", "scaleToZero": "scaled to zero",
+    "setIdleShutdown": "idle shutdown set", "park": "parked", "cancel": "canceled", "archive": "archived",
+    "delete": "deleted", "mark": "marked", "lift": "mark taken off",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One thing to do.
+
+    Attributes:
+        run: Name of the run; stands in the operation's caller and key.
+        policy: Whose act it is.
+        judged: The resource as it was read just now, and the verdict.
+        step: `act`, `mark` or `lift`.
+        due: What the mark says.
+        attempt: Of this act; a later one is another operation.
+        send_by: An operation that was not sent by then is not sent any more.
+    """
+
+    run: str
+    policy: Policy
+    judged: Judged
+    step: Step
+    due: datetime | None
+    attempt: int
+    send_by: datetime
+
+
+def word(step: Step, action: str) -> str:
+    """Return what was done, in words."""
+    return DONE[action if step == "act" else step]
+
+
+def operation_id(request: flows.Request) -> str:
+    """Return the id of the operation that a request is going to be."""
+    return f"{models.partition_of(request.target.id)}-{models.new_suffix(request.idempotency_key, request.caller)}"
+
+
+def request(order: Order) -> flows.Request:
+    """Return the request that carries out an order.
+
+    Raises:
+        BadRequestError: the resource is not of a kind that it can be done to.
+    """
+    subject, action = order.judged.subject, order.judged.verdict.action
+    body = subject.body
+    if order.step == "lift":
+        found = _tagging(order, {marks.TAG: ""})
+    elif order.step == "mark":
+        due = order.due or order.send_by
+        found = _tagging(order, {marks.TAG: marks.tag_value(order.policy.name, order.judged.verdict.reason, due)})
+    elif action == "tag":
+        name, value = order.policy.tag
+        found = _tagging(order, {name: value})
+    elif action == "archive":
+        found = _archiving(order)
+    elif action == "scaleToZero":
+        scale = bodies.dig(body, "properties.properties.scaleSettings") or {}
+        kept = {name: scale[name] for name in ("maxNodeCount", "nodeIdleTimeBeforeScaleDown") if scale.get(name) is not None}
+        found = _request(subject.id, "PATCH", {"properties": {"properties": {"scaleSettings": {**kept, "minNodeCount": 0}}}})
+    elif action == "setIdleShutdown":
+        minutes = int(order.policy.idle_shutdown.total_seconds() // 60)
+        found = _request(subject.id, "POST", {"idleTimeBeforeShutdown": f"PT{minutes}M"}, action="updateIdleShutdownSetting")
+    elif action in ("stop", "cancel", "park"):
+        found = _request(subject.id, "POST", None, action=action)
+    else:
+        found = _request(subject.id, "DELETE", None)
+    return replace(
+        found,
+        idempotency_key=f"{order.run} {order.policy.name} {order.step} {subject.id.key} {order.attempt}",
+        caller=f"cleanup:{order.run}",
+        send_by=order.send_by,
+    )
+
+
+def _request(resource: ResourceId, method: str, body: Any, *, action: str = "") -> flows.Request:
+    kind = kinds.by_type()["arm", resource.namespace.lower(), "/".join(resource.types).lower()]
+    row = kind.action(action) if action else None
+    if action and row is None:
+        raise errors.BadRequestError("ActionUnknown", f"{kind.full_type} has no action {action}.", target=resource.path)
+    return flows.Request(
+        target=paths.Target(kind=kind, id=resource, action=row),
+        method=method,
+        query=kind.delete_query if method == "DELETE" else "",
+        body=body,
+    )
+
+
+def _run_request(resource: ResourceId, body: Mapping[str, Any], change: dict[str, Any]) -> flows.Request:
+    """Change a job through its run (facts §6.3): run history merges, for every type of job."""
+    experiment = str(bodies.dig(body, "properties.experimentName") or "")
+    if not experiment:
+        raise errors.BadRequestError(
+            "NoExperiment", "The job names no experiment, so its run cannot be found.", target=resource.path
+        )
+    named = resource.ancestor(1).child("experiments", experiment).child("runs", resource.name)
+    kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
+    return flows.Request(target=paths.Target(kind=kind, id=named), method="PATCH", body=change)
+
+
+def _tagging(order: Order, change: dict[str, str]) -> flows.Request:
+    """Write tags where the kind has them; '' takes one off (where a PATCH may merge, it stays as an empty one)."""
+    subject, body = order.judged.subject, order.judged.subject.body
+    row = targets.TARGETS[subject.target]
+    lowered = {name.lower() for name in change}
+    kept = {name: value for name, value in marks.tags_of(subject.target, body).items() if name.lower() not in lowered}
+    whole = {**kept, **{name: value for name, value in change.items() if value}}
+    if row.taggable == "runHistory":
+        return _run_request(subject.id, body, {"tags": change})
+    if row.taggable == "properties.tags":
+        return _request(subject.id, "PUT", _asset_body(body, {"tags": whole}))
+    if row.type == "workspaces/computes":  # PATCH takes scaleSettings only
+        return _request(subject.id, "PUT", _compute_body(body, whole))
+    if row.taggable == "tags":
+        return _request(subject.id, "PATCH", {"tags": {**kept, **change}})
+    raise errors.BadRequestError("NotTaggable", f"A {row.name} cannot be tagged.", target=subject.id.path)
+
+
+def _archiving(order: Order) -> flows.Request:
+    subject = order.judged.subject
+    if subject.target == "job":
+        return _run_request(subject.id, subject.body, {"hidden": True})
+    return _request(subject.id, "PUT", _asset_body(subject.body, {"isArchived": True}))
+
+
+def _asset_body(body: Mapping[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Return the PUT of an asset's version that changes only that: a PUT replaces, as the SDK's archive does it."""
+    properties = {name: value for name, value in (body.get("properties") or {}).items() if name not in ASSET_NOTES}
+    return {"properties": {**copy.deepcopy(properties), **change}}
+
+
+def _compute_body(body: Mapping[str, Any], tags: dict[str, str]) -> dict[str, Any]:
+    properties = {name: value for name, value in (body.get("properties") or {}).items() if name not in COMPUTE_NOTES}
+    inner = properties.get("properties")
+    if isinstance(inner, dict):
+        properties["properties"] = {name: value for name, value in inner.items() if name not in INNER_NOTES}
+    kept = {name: body[name] for name in ("location", "sku", "identity") if body.get(name) is not None}
+    return {**copy.deepcopy(kept), "tags": tags, "properties": copy.deepcopy(properties)}
