@@ -187,7 +187,19 @@ _OBJECTS = frozenset({
 })  # fmt: skip
 _TEXTS = frozenset({"location", "kind", "description", "computeType", "vmSize", "instanceType", "type", "timeout"})
 _FREE = frozenset(
-    {"componentSpec", "action", "inputs", "outputs", "tags", "environmentVariables", "trigger", "flavors", "template", "parameters"}
+    {
+        "componentSpec",
+        "action",
+        "inputs",
+        "outputs",
+        "tags",
+        "environmentVariables",
+        "trigger",
+        "flavors",
+        "template",
+        "parameters",
+        "jobs",
+    }
 )
 
 

@@ -60,9 +60,11 @@ def _pipeline(world: World, workspace: Resource, spec: Mapping[str, Any], comput
     if not isinstance(jobs, dict) or not jobs:
         raise scope.invalid("A pipeline has at least one job.", "InvalidPipeline")
     experiment = str(spec.get("experimentName") or "Default")
-    steps = tuple(_step(world, workspace, name, one, compute, experiment, depth) for name, one in jobs.items())
     try:
+        steps = tuple(_step(world, workspace, name, one, compute, experiment, depth) for name, one in jobs.items())
         pipeline.order(steps)
+    except (AttributeError, TypeError, KeyError) as error:  # nodes are free form: anything may stand where a setting is expected
+        raise scope.invalid(f"A job of the pipeline is malformed: {error}", "InvalidPipeline") from None
     except ValueError as error:
         raise scope.invalid(str(error), "InvalidPipeline") from None
     go_on = str((settings or {}).get("continue_on_step_failure")).lower() == "true"  # a deployment's settings are texts
