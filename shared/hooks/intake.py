@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from shared.hooks.events import Event
     from shared.hooks.rules import Rule
+    from shared.operations.ledger import Stored
 
 log = logging.getLogger("steward.hooks")
 
@@ -33,6 +34,8 @@ WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
 SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
 ORIGIN = "steward-origin"  # property that a rule's requests put on jobs and models: Azure's events of them carry it
 PARALLEL_OPERATIONS = 20  # of one target that are looked at
+IN_PLACE = 8  # operations that one message's events may have polled at once; further ones go through the queue
+STEPS_IN_PLACE = 3  # a last poll, and the resource it made
 
 
 class Services(firings.Services, steps.Services, Protocol):
@@ -83,7 +86,7 @@ def _take(event: Event, services: Services, tally: Tally, woken: set[str]) -> No
     for target in targets:
         if target.key not in woken:
             woken.add(target.key)
-            tally.counts["woken"] += wake_operations(target, services)
+            tally.counts["woken"] += wake_operations(target, services, in_place=tally.counts["woken"] < IN_PLACE)
     wanted = [rule for rule in services.rules if rule.wants(event)]
     if not wanted:
         tally.counts["dropped"] += 1
@@ -98,16 +101,37 @@ def _take(event: Event, services: Services, tally: Tally, woken: set[str]) -> No
     _remember(event, services)
 
 
-def wake_operations(target: ids.ResourceId, services: Services) -> int:
-    """Have every open operation on a resource polled now instead of when its message is due; returns how many."""
+def wake_operations(target: ids.ResourceId, services: Services, *, in_place: bool = False) -> int:
+    """Have every open operation on a resource polled now instead of when its message is due; returns how many.
+
+    Args:
+        target: The resource.
+        services: The app.
+        in_place: Poll here instead of by a message, which would wait until the idle queue is looked at.
+    """
     count = 0
     for operation_id in services.ledger.open_on(models.partition_of(target)):
         stored = services.ledger.load(operation_id)
         if stored is None or stored.operation.phase != "following":
             continue
         with suppress(storage.ConflictError):  # a worker is on it this moment
-            count += steps.wake(stored, services)
+            count += _polled(stored, services) if in_place else steps.wake(stored, services)
     return count
+
+
+def _polled(stored: Stored, services: Services) -> bool:
+    """Take the operation's next steps here, as long as they are due; each is recorded and enqueued as any other.
+
+    Raises:
+        ConflictError: another worker is on it.
+        TransientError: the app's storage is out of reach.
+    """
+    for _ in range(STEPS_IN_PLACE):
+        stored = steps.take(stored, services)
+        operation = stored.operation
+        if operation.ended or operation.phase != "following" or operation.due_at > services.clock() + steps.GRACE:
+            break
+    return True
 
 
 def matches(event: Event, services: Services, *, rules: tuple[Rule, ...] | None = None) -> list[Match]:
