@@ -159,7 +159,7 @@ def _working(inner: dict[str, Any], wanted: int) -> Idle | None:
     if at_work:
         return Idle(state="busy", reason=at_work)
     waiting = told.get("idleNodeCount")
-    if wanted and waiting != wanted:
+    if (wanted or waiting) and waiting != wanted:
         known = isinstance(waiting, int)
         reason = f"{waiting} of its {wanted} nodes are idle" if known else "what its nodes do is not told"
         return Idle(state="busy" if known else "unknown", reason=reason)

@@ -1,7 +1,7 @@
-"""What there is and who uses it: workspaces, models, computes, references and runs, as Azure lists them now.
+"""Azure's lists and single resources, as they are now: what everything else of the clean-up reads through.
 
 Every list is read whole or not at all: an answer that cannot be taken for a page of a list is an error, never an empty
-list, because what a half-read list lacks would look unused. Not here: what follows from it (verdicts).
+list, because what a half-read list lacks would look unused. Not here: which lists tell of what (survey, subjects, activity).
 """
 
 from __future__ import annotations
@@ -10,22 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from shared.catalog import bodies, kinds
-from shared.cleanup import times
-from shared.cleanup.references import References
-from shared.cleanup.verdicts import Runs
+from shared.catalog import kinds
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping
 
     from shared.rest.addresses import Addresses
     from shared.rest.client import Response
     from shared.rest.clouds import Cloud
 
 PAGE_LIMIT = 2_000  # pages of one list; more cannot be read within a run
-TERMINAL = frozenset({"completed", "failed", "canceled"})  # facts §6.4: only these three
 HTTP_ABSENT = (404, 410)
 
 
@@ -93,59 +88,6 @@ def read(resource: ids.ResourceId, azure: Azure, version: str = kinds.ML_VERSION
     return body
 
 
-def references(workspace: ids.ResourceId, azure: Azure) -> References:
-    """Return what the workspace's deployments, schedules and v1 services refer to: all of them, or an error.
-
-    Disabled schedules count (`listViewType=All`). A workspace without v1 services is one whose service list is 404 or 410.
-
-    Raises:
-        StewardError: one of the lists could not be read whole.
-    """
-    found = References()
-    for family, noun in (("onlineEndpoints", "online"), ("batchEndpoints", "batch")):
-        for endpoint in listing(workspace.child(family), azure):
-            name = str(endpoint["name"])
-            found.add(endpoint.get("properties"), f"{noun} endpoint {name}")
-            for deployment in listing(workspace.child(family, name).child("deployments"), azure):
-                found.deployments += 1
-                found.add(deployment.get("properties"), f"{noun} deployment {deployment.get('name')} of endpoint {name}")
-    for schedule in listing(workspace.child("schedules"), azure, "listViewType=All"):
-        found.schedules += 1
-        found.add(schedule.get("properties"), f"schedule {schedule.get('name')}")
-    for service in _v1_services(workspace, azure):
-        found.services += 1
-        found.add(service, f"v1 service {service.get('name')}")
-    return found
-
-
-def runs_on(workspace: ids.ResourceId, compute: str, azure: Azure) -> Runs:
-    """Return what run history knows of a compute, or, where it has no such list, what ARM's jobs tell.
-
-    Run history's list of a compute's runs is the one list by compute there is: ARM cannot filter jobs (facts §1, finding 8).
-
-    Raises:
-        StewardError: neither could be read whole.
-    """
-    try:
-        path = f"{workspace.path}/computes/{quote(compute)}/runs"
-        url = azure.addresses.url("history", path, f"api-version={kinds.V1_VERSION}", workspace=workspace.path)
-        return _folded(items(url, azure), _of_run)
-    except errors.RejectedError:
-        jobs = listing(workspace.child("jobs"), azure, "listViewType=All")
-        return _folded((job for job in jobs if _runs_on(job, compute)), _of_job)
-
-
-def _v1_services(workspace: ids.ResourceId, azure: Azure) -> Iterator[dict[str, Any]]:
-    url = azure.addresses.url(
-        "modelmanagement", f"{workspace.path}/services", f"api-version={kinds.V1_VERSION}", workspace=workspace.path
-    )
-    try:
-        yield from items(url, azure)
-    except errors.RejectedError as refusal:
-        if refusal.status not in HTTP_ABSENT:
-            raise
-
-
 def items(url: str, azure: Azure, asked: dict[str, Any] | None = None) -> Iterator[dict[str, Any]]:
     """Yield the items of a list, page by page: `nextLink` unchanged, or run history's `continuationToken`.
 
@@ -200,35 +142,6 @@ def _page(url: str, azure: Azure, asked: dict[str, Any] | None) -> dict[str, Any
     if not isinstance(page, dict) or not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise _unreadable(url.partition("?")[0], "a page of it is not a list")
     return page
-
-
-def _folded(found: Iterable[dict[str, Any]], facts: Any) -> Runs:
-    """Fold runs into what matters of them, stopping at the first that is under way."""
-    count, last_at = 0, None
-    for item in found:
-        count += 1
-        name, status, at = facts(item)
-        if status.lower() not in TERMINAL:
-            return Runs(count=count, active=f"{name} is {status or 'in an unknown state'}", last_at=at)
-        last_at = max((each for each in (last_at, at) if each), default=None)
-    return Runs(count=count, last_at=last_at)
-
-
-def _of_run(run: dict[str, Any]) -> tuple[str, str, datetime | None]:
-    at = times.latest(run.get("createdUtc"), run.get("startTimeUtc"), run.get("endTimeUtc"))
-    return f"run {run.get('runId')}", str(run.get("status") or ""), at
-
-
-def _of_job(job: dict[str, Any]) -> tuple[str, str, datetime | None]:
-    inner = bodies.dig(job, "properties.properties") or {}
-    at = times.latest(bodies.dig(job, "systemData.createdAt"), inner.get("StartTimeUtc"), inner.get("EndTimeUtc"))
-    return f"job {job.get('name')}", str(bodies.dig(job, "properties.status") or ""), at
-
-
-def _runs_on(job: dict[str, Any], compute: str) -> bool:
-    found = References()
-    found.add(job.get("properties"), "job")
-    return bool(found.of_compute(compute))
 
 
 def _unreadable(what: str, why: str) -> errors.RejectedError:

@@ -176,6 +176,8 @@ def test_idle_nodes_that_a_minimum_keeps_are_let_go(world, verdicts):
         {"nodeStateCounts": {"idleNodeCount": 2}, "allocationStateTransitionTime": None},
         {"nodeStateCounts": {"idleNodeCount": 2}, "allocationStateTransitionTime": ago(hours=1)},
         {"nodeStateCounts": {"idleNodeCount": 2}, "currentNodeCount": None},
+        {"nodeStateCounts": {"idleNodeCount": 3}},
+        {"nodeStateCounts": {"idleNodeCount": 2, "leavingNodeCount": 1}},
         {"nodeStateCounts": {"idleNodeCount": 2}, "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 4}},
     ],
 )
