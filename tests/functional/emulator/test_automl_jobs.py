@@ -40,6 +40,13 @@ def table(azure: Client, upload: Upload, workspace: str, rows: bytes) -> dict[st
     return {"jobInputType": "mltable", "uri": asset}
 
 
+def remote_table(azure: Client, upload: Upload, workspace: str, rows: bytes) -> dict[str, str]:
+    """An MLTable whose files lie elsewhere in the workspace's storage."""
+    elsewhere = upload(workspace, {"part/one.csv": rows, "part/other.txt": b"no table"})
+    text = f"paths: [{{pattern: {elsewhere}/part/*.csv}}]\ntransformations: [{{read_delimited: {{}}}}, {{drop_columns: [noise]}}]\n"
+    return {"jobInputType": "mltable", "uri": upload(workspace, {"MLTable": text.encode()})}
+
+
 def details(data: dict[str, str], **change: Any) -> dict[str, Any]:
     """A classification that tries two algorithms."""
     return {
@@ -98,7 +105,7 @@ def test_a_forecast_holds_the_last_days_out_and_finds_the_season(azure: Client, 
         "taskDetails": {
             "taskType": "Forecasting",
             "targetColumnName": "sold",
-            "trainingData": table(azure, upload, workspace, sales()),
+            "trainingData": remote_table(azure, upload, workspace, sales()),
             "forecastingSettings": {
                 "timeColumnName": "day",
                 "timeSeriesIdColumnNames": ["shop"],

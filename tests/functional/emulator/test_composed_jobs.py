@@ -184,3 +184,34 @@ def test_a_policy_ends_the_trial_that_falls_behind(
     assert (job["status"], job["properties"]["best_child_run_id"]) == ("Completed", "s_1")
     ended = children(azure, workspace, "s")
     assert (ended["s_1"], ended["s_2"]) == ("Completed", "Canceled")
+
+
+def test_a_sweep_in_a_pipeline_is_written_as_in_yaml(azure: Client) -> None:
+    """Snake case, seconds, a rule and a policy; the swept parameter is an input of the component."""
+    workspace = lab(azure)
+    spec = {
+        "type": "command",
+        "name": "try",
+        "inputs": {"rate": {"type": "number"}},
+        "environment": f"azureml:{workspace}/environments/env/versions/1",
+        "command": "echo ${{inputs.rate}}",
+    }
+    azure.arm("PUT", f"{workspace}/components/try/versions/1", {"properties": {"componentSpec": spec}})
+    node = {
+        "type": "sweep",
+        "trial": {"componentId": f"{workspace}/components/try/versions/1"},
+        "sampling_algorithm": {"type": "random", "rule": "sobol"},
+        "objective": {"goal": "minimize", "primary_metric": "loss"},
+        "search_space": {"rate": {"type": "uniform", "min_value": 0, "max_value": 1}},
+        "limits": {"max_total_trials": 3, "max_concurrent_trials": 3, "timeout": 600},
+        "early_termination": {"policy_type": "Bandit", "evaluation_interval": 1, "slack_factor": 0.2},
+    }
+    answer = azure.arm("PUT", f"{workspace}/jobs/p", {"properties": {"jobType": "Pipeline", "jobs": {"search": node}}})
+    assert answer.status_code == 201, answer.text
+    until(lambda: status(azure, f"{workspace}/jobs/p") in {"Completed", "Failed"})
+    url = f"https://{scene.LOCATION}.api.azureml.ms/history/v1.0{workspace}/runs/p/children"
+    (search,) = azure.arm("GET", url).json()["value"]
+    assert search["runType"] == "hyperdrive"
+    trials = azure.arm("GET", url.replace("/p/", f"/{search['runId']}/")).json()["value"]
+    assert {one["status"] for one in trials} == {"Completed"}
+    assert sorted(float(one["properties"]["hyperparameter.rate"]) for one in trials) == [0.25, 0.5, 0.75]

@@ -99,6 +99,139 @@ VALID: dict[str, tuple[str, str, dict[str, Any]]] = {
         {**PLACE, "properties": {"model": {"assetId": "azureml:m:1"}, "compute": "c"}},
     ),
     "schedule": ("PUT", f"{LAB}/schedules/nightly", SCHEDULE),
+    "recurrence": (
+        "PUT",
+        f"{LAB}/schedules/weekly",
+        {
+            "properties": {
+                "trigger": {
+                    "triggerType": "Recurrence",
+                    "frequency": "week",
+                    "interval": 1,
+                    "timeZone": "UTC",
+                    "startTime": "2026-01-01T00:00:00",
+                    "schedule": {"hours": [1], "minutes": [2], "weekDays": ["monday"], "monthDays": [1]},
+                },
+                "action": {"actionType": "CreateMonitor"},
+            }
+        },
+    ),
+    "sweep": (
+        "PUT",
+        f"{LAB}/jobs/sweep",
+        {
+            "properties": {
+                "jobType": "Sweep",
+                "computeId": "none",
+                "trial": {"command": "true", "environmentId": "azureml:e:1", "codeId": None},
+                "searchSpace": {"x": ["uniform", [0, 1]]},
+                "samplingAlgorithm": {"samplingAlgorithmType": "Random", "rule": "Sobol", "seed": 1},
+                "objective": {"primaryMetric": "m", "goal": "Maximize"},
+                "limits": {"maxTotalTrials": 1, "maxConcurrentTrials": 1, "timeout": "PT1H", "trialTimeout": "PT1H"},
+                "earlyTermination": {"policyType": "Bandit", "slackFactor": 0.1, "evaluationInterval": 1, "delayEvaluation": 1},
+            }
+        },
+    ),
+    "automl": (
+        "PUT",
+        f"{LAB}/jobs/automl",
+        {
+            "properties": {
+                "jobType": "AutoML",
+                "computeId": "none",
+                "taskDetails": {
+                    "taskType": "Forecasting",
+                    "targetColumnName": "y",
+                    "primaryMetric": "R2Score",
+                    "trainingData": {"jobInputType": "mltable", "uri": "u"},
+                    "nCrossValidations": {"mode": "Custom", "value": 2},
+                    "limitSettings": {"maxTrials": 1, "timeout": "PT1H", "exitScore": 0.5},
+                    "featurizationSettings": {"mode": "Auto", "columnNameAndTypes": {"a": "Numeric"}},
+                    "forecastingSettings": {
+                        "timeColumnName": "t",
+                        "timeSeriesIdColumnNames": ["a"],
+                        "forecastHorizon": {"mode": "Custom", "value": 2},
+                    },
+                    "trainingSettings": {"allowedTrainingAlgorithms": ["Naive"]},
+                },
+            }
+        },
+    ),
+    "spark": (
+        "PUT",
+        f"{LAB}/jobs/spark",
+        {
+            "properties": {
+                "jobType": "Spark",
+                "codeId": "azureml:none:1",
+                "entry": {"file": "a.py"},
+                "args": "a",
+                "conf": {"a": "b"},
+                "jars": ["a"],
+                "pyFiles": ["a"],
+                "resources": {"instanceType": "standard_e4s_v3"},
+            }
+        },
+    ),
+    "pipeline": (
+        "PUT",
+        f"{LAB}/jobs/pipeline",
+        {
+            "properties": {
+                "jobType": "Pipeline",
+                "settings": {"default_compute": "none"},
+                "inputs": {"a": {"jobInputType": "literal", "value": "1"}},
+                "jobs": {
+                    "many": {
+                        "type": "parallel",
+                        "componentId": "azureml:parallel:1",
+                        "inputs": {"rows": {"job_input_type": "uri_folder", "uri": "u"}},
+                        "outputs": {"out": {"value": "${{parent.outputs.out}}"}},
+                        "task": {"code": "c", "entry_script": "s.py", "program_arguments": "a"},
+                        "retry_settings": {"timeout": 60},
+                        "mini_batch_size": 1,
+                        "resources": {"instance_count": 1},
+                    },
+                    "learn": {
+                        "type": "automl",
+                        "task": "regression",
+                        "training_data": "${{parent.inputs.a}}",
+                        "limits": {"max_trials": 1, "timeout_minutes": 1},
+                        "training": {"allowed_training_algorithms": ["knn"]},
+                        "n_cross_validations": 2,
+                    },
+                    "search": {
+                        "type": "sweep",
+                        "trial": {"componentId": "azureml:command:1"},
+                        "search_space": {"x": {"type": "uniform", "min_value": 0, "max_value": 1}},
+                        "sampling_algorithm": {"type": "random"},
+                        "objective": {"goal": "minimize", "primary_metric": "m"},
+                        "limits": {"max_total_trials": 1, "timeout": 600},
+                        "early_termination": {"type": "bandit", "slack_factor": 0.1},
+                    },
+                },
+            }
+        },
+    ),
+    "batch deployment of a component": (
+        "PUT",
+        f"{LAB}/batchEndpoints/batch/deployments/d",
+        {
+            **PLACE,
+            "properties": {
+                "deploymentConfiguration": {
+                    "deploymentConfigurationType": "PipelineComponent",
+                    "componentId": {"assetId": "azureml:c:1", "referenceType": "Id"},
+                    "settings": {"default_compute": "cpu"},
+                }
+            },
+        },
+    ),
+    "mirror": (
+        "PUT",
+        f"{LAB}/onlineEndpoints/line",
+        {**PLACE, "properties": {"authMode": "Key", "traffic": {}, "mirrorTraffic": {"none": 10}}},
+    ),
     "group": ("PUT", f"{LAB.partition('/providers')[0]}", {"location": "westeurope", "tags": {"a": "b"}}),
     "storage": (
         "PUT",
@@ -126,6 +259,16 @@ def test_a_wrong_type_anywhere_is_no_server_error(azure: Client, name: str) -> N
     azure.arm("PUT", f"{LAB}/computes/there", INSTANCE if name == "idle" else CLUSTER)
     azure.arm("PUT", f"{LAB}/environments/e/versions/1", {"properties": {"image": "python:3"}})
     azure.arm("PUT", f"{LAB}/onlineEndpoints/line", {**PLACE, "properties": {"authMode": "Key"}})
+    azure.arm("PUT", f"{LAB}/batchEndpoints/batch", {**PLACE, "properties": {"authMode": "AADToken"}})
+    for kind in ("parallel", "command"):
+        spec = {
+            "type": kind,
+            "inputs": {},
+            "outputs": {"out": {"type": "uri_file"}},
+            "command": "true",
+            "input_data": "${{inputs.rows}}",
+        }
+        azure.arm("PUT", f"{LAB}/components/{kind}/versions/1", {"properties": {"componentSpec": spec}})
     method, path, body = VALID[name]
     version = {"idle": "2021-07-01", "group": "2022-09-01", "storage": "2023-05-01"}.get(name, "2023-10-01")
     token = {"Authorization": f"Bearer {azure.token()}"}

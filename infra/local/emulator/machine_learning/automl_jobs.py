@@ -69,7 +69,7 @@ def of(world: World, workspace: Resource, properties: dict[str, Any]) -> tuple[a
     metric = metrics[scope.one_of(scope.text_of(details, "primaryMetric") or next(iter(metrics)), tuple(metrics), "primaryMetric")]
     limits = command_jobs.objects(details, "limitSettings")
     settings = command_jobs.objects(details, "trainingSettings")
-    total = _count(limits, "maxTrials", _MOST_TRIALS)
+    total = command_jobs.count(limits, "limitSettings.maxTrials", _MOST_TRIALS, most=_MOST_TRIALS)
     exit_score = limits.get("exitScore")
     job = automl_job.AutoML(
         experiment=scope.text_of(properties, "experimentName") or "Default",
@@ -79,7 +79,7 @@ def of(world: World, workspace: Resource, properties: dict[str, Any]) -> tuple[a
         algorithms=_algorithms(settings, task),
         ensembles=_ensembles(settings, task),
         total=total,
-        concurrent=min(total, _count(limits, "maxConcurrentTrials", 1)),
+        concurrent=min(total, command_jobs.count(limits, "limitSettings.maxConcurrentTrials", 1, most=_MOST_TRIALS)),
         timeout_s=durations.seconds(limits.get("timeout") or "PT6H"),
         trial_timeout_s=durations.seconds(limits.get("trialTimeout") or "PT30M"),
         exit_score=float(exit_score) if isinstance(exit_score, int | float) else None,
@@ -148,15 +148,6 @@ def _algorithms(settings: Mapping[str, Any], task: str) -> tuple[str, ...]:
 def _ensembles(settings: Mapping[str, Any], task: str) -> tuple[str, ...]:
     wanted = {"VotingEnsemble": "enableVoteEnsemble", "StackEnsemble": "enableStackEnsemble"}
     return tuple(name for name, field in wanted.items() if task != "Forecasting" and settings.get(field) is not False)
-
-
-def _count(limits: Mapping[str, Any], name: str, default: int) -> int:
-    value: int | None = limits.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_TRIALS:
-        raise scope.invalid(f"limitSettings.{name} must be a whole number from 1 to {_MOST_TRIALS}.", "ValidationError")
-    return value
 
 
 # ── a node of a pipeline ─────────────────────────────────────────────────────────────────────────────────────────────

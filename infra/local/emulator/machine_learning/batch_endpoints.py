@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists, refusals
-from infra.local.emulator.machine_learning import references, scope, statuses
+from infra.local.emulator.machine_learning import command_jobs, references, scope, statuses
 from infra.local.emulator.resources import Resource, merge_patch
 from infra.local.emulator.serving import access
 
@@ -107,8 +107,10 @@ def put_deployment(world: World, request: web.Request) -> web.Response:
         references.asset(world, workspace, "models", named, "Model")
     configuration = properties.get("deploymentConfiguration") or {}
     if isinstance(configuration, dict) and configuration.get("deploymentConfigurationType") == "PipelineComponent":
-        component = str((configuration.get("componentId") or {}).get("assetId") or "")
-        references.asset(world, workspace, "components", component, "Component")
+        component = command_jobs.objects(configuration, "componentId").get("assetId")
+        references.asset(world, workspace, "components", str(component or ""), "Component")
+        command_jobs.objects(configuration, "settings")
+        command_jobs.objects(configuration, "tags")
     if compute := scope.text_of(properties, "compute"):
         references.compute(world, workspace, compute)
     if environment := scope.text_of(properties, "environmentId"):

@@ -78,3 +78,17 @@ def objects(properties: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise scope.invalid(f"The field {name} must be an object.", "ValidationError")
     return value
+
+
+def count(limits: Mapping[str, Any], field: str, default: int, *, most: int) -> int:
+    """A limit that is a whole number from 1 to `most`; `field` is its whole name, for the refusal.
+
+    Raises:
+        web.Refused: 400, when it is something else.
+    """
+    value: int | None = limits.get(field.rpartition(".")[2])
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise scope.invalid(f"{field} must be a whole number from 1 to {most}.", "ValidationError")
+    return value

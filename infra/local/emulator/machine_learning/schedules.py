@@ -89,7 +89,7 @@ def put(world: World, request: web.Request) -> web.Response:
         "properties": {**defaults, **properties, "provisioningState": "Updating" if found else "Creating"},
         "systemData": dict(found.body["systemData"]) if found else {},
     }
-    created = found.hidden["created"] if found else world.now()
+    created = found.hidden.get("created", world.now()) if found else world.now()
     hidden = {"created": created, "trigger": when, "next": triggers.next_after(when, world.now(), created)}
     made = world.resources.put(Resource(id=arm_id, body=body, hidden=hidden))
     made.touched(world.now(), scope.caller(request))
@@ -141,7 +141,7 @@ def _start_what_is_due(world: World) -> None:
     """Called again and again by the jobs backend, without the world's lock."""
     with world.lock:
         now = world.now()
-        for found in world.resources.of_type(TYPE.lower()):
+        for found in [one for one in world.resources.of_type(TYPE.lower()) if "trigger" in one.hidden]:
             due: list[datetime] = []
             _skip(found, now)
             while (at := found.hidden["next"]) is not None and at <= now:

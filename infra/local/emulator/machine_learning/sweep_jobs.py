@@ -38,7 +38,7 @@ def of(
     metric = scope.text_of(objective, "primaryMetric")
     if not metric:
         raise scope.invalid("The field objective.primaryMetric is required for a sweep job.", "ValidationError")
-    total = _count(limits, "maxTotalTrials", 20)
+    total = command_jobs.count(limits, "limits.maxTotalTrials", 20, most=_MOST_TRIALS)
     seed = algorithm.get("seed")
     trial_s = durations.seconds(limits.get("trialTimeout")) if limits.get("trialTimeout") else None
     made = sweep.Sweep(
@@ -48,7 +48,7 @@ def of(
         metric=metric,
         maximize=scope.one_of(str(objective.get("goal") or "Maximize"), ("Maximize", "Minimize"), "goal") == "Maximize",
         total=total,
-        concurrent=min(total, _count(limits, "maxConcurrentTrials", total)),
+        concurrent=min(total, command_jobs.count(limits, "limits.maxConcurrentTrials", total, most=_MOST_TRIALS)),
         seed=seed if isinstance(seed, int) else None,
         timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
         policy=_policy(command_jobs.objects(properties, "earlyTermination")),
@@ -90,15 +90,6 @@ def _policy(given: Mapping[str, Any]) -> policies.Policy | None:
         slack_amount=float(numbers["slackAmount"]),
         percentage=int(numbers["truncationPercentage"]),
     )
-
-
-def _count(limits: Mapping[str, Any], name: str, default: int) -> int:
-    value: int | None = limits.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MOST_TRIALS:
-        raise scope.invalid(f"limits.{name} must be a whole number from 1 to {_MOST_TRIALS}.", "ValidationError")
-    return value
 
 
 def of_step(world: World, workspace: Resource, node: dict[str, Any], properties: dict[str, Any]) -> sweep.Sweep:

@@ -75,6 +75,8 @@ def read(given: Mapping[str, Any]) -> Trigger:
     if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
         raise BadTriggerError("The interval of a recurrence is a whole number, 1 or more.")
     pattern = given.get("schedule") or {}
+    if not isinstance(pattern, dict) or not isinstance(pattern.get("weekDays") or [], list):
+        raise BadTriggerError("The schedule of a recurrence is an object of lists.")
     days = [str(day).lower() for day in pattern.get("weekDays") or []]
     if wrong := [day for day in days if day not in _DAYS]:
         raise BadTriggerError(f"{wrong[0]!r} is no day of the week.")
