@@ -58,20 +58,17 @@ def _clean_up(console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _beside_custodian(found: dict[str, tuple[cleanup.Listed, cleanup.Listed]]) -> Table:
-    title = f"{cleanup.SMALL.workspaces} workspaces listed under ARM's limits (250 reads, 25 a second)"
-    table = Table("kind", "who", "found", "reads", "/ 1,000", "429s", "s", "s / 1,000", title=title)
-    for kind, pair in found.items():
-        for who, each in zip(("steward", "c7n"), pair, strict=True):
+def _beside_custodian(found: dict[str, tuple[cleanup.Listed, cleanup.Listed, cleanup.Listed]]) -> Table:
+    title = f"{cleanup.SMALL.workspaces} workspaces under ARM's limits (250 reads, 25 a second)"
+    table = Table("", "found", "reads", "/ 1,000", "429s", "s", "s / 1,000", title=title)
+    for kind, (ours, theirs, judged) in found.items():
+        for who, each in (("listed by steward", ours), ("listed by c7n", theirs), ("listed and judged", judged)):
             reads, seconds = f"{each.per_1000(each.calls):.1f}", f"{each.per_1000(each.seconds):.2f}"
             table.add_row(
-                kind, who, str(each.resources), str(each.calls), reads, str(each.throttled), f"{each.seconds:.1f}", seconds
+                f"{kind} {who}", str(each.resources), str(each.calls), reads, str(each.throttled), f"{each.seconds:.1f}", seconds
             )
-        ours, theirs = pair
-        reads, seconds = (
-            ours.per_1000(a) / theirs.per_1000(b) for a, b in ((ours.calls, theirs.calls), (ours.seconds, theirs.seconds))
-        )
-        table.add_row("", "ours : theirs", "", "", f"{reads:.2f}", "", "", f"{seconds:.2f}", end_section=True)
+        reads, seconds = (f"{a / max(b, 1e-9):.2f}" for a, b in ((ours.calls, theirs.calls), (ours.seconds, theirs.seconds)))
+        table.add_row("listed, ours : theirs", "", reads, "", "", seconds, "", end_section=True)
     return table
 
 

@@ -137,14 +137,14 @@ def local_azure() -> Iterator[Azure]:
             yield Azure(said["proxy"], Path(said["ca"]))
 
 
-def compare(azure: Azure, sizes: Sizes = SMALL) -> dict[str, tuple[Listed, Listed]]:
-    """List what both know, one kind after the other, each with a full bucket: kind → (ours, theirs)."""
+def compare(azure: Azure, sizes: Sizes = SMALL) -> dict[str, tuple[Listed, Listed, Listed]]:
+    """List what both know, one kind after the other, each with a full bucket: kind → (ours, theirs, ours judging it, too)."""
     if not CUSTODIAN.exists():
         subprocess.run([sys.executable, str(bootstrap.ROOT / "infra/local/bootstrap.py"), "c7n"], check=True)
     azure.seed(sizes)
-    found = {kind: (ours(azure, kind, "listed"), theirs(azure, kind)) for kind in PAIRS}
-    instances, filtered = found["computeInstance"]  # theirs filters workspaces by what it reads of their computes
-    return {**found, "computeInstance": (instances, replace(filtered, resources=instances.resources))}
+    found = {kind: (ours(azure, kind, "listed"), theirs(azure, kind), ours(azure, kind, "judged")) for kind in PAIRS}
+    instances, filtered, judged = found["computeInstance"]  # theirs filters workspaces by what it reads of their computes
+    return {**found, "computeInstance": (instances, replace(filtered, resources=instances.resources), judged)}
 
 
 def ours(azure: Azure, kind: str, *arguments: str, limits: Mapping[str, Any] = THROTTLE) -> Listed:

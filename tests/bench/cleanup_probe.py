@@ -1,8 +1,8 @@
 """The process that is measured: reads and judges a subscription as the clean-up does, one workspace after the other.
 
-``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed] [unpaced]`` prints one JSON line. KIND is one of the clean-up's,
-or `all`; `listed` leaves out who refers to what, `unpaced` does not wait for ARM's limits. It is told where Azure is by the
-environment, as the app is. Not here: what is in the subscription, who else lists it (cleanup).
+``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed|judged] [unpaced]`` prints one JSON line. KIND is one of the
+clean-up's, or `all`; `listed` only lists, `judged` leaves out who refers to what, `unpaced` does not wait for ARM's limits. It
+is told where Azure is by the environment, as the app is. Not here: what is in the subscription, who else lists it (cleanup).
 """
 
 from __future__ import annotations
@@ -17,11 +17,36 @@ from datetime import UTC, datetime
 from shared.cleanup import inventory, judge, pacing, policies, survey
 from shared.rest import addresses, client, clouds, tokens
 
+COLLECTIONS = {"modelVersion": "models", "computeInstance": "computes", "job": "jobs", "onlineEndpoint": "onlineEndpoints"}
+ALL = "listViewType=All"
+
+
+def listed(subscription: str, kind: str) -> dict[str, float]:
+    """Only list, as a reader without questions does; returns resources and peak MB."""
+    azure, count = _azure(), 0
+    for body in inventory.workspaces(subscription, "", azure):
+        place = inventory.workspace_id(body).child(COLLECTIONS[kind])
+        for found in inventory.listing(place, azure, "" if kind in {"computeInstance", "onlineEndpoint"} else ALL):
+            if kind == "modelVersion":
+                versions = inventory.workspace_id(body).child("models", str(found["name"])).child("versions")
+                count += sum(1 for _ in inventory.listing(versions, azure, ALL))
+            else:
+                count += kind != "computeInstance" or found["properties"]["computeType"] == "ComputeInstance"
+    return {"resources": float(count), "peakMB": _peak_mb()}
+
+
+def _azure() -> pacing.Paced:
+    inner = client.Client(clouds.PUBLIC, tokens.Tokens(lambda: tokens.credential_from(os.environ, clouds.PUBLIC)))
+    return pacing.Paced(inner=inner, places=addresses.Addresses(inner), buckets=pacing.Buckets())
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
 
 def measure(subscription: str, kind: str, *, surveyed: bool, paced: bool) -> dict[str, float]:
     """Read everything once; returns resources, policies' verdicts, ARM calls, other calls, seconds, seconds waited, peak MB."""
-    inner = client.Client(clouds.PUBLIC, tokens.Tokens(lambda: tokens.credential_from(os.environ, clouds.PUBLIC)))
-    azure = pacing.Paced(inner=inner, places=addresses.Addresses(inner), buckets=pacing.Buckets())
+    azure = _azure()
     if not paced:
         azure.sleep = lambda _seconds: None
         azure.patience_s = 1e9
@@ -48,14 +73,18 @@ def measure(subscription: str, kind: str, *, surveyed: bool, paced: bool) -> dic
         "seconds": round(time.monotonic() - began, 2),
         "waited": round(azure.count.waited_s, 2),
         "throttled": float(azure.count.throttled),
-        "peakMB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peakMB": _peak_mb(),
     }
 
 
 def main() -> None:
     """Measure one kind."""
     subscription, kind, *more = sys.argv[1:]
-    print(json.dumps(measure(subscription, kind, surveyed="listed" not in more, paced="unpaced" not in more)), flush=True)  # noqa: T201 - this is the result
+    if "listed" in more:
+        found = listed(subscription, kind)
+    else:
+        found = measure(subscription, kind, surveyed="judged" not in more, paced="unpaced" not in more)
+    print(json.dumps(found), flush=True)  # noqa: T201 - this is the result
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 The second comes by control, and tells what it made (`cleanup_scene.seed`); nothing of it is served or runs::
 
-    POST /_control/scenes  {"name": "cleanup", "workspaces": 4, "models": 4, "versions": 56, "computes": 6, "endpoints": 0, "traps": true}
+    POST /_control/scenes  {"name": "cleanup", "workspaces": 4, "models": 4, "versions": 56, "computes": 6, "endpoints": 0,
+                            "traps": true}
     200                    {"workspaces": [ids], "stale": [{"id", "kind", "stale", "why"}, …], "kept": [the same, …]}
 
 All sizes may be left out. With `"facts": false` the lists stay out: for a hundred thousand resources they are long.
