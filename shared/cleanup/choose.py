@@ -58,11 +58,13 @@ def within_limits(todo: Iterable[Line], policies: Sequence[Policy], existing: Ma
         elif heap and heap[0] < item:
             heapq.heapreplace(heap, item)
     found = sorted((item.line for heap in heaps.values() for item in heap), key=lambda line: _rank(line, order))
-    taken: set[str] = set()
+    modes = {policy.name: policy.mode for policy in policies}
+    taken: set[tuple[str, str]] = set()
     chosen = []
     for line in found:
-        if line.id.lower() not in taken:
-            taken.add(line.id.lower())
+        resource = (modes[line.policy], line.id.lower())  # what only reports takes nothing from what acts
+        if resource not in taken:
+            taken.add(resource)
             chosen.append(line)
     notes = [
         _note(policy, step, counts[policy.name, step], room[policy.name], existing)
