@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shared.catalog.yaml.references import Draft, Pending
 
 NAME = re.compile(r"^[a-z][a-z\d_]*$")
+PORT_NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*$")  # dots: of a group
 DATA_TYPES = ("path", "custom_model", "mlflow_model", "mltable", "triton_model", "uri_file", "uri_folder")
 PRIMITIVE_TYPES = ("boolean", "integer", "number", "string")
 PORT_MODES = ("direct", "download", "eval_download", "eval_mount", "mount", "ro_mount", "rw_mount", "upload", "link")
@@ -31,6 +32,15 @@ def component_name(at: Cursor) -> str:
     found = text(at)
     if not NAME.match(found):
         raise at.refusal(f"'{found[:60]}' is no component name: lower-case letters, digits and underscores, a letter first.")
+    return found
+
+
+def port_name(at: Cursor) -> str:
+    """The name of an input or output, which expressions refer to: letters, digits, underscores, dots between those of a group."""
+    found = text(at)
+    if not PORT_NAME.match(found):
+        message = f"'{found[:60]}' is no name of an input or output: letters, digits and underscores, no digit first."
+        raise at.refusal(message, at_key=True)
     return found
 
 
@@ -78,8 +88,8 @@ BASE_FIELDS: dict[str, shapes.Shape] = {
     "$schema": text,
     "display_name": text,
     "is_deterministic": boolean,
-    "inputs": named(either(PARAMETER, INPUT_PORT)),
-    "outputs": named(either(OUTPUT_PORT, PRIMITIVE_OUTPUT)),
+    "inputs": mapping(either(PARAMETER, INPUT_PORT), key=port_name),
+    "outputs": mapping(either(OUTPUT_PORT, PRIMITIVE_OUTPUT), key=port_name),
     "properties": named(anything),
 }
 _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")

@@ -112,6 +112,12 @@ def test_an_expression_that_refers_to_nothing_is_refused() -> None:
     assert "no input of the pipeline" in refusal(text).message
 
 
+def test_an_input_needs_a_name_that_expressions_can_refer_to() -> None:
+    """Letters, digits and underscores; refused at the name."""
+    text = "name: a\ncommand: echo\nenvironment: azureml:e:1\ninputs:\n  learning-rate: {type: number}\n"
+    assert "line 5, column 3" in refusal(text, kind="component").message
+
+
 def test_the_kind_must_be_told() -> None:
     """By `$schema` or by the path; a contradiction is refused at `$schema`."""
     with pytest.raises(document.RefusedError, match="Nothing says what this is"):
