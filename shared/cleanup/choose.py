@@ -24,9 +24,10 @@ MOST = 5_000  # acts of one run, whatever the limits say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What is to be done, in order, and what the run has to say about what is not."""
+    """What is to be done, in order, how many lines want what another policy has, and what the run has to say about the rest."""
 
     chosen: tuple[Line, ...]
+    doubled: int
     notes: tuple[str, ...]
 
 
@@ -72,7 +73,7 @@ def within_limits(todo: Iterable[Line], policies: Sequence[Policy], existing: Ma
         for step in ("act", "mark")
         if counts.get((policy.name, step), 0) > room[policy.name]
     ]
-    return Choice(chosen=tuple(chosen), notes=tuple(notes))
+    return Choice(chosen=tuple(chosen), doubled=len(found) - len(chosen), notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)

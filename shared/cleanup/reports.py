@@ -81,9 +81,12 @@ def load(name: str, page: Page, services: Services) -> Report:
     enforced = frozenset(policy.name for policy in units.frozen(run, services) if policy.mode == "enforce")
     shown, more = _lines(found, (acts, plan), page, services)
     known = {line.key: line for line in (*acts, *plan)}
+    others = {line.id.lower(): line.policy for line in (*plan, *acts)}
     over = run.ended or run.phase in ("act", "settle")
-    told = tuple(_told(line, known.get(line.key), enforced, chosen=over) for line in shown)
-    totals = run.totals or savings.totals(run, acts, services)[0]
+    told = tuple(
+        known.get(line.key) or _told(line, others.get(line.id.lower(), ""), line.policy in enforced, chosen=over) for line in shown
+    )
+    totals = run.totals if run.ended else savings.totals(run, acts, services)[0]
     return Report(run=run, units=found, acts=acts, plan=plan, enforced=enforced, lines=told, more=more, totals=totals)
 
 
@@ -145,12 +148,12 @@ def _lines(
     return shown, end if shown and end < whole else 0
 
 
-def _told(line: Line, known: Line | None, enforced: frozenset[str], *, chosen: bool) -> Line:
-    """Return a line with what became of it."""
-    if known is not None:
-        return known
+def _told(line: Line, other: str, enforces: bool, *, chosen: bool) -> Line:  # noqa: FBT001 - see load
+    """Return a line that is none of the run's acts with what became of it; `other` is the policy that has the resource."""
     if line.step == "act" and line.action == "notify":
-        return replace(line, outcome="done", did="notified") if line.policy in enforced else replace(line, outcome="planned")
+        return replace(line, outcome="done", did="notified") if enforces else replace(line, outcome="planned")
+    if line.is_todo and other:
+        return replace(line, outcome="kept", reason=f"the policy {other} has it; otherwise: {line.reason}")
     if line.is_todo:
         return replace(line, outcome="limit reached" if chosen else "planned")
     return line

@@ -355,7 +355,7 @@ def _plan(kept: Kept[Run], services: Services) -> None:
     acts = [line for line in choice.chosen if line.policy in enforced]
     lines.put(services.blobs, conduct.acts_blob(run.name), acts)
     lines.put(services.blobs, conduct.plan_blob(run.name), [line for line in choice.chosen if line.policy not in enforced])
-    planned = replace(run, phase="act", acts=len(acts), next=0)
+    planned = replace(run, phase="act", acts=len(acts), next=0, totals={"doubled": choice.doubled})
     for note in choice.notes:
         planned = planned.noted(note)
     for unit in found:

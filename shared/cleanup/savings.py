@@ -80,9 +80,9 @@ def totals(run: Run, acts: Sequence[Line], services: Services) -> tuple[dict[str
     enforced = {policy.name for policy in units.frozen(run, services) if policy.mode == "enforce"}
     for name, counted in numbers.items():
         outcomes["notified" if name in enforced else "would notify"] += counted["notified"]
-    planned = run.ended or run.phase in ("act", "settle")
-    outcomes["limit reached" if planned else "found"] += max(0, whole["todo"] - len(acts) - len(plan))
-    outcomes["kept"] += whole["looked"] - whole["todo"] - whole["notified"]
+    planned, doubled = run.ended or run.phase in ("act", "settle"), int(run.totals.get("doubled", 0))
+    outcomes["limit reached" if planned else "found"] += max(0, whole["todo"] - len(acts) - len(plan) - doubled)
+    outcomes["kept"] += whole["looked"] - whole["todo"] - whole["notified"] + doubled
     calls, seconds = sum(unit.calls for unit in found), sum(unit.seconds for unit in found)
     thousands = max(whole["looked"], 1) / 1000
     done = [line for line in acts if line.outcome == "done"] if enforced else plan

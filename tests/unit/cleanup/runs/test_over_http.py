@@ -1,0 +1,242 @@
+"""The functions: a run is dry unless told otherwise; reports are JSON, page or table; policies are checked, resources explained."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+
+import azure.functions as func
+import pytest
+
+from functions import cleanup
+from shared import services as root
+
+WS = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg"
+    "/providers/Microsoft.MachineLearningServices/workspaces/ws"
+)
+FILE = """\
+disable: ["*"]
+policies:
+  - name: ours
+    kind: modelVersion
+    staleWhen: {olderThan: P90D, beyondNewest: 1, unreferenced: true}
+    action: delete
+    mode: enforce
+  - name: watch
+    kind: modelVersion
+    staleWhen: {olderThan: P90D, beyondNewest: 1, unreferenced: true}
+    action: delete
+"""
+
+
+@pytest.fixture
+def app(stage):
+    """The functions find the stage, with two policies."""
+    stage.blobs.blobs["cleanup/policies/ours.yaml"] = FILE.encode()
+    root.use(stage)
+    yield stage
+    root.use(None)
+
+
+def ask(function, method, path, route=None, body=b"", **headers):
+    """Call an HTTP function."""
+    query = dict(part.partition("=")[::2] for part in path.partition("?")[2].split("&") if part)
+    url = f"http://localhost:7071/api/{path}"
+    req = func.HttpRequest(method=method, url=url, params=query, route_params=route or {}, headers=headers, body=body)
+    return asyncio.run(function(req))
+
+
+def told(response):
+    """Return status and JSON."""
+    return response.status_code, json.loads(response.get_body())
+
+
+def finished(app, query):
+    """Start a run over HTTP and let it end; its name."""
+    status, body = told(ask(cleanup.run_clean_up, "POST", f"cleanup?{query}"))
+    assert status == 202, body
+    app.drive()
+    app.clock.advance(1)
+    return body["name"]
+
+
+def read(name, query="", **headers):
+    """Read a report."""
+    return ask(cleanup.read_report, "GET", f"cleanup/reports/{name}?{query}", {"id": name}, **headers)
+
+
+def test_a_run_is_dry_unless_told_otherwise(app, gone):
+    """202 with where the report will be; then everything it looked at."""
+    response = ask(cleanup.run_clean_up, "POST", "cleanup", **{"x-ms-client-principal-name": "ada"})
+    status, body = told(response)
+    assert (status, body["mode"], body["policies"], body["caller"]) == (202, "dryRun", ["ours", "watch"], "function key")
+    assert response.headers["Location"] == f"http://localhost:7071/api/cleanup/reports/{body['name']}"
+    app.drive()
+    status, report = told(read(body["name"]))
+    assert (status, report["status"], report["outcomes"]) == (200, "Completed", {"kept": 14, "would delete": 2})
+    assert gone(app) == []
+
+
+def test_enforcing_needs_a_policy_that_enforces(app, gone):
+    """The answer names the other way; without names those that enforce do."""
+    status, body = told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=watch&mode=enforce"))
+    assert (status, body["error"]["code"]) == (409, "PolicyNotEnforced")
+    assert "cleanup/reports/{id}/approve" in body["error"]["message"]
+    report = told(read(finished(app, "mode=Enforce")))[1]
+    assert len(gone(app)) == 2
+    assert report["byPolicy"]["ours"]["stale"] == 2
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [("mode=delete", 400, "InvalidParameter"), ("policy=nobody", 404, "PolicyNotFound")],
+)
+def test_what_cannot_be_run_is_refused(app, query, status, code):
+    """Before anything is recorded."""
+    found, body = told(ask(cleanup.run_clean_up, "POST", f"cleanup?{query}"))
+    assert (found, body["error"]["code"]) == (status, code)
+    assert not list(app.journal.runs())
+
+
+def test_a_dry_run_is_approved_over_http(app, gone):
+    """The answer is the run that carries it out."""
+    name = finished(app, "policy=watch")
+    status, body = told(ask(cleanup.approve, "POST", f"cleanup/reports/{name}/approve", {"id": name}))
+    assert (status, body["approves"], body["mode"]) == (202, name, "enforce")
+    app.drive()
+    assert len(gone(app)) == 2
+    status, body = told(ask(cleanup.approve, "POST", "cleanup/reports/x/approve", {"id": "x"}))
+    assert (status, body["error"]["code"]) == (404, "ReportNotFound")
+
+
+def test_a_run_is_canceled_over_http(app, gone):
+    """Nothing more happens."""
+    name = told(ask(cleanup.run_clean_up, "POST", "cleanup?mode=enforce&policy=ours"))[1]["name"]
+    assert told(ask(cleanup.cancel, "POST", f"cleanup/reports/{name}/cancel", {"id": name}))[1]["status"] == "Stopped"
+    app.drive()
+    assert gone(app) == []
+
+
+def test_a_report_comes_in_pages(app):
+    """The link leads to the rest, whatever the format; no key is in it."""
+    name = finished(app, "policy=watch")
+    first = told(read(name, "$top=5&code=secret"))[1]
+    assert len(first["resources"]) == 5
+    assert "secret" not in first["nextLink"]
+    second = told(read(name, first["nextLink"].partition("?")[2]))[1]
+    assert len(second["resources"]) == 3
+    assert "nextLink" not in second
+    assert read(name, "$top=5&format=csv").headers["Link"].endswith('rel="next"')
+    changes = told(read(name, "show=changes"))[1]
+    assert [line["outcome"] for line in changes["resources"]] == ["would delete"] * 2
+
+
+def test_reports_are_listed_newest_first(app):
+    """Without their resources."""
+    names = [finished(app, "policy=watch") for _ in range(3)]
+    listed = told(ask(cleanup.list_reports, "GET", "cleanup/reports?$top=2"))[1]["value"]
+    assert [each["name"] for each in listed] == names[:0:-1]
+    assert "resources" not in listed[0]
+
+
+def test_the_table_runs_no_formula(app):
+    """A name may look like one; a spreadsheet would carry it out."""
+    app.azure.put("models/=cmd|' !A0/versions/1", modelUri="u", tags={"owner": '=HYPERLINK("x")'})
+    response = read(finished(app, "policy=watch"), "format=csv")
+    assert response.mimetype == "text/csv"
+    rows = list(csv.reader(io.StringIO(response.get_body().decode("utf-8-sig"))))
+    assert {"resource", "outcome", "reason", "id"} <= set(rows[0])
+    assert len(rows) == 1 + 9
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_the_page_escapes_everything_and_loads_nothing(app):
+    """Names and tags are anybody's."""
+    app.azure.put("models/<script>alert(1)/versions/1", modelUri="u", tags={"steward-keep": "<img>"})
+    response = read(finished(app, "policy=watch"), accept="text/html,application/xhtml+xml")
+    page = response.get_body().decode()
+    assert response.mimetype == "text/html"
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "src=" not in page
+    assert "&lt;script&gt;" in page
+    assert 'name="viewport"' in page
+    assert "color-scheme: light dark" in page
+    assert "would delete" in page
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_an_unknown_format_or_report_is_refused(app):
+    """With the right status."""
+    name = finished(app, "policy=watch")
+    assert told(read(name, "format=pdf"))[0] == 400
+    assert told(read("20260101T000000Z-00000000"))[0] == 404
+
+
+def test_one_resource_is_explained(app):
+    """Every policy of its kind, every condition with its facts, the mark and the lock."""
+    status, body = told(ask(cleanup.explain, "GET", f"cleanup/explain?resource={WS}/models/deployed/versions/1"))
+    assert status == 200, body
+    ours = next(each for each in body["policies"] if each["policy"] == "ours")
+    assert ours["verdict"] == "online deployment blue of endpoint ep in workspace ws refers to it"
+    found = {each["condition"]: each["holds"] for each in ours["conditions"]}
+    assert found == {"olderThan": "yes", "beyondNewest": "yes", "unreferenced": "no"}
+    assert (body["lock"], body["mark"]) == (None, None)
+    assert told(ask(cleanup.explain, "GET", "cleanup/explain?resource=workspaces/ws/models/old/versions/1"))[0] == 200
+    assert told(ask(cleanup.explain, "GET", "cleanup/explain"))[0] == 400
+
+
+def test_what_is_gone_is_explained_as_that(app):
+    """No policy finds anything of it."""
+    body = told(ask(cleanup.explain, "GET", f"cleanup/explain?resource={WS}/models/nothing/versions/1"))[1]
+    assert (body["exists"], body["policies"]) == (False, [])
+
+
+def test_policies_in_force_are_shown_with_what_is_wrong_with_files(app):
+    """The broken one has no effect."""
+    app.blobs.blobs["cleanup/policies/zz.yaml"] = b"policies: 5\n"
+    body = told(ask(cleanup.list_policies, "GET", "cleanup/policies"))[1]
+    assert [policy["name"] for policy in body["value"]] == ["ours", "watch"]
+    assert body["problems"][0]["file"] == "cleanup/policies/zz.yaml"
+
+
+def test_a_file_is_checked_without_being_stored(app):
+    """Every mistake at its place."""
+    before = dict(app.blobs.blobs)
+    status, body = told(ask(cleanup.check_policies, "POST", "cleanup/policies?name=mine.yaml", body=FILE.encode()))
+    assert (status, [policy["name"] for policy in body["value"]]) == (200, ["ours", "watch"])
+    wrong = FILE.replace("olderThan: P90D", "olderThen: P90D").encode()
+    status, body = told(ask(cleanup.check_policies, "POST", "cleanup/policies?name=mine.yaml", body=wrong))
+    assert (status, body["error"]["code"]) == (400, "InvalidPolicy")
+    assert "mine.yaml, line 5, column" in body["error"]["message"]
+    assert told(ask(cleanup.check_policies, "POST", "cleanup/policies", body=b"\xff\xfe\xff"))[0] == 400
+    assert app.blobs.blobs == before
+
+
+def test_the_timer_and_the_queue_function_drive_a_run(app):
+    """The functions are what the platform calls."""
+
+    class Timer:
+        past_due = False
+
+    class Message:
+        dequeue_count = 1
+
+        def __init__(self, text):
+            self.text = text
+
+        def get_body(self):
+            return self.text.encode()
+
+    name = told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=watch"))[1]["name"]
+    for _ in range(60):
+        cleanup.tick(Timer())
+        while held := app.cleanup_queue.receive():
+            cleanup.step(Message(held.text))
+            app.cleanup_queue.delete(held)
+        app.clock.advance(30)
+    cleanup.poison(Message("whatever"))
+    assert told(read(name))[1]["status"] == "Completed"
