@@ -75,7 +75,7 @@ class Journey:
     def _begin_park(self) -> Turn:
         body = self.operation.body if isinstance(self.operation.body, dict) else {}
         endpoint = self._get(self._endpoint).checked().body
-        listed = list(self._services.client.pages(self._url(self._endpoint.child("deployments"))))
+        listed = self._deployments()
         if any(_busy(each) for each in (endpoint, *listed)):
             return self._later(Way())
         known = parked.load(self._endpoint, self._blobs) if parked.TAG in (endpoint.get("tags") or {}) else None
@@ -140,7 +140,9 @@ class Journey:
             return Turn(way.sending())
         body = parked.putable(endpoint)
         body["tags"] = {**tags, parked.TAG: record.tag}
-        body["properties"] = {**body["properties"], "traffic": {}, "mirrorTraffic": {}}
+        there = {str(each["name"]).lower() for each in self._deployments()}
+        none = {name: dict.fromkeys(_among(own.get(name) or {}, there), 0) for name in ("traffic", "mirrorTraffic")}
+        body["properties"] = {**body["properties"], **none}  # each by its name: an empty object might count as none given
         return self._write("PUT", way, self._endpoint, body)
 
     def _delete(self, way: Way, stop: Stop) -> Turn:
@@ -242,6 +244,10 @@ class Journey:
             )
             raise errors.RejectedError(error, status=502)
         return answer
+
+    def _deployments(self) -> list[dict[str, Any]]:
+        self.operation = self.operation.counted("read")
+        return list(self._services.client.pages(self._url(self._endpoint.child("deployments"))))
 
     def _record(self) -> parked.Record:
         record = parked.load(self._endpoint, self._blobs)

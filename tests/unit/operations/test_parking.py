@@ -91,7 +91,7 @@ def state(steward: Steward) -> Any:
         for name in ("blue", "green")
         if (found := steward.azure.get(f"{ENDPOINT}/deployments/{name}"))
     }
-    return endpoint.get("tags"), endpoint["properties"]["traffic"], there
+    return endpoint.get("tags"), {name: share for name, share in endpoint["properties"]["traffic"].items() if share}, there
 
 
 WHOLE = ({"team": "a"}, {"blue": 90, "green": 10}, {"blue": 3, "green": 1})
