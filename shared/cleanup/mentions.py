@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 ANY = "*"  # any home, family or version
 COMPUTES = "computes"
 DEPLOYMENTS = "deployments"  # an endpoint's: the endpoint as name, the deployment as version
-TEXT_LIMIT = 100_000  # characters of one string that are looked at; a conda file has a few hundred
+ID_LIMIT = 1_000  # characters of an id before what it ends with
 
 _FAMILIES = {
     "model": "models", "models": "models", "environment": "environments", "environments": "environments", "data": "data",
@@ -31,7 +31,8 @@ _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # ARM ids with or without `azureml:`, `azureml://registries/r/models/m/versions/1`, and labels (`@latest`).
 _VERSION = re.compile(rf"(?<![\w.-])({_FAMILY})/+([^/|?#\s]+)/+(versions|labels)/+([^/|?#\s\"',;)\]]+)")
 _CONTAINER = re.compile(rf"(?:workspaces|registries)/+[^/\s]+/+({_FAMILY})/+([^/|?#\s\"',;)\]]+)/*(?=[?#\s\"',;)\]]|$)")
-_PREFIXED = re.compile(r"azureml:([\w.-]+)(?:[:@]([\w.-]+))?(?![\w./:-])")  # `azureml:m:1`, `azureml:m@latest`, `azureml:m`
+_PREFIXED = re.compile(r"azureml:([\w.-]+)(?:([:@])([\w.-]+))?")  # `azureml:m:1`, `azureml:m@latest`, `azureml:m`
+_MLFLOW = re.compile(r"models:/+([\w.-]+)(?:/+([\w.-]+))?")  # `models:/m/1`, `models:/m/Production`, `models:/m@champion`
 _SHORT = re.compile(r"([\w.-]+)([:@])([\w.-]+)")  # v1's `m:1`
 _HOME = re.compile(r"(workspaces|registries)/+([^/\s]+)/+$")
 _SCOPE = re.compile(r"subscriptions/+([^/\s]+)/+resourcegroups/+([^/\s]+)/")
@@ -85,7 +86,7 @@ class Mentions:
         for _, text in _strings(body):
             low = _plain(text)
             for match in _DEPLOYMENT.finditer(low):
-                self.found.setdefault(_key(_home_of(low[: match.start()], home), DEPLOYMENTS, match[1], match[2]), who)
+                self.found.setdefault(_key(_home_of(_before(low, match.start()), home), DEPLOYMENTS, match[1], match[2]), who)
 
     def of_asset(self, homes: Iterable[str], family: str, name: str, version: str) -> str:
         """Return who refers, or may refer, to that version; '' when nobody does. `homes`: all names of where it is."""
@@ -144,7 +145,7 @@ def _key(home: str, family: str, name: str, version: str) -> str:
 
 def _plain(text: str) -> str:
     """Undo percent-encoding (Azure's own ids are encoded up to twice) and casing."""
-    found = text[:TEXT_LIMIT].strip()
+    found = text.strip()
     for _ in range(2):
         if "%" in found:
             found = unquote(found)
@@ -169,18 +170,32 @@ def _strings(value: Any) -> Iterator[tuple[str, str]]:
 def _assets_in(low: str, home: str) -> Iterator[str]:
     for match in _VERSION.finditer(low):
         family, name, how, version = match.groups()
-        for place in _homes_before(low[: match.start()]):
+        for place in _homes_before(_before(low, match.start())):
             yield _key(place, _FAMILIES[family], name, version if how == "versions" else ANY)
     for match in _CONTAINER.finditer(low):
-        for place in _homes_before(low[: match.start(1)]):
+        for place in _homes_before(_before(low, match.start(1))):
             yield _key(place, _FAMILIES[match[1]], match[2], ANY)
     for match in _PREFIXED.finditer(low):
-        version = match[2] if match[2] and match[0][len("azureml:") + len(match[1])] == ":" else ANY
-        yield _key(home, ANY, match[1], version)
+        for version in _ends(match[3] if match[2] == ":" else ""):
+            yield from (_key(home, ANY, name, version) for name in _ends(match[1]))
+    for match in _MLFLOW.finditer(low):
+        number = match[2] if match[2] and match[2].isdecimal() else ""  # a stage may be any version
+        yield _key(home, "models", match[1], number)
     if short := _SHORT.fullmatch(low):
         yield _key(home, ANY, short[1], short[3] if short[2] == ":" else ANY)
     if _ONLY_GUID.fullmatch(low):
         yield _key(home, ANY, low, ANY)  # code is named by a GUID
+
+
+def _before(text: str, at: int) -> str:
+    """Return what stands before a match, as far as it can be its id's."""
+    return text[max(0, at - ID_LIMIT) : at]
+
+
+def _ends(text: str | None) -> tuple[str, ...]:
+    """Return a name as it stands in a sentence, and without the mark that may end the sentence."""
+    found = text or ""
+    return tuple(dict.fromkeys((found, found.rstrip(".-") or found)))
 
 
 def _homes_before(prefix: str) -> tuple[str, ...]:
@@ -202,7 +217,7 @@ def _told_home(low: str, home: str) -> str:
 
 def _computes_in(member: str, low: str, home: str) -> Iterator[str]:
     for match in _COMPUTE_ID.finditer(low):
-        yield _key(_home_of(low[: match.start()], home), COMPUTES, match[1], ANY)
+        yield _key(_home_of(_before(low, match.start()), home), COMPUTES, match[1], ANY)
     if member in _COMPUTE_MEMBERS and low and "/" not in low:
         yield _key(home, COMPUTES, low.removeprefix("azureml:"), ANY)
 

@@ -49,6 +49,13 @@ def found_in(body, home=HOME):
         quote(f"{ARM}/ws/models/flats/versions/3", safe=""),
         quote(quote(f"{ARM}/ws/models/flats/versions/3", safe=""), safe=""),
         "python score.py --model azureml:flats:3 --fast",
+        "It serves azureml:flats:3.",
+        "azureml:flats:3/model.pkl",
+        "azureml:flats:3:whatever",
+        "models:/flats/3",
+        "models:/Flats/Production",
+        "models:/flats@champion",
+        "python score.py --model models:/flats/3/",
         f'{{"model": "{ARM}/ws/models/flats/versions/3"}}',
     ],
 )
@@ -57,6 +64,12 @@ def test_a_model_is_found_in_every_spelling_and_place(text, place):
     """With and without `azureml:`, by name, by label, encoded once or twice, inside a command line, anywhere in a body."""
     body = {"list": {"x": [None, 1, text]}, "deep": {"a": {"b": [{"c": {"d": text}}]}}}.get(place, {place: text})
     assert found_in(body).of_asset([HOME, mentions.guid_home(GUID)], "models", "flats", "3") == "who"
+
+
+def test_a_name_and_version_in_variables_is_found():
+    """A scoring script may load what its environment names."""
+    found = found_in({"environmentVariables": {"MODEL_NAME": "flats", "MODEL_VERSION": "3"}})
+    assert found.of_asset([HOME], "models", "flats", "3")
 
 
 def test_a_full_id_counts_for_its_own_home_version_and_family_only():
@@ -133,6 +146,13 @@ def test_nothing_is_found_in_nothing():
     """Null members are common (facts §8)."""
     found = found_in({"model": None, "compute": "", "tags": [None, 1, True], "environment": {}})
     assert (found.found, found.unclear) == ({}, {})
+
+
+@pytest.mark.parametrize("piece", ["data/x/versions/1 ", "azureml:", "computes/a/", "workspaces/", "models:/", "a:b@", "%25", "/"])
+def test_a_text_as_long_as_there_is_takes_no_time(piece):
+    """A million characters of almost-references, and one at the end of them."""
+    found = found_in(piece * (1_000_000 // len(piece)) + " azureml:flats:3")
+    assert found.of_asset([HOME], "models", "flats", "3")
 
 
 NAMES = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=20).filter(lambda name: name[0].isalnum())
