@@ -1,10 +1,12 @@
-"""Moves one large upload through the whole app and reads how much memory its processes ever held (VmHWM of Linux)."""
+"""Moves one large upload and a folder of small files through the whole app; reads the processes' peak memory (VmHWM of Linux)."""
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import time
+import zipfile
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,8 @@ BLOCK = 8 * 1024 * 1024
 WORKSPACE = "ml-bench"
 
 
-def run(megabytes: int = 256) -> dict[str, Any]:
-    """Upload so many MB, make a model of them, and return seconds of the move and peak MB of each process of the app.
+def run(megabytes: int = 256, files: int = 1_000) -> dict[str, Any]:
+    """Upload so many MB, make a model of them, then one of so many files of 4 KB; return seconds and peak MB of each process.
 
     Raises:
         RuntimeError: the app did not make the model.
@@ -37,7 +39,25 @@ def run(megabytes: int = 256) -> dict[str, Any]:
             url = f"{app.url}/api/workspaces/{WORKSPACE}/models/weights/versions/1"
             _ended(session, session.put(url, json={"properties": {}}, headers={"Upload-Id": opened["id"]}, timeout=120))
             seconds = time.monotonic() - began
-            return {"megabytes": megabytes, "seconds": seconds, "before": before, "peaks": _peaks(app.part.process.pid)}
+            began = time.monotonic()
+            small = {"spec": ("s.json", b'{"properties": {}}'), "model": ("m.zip", _zip(files))}
+            _ended(session, session.put(url.replace("weights", "many"), files=small, timeout=120))
+            return {
+                "megabytes": megabytes,
+                "seconds": seconds,
+                "files": files,
+                "files_seconds": time.monotonic() - began,
+                "before": before,
+                "peaks": _peaks(app.part.process.pid),
+            }
+
+
+def _zip(files: int) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(files):
+            archive.writestr(f"src/{number % 20}/{number}.py", os.urandom(4_096))
+    return out.getvalue()
 
 
 def _fill(signed: str, megabytes: int) -> None:
