@@ -36,7 +36,7 @@ _ML = "microsoft.machinelearningservices"
 LOCATIONS = (
     "eastus", "eastus2", "westus2", "centralus", "northeurope", "westeurope", "uksouth", "francecentral",
     "germanywestcentral", "switzerlandnorth", "japaneast", "southeastasia", "australiaeast", "canadacentral",
-    "usgovvirginia", "chinanorth3",
+    "usgovvirginia", "chinanorth3", "eastus2euap",
 )  # fmt: skip
 
 # Namespace and type, lower case → versions, oldest first.
