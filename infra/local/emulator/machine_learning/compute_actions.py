@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, refusals
-from infra.local.emulator.machine_learning import computes, scope, statuses, vm_sizes
+from infra.local.emulator.machine_learning import computes, idle_shutdown, scope, statuses, vm_sizes
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -72,7 +72,7 @@ for _action in _ON_THE_WAY:
 
 
 @routes.route("POST", f"{computes.COMPUTE}/updateIdleShutdownSetting")
-def idle_shutdown(world: World, request: web.Request) -> web.Response:
+def set_idle_time(world: World, request: web.Request) -> web.Response:
     """`{"idleTimeBeforeShutdown":"PT30M"}`, 15 minutes to 3 days; 200."""
     found, body = _instance(world, request, "updateIdleShutdownSetting"), gateway.body_object(request)
     given = str(body.get("idleTimeBeforeShutdown") or "")
@@ -82,6 +82,7 @@ def idle_shutdown(world: World, request: web.Request) -> web.Response:
         text = f"idleTimeBeforeShutdown '{given}' must be between 15 minutes and 3 days."
         raise computes.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
     found.properties["properties"]["idleTimeBeforeShutdown"] = given
+    found.hidden[idle_shutdown.SET_AT] = world.now()
     return web.empty(200)
 
 

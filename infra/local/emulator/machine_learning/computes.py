@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.machine_learning import scope, statuses, vm_sizes
+from infra.local.emulator.machine_learning import idle_shutdown, scope, statuses, vm_sizes
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 
@@ -35,7 +35,10 @@ def refused(status: int, code: str, message: str, *, inner: tuple[str, ...] = ()
 def list_all(world: World, request: web.Request) -> web.Response:
     """The computes of a workspace."""
     workspace = scope.workspace(world, request, "computes")
-    return lists.page(world, request, [found.body for found in world.resources.children(workspace.id, "computes")])
+    there = world.resources.children(workspace.id, "computes")
+    for found in there:
+        idle_shutdown.settle(world, workspace, found)
+    return lists.page(world, request, [found.body for found in there])
 
 
 @routes.route("GET", COMPUTE)
@@ -54,6 +57,7 @@ def existing(world: World, request: web.Request) -> Resource:
     found = world.resources.get(f"{workspace.id}/computes/{request.params['compute']}")
     if found is None:
         raise web.Refused(web.empty(404))
+    idle_shutdown.settle(world, workspace, found)
     return found
 
 
