@@ -85,12 +85,12 @@ def test_version_numbers_go_on_after_a_delete(azure: Client) -> None:
 
 
 def test_a_registered_version_cannot_be_changed(azure: Client) -> None:
-    """Only description, tags, properties and isArchived."""
+    """Only description, tags, properties and isArchived; 409 is where azure-ai-ml goes on to the next version."""
     arm_id = f"{azure.workspace()}/environments/env/versions/1"
     azure.arm("PUT", arm_id, {"properties": {"image": "python:3"}})
     assert azure.arm("PUT", arm_id, {"properties": {"image": "python:3", "tags": {"a": "b"}}}).status_code == 200
     refused = azure.arm("PUT", arm_id, {"properties": {"image": "python:4"}})
-    assert refused.status_code == 400
+    assert refused.status_code == 409
     assert "already registered and cannot be changed" in refused.json()["error"]["message"]
 
 

@@ -203,7 +203,8 @@ def _updated(kind: AssetKind, world: World, request: web.Request, found: Resourc
                 f"{kind.title} {request.params['name']} with version {found.name} is already registered and cannot be changed. "
                 f"Only description, tags, properties and isArchived can be updated; {name} differs."
             )
-            raise scope.refused(400, "UserError", text, inner=("Immutable", "AssetPropertyImmutable"))
+            status = 409 if kind.collection == "environments" else 400  # on 409 azure-ai-ml goes on to the next version
+            raise scope.refused(status, "UserError", text, inner=("Immutable", "AssetPropertyImmutable"))
     for name in ("description", "tags", "properties", "isArchived", "flavors", "stage"):
         if name in properties:
             found.properties[name] = properties[name]
