@@ -1,0 +1,172 @@
+"""A stack whose workspace tells the app by webhook what happens in it, and its subscription by storage queue."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from azure.storage.queue import QueueClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+
+from infra.local import stack
+from infra.local.demo.client import Control, Steward
+from infra.local.emulator import scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WORKSPACE = "ml-hooks"
+WORKSPACE_ID = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
+APP_HOST = "steward.azurewebsites.net"
+TOLD = "told"
+WAIT_S = 90.0
+SUBSCRIBED = "/providers/Microsoft.EventGrid/eventSubscriptions"
+
+
+@dataclass(kw_only=True)
+class Ground:
+    """The app, the local Azure and the app's storage, as a test sees them."""
+
+    parts: stack.Stack
+    app: Steward
+    azure: Control
+    arm_session: requests.Session
+    put: set[str] = field(default_factory=set)
+
+    def arm(self, method: str, path: str, body: Any = None, *, version: str = "2025-02-15") -> requests.Response:
+        """Call ARM past the app."""
+        url = f"https://management.azure.com{path}?api-version={version}"
+        return self.arm_session.request(method, url, json=body, timeout=60)
+
+    def subscribe(self, scope: str, name: str, destination: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Make an event subscription and follow it; its last status."""
+        body = {"properties": {"destination": destination, **more}}
+        answer = self.arm("PUT", f"{scope}{SUBSCRIBED}/{name}", body)
+        assert answer.status_code == requests.codes.created, answer.text
+        url = answer.headers["Azure-AsyncOperation"]
+        return self.until(
+            lambda: (found := self.arm_session.get(url, timeout=60).json())["status"] != "InProgress" and found, "the handshake"
+        )
+
+    def webhook(self, path: str = "/api/events", **more: Any) -> dict[str, Any]:
+        """A destination: the app, called as Event Grid would."""
+        return {
+            "endpointType": "WebHook",
+            "properties": {"endpointUrl": f"https://{APP_HOST}{path}?code={self.parts.app.key}", **more},
+        }
+
+    def rules(self, file: str, text: str) -> None:
+        """Put a file of rules in force; the fixture takes it away again."""
+        self.app.send("PUT", f"events/rules/{file}", data=text.encode(), headers={"Content-Type": "application/yaml"})
+        self.put.add(file)
+
+    def firings(self, rule: str) -> list[dict[str, Any]]:
+        """What fired of a rule, newest first."""
+        return list(self.app.get(f"events/firings?rule={rule}&$top=200")["value"])
+
+    def ended(self, rule: str, count: int = 1) -> list[dict[str, Any]]:
+        """The firings of a rule, once there are so many and all have ended."""
+
+        def all_ended() -> list[dict[str, Any]]:
+            found = self.firings(rule)
+            return found if len(found) >= count and all(each["status"] != "Running" for each in found) else []
+
+        return self.until(all_ended, f"{count} firings of {rule}")
+
+    def happens(self, kind: str, subject: str, data: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Raise an event of the workspace."""
+        body = {"type": kind, "topic": WORKSPACE_ID, "subject": subject, "data": data, **more}
+        return dict(self.azure.call("POST", "events", json=body))
+
+    def quiet(self) -> None:
+        """Wait until Event Grid has nothing on its way and nothing is to be seen in the app's queue of events."""
+        with self.queue("steward-events") as queue:
+            for _ in range(2):
+                self.until(
+                    lambda: (
+                        not any(each["waiting"] for each in self.azure.call("GET", "events/subscriptions"))
+                        and not queue.peek_messages()
+                    ),
+                    "an empty queue",
+                )
+
+    def queue(self, name: str) -> QueueClient:
+        """A queue of the app's account."""
+        return QueueClient.from_connection_string(
+            self.parts.storage.connection_string(),
+            name,
+            message_encode_policy=TextBase64EncodePolicy(),
+            message_decode_policy=TextBase64DecodePolicy(),
+        )
+
+    def told(self) -> list[dict[str, Any]]:
+        """The notifications that the app put on the queue."""
+        with self.queue(TOLD) as queue:
+            return [json.loads(message.content) for message in queue.receive_messages(max_messages=32, visibility_timeout=1)]
+
+    @staticmethod
+    def until[T](condition: Callable[[], T], what: str) -> T:
+        """Wait for something and return it."""
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            if found := condition():
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"never came: {what}")
+
+
+@pytest.fixture(scope="session")
+def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Everything, with one workspace whose events reach the app."""
+    options = stack.Options(state=tmp_path_factory.mktemp("hooks"), settings={"STEWARD_NOTIFY": f"queue:{TOLD}"})
+    with stack.start(options) as parts, requests.Session() as session:
+        session.trust_env = False
+        session.proxies = {"https": parts.azure.proxy}
+        session.verify = str(parts.azure.ca)
+        form = {"grant_type": "client_credentials", "client_id": scene.CLIENT_ID, "client_secret": scene.CLIENT_SECRET}
+        form["scope"] = "https://management.azure.com/.default"
+        signed_in = session.post(f"https://login.microsoftonline.com/{scene.TENANT_ID}/oauth2/v2.0/token", data=form, timeout=30)
+        session.headers["Authorization"] = f"Bearer {signed_in.json()['access_token']}"
+        app, azure = Steward(parts.app.url, parts.app.key, parts.app.master_key), Control(parts.azure.control)
+        made = Ground(parts=parts, app=app, azure=azure, arm_session=session)
+        keys = json.loads((options.state / "keys.json").read_text())
+        azure.call("PUT", "hosts", json={APP_HOST: {"url": parts.app.url, "systemKey": keys["systemKeys"]["eventgrid_extension"]}})
+        app.done("PUT", f"workspaces/{WORKSPACE}", json=workspace())
+        assert made.subscribe(WORKSPACE_ID, "to-steward", made.webhook(maxEventsPerBatch=50))["status"] == "Succeeded"
+        yield made
+        app.close()
+        azure.close()
+
+
+@pytest.fixture
+def ground(hooked: Ground) -> Iterator[Ground]:
+    """The same, without the rules of other tests."""
+    yield hooked
+    for file in hooked.put:
+        hooked.app.send("DELETE", f"events/rules/{file}", expect=204)
+    hooked.put.clear()
+
+
+def workspace() -> dict[str, Any]:
+    """The least a workspace needs."""
+    properties = {"storageAccount": scene.STORAGE_ID, "keyVault": scene.KEY_VAULT_ID, "applicationInsights": scene.INSIGHTS_ID}
+    return {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": properties}
+
+
+@pytest.fixture(scope="session")
+def zip_of() -> Callable[[dict[str, str]], bytes]:
+    """Return a zip of files."""
+
+    def zipped(files: dict[str, str]) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return out.getvalue()
+
+    return zipped
