@@ -6,7 +6,7 @@ import string
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.cleanup import mentions
@@ -167,6 +167,7 @@ FORMS = (
 )
 
 
+@settings(deadline=None)
 @given(
     name=NAMES,
     version=NAMES,
