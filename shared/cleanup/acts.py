@@ -23,14 +23,8 @@ if TYPE_CHECKING:
     from shared.cleanup.model import Judged, Policy
     from shared.rest.ids import ResourceId
 
-# What a PUT must not repeat: Azure's own notes in the body of an asset and of a compute
+# What a PUT must not repeat: Azure's own notes in the body of an asset
 ASSET_NOTES = ("provisioningState", "environmentType", "autoRebuild")
-COMPUTE_NOTES = ("provisioningState", "provisioningErrors", "createdOn", "modifiedOn", "isAttachedCompute", "computeLocation")
-INNER_NOTES = (
-    "state", "allocationState", "allocationStateTransitionTime", "currentNodeCount", "targetNodeCount", "nodeStateCounts", "errors",
-    "lastOperation", "applications", "connectivityEndpoints", "createdBy", "versions", "containers", "dataDisks", "dataMounts",
-    "osImageMetadata",
-)  # fmt: skip
 DONE: dict[str, str] = {
     "notify": "notified", "tag": "tagged", "stop": "stopped", "scaleToZero": "scaled to zero",
     "setIdleShutdown": "idle shutdown set", "park": "parked", "cancel": "canceled", "archive": "archived",
@@ -144,9 +138,7 @@ def _tagging(order: Order, change: dict[str, str]) -> flows.Request:
         return _run_request(subject.id, body, {"tags": change})
     if row.taggable == "properties.tags":
         return _request(subject.id, "PUT", _asset_body(body, {"tags": whole}))
-    if row.type == "workspaces/computes":  # PATCH takes scaleSettings only
-        return _request(subject.id, "PUT", _compute_body(body, whole))
-    if row.taggable == "tags":
+    if row.taggable == "tags" and row.type != "workspaces/computes":  # whose PATCH takes scaleSettings only
         return _request(subject.id, "PATCH", {"tags": {**kept, **change}})
     raise errors.BadRequestError("NotTaggable", f"A {row.name} cannot be tagged.", target=subject.id.path)
 
@@ -162,12 +154,3 @@ def _asset_body(body: Mapping[str, Any], change: dict[str, Any]) -> dict[str, An
     """Return the PUT of an asset's version that changes only that: a PUT replaces, as the SDK's archive does it."""
     properties = {name: value for name, value in (body.get("properties") or {}).items() if name not in ASSET_NOTES}
     return {"properties": {**copy.deepcopy(properties), **change}}
-
-
-def _compute_body(body: Mapping[str, Any], tags: dict[str, str]) -> dict[str, Any]:
-    properties = {name: value for name, value in (body.get("properties") or {}).items() if name not in COMPUTE_NOTES}
-    inner = properties.get("properties")
-    if isinstance(inner, dict):
-        properties["properties"] = {name: value for name, value in inner.items() if name not in INNER_NOTES}
-    kept = {name: body[name] for name in ("location", "sku", "identity") if body.get(name) is not None}
-    return {**copy.deepcopy(kept), "tags": tags, "properties": copy.deepcopy(properties)}

@@ -61,7 +61,6 @@ class Record:
     operation: str = ""
     error: dict[str, Any] | None = None
     attempt: int = 0
-    due: str = ""
     changed_before: str = ""
     acted_at: str = ""
 
@@ -223,6 +222,10 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     found, why = _seen_again(work, line, policy, resource)
     if found is None:
         return _save(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
+    changed = found.subject.changed_at
+    record = replace(record, reason=why, evidence=found.verdict.evidence, changed_before=models.iso(changed) if changed else "")
+    if noted := _noted(work, line, record, found):
+        return _save(work, number, noted)
     order = acts.Order(
         run=work.run.name,
         policy=policy,
@@ -236,16 +239,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
         request = acts.request(order)
     except errors.PermanentError as problem:
         return _save(work, number, _failed(record, problem.error))
-    changed = found.subject.changed_at
-    going = replace(
-        record,
-        operation=acts.operation_id(request),
-        reason=why,
-        evidence=found.verdict.evidence,
-        due=models.iso(order.due) if order.due else "",
-        changed_before=models.iso(changed) if changed else "",
-        outcome="under way",
-    )
+    going = replace(record, operation=acts.operation_id(request), outcome="under way")
     _save(work, number, going)
     try:
         operation = flows.submit(request, services)
@@ -312,29 +306,41 @@ def _remember(work: Conduct, line: Line, record: Record, operation: Operation) -
 
     When the resource last changed is read from the answer to the marking itself: what is later is somebody else's change.
     """
-    services, resource = work.services, ids.parse(line.id)
-    records = marks.Marks(services.cleanup_rows)
+    resource, body = ids.parse(line.id), work.services.ledger.whole(operation).result
+    changed = marks.changed_at(body) if isinstance(body, dict) else None
+    if changed is None and line.step == "mark":
+        now = inventory.read(resource, work.azure)
+        changed = marks.changed_at(now) if now else None
+    _write_mark(work, line, record, changed, tagged=True)
+
+
+def _write_mark(work: Conduct, line: Line, record: Record, changed: datetime | None, *, tagged: bool) -> None:
+    resource, records = ids.parse(line.id), marks.Marks(work.services.cleanup_rows)
     if line.step == "lift":
         records.remove(resource)
         return
-    at = operation.ended_at or services.clock()
-    body = services.ledger.whole(operation).result
-    changed = marks.changed_at(body) if isinstance(body, dict) else None
-    if changed is None:
-        now = inventory.read(resource, work.azure)
-        changed = marks.changed_at(now) if now else None
-    policy = work.policies[line.policy]
-    records.put(
-        resource,
-        Mark(
-            policy=policy.name,
-            reason=record.reason,
-            at=at,
-            due=at + policy.grace,
-            changed_before=_moment(record.changed_before),
-            changed_after=changed,
-        ),
+    policy, at = work.policies[line.policy], work.services.clock()
+    before = _moment(record.changed_before)
+    mark = Mark(
+        policy=policy.name,
+        reason=record.reason,
+        at=at,
+        due=at + policy.grace,
+        changed_before=before,
+        changed_after=changed,
+        tagged=tagged,
     )
+    records.put(resource, mark)
+
+
+def _noted(work: Conduct, line: Line, record: Record, found: Judged) -> Record | None:
+    """Mark, or take a mark off, without a request where no tag can be or is written; None where one is."""
+    subject = found.subject
+    writes = marks.can_be_tagged(subject.target, subject.body)
+    if line.step == "act" or (writes and (line.step == "mark" or marks.is_tagged(subject.target, subject.body))):
+        return None
+    _write_mark(work, line, record, marks.changed_at(subject.body), tagged=False)
+    return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action))
 
 
 def _moment(text: str) -> datetime | None:

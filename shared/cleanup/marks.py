@@ -89,6 +89,17 @@ def tags_of(target: str, body: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
+def can_be_tagged(target: str, body: Mapping[str, Any]) -> bool:
+    """Tell whether writing a tag changes the tag alone.
+
+    A PUT of a compute overwrites it, "a nonrecoverable operation" (Compute_CreateOrUpdate), and its PATCH takes no tags; an
+    update of what failed may mend or break it further, and is then no mark but a repair.
+    """
+    row = targets.TARGETS[target]
+    state = str(bodies.dig(body, "properties.provisioningState") or "Succeeded")
+    return bool(row.taggable) and row.type != "workspaces/computes" and state.lower() == "succeeded"
+
+
 def is_tagged(target: str, body: Mapping[str, Any]) -> bool:
     """Tell whether a resource has the tag of a mark; an empty one is a mark taken off where a PATCH cannot remove a tag."""
     return any(name.lower() == TAG and value.strip() for name, value in tags_of(target, body).items())
@@ -102,7 +113,7 @@ def changed_at(body: Mapping[str, Any]) -> datetime | None:
 def _lifted(mark: Mark, judged: Judged) -> str:
     """Return who took the mark away: '' nobody."""
     subject = judged.subject
-    if not is_tagged(subject.target, subject.body):
+    if mark.tagged and not is_tagged(subject.target, subject.body):
         return f"the tag {TAG} was taken off"
     changed = changed_at(subject.body)
     if changed and mark.changed_after and changed > mark.changed_after:
@@ -135,6 +146,7 @@ class Marks:
         stored = {
             "policy": mark.policy,
             "reason": mark.reason[:500],
+            "tagged": mark.tagged,
             **{name: _iso(getattr(mark, name)) for name in ("at", "due", "changed_before", "changed_after")},
         }
         columns = {"resource": resource.key, "json": json.dumps(stored)}
@@ -158,6 +170,7 @@ def _mark(row: storage.Row) -> Mark:
         reason=stored["reason"],
         at=datetime.fromisoformat(stored["at"]),
         due=datetime.fromisoformat(stored["due"]),
+        tagged=stored["tagged"],
         **moments,
     )
 

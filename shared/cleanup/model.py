@@ -98,6 +98,7 @@ class Mark:
         at, due: When it was marked; from when it may be swept.
         changed_before: When the resource had last changed before the mark: what its age is counted from.
         changed_after: `lastModifiedAt` as Azure tells it after the mark; any later one is somebody's touch, which lifts the mark.
+        tagged: Whether a tag was written; where that could change more than the tag, the mark stands in the report alone.
     """
 
     policy: str
@@ -106,6 +107,7 @@ class Mark:
     due: datetime
     changed_before: datetime | None
     changed_after: datetime | None
+    tagged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

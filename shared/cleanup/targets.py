@@ -117,7 +117,7 @@ CONDITIONS: dict[str, Condition] = {
 }
 
 _AGE = ("olderThan", "unchangedFor")
-_NOTE: tuple[Action, ...] = ("notify", "tag")
+_NOTE: tuple[Action, ...] = ("notify", "tag")  # a compute cannot be tagged: a PUT overwrites it
 
 
 def _asset(name: str, family: str, says: str, *, listing: str = ALL_VIEWS) -> Target:
@@ -148,7 +148,7 @@ _ROWS = (
         compute_type="ComputeInstance",
         says="a compute instance",
         conditions=("idleFor", "outsideHours", "failed", "unusedFor", "lacksIdleShutdown", *_AGE),
-        actions=(*_NOTE, "stop", "setIdleShutdown", "delete"),
+        actions=("notify", "stop", "setIdleShutdown", "delete"),
         action="stop",
         taggable="tags",
         needs={"stop": ("idleFor", "outsideHours", "unusedFor"), "delete": ("idleFor", "failed", "unusedFor")},
@@ -159,7 +159,7 @@ _ROWS = (
         compute_type="AmlCompute",
         says="a compute cluster",
         conditions=("idleNodes", "idleFor", "failed", "unusedFor", *_AGE),
-        actions=(*_NOTE, "scaleToZero", "delete"),
+        actions=("notify", "scaleToZero", "delete"),
         action="scaleToZero",
         taggable="tags",
         needs={"scaleToZero": ("idleNodes", "idleFor", "unusedFor"), "delete": ("idleFor", "failed", "unusedFor")},
@@ -169,7 +169,7 @@ _ROWS = (
         type="workspaces/computes",
         says="a compute of any type",
         conditions=("failed", "unusedFor", *_AGE),
-        actions=(*_NOTE, "delete"),
+        actions=("notify", "delete"),
         action="notify",
         taggable="tags",
         needs={"delete": ("failed", "unusedFor")},
