@@ -69,6 +69,7 @@ class JobRequest:
         inputs, outputs: ARM's `inputs`/`outputs` of a command job.
         target: the compute's name, None for serverless.
         nodes: nodes that it occupies.
+        ranks: of a distributed job: what `runner/ranks.py` is told.
         timeout_s: the job is cancelled after so long, as the spec of `limits.timeout` says.
     """
 
@@ -84,6 +85,7 @@ class JobRequest:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     target: str | None = None
     nodes: int = 1
+    ranks: Mapping[str, Any] | None = None
     timeout_s: float | None = None
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from infra.local.emulator import scene
 from tests.functional.emulator.client import ARM, Client, until
 
 
@@ -88,6 +89,12 @@ def test_cancelling_a_job_that_has_ended_is_an_empty_200(azure: Client, workspac
         ({"command": "echo ${{inputs.data}}"}, "InvalidExpression"),
         ({"jobType": "Spark"}, "ValidationError"),
         ({"jobType": "Pipeline"}, "InvalidPipeline"),
+        ({"distribution": {"distributionType": "Ray"}}, "distributionType"),
+        ({"distribution": {"distributionType": "Mpi", "processCountPerInstance": 0}}, "processCountPerInstance"),
+        (
+            {"distribution": {"distributionType": "Mpi", "processCountPerInstance": 32}, "resources": {"instanceCount": 2}},
+            "TooMany",
+        ),
         ({"jobType": "Dance"}, "ValidationError"),
         ({"inputs": []}, "InvalidRequestContent"),
     ],
@@ -113,3 +120,41 @@ def test_jobs_are_listed_newest_first_and_filtered(azure: Client, workspace: str
     assert names("?tag=team=a") == ["one"]
     assert names("?jobType=Pipeline") == []
     assert names("?status=Nonsense") == ["one"]
+
+
+def test_a_distributed_job_is_one_process_for_each_rank(azure: Client, workspace: str) -> None:
+    """Each meets all others at the address that it is told; the log names the rank of each line."""
+    script = """
+import os, socket
+rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+place = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+if rank == 0:
+    with socket.create_server(place) as server:
+        print("met", sum(server.accept()[0].recv(9)[0] for _ in range(size - 1)))
+else:
+    while True:
+        try:
+            with socket.create_connection(place) as one:
+                one.send(bytes([rank]))
+            break
+        except ConnectionRefusedError:
+            continue
+"""
+    distribution = {"distributionType": "PyTorch", "processCountPerInstance": 3}
+    azure.arm("PUT", f"{workspace}/jobs/three", job(command=f"python -c '{script}'", distribution=distribution))
+    until(lambda: azure.arm("GET", f"{workspace}/jobs/three").json()["properties"]["status"] in {"Completed", "Failed"})
+    details = f"https://{scene.LOCATION}.api.azureml.ms/history/v1.0{workspace}/runs/three/details"
+    (url,) = azure.arm("GET", details).json()["logFiles"].values()
+    said = azure.session.get(url, timeout=30).text
+    assert azure.arm("GET", f"{workspace}/jobs/three").json()["properties"]["status"] == "Completed", said
+    assert "[0] met 3" in said
+
+
+def test_a_failing_rank_ends_the_others(azure: Client, workspace: str) -> None:
+    """The job fails at once, although one would sleep for ten minutes."""
+    command = "if [ $OMPI_COMM_WORLD_RANK = 1 ]; then exit 3; else sleep 600; fi"
+    distribution = {"distributionType": "Mpi", "processCountPerInstance": 2}
+    azure.arm("PUT", f"{workspace}/jobs/two", job(command=command, distribution=distribution))
+    until(lambda: azure.arm("GET", f"{workspace}/jobs/two").json()["properties"]["status"] in {"Completed", "Failed"})
+    run = azure.arm("GET", f"https://{scene.LOCATION}.api.azureml.ms/history/v1.0{workspace}/runs/two").json()
+    assert "status code 3" in run["error"]["error"]["message"]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
+_DISTRIBUTIONS = ("PyTorch", "Mpi", "TensorFlow")
+_MOST_RANKS = 32
+
 
 def request(world: World, workspace: Resource, name: str, properties: dict[str, Any]) -> JobRequest:
     """The request of a command job.
@@ -39,6 +42,7 @@ def request(world: World, workspace: Resource, name: str, properties: dict[str, 
     limits, resources = properties.get("limits") or {}, properties.get("resources") or {}
     inputs = objects(properties, "inputs")
     outputs = objects(properties, "outputs")
+    nodes = _nodes(resources.get("instanceCount"))
     try:
         commands.check(command, inputs, outputs)
     except commands.BadCommandError as error:
@@ -55,7 +59,8 @@ def request(world: World, workspace: Resource, name: str, properties: dict[str, 
         inputs=inputs,
         outputs=outputs,
         target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
-        nodes=_nodes(resources.get("instanceCount")),
+        nodes=nodes,
+        ranks=_ranks(objects(properties, "distribution"), nodes),
         timeout_s=durations.seconds(limits.get("timeout")) if limits.get("timeout") else None,
     )
 
@@ -66,6 +71,26 @@ def _nodes(count: Any) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise scope.invalid("resources.instanceCount must be a whole number, 1 or more.", "ValidationError")
     return count
+
+
+def _ranks(distribution: dict[str, Any], nodes: int) -> dict[str, Any] | None:
+    """The processes of a distributed job; None for an ordinary one."""
+    if not distribution:
+        return None
+    kind = scope.one_of(str(distribution.get("distributionType") or ""), _DISTRIBUTIONS, "distributionType")
+    if kind == "TensorFlow":  # its processes are counted as a whole
+        workers = count(distribution, "distribution.workerCount", nodes, most=_MOST_RANKS)
+        servers = (
+            0
+            if not distribution.get("parameterServerCount")
+            else count(distribution, "distribution.parameterServerCount", 1, most=_MOST_RANKS)
+        )
+        return {"kind": kind, "nodes": workers, "per_node": 1, "servers": servers}
+    per_node = count(distribution, "distribution.processCountPerInstance", 1, most=_MOST_RANKS)
+    if nodes * per_node > _MOST_RANKS:
+        text = f"The local Azure is one machine: a distributed job has at most {_MOST_RANKS} processes, not {nodes * per_node}."
+        raise scope.invalid(text, "TooManyProcesses")
+    return {"kind": kind, "nodes": nodes, "per_node": per_node, "servers": 0}
 
 
 def objects(properties: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def _step(world: World, workspace: Resource, name: str, node: Any, compute: str,
         "computeId": target,
         "experimentName": experiment,
         "limits": node.get("limits") if not swept else None,
+        "distribution": _distribution(node.get("distribution") or spec.get("distribution")),
         "resources": _resources(node.get("resources") or spec.get("resources")),
         "inputs": inputs,
         "outputs": outputs,
@@ -195,6 +196,14 @@ def _outputs(spec: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[dict[st
         elif text:
             outputs[name]["uri"] = text
     return outputs, gives
+
+
+def _distribution(given: Any) -> dict[str, Any] | None:
+    """ARM's words for how a step is distributed; a component says `type` and snake case."""
+    if not isinstance(given, Mapping):
+        return None
+    words = {scope.camel_case(str(name)): one for name, one in given.items()}
+    return {**words, "distributionType": words.get("distributionType") or words.get("type")}
 
 
 def _resources(given: Any) -> dict[str, Any]:

@@ -5,11 +5,13 @@ Not here: threads, and sharing nodes among jobs (`backend.py`).
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.dataplane import locations, storage
@@ -19,13 +21,13 @@ from infra.local.emulator.world import FetchError
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from infra.local.emulator.world import JobRequest, World
 
 LOG_NAMES = {"v1": "azureml-logs/70_driver_log.txt"}
 LOG_NAME = "user_logs/std_log.txt"
 COLLECTED = ("outputs", "logs")  # what run history keeps of the working folder
+_RANKS = Path(__file__).with_name("ranks.py")
 _LOOK_S = 0.1
 _SHIP_S = 1.0
 _TAIL_BYTES = 2000
@@ -124,7 +126,8 @@ def _prepare(task: Task) -> None:
 
 def _command(task: Task) -> list[str]:
     if task.bound is not None:
-        return ["bash", "-c", task.bound.text]
+        line = ["bash", "-c", task.bound.text]
+        return line if task.request.ranks is None else [str(task.python), str(_RANKS), json.dumps(task.request.ranks), *line]
     script, *arguments = tuple(task.request.command)
     if not (task.code / script).is_file():
         raise outcomes.bad_request("ScriptNotFound", f"The script {script!r} is not in the project folder.")
@@ -155,7 +158,7 @@ def _run(task: Task) -> None:
     if reason is not None:
         raise reason
     if code != 0:
-        raise outcomes.process_failed(line[0].rpartition("/")[2], code, task.log_name, _tail(task.log))
+        raise outcomes.process_failed("bash" if task.bound else line[0].rpartition("/")[2], code, task.log_name, _tail(task.log))
 
 
 def _collect(task: Task) -> None:
