@@ -281,7 +281,11 @@ def state(world: World, _request: web.Request) -> web.Response:
             "now": resources.stamp(world.now()),
             "resources": {found.id: found.state for found in world.resources},
             "operations": [
-                {"id": op.id, "kind": op.kind, "target": op.target, "status": op.status, "polls": op.polls, "error": op.error}
+                {
+                    **{name: getattr(op, name) for name in ("id", "kind", "target", "status", "polls", "error")},
+                    "startedAt": resources.stamp(op.started_at),
+                    "dueAt": resources.stamp(op.due_at),
+                }
                 for op in world.operations.all()
             ],
             "serving": {name: handle.state for name, handle in world.serving.items()},
