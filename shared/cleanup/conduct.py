@@ -218,7 +218,6 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     resource = ids.parse(line.id)
     if targets.TARGETS[line.kind].is_asset and line.step == "act" and not _fresh(work.run, services.clock()):
         raise OldReferencesError
-    began = services.clock()
     found, why = _seen_again(work, line, policy, resource)
     if found is None:
         return _save(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
@@ -231,9 +230,9 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
         policy=policy,
         judged=found,
         step=line.step,
-        due=began + policy.grace if line.step == "mark" else None,
+        due=services.clock() + policy.grace if line.step == "mark" else None,
         attempt=record.attempt,
-        send_by=began + SEND_WITHIN,
+        send_by=services.clock() + SEND_WITHIN,
     )
     try:
         request = acts.request(order)

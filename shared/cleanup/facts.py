@@ -38,6 +38,7 @@ class Facts:
         azure: Where to read.
         now: The present.
         marks: The marks of the workspace, by key of the resource.
+        after: What was judged last by an earlier message, in the order of its list; '' to begin at the beginning.
     """
 
     workspace: Mapping[str, Any] | None
@@ -45,6 +46,7 @@ class Facts:
     azure: Azure
     now: datetime
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    after: str = ""
     _known: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def changed_at(self, resource: ResourceId, body: Mapping[str, Any]) -> datetime | None:

@@ -99,7 +99,7 @@ class Unit:
         due_at: Until when a worker may be at it.
         tries: How often reading it was put off.
         surveyed: The last round in which its references were read.
-        judged: Whether all of it was judged; `done` tells how many kinds were until now.
+        judged: Whether all of it was judged; `done` tells how many kinds were until now, `after` how far the next one got.
         pages: Blobs of its lines with how many each holds.
         counts: Policy → `{"looked", "stale"}`.
         problem: Why something of it could not be read; `skipped` why it was not looked at.
@@ -115,6 +115,7 @@ class Unit:
     surveyed: int = 0
     judged: bool = False
     done: int = 0
+    after: str = ""
     pages: tuple[tuple[str, int], ...] = ()
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     problem: str = ""

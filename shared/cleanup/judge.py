@@ -36,6 +36,8 @@ def workspace(
     marks: Mapping[str, Mark],
     azure: Azure,
     now: datetime,
+    *,
+    after: str = "",
 ) -> Iterator[Judged]:
     """Yield what each policy finds of each resource of its kind in a workspace; the kinds `workspace` and `leftover` apart.
 
@@ -46,12 +48,13 @@ def workspace(
         marks: Of this workspace, by key of the resource.
         azure: Where to read.
         now: The present.
+        after: The asset, endpoint or other resource that was judged last, to go on behind it; of policies of one kind.
 
     Raises:
         StewardError: a list could not be read whole; what was yielded so far is right.
     """
     place = inventory.workspace_id(workspace_body)
-    known = Facts(workspace=workspace_body, surveys=surveys, azure=azure, now=now, marks=marks)
+    known = Facts(workspace=workspace_body, surveys=surveys, azure=azure, now=now, marks=marks, after=after)
     here = [each for each in policies if each.kind not in SUBSCRIPTION_KINDS and _looks_into(each, place, workspace_body, now)]
     for name in dict.fromkeys(each.kind for each in here):
         own = [each for each in here if each.kind == name]

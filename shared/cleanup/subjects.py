@@ -46,7 +46,7 @@ def of(target: Target, workspace: ids.ResourceId, known: Facts, *, ended: bool =
     elif target.type == "workspaces/computes":
         yield from _computes(target, workspace, known)
     else:
-        for body in inventory.listing(workspace.child(target.type.rpartition("/")[2]), known.azure):
+        for body in _rest(inventory.listing(workspace.child(target.type.rpartition("/")[2]), known.azure), known):
             resource = workspace.child(target.type.rpartition("/")[2], str(body["name"]))
             yield plain(target.name, resource, body, known)
 
@@ -126,21 +126,31 @@ def _placed(subject: Subject, made: Sequence[datetime], active: Sequence[datetim
     return replace(subject, rank=1 + len(made) - bisect_right(made, subject.created_at), newer_active=newer)
 
 
+def _rest(listed: Iterator[dict[str, Any]], known: Facts) -> Iterator[dict[str, Any]]:
+    """Yield what an earlier message has not judged; where the last that it did is gone from the list, all of it."""
+    if not known.after:
+        yield from listed
+        return
+    found = list(listed)
+    names = [str(body["name"]) for body in found]
+    yield from found[names.index(known.after) + 1 if known.after in names else 0 :]
+
+
 def _versions(target: Target, workspace: ids.ResourceId, known: Facts) -> Iterator[Subject]:
     family = target.container.rpartition("/")[2]
-    for container in inventory.listing(workspace.child(family), known.azure, target.listing):
+    for container in _rest(inventory.listing(workspace.child(family), known.azure, target.listing), known):
         asset = workspace.child(family, str(container["name"]))
         yield from versions(target.name, asset, container, known)
 
 
 def _deployments(target: Target, workspace: ids.ResourceId, known: Facts) -> Iterator[Subject]:
     family = target.container.rpartition("/")[2]
-    for body in inventory.listing(workspace.child(family), known.azure):
+    for body in _rest(inventory.listing(workspace.child(family), known.azure), known):
         yield from deployments(target.name, workspace.child(family, str(body["name"])), body, known)
 
 
 def _computes(target: Target, workspace: ids.ResourceId, known: Facts) -> Iterator[Subject]:
-    for body in inventory.listing(workspace.child("computes"), known.azure):
+    for body in _rest(inventory.listing(workspace.child("computes"), known.azure), known):
         if target.compute_type in ("", bodies.dig(body, "properties.computeType")):
             yield plain(target.name, workspace.child("computes", str(body["name"])), body, known)
 

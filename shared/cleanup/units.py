@@ -297,7 +297,7 @@ def _subscription(chosen: list[Policy], known: Surveys, held: Claim, writer: lin
 
 
 def _workspace(chosen: list[Policy], known: Surveys, held: Claim, writer: lines.Writer) -> tuple[bool, str]:
-    """Judge one workspace, one kind after the other, until the budget is spent; return whether all was, and why it was skipped."""
+    """Judge one workspace, kind after kind, until the budget is spent; return whether all was, and why it was skipped."""
     services, place, end = held.services, ids.parse(held.unit.id), held.services.clock() + BUDGET
     body = inventory.read(place, held.azure)
     if body is None:
@@ -305,19 +305,27 @@ def _workspace(chosen: list[Policy], known: Surveys, held: Claim, writer: lines.
     marked = marks.Marks(services.cleanup_rows).of(place)
     held_by = locks.read(place, held.azure)
     names = list(dict.fromkeys(policy.kind for policy in chosen))
-    for position, kind in enumerate(names):
-        if position < held.unit.done:
-            continue
-        own = [policy for policy in chosen if policy.kind == kind]
-        for judged in judge.workspace(own, body, known, marked, held.azure, services.clock()):
+    for position in range(held.unit.done, len(names)):
+        own, last = [policy for policy in chosen if policy.kind == names[position]], held.unit.after
+        for judged in judge.workspace(own, body, known, marked, held.azure, services.clock(), after=held.unit.after):
+            group = judged.subject.id.names[1]
+            if last not in (group, held.unit.after) and services.clock() >= end:
+                _reached(held, writer, done=position, after=last)
+                return False, ""
+            last = group
             mark = marked.get(judged.subject.id.key)
             writer.add(line_of(judged, _policy(own, judged), mark, held_by, services.clock()))
-        writer.flush()
-        reached = replace(held.unit, done=position + 1, tries=1, pages=tuple(writer.pages), counts=writer.counts)
-        held.save(replace(reached, due_at=services.clock() + LEASE))
+        _reached(held, writer, done=position + 1, after="")
         if services.clock() >= end:
             return position + 1 == len(names), ""
     return True, ""
+
+
+def _reached(held: Claim, writer: lines.Writer, *, done: int, after: str) -> None:
+    """Write down how far a unit has got: what comes next goes on there, also when this worker dies."""
+    writer.flush()
+    unit = replace(held.unit, done=done, after=after, tries=1, pages=tuple(writer.pages), counts=writer.counts)
+    held.save(replace(unit, due_at=held.services.clock() + LEASE))
 
 
 def line_of(judged: Judged, policy: Policy, mark: Mark | None, held_by: Locks, now: datetime) -> Line:

@@ -258,3 +258,18 @@ def test_a_name_that_nobody_could_have_chosen_is_not_a_run(stage):
     """Neither does it reach into the table."""
     with pytest.raises(errors.BadRequestError, match="ReportNotFound"):
         stage.report("../secrets")
+
+
+def test_a_workspace_too_large_for_one_message_goes_on_in_the_next(stage, make_policy, gone):
+    """Asset by asset: nothing is judged twice, nothing is left out."""
+
+    def slow(method, path):
+        if method == "GET" and path.endswith("/versions"):
+            stage.clock.advance(70)
+
+    stage.azure.before = slow
+    report = stage.run(make_policy(), make_policy(name="again", mode="dryRun"))
+    assert gone(stage) == OLD
+    assert len(report.lines) == 16
+    assert len({(line.policy, line.id) for line in report.lines}) == 16
+    assert next(unit for unit in report.units if unit.id).attempt > 3

@@ -141,7 +141,7 @@ def test_a_step_that_fails_again_and_again_ends_the_run(stage, make_policy, monk
 
 def test_a_workspace_that_cannot_be_judged_is_given_up(stage, make_policy, gone, monkeypatch):
     """Everything in it is kept; the report says so."""
-    monkeypatch.setattr("shared.cleanup.judge.workspace", lambda *_: 1 / 0)
+    monkeypatch.setattr("shared.cleanup.judge.workspace", lambda *_, **_more: 1 / 0)
     begun = stage.start(make_policy())
     for _ in range(100):
         stage.clock.advance(120)
