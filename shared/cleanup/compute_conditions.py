@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.catalog import bodies
-from shared.cleanup import durations, facts, findings, idle, times
+from shared.catalog import bodies, durations
+from shared.cleanup import facts, findings, idle, times
 from shared.cleanup.findings import Finding
 
 if TYPE_CHECKING:

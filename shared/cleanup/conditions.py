@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
-from shared.cleanup import compute_conditions, durations, endpoint_conditions, facts, findings, survey, times
+from shared.catalog import bodies, durations
+from shared.cleanup import compute_conditions, endpoint_conditions, facts, findings, survey, times
 from shared.cleanup.findings import Finding
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
-from shared.cleanup import durations, findings, times
+from shared.catalog import bodies, durations
+from shared.cleanup import findings, times
 from shared.cleanup.findings import Finding
 
 if TYPE_CHECKING:

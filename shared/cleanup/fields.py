@@ -9,12 +9,13 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import shapes
-from shared.cleanup import durations, hours, model, queries, schedules, sheets, targets
+from shared.catalog import durations
+from shared.catalog.yaml import shapes, sheets
+from shared.cleanup import hours, model, queries, schedules, targets
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.cleanup.sheets import Reader, Sheet
+    from shared.catalog.yaml.sheets import Reader, Sheet
 
 COUNT_LIMIT = 100_000
 IDLE_SHUTDOWN = (timedelta(minutes=15), timedelta(days=3))  # what Azure takes (its own specification of idleTimeBeforeShutdown)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup import durations
+from shared.catalog import durations
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

@@ -12,18 +12,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import document
-from shared.cleanup import durations, fields, filters, hours, sheets, targets
+from shared.catalog import durations
+from shared.catalog.yaml import document, sheets
+from shared.catalog.yaml.problems import InvalidFileError, Problem
+from shared.cleanup import fields, filters, hours, targets
 from shared.cleanup.model import Policy
-from shared.cleanup.problems import InvalidPolicyError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.catalog.yaml.document import Cursor
-    from shared.cleanup.sheets import Reader, Sheet
+    from shared.catalog.yaml.sheets import Reader, Sheet
     from shared.operations.storage import Blobs
 
+CODE = "InvalidPolicy"
 FOLDER = "cleanup/policies/"
 ENDINGS = (".yaml", ".yml")
 SHIPPED = "default_policies.yaml"
@@ -46,23 +48,18 @@ def parse(text: str, source: str) -> tuple[Policy, ...]:
         source: The file's name, for messages.
 
     Raises:
-        InvalidPolicyError: a `BadRequestError`, code `InvalidPolicy`, with all that is wrong.
+        InvalidFileError: a `BadRequestError`, code `InvalidPolicy`, with all that is wrong.
     """
     return read(text, source).policies
 
 
 def read(text: str, source: str) -> File:
     """Read all of a file; see `parse`."""
-    try:
-        top = document.parse(text)
-    except document.RefusedError as refused:
-        problem = Problem(source=source, line=refused.line, column=refused.column, field="", message=refused.reason)
-        raise InvalidPolicyError([problem]) from None
-    sheet = sheets.Sheet(source=source, lines=tuple(text.splitlines()))
+    top, sheet = sheets.opened(text, source, CODE)
     readers: dict[str, Reader] = {"policies": _policies, "disable": sheets.texts}
     found = sheets.record(top, sheet, readers, () if _has(top, "disable") else ("policies",))
     if sheet.problems:
-        raise InvalidPolicyError(sheet.problems)
+        raise InvalidFileError(CODE, sheet.problems)
     return File(policies=found.get("policies", ()), disabled=found.get("disable", ()))
 
 
@@ -86,7 +83,7 @@ def load(blobs: Blobs) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
             continue
         try:
             files.append(read(_decoded(content, name), name))
-        except InvalidPolicyError as invalid:
+        except InvalidFileError as invalid:
             problems += invalid.problems
     own: dict[str, Policy] = {}
     for policy in (policy for file in files for policy in file.policies):
@@ -134,7 +131,7 @@ def from_json(stored: Mapping[str, Any]) -> Policy:
     """Read back what `to_json` wrote.
 
     Raises:
-        InvalidPolicyError: it is no policy that this version of the app takes.
+        InvalidFileError: it is no policy that this version of the app takes.
     """
     value = {name: held for name, held in stored.items() if name != "source"}
     source = str(stored.get("source", ""))
@@ -142,7 +139,7 @@ def from_json(stored: Mapping[str, Any]) -> Policy:
     at = document.Cursor(value=value, document=document.Document(name="", marks={}, source=document.Source()))
     found = _policy(at, sheet)
     if found is None or sheet.problems:
-        raise InvalidPolicyError(sheet.problems)
+        raise InvalidFileError(CODE, sheet.problems)
     return replace(found, source=source)
 
 
@@ -225,7 +222,7 @@ def _decoded(content: bytes, source: str) -> str:
     except UnicodeDecodeError as bad:
         line = content[: bad.start].count(b"\n") + 1
         problem = Problem(source=source, line=line, column=1, field="", message="this is not UTF-8 text")
-        raise InvalidPolicyError([problem]) from None
+        raise InvalidFileError(CODE, [problem]) from None
 
 
 def _written(value: Any) -> Any:

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.cleanup import hours, model, policies, problems, targets
+from shared.catalog.yaml import problems
+from shared.cleanup import hours, model, policies, targets
 
 TEXT = st.text(
     st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20
@@ -95,7 +96,7 @@ def test_every_shipped_policy_comes_back_as_it_was_stored():
 def test_a_stored_policy_that_is_none_any_more_is_refused():
     """Rather than half understood: its run stops."""
     stored = policies.to_json(policies.shipped()[0]) | {"staleWhen": {"abandoned": True}}
-    with pytest.raises(problems.InvalidPolicyError):
+    with pytest.raises(problems.InvalidFileError):
         policies.from_json(stored)
 
 
@@ -103,7 +104,7 @@ def refusal(text):
     """Return why a file is refused, or None."""
     try:
         policies.parse(text, "any.yaml")
-    except problems.InvalidPolicyError as refused:
+    except problems.InvalidFileError as refused:
         return refused
     return None
 
@@ -175,5 +176,5 @@ ALIASES = "a: &a [x,x,x,x,x,x,x]\n" + "".join(
 )
 def test_a_file_made_to_hurt_is_refused_quickly(text):
     """Aliases that multiply, depth, numbers beyond any calendar."""
-    with pytest.raises(problems.InvalidPolicyError):
+    with pytest.raises(problems.InvalidFileError):
         policies.parse(text, "any.yaml")

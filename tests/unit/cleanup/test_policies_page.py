@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.cleanup import fields, policies, problems, targets
+from shared.catalog.yaml import problems
+from shared.cleanup import fields, policies, targets
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -43,7 +44,7 @@ def test_every_filter_and_every_action_is_in_a_table(name):
 def test_the_mistakes_it_shows_are_told_in_these_words():
     """The first example, misspelt."""
     wrong = EXAMPLES[0].replace("olderThan", "olderThen").replace("P7D ", "7   ")
-    with pytest.raises(problems.InvalidPolicyError) as caught:
+    with pytest.raises(problems.InvalidFileError) as caught:
         policies.parse(wrong, "cleanup/policies/ours.yaml")
     for problem in caught.value.problems:
         assert str(problem) in PAGE

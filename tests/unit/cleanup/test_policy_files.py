@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.catalog import kinds
-from shared.cleanup import hours, model, policies, problems, schedules, targets
+from shared.catalog.yaml import problems
+from shared.cleanup import hours, model, policies, schedules, targets
 from tests import fakes
 
 ROOT = Path(__file__).parents[3]
@@ -41,7 +42,7 @@ policies:
 
 def refusal(text):
     """Return the problems of a file that is refused."""
-    with pytest.raises(problems.InvalidPolicyError) as caught:
+    with pytest.raises(problems.InvalidFileError) as caught:
         policies.parse(text, "mine.yaml")
     return caught.value
 

@@ -1,8 +1,8 @@
-"""What is wrong with a file of policies, each with its place. Not here: finding it (fields, policies)."""
+"""What is wrong with a file of policies or rules, each with its place. Not here: finding it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.rest import errors
@@ -39,14 +39,19 @@ class Problem:
         return {"file": self.source, "line": self.line, "column": self.column, "field": self.field, "message": self.message}
 
 
-class InvalidPolicyError(errors.BadRequestError):
-    """A file of policies that is refused; `problems` are all its mistakes, in the order of their places."""
+class InvalidFileError(errors.BadRequestError):
+    """A file that is refused; `problems` are all its mistakes, in the order of their places.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    Args:
+        code: `InvalidPolicy` or `InvalidRules`.
+        problems: At least one.
+    """
+
+    def __init__(self, code: str, problems: Sequence[Problem]) -> None:
         ordered = sorted(problems, key=lambda problem: (problem.source, problem.line, problem.column))
         first, others = str(ordered[0]), len(ordered) - 1
         more = f" (and {others} more problem{'' if others == 1 else 's'}, see details)" if others else ""
-        super().__init__("InvalidPolicy", f"{first}{more}"[: errors.MESSAGE_LIMIT], target=ordered[0].field or "policies")
-        details = [errors.AzureError(code="InvalidPolicy", message=str(one), target=one.field) for one in ordered[:SHOWN]]
-        self.error = replace(self.error, details=tuple(details) if others else ())
+        details = tuple(errors.AzureError(code=code, message=str(one), target=one.field) for one in ordered[:SHOWN])
+        target = ordered[0].field or ordered[0].source
+        super().__init__(code, f"{first}{more}"[: errors.MESSAGE_LIMIT], target=target, details=details if others else ())
         self.problems = tuple(ordered[:SHOWN])

@@ -1,6 +1,6 @@
-"""How a file of policies is read: a reader takes a value at its place, and what it refuses goes on the sheet.
+"""How a file of policies or rules is read: a reader takes a value at its place, and what it refuses goes on the sheet.
 
-So all mistakes of a file are told at once. Not here: the fields of a policy (fields).
+So all mistakes of a file are told at once. Not here: which fields there are (cleanup.fields, hooks.rules).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import shapes
-from shared.cleanup.problems import Problem
+from shared.catalog.yaml.problems import InvalidFileError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,6 +50,30 @@ class Sheet:
 
 
 Reader = Callable[["Cursor", Sheet], Any]
+
+
+def opened(content: str, source: str, code: str) -> tuple[Cursor, Sheet]:
+    """Return the top of a YAML file, and the sheet for what will be refused of it.
+
+    Raises:
+        InvalidFileError: under `code`; it is no YAML.
+    """
+    from shared.catalog.yaml import document
+
+    try:
+        top = document.parse(content)
+    except document.RefusedError as refused:
+        problem = Problem(source=source, line=refused.line, column=refused.column, field="", message=refused.reason)
+        raise InvalidFileError(code, [problem]) from None
+    return top, Sheet(source=source, lines=tuple(content.splitlines()))
+
+
+def flag(at: Cursor, sheet: Sheet) -> bool | None:
+    """True or false."""
+    if isinstance(at.value, bool):
+        return at.value
+    sheet.note(at, f"expected true or false, not {shapes.noun(at.value)}")
+    return None
 
 
 def record(at: Cursor, sheet: Sheet, readers: Mapping[str, Reader], required: Iterable[str] = ()) -> dict[str, Any]:
