@@ -15,7 +15,7 @@ from azure.core.exceptions import AzureError
 
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane import data_assets, locations, storage
 from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import asset_kinds, registries, scope
 from infra.local.emulator.resources import Resource
@@ -191,6 +191,8 @@ def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[s
     if not _NAME.fullmatch(version):
         raise scope.invalid(f"The version '{version}' is invalid.", "InvalidVersion")
     found = world.resources.get(f"{_container_id(kind, world, request)}/versions/{version}")
+    if kind.uri and properties.get(kind.uri):
+        properties[kind.uri] = data_assets.long(world, owner, scope.text_of(properties, kind.uri))
     if found is None:
         _check_new(kind, world, owner, properties)
     return properties, found

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane import locations, named_outputs, storage
 from infra.local.emulator.runner import outcomes
 from infra.local.emulator.world import FetchError
 
@@ -113,7 +113,8 @@ class Stage:
         """The job's own named outputs."""
         run = self.run
         if run is not None:
-            whole = {**(run.definition.get("outputs") or {}), **outputs}
+            before = run.definition.get("outputs") or {}
+            whole = {**before, **{name: {**(before.get(name) or {}), **given} for name, given in outputs.items()}}
             self.world.runs.update(self.workspace_id, self.run_id, definition={**run.definition, "outputs": whole})
 
 
@@ -138,4 +139,6 @@ def live(stage: Stage, play: Play) -> None:
     stage.end_children()
     stage.say(f"{end.status}." if end.error is None else f"{end.status}: {end.error['message']}")
     status("Finalizing")
+    if end.status == "Completed":
+        named_outputs.register(stage.world, stage.workspace_id, stage.run_id)
     status(end.status, error=end.error)
