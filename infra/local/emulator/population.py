@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
+from infra.local.emulator.dataplane import data_assets
 from infra.local.emulator.machine_learning import computes, scope
 from infra.local.emulator.resources import Resource, stamp
 from infra.local.emulator.runner import nodes
@@ -105,6 +106,10 @@ def version(
     if number.isdecimal():
         container.properties["nextVersion"] = str(max(int(container.properties["nextVersion"]), int(number) + 1))
     own = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False, **_VERSION[collection]}
+    owner = world.resources.get(home)
+    for name in ("modelUri", "dataUri"):
+        if name in own and owner is not None and "/workspaces/" in home:
+            own[name] = data_assets.long(world, owner, own[name])
     body = {"properties": {**own, **properties, "provisioningState": "Succeeded"}}
     return put(world, f"{home}/{asset}/versions/{number}", body, days=days, changed=changed).id
 
