@@ -55,8 +55,9 @@ def after(policy: Policy, judged: Judged, mark: Mark | None, now: datetime) -> N
     ours = mark if mark and mark.policy == policy.name else None
     if verdict.action == "none" and ours and not verdict.unknown:
         return Next(step="lift", reason=f"{verdict.reason}; the mark of {_day(ours.at)} is taken off")
-    if verdict.action == "none":
-        return Next(step="", reason=verdict.reason)
+    tagged = verdict.action == "tag" and _has(judged, *policy.tag)
+    if verdict.action == "none" or tagged:
+        return Next(step="", reason=f"it has the tag {policy.tag[0]} already; {verdict.reason}" if tagged else verdict.reason)
     if policy.grace <= timedelta(0) or verdict.action in AT_ONCE:
         return Next(step="act", reason=verdict.reason)
     if ours:
@@ -74,6 +75,11 @@ def _marked(mark: Mark, judged: Judged, now: datetime) -> Next:
     if now < mark.due:
         return Next(step="wait", reason=f"{since}, due {_day(mark.due)}", due=mark.due)
     return Next(step="act", reason=f"{since}, was due {_day(mark.due)}", due=mark.due)
+
+
+def _has(judged: Judged, name: str, value: str) -> bool:
+    found = tags_of(judged.subject.target, judged.subject.body)
+    return any(name.lower() == known.lower() and value == told for known, told in found.items())
 
 
 def tag_value(policy: str, reason: str, due: datetime) -> str:

@@ -145,3 +145,43 @@ def test_a_mark_stays_when_a_list_cannot_be_read(marked):
     stage.azure.answers.clear()
     stage.clock.advance(DAY)
     assert told(stage.run(policy)) == "deleted"
+
+
+def test_a_policys_own_tag_is_written_once(stage, make_policy):
+    """Beside the others; a second run has nothing to do."""
+    policy = make_policy(action="tag", tag=("Review", "yes"))
+    assert told(stage.run(policy)) == "tagged"
+    assert tags(stage) == {"owner": "ana", "Review": "yes"} or tags(stage) == {"Review": "yes"}
+    stage.clock.advance(1)
+    report = stage.run(policy)
+    assert told(report) == "kept"
+    assert len(stage.azure.writes) == 2
+
+
+def test_what_cannot_be_tagged_is_marked_in_the_report_alone(stage, make_policy):
+    """A PUT would overwrite a compute; a change of it still lifts the mark."""
+    stage.azure.put(
+        "computes/ci", days=30, computeType="ComputeInstance", provisioningState="Failed", properties={"state": "CreateFailed"}
+    )
+    policy = make_policy(name="broken", kind="computeInstance", stale_when={"failed": True}, grace=WEEK)
+    assert stage.run(policy).totals["outcomes"] == {"marked": 1}
+    assert stage.azure.writes == []
+    stage.clock.advance(3 * DAY)
+    assert stage.run(policy).totals["outcomes"] == {"kept": 1}
+    stage.clock.advance(5 * DAY)
+    assert stage.run(policy).totals["outcomes"] == {"deleted": 1}
+    assert stage.azure.writes == ["DELETE computes/ci"]
+
+
+def test_a_touch_lifts_a_mark_that_has_no_tag(stage, make_policy):
+    """Somebody works on it."""
+    stage.azure.put(
+        "computes/ci", days=30, computeType="ComputeInstance", provisioningState="Failed", properties={"state": "CreateFailed"}
+    )
+    policy = make_policy(name="broken", kind="computeInstance", stale_when={"failed": True}, grace=WEEK)
+    stage.run(policy)
+    stage.clock.advance(3 * DAY)
+    stage.azure.touch("computes/ci")
+    stage.clock.advance(5 * DAY)
+    assert stage.run(policy).totals["outcomes"] == {"mark taken off": 1}
+    assert stage.azure.writes == []
