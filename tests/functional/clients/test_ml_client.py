@@ -83,6 +83,21 @@ def test_every_kind_of_resource_is_made(run_client: Run, client_workspace: str) 
     assert said["diagnosed"]
 
 
+def test_assets_are_kept_as_people_keep_them(run_client: Run, client_workspace: str) -> None:
+    """A changed image is the next version; a job's named output is data, its other one a model; archives, networks."""
+    said = run_client("assets.py", WORKSPACE=client_workspace)
+    assert (said["latest"], sorted(said["versions"]), said["active"]) == ("python:3.12", ["1", "2"], ["2"])
+    assert said["built"].endswith("/context/")
+    assert said["joined"].startswith("workspaceblobstore/paths/azureml/")
+    assert said["model"] == ["ab"]
+    assert (said["stage"], said["models"]) == ("prod", [])
+    assert said["tags"] == {"kind": "joined", "looked": "yes"}
+    assert said["listed"]
+    assert said["sweep"] == "Completed"
+    assert said["workspace"] == ["letters", "us", "allow_only_approved_outbound"]
+    assert "files" in said["rules"]
+
+
 def test_feature_stores_hubs_and_projects(run_client: Run, client_workspace: str) -> None:
     """A feature store with an entity and a feature set whose features are listed; a project in a hub of another group."""
     said = run_client("stores.py", WORKSPACE=client_workspace)

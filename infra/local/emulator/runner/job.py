@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane import locations, named_outputs, storage
 from infra.local.emulator.runner import command, environments, outcomes, processes, variables
 from infra.local.emulator.world import FetchError
 
@@ -191,6 +191,8 @@ def _finish(task: Task, end: outcomes.JobEndedError) -> None:
             _update(task, log_files={task.log_name: task.log_name})
     except FetchError as error:  # the workspace's storage is gone; the outcome still counts
         _LOG.warning("log of %s: %s", task.request.run_id, error)
+    if end.status == "Completed":
+        named_outputs.register(task.world, task.request.workspace_id, task.request.run_id)
     _update(task, status=end.status, error=end.error, output_files=dict(task.written))
     shutil.rmtree(task.folder, ignore_errors=True)
 
