@@ -34,8 +34,9 @@ def tick(timer: func.TimerRequest) -> None:
     from shared.cleanup import runs, timetable
 
     app = services.get()
+    sent = runs.reconcile(app)
     started = timetable.tick(app)
-    log.info("clean-up: started %s; %d sent again; past due: %s", started or "none", runs.reconcile(app), timer.past_due)
+    log.info("clean-up: %d sent again, started %s; past due: %s", sent, started or "none", timer.past_due)
 
 
 @blueprint.function_name("cleanup_step")

@@ -44,6 +44,7 @@ class Order:
         due: What the mark says.
         attempt: Of this act; a later one is another operation.
         send_by: An operation that was not sent by then is not sent any more.
+        owner: What the owner's tag says, for the notification.
     """
 
     run: str
@@ -53,6 +54,7 @@ class Order:
     due: datetime | None
     attempt: int
     send_by: datetime
+    owner: str = ""
 
 
 def word(step: Step, action: str) -> str:
@@ -98,8 +100,19 @@ def request(order: Order) -> flows.Request:
         found,
         idempotency_key=f"{order.run} {order.policy.name} {order.step} {subject.id.key} {order.attempt}",
         caller=f"cleanup:{order.run}",
+        why=_why(order),
         send_by=order.send_by,
     )
+
+
+def _why(order: Order) -> str:
+    """Return what the operation's time line says of it: whom the policy wants to hear of it, and the reason."""
+    told = order.policy.notify
+    owner = order.owner or "nobody"
+    whom = (
+        f"; to be told: {owner} (tag {told['ownerTag']})" if told.get("ownerTag") else f"; to be told: {dict(told)}" if told else ""
+    )
+    return f"policy {order.policy.name}{whom}; {order.judged.verdict.reason}"
 
 
 def _request(resource: ResourceId, method: str, body: Any, *, action: str = "") -> flows.Request:

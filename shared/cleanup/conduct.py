@@ -233,6 +233,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
         due=services.clock() + policy.grace if line.step == "mark" else None,
         attempt=record.attempt,
         send_by=services.clock() + SEND_WITHIN,
+        owner=str(line.notify.get("owner", "")),
     )
     try:
         request = acts.request(order)

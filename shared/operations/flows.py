@@ -50,6 +50,7 @@ class Request:
         notify: Whom to tell of its end.
         origin, depth: The firing of a rule that sends it, and how many rules led to it.
         send_by: When it must have been sent, else it ends `Expired`; None for no such moment.
+        why: What its time line begins with: the reason that the app itself has for it.
     """
 
     target: paths.Target
@@ -65,6 +66,7 @@ class Request:
     idempotency_key: str = ""
     caller: str = ""
     send_by: datetime | None = None
+    why: str = ""
     notify: tuple[str, ...] = ()
     origin: str = ""
     depth: int = 0
@@ -315,7 +317,7 @@ def _operation(request: Request, services: Services) -> Operation:
         due_at=now + INLINE_LEASE,
         send_by=request.send_by,
     )
-    return operation.noted(now, "accepted")
+    return operation.noted(now, "accepted", request.why)
 
 
 def _reloaded(stored: Stored, services: Services) -> Stored:

@@ -50,7 +50,7 @@ def swept(place):
     place.control.call(
         "POST",
         "faults",
-        json={"action": "respond", "match": "/models/", "status": 429, "headers": {"Retry-After": "1"}, "times": 5},
+        json={"action": "respond", "match": "/models/", "status": 429, "headers": {"Retry-After": "1"}, "times": 3},
     )
     name = place.begin("mode=enforce")
     place.until(name, lambda report: report["outcomes"].get("deleted", 0) >= 10)

@@ -24,7 +24,7 @@ LINE = (
 )
 
 
-def policies(grace: str, count: int = 2) -> str:
+def policies(grace: str, count: int = 1) -> str:
     """Return one policy for each kind."""
     lines = [LINE.format(kind=kind, when=when, action=action, grace=grace, count=count) for kind, (when, action) in KINDS.items()]
     return HEAD + "\n".join(lines)
