@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, refusals
-from infra.local.emulator.machine_learning import scope, statuses, workspaces
+from infra.local.emulator.machine_learning import managed_network, scope, statuses, workspaces
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/workspaces/outboundRules"
+TYPE = managed_network.TYPE
 RULE = f"{scope.WORKSPACE}/outboundRules/{{rule}}"
 _TYPES = ("FQDN", "PrivateEndpoint", "ServiceTag")
 

@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 
 from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import gateway, lists, refusals, versions
-from infra.local.emulator.machine_learning import datastores, scope, statuses
+from infra.local.emulator.machine_learning import datastores, managed_network, scope, statuses
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource, merge_patch, stamp, type_of
 
@@ -139,6 +139,7 @@ def _change(
             found.body["identity"] = {**found.body["identity"], **identity}
         found.properties["provisioningState"] = "Succeeded"
         found.touched(world.now(), scope.caller(request))
+        managed_network.keep(world, found)
         return found.body
 
     if request.method == "PATCH" and request.query["api-version"] < _PATCH_TAKES_TIME_SINCE:
@@ -316,6 +317,7 @@ def _created(world: World, made: Resource) -> dict[str, Any]:
     datastores.create_defaults(world, made, account, store)
     made.properties["provisioningState"] = "Succeeded"
     made.touched(world.now(), str(made.body["systemData"]["lastModifiedBy"]))
+    managed_network.keep(world, made)
     return made.body
 
 
