@@ -19,6 +19,8 @@ from shared.settings import Settings, from_environ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from azure.storage.queue import QueueServiceClient
+
     from shared.cleanup.journal import Journal
     from shared.cleanup.pacing import Buckets
     from shared.hooks.rules import Rule
@@ -171,15 +173,34 @@ class Services:
         """How telling others goes."""
         return self._rows(DELIVERY_TABLE)
 
-    def queue_named(self, name: str) -> Queue:
-        """Open a queue of the app's account; made if it is not there."""
-        from azure.core.exceptions import ResourceExistsError
-        from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+    def depth(self, name: str) -> int:
+        """Return about how many messages a queue of the app's account holds, hidden ones too; 0 when there is no such queue."""
+        from azure.core.exceptions import ResourceNotFoundError
 
         from shared.operations import storage
 
-        service = self._open(QueueServiceClient, self.settings.queue_uri)
-        client = service.get_queue_client(
+        with storage.errors_of_storage():
+            try:
+                found = self._queue_service.get_queue_client(name).get_queue_properties()
+            except ResourceNotFoundError:
+                return 0
+        return int(found.approximate_message_count or 0)
+
+    @_OpenedOnce
+    def _queue_service(self) -> QueueServiceClient:
+        from azure.storage.queue import QueueServiceClient
+
+        service: QueueServiceClient = self._open(QueueServiceClient, self.settings.queue_uri)
+        return service
+
+    def queue_named(self, name: str) -> Queue:
+        """Open a queue of the app's account; made if it is not there."""
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.queue import TextBase64DecodePolicy, TextBase64EncodePolicy
+
+        from shared.operations import storage
+
+        client = self._queue_service.get_queue_client(
             name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
         )
         with storage.errors_of_storage():

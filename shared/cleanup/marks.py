@@ -20,7 +20,7 @@ from shared.cleanup.model import Mark
 from shared.operations import models, storage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from shared.cleanup.lines import Step
     from shared.cleanup.model import Judged, Policy
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TAG = "steward-marked"
 TAG_LIMIT = 256  # characters of a tag's value, as ARM has it
 CHANGED = ("systemData.lastModifiedAt", "properties.modifiedOn")
+PARTITION_PREFIX = "marks-"
 AT_ONCE = frozenset({"none", "notify", "tag"})  # take nothing away: no grace
 
 
@@ -142,6 +143,12 @@ class Marks:
         rows = self._rows.query(partition=_partition(workspace))
         return {str(row.columns["resource"]): _mark(row) for row in rows}
 
+    def every(self) -> Iterator[tuple[str, Mark]]:
+        """Yield key of the resource and mark of all there are, in no order: the whole table is looked through."""
+        for row in self._rows.query(least={"resource": "/"}):
+            if row.partition.startswith(PARTITION_PREFIX):
+                yield str(row.columns["resource"]), _mark(row)
+
     def get(self, resource: ResourceId) -> Mark | None:
         """Return the mark on one resource, or None."""
         row = self._rows.get(_partition(resource.ancestor(1)), _key(resource))
@@ -186,7 +193,7 @@ def _iso(moment: datetime | None) -> str:
 
 
 def _partition(workspace: ResourceId) -> str:
-    return f"marks-{hashlib.sha256(workspace.key.encode()).hexdigest()[:20]}"
+    return f"{PARTITION_PREFIX}{hashlib.sha256(workspace.key.encode()).hexdigest()[:20]}"
 
 
 def _key(resource: ResourceId) -> str:

@@ -101,6 +101,7 @@ class Client:
         self._clock = clock
         self._guard = threading.Lock()
         self._remaining: dict[tuple[str, str], tuple[int, int]] = {}
+        self.throttled = 0  # answers 429 since this client was made
 
     def send(
         self,
@@ -195,6 +196,10 @@ class Client:
         known = [self._remaining.get((subscription.lower(), name), (1, 1)) for name in READ_ALLOWANCES]
         return max(1.0 - remaining / most for remaining, most in known)
 
+    def allowances(self) -> list[tuple[str, str, int, int]]:
+        """Return subscription, name, what is left and the most that ever was, of each read allowance that ARM has told of."""
+        return [(subscription, name, left, most) for (subscription, name), (left, most) in sorted(self._remaining.copy().items())]
+
     def _exchange(self, request: _Request, token: str | None) -> Response:
         headers = {"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4()), **request.headers}
         if token:
@@ -256,6 +261,7 @@ class Client:
         """Return `response`, or raise the TransientError that it is."""
         status = response.status
         if status == 429:
+            self.throttled += 1
             delay_s = self.retry_after_s(response) or THROTTLED_DELAY_S
             raise errors.ThrottledError(response.error().message, delay_s=delay_s, maybe_arrived=False)
         if status == 408 or status >= 500:
