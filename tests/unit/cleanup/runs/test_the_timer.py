@@ -125,7 +125,7 @@ def test_a_clock_ahead_of_ours_changes_nothing(scheduled):
 def test_a_step_that_fails_again_and_again_ends_the_run(stage, make_policy, monkeypatch):
     """It does not go on for ever, and says where it was."""
     begun = stage.start(make_policy())
-    monkeypatch.setattr(runs.choose, "within_limits", lambda *_: 1 / 0)
+    monkeypatch.setattr("shared.cleanup.choose.within_limits", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stage.drive()
     for _ in range(200):

@@ -1,0 +1,245 @@
+"""The phases of a run of the clean-up: list the workspaces, survey what refers to what, judge, choose, act, settle.
+
+Each phase ends by saving the next one and sending its messages; whatever dies in between is sent again (runs.reconcile). Not
+here: who begins a run and who wakes it (runs), looking at one workspace (units), carrying one act out (conduct).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.cleanup import choose, conduct, inventory, journal, lines, savings, units
+from shared.cleanup.journal import Unit
+from shared.cleanup.messages import Message
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.cleanup.journal import Kept, Run, Status
+    from shared.cleanup.units import Services
+
+log = logging.getLogger("steward.cleanup")
+
+LEASE = timedelta(seconds=30)  # without a sign of life; two workers at one run do no harm but look twice
+BUDGET = timedelta(seconds=60)  # of one message's acts
+SETTLE_S = (2.0, 30.0)  # first and longest pause between looks at the operations of a run
+NEVER = 1_000_000  # the round in which a unit is surveyed that is only judged
+OFF = "The clean-up was switched off by the setting STEWARD_CLEANUP."
+
+
+def take(kept: Kept[Run], services: Services) -> None:
+    """Take the next step of a run as a whole; what its units do is theirs.
+
+    Raises:
+        ConflictError: another worker took it.
+    """
+    if not services.settings.cleanup and kept.value.phase != "settle":
+        stop(kept, OFF, services)
+        return
+    match kept.value.phase:
+        case "list":
+            _list(kept, services)
+        case "plan":
+            _plan(kept, services)
+        case "act":
+            _act(kept, services)
+        case "settle":
+            _settle(kept, services)
+        case _:  # survey and judge are their units' work
+            advance(kept.value.name, services)
+
+
+def _list(kept: Kept[Run], services: Services) -> None:
+    """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged."""
+    run, settings, now = kept.value, services.settings, services.clock()
+    try:
+        found = inventory.workspaces(settings.subscription_id, "", services)
+    except errors.TransientError as problem:
+        move(kept, run, services, delay_s=max(problem.delay_s, units.PUT_OFF_S))
+        return
+    except errors.PermanentError as problem:
+        message = f"The workspaces of the subscription could not be listed: {problem.error.code}: {problem.error.message}"
+        end(kept, "Failed", services, note=message)
+        return
+    group = settings.resource_group.lower()
+    due = now + units.QUEUED
+    entered = [Unit(key=units.REGISTRIES, due_at=due, judges=False)]
+    if not run.plan:
+        entered.append(Unit(key=units.SUBSCRIPTION, due_at=due, surveyed=NEVER))
+    for body in found:
+        place = inventory.workspace_id(body)
+        judges = not run.plan and (not group or place.resource_group.lower() == group)
+        entered.append(Unit(key=journal.unit_key(place.key), id=place.path, due_at=due, judges=judges))
+    if run.plan:
+        entered.append(_planned_unit(run, due, services))
+    services.journal.enter(run.name, entered)
+    surveying = replace(run, phase="survey", round=1, after="act" if run.plan else "judge", surveyed_from=now)
+    if run.plan:
+        surveying = replace(surveying, acts=len(lines.read(services.blobs, conduct.acts_blob(run.name))))
+    saved = move(kept, surveying, services, delay_s=LEASE.total_seconds())
+    _fan_out(saved.value, services)
+
+
+def _planned_unit(run: Run, due: datetime, services: Services) -> Unit:
+    """Make the dry run's choice this run's acts and, as one page, its lines."""
+    planned = lines.read(services.blobs, conduct.plan_blob(run.plan))
+    lines.put(services.blobs, conduct.acts_blob(run.name), planned)
+    name = f"{lines.PREFIX}{run.name}/lines/{units.PLAN}"
+    lines.put(services.blobs, f"{name}.json", planned)
+    counts: dict[str, dict[str, int]] = {}
+    for line in planned:
+        lines.count(counts, line)
+    pages = ((name, len(planned)),)
+    return Unit(key=units.PLAN, due_at=due, judges=False, surveyed=NEVER, judged=True, pages=pages, counts=counts)
+
+
+def _fan_out(run: Run, services: Services) -> None:
+    """Send a message for each unit that has something to do in this phase."""
+    for kept in services.journal.units(run.name):
+        if not is_done(kept.value, run):
+            send_unit(run, kept.value, services)
+
+
+def advance(name: str, services: Services) -> None:
+    """Go on to the next phase once every unit is done with this one.
+
+    Raises:
+        ConflictError: another worker did.
+    """
+    kept = services.journal.load(name)
+    if kept is None or kept.value.phase not in ("survey", "judge"):
+        return
+    run = kept.value
+    found = [unit.value for unit in services.journal.units(name)]
+    if not found or not all(is_done(unit, run) for unit in found):
+        return
+    if run.phase == "judge":
+        move(kept, replace(run, phase="plan"), services)
+        return
+    services.blobs.put(units.references_blob(run), units.merged(run, found, services))
+    after = replace(run, phase=run.after, surveyed_at=services.clock())
+    if run.after == "judge":
+        saved = move(kept, after, services, delay_s=LEASE.total_seconds())
+        _fan_out(saved.value, services)
+    else:
+        move(kept, after, services)
+
+
+def _plan(kept: Kept[Run], services: Services) -> None:
+    """Choose what is carried out, within each policy's limits, before the first act."""
+    run, chosen = kept.value, units.frozen(kept.value, services)
+    found = [unit.value for unit in services.journal.units(run.name)]
+    looked = {name: numbers["looked"] for name, numbers in savings.by_policy(found).items()}
+    choice = choose.within_limits(lines.todo(services, found), chosen, looked)
+    enforced = {policy.name for policy in chosen if policy.mode == "enforce"}
+    acts = [line for line in choice.chosen if line.policy in enforced]
+    lines.put(services.blobs, conduct.acts_blob(run.name), acts)
+    lines.put(services.blobs, conduct.plan_blob(run.name), [line for line in choice.chosen if line.policy not in enforced])
+    planned = replace(run, phase="act", acts=len(acts), next=0, totals={"doubled": choice.doubled})
+    for note in choice.notes:
+        planned = planned.noted(note)
+    for unit in found:
+        if unit.problem and len(planned.notes) < journal.NOTE_LIMIT:
+            planned = planned.noted(f"{ids.parse(unit.id).name if unit.id else unit.key}: {unit.problem}")
+    move(kept, planned, services)
+
+
+def _act(kept: Kept[Run], services: Services) -> None:
+    """Carry out one act after the other for a while; the claim is renewed with each."""
+    work, end = conduct.begin(kept.value, services), services.clock() + BUDGET
+    while kept.value.next < kept.value.acts and services.clock() < end:
+        if not services.settings.cleanup:
+            stop(kept, OFF, services)
+            return
+        run = kept.value
+        try:
+            conduct.carry_out(work, run.next)
+        except conduct.OldReferencesError:
+            _survey_again(kept, services, after="act")
+            return
+        except errors.TransientError as problem:
+            move(kept, run, services, delay_s=max(problem.delay_s, conduct.PAUSE_S))
+            return
+        kept = services.journal.save(kept, replace(run, next=run.next + 1, lost=0, due_at=services.clock() + LEASE))
+    done = kept.value.next >= kept.value.acts
+    move(kept, replace(kept.value, phase="settle", next=0) if done else kept.value, services)
+
+
+def _settle(kept: Kept[Run], services: Services) -> None:
+    """Look how the run's operations ended; judge again and submit anew those that were not sent in time."""
+    work, run = conduct.begin(kept.value, services), kept.value
+    open_acts = 0
+    for number in range(run.acts):
+        try:
+            record = conduct.carry_out(work, number) if run.status == "Running" else conduct.look(work, number)
+        except conduct.OldReferencesError:
+            _survey_again(kept, services, after="settle")
+            return
+        except errors.TransientError as problem:
+            log.info("clean-up %s: act %d waits: %s", run.name, number, problem)
+            open_acts += 1
+            continue
+        open_acts += not record.settled and bool(record.operation)
+        if number % 20 == 19:
+            kept = services.journal.save(kept, replace(kept.value, due_at=services.clock() + LEASE))
+    if open_acts:
+        move(kept, replace(kept.value, next=kept.value.next + 1), services, delay_s=min(SETTLE_S[0] * 1.5**run.next, SETTLE_S[1]))
+        return
+    end(kept, "Completed" if run.status == "Running" else run.status, services)
+
+
+def _survey_again(kept: Kept[Run], services: Services, *, after: str) -> None:
+    """Read all references anew, and then go on where the run was."""
+    run = kept.value
+    again = replace(run, phase="survey", after=after, round=run.round + 1, surveyed_from=services.clock())  # type: ignore[arg-type]
+    saved = move(kept, again, services, delay_s=LEASE.total_seconds())
+    _fan_out(saved.value, services)
+
+
+def stop(kept: Kept[Run], note: str, services: Services) -> Kept[Run]:
+    """Submit nothing more; what was submitted is followed to its end."""
+    run = kept.value.noted(note)
+    if run.status == "Running" and run.phase not in ("act", "settle", "survey"):
+        return end(kept, "Stopped", services, note=note)
+    return move(kept, replace(run, phase="settle", status="Stopped", next=0), services)
+
+
+def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") -> Kept[Run]:
+    """End a run: its outcomes and numbers are final."""
+    run = kept.value.noted(note) if note else kept.value
+    outcomes = conduct.outcomes(run, services)
+    lines.put(services.blobs, conduct.outcomes_blob(run.name), outcomes)
+    totals, notes = savings.totals(run, outcomes, services)
+    for each in notes:
+        run = run.noted(each)
+    ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)
+    saved = services.journal.save(kept, ended)
+    log.info("clean-up %s (%s) %s: %s", run.name, run.mode, status, totals.get("outcomes"))
+    return saved
+
+
+def is_done(unit: Unit, run: Run) -> bool:
+    """Tell whether a unit has nothing to do in the run's present phase."""
+    return unit.surveyed >= run.round if run.phase == "survey" else unit.judged or not unit.judges
+
+
+def move(kept: Kept[Run], run: Run, services: Services, *, delay_s: float = 0.0) -> Kept[Run]:
+    """Save a run's next step and put it on the queue."""
+    due = services.clock() + timedelta(seconds=delay_s) + LEASE
+    saved = services.journal.save(kept, replace(run, step=kept.value.step + 1, due_at=due))
+    send(saved.value, services, delay_s=delay_s)
+    return saved
+
+
+def send(run: Run, services: Services, *, delay_s: float = 0.0) -> None:
+    """Put a run's next step on the queue."""
+    services.cleanup_queue.send(Message(run=run.name, number=run.step).to_text(), delay_s=delay_s)
+
+
+def send_unit(run: Run, unit: Unit, services: Services, *, delay_s: float = 0.0) -> None:
+    """Put a unit's next step on the queue."""
+    services.cleanup_queue.send(Message(run=run.name, unit=unit.key, number=unit.attempt).to_text(), delay_s=delay_s)
