@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.journal import Run
     from shared.cleanup.lines import Line
     from shared.cleanup.locks import Locks
     from shared.cleanup.model import Judged, Policy
     from shared.cleanup.survey import Surveys
-    from shared.cleanup.units import Services
     from shared.operations.models import Operation
 
 log = logging.getLogger("steward.cleanup")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.findings import Finding
     from shared.cleanup.model import Mark, Policy
     from shared.cleanup.survey import Surveys
-    from shared.cleanup.units import Services
     from shared.rest.ids import ResourceId
 
 

@@ -19,8 +19,8 @@ from shared.rest import errors, ids
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.journal import Kept, Run, Status
-    from shared.cleanup.units import Services
 
 log = logging.getLogger("steward.cleanup")
 

@@ -16,9 +16,9 @@ from shared.rest import errors, ids
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.journal import Run, Unit
     from shared.cleanup.lines import Line
-    from shared.cleanup.units import Services
 
 TOP = 1_000
 MOST = 10_000  # lines in one answer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.cleanup import conduct, journal, lines, phases, policies, units
+from shared.cleanup import claims, conduct, journal, lines, phases, policies, units
 from shared.cleanup.journal import Run
 from shared.cleanup.messages import Message
 from shared.operations import storage
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.journal import Kept
     from shared.cleanup.model import Mode, Policy
-    from shared.cleanup.units import Services
 
 log = logging.getLogger("steward.cleanup")
 
@@ -209,7 +209,7 @@ def _unit_step(run: Run, message: Message, services: Services, *, redelivered: b
         return
     if run.phase not in ("survey", "judge"):
         return
-    held = units.claim(run, message.unit, message.number, services, redelivered=redelivered)
+    held = claims.claim(run, message.unit, message.number, services, redelivered=redelivered)
     if held is None or phases.is_done(held.unit, run):
         return
     try:
@@ -220,7 +220,7 @@ def _unit_step(run: Run, message: Message, services: Services, *, redelivered: b
         elif not units.judge_unit(held):
             phases.send_unit(run, held.unit, services)
             return
-    except units.PutOffError as later:
+    except claims.PutOffError as later:
         held.save(replace(held.unit, due_at=services.clock() + timedelta(seconds=later.delay_s) + phases.LEASE))
         phases.send_unit(run, held.unit, services, delay_s=later.delay_s)
         return

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.journal import Run, Unit
     from shared.cleanup.lines import Line
-    from shared.cleanup.units import Services
 
 PRICES = "cleanup/prices.csv"
 DAY = 24

@@ -17,8 +17,8 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.cleanup.claims import Services
     from shared.cleanup.model import Policy
-    from shared.cleanup.units import Services
 
 log = logging.getLogger("steward.cleanup")
 

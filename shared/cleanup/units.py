@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from shared.cleanup import inventory, judge, lines, locks, marks, pacing, policies, survey
+from shared.cleanup import claims, inventory, judge, lines, locks, marks, policies, survey
 from shared.operations import parked as parked_endpoints
-from shared.operations import steps, storage
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from shared.cleanup.journal import Journal, Kept, Run, Unit
+    from shared.cleanup.claims import Claim, Services
+    from shared.cleanup.journal import Run, Unit
     from shared.cleanup.lines import Line
     from shared.cleanup.locks import Locks
     from shared.cleanup.model import Judged, Mark, Policy
     from shared.cleanup.survey import Surveys
-    from shared.operations.storage import Blobs, Queue, Rows
-    from shared.rest.client import Client, Response
-    from shared.settings import Settings
 
 log = logging.getLogger("steward.cleanup")
 
@@ -38,126 +34,10 @@ REGISTRIES = "registries"
 SUBSCRIPTION = "subscription"
 PLAN = "plan"  # the lines of the dry run that is carried out
 ABOVE = frozenset({"workspace", "leftover"})  # kinds that are judged for the subscription as a whole
-LEASE = timedelta(seconds=45)  # without a sign of life; two workers at one unit do no harm but work twice
-BEAT = timedelta(seconds=10)
 QUEUED = timedelta(minutes=5)  # how long a message may wait for its turn before it is sent again
 BUDGET = timedelta(seconds=150)  # of one message, of the 300 seconds that host.json gives a function
-MOST = timedelta(seconds=240)  # what one message may take at the very most
 TRIES = 6  # of one step of a unit, before it is given up
 PUT_OFF_S = 15.0
-
-
-class Services(steps.Services, Protocol):
-    """What the clean-up needs of the composition root (shared.services)."""
-
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
-    @property
-    def blobs(self) -> Blobs: ...  # noqa: D102
-    @property
-    def cleanup_rows(self) -> Rows: ...  # noqa: D102
-    @property
-    def cleanup_queue(self) -> Queue: ...  # noqa: D102
-    @property
-    def journal(self) -> Journal: ...  # noqa: D102
-    @property
-    def reads(self) -> pacing.Buckets: ...  # noqa: D102
-
-
-class PutOffError(Exception):
-    """The unit cannot go on now; its next attempt is in `delay_s` seconds."""
-
-    def __init__(self, delay_s: float) -> None:
-        super().__init__(delay_s)
-        self.delay_s = delay_s
-
-
-@dataclass(slots=True, kw_only=True)
-class Claim:
-    """A unit in the hands of one worker.
-
-    Attributes:
-        run: The run.
-        kept: The unit as this worker wrote it last.
-        began_at: When it took the unit.
-        alive_at: When it last said that it is at it.
-        azure: Reads under ARM's limits, counted; each request keeps the claim alive.
-    """
-
-    run: Run
-    kept: Kept[Unit]
-    services: Services
-    began_at: datetime
-    alive_at: datetime
-    azure: pacing.Paced = field(init=False)
-
-    def __post_init__(self) -> None:
-        services: Any = self.services
-        inner: Any = _Alive(inner=services.client, beat=self.beat)
-        self.azure = pacing.Paced(inner=inner, places=services.addresses, buckets=services.reads, sleep=self._sleep)
-
-    def _sleep(self, seconds: float) -> None:
-        self.beat()
-        time.sleep(seconds)
-
-    @property
-    def unit(self) -> Unit:
-        """The unit."""
-        return self.kept.value
-
-    def beat(self) -> None:
-        """Say that this worker is alive.
-
-        Raises:
-            PutOffError: it has been at it for as long as a function may run.
-            ConflictError: another worker has the unit.
-        """
-        now = self.services.clock()
-        if now - self.began_at >= MOST:
-            raise PutOffError(0.0)
-        if now - self.alive_at >= BEAT:
-            self.alive_at = now
-            self.save(replace(self.unit, due_at=now + LEASE))
-
-    def save(self, unit: Unit) -> None:
-        """Write the unit.
-
-        Raises:
-            ConflictError: another worker has it.
-        """
-        self.kept = self.services.journal.save_unit(self.run.name, self.kept, unit)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Alive:
-    """The client, telling with each request that somebody works."""
-
-    inner: Client
-    beat: Callable[[], None]
-
-    @property
-    def cloud(self) -> Any:
-        return self.inner.cloud
-
-    def send(self, method: str, url: str, **options: Any) -> Response:
-        self.beat()
-        return self.inner.send(method, url, **options)
-
-
-def claim(run: Run, key: str, attempt: int, services: Services, *, redelivered: bool = False) -> Claim | None:
-    """Take a unit; None when another attempt has it.
-
-    A message that the platform delivers again has had a worker that died: its attempt is taken over, not waited for.
-    """
-    kept = services.journal.unit(run.name, key)
-    if kept is None or kept.value.attempt not in ((attempt, attempt + 1) if redelivered else (attempt,)):
-        return None
-    now = services.clock()
-    taken = replace(kept.value, attempt=kept.value.attempt + 1, tries=kept.value.tries + 1, due_at=now + LEASE)
-    try:
-        return Claim(run=run, kept=services.journal.save_unit(run.name, kept, taken), services=services, began_at=now, alive_at=now)
-    except storage.ConflictError:
-        return None
 
 
 def survey_unit(held: Claim) -> None:
@@ -172,10 +52,10 @@ def survey_unit(held: Claim) -> None:
         found = _surveyed(held, now)
     except errors.TransientError as problem:
         if unit.tries < TRIES:
-            raise PutOffError(max(problem.delay_s, PUT_OFF_S)) from problem
+            raise claims.PutOffError(max(problem.delay_s, PUT_OFF_S)) from problem
         found = survey.Survey(home=_home(unit), at=now, problem=f"{problem.error.code}: {problem.error.message}")
     if found.problem and unit.tries < TRIES // 2:
-        raise PutOffError(PUT_OFF_S)
+        raise claims.PutOffError(PUT_OFF_S)
     services.blobs.put(_survey_blob(held.run, unit.key), json.dumps(found.to_json()).encode())
     done = replace(held.unit, surveyed=held.run.round, tries=0, problem=found.problem[:500], due_at=services.clock() + QUEUED)
     held.save(_counted(done, held, now))
@@ -246,7 +126,7 @@ def judge_unit(held: Claim) -> bool:
             done, skipped = _workspace(chosen, known, held, writer)
     except errors.TransientError as failure:
         if held.unit.tries < TRIES:
-            raise PutOffError(max(failure.delay_s, PUT_OFF_S)) from failure
+            raise claims.PutOffError(max(failure.delay_s, PUT_OFF_S)) from failure
         problem = f"not all of it was judged: {failure.error.code}: {failure.error.message}"
     except errors.PermanentError as failure:
         problem = f"not all of it was judged: {failure.error.code}: {failure.error.message}"
@@ -325,7 +205,7 @@ def _reached(held: Claim, writer: lines.Writer, *, done: int, after: str) -> Non
     """Write down how far a unit has got: what comes next goes on there, also when this worker dies."""
     writer.flush()
     unit = replace(held.unit, done=done, after=after, tries=1, pages=tuple(writer.pages), counts=writer.counts)
-    held.save(replace(unit, due_at=held.services.clock() + LEASE))
+    held.save(replace(unit, due_at=held.services.clock() + claims.LEASE))
 
 
 def line_of(judged: Judged, policy: Policy, mark: Mark | None, held_by: Locks, now: datetime) -> Line:
