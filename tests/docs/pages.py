@@ -10,7 +10,7 @@ import azure.functions as func
 from functions import act, browse, cleanup, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
 from shared.catalog import kinds, passages
 from shared.rest import addresses
-from tests.docs import policies
+from tests.docs import openapi_examples, policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +91,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     DOCS / "kinds.md": kinds_page,
     DOCS / "functions.md": functions_page,
     DOCS / "policies.md": lambda: policies.page(DOCS / "policies.md"),
+    openapi_examples.FILE: openapi_examples.text,
 }
 
 

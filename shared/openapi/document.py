@@ -1,0 +1,98 @@
+"""The whole description: OpenAPI 3.1, as bytes with their hash, written when first asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.openapi import own, parts, regional, resources
+
+if TYPE_CHECKING:
+    from shared.openapi.parts import Json
+
+EXAMPLES = Path(__file__).parent / "examples.json"
+ABOUT = """Provision, run and score on Azure Machine Learning by plain HTTP; every long operation is followed to its end.
+
+Paths are the short ones, where the app's settings say subscription and resource group. With another server of this document
+the scope stands in the path; any ARM id is accepted below `/api`. Bodies are ARM's own JSON, passed on as it is, or the YAML of
+`az ml`. What takes time answers 202 and is followed at `Operation-Location`. Errors are always ARM's envelope.
+"""
+SCOPED = "/subscriptions/{subscriptionId}"
+VARIABLES: parts.Json = {
+    "subscriptionId": {"default": "00000000-0000-0000-0000-000000000000"},
+    "resourceGroup": {"default": "my-resource-group"},
+}
+
+
+@cache
+def written(prefix: str) -> tuple[bytes, str]:
+    """Return the document as JSON, and a strong validator of it (an ETag).
+
+    Args:
+        prefix: What stands before every path: `/api` unless host.json says otherwise.
+    """
+    content = json.dumps(build(prefix), ensure_ascii=False, separators=(",", ":")).encode()
+    return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def build(prefix: str = "/api") -> Json:
+    """Return the document."""
+    paths: dict[str, dict[str, Any]] = {}
+    shown = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    ours: list[parts.Json] = [{"url": prefix or "/", "description": "This app; the settings' scope."}]
+    for path, verb, operation in (*resources.operations(), *regional.operations(), *own.operations()):
+        _with_examples(operation, shown.get(operation["operationId"], []))
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+        item = paths.setdefault(path, {})
+        if verb in item:
+            raise ValueError(f"{verb} {path} stands twice")
+        item[verb] = operation
+    for path, item in paths.items():
+        if not _scoped(path):
+            item["servers"] = ours
+    components = parts.component_parts()
+    components["schemas"] |= resources.schemas()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "azureml-steward", "version": "1", "description": ABOUT},
+        "servers": [*ours, *_servers(prefix)],
+        "security": [{"key": []}, {"code": []}],
+        "tags": [{"name": name} for name in _tags(paths)],
+        "paths": dict(sorted(paths.items())),
+        "components": components,
+    }
+
+
+def _servers(prefix: str) -> list[Json]:
+    """Return the scopes that may stand before a path."""
+    whole = {"subscriptionId": VARIABLES["subscriptionId"]}
+    group = f"{prefix}{SCOPED}/resourceGroups/{{resourceGroup}}"
+    return [
+        {"url": group, "description": "A subscription's resource group.", "variables": VARIABLES},
+        {"url": f"{prefix}{SCOPED}", "description": "A whole subscription: lists, and what has no group.", "variables": whole},
+    ]
+
+
+def _scoped(path: str) -> bool:
+    """Tell whether a scope may stand before the path: an ARM resource that is no scope itself."""
+    return path.split("/")[1] in ("workspaces", "registries", "locations", "providers", "resourceGroups")
+
+
+def _with_examples(operation: Json, shown: list[Json]) -> None:
+    content = operation.get("requestBody", {}).get("content", {})
+    for position, example in enumerate(shown, 1):
+        media = example["media"]
+        if media in content:
+            named = {"summary": example["summary"], "value": example["value"]}
+            content[media].setdefault("examples", {})[f"example{position}"] = named
+
+
+def _tags(paths: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the groups: this app's own first, the v1 paths last."""
+    used = {tag for item in paths.values() for verb in item.values() if isinstance(verb, dict) for tag in verb.get("tags", ())}
+    first = [tag for tag in own.TAGS if tag in used]
+    rest = sorted(used - set(first), key=lambda tag: (tag.startswith("v1: "), tag.startswith("Microsoft."), tag))
+    return [*first, *rest]

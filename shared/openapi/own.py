@@ -1,0 +1,355 @@
+"""The description of what is this app's own: operations, uploads, clean-up, events, pages. One row each.
+
+Not here: the kinds of the table (resources), the v1 paths (regional).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shared.openapi import bodies, parts
+from shared.openapi.parts import ref
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from shared.openapi.parts import Json
+
+TAGS = ("Operations", "Clean-up", "Events", "Files", "Pages")
+REPORT, FIRING, OPERATION = ref("schemas", "Report"), ref("schemas", "Firing"), ref("schemas", "Operation")
+JSON: parts.Json = {}
+NUMBER: parts.Json = {"type": "integer", "minimum": 0}
+FLAG: parts.Json = {"type": "boolean"}
+MODE: parts.Json = {"type": "string", "enum": ["dryRun", "enforce"]}
+FORMAT: parts.Json = {"type": "string", "enum": ["json", "html", "csv"]}
+SHOW: parts.Json = {"type": "string", "enum": ["all", "changes"]}
+STATUS: parts.Json = {"type": "string", "enum": list(parts.STATUSES)}
+YAML, TEXT = "application/yaml", "text/plain"
+EVENTS = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+
+
+def _top(most: int) -> Json:
+    return {**NUMBER, "maximum": most}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation.
+
+    Attributes:
+        id: Its operation id.
+        call: Verb and path below the prefix.
+        tag: Group.
+        summary: What it does.
+        query: Schema by parameter; a name of `components/parameters` stands for itself.
+        body: Schema by media type.
+        needed: The body is required.
+        answers: Schema of each status' JSON; None is an answer without a body. Other media: `answers_as`.
+        answers_as: Further media types of a 200.
+        problems: Refusals besides 400, 401, 500 and 503.
+        anonymous: No key is asked for.
+    """
+
+    id: str
+    call: str
+    tag: str
+    summary: str
+    query: Mapping[str, Json | str] = field(default_factory=dict)
+    body: Mapping[str, Json] = field(default_factory=dict)
+    needed: bool = False
+    answers: Mapping[str, Json | None] = field(default_factory=lambda: {"200": JSON})
+    answers_as: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    anonymous: bool = False
+
+
+MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"413": "TooLarge"}
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        id="operations_list",
+        call="GET /operations",
+        tag="Operations",
+        summary="The operations of this app, the newest first",
+        query={"status": STATUS, "target": parts.STRING, "below": parts.STRING, "$top": _top(200), "SkipToken": ""},
+        answers={"200": ref("schemas", "OperationList")},
+    ),
+    Route(
+        id="operations_get",
+        call="GET /operations/{id}",
+        tag="Operations",
+        summary="One operation: always 200 with its status",
+        query={"Wait": ""},
+        answers={"200": OPERATION},
+        problems=MISSING,
+    ),
+    Route(
+        id="operations_result",
+        call="GET /operations/{id}/result",
+        tag="Operations",
+        summary="What it came to: 202 while it runs, then the resource or Azure's error",
+        query={"Prefer": ""},
+        answers={"200": JSON, "201": JSON, "202": OPERATION, "204": None},
+        problems={**MISSING, **BUSY, "403": "Forbidden", "429": "Throttled"},
+    ),
+    Route(
+        id="operations_cancel",
+        call="POST /operations/{id}/cancel",
+        tag="Operations",
+        summary="Cancel: what is not sent yet, or a job or run; with `abandon` only stop following it",
+        query={"abandon": FLAG},
+        answers={"200": OPERATION},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_run",
+        call="POST /cleanup",
+        tag="Clean-up",
+        summary="Start a run of the clean-up: a dry run unless told otherwise",
+        query={"policy": parts.STRING, "mode": MODE, "Prefer": ""},
+        answers={"200": REPORT, "202": REPORT},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_reports_list",
+        call="GET /cleanup/reports",
+        tag="Clean-up",
+        summary="The runs, the newest first, without their resources",
+        query={"$top": _top(100)},
+        answers={"200": parts.listed(REPORT)},
+    ),
+    Route(
+        id="cleanup_reports_get",
+        call="GET /cleanup/reports/{id}",
+        tag="Clean-up",
+        summary="One report: every resource that was looked at, with the reason",
+        query={"format": FORMAT, "show": SHOW, "$top": NUMBER, "$skip": NUMBER, "SkipToken": ""},
+        answers={"200": REPORT},
+        answers_as=("text/html", "text/csv"),
+        problems=MISSING,
+    ),
+    Route(
+        id="cleanup_reports_approve",
+        call="POST /cleanup/reports/{id}/approve",
+        tag="Clean-up",
+        summary="Carry out exactly what that dry run would do, each judged again",
+        query={"Prefer": ""},
+        answers={"200": REPORT, "202": REPORT},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_reports_cancel",
+        call="POST /cleanup/reports/{id}/cancel",
+        tag="Clean-up",
+        summary="Submit nothing more",
+        answers={"200": REPORT},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_explain",
+        call="GET /cleanup/explain",
+        tag="Clean-up",
+        summary="What each policy finds of one resource, condition by condition",
+        query={"resource": parts.STRING},
+        problems={**MISSING, "403": "Forbidden"},
+    ),
+    Route(
+        id="cleanup_policies_list",
+        call="GET /cleanup/policies",
+        tag="Clean-up",
+        summary="The policies in force, and what is wrong with files",
+        answers={"200": parts.listed(parts.OBJECT)},
+    ),
+    Route(
+        id="cleanup_policies_check",
+        call="POST /cleanup/policies",
+        tag="Clean-up",
+        summary="How a file of policies reads, or every mistake at its place; nothing is stored",
+        query={"name": parts.STRING},
+        body={YAML: parts.STRING},
+        needed=True,
+        answers={"200": parts.listed(parts.OBJECT)},
+        problems=LARGE,
+    ),
+    Route(
+        id="events_post",
+        call="POST /events",
+        tag="Events",
+        summary="Deliver events: Event Grid's schema or CloudEvents 1.0; 200 once they are stored",
+        body=dict.fromkeys(EVENTS, JSON),
+        needed=True,
+        answers={"200": parts.OBJECT},
+        problems=LARGE,
+    ),
+    Route(
+        id="events_handshake",
+        call="OPTIONS /events",
+        tag="Events",
+        summary="The CloudEvents handshake of webhooks (header `WebHook-Request-Origin`)",
+        answers={"200": None},
+    ),
+    Route(
+        id="events_test",
+        call="POST /events/test",
+        tag="Events",
+        summary="Which rules an event would fire, and what they would send; nothing is sent",
+        body=dict.fromkeys(EVENTS, JSON),
+        needed=True,
+        answers={"200": parts.listed(parts.OBJECT)},
+        problems=LARGE,
+    ),
+    Route(
+        id="events_rules_list",
+        call="GET /events/rules",
+        tag="Events",
+        summary="The rules in force, and what is wrong with the files that are not",
+        answers={"200": parts.listed(parts.OBJECT)},
+    ),
+    Route(
+        id="events_rules_get",
+        call="GET /events/rules/{file}",
+        tag="Events",
+        summary="One file of rules, as YAML",
+        answers={},
+        answers_as=(YAML,),
+        problems=MISSING,
+    ),
+    Route(
+        id="events_rules_put",
+        call="PUT /events/rules/{file}",
+        tag="Events",
+        summary="Store a file of rules; refused with line and column when it is wrong",
+        body={YAML: parts.STRING},
+        needed=True,
+        answers={"200": parts.OBJECT},
+        problems=LARGE,
+    ),
+    Route(
+        id="events_rules_delete",
+        call="DELETE /events/rules/{file}",
+        tag="Events",
+        summary="Remove a file of rules",
+        answers={"204": None},
+        problems=MISSING,
+    ),
+    Route(
+        id="events_firings_list",
+        call="GET /events/firings",
+        tag="Events",
+        summary="Rules that fired, the newest first",
+        query={"$top": _top(200), "rule": parts.STRING, "status": parts.STRING},
+        answers={"200": parts.listed(FIRING)},
+    ),
+    Route(
+        id="events_firings_get",
+        call="GET /events/firings/{id}",
+        tag="Events",
+        summary="One of them, step by step",
+        answers={"200": FIRING},
+        problems=MISSING,
+    ),
+    Route(
+        id="uploads_open",
+        call="POST /uploads",
+        tag="Files",
+        summary="Room for a large file: a signed URL to put it to; a later request names the upload",
+        body={"application/json": {"type": "object", "properties": {"name": parts.STRING}}},
+        answers={"201": ref("schemas", "Upload")},
+        problems={**LARGE, "415": "Unsupported"},
+    ),
+    Route(
+        id="translate",
+        call="POST /translate",
+        tag="Files",
+        summary="The ARM body that a YAML would be sent as, and what would be done first; Azure is asked nothing",
+        query={"path": parts.STRING, "Set": "", "location": parts.STRING, "UploadId": ""},
+        body={
+            YAML: ref("schemas", "Yaml"),
+            "multipart/form-data": {"type": "object", "properties": {"spec": parts.STRING, "files": bodies.FILE}},
+        },
+        needed=True,
+        answers={"200": parts.OBJECT},
+        problems={**MISSING, **LARGE},
+    ),
+    Route(
+        id="health",
+        call="GET /health",
+        tag="Pages",
+        summary="Up or down, and nothing else",
+        answers={"200": {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["up", "down"]}}}},
+        anonymous=True,
+    ),
+    Route(
+        id="openapi",
+        call="GET /openapi.json",
+        tag="Pages",
+        summary="This document",
+        answers={"200": parts.OBJECT},
+        anonymous=True,
+    ),
+    Route(
+        id="docs",
+        call="GET /docs",
+        tag="Pages",
+        summary="This document, to read and to try",
+        answers={},
+        answers_as=("text/html",),
+        anonymous=True,
+    ),
+    Route(
+        id="docs_file",
+        call="GET /docs/{file}",
+        tag="Pages",
+        summary="A file of that page",
+        answers={},
+        answers_as=("text/javascript", "text/css", TEXT),
+        problems=MISSING,
+        anonymous=True,
+    ),
+)
+
+
+def operations() -> Iterator[tuple[str, str, Json]]:
+    """Yield (path, verb in lower case, operation) of every route of ours."""
+    for route in ROUTES:
+        verb, _, path = route.call.partition(" ")
+        yield path, verb.lower(), _operation(route, path)
+
+
+def _operation(route: Route, path: str) -> Json:
+    given = [{"name": name, "in": "path", "required": True, "schema": parts.STRING} for name in re.findall(r"{(\w+)}", path)]
+    given += [_parameter(name, schema) for name, schema in route.query.items()]
+    if not route.anonymous:
+        given.append(ref("parameters", "ClientRequestId"))
+    out: Json = {"operationId": route.id, "tags": [route.tag], "summary": route.summary, "parameters": given}
+    answers: Json = {status: _answer(status, schema) for status, schema in route.answers.items()}
+    for media in route.answers_as:
+        answers.setdefault("200", {"description": "Done.", "content": {}})["content"] |= parts.content(parts.STRING, media)
+    usual = {} if route.anonymous else {"400": "BadRequest", "401": "Unauthorized", "500": "Internal", "503": "Unavailable"}
+    answers |= {status: ref("responses", name) for status, name in {**usual, **route.problems}.items()}
+    out["responses"] = answers
+    if route.id == "health":
+        answers["503"] = _answer("503", route.answers["200"])
+    if route.body:
+        taken = {name: {"schema": schema} for name, schema in route.body.items()}
+        out["requestBody"] = {"required": route.needed, "content": taken}
+    if route.anonymous:
+        out["security"] = []
+    return out
+
+
+def _parameter(name: str, schema: Json | str) -> Json:
+    if isinstance(schema, str):
+        return ref("parameters", name)
+    return {"name": name, "in": "query", "required": name == "resource", "schema": schema}
+
+
+def _answer(status: str, schema: Json | None) -> Json:
+    if schema == OPERATION and status == "202":
+        return ref("responses", "Accepted")
+    out: Json = {"description": "Under way." if status == "202" else "Done."}
+    if schema is not None:
+        out["content"] = parts.content(schema)
+    return out

@@ -1,0 +1,277 @@
+"""What many operations of the description share: parameters, answers, schemas, how to sign in.
+
+Each stands once, under `components`, and operations refer to it. Not here: which operation has which.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Json = dict[str, Any]
+
+STRING: Json = {"type": "string"}
+OBJECT: Json = {"type": "object"}
+STATUSES = ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")
+
+
+def ref(kind: str, name: str) -> Json:
+    """Return a reference to a component: `ref("schemas", "Resource")`."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def content(schema: Json, media: str = "application/json") -> Json:
+    """Return the `content` of a body or answer."""
+    return {media: {"schema": schema}}
+
+
+def anything() -> Json:
+    """Return the `content` of what is passed on as it is."""
+    return {"application/json": {"schema": {}}, "*/*": {"schema": {}}}
+
+
+def listed(schema: Json) -> Json:
+    """Return the schema of a page of a list."""
+    link = {"type": "string", "format": "uri", "description": "The next page, with this app's own address; absent on the last."}
+    return {"type": "object", "required": ["value"], "properties": {"value": {"type": "array", "items": schema}, "nextLink": link}}
+
+
+def component_parts() -> Json:
+    """Return all components but the schemas of single kinds."""
+    return {
+        "securitySchemes": {
+            "key": {"type": "apiKey", "in": "header", "name": "x-functions-key", "description": "A function key of the app."},
+            "code": {"type": "apiKey", "in": "query", "name": "code", "description": "The same key, for senders without headers."},
+        },
+        "parameters": _parameters(),
+        "headers": _headers(),
+        "responses": _responses(),
+        "schemas": _schemas(),
+    }
+
+
+def _query(name: str, description: str, schema: Json | None = None) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema or STRING}
+
+
+def _header(name: str, description: str, schema: Json | None = None) -> Json:
+    return {"name": name, "in": "header", "description": description, "schema": schema or STRING}
+
+
+def _parameters() -> Json:
+    wait = {"type": "integer", "minimum": 0, "maximum": 60}
+    version = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?$"}
+    return {
+        "ApiVersion": _query("api-version", "Overrides the table's api-version for this request.", version),
+        "Preflight": _query(
+            "preflight", "`true`: ask Azure what would stop this, all problems at once; nothing is sent.", {"type": "boolean"}
+        ),
+        "Force": _query("force", "`true`: delete although a guard of this app names what still uses it.", {"type": "boolean"}),
+        "Set": _query(
+            "set", "`path=value`: changes a field of a YAML before it is translated.", {"type": "array", "items": STRING}
+        ),
+        "Top": _query("$top", "How many of a page; Azure decides what it takes.", {"type": "integer", "minimum": 1}),
+        "Skip": _query("$skip", "Azure's own token of a page, as its `nextLink` carries it."),
+        "SkipToken": _query("$skipToken", "The token of a page, as its `nextLink` carries it."),
+        "ListViewType": _query(
+            "listViewType",
+            "Which of archived and active ones.",
+            {"type": "string", "enum": ["ActiveOnly", "ArchivedOnly", "All"]},
+        ),
+        "Wait": _query("wait", "Answer when it has ended, after so many seconds at the latest.", wait),
+        "Prefer": _header(
+            "Prefer",
+            "`wait=N`: answer when the operation has ended, after N seconds (at most 60) at the latest. "
+            "`respond-async`: record and queue only, 202 even while ARM is down.",
+        ),
+        "IdempotencyKey": _header(
+            "Idempotency-Key",
+            "The same key with the same request gets the operation that it made the first time; with another request 400.",
+            {"type": "string", "maxLength": 255},
+        ),
+        "CallbackUrl": _header(
+            "Callback-Url",
+            "Whom to tell when the operation has ended: up to five https URLs on the allow-list, by commas or spaces.",
+        ),
+        "UploadId": _header("Upload-Id", "The files of this body are that upload's (POST uploads)."),
+        "ClientRequestId": _header("x-ms-client-request-id", "Sent back on the answer.", {"type": "string", "maxLength": 200}),
+    }
+
+
+def _headers() -> Json:
+    link = {"type": "string", "format": "uri"}
+    return {
+        "RequestId": {"description": "This request's id.", "schema": {"type": "string", "format": "uuid"}},
+        "StatusMonitor": {"description": "Where the operation's status is: always 200.", "schema": link},
+        "Result": {"description": "Where the result will be: 202 until then.", "schema": link},
+        "RetryAfter": {"description": "When to look again, in seconds.", "schema": {"type": "integer", "minimum": 0}},
+        "OperationId": {"description": "The operation that carried this out.", "schema": STRING},
+    }
+
+
+def _problem(description: str, code: str, message: str, target: str = "", *, again: bool = False) -> Json:
+    error = {"code": code, "message": message, **({"target": target} if target else {})}
+    out: Json = {"description": description, "headers": {"x-ms-request-id": ref("headers", "RequestId")}}
+    if again:
+        out["headers"]["Retry-After"] = ref("headers", "RetryAfter")
+    out["content"] = {"application/json": {"schema": ref("schemas", "Error"), "example": {"error": error}}}
+    return out
+
+
+def _responses() -> Json:
+    monitor, looked = ref("headers", "StatusMonitor"), ref("headers", "RetryAfter")
+    follow = {"Operation-Location": monitor, "Azure-AsyncOperation": monitor, "Location": ref("headers", "Result")}
+    mistake = "'api-version' is 'x'; expected a date such as 2025-12-01."
+    known = "The path names no known kind; known: workspaces, workspaces/computes, ..."
+    verbs = "Azure offers no PUT for that kind; it offers GET, LIST."
+    large = "A request takes 100 MB; POST /api/uploads opens an upload for larger files."
+    out: Json = {
+        "Accepted": {
+            "description": "It takes time: the operation, and where to follow it.",
+            "headers": {**follow, "Retry-After": looked, "x-ms-request-id": ref("headers", "RequestId")},
+            "content": content(ref("schemas", "Operation")),
+        },
+        "Done": {"description": "Done; there is nothing to tell."},
+        "Unauthorized": {"description": "No function key, or a wrong one. The platform's own answer, without a body."},
+        "BadRequest": _problem("A mistake in the request; `target` names it.", "InvalidParameter", mistake, "api-version"),
+        "Forbidden": _problem("Azure does not allow this app to do it.", "AuthorizationFailed", "The client does not have ..."),
+        "NotFound": _problem("There is no such resource, or no such kind.", "UnknownKind", known, "path"),
+        "NotAllowed": _problem("Azure does not offer that verb there.", "MethodNotAllowed", verbs),
+        "Conflict": _problem("It does not go with how things are.", "ResourceInUse", "A workspace uses it.", "id"),
+        "TooLarge": _problem("More than a request takes.", "RequestContentTooLarge", large, "body"),
+        "Unsupported": _problem("Another content type is expected.", "UnsupportedMediaType", "expected application/json."),
+        "Throttled": _problem("Azure asks to come later.", "TooManyRequests", "Too many requests.", again=True),
+        "Internal": _problem("The app failed.", "InternalError", "The app failed; its log holds the reason."),
+        "BadGateway": _problem("Azure's answer makes no sense.", "UnexpectedNextLink", "Azure's nextLink leads elsewhere."),
+        "Other": _problem("Azure's own status, in the same envelope.", "PreconditionFailed", "The condition was not met."),
+        "Unavailable": _problem("Nothing was accepted; come again.", "Unavailable", "Azure cannot be reached now.", again=True),
+    }
+    return out
+
+
+def _schemas() -> Json:
+    error: Json = {
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {
+            "code": {"type": "string", "description": "The most useful code, however deep it stood in Azure's answer."},
+            "message": STRING,
+            "target": {"type": "string", "description": "The field, part or parameter that is meant."},
+            "details": {"type": "array", "items": ref("schemas", "ErrorDetail")},
+        },
+    }
+    resource: Json = {
+        "type": "object",
+        "description": "A resource as Azure shows it; everything that is not named here is Azure's own.",
+        "properties": {
+            "id": STRING,
+            "name": STRING,
+            "type": STRING,
+            "location": STRING,
+            "tags": {"type": ["object", "null"]},
+            "properties": {"type": ["object", "null"]},
+            "systemData": {"type": ["object", "null"]},
+        },
+    }
+    return {
+        "Error": {"type": "object", "required": ["error"], "properties": {"error": ref("schemas", "ErrorDetail")}},
+        "ErrorDetail": error,
+        "Resource": resource,
+        "ResourceList": listed(ref("schemas", "Resource")),
+        "ObjectList": listed(OBJECT),
+        "ResourceBody": {"type": "object", "description": "ARM's own JSON, passed on as it is."},
+        "Json": {"description": "Azure's own answer, passed on as it is."},
+        "JsonPatch": _json_patch(),
+        "Yaml": {"type": "string", "description": "The YAML that `az ml ... --file` takes."},
+        "Operation": _operation(),
+        "OperationList": listed(ref("schemas", "Operation")),
+        "Preflight": _preflight(),
+        "Report": _report(),
+        "Firing": _firing(),
+        "Upload": _upload(),
+    }
+
+
+def _json_patch() -> Json:
+    step = {"type": "object", "required": ["op", "path"], "properties": {"op": STRING, "path": STRING, "value": {}}}
+    return {"type": "array", "description": "A JSON Patch (RFC 6902).", "items": step}
+
+
+def _operation() -> Json:
+    moment = {"type": "string", "format": "date-time"}
+    said: Json = {"type": "object", "description": "target, kind, request, phase, azureStatus, timeline, result, deliveries, ..."}
+    said["properties"] = {"target": STRING, "kind": STRING, "request": STRING, "timeline": {"type": "array", "items": OBJECT}}
+    return {
+        "type": "object",
+        "description": "An operation of this app, in the form of ARM's own, so that its pollers can follow it.",
+        "required": ["id", "name", "status", "startTime", "percentComplete", "properties"],
+        "properties": {
+            "id": STRING,
+            "name": STRING,
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "startTime": moment,
+            "endTime": moment,
+            "percentComplete": {"type": "number", "minimum": 0, "maximum": 100},
+            "error": ref("schemas", "ErrorDetail"),
+            "properties": said,
+        },
+    }
+
+
+def _preflight() -> Json:
+    return {
+        "type": "object",
+        "required": ["status", "value"],
+        "properties": {
+            "status": {"type": "string", "enum": ["ok", "problems", "unknown"]},
+            "value": {"type": "array", "items": OBJECT},
+        },
+    }
+
+
+def _report() -> Json:
+    moment = {"type": "string", "format": "date-time"}
+    return {
+        "type": "object",
+        "description": "A run of the clean-up; with `resources` when one report is asked for.",
+        "required": ["id", "name", "status", "mode", "startTime", "policies"],
+        "properties": {
+            "id": STRING,
+            "name": STRING,
+            "status": STRING,
+            "mode": {"type": "string", "enum": ["dryRun", "enforce"]},
+            "caller": STRING,
+            "startTime": moment,
+            "endTime": moment,
+            "policies": {"type": "array"},
+            "resources": {"type": "array", "items": OBJECT},
+            "nextLink": STRING,
+        },
+    }
+
+
+def _firing() -> Json:
+    moment = {"type": "string", "format": "date-time"}
+    return {
+        "type": "object",
+        "description": "A rule that fired, and what came of its requests.",
+        "required": ["id", "name", "rule", "status", "startTime", "steps"],
+        "properties": {
+            "id": STRING,
+            "name": STRING,
+            "rule": STRING,
+            "status": STRING,
+            "startTime": moment,
+            "endTime": moment,
+            "event": {"type": ["object", "null"]},
+            "steps": {"type": "array", "items": OBJECT},
+            "error": ref("schemas", "ErrorDetail"),
+        },
+    }
+
+
+def _upload() -> Json:
+    return {
+        "type": "object",
+        "required": ["id", "sasUri"],
+        "properties": {"id": STRING, "sasUri": {"type": "string", "format": "uri"}},
+    }

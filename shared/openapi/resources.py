@@ -1,0 +1,280 @@
+"""The description of every kind: its paths, and an operation for each verb, action and view of the table.
+
+Paths are the short ones; the scope in front of them is a server of the document. Not here: the v1 paths that are handed on
+as they come (regional), what is this app's own (own).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from shared.catalog import kinds
+from shared.openapi import bodies, parts
+from shared.rest import addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.catalog.kinds import Action, Kind
+    from shared.openapi.parts import Json
+
+SHORT = frozenset({"subscriptions", "resourcegroups", "workspaces", "registries", "locations", "providers"})
+PROBLEMS = {
+    "400": "BadRequest",
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "404": "NotFound",
+    "409": "Conflict",
+    "429": "Throttled",
+    "500": "Internal",
+    "503": "Unavailable",
+    "default": "Other",
+}
+BODY_PROBLEMS = {"413": "TooLarge", "415": "Unsupported"}
+LIST_PROBLEMS = {"502": "BadGateway"}
+SEARCH = {
+    "status": "Any of these statuses of a job, by commas.",
+    "compute": "On that compute: the fastest, one request a page.",
+    "experiment": "Jobs of that experiment.",
+    "tag": "With that tag, or with that value of it: `stage`, `stage=dev`.",
+    "since": "Created since then: a date, or a date and time.",
+    "archived": "`true`: archived ones, too.",
+    "anonymous": "`true`: also those that nobody named: trials of a sweep, steps of a pipeline.",
+}
+DELETES = {"workspaces": ("forceToPurge",)}
+ARCHIVED = frozenset({"models", "environments", "codes", "data", "components", "jobs", "versions", "featuresets", "schedules"})
+
+
+def name_of(kind: Kind) -> str:
+    """Return the kind's name among tags, operation ids and schemas: `workspaces_computes`, `Storage_storageAccounts`."""
+    lead = "" if kind.namespace in (kinds.ML, kinds.RESOURCES) else kind.namespace.rpartition(".")[2] + "_"
+    v1 = f"{kind.plane}_" if _shadowed(kind) else ""
+    own = "Azure_" if kind.namespace == kinds.ML and kind.types[0].lower() not in SHORT else ""
+    return f"{lead}{v1}{own}{kind.path.replace('/', '_')}"
+
+
+def path_of(kind: Kind) -> str:
+    """Return the path of one of the kind, each name a parameter."""
+    if kind.namespace in (kinds.ML, kinds.RESOURCES) and kind.types[0].lower() in SHORT:
+        lead = f"/{kind.plane}/{addresses.PLANE_VERSIONS[kind.plane]}" if _shadowed(kind) else ""
+    else:
+        lead = f"/providers/{kind.namespace}"
+    return lead + "".join(f"/{each}/{{{parameter(each)}}}" for each in kind.types)
+
+
+def parameter(type_name: str) -> str:
+    """Return what one name of a type is called: `computes` → `computeName`."""
+    if type_name == "subscriptions":
+        return "subscriptionId"
+    one = re.sub(r"ies$", "y", type_name) if type_name.endswith("ies") else type_name.removesuffix("s")
+    return f"{one}Name"
+
+
+def collection_of(kind: Kind) -> str:
+    """Return the path of the kind's collection."""
+    return path_of(kind).rpartition("/")[0]
+
+
+def operations() -> Iterator[tuple[str, str, Json]]:
+    """Yield (path, verb in lower case, operation) of every kind."""
+    for kind in kinds.KINDS:
+        yield from _verbs(kind)
+        for action in kind.actions:
+            where = f"{path_of(kind)}/{action.name}".rstrip("/")
+            yield where, "post", _action(kind, action)
+        for view in kind.views:
+            yield f"{path_of(kind)}/{view}", "get", _view(kind, view)
+
+
+def schemas() -> Json:
+    """Return the bodies' schemas by component name."""
+    out: Json = {}
+    for kind in kinds.KINDS:
+        if "PUT" in kind.verbs:
+            out[f"{name_of(kind)}_body"] = bodies.schema_of(kind)
+        if "PATCH" in kind.verbs and (kind.patch or kind.json_patch):
+            out[f"{name_of(kind)}_patch"] = bodies.patch_of(kind)
+    return out
+
+
+def common(kind: Kind, verb: str, path: str, summary: str) -> Json:
+    """Return what every operation of a kind has."""
+    names = re.findall(r"{(\w+)}", path)
+    given = [{"name": name, "in": "path", "required": True, "schema": parts.STRING} for name in names]
+    version = f"Azure's api-version: `{kind.api_version}`."
+    return {
+        "operationId": f"{name_of(kind)}_{verb}",
+        "tags": [tag_of(kind)],
+        "summary": summary,
+        "description": version,
+        "parameters": [*given, parts.ref("parameters", "ApiVersion"), parts.ref("parameters", "ClientRequestId")],
+        "responses": {status: parts.ref("responses", name) for status, name in PROBLEMS.items()},
+    }
+
+
+def tag_of(kind: Kind) -> str:
+    """Return the group that a kind is shown in: the first two segments of its type."""
+    if kind.namespace not in (kinds.ML, kinds.RESOURCES):
+        return kind.namespace
+    return " / ".join(kind.types[:2]) if kind.namespace == kinds.ML else "Azure Resource Manager"
+
+
+def _shadowed(kind: Kind) -> bool:
+    """Tell whether the short path is an ARM kind's, so that this one is reached through its plane alone."""
+    return kind.plane != "arm" and ("arm", kind.namespace.lower(), kind.path.lower()) in kinds.by_type()
+
+
+def _verbs(kind: Kind) -> Iterator[tuple[str, str, Json]]:
+    for verb in ("LIST", "GET", "PUT", "PATCH", "DELETE"):
+        if verb not in kind.verbs:
+            continue
+        path = collection_of(kind) if verb == "LIST" else path_of(kind)
+        yield path, "get" if verb == "LIST" else verb.lower(), _verb(kind, verb, path)
+    if kind.named_by_us:
+        yield collection_of(kind), "post", _start(kind)
+    elif kind.posted_name:
+        path = collection_of(kind)
+        out = common(kind, "post", path, f"Create one of {kind.path}, named by `{kind.posted_name}` in the body")
+        _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"))
+        yield path, "post", out
+
+
+def _verb(kind: Kind, verb: str, path: str) -> Json:
+    title = {"LIST": "List", "GET": "Read", "PUT": "Create or replace", "PATCH": "Change", "DELETE": "Delete"}[verb]
+    out = common(kind, verb.lower(), path, f"{title} {kind.path}" if verb == "LIST" else f"{title} one of {kind.path}")
+    if verb == "LIST":
+        _lists(out, kind)
+    elif verb == "GET":
+        out["description"] += f" How it is doing: `{kind.state_field}`."
+        out["responses"]["200"] = _found("Resource")
+    elif verb == "PUT":
+        _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"), files=True)
+        out["parameters"].append(parts.ref("parameters", "Preflight"))
+        out["responses"]["200"] = _found(
+            "Resource", "Done; or with `preflight=true` what would stop it.", other="Preflight", operation=True
+        )
+        if kind.name:
+            out["description"] += f" The name must match `{kind.name}`."
+    elif verb == "PATCH":
+        narrow = f"{name_of(kind)}_patch" if kind.patch or kind.json_patch else "ResourceBody"
+        _changes(out, kind, parts.ref("schemas", narrow), files=True)
+    else:
+        _changes(out, kind, None)
+        out["parameters"].append(parts.ref("parameters", "Force"))
+        wanted = (kind.delete_query.partition("=")[0], *DELETES.get(kind.path, ()))
+        out["parameters"] += [{"name": name, "in": "query", "schema": parts.STRING} for name in wanted if name]
+        out["responses"]["204"] = parts.ref("responses", "Done")
+    if verb in ("PUT", "PATCH") and kind.secrets:
+        out["description"] += " Holds secrets: `Prefer: respond-async` is refused with them."
+    return out
+
+
+def _lists(out: Json, kind: Kind) -> None:
+    named = ["Skip", "SkipToken", "Top"]
+    if kind.types[-1] in ARCHIVED and kind.plane == "arm":
+        named.append("ListViewType")
+    out["parameters"] += [parts.ref("parameters", name) for name in named]
+    if kind.searchable:
+        out["description"] += " With any of status, compute, experiment, tag, since, archived, anonymous run history answers."
+        out["parameters"] += [
+            {"name": name, "in": "query", "description": text, "schema": parts.STRING} for name, text in SEARCH.items()
+        ]
+    out["description"] += " Azure's other query parameters are passed on."
+    out["responses"]["200"] = _found("ResourceList" if kind.plane == "arm" and "GET" in kind.verbs else "ObjectList")
+    out["responses"] |= {status: parts.ref("responses", name) for status, name in LIST_PROBLEMS.items()}
+
+
+def _start(kind: Kind) -> Json:
+    out = common(kind, "post", collection_of(kind), "Start one; its name is given by the app unless a YAML has one")
+    _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"), files=True)
+    return out
+
+
+def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, needed: bool = True) -> None:
+    """Add what everything has that becomes an operation: its headers, its body, 202 and what the end looks like."""
+    out["parameters"] += [parts.ref("parameters", name) for name in ("Prefer", "IdempotencyKey", "CallbackUrl")]
+    out["responses"] |= {
+        "200": _found("Json", operation=True),
+        "202": parts.ref("responses", "Accepted"),
+        "405": parts.ref("responses", "NotAllowed"),
+    }
+    if body is None:
+        return
+    out["responses"]["201"] = _found("Resource", "Created.", operation=True)
+    media = parts.content(body)
+    if files and kind.namespace == kinds.ML and kind.plane == "arm":
+        media |= parts.content(parts.ref("schemas", "Yaml"), "application/yaml")
+        out["parameters"].append(parts.ref("parameters", "Set"))
+    if files and (packed := bodies.multipart_of(kind)):
+        media |= parts.content(packed, "multipart/form-data")
+        out["parameters"].append(parts.ref("parameters", "UploadId"))
+    out["requestBody"] = {"required": needed, "content": media}
+    out["responses"] |= {status: parts.ref("responses", name) for status, name in BODY_PROBLEMS.items()}
+
+
+def _action(kind: Kind, action: Action) -> Json:
+    path = f"{path_of(kind)}/{action.name}"
+    summary = f"{action.name} of {kind.path}" if action.name else f"POST on one of {kind.path}"
+    out = common(kind, f"post_{action.name}".rstrip("_"), path, summary)
+    if action.preview:
+        out["description"] = f"A preview (`{action.preview}`); the setting STEWARD_PREVIEWS offers it."
+        out["x-preview"] = action.preview
+    if action.room == "run":
+        _starts_run(out, kind)
+    elif action.room == "score":
+        _scores(out)
+    elif action.direct:
+        out["description"] += " Answered at once and passed on; nothing of it is stored."
+        out["requestBody"] = {"required": False, "content": parts.content({})}
+        out["responses"]["200"] = _found("Json")
+        out["responses"] |= {status: parts.ref("responses", name) for status, name in BODY_PROBLEMS.items()}
+    else:
+        _changes(out, kind, parts.ref("schemas", "ResourceBody"), files=action.name == "package", needed=False)
+        out["responses"]["204"] = parts.ref("responses", "Done")
+    return out
+
+
+def _starts_run(out: Json, kind: Kind) -> None:
+    file = bodies.FILE
+    given = {
+        "type": "object",
+        "required": ["projectZipFile", "runDefinitionFile"],
+        "properties": {"projectZipFile": file, "runDefinitionFile": {**file, "description": "JSON with Configuration."}},
+    }
+    _changes(out, kind, parts.ref("schemas", "ResourceBody"))
+    out["summary"] = "Start a v1 run"
+    out["requestBody"] = {"required": True, "content": parts.content(given, "multipart/form-data")}
+    out["parameters"].append({"name": "runId", "in": "query", "schema": parts.STRING})
+
+
+def _scores(out: Json) -> None:
+    out["summary"] = "Score; the body goes to the endpoint as it came, its answer comes back as it is"
+    out["requestBody"] = {"required": False, "content": parts.anything()}
+    out["responses"]["200"] = {"description": "The endpoint's own answer.", "content": parts.anything()}
+    out["responses"]["202"] = parts.ref("responses", "Accepted")
+    out["responses"]["default"] = {"description": "The endpoint's own refusal, as it came.", "content": {"*/*": {"schema": {}}}}
+    out["parameters"].append(parts.ref("parameters", "Prefer"))
+
+
+def _view(kind: Kind, view: str) -> Json:
+    path = f"{path_of(kind)}/{view}"
+    out = common(kind, f"get_{view}", path, f"{view} of one of {kind.path}")
+    out["responses"]["200"] = _found("Json")
+    if view == "logs":
+        text = "One of the logs, as text."
+        out["parameters"].append({"name": "file", "in": "query", "description": text, "schema": parts.STRING})
+        out["responses"]["200"]["content"] |= parts.content(parts.STRING, "text/plain")
+    return out
+
+
+def _found(schema: str, description: str = "Done.", *, other: str = "", operation: bool = False) -> Json:
+    shown = parts.ref("schemas", schema)
+    if other:
+        shown = {"anyOf": [shown, parts.ref("schemas", other)]}
+    carried = {"Operation-Id": parts.ref("headers", "OperationId")} if operation else {}
+    return {
+        "description": description,
+        "headers": {"x-ms-request-id": parts.ref("headers", "RequestId"), **carried},
+        "content": parts.content(shown),
+    }

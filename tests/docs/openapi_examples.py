@@ -1,0 +1,130 @@
+"""shared/openapi/examples.json: what docs/examples.md sends, by operation of the OpenAPI document.
+
+A shell reads the page, as its readers do; its curl only notes what it was given. Not here: whether the commands work (tests of
+the page run each), what a schema says of them (tests of the document).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared.openapi import document
+from tests.docs import commands
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "shared" / "openapi" / "examples.json"
+PAGE = ROOT / "docs" / "examples.md"
+MOST = 3  # of one operation
+MEDIA = frozenset({"application/json", "application/yaml", "multipart/form-data"})
+ZERO = "00000000-0000-0000-0000-000000000000"
+VARIABLES = {"STEWARD": "/api", "KEY": "key", "SUBSCRIPTION": ZERO, "RESOURCE_GROUP": "my-group", "STORAGE_KEY": "the-account-key"}
+# Every argument in a line of its own file, whatever is in it; stdin only where it is asked for.
+NOTED = """
+curl() {
+  local call; call=$(mktemp -p "$CALLS" "$PARAGRAPH.XXXXXX")
+  printf '%s\\0' "$@" > "$call"
+  case " $* " in *" @- "*) cat > "$call.stdin" ;; esac
+}
+"""
+
+
+def text() -> str:
+    """Return the file: operation id → up to three examples, each `{"media", "summary", "value"}`."""
+    templates = _templates()
+    out: dict[str, list[dict[str, Any]]] = {}
+    for summary, call, stdin, folder in _calls():
+        verb, path, media, body = _read(call, stdin, folder)
+        found = _operation(templates, verb, path)
+        if not found or body is None or media not in MEDIA:
+            continue
+        one = {"media": media, "summary": summary, "value": body}
+        shown = out.setdefault(found, [])
+        if len(shown) < MOST and body not in [each["value"] for each in shown]:
+            shown.append(one)
+    return json.dumps(dict(sorted(out.items())), indent=1, ensure_ascii=False) + "\n"
+
+
+def _calls() -> list[tuple[str, list[str], str, dict[str, str]]]:
+    """Return (what the page says of it, arguments, stdin, the files there are) of each curl that succeeds."""
+    page = PAGE.read_text(encoding="utf-8")
+    paragraphs, said = commands.paragraphs(page), _said(page)
+    with tempfile.TemporaryDirectory() as place:
+        work, notes = Path(place, "work"), Path(place, "calls")
+        work.mkdir(), notes.mkdir()
+        script = [NOTED]
+        for number, part in enumerate(paragraphs):
+            quiet = re.sub(r"^python3 .*$", ":", part, flags=re.MULTILINE)
+            script.append(f"PARAGRAPH={number:03}\n{quiet}\n")
+        environment = {**VARIABLES, "CALLS": str(notes), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        subprocess.run(["bash", "-c", "\n".join(script)], cwd=work, env=environment, check=True, capture_output=True, timeout=100)
+        files = {str(path.relative_to(work)): path.read_text() for path in work.rglob("*") if path.is_file()}
+        out = []
+        for path in sorted(notes.iterdir(), key=lambda each: (each.name[:3], each.stat().st_mtime_ns)):
+            part = paragraphs[int(path.name[:3])]
+            if path.suffix == ".stdin" or re.search(r"^# (?:4\d\d|ends) ", part, re.MULTILINE):
+                continue
+            stdin = path.with_name(f"{path.name}.stdin")
+            given = path.read_text().split("\0")[:-1]
+            out.append((said[part], given, stdin.read_text() if stdin.exists() else "", files))
+    return out
+
+
+def _said(page: str) -> dict[str, str]:
+    """Return what is said before the block of each paragraph, without markdown."""
+    out = {}
+    for prose, block in re.findall(r"((?:[^\n]+\n)+)\n?```bash\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        whole = re.sub(
+            r"\[([^\]]+)\]\([^)]*\)", r"\1", " ".join(re.sub(r"^#+ .*$", "", prose, flags=re.MULTILINE).split())
+        ).replace("`", "")
+        plain = re.split(r"(?<=[.;]) ", whole.strip(" :#."))[0]
+        for part in re.split(r"\n\s*\n", block):
+            out[part.strip()] = plain.rstrip(".;") if len(plain) <= 120 else f"{plain[:119]}…"
+    return out
+
+
+def _read(call: list[str], stdin: str, files: dict[str, str]) -> tuple[str, str, str, Any]:
+    """Return verb, path, media type and body of a call; None for a body that no example shows."""
+    verb, url, media, body, form = "", "", "", None, {}
+    arguments = iter(call)
+    for argument in arguments:
+        if argument == "-X":
+            verb = next(arguments)
+        elif argument == "-H":
+            name, _, value = next(arguments).partition(":")
+            media = value.strip() if name.lower() == "content-type" else media
+        elif argument in ("-d", "--data", "--data-binary"):
+            given = next(arguments)
+            body = stdin if given == "@-" else files.get(given[1:]) if given.startswith("@") else given
+        elif argument == "-F":
+            name, _, value = next(arguments).partition("=")
+            form[name] = files.get(value[1:].partition(";")[0]) if value.startswith("@") else value
+        elif argument.startswith("/api/"):
+            url = argument
+        elif argument in ("-o", "-T", "-w"):
+            next(arguments)
+    verb = verb or ("POST" if body is not None or form else "GET")
+    path = urlsplit(url).path.removeprefix("/api")
+    if form:
+        return verb, path, "multipart/form-data", {"spec": form["spec"]} if form.get("spec") else None
+    if body is None or media not in ("", "application/json", "application/json-patch+json"):
+        return verb, path, media, body
+    return verb, path, "application/json", json.loads(body)
+
+
+def _templates() -> list[tuple[str, re.Pattern[str], str]]:
+    """Return (verb, pattern, operation id), those with the most words first."""
+    out = []
+    for path, item in document.build()["paths"].items():
+        pattern = re.compile(re.sub(r"{\w+}", "[^/]+", path.replace(".", r"\.")), re.IGNORECASE)
+        out += [(verb.upper(), pattern, it["operationId"], path.count("{")) for verb, it in item.items() if verb != "servers"]
+    return [(verb, pattern, name) for verb, pattern, name, _ in sorted(out, key=lambda each: each[3])]
+
+
+def _operation(templates: list[tuple[str, re.Pattern[str], str]], verb: str, path: str) -> str:
+    return next((name for each, pattern, name in templates if each == verb and pattern.fullmatch(path)), "")

@@ -1,0 +1,149 @@
+"""The OpenAPI document: valid, small, its operation ids stable, its examples true to its schemas."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import jsonschema
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from shared.catalog import bodies, kinds
+from shared.openapi import document, own, resources
+
+DOCUMENT = document.build()
+OPERATIONS = {
+    operation["operationId"]: (verb, path, operation)
+    for path, item in DOCUMENT["paths"].items()
+    for verb, operation in item.items()
+    if verb != "servers"
+}
+SHOWN = [
+    (name, media, key)
+    for name, (_, _, operation) in OPERATIONS.items()
+    for media, content in operation.get("requestBody", {}).get("content", {}).items()
+    for key in content.get("examples", {})
+]
+
+
+def references(value):
+    """Yield every reference below a value."""
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for inner in value.values():
+            yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def validator(schema):
+    """Return what judges a value by a schema of the document."""
+    return jsonschema.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+def test_the_document_is_valid():
+    """By the OpenAPI Initiative's schema of 3.1, and the rules that it cannot hold."""
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert not list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors())
+
+
+def test_the_document_is_small():
+    """A reader's browser and a Logic App's import take it at once; what is shared stands once."""
+    assert len(document.written("/api")[0]) < 2_000_000
+
+
+def test_every_reference_leads_somewhere_and_every_component_is_used():
+    """Nothing is left over."""
+    used = set(references(DOCUMENT))
+    parts = DOCUMENT["components"]
+    there = {f"#/components/{group}/{name}" for group in parts if group != "securitySchemes" for name in parts[group]}
+    assert used == there
+
+
+def test_an_operation_id_says_what_it_is_and_is_that_of_one():
+    """Clients are generated from them: letters, digits, underscores; no position, no counter."""
+    count = sum(1 for item in DOCUMENT["paths"].values() for verb in item if verb != "servers")
+    assert len({name.lower() for name in OPERATIONS}) == count
+    assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) for name in OPERATIONS)
+    assert OPERATIONS["workspaces_put"][:2] == ("put", "/workspaces/{workspaceName}")
+    assert OPERATIONS["workspaces_computes_post_start"][:2] == ("post", "/workspaces/{workspaceName}/computes/{computeName}/start")
+    assert OPERATIONS["Storage_storageAccounts_list"][:2] == ("get", "/providers/Microsoft.Storage/storageAccounts")
+
+
+def test_the_same_document_is_written_every_time():
+    """Its ETag is the same in every process."""
+    assert document.build() == DOCUMENT
+    other = document.written("")
+    assert other != document.written("/api")
+    assert json.loads(other[0])["servers"][0]["url"] == "/"
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: f"{kind.plane} {kind.full_type}")
+def test_every_verb_action_and_view_of_a_kind_is_an_operation(kind):
+    """The table is the product: what it offers is in the document, and nothing else of the kind."""
+    lead = resources.name_of(kind)
+    wanted = {f"{lead}_{verb.lower()}" for verb in kind.verbs}
+    wanted |= {f"{lead}_post_{action.name}".rstrip("_") for action in kind.actions} | {f"{lead}_get_{view}" for view in kind.views}
+    wanted |= {f"{lead}_post"} if kind.named_by_us or kind.posted_name else set()
+    assert wanted <= set(OPERATIONS)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds.KINDS if "PUT" in kind.verbs], ids=lambda kind: kind.full_type)
+def test_a_bodys_schema_asks_for_what_the_app_asks_for(kind):
+    """An empty body is refused by both, for the same fields."""
+    content = OPERATIONS[f"{resources.name_of(kind)}_put"][2]["requestBody"]["content"]
+    judge = validator(content["application/json"]["schema"])
+    refused = [problem.error.target for problem in bodies.problems(kind, {})]
+    assert bool(refused) == bool(list(judge.iter_errors({})))
+    whole = {}
+    for path in kind.required:
+        node = whole
+        *before, last = path.split(".")
+        for name in before:
+            node = node.setdefault(name, {})
+        allowed = dict(kind.choices).get(path)
+        node[last] = allowed[0] if allowed else {} if last == "properties" else "x"
+    assert not list(bodies.problems(kind, whole))
+    assert not list(judge.iter_errors(whole))
+
+
+@pytest.mark.parametrize(("name", "media", "key"), SHOWN)
+def test_an_example_is_as_its_schema_says(name, media, key):
+    """What the docs send, which a test of theirs executes, is what the document describes."""
+    content = OPERATIONS[name][2]["requestBody"]["content"][media]
+    validator(content["schema"]).validate(content["examples"][key]["value"])
+
+
+def test_every_example_of_the_docs_has_its_place():
+    """None is lost on an operation that was renamed, or on a media type that is not offered."""
+    kept = json.loads(document.EXAMPLES.read_text())
+    assert len(SHOWN) == sum(map(len, kept.values())) > 40
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_asks_for_a_key_unless_it_is_a_page(name):
+    """And names each parameter of its path."""
+    _, path, operation = OPERATIONS[name]
+    given = [each for each in operation["parameters"] if each.get("in") == "path"]
+    assert [each["name"] for each in given] == re.findall(r"{(\w+)}", path)
+    if operation.get("security") == []:
+        assert operation["tags"] == ["Pages"]
+        assert "401" not in operation["responses"]
+    else:
+        assert "security" not in operation
+        assert {"400", "401", "500"} <= set(operation["responses"])
+
+
+def test_scopes_are_servers_and_own_routes_have_none():
+    """`operations` of another subscription do not exist; a workspace of another resource group does."""
+    assert [each["url"] for each in DOCUMENT["servers"]] == [
+        "/api",
+        "/api/subscriptions/{subscriptionId}/resourceGroups/{resourceGroup}",
+        "/api/subscriptions/{subscriptionId}",
+    ]
+    for route in own.ROUTES:
+        assert [each["url"] for each in DOCUMENT["paths"][route.call.partition(" ")[2]]["servers"]] == ["/api"]
+    assert "servers" not in DOCUMENT["paths"]["/workspaces/{workspaceName}"]
