@@ -37,6 +37,8 @@ class Settings:
         callback_hosts: Hosts that may be told: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000` (`STEWARD_CALLBACK_HOSTS`).
         webhook_secrets: What webhooks are signed with, for a host or ('') for all (`STEWARD_WEBHOOK_SECRETS`).
         notify: Who is told of every operation's end (`STEWARD_NOTIFY`).
+        poll_with_events_s: The least pause between polls, the first one apart, where events tell of ends
+            (`STEWARD_POLL_WITH_EVENTS`); 0 where none do.
         signed_in: Whether the platform signs callers in and vouches for `x-ms-client-principal-name` (`WEBSITE_AUTH_ENABLED`,
             set by Azure); otherwise anybody with a key could write that header.
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
@@ -60,6 +62,7 @@ class Settings:
     callback_hosts: tuple[str, ...] = ()
     webhook_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notify: tuple[str, ...] = ()
+    poll_with_events_s: int = 0
     cleanup: bool = True
     cleanup_days: int = 180
 
@@ -106,6 +109,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         callback_hosts=_words(environ, "STEWARD_CALLBACK_HOSTS"),
         webhook_secrets=_secrets(environ, "STEWARD_WEBHOOK_SECRETS"),
         notify=_words(environ, "STEWARD_NOTIFY"),
+        poll_with_events_s=_number(environ, "STEWARD_POLL_WITH_EVENTS", 0, least=0),
         cleanup=_choice(environ, "STEWARD_CLEANUP", ("on", "off")) == "on",
         cleanup_days=_number(environ, "STEWARD_CLEANUP_REPORT_DAYS", 180, least=1),
     )

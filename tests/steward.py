@@ -39,6 +39,7 @@ class Process:
     notification_queue: Any
     event_queue: Any
     clock: Clock
+    settings: Settings = SETTINGS
 
 
 @dataclass(kw_only=True)

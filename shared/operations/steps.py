@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.operations.storage import Queue
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
+    from shared.settings import Settings
 
 log = logging.getLogger("steward.operations")
 
@@ -64,6 +65,8 @@ class Services(Protocol):
     def event_queue(self) -> Queue: ...  # noqa: D102
     @property
     def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
 
 
 def take(stored: Stored, services: Services, *, inline_end: datetime | None = None, secret_body: Any = None) -> Stored:
@@ -249,15 +252,18 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
         announce(ended.operation, services)
         services.ledger.close(operation.id)
         return ended
-    operation = replace(operation, due_at=services.clock() + timedelta(seconds=step.delay_s) + GRACE)
+    delay_s = step.delay_s
+    if delay_s and operation.phase == "following" and operation.calls.get("poll"):  # events tell when it has ended
+        delay_s = max(delay_s, services.settings.poll_with_events_s)
+    operation = replace(operation, due_at=services.clock() + timedelta(seconds=delay_s) + GRACE)
     woken = ""
     if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):
         saved, woken = services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
     else:
         saved = services.ledger.save(stored, operation)
-    goes_on_inline = inline and step.delay_s == 0 and operation.phase in ("accepted", "preparing")
+    goes_on_inline = inline and delay_s == 0 and operation.phase in ("accepted", "preparing")
     if not goes_on_inline:
-        enqueue(saved, services, delay_s=step.delay_s)
+        enqueue(saved, services, delay_s=delay_s)
     wake_id(woken, services)
     return saved
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,13 @@ def test_pauses_between_polls_grow_to_the_kinds_longest(steward: Steward) -> Non
     assert pauses[0] == 2
     assert pauses == sorted(pauses)
     assert max(pauses) <= 60
+
+
+def test_where_events_tell_of_ends_only_the_first_poll_comes_soon(steward: Steward) -> None:
+    """STEWARD_POLL_WITH_EVENTS: what ends at once is seen at once, and the others' polls are for an event that was lost."""
+    steward.process.settings = replace(steward.process.settings, poll_with_events_s=300)
+    steward.submit("POST", "workspaces/w1/jobs", JOB)
+    assert [_next(steward) for _ in range(2)] == [2, 300]
 
 
 def test_azures_own_reason_ends_a_failed_operation(steward: Steward) -> None:
