@@ -191,6 +191,7 @@ def _advance(message: Message, services: Services) -> Operation | None:
 def reconcile(services: Services) -> dict[str, int]:
     """Put back on the queue whatever lost its message, and tidy the list of open operations; returns counts."""
     counts = {"open": 0, "woken": 0, "closed": 0}
+    oldest: tuple[datetime, str] | None = None
     for operation_id, created_at in services.ledger.open_ids():
         try:
             stored = services.ledger.load(operation_id)
@@ -208,11 +209,14 @@ def reconcile(services: Services) -> dict[str, int]:
             counts["closed"] += 1
         else:
             counts["open"] += 1
+            oldest = min(oldest or (created_at, operation_id), (created_at, operation_id))
             if stored.operation.due_at <= now:
                 try:
                     counts["woken"] += steps.wake(stored, services)
                 except storage.ConflictError:
                     continue
+    if oldest:  # an alert of infra/azure reads this line
+        log.info("oldest open operation: %s, age %d s", oldest[1], (services.clock() - oldest[0]).total_seconds())
     return counts
 
 
