@@ -1,0 +1,292 @@
+// Everything that azureml-steward needs in one subscription: one resource group, and its roles where Azure ML lives.
+// `azd up` and `az deployment sub create` both start here; docs/deploy.md says what the parameters mean together.
+targetScope = 'subscription'
+
+@description('Names the environment, e.g. dev or prod: part of every name, and the tag by which azd finds it again.')
+@minLength(1)
+@maxLength(24)
+param environmentName string
+
+@description('Region; one that offers Flex Consumption.')
+param location string
+
+@description('Resource group of the app; made when it is not there.')
+param resourceGroupName string = 'rg-steward-${environmentName}'
+
+@description('Resource groups of this subscription in which the app may manage Azure ML. The first is the default of paths that name none.')
+param targetResourceGroups array = []
+
+@description('The roles are given on the whole subscription instead of on targetResourceGroups.')
+param wholeSubscription bool = false
+
+@description('The app may also make what a workspace stands on: storage accounts, vaults, registries, Application Insights, resource groups.')
+param mayProvision bool = true
+
+@description('The app may register resource providers (an action of the subscription).')
+param mayRegisterProviders bool = true
+
+@description('The app may write blobs in the storage accounts of the target resource groups with its own identity, where no key opens a datastore.')
+param mayWriteBlobs bool = false
+
+@description('Workspaces whose events go into the app: name, resourceGroup, location of each.')
+param eventWorkspaces workspaceType[] = []
+
+@description('Instances kept warm for HTTP, and for queues and timers. 0 costs nothing while idle, and the first request waits for a start.')
+@minValue(0)
+param alwaysReadyHttp int = 0
+
+@description('See alwaysReadyHttp; for the functions that are not HTTP.')
+@minValue(0)
+param alwaysReadyOther int = 0
+
+@description('The most instances that the platform starts.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstances int = 40
+
+@description('Memory of an instance in MB.')
+@allowed([
+  512
+  2048
+  4096
+])
+param instanceMemoryMB int = 2048
+
+@description('HTTP requests that one instance takes at once.')
+@minValue(1)
+@maxValue(1000)
+param httpConcurrency int = 32
+
+@description('App settings named STEWARD_…, see docs/settings.md; what is not named keeps its default.')
+param stewardSettings object = {}
+
+@description('Key Vault with the secret of webhooks; none is needed unless webhooks are signed.')
+param keyVaultName string = ''
+
+@description('Resource group of that vault.')
+param keyVaultResourceGroup string = resourceGroupName
+
+@description('Name of that secret, whose value goes to STEWARD_WEBHOOK_SECRETS.')
+param webhookSecretName string = 'steward-webhook-secrets'
+
+@description('Client id of an Entra ID application: callers then sign in with tokens for it, besides the function key. Empty: the key alone.')
+param authClientId string = ''
+
+@description('Client ids of the applications that may call; empty: every caller of the tenant that Entra ID gives a token.')
+param authAllowedApplications array = []
+
+@description('Storage gets private endpoints only, and the app a virtual network to reach it through.')
+param privateNetworking bool = false
+
+@description('The app itself is reached through a private endpoint only. Needs privateNetworking, and a deployment from inside the network.')
+param privateApp bool = false
+
+@description('Address space of that network.')
+param addressPrefix string = '10.70.0.0/24'
+
+@description('Who gets an e-mail when an alert fires; empty: alerts show in the portal only.')
+param alertEmails array = []
+
+@description('An operation that is open for longer fires an alert. Jobs are open as long as they run.')
+@minValue(1)
+param oldestOperationHours int = 48
+
+@description('How long logs are kept, in days.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 30
+
+@description('Replication of the storage account.')
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+  'Standard_GRS'
+])
+param storageSku string = 'Standard_LRS'
+
+type workspaceType = {
+  name: string
+  resourceGroup: string
+  location: string
+}
+
+var suffix = uniqueString(subscription().id, environmentName, location)
+var tags = {
+  'azd-env-name': environmentName
+  app: 'azureml-steward'
+}
+var appName = 'func-steward-${suffix}'
+var storageName = 'steward${suffix}'
+var defaultGroup = empty(targetResourceGroups) ? '' : targetResourceGroups[0]
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: resourceGroupName
+  location: location
+  tags: tags
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'steward-identity'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'steward-monitoring'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    retentionDays: logRetentionDays
+    principalId: identity.outputs.principalId
+  }
+}
+
+module network 'modules/network.bicep' = if (privateNetworking) {
+  name: 'steward-network'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    addressPrefix: addressPrefix
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'steward-storage'
+  scope: group
+  params: {
+    location: location
+    name: storageName
+    tags: tags
+    sku: storageSku
+    principalId: identity.outputs.principalId
+    privateNetworking: privateNetworking
+  }
+}
+
+module endpoints 'modules/private-endpoints.bicep' = if (privateNetworking) {
+  name: 'steward-endpoints'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    storageAccountName: storage.outputs.name
+    networkId: privateNetworking ? network!.outputs.networkId : ''
+    subnetId: privateNetworking ? network!.outputs.endpointsSubnetId : ''
+  }
+}
+
+module app 'modules/function-app.bicep' = {
+  name: 'steward-app'
+  scope: group
+  params: {
+    location: location
+    name: appName
+    suffix: suffix
+    tags: tags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    storageAccountName: storage.outputs.name
+    deploymentContainer: storage.outputs.deploymentContainer
+    insightsConnectionString: monitoring.outputs.connectionString
+    subscriptionId: subscription().subscriptionId
+    defaultResourceGroup: defaultGroup
+    stewardSettings: stewardSettings
+    webhookSecretUri: empty(keyVaultName) ? '' : 'https://${keyVaultName}${environment().suffixes.keyvaultDns}/secrets/${webhookSecretName}'
+    alwaysReadyHttp: alwaysReadyHttp
+    alwaysReadyOther: alwaysReadyOther
+    maximumInstances: maximumInstances
+    instanceMemoryMB: instanceMemoryMB
+    httpConcurrency: httpConcurrency
+    subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
+    publicAccess: !privateApp
+    authClientId: authClientId
+    authAllowedApplications: authAllowedApplications
+  }
+  dependsOn: [
+    endpoints
+  ]
+}
+
+module appEndpoint 'modules/private-app.bicep' = if (privateNetworking && privateApp) {
+  name: 'steward-private-app'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    appName: app.outputs.name
+    networkId: privateNetworking ? network!.outputs.networkId : ''
+    subnetId: privateNetworking ? network!.outputs.endpointsSubnetId : ''
+  }
+}
+
+module vaultReader 'modules/vault-reader.bicep' = if (!empty(keyVaultName)) {
+  name: 'steward-vault-reader'
+  scope: resourceGroup(keyVaultResourceGroup)
+  params: {
+    vaultName: keyVaultName
+    principalId: identity.outputs.principalId
+  }
+}
+
+module roles 'modules/roles.bicep' = {
+  name: 'steward-roles'
+  params: {
+    environmentName: environmentName
+    principalId: identity.outputs.principalId
+    mayProvision: mayProvision
+    mayRegisterProviders: mayRegisterProviders
+    mayWriteBlobs: mayWriteBlobs
+    wholeSubscription: wholeSubscription
+  }
+}
+
+module groupRoles 'modules/group-roles.bicep' = [for name in (wholeSubscription ? [] : targetResourceGroups): {
+  name: 'steward-roles-${uniqueString(name)}'
+  scope: resourceGroup(name)
+  params: {
+    principalId: identity.outputs.principalId
+    roleIds: roles.outputs.assignableIds
+  }
+}]
+
+module topics 'modules/event-topic.bicep' = [for workspace in eventWorkspaces: {
+  name: 'steward-events-${uniqueString(workspace.resourceGroup, workspace.name)}'
+  scope: group
+  params: {
+    name: 'evgt-${workspace.name}-${suffix}'
+    location: workspace.location
+    tags: tags
+    workspaceId: resourceId(subscription().subscriptionId, workspace.resourceGroup, 'Microsoft.MachineLearningServices/workspaces', workspace.name)
+    storageAccountName: storage.outputs.name
+    queueName: storage.outputs.eventQueue
+    deadLetterContainer: storage.outputs.deadLetterContainer
+  }
+}]
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'steward-alerts'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+    emails: alertEmails
+    oldestOperationHours: oldestOperationHours
+  }
+}
+
+output AZURE_RESOURCE_GROUP string = group.name
+output STEWARD_FUNCTION_APP string = app.outputs.name
+output STEWARD_URL string = app.outputs.url
+output STEWARD_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId

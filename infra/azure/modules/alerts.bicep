@@ -1,0 +1,95 @@
+// What somebody should hear of. A poison queue is emptied by its function at once, so that the alert is on that function having run:
+// Storage's own count of messages is of the whole account and a day old.
+param location string
+param suffix string
+param tags object
+param insightsId string
+param emails array
+param oldestOperationHours int
+
+var alerts = [
+  {
+    name: 'poison'
+    title: 'A message kept failing and was put aside'
+    severity: 1
+    frequency: 'PT5M'
+    window: 'PT15M'
+    query: 'requests | where name in ("poll_poison", "notify_poison", "hooks_poison", "cleanup_poison")'
+  }
+  {
+    name: 'oldest-operation'
+    title: 'An operation is open for more than ${oldestOperationHours} hours'
+    severity: 2
+    frequency: 'PT1H'
+    window: 'PT1H'
+    query: 'traces | where message startswith "oldest open operation:" | extend hours = todouble(extract("age ([0-9]+) s", 1, message)) / 3600 | where hours > ${oldestOperationHours}'
+  }
+  {
+    name: 'failures'
+    title: 'Functions of the app failed'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: 'requests | where success == false and (toint(resultCode) >= 500 or resultCode == "0") | summarize failed = count() by name | where failed >= 5'
+  }
+  {
+    name: 'reconcile-missing'
+    title: 'The timer that puts lost operations back has not run for half an hour'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT30M'
+    query: 'requests | where name == "reconcile_operations" | summarize runs = count() | where runs == 0'
+  }
+]
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
+  name: 'ag-steward-${suffix}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'steward'
+    enabled: true
+    emailReceivers: [for email in emails: {
+      name: email
+      emailAddress: email
+      useCommonAlertSchema: true
+    }]
+  }
+}
+
+resource rules 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [for alert in alerts: {
+  name: 'steward-${alert.name}-${suffix}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'azureml-steward: ${alert.title}'
+    severity: alert.severity
+    enabled: true
+    evaluationFrequency: alert.frequency
+    windowSize: alert.window
+    scopes: [
+      insightsId
+    ]
+    criteria: {
+      allOf: [
+        {
+          query: alert.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    autoMitigate: true
+    actions: {
+      actionGroups: empty(emails) ? [] : [
+        people.id
+      ]
+    }
+  }
+}]

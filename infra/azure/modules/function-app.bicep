@@ -1,0 +1,189 @@
+// The Functions app on Flex Consumption: Python 3.13, one user-assigned identity for storage, package, logs, secrets and Azure.
+param location string
+param name string
+param suffix string
+param tags object
+param identityId string
+param identityClientId string
+param storageAccountName string
+param deploymentContainer string
+param insightsConnectionString string
+param subscriptionId string
+param defaultResourceGroup string
+param stewardSettings object
+param webhookSecretUri string
+param alwaysReadyHttp int
+param alwaysReadyOther int
+param maximumInstances int
+param instanceMemoryMB int
+param httpConcurrency int
+param subnetId string
+param publicAccess bool
+param authClientId string
+param authAllowedApplications array
+
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+  name: storageAccountName
+}
+
+// Flex Consumption scales HTTP functions as one group, and every other function by itself unless it is named here.
+var readyHttp = alwaysReadyHttp == 0 ? [] : [
+  {
+    name: 'http'
+    instanceCount: alwaysReadyHttp
+  }
+]
+var readyOther = alwaysReadyOther == 0 ? [] : [
+  {
+    name: 'function:poll_operation'
+    instanceCount: alwaysReadyOther
+  }
+]
+
+// Every name is read by the app or by the platform; docs/settings.md and docs/deploy.md explain them, and a test compares.
+var settings = {
+  AzureWebJobsStorage__blobServiceUri: account.properties.primaryEndpoints.blob
+  AzureWebJobsStorage__queueServiceUri: account.properties.primaryEndpoints.queue
+  AzureWebJobsStorage__tableServiceUri: account.properties.primaryEndpoints.table
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+  AZURE_CLIENT_ID: identityClientId
+  PYTHON_THREADPOOL_THREAD_COUNT: '32'
+  STEWARD_SUBSCRIPTION_ID: subscriptionId
+  STEWARD_RESOURCE_GROUP: defaultResourceGroup
+  STEWARD_CLOUD: environment().name
+}
+var secrets = empty(webhookSecretUri) ? {} : {
+  STEWARD_WEBHOOK_SECRETS: '@Microsoft.KeyVault(SecretUri=${webhookSecretUri})'
+}
+// The caller's STEWARD_… come first: what is computed here cannot be set to something else by mistake.
+var allSettings = union(stewardSettings, settings, secrets)
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: 'plan-steward-${suffix}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  tags: union(tags, { 'azd-service-name': 'steward' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    siteConfig: {
+      minTlsVersion: '1.2'
+    }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${account.properties.primaryEndpoints.blob}${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        maximumInstanceCount: maximumInstances
+        instanceMemoryMB: instanceMemoryMB
+        alwaysReady: concat(readyHttp, readyOther)
+        triggers: {
+          http: {
+            perInstanceConcurrency: httpConcurrency
+          }
+        }
+      }
+    }
+  }
+}
+
+resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: allSettings
+}
+
+// Nobody publishes with a password: deployments come with a token.
+resource publishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for each in [
+  'ftp'
+  'scm'
+]: {
+  parent: app
+  name: each
+  properties: {
+    allow: false
+  }
+}]
+
+resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(authClientId)) {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: {
+      enabled: true
+    }
+    globalValidation: {
+      requireAuthentication: true
+      unauthenticatedClientAction: 'Return401'
+      // health says only up or down; Event Grid's deliveries carry the system key, webhooks a function key.
+      excludedPaths: [
+        '/api/health'
+        '/api/events'
+        '/runtime/webhooks/EventGrid'
+      ]
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: authClientId
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+        }
+        validation: {
+          allowedAudiences: [
+            authClientId
+            'api://${authClientId}'
+          ]
+          defaultAuthorizationPolicy: empty(authAllowedApplications) ? {} : {
+            allowedApplications: authAllowedApplications
+          }
+        }
+      }
+    }
+    login: {
+      tokenStore: {
+        enabled: false
+      }
+    }
+  }
+}
+
+output name string = app.name
+output url string = 'https://${app.properties.defaultHostName}/api'

@@ -1,0 +1,14 @@
+// The app's identity: for storage, package, logs, secrets and Azure. It outlives the app, and so do its roles.
+param location string
+param suffix string
+param tags object
+
+resource steward 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+  name: 'id-steward-${suffix}'
+  location: location
+  tags: tags
+}
+
+output id string = steward.id
+output clientId string = steward.properties.clientId
+output principalId string = steward.properties.principalId
