@@ -153,16 +153,23 @@ def definition(workspace: ids.ResourceId, run: dict[str, Any], azure: Azure) -> 
     return job if job is not None else _record(workspace, name, azure).checked().body
 
 
+def record(workspace: ids.ResourceId, name: str, azure: Azure) -> Any:
+    """Return all that run history knows of a run, or None when there is none.
+
+    Raises:
+        StewardError: it could not be read.
+    """
+    answer = _record(workspace, name, azure)
+    return None if answer.status in inventory.HTTP_ABSENT else answer.checked().body
+
+
 def recorded(workspace: ids.ResourceId, name: str, azure: Azure) -> dict[str, Any] | None:
     """Return a run that ARM does not know as run history shows it, or None when there is none.
 
     Raises:
         StewardError: it could not be read.
     """
-    answer = _record(workspace, name, azure)
-    if answer.status in inventory.HTTP_ABSENT:
-        return None
-    found = bodies.dig(answer.checked().body, "runMetadata")
+    found = bodies.dig(record(workspace, name, azure), "runMetadata")
     return found if isinstance(found, dict) else None
 
 

@@ -59,16 +59,17 @@ def _unreferenced(subject: Subject, _flag: object, known: Facts) -> Finding:
 
 
 def unreferenced(subject: Subject, known: Facts) -> Finding:
-    """Tell whether nobody refers to an asset, from anywhere, or to a compute or deployment, from its own workspace."""
+    """Tell whether nobody refers to an asset, from anywhere, or to a compute, deployment or job, from its own workspace."""
     surveys, kind = known.surveys, subject.id.types[-1].lower()
-    look = {"computes": surveys.of_compute, "deployments": surveys.of_deployment}.get(kind, surveys.of_asset)
+    here = {"computes": surveys.of_compute, "deployments": surveys.of_deployment, "jobs": surveys.of_job}
+    look = here.get(kind, surveys.of_asset)
     who, counts = look(subject.id), surveys.counts
     places = findings.count(sum(home != survey.REGISTRIES for home in surveys.by_home), "workspace")
     looked = f"looked at {', '.join(_count(number, name) for name, number in counts.items())} in {places} and the registries"
     if who:
         return Finding(holds=False, text=f"{who} refers to it", evidence=(looked,))
     own = surveys.problem_of(subject.id)
-    if problem := own if kind in ("computes", "deployments") else own or surveys.problem:
+    if problem := own if kind in here else own or surveys.problem:
         return Finding(holds=None, text=f"it is not known who refers to it: {problem}", evidence=(looked,))
     return Finding(holds=True, text=f"no deployment among {counts['deployments']} refers to it", evidence=(looked,))
 

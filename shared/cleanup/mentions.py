@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ANY = "*"  # any home, family or version
 COMPUTES = "computes"
 DEPLOYMENTS = "deployments"  # an endpoint's: the endpoint as name, the deployment as version
+JOBS = "jobs"
 ID_LIMIT = 1_000  # characters of an id before what it ends with
 
 _FAMILIES = {
@@ -38,12 +39,14 @@ _HOME = re.compile(r"(workspaces|registries)/+([^/\s]+)/+$")
 _SCOPE = re.compile(r"subscriptions/+([^/\s]+)/+resourcegroups/+([^/\s]+)/")
 _COMPUTE_ID = re.compile(r"computes/+([^/|?#\s\"',;)\]]+)")
 _DEPLOYMENT = re.compile(r"(?:online|batch)endpoints/+([^/|?#\s]+)/+deployments/+([^/|?#\s\"',;)\]]+)")
+_JOB = re.compile(r"(?<![\w.-])(?:jobs/+|runs:/+|dcid\.)([^/|?#\s\"',;)\]]+)")  # ids, outputs' paths, MLflow's `runs:/r/model`
 _ONLY_GUID = re.compile(_GUID)
 
 _ASSET_MEMBERS = frozenset({
     "model", "models", "modelid", "modelids", "assetid", "environment", "environmentid", "code", "codeid", "snapshotid",
     "component", "componentid", "dataid", "dataset", "datasetid", "data",
 })  # fmt: skip
+_SOURCE_MEMBERS = frozenset({"sourcejobid", "source_job_id"})  # of a schedule's pipeline job, and of a component made from a job
 _COMPUTE_MEMBERS = frozenset({
     "compute", "computeid", "computename", "computetarget", "default_compute", "defaultcompute", "target", "instancepool",
 })  # fmt: skip
@@ -88,6 +91,15 @@ class Mentions:
             for match in _DEPLOYMENT.finditer(low):
                 self.found.setdefault(_key(_home_of(_before(low, match.start()), home), DEPLOYMENTS, match[1], match[2]), who)
 
+    def add_jobs(self, body: Any, who: str, home: str) -> None:
+        """Note the jobs that `body` repeats, or whose outputs it reads."""
+        for member, text in _strings(body):
+            low = _plain(text)
+            for match in _JOB.finditer(low):
+                self.found.setdefault(_key(_home_of(_before(low, match.start()), home), JOBS, match[1], ANY), who)
+            if member in _SOURCE_MEMBERS and low:
+                self.found.setdefault(_key(home, JOBS, _last(low), ANY), who)
+
     def of_asset(self, homes: Iterable[str], family: str, name: str, version: str) -> str:
         """Return who refers, or may refer, to that version; '' when nobody does. `homes`: all names of where it is."""
         low, places = name.lower(), (*homes, ANY)
@@ -102,6 +114,10 @@ class Mentions:
     def of_deployment(self, homes: Iterable[str], endpoint: str, name: str) -> str:
         """Return who refers to that deployment of an endpoint; '' when nobody does."""
         return self._clearly((*homes, ANY), DEPLOYMENTS, endpoint.lower(), name.lower())
+
+    def of_job(self, homes: Iterable[str], name: str) -> str:
+        """Return who repeats that job or reads its outputs; '' when nobody does."""
+        return self._clearly((*homes, ANY), JOBS, name.lower(), ANY)
 
     def of_compute(self, homes: Iterable[str], name: str) -> str:
         """Return who refers to that compute; '' when nobody does."""
@@ -124,6 +140,12 @@ class Mentions:
             self.unclear.setdefault(key, who)
 
 
+def source_jobs(body: Any) -> set[str]:
+    """Return the names of the jobs that stand in a body in place of a definition of its own."""
+    found = ((member, text.strip()) for member, text in _strings(body))
+    return {_last(text) for member, text in found if member in _SOURCE_MEMBERS and text}
+
+
 def workspace_home(subscription: str, resource_group: str, name: str) -> str:
     """Return how mentions name a workspace."""
     return f"{subscription}/{resource_group}/{name}".lower()
@@ -137,6 +159,10 @@ def registry_home(name: str) -> str:
 def guid_home(workspace_id: str) -> str:
     """Return how mentions name a workspace whose `workspaceId` is all they tell (`azureml://locations/…/workspaces/{guid}/…`)."""
     return f"#{workspace_id}".lower()
+
+
+def _last(text: str) -> str:
+    return text.rstrip("/").rpartition("/")[2].removeprefix("azureml:")
 
 
 def _key(home: str, family: str, name: str, version: str) -> str:

@@ -119,6 +119,11 @@ def _over(_policy: Policy, subject: Subject, _known: Facts) -> Finding:
     return GIVEN if status.lower() in activity.TERMINAL else _no(f"its status is {status}", unknown=status == "not told")
 
 
+def _gone_job(policy: Policy, subject: Subject, known: Facts) -> Finding:
+    over = _over(policy, subject, known)
+    return conditions.unreferenced(subject, known) if over.holds else over
+
+
 def _unused_asset(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     return conditions.unreferenced(subject, known)
 
@@ -207,6 +212,6 @@ _DELETE: dict[str, Callable[[Policy, Subject, Facts], Finding]] = {
     "batchEndpoint": _gone_endpoint,
     "onlineDeployment": _gone_deployment,
     "batchDeployment": _gone_deployment,
-    "job": _over,
+    "job": _gone_job,
     "workspace": _gone_workspace,
 }

@@ -24,6 +24,7 @@ VERSION = 1
 REGISTRIES = "registries"  # the home of the survey of all registries
 PARKED_TAG = "steward-parked"
 ALL = "listViewType=All"
+REPEATED = "repeated"
 COUNTED = ("deployments", "schedules", "services", "jobs", "components")
 HTTP_ABSENT = (404, 410)
 
@@ -113,6 +114,10 @@ class Surveys:
         container = resource.ancestor(2)
         return self._merged.of_asset(self._homes(resource), container.types[1].lower(), container.name, resource.name)
 
+    def of_job(self, resource: ids.ResourceId) -> str:
+        """Return who repeats a job or reads its outputs; '' when nobody does."""
+        return self._merged.of_job(self._homes(resource), resource.name)
+
     def of_compute(self, resource: ids.ResourceId) -> str:
         """Return who refers to a compute; '' when nobody does."""
         return self._merged.of_compute(self._homes(resource), resource.name)
@@ -181,7 +186,8 @@ def of(
                     counts[kind] += 1
                 told = f"{who} in workspace {workspace.name}"
                 found.add(referrer, told, home)
-                if kind in ("schedules", "jobs"):
+                found.add_jobs(referrer, told, home)
+                if kind in ("schedules", "jobs", REPEATED):
                     found.add_deployments(referrer, told, home)
             counts["components"] = _components(workspace, home, found, azure)
     except errors.ThrottledError:
@@ -226,7 +232,10 @@ def _referrers(
     for endpoint in _perhaps(inventory.listing(workspace.child("serverlessEndpoints"), azure)):
         yield "deployments", endpoint.get("properties"), f"serverless endpoint {endpoint['name']}"
     for schedule in inventory.listing(workspace.child("schedules"), azure, ALL):
-        yield "schedules", schedule.get("properties"), f"schedule {schedule['name']}"
+        told = f"schedule {schedule['name']}"
+        yield "schedules", schedule.get("properties"), told
+        for name, body in _repeated(workspace, schedule.get("properties"), azure):
+            yield REPEATED, body, f"job {name}, which {told} repeats,"
     services = azure.addresses.url(
         "modelmanagement", f"{workspace.path}/services", f"api-version={kinds.V1_VERSION}", workspace=workspace.path
     )
@@ -234,6 +243,20 @@ def _referrers(
         yield "services", service, f"v1 service {service.get('name')}"
     for run, definition in activity.with_definitions(workspace, azure):
         yield "jobs", [run, definition], f"running job {run.get('runId')}"
+
+
+def _repeated(workspace: ids.ResourceId, referrer: Any, azure: Azure) -> Iterator[tuple[str, Any]]:
+    """Yield the jobs that stand in a body for a definition of its own, as `az ml` writes it, however long ago they ended."""
+    pending, seen = mentions.source_jobs(referrer), set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        body = inventory.read(workspace.child("jobs", name), azure) or activity.record(workspace, name, azure)
+        if body is not None:
+            yield name, body
+            pending |= mentions.source_jobs(body)
 
 
 def _components(place: ids.ResourceId, home: str, found: mentions.Mentions, azure: Azure) -> int:
@@ -244,7 +267,12 @@ def _components(place: ids.ResourceId, home: str, found: mentions.Mentions, azur
         for version in inventory.listing(place.child("components", name).child("versions"), azure, ALL):
             count += 1
             own = name.lower(), str(version["name"]).lower()
-            found.add(version.get("properties"), f"component {name}:{version['name']} in {noun} {place.name}", home, own)
+            who = f"component {name}:{version['name']} in {noun} {place.name}"
+            found.add(version.get("properties"), who, home, own)
+            if noun == "workspace":
+                found.add_jobs(version.get("properties"), who, home)
+                for job, body in _repeated(place, version.get("properties"), azure):
+                    found.add(body, f"job {job}, which is {who},", home)
     return count
 
 

@@ -187,3 +187,22 @@ def test_a_leftover_is_seen_again_by_the_same_evidence(debris):
     assert judge.again(policy, place, survey.merge([]), {}, debris, NOW).verdict.action == "notify"
     debris.workspace("good", keyVault=place.path)
     assert judge.again(policy, place, survey.merge([]), {}, debris, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"action": {"jobDefinition": {"sourceJobId": "over"}}},
+        {"action": {"jobDefinition": {"inputs": {"m": {"uri": "azureml://jobs/over/outputs/model/paths/m/"}}}}},
+        {"action": {"jobDefinition": {"inputs": {"m": {"uri": "runs:/over/model"}}}}},
+        {"action": {"jobDefinition": {"inputs": {"m": {"uri": "azureml://datastores/ws/paths/ExperimentRun/dcid.over/m"}}}}},
+    ],
+)
+def test_a_job_that_a_schedule_repeats_or_reads_is_not_deleted(world, verdicts, member):
+    """Its definition, or its outputs, are needed at the next turn."""
+    for name in ("over", "over-and-done"):
+        world.job(name, status="Completed", properties={"EndTimeUtc": ago(300)}, experimentName="e")
+    world.put("workspaces/ws/schedules/nightly", isEnabled=False, **member)
+    found = verdicts("job", {"olderThan": timedelta(days=90)})
+    assert {name: verdict.action for name, verdict in found.items()} == {"over": "none", "over-and-done": "delete"}
+    assert "schedule nightly" in found["over"].reason

@@ -88,6 +88,43 @@ def test_disabled_schedules_and_their_job_bodies_count(world):
     assert world.survey().of_compute(ids.parse(f"{ML}/workspaces/ws/computes/CPU")) == "schedule nightly in workspace ws"
 
 
+@pytest.mark.parametrize("source", ["made-it", f"{ML}/workspaces/ws/jobs/made-it", f"azureml:{ML}/workspaces/ws/jobs/made-it"])
+def test_what_a_schedule_repeats_is_read_from_the_job_that_it_names(world, source):
+    """`create_job: azureml:made-it` leaves `sourceJobId` alone in the schedule: what it needs stands in a job long over."""
+    job = {"flats": {"uri": "azureml:flats:3"}}
+    world.job("made-it", status="Completed", inputs=job, computeId="azureml:cpu")
+    action = {"actionType": "CreateJob", "jobDefinition": {"jobType": "Pipeline", "sourceJobId": source}}
+    world.put("workspaces/ws/schedules/nightly", isEnabled=False, action=action)
+    assert who(world) == "job made-it, which schedule nightly repeats, in workspace ws"
+    assert world.survey().of_compute(ids.parse(f"{ML}/workspaces/ws/computes/cpu"))
+    assert world.survey().of_job(ids.parse(f"{ML}/workspaces/ws/jobs/made-it")).startswith("schedule nightly")
+
+
+def test_what_a_schedule_repeats_of_a_repetition_is_read_too(world):
+    """A job that was itself a repetition names its own source; a circle of them ends."""
+    world.job("first", status="Completed", inputs={"m": {"uri": "azureml:flats:3"}}, sourceJobId="second")
+    world.job("second", status="Completed", sourceJobId="first")
+    world.put("workspaces/ws/schedules/nightly", action={"jobDefinition": {"sourceJobId": "second"}})
+    assert who(world).startswith("job first, which schedule nightly repeats")
+
+
+def test_a_repeated_job_that_cannot_be_read_leaves_nothing_known(world):
+    """A refusal is no absence."""
+    world.put("workspaces/ws/schedules/nightly", action={"jobDefinition": {"sourceJobId": "made-it"}})
+    assert not world.survey().problem
+    world.answers[f"{ML}/workspaces/ws/jobs/made-it"] = refused(403)
+    assert "could not be read whole" in world.survey().problem
+
+
+def test_a_component_that_was_made_from_a_job_needs_what_the_job_needs(world):
+    """A batch deployment of a job: an anonymous component that holds `source_job_id` and no steps of its own."""
+    world.job("made-it", status="Completed", environmentId="azureml:env:2")
+    spec = {"type": "pipeline", "source_job_id": "made-it", "jobs": {}}
+    world.version("workspaces/ws/components/azureml_anonymous/versions/1", componentSpec=spec, isAnonymous=True)
+    assert who(world, "workspaces/ws/environments/env/versions/2").startswith("job made-it, which is component azureml_anonymous:1")
+    assert world.survey().of_job(ids.parse(f"{ML}/workspaces/ws/jobs/made-it"))
+
+
 def test_v1_services_count(world):
     """v1 services list model ids as `name:version`."""
     world.services["ws"] = [{"name": "old", "environmentImageRequest": {"modelIds": ["flats:3"]}}]
