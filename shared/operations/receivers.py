@@ -39,6 +39,8 @@ READ_TIMEOUT_S = 20.0
 DEADLINE_S = 30.0
 ANSWER_LIMIT = 4 * 1024  # bytes of an answer that are read: its status is what counts
 _PLATFORM = ipaddress.ip_address("168.63.129.16")  # public by its number, and the virtual machines' own host by what it serves
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that IPv6 has given out as the internet's (IANA)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _QUEUE = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]")
 _URL_CHARACTERS = re.compile(r"[!#$%&'()*+,\-./:;=?@\[\]_~0-9A-Za-z]+")
@@ -156,13 +158,16 @@ def post(receiver: Receiver, content: bytes, headers: Mapping[str, str], *, look
 @contextmanager
 def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
     """Connect, with TLS unless it is a local receiver by http; everything is over after `DEADLINE_S`, however it trickles."""
-    raw = socket.create_connection((address, receiver.port), timeout=CONNECT_TIMEOUT_S)
-    timer = threading.Timer(DEADLINE_S, _end, (raw,))
+    secure = urlsplit(receiver.url).scheme == "https"
+    channel = socket.create_connection((address, receiver.port), timeout=CONNECT_TIMEOUT_S)
+    if secure:  # the handshake comes later: wrapping takes the socket away from whoever would end it
+        channel = _trust().wrap_socket(channel, server_hostname=receiver.host, do_handshake_on_connect=False)
+    timer = threading.Timer(DEADLINE_S, _end, (channel,))
     timer.daemon = True
     timer.start()
     try:
-        secure = urlsplit(receiver.url).scheme == "https"
-        channel = _trust().wrap_socket(raw, server_hostname=receiver.host) if secure else raw
+        if isinstance(channel, ssl.SSLSocket):
+            channel.do_handshake()
         channel.settimeout(READ_TIMEOUT_S)
         connection = HTTPConnection(receiver.host, receiver.port)
         connection.default_port = 443 if secure else 80  # which port the Host header leaves out
@@ -173,7 +178,7 @@ def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
             connection.close()
     finally:
         timer.cancel()
-        raw.close()
+        channel.close()
 
 
 def _exchange(connection: HTTPConnection, receiver: Receiver, content: bytes, headers: Mapping[str, str]) -> Outcome:
@@ -186,9 +191,10 @@ def _exchange(connection: HTTPConnection, receiver: Receiver, content: bytes, he
     return Outcome(status=answer.status, retry_after_s=_seconds(answer.getheader("Retry-After") or ""))
 
 
-def _end(raw: socket.socket) -> None:
+def _end(channel: socket.socket) -> None:
+    """Make whoever reads from a connection see its end, without a word of TLS."""
     with suppress(OSError):
-        raw.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
 
 def _trust() -> ssl.SSLContext:
@@ -219,8 +225,10 @@ def is_public(address: str) -> bool:
     inner = [found]
     if isinstance(found, ipaddress.IPv6Address):
         inner += [each for each in (found.ipv4_mapped, found.sixtofour, found.teredo[1] if found.teredo else None) if each]
-        if found in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
+        if found in _NAT64:
             inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+        elif found.ipv4_mapped is None and found not in _UNICAST:  # `::127.0.0.1`, `::ffff:0:127.0.0.1`, site-local
+            return False
     return all(each.is_global and not each.is_multicast and each != _PLATFORM for each in inner)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,7 +85,8 @@ def test_any_text_is_judged(text):
         ("127.0.0.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False),  # noqa: S104
         ("255.255.255.255", False), ("::1", False), ("fe80::1%eth0", False), ("fc00::1", False), ("::ffff:10.0.0.1", False),
         ("::ffff:20.50.2.1", True), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False), ("64:ff9b::7f00:1", False),
-        ("168.63.129.16", False), ("nonsense", False),
+        ("168.63.129.16", False), ("::7f00:1", False), ("::ffff:0:127.0.0.1", False), ("fec0::1", False), ("5f00::1", False),
+        ("64:ff9b::1432:201", True), ("2001:0:1432:201:0:0:80ff:fffe", False), ("nonsense", False),
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_the_internets(address, public):
@@ -186,3 +188,45 @@ def test_the_certificate_must_be_the_names(trusted, tmp_path, monkeypatch):
     assert bool(seen) is trusted
     if trusted:
         assert f"Host: hooks.contoso.com:{port}".encode() in seen[0]
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_receiver_that_trickles_over_tls_does_not_hold_a_worker(sent, tmp_path, monkeypatch):
+    """The deadline holds for the encrypted channel, too: headers without end, or a hundred times "go on"."""
+    import ssl
+    import threading
+
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("hooks.contoso.com").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.setattr(receivers, "_address", lambda _receiver, _look_up: "127.0.0.1")
+    monkeypatch.setattr(receivers, "DEADLINE_S", 0.5)
+    given_up = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            connection.settimeout(5)
+            with connection, suppress(OSError):
+                if not sent:  # not even the handshake
+                    given_up.wait(3)
+                    return
+                with context.wrap_socket(connection, server_side=True) as channel:
+                    channel.sendall(sent)
+                    for _ in range(60):
+                        channel.sendall(sent if sent.endswith(b"\n") else b"x")
+                        if given_up.wait(0.05):
+                            return
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        port = server.getsockname()[1]
+        listed = receivers.parse(f"https://hooks.contoso.com:{port}/", (f"hooks.contoso.com:{port}",), clouds.PUBLIC, field="x")
+        outcome = receivers.post(listed, b"{}", {})
+        held = not thread.is_alive()
+        given_up.set()
+        thread.join(10)
+    assert not held, "the receiver stopped before the app did"
+    assert outcome.problem.startswith("no answer") or outcome.status == 200
