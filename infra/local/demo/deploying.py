@@ -106,21 +106,19 @@ def score(story: Story) -> str:
     return ", ".join(f"{price:,.0f}" for price in story.scored) + " = the model's own"
 
 
+def token(story: Story) -> str:
+    """A token for ARM and Azure ML, for what a caller does without the app."""
+    form = {"grant_type": "client_credentials", "client_id": scene.CLIENT_ID, "client_secret": scene.CLIENT_SECRET}
+    form["resource"] = "https://management.azure.com/"
+    answer = story.outside.post(f"https://login.microsoftonline.com/{scene.TENANT_ID}/oauth2/token", data=form, timeout=30)
+    return str(answer.json()["access_token"])
+
+
 def _models_own_prediction(story: Story) -> list[float]:
     """Download the run's artifact as any client of Azure would, and ask the file."""
-    token = story.outside.post(
-        f"https://login.microsoftonline.com/{scene.TENANT_ID}/oauth2/token",
-        data={
-            "grant_type": "client_credentials",
-            "client_id": scene.CLIENT_ID,
-            "client_secret": scene.CLIENT_SECRET,
-            "resource": "https://management.azure.com/",
-        },
-        timeout=30,
-    ).json()["access_token"]
     model = story.outside.get(
         f"{story.api_server}/artifact/v2.0{WORKSPACE_ID}/artifacts/content/ExperimentRun/dcid.{story.run_id}/outputs/model.pkl",
-        headers={"Authorization": f"Bearer {token}"},
+        headers={"Authorization": f"Bearer {token(story)}"},
         timeout=60,
     )
     check(model.ok, f"the artifact was answered {model.status_code}: {model.text[:300]}")

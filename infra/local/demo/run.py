@@ -11,7 +11,7 @@ import requests
 from rich.markup import escape
 
 from infra.local import stack
-from infra.local.demo import cleaning, deploying, provisioning, refusals, training
+from infra.local.demo import cleaning, deploying, hooking, provisioning, refusals, training
 from infra.local.demo.client import Control, StepError, Steward
 from infra.local.demo.story import Story
 
@@ -67,7 +67,9 @@ STEPS = tuple(
         ("5a", "register the model, list models", deploying.register_model),
         ("5b", "upload the scoring script", deploying.upload_code),
         ("5c", "deploy to an online endpoint", deploying.deploy),
-        ("6", "score it", deploying.score),
+        ("6a", "score it", deploying.score),
+        ("6b", "subscribe to events, put rules", hooking.subscribe),
+        ("6c", "an event: a model rolls out", hooking.roll_out),
         ("7a", "refused: unknown VM size", refusals.unknown_vm_size),
         ("7b", "refused: missing dependency", refusals.missing_dependency),
         ("7c", "fails later: registry without admin", refusals.registry_without_admin),
