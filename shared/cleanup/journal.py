@@ -171,12 +171,17 @@ class Journal:
             yield _read(Run, row)
 
     def enter(self, run: str, units: Iterable[Unit]) -> None:
-        """Record the units of a run that are not recorded yet."""
+        """Record the units of a run that are not recorded yet; all of them are there afterwards."""
         known = {unit.value.key for unit in self.units(run)}
         new = (unit for unit in units if unit.key not in known)
         while batch := list(itertools.islice(new, BATCH)):
-            with suppress(storage.ConflictError):  # another worker entered them
-                self._rows.write([storage.Change(verb="insert", row=_unit_row(run, unit)) for unit in batch])
+            changes = [storage.Change(verb="insert", row=_unit_row(run, unit)) for unit in batch]
+            try:
+                self._rows.write(changes)
+            except storage.ConflictError:  # another worker entered some of them meanwhile
+                for change in changes:
+                    with suppress(storage.ConflictError):
+                        self._rows.write([change])
 
     def units(self, run: str) -> Iterator[Kept[Unit]]:
         """Yield a run's units, in the order of their keys."""

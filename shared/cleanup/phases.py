@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.cleanup.claims import Services
-    from shared.cleanup.journal import Kept, Run, Status
+    from shared.cleanup.journal import Kept, Phase, Run, Status
 
 log = logging.getLogger("steward.cleanup")
 
@@ -54,7 +54,10 @@ def take(kept: Kept[Run], services: Services) -> None:
 
 
 def _list(kept: Kept[Run], services: Services) -> None:
-    """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged."""
+    """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged.
+
+    In a later round, what was made since then is surveyed with the rest, and not judged.
+    """
     run, settings, now = kept.value, services.settings, services.clock()
     try:
         found = inventory.workspaces(settings.subscription_id, "", services)
@@ -62,24 +65,21 @@ def _list(kept: Kept[Run], services: Services) -> None:
         move(kept, run, services, delay_s=max(problem.delay_s, units.PUT_OFF_S))
         return
     except errors.PermanentError as problem:
-        message = f"The workspaces of the subscription could not be listed: {problem.error.code}: {problem.error.message}"
-        end(kept, "Failed", services, note=message)
+        note = f"The workspaces of the subscription could not be listed: {problem.error.code}: {problem.error.message}"
+        stop(kept, note, services, status="Failed")
         return
-    group = settings.resource_group.lower()
-    due = now + units.QUEUED
+    first, group, due = run.round == 0, settings.resource_group.lower(), now + units.QUEUED
     entered = [Unit(key=units.REGISTRIES, due_at=due, judges=False)]
-    if not run.plan:
-        entered.append(Unit(key=units.SUBSCRIPTION, due_at=due, surveyed=NEVER))
+    if first:
+        own = _planned_unit(run, due, services) if run.plan else Unit(key=units.SUBSCRIPTION, due_at=due, surveyed=NEVER)
+        entered.append(own)
     for body in found:
         place = inventory.workspace_id(body)
-        judges = not run.plan and (not group or place.resource_group.lower() == group)
+        judges = first and not run.plan and (not group or place.resource_group.lower() == group)
         entered.append(Unit(key=journal.unit_key(place.key), id=place.path, due_at=due, judges=judges))
-    if run.plan:
-        entered.append(_planned_unit(run, due, services))
     services.journal.enter(run.name, entered)
-    surveying = replace(run, phase="survey", round=1, after="act" if run.plan else "judge", surveyed_from=now)
-    if run.plan:
-        surveying = replace(surveying, acts=len(lines.read(services.blobs, conduct.acts_blob(run.name))))
+    acts = len(lines.read(services.blobs, conduct.acts_blob(run.name))) if first and run.plan else run.acts
+    surveying = replace(run, phase="survey", round=run.round + 1, surveyed_from=now, acts=acts)
     saved = move(kept, surveying, services, delay_s=LEASE.total_seconds())
     _fan_out(saved.value, services)
 
@@ -192,20 +192,17 @@ def _settle(kept: Kept[Run], services: Services) -> None:
     end(kept, "Completed" if run.status == "Running" else run.status, services)
 
 
-def _survey_again(kept: Kept[Run], services: Services, *, after: str) -> None:
-    """Read all references anew, and then go on where the run was."""
-    run = kept.value
-    again = replace(run, phase="survey", after=after, round=run.round + 1, surveyed_from=services.clock())  # type: ignore[arg-type]
-    saved = move(kept, again, services, delay_s=LEASE.total_seconds())
-    _fan_out(saved.value, services)
+def _survey_again(kept: Kept[Run], services: Services, *, after: Phase) -> None:
+    """Read all references anew, those of new workspaces too, and then go on where the run was."""
+    move(kept, replace(kept.value, phase="list", after=after), services)
 
 
-def stop(kept: Kept[Run], note: str, services: Services) -> Kept[Run]:
+def stop(kept: Kept[Run], note: str, services: Services, *, status: Status = "Stopped") -> Kept[Run]:
     """Submit nothing more; what was submitted is followed to its end."""
     run = kept.value.noted(note)
-    if run.status == "Running" and run.phase not in ("act", "settle", "survey"):
-        return end(kept, "Stopped", services, note=note)
-    return move(kept, replace(run, phase="settle", status="Stopped", next=0), services)
+    if not run.acts:
+        return end(kept, status, services, note=note)
+    return move(kept, replace(run, phase="settle", status=status, next=0), services)
 
 
 def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") -> Kept[Run]:

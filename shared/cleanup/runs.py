@@ -99,6 +99,7 @@ def approve(name: str, *, caller: str, services: Services) -> Run:
         due_at=now + phases.LEASE,
         policies=kept.value.policies,
         plan=name,
+        after="act",
     )
     begun = replace(kept.value, approved=run.name)
     try:

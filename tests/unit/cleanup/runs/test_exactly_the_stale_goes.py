@@ -275,3 +275,22 @@ def test_a_workspace_too_large_for_one_message_goes_on_in_the_next(stage, make_p
     assert len(report.lines) == 16
     assert len({(line.policy, line.id) for line in report.lines}) == 16
     assert next(unit for unit in report.units if unit.id).attempt > 3
+
+
+def test_what_a_workspace_refers_to_that_was_made_during_the_run_counts(stage, make_policy, gone):
+    """A long run looks for new workspaces before it acts."""
+    other = WS.replace("/workspaces/ws", "/workspaces/new")
+
+    def meanwhile(method, path):
+        if method == "GET" and path.endswith("/models/old/versions") and other not in stage.azure.resources:
+            stage.clock.advance(400)
+            stage.azure.resources[other] = {**stage.azure.resources[WS], "id": other, "name": "new"}
+            for tail, properties in (("", {}), ("/deployments/d", {"model": {"assetId": f"{WS}/models/old/versions/1"}})):
+                path = f"{other}/batchEndpoints/nightly{tail}"
+                body = {"id": path, "name": path.rpartition("/")[2], "properties": properties}
+                stage.azure.resources[path] = body
+
+    stage.azure.before = meanwhile
+    report = stage.run(make_policy())
+    assert gone(stage) == OLD[1:]
+    assert "of endpoint nightly in workspace new refers to it" in reason(report, "models/old/versions/1")
