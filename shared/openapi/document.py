@@ -91,8 +91,8 @@ def _with_examples(operation: Json, shown: list[Json]) -> None:
 
 
 def _tags(paths: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the groups: this app's own first, the v1 paths last."""
-    used = {tag for item in paths.values() for verb in item.values() if isinstance(verb, dict) for tag in verb.get("tags", ())}
-    first = [tag for tag in own.TAGS if tag in used]
-    rest = sorted(used - set(first), key=lambda tag: (tag.startswith("v1: "), tag.startswith("Microsoft."), tag))
-    return [*first, *rest]
+    """Return the groups: this app's own, Azure ML's kinds, their neighbours, the v1 paths; each in the table's order."""
+    used = dict.fromkeys(verb["tags"][0] for item in paths.values() for verb in item.values() if isinstance(verb, dict))
+    order = ("", "workspaces", "registries", "locations", "Azure", "Microsoft.", "v1: ")
+    rest = [tag for tag in used if tag not in own.TAGS]
+    return [*own.TAGS, *sorted(rest, key=lambda tag: max(place for place, lead in enumerate(order) if tag.startswith(lead)))]

@@ -65,6 +65,24 @@ class Route:
     anonymous: bool = False
 
 
+ASKS = {
+    "$skip": "How many to leave out.",
+    "$top": "How many of a page.",
+    "abandon": "`true`: only stop following it; what Azure does goes on.",
+    "below": "Operations on this ARM id and everything below it.",
+    "format": "Instead of what `Accept` says.",
+    "location": "The region of what the YAML describes, where it needs one.",
+    "mode": "`dryRun`, unless said otherwise, changes nothing.",
+    "name": "What the file is called in messages.",
+    "path": "The path below /api that the YAML would be sent to.",
+    "policy": "Names of policies, by commas; all of them, unless said otherwise.",
+    "resource": "An ARM id, or a path below /api.",
+    "rule": "Firings of this rule.",
+    "show": "`changes`: only what something is done to.",
+    "status": "Those in this state.",
+    "target": "Operations on this ARM id.",
+}
+
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"413": "TooLarge"}
 
 ROUTES: tuple[Route, ...] = (
@@ -343,7 +361,7 @@ def _operation(route: Route, path: str) -> Json:
 def _parameter(name: str, schema: Json | str) -> Json:
     if isinstance(schema, str):
         return ref("parameters", name)
-    return {"name": name, "in": "query", "required": name == "resource", "schema": schema}
+    return {"name": name, "in": "query", "description": ASKS[name], "required": name == "resource", "schema": schema}
 
 
 def _answer(status: str, schema: Json | None) -> Json:

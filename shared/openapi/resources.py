@@ -115,9 +115,9 @@ def common(kind: Kind, verb: str, path: str, summary: str) -> Json:
 
 def tag_of(kind: Kind) -> str:
     """Return the group that a kind is shown in: the first two segments of its type."""
-    if kind.namespace not in (kinds.ML, kinds.RESOURCES):
-        return kind.namespace
-    return " / ".join(kind.types[:2]) if kind.namespace == kinds.ML else "Azure Resource Manager"
+    if kind.namespace != kinds.ML:
+        return "Azure Resource Manager" if kind.namespace == kinds.RESOURCES else kind.namespace
+    return "locations" if kind.scope != "group" else " / ".join(kind.types[:2])
 
 
 def _shadowed(kind: Kind) -> bool:

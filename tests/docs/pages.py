@@ -47,7 +47,7 @@ FUNCTIONS_HEAD = """# Every function
 Written from the blueprints in `functions/` by `python -m tests.docs`; a test keeps the two equal.
 
 The platform wants one function a route, so the rooms that serve any resource have one per first path segment. Routes stand below
-`/api/`; `{*rest}` takes any rest of a path. Everything asks for a function key but `health`.
+`/api/`; `{*rest}` takes any rest of a path. Everything asks for a function key but `health` and the pages.
 """
 
 

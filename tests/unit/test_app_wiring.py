@@ -11,7 +11,10 @@ import azure.functions as func
 import pytest
 
 from functions import act, browse, cleanup, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
+from shared.catalog import passages
+from shared.openapi import document
 from shared.operations import messages
+from shared.rest import addresses
 
 ROOT = Path(__file__).parents[2]
 MODULES = (act, browse, cleanup, hooks, notify, operations, pages, poll, provision, reconcile, uploads)
@@ -27,6 +30,8 @@ def indexed():
 
 FUNCTIONS = dict(indexed())
 HTTP = {name: trigger for name, trigger in FUNCTIONS.items() if trigger["type"] == "httpTrigger"}
+OPENAPI = document.build()
+PAGES = {"health", "openapi", "docs", "docs_file"}
 
 
 def verbs(name):
@@ -69,11 +74,11 @@ def test_function_names_are_unique_and_no_blueprints_name():
     assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,126}", name) for name in names)
 
 
-def test_everything_needs_a_key_but_health():
-    """Health says up or down only; everything else asks for a function key."""
+def test_everything_needs_a_key_but_health_and_the_pages():
+    """Health says up or down only, pages are the same for everybody; all else asks for a function key."""
     levels = {name: getattr(trigger["authLevel"], "value", trigger["authLevel"]).lower() for name, trigger in HTTP.items()}
-    assert {name for name, level in levels.items() if level != "function"} == {"health"}
-    assert levels["health"] == "anonymous"
+    assert {name for name, level in levels.items() if level != "function"} == PAGES
+    assert {levels[name] for name in PAGES} == {"anonymous"}
 
 
 @pytest.mark.parametrize("name", HTTP)
@@ -96,7 +101,7 @@ def test_overlapping_routes_would_be_noticed():
 def test_a_catch_all_starts_with_a_literal(name):
     """DESIGN §3: no route could swallow another, nor the platform's own `admin` and `runtime`."""
     first = segments(name)[0]
-    assert re.fullmatch(r"[A-Za-z]+", first)
+    assert re.fullmatch(r"[A-Za-z]+(\.json)?", first)
     assert first.lower() not in {"admin", "runtime"}
 
 
@@ -155,3 +160,45 @@ def test_there_is_a_thread_for_everything_that_may_run_at_once():
 
     queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
     assert settings.Settings().threads > queues["batchSize"] + queues["newBatchThreshold"]
+
+
+def answering(verb: str, path: str) -> list[str]:
+    """Return the functions that a path of the OpenAPI document could reach."""
+    asked = path.strip("/").split("/")
+    return [name for name in HTTP if verb in verbs(name) and overlap(segments(name), asked) and "{" not in asked[0]]
+
+
+DESCRIBED = [
+    (verb.upper(), server["url"].removeprefix("/api") + path)
+    for path, item in OPENAPI["paths"].items()
+    for verb in item
+    if verb != "servers"
+    for server in item.get("servers", OPENAPI["servers"])
+]
+
+
+@pytest.mark.parametrize(("verb", "path"), DESCRIBED)
+def test_what_the_document_describes_is_answered_by_one_function(verb, path):
+    """An operation of openapi.json that no route takes would be a lie."""
+    assert len(answering(verb, path)) == 1
+
+
+def test_every_route_is_in_the_document():
+    """A function that callers cannot read about does not exist for them: add it to shared/openapi/own.py.
+
+    Left over is where the table offers no such verb: the function says so in ARM's words, the platform would say 404 and nothing.
+    """
+    described = {(name, verb) for verb, path in DESCRIBED for name in answering(verb, path)}
+    offered = {(row.plane, verb) for row in passages.PASSAGES for verb in row.verbs}
+    for name, verb in {(each, verb) for each in HTTP for verb in verbs(each)} - described:
+        first, *rest = segments(name)
+        assert rest == ["{*rest}"], name
+        assert first == "locations" or (first in addresses.PLANE_VERSIONS and (first, verb) not in offered), name
+
+
+def test_own_routes_are_described_as_they_are_registered():
+    """Not only somewhere below a catch-all: the very template of the route."""
+    from shared.openapi import own
+
+    registered = {f"{verb} /{HTTP[name]['route']}" for name in HTTP for verb in verbs(name) if "{*" not in HTTP[name]["route"]}
+    assert {route.call for route in own.ROUTES} == registered

@@ -1,0 +1,18 @@
+// Shows openapi.json of the app that served this page. Nothing is asked of any other host: no validator, no fonts, no maps.
+"use strict";
+
+SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  docExpansion: "none",
+  filter: true,
+  tryItOutEnabled: true,
+  displayRequestDuration: true,
+  displayOperationId: false,
+  defaultModelsExpandDepth: -1,
+  defaultModelRendering: "example",
+  persistAuthorization: false,
+  queryConfigEnabled: false,
+  validatorUrl: null,
+});
