@@ -7,14 +7,15 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cleanup, demo, import_time, upload
+from tests.bench import cleanup, completion, demo, events, import_time, upload
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=("import", "demo", "upload", "cleanup"), help="measure only this")
+    parser.add_argument("--only", choices=("import", "demo", "upload", "cleanup", "events", "completion"), help="measure only this")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the upload")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long events are sent")
     asked = parser.parse_args()
     only = asked.only
     console = Console()
@@ -24,6 +25,10 @@ def main() -> None:
         console.print(_upload(asked.megabytes), highlight=False)
     if only in (None, "cleanup"):
         _clean_up(console)
+    if only in (None, "events"):
+        console.print(_events(asked.seconds), highlight=False, soft_wrap=True)
+    if only in (None, "completion"):
+        console.print(_completion())
     if only in (None, "demo"):
         seconds, _ = demo.run()
         console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
@@ -69,6 +74,26 @@ def _beside_custodian(found: dict[str, tuple[cleanup.Listed, cleanup.Listed, cle
             )
         reads, seconds = (f"{a / max(b, 1e-9):.2f}" for a, b in ((ours.calls, theirs.calls), (ours.seconds, theirs.seconds)))
         table.add_row("listed, ours : theirs", "", reads, "", "", seconds, "", end_section=True)
+    return table
+
+
+def _events(seconds: float) -> str:
+    found = events.run(seconds)
+    lost = found.sent - found.found
+    return (
+        f"events in batches of {events.BATCH} to POST /api/events for {found.seconds:.0f} s: {found.per_s:,.0f} a second accepted, "
+        f"{found.sent:,} in {found.messages} messages, {lost} lost; bare queue puts of the same messages {found.bare_per_s:,.0f} "
+        f"a second, ratio {found.per_s / found.bare_per_s:.2f}"
+    )
+
+
+def _completion() -> Table:
+    without, told = completion.run()
+    title = f"{told.operations} operations in Azure's real time: polls, and seconds from Azure's end to ours (medians)"
+    table = Table("", "ARM polls of one", "delay s", "longest s", title=title)
+    for name, each in (("polling alone", without), ("events, and polls each 5 min", told)):
+        table.add_row(name, f"{each.polls:.1f}", f"{each.delay_s:.2f}", f"{each.slowest_s:.2f}")
+    table.add_row("ratio", f"{without.polls / told.polls:.1f}", f"{without.delay_s / told.delay_s:.0f}", "")
     return table
 
 
