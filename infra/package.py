@@ -1,10 +1,11 @@
 """Builds the deployment package: one zip with the app and its runtime dependencies, for Linux x86-64 and CPython 3.13.
 
-``python -m infra.package [--out dist/azureml-steward.zip] [--folder dist/app]``; ``make package``. Dependencies are those
-of requirements.txt, in the versions and with the hashes of the developers' lock, as wheels for the platform's machine,
-whatever machine this is. What is left out of the app stands in .funcignore. Bytecode is compiled so that it is taken
-unseen (``unchecked-hash``): unzipping changes times, and without bytecode an instance starts three times as slowly. The
-same sources and lock make the same bytes: names are sorted, times are fixed.
+``python -m infra.package [--out dist/azureml-steward.zip] [--folder dist/app] [--with FILE]``; ``make package``.
+Dependencies are those of requirements.txt (and of the optional files given ``--with``), in the versions and with the
+hashes of the developers' lock, as wheels for the platform's machine, whatever machine this is. What is left out of the
+app stands in .funcignore. Bytecode is compiled so that it is taken unseen (``unchecked-hash``): unzipping changes times,
+and without bytecode an instance starts three times as slowly. The same sources and lock make the same bytes: names are
+sorted, times are fixed.
 
 Not here: sending it to Azure (docs/deploy.md), and what Azure needs around it (infra/azure).
 """
@@ -45,11 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.package", description="Build the deployment package.")
     parser.add_argument("--out", type=Path, default=ROOT / "dist" / "azureml-steward.zip", help="the zip (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="keep the content as a folder, too; a folder that is there is replaced")
+    more = "a file of optional requirements, e.g. for telemetry; the lock must know them"
+    parser.add_argument("--with", type=Path, action="append", default=[], dest="more", metavar="FILE", help=more)
     chosen = parser.parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             content = Path(scratch) / "app"
-            assemble(content)
+            assemble(content, [ROOT / "requirements.txt", *chosen.more])
             write_zip(content, chosen.out)
             if chosen.folder:
                 shutil.rmtree(chosen.folder, ignore_errors=True)
@@ -63,8 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def assemble(folder: Path) -> None:
-    """Put the app, its dependencies and their bytecode into ``folder``.
+def assemble(folder: Path, requirements: list[Path]) -> None:
+    """Put the app, what ``requirements`` name, and the bytecode of all into ``folder``.
 
     Raises:
         PackageError: This is not Python 3.13, a dependency cannot be had, or a module does not compile.
@@ -75,7 +78,7 @@ def assemble(folder: Path) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target)
-    _install(folder / SITE_PACKAGES)
+    _install(folder / SITE_PACKAGES, requirements)
     _compile(folder)
 
 
@@ -101,9 +104,10 @@ def is_ignored(path: Path, patterns: list[str], *, is_folder: bool) -> bool:
     return False
 
 
-def _install(site_packages: Path) -> None:
+def _install(site_packages: Path, requirements: list[Path]) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    wanted = ["--require-hashes", "-r", str(ROOT / "requirements.txt"), "-c", str(LOCK), "--target", str(site_packages)]
+    wanted = ["--require-hashes", "-c", str(LOCK), "--target", str(site_packages)]
+    wanted += [word for path in requirements for word in ("-r", str(path.resolve()))]
     machine = ["--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON[0]}.{PYTHON[1]}"]
     machine += [f"--platform={name}" for name in PLATFORMS] + [f"--abi={name}" for name in ABIS]
     done = subprocess.run([*pip, *wanted, *machine], cwd=ROOT, capture_output=True, text=True, check=False)

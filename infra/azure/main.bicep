@@ -287,6 +287,6 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 output AZURE_RESOURCE_GROUP string = group.name
-output STEWARD_FUNCTION_APP string = app.outputs.name
-output STEWARD_URL string = app.outputs.url
-output STEWARD_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
+output functionAppName string = app.outputs.name
+output appUrl string = app.outputs.url
+output identityPrincipalId string = identity.outputs.principalId

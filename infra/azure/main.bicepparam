@@ -1,13 +1,13 @@
 // What `azd up` uses: values come from the azd environment (`azd env set NAME value`); docs/deploy.md lists them.
 using './main.bicep'
 
-var groups = readEnvironmentVariable('STEWARD_TARGET_GROUPS', '')
-var emails = readEnvironmentVariable('STEWARD_ALERT_EMAILS', '')
+var groups = readEnvironmentVariable('DEPLOY_TARGET_GROUPS', '')
+var emails = readEnvironmentVariable('DEPLOY_ALERT_EMAILS', '')
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'dev')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')
 param targetResourceGroups = empty(groups) ? [] : split(groups, ',')
 param alertEmails = empty(emails) ? [] : split(emails, ',')
-param wholeSubscription = bool(readEnvironmentVariable('STEWARD_WHOLE_SUBSCRIPTION', 'false'))
-param privateNetworking = bool(readEnvironmentVariable('STEWARD_PRIVATE_NETWORKING', 'false'))
-param authClientId = readEnvironmentVariable('STEWARD_AUTH_CLIENT_ID', '')
+param wholeSubscription = bool(readEnvironmentVariable('DEPLOY_WHOLE_SUBSCRIPTION', 'false'))
+param privateNetworking = bool(readEnvironmentVariable('DEPLOY_PRIVATE_NETWORKING', 'false'))
+param authClientId = readEnvironmentVariable('DEPLOY_AUTH_CLIENT_ID', '')

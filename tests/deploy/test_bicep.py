@@ -1,0 +1,241 @@
+"""The Bicep: it is read as Bicep, its modules fit together, and it knows the same names and settings as the app."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycep import BicepParser
+
+from shared import services
+from shared.cleanup import messages as cleanup_messages
+from shared.operations import messages
+from tests.docs.app_settings import settings_read
+
+ROOT = Path(__file__).parents[2]
+AZURE = ROOT / "infra" / "azure"
+FILES = sorted(path.relative_to(AZURE).as_posix() for path in AZURE.rglob("*.bicep"))
+PARAMETER_FILES = sorted(path.name for path in AZURE.glob("*.bicepparam"))
+# What the app reads and Bicep does not set: the platform does, or it is another way to the same thing.
+SET_BY_AZURE = {"IDENTITY_ENDPOINT", "WEBSITE_AUTH_ENABLED", "WEBSITE_HOSTNAME"}
+OTHER_WAYS = {
+    "AzureWebJobsStorage",  # a connection string, with a key in it
+    "AzureWebJobsStorage__accountName",  # the three service URIs say the same in every cloud
+    "AZURE_TENANT_ID",  # a service principal instead of the managed identity
+    "AZURE_CLIENT_SECRET",
+    "AZURE_AUTHORITY_HOST",
+}
+# What Bicep sets for the platform's own use.
+OF_THE_PLATFORM = {
+    "AzureWebJobsStorage__credential",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+
+
+def parameters_of(parsed: dict[str, Any]) -> tuple[set[str], set[str]]:
+    """Return the names of all parameters of a module, and of those that have no default."""
+    declared = parsed.get("parameters", {})
+    return set(declared), {name for name, each in declared.items() if each.get("default") is None}
+
+
+def modules_of(parsed: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return path and parameters of every module that a file uses."""
+    found = []
+    for module in parsed.get("modules", {}).values():
+        config = module["config"]
+        while "params" not in config:
+            config = config["config"]
+        found.append((module["detail"]["path"], config["params"]))
+    return found
+
+
+def resources_of(parsed: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what each resource is: its type, api-version and configuration."""
+    return parsed.get("resources", {})
+
+
+def array(text: str, name: str) -> list[str]:
+    """Return a variable of Bicep that is an array of strings."""
+    body = re.search(rf"^var {name} = \[\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert body, name
+    return re.findall(r"^\s*'([^']+)'", body.group(1), re.MULTILINE)
+
+
+def test_every_module_is_read_as_bicep(bicep: dict[str, dict[str, Any]]) -> None:
+    """And there is a main one, of the subscription."""
+    assert sorted(bicep) == FILES
+    assert bicep["main.bicep"]["globals"]["scope"]["value"] == "subscription"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_module_is_given_exactly_the_parameters_that_it_has(bicep: dict[str, dict[str, Any]], file: str) -> None:
+    """A name that was changed in one of the two is an error only at deployment."""
+    for path, given in modules_of(bicep[file]):
+        target = (Path(file).parent / path).as_posix()
+        every, needed = parameters_of(bicep[target])
+        assert needed <= set(given) <= every, f"{file} → {target}"
+
+
+def test_every_module_is_used(bicep: dict[str, dict[str, Any]]) -> None:
+    """None is left over."""
+    used = {(Path(file).parent / path).as_posix() for file, parsed in bicep.items() for path, _ in modules_of(parsed)}
+    assert used == set(bicep) - {"main.bicep"}
+
+
+def test_every_output_that_is_used_is_there(bicep: dict[str, dict[str, Any]]) -> None:
+    """`module.outputs.name` of main."""
+    text = (AZURE / "main.bicep").read_text()
+    modules = {name: module["detail"]["path"] for name, module in bicep["main.bicep"]["modules"].items()}
+    used = re.findall(r"\b(\w+)!?\.outputs\.(\w+)", text)
+    assert used
+    for module, output in used:
+        assert output in bicep[modules[module]].get("outputs", {}), f"{module}.{output}"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_parameter_and_variable_is_used(bicep: dict[str, dict[str, Any]], file: str) -> None:
+    """Beyond its declaration, by name."""
+    text = re.sub(r"(?<!:)//.*", "", (AZURE / file).read_text())
+    for name in [*bicep[file].get("parameters", {}), *bicep[file].get("variables", {})]:
+        uses = len(re.findall(rf"\b{name}\b", text)) - len(re.findall(rf"^(?:param|var) {name}\b", text, re.MULTILINE))
+        assert uses >= 1, f"{file}: {name}"
+
+
+def test_every_parameter_of_main_says_what_it_is_for(bicep: dict[str, dict[str, Any]]) -> None:
+    """It is what an operator reads."""
+    for name, each in bicep["main.bicep"]["parameters"].items():
+        assert "description" in {decorator["type"] for decorator in each["decorators"]}, name
+
+
+@pytest.mark.parametrize("file", PARAMETER_FILES)
+def test_a_parameter_file_names_parameters_that_there_are(bicep: dict[str, dict[str, Any]], file: str) -> None:
+    """And all that have no default; its values are Bicep, too."""
+    text = (AZURE / file).read_text()
+    assert re.search(r"^using './main.bicep'$", text, re.MULTILINE)
+    given = set(re.findall(r"^param (\w+) =", text, re.MULTILINE))
+    every, needed = parameters_of(bicep["main.bicep"])
+    assert needed <= given <= every
+    BicepParser().parse(
+        text=re.sub(r"^param (\w+) =", r"var p\1 =", re.sub(r"^using .*$", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+    )
+
+
+def test_queues_tables_and_container_are_those_of_the_app() -> None:
+    """With a poison queue beside each queue."""
+    text = (AZURE / "modules" / "storage.bicep").read_text()
+    named = {messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, services.CLEANUP_QUEUE}
+    assert set(array(text, "queues")) == named | {f"{name}-poison" for name in named}
+    assert cleanup_messages.QUEUE in named
+    tables = {value for name, value in vars(services).items() if name.endswith("_TABLE")}
+    assert set(array(text, "tables")) == tables
+    assert f"var container = '{services.CONTAINER}'" in text
+    assert f"var eventQueue = '{messages.EVENT_QUEUE}'" in text
+
+
+def set_by_bicep() -> set[str]:
+    """Return the app settings that function-app.bicep sets."""
+    text = (AZURE / "modules" / "function-app.bicep").read_text()
+    found: set[str] = set()
+    for name in ("settings", "secrets"):
+        body = re.search(rf"^var {name} = .*?\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+        assert body
+        found |= set(re.findall(r"^\s+(\w+): ", body.group(1), re.MULTILINE))
+    return found
+
+
+def test_settings_of_bicep_are_read_by_the_app_or_the_platform() -> None:
+    """A setting that nobody reads is one that was renamed."""
+    assert set_by_bicep() <= set(settings_read()) | OF_THE_PLATFORM
+
+
+def test_settings_that_the_app_reads_can_be_set_by_bicep() -> None:
+    """Either Bicep computes them, or they are STEWARD_… and go through `stewardSettings`."""
+    read = set(settings_read())
+    assert {name for name in read if not name.startswith("STEWARD_")} == (
+        {name for name in set_by_bicep() if not name.startswith("STEWARD_")} - OF_THE_PLATFORM
+    ) | ((SET_BY_AZURE | OTHER_WAYS) & read)
+
+
+def test_settings_of_bicep_are_explained() -> None:
+    """In docs/settings.md, the platform's own in docs/deploy.md."""
+    settings = (ROOT / "docs" / "settings.md").read_text()
+    deploy = (ROOT / "docs" / "deploy.md").read_text()
+    for name in set_by_bicep():
+        assert f"`{name}`" in (deploy if name in OF_THE_PLATFORM else settings), name
+
+
+@pytest.mark.parametrize("file", [*PARAMETER_FILES])
+def test_parameter_files_set_only_settings_that_are_read(file: str) -> None:
+    """`stewardSettings` takes anything; what nobody reads would do nothing, silently."""
+    block = re.search(r"^param stewardSettings = \{(.*?)^\}", (AZURE / file).read_text(), re.MULTILINE | re.DOTALL)
+    names = set(re.findall(r"^\s+(\w+):", block.group(1), re.MULTILINE)) if block else set()
+    assert names <= set(settings_read())
+
+
+def test_every_parameter_of_main_is_in_the_docs(bicep: dict[str, dict[str, Any]]) -> None:
+    """docs/deploy.md has the table, and no parameter that is gone."""
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    parameters = set(bicep["main.bicep"]["parameters"])
+    assert {name for name in parameters if f"`{name}`" not in text} == set()
+    rows = set(re.findall(r"^\| `(\w+)`", text.partition("## Parameters")[2].partition("\n## ")[0], re.MULTILINE))
+    assert {name for name in rows if not name.isupper() and not name.startswith("STEWARD_")} <= parameters
+
+
+def test_storage_knows_no_keys_and_nobody_publishes_with_a_password(bicep: dict[str, dict[str, Any]]) -> None:
+    """Identity alone opens things."""
+    account = resources_of(bicep["modules/storage.bicep"])["account"]["config"]["properties"]
+    assert account["allowSharedKeyAccess"] is False
+    assert account["allowBlobPublicAccess"] is False
+    assert account["minimumTlsVersion"] == "TLS1_2"
+    text = "".join((AZURE / file).read_text() for file in FILES)
+    assert not re.search(r"listKeys\(|AccountKey=|listSecrets\(|@secure", text)
+    assert resources_of(bicep["modules/function-app.bicep"])["app"]["config"]["properties"]["httpsOnly"] is True
+
+
+def test_the_app_is_python_of_this_projects_version_on_flex_consumption(bicep: dict[str, dict[str, Any]]) -> None:
+    """.python-version, the package and the platform agree."""
+    resources = resources_of(bicep["modules/function-app.bicep"])
+    runtime = resources["app"]["config"]["properties"]["functionAppConfig"]["runtime"]
+    assert runtime == {"name": "python", "version": (ROOT / ".python-version").read_text().strip()}
+    assert resources["plan"]["config"]["sku"]["tier"] == "FlexConsumption"
+
+
+def test_the_threads_are_enough_for_the_queue_steps_of_host_json() -> None:
+    """As many as batchSize and newBatchThreshold together may be under way (docs/settings.md)."""
+    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
+    text = (AZURE / "modules" / "function-app.bicep").read_text()
+    threads = re.search(r"PYTHON_THREADPOOL_THREAD_COUNT: '(\d+)'", text)
+    assert threads
+    assert int(threads.group(1)) >= queues["batchSize"] + queues["newBatchThreshold"]
+
+
+def test_alerts_name_functions_that_there_are() -> None:
+    """A function that was renamed would never fire its alert."""
+    text = (AZURE / "modules" / "alerts.bicep").read_text()
+    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
+    functions = set(re.findall(r'function_name\("(\w+)"\)', sources))
+    poison = re.search(r"name in \(([^)]*)\)", text)
+    assert poison
+    assert set(re.findall(r'"(\w+)"', poison.group(1))) == {name for name in functions if name.endswith("_poison")}
+    assert set(re.findall(r'name == "(\w+)"', text)) <= functions
+    assert set(re.findall(r"function:(\w+)", (AZURE / "modules" / "function-app.bicep").read_text())) <= functions
+
+
+def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bicep: dict[str, dict[str, Any]]) -> None:
+    """No key, and an app that was down for a week finds its events."""
+    delivery = resources_of(bicep["modules/event-topic.bicep"])["delivery"]["config"]["properties"]
+    assert delivery["deliveryWithResourceIdentity"]["identity"]["type"] == "SystemAssigned"
+    text = (AZURE / "modules" / "event-topic.bicep").read_text()
+    assert "queueMessageTimeToLiveInSeconds: -1" in text
+    assert set(re.findall(r"MachineLearningServices\.(\w+)'", text)) >= {"RunStatusChanged", "ModelRegistered"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_role_assignments_say_whose_kind_they_are_for(file: str) -> None:
+    """Without principalType a new identity that has not spread yet is refused."""
+    text = (AZURE / file).read_text()
+    assert text.count("Microsoft.Authorization/roleAssignments@") == text.count("principalType: 'ServicePrincipal'")
