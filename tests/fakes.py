@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 COLUMN_UNITS = 32 * 1024  # UTF-16 units in one string property
 ENTITY_BYTES = 1024 * 1024
+MESSAGE_BYTES = 48 * 1024  # in base64 64 KiB
 MAX_DELAY_S = 7 * 24 * 3600
 INVISIBLE_S = 600.0  # the platform's visibility timeout while a function runs
 
@@ -221,6 +222,7 @@ class FakeQueue:
     def send(self, text: str, *, delay_s: float = 0.0) -> None:
         """See `storage.Queue.send`."""
         assert 0 <= delay_s <= MAX_DELAY_S, f"the service refuses a delay of {delay_s} s"
+        assert len(text.encode()) <= MESSAGE_BYTES, f"the service refuses a message of {len(text)} characters in base64"
         with self._fuse.call("queue.send"):
             self.sent.append((text, delay_s))
             self.messages.append(Held(text=text, visible_at=self._clock() + timedelta(seconds=round(delay_s))))

@@ -6,6 +6,7 @@ what follows from an event (rules, intake of functions.hooks).
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -248,8 +249,17 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
         if len(value) > TEXT_LIMIT:
             raise _invalid(f"{place}.{name} has {len(value)} characters; {TEXT_LIMIT} are taken.", f"{place}.{name}")
         found[attribute] = value
-    data = low.get("data")
+    data = _decoded(low) if "data_base64" in low else low.get("data")
     return Event(**{"source": "", **found}, data=data if isinstance(data, dict) else {"value": data} if data is not None else {})
+
+
+def _decoded(low: Mapping[str, Any]) -> Any:
+    """Return the data of a CloudEvent that came as bytes (`data_base64`): JSON where it is, else the text as it came."""
+    try:
+        content = base64.b64decode(str(low["data_base64"]), validate=True)
+        return _json(content)
+    except (ValueError, errors.BadRequestError):
+        return str(low["data_base64"])
 
 
 def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
@@ -265,7 +275,14 @@ def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
 
 def _json(content: bytes) -> Any:
     try:
-        parsed = json.loads(content.decode("utf-8-sig"), parse_constant=_no_constant)
+        text = content.decode("utf-8-sig")
+        parsed = json.loads(text, parse_constant=_no_constant)
+        if (
+            "\\ud" in text or "\\uD" in text
+        ):  # perhaps half a character, where a sender cut its text: nothing could store or send it
+            parsed = json.loads(
+                json.dumps(parsed, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            )
     except (ValueError, RecursionError) as bad:
         reason = "it is nested too deep" if isinstance(bad, RecursionError) else str(bad)
         raise _invalid(f"The body is not JSON: {reason[:200]}.", "body") from None

@@ -36,6 +36,7 @@ ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB o
 ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
+LONGEST_DELAY_S = 6 * 86_400.0  # of a message; Azure Storage takes 7 days
 GRACE = timedelta(seconds=90)  # how long after its due time a step counts as lost
 WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
 NOT_DONE = (408, 429, 500, 502, 503, 504)
@@ -71,7 +72,7 @@ def begin(firing: Firing, services: Services, *, delay_s: float = 0.0) -> bool:
         services.hook_rows.write([storage.Change(verb="insert", row=row)])
     except storage.ConflictError:
         return False
-    if not firing.ended:
+    if not firing.ended and delay_s <= LONGEST_DELAY_S:  # later ones are found when they are due (`overdue`)
         _enqueue(firing, services, delay_s=delay_s)
     return True
 

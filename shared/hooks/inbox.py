@@ -38,13 +38,19 @@ def store(found: Sequence[Event], services: intake.Services) -> int:
     """
     count = 0
     for text in events.packed(found):
-        if len(text) > events.MESSAGE_LIMIT:
-            name = f"{LARGE}{hashlib.sha256(text.encode()).hexdigest()[:40]}.json"
-            services.ledger.blobs.put(name, text.encode())
-            text = json.dumps({"version": events.MESSAGE_VERSION, "blob": name})  # noqa: PLW2901 - what is queued instead
-        services.event_queue.send(text)
+        _send(text, services)
         count += 1
     return count
+
+
+def _send(text: str, services: intake.Services, *, attempts: int = 0, delay_s: float = 0.0) -> None:
+    """Queue a message of events; one that is too large by the name of a blob, another one at each attempt."""
+    told = _counted(text, attempts) if attempts else text
+    if len(told) > events.MESSAGE_LIMIT:
+        name = f"{LARGE}{hashlib.sha256(told.encode()).hexdigest()[:40]}.json"
+        services.ledger.blobs.put(name, text.encode())
+        told = _counted(json.dumps({"version": events.MESSAGE_VERSION, "blob": name}), attempts)
+    services.event_queue.send(told, delay_s=delay_s)
 
 
 def take(text: str, services: intake.Services, perform: Callable[[Call], Answer]) -> None:
@@ -82,7 +88,11 @@ def bury(text: str, services: intake.Services, reason: str) -> None:
 
 
 def _events(text: str, services: intake.Services, *, attempts: int) -> None:
-    """Take in the events of a message; those that could not be come again in a message of their own."""
+    """Take in the events of a message; those that could not be come again in a message of their own.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
     try:
         found = events.from_message(text)
     except errors.BadRequestError as bad:  # it would not become readable by trying again
@@ -91,6 +101,8 @@ def _events(text: str, services: intake.Services, *, attempts: int) -> None:
     tally = intake.take(found, services)
     if tally.counts:
         log.info("events: %s", ", ".join(f"{count} {what}" for what, count in sorted(tally.counts.items()) if count))
+    for event, reason in tally.broken:
+        bury(next(events.packed([event])), services, reason)
     if not tally.failed:
         return
     problem = tally.failed[0][1]
@@ -99,7 +111,7 @@ def _events(text: str, services: intake.Services, *, attempts: int) -> None:
             bury(again, services, f"{problem.error.code}: {problem.error.message}")
             continue
         delay_s = max(problem.delay_s, min(2.0**attempts, LONGEST_PAUSE_S))
-        services.event_queue.send(_counted(again, attempts + 1), delay_s=delay_s)
+        _send(again, services, attempts=attempts + 1, delay_s=delay_s)
 
 
 def _object(text: str) -> dict[str, Any]:

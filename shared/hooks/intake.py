@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.hooks")
 
 DEPTH_LIMIT = 5  # rules in a row that one event of the world may lead to
+ECHO = timedelta(hours=1)  # how long after the end of an operation Azure may date an event that it caused
 WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
 SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
 ORIGIN = "steward-origin"  # property that a rule's requests put on jobs and models: Azure's events of them carry it
@@ -67,10 +68,15 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[Event, errors.TransientError]] = field(default_factory=list)
+    broken: list[tuple[Event, str]] = field(default_factory=list)
 
 
 def take(found: Iterable[Event], services: Services) -> Tally:
-    """Take in the events of one message; those that could not be are in `failed`, and the message's job to bring again."""
+    """Take in the events of one message, each on its own.
+
+    Those that could not be now are in `failed`, and the message's job to bring again; those that the app cannot work with are
+    in `broken` with the reason, to be put aside.
+    """
     tally = Tally()
     woken: set[str] = set()
     for event in found:
@@ -78,6 +84,9 @@ def take(found: Iterable[Event], services: Services) -> Tally:
             _take(event, services, tally, woken)
         except errors.TransientError as problem:
             tally.failed.append((event, problem))
+        except Exception as problem:
+            log.exception("event %s could not be taken in", event.key)
+            tally.broken.append((event, f"{type(problem).__name__}: {problem}"[:300]))
     return tally
 
 
@@ -194,11 +203,11 @@ def depth_of(event: Event, targets: tuple[ids.ResourceId, ...], services: Servic
     """Return how many rules led to an event: 1 when none did.
 
     Told by the mark that a rule's requests leave on jobs and models, which Azure's events of them carry; by the operation
-    of ours that changed the resource; and, for a model, by the job that made it.
+    of ours that changed the resource at that time; and, for a model, by the job that made it.
     """
     deepest = max((_marked(event.value(name)) for name in ("runProperties", "modelProperties", "properties")), default=0)
     deepest = max(deepest, _number(event.value("stewardDepth")))
-    lineage = list(targets)
+    lineage, happened = list(targets), min(events.moment(event) or services.clock(), services.clock())
     properties = event.value("modelProperties")
     run = events.lowered(properties).get("runid") if isinstance(properties, dict) else None
     workspace = events.workspace_of(event)
@@ -206,13 +215,17 @@ def depth_of(event: Event, targets: tuple[ids.ResourceId, ...], services: Servic
         lineage.append(workspace.child("jobs", run))
     for target in lineage:
         for operation in services.ledger.newest(top=PARALLEL_OPERATIONS, partition=models.partition_of(target)):
-            deepest = max(deepest, operation.depth)
+            if operation.ended_at is None or happened <= operation.ended_at + ECHO:  # what was over long before caused nothing
+                deepest = max(deepest, operation.depth)
     return deepest + 1
 
 
 def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
     """Fire a rule, or note that it must not; returns what happened in one word."""
-    found = match(rule, event, depth, services)
+    try:
+        found = match(rule, event, depth, services)
+    except errors.PermanentError as problem:  # the resource that the rule reads cannot be read, whenever it is tried
+        return "refused" if firings.begin(_unread(rule, event, depth, problem.error, services.clock()), services) else "repeated"
     if found.firing is None:
         return "unmet"
     if depth > DEPTH_LIMIT:
@@ -236,9 +249,27 @@ def _start(firing: Firing, services: Services) -> bool:
     try:
         return firings.begin(firing, services, delay_s=delay_s)
     except errors.BadRequestError as problem:
-        event = {name: value for name, value in firing.document["event"].items() if name != "data"}
-        refused = replace(firing, document={"event": event}, status="Refused", ended_at=services.clock(), error=problem.error)
-        return firings.begin(refused, services)
+        refused = replace(firing, document=_shortened(firing.document["event"]), status="Refused", error=problem.error)
+        return firings.begin(replace(refused, ended_at=services.clock()), services)
+
+
+def _unread(rule: Rule, event: Event, depth: int, error: errors.AzureError, now: datetime) -> Firing:
+    return Firing(
+        id=firings.id_of(rule.name, event.key),
+        rule=rule,
+        document=_shortened(event.document()),
+        depth=depth,
+        created_at=now,
+        due_at=now,
+        status="Refused",
+        ended_at=now,
+        error=error,
+    )
+
+
+def _shortened(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a firing that does nothing: the event without its data."""
+    return {"event": {name: value for name, value in event.items() if name != "data"}}
 
 
 def _room(rule: Rule, services: Services) -> float:

@@ -37,6 +37,8 @@ BODY_LIMIT = 18 * 1024  # bytes; Standard Webhooks asks for less than 20 kB
 # Seconds after each failed attempt: Standard Webhooks' own schedule, 75 hours in all.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1
+MEMBER_LIMIT = 1_024  # bytes of a member of data that is cut
+KEPT_FIRST = ("stewardDepth", "rule", "operationId", "status", "target", "error")
 GONE = 410
 CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
 ATTEMPTS_KEPT = 12
@@ -261,7 +263,14 @@ def _fitting(event: dict[str, Any]) -> dict[str, Any]:
     """Return the event with its data cut to what a webhook should carry."""
     if len(json.dumps(event)) <= BODY_LIMIT:
         return event
-    short = {name: value for name, value in event["data"].items() if len(json.dumps(value)) <= 1_024}
+    room = BODY_LIMIT - len(json.dumps({**event, "data": {"truncated": True}}))
+    short: dict[str, Any] = {}
+    ours = [name for name in KEPT_FIRST if name in event["data"]]
+    for name in (*ours, *(name for name in event["data"] if name not in ours)):
+        size = len(json.dumps({name: event["data"][name]}))
+        if size <= min(room, MEMBER_LIMIT):
+            short[name] = event["data"][name]
+            room -= size
     return {**event, "data": {**short, "truncated": True}}
 
 

@@ -1,0 +1,175 @@
+"""An event that cannot be worked with takes nothing with it: the others of its delivery are taken in, and it is kept itself."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.hooks import events, inbox, intake
+from shared.operations import models, notifications
+from shared.rest.client import Response
+from tests.fake_azure import WORKSPACE, Fault
+from tests.fakes import unavailable
+from tests.unit.hooks.conftest import Hooks, registered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READS = """
+rules:
+  - name: look
+    on: {types: [ModelRegistered]}
+    read: true
+    do:
+      request: PUT workspaces/w1/models/${{ data.modelName }}-x/versions/${{ data.modelVersion }}
+      body: {properties: {modelUri: x}}
+"""
+
+
+def statuses(hooks: Hooks) -> dict[str, str]:
+    """Event → how its firing ended."""
+    return {firing.document["event"]["id"]: firing.status for firing in hooks.firings()}
+
+
+def test_a_resource_that_azure_refuses_to_show_refuses_its_own_event_alone(hooks: Hooks) -> None:
+    """403 is final: recorded as a refused firing with Azure's words, and the others of the message fire."""
+    hooks.rules(READS)
+    for name in ("good", "bad"):
+        hooks.steward.azure.put(f"{WORKSPACE}/models/{name}/versions/1", {"properties": {}})
+    refusal = Response(status=403, url="", body={"error": {"code": "AuthorizationFailed", "message": "Not yours."}})
+    hooks.steward.azure.faults.append(Fault(method="GET", match="/models/bad/", response=refusal, times=100))
+    hooks.happen(registered(1, name="bad"), registered(1, name="good"))
+    hooks.drive()
+    assert statuses(hooks) == {"bad-1": "Refused", "good-1": "Succeeded"}
+    (refused,) = hooks.firings(status="Refused")
+    assert refused.error
+    assert refused.error.code == "AuthorizationFailed"
+    assert not hooks.trouble
+    assert not list(hooks.steward.blobs.names(inbox.DEAD))
+
+
+def test_an_event_that_breaks_the_app_is_put_aside_alone(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is that nobody thought of."""
+    hooks.rules(READS)
+    hooks.steward.azure.put(f"{WORKSPACE}/models/good/versions/1", {"properties": {}})
+    usual: Callable[..., Any] = intake.depth_of
+
+    def depth_of(event: events.Event, *more: Any) -> int:
+        if event.id == "bad-1":
+            raise KeyError("nobody thought of this")
+        return int(usual(event, *more))
+
+    monkeypatch.setattr(intake, "depth_of", depth_of)
+    hooks.happen(registered(1, name="bad"), registered(1, name="good"))
+    hooks.drive()
+    assert statuses(hooks) == {"good-1": "Succeeded"}
+    (name,) = hooks.steward.blobs.names(inbox.DEAD)
+    kept = json.loads(hooks.steward.blobs.blobs[name])
+    assert "KeyError" in kept["reason"]
+    assert [event.id for event in events.from_message(kept["message"])] == ["bad-1"]
+
+
+@pytest.mark.parametrize("member", ["id", "source", "type", "subject", "data"])
+def test_half_a_character_is_replaced_at_the_door(member: str) -> None:
+    r"""`\\ud800` is JSON and no text (a sender cut an emoji in two): nothing could store, hash or send it."""
+    sent = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "subject": "x", "data": "y"} | {
+        member: "a\ud800\U0001f600"
+    }
+    (event,) = events.from_http(json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"}).events
+    assert event.to_json()[member] in ("a\ufffd\U0001f600", {"value": "a\ufffd\U0001f600"})
+
+
+def test_half_a_character_in_the_data_stops_nobody(hooks: Hooks) -> None:
+    """No message fails for it."""
+    hooks.rules(READS.replace("    read: true\n", ""))
+    hooks.happen(registered(1, name="m\ud800"), registered(1, name="good"))
+    hooks.drive()
+    assert statuses(hooks)["good-1"] == "Succeeded"
+    assert not hooks.trouble
+
+
+def test_a_large_event_waits_for_better_times_in_a_blob_again(hooks: Hooks) -> None:
+    """A retry is a message of its own, which must not be larger than a message can be."""
+    hooks.rules(READS.replace("    read: true\n", "    read: true\n    if: resource\n"))
+    hooks.steward.azure.put(f"{WORKSPACE}/models/credit/versions/1", {"properties": {}})
+    hooks.steward.azure.faults.append(Fault(method="GET", match="/models/", problem=unavailable(), times=7))
+    event = registered(1)
+    hooks.happen(replace(event, data={**event.data, "more": "x" * 120_000}))
+    hooks.drive(2 * 3600)
+    assert [firing.status for firing in hooks.firings()] == ["Succeeded"]
+    assert not hooks.trouble
+    assert not list(hooks.steward.blobs.names(inbox.LARGE))
+
+
+def compute_written(number: int, hooks: Hooks) -> events.Event:
+    """Somebody changed a compute, now."""
+    path = f"{WORKSPACE}/computes/cpu"
+    time = models.iso(hooks.steward.clock())
+    kind = "Microsoft.Resources.ResourceWriteSuccess"
+    return events.Event(id=f"e{number}", source=WORKSPACE, type=kind, subject=path, time=time, data={"resourceUri": path})
+
+
+SETS = """
+rules:
+  - name: sets
+    on: {types: [Microsoft.Resources.ResourceWriteSuccess]}
+    do: {request: PUT workspaces/w1/computes/cpu, body: {location: w, properties: {computeType: AmlCompute}}}
+"""
+
+
+def test_what_a_rule_did_yesterday_does_not_count_against_todays_event(hooks: Hooks) -> None:
+    """Somebody changes a compute every day, a rule follows: after a week it still does. Depth counts causes, not history."""
+    hooks.rules(SETS)
+    for day in range(2 * intake.DEPTH_LIMIT):
+        hooks.happen(compute_written(day, hooks))
+        hooks.drive()
+        hooks.steward.clock.advance(24 * 3600)
+    assert {firing.status for firing in hooks.firings()} == {"Succeeded"}
+    assert {firing.depth for firing in hooks.firings()} == {1}
+
+
+@pytest.mark.parametrize("late_s", [0, 3 * 3600])
+def test_what_a_rule_did_counts_however_late_its_event_comes(hooks: Hooks, late_s: int) -> None:
+    """Event Grid may deliver a day later; the event says when it happened."""
+    hooks.rules(SETS)
+    for turn in range(2 * intake.DEPTH_LIMIT):
+        event = compute_written(turn, hooks)
+        hooks.steward.clock.advance(late_s)
+        hooks.happen(event)
+        hooks.drive(120)
+    found = [firing.status for firing in reversed(hooks.firings())]
+    assert found[: intake.DEPTH_LIMIT + 1] == ["Succeeded"] * intake.DEPTH_LIMIT + ["Refused"]
+
+
+def test_a_notification_of_any_size_fits(hooks: Hooks) -> None:
+    """A thousand members of a size that alone would be kept."""
+    data = {f"m{number}": "x" * 900 for number in range(200)}
+    notice = notifications.Notice(about="a", type="t", subject="s", at=hooks.steward.clock(), data=data, depth=2)
+    event = notifications._fitting(notice.event("app"))
+    assert len(json.dumps(event)) <= notifications.BODY_LIMIT
+    assert event["data"]["stewardDepth"] == 2
+    assert event["data"]["truncated"] is True
+
+
+def test_what_a_rate_puts_off_for_weeks_is_still_sent(hooks: Hooks) -> None:
+    """A message can be delayed by seven days at most; the rest of the time it is delayed again."""
+    hooks.rules(READS.replace("    read: true\n", "    rate: 1/1d\n"))
+    hooks.happen(*(registered(number) for number in range(1, 11)))
+    hooks.drive(11 * 24 * 3600)
+    ends = sorted(firing.ended_at for firing in hooks.firings(status="Succeeded") if firing.ended_at)
+    assert len(ends) == 10
+    assert not hooks.trouble
+    assert all(later - earlier > timedelta(hours=23) for earlier, later in itertools.pairwise(ends[1:]))
+
+
+def test_binary_data_of_a_cloud_event_is_read() -> None:
+    """`data_base64` is how a client sends bytes: JSON where it says so."""
+    sent = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "datacontenttype": "application/json"}
+    sent["data_base64"] = "eyJtb2RlbE5hbWUiOiAiY3JlZGl0In0="
+    (event,) = events.from_http(json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"}).events
+    assert event.data == {"modelName": "credit"}
