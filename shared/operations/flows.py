@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.catalog import bodies, kinds, paths
-from shared.operations import models, parking, plans, redaction, settle, steps, storage
+from shared.operations import models, observing, parking, plans, redaction, settle, steps, storage
 from shared.operations.messages import Message
 from shared.rest import errors, ids
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +126,9 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     files = {blob: request.files[name] for name, blob in operation.files.items()}
     contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
     stored, is_new = services.ledger.insert(operation, files | contents)
-    if not is_new:
+    if is_new:
+        observing.accepted(stored.operation)
+    else:
         _check_same(stored.operation.request_hash, operation)
     return stored, is_new
 
@@ -215,8 +218,10 @@ def reconcile(services: Services) -> dict[str, int]:
                     counts["woken"] += steps.wake(stored, services)
                 except storage.ConflictError:
                     continue
+    age_s = (services.clock() - oldest[0]).total_seconds() if oldest else 0.0
     if oldest:  # an alert of infra/azure reads this line
-        log.info("oldest open operation: %s, age %d s", oldest[1], (services.clock() - oldest[0]).total_seconds())
+        log.info("oldest open operation: %s, age %d s", oldest[1], age_s)
+    observing.reconciled(counts, age_s)
     return counts
 
 
@@ -249,7 +254,8 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
     if operation.phase != "following" or not settle.is_run(operation):
         message = f"{operation.method} {kind.label} was sent and Azure cannot cancel it; ?abandon=true stops following it."
         raise errors.BadRequestError("NotCancelable", message, target=operation.id, status=409)
-    steps.cancel_in_azure(operation, kind, services)
+    with observing.within(operation):
+        steps.cancel_in_azure(operation, kind, services)
     asked = replace(operation.counted("write").noted(now, "cancel requested"), cancel_requested=True)
     return steps.record(stored, settle.Step(operation=asked, delay_s=0.0), services).operation
 
@@ -316,6 +322,7 @@ def _operation(request: Request, services: Services) -> Operation:
         notify=request.notify,
         origin=request.origin,
         depth=request.depth,
+        trace=(trace.current() or trace.new()).header,
         phase="preparing" if plan else "accepted",
         created_at=now,
         due_at=now + INLINE_LEASE,

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from shared.rest import errors, ids, long_running
+from shared.telemetry import trace
 
 VERSION = 1
 TIMELINE_LIMIT = 60
@@ -60,6 +61,7 @@ class Operation:
         notify: Whom to tell when it has ended: callback URLs and targets of the settings.
         origin: Id of the firing of a rule that it is a step of, '' for a caller's own.
         depth: How many rules led to it.
+        trace: The `traceparent` of whoever asked for it (W3C), or one that was made for it; each request to Azure carries it on.
         calls: How many requests went to Azure, `{"write": n, "poll": n, "read": n, "upload": n}`; a write above 1 was sent again.
     """
 
@@ -82,6 +84,7 @@ class Operation:
     notify: tuple[str, ...] = ()
     origin: str = ""
     depth: int = 0
+    trace: str = ""
     phase: Phase = "accepted"
     status: Status = "NotStarted"
     step: int = 0
@@ -110,6 +113,12 @@ class Operation:
     def suffix(self) -> str:
         """Row key: random, or derived from the caller's Idempotency-Key."""
         return self.id.partition("-")[2]
+
+    @property
+    def trace_id(self) -> str:
+        """What its requests, log lines and notifications are found by; '' for one that an older app recorded."""
+        found = trace.parse(self.trace)
+        return found.id if found else ""
 
     @property
     def ended(self) -> bool:
@@ -177,6 +186,7 @@ class Operation:
             "phase": self.phase,
             "azureStatus": self.follow.state if self.follow else "",
             "caller": self.caller,
+            "traceId": self.trace_id,
             "azureCalls": self.calls,
             "resource": None if self.ended else self.resource,
             "result": self.result,

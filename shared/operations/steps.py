@@ -7,13 +7,12 @@ TransientError of Azure. What an answer means is decided in settle; who calls, a
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.operations import messages, parking, settle, storage, uploads
+from shared.operations import messages, observing, parking, settle, storage, uploads
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
     from shared.settings import Settings
-
-log = logging.getLogger("steward.operations")
 
 GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lost
 # How long a claimed write may be under way before it is looked up: longer than the client's time-outs and a sign-in; files
@@ -75,6 +72,13 @@ def take(stored: Stored, services: Services, *, inline_end: datetime | None = No
     Raises:
         ConflictError: another worker took the step.
     """
+    with observing.within(stored.operation):
+        taken = _take(stored, services, inline_end, secret_body)
+        observing.stepped(stored.operation, taken.operation)
+        return taken
+
+
+def _take(stored: Stored, services: Services, inline_end: datetime | None, secret_body: Any) -> Stored:
     operation = stored.operation
     began_as = operation.phase
     try:
@@ -247,7 +251,7 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
     operation = replace(step.operation, step=stored.operation.step + 1)
     if step.delay_s is None:
         ended, woken = services.ledger.leave_lane(stored, operation)
-        log.info("operation %s %s: %s %s", operation.id, operation.status, operation.method, operation.target)
+        observing.ended(ended.operation)
         wake_id(woken, services)
         announce(ended.operation, services)
         services.ledger.close(operation.id)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.rest import clouds, errors
+from shared.telemetry import calls, trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -201,11 +202,15 @@ class Client:
         return [(subscription, name, left, most) for (subscription, name), (left, most) in sorted(self._remaining.copy().items())]
 
     def _exchange(self, request: _Request, token: str | None) -> Response:
+        call = calls.Call(request.method, request.url)
         headers = {"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4()), **request.headers}
+        headers[trace.HEADER] = call.traceparent
         if token:
             headers["Authorization"] = f"Bearer {token}"
         started = time.perf_counter()
-        response = self._transmit(request, headers)
+        with call:
+            response = self._transmit(request, headers)
+            call.status = response.status
         elapsed_ms = 1_000 * (time.perf_counter() - started)
         log.debug("%s %s -> %s in %.0f ms", request.method, loggable(request.url), response.status, elapsed_ms)
         return response
@@ -263,10 +268,12 @@ class Client:
         if status == 429:
             self.throttled += 1
             delay_s = self.retry_after_s(response) or THROTTLED_DELAY_S
+            calls.throttled(response.url, delay_s)
             raise errors.ThrottledError(response.error().message, delay_s=delay_s, maybe_arrived=False)
         if status == 408 or status >= 500:
             error = response.error()
             delay_s = self.retry_after_s(response) or UNAVAILABLE_DELAY_S
+            calls.unavailable(response.url, status, error.code, delay_s)
             message = f"Azure answered {status}: {error.message}"
             raise errors.AzureUnavailableError(message, delay_s=delay_s, maybe_arrived=True, code=error.code)
         return response
