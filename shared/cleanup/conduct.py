@@ -297,6 +297,8 @@ def _after(work: Conduct, line: Line, record: Record, operation: Operation) -> R
         return _failed(record, error)
     if line.step != "act":
         _remember(work, line, record, operation)
+    elif line.action == "delete":
+        marks.Marks(work.services.cleanup_rows).remove(ids.parse(line.id))
     done = models.iso(operation.ended_at or work.services.clock())
     return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action), acted_at=done)
 

@@ -31,6 +31,7 @@ TAG = "steward-marked"
 TAG_LIMIT = 256  # characters of a tag's value, as ARM has it
 CHANGED = ("systemData.lastModifiedAt", "properties.modifiedOn")
 PARTITION_PREFIX = "marks-"
+ABANDONED = timedelta(days=30)  # how long after its due date a mark keeps other policies off: its own may be gone
 AT_ONCE = frozenset({"none", "notify", "tag"})  # take nothing away: no grace
 
 
@@ -63,7 +64,7 @@ def after(policy: Policy, judged: Judged, mark: Mark | None, now: datetime) -> N
         return Next(step="act", reason=verdict.reason)
     if ours:
         return _marked(ours, judged, now)
-    if mark:
+    if mark and now <= mark.due + ABANDONED:
         return Next(step="", reason=f"{verdict.reason}; but it is marked by the policy {mark.policy} already")
     return Next(step="mark", reason=verdict.reason, due=now + policy.grace)
 
@@ -155,7 +156,7 @@ class Marks:
         return _mark(row) if row else None
 
     def put(self, resource: ResourceId, mark: Mark) -> None:
-        """Record a mark; one that is on record already stays as it is."""
+        """Record a mark; one of the same policy that is on record already stays as it is."""
         stored = {
             "policy": mark.policy,
             "reason": mark.reason[:500],
@@ -163,14 +164,25 @@ class Marks:
             **{name: _iso(getattr(mark, name)) for name in ("at", "due", "changed_before", "changed_after")},
         }
         columns = {"resource": resource.key, "json": json.dumps(stored)}
-        row = storage.Row(partition=_partition(resource.ancestor(1)), key=_key(resource), columns=columns)
+        known = self._rows.get(_partition(resource.ancestor(1)), _key(resource))
+        if known and _mark(known).policy == mark.policy:
+            return
+        etag = known.etag if known else ""
+        row = storage.Row(partition=_partition(resource.ancestor(1)), key=_key(resource), columns=columns, etag=etag)
         with suppress(storage.ConflictError):
-            self._rows.write([storage.Change(verb="insert", row=row)])
+            self._rows.write([storage.Change(verb="replace" if known else "insert", row=row)])
 
     def remove(self, resource: ResourceId) -> None:
         """Forget the mark on a resource."""
         row = self._rows.get(_partition(resource.ancestor(1)), _key(resource))
         if row:
+            with suppress(storage.ConflictError):
+                self._rows.write([storage.Change(verb="delete", row=row)])
+
+    def forget(self, due_before: datetime) -> None:
+        """Forget the marks that were due before that: nobody acted on them, or what they were on is gone."""
+        rows = self._rows.query(least={"resource": "/"})
+        for row in [each for each in rows if each.partition.startswith(PARTITION_PREFIX) and _mark(each).due < due_before]:
             with suppress(storage.ConflictError):
                 self._rows.write([storage.Change(verb="delete", row=row)])
 

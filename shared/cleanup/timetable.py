@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.cleanup import lines, policies, runs, schedules
+from shared.cleanup import lines, marks, policies, runs, schedules
 from shared.operations import storage
 from shared.rest import errors
 
@@ -73,7 +73,7 @@ def _start_due(last: datetime, now: datetime, services: Services) -> str:
 
 
 def _purge(row: storage.Row | None, now: datetime, services: Services) -> None:
-    """Once a day, forget runs that are older than the retention."""
+    """Once a day, forget runs that are older than the retention, and marks that were due before it."""
     if row is None or row.columns.get("day") == f"{now:%Y-%m-%d}":
         return
     oldest = now - timedelta(days=services.settings.cleanup_days)
@@ -82,6 +82,7 @@ def _purge(row: storage.Row | None, now: datetime, services: Services) -> None:
             for name in list(services.blobs.names(f"{lines.PREFIX}{run.name}/")):
                 services.blobs.delete(name)
             services.journal.remove(run.name)
+    marks.Marks(services.cleanup_rows).forget(oldest)
 
 
 def _write(row: storage.Row | None, now: datetime, services: Services) -> None:

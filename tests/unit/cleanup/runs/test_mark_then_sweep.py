@@ -132,6 +132,33 @@ def test_another_policys_mark_does_not_count(marked, make_policy):
     assert "marked by the policy models already" in next(line.reason for line in report.lines if line.id.endswith(VERSION))
 
 
+def test_a_mark_of_a_policy_that_is_gone_gives_way(marked, make_policy):
+    """A month after its due date it keeps nobody off: the other policy marks anew, with a grace of its own."""
+    stage, _ = marked
+    other = make_policy(name="other", grace=timedelta(days=1))
+    stage.clock.advance(38 * DAY)
+    assert told(stage.run(other)) == "marked"
+    assert tags(stage)[marks.TAG].startswith("other: ")
+    assert told(stage.run(other)) == "kept"
+    stage.clock.advance(DAY + 3600)
+    assert told(stage.run(other)) == "deleted"
+
+
+def test_what_is_gone_has_no_mark(marked):
+    """Deleted by the sweep, at once; by somebody else, when its mark is older than the reports."""
+    stage, policy = marked
+    records = marks.Marks(stage.cleanup_rows)
+    assert len(list(records.every())) == 2
+    del stage.azure.resources[f"{WS}/models/old/versions/1"]
+    stage.clock.advance(8 * DAY)
+    assert told(stage.run(policy)) == "deleted"
+    assert [resource for resource, _ in records.every()] == [f"{WS}/models/old/versions/1".lower()]
+    records.forget(stage.clock() - timedelta(days=2))
+    assert list(records.every())
+    records.forget(stage.clock())
+    assert not list(records.every())
+
+
 def test_a_mark_stays_when_a_list_cannot_be_read(marked):
     """Nothing is known, so nothing changes."""
     from shared.rest import client
