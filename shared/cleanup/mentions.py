@@ -30,11 +30,12 @@ _FAMILY = "|".join(sorted(_FAMILIES, key=len, reverse=True))
 _GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 # ARM ids with or without `azureml:`, `azureml://registries/r/models/m/versions/1`, and labels (`@latest`).
-_VERSION = re.compile(rf"(?<![\w.-])({_FAMILY})/+([^/|?#\s]+)/+(versions|labels)/+([^/|?#\s\"',;)\]]+)")
+_VERSION = re.compile(rf"(?<![\w.-])({_FAMILY})/+([^/|?#\n]+)/+(versions|labels)/+([^/|?#\s\"',;)\]]+)")
 _CONTAINER = re.compile(rf"(?:workspaces|registries)/+[^/\s]+/+({_FAMILY})/+([^/|?#\s\"',;)\]]+)/*(?=[?#\s\"',;)\]]|$)")
 _PREFIXED = re.compile(r"azureml:([\w.-]+)(?:([:@])([\w.-]+))?")  # `azureml:m:1`, `azureml:m@latest`, `azureml:m`
 _MLFLOW = re.compile(r"models:/+([\w.-]+)(?:/+([\w.-]+))?")  # `models:/m/1`, `models:/m/Production`, `models:/m@champion`
-_SHORT = re.compile(r"([\w.-]+)([:@])([\w.-]+)")  # v1's `m:1`
+_SHORT = re.compile(r"([^/:@|?#\n]{1,255})([:@])([\w.-]+)")  # v1's `m:1`; of its datasets also `my data:1`
+_SPACED = re.compile(r"azureml:([^/:@|?#\n]{1,255} [^/:@|?#\n]{1,255})(?:([:@])([\w.-]+))?")  # `azureml:my data:1`
 _HOME = re.compile(r"(workspaces|registries)/+([^/\s]+)/+$")
 _SCOPE = re.compile(r"subscriptions/+([^/\s]+)/+resourcegroups/+([^/\s]+)/")
 _COMPUTE_ID = re.compile(r"computes/+([^/|?#\s\"',;)\]]+)")
@@ -207,7 +208,7 @@ def _assets_in(low: str, home: str) -> Iterator[str]:
     for match in _MLFLOW.finditer(low):
         number = match[2] if match[2] and match[2].isdecimal() else ""  # a stage may be any version
         yield _key(home, "models", match[1], number)
-    if short := _SHORT.fullmatch(low):
+    if short := _SHORT.fullmatch(low) or _SPACED.fullmatch(low):
         yield _key(home, ANY, short[1], short[3] if short[2] == ":" else ANY)
     if _ONLY_GUID.fullmatch(low):
         yield _key(home, ANY, low, ANY)  # code is named by a GUID

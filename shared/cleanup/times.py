@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, MAXYEAR, datetime
 from typing import Any
 
 
+FIRST_YEAR = 2010  # Azure is of that year; .NET's 0001-01-01, Windows' 1601 and Unix's 1970 mean "no time"
+
+
 def moment(value: Any) -> datetime | None:
-    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space (facts §8); None when it is none."""
+    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space (facts §8); None when it is none.
+
+    So are the zeroes and ends of calendars that stand for a time nobody knows.
+    """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
             return None
-    if not isinstance(value, datetime):
+    if not isinstance(value, datetime) or not FIRST_YEAR <= value.year < MAXYEAR:
         return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 

@@ -142,6 +142,24 @@ def test_a_compute_is_found_in_every_spelling(body):
     assert not found_in(body).of_compute([HOME], "gpu")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ARM}/ws/data/Diabetes dataset/versions/1",
+        f"azureml:{ARM}/ws/data/Diabetes%20dataset/versions/1",
+        "azureml://locations/westeurope/workspaces/" + GUID + "/data/diabetes%20dataset/versions/1",
+        "azureml:Diabetes dataset:1",
+        "azureml:diabetes dataset@latest",
+        "Diabetes dataset:1",
+    ],
+)
+def test_a_name_of_v1s_with_a_space_in_it_is_found(text):
+    """v1 registered datasets under any text; v2 lists them as data assets."""
+    found = found_in({"inputs": {"in": {"uri": text}}})
+    assert found.of_asset((HOME, mentions.guid_home(GUID)), "data", "Diabetes dataset", "1")
+    assert not found.of_asset((HOME, mentions.guid_home(GUID)), "data", "dataset", "1")
+
+
 def test_nothing_is_found_in_nothing():
     """Null members are common (facts §8)."""
     found = found_in({"model": None, "compute": "", "tags": [None, 1, True], "environment": {}})

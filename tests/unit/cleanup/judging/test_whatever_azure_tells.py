@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -171,3 +172,25 @@ def refer(world, who, number, text):
             world.services.setdefault("ws", []).append({"name": f"s{number}", "models": [{"id": text}]})
         case "component":
             world.version(f"workspaces/ws/components/c{number}/versions/1", componentSpec={"inputs": {"m": {"default": text}}})
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        "0001-01-01T00:00:00",
+        "0001-01-01T00:00:00+14:00",
+        "1601-01-01T00:00:00Z",
+        "1970-01-01T00:00Z",
+        "9999-12-31T23:59:59.9999999Z",
+    ],
+)
+def test_the_zero_of_a_calendar_is_no_age(world, verdicts, never):
+    """.NET writes its smallest date where it knows none; two thousand years old is not stale."""
+    world.put("workspaces/ws/models/m", isArchived=False)
+    world.put("workspaces/ws/models/m/versions/1", {"systemData": {"createdAt": never, "lastModifiedAt": never}})
+    world.instance("ci", hours=20, lastOperation=None, body={"outer": {"createdOn": never, "modifiedOn": never}})
+    days = timedelta(days=90)
+    assert verdicts("modelVersion", {"olderThan": days})["m:1"].unknown
+    assert verdicts("modelVersion", {"unchangedFor": days})["m:1"].unknown
+    assert verdicts("modelVersion", {"olderThan": days}, where=model.Where(query="ageDays > `1`"))["m:1"].action == "none"
+    assert verdicts("computeInstance", {"idleFor": days}, action="stop")["ci"].action == "none"
