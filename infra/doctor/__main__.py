@@ -1,0 +1,76 @@
+"""The command: reads the settings, runs the checks in order, prints what was found, ends with 1 when something will not work."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from infra.doctor import configuration, findings, identity, records
+from shared import services
+
+if TYPE_CHECKING:
+    from infra.doctor.findings import Finding
+
+HOST_FILE = Path(__file__).parents[2] / "host.json"
+EPILOGUE = "It sends GETs to Azure, and opens the app's storage as the app does. It ends with 1 when something will not work."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Look the app over and return the exit code."""
+    chosen = _arguments(arguments)
+    logging.disable(logging.CRITICAL)  # what libraries log about a failure, the findings say in one line
+    try:
+        values = configuration.values_of(chosen.settings) if chosen.settings else {}
+    except (OSError, ValueError) as unreadable:
+        print(f"doctor: {unreadable}", file=sys.stderr)
+        return 2
+    os.environ.update({name: value for name, value in values.items() if not value.startswith(configuration.KEY_VAULT)})
+    if chosen.as_me:
+        for name in configuration.OF_THE_IDENTITY:
+            os.environ.pop(name, None)
+            values.pop(name, None)
+    seen = examine({**os.environ, **values}, chosen.scope)
+    print(findings.as_json(seen) if chosen.json else findings.as_text(seen))
+    return findings.exit_code(seen)
+
+
+def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
+    """Run every check that the earlier ones leave sense in.
+
+    Args:
+        values: The app settings.
+        scopes: ARM ids to look for permissions at; none for where the settings say.
+    """
+    settings, found = configuration.settings_of(values)
+    if settings is None:
+        return found
+    found.append(configuration.threads(settings, json.loads(HOST_FILE.read_text())))
+    found += configuration.callbacks(settings)
+    app = services.Services(settings=settings)
+    at = f"/subscriptions/{settings.subscription_id}" if settings.subscription_id else ""
+    group = f"{at}/resourceGroups/{settings.resource_group}" if at and settings.resource_group else at
+    found += identity.look(app.client, settings.subscription_id, scopes or ([group] if group else []), app.clock)
+    if settings.storage or settings.queue_uri:
+        found += records.look(app)
+    return found
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.doctor", description="Look the app over.", epilog=EPILOGUE)
+    file = "app settings: local.settings.json, or what `az functionapp config appsettings list` prints; else the environment"
+    parser.add_argument("--settings", type=Path, metavar="FILE", help=file)
+    me = "ask as whoever is signed in here (az login) instead of as the app's managed identity"
+    parser.add_argument("--as-me", action="store_true", help=me)
+    scope = "look for permissions there, e.g. /subscriptions/S/resourceGroups/G; may be given several times"
+    parser.add_argument("--scope", action="append", default=[], metavar="ID", help=scope)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
