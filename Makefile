@@ -23,7 +23,7 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 	@$(PYTHON) -m infra.local up $(ARGS)
 
 test: ## All tests (ARGS="tests/unit -k word")
-	@$(BOOTSTRAP) python node ml sdk
+	@$(BOOTSTRAP) python node ml sdk browser
 	@$(PYTHON) -m pytest $(ARGS)
 
 check: ## Lint, format, types, layers
