@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, MAXYEAR, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any
-
 
 FIRST_YEAR = 2010  # Azure is of that year; .NET's 0001-01-01, Windows' 1601 and Unix's 1970 mean "no time"
 
@@ -12,16 +11,16 @@ FIRST_YEAR = 2010  # Azure is of that year; .NET's 0001-01-01, Windows' 1601 and
 def moment(value: Any) -> datetime | None:
     """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space (facts §8); None when it is none.
 
-    So are the zeroes and ends of calendars that stand for a time nobody knows.
+    So are the zeroes of calendars that stand for a time nobody knows; the end of the calendar is in the future.
     """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
             return None
-    if not isinstance(value, datetime) or not FIRST_YEAR <= value.year < MAXYEAR:
+    if not isinstance(value, datetime) or value.year < FIRST_YEAR:
         return None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value if value.tzinfo and value.year < MAXYEAR else value.replace(tzinfo=UTC)
 
 
 def latest(*values: Any) -> datetime | None:
