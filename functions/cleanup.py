@@ -52,6 +52,9 @@ def step(message: func.QueueMessage) -> None:
 @blueprint.queue_trigger("message", f"{QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
     """Log a message that kept failing; its run goes on by the timer, which gives up what fails again and again."""
+    from shared.operations import observing
+
+    observing.poisoned(QUEUE)
     log.error("poison message: %.200s", message.get_body().decode("utf-8", errors="replace"))
 
 

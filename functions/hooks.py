@@ -56,8 +56,10 @@ def on_message(message: func.QueueMessage) -> None:
 def on_poison(message: func.QueueMessage) -> None:
     """Keep a message that kept failing where somebody can look at it; never raises, a poison queue has no other."""
     from shared.hooks import inbox
+    from shared.operations import observing
 
     text = message.get_body().decode("utf-8", errors="replace")
+    observing.poisoned(messages.EVENT_QUEUE)
     try:
         inbox.bury(text, services.get(), "every attempt failed; the app's log holds the reason")
     except Exception:

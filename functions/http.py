@@ -23,6 +23,7 @@ import azure.functions as func
 from shared import services
 from shared.operations.models import Operation
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,7 +60,7 @@ async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], fu
 
 
 async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
-    outcome = await in_thread(handler, req)
+    outcome = await in_thread(_traced, handler, req)
     if not isinstance(outcome, Operation):
         return outcome
     try:
@@ -304,6 +305,14 @@ def preferred_wait_s(req: func.HttpRequest) -> float:
     """Return the seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
     text = prefers(req).get("wait", "")
     return min(float(text), WAIT_LIMIT_S) if text.isascii() and text.isdigit() else 0.0
+
+
+def _traced(
+    handler: Callable[[func.HttpRequest], func.HttpResponse | Operation], req: func.HttpRequest
+) -> func.HttpResponse | Operation:
+    """Work as part of the trace that the caller's `traceparent` names, or of a new one."""
+    with trace.bound(trace.parse(str(req.headers.get(trace.HEADER, "")))):
+        return handler(req)
 
 
 def _prefix(req: func.HttpRequest) -> str:

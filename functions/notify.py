@@ -26,9 +26,10 @@ def deliver(message: func.QueueMessage) -> None:
 @blueprint.queue_trigger("message", f"{messages.NOTIFICATION_QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
     """Record that a delivery failed whose message kept failing."""
-    from shared.operations import notifications
+    from shared.operations import notifications, observing
 
     text = message.get_body().decode("utf-8", errors="replace")
+    observing.poisoned(messages.NOTIFICATION_QUEUE)
     log.error("poison notification: %.200s", text)
     try:
         notifications.give_up(text, services.get(), "every attempt failed; the app's log holds the reason")

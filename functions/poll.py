@@ -7,7 +7,7 @@ import logging
 import azure.functions as func
 
 from shared import services
-from shared.operations import flows, messages
+from shared.operations import flows, messages, observing
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.poll")
@@ -28,4 +28,5 @@ def poison(message: func.QueueMessage) -> None:
     marked = flows.give_up(
         text, services.get(), "Every attempt to take the operation's next step failed; the app's log holds the reason."
     )
+    observing.poisoned(messages.QUEUE, settled=marked)
     log.error("poison message (operation marked: %s): %.200s", marked, text)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from shared.operations import messages
 from shared.settings import Settings, from_environ
+from shared.telemetry import export
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,7 +249,9 @@ def get() -> Services:
         with _guard:
             if _services is None:
                 logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO its libraries log every request's headers
-                _services = Services(settings=from_environ(os.environ))
+                opened = Services(settings=from_environ(os.environ))
+                export.start(opened.settings.telemetry)
+                _services = opened
     return _services
 
 

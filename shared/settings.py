@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.rest import clouds
+from shared.telemetry import export
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +44,7 @@ class Settings:
             set by Azure); otherwise anybody with a key could write that header.
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
+        telemetry: Where measurements and spans go (`STEWARD_TELEMETRY`): `off`, `otlp` or `azuremonitor`.
     """
 
     subscription_id: str = ""
@@ -65,6 +67,7 @@ class Settings:
     poll_with_events_s: int = 0
     cleanup: bool = True
     cleanup_days: int = 180
+    telemetry: str = "off"
 
 
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
@@ -112,6 +115,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         poll_with_events_s=_number(environ, "STEWARD_POLL_WITH_EVENTS", 0, least=0),
         cleanup=_choice(environ, "STEWARD_CLEANUP", ("on", "off")) == "on",
         cleanup_days=_number(environ, "STEWARD_CLEANUP_REPORT_DAYS", 180, least=1),
+        telemetry=_choice(environ, "STEWARD_TELEMETRY", export.CHOICES),
     )
 
 

@@ -15,6 +15,8 @@ from shared.cleanup import choose, conduct, inventory, journal, lines, savings, 
 from shared.cleanup.journal import Unit
 from shared.cleanup.messages import Message
 from shared.rest import errors, ids
+from shared.telemetry import lines as log_lines
+from shared.telemetry import meters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -216,7 +218,31 @@ def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") 
     ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)
     saved = services.journal.save(kept, ended)
     log.info("clean-up %s (%s) %s: %s", run.name, run.mode, status, totals.get("outcomes"))
+    _measured(ended)
     return saved
+
+
+def _measured(run: Run) -> None:
+    """Tell what a run looked at, what came of it, and what it saves a day."""
+    totals = run.totals
+    meters.count("steward.cleanup.looked", totals["looked"], mode=run.mode)
+    for outcome, count in totals["outcomes"].items():
+        meters.count("steward.cleanup.acted", count, mode=run.mode, outcome=outcome)
+    saves = totals["savings"]
+    log_lines.event(
+        log,
+        logging.INFO,
+        "cleanup.ended",
+        run=run.name,
+        mode=run.mode,
+        status=run.status,
+        looked=totals["looked"],
+        acts=run.acts,
+        failed=totals["outcomes"].get("failed", 0),
+        nodeHoursADay=saves.get("nodeHoursADay"),
+        moneyADay=saves.get("moneyADay"),
+        currency=saves.get("currency"),
+    )
 
 
 def is_done(unit: Unit, run: Run) -> bool:

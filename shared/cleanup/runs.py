@@ -17,6 +17,7 @@ from shared.cleanup.journal import Run
 from shared.cleanup.messages import Message
 from shared.operations import storage
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,10 +168,11 @@ def step(text: str, services: Services, *, redelivered: bool = False) -> None:
         kept = services.journal.load(message.run)
         if kept is None or kept.value.ended:
             return
-        if message.unit:
-            _unit_step(kept.value, message, services, redelivered=redelivered)
-        elif kept.value.step == message.number:
-            phases.take(kept, services)
+        with trace.bound(trace.derived(f"clean-up {message.run}")):  # one for the run: its operations are found by it
+            if message.unit:
+                _unit_step(kept.value, message, services, redelivered=redelivered)
+            elif kept.value.step == message.number:
+                phases.take(kept, services)
     except storage.ConflictError:
         log.info("clean-up %s: another worker goes on with %s", message.run, message.unit or "the run")
     except errors.TransientError as problem:  # the app's own storage

@@ -19,6 +19,7 @@ from shared.hooks import expressions
 from shared.hooks.model import NOTIFY, Answer, Call, Firing
 from shared.operations import messages, storage
 from shared.rest import errors
+from shared.telemetry import lines, meters, trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,6 +106,11 @@ def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer
     if found is None or found[0].ended:
         return None
     firing, etag = found
+    with trace.bound(firing.trace):
+        return _advanced(firing, etag, services, perform)
+
+
+def _advanced(firing: Firing, etag: str, services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
     try:
         moved, delay_s = _moved(firing, services, perform)
     except errors.TransientError as problem:
@@ -117,12 +123,14 @@ def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer
     try:
         services.hook_rows.write([storage.Change(verb="replace", row=_row_of(replace(moved, due_at=due_at), etag))])
     except storage.ConflictError:
-        log.info("firing %s was taken further by another worker", firing_id)
+        log.info("firing %s was taken further by another worker", firing.id)
         return None
     if delay_s is not None:
         _enqueue(moved, services, delay_s=delay_s)
     else:
-        log.info("firing %s of rule %s %s", moved.id, moved.rule.name, moved.status)
+        code = moved.error.code if moved.error else ""
+        meters.count("steward.firings", 1, rule=moved.rule.name, status=moved.status)
+        lines.event(log, logging.INFO, "firing.ended", firing=moved.id, rule=moved.rule.name, status=moved.status, code=code)
     return moved
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared.hooks import events, firings, intake
 from shared.operations import models
 from shared.rest import errors
+from shared.telemetry import meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +100,8 @@ def _events(text: str, services: intake.Services, *, attempts: int) -> None:
         bury(text, services, bad.error.message)
         return
     tally = intake.take(found, services)
+    for what, count in tally.counts.items():
+        meters.count("steward.events", count, outcome=what)
     if tally.counts:
         log.info("events: %s", ", ".join(f"{count} {what}" for what, count in sorted(tally.counts.items()) if count))
     for event, reason in tally.broken:

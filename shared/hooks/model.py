@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.hooks.rules import Rule
 from shared.operations import models
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +90,11 @@ class Firing:
         return self.status != "Running"
 
     @property
+    def trace(self) -> trace.Trace:
+        """What each of its requests is part of, also one that is sent again."""
+        return trace.derived(f"firing {self.id}")
+
+    @property
     def step(self) -> Step:
         """The step to take next."""
         return self.rule.steps[self.position]
@@ -145,7 +151,12 @@ class Firing:
     def view(self) -> dict[str, Any]:
         """Return it as callers read it: without the resource, which may be large."""
         out: dict[str, Any] = {"id": f"/events/firings/{self.id}", "name": self.id, "rule": self.rule.name, "status": self.status}
-        out |= {"startTime": models.iso(self.created_at), "depth": self.depth, "event": self.document.get("event")}
+        out |= {
+            "startTime": models.iso(self.created_at),
+            "depth": self.depth,
+            "traceId": self.trace.id,
+            "event": self.document.get("event"),
+        }
         if self.ended_at:
             out["endTime"] = models.iso(self.ended_at)
         steps = []

@@ -17,8 +17,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.operations import models, receivers, storage
+from shared.operations import models, observing, receivers, storage
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ class Notice:
         type: E.g. `azureml-steward.operation.succeeded`, or a rule's own.
         subject: The resource.
         depth: How many rules led to it.
+        trace: The `traceparent` of what led to it, '' for none.
     """
 
     about: str
@@ -85,6 +87,7 @@ class Notice:
     at: datetime
     data: Mapping[str, Any]
     depth: int = 0
+    trace: str = ""
 
     @property
     def id(self) -> str:
@@ -97,7 +100,8 @@ class Notice:
         out |= {"time": models.iso(self.at), "datacontenttype": "application/json"}
         sequence = f"{int(self.at.timestamp() * 1_000_000):017d}"
         depth = {"stewardDepth": self.depth} if self.depth else {}  # when it comes back as an event, rules know where from
-        return {**out, "sequence": sequence, "data": {**self.data, **depth}}
+        traced = {"traceparent": self.trace} if self.trace else {}  # CloudEvents' Distributed Tracing extension
+        return {**out, "sequence": sequence, **traced, "data": {**self.data, **depth}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +145,16 @@ def of_operation(operation: Operation) -> Notice:
     data: dict[str, Any] = {"operationId": operation.id, "status": operation.status, "target": operation.target}
     data |= {"kind": operation.kind, "request": f"{operation.method} {operation.path}", "startTime": shown["startTime"]}
     data |= {name: shown[name] for name in ("endTime", "error") if name in shown}
+    data |= {"traceId": operation.trace_id} if operation.trace_id else {}
     at = operation.ended_at or operation.created_at
     return Notice(
-        about=operation.id, type=f"{PREFIX}.operation.{outcome}", subject=operation.target, at=at, data=data, depth=operation.depth
+        about=operation.id,
+        type=f"{PREFIX}.operation.{outcome}",
+        subject=operation.target,
+        at=at,
+        data=data,
+        depth=operation.depth,
+        trace=operation.trace,
     )
 
 
@@ -171,8 +182,10 @@ def take(text: str, services: Services) -> Delivery | None:
         return None
     delivery, etag = found
     now = services.clock()
-    outcome = _attempt(delivery, services)
-    moved, delay_s = _after(delivery, outcome, now)
+    with trace.bound(trace.parse(str(delivery.event.get(trace.HEADER, "")))):
+        outcome = _attempt(delivery, services)
+        moved, delay_s = _after(delivery, outcome, now)
+        observing.delivered(moved)
     try:
         services.delivery_rows.write([storage.Change(verb="replace", row=_row_of(moved, etag))])
     except storage.ConflictError:  # another worker took the same message: both have told, as at least once allows
@@ -313,6 +326,7 @@ def signed(delivery: Delivery, content: bytes, receiver: Receiver, services: Ser
 
     now = services.clock().astimezone(UTC)
     headers = {"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": PREFIX}
+    headers |= {trace.HEADER: here.child().header} if (here := trace.current()) else {}
     headers |= {"webhook-id": str(delivery.event["id"]), "webhook-timestamp": str(int(now.timestamp()))}
     keys = services.settings.webhook_secrets
     own = [secret for host, secret in keys if host == receiver.host] or [secret for host, secret in keys if not host]

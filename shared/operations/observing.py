@@ -90,8 +90,8 @@ def delivered(delivery: Delivery) -> None:
     )  # fmt: skip
 
 
-def poisoned(queue: str, *, settled: bool) -> None:
-    """Tell that a message kept failing; `settled` when what it was about has been marked so."""
+def poisoned(queue: str, *, settled: bool | None = None) -> None:
+    """Tell that a message kept failing; `settled` tells whether its operation could be marked Failed."""
     meters.count("steward.poison", 1, queue=queue)
     lines.event(log, logging.ERROR, "poison", queue=queue, settled=settled)
 
