@@ -42,6 +42,13 @@ SEARCH = {
     "archived": "`true`: archived ones, too.",
     "anonymous": "`true`: also those that nobody named: trials of a sweep, steps of a pipeline.",
 }
+TITLES = {
+    "LIST": "List",
+    "GET": "Read one",
+    "PUT": "Create or replace one",
+    "PATCH": "Change one",
+    "DELETE": "Delete one",
+}
 DELETES = {"workspaces": ("forceToPurge",)}
 ARCHIVED = frozenset({"models", "environments", "codes", "data", "components", "jobs", "versions", "featuresets", "schedules"})
 
@@ -135,14 +142,13 @@ def _verbs(kind: Kind) -> Iterator[tuple[str, str, Json]]:
         yield collection_of(kind), "post", _start(kind)
     elif kind.posted_name:
         path = collection_of(kind)
-        out = common(kind, "post", path, f"Create one of {kind.path}, named by `{kind.posted_name}` in the body")
+        out = common(kind, "post", path, f"Create one, named by `{kind.posted_name}` in the body: {kind.path}")
         _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"))
         yield path, "post", out
 
 
 def _verb(kind: Kind, verb: str, path: str) -> Json:
-    title = {"LIST": "List", "GET": "Read", "PUT": "Create or replace", "PATCH": "Change", "DELETE": "Delete"}[verb]
-    out = common(kind, verb.lower(), path, f"{title} {kind.path}" if verb == "LIST" else f"{title} one of {kind.path}")
+    out = common(kind, verb.lower(), path, f"{TITLES[verb]}: {kind.path}")
     if verb == "LIST":
         _lists(out, kind)
     elif verb == "GET":
@@ -215,7 +221,7 @@ def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, n
 
 def _action(kind: Kind, action: Action) -> Json:
     path = f"{path_of(kind)}/{action.name}"
-    summary = f"{action.name} of {kind.path}" if action.name else f"POST on one of {kind.path}"
+    summary = f"{action.name or 'POST'}: {kind.path}"
     out = common(kind, f"post_{action.name}".rstrip("_"), path, summary)
     if action.preview:
         out["description"] = f"A preview (`{action.preview}`); the setting STEWARD_PREVIEWS offers it."
@@ -259,7 +265,7 @@ def _scores(out: Json) -> None:
 
 def _view(kind: Kind, view: str) -> Json:
     path = f"{path_of(kind)}/{view}"
-    out = common(kind, f"get_{view}", path, f"{view} of one of {kind.path}")
+    out = common(kind, f"get_{view}", path, f"{view}: {kind.path}")
     out["responses"]["200"] = _found("Json")
     if view == "logs":
         text = "One of the logs, as text."
