@@ -110,6 +110,7 @@ def test_a_run_registers_its_model_only_if_it_is_better(house: Any, ground: Any,
     app = ground.app
     spec = {"properties": {"modelType": "custom_model", "tags": {"stage": "production", "r2": "0.8"}}}
     app.done("PUT", f"{HOME}/models/price/versions/1", files=parts(spec, model=zip_of({"model.txt": "2"})))
+    begun = []
     for name, r2 in (("worse", "0.7"), ("better", "0.9")):
         job = {
             "properties": {
@@ -120,7 +121,8 @@ def test_a_run_registers_its_model_only_if_it_is_better(house: Any, ground: Any,
                 "tags": {"registerAs": "price"},
             }
         }
-        app.done("PUT", f"{HOME}/jobs/{name}", files=parts(job, code=zip_of({"train.py": TRAIN})))
+        begun.append(app.send("PUT", f"{HOME}/jobs/{name}", files=parts(job, code=zip_of({"train.py": TRAIN})), expect=202))
+    assert [app.follow(each).status for each in begun] == ["Succeeded", "Succeeded"]
     found = ground.ended("register-better-model", 2)
     assert {each["event"]["data"]["runId"]: each["status"] for each in found} == {"worse": "Succeeded", "better": "Succeeded"}
     versions = app.get(f"{HOME}/models/price/versions")["value"]

@@ -77,8 +77,8 @@ def test_a_storm_on_the_webhook_fires_each_event_once(schema: str, ground: Any, 
     """A third comes twice, the order is lost, a tenth is malformed: that is refused with 400, which Event Grid gives up."""
     name = f"hook-{schema[:5].lower()}"
     subscription = into(name, ground.webhook(maxEventsPerBatch=20), eventDeliverySchema=schema)
-    storm(ground, subscription, name, count=40, duplicated=0.3, malformed=0.1, window=40)
-    all_fired(ground, name, 40)
+    storm(ground, subscription, name, count=25, duplicated=0.3, malformed=0.1, window=25)
+    all_fired(ground, name, 25)
     counts = next(each for each in ground.azure.call("GET", "events/subscriptions") if each["id"] == subscription)
     told = ground.azure.call("GET", "events/storm")
     assert counts["delivered"] + counts["dropped"] == told["sent"]
@@ -89,8 +89,8 @@ def test_a_storm_in_the_storage_queue_fires_each_event_once(ground: Any, into: A
     """What is no event is put aside where somebody can look at it, and stops nothing."""
     before = len(dead(ground))
     subscription = into("queue", QUEUE)
-    storm(ground, subscription, "queued", count=40, duplicated=0.3, malformed=0.2, window=40)
-    all_fired(ground, "queued", 40)
+    storm(ground, subscription, "queued", count=25, duplicated=0.3, malformed=0.2, window=25)
+    all_fired(ground, "queued", 25)
     assert len(dead(ground)) > before
 
 

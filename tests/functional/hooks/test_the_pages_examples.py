@@ -58,7 +58,7 @@ def test_the_page_names_every_shipped_rule_and_every_field() -> None:
 
 def test_the_page_names_every_event_that_the_local_azure_raises(hooked: Any) -> None:
     """Azure ML's five, and the Resource Manager's by their first."""
-    raised = {each["eventType"] for each in hooked.azure.call("GET", "events")}
+    raised = {kind for each in hooked.azure.call("GET", "events") if (kind := each.get("eventType", "")).startswith("Microsoft.")}
     assert raised
     for kind in raised:
         short = re.sub(r"^Microsoft\.Resources\.Resource(Write|Delete|Action)(Failure|Cancel)$", r"…\1\2", kind)
