@@ -38,7 +38,7 @@ ONE_MORE = timedelta(seconds=60)  # where reading them takes longer than that: s
 NOW = timedelta(seconds=10)  # what was read of the resource's own workspace so long ago counts as read now
 ATTEMPTS = 10
 PAUSE_S = 10.0
-REFERRED = frozenset({"versions", "computes", "jobs"})  # types of what others refer to
+REFERRED = frozenset({"versions", "computes", "jobs", "deployments", "onlineEndpoints"})  # types of what others refer to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

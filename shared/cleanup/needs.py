@@ -5,6 +5,7 @@ Not here: the policy's own conditions (conditions), locks and operations under w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,10 @@ def _gone_endpoint(policy: Policy, subject: Subject, known: Facts) -> Finding:
     there = known.deployments(subject.id)
     if there and not (subject.target == "onlineEndpoint" and "noRequests" in policy.stale_when):
         return _no(f"it has {findings.count(len(there), 'deployment')}, and nobody asked whether they are called")
+    for each in there:
+        named = replace(subject, id=subject.id.child("deployments", str(each["name"])))
+        if not (found := conditions.unreferenced(named, known)).holds:
+            return replace(found, text=f"deployment {each['name']}: {found.text}")
     return GIVEN
 
 

@@ -181,6 +181,8 @@ def of(
         body = inventory.read(workspace, azure)
         aliases = tuple(mentions.guid_home(str(guid)) for guid in [bodies.dig(body, "properties.workspaceId")] if guid)
         if body is not None and bodies.dig(body, "properties.discoveryUrl"):
+            builder = {"compute": bodies.dig(body, "properties.imageBuildCompute")}
+            found.add(builder, f"the building of images in workspace {workspace.name}", home)
             for kind, referrer, who in _referrers(workspace, azure, parked):
                 if kind in counts:
                     counts[kind] += 1

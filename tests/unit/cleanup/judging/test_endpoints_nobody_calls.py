@@ -217,3 +217,12 @@ def test_a_deployment_that_a_running_job_or_a_monitor_names_is_kept(world, verdi
     found = verdicts("batchDeployment", {"failed": True})
     assert (found["b:two"].action, found["b:three"].action) == ("none", "delete")
     assert "refers to it" in found["b:two"].reason
+
+
+def test_an_endpoint_whose_deployment_a_monitor_watches_is_not_deleted(scene, verdicts):
+    """With all that is in it: what is true of a deployment is true of the endpoint that it would go with."""
+    assert verdicts("onlineEndpoint", UNCALLED)["ep"].action == "delete"
+    watched = {"monitoringTarget": {"deploymentId": f"azureml:{EP}/deployments/green"}}
+    scene.put("workspaces/ws/schedules/watch", isEnabled=False, action={"monitorDefinition": watched})
+    found = verdicts("onlineEndpoint", UNCALLED)["ep"]
+    assert (found.action, found.reason) == ("none", "deployment green: schedule watch in workspace ws refers to it")

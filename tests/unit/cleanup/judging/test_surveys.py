@@ -283,3 +283,10 @@ def test_many_running_jobs_are_read_from_a_list_not_one_by_one(world):
     asked = [path for _, path in world.calls if "/jobs" in path]
     assert len([path for path in asked if path.endswith("/jobs")]) == 5  # pages of two
     assert [path.rpartition("/")[2] for path in asked if "/jobs/" in path] == ["v1"]  # which is no job of ARM's
+
+
+def test_the_cluster_that_builds_images_is_in_use(world):
+    """`imageBuildCompute` of the workspace: behind a private registry no environment is built without it."""
+    world.workspace("ws", imageBuildCompute="Builder")
+    who_builds = world.survey().of_compute(ids.parse(f"{ML}/workspaces/ws/computes/builder"))
+    assert who_builds == "the building of images in workspace ws"
