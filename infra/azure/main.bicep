@@ -28,8 +28,11 @@ param mayRegisterProviders bool = true
 @description('The app may write blobs in the storage accounts of the target resource groups with its own identity, where no key opens a datastore.')
 param mayWriteBlobs bool = false
 
-@description('Workspaces whose events go into the app: name, resourceGroup, location of each.')
+@description('Workspaces whose events go into the app: name, resourceGroup, location of each. A workspace that has a system topic already cannot have a second.')
 param eventWorkspaces workspaceType[] = []
+
+@description('Resource groups of which Resource Manager\'s events about Azure ML go into the app. Not with privateNetworking: its storage refuses their topics.')
+param eventResourceGroups array = []
 
 @description('Instances kept warm for HTTP, and for queues and timers. 0 costs nothing while idle, and the first request waits for a start.')
 @minValue(0)
@@ -272,6 +275,19 @@ module topics 'modules/event-topic.bicep' = [for workspace in eventWorkspaces: {
     deadLetterContainer: storage.outputs.deadLetterContainer
   }
 }]
+
+module groupEvents 'modules/group-events.bicep' = if (!privateNetworking && !empty(eventResourceGroups)) {
+  name: 'steward-group-events'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    groupNames: eventResourceGroups
+    storageAccountName: storage.outputs.name
+    queueName: storage.outputs.eventQueue
+  }
+}
 
 module alerts 'modules/alerts.bicep' = {
   name: 'steward-alerts'

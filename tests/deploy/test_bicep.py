@@ -229,8 +229,9 @@ def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bi
     """No key, and an app that was down for a week finds its events."""
     delivery = resources_of(bicep["modules/event-topic.bicep"])["delivery"]["config"]["properties"]
     assert delivery["deliveryWithResourceIdentity"]["identity"]["type"] == "SystemAssigned"
+    for name in ("event-topic", "group-events"):
+        assert "queueMessageTimeToLiveInSeconds: -1" in (AZURE / "modules" / f"{name}.bicep").read_text()
     text = (AZURE / "modules" / "event-topic.bicep").read_text()
-    assert "queueMessageTimeToLiveInSeconds: -1" in text
     assert set(re.findall(r"MachineLearningServices\.(\w+)'", text)) >= {"RunStatusChanged", "ModelRegistered"}
 
 

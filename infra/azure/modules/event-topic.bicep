@@ -1,5 +1,6 @@
 // The events of one workspace into the app's queue, delivered with the topic's own identity, which may do nothing else;
-// what cannot be delivered is kept.
+// what cannot be delivered is kept. Storage behind a firewall takes events from a topic's own (system-assigned) identity only:
+// https://learn.microsoft.com/azure/event-grid/handler-storage-queues
 param name string
 param location string
 param tags object
