@@ -121,7 +121,12 @@ def _advanced(firing: Firing, etag: str, services: Services, perform: Callable[[
         moved, delay_s = _failed(firing, said, services.clock()), None
     due_at = services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE
     try:
-        services.hook_rows.write([storage.Change(verb="replace", row=_row_of(replace(moved, due_at=due_at), etag))])
+        row = _row_of(replace(moved, due_at=due_at), etag)
+    except errors.BadRequestError as problem:  # the answers fill the row
+        moved, delay_s = _failed(firing, problem.error, services.clock()), None
+        row = _row_of(moved, etag)
+    try:
+        services.hook_rows.write([storage.Change(verb="replace", row=row)])
     except storage.ConflictError:
         log.info("firing %s was taken further by another worker", firing.id)
         return None
@@ -280,7 +285,7 @@ def _enqueue(firing: Firing, services: Services, *, delay_s: float) -> None:
 
 def _row_of(firing: Firing, etag: str = "") -> Row:
     text = json.dumps(firing.to_json())
-    if len(text) > ROW_LIMIT:
+    if len(text) > ROW_LIMIT + (2 * ANSWER_LIMIT if firing.ended else 0):  # the last answer, or an error, still fits the row
         message = f"The event and its resource have {len(text)} characters; {ROW_LIMIT} fit a firing."
         raise errors.BadRequestError("EventTooLarge", message)
     columns: dict[str, Any] = {"rule": firing.rule.name, "status": firing.status, "created_at": firing.created_at}

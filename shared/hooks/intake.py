@@ -34,6 +34,7 @@ ECHO = timedelta(hours=1)  # how long after the end of an operation Azure may da
 WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
 SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
 ORIGIN = "steward-origin"  # property that a rule's requests put on jobs and models: Azure's events of them carry it
+RUNS_BEHIND = ("runid", "azureml.pipelinerunid", "azureml.rootpipelinerunid")  # properties that Azure ML gives to models and steps
 PARALLEL_OPERATIONS = 20  # of one target that are looked at
 IN_PLACE = 8  # operations that one message's events may have polled at once; further ones go through the queue
 STEPS_IN_PLACE = 3  # a last poll, and the resource it made
@@ -203,16 +204,13 @@ def depth_of(event: Event, targets: tuple[ids.ResourceId, ...], services: Servic
     """Return how many rules led to an event: 1 when none did.
 
     Told by the mark that a rule's requests leave on jobs and models, which Azure's events of them carry; by the operation
-    of ours that changed the resource at that time; and, for a model, by the job that made it.
+    of ours that changed the resource at that time; for a model, by the job that made it; for a run, by the one it is a part of.
     """
     deepest = max((_marked(event.value(name)) for name in ("runProperties", "modelProperties", "properties")), default=0)
     deepest = max(deepest, _number(event.value("stewardDepth")))
     lineage, happened = list(targets), min(events.moment(event) or services.clock(), services.clock())
-    properties = event.value("modelProperties")
-    run = events.lowered(properties).get("runid") if isinstance(properties, dict) else None
     workspace = events.workspace_of(event)
-    if workspace and isinstance(run, str) and run:
-        lineage.append(workspace.child("jobs", run))
+    lineage += [workspace.child("jobs", run) for run in _runs_behind(event)] if workspace else []
     for target in lineage:
         for operation in services.ledger.newest(top=PARALLEL_OPERATIONS, partition=models.partition_of(target)):
             if operation.ended_at is None or happened <= operation.ended_at + ECHO:  # what was over long before caused nothing
@@ -363,6 +361,15 @@ def _workspace(event: Event) -> dict[str, str] | None:
         return None
     named = {"id": found.path, "name": found.name, "resourceGroup": found.resource_group, "subscription": found.subscription}
     return {**named, "path": found.path.lstrip("/")}
+
+
+def _runs_behind(event: Event) -> list[str]:
+    """Return the runs that made what an event tells of: a model's, a step's pipeline, a trial's sweep (`{sweep}_{number}`)."""
+    told = [events.lowered(found) for name in ("modelProperties", "runProperties") if isinstance(found := event.value(name), dict)]
+    named = [properties.get(name) for properties in told for name in RUNS_BEHIND]
+    sweep, _, number = event.text("runId").rpartition("_")
+    found = [run for run in named if isinstance(run, str) and 0 < len(run) <= events.TEXT_LIMIT]
+    return list(dict.fromkeys([*found, *([sweep] if sweep and number.isdecimal() else [])]))
 
 
 def _marked(properties: Any) -> int:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.hooks import events, inbox, intake
+from shared.hooks import events, firings, inbox, intake
+from shared.hooks.model import Call
 from shared.operations import models, notifications
 from shared.rest.client import Response
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import unavailable
-from tests.unit.hooks.conftest import Hooks, registered
+from tests.unit.hooks.conftest import ML, Hooks, registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,3 +174,40 @@ def test_binary_data_of_a_cloud_event_is_read() -> None:
     sent["data_base64"] = "eyJtb2RlbE5hbWUiOiAiY3JlZGl0In0="
     (event,) = events.from_http(json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"}).events
     assert event.data == {"modelName": "credit"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"runId": "step", "runProperties": {"azureml.pipelinerunid": "whole"}},
+        {"runId": "step", "RunProperties": {"azureml.rootPipelineRunId": "whole"}},
+        {"runId": "whole_17"},
+    ],
+)
+def test_a_part_of_what_a_rule_started_is_as_deep_as_the_whole(hooks: Hooks, data: dict[str, Any]) -> None:
+    """A pipeline's steps and a sweep's trials raise events of their own, which carry no mark: a rule on them would multiply."""
+    job = {"properties": {"jobType": "Pipeline", "experimentName": "e", "jobs": {}}}
+    path = "workspaces/w1/jobs/whole"
+    assert (
+        hooks.perform(Call(method="PUT", path=path, headers={}, body=job, key="k", caller="rule:r", firing="f", depth=3)).status
+        < 300
+    )
+    event = events.Event(id="1", source=WORKSPACE, type=f"{ML}.RunCompleted", subject="experiments/e/runs/step", data=data)
+    assert intake.depth_of(event, events.targets_of(event), hooks.app) == 4
+
+
+def test_answers_that_fill_a_firings_row_end_it_with_the_reason(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as a message that keeps failing, its step taken again and again."""
+    hooks.rules(
+        READS.replace("    read: true\n", "").replace("    do:\n      request", "    do:\n    - request")
+        + "    - request: GET workspaces/w1\n"
+    )
+    hooks.happen(registered(1))
+    while not hooks.firings():
+        assert hooks.step()
+    monkeypatch.setattr(firings, "ROW_LIMIT", len(json.dumps(hooks.firings()[0].to_json())) + 10)
+    hooks.drive()
+    (firing,) = hooks.firings()
+    assert firing.error, firing.status
+    assert (firing.status, firing.error.code, len(hooks.calls)) == ("Failed", "EventTooLarge", 1)
+    assert not hooks.trouble
