@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.openapi import own, parts, regional, resources
+from shared.openapi import own, parts, regional, resources, webhooks
 
 if TYPE_CHECKING:
     from shared.openapi.parts import Json
@@ -62,6 +62,7 @@ def build(prefix: str = "/api") -> Json:
         "security": [{"key": []}, {"code": []}],
         "tags": [{"name": name} for name in _tags(paths)],
         "paths": dict(sorted(paths.items())),
+        "webhooks": webhooks.webhooks(),
         "components": components,
     }
 

@@ -93,6 +93,7 @@ def _parameters() -> Json:
             "Whom to tell when the operation has ended: up to five https URLs on the allow-list, by commas or spaces.",
         ),
         "UploadId": _header("Upload-Id", "The files of this body are that upload's (POST uploads)."),
+        "TraceParent": _header("traceparent", "W3C trace context: the operation and what it asks of Azure carry it on."),
         "ClientRequestId": _header("x-ms-client-request-id", "Sent back on the answer.", {"type": "string", "maxLength": 200}),
     }
 

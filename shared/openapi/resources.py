@@ -199,7 +199,7 @@ def _start(kind: Kind) -> Json:
 
 def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, needed: bool = True) -> None:
     """Add what everything has that becomes an operation: its headers, its body, 202 and what the end looks like."""
-    out["parameters"] += [parts.ref("parameters", name) for name in ("Prefer", "IdempotencyKey", "CallbackUrl")]
+    out["parameters"] += [parts.ref("parameters", name) for name in ("Prefer", "IdempotencyKey", "CallbackUrl", "TraceParent")]
     out["responses"] |= {
         "200": _found("Json", operation=True),
         "202": parts.ref("responses", "Accepted"),

@@ -1,7 +1,7 @@
-"""shared/openapi/examples.json: what docs/examples.md sends, by operation of the OpenAPI document.
+"""shared/openapi/examples.json: what the commands of the docs send, by operation of the OpenAPI document.
 
-A shell reads the page, as its readers do; its curl only notes what it was given. Not here: whether the commands work (tests of
-the page run each), what a schema says of them (tests of the document).
+A shell reads the pages, as their readers do; its curl only notes what it was given. Not here: whether the commands work (tests of
+the pages run each), what a schema says of them (tests of the document).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from tests.docs import commands
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "shared" / "openapi" / "examples.json"
-PAGE = ROOT / "docs" / "examples.md"
+PAGES = (ROOT / "docs" / "examples.md", ROOT / "docs" / "hooks.md")
+POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
 MOST = 3  # of one operation
-MEDIA = frozenset({"application/json", "application/yaml", "multipart/form-data"})
+MEDIA = frozenset({"application/json", "application/yaml", "application/cloudevents+json", "multipart/form-data"})
 ZERO = "00000000-0000-0000-0000-000000000000"
 VARIABLES = {"STEWARD": "/api", "KEY": "key", "SUBSCRIPTION": ZERO, "RESOURCE_GROUP": "my-group", "STORAGE_KEY": "the-account-key"}
 # Every argument in a line of its own file, whatever is in it; stdin only where it is asked for.
@@ -37,22 +38,22 @@ curl() {
 def text() -> str:
     """Return the file: operation id → up to three examples, each `{"media", "summary", "value"}`."""
     templates = _templates()
-    out: dict[str, list[dict[str, Any]]] = {}
-    for summary, call, stdin, folder in _calls():
+    policy = re.findall(r"^```yaml\n(.*?)^```", POLICIES.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
+    shown = {"media": "application/yaml", "summary": "A file of policies", "value": policy}
+    out: dict[str, list[dict[str, Any]]] = {"cleanup_policies_check": [shown]}
+    for summary, call, stdin, folder in [each for page in PAGES for each in _calls(page.read_text(encoding="utf-8"))]:
         verb, path, media, body = _read(call, stdin, folder)
         found = _operation(templates, verb, path)
         if not found or body is None or media not in MEDIA:
             continue
-        one = {"media": media, "summary": summary, "value": body}
-        shown = out.setdefault(found, [])
-        if len(shown) < MOST and body not in [each["value"] for each in shown]:
-            shown.append(one)
+        kept = out.setdefault(found, [])
+        if len(kept) < MOST and body not in [each["value"] for each in kept]:
+            kept.append({"media": media, "summary": summary, "value": body})
     return json.dumps(dict(sorted(out.items())), indent=1, ensure_ascii=False) + "\n"
 
 
-def _calls() -> list[tuple[str, list[str], str, dict[str, str]]]:
+def _calls(page: str) -> list[tuple[str, list[str], str, dict[str, str]]]:
     """Return (what the page says of it, arguments, stdin, the files there are) of each curl that succeeds."""
-    page = PAGE.read_text(encoding="utf-8")
     paragraphs, said = commands.paragraphs(page), _said(page)
     with tempfile.TemporaryDirectory() as place:
         work, notes = Path(place, "work"), Path(place, "calls")
@@ -112,9 +113,9 @@ def _read(call: list[str], stdin: str, files: dict[str, str]) -> tuple[str, str,
     path = urlsplit(url).path.removeprefix("/api")
     if form:
         return verb, path, "multipart/form-data", {"spec": form["spec"]} if form.get("spec") else None
-    if body is None or media not in ("", "application/json", "application/json-patch+json"):
+    if body is None or not (media in ("", "application/json") or media.endswith("+json")):
         return verb, path, media, body
-    return verb, path, "application/json", json.loads(body)
+    return verb, path, "application/json" if media in ("", "application/json-patch+json") else media, json.loads(body)
 
 
 def _templates() -> list[tuple[str, re.Pattern[str], str]]:

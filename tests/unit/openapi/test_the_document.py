@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.catalog import bodies, kinds
-from shared.openapi import document, own, resources
+from shared.openapi import document, own, resources, webhooks
+from shared.operations import notifications
 
 DOCUMENT = document.build()
 OPERATIONS = {
@@ -147,3 +149,14 @@ def test_scopes_are_servers_and_own_routes_have_none():
     for route in own.ROUTES:
         assert [each["url"] for each in DOCUMENT["paths"][route.call.partition(" ")[2]]["servers"]] == ["/api"]
     assert "servers" not in DOCUMENT["paths"]["/workspaces/{workspaceName}"]
+
+
+def test_what_a_callback_gets_is_described():
+    """The event itself, as it is made for a webhook."""
+    at = datetime(2026, 1, 31, tzinfo=UTC)
+    told = notifications.Notice(
+        about="1", type="azureml-steward.operation.succeeded", subject="/x", at=at, data={"status": "Succeeded"}
+    )
+    schema = DOCUMENT["webhooks"]["told"]["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
+    validator(schema).validate(told.event("https://steward.example"))
+    assert list(validator(schema).iter_errors({"specversion": "0.3"}))
