@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions import act, browse, cleanup, hooks, notify, operations, pages, poll, provision, reconcile, uploads
+from functions import act, browse, cleanup, dashboard, hooks, notify, operations, pages, poll, provision, reconcile, uploads
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -16,4 +16,5 @@ app.register_functions(reconcile.blueprint)  # timer  what lost its message; wha
 app.register_functions(cleanup.blueprint)  # timer + HTTP  stale models, idle computes
 app.register_functions(hooks.blueprint)  # Event Grid + HTTP + queue  events in; rules
 app.register_functions(notify.blueprint)  # queue  tell others; and its poison queue
+app.register_functions(dashboard.blueprint)  # HTTP   the page to look at, and its numbers
 app.register_functions(pages.blueprint)  # HTTP   health

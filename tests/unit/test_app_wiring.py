@@ -10,14 +10,14 @@ from pathlib import Path
 import azure.functions as func
 import pytest
 
-from functions import act, browse, cleanup, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
+from functions import act, browse, cleanup, dashboard, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
 from shared.catalog import passages
 from shared.openapi import document
 from shared.operations import messages
 from shared.rest import addresses
 
 ROOT = Path(__file__).parents[2]
-MODULES = (act, browse, cleanup, hooks, notify, operations, pages, poll, provision, reconcile, uploads)
+MODULES = (act, browse, cleanup, dashboard, hooks, notify, operations, pages, poll, provision, reconcile, uploads)
 
 
 def indexed():
@@ -31,7 +31,7 @@ def indexed():
 FUNCTIONS = dict(indexed())
 HTTP = {name: trigger for name, trigger in FUNCTIONS.items() if trigger["type"] == "httpTrigger"}
 OPENAPI = document.build()
-PAGES = {"health", "openapi", "docs", "docs_file"}
+PAGES = {"health", "openapi", "docs", "docs_file", "dashboard", "dashboard_file"}
 
 
 def verbs(name):

@@ -1,0 +1,80 @@
+// The app's HTTP API as the page calls it: one place for the key, for errors, and for what an error means to a person.
+
+const STORED = "steward-key";
+
+/** Where the API is: this page's own address without its last part, whatever the route prefix. */
+export const BASE = location.pathname.replace(/\/dashboard\/?$/, "");
+
+/** Something that went wrong, in words for people. */
+export class Problem extends Error {
+  constructor(message, { status = 0, code = "", hint = "", retryAfterS = 0 } = {}) {
+    super(message);
+    Object.assign(this, { status, code, hint, retryAfterS });
+  }
+}
+
+/** The key lives in this tab alone and is sent as a header: never in an address, which logs and histories keep. */
+export const key = {
+  get: () => sessionStorage.getItem(STORED) ?? "",
+  set: (value) => sessionStorage.setItem(STORED, value),
+  forget: () => sessionStorage.removeItem(STORED),
+};
+
+const HINTS = {
+  401: "The key was not accepted. A function key is under Functions, App keys in the portal.",
+  403: "You, or the app's identity, may not do this.",
+  404: "It does not exist, or not any more.",
+  409: "It cannot be done in the state things are in.",
+  429: "Azure asks for a pause. This page waits and tries again by itself.",
+  500: "The app failed. Its log has the reason.",
+  502: "Azure, or the sign-in, refused the app's request.",
+  503: "The app cannot reach its storage or Azure right now. This page tries again by itself.",
+};
+
+/**
+ * Send one request and return its JSON, null when the answer has no body.
+ * @throws {Problem} for every answer but 2xx, and when there is none.
+ */
+export async function send(path, { method = "GET", signal, headers = {} } = {}) {
+  const given = key.get();
+  const options = { method, headers: { ...headers }, credentials: "same-origin", redirect: "error", cache: "no-store" };
+  if (signal) options.signal = signal;
+  if (given) options.headers["x-functions-key"] = given;
+  let answer;
+  let text;
+  try {
+    answer = await fetch(`${BASE}/${path}`, options);
+    text = await answer.text();
+  } catch (failure) {
+    if (failure.name === "AbortError") throw failure;
+    throw new Problem("The app does not answer.", { hint: "Is it running, and is this machine online? This page tries again by itself." });
+  }
+  const body = parsed(text);
+  if (answer.ok) return body;
+  const error = body?.error ?? {};
+  const hint = HINTS[answer.status] ?? (answer.status >= 500 ? HINTS[500] : "");
+  throw new Problem(error.message || hint || `The app answered ${answer.status}.`, {
+    status: answer.status,
+    code: error.code ?? "",
+    hint: error.message ? hint : "",
+    retryAfterS: Number(answer.headers.get("Retry-After")) || 0,
+  });
+}
+
+/** The path of a nextLink below the API; its host is not looked at, requests go to this origin alone. */
+export function next(link) {
+  if (!link) return "";
+  const url = new URL(link, location.href);
+  return `${url.pathname.slice(BASE.length + 1)}${url.search}`;
+}
+
+/** An ARM id as a path below the API. */
+export const below = (id) => id.replace(/^\//, "").split("/").map(encodeURIComponent).join("/");
+
+function parsed(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}
