@@ -98,8 +98,8 @@ def is_ignored(path: Path, patterns: list[str], *, is_folder: bool) -> bool:
     for pattern in patterns:
         if pattern.endswith("/") and not is_folder:
             continue
-        bare = pattern.strip("/")
-        if fnmatch.fnmatch(path.as_posix(), bare) or ("/" not in bare and fnmatch.fnmatch(path.name, bare)):
+        bare = pattern.removesuffix("/")
+        if fnmatch.fnmatch(path.as_posix(), bare.removeprefix("/")) or ("/" not in bare and fnmatch.fnmatch(path.name, bare)):
             return True
     return False
 
