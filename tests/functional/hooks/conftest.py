@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
+from base64 import b64encode
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +27,7 @@ WORKSPACE = "ml-hooks"
 WORKSPACE_ID = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/{WORKSPACE}"
 APP_HOST = "steward.azurewebsites.net"
 TOLD = "told"
+SECRET = "whsec_" + b64encode(b"a secret that signs nothing else").decode()
 WAIT_S = 90.0
 SUBSCRIBED = "/providers/Microsoft.EventGrid/eventSubscriptions"
 
@@ -120,10 +124,75 @@ class Ground:
         raise AssertionError(f"never came: {what}")
 
 
+class Receiver:
+    """A webhook: shakes hands, keeps what it gets, and answers with the statuses it was told, then 200; a 302 leads to itself."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], Any]] = []
+        self.texts: list[str] = []
+        self.answers: list[int] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_OPTIONS(self) -> None:
+                self._answer(200, b"", {"WebHook-Allowed-Origin": "eventgrid.azure.net"})
+
+            def do_POST(self) -> None:
+                text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                body = json.loads(text)
+                if self.headers["aeg-event-type"] == "SubscriptionValidation":
+                    code = body[0]["data"]["validationCode"]
+                    self._answer(200, json.dumps({"validationResponse": code}).encode(), {})
+                    return
+                status = receiver.answers.pop(0) if receiver.answers else 200
+                receiver.texts.append(text)
+                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                self._answer(status, b"", {"Location": self.path} if status == 302 else {})
+
+            def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def end(self) -> None:
+        """Close it."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
 @pytest.fixture(scope="session")
-def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+def make_receiver() -> Callable[[], Receiver]:
+    """Start a webhook on a free port; whoever starts it ends it."""
+    return Receiver
+
+
+@pytest.fixture(scope="session")
+def callback() -> Iterator[Receiver]:
+    """A webhook that the app's settings allow and sign for."""
+    made = Receiver()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def hooked(tmp_path_factory: pytest.TempPathFactory, callback: Receiver) -> Iterator[Ground]:
     """Everything, with one workspace whose events reach the app."""
-    options = stack.Options(state=tmp_path_factory.mktemp("hooks"), settings={"STEWARD_NOTIFY": f"queue:{TOLD}"})
+    settings = {
+        "STEWARD_NOTIFY": f"queue:{TOLD}",
+        "STEWARD_CALLBACK_HOSTS": f"127.0.0.1:{callback.server.server_port}",
+        "STEWARD_WEBHOOK_SECRETS": SECRET,
+    }
+    options = stack.Options(state=tmp_path_factory.mktemp("hooks"), settings=settings)
     with stack.start(options) as parts, requests.Session() as session:
         session.trust_env = False
         session.proxies = {"https": parts.azure.proxy}
@@ -170,3 +239,9 @@ def zip_of() -> Callable[[dict[str, str]], bytes]:
         return out.getvalue()
 
     return zipped
+
+
+@pytest.fixture(scope="session")
+def secret() -> str:
+    """What the app signs webhooks with."""
+    return SECRET

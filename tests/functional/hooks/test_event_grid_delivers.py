@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +12,7 @@ from infra.local.emulator.events import subscriptions
 from infra.local.emulator.events.happened import of_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WORKSPACE_ID = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/ml-hooks"
 SUBSCRIBED = "/providers/Microsoft.EventGrid/eventSubscriptions"
@@ -23,53 +20,10 @@ HOST = "receiver.contoso.com"
 WEBHOOK = {"endpointType": "WebHook", "properties": {"endpointUrl": f"https://{HOST}/hook?code=secret"}}
 
 
-class Receiver:
-    """A webhook: shakes hands, keeps what it gets, and answers with the statuses it was told, then 200."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], Any]] = []
-        self.answers: list[int] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_OPTIONS(self) -> None:
-                self._answer(200, b"", {"WebHook-Allowed-Origin": "eventgrid.azure.net"})
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.headers["aeg-event-type"] == "SubscriptionValidation":
-                    code = body[0]["data"]["validationCode"]
-                    self._answer(200, json.dumps({"validationResponse": code}).encode(), {})
-                    return
-                status = receiver.answers.pop(0) if receiver.answers else 200
-                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self._answer(status, b"", {})
-
-            def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def end(self) -> None:
-        """Close it."""
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
-def receiver(ground: Any) -> Iterator[Receiver]:
+def receiver(ground: Any, make_receiver: Callable[[], Any]) -> Iterator[Any]:
     """A webhook that Event Grid reaches under a host name; its subscriptions go with it."""
-    made = Receiver()
+    made = make_receiver()
     ground.azure.call("PUT", "hosts", json={HOST: {"url": f"http://127.0.0.1:{made.server.server_port}"}})
     ground.azure.call("PUT", "events/retries", json={"speed": 100})
     yield made
@@ -83,7 +37,7 @@ def state(ground: Any, name: str) -> dict[str, Any]:
     return next(each for each in ground.azure.call("GET", "events/subscriptions") if each["id"].endswith(f"/{name}"))
 
 
-def test_a_delivery_that_fails_comes_again_and_says_how_often(ground: Any, receiver: Receiver) -> None:
+def test_a_delivery_that_fails_comes_again_and_says_how_often(ground: Any, receiver: Any) -> None:
     """503 and 500 are tried again; the headers are Event Grid's."""
     assert ground.subscribe(WORKSPACE_ID, "first", WEBHOOK, filter={"subjectBeginsWith": "again"})["status"] == "Succeeded"
     receiver.answers = [500, 503]
@@ -95,7 +49,7 @@ def test_a_delivery_that_fails_comes_again_and_says_how_often(ground: Any, recei
 
 
 @pytest.mark.parametrize("status", [400, 403, 413])
-def test_a_delivery_that_is_refused_for_good_is_dropped(status: int, ground: Any, receiver: Receiver) -> None:
+def test_a_delivery_that_is_refused_for_good_is_dropped(status: int, ground: Any, receiver: Any) -> None:
     """Event Grid does not try those again."""
     ground.subscribe(WORKSPACE_ID, "first", WEBHOOK, filter={"subjectBeginsWith": "never"})
     receiver.answers = [status]
@@ -104,7 +58,7 @@ def test_a_delivery_that_is_refused_for_good_is_dropped(status: int, ground: Any
     assert (len(receiver.got), state(ground, "first")["waiting"]) == (1, 0)
 
 
-def test_a_subscriber_gets_what_it_asked_for_in_its_schema(ground: Any, receiver: Receiver) -> None:
+def test_a_subscriber_gets_what_it_asked_for_in_its_schema(ground: Any, receiver: Any) -> None:
     """By type, by the ends of the subject in any case, by a value of the data; as single CloudEvents or as batches."""
     wanted = {
         "includedEventTypes": ["Contoso.Wanted"],
@@ -124,7 +78,7 @@ def test_a_subscriber_gets_what_it_asked_for_in_its_schema(ground: Any, receiver
     assert got["application/cloudevents-batch+json"][0]["source"] == WORKSPACE_ID
 
 
-def test_what_arm_shows_of_a_subscription_holds_no_key(ground: Any, receiver: Receiver) -> None:
+def test_what_arm_shows_of_a_subscription_holds_no_key(ground: Any, receiver: Any) -> None:
     """The query of a webhook's URL is shown by getFullUrl alone; the list knows it, and after a DELETE nobody does."""
     ground.subscribe(WORKSPACE_ID, "first", WEBHOOK)
     path = f"{WORKSPACE_ID}{SUBSCRIBED}/first"
@@ -137,7 +91,7 @@ def test_what_arm_shows_of_a_subscription_holds_no_key(ground: Any, receiver: Re
     assert ground.arm("GET", path).status_code == 404
 
 
-def test_a_system_topic_has_subscriptions_of_its_own(ground: Any, receiver: Receiver) -> None:
+def test_a_system_topic_has_subscriptions_of_its_own(ground: Any, receiver: Any) -> None:
     """The resource group's: what ends in it, whoever sent it."""
     topic = f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/systemTopics/group"
     made = {"location": "global", "properties": {"source": scene.GROUP_ID, "topicType": "Microsoft.Resources.ResourceGroups"}}
