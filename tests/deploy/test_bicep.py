@@ -105,6 +105,55 @@ def test_every_parameter_and_variable_is_used(bicep: dict[str, dict[str, Any]], 
         assert uses >= 1, f"{file}: {name}"
 
 
+FUNCTIONS = {
+    *(
+        "bool",
+        "concat",
+        "empty",
+        "split",
+        "union",
+        "uniqueString",
+        "guid",
+        "cidrSubnet",
+        "loadJsonContent",
+        "readEnvironmentVariable",
+    ),
+    *("environment", "resourceGroup", "resourceId", "subscription", "subscriptionResourceId", "tenant"),
+}
+WORDS = {"true", "false", "null", "if", "for", "in", "existing", "string", "int", "bool", "object", "array", "subscription"}
+
+
+def names_used(text: str) -> tuple[set[str], set[str]]:
+    """Return the names whose value is used in a Bicep text, and the functions that are called; strings count by what they embed."""
+    bare = re.sub(r"(?<!:)//.*", "", text)
+    bare = re.sub(r"@(?:description|allowed)\((?:'(?:[^'\\]|\\.)*'|\[.*?\])\)", "", bare, flags=re.DOTALL)
+    bare = re.sub(
+        r"'((?:[^'\\]|\\.)*)'", lambda found: " ".join(f"({one})" for one in re.findall(r"\$\{([^}]*)\}", found[1])), bare
+    )
+    called = set(re.findall(r"(?<![\w.@])([a-zA-Z]\w*)\(", bare))
+    roots = set(re.findall(r"(?<![\w.])([a-zA-Z]\w*)!?(?=[.\[])", bare))
+    values = set(re.findall(r"(?:[:=?,(\[!]|&&|==)\s*([a-zA-Z]\w*)\b(?!\s*:)(?=\s*(?:[)\],?&=:\n]|$))", bare))
+    values |= set(re.findall(r"\?\s*([a-zA-Z]\w*)\s*:", bare))
+    return (roots | values) - WORDS, called
+
+
+@pytest.mark.parametrize("file", [*FILES, *PARAMETER_FILES])
+def test_every_name_that_is_used_is_declared(file: str) -> None:
+    """A reader of the grammar takes any name; the compiler does not."""
+    text = (AZURE / file).read_text()
+    declared = set(re.findall(r"^(?:param|var|resource|module|type) (\w+)", text, re.MULTILINE))
+    loops = re.findall(r"\[for \(?(\w+)(?:, (\w+)\))? in", text)
+    used, called = names_used(text)
+    assert used <= declared | {name for pair in loops for name in pair if name}
+    assert called <= FUNCTIONS
+
+
+def test_a_name_that_is_not_declared_would_be_noticed() -> None:
+    """Of every place where a name can stand."""
+    text = "var a = b\nvar c = { d: e\n f: '${g.h}-${i}' }\nvar j = k ? l : m\nvar n = o(p, !q)\nvar r = s[0].t\n"
+    assert names_used(text) == (set("begiklmpqs"), {"o"})
+
+
 def test_every_parameter_of_main_says_what_it_is_for(bicep: dict[str, dict[str, Any]]) -> None:
     """It is what an operator reads."""
     for name, each in bicep["main.bicep"]["parameters"].items():
