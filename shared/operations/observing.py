@@ -34,7 +34,7 @@ def accepted(operation: Operation) -> None:
 
 def stepped(before: Operation, after: Operation) -> None:
     """Tell that a step was taken and recorded."""
-    outcome = after.phase if after.phase != before.phase else "retry" if after.attempts > before.attempts else "again"
+    outcome = "retry" if after.attempts > before.attempts else after.phase if after.phase != before.phase else "again"
     meters.count("steward.steps", 1, phase=before.phase, outcome=outcome)
     lines.event(
         log,
