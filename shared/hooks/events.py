@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -276,7 +277,7 @@ def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
 def _json(content: bytes) -> Any:
     try:
         text = content.decode("utf-8-sig")
-        parsed = json.loads(text, parse_constant=_no_constant)
+        parsed = json.loads(text, parse_constant=_no_constant, parse_float=_number)
         if (
             "\\ud" in text or "\\uD" in text
         ):  # perhaps half a character, where a sender cut its text: nothing could store or send it
@@ -289,6 +290,12 @@ def _json(content: bytes) -> Any:
     if _deeper(parsed, DEPTH_LIMIT):
         raise _invalid(f"The body is nested deeper than {DEPTH_LIMIT} levels.", "body")
     return parsed
+
+
+def _number(text: str) -> float | str:
+    """Return a number, or its text where it is too large for one: infinity could not be written as JSON again."""
+    found = float(text)
+    return found if math.isfinite(found) else text
 
 
 def _no_constant(name: str) -> None:

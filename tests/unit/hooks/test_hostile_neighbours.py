@@ -9,10 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.hooks import events, firings, inbox, intake
 from shared.hooks.model import Call
 from shared.operations import models, notifications
+from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import unavailable
@@ -29,6 +32,20 @@ rules:
     do:
       request: PUT workspaces/w1/models/${{ data.modelName }}-x/versions/${{ data.modelVersion }}
       body: {properties: {modelUri: x}}
+"""
+
+
+OTHERS = """
+  - name: writes
+    on: {types: ["*"]}
+    oncePer: ${{ data.modelName }}
+    debounce: 5s
+    do:
+      request: PUT workspaces/w1/models/${{ data.runId }}/versions/1?x=${{ data.modelName }}
+      body: {properties: {"${{ data.modelName }}": "${{ data }}", description: "a ${{ data.modelVersion }}"}}
+  - name: tells
+    on: {types: ["*"]}
+    do: {notify: contoso.it, body: {it: "${{ event }}"}}
 """
 
 
@@ -211,3 +228,63 @@ def test_answers_that_fill_a_firings_row_end_it_with_the_reason(hooks: Hooks, mo
     assert firing.error, firing.status
     assert (firing.status, firing.error.code, len(hooks.calls)) == ("Failed", "EventTooLarge", 1)
     assert not hooks.trouble
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400 + ".0"])
+def test_a_number_too_large_for_a_number_takes_no_neighbour_with_it(hooks: Hooks, number: str) -> None:
+    """It is JSON, and Python's infinity is not: it stays a text."""
+    hooks.rules(READS.replace("    read: true\n", ""))
+    odd = '{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"x":NUMBER}}'.replace("NUMBER", number)
+    sent = f"[{odd}, {json.dumps({'specversion': '1.0', **registered(1).to_json()})}]"
+    hooks.happen(*events.from_http(sent.encode(), {"content-type": "application/cloudevents-batch+json"}).events)
+    hooks.drive()
+    assert [firing.status for firing in hooks.firings()] == ["Succeeded"]
+    assert not list(hooks.steward.blobs.names(inbox.DEAD))
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from(
+    ["", " ", "..", "a/b", "a\x00b", "%2e", "\ud800", WORKSPACE, f"{WORKSPACE}/models/m", "//", "x" * 2048]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = [
+    "modelName",
+    "ModelVersion",
+    "runId",
+    "experimentName",
+    "serviceName",
+    "resourceUri",
+    "modelProperties",
+    "runProperties",
+    "stewardDepth",
+    "properties",
+]
+TYPES = ["ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from([*(f"{ML}.{name}" for name in TYPES), "Microsoft.Resources.ResourceWriteSuccess", "azureml-steward.x"]),
+    source=TEXTS,
+    subject=TEXTS,
+    time=TEXTS,
+    data=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5) | VALUES,
+)
+def test_whatever_an_event_holds_its_neighbour_is_taken_in(kind: str, source: str, subject: str, time: str, data: Any) -> None:
+    """Read or refused at the door; once accepted, no message fails and nothing is put aside."""
+    hooks = Hooks()
+    hooks.rules(READS.replace("[ModelRegistered]", '["*"]') + OTHERS)
+    sent = {"specversion": "1.0", "id": "odd", "source": source, "type": kind, "subject": subject, "time": time, "data": data}
+    try:
+        odd = events.from_http(json.dumps(sent).encode(), {"content-type": "application/cloudevents+json"}).events
+    except errors.BadRequestError:
+        return
+    hooks.steward.azure.put(f"{WORKSPACE}/models/good/versions/1", {"properties": {}})
+    hooks.happen(*odd, registered(1, name="good"))
+    hooks.drive()
+    assert not hooks.trouble
+    assert not list(hooks.steward.blobs.names(inbox.DEAD))
+    assert "Succeeded" in [firing.status for firing in hooks.firings() if firing.document["event"]["id"] == "good-1"]
