@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.hooks import events, inbox, intake
+from shared.hooks import events, inbox, intake, store
 from shared.operations import notifications
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
@@ -347,3 +347,14 @@ def test_a_notification_of_ours_that_comes_back_knows_how_deep_it_is(hooks: Hook
     event = events.of(notice.event("/azureml-steward"))
     assert [found.path for found in events.targets_of(event)] == [target]
     assert intake.depth_of(event, (), hooks.app) == 5
+
+
+def test_files_beyond_the_limit_are_told_of(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not left out in silence."""
+    monkeypatch.setattr(store, "FILE_LIMIT", 1)
+    hooks.rules(rule(), "a.yaml")
+    hooks.rules(rule().replace("name: r", "name: second"), "b.yaml")
+    assert [found.name for found in hooks.app.rule_store.rules()] == ["r"]
+    assert [(problem.file, problem.error.code) for problem in hooks.app.rule_store.problems()] == [
+        ("hooks/rules/b.yaml", "TooManyFiles")
+    ]
