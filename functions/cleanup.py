@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http
+from functions import http, terms
 from shared import services
 from shared.rest import errors, ids
 
@@ -148,14 +148,18 @@ def _start(req: func.HttpRequest) -> Run:
             who = f"{', '.join(dry[:10])} only report{'s' if len(dry) == 1 else ''}"
             message = f"{who}: run it dry and POST cleanup/reports/{{id}}/approve, or say `mode: enforce` in the policy."
             raise errors.BadRequestError("PolicyNotEnforced", message, target="mode", status=409)
-    asked = runs.Asked(mode=MODES[given.lower()], caller=http.caller(req), notes=notes)
-    return runs.start(chosen, asked, services.get())
+    app = services.get()
+    told = terms.callbacks(req, app.settings)
+    asked = runs.Asked(mode=MODES[given.lower()], caller=http.caller(req), notes=notes, notify=told)
+    return runs.start(chosen, asked, app)
 
 
 def _approve(req: func.HttpRequest) -> Run:
     from shared.cleanup import runs
 
-    return runs.approve(str(req.route_params.get("id", "")), caller=http.caller(req), services=services.get())
+    app = services.get()
+    told = terms.callbacks(req, app.settings)
+    return runs.approve(str(req.route_params.get("id", "")), caller=http.caller(req), services=app, notify=told)
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:
@@ -173,6 +177,7 @@ def _list(req: func.HttpRequest) -> func.HttpResponse:
 
 def _read(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import pages, reports
+    from shared.operations import notifications
 
     page = reports.Page(
         skip=http.whole_number(req.params.get("$skipToken") or req.params.get("$skip", "0"), "$skip", 100_000_000),
@@ -183,6 +188,8 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
     form, following = _form(req), http.next_link(req, str(report.more)) if report.more else ""
     if form == "json":
         body = reports.view(report)
+        if report.run.notify:
+            body["deliveries"] = notifications.views(report.run.name, services.get())
         return http.json_response({**body, "nextLink": following} if following else body, 200, req)
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if form == "csv":

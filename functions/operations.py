@@ -67,7 +67,7 @@ def _deliveries(operation_id: str) -> list[dict[str, object]]:
     """Return how telling others of the operation's end goes."""
     from shared.operations import notifications
 
-    return [delivery.view() for delivery in notifications.deliveries(operation_id, services.get())]
+    return notifications.views(operation_id, services.get())
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:

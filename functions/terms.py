@@ -47,7 +47,7 @@ def submit(req: func.HttpRequest, request: flows.Request) -> Operation:
         StewardError: see `flows.submit`.
     """
     app = services.get()
-    told = (*_callbacks(req, app.settings), *(target for target in app.settings.notify))
+    told = (*callbacks(req, app.settings), *(target for target in app.settings.notify))
     request = replace(request, notify=tuple(dict.fromkeys(told)))
     if call := _acting.get():
         request = replace(request, idempotency_key=call.key, caller=call.caller, origin=call.firing, depth=call.depth)
@@ -56,8 +56,12 @@ def submit(req: func.HttpRequest, request: flows.Request) -> Operation:
     return flows.submit(request, app, respond_async="respond-async" in http.prefers(req))
 
 
-def _callbacks(req: func.HttpRequest, settings: Settings) -> tuple[str, ...]:
-    """Return whom the caller wants told: the `Callback-Url` header, several separated by spaces or commas."""
+def callbacks(req: func.HttpRequest, settings: Settings) -> tuple[str, ...]:
+    """Return whom the caller wants told: the `Callback-Url` header, several separated by spaces or commas.
+
+    Raises:
+        BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.
+    """
     given = tuple(str(req.headers.get("callback-url", "")).replace(",", " ").split())
     if not given:
         return ()

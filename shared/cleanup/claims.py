@@ -38,11 +38,16 @@ class Services(steps.Services, Protocol):
     @property
     def cleanup_rows(self) -> Rows: ...  # noqa: D102
     @property
+    def delivery_rows(self) -> Rows: ...  # noqa: D102
+    @property
     def cleanup_queue(self) -> Queue: ...  # noqa: D102
     @property
     def journal(self) -> Journal: ...  # noqa: D102
     @property
     def reads(self) -> pacing.Buckets: ...  # noqa: D102
+
+    def queue_named(self, name: str) -> Queue:
+        """Open a queue of the app's account."""
 
 
 class PutOffError(Exception):

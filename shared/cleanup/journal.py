@@ -51,6 +51,7 @@ class Run:
         round, after: How often the references were read, and what comes when they are read again.
         surveyed_from, surveyed_at: When the present round of reading began and ended.
         acts, next: How many acts there are to carry out, and which is the next.
+        notify: Whom to tell when it has ended.
         lost: How often in a row a step was overdue.
         totals: Numbers of the report, once it has ended.
     """
@@ -73,6 +74,7 @@ class Run:
     acts: int = 0
     next: int = 0
     lost: int = 0
+    notify: tuple[str, ...] = ()
     ended_at: datetime | None = None
     notes: tuple[str, ...] = ()
     totals: dict[str, Any] = field(default_factory=dict)

@@ -216,10 +216,26 @@ def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") 
     for each in notes:
         run = run.noted(each)
     ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)
+    _tell(ended, services)
     saved = services.journal.save(kept, ended)
     log.info("clean-up %s (%s) %s: %s", run.name, run.mode, status, totals.get("outcomes"))
     _measured(ended)
     return saved
+
+
+def _tell(run: Run, services: Services) -> None:
+    """Have whoever asked told that the report is complete; before that is recorded, so that a crash tells again, under one id."""
+    from shared.cleanup import reports
+    from shared.operations import notifications
+
+    notice = notifications.Notice(
+        about=run.name,
+        type=f"{notifications.PREFIX}.cleanup.{run.status.lower()}",
+        subject=f"/cleanup/reports/{run.name}",
+        at=run.ended_at or services.clock(),
+        data=reports.summary(run),
+    )
+    notifications.tell(notice, run.notify, services)
 
 
 def _measured(run: Run) -> None:

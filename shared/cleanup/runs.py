@@ -43,6 +43,7 @@ class Asked:
         at: When it came due, None for now.
         seed: The same seed at the same moment is the same run; '' for none.
         notes: What the report says from the beginning.
+        notify: Whom the caller wants told of its end, besides whoever the settings name.
     """
 
     mode: Mode
@@ -50,6 +51,7 @@ class Asked:
     at: datetime | None = None
     seed: str = ""
     notes: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()
 
 
 def start(chosen: Sequence[Policy], asked: Asked, services: Services) -> Run:
@@ -71,13 +73,18 @@ def start(chosen: Sequence[Policy], asked: Asked, services: Services) -> Run:
         created_at=now,
         due_at=now + phases.LEASE,
         policies=tuple(policy.name for policy in frozen),
+        notify=_told(asked.notify, services),
     )
     for note in asked.notes:
         run = run.noted(note)
     return _enter(run, frozen, services)
 
 
-def approve(name: str, *, caller: str, services: Services) -> Run:
+def _told(notify: tuple[str, ...], services: Services) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*notify, *services.settings.notify)))
+
+
+def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ...] = ()) -> Run:
     """Begin the run that carries out exactly what a dry run has chosen, each judged again; the same one when it was begun before.
 
     Raises:
@@ -101,12 +108,13 @@ def approve(name: str, *, caller: str, services: Services) -> Run:
         policies=kept.value.policies,
         plan=name,
         after="act",
+        notify=_told(notify, services),
     )
     begun = replace(kept.value, approved=run.name)
     try:
         services.journal.save(kept, begun)
     except storage.ConflictError:  # somebody else approved it at this moment
-        return approve(name, caller=caller, services=services)
+        return approve(name, caller=caller, services=services, notify=notify)
     return _enter(run, frozen, services)
 
 

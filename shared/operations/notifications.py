@@ -211,6 +211,11 @@ def deliveries(about: str, services: Services) -> list[Delivery]:
     return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
 
 
+def views(about: str, services: Services) -> list[dict[str, Any]]:
+    """Return `deliveries` as callers read them."""
+    return [delivery.view() for delivery in deliveries(about, services)]
+
+
 def overdue(services: Services, *, grace: timedelta = timedelta(minutes=5)) -> int:
     """Queue again what should have been tried long ago: its message was lost; returns how many."""
     count = 0

@@ -149,6 +149,8 @@ class Stage:
         self.cleanup_rows = fakes.FakeRows("cleanup", self.fuse)
         self.ledger = ledger.Ledger(fakes.FakeRows("rows", self.fuse), fakes.FakeRows("open", self.fuse), self.blobs)
         self.journal = journal.Journal(self.cleanup_rows)
+        self.delivery_rows = fakes.FakeRows("deliveries", self.fuse)
+        self.notification_queue = fakes.FakeQueue(self.clock, self.fuse)
         self.reads = pacing.Buckets(self.clock.seconds)
         self.restarts = 0
 
