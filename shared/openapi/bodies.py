@@ -75,7 +75,7 @@ def _written(node: Json, *, top: bool = False, loose: bool = False) -> Json:
     members: Json = node.get("in", {})
     if not members:
         return dict(node.get("schema", {}))
-    out: Json = {} if loose else {"type": "object"}
+    out: Json = {} if loose else {"type": "object", "additionalProperties": True}
     named = {name: _written(inner) for name, inner in members.items() if name != ANY}
     if named:
         out["properties"] = named

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.catalog import kinds
 from shared.openapi import own, parts, regional, resources, webhooks
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def build(prefix: str = "/api") -> Json:
         "info": {"title": "azureml-steward", "version": "1", "description": ABOUT},
         "servers": [*ours, *_servers(prefix)],
         "security": [{"key": []}, {"code": []}],
-        "tags": [{"name": name} for name in _tags(paths)],
+        "tags": [{"name": name, "description": _about(name)} for name in _tags(paths)],
         "paths": dict(sorted(paths.items())),
         "webhooks": webhooks.webhooks(),
         "components": components,
@@ -97,3 +98,11 @@ def _tags(paths: dict[str, dict[str, Any]]) -> list[str]:
     order = ("", "workspaces", "registries", "locations", "Azure", "Microsoft.", "v1: ")
     rest = [tag for tag in used if tag not in own.TAGS]
     return [*own.TAGS, *sorted(rest, key=lambda tag: max(place for place, lead in enumerate(order) if tag.startswith(lead)))]
+
+
+def _about(tag: str) -> str:
+    """Return what a group is."""
+    if tag.startswith("v1: "):
+        return f"The region's `{tag.removeprefix('v1: ')}` server: what it is asked is handed on as it comes."
+    grouped = dict.fromkeys(f"`{kind.full_type}`" for kind in kinds.KINDS if resources.tag_of(kind) == tag)
+    return own.TAGS.get(tag) or ", ".join(grouped)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
     from shared.openapi.parts import Json
 
-TAGS = ("Operations", "Clean-up", "Events", "Files", "Pages")
+TAGS = {
+    "Operations": "What the app is doing or did for its callers.",
+    "Clean-up": "What is stale or idle, by policy: dry runs, reports, approval.",
+    "Events": "Events in, rules, and what came of them.",
+    "Files": "Large files, and what a YAML would be sent as.",
+    "Pages": "The same for everybody; no key is asked for, but for the details of health.",
+}
 REPORT, FIRING, OPERATION = ref("schemas", "Report"), ref("schemas", "Firing"), ref("schemas", "Operation")
 JSON: parts.Json = {}
 NUMBER: parts.Json = {"type": "integer", "minimum": 0}

@@ -160,3 +160,10 @@ def test_what_a_callback_gets_is_described():
     schema = DOCUMENT["webhooks"]["told"]["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
     validator(schema).validate(told.event("https://steward.example"))
     assert list(validator(schema).iter_errors({"specversion": "0.3"}))
+
+
+def test_every_group_says_what_it_is():
+    """The groups of the page: those that operations are in, each with a description."""
+    used = {tag for _, _, operation in OPERATIONS.values() for tag in operation["tags"]}
+    assert {tag["name"] for tag in DOCUMENT["tags"]} == used
+    assert all(tag["description"] for tag in DOCUMENT["tags"])
