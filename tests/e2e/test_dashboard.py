@@ -381,6 +381,11 @@ def test_a_failing_app_is_asked_ever_less_and_a_hidden_tab_not_at_all(page: Page
         assert len(asked) <= seen + 3
     assert 5 <= len(asked) <= 12, asked
 
+    page.get_by_role("button", name="Live updates", pressed=True).click()
+    page.clock.run_for(600_000)
+    assert len(asked) <= seen + 4, "it was asked once more when updates were turned off"
+    page.get_by_role("button", name="Live updates", pressed=False).click()
+
     hide = "hidden => { Object.defineProperty(document, 'hidden', {get: () => hidden, configurable: true}); "
     hide += "document.dispatchEvent(new Event('visibilitychange')) }"
     page.evaluate(hide, arg=True)

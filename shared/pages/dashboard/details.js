@@ -20,7 +20,7 @@ function operation(id, context) {
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       const letGo = el("button.danger", { type: "button", click: () => cancel("?abandon=true") }, "Stop following it");
-      const what = el("p", {}, "Stopping to follow changes nothing in Azure: the app only forgets about it.");
+      const what = el("p", {}, "Azure goes on with it; the app only stops looking.");
       acts.replaceChildren(trouble(problem), ...(problem.code === "NotCancelable" ? [what, letGo] : []));
       acts.querySelector("button")?.focus();
     }

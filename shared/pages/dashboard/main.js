@@ -149,7 +149,6 @@ $("leave").addEventListener("click", () => signIn(null));
 $("live").addEventListener("click", () => {
   live = !live;
   $("live").setAttribute("aria-pressed", String(live));
-  $("live").textContent = live ? "Live" : "Paused";
   refresh();
 });
 $("skip").addEventListener("click", (event) => {

@@ -116,3 +116,33 @@ def test_a_machine_without_node_gets_it_from_pip(place: Path, commands: list[str
     bootstrap._install_azurite()
     assert bootstrap.NODE_WHEEL in commands[0]
     assert commands[1].startswith("/bin/npm ci")
+
+
+def test_a_machine_without_a_browser_gets_it_from_apt_once(
+    place: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any Chromium or Chrome will do; where there is one, nothing is installed."""
+    there = {"apt-get": "/usr/bin/apt-get", "sudo": "/usr/bin/sudo"}
+    monkeypatch.setattr(bootstrap.shutil, "which", there.get)
+    run = bootstrap._run
+
+    def install(command, what, **more):
+        run(command, what, **more)
+        there["chromium"] = "/usr/bin/chromium"
+
+    monkeypatch.setattr(bootstrap, "_run", install)
+    assert bootstrap.main(["browser"]) == 0
+    assert commands[-1].endswith("install --yes --no-install-recommends chromium fonts-dejavu-core")
+    commands.clear()
+    assert bootstrap.main(["browser"]) == 0
+    assert commands == []
+    assert bootstrap.browser() == "/usr/bin/chromium"
+
+
+def test_where_no_browser_can_be_installed_one_line_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No apt: the tests of the pages are not passed over, the set-up fails."""
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda program: None)
+    assert bootstrap.main(["browser"]) == 1
+    assert "install Chromium or Chrome" in capsys.readouterr().err
