@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.doctor import configuration, findings, identity, records
-from shared import services
 
 if TYPE_CHECKING:
     from infra.doctor.findings import Finding
@@ -51,7 +50,7 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
         return found
     found.append(configuration.threads(settings, json.loads(HOST_FILE.read_text())))
     found += configuration.callbacks(settings)
-    app = services.Services(settings=settings)
+    app = records.Impatient(settings=settings)
     at = f"/subscriptions/{settings.subscription_id}" if settings.subscription_id else ""
     group = f"{at}/resourceGroups/{settings.resource_group}" if at and settings.resource_group else at
     found += identity.look(app.client, settings.subscription_id, scopes or ([group] if group else []), app.clock)

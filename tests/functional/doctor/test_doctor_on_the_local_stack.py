@@ -96,3 +96,14 @@ def test_a_subscription_that_is_not_there_is_named(settings: dict[str, str], tmp
     assert any(
         missing in finding["said"] and "STEWARD_SUBSCRIPTION_ID" in finding["fix"] for finding in by_check(output)["permissions"]
     )
+
+
+def test_storage_that_nobody_answers_for_is_said_at_once(settings: dict[str, str], azurite: Azurite, tmp_path: Path) -> None:
+    """Each service for itself, with where to look; what lies in it is not looked into."""
+    elsewhere = settings["AzureWebJobsStorage"].replace(f":{azurite.blob_port}/", ":1/").replace(f":{azurite.queue_port}/", ":1/")
+    code, output = examine({**settings, "AzureWebJobsStorage": elsewhere}, tmp_path, "--json")
+    assert code == 1
+    found = by_check(output)
+    assert [finding["level"] for finding in found["storage"]].count("problem") >= 2
+    assert all("AzureWebJobsStorage" in finding["fix"] for finding in found["storage"] if finding["level"] == "problem")
+    assert not {"policies", "rules", "backlog"} & set(found)
