@@ -31,11 +31,16 @@ CLUSTER = {
     "location": scene.LOCATION,
 }
 EVENT = {"specversion": "1.0", "id": "1", "source": "/somewhere", "type": "some.thing", "subject": "x", "data": {}}
-RULES = "rules:\n  - name: described\n    on: {type: some.thing}\n    do:\n      - {name: look, request: GET workspaces}\n"
+RULES = "rules:\n  - name: described\n    on: {types: [some.thing.else]}\n    do:\n      - {name: look, request: GET workspaces}\n"
 W = "workspaces/described"
 # In this order: later ones need what earlier ones made.
 SAMPLE: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("GET", "health", 200, {}),
+    ("GET", "health/details", 200, {}),
+    ("GET", "dashboard", 200, {}),
+    ("GET", "dashboard/none", 404, {}),
+    ("GET", "docs", 200, {}),
+    ("GET", "cleanup/marks", 200, {}),
     ("GET", "subscriptions", 200, {}),
     ("GET", "resourceGroups", 200, {}),
     ("PUT", W, 400, {"json": {}}),
@@ -78,6 +83,10 @@ SAMPLE: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("GET", "events/rules", 200, {}),
     ("GET", "events/rules/none.yaml", 404, {}),
     ("PUT", "events/rules/described.yaml", 400, {"data": "rules: 1"}),
+    ("PUT", "events/rules/described.yaml", 200, {"data": RULES}),
+    ("GET", "events/rules/described.yaml", 200, {}),
+    ("GET", "events/rules", 200, {}),
+    ("DELETE", "events/rules/described.yaml", 204, {}),
     ("GET", "events/firings", 200, {}),
     ("GET", "events/firings/none", 404, {}),
     ("DELETE", f"{W}/computes/cpu", 204, {"headers": {"Prefer": "wait=60"}}),
