@@ -360,7 +360,7 @@ def _workspace(event: Event) -> dict[str, str] | None:
     if found is None:
         return None
     named = {"id": found.path, "name": found.name, "resourceGroup": found.resource_group, "subscription": found.subscription}
-    return {**named, "path": found.path.lstrip("/")}
+    return named
 
 
 def _runs_behind(event: Event) -> list[str]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
 
+METRIC_LIMIT = 100  # whose values are asked for
 LOG_LIMIT = 256 * 1024  # bytes of each log, its end
 
 
@@ -37,13 +38,21 @@ def logs(target: Target, client: Client, addresses: Addresses, *, only: str = ""
 
 
 def metrics(target: Target, client: Client, addresses: Addresses) -> dict[str, Any]:
-    """Return the run's metrics as the metric service lists them.
+    """Return the run's metrics as the metric service lists them, each of the first `METRIC_LIMIT` with all its values.
+
+    The service's list has names without values, which it tells metric by metric.
 
     Raises:
         RejectedError: Azure knows no such run.
     """
     url = _run_url(target, "metric", "list", addresses)
-    return client.send("POST", url, body={}).checked().body or {"value": []}
+    found: dict[str, Any] = client.send("POST", url, body={}).checked().body or {"value": []}
+    whole = _run_url(target, "metric", "full", addresses)
+    for metric in found.get("value", [])[:METRIC_LIMIT]:
+        answer = client.send("POST", whole, body={"metricName": metric.get("name")})
+        if answer.ok and isinstance(answer.body, dict):  # deleted since the list: it stays without values
+            metric["value"] = answer.body.get("value") or []
+    return found
 
 
 def _run_url(target: Target, plane: str, tail: str, addresses: Addresses) -> str:

@@ -29,9 +29,18 @@ class HistoryAzure:
         self.logs = LOGS if logs is None else logs
         self.asked: list[str] = []
 
-    def send(self, method: str, url: str, **_: Any) -> Response:
+    def send(self, method: str, url: str, *, body: Any = None, **_: Any) -> Response:
         """Answer what history asks."""
         self.asked.append(f"{method} {url}")
+        if "/metric/v2.0/" in url:
+            name = (body or {}).get("metricName")
+            listed = [{"name": each, "value": []} for each in ("loss", "gone")]
+            values = {"name": name, "value": [{"data": {"loss": 0.5}}, {"data": {"loss": 0.25}}]}
+            status = 404 if name == "gone" else 200
+            return Response(status=status, url=url, body={"value": listed} if "/list?" in url else values)
+        return self._history(url)
+
+    def _history(self, url: str) -> Response:
         body: dict[str, Any] = {"status": "Completed", "logFiles": self.logs}
         if url.endswith("/discovery"):
             body = {"api": API}
@@ -88,11 +97,14 @@ def test_a_job_and_a_run_are_found_by_their_run_id_alone() -> None:
 
 
 def test_metrics_are_asked_of_the_metric_service() -> None:
-    """Passed on as they come."""
+    """The list has names, each metric its values; one that was deleted meanwhile stays without."""
     azure = HistoryAzure()
     client: Any = azure
     found = history.metrics(
         paths.resolve("workspaces/w1/jobs/j1/metrics", SETTINGS), client, addresses.Addresses(client, clock=Clock().seconds)
     )
-    assert found["status"] == "Completed"
+    assert [(each["name"], [value["data"] for value in each["value"]]) for each in found["value"]] == [
+        ("loss", [{"loss": 0.5}, {"loss": 0.25}]),
+        ("gone", []),
+    ]
     assert any("/metric/v2.0/" in asked and asked.startswith("POST") for asked in azure.asked)
