@@ -359,8 +359,7 @@ def _workspace(event: Event) -> dict[str, str] | None:
     found = events.workspace_of(event)
     if found is None:
         return None
-    named = {"id": found.path, "name": found.name, "resourceGroup": found.resource_group, "subscription": found.subscription}
-    return named
+    return {"id": found.path, "name": found.name, "resourceGroup": found.resource_group, "subscription": found.subscription}
 
 
 def _runs_behind(event: Event) -> list[str]:
