@@ -289,6 +289,16 @@ module groupEvents 'modules/group-events.bicep' = if (!privateNetworking && !emp
   }
 }
 
+module queries 'modules/queries.bicep' = {
+  name: 'steward-queries'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+  }
+}
+
 module alerts 'modules/alerts.bicep' = {
   name: 'steward-alerts'
   scope: group

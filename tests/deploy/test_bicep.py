@@ -116,6 +116,7 @@ FUNCTIONS = {
         "guid",
         "cidrSubnet",
         "loadJsonContent",
+        "loadTextContent",
         "readEnvironmentVariable",
     ),
     *("environment", "resourceGroup", "resourceId", "subscription", "subscriptionResourceId", "tenant"),
@@ -282,6 +283,15 @@ def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bi
         assert "queueMessageTimeToLiveInSeconds: -1" in (AZURE / "modules" / f"{name}.bicep").read_text()
     text = (AZURE / "modules" / "event-topic.bicep").read_text()
     assert set(re.findall(r"MachineLearningServices\.(\w+)'", text)) >= {"RunStatusChanged", "ModelRegistered"}
+
+
+def test_every_ready_query_is_offered() -> None:
+    """Each file of infra/azure/queries, once; files that other files are read from are there."""
+    named = re.findall(r"loadTextContent\('\.\./queries/([\w-]+\.kql)'\)", (AZURE / "modules" / "queries.bicep").read_text())
+    assert sorted(named) == sorted(path.name for path in (AZURE / "queries").glob("*.kql"))
+    for file in FILES:
+        for loaded in re.findall(r"load\w+Content\('([^']+)'\)", (AZURE / file).read_text()):
+            assert (AZURE / file).parent.joinpath(loaded).exists()
 
 
 @pytest.mark.parametrize("file", FILES)
