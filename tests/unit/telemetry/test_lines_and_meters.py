@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,10 @@ def test_a_sink_says_which_app_and_which_process_it_is():
     assert resource["service.name"] == "steward1"
     assert resource["service.instance.id"].startswith("abc-")
     sink.close()
+
+
+def test_telemetry_stands_below_every_other_layer():
+    """It imports nothing of the app but itself, so that any module may tell."""
+    for path in (ROOT / "shared" / "telemetry").glob("*.py"):
+        named = re.findall(r"^\s*from (shared[\w.]*|functions[\w.]*|infra[\w.]*) import", path.read_text(), re.MULTILINE)
+        assert set(named) <= {"shared.telemetry", "shared.telemetry.trace"}, path.name
