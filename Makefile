@@ -1,7 +1,7 @@
 # Everything a developer runs. The first call of any target installs what it needs; later ones check a stamp and go on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench package lock clean bootstrap
+.PHONY: help demo up test check bench package doctor lock clean bootstrap
 
 # Any Python 3.8+ will do to start from; bootstrap finds or fetches the 3.13 the app runs on.
 ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/python3 $$HOME/.pyenv/versions/3.*/bin/python python; do \
@@ -40,6 +40,10 @@ bench: ## Measure what the README states: import time, seconds of the demo, ARM 
 package: ## Build dist/azureml-steward.zip, what is deployed (ARGS="--folder dist/app")
 	@$(BOOTSTRAP) python
 	@$(PYTHON) -m infra.package $(ARGS)
+
+doctor: ## Check settings, identity, permissions and storage, and say what to fix (ARGS="--settings local.settings.json")
+	@$(BOOTSTRAP) python
+	@$(PYTHON) -m infra.doctor $(ARGS)
 
 lock: ## Renew the lock files after a change of requirements or of package.json
 	@$(BOOTSTRAP) python node
