@@ -177,7 +177,7 @@ def _asset_traps(made: _Made, home: str, other: str) -> None:
     world, oldest = made.world, {}
     tags = {"steward-keep": "audit"}
     for name, why in _TRAPS.items():
-        more = {"tags": tags} if name == "models/trap-tagged" else {}
+        more = {"tags": tags} if name in ("models/trap", "models/trap-tagged") else {}
         oldest[name] = _version(made, home, name, 1, of=15, kept=why, **more)
         for number in range(2, 16):
             _version(made, home, name, number, of=15)
@@ -208,12 +208,36 @@ def _asset_traps(made: _Made, home: str, other: str) -> None:
     population.schedule(world, home, "nightly", {"inputs": inputs, "environmentId": "azureml:trap-scheduled:1"}, days=300)
     used = {"m": {"jobInputType": "custom_model", "uri": oldest["models/trap-running"]}}
     made.note(population.run(world, home, "uses", status="Running", days=1, inputs=used), "job", "Running for a day")
+    _roundabout(made, home, other, oldest)
     steps = {"type": "pipeline", "jobs": {"one": {"component": oldest["components/trap-step"]}}}
     arm_id = population.version(world, home, "components/pipeline", "1", days=30, componentSpec=steps)
     made.note(arm_id, "componentVersion", "it is the newest")
 
 
+def _roundabout(made: _Made, home: str, other: str, oldest: dict[str, str]) -> None:
+    """References by way of something else: a job that ended long ago, a monitor, a pipeline, a registry's component."""
+    world = made.world
+    read = {"m": {"jobInputType": "custom_model", "uri": oldest["models/trap-repeated"].replace("/models/", "%2Fmodels%2F")}}
+    made.note(population.run(world, home, "repeated", status="Completed", days=200, inputs=read), "job", "it has ended")
+    population.schedule(world, home, "again", {"sourceJobId": "repeated"}, days=200, enabled=False)
+    baseline = {"referenceData": {"uri": "azureml:Trap-Baseline:1", "dataContext": "Training"}}
+    population.schedule(world, home, "watch", {"signals": {"drift": baseline}}, days=200, enabled=False)
+    pipeline = {"componentId": {"assetId": oldest["components/trap-batch"]}}
+    endpoint = population.endpoint(world, other, "roundabout", days=300, changed=1)
+    made.note(endpoint, "onlineEndpoint", "it was changed yesterday")
+    arm_id = population.deployment(world, endpoint, "green", days=300, changed=1, deploymentConfiguration=pipeline)
+    made.note(arm_id, "onlineDeployment", "it was changed yesterday")
+    shared = population.registry(world, "cleancomponents")
+    step = {"type": "command", "environment": f"azureml:{oldest['environments/trap-registry'].upper()}"}
+    population.version(world, shared, "components/step", "1", days=300, componentSpec=step)
+
+
 _TRAPS = {
+    "models/trap-repeated": "a disabled schedule repeats a job, long ended, that read it",
+    "models/trap": "the tag steward-keep on its first version; its name is how others begin",
+    "environments/trap-registry": "a component of a registry runs in it",
+    "components/trap-batch": "a deployment in another workspace runs it as its pipeline",
+    "data/trap-baseline": "a disabled monitor compares with it",
     "models/trap-deployed-elsewhere": "a deployment in another workspace names its ARM id",
     "models/trap-deployed-uri": "a deployment in another workspace names it as azureml://, in another case",
     "models/trap-scheduled": "a schedule names it as azureml:NAME:VERSION",
