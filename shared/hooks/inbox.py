@@ -64,7 +64,7 @@ def take(text: str, services: intake.Services, perform: Callable[[Call], Answer]
     match asked:
         case {"firing": str(firing)}:
             firings.advance(firing, services, perform)
-        case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int(sequence)}}:
+        case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int() | str() as sequence}}:
             intake.settle_debounced(rule, key, sequence, services)
         case {"blob": str(name)} if name.startswith(LARGE):
             content = services.ledger.blobs.get(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import secrets
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -189,7 +190,7 @@ def match(rule: Rule, event: Event, depth: int, services: Services) -> Match:
     return Match(rule=rule, firing=firing, reason="it fires", group=once if rule.once_per else "")
 
 
-def settle_debounced(rule_name: str, key: str, sequence: int, services: Services) -> bool:
+def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Services) -> bool:
     """Fire for the newest event of a debounced key, unless another came since this message was sent."""
     row = services.hook_rows.get(_debounce_partition(rule_name), key)
     if row is None or row.columns["sequence"] != sequence:
@@ -305,7 +306,7 @@ def _debounce(found: Match, services: Services) -> None:
         return
     while True:
         row = services.hook_rows.get(_debounce_partition(rule.name), key)
-        sequence = int(row.columns["sequence"]) + 1 if row else 1
+        sequence = secrets.token_hex(8)  # never one of an earlier burst, whose message may come again
         columns: dict[str, Any] = {"sequence": sequence, "rule": rule.name, "created_at": services.clock()}
         columns |= firings.chunked(text)
         changed = storage.Row(partition=_debounce_partition(rule.name), key=key, columns=columns, etag=row.etag if row else "")

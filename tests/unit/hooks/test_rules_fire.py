@@ -177,6 +177,22 @@ def test_debounce_waits_for_quiet_and_fires_for_the_newest(hooks: Hooks) -> None
     assert len(hooks.firings()) == 2
 
 
+def test_a_message_of_an_earlier_burst_does_not_cut_a_later_one_short(hooks: Hooks) -> None:
+    """Its worker died after it had fired, and the platform brings it again in the midst of the next burst."""
+    hooks.rules(rule(debounce="30s", oncePer="${{ data.modelName }}"))
+    hooks.happen(registered(1))
+    hooks.drive(2)
+    (old,) = [message.text for message in hooks.steward.event_queue.messages if "debounced" in message.text]
+    hooks.drive(60)
+    assert len(hooks.firings()) == 1
+    hooks.happen(registered(2))
+    hooks.drive(2)
+    inbox.take(old, hooks.app, hooks.perform)
+    assert len(hooks.firings()) == 1
+    hooks.drive(60)
+    assert len(hooks.firings()) == 2
+
+
 def test_a_rule_cannot_loop_by_what_it_makes(hooks: Hooks) -> None:
     """Each model it registers raises the event that registers the next: refused at the limit, and recorded."""
     hooks.rules(
