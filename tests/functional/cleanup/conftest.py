@@ -18,7 +18,7 @@ from shared.services import CONTAINER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE_S = 100.0
+PATIENCE_S = 260.0  # what was being sent when its worker was killed is looked at after three minutes
 TIMER_S = 3.0
 
 
@@ -90,6 +90,7 @@ class Place:
             time.sleep(0.5)
             if answer.ok and time.monotonic() > timer:
                 self.app.run_timer("cleanup_timer")
+                self.app.run_timer("reconcile_operations")  # an operation may have lost its worker, too
                 timer = time.monotonic() + TIMER_S
         pytest.fail(f"not ended: { {name: report[name] for name in ('status', 'phase', 'notes')} }")
 
