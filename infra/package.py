@@ -16,8 +16,10 @@ import argparse
 import compileall
 import fnmatch
 import hashlib
+import json
 import os
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -105,20 +107,48 @@ def is_ignored(path: Path, patterns: list[str], *, is_folder: bool) -> bool:
 
 
 def _install(site_packages: Path, requirements: list[Path]) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    wanted = ["--require-hashes", "-c", str(LOCK), "--target", str(site_packages)]
-    wanted += [word for path in requirements for word in ("-r", str(path.resolve()))]
+    """Put what is required, and what that requires, into the folder: first ask pip what that is, then take it from the lock.
+
+    In two steps, because whether hashes of constraints count for requirements without any differs from pip to pip.
+    """
     machine = ["--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON[0]}.{PYTHON[1]}"]
     machine += [f"--platform={name}" for name in PLATFORMS] + [f"--abi={name}" for name in ABIS]
-    done = subprocess.run([*pip, *wanted, *machine], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PackageError(f"pip could not install what the lock names ('make lock' renews it):\n{done.stderr.strip()}")
+    machine += ["--target", str(site_packages)]
+    locked = locked_requirements(LOCK.read_text())
+    with tempfile.TemporaryDirectory() as scratch:
+        pins, report, chosen = (Path(scratch) / name for name in ("pins.txt", "report.json", "chosen.txt"))
+        pins.write_text("\n".join(text.partition(" ")[0] for text in locked.values()))
+        wanted = [word for path in requirements for word in ("-r", str(path.resolve()))]
+        _pip("--dry-run", "--ignore-installed", "--report", str(report), "-c", str(pins), *wanted, *machine)
+        names = [canonical(each["metadata"]["name"]) for each in json.loads(report.read_text())["install"]]
+        if missing := [name for name in names if name not in locked]:
+            raise PackageError(f"the lock does not name {', '.join(missing)} ('make lock' renews it)")
+        chosen.write_text("\n".join(locked[name] for name in sorted(names)))
+        _pip("--require-hashes", "--no-deps", "-r", str(chosen), *machine)
     for pattern in SURPLUS:
         for surplus in site_packages.glob(pattern):
             shutil.rmtree(surplus)
     for record in site_packages.glob("*.dist-info"):
         for name in ("RECORD", "REQUESTED", "INSTALLER", "direct_url.json"):  # they tell of files that went, and of this machine
             (record / name).unlink(missing_ok=True)
+
+
+def _pip(*words: str) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PackageError(f"pip could not install what the lock names ('make lock' renews it):\n{done.stderr.strip()}")
+
+
+def locked_requirements(lock: str) -> dict[str, str]:
+    """Return each requirement of a lock file with its hashes, by its name as PyPI compares names."""
+    entries = re.finditer(r"^([A-Za-z0-9._-]+)==[^\\\n]*(?:\\\n +--hash=[^\\\n]*)+", lock, re.MULTILINE)
+    return {canonical(entry[1]): entry[0] for entry in entries}
+
+
+def canonical(name: str) -> str:
+    """Return a project's name as PyPI compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _compile(folder: Path) -> None:
