@@ -22,9 +22,9 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 	@$(BOOTSTRAP)
 	@$(PYTHON) -m infra.local up $(ARGS)
 
-test: ## All tests (ARGS="tests/unit -k word")
+test: ## All tests, three files at a time (ARGS="tests/unit -k word", ARGS="-n 0" one by one)
 	@$(BOOTSTRAP) python node ml sdk browser
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: ## Lint, format, types, layers
 	@$(BOOTSTRAP) python

@@ -179,14 +179,14 @@ def _rule_file(req: func.HttpRequest) -> func.HttpResponse:
             raise errors.BadRequestError("InvalidRules", "The body is not UTF-8.", target="body") from None
         found = rules.parse(text, blob.removeprefix(store.PREFIX))
         app.blobs.put(blob, text.encode())
-        app.rule_store.forget()
+        app.rule_store.changed()
         return http.json_response({"file": blob.removeprefix(store.PREFIX), "rules": [_rule(rule) for rule in found]}, 200, req)
     content = app.blobs.get(blob)
     if content is None:
         raise errors.BadRequestError("RulesNotFound", f"There is no file of rules '{name}'.", target="file", status=404)
     if req.method == "DELETE":
         app.blobs.delete(blob)
-        app.rule_store.forget()
+        app.rule_store.changed()
         return http.json_response(None, 204, req)
     return http.response(content, 200, req, {"Content-Type": "application/yaml; charset=utf-8"})
 

@@ -81,9 +81,14 @@ def take(found: Iterable[Event], services: Services) -> Tally:
     """
     tally = Tally()
     woken: set[str] = set()
+    try:
+        in_force = services.rules  # looked at once a message, which is younger than the rules it finds
+    except errors.TransientError as problem:
+        tally.failed = [(event, problem) for event in found]
+        return tally
     for event in found:
         try:
-            _take(event, services, tally, woken)
+            _take(event, in_force, services, tally, woken)
         except errors.TransientError as problem:
             tally.failed.append((event, problem))
         except Exception as problem:
@@ -92,13 +97,13 @@ def take(found: Iterable[Event], services: Services) -> Tally:
     return tally
 
 
-def _take(event: Event, services: Services, tally: Tally, woken: set[str]) -> None:
+def _take(event: Event, in_force: tuple[Rule, ...], services: Services, tally: Tally, woken: set[str]) -> None:
     targets = events.targets_of(event)
     for target in targets:
         if target.key not in woken:
             woken.add(target.key)
             tally.counts["woken"] += wake_operations(target, services, in_place=tally.counts["woken"] < IN_PLACE)
-    wanted = [rule for rule in services.rules if rule.wants(event)]
+    wanted = [rule for rule in in_force if rule.wants(event)]
     if not wanted:
         tally.counts["dropped"] += 1
         return

@@ -6,6 +6,7 @@ Not here: what a rule is (rules).
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.hooks.rules import Rule
-    from shared.operations.storage import Blobs
+    from shared.operations.storage import BlobInfo, Blobs
 
 log = logging.getLogger("steward.hooks")
 
 PREFIX = "hooks/rules/"
-FRESH = timedelta(seconds=20)  # how old what is known of the files may be
+MARK = "hooks/rules-changed"  # written anew with each change through the app
+FRESH = timedelta(seconds=20)  # how old what is known of files may be that somebody else put there
 FILE_LIMIT = 100
 
 
@@ -44,6 +46,7 @@ class Store:
     clock: Callable[[], datetime]
     _known: dict[str, tuple[str, tuple[Rule, ...] | Problem]] = field(default_factory=dict)
     _read_at: datetime | None = None
+    _mark: BlobInfo | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def rules(self) -> tuple[Rule, ...]:
@@ -62,16 +65,17 @@ class Store:
         """
         return tuple(found for _, found in self._files().values() if isinstance(found, Problem))
 
-    def forget(self) -> None:
-        """Read the files anew the next time: one was just changed here."""
+    def changed(self) -> None:
+        """Tell every instance of the app that a file was just changed through it: events that follow meet the new rules."""
+        self.blobs.put(MARK, secrets.token_hex(8).encode())
         self._read_at = None
 
     def _files(self) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:
         with self._guard:
-            now = self.clock()
-            if self._read_at is None or not timedelta(0) <= now - self._read_at < FRESH:
+            now, mark = self.clock(), self.blobs.look(MARK)
+            if self._read_at is None or mark != self._mark or not timedelta(0) <= now - self._read_at < FRESH:
                 self._known = self._read()
-                self._read_at = now
+                self._read_at, self._mark = now, mark
             return self._known
 
     def _read(self) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:

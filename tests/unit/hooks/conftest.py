@@ -58,7 +58,7 @@ class Hooks:
     def rules(self, text: str, file: str = "a.yaml") -> None:
         """Put a file of rules into the container."""
         self.steward.blobs.put(store.PREFIX + file, text.encode())
-        self.app.rule_store.forget()
+        self.app.rule_store.changed()
 
     def happen(self, *given: events.Event) -> None:
         """Put events on the queue as a delivery does."""

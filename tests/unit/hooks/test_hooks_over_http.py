@@ -11,6 +11,7 @@ import azure.functions as func
 import pytest
 
 from functions import hooks as triggers
+from shared.hooks import store
 from tests.fake_azure import WORKSPACE
 from tests.unit.hooks.conftest import ML, Hooks
 
@@ -192,3 +193,13 @@ def test_a_callback_that_is_not_listed_is_refused_before_anything_is_accepted(ho
     )  # fmt: skip
     assert (status, body["error"]["code"], body["error"]["target"]) == (400, "CallbackNotAllowed", "Callback-Url")
     assert not hooks.steward.ledger.newest(top=1)
+
+
+def test_rules_that_were_put_are_in_force_in_every_instance(hooks: Hooks) -> None:
+    """Another instance read the files a moment ago, and meets the next event."""
+    other = store.Store(hooks.steward.blobs, hooks.steward.clock)
+    assert other.rules() == ()
+    send(triggers.rule_file, "PUT", "events/rules/ml", RULES, {"file": "ml"})
+    assert [rule.name for rule in other.rules()] == ["copy"]
+    send(triggers.rule_file, "DELETE", "events/rules/ml", b"", {"file": "ml"})
+    assert other.rules() == ()
