@@ -84,7 +84,7 @@ class Proxy:
             ]
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                if both[0].done():  # the client has said all; the answer may still come
+                if both[0].done() and both[0].result():  # the client has said all; the answer may still come
                     await asyncio.wait(both, timeout=300)
             finally:
                 for task in both:
@@ -101,7 +101,8 @@ def _acknowledge_at_once(writer: asyncio.StreamWriter) -> None:
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter | None = None) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter | None = None) -> bool:
+    """Copy until the end; False when the connection broke: a client that was killed in its handshake would hold up the server."""
     with contextlib.suppress(OSError):
         while block := await reader.read(_CHUNK):
             if client is not None:
@@ -110,6 +111,8 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, clie
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
+        return True
+    return False
 
 
 async def _refuse(writer: asyncio.StreamWriter, why: str) -> None:

@@ -1,6 +1,8 @@
 """The proxy: Azure's real host names lead to the local Azure, and nothing else leads anywhere."""
 
+import select
 import socket
+import ssl
 import subprocess
 
 import pytest
@@ -116,3 +118,21 @@ def test_connections_are_kept_alive(azure: Client) -> None:
             assert session.get(f"{ARM}/subscriptions?api-version=2022-12-01", headers=token, timeout=20).status_code == 200
         pools = session.get_adapter(ARM).proxy_manager[azure.azure.proxy].pools
         assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - no mapping of urllib3's
+
+
+def test_a_client_that_dies_in_its_handshake_holds_nobody_up(local_azure: LocalAzure) -> None:
+    """Killed with the server's answer unread, its connection is reset; the TLS server shakes hands with one client at a time."""
+    port = int(local_azure.proxy.rpartition(":")[2])
+    arriving, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+    half = ssl.create_default_context(cafile=local_azure.ca).wrap_bio(arriving, leaving, server_hostname="management.azure.com")
+    with pytest.raises(ssl.SSLWantReadError):
+        half.do_handshake()
+    hello = leaving.read()
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"CONNECT management.azure.com:443 HTTP/1.1\r\nHost: management.azure.com:443\r\n\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+            connection.sendall(hello)
+            assert select.select([connection], [], [], 10)[0], "the server did not answer"
+    answer = requests.get(ARM, proxies={"https": local_azure.proxy}, verify=local_azure.ca, timeout=20)
+    assert answer.status_code in {400, 401, 404}
