@@ -24,6 +24,13 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = _arguments(arguments)
     logging.disable(logging.CRITICAL)  # what libraries log about a failure, the findings say in one line
     try:
+        return _looked_over(chosen)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _looked_over(chosen: argparse.Namespace) -> int:
+    try:
         values = configuration.values_of(chosen.settings) if chosen.settings else {}
     except (OSError, ValueError) as unreadable:
         print(f"doctor: {unreadable}", file=sys.stderr)
