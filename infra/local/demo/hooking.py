@@ -27,8 +27,10 @@ def subscribe(story: Story) -> str:
     headers = {"Authorization": f"Bearer {token(story)}"}
     made = story.outside.put(url, json=wanted, headers=headers, timeout=30)
     check(made.status_code == 201, f"the subscription was answered {made.status_code}: {made.text[:300]}")
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, status = time.monotonic() + PATIENCE_S, made.headers.get("Azure-AsyncOperation")
     while state_of(story.outside.get(url, headers=headers, timeout=30).json()) != "Succeeded":
+        if status:
+            story.outside.get(status, headers=headers, timeout=30)
         check(time.monotonic() < deadline, "the event subscription does not come to its end")
         time.sleep(0.5)
     put = story.app.send("PUT", "events/rules/examples", data=RULES.read_bytes(), headers={"Content-Type": "application/yaml"})
