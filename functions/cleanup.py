@@ -128,9 +128,10 @@ async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
 def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
     from shared.cleanup import reports
 
-    headers = {"Location": f"{http.base_url(req)}/cleanup/reports/{run.name}"}
+    below = f"cleanup/reports/{run.name}"
     if not run.ended:
-        return http.json_response(reports.summary(run), 202, req, {**headers, "Retry-After": "2"})
+        return http.json_response(reports.summary(run), 202, req, {"Location": http.to_follow(req, below), "Retry-After": "2"})
+    headers = {"Location": f"{http.base_url(req)}/{below}"}
     return http.json_response(reports.view(reports.load(run.name, reports.Page(), services.get())), 200, req, headers)
 
 

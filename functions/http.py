@@ -117,12 +117,12 @@ def operation_response(operation: Operation, req: func.HttpRequest) -> func.Http
 
 def follow_headers(operation: Operation, req: func.HttpRequest) -> dict[str, str]:
     """Return the headers of a 202: status monitor, result, and when to look again (whole seconds)."""
-    monitor = f"{base_url(req)}/operations/{operation.id}"
+    monitor = to_follow(req, f"operations/{operation.id}")
     pause_s = operation.follow.interval_s if operation.follow else 2.0
     return {
         "Operation-Location": monitor,
         "Azure-AsyncOperation": monitor,
-        "Location": f"{monitor}/result",
+        "Location": to_follow(req, f"operations/{operation.id}/result"),
         "Retry-After": str(round(min(max(pause_s, 1.0), 10.0))),
     }
 
@@ -271,6 +271,20 @@ def next_link(req: func.HttpRequest, token: str) -> str:
     """Return the request's own URL with a token of ours, for a list that goes on; no key or old token stays in it."""
     kept = [part for part in raw_query(req).split("&") if part and unquote(part.partition("=")[0]).lower() not in NOT_REPEATED]
     return f"{base_url(req)}/{path(req)}?{'&'.join([*kept, f'$skipToken={token}'])}"
+
+
+def to_follow(req: func.HttpRequest, below: str) -> str:
+    """Return a URL of ours that a 202 sends its caller to, with the function key if that came in the URL, as it was sent.
+
+    Who has no say in the headers follows it as it is: Logic Apps repeats an action's `authentication`, which no function key fits
+    into (github.com/Azure/logicapps/issues/611), and Durable Functions' URLs have a key for the same reason. Where the header
+    has a key, the platform reads that one, and the URL gets none.
+    """
+    url = f"{base_url(req)}/{below}"
+    if req.headers.get("x-functions-key"):
+        return url
+    given = [part for part in raw_query(req).split("&") if unquote(part.partition("=")[0]).lower() == "code"]
+    return f"{url}?{given[0]}" if given else url
 
 
 def idempotency_key(req: func.HttpRequest) -> str:

@@ -41,5 +41,5 @@ def _wake(req: func.HttpRequest, target: Target, found: parked.EndpointParkedErr
     if "respond-async" in http.prefers(req):
         return operation
     error, pause_s = waking.told(found, operation, app.clock())
-    headers = {"Retry-After": str(round(pause_s)), "Operation-Location": f"{http.base_url(req)}/operations/{operation.id}"}
+    headers = {"Retry-After": str(round(pause_s)), "Operation-Location": http.to_follow(req, f"operations/{operation.id}")}
     return http.json_response({"error": error.to_json()}, 503, req, headers)
