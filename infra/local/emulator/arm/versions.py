@@ -105,5 +105,6 @@ NAMESPACES = {
         "Microsoft.DocumentDB",
         "Microsoft.Search",
         "Microsoft.ContainerService",
+        "Microsoft.Notebooks",
     )
 }
