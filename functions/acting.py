@@ -18,6 +18,7 @@ from shared.hooks import intake
 from shared.hooks.model import NOTIFY, Answer
 from shared.operations.models import Operation
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +65,15 @@ def _notify(call: Call) -> Answer:
 
     app = services.get()
     data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}
+    here = trace.current()
     notice = notifications.Notice(
-        about=call.firing, type=call.path, subject=call.key, at=app.clock(), data={**data, "rule": call.caller}, depth=call.depth
+        about=call.firing,
+        type=call.path,
+        subject=call.key,
+        at=app.clock(),
+        data={**data, "rule": call.caller},
+        depth=call.depth,
+        trace=here.header if here else "",
     )
     notifications.tell(notice, app.settings.notify, app)
     return Answer(status=202, body={"told": len(app.settings.notify), "eventId": notice.id})

@@ -12,6 +12,7 @@ from functions import http
 from shared import services
 from shared.operations import messages
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from shared.hooks import intake
@@ -106,7 +107,8 @@ def _raw(event: Any) -> dict[str, Any]:
     common = {"id": event.id, "subject": event.subject, "data": event.get_json()}
     if hasattr(event, "specversion"):
         when = event.time.isoformat() if event.time else None
-        return {**common, "specversion": "1.0", "source": event.source, "type": event.type, "time": when}
+        more = {name: value for name, value in event.extension_attrs.items() if name.lower() == trace.HEADER}
+        return {**common, **more, "specversion": "1.0", "source": event.source, "type": event.type, "time": when}
     when = event.event_time.isoformat() if event.event_time else None
     return {**common, "topic": event.topic, "eventType": event.event_type, "eventTime": when}
 

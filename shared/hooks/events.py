@@ -10,13 +10,14 @@ import base64
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from shared.catalog import kinds
 from shared.rest import errors, ids
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,6 +53,8 @@ class Event:
         subject: What it is about, below the source.
         time: As the sender wrote it, '' when it did not.
         data: As sent; `value` reads it whatever the casing of its keys.
+        trace: The `traceparent` of whatever raised it, '' for none: CloudEvents' Distributed Tracing extension, or the header of
+            the request that brought it. Its `tracestate` is not kept, as the header's is not.
     """
 
     id: str
@@ -60,6 +63,7 @@ class Event:
     subject: str = ""
     time: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    trace: str = ""
 
     @property
     def key(self) -> str:
@@ -82,6 +86,7 @@ class Event:
     def to_json(self) -> dict[str, Any]:
         """Return the event as a queue message holds it: CloudEvents' own names."""
         out = {"id": self.id, "source": self.source, "type": self.type, "subject": self.subject, "time": self.time}
+        out[trace.HEADER] = self.trace
         return {**{name: value for name, value in out.items() if value}, "data": dict(self.data)}
 
 
@@ -104,6 +109,8 @@ def lowered(mapping: Mapping[str, Any]) -> dict[str, Any]:
 def from_http(content: bytes, headers: Mapping[str, str]) -> Delivery:
     """Read a webhook delivery: the Event Grid schema, or CloudEvents 1.0 structured, batched or binary.
 
+    An event without a trace of its own is part of the request's, as its `traceparent` header names it.
+
     Args:
         content: The body.
         headers: The request's, names in lower case.
@@ -114,6 +121,12 @@ def from_http(content: bytes, headers: Mapping[str, str]) -> Delivery:
     if len(content) > DELIVERY_LIMIT:
         message = f"The delivery has {len(content)} bytes; {DELIVERY_LIMIT} are taken, which is Event Grid's own limit."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    found = _delivered(content, headers)
+    outer = _traced(headers.get(trace.HEADER))
+    return replace(found, events=tuple(event if event.trace else replace(event, trace=outer) for event in found.events))
+
+
+def _delivered(content: bytes, headers: Mapping[str, str]) -> Delivery:
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
     if "ce-specversion" in headers and not media.startswith(_CLOUD_MEDIA):
         return Delivery(events=(_binary(content, headers, media),))
@@ -251,7 +264,14 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
             raise _invalid(f"{place}.{name} has {len(value)} characters; {TEXT_LIMIT} are taken.", f"{place}.{name}")
         found[attribute] = value
     data = _decoded(low) if "data_base64" in low else low.get("data")
-    return Event(**{"source": "", **found}, data=data if isinstance(data, dict) else {"value": data} if data is not None else {})
+    held = data if isinstance(data, dict) else {"value": data} if data is not None else {}
+    return Event(**{"source": "", **found}, data=held, trace=_traced(low.get(trace.HEADER)) if names is _CLOUD_NAMES else "")
+
+
+def _traced(value: Any) -> str:
+    """Return a `traceparent` as it is handed on; '' where it is none, as strictly as a request's header is read."""
+    found = trace.parse(value) if isinstance(value, str) else None
+    return found.header if found else ""
 
 
 def _decoded(low: Mapping[str, Any]) -> Any:

@@ -91,8 +91,10 @@ class Firing:
 
     @property
     def trace(self) -> trace.Trace:
-        """What each of its requests is part of, also one that is sent again."""
-        return trace.derived(f"firing {self.id}")
+        """What each of its requests is part of, also one that is sent again: its event's trace, or one of its own."""
+        event = self.document.get("event")
+        named = event.get(trace.HEADER) if isinstance(event, dict) else None
+        return (trace.parse(named) if isinstance(named, str) else None) or trace.derived(f"firing {self.id}")
 
     @property
     def step(self) -> Step:
