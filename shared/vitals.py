@@ -1,12 +1,14 @@
-"""How the app itself is: its queues, what is open, what Azure still allows, whether it can sign in.
+"""How the app itself is: its queues, what is open, who cannot be told, its files, what Azure still allows, the sign-in.
 
-For the people who run it; each part is read for itself, so that one that is out of order hides no other. Not here: up or down
-for a load balancer (functions.pages), metrics over time.
+For the people who run it; each part is read for itself, so that one that is out of order hides no other. What needs somebody
+is said once more in `attention`, in words. Not here: up or down for a load balancer (functions.pages), metrics over time.
 """
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import services
@@ -14,13 +16,17 @@ from shared.operations import messages, models
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.services import Services
 
 QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, services.CLEANUP_QUEUE)
 READS_AT_ONCE = 8
-COUNT_LIMIT = 1_000  # of events put aside: beyond that it only matters that there are many
+COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
+OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
+RECENT = timedelta(days=1)  # how long a delivery that was given up is news
+SHOWN = 5  # deliveries that do not go well, by name
+_PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
 
 
 def look(app: Services) -> dict[str, Any]:
@@ -28,7 +34,10 @@ def look(app: Services) -> dict[str, Any]:
     parts: dict[str, Callable[[Services], Any]] = {
         "queues": _queues,
         "operations": _operations,
+        "deliveries": _deliveries,
         "eventsPutAside": _put_aside,
+        "policyFiles": _policy_files,
+        "ruleFiles": _rule_files,
         "throttling": _throttling,
         "token": _token,
     }
@@ -36,7 +45,41 @@ def look(app: Services) -> dict[str, Any]:
         read = {name: pool.submit(_read, part, app) for name, part in parts.items()}
     found = {name: each.result() for name, each in read.items()}
     troubled = any(isinstance(part, dict) and "error" in part for part in found.values())
-    return {"status": "degraded" if troubled else "up", "at": models.iso(app.clock()), **found}
+    known = {"status": "degraded" if troubled else "up", "at": models.iso(app.clock())}
+    return {**known, "attention": list(attention(found)), **found}
+
+
+def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield what needs somebody, as `{"code", "message", "next"}`; nothing is as it should be."""
+    for part, said in found.items():
+        if isinstance(said, dict) and "error" in said:
+            told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
+            yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
+    queues = found["queues"] if isinstance(found["queues"], list) else []
+    for queue in queues:
+        if queue["poison"]:
+            told = f"{queue['name']}-poison holds {queue['poison']} messages that kept failing."
+            yield _point("PoisonMessages", told, "The app's log has the reason of each.")
+    if aside := found["eventsPutAside"].get("count"):
+        told = f"{aside} event messages could not be taken in."
+        yield _point("EventsPutAside", told, f"Each is a blob below {found['eventsPutAside']['prefix']} with its reason.")
+    for part, noun in (("policyFiles", "policies"), ("ruleFiles", "rules")):
+        if count := found[part].get("mistakes"):
+            first = found[part]["first"]
+            place = f", line {first['line']}, column {first['column']}" if "line" in first else ""
+            told = f"Mistakes in files of {noun}: {count}. {first['file']}{place}: {first['message']}"
+            yield _point("FileMistakes", told, "Such a file has no effect until it is right.")
+    oldest = found["operations"].get("oldest")
+    if oldest and oldest["ageS"] > OLD_S:
+        told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
+        yield _point("OldOperation", told, f"operations/{oldest['name']} tells what it waits for.")
+    if lost := found["deliveries"].get("givenUpToday"):
+        told = f"{lost} notifications of the last day were given up."
+        yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
+
+
+def _point(code: str, message: str, following: str) -> dict[str, str]:
+    return {"code": code, "message": message, "next": following}
 
 
 def _read(part: Callable[[Services], Any], app: Services) -> Any:
@@ -79,6 +122,54 @@ def _put_aside(app: Services) -> dict[str, Any]:
 
     count = sum(1 for _ in islice(app.blobs.names(inbox.DEAD), COUNT_LIMIT))
     return {"count": count, "prefix": inbox.DEAD}
+
+
+def _deliveries(app: Services) -> dict[str, Any]:
+    """Return how many receivers are tried again, how many were given up, and the newest of both."""
+    from itertools import chain, islice
+
+    from shared.operations import notifications
+
+    news = app.clock() - RECENT
+    again = [each for each in notifications.in_state("Pending", app) if each.tried]
+    lost = list(islice(chain(notifications.in_state("Failed", app), notifications.in_state("Gone", app)), COUNT_LIMIT))
+    newest = sorted((*again, *lost), key=lambda each: each.created_at, reverse=True)[:SHOWN]
+    return {
+        "triedAgain": len(again),
+        "givenUp": len(lost),
+        "givenUpToday": sum(1 for each in lost if each.ended_at and each.ended_at > news),
+        "newest": [{"about": each.about, **each.view()} for each in newest],
+    }
+
+
+def _policy_files(app: Services) -> dict[str, Any]:
+    """Return how many mistakes files of policies have, and the first: such a file has no effect."""
+    from shared.cleanup import policies
+
+    _, problems = policies.load(app.blobs)
+    return _mistakes([_placed({"file": each.source, "message": str(each)}) for each in problems])
+
+
+def _rule_files(app: Services) -> dict[str, Any]:
+    """Return how many mistakes files of rules have, and the first: such a file has no effect."""
+    told = [
+        {"file": each.file, "message": one.message}
+        for each in app.rule_store.problems()
+        for one in each.error.details or (each.error,)
+    ]
+    return _mistakes([_placed(each) for each in told])
+
+
+def _placed(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a mistake with its line and column beside its message, where that begins with them."""
+    found = _PLACE.match(told["message"])
+    if not found:
+        return told
+    return {**told, "line": int(found[1]), "column": int(found[2]), "message": told["message"][found.end() :]}
+
+
+def _mistakes(found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"mistakes": len(found), "files": len({each["file"] for each in found}), **({"first": found[0]} if found else {})}
 
 
 def _throttling(app: Services) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.operations.ledger import Ledger
     from shared.operations.models import Operation
@@ -209,6 +209,12 @@ def deliveries(about: str, services: Services) -> list[Delivery]:
     """Return how telling others of something goes, oldest first."""
     found = [_of(row) for row in services.delivery_rows.query(partition=about)]
     return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
+
+
+def in_state(state: Status, services: Services) -> Iterator[Delivery]:
+    """Yield all deliveries in a state, in no order."""
+    for row in services.delivery_rows.query(equal={"status": state}):
+        yield _of(row)
 
 
 def views(about: str, services: Services) -> list[dict[str, Any]]:

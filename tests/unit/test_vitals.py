@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from shared import services, vitals
+from shared.operations import notifications, storage
 from shared.rest import errors
 from shared.settings import Settings
+from tests.fakes import FakeRows
 from tests.steward import Steward
 
 DEPTHS = {"steward-operations": 4, "steward-cleanup-poison": 2}
@@ -43,6 +45,7 @@ def app(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> services.Services:
     """The services that vitals look at."""
     app = services.Services(settings=Settings(), clock=steward.clock)
     app.__dict__.update(client=Client(), ledger=steward.ledger, blobs=steward.blobs)
+    app.__dict__["delivery_rows"] = FakeRows("deliveries", steward.fuse)
     monkeypatch.setattr(services.Services, "depth", lambda _, name: DEPTHS.get(name, 0))
     return app
 
@@ -103,4 +106,74 @@ def test_a_part_that_cannot_be_read_hides_no_other(app: services.Services, monke
     assert found["status"] == "degraded"
     assert found["queues"]["error"]["code"] == "StorageUnavailable"
     assert found["token"] == {"error": {"code": "SignInFailed", "message": "No token."}}
+    assert [each["code"] for each in found["attention"]] == ["PartUnreadable", "PartUnreadable"]
+    assert "SignInFailed" in found["attention"][1]["message"]
     assert found["operations"] == {"open": 0}
+
+
+def test_mistakes_in_files_are_counted_and_the_first_is_told_with_its_place(app: services.Services, steward: Steward) -> None:
+    """A file of policies or rules with a mistake has no effect: whoever watches the app should know."""
+    right = {"mistakes": 0, "files": 0}
+    assert (vitals.look(app)["policyFiles"], vitals.look(app)["ruleFiles"]) == (right, right)
+    steward.blobs.put("cleanup/policies/wrong.yaml", b"policies:\n  - name: wrong\n    kind: nothing\n    action: explode\n")
+    steward.blobs.put("hooks/rules/wrong.yaml", b"rules:\n  - name: x\n    onn: 1\n")
+    steward.blobs.put("hooks/rules/bytes.yaml", b"\xff\xfe\x00")
+    app.rule_store.changed()
+    found = vitals.look(app)
+    assert (found["policyFiles"]["mistakes"], found["policyFiles"]["files"]) == (3, 1)
+    first = found["policyFiles"]["first"]
+    assert (first["file"], first["line"], first["column"]) == ("cleanup/policies/wrong.yaml", 2, 5)
+    assert first["message"].startswith("policies[0]")
+    assert found["ruleFiles"]["files"] == 2
+    assert found["ruleFiles"]["first"] == {"file": "hooks/rules/bytes.yaml", "message": "hooks/rules/bytes.yaml is not UTF-8."}
+    assert found["status"] == "up", "the app works; its files do not"
+    said = [each for each in found["attention"] if each["code"] == "FileMistakes"]
+    assert "cleanup/policies/wrong.yaml, line 2, column 5: policies[0]" in said[0]["message"]
+    assert len(said) == 2
+
+    steward.blobs.delete("hooks/rules/bytes.yaml")
+    app.rule_store.changed()
+    place = vitals.look(app)["ruleFiles"]["first"]
+    assert (place["file"], place["line"], place["column"]) == ("hooks/rules/wrong.yaml", 2, 5)
+
+
+def test_who_cannot_be_told_is_told(app: services.Services, steward: Steward) -> None:
+    """Those that are tried again and those that were given up, without what a receiver's query may hold."""
+
+    def told(name: str, **more: Any) -> None:
+        receiver = {"target": "https://hooks.contoso.com/x?sig=secret", "event": {"type": "t", "id": "e"}}
+        delivery = notifications.Delivery(about=name, key="k", created_at=steward.clock(), **receiver, **more)
+        app.delivery_rows.write([storage.Change(verb="insert", row=notifications._row_of(delivery))])
+
+    told("first try", tried=0)
+    told("again", tried=2)
+    told("lost", tried=10, status="Failed", ended_at=steward.clock())
+    found = vitals.look(app)
+    counts = {name: count for name, count in found["deliveries"].items() if name != "newest"}
+    assert counts == {"triedAgain": 1, "givenUp": 1, "givenUpToday": 1}
+    assert {each["about"]: each["target"] for each in found["deliveries"]["newest"]} == {
+        "again": "https://hooks.contoso.com/x",
+        "lost": "https://hooks.contoso.com/x",
+    }
+    assert "DeliveriesGivenUp" in [each["code"] for each in found["attention"]]
+    assert "secret" not in str(found)
+    steward.clock.advance(2 * 86_400)
+    later = vitals.look(app)
+    assert (later["deliveries"]["givenUp"], later["deliveries"]["givenUpToday"]) == (1, 0)
+    assert "DeliveriesGivenUp" not in [each["code"] for each in later["attention"]]
+
+
+def test_what_needs_somebody_is_said_in_words(app: services.Services, steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poison, events put aside, an operation that is open for a day; nothing of it when all is well."""
+    monkeypatch.setitem(DEPTHS, "steward-cleanup-poison", 0)
+    assert vitals.look(app)["attention"] == []
+    monkeypatch.setitem(DEPTHS, "steward-events-poison", 3)
+    steward.blobs.put("hooks/dead/1.json", b"{}")
+    first = submit(steward, "ws-first")
+    steward.clock.advance(25 * 3600)
+    found = {each["code"]: each for each in vitals.look(app)["attention"]}
+    assert set(found) == {"PoisonMessages", "EventsPutAside", "OldOperation"}
+    assert "steward-events-poison holds 3" in found["PoisonMessages"]["message"]
+    assert "25 hours" in found["OldOperation"]["message"]
+    assert first.id in found["OldOperation"]["next"]
+    assert all(each["next"] for each in found.values())
