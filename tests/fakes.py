@@ -123,6 +123,11 @@ class FakeRows:
                     raise storage.ConflictError
             return [self._apply(change) for change in changes]
 
+    def delete(self, partition: str, key: str) -> None:
+        """See `storage.Rows.delete`."""
+        with self._fuse.call(f"{self.name}.delete"), self._guard:
+            self.rows.pop((partition, key), None)
+
     def query(
         self,
         *,
@@ -256,6 +261,14 @@ class DownRows(FakeRows):
         if self.down:
             raise unavailable()
         return out
+
+    def delete(self, partition: str, key: str) -> None:
+        """See `storage.Rows.delete`."""
+        if self.down and not self.late:
+            raise unavailable()
+        super().delete(partition, key)
+        if self.down:
+            raise unavailable()
 
 
 def _etag_of(content: bytes) -> str:

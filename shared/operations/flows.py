@@ -125,7 +125,7 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
             operation = _operation(request, services)
     files = {blob: request.files[name] for name, blob in operation.files.items()}
     contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
-    stored, is_new = services.ledger.insert(operation, files | contents)
+    stored, is_new = services.ledger.insert(operation, files | contents, random_id=not request.idempotency_key)
     if is_new:
         observing.accepted(stored.operation)
     else:

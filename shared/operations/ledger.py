@@ -36,10 +36,17 @@ OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """An operation as it stands in the ledger, with the etag that a write must name."""
+    """An operation as it stands in the ledger.
+
+    Attributes:
+        operation: It.
+        etag: What a write must name.
+        lane: The target's lane as it was when the operation entered it, None when that is not known here.
+    """
 
     operation: Operation
     etag: str
+    lane: Row | None = None
 
 
 class Ledger:
@@ -60,27 +67,31 @@ class Ledger:
         """The app's container."""
         return self._blobs
 
-    def insert(self, operation: Operation, files: Mapping[str, bytes] | None = None) -> tuple[Stored, bool]:
+    def insert(
+        self, operation: Operation, files: Mapping[str, bytes] | None = None, *, random_id: bool = False
+    ) -> tuple[Stored, bool]:
         """Record a new operation behind those already in its target's lane, and tell whether it is new.
 
-        It starts `waiting` when others are before it. An id that exists already is returned as it stands, with False.
+        It starts `waiting` when others are before it. An id that exists already is returned as it stands, with False. Most
+        targets have nothing else under way, so the lane is read only when a write finds that somebody is in it.
 
         Args:
             operation: As accepted.
             files: Content of the blobs that it names, blob → bytes; written before the row.
+            random_id: Its id was made up just now, so that nobody need look for it.
 
         Raises:
             BadRequestError: `TooManyWaiting` (429); a thousand operations on this target have not ended.
         """
-        existing = self.load(operation.id)
+        existing = None if random_id else self.load(operation.id)
         if existing:
             return existing, False
         self._announce(operation)
         for blob, content in (files or {}).items():
             self._blobs.put(blob, content)
         operation = self._offload(operation)
+        lane: Row | None = None
         while True:
-            lane = self._rows.get(operation.partition, LANE)
             before = _lane_of(lane)
             if len(before) >= LANE_LIMIT:
                 message = f"{len(before)} operations on this resource have not ended; try again when some have."
@@ -88,13 +99,14 @@ class Ledger:
             entered = replace(operation, phase="waiting") if before else operation
             changes = [_change("insert", _row_of(entered)), _lane_change(operation, lane, [*before, operation.suffix])]
             try:
-                etag = self._rows.write(changes)[0]
+                etag, lane_etag = self._rows.write(changes)
             except storage.ConflictError:
                 existing = self.load(operation.id)
                 if existing:
                     return existing, False
+                lane = self._rows.get(operation.partition, LANE)
                 continue
-            return Stored(operation=entered, etag=etag), True
+            return Stored(operation=entered, etag=etag, lane=replace(changes[1].row, etag=lane_etag)), True
 
     def first_of(self, key: str, operation: Operation) -> tuple[str, str]:
         """Return hash and target of the request that an idempotency key first came with: this one's when the key is new.
@@ -106,9 +118,11 @@ class Ledger:
         now = operation.created_at
         columns = {"hash": operation.request_hash, "target": operation.target, "created_at": now, "ended_at": now}
         row = storage.Row(partition=f"{KEY}-{key}", key=KEY, columns=columns)
-        with suppress(storage.ConflictError):
+        try:
             self._rows.write([_change("insert", row)])
-        known = self._rows.get(row.partition, KEY) or row
+            known = row
+        except storage.ConflictError:
+            known = self._rows.get(row.partition, KEY) or row
         return str(known.columns["hash"]), str(known.columns.get("target") or operation.target)
 
     def load(self, operation_id: str) -> Stored | None:
@@ -125,7 +139,7 @@ class Ledger:
         """
         operation = self._offload(operation)
         etag = self._rows.write([_change("replace", _row_of(operation, stored.etag))])[0]
-        return Stored(operation=operation, etag=etag)
+        return Stored(operation=operation, etag=etag, lane=stored.lane)
 
     def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
         """Save `operation` and give up its place in the target's lane, in one transaction; it stays on the list of open ones.
@@ -137,8 +151,9 @@ class Ledger:
             ConflictError: somebody else changed the operation since it was read.
         """
         operation = self._offload(operation)
+        lane = stored.lane
         while True:
-            lane = self._rows.get(operation.partition, LANE)
+            lane = lane or self._rows.get(operation.partition, LANE)
             before = _lane_of(lane)
             changes = [_change("replace", _row_of(operation, stored.etag))]
             after = [suffix for suffix in before if suffix != operation.suffix]
@@ -150,6 +165,7 @@ class Ledger:
                 current = self._rows.get(operation.partition, operation.suffix)
                 if current is None or current.etag != stored.etag:
                     raise
+                lane = None
                 continue
             was_first = bool(before) and before[0] == operation.suffix
             woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
@@ -171,10 +187,7 @@ class Ledger:
     def close(self, operation_id: str) -> None:
         """Take an operation off the list of open ones."""
         partition, _, suffix = operation_id.partition("-")
-        row = self._open.get(partition, suffix)
-        if row:
-            with suppress(storage.ConflictError):
-                self._open.write([_change("delete", row)])
+        self._open.delete(partition, suffix)
 
     def drop(self, operation_id: str, announced_at: datetime) -> None:
         """Remove what an acceptance left that died before its row was written, unless it was announced anew since then."""
@@ -240,9 +253,12 @@ class Ledger:
     def _announce(self, operation: Operation) -> None:
         """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that."""
         row = _open_row(operation)
-        with suppress(storage.ConflictError):
-            known = self._open.get(row.partition, row.key)
-            self._open.write([_change("replace", replace(row, etag=known.etag)) if known else _change("insert", row)])
+        try:
+            self._open.write([_change("insert", row)])
+        except storage.ConflictError:
+            with suppress(storage.ConflictError):
+                known = self._open.get(row.partition, row.key)
+                self._open.write([_change("replace", replace(row, etag=known.etag)) if known else _change("insert", row)])
 
     def _delete_blobs(self, operation_id: str) -> None:
         for name in list(self._blobs.names(f"operations/{operation_id}/")):

@@ -82,6 +82,15 @@ def test_a_delete_names_the_etag_it_was_decided_on(rows: Rows) -> None:
     assert rows.get("p", "a") is None
 
 
+def test_a_delete_without_condition_takes_the_row_as_it_is(rows: Rows) -> None:
+    """Whoever changed it meanwhile; and it may be gone already."""
+    old = _insert(rows, "a", n=0)
+    rows.write([Change(verb="replace", row=_row("a", old, n=1))])
+    rows.delete("p", "a")
+    rows.delete("p", "a")
+    assert rows.get("p", "a") is None
+
+
 @pytest.mark.parametrize("verb", ["replace", "delete"])
 def test_a_write_to_a_row_that_is_gone_conflicts(rows: Rows, verb: str) -> None:
     """Gone counts as changed."""

@@ -232,7 +232,7 @@ def test_reconcile_tidies_the_list_of_open_operations(steward: Steward) -> None:
 
 def test_an_acceptance_that_died_is_forgotten_after_ten_minutes_not_before(steward: Steward) -> None:
     """It may still be writing its files."""
-    steward.fuse.blow(5, after=False)
+    steward.fuse.blow(3, after=False)
     with pytest.raises(Killed):
         steward.submit("POST", "workspaces/w1/jobs", JOB, files={"x": b"content"})
     assert steward.blobs.blobs
