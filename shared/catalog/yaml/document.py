@@ -218,12 +218,11 @@ class _Reader:
         self.top = top
         self.values = 0
         self.under: set[int] = set()
+        self.flat: dict[int, list[Any]] = {}
 
     def read(self, node: Any, path: Path, depth: int) -> Any:
         self.marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
-        self.values += 1
-        if self.values > VALUE_LIMIT:
-            raise self.refusal(path, f"More than {VALUE_LIMIT} values, counting each use of an alias.")
+        self.count(1, path)
         if depth > DEPTH_LIMIT:
             raise self.refusal(path, f"Nested deeper than {DEPTH_LIMIT} levels.")
         if not str(node.tag).startswith(_CORE_TAG) or node.tag.removeprefix(_CORE_TAG) not in _TAGS[node.id]:
@@ -239,6 +238,11 @@ class _Reader:
         finally:
             self.under.discard(id(node))
 
+    def count(self, more: int, path: Path) -> None:
+        self.values += more
+        if self.values > VALUE_LIMIT:
+            raise self.refusal(path, f"More than {VALUE_LIMIT} values, counting each use of an alias.")
+
     def scalar(self, node: Any, path: Path) -> Any:
         kind = node.tag.removeprefix(_CORE_TAG)
         if kind in ("value", "merge"):  # "=" and "<<", which have a meaning of their own as keys only
@@ -247,7 +251,8 @@ class _Reader:
             value = self.loader.construct_object(node)
             value = value.decode() if isinstance(value, bytes) else value
         except (ValueError, KeyError, AttributeError, OverflowError, self.broken) as bad:
-            raise self.refusal(path, f"'{node.value[:60]}' is no {kind}: {str(bad).splitlines()[0][:120]}.") from None
+            reason = "it has too many digits" if "string conversion" in str(bad) else str(bad).splitlines()[0][:120]
+            raise self.refusal(path, f"'{node.value[:60]}' is no {kind}: {reason}.") from None
         if isinstance(value, int) and value.bit_length() > BITS_LIMIT:
             raise self.refusal(path, f"An integer of more than {BITS_LIMIT} bits; quote it to keep it text.")
         if isinstance(value, float) and not math.isfinite(value):
@@ -269,14 +274,31 @@ class _Reader:
                 twice = Cursor(value=None, document=self.top.document, path=(*path, key))
                 twice.note(f"The key '{str(key)[:80]}' is given twice; the last one counts, as for the CLI.", at_key=True)
             seen.add(key)
-        if len(own) != len(node.value):
-            self.loader.flatten_mapping(node)
         out: dict[Any, Any] = {}
-        for key_node, value_node in node.value:
+        for key_node, value_node in self.merged(node, path):
             key = self.key(key_node, path)
             self.marks[(*path, key, "")] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             out[key] = self.read(value_node, (*path, key), depth + 1)
         return out
+
+    def merged(self, node: Any, path: Path) -> list[Any]:
+        """Return a mapping's pairs behind those that its `<<` names: as PyYAML's flatten_mapping, which doubles without end."""
+        if id(node) in self.flat:
+            return self.flat[id(node)]
+        self.flat[id(node)] = []  # of a mapping that merges itself
+        out: list[Any] = []
+        for key_node, value_node in node.value:
+            if not key_node.tag.endswith(":merge"):
+                continue
+            for each in value_node.value[::-1] if value_node.id == "sequence" else [value_node]:
+                if each.id != "mapping":
+                    self.marks[path] = (each.start_mark.line + 1, each.start_mark.column + 1)
+                    raise self.refusal(path, "'<<' takes a mapping for merging, or a list of them.")
+                pairs = self.merged(each, path)
+                self.count(len(pairs), path)
+                out += pairs
+        self.flat[id(node)] = out + [pair for pair in node.value if not pair[0].tag.endswith(":merge")]
+        return self.flat[id(node)]
 
     def key(self, node: Any, path: Path) -> Any:
         if node.id != "scalar":

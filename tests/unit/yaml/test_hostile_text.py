@@ -42,7 +42,7 @@ def body(text: str) -> dict[str, Any]:
         (JOB + "tags: &t {a: *t}\n", 3, 7, "contains it"),
         (JOB + "tags: *nope\n", 3, 7, "undefined alias"),
         (JOB + "properties:\n  <<: 3\n", 4, 7, "for merging"),
-        (VARIABLES + "{A: " + "9" * 5000 + "}\n", 3, 28, "is no int"),
+        (VARIABLES + "{A: " + "9" * 5000 + "}\n", 3, 28, "is no int: it has too many digits"),
         (VARIABLES + "{A: 0x" + "f" * 6000 + "}\n", 3, 28, "more than 1024 bits"),
         (VARIABLES + "{A: 1" + ":59" * 3000 + "}\n", 3, 28, "more than 1024 bits"),
         (VARIABLES + "{A: .inf}\n", 3, 28, "JSON has not"),
@@ -95,6 +95,27 @@ def test_lines_may_end_as_on_other_systems(end: str) -> None:
 def test_values_are_what_the_cli_makes_of_them(written: str, sent: dict[str, Any]) -> None:
     """YAML 1.1; compared with azure-ai-ml once, by hand."""
     assert body(VARIABLES + written + "\n")["environmentVariables"] == sent
+
+
+@pytest.mark.parametrize("times", [30, 200])
+def test_mappings_merged_over_and_over_are_counted_before_they_are_made(times: int) -> None:
+    """Each of these merges the one before twice: 2^30 pairs, of which nobody may make more than the limit."""
+    doubled = "".join(f", &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, times))
+    with pytest.raises(document.RefusedError, match="More than 50000 values"):
+        document.parse(f"<<: [&a0 {{x: 1, y: 2}}{doubled}]\n")
+
+
+def test_many_merges_of_one_long_mapping_are_counted() -> None:
+    """A chain in which every link holds all pairs costs no more than the limit, either."""
+    long = ", ".join(f"k{n}: 1" for n in range(400))
+    chain = "".join(f"m{n}: &m{n} {{<<: *m{n - 1}}}\n" for n in range(1, 300))
+    with pytest.raises(document.RefusedError, match="More than 50000 values"):
+        document.parse(f"m0: &m0 {{{long}}}\n{chain}")
+
+
+def test_a_mapping_that_merges_itself_adds_nothing() -> None:
+    """As PyYAML has it."""
+    assert document.parse("a: &a {b: 1, <<: *a}\n").value == {"a": {"b": 1}}
 
 
 def test_a_program_full_of_brackets_is_not_deep() -> None:
