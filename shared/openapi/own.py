@@ -26,6 +26,11 @@ TAGS = {
 }
 REPORT, FIRING, OPERATION = ref("schemas", "Report"), ref("schemas", "Firing"), ref("schemas", "Operation")
 JSON: parts.Json = {}
+MARKS: parts.Json = {
+    "type": "object",
+    "required": ["value", "count"],
+    "properties": {"value": {"type": "array", "items": ref("schemas", "Mark")}, "count": {"type": "integer", "minimum": 0}},
+}
 NUMBER: parts.Json = {"type": "integer", "minimum": 0}
 FLAG: parts.Json = {"type": "boolean"}
 MODE: parts.Json = {"type": "string", "enum": ["dryRun", "enforce"]}
@@ -177,7 +182,7 @@ ROUTES: tuple[Route, ...] = (
         tag="Clean-up",
         summary="What is marked, the first due first",
         query={"$top": _top(500)},
-        answers={"200": parts.OBJECT},
+        answers={"200": MARKS},
     ),
     Route(
         id="cleanup_explain",
@@ -317,8 +322,8 @@ ROUTES: tuple[Route, ...] = (
         id="health_details",
         call="GET /health/details",
         tag="Pages",
-        summary="Queues and their poison, open operations, what Azure still allows, the sign-in",
-        answers={"200": parts.OBJECT},
+        summary="What needs somebody; queues and poison, open operations, deliveries, files, what Azure still allows, the sign-in",
+        answers={"200": ref("schemas", "Health")},
     ),
     Route(
         id="openapi",

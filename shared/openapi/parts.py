@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.openapi import shapes
+
 Json = dict[str, Any]
 
-STRING: Json = {"type": "string"}
-OBJECT: Json = {"type": "object"}
-STATUSES = ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")
+STRING, OBJECT, STATUSES = shapes.STRING, shapes.OBJECT, shapes.STATUSES
 
 
 def ref(kind: str, name: str) -> Json:
@@ -158,6 +158,7 @@ def _schemas() -> Json:
             "message": STRING,
             "target": {"type": "string", "description": "The field, part or parameter that is meant."},
             "details": {"type": "array", "items": ref("schemas", "ErrorDetail")},
+            "additionalInfo": {"type": "array", "items": OBJECT, "description": "Azure's outermost code, where it is another."},
         },
     }
     resource: Json = {
@@ -183,39 +184,15 @@ def _schemas() -> Json:
         "Json": {"description": "Azure's own answer, passed on as it is."},
         "JsonPatch": _json_patch(),
         "Yaml": {"type": "string", "description": "The YAML that `az ml ... --file` takes."},
-        "Operation": _operation(),
+        **shapes.schemas(),
         "OperationList": listed(ref("schemas", "Operation")),
         "Preflight": _preflight(),
-        "Report": _report(),
-        "Firing": _firing(),
-        "Upload": _upload(),
     }
 
 
 def _json_patch() -> Json:
     step = {"type": "object", "required": ["op", "path"], "properties": {"op": STRING, "path": STRING, "value": {}}}
     return {"type": "array", "description": "A JSON Patch (RFC 6902).", "items": step}
-
-
-def _operation() -> Json:
-    moment = {"type": "string", "format": "date-time"}
-    said: Json = {"type": "object", "description": "target, kind, request, phase, azureStatus, timeline, result, deliveries, ..."}
-    said["properties"] = {"target": STRING, "kind": STRING, "request": STRING, "timeline": {"type": "array", "items": OBJECT}}
-    return {
-        "type": "object",
-        "description": "An operation of this app, in the form of ARM's own, so that its pollers can follow it.",
-        "required": ["id", "name", "status", "startTime", "percentComplete", "properties"],
-        "properties": {
-            "id": STRING,
-            "name": STRING,
-            "status": {"type": "string", "enum": list(STATUSES)},
-            "startTime": moment,
-            "endTime": moment,
-            "percentComplete": {"type": "number", "minimum": 0, "maximum": 100},
-            "error": ref("schemas", "ErrorDetail"),
-            "properties": said,
-        },
-    }
 
 
 def _preflight() -> Json:
@@ -226,53 +203,4 @@ def _preflight() -> Json:
             "status": {"type": "string", "enum": ["ok", "problems", "unknown"]},
             "value": {"type": "array", "items": OBJECT},
         },
-    }
-
-
-def _report() -> Json:
-    moment = {"type": "string", "format": "date-time"}
-    return {
-        "type": "object",
-        "description": "A run of the clean-up; with `resources` when one report is asked for.",
-        "required": ["id", "name", "status", "mode", "startTime", "policies"],
-        "properties": {
-            "id": STRING,
-            "name": STRING,
-            "status": STRING,
-            "mode": {"type": "string", "enum": ["dryRun", "enforce"]},
-            "caller": STRING,
-            "startTime": moment,
-            "endTime": moment,
-            "policies": {"type": "array"},
-            "resources": {"type": "array", "items": OBJECT},
-            "nextLink": STRING,
-        },
-    }
-
-
-def _firing() -> Json:
-    moment = {"type": "string", "format": "date-time"}
-    return {
-        "type": "object",
-        "description": "A rule that fired, and what came of its requests.",
-        "required": ["id", "name", "rule", "status", "startTime", "steps"],
-        "properties": {
-            "id": STRING,
-            "name": STRING,
-            "rule": STRING,
-            "status": STRING,
-            "startTime": moment,
-            "endTime": moment,
-            "event": {"type": ["object", "null"]},
-            "steps": {"type": "array", "items": OBJECT},
-            "error": ref("schemas", "ErrorDetail"),
-        },
-    }
-
-
-def _upload() -> Json:
-    return {
-        "type": "object",
-        "required": ["id", "sasUri"],
-        "properties": {"id": STRING, "sasUri": {"type": "string", "format": "uri"}},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -33,6 +34,7 @@ CLUSTER = {
 EVENT = {"specversion": "1.0", "id": "1", "source": "/somewhere", "type": "some.thing", "subject": "x", "data": {}}
 RULES = "rules:\n  - name: described\n    on: {types: [some.thing.else]}\n    do:\n      - {name: look, request: GET workspaces}\n"
 W = "workspaces/described"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 # In this order: later ones need what earlier ones made.
 SAMPLE: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("GET", "health", 200, {}),
@@ -91,6 +93,7 @@ SAMPLE: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("GET", "events/firings/none", 404, {}),
     ("DELETE", f"{W}/computes/cpu", 204, {"headers": {"Prefer": "wait=60"}}),
 )
+OWN = ("Operation", "Delivery", "Report", "ReportLine", "Firing", "Mark", "Health", "Upload")
 YAML = ("translate", "cleanup/policies", "events/rules")
 
 
@@ -113,6 +116,21 @@ def resolved(document: Any, part: Any) -> Any:
     return document["components"][group][name]
 
 
+def closed(document: Any) -> Any:
+    """Return the components with nothing further allowed in the app's own answers: a field that is not described is a mistake."""
+
+    def shut(part: Any) -> Any:
+        if isinstance(part, list):
+            return [shut(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        inner = {name: shut(each) for name, each in part.items()}
+        return {"additionalProperties": False, **inner} if isinstance(part.get("properties"), dict) and "type" in part else inner
+
+    schemas = document["components"]["schemas"]
+    return {**document["components"], "schemas": {**schemas, **{name: shut(schemas[name]) for name in OWN}}}
+
+
 def check(document: Any, operation: Any, answer: requests.Response) -> None:
     """Judge an answer by the description of its operation.
 
@@ -128,7 +146,7 @@ def check(document: Any, operation: Any, answer: requests.Response) -> None:
         return
     assert media in said["content"], (operation["operationId"], media)
     if media == "application/json":
-        schema = {**said["content"][media]["schema"], "components": document["components"]}
+        schema = {**said["content"][media]["schema"], "components": closed(document)}
         checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
         jsonschema.Draft202012Validator(schema, format_checker=checker).validate(answer.json())
 
@@ -147,6 +165,38 @@ def test_answers_are_as_described(app: stack.App, caller: requests.Session, desc
             check(described, described_by(described, "GET", "operations/x"), monitor)
             result = caller.get(answer.headers["Location"], timeout=100)
             check(described, described_by(described, "GET", "operations/x/result"), result)
+
+
+def test_what_the_app_makes_of_its_own_is_described_field_by_field(
+    app: stack.App, caller: requests.Session, described: Any
+) -> None:
+    """An operation that failed, a report with its resources, a firing with its steps, health: nothing in them is undescribed."""
+
+    def asked(verb: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> Any:
+        answer = caller.request(verb, f"{app.url}/api/{path}", headers=headers, timeout=100, **more)
+        check(described, described_by(described, verb, path), answer)
+        return answer.json()
+
+    wrong = {**WORKSPACE, "properties": {**WORKSPACE["properties"], "containerRegistry": scene.REGISTRY_WITHOUT_ADMIN_ID}}
+    asked("PUT", "workspaces/refused", json=wrong, headers={"Prefer": "wait=60", "traceparent": f"00-{TRACE}-{'1' * 16}-01"})
+    (failed,) = (each for each in asked("GET", "operations")["value"] if each["properties"]["target"].endswith("/refused"))
+    shown = asked("GET", f"operations/{failed['name']}")
+    assert shown["status"] == "Failed"
+    assert shown["properties"]["traceId"] == TRACE
+
+    run = asked("POST", "cleanup?mode=dryRun&policy=failed-workspaces", headers={"Prefer": "wait=60"})
+    assert asked("GET", f"cleanup/reports/{run['name']}")["status"] == "Completed"
+
+    rules = "rules:\n  - {name: seen, on: {types: [some.other]}, do: {request: GET workspaces/refused-too}}\n"
+    caller.put(f"{app.url}/api/events/rules/seen", data=rules, headers={"Content-Type": "application/yaml"}, timeout=60)
+    event = {**EVENT, "id": "seen-1", "type": "some.other", "traceparent": f"00-{TRACE}-{'2' * 16}-01"}
+    asked("POST", "events", json=event)
+    deadline = time.monotonic() + 60
+    while not (fired := [each for each in asked("GET", "events/firings?rule=seen")["value"] if each["status"] != "Running"]):
+        assert time.monotonic() < deadline, "the rule did not fire"
+        time.sleep(0.1)
+    assert asked("GET", f"events/firings/{fired[0]['name']}")["traceId"] == TRACE
+    assert asked("GET", "health/details")["attention"] == []
 
 
 def test_without_a_key_the_platform_says_401(app: stack.App, anybody: requests.Session, described: Any) -> None:

@@ -1,0 +1,230 @@
+"""The shape of the app's own answers: operations, reports, firings, health. Every field that an answer may have is here.
+
+A test holds real answers against them with nothing further allowed. Not here: resources, which are Azure's (parts, resources).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Json = dict[str, Any]
+
+STRING: Json = {"type": "string"}
+OBJECT: Json = {"type": "object"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+NUMBER: Json = {"type": "number", "minimum": 0}
+FLAG: Json = {"type": "boolean"}
+MOMENT: Json = {"type": "string", "format": "date-time"}
+LINK: Json = {"type": "string", "format": "uri"}
+ERROR: Json = {"$ref": "#/components/schemas/ErrorDetail"}
+STATUSES = ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")
+PHASES = ("waiting", "accepted", "preparing", "registering", "sending", "following", "ended")
+TRACE: Json = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{32}$",
+    "description": "The W3C trace that it is part of: the caller's `traceparent`, or one that was made for it.",
+}
+
+
+def schemas() -> Json:
+    """Return the components of the app's own answers."""
+    return {
+        "Operation": operation(),
+        "Delivery": delivery(),
+        "Report": report(),
+        "ReportLine": line(),
+        "Firing": firing(),
+        "Mark": mark(),
+        "Health": health(),
+        "Upload": upload(),
+    }
+
+
+def operation() -> Json:
+    """Return the schema of an operation."""
+    event = _record({"at": MOMENT, "what": STRING, "detail": STRING}, ("at", "what"))
+    calls = {"type": "object", "description": "Requests to Azure: how many of each sort.", "additionalProperties": COUNT}
+    said = {
+        "target": _told("ARM id of the resource."),
+        "kind": STRING,
+        "request": _told("Verb and path, as Azure is sent it."),
+        "phase": {"type": "string", "enum": list(PHASES)},
+        "azureStatus": _told("The state that Azure last told of its own operation."),
+        "caller": STRING,
+        "traceId": TRACE,
+        "azureCalls": calls,
+        "resource": {"description": "The resource as Azure showed it while the operation goes on."},
+        "result": {"description": "What it came to, in a single operation that has ended."},
+        "timeline": {"type": "array", "items": event},
+        "deliveries": {"type": "array", "items": _ref("Delivery"), "description": "How telling others of its end goes."},
+    }
+    return _record(
+        {
+            "id": STRING,
+            "name": STRING,
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "startTime": MOMENT,
+            "endTime": MOMENT,
+            "percentComplete": {"type": "number", "minimum": 0, "maximum": 100},
+            "error": ERROR,
+            "properties": _record(said, ("target", "kind", "request", "phase", "timeline")),
+        },
+        ("id", "name", "status", "startTime", "percentComplete", "properties"),
+        "An operation of this app, in the form of ARM's own, so that its pollers can follow it.",
+    )
+
+
+def delivery() -> Json:
+    """Return the schema of how telling one receiver goes."""
+    attempt = _record({"at": MOMENT, "status": COUNT, "problem": STRING}, ("at",))
+    return _record(
+        {
+            "target": _told("The receiver, without its query."),
+            "type": STRING,
+            "eventId": STRING,
+            "status": {"type": "string", "enum": ["Pending", "Delivered", "Failed", "Gone"]},
+            "attempts": {"type": "array", "items": attempt, "description": "The last few."},
+            "tried": COUNT,
+            "nextAttempt": MOMENT,
+        },
+        ("target", "type", "eventId", "status", "attempts", "tried"),
+        "How telling one receiver of an end goes.",
+    )
+
+
+def report() -> Json:
+    """Return the schema of a run of the clean-up."""
+    unit = {"id": STRING, "status": {"type": "string", "enum": ["read", "unreadable", "skipped", "waiting"]}, "reason": STRING}
+    saved = {"nodeHoursADay": NUMBER, "idleNodeHours": NUMBER, "moneyADay": NUMBER, "idleMoney": NUMBER, "currency": STRING}
+    asked = dict.fromkeys(("seconds", "callsPer1000", "secondsPer1000"), NUMBER)
+    counts = {"type": "object", "additionalProperties": COUNT}
+    return _record(
+        {
+            "id": STRING,
+            "name": STRING,
+            "status": {"type": "string", "enum": ["Running", "Completed", "Stopped", "Failed"]},
+            "mode": {"type": "string", "enum": ["dryRun", "enforce"]},
+            "caller": STRING,
+            "startTime": MOMENT,
+            "endTime": MOMENT,
+            "phase": _told("What a run that goes on is doing."),
+            "policies": _list(STRING),
+            "approves": _told("The dry run that this one carries out."),
+            "approvedBy": _told("The run that carries this one out."),
+            "looked": COUNT,
+            "outcomes": {**counts, "description": "How many resources came to what: `kept`, `would delete`, `deleted`, …"},
+            "savings": _record({**saved, "unpriced": _list(STRING)}),
+            "requests": _record({"calls": COUNT, **asked}),
+            "notes": _list(STRING),
+            "workspaces": _list(_record(unit, ("id", "status"))),
+            "byPolicy": {"type": "object", "additionalProperties": counts},
+            "resources": _list(_ref("ReportLine")),
+            "deliveries": _list(_ref("Delivery")),
+            "nextLink": LINK,
+        },
+        ("id", "name", "status", "mode", "caller", "startTime", "policies", "notes"),
+        "A run of the clean-up; with `resources` when one report is asked for.",
+    )
+
+
+def line() -> Json:
+    """Return the schema of what a report says of one resource."""
+    return _record(
+        {
+            **dict.fromkeys(("id", "kind", "policy", "reason", "action", "outcome"), STRING),
+            "evidence": _list(STRING),
+            "since": MOMENT,
+            "due": MOMENT,
+            "saves": OBJECT,
+            "notify": OBJECT,
+            "operation": _told("The operation that carried it out."),
+            "error": ERROR,
+        },
+        ("id", "kind", "policy", "reason", "outcome"),
+    )
+
+
+def mark() -> Json:
+    """Return the schema of a mark of the clean-up."""
+    known = {"resource": STRING, "policy": STRING, "reason": STRING, "tagged": FLAG, "markedAt": MOMENT, "due": MOMENT}
+    return _record(known, known)
+
+
+def firing() -> Json:
+    """Return the schema of a firing of a rule."""
+    step = {"name": STRING, "does": STRING, "status": COUNT, "skipped": FLAG, "operation": STRING}
+    return _record(
+        {
+            "id": STRING,
+            "name": STRING,
+            "rule": STRING,
+            "status": {"type": "string", "enum": ["Running", "Succeeded", "Failed", "Refused"]},
+            "startTime": MOMENT,
+            "endTime": MOMENT,
+            "depth": _told("How many rules led to it, itself included.", COUNT),
+            "traceId": {**TRACE, "description": "The W3C trace of its requests: its event's, or one of its own."},
+            "event": {"type": ["object", "null"]},
+            "steps": _list(_record(step, ("name", "does"))),
+            "answers": {"type": "object", "description": "Of a single firing: what each step was answered."},
+            "error": ERROR,
+        },
+        ("id", "name", "rule", "status", "startTime", "depth", "traceId", "steps"),
+        "A rule that fired, and what came of its requests.",
+    )
+
+
+def health() -> Json:
+    """Return the schema of `health/details`; a part that cannot be read is `{"error"}` instead."""
+    point = dict.fromkeys(("code", "message", "next"), STRING)
+    first = _record({"file": STRING, "line": COUNT, "column": COUNT, "message": STRING}, ("file", "message"))
+    files = _record({"mistakes": COUNT, "files": COUNT, "first": first})
+    oldest = _record({"name": STRING, "target": STRING, "startTime": MOMENT, "ageS": COUNT})
+    about = {"about": _told("The operation, report or firing that it tells of.")}
+    lost = _record({**about, **delivery()["properties"]}, ("about", *delivery()["required"]))
+    told = {**dict.fromkeys(("triedAgain", "givenUp", "givenUpToday"), COUNT), "newest": _list(lost)}
+    allowance = {"subscription": STRING, "allowance": STRING, "left": COUNT, "of": COUNT}
+    queue = {"name": STRING, "messages": COUNT, "poison": COUNT}
+    parts: Json = {
+        "queues": _list(_record(queue, queue)),
+        "operations": _record({"open": COUNT, "oldest": oldest}),
+        "deliveries": _record(told),
+        "eventsPutAside": _record({"count": COUNT, "prefix": STRING}),
+        "policyFiles": files,
+        "ruleFiles": files,
+        "throttling": _record({"refused": COUNT, "allowances": _list(_record(allowance, allowance))}),
+        "token": _record({"signedIn": FLAG}),
+    }
+    failed = _record({"error": ERROR}, ("error",))
+    known = {
+        "status": {"type": "string", "enum": ["up", "degraded"], "description": "`degraded`: a part cannot be read."},
+        "at": MOMENT,
+        "attention": {"type": "array", "items": _record(point, point), "description": "What needs somebody, in words."},
+        "caller": STRING,
+    }
+    return _record({**known, **{name: {"anyOf": [failed, part]} for name, part in parts.items()}}, (*known, *parts))
+
+
+def upload() -> Json:
+    """Return the schema of room for a large file."""
+    expires, kept = _told("Until when it can be put there.", MOMENT), _told("Until when a request can name it.", MOMENT)
+    return _record({"id": STRING, "sasUri": LINK, "expires": expires, "keptUntil": kept}, ("id", "sasUri", "expires", "keptUntil"))
+
+
+def _record(properties: Mapping[str, Any], required: Iterable[str] = (), description: str = "") -> Json:
+    out: Json = {"type": "object", **({"description": description} if description else {})}
+    return {**out, **({"required": list(required)} if required else {}), "properties": dict(properties)}
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _told(description: str, schema: Json | None = None) -> Json:
+    return {**(schema or STRING), "description": description}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
