@@ -171,8 +171,11 @@ def base_url(req: func.HttpRequest) -> str:
 
 
 def caller(req: func.HttpRequest) -> str:
-    """Return who asks: the principal that the platform signed in, else that a function key was shown."""
-    named = str(req.headers.get("x-ms-client-principal-name") or "")
+    """Return who asks: the principal that the platform signed in, else that a function key was shown.
+
+    A person's token has a name; an application's (a managed identity, a service principal) has none, only an id.
+    """
+    named = str(req.headers.get("x-ms-client-principal-name") or req.headers.get("x-ms-client-principal-id") or "")
     return named if named and services.get().settings.signed_in else "function key"
 
 
