@@ -1,7 +1,7 @@
 """JMESPath over a resource's document: checked when the policy is read, so that no typing mistake widens what it matches.
 
-Beyond the grammar, which the library checks: functions and their number of arguments, and the names on the document's top
-level (`"prod"` in double quotes is such a name, not text). Not here: the document itself (filters).
+Beyond the grammar and the functions: the names on the document's top level (`"prod"` in double quotes is such a name, not
+text). Not here: the document itself (filters), JMESPath itself (catalog.jmes).
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from shared.catalog import jmes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LENGTH = 2000
 # What `filters.document` offers, with what it is.
 NAMES: Mapping[str, str] = {
     "id": "the resource's ARM id",
@@ -60,41 +61,27 @@ def check(query: str) -> None:
 
 def holds(query: str, document: Mapping[str, Any]) -> str:
     """Return '' when the query is true of the document (as JMESPath means it: not null, false or empty), else the reason."""
-    import jmespath.exceptions
-
-    expression, names = _read(query)
+    _, names = _read(query)
     for name in sorted(names & AGES):
         if document.get(name) is None:
             return f"the query reads its {name}, which is not told"
     try:
-        found = expression.search(document)
-    except (jmespath.exceptions.JMESPathError, TypeError, ValueError, RecursionError) as problem:
+        found = jmes.search(query, document)
+    except ValueError as problem:
         return f"the query could not be answered: {str(problem)[:200]}"
     return "" if _is_true(found) else "the query is not true of it"
 
 
 @lru_cache(maxsize=256)
 def _read(query: str) -> tuple[Any, frozenset[str]]:
-    """Return the compiled query, and the names it reads on the document's top level."""
-    import jmespath
-    import jmespath.exceptions
-
-    if len(query) > LENGTH:
-        raise ValueError(f"expected {LENGTH} characters at most")
+    """Return the query's tree, and the names it reads on the document's top level."""
     try:
-        compiled = jmespath.compile(query)
-        _check_functions(compiled.parsed)
-        names = frozenset(_names(compiled.parsed))
-    except jmespath.exceptions.JMESPathError as problem:
-        position = getattr(problem, "lex_position", None)
-        place = f" at character {position + 1}" if isinstance(position, int) else ""
+        tree = jmes.read(query)
+    except jmes.GrammarError as problem:
+        place = f" at character {problem.position + 1}" if problem.position is not None else ""
         hint = f"{_QUOTES}: tags.env == 'dev' && ageDays > `90`"
         raise ValueError(f"this is no JMESPath{place}: expected an expression; {hint}") from None
-    except (RecursionError, ValueError) as problem:
-        if isinstance(problem, RecursionError):
-            raise ValueError("expected an expression that is nested less deeply") from None  # noqa: TRY004 - of its text
-        raise
-    return compiled, names
+    return tree, frozenset(_names(tree))
 
 
 def _names(node: Mapping[str, Any]) -> Iterator[str]:
@@ -104,25 +91,6 @@ def _names(node: Mapping[str, Any]) -> Iterator[str]:
     elif kind not in _NO_NAMES:
         for child in children[:1] if kind in _FIRST_ONLY else children:
             yield from _names(child)
-
-
-def _check_functions(node: Mapping[str, Any]) -> None:
-    from jmespath.functions import Functions
-
-    table = Functions.FUNCTION_TABLE
-    if node["type"] == "function_expression":
-        name, given = str(node["value"]), len(node["children"])
-        if name not in table:
-            near = difflib.get_close_matches(name, table, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(table))}"
-            raise ValueError(f"there is no function '{name[:60]}': {hint}")
-        signature = table[name]["signature"]
-        most = None if signature and signature[-1].get("variadic") else len(signature)
-        if given < len(signature) or (most is not None and given > most):
-            raise ValueError(f"{name} takes {len(signature)}{' or more' if most is None else ''} arguments, not {given}")
-    for child in node["children"]:
-        if isinstance(child, dict):
-            _check_functions(child)
 
 
 def _is_true(value: Any) -> bool:

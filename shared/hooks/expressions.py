@@ -1,7 +1,6 @@
 """Expressions of rules: JMESPath over what is known of an event, alone (`if`, `expect`) or as `${{ … }}` inside values.
 
-Pure. jmespath is imported when the first rule is read. Not here: what a rule is (rules), the document they are read over
-(firings).
+Pure. Not here: what a rule is (rules), the document they are read over (firings), JMESPath itself (catalog.jmes).
 """
 
 from __future__ import annotations
@@ -10,10 +9,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from shared.catalog import jmes
+from shared.rest import errors
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-TEXT_LIMIT = 2_000  # characters of one expression
 _OPEN = "${{"
 _CLOSE = "}}"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -29,28 +30,26 @@ def check(text: str) -> None:
     Raises:
         ValueError: with the place inside the expression.
     """
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    if len(text) > TEXT_LIMIT:
-        message = f"the expression has {len(text)} characters; {TEXT_LIMIT} are taken"
-        raise ValueError(message)
     try:
-        jmespath.compile(text)
-    except JMESPathError as bad:
-        message = f"'{text.strip()[:80]}' is no JMESPath expression: {' '.join(str(bad).split())[:200]}"
+        jmes.read(text)
+    except ValueError as bad:
+        message = f"'{text.strip()[:80]}' is no JMESPath expression: {bad}"
         raise ValueError(message) from None
 
 
 def value(text: str, document: Mapping[str, Any]) -> Any:
-    """Return what an expression finds; None when that is nothing, or the expression does not fit what is there."""
-    import jmespath
-    from jmespath.exceptions import JMESPathError
+    """Return what an expression finds; None when that is nothing, or the expression does not fit what is there.
 
+    Raises:
+        BadRequestError: `ExpressionTooLong`; it would go on and on over this document.
+    """
     try:
-        return jmespath.search(text, document)
-    except JMESPathError:  # a function met a type it does not take: the same as "not there"
+        return jmes.search(text, document)
+    except jmes.MisfitError:  # the same as "not there"
         return None
+    except ValueError as bad:
+        message = f"The rule's expression '{text.strip()[:200]}' cannot be answered here: {bad}."
+        raise errors.BadRequestError("ExpressionTooLong", message, target="expression") from None
 
 
 def holds(text: str, document: Mapping[str, Any]) -> bool:

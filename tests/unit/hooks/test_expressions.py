@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.hooks import expressions
+from shared.rest import errors
 
 DOCUMENT = {"data": {"modelName": "credit", "modelVersion": 3, "tags": {"a b": "x/y"}}, "steps": {"deploy": {"status": 201}}}
 
@@ -90,3 +91,17 @@ def test_any_text_is_either_read_or_refused(text):
 def test_conditions_hold_as_jmespath_has_it(text, expected):
     """A function that meets another type than it takes finds nothing."""
     assert expressions.holds(text, DOCUMENT) is expected
+
+
+def test_an_expression_that_would_never_end_is_a_refusal():
+    """So the firing is recorded as refused, with the reason, and the event's other rules go on."""
+    with pytest.raises(errors.BadRequestError, match="takes more than 500000 steps") as caught:
+        nine = "`[1,2,3,4,5,6,7,8,9]`"
+        expressions.holds(f"map(&map(&map(&@, {nine}), {nine}), data.all)", {"data": {"all": [1] * 9_000}})
+    assert caught.value.error.code == "ExpressionTooLong"
+
+
+def test_a_function_that_is_none_is_refused_when_the_rule_is_read():
+    """It would find nothing in any event."""
+    with pytest.raises(ValueError, match="did you mean contains"):
+        expressions.check("contain(data.modelName, 'x')")

@@ -1,0 +1,75 @@
+"""The interpreter of jmespath with a counter in it: what an expression does and makes is counted, and ends.
+
+Imports jmespath, which is why nobody imports this before there is an expression to answer. Not here: reading expressions (jmes).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jmespath import functions, visitor
+
+
+class TooLongError(ValueError):
+    """An expression takes more steps than it may over what it is given."""
+
+
+class Counting(visitor.TreeInterpreter):
+    """Every visit is a step, and so is every value that a list or object made anew holds, however deep."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = self.left = limit
+        self.functions = functions.Functions()
+
+    def take(self, steps: int) -> None:
+        """Count steps.
+
+        Raises:
+            TooLongError: there are no more.
+        """
+        self.left -= steps
+        if self.left < 0:
+            message = f"it takes more than {self.limit} steps"
+            raise TooLongError(message)
+
+    def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
+        """Count every visit."""
+        self.take(1)
+        return super().visit(node, *args, **kwargs)
+
+    def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+        """Count what the list holds."""
+        return self.counted(super().visit_multi_select_list(node, value))
+
+    def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+        """Count what the object holds."""
+        return self.counted(super().visit_multi_select_dict(node, value))
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        """Count the values before they are copied."""
+        base = self.visit(node["children"][0], value)
+        if isinstance(base, list):
+            self.take(sum(len(element) for element in base if isinstance(element, list)))
+        found: Any = {"type": "literal", "value": base, "children": []}
+        return super().visit_flatten({"type": "flatten", "value": None, "children": [found]}, value)
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        """Count what `join` would write before it does."""
+        given = [self.visit(child, value) for child in node["children"]]
+        if node["value"] == "join" and isinstance(given[0], str) and isinstance(given[1], list):
+            self.take(len(given[0]) * len(given[1]))
+        return self.functions.call_function(node["value"], given)
+
+    def counted(self, made: Any) -> Any:
+        """Count a value and every value within, as often as it stands there."""
+        level = [made]
+        while level:
+            self.take(len(level))
+            level = [
+                inner
+                for each in level
+                if isinstance(each, dict | list)
+                for inner in (each.values() if isinstance(each, dict) else each)
+            ]
+        return made
