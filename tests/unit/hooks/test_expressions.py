@@ -95,8 +95,8 @@ def test_conditions_hold_as_jmespath_has_it(text, expected):
 
 def test_an_expression_that_would_never_end_is_a_refusal():
     """So the firing is recorded as refused, with the reason, and the event's other rules go on."""
+    nine = "`[1,2,3,4,5,6,7,8,9]`"
     with pytest.raises(errors.BadRequestError, match="takes more than 500000 steps") as caught:
-        nine = "`[1,2,3,4,5,6,7,8,9]`"
         expressions.holds(f"map(&map(&map(&@, {nine}), {nine}), data.all)", {"data": {"all": [1] * 9_000}})
     assert caught.value.error.code == "ExpressionTooLong"
 
