@@ -20,6 +20,8 @@ from shared.telemetry import export
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from azure.core.pipeline.transport import RequestsTransport
+    from azure.data.tables import TableServiceClient
     from azure.storage.queue import QueueServiceClient
 
     from shared.cleanup.journal import Journal
@@ -211,19 +213,32 @@ class Services:
                 return storage.AzureQueue(client)
         return storage.AzureQueue(client)
 
-    def _rows(self, name: str) -> Rows:
+    @_OpenedOnce
+    def _table_service(self) -> TableServiceClient:
         from azure.data.tables import TableServiceClient
 
+        service: TableServiceClient = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
+        return service
+
+    @_OpenedOnce
+    def _pool(self) -> RequestsTransport:
+        return self._connections()
+
+    def _connections(self) -> RequestsTransport:
+        from shared.operations import connections
+
+        return connections.pooled(self.settings.threads)
+
+    def _rows(self, name: str) -> Rows:
         from shared.operations import storage
 
-        tables = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
         with storage.errors_of_storage():
-            return storage.AzureRows(tables.create_table_if_not_exists(name))
+            return storage.AzureRows(self._table_service.create_table_if_not_exists(name))
 
     def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
         """Open a storage service by connection string, or by identity when only its URI is set."""
         if self.settings.storage:
-            return service.from_connection_string(self.settings.storage)
+            return service.from_connection_string(self.settings.storage, transport=self._pool)
         if not uri:
             message = "neither AzureWebJobsStorage nor AzureWebJobsStorage__accountName is set: the app has no storage"
             raise ValueError(message)
@@ -231,7 +246,7 @@ class Services:
 
         identity = self.settings.storage_client_id
         credential = ManagedIdentityCredential(client_id=identity) if identity else DefaultAzureCredential()
-        return service(**{keyword: uri, "credential": credential})
+        return service(**{keyword: uri, "credential": credential, "transport": self._pool})
 
 
 _guard = threading.Lock()

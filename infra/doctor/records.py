@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from infra.doctor.findings import Finding, ok, problem, warning
 from shared import services, vitals
 from shared.cleanup import policies
+from shared.operations import connections
 from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from azure.core.pipeline.transport import RequestsTransport
 
     from shared.services import Services
 
@@ -21,7 +24,8 @@ STORAGE, POLICIES, RULES, BACKLOG = "storage", "policies", "rules", "backlog"
 PROBE = "doctor/probe"
 DATA_ROLES = "Storage Blob Data Owner, Storage Queue Data Contributor and Storage Table Data Contributor"
 OLD_S = 86_400
-ONCE = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 20}
+ONCE = {"retry_total": 0}
+CONNECT_S, READ_S = 10, 20
 
 
 class _Once:
@@ -33,13 +37,16 @@ class _Once:
     def __call__(self, **arguments: Any) -> Any:
         return self._kind(**arguments, **ONCE)
 
-    def from_connection_string(self, text: str) -> Any:
+    def from_connection_string(self, text: str, **arguments: Any) -> Any:
         """Open it by connection string."""
-        return self._kind.from_connection_string(text, **ONCE)
+        return self._kind.from_connection_string(text, **arguments, **ONCE)
 
 
 class Impatient(services.Services):
     """The app's services, without the retries of its storage."""
+
+    def _connections(self) -> RequestsTransport:
+        return connections.pooled(1, connect_s=CONNECT_S, read_s=READ_S)
 
     def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
         return super()._open(_Once(service), uri, keyword=keyword)

@@ -1,0 +1,37 @@
+"""The app's connections to its own storage: one pool for tables, queues and blobs, as large as its threads may need.
+
+azure-core makes a pool of ten for every client, and each table is a client: what comes in by an eleventh thread is a new TLS
+handshake, and a connection thrown away after it. Not here: the wire to Azure ML (rest.transport), what is stored (storage).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import RequestsTransport
+
+# azure-storage's own; azure-data-tables would wait for five minutes, longer than a function may run
+CONNECT_TIMEOUT_S = 20
+READ_TIMEOUT_S = 60
+BLOCK = 256 * 1024  # bytes of a download read at a time
+
+
+def pooled(threads: int, *, connect_s: float = CONNECT_TIMEOUT_S, read_s: float = READ_TIMEOUT_S) -> RequestsTransport:
+    """Return a transport for all storage clients of a process.
+
+    Args:
+        threads: How many may use it at once, of each kind: HTTP requests and queue messages have a pool of threads each.
+        connect_s: How long a server may take to be reached.
+        read_s: How long it may take between two bytes of an answer.
+    """
+    import requests
+    from azure.core.pipeline.transport import RequestsTransport
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    session = requests.Session()
+    once = Retry(total=False, redirect=False, raise_on_status=False)  # as azure-core has it: its own policies retry
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=2 * threads, max_retries=once))
+    return RequestsTransport(session=session, connection_timeout=connect_s, read_timeout=read_s, connection_data_block_size=BLOCK)
