@@ -14,7 +14,7 @@ param location string
 param resourceGroupName string = 'rg-steward-${environmentName}'
 
 @description('Resource groups of this subscription in which the app may manage Azure ML. The first is the default of paths that name none.')
-param targetResourceGroups array = []
+param targetResourceGroups string[] = []
 
 @description('The roles are given on the whole subscription instead of on targetResourceGroups.')
 param wholeSubscription bool = false
@@ -32,7 +32,7 @@ param mayWriteBlobs bool = false
 param eventWorkspaces workspaceType[] = []
 
 @description('Resource groups of which Resource Manager\'s events about Azure ML go into the app. Not with privateNetworking: its storage refuses their topics.')
-param eventResourceGroups array = []
+param eventResourceGroups string[] = []
 
 @description('Instances kept warm for HTTP, and for queues and timers. 0 costs nothing while idle, and the first request waits for a start.')
 @minValue(0)
@@ -55,6 +55,9 @@ param maximumInstances int = 40
 ])
 param instanceMemoryMB int = 2048
 
+@description('The plan\'s instances are spread over availability zones, in regions that have them; each group of functions then has two warm instances at least.')
+param zoneRedundant bool = false
+
 @description('HTTP requests that one instance takes at once.')
 @minValue(1)
 @maxValue(1000)
@@ -76,7 +79,7 @@ param webhookSecretName string = 'steward-webhook-secrets'
 param authClientId string = ''
 
 @description('Client ids of the applications that may call; empty: every caller of the tenant that Entra ID gives a token.')
-param authAllowedApplications array = []
+param authAllowedApplications string[] = []
 
 @description('Storage gets private endpoints only, and the app a virtual network to reach it through.')
 param privateNetworking bool = false
@@ -88,7 +91,7 @@ param privateApp bool = false
 param addressPrefix string = '10.70.0.0/24'
 
 @description('Who gets an e-mail when an alert fires; empty: alerts show in the portal only.')
-param alertEmails array = []
+param alertEmails string[] = []
 
 @description('An operation that is open for longer fires an alert. Jobs are open as long as they run.')
 @minValue(1)
@@ -120,6 +123,8 @@ var tags = {
 }
 var appName = 'func-steward-${suffix}'
 var storageName = 'steward${suffix}'
+// Closed to the outside only where there is a way in from the inside.
+var appIsPrivate = privateNetworking && privateApp
 var defaultGroup = empty(targetResourceGroups) ? '' : targetResourceGroups[0]
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -209,17 +214,20 @@ module app 'modules/function-app.bicep' = {
     maximumInstances: maximumInstances
     instanceMemoryMB: instanceMemoryMB
     httpConcurrency: httpConcurrency
+    zoneRedundant: zoneRedundant
     subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
-    publicAccess: !privateApp
+    publicAccess: !appIsPrivate
     authClientId: authClientId
     authAllowedApplications: authAllowedApplications
   }
+  // A reference to a secret that may not be read yet is tried again only a day later.
   dependsOn: [
     endpoints
+    vaultReader
   ]
 }
 
-module appEndpoint 'modules/private-app.bicep' = if (privateNetworking && privateApp) {
+module appEndpoint 'modules/private-app.bicep' = if (appIsPrivate) {
   name: 'steward-private-app'
   scope: group
   params: {
@@ -233,7 +241,7 @@ module appEndpoint 'modules/private-app.bicep' = if (privateNetworking && privat
 }
 
 module vaultReader 'modules/vault-reader.bicep' = if (!empty(keyVaultName)) {
-  name: 'steward-vault-reader'
+  name: 'steward-vault-reader-${suffix}'
   scope: resourceGroup(keyVaultResourceGroup)
   params: {
     vaultName: keyVaultName
@@ -241,8 +249,10 @@ module vaultReader 'modules/vault-reader.bicep' = if (!empty(keyVaultName)) {
   }
 }
 
+// Names of deployments outside the app's own group hold the suffix: two environments of one subscription must not share one, least of
+// all in two regions, where Resource Manager refuses it.
 module roles 'modules/roles.bicep' = {
-  name: 'steward-roles'
+  name: 'steward-roles-${suffix}'
   params: {
     environmentName: environmentName
     principalId: identity.outputs.principalId
@@ -254,7 +264,7 @@ module roles 'modules/roles.bicep' = {
 }
 
 module groupRoles 'modules/group-roles.bicep' = [for name in (wholeSubscription ? [] : targetResourceGroups): {
-  name: 'steward-roles-${uniqueString(name)}'
+  name: 'steward-roles-${uniqueString(name)}-${suffix}'
   scope: resourceGroup(name)
   params: {
     principalId: identity.outputs.principalId
@@ -266,7 +276,7 @@ module topics 'modules/event-topic.bicep' = [for workspace in eventWorkspaces: {
   name: 'steward-events-${uniqueString(workspace.resourceGroup, workspace.name)}'
   scope: group
   params: {
-    name: 'evgt-${workspace.name}-${suffix}'
+    name: 'evgt-${take(replace(workspace.name, '_', '-'), 16)}-${uniqueString(workspace.resourceGroup, workspace.name, suffix)}'
     location: workspace.location
     tags: tags
     workspaceId: resourceId(subscription().subscriptionId, workspace.resourceGroup, 'Microsoft.MachineLearningServices/workspaces', workspace.name)
@@ -316,3 +326,4 @@ output AZURE_RESOURCE_GROUP string = group.name
 output functionAppName string = app.outputs.name
 output appUrl string = app.outputs.url
 output identityPrincipalId string = identity.outputs.principalId
+output outboundAddress string = privateNetworking ? network!.outputs.outboundAddress : ''

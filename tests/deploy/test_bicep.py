@@ -7,9 +7,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import azure.functions as func
 import pytest
 from pycep import BicepParser
 
+from functions import dashboard, hooks, pages
 from shared import services
 from shared.cleanup import messages as cleanup_messages
 from shared.operations import messages
@@ -275,6 +277,14 @@ def test_alerts_name_functions_that_there_are() -> None:
     assert set(re.findall(r"function:(\w+)", (AZURE / "modules" / "function-app.bicep").read_text())) <= functions
 
 
+def test_what_alerts_look_for_is_written() -> None:
+    """`Host.Results` fills `requests`, with successful calls only from Information on; and none of them is sampled away."""
+    logging = json.loads((ROOT / "host.json").read_text())["logging"]
+    assert "requests" in (AZURE / "modules" / "alerts.bicep").read_text()
+    assert logging["logLevel"].get("Host.Results", logging["logLevel"]["default"]) == "Information"
+    assert "Request" in logging["applicationInsights"]["samplingSettings"]["excludedTypes"]
+
+
 def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bicep: dict[str, dict[str, Any]]) -> None:
     """No key, and an app that was down for a week finds its events."""
     delivery = resources_of(bicep["modules/event-topic.bicep"])["delivery"]["config"]["properties"]
@@ -283,6 +293,52 @@ def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bi
         assert "queueMessageTimeToLiveInSeconds: -1" in (AZURE / "modules" / f"{name}.bicep").read_text()
     text = (AZURE / "modules" / "event-topic.bicep").read_text()
     assert set(re.findall(r"MachineLearningServices\.(\w+)'", text)) >= {"RunStatusChanged", "ModelRegistered"}
+
+
+def test_the_event_subscription_of_the_docs_is_that_of_the_module(bicep: dict[str, dict[str, Any]]) -> None:
+    """But for what it filters and where it keeps what it cannot deliver."""
+    body = re.search(r"az rest .*? --body '(.*?)'\n```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
+    assert body
+    shown = json.loads(body.group(1).replace("'\"$ACCOUNT\"'", "ID"))["properties"]
+    real = resources_of(bicep["modules/event-topic.bicep"])["delivery"]["config"]["properties"]
+    assert shown["eventDeliverySchema"] == real["eventDeliverySchema"]
+    assert shown["deliveryWithResourceIdentity"]["identity"] == real["deliveryWithResourceIdentity"]["identity"]
+    told, made = (each["deliveryWithResourceIdentity"]["destination"] for each in (shown, real))
+    assert told["endpointType"] == made["endpointType"]
+    assert set(told["properties"]) == set(made["properties"])
+    assert told["properties"]["queueName"] == messages.EVENT_QUEUE
+
+
+def routes(blueprint: func.Blueprint) -> dict[str, str]:
+    """Return path and level of every HTTP function of a blueprint."""
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+    app.register_functions(blueprint)
+    triggers = [each.get_trigger().get_dict_repr() for each in app.get_functions()]
+    return {f"/api/{each['route']}": str(each["authLevel"].name) for each in triggers if each["type"] == "httpTrigger"}
+
+
+def excluded() -> set[str]:
+    """Return the paths that ask for no token where callers sign in."""
+    text = (AZURE / "modules" / "function-app.bicep").read_text()
+    listed = re.search(r"excludedPaths: \[\n(.*?)\]", text, re.DOTALL)
+    assert listed
+    return set(re.findall(r"'([^']+)'", listed[1]))
+
+
+def test_what_asks_for_no_key_asks_for_no_token_and_nothing_else_is_open() -> None:
+    """The pages must load in a browser that has none yet; events come from senders that have keys."""
+    anonymous = {
+        path for module in (dashboard, hooks, pages) for path, level in routes(module.blueprint).items() if level == "ANONYMOUS"
+    }
+    assert anonymous >= {"/api/health", "/api/docs", "/api/dashboard"}
+    assert {re.sub(r"\{.*\}$", "*", path) for path in anonymous} == excluded() - {"/api/events", "/runtime/webhooks/EventGrid"}
+    assert routes(hooks.blueprint)["/api/events"] == "FUNCTION"
+
+
+def test_nobody_else_is_anonymous() -> None:
+    """Only the modules above have such functions."""
+    named = {path.name for path in (ROOT / "functions").glob("*.py") if "AuthLevel.ANONYMOUS" in path.read_text()}
+    assert named == {"dashboard.py", "pages.py"}
 
 
 def test_every_ready_query_is_offered() -> None:

@@ -4,7 +4,7 @@ param location string
 param suffix string
 param tags object
 param insightsId string
-param emails array
+param emails string[]
 param oldestOperationHours int
 
 var alerts = [
@@ -86,6 +86,8 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [for alert 
       ]
     }
     autoMitigate: true
+    // Checked at its making, a query can fail because Application Insights is a minute old and has no tables yet.
+    skipQueryValidation: true
     actions: {
       actionGroups: empty(emails) ? [] : [
         people.id

@@ -17,10 +17,11 @@ param alwaysReadyOther int
 param maximumInstances int
 param instanceMemoryMB int
 param httpConcurrency int
+param zoneRedundant bool
 param subnetId string
 param publicAccess bool
 param authClientId string
-param authAllowedApplications array
+param authAllowedApplications string[]
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: storageAccountName
@@ -72,6 +73,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
   properties: {
     reserved: true
+    zoneRedundant: zoneRedundant
   }
 }
 
@@ -130,17 +132,29 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   properties: allSettings
 }
 
-// Nobody publishes with a password: deployments come with a token.
-resource publishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for each in [
-  'ftp'
-  'scm'
-]: {
+// Nobody publishes with a password: deployments come with a token. One after the other, as all that configures the site: it takes one
+// change at a time.
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
-  name: each
+  name: 'ftp'
   properties: {
     allow: false
   }
-}]
+  dependsOn: [
+    appSettings
+  ]
+}
+
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+  dependsOn: [
+    ftp
+  ]
+}
 
 resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(authClientId)) {
   parent: app
@@ -152,9 +166,16 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(aut
     globalValidation: {
       requireAuthentication: true
       unauthenticatedClientAction: 'Return401'
-      // health says only up or down; Event Grid's deliveries carry the system key, webhooks a function key.
+      // What tells nothing of anybody's: up or down, and pages whose data comes by other requests. And where events come in: webhooks carry
+      // a function key, Event Grid the system key. A path means itself; /* all below it:
+      // https://github.com/MicrosoftDocs/azure-docs/issues/86514
       excludedPaths: [
         '/api/health'
+        '/api/openapi.json'
+        '/api/docs'
+        '/api/docs/*'
+        '/api/dashboard'
+        '/api/dashboard/*'
         '/api/events'
         '/runtime/webhooks/EventGrid'
       ]
@@ -183,6 +204,9 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(aut
       }
     }
   }
+  dependsOn: [
+    scm
+  ]
 }
 
 output name string = app.name

@@ -3,7 +3,7 @@
 param location string
 param suffix string
 param tags object
-param groupNames array
+param groupNames string[]
 param storageAccountName string
 param queueName string
 

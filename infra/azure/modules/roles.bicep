@@ -102,4 +102,4 @@ resource registrarAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01
   ]
 }
 
-output assignableIds array = assignable
+output assignableIds string[] = assignable
