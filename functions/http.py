@@ -100,8 +100,12 @@ async def waited(operation: Operation, wait_s: float) -> Operation:
 
 
 def operation_response(operation: Operation, req: func.HttpRequest) -> func.HttpResponse:
-    """Answer a request with how its operation stands: 202 and where to follow it, the resource, or Azure's error."""
-    if not operation.ended:
+    """Answer a request with how its operation stands: 202 and where to follow it, the resource, or Azure's error.
+
+    Who prefers `respond-async` gets the operation also where a retry finds it ended: one form of answer to read.
+    """
+    wanted = prefers(req) if req.method != "GET" else {}
+    if not operation.ended or ("respond-async" in wanted and "wait" not in wanted):
         return json_response(operation.view(), 202, req, follow_headers(operation, req))
     headers = {"Operation-Id": operation.id}
     if operation.status == "Succeeded":

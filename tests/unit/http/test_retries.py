@@ -38,3 +38,17 @@ def test_a_version_that_is_asked_for_is_part_of_the_request(app: App) -> None:
     assert app.send("PUT", "workspaces/work2", body, idempotency_key="k").status == 202
     again = app.send("PUT", "workspaces/work2?api-version=2025-12-01", body, idempotency_key="k")
     assert (again.status, again.body["error"]["code"]) == (400, "IdempotencyKeyReused")
+
+
+def test_who_prefers_to_follow_gets_the_operation_also_when_it_has_ended(app: App) -> None:
+    """Its id is at the same place for whoever sends the request again; the result is told by `Location`, and by a wait."""
+    put = {"prefer": "respond-async", "idempotency_key": "k"}
+    first = app.send("PUT", "workspaces/w1/environments/e/versions/1", '{"properties": {"image": "i"}}', **put)
+    app.steward.drive()
+    again = app.send("PUT", "workspaces/w1/environments/e/versions/1", '{"properties": {"image": "i"}}', **put)
+    assert (first.status, again.status) == (202, 202)
+    assert again.body["name"] == first.body["name"]
+    assert (first.body["status"], again.body["status"]) == ("NotStarted", "Succeeded")
+    assert app.send("GET", again.headers["location"], prefer="respond-async").status == 201
+    put["prefer"] = "respond-async, wait=5"
+    assert app.send("PUT", "workspaces/w1/environments/e/versions/1", '{"properties": {"image": "i"}}', **put).status == 201
