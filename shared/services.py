@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline.transport import RequestsTransport
     from azure.data.tables import TableServiceClient
+    from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueServiceClient
 
     from shared.cleanup.journal import Journal
@@ -86,20 +88,28 @@ class Services:
 
     @_OpenedOnce
     def blobs(self) -> Blobs:
-        """The app's container."""
-        from azure.core.exceptions import ResourceExistsError
-        from azure.storage.blob import BlobServiceClient
-
+        """The app's container, opened when the first blob is asked for: most requests need none."""
         from shared.operations import storage
 
-        service = self._open(BlobServiceClient, self.settings.blob_uri)
-        container = service.get_container_client(CONTAINER)
-        with storage.errors_of_storage():
-            try:
-                container.create_container()
-            except ResourceExistsError:
-                return storage.AzureBlobs(container, service.get_user_delegation_key)
-        return storage.AzureBlobs(container, service.get_user_delegation_key)
+        def delegate(begin: datetime, end: datetime) -> Any:
+            return self._blob_service.get_user_delegation_key(begin, end)
+
+        return storage.AzureBlobs(self._container, delegate)
+
+    def _container(self) -> ContainerClient:
+        from azure.core.exceptions import ResourceExistsError
+
+        container = self._blob_service.get_container_client(CONTAINER)
+        with suppress(ResourceExistsError):
+            container.create_container()
+        return container
+
+    @_OpenedOnce
+    def _blob_service(self) -> BlobServiceClient:
+        from azure.storage.blob import BlobServiceClient
+
+        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri)
+        return service
 
     @_OpenedOnce
     def ledger(self) -> Ledger:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.rest import errors
@@ -200,13 +201,19 @@ class AzureBlobs:
     """`Blobs` on an Azure container.
 
     Args:
-        client: The container.
+        open_container: Gets the container; asked when the first blob is.
         delegate: Gets a user delegation key for a time span, for signing where no account key is known.
     """
 
-    def __init__(self, client: ContainerClient, delegate: Callable[[datetime, datetime], Any] | None = None) -> None:
-        self._client = client
+    def __init__(
+        self, open_container: Callable[[], ContainerClient], delegate: Callable[[datetime, datetime], Any] | None = None
+    ) -> None:
+        self._open_container = open_container
         self._delegate = delegate
+
+    @cached_property
+    def _client(self) -> ContainerClient:
+        return self._open_container()
 
     def put(self, name: str, content: bytes) -> None:
         """See `Blobs.put`."""
@@ -265,12 +272,12 @@ class AzureBlobs:
         """See `Blobs.sign`: by account key (a connection string has it), else by user delegation."""
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
-        blob = self._client.get_blob_client(name)
-        key = getattr(self._client.credential, "account_key", None)
         begin = datetime.now(UTC) - CLOCK_SKEW
-        if key is None and self._delegate is None:
-            raise ValueError("neither an account key nor a way to a user delegation key")
         with errors_of_storage():
+            blob = self._client.get_blob_client(name)
+            key = getattr(self._client.credential, "account_key", None)
+            if key is None and self._delegate is None:
+                raise ValueError("neither an account key nor a way to a user delegation key")
             proof = {"account_key": key} if key else {"user_delegation_key": self._delegate(begin, until)}  # type: ignore[misc]
         token = generate_blob_sas(
             str(blob.account_name),

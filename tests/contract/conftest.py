@@ -46,7 +46,7 @@ def blobs(request: pytest.FixtureRequest) -> Iterator[storage.Blobs]:
     from azure.storage.blob import BlobServiceClient
 
     with BlobServiceClient.from_connection_string(request.getfixturevalue("connection")) as service:
-        yield storage.AzureBlobs(service.create_container(uuid.uuid4().hex))
+        yield storage.AzureBlobs(lambda: service.create_container(uuid.uuid4().hex))
 
 
 class FakeEnd:

@@ -37,7 +37,7 @@ def steward(connection: str) -> Iterator[Steward]:
     tables, containers = TableServiceClient.from_connection_string(connection), BlobServiceClient.from_connection_string(connection)
     with tables, containers:
         rows, opened = (storage.AzureRows(tables.create_table(f"{prefix}{name}")) for prefix in ("l", "o"))
-        blobs = storage.AzureBlobs(containers.create_container(name))
+        blobs = storage.AzureBlobs(lambda: containers.create_container(name))
         client: Any = app.azure
         app.process = Process(
             client=client,

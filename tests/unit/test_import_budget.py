@@ -58,3 +58,18 @@ def test_the_import_does_nothing_but_import():
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_queue_step_opens_no_blobs():
+    """azure-storage-blob costs 70 ms and its container a request; few operations hold more than fits into a row."""
+    script = (
+        "import sys\n"
+        "from shared import services, settings\n"
+        "text = 'AccountName=a;AccountKey=a2V5;EndpointSuffix=core.windows.net;DefaultEndpointsProtocol=https'\n"
+        "app = services.Services(settings=settings.Settings(storage=text))\n"
+        "services.Services._rows = lambda self, name: None\n"
+        "assert app.ledger.blobs is app.blobs\n"
+        "assert 'azure.storage.blob' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
