@@ -131,10 +131,12 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
         columns=DECIDING,
     )
     for row in rows:
+        if row.key in (LANE, KEY):  # which have no moment
+            continue
         target = f"{row.columns.get('target', '')}/"
         brief = (row.columns["created_at"], f"{row.partition}-{row.key}")
         between = (place is None or brief < (place.at, place.id)) and (begin is None or brief[0] >= begin)
-        if row.key not in (LANE, KEY) and between and target.startswith(f"{wanted.below}/" if wanted.below else ""):
+        if between and target.startswith(f"{wanted.below}/" if wanted.below else ""):
             yield brief
 
 
