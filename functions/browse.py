@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import azure.functions as func
 
-from functions import http, passing
+from functions import http, parameters, passing
 from shared import services
 from shared.catalog import paths
 from shared.operations import history
@@ -67,7 +67,7 @@ def _search(req: func.HttpRequest, target: Target, asked: dict[str, list[str]]) 
 def _logs(req: func.HttpRequest, target: Target) -> func.HttpResponse:
     """Answer with every log as JSON, or with `?file=` one of them as text."""
     app = services.get()
-    only = req.params.get("file", "")
+    only = parameters.text(req, "file")
     found = history.logs(target, app.client, app.addresses, only=only)
     if only:
         content = str(found["value"][0]["content"]).encode("utf-8", errors="replace")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http, terms
+from functions import http, parameters, terms
 from shared import services
-from shared.rest import errors, ids
+from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.cleanup.journal import Run
@@ -22,9 +22,12 @@ log = logging.getLogger("steward.cleanup")
 
 QUEUE = services.CLEANUP_QUEUE
 LIST_LIMIT = 100
+SKIP_LIMIT = 100_000_000
 POLICY_LIMIT = 1_000_000  # bytes of a file of policies
 WAIT_STEP_S = 0.5
-MODES: dict[str, Mode] = {"": "dryRun", "dryrun": "dryRun", "enforce": "enforce"}
+MODES: tuple[Mode, ...] = ("dryRun", "enforce")
+FORMS = ("json", "html", "csv")
+SHOWN = ("all", "changes")
 
 
 @blueprint.function_name("cleanup_timer")
@@ -138,12 +141,10 @@ def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
 def _start(req: func.HttpRequest) -> Run:
     from shared.cleanup import runs, timetable
 
-    given = req.params.get("mode", "")
-    if given.lower() not in MODES:
-        raise errors.BadRequestError("InvalidParameter", f"'mode' is '{given[:50]}'; expected dryRun or enforce.", target="mode")
-    names = [name.strip() for name in req.params.get("policy", "").split(",") if name.strip()]
+    mode: Mode = "enforce" if parameters.choice(req, "mode", MODES) == "enforce" else "dryRun"
+    names = [name.strip() for name in parameters.text(req, "policy").split(",") if name.strip()]
     chosen, notes = timetable.chosen(names, services.get())
-    if MODES[given.lower()] == "enforce":
+    if mode == "enforce":
         dry = [policy.name for policy in chosen if policy.mode != "enforce"]
         if dry and (names or len(dry) == len(chosen)):
             who = f"{', '.join(dry[:10])} only report{'s' if len(dry) == 1 else ''}"
@@ -151,7 +152,7 @@ def _start(req: func.HttpRequest) -> Run:
             raise errors.BadRequestError("PolicyNotEnforced", message, target="mode", status=409)
     app = services.get()
     told = terms.callbacks(req, app.settings)
-    asked = runs.Asked(mode=MODES[given.lower()], caller=http.caller(req), notes=notes, notify=told)
+    asked = runs.Asked(mode=mode, caller=http.caller(req), notes=notes, notify=told)
     return runs.start(chosen, asked, app)
 
 
@@ -172,7 +173,7 @@ def _cancel(req: func.HttpRequest) -> func.HttpResponse:
 def _list(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import reports
 
-    top = http.whole_number(req.params.get("$top", "20"), "$top", LIST_LIMIT)
+    top = parameters.whole_number(req, "$top", 20, LIST_LIMIT)
     return http.json_response({"value": [reports.summary(run) for run in reports.newest(top, services.get())]}, 200, req)
 
 
@@ -181,9 +182,9 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
     from shared.operations import notifications
 
     page = reports.Page(
-        skip=http.whole_number(req.params.get("$skipToken") or req.params.get("$skip", "0"), "$skip", 100_000_000),
-        top=max(1, http.whole_number(req.params.get("$top", str(reports.TOP)), "$top", reports.MOST)),
-        changes=req.params.get("show", "").lower() == "changes",
+        skip=parameters.whole_number(req, "$skipToken", 0, SKIP_LIMIT) or parameters.whole_number(req, "$skip", 0, SKIP_LIMIT),
+        top=max(1, parameters.whole_number(req, "$top", reports.TOP, reports.MOST)),
+        changes=parameters.choice(req, "show", SHOWN) == "changes",
     )
     report = reports.load(str(req.route_params.get("id", "")), page, services.get())
     form, following = _form(req), http.next_link(req, str(report.more)) if report.more else ""
@@ -195,34 +196,30 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if form == "csv":
         headers["Content-Disposition"] = f'attachment; filename="cleanup-{report.run.name}.csv"'
-        return func.HttpResponse(pages.table(report), headers=headers, mimetype="text/csv", charset="utf-8")
+        return http.response(pages.table(report), 200, req, {**headers, "Content-Type": "text/csv; charset=utf-8"})
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     link = f"?{following.partition('?')[2]}" if following else ""
-    return func.HttpResponse(pages.page(report, following=link), headers=headers, mimetype="text/html", charset="utf-8")
+    content = pages.page(report, following=link)
+    return http.response(content, 200, req, {**headers, "Content-Type": "text/html; charset=utf-8"})
 
 
 def _form(req: func.HttpRequest) -> str:
     """Return json, html or csv: what `format` says, else what the caller accepts."""
-    given = str(req.params.get("format", "")).lower()
-    if given in ("json", "html", "csv"):
+    if given := parameters.choice(req, "format", FORMS):
         return given
-    if given:
-        raise errors.BadRequestError(
-            "InvalidParameter", f"'format' is '{given[:50]}'; expected json, html or csv.", target="format"
-        )
     accepts = str(req.headers.get("accept", "")).lower()
     return "csv" if "text/csv" in accepts else "html" if "text/html" in accepts else "json"
 
 
 def _explain(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.catalog import paths
     from shared.cleanup import explaining
 
-    given = req.params.get("resource", "")
-    if not given:
-        raise errors.BadRequestError("InvalidParameter", "'resource' is missing; expected an ARM id.", target="resource")
     app = services.get()
-    resource = ids.parse(given) if given.strip("/").lower().startswith("subscriptions/") else paths.resolve(given, app.settings).id
+    resource = parameters.resource(req, "resource", app.settings)
+    if resource is None or resource.is_collection or not resource.types:
+        given = f"'resource' is '{parameters.text(req, 'resource')[:200]}'" if resource else "'resource' is missing"
+        message = f"{given}; expected one resource: its ARM id, or its path below /api such as workspaces/ml1/computes/cpu."
+        raise errors.BadRequestError("InvalidParameter", message, target="resource")
     return http.json_response(explaining.explain(resource, app), 200, req)
 
 
@@ -245,5 +242,5 @@ def _check(req: func.HttpRequest) -> func.HttpResponse:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise errors.BadRequestError("InvalidPolicy", f"The file is not UTF-8: {bad.reason}.", target="body") from None
-    found = policies.parse(text, req.params.get("name", "policies.yaml")[:200])
+    found = policies.parse(text, parameters.text(req, "name", "policies.yaml")[:200])
     return http.json_response({"value": [policies.to_json(policy) for policy in found]}, 200, req)

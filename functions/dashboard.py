@@ -10,7 +10,7 @@ from pathlib import Path
 
 import azure.functions as func
 
-from functions import http, static
+from functions import http, parameters, static
 from shared import services
 from shared.rest import errors
 
@@ -69,7 +69,7 @@ def _marks(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import marks as kept
     from shared.operations import models
 
-    top = http.whole_number(req.params.get("$top", "100"), "$top", MARKS_LIMIT)
+    top = parameters.whole_number(req, "$top", 100, MARKS_LIMIT)
     found = sorted(kept.Marks(services.get().cleanup_rows).every(), key=lambda each: each[1].due)
     shown = [
         {

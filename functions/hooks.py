@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http
+from functions import http, parameters
 from shared import services
 from shared.operations import messages
 from shared.rest import errors
@@ -22,6 +22,7 @@ blueprint = func.Blueprint()
 log = logging.getLogger("steward.hooks")
 
 LIST_LIMIT = 200
+STATUSES = ("Running", "Succeeded", "Failed", "Refused")
 FILE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 ORIGIN_HEADER = "webhook-request-origin"
 
@@ -196,8 +197,9 @@ def _rule_file(req: func.HttpRequest) -> func.HttpResponse:
 def _firings(req: func.HttpRequest) -> func.HttpResponse:
     from shared.hooks import firings
 
-    top = http.whole_number(req.params.get("$top", "20"), "$top", LIST_LIMIT)
-    found = firings.newest(top, services.get(), rule=req.params.get("rule", ""), status=req.params.get("status", ""))
+    top = parameters.whole_number(req, "$top", 20, LIST_LIMIT)
+    status = parameters.choice(req, "status", STATUSES)
+    found = firings.newest(top, services.get(), rule=parameters.text(req, "rule"), status=status)
     return http.json_response({"value": [firing.view() for firing in found]}, 200, req)
 
 

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import azure.functions as func
 
+from functions import parameters
 from shared import services
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -193,18 +194,6 @@ def prefers(req: func.HttpRequest) -> dict[str, str]:
     return out
 
 
-def whole_number(text: str, name: str, limit: int) -> int:
-    """Read a query parameter.
-
-    Raises:
-        BadRequestError: `InvalidParameter`; it is no whole number from 0 to `limit`.
-    """
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > limit:
-        message = f"'{name}' is '{text[:50]}'; expected a whole number from 0 to {limit}."
-        raise errors.BadRequestError("InvalidParameter", message, target=name)
-    return int(text)
-
-
 def api_version(req: func.HttpRequest, target: Target) -> str:
     """Return the caller's `?api-version=`, or the table's.
 
@@ -229,23 +218,11 @@ def given_version(req: func.HttpRequest, example: str) -> str:
     Raises:
         BadRequestError: `InvalidParameter`; it does not look like one.
     """
-    given = str(req.params.get("api-version", ""))
+    given = parameters.text(req, "api-version")
     if given and not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?", given):
         message = f"'api-version' is '{given[:50]}'; expected a date such as {example}."
         raise errors.BadRequestError("InvalidParameter", message, target="api-version")
     return given
-
-
-def flag(req: func.HttpRequest, name: str) -> bool:
-    """Read a query parameter that is true or false.
-
-    Raises:
-        BadRequestError: `InvalidParameter`; it is something else.
-    """
-    given = str(req.params.get(name, "")).lower()
-    if given not in ("", "true", "false"):
-        raise errors.BadRequestError("InvalidParameter", f"'{name}' is '{given[:50]}'; expected true or false.", target=name)
-    return given == "true"
 
 
 def refuse_preflight(req: func.HttpRequest) -> None:
@@ -254,7 +231,7 @@ def refuse_preflight(req: func.HttpRequest) -> None:
     Raises:
         BadRequestError: `InvalidParameter`.
     """
-    if flag(req, "preflight"):
+    if parameters.flag(req, "preflight"):
         message = f"'preflight' is for PUT of a resource, not for this {req.method}."
         raise errors.BadRequestError("InvalidParameter", message, target="preflight")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http
+from functions import http, parameters
 from shared import services
 from shared.operations import flows, listing, models
-from shared.rest import errors, ids
+from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.operations.ledger import Stored
@@ -20,7 +20,7 @@ blueprint = func.Blueprint()
 
 LIST_LIMIT = 200
 LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far as it got
-STATUSES = {status.lower(): status for status in ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")}
+STATUSES = ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")
 
 
 @blueprint.function_name("operations_list")
@@ -52,7 +52,7 @@ async def cancel_operation(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _read(req: func.HttpRequest) -> func.HttpResponse:
-    wait_s = http.whole_number(req.params.get("wait", "0"), "wait", int(http.WAIT_LIMIT_S))
+    wait_s = parameters.whole_number(req, "wait", 0, int(http.WAIT_LIMIT_S))
     stored = await http.in_thread(_load, req)
     operation = await http.waited(stored.operation, wait_s)
     shown = await http.in_thread(services.get().ledger.whole, operation)
@@ -71,19 +71,16 @@ def _deliveries(operation_id: str) -> list[dict[str, object]]:
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:
-    status = req.params.get("status", "")
-    if status and status.lower() not in STATUSES:
-        message = f"'status' is '{status[:50]}'; expected one of {', '.join(STATUSES.values())}."
-        raise errors.BadRequestError("InvalidParameter", message, target="status")
-    target, below = req.params.get("target", ""), req.params.get("below", "")
+    app = services.get()
+    target, below = (parameters.resource(req, name, app.settings) for name in ("target", "below"))
     wanted = listing.Wanted(
-        top=http.whole_number(req.params.get("$top", "50"), "$top", LIST_LIMIT),
-        status=STATUSES.get(status.lower(), ""),
-        partition=models.partition_of(ids.parse(target)) if target else "",
-        below=ids.parse(below).key if below else "",
-        place=listing.Place.of(req.params.get("$skipToken", "")),
+        top=parameters.whole_number(req, "$top", 50, LIST_LIMIT),
+        status=parameters.choice(req, "status", STATUSES),
+        partition=models.partition_of(target) if target else "",
+        below=below.key if below else "",
+        place=listing.Place.of(parameters.text(req, "$skipToken")),
     )
-    app, end = services.get(), time.monotonic() + LIST_BUDGET_S
+    end = time.monotonic() + LIST_BUDGET_S
     found, place = listing.page(wanted, app.ledger, app.clock(), lambda: time.monotonic() >= end)
     body: dict[str, object] = {}
     body["value"] = [replace(operation, resource=None, result=None).view() for operation in found]  # one at a time shows its result
@@ -93,7 +90,7 @@ def _list(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:
-    abandon = req.params.get("abandon", "").lower() == "true"
+    abandon = parameters.flag(req, "abandon")
     app = services.get()
     operation = app.ledger.whole(flows.cancel(_load(req), app, abandon=abandon))
     return http.json_response(operation.view(), 200, req)

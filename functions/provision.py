@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http, intake, passing, terms
+from functions import http, intake, parameters, passing, terms
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import flows, guards
@@ -39,7 +39,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         target = brought.target
         brought = replace(brought, body=bodies.normalised(brought.body))
     preview = http.api_version(req, target).endswith("-preview")
-    if http.flag(req, "preflight"):
+    if parameters.flag(req, "preflight"):
         return _preflight(req, method, brought, preview=preview)
     if method == "PUT":
         paths.check_name(target)
@@ -47,7 +47,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     if method == "PATCH" and not preview:
         bodies.check_patch(target.kind, brought.body)
     if method == "DELETE":
-        guards.check_delete(target, app.client, force=http.flag(req, "force"))
+        guards.check_delete(target, app.client, force=parameters.flag(req, "force"))
     request = flows.Request(
         target=target,
         method=method,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions import http, intake, terms
+from functions import http, intake, parameters, terms
 from shared.catalog import bodies, paths
 from shared.operations import content, flows
 from shared.rest import errors
@@ -42,7 +42,7 @@ def start_run(req: func.HttpRequest, target: Target) -> Operation:
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
-    return _submit(req, brought=intake.Intake(target=target), files=parts, run_id=req.params.get("runId", ""))
+    return _submit(req, brought=intake.Intake(target=target), files=parts, run_id=parameters.text(req, "runId"))
 
 
 def _submit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import http, intake
+from functions import http, intake, parameters
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import inbox, uploads
@@ -27,10 +27,10 @@ async def translate(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _translate(req: func.HttpRequest) -> func.HttpResponse:
-    path = str(req.params.get("path") or "")
+    path = parameters.text(req, "path")
     target = paths.resolve(path, services.get().settings) if path else None
     spec, files = intake.brought(req, target)
-    found = intake.translated(req, target, spec, files, location=req.params.get("location"))
+    found = intake.translated(req, target, spec, files, location=parameters.text(req, "location") or None)
     return http.json_response(found.to_json(), 200, req)
 
 
