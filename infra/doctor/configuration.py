@@ -6,6 +6,7 @@ Not here: whether what they name works (identity, records).
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import socket
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 CHECK = "settings"
 CALLBACKS = "callbacks"
 KEY_VAULT = "@Microsoft.KeyVault("
+CREDENTIAL, BY_IDENTITY = "AzureWebJobsStorage__credential", "managedidentity"
+PUBLIC_ONLY = "only public addresses are told; send to a queue or an Event Grid topic instead"
 # What the app's managed identity is told by; somebody who looks from a laptop signs in as themselves.
 OF_THE_IDENTITY = ("AZURE_CLIENT_ID", "AzureWebJobsStorage__clientId", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
@@ -88,6 +91,9 @@ def _judged(settings: Settings, values: Mapping[str, str]) -> Iterator[Finding]:
         yield problem(CHECK, "no storage is named: the app cannot record anything", fix)
     elif not settings.storage and not (settings.blob_uri and settings.table_uri):
         yield problem(CHECK, "not all three storage services are named", "set the ServiceUri of blob, queue and table")
+    if not settings.storage and values.get("AzureWebJobsStorage__clientId") and values.get(CREDENTIAL) != BY_IDENTITY:
+        said = f"AzureWebJobsStorage__clientId without {CREDENTIAL}: the platform does not open storage with that identity"
+        yield problem(CHECK, said, f"set {CREDENTIAL} to {BY_IDENTITY}")
     if not settings.subscription_id:
         fix = "set STEWARD_SUBSCRIPTION_ID, unless every caller names one"
         yield warning(CHECK, "no default subscription: a path that names none is refused", fix)
@@ -144,6 +150,7 @@ def _resolved(entry: str, look_up: Callable[..., Any]) -> Finding:
         return problem(CALLBACKS, f"{entry} has no address", "correct the name in STEWARD_CALLBACK_HOSTS, or its DNS entry")
     private = [address for address in addresses if not receivers.is_public(address)]
     if private:
-        fix = "only public addresses are told; send to a queue or an Event Grid topic instead"
+        local = all(ipaddress.ip_address(address).is_loopback for address in private)
+        fix = f"name a receiver on this machine {receivers.LOOPBACK}:PORT" if local else PUBLIC_ONLY
         return problem(CALLBACKS, f"{entry} leads to {', '.join(private)}, which is not public", fix)
     return ok(CALLBACKS, f"{entry} leads to {', '.join(addresses)}")

@@ -35,6 +35,7 @@ WANTED = {
 }
 SKEW_NOTICED_S, SKEW_BROKEN_S = 30, 240  # a token begins at most five minutes before its issuer's clock
 NAMED_AT_MOST = 4
+OF_ENTRA = ("AADSTS", "authority configuration")  # it was asked, and refused: there is an identity, but not a right one
 
 
 def look(client: Client, subscription: str, scopes: list[str], clock: Callable[[], datetime]) -> Iterator[Finding]:
@@ -64,6 +65,8 @@ def look(client: Client, subscription: str, scopes: list[str], clock: Callable[[
 def _sign_in_fix(failed: errors.StewardError) -> str:
     if isinstance(failed, errors.TransientError):
         return "the sign-in service must be reachable: check the network, HTTPS_PROXY and the outbound rules of the subnet"
+    if any(word in failed.error.message for word in OF_ENTRA):
+        return "correct AZURE_TENANT_ID, AZURE_CLIENT_ID or AZURE_CLIENT_SECRET: what Entra ID says tells which"
     return "give the app an identity (AZURE_CLIENT_ID for a user-assigned one), or sign in with `az login` where it runs"
 
 

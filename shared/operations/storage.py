@@ -313,7 +313,7 @@ def errors_of_storage() -> Iterator[None]:
         yield
     except AzureError as failure:
         code = getattr(failure, "error_code", None) or type(failure).__name__
-        message = f"The app's own storage failed: {code}."
+        message = f"The app's own storage failed: {getattr(code, 'value', code)}."
         raise errors.UnreachableError(message, delay_s=STORAGE_DELAY_S, maybe_arrived=True, code="StorageUnavailable") from failure
 
 

@@ -97,3 +97,14 @@ def test_storage_that_does_not_answer_is_an_error_to_try_again() -> None:
         storage.AzureQueue(client).send("x")
     assert failed.value.maybe_arrived
     assert failed.value.error.code == "StorageUnavailable"
+
+
+def test_what_storage_says_is_told_in_its_own_words() -> None:
+    """Its code as the service names it, not as a library's enumeration does."""
+    from azure.core.exceptions import HttpResponseError
+    from azure.storage.blob import StorageErrorCode
+
+    refused = HttpResponseError("refused")
+    vars(refused)["error_code"] = StorageErrorCode.AUTHORIZATION_FAILURE
+    with pytest.raises(errors.UnreachableError, match=r"failed: AuthorizationFailure\.$"), storage.errors_of_storage():
+        raise refused

@@ -76,6 +76,17 @@ def test_half_a_service_principal_and_half_a_storage_are_problems() -> None:
     assert found.level == "problem"
 
 
+def test_an_identity_for_storage_needs_the_platforms_word_for_it() -> None:
+    """Without it the platform opens storage with another identity than the app does."""
+    account = {
+        f"AzureWebJobsStorage__{name}ServiceUri": f"https://a.{name}.core.windows.net" for name in ("blob", "queue", "table")
+    }
+    values = {**GOOD, "AzureWebJobsStorage": "", **account, "AzureWebJobsStorage__clientId": "c"}
+    (found,) = levels(values).values()
+    assert (found.level, found.fix) == ("problem", "set AzureWebJobsStorage__credential to managedidentity")
+    assert levels({**values, "AzureWebJobsStorage__credential": "managedidentity"}) == {}
+
+
 def test_a_key_vault_reference_is_not_taken_for_a_secret() -> None:
     """The platform resolves it; from outside only the reference is seen."""
     settings, found = configuration.settings_of({**GOOD, "STEWARD_WEBHOOK_SECRETS": "@Microsoft.KeyVault(SecretUri=https://v/s)"})
@@ -110,6 +121,14 @@ def test_a_receivers_host_must_lead_to_public_addresses_only(addresses: tuple[st
     settings = Settings(callback_hosts=("hooks.contoso.com",), webhook_secrets=(("", "whsec_x"),))
     (found,) = configuration.callbacks(settings, resolves_to(*addresses))
     assert found.level == level
+
+
+@pytest.mark.parametrize(("address", "word"), [("127.0.0.1", "127.0.0.1:PORT"), ("10.0.0.5", "queue")])
+def test_what_to_do_about_a_private_receiver_depends_on_where_it_is(address: str, word: str) -> None:
+    """One of this machine is told by its address."""
+    settings = Settings(callback_hosts=("receiver:9000",), webhook_secrets=(("", "whsec_x"),))
+    (found,) = configuration.callbacks(settings, resolves_to(address))
+    assert word in found.fix
 
 
 def test_unsigned_webhooks_and_receivers_that_are_not_listed_are_named() -> None:
@@ -210,9 +229,12 @@ def test_nothing_is_asked_of_arm_without_a_token() -> None:
     client = Arm({}, refused)
     found = list(identity.look(client, "s", [GROUP], lambda: NOON))  # type: ignore[arg-type]
     assert [(each.check, each.level) for each in found] == [("identity", "problem")] * 2
+    assert all("AZURE_CLIENT_SECRET" in each.fix for each in found)
     assert not [path for path in client.asked if path.startswith("/")]
     unreachable = errors.UnreachableError("no answer", delay_s=1, maybe_arrived=False)
     assert "network" in next(iter(identity.look(Arm({}, unreachable), "s", [], lambda: NOON))).fix  # type: ignore[arg-type]
+    nobody = errors.RejectedError(errors.AzureError(code="SignInFailed", message="no credential is available"), status=502)
+    assert "give the app an identity" in next(iter(identity.look(Arm({}, nobody), "s", [], lambda: NOON))).fix  # type: ignore[arg-type]
 
 
 def test_whose_token_it_is_is_shown() -> None:
