@@ -21,12 +21,17 @@ def reconcile(timer: func.TimerRequest) -> None:
     from shared.hooks import firings
     from shared.operations import notifications
 
-    app = services.get()
-    counts = flows.reconcile(app)
-    for firing in firings.overdue(app):
-        firings.wake(firing, app)
-        counts["woken"] += 1
-    counts["woken"] += notifications.overdue(app)
+    app, woken = services.get(), 0
+    try:
+        counts = flows.reconcile(app)
+    finally:  # whatever became of those, firings and notifications are looked after as well
+        try:
+            for firing in firings.overdue(app):
+                firings.wake(firing, app)
+                woken += 1
+        finally:
+            woken += notifications.overdue(app)
+    counts["woken"] += woken
     log.info("reconcile: %(open)d open, %(woken)d woken, %(closed)d closed; past due: %(late)s", {**counts, "late": timer.past_due})
 
 

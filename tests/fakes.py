@@ -26,6 +26,7 @@ COLUMN_UNITS = 32 * 1024  # UTF-16 units in one string property
 ENTITY_BYTES = 1024 * 1024
 MESSAGE_BYTES = 48 * 1024  # in base64 64 KiB
 MAX_DELAY_S = 7 * 24 * 3600
+STORAGE = ("rows.", "open.", "hooks.", "deliveries.", "cleanup.", "blobs.", "queue.")  # calls that are no request to Azure
 INVISIBLE_S = 600.0  # the platform's visibility timeout while a function runs
 
 
@@ -53,7 +54,7 @@ class Clock:
 
 
 class Fuse:
-    """Counts I/O calls; `blow` makes the n-th from now kill the process, before or after it took effect.
+    """Counts I/O calls; `blow` makes the n-th from now kill the process, `fail` makes storage fail, before or after it took effect.
 
     Attributes:
         calls: Names of all calls so far.
@@ -65,7 +66,12 @@ class Fuse:
         self.between: Callable[[str], None] | None = None
         self._left: int | None = None
         self._after = False
+        self._failing: tuple[int, int, bool] | None = None
         self._guard = threading.Lock()
+
+    def fail(self, nth: int, *, after: bool, calls: int = 1) -> None:
+        """Have the app's storage fail from the `nth` call to it from now on, for so many calls."""
+        self._failing = (nth, calls, after)
 
     def blow(self, nth: int, *, after: bool) -> None:
         """Kill the process at the `nth` I/O call from now (1 is the next)."""
@@ -77,8 +83,8 @@ class Fuse:
         return self._left is not None
 
     def disarm(self) -> None:
-        """Let the process live."""
-        self._left = None
+        """Let the process live, and storage work."""
+        self._left = self._failing = None
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
@@ -89,11 +95,27 @@ class Fuse:
             self.calls.append(name)
             dies = self._left == 1
             self._left = None if dies or self._left is None else self._left - 1
+            late = self._fails(name)
         if dies and not self._after:
             raise Killed(f"before {name}")
+        if late is False:
+            raise unavailable()
         yield
         if dies:
             raise Killed(f"after {name}")
+        if late:
+            raise unavailable()
+
+    def _fails(self, name: str) -> bool | None:
+        """Tell whether storage fails at this call: before it takes effect (False), after it (True), or not (None)."""
+        if self._failing is None or not name.startswith(STORAGE):
+            return None
+        nth, calls, after = self._failing
+        if nth > 1:
+            self._failing = (nth - 1, calls, after)
+            return None
+        self._failing = (1, calls - 1, after) if calls > 1 else None
+        return after
 
 
 class FakeRows:

@@ -33,6 +33,7 @@ INLINE_LEASE = timedelta(seconds=60)  # how long the accepting request may work 
 INLINE_BUDGET = timedelta(seconds=45)
 ORPHAN_AGE = timedelta(minutes=10)
 STORAGE_PAUSE_S = 30.0
+FAILURES_LIMIT = 5  # operations in a row that could not be reconciled: storage is out of reach, and the timer tries again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,37 +193,64 @@ def _advance(message: Message, services: Services) -> Operation | None:
 
 
 def reconcile(services: Services) -> dict[str, int]:
-    """Put back on the queue whatever lost its message, and tidy the list of open operations; returns counts."""
+    """Put back on the queue whatever lost its message, and tidy the list of open operations; returns counts.
+
+    One that cannot be read or written now keeps nobody else from being looked at: whoever stands behind it in the list would
+    wait for as long as that lasts.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
     counts = {"open": 0, "woken": 0, "closed": 0}
     oldest: tuple[datetime, str] | None = None
+    failures = 0
     for operation_id, created_at in services.ledger.open_ids():
         try:
-            stored = services.ledger.load(operation_id)
+            is_open = _reconciled(operation_id, created_at, counts, services)
+            failures = 0
+        except storage.ConflictError:  # somebody else is at it
+            is_open = True
         except ValueError:  # of a newer app; its own reconcile takes care of it
+            is_open = False
             log.exception("operation %s cannot be read", operation_id)
-            continue
-        now = services.clock()
-        if stored is None:
-            if now - created_at > ORPHAN_AGE:
-                services.ledger.drop(operation_id, created_at)
-                counts["closed"] += 1
-        elif stored.operation.ended:
-            steps.announce(stored.operation, services)
-            services.ledger.close(operation_id)
-            counts["closed"] += 1
-        else:
+        except errors.TransientError as problem:
+            failures, is_open = failures + 1, True
+            log.warning("operation %s could not be reconciled: %s", operation_id, problem)
+            if failures >= FAILURES_LIMIT:
+                raise
+        except Exception:
+            is_open = True
+            log.exception("operation %s cannot be reconciled", operation_id)
+        if is_open:
             counts["open"] += 1
             oldest = min(oldest or (created_at, operation_id), (created_at, operation_id))
-            if stored.operation.due_at <= now:
-                try:
-                    counts["woken"] += steps.wake(stored, services)
-                except storage.ConflictError:
-                    continue
     age_s = (services.clock() - oldest[0]).total_seconds() if oldest else 0.0
     if oldest:  # an alert of infra/azure reads this line
         log.info("oldest open operation: %s, age %d s", oldest[1], age_s)
     observing.reconciled(counts, age_s)
     return counts
+
+
+def _reconciled(operation_id: str, created_at: datetime, counts: dict[str, int], services: Services) -> bool:
+    """Look after one entry of the list of open operations; tells whether it is one that has not ended.
+
+    Raises:
+        ConflictError: another worker changed it.
+    """
+    stored, now = services.ledger.load(operation_id), services.clock()
+    if stored is None:
+        if now - created_at > ORPHAN_AGE:
+            services.ledger.drop(operation_id, created_at)
+            counts["closed"] += 1
+        return False
+    if stored.operation.ended:
+        steps.announce(stored.operation, services)
+        services.ledger.close(operation_id)
+        counts["closed"] += 1
+        return False
+    if stored.operation.due_at <= now:
+        counts["woken"] += steps.wake(stored, services)
+    return True
 
 
 def cancel(stored: Stored, services: Services, *, abandon: bool = False) -> Operation:

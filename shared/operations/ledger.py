@@ -10,6 +10,7 @@ import hashlib
 import heapq
 import json
 import re
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,9 @@ LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
 COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
 PAYLOADS = ("body", "resource", "result", "plan")
+ROW_LIMIT = 515_000  # characters of an operation in all columns; the service takes 1 MiB of UTF-16
 BLOB_KEY = "$blob"
+WRITER = "writer"  # column that is another one with every write: it tells whose write a row is
 OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
 
@@ -99,14 +102,15 @@ class Ledger:
             entered = replace(operation, phase="waiting") if before else operation
             changes = [_change("insert", _row_of(entered)), _lane_change(operation, lane, [*before, operation.suffix])]
             try:
-                etag, lane_etag = self._rows.write(changes)
+                etag, *lane_etag = self._write(changes)
             except storage.ConflictError:
                 existing = self.load(operation.id)
                 if existing:
                     return existing, False
                 lane = self._rows.get(operation.partition, LANE)
                 continue
-            return Stored(operation=entered, etag=etag, lane=replace(changes[1].row, etag=lane_etag)), True
+            entered_lane = replace(changes[1].row, etag=lane_etag[0]) if lane_etag else None
+            return Stored(operation=entered, etag=etag, lane=entered_lane), True
 
     def first_of(self, key: str, operation: Operation) -> tuple[str, str]:
         """Return hash and target of the request that an idempotency key first came with: this one's when the key is new.
@@ -138,7 +142,7 @@ class Ledger:
             ConflictError: somebody else changed it since it was read.
         """
         operation = self._offload(operation)
-        etag = self._rows.write([_change("replace", _row_of(operation, stored.etag))])[0]
+        etag = self._write([_change("replace", _row_of(operation, stored.etag))])[0]
         return Stored(operation=operation, etag=etag, lane=stored.lane)
 
     def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
@@ -160,7 +164,7 @@ class Ledger:
             if after != before:
                 changes.append(_lane_change(operation, lane, after))
             try:
-                etag = self._rows.write(changes)[0]
+                etag = self._write(changes)[0]
             except storage.ConflictError:
                 current = self._rows.get(operation.partition, operation.suffix)
                 if current is None or current.etag != stored.etag:
@@ -250,6 +254,39 @@ class Ledger:
         for name in list(self._blobs.names(f"operations/{operation.id}/{plans.FOLDER}/")):
             self._blobs.delete(name)
 
+    def _write(self, changes: list[storage.Change]) -> list[str]:
+        """Write an operation's row with what belongs to it, and return the etags, or only the row's when its answer was lost.
+
+        A library that repeats a write by itself is refused its own first one, and a connection that breaks says nothing at all;
+        then the row tells. Whoever claimed a request must know that it did: it alone knows that the request was not sent. What
+        did not arrive is written once more, so that a broken connection does not cost an answer of Azure's.
+
+        Raises:
+            ConflictError: somebody else changed the row.
+            TransientError: the ledger is out of reach; the write may have arrived.
+        """
+        try:
+            return self._rows.write(changes)
+        except (storage.ConflictError, errors.TransientError) as problem:
+            if etag := self._etag_if_ours(changes[0].row, problem):
+                return [etag]
+            if isinstance(problem, storage.ConflictError):
+                raise
+        try:
+            return self._rows.write(changes)
+        except (storage.ConflictError, errors.TransientError) as problem:
+            if etag := self._etag_if_ours(changes[0].row, problem):
+                return [etag]
+            raise
+
+    def _etag_if_ours(self, row: Row, problem: Exception) -> str:
+        """Return the etag of a row that stands as it was written, '' when it does not; raise `problem` when nobody can tell."""
+        try:
+            known = self._rows.get(row.partition, row.key)
+        except errors.TransientError:
+            raise problem from None
+        return known.etag if known and known.columns.get(WRITER) == row.columns[WRITER] else ""
+
     def _announce(self, operation: Operation) -> None:
         """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that."""
         row = _open_row(operation)
@@ -281,9 +318,11 @@ class Ledger:
 
 def _row_of(operation: Operation, etag: str = "") -> Row:
     text = json.dumps(operation.to_json())  # ASCII: one character is one unit of the column's limit
+    if len(text) > ROW_LIMIT and operation.error:  # details of details: without them, rather than never written
+        text = json.dumps(replace(operation, error=replace(operation.error, details=())).to_json())
     chunks = {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
     columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
-    columns["target"] = operation.target.lower()
+    columns |= {"target": operation.target.lower(), WRITER: secrets.token_hex(8)}
     if operation.ended_at:
         columns["ended_at"] = operation.ended_at
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns, etag=etag)

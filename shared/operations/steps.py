@@ -34,6 +34,8 @@ GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lo
 # take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
 SEND_LEASE = timedelta(seconds=180)
 FILES_LEASE = timedelta(seconds=330)
+# What writing the claim itself may take of that: after slow storage, or frozen, nobody must send on a lease that is running out.
+CLAIM_WITHIN = timedelta(seconds=45)
 # Of one step of an upload, what is left is the next step's: with the last answers it fits into what a function may run.
 UPLOAD_BUDGET = timedelta(seconds=180)
 STUCK_AFTER = timedelta(hours=24)
@@ -116,22 +118,23 @@ def _take(stored: Stored, services: Services, inline_end: datetime | None, secre
 
 def _hold(stored: Stored, services: Services) -> Stored:
     """Mark an upload as under way, by etag: one worker moves the files, and reconcile leaves it alone while it may work."""
-    held = replace(stored.operation, step=stored.operation.step + 1, due_at=services.clock() + FILES_LEASE)
-    return services.ledger.save(stored, held)
+    return _leased(stored, lambda before, now: replace(before, due_at=now + FILES_LEASE), services)
 
 
 def _claim(stored: Stored, services: Services) -> Stored:
     """Mark the write as being sent, by etag: of two workers only one sends."""
-    now = services.clock()
-    claimed = replace(
-        stored.operation.counted("write"),
-        phase="sending",
-        status="Running",
-        step=stored.operation.step + 1,
-        sent_at=now,
-        due_at=now + (FILES_LEASE if stored.operation.files else SEND_LEASE),
-    )
-    return services.ledger.save(stored, claimed)
+    lease = FILES_LEASE if stored.operation.files else SEND_LEASE
+    sending = replace(stored.operation.counted("write"), phase="sending", status="Running")
+    return _leased(stored, lambda _before, now: replace(sending, sent_at=now, due_at=now + lease), services)
+
+
+def _leased(stored: Stored, held: Callable[[Operation, datetime], Operation], services: Services) -> Stored:
+    """Save the operation as `held` makes it now, and anew if that took so long that the lease might end before the work."""
+    while True:
+        now = services.clock()
+        stored = services.ledger.save(stored, replace(held(stored.operation, now), step=stored.operation.step + 1))
+        if services.clock() - now <= CLAIM_WITHIN:
+            return stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -276,6 +276,17 @@ def test_the_largest_operation_fits(bench: Bench) -> None:
     assert len(found.operation.timeline) == models.TIMELINE_LIMIT
 
 
+def test_an_error_that_is_too_large_for_a_row_is_kept_without_its_details(bench: Bench) -> None:
+    """Details of details, each of them long: an operation whose end cannot be written would never end."""
+    detail = errors.AzureError(code="Inner", message="€" * 2_000)
+    nested = replace(detail, details=tuple(replace(detail, details=(detail,) * 20) for _ in range(20)))
+    stored = bench.insert(1)
+    bench.ledger.save(stored, replace(stored.operation, phase="ended", status="Failed", error=nested))
+    found = bench.ledger.load(stored.operation.id)
+    assert found
+    assert found.operation.error == detail
+
+
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(
     body=st.recursive(
