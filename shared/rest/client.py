@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.rest import clouds, errors
+from shared.rest import clouds, error_bodies, errors
 from shared.telemetry import calls, trace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Response:
 
     def error(self) -> errors.AzureError:
         """Return what a 3xx or 4xx answer says."""
-        return errors.unfold(self.status, self.body)
+        return error_bodies.unfold(self.status, self.body)
 
     def checked(self) -> Response:
         """Return this answer when it is 2xx.

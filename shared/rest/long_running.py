@@ -3,11 +3,14 @@
 Order of strategies as in azure-core: status URL (`Azure-AsyncOperation`), `Location`, the resource's own state, already done.
 With what real Azure ML traffic adds (facts, each also a test):
 
-* a `Location` on a 201 is the resource, not a URL to poll; a 202 may lack `Location` (compute) or the status URL
-  (cancel, diagnose);
-* the status URL can stand only in the body, at `properties.properties.AzureAsyncOperationUri`;
+* a `Location` on a 201 is the resource, not a URL to poll, unless it names another place while the resource is not ready
+  (ElasticSan, API Management, Cosmos DB); a 202 may lack `Location` (compute) or the status URL (cancel, diagnose);
+* the status URL can stand only in the body, at `properties.properties.AzureAsyncOperationUri`; one in a header is asked even
+  beside a terminal state, which may be that of the operation before;
 * running is whatever is not terminal (`Updating` while deleting); `percentComplete` proves nothing;
 * failure is HTTP 200 with `status: Failed`; bodies may be empty or `null`; a deleted compute's 404 has no body;
+* a `Location` may answer 200 with an operation that failed (`status`, `error`), or with the resource itself;
+* after `Succeeded` a resource may lag behind, or have another word for it (`Ready`): it is looked at some times, then done;
 * status URLs may be signed: they are kept byte for byte;
 * v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state` (facts §9).
 
@@ -19,7 +22,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.rest import client, errors
+from shared.rest import client, error_bodies, errors
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,6 +37,7 @@ FAILED = frozenset({"failed", "timedout", "unhealthy", "unschedulable"})
 CANCELED = frozenset({"canceled", "cancelled"})
 GROWTH = 1.5
 MISSES_ALLOWED = 6
+LOOKS_AFTER_SUCCESS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,7 @@ class Follow:
         resource_url: The resource itself.
         state_field: Dotted path of the resource's own state: `properties.provisioningState`, or `properties.status` of a job.
         interval_s: The pause before the next poll when Azure names none; grows to `max_interval_s`.
-        misses: Polls in a row that said nothing (404 of a fresh resource, empty body).
+        misses: Polls in a row that said nothing (404 of a fresh resource, empty body), or of a result that is not ready.
     """
 
     style: Style
@@ -110,17 +114,18 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
         now: The present, for Retry-After dates.
     """
     body = response.body
-    status_url = response.headers.get("azure-asyncoperation") or _status_url_in(body)
-    location = response.headers.get("location", "") if response.status == 202 else ""
     state = _state(body, template.state_field)
-    follow = replace(template, location=_absolute(template, location), state=state)
+    ready = response.status == 200 and _is_terminal(state)  # then a status URL in the body is that of an operation before
+    status_url = response.headers.get("azure-asyncoperation") or ("" if ready else _status_url_in(body))
+    location = _operation_in_location(template, response, state)
+    follow = replace(template, location=location, state=state)
     at_resource = replace(follow, style="resource", url=template.resource_url)
     v1_url = _v1_operation_url(template, response)
     if not v1_url and template.state_field != PROVISIONING_STATE and template.method in ("PUT", "PATCH"):
         # a job or run that was started is followed by its own status; a changed one is not waited for
         return _judge_resource(at_resource, body, response, now) if template.method == "PUT" else Done(body=body)
     status_url = v1_url or status_url
-    if status_url and not (response.status == 200 and _is_terminal(state)):
+    if status_url:
         return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
     if location:
         return _pending(replace(follow, style="location", url=follow.location), response, now, body)
@@ -173,9 +178,21 @@ def _advance_location(follow: Follow, response: Response, now: datetime) -> Outc
         return _lost(follow, response, now)
     if not response.ok:
         return _refused(follow, response, now)
+    return _judge_end_of_location(follow, response, now)
+
+
+def _judge_end_of_location(follow: Follow, response: Response, now: datetime) -> Outcome:
+    """Judge the 2xx that ends polling a Location: mostly the result itself, but also an operation that says how it ended."""
+    body, state = response.body, _state(response.body, "status")
+    if state.lower() in FAILED | CANCELED and error_bodies.speaks(_dig(body, "error")):
+        return Failed(error=_operation_error(body, state), canceled=state.lower() in CANCELED)
     if follow.method in ("PUT", "PATCH"):
+        if _is_resource(follow, body):
+            return _advance_result(_result_of(follow, follow.resource_url), response, now)
         return _succeeded(follow, response, now)
-    return Done(body=response.body if follow.method == "POST" else None)
+    if follow.method == "DELETE" and state and not _is_terminal(state):
+        return _at_once(replace(follow, style="resource", url=follow.resource_url), response, now)
+    return Done(body=body if follow.method == "POST" else None)
 
 
 def _advance_resource(follow: Follow, response: Response, now: datetime) -> Outcome:
@@ -193,7 +210,12 @@ def _advance_result(follow: Follow, response: Response, now: datetime) -> Outcom
         return _refused(follow, response, now)
     if follow.method == "POST":
         return _pending(follow, response, now) if response.status == 202 else Done(body=response.body)
-    return _judge_resource(replace(follow, style="resource", url=follow.resource_url), response.body, response, now)
+    outcome = _judge_resource(follow, response.body, response, now)
+    if not isinstance(outcome, Pending):
+        return outcome
+    if follow.misses >= LOOKS_AFTER_SUCCESS:
+        return Done(body=response.body)
+    return replace(outcome, follow=replace(outcome.follow, misses=follow.misses + 1))
 
 
 def _judge_resource(follow: Follow, body: Any, response: Response, now: datetime) -> Outcome:
@@ -214,12 +236,17 @@ def _judge_resource(follow: Follow, body: Any, response: Response, now: datetime
 
 
 def _succeeded(follow: Follow, response: Response, now: datetime) -> Outcome:
-    """Say what follows a `Succeeded`: read the resource (PUT, PATCH) or the action's result (POST with a Location)."""
+    """Say what follows a `Succeeded`: read the resource (PUT, PATCH) or what an action gave (POST: at its Location, else here)."""
     if follow.method in ("PUT", "PATCH"):
-        return _at_once(replace(follow, style="result", url=follow.resource_url, state="Succeeded"), response, now)
+        return _at_once(_result_of(follow, follow.resource_url), response, now)
     if follow.method == "POST" and follow.location and follow.location != follow.url:
-        return _at_once(replace(follow, style="result", url=follow.location, state="Succeeded"), response, now)
-    return Done()
+        return _at_once(_result_of(follow, follow.location), response, now)
+    given = _dig(response.body, "properties") if follow.method == "POST" else None
+    return Done(body=given if given and isinstance(given, dict | list) else None)
+
+
+def _result_of(follow: Follow, url: str) -> Follow:
+    return replace(follow, style="result", url=url, state="Succeeded", misses=0)
 
 
 def _lost(follow: Follow, response: Response, now: datetime) -> Outcome:
@@ -306,6 +333,23 @@ def _v1_operation_url(template: Follow, response: Response) -> str:
     return f"{workspace}/operations/{named}" + (f"?{query}" if query else "")
 
 
+def _operation_in_location(template: Follow, response: Response, state: str) -> str:
+    """Return the URL of the operation that `Location` names, '' when it names the resource or nothing."""
+    location = _absolute(template, response.headers.get("location", ""))
+    if response.status == 202:
+        return location
+    running = template.method in ("PUT", "PATCH") and state and not _is_terminal(state)
+    return location if running and _path(location) != _path(template.resource_url) else ""
+
+
+def _is_resource(follow: Follow, body: Any) -> bool:
+    return bool(_state(body, "id")) and _path(_absolute(follow, _state(body, "id"))) == _path(follow.resource_url)
+
+
+def _path(url: str) -> str:
+    return url.partition("?")[0].rstrip("/").lower()
+
+
 def _absolute(follow: Follow, url: str) -> str:
     """Return `url` as it came; one that starts at the root gets the resource's server in front."""
     if not url.startswith("/"):
@@ -316,8 +360,8 @@ def _absolute(follow: Follow, url: str) -> str:
 
 def _operation_error(body: dict[str, Any], state: str) -> errors.AzureError:
     for path in ("error", "properties.error"):
-        if _speaks(_dig(body, path)):
-            return errors.unfold(200, {"error": _dig(body, path)})
+        if error_bodies.speaks(_dig(body, path)):
+            return error_bodies.unfold(200, {"error": _dig(body, path)})
     return errors.AzureError(
         code=f"Operation{state.capitalize()}", message=f"Azure ended the operation as {state} and gave no reason."
     )
@@ -331,11 +375,7 @@ def _resource_error(body: Any, state: str) -> errors.AzureError:
             found = found[0]
         if isinstance(found, dict):
             found = found.get("error") or found
-        if _speaks(found):
-            return errors.unfold(200, {"error": found})
+        if error_bodies.speaks(found):
+            return error_bodies.unfold(200, {"error": found})
     noun = _state(body, "name") or "The resource"
     return errors.AzureError(code=f"Resource{state.capitalize()}", message=f"{noun} ended as {state}; Azure gave no reason.")
-
-
-def _speaks(error: Any) -> bool:
-    return isinstance(error, dict) and any(error.get(name) for name in ("code", "message", "messageFormat"))

@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from shared.rest import errors
+from shared.rest import error_bodies, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,7 +114,7 @@ def _unreachable(scope: str) -> errors.UnreachableError:
 def _sign_in_failed(scope: str, reason: str) -> errors.RejectedError:
     """Say why in Entra ID's own first line; its error code (AADSTS…) is what the documentation lists."""
     first_line = next(iter(reason.strip().splitlines()), "no reason was given")[:500]
-    shown = errors.unfold(401, {"code": "SignInFailed", "message": f"No token for {scope}: {first_line}"})
+    shown = error_bodies.unfold(401, {"code": "SignInFailed", "message": f"No token for {scope}: {first_line}"})
     return errors.RejectedError(shown, status=502)
 
 

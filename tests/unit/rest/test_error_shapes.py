@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rest import errors
+from shared.rest import error_bodies, errors
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
@@ -54,6 +54,23 @@ STORAGE = (
     "<Message>The &lt;blob&gt; does not exist.\nRequestId:1</Message></Error>"
 )
 
+CAPITALS = {
+    "Code": "Conflict",
+    "Message": "The plan is locked.",
+    "Details": [{"Message": "The plan is locked."}, {"ErrorEntity": {}}],
+}
+GROUP = {"Error": {"Code": "ResourceGroupDeletionBlocked", "Target": None, "Message": "2 resources are left.", "Details": []}}
+NESTED = {"error": {"error": {"code": "BadRequest", "message": "See inner.", "details": [{"code": "NoQuota", "message": "No."}]}}}
+ODATA = {"odata.error": {"code": "Request_BadRequest", "message": {"lang": "en", "value": "The id is no GUID."}}}
+OLDER_ODATA = {"ErrorCode": "NoInfo", "Message": {"Language": "en-US", "Value": "There is none."}, "Values": None}
+PROBLEM = {"type": "https://tools.ietf.org/html/rfc9110", "title": "Not Found", "status": 404, "traceId": "00-f5"}
+FIELDS = {**PROBLEM, "title": "It is not valid.", "errors": {"displayName": ["It is too short.", "It is empty."]}}
+REGISTRY = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "The manifest is not known.", "detail": {"Tag": "v1"}}]}
+JSON_INSIDE = {"error": {"code": "UnknownError", "message": '{"StatusCode":404,"Code":"NoEndpoint","Message":"It is gone."}'}}
+JSON_IN_TEXT = '{"error":{"code":"Unauthorized","message":"The access token is not valid."}}'
+JSON_IN_XML = f'<string xmlns="http://schemas.example">{JSON_IN_TEXT}</string>'
+PATIENT = {"error": "The document could not be read.", "code": 404}
+
 
 @pytest.mark.parametrize(
     ("status", "body", "code", "outer", "message"),
@@ -65,12 +82,30 @@ STORAGE = (
         (404, MODEL_MANAGEMENT, "ModelNotFound", None, "Model m:1"),
         (401, ENTRA, "invalid_client", None, "AADSTS7000215"),
         (404, STORAGE, "BlobNotFound", None, "The <blob> does not exist."),
+        (409, CAPITALS, "Conflict", None, "The plan is locked."),
+        (409, GROUP, "ResourceGroupDeletionBlocked", None, "2 resources are left."),
+        (405, {"Message": "GET is not supported."}, "MethodNotAllowed", None, "GET is not supported."),
+        (400, NESTED, "NoQuota", "BadRequest", "See inner."),
+        (400, ODATA, "Request_BadRequest", None, "The id is no GUID."),
+        (404, OLDER_ODATA, "NoInfo", None, "There is none."),
+        (404, PROBLEM, "NotFound", None, "Not Found"),
+        (400, FIELDS, "BadRequest", None, "It is not valid."),
+        (404, REGISTRY, "MANIFEST_UNKNOWN", None, "The manifest is not known."),
+        (404, JSON_INSIDE, "NoEndpoint", "UnknownError", "It is gone."),
+        (409, JSON_IN_TEXT, "Unauthorized", None, "The access token is not valid."),
+        (404, JSON_IN_XML, "Unauthorized", None, "The access token is not valid."),
+        (404, PATIENT, "NotFound", "404", "The document could not be read."),
+        (502, {"traceId": "00-f5"}, "BadGateway", None, "502 without a message"),
     ],
-    ids=["gateway", "front end", "older service", "empty", "model management", "Entra ID", "storage XML with BOM"],
-)
+    ids=[
+        "gateway", "front end", "older service", "empty", "model management", "Entra ID", "storage XML with BOM", "capitals",
+        "resource group", "Web API", "error in error", "OData", "older OData", "problem details", "problem details with fields",
+        "container registry", "JSON in the message", "JSON in text", "JSON in XML", "text for an error", "no error at all",
+    ],
+)  # fmt: skip
 def test_each_shape_is_unfolded_to_its_useful_code_and_message(status, body, code, outer, message):
-    """PROTOCOL §6.1 and §6.2: five shapes, and the generic UserError hides the useful code."""
-    found = errors.unfold(status, body)
+    """PROTOCOL §6.1 and §6.2: the shapes of recorded answers; the generic UserError hides the useful code."""
+    found = error_bodies.unfold(status, body)
     assert (found.code, found.outer_code) == (code, outer)
     assert message in found.message
 
@@ -80,13 +115,19 @@ def test_a_generic_code_without_inner_errors_takes_the_code_of_its_details():
     body = {
         "error": {"code": "BadRequest", "message": "See details.", "details": [{"code": "InvalidParameter", "message": "vmSize"}]}
     }
-    found = errors.unfold(400, body)
+    found = error_bodies.unfold(400, body)
     assert (found.code, found.outer_code, found.details[0].message) == ("InvalidParameter", "BadRequest", "vmSize")
+
+
+def test_problem_details_name_each_field_at_fault():
+    """RFC 9457 as ASP.NET writes it: `errors` is a list of sentences by field."""
+    found = error_bodies.unfold(400, FIELDS)
+    assert [(detail.target, detail.message) for detail in found.details] == [("displayName", "It is too short.")]
 
 
 def test_an_html_page_of_a_gateway_becomes_its_text():
     """A proxy between us and Azure answers HTML."""
-    found = errors.unfold(502, "<html><body><h1>Bad</h1> <p>gateway</p></body></html>")
+    found = error_bodies.unfold(502, "<html><body><h1>Bad</h1> <p>gateway</p></body></html>")
     assert found.code == "BadGateway"
     assert found.message.split() == ["Bad", "gateway"]
 
@@ -96,7 +137,7 @@ def test_an_html_page_of_a_gateway_becomes_its_text():
 )
 def test_a_body_that_says_nothing_still_gives_a_code_and_a_message(body):
     """The status speaks when the body does not."""
-    found = errors.unfold(503, body)
+    found = error_bodies.unfold(503, body)
     assert (found.code, bool(found.message)) == ("ServiceUnavailable", True)
 
 
@@ -115,7 +156,7 @@ def test_a_body_that_says_nothing_still_gives_a_code_and_a_message(body):
 def test_internal_addresses_stack_traces_and_tenant_ids_are_taken_out(hidden):
     """PROTOCOL §6.6: bodies quote all three; callers see none."""
     text = f"Call failed in tenant '{hidden}' ." if hidden == TENANT else f"Call failed\n {hidden} \n."
-    found = errors.unfold(500, {"error": {"code": "X", "message": text}})
+    found = error_bodies.unfold(500, {"error": {"code": "X", "message": text}})
     assert hidden.strip() not in found.message
     assert found.message.startswith("Call failed")
 
@@ -132,24 +173,24 @@ def test_internal_addresses_stack_traces_and_tenant_ids_are_taken_out(hidden):
 )
 def test_a_tenant_id_is_taken_out_wherever_azure_writes_it(text):
     """The forms that Entra ID and ARM use."""
-    assert TENANT not in errors.unfold(401, {"error": {"code": "X", "message": text}}).message
+    assert TENANT not in error_bodies.unfold(401, {"error": {"code": "X", "message": text}}).message
 
 
 def test_other_ids_stay_in_the_message():
     """A run or request id is what the reader needs."""
-    assert TENANT in errors.unfold(400, {"error": {"code": "X", "message": f"Run {TENANT} failed at node 3"}}).message
+    assert TENANT in error_bodies.unfold(400, {"error": {"code": "X", "message": f"Run {TENANT} failed at node 3"}}).message
 
 
 def test_a_long_message_is_cut():
     """Bodies reach 12 kB of stack trace; an operation's row has room for two."""
-    assert len(errors.unfold(400, {"error": {"code": "X", "message": "y" * 50_000}}).message) <= errors.MESSAGE_LIMIT + 1
+    assert len(error_bodies.unfold(400, {"error": {"code": "X", "message": "y" * 50_000}}).message) <= errors.MESSAGE_LIMIT + 1
 
 
 @pytest.mark.parametrize("text", [" ", "http://", "tenant ", "\n at", "<", "<Code>", "at a.b(", "(" * 3])
 def test_a_hostile_message_does_not_keep_the_patterns_busy(text):
     """No pattern backtracks without bound: a careless one takes hours for these, and the runner's timeout would end it."""
-    assert errors.unfold(400, text * 200_000)
-    assert errors.unfold(400, {"message": text * 200_000})
+    assert error_bodies.unfold(400, text * 200_000)
+    assert error_bodies.unfold(400, {"message": text * 200_000})
 
 
 NAMES = [
@@ -184,7 +225,7 @@ JSON = st.recursive(
 @settings(max_examples=300, deadline=None)
 def test_no_body_whatsoever_makes_reading_it_fail(status, body):
     """Junk where an error should be is still an answer; what was read can be stored and read back."""
-    found = errors.unfold(status, body)
+    found = error_bodies.unfold(status, body)
     assert found.code
     assert found.message
     assert errors.AzureError.from_json(json.loads(json.dumps(found.to_json()))) == found
@@ -195,10 +236,10 @@ def test_details_nested_without_end_are_cut_off():
     body: dict = {"code": "Bottom", "message": "m"}
     for _ in range(900):
         body = {"code": "X", "message": "m", "details": [body]}
-    depth, found = 0, errors.unfold(400, {"error": body})
+    depth, found = 0, error_bodies.unfold(400, {"error": body})
     while found.details:
         depth, found = depth + 1, found.details[0]
-    assert depth == errors.DEPTH_LIMIT
+    assert depth == error_bodies.DEPTH_LIMIT
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ ARM = "https://management.azure.com"
 RESOURCE = (
     f"{ARM}/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/x/y?api-version=2025-12-01"
 )
+RESOURCE_ID = RESOURCE.removeprefix(ARM).partition("?")[0]
 LOCATION = f"{ARM}/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l"
 STATUS = f"{LOCATION}/mfeOperationsStatus/oe:1:2?api-version=1&t=6&c=M%2bI&s=a%3D&h=_-"
 RESULT = f"{LOCATION}/mfeOperationResults/oe:1:2?api-version=1&t=6&s=b"
@@ -82,6 +83,14 @@ FIRST_ANSWERS = [
     ("DELETE 202 that names no URL", "DELETE", 202, {}, EMPTY, ("resource", RESOURCE)),
     ("PUT key vault", "PUT", 200, {}, resource("RegisteringDns"), ("resource", RESOURCE)),
     ("PUT 201 whose Location is the resource", "PUT", 201, {"location": RESOURCE}, resource("Updating"), ("resource", RESOURCE)),
+    ("PUT 201 whose Location is the resource in another spelling", "PUT", 201, {"location": RESOURCE.upper()},
+     resource("Updating"), ("resource", RESOURCE)),
+    ("PUT 201 whose Location is an operation", "PUT", 201, {"location": RESULT}, resource("Creating"), ("location", RESULT)),
+    ("PUT 200 whose Location is an operation", "PUT", 200, {"location": RESULT}, resource("Updating"), ("location", RESULT)),
+    ("PUT 201 done, whose Location is another id of it", "PUT", 201, {"location": RESULT}, resource("Succeeded"), "done"),
+    ("PUT 201 without a state, whose Location is another id of it", "PUT", 201, {"location": RESULT}, resource(), "done"),
+    ("PUT 200 with the state of the operation before", "PUT", 200, {"aao": STATUS}, resource("Failed"), ("status_url", STATUS)),
+    ("PUT 200 that says both done and where to ask", "PUT", 200, {"aao": STATUS}, resource("Succeeded"), ("status_url", STATUS)),
     ("status URL from the root", "PUT", 202, {"aao": "/subscriptions/s/op/1?c=%2b"}, EMPTY,
      ("status_url", f"{ARM}/subscriptions/s/op/1?c=%2b")),
 ]  # fmt: skip
@@ -348,8 +357,52 @@ def test_a_resource_still_updating_after_success_is_waited_for():
     """Azure/azure-sdk-for-net#36961: the status URL said Succeeded, the endpoint was still Updating."""
     outcome = lro.advance(follow("PUT", "result"), answer(200, resource("Updating")), now=NOW)
     assert isinstance(outcome, lro.Pending)
-    assert (outcome.follow.style, outcome.follow.url) == ("resource", RESOURCE)
+    assert (outcome.follow.style, outcome.follow.url) == ("result", RESOURCE)
     assert outcome.delay_s > 0
+
+
+def test_a_resource_with_a_word_of_its_own_for_ready_is_done_after_some_looks():
+    """A firewall rule of SQL stays `Ready` for ever after its operation has succeeded; azure-core does not even look."""
+    outcome = lro.advance(follow("PUT", "status_url", STATUS, misses=5), answer(200, {"status": "Succeeded"}), now=NOW)
+    looks = 0
+    while isinstance(outcome, lro.Pending):
+        outcome, looks = lro.advance(outcome.follow, answer(200, resource("Ready")), now=NOW), looks + 1
+    assert outcome == lro.Done(body=resource("Ready"))
+    assert looks == lro.LOOKS_AFTER_SUCCESS + 1
+
+
+@pytest.mark.parametrize("state", ["Failed", "Canceled"])
+def test_an_operation_that_failed_says_so_at_its_location(state):
+    """Microsoft.ElasticSan: 201 with a Location; there 202, then 200 with the operation's `status` and `error`."""
+    said = {"status": state, "error": {"code": "NetworkAclsValidationFailure", "message": "A subnet has no service endpoint."}}
+    outcome = lro.advance(follow("PUT", "location", RESULT), answer(200, said), now=NOW)
+    assert isinstance(outcome, lro.Failed)
+    assert (outcome.error.code, outcome.canceled) == ("NetworkAclsValidationFailure", state == "Canceled")
+
+
+def test_a_location_that_answers_with_the_resource_saves_reading_it():
+    """Microsoft.Storage: the Location's 200 is the account, its id in any spelling; one that still works is looked at again."""
+    ready = {**resource("Succeeded"), "id": RESOURCE_ID.upper()}
+    assert lro.advance(follow("PUT", "location", RESULT), answer(200, ready), now=NOW) == lro.Done(body=ready)
+    outcome = lro.advance(follow("PUT", "location", RESULT), answer(200, {**resource("Creating"), "id": RESOURCE_ID}), now=NOW)
+    assert isinstance(outcome, lro.Pending)
+    assert (outcome.follow.style, outcome.follow.url, outcome.follow.misses) == ("result", RESOURCE, 1)
+
+
+def test_a_deletion_that_its_location_says_goes_on_is_asked_of_the_resource():
+    """Microsoft.StreamAnalytics: the Location answers 200 `{"status": "Deleting"}` while it works."""
+    outcome = lro.advance(follow("DELETE", "location", RESULT), answer(200, {"status": "Deleting", "error": None}), now=NOW)
+    assert isinstance(outcome, lro.Pending)
+    assert (outcome.follow.style, outcome.follow.url) == ("resource", RESOURCE)
+
+
+@pytest.mark.parametrize("given", [{"output": {"ip": "10.0.0.4"}}, [{"name": "extension"}]])
+def test_what_an_action_gave_stands_in_its_status_when_it_has_no_location(given):
+    """ARM's contract for a POST: `properties` of the status body; empty or absent it is nothing."""
+    asked = follow("POST", "status_url", STATUS)
+    assert lro.advance(asked, answer(200, {"status": "Succeeded", "properties": given}), now=NOW) == lro.Done(body=given)
+    for nothing in ({}, None, "text"):
+        assert lro.advance(asked, answer(200, {"status": "Succeeded", "properties": nothing}), now=NOW) == lro.Done()
 
 
 @pytest.mark.parametrize(
