@@ -56,7 +56,10 @@ def on_message(message: func.QueueMessage) -> None:
 @blueprint.function_name("hooks_poison")
 @blueprint.queue_trigger("message", f"{messages.EVENT_QUEUE}-poison", "AzureWebJobsStorage")
 def on_poison(message: func.QueueMessage) -> None:
-    """Keep a message that kept failing where somebody can look at it; never raises, a poison queue has no other."""
+    """Keep a message that kept failing where somebody can look at it; raises only while storage is out of reach.
+
+    A poison queue has no second poison queue: the platform leaves its message where it is, and brings it again after ten minutes.
+    """
     from shared.hooks import inbox
     from shared.operations import observing
 
@@ -64,6 +67,8 @@ def on_poison(message: func.QueueMessage) -> None:
     observing.poisoned(messages.EVENT_QUEUE)
     try:
         inbox.bury(text, services.get(), "every attempt failed; the app's log holds the reason")
+    except errors.TransientError:
+        raise
     except Exception:
         log.exception("a poison event message could not be put aside: %.200s", text)
 

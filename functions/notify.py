@@ -25,13 +25,19 @@ def deliver(message: func.QueueMessage) -> None:
 @blueprint.function_name("notify_poison")
 @blueprint.queue_trigger("message", f"{messages.NOTIFICATION_QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
-    """Record that a delivery failed whose message kept failing."""
+    """Record that a delivery failed whose message kept failing; raises only while storage is out of reach.
+
+    A poison queue has no second poison queue: the platform leaves its message where it is, and brings it again after ten minutes.
+    """
     from shared.operations import notifications, observing
+    from shared.rest import errors
 
     text = message.get_body().decode("utf-8", errors="replace")
     observing.poisoned(messages.NOTIFICATION_QUEUE)
     log.error("poison notification: %.200s", text)
     try:
         notifications.give_up(text, services.get(), "every attempt failed; the app's log holds the reason")
+    except errors.TransientError:
+        raise
     except Exception:
         log.exception("a poison notification could not be recorded: %.200s", text)

@@ -67,11 +67,12 @@ class Fuse:
         self._left: int | None = None
         self._after = False
         self._failing: tuple[int, int, bool] | None = None
+        self._spared = ""
         self._guard = threading.Lock()
 
-    def fail(self, nth: int, *, after: bool, calls: int = 1) -> None:
-        """Have the app's storage fail from the `nth` call to it from now on, for so many calls."""
-        self._failing = (nth, calls, after)
+    def fail(self, nth: int, *, after: bool, calls: int = 1, spared: str = "") -> None:
+        """Have the app's storage fail from the `nth` call to it from now on, for so many calls, but for those named `spared…`."""
+        self._failing, self._spared = (nth, calls, after), spared
 
     def blow(self, nth: int, *, after: bool) -> None:
         """Kill the process at the `nth` I/O call from now (1 is the next)."""
@@ -108,7 +109,7 @@ class Fuse:
 
     def _fails(self, name: str) -> bool | None:
         """Tell whether storage fails at this call: before it takes effect (False), after it (True), or not (None)."""
-        if self._failing is None or not name.startswith(STORAGE):
+        if self._failing is None or not name.startswith(STORAGE) or (self._spared and name.startswith(self._spared)):
             return None
         nth, calls, after = self._failing
         if nth > 1:

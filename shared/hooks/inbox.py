@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from shared.hooks import events, firings, intake
-from shared.operations import models
+from shared.operations import messages, models
 from shared.rest import errors
 from shared.telemetry import meters
 
@@ -55,12 +55,23 @@ def _send(text: str, services: intake.Services, *, attempts: int = 0, delay_s: f
 
 
 def take(text: str, services: intake.Services, perform: Callable[[Call], Answer]) -> None:
-    """Do what one message of the queue asks for.
+    """Do what one message of the queue asks for; what storage keeps from that now comes again later.
 
     Raises:
         TransientError: the app's storage is out of reach; the platform delivers the message again.
     """
     asked = _object(text)
+    try:
+        _take(text, asked, services, perform)
+    except errors.TransientError as problem:
+        if not {"firing", "debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued anew
+            raise
+        log.warning("an event message waits for storage: %s", problem)
+        again, delay_s = messages.postponed(text)
+        services.event_queue.send(again, delay_s=delay_s)
+
+
+def _take(text: str, asked: dict[str, Any], services: intake.Services, perform: Callable[[Call], Answer]) -> None:
     match asked:
         case {"firing": str(firing)}:
             firings.advance(firing, services, perform)

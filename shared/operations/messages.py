@@ -14,6 +14,7 @@ QUEUE = "steward-operations"
 POISON_QUEUE = f"{QUEUE}-poison"
 NOTIFICATION_QUEUE = "steward-notifications"
 EVENT_QUEUE = "steward-events"
+PAUSE_S, LONGEST_PAUSE_S = 30.0, 900.0  # before a message that the app's own storage failed comes again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,13 @@ def of_end(operation_id: str, position: int) -> str:
 def of_firing(firing_id: str) -> str:
     """Return the message that takes the next step of a rule's firing."""
     return json.dumps({"version": VERSION, "firing": firing_id})
+
+
+def postponed(text: str) -> tuple[str, float]:
+    """Return a message as it is to come again, and in how many seconds: later each time that storage fails it in a row.
+
+    Left to the platform it would be in the poison queue within a minute, and what it asks for would never be done.
+    """
+    asked = json.loads(text)
+    waits = asked.get("waits", 0)
+    return json.dumps({**asked, "waits": waits + 1}), min(PAUSE_S * 2 ** min(waits, 10), LONGEST_PAUSE_S)

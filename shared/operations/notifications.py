@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.operations import models, observing, receivers, storage
+from shared.operations import messages, models, observing, receivers, storage
 from shared.rest import errors
 from shared.telemetry import trace
 
@@ -171,12 +171,22 @@ def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> None:
 
 
 def take(text: str, services: Services) -> Delivery | None:
-    """Make one attempt for a message of the queue; None when there is nothing to do.
+    """Make one attempt for a message of the queue; None when there is nothing to do, or storage is out of reach for now.
 
     Raises:
-        TransientError: the app's storage is out of reach; the platform delivers the message again.
+        TransientError: the queue cannot take the message for later either; the platform delivers it again.
         ValueError: it is no message of this app, or of a newer one.
     """
+    try:
+        return _take(text, services)
+    except errors.TransientError as problem:
+        log.warning("a notification waits for storage: %s", problem)
+        again, delay_s = messages.postponed(text)
+        services.notification_queue.send(again, delay_s=delay_s)
+        return None
+
+
+def _take(text: str, services: Services) -> Delivery | None:
     found = _named(text, services)
     if found is None or found[0].status != "Pending" or found[0].tried != _tried(text):
         return None

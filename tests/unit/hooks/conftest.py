@@ -12,6 +12,7 @@ from functions import acting
 from shared import services
 from shared.hooks import events, firings, inbox, store
 from shared.operations import flows
+from shared.rest import errors
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION, WORKSPACE
 from tests.fakes import FakeRows, Held, Killed
@@ -87,9 +88,7 @@ class Hooks:
                     pass
                 if clock() >= next_timer:
                     next_timer = clock() + timedelta(seconds=60)
-                    flows.reconcile(self.app)
-                    for firing in firings.overdue(self.app):
-                        firings.wake(firing, self.app)
+                    self._fire_timer()
                     continue
             except Killed:
                 self.restart()
@@ -103,6 +102,15 @@ class Hooks:
                 clock.now = max(clock(), end)
                 return
             clock.now = following
+
+    def _fire_timer(self) -> None:
+        """Fire the timer; when it fails the platform fires it again a minute later."""
+        try:
+            flows.reconcile(self.app)
+            for firing in firings.overdue(self.app):
+                firings.wake(firing, self.app)
+        except errors.TransientError as problem:
+            self.trouble.append(problem)
 
     def firings(self, **asked: Any) -> list[Firing]:
         """Return what fired, the newest first."""
