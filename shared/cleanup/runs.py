@@ -99,8 +99,8 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
     _check_approvable(kept.value, services)
     now = services.clock()
     frozen = [replace(policy, mode="enforce") for policy in units.frozen(kept.value, services)]
-    run = Run(
-        name=journal.new_name(now, f"approve {name}"),
+    run = Run(  # under the name that an approval noted that has not come to begin it, or died before it did
+        name=kept.value.approved or journal.new_name(now, f"approve {name}"),
         mode="enforce",
         caller=caller,
         created_at=now,
@@ -110,11 +110,11 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
         after="act",
         notify=_told(notify, services),
     )
-    begun = replace(kept.value, approved=run.name)
-    try:
-        services.journal.save(kept, begun)
-    except storage.ConflictError:  # somebody else approved it at this moment
-        return approve(name, caller=caller, services=services, notify=notify)
+    if not kept.value.approved:
+        try:
+            services.journal.save(kept, replace(kept.value, approved=run.name))
+        except storage.ConflictError:  # somebody else approved it at this moment
+            return approve(name, caller=caller, services=services, notify=notify)
     return _enter(run, frozen, services)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from shared.cleanup import reports, runs
 from shared.rest import errors
+from tests.fakes import Killed
 
 
 @pytest.fixture
@@ -51,6 +54,48 @@ def test_approving_twice_is_approving_once(stage, dry, gone):
     stage.drive()
     assert runs.approve(dry.name, caller="bob", services=stage).name == first.name
     assert len(gone(stage)) == 2
+
+
+def dried(make_stage, make_policy):
+    """Return a fresh stage with a dry run that has ended, and that run's name."""
+    stage = make_stage()
+    return stage, stage.run(make_policy(mode="dryRun"), mode="dryRun").run.name
+
+
+@pytest.mark.parametrize("dies", ["neither", "before", "after"])
+def test_approvals_that_meet_at_any_call_are_one_run(make_stage, make_policy, gone, dies):
+    """Another one comes a second later, between noting an approval and beginning its run too; the first may have died there."""
+    stage, name = dried(make_stage, make_policy)
+    calls = len(stage.fuse.calls)
+    runs.approve(name, caller="ana", services=stage)
+    for nth in range(1, len(stage.fuse.calls) - calls + 1):
+        stage, name = dried(make_stage, make_policy)
+        if dies == "neither":
+            meet(stage, nth, lambda stage=stage, name=name: runs.approve(name, caller="bob", services=stage))
+            runs.approve(name, caller="ana", services=stage)
+        else:
+            stage.fuse.blow(nth, after=dies == "after")
+            with pytest.raises(Killed):
+                runs.approve(name, caller="ana", services=stage)
+            stage.clock.advance(1)
+            runs.approve(name, caller="bob", services=stage)
+        stage.drive()
+        carried_out = [run.name for run in stage.journal.runs() if run.plan == name]
+        assert carried_out == [stage.report(name).run.approved], f"call {nth}"
+        assert gone(stage) == ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]
+
+
+def meet(stage, nth, other):
+    """Have somebody else act before the n-th call from now, a second later."""
+    seen = itertools.count(1)
+
+    def between(_name):
+        if next(seen) == nth:
+            stage.fuse.between = None
+            stage.clock.advance(1)
+            other()
+
+    stage.fuse.between = between
 
 
 def test_a_run_under_way_or_with_nothing_to_do_cannot_be_approved(stage, make_policy, dry):
