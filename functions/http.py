@@ -61,6 +61,7 @@ async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], fu
 
 
 async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
+    refuse_encoded(req)
     outcome = await in_thread(_traced, handler, req)
     if not isinstance(outcome, Operation):
         return outcome
@@ -297,6 +298,18 @@ def register(
 
     trigger.__name__ = name
     blueprint.function_name(name)(blueprint.route(route, methods=methods)(trigger))
+
+
+def refuse_encoded(req: func.HttpRequest) -> None:
+    """Refuse a compressed body by its own name, instead of as bytes that are no JSON.
+
+    Raises:
+        BadRequestError: `UnsupportedMediaType`, 415.
+    """
+    encoding = str(req.headers.get("content-encoding", "")).strip()
+    if encoding.lower() not in ("", "identity") and req.get_body():
+        message = f"The body comes with Content-Encoding '{encoding[:50]}'; expected it as it is, uncompressed."
+        raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Encoding", status=415)
 
 
 def preferred_wait_s(req: func.HttpRequest) -> float:

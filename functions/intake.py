@@ -7,6 +7,7 @@ a YAML means (catalog.yaml).
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl
@@ -121,11 +122,11 @@ def read(req: func.HttpRequest, target: Target) -> Intake:
     spec, files = brought(req, target)
     if spec.is_yaml:
         return _from_yaml(req, target, spec, files)
-    if "set" in parse_qs(http.raw_query(req)):
+    if "set" in {name.lower() for name in parse_qs(http.raw_query(req))}:
         message = "'set' changes a YAML; send one as application/yaml, or change the JSON itself."
         raise errors.BadRequestError("InvalidParameter", message, target="set")
     parse = bodies.parse_patch if req.method == "PATCH" and target.kind.json_patch else bodies.parse
-    body = parse(spec.text, "application/json" if spec.media is None else spec.media)
+    body = parse(spec.text, "application/json", part=SPEC) if spec.media is None else parse(spec.text, spec.media)
     return _with_files(target, body, files) if files else Intake(target=target, body=body)
 
 
@@ -174,7 +175,11 @@ def translated(
         text = spec.text.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise errors.BadRequestError("InvalidYaml", f"The body is not UTF-8: {bad.reason}.", target="body") from None
-    pairs = [value.partition("=") for name, value in parse_qsl(http.raw_query(req), keep_blank_values=True) if name == "set"]
+    asked = parse_qsl(http.raw_query(req), keep_blank_values=True)
+    pairs = [value.partition("=") for name, value in asked if name.lower() == "set"]
+    if given := next((path for path, equals, _ in pairs if not equals), None):
+        message = f"'set' is '{given[:100]}'; expected path=value, such as tags.stage=test."
+        raise errors.BadRequestError("InvalidParameter", message, target="set")
     return yaml.translate(
         text,
         kind="model_package" if _is_package(target) else None,
@@ -200,10 +205,11 @@ def parts(req: func.HttpRequest) -> dict[str, tuple[str, bytes]]:
     if len(req.get_body()) > http.UPLOAD_LIMIT:
         message = "A request takes 100 MB; POST /api/uploads opens an upload for larger files, which a request then names."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    _check_count(req)
     twice = ""
     try:
-        found = {str(name): ("", str(value).encode()) for name, value in req.form.items()}
-        for name in req.files:
+        found = {str(name): ("", str(value).encode()) for name, value in req.form.items() if name}
+        for name in filter(None, req.files):
             several = req.files.getlist(name)
             for file in several:  # files under one name, as browsers send a folder, are told apart by their own
                 key = str(name) if len(several) == 1 else str(file.filename or name)
@@ -218,6 +224,19 @@ def parts(req: func.HttpRequest) -> dict[str, tuple[str, bytes]]:
     if twice:
         raise errors.BadRequestError("InvalidMultipart", f"The part '{twice[:100]}' comes twice.", target=twice)
     return found
+
+
+def _check_count(req: func.HttpRequest) -> None:
+    """Refuse more parts than there may be files before any is read: a hundred bytes of each cost a kilobyte and time.
+
+    Raises:
+        BadRequestError: `InvalidMultipart`.
+    """
+    named = re.search(r'boundary="?([^";,]+)', str(req.headers.get("content-type", "")), re.IGNORECASE)
+    count = req.get_body().count(b"--" + named[1].encode()) if named else 0
+    if count > content.FILES_LIMIT + 2:
+        message = f"The body has {count - 1} parts; {content.FILES_LIMIT} are taken. Send the files as one zip."
+        raise errors.BadRequestError("InvalidMultipart", message, target="body")
 
 
 def missing(name: str, given: Iterable[str]) -> errors.BadRequestError:

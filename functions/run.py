@@ -38,7 +38,7 @@ def start_run(req: func.HttpRequest, target: Target) -> Operation:
             raise intake.missing(name, given)
     parts = {name: given[name][1] for name in V1_PARTS}
     content.check_zip(parts["projectZipFile"], "projectZipFile")
-    definition = bodies.parse(parts["runDefinitionFile"], "application/json")
+    definition = bodies.parse(parts["runDefinitionFile"], "application/json", part="runDefinitionFile")
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")

@@ -8,6 +8,7 @@ from functions import http, intake, parameters
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import inbox, uploads
+from shared.rest import errors
 
 blueprint = func.Blueprint()
 
@@ -38,6 +39,10 @@ def _open(req: func.HttpRequest) -> func.HttpResponse:
     app = services.get()
     content = req.get_body()
     told = bodies.parse(content, req.headers.get("content-type", "")) if content.strip() else {}
-    name = uploads.plain_name(str(told.get("name") or ""), "")
+    given = told.get("name") or ""
+    if not isinstance(given, str):
+        message = "'name' is no text; expected the file's name, such as model.pkl."
+        raise errors.BadRequestError("InvalidValue", message, target="name")
+    name = uploads.plain_name(given, "")
     opened = inbox.open_upload(app.ledger.blobs, app.clock(), caller=http.caller(req), name=name)
     return http.json_response(opened, 201, req)

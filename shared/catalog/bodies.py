@@ -31,45 +31,46 @@ TOO_DEEP = f"it is nested deeper than {DEPTH_LIMIT} levels"
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 
 
-def parse(content: bytes, content_type: str) -> dict[str, Any]:
-    """Return the JSON object in `content`.
+def parse(content: bytes, content_type: str, *, part: str = "") -> dict[str, Any]:
+    """Return the JSON object in `content`, which is the body or, of a multipart one, the part of that name.
 
     Raises:
         BadRequestError: `InvalidRequestContent` with line and column, 413 above 4 MiB, 415 for another content type.
     """
-    value = parse_any(content, content_type)
+    value = parse_any(content, content_type, part=part)
     if not isinstance(value, dict):
-        raise _invalid(f"The body is a JSON {_noun(value)}; expected an object.")
+        raise _invalid(part, f"is a JSON {_noun(value)}; expected an object.")
     return value
 
 
-def parse_patch(content: bytes, content_type: str) -> list[Any]:
+def parse_patch(content: bytes, content_type: str, *, part: str = "") -> list[Any]:
     """Return the JSON Patch (RFC 6902) in `content`.
 
     Raises:
         BadRequestError: as `parse`.
     """
-    value = parse_any(content, content_type)
+    value = parse_any(content, content_type, part=part)
     if not isinstance(value, list) or not all(isinstance(step, dict) and "op" in step and "path" in step for step in value):
-        raise _invalid(
-            'The body is no JSON Patch; expected a list such as [{"op": "replace", "path": "/description", "value": "…"}].'
-        )
+        expected = '[{"op": "replace", "path": "/description", "value": "…"}]'
+        raise _invalid(part, f"is no JSON Patch; expected a list such as {expected}.")
     return value
 
 
-def parse_any(content: bytes, content_type: str) -> Any:
+def parse_any(content: bytes, content_type: str, *, part: str = "") -> Any:
     """Return the JSON value in `content`.
 
     Raises:
         BadRequestError: as `parse`.
     """
     if len(content) > BODY_LIMIT:
-        message = f"The body has {len(content)} bytes; ARM takes {BODY_LIMIT} at most."
-        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+        message = f"{_subject(part)} has {len(content)} bytes; ARM takes {BODY_LIMIT} at most."
+        raise errors.BadRequestError("RequestContentTooLarge", message, target=part or "body", status=413)
     media = content_type.partition(";")[0].strip().lower()
     if media and media not in JSON_TYPES and not media.endswith("+json"):
         message = f"The body is '{media[:80]}'; expected application/json."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
+    if not content.strip():
+        raise _invalid(part, "is empty; expected JSON.")
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -77,13 +78,13 @@ def parse_any(content: bytes, content_type: str) -> Any:
         # a lone surrogate and 1e999 parse but cannot be sent
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as bad:
-        raise _invalid(f"The body is not JSON: {bad.msg} at line {bad.lineno}, column {bad.colno}.") from None
+        raise _invalid(part, f"is not JSON: {bad.msg.removesuffix(' at')} at line {bad.lineno}, column {bad.colno}.") from None
     except (UnicodeDecodeError, UnicodeEncodeError) as bad:
-        raise _invalid(f"The body is not UTF-8: {bad.reason}.") from None
+        raise _invalid(part, f"is not UTF-8: {bad.reason}.") from None
     except RecursionError:
-        raise _invalid(f"The body cannot be read: {TOO_DEEP}.") from None
+        raise _invalid(part, f"cannot be read: {TOO_DEEP}.") from None
     except ValueError as bad:
-        raise _invalid(f"The body cannot be read: {_reason(bad)}.") from None
+        raise _invalid(part, f"cannot be read: {_reason(bad)}.") from None
     return value
 
 
@@ -106,7 +107,7 @@ def problems(kind: Kind, body: dict[str, Any], *, preview: bool = False) -> Iter
     """Yield everything that `check` would refuse, one error each."""
     for path in kind.required:
         if dig(body, path) in (None, ""):
-            yield errors.BadRequestError("MissingField", f"'{path}' is required for {kind.full_type}.", target=path)
+            yield errors.BadRequestError("MissingField", _missing(kind, body, path, preview=preview), target=path)
     for path, allowed in () if preview else kind.choices:
         found = dig(body, path)
         if found not in (None, "") and _spelling(found) not in map(_spelling, allowed):
@@ -116,6 +117,14 @@ def problems(kind: Kind, body: dict[str, Any], *, preview: bool = False) -> Iter
     if isinstance(identity, str) and identity and _spelling(identity) not in IDENTITIES:
         message = f"'identity.type' is '{identity[:100]}'; expected one of {', '.join(dict.fromkeys(IDENTITIES.values()))}."
         yield errors.BadRequestError("InvalidValue", message, target="identity.type")
+
+
+def _missing(kind: Kind, body: Any, path: str, *, preview: bool) -> str:
+    message = f"'{path}' is required for {kind.full_type}"
+    allowed = next((values for name, values in kind.choices if name == path), ())
+    if _holds(body, path.lower().split(".")):
+        return f"{message}; the body has it in another casing or place: expected '{path}', as Azure spells it."
+    return f"{message}: one of {', '.join(allowed)}." if allowed and not preview else f"{message}."
 
 
 def check_patch(kind: Kind, body: Any) -> None:
@@ -184,8 +193,10 @@ def _as_object(step: dict[str, Any]) -> Any:
 def _holds(body: Any, path: list[str]) -> bool:
     if not path:
         return body not in (None, "", {})
+    if isinstance(body, list):
+        return any(_holds(each, path) for each in body)
     if not isinstance(body, dict):
-        return False
+        return path == ["*"] and body not in (None, "")
     name, rest = path[0].lower(), path[1:]
     return any(_holds(value, rest) for key, value in body.items() if name in ("*", key.lower()))
 
@@ -215,5 +226,9 @@ def _noun(value: Any) -> str:
     return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
 
 
-def _invalid(message: str) -> errors.BadRequestError:
-    return errors.BadRequestError("InvalidRequestContent", message, target="body")
+def _subject(part: str) -> str:
+    return f"The part '{part[:100]}'" if part else "The body"
+
+
+def _invalid(part: str, what: str) -> errors.BadRequestError:
+    return errors.BadRequestError("InvalidRequestContent", f"{_subject(part)} {what}", target=part or "body")

@@ -31,7 +31,7 @@ def test_a_json_object_is_read(media):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "line 1, column 1"),
+        (b"", "The body is empty; expected JSON."),
         (b'{"a": 1,\n "b": }', "line 2, column 7"),
         (b'{"a": 1} x', "column 10"),
         (b"{'a': 1}", "line 1, column 2"),
@@ -111,6 +111,9 @@ SECRETS = [
     ("workspaces/computes", {"properties": {"properties": {"administratorAccount": {"privateKeyData": "k"}}}}),
     ("workspaces/datastores", {"properties": {"credentials": {"credentialsType": "AccountKey", "secrets": {"key": "k"}}}}),
     ("workspaces/datastores", {"properties": {"credentials": {"secrets": {"somethingNew": "k"}}}}),
+    ("workspaces/datastores", {"properties": {"credentials": {"secrets": "k"}}}),
+    ("workspaces/datastores", {"properties": {"credentials": {"secrets": ["k"]}}}),
+    ("workspaces/datastores", {"properties": {"credentials": [{"secrets": {"key": "k"}}]}}),
     ("workspaces/datastores", {"properties": {"credentials": {"any": {"sasToken": "k"}}}}),
     ("workspaces/connections", {"properties": {"category": "x", "credentials": {"key": "k"}}}),
     ("workspaces/onlineEndpoints", {"properties": {"keys": {"primaryKey": "k"}}}),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,3 +113,74 @@ def test_a_yaml_that_is_too_long_is_told_the_limit_that_holds(app: App) -> None:
         answer = app.send("POST", "translate?path=workspaces/w1/jobs", text.encode(), content_type="application/yaml")
         assert answer.status in (400, 413)
         assert "524288" in answer.said, answer.said
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip"])
+def test_a_compressed_body_is_refused_by_its_encoding(app: App, encoding: str) -> None:
+    """Not as bytes that are no UTF-8; and nothing is ever unpacked."""
+    answer = app.send("PUT", "workspaces/w2", b"\x1f\x8b\x08", content_encoding=encoding)
+    assert (answer.status, answer.body["error"]["target"]) == (415, "Content-Encoding")
+    assert f"'{encoding}'" in answer.said
+    assert app.send("PUT", "workspaces/w2", b"{}", content_encoding="identity").status == 400
+
+
+def test_more_parts_than_files_are_counted_before_they_are_read(app: App) -> None:
+    """A million parts of a few bytes each would cost gigabytes."""
+    content = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 300_000 + b"--x--"
+    for media in ("multipart/form-data; boundary=x", 'multipart/form-data; boundary="x"; charset=utf-8'):
+        answer = app.send("POST", "workspaces/w1/jobs", content, content_type=media)
+        assert answer.said == "The body has 300000 parts; 10000 are taken. Send the files as one zip."
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "said"),
+    [
+        (
+            "workspaces/w1/experiments/e/startrun",
+            {"runDefinitionFile": b"{", "projectZipFile": None},
+            "The part 'runDefinitionFile' is not JSON: Expecting property name enclosed in double quotes at line 1, column 2.",
+        ),
+        (
+            "workspaces/w1/experiments/e/startrun",
+            {"runDefinitionFile": b" ", "projectZipFile": None},
+            "The part 'runDefinitionFile' is empty; expected JSON.",
+        ),
+        ("workspaces/w1/jobs", {"spec": b"", "x.py": b""}, "The part 'spec' is empty; expected JSON."),
+        ("workspaces/w1/jobs", {"spec": b"[]", "x.py": b""}, "The part 'spec' is a JSON array; expected an object."),
+    ],
+)
+def test_a_part_that_is_no_json_is_named(app: App, path: str, parts: dict[str, bytes | None], said: str) -> None:
+    """There is more than one; "the body" would be none of them."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("train.py", "print(1)")
+    answer = _multipart(app, path, {name: ("f", archive.getvalue() if data is None else data) for name, data in parts.items()})
+    assert (answer.status, answer.said) == (400, said)
+    assert f"'{answer.body['error']['target']}'" in said
+
+
+def test_a_field_in_another_casing_is_not_said_to_be_missing_only(app: App) -> None:
+    """Its sender sees it in the body."""
+    body = json.dumps({"Properties": {"ComputeType": "AmlCompute"}})
+    answer = app.send("PUT", "workspaces/w1/computes/cpu", body)
+    assert "in another casing or place: expected 'properties.computeType'" in answer.said
+    missing = app.send("PUT", "workspaces/w1/computes/cpu", "{}").said
+    assert "'properties.computeType' is required for Microsoft.MachineLearningServices/workspaces/computes: one of AKS, " in missing
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "media", "target"),
+    [
+        ("POST", "uploads", '{"name": 5}', "application/json", "name"),
+        ("POST", "uploads", '{"name": ["a"]}', "application/json", "name"),
+        ("POST", "translate?path=workspaces/w1/computes/c&set=size", "type: amlcompute", "application/yaml", "set"),
+        ("PUT", "workspaces/w2?Set=a=b", "{}", "application/json", "set"),
+    ],
+)
+def test_what_is_of_another_form_is_named_with_what_was_expected(
+    app: App, method: str, path: str, content: str, media: str, target: str
+) -> None:
+    """Not made into something that nobody asked for."""
+    answer = app.send(method, path, content, content_type=media)
+    assert (answer.status, answer.body["error"]["target"]) == (400, target)
+    assert f"'{target}'" in answer.said
