@@ -1,8 +1,8 @@
 // What `azd up` uses: values come from the azd environment (`azd env set NAME value`); docs/deploy.md lists them.
 using './main.bicep'
 
-var groups = readEnvironmentVariable('DEPLOY_TARGET_GROUPS', '')
-var emails = readEnvironmentVariable('DEPLOY_ALERT_EMAILS', '')
+var groups = replace(readEnvironmentVariable('DEPLOY_TARGET_GROUPS', ''), ' ', '')
+var emails = replace(readEnvironmentVariable('DEPLOY_ALERT_EMAILS', ''), ' ', '')
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'dev')
 param location = readEnvironmentVariable('AZURE_LOCATION', 'westeurope')

@@ -15,6 +15,7 @@ from functions import dashboard, hooks, pages
 from shared import services
 from shared.cleanup import messages as cleanup_messages
 from shared.operations import messages
+from tests.deploy import bicep_evaluation, bicep_syntax
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -107,54 +108,16 @@ def test_every_parameter_and_variable_is_used(bicep: dict[str, dict[str, Any]], 
         assert uses >= 1, f"{file}: {name}"
 
 
-FUNCTIONS = {
-    *(
-        "bool",
-        "concat",
-        "empty",
-        "split",
-        "union",
-        "uniqueString",
-        "guid",
-        "cidrSubnet",
-        "loadJsonContent",
-        "loadTextContent",
-        "readEnvironmentVariable",
-    ),
-    *("environment", "resourceGroup", "resourceId", "subscription", "subscriptionResourceId", "tenant"),
-}
-WORDS = {"true", "false", "null", "if", "for", "in", "existing", "string", "int", "bool", "object", "array", "subscription"}
-
-
-def names_used(text: str) -> tuple[set[str], set[str]]:
-    """Return the names whose value is used in a Bicep text, and the functions that are called; strings count by what they embed."""
-    bare = re.sub(r"(?<!:)//.*", "", text)
-    bare = re.sub(r"@(?:description|allowed)\((?:'(?:[^'\\]|\\.)*'|\[.*?\])\)", "", bare, flags=re.DOTALL)
-    bare = re.sub(
-        r"'((?:[^'\\]|\\.)*)'", lambda found: " ".join(f"({one})" for one in re.findall(r"\$\{([^}]*)\}", found[1])), bare
-    )
-    called = set(re.findall(r"(?<![\w.@])([a-zA-Z]\w*)\(", bare))
-    roots = set(re.findall(r"(?<![\w.])([a-zA-Z]\w*)!?(?=[.\[])", bare))
-    values = set(re.findall(r"(?:[:=?,(\[!]|&&|==)\s*([a-zA-Z]\w*)\b(?!\s*:)(?=\s*(?:[)\],?&=:\n]|$))", bare))
-    values |= set(re.findall(r"\?\s*([a-zA-Z]\w*)\s*:", bare))
-    return (roots | values) - WORDS, called
-
-
 @pytest.mark.parametrize("file", [*FILES, *PARAMETER_FILES])
 def test_every_name_that_is_used_is_declared(file: str) -> None:
-    """A reader of the grammar takes any name; the compiler does not."""
-    text = (AZURE / file).read_text()
-    declared = set(re.findall(r"^(?:param|var|resource|module|type) (\w+)", text, re.MULTILINE))
-    loops = re.findall(r"\[for \(?(\w+)(?:, (\w+)\))? in", text)
-    used, called = names_used(text)
-    assert used <= declared | {name for pair in loops for name in pair if name}
-    assert called <= FUNCTIONS
-
-
-def test_a_name_that_is_not_declared_would_be_noticed() -> None:
-    """Of every place where a name can stand."""
-    text = "var a = b\nvar c = { d: e\n f: '${g.h}-${i}' }\nvar j = k ? l : m\nvar n = o(p, !q)\nvar r = s[0].t\n"
-    assert names_used(text) == (set("begiklmpqs"), {"o"})
+    """Also on the branches that no deployment of test_what_is_deployed.py takes."""
+    declarations = bicep_syntax.read(AZURE / file)
+    nodes = [node for each in declarations for node in bicep_syntax.below((each.value, tuple(each.decorators.values())))]
+    declared = {each.name for each in declarations if each.keyword != "output"}
+    declared |= {name for node in nodes if isinstance(node, bicep_syntax.Loop) for name in node.names}
+    assert {node.name for node in nodes if isinstance(node, bicep_syntax.Name)} <= declared
+    called = {node.name for node in nodes if isinstance(node, bicep_syntax.Call)}
+    assert called <= {*bicep_evaluation.FUNCTIONS, *bicep_evaluation.OF_A_DEPLOYMENT}
 
 
 def test_every_parameter_of_main_says_what_it_is_for(bicep: dict[str, dict[str, Any]]) -> None:

@@ -1,0 +1,249 @@
+"""What a deployment makes, for the parameter files and at the edges of parameters: it can be deployed, and is what the docs say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.bicep_evaluation import SUBSCRIPTION, Deployment, Made, WrongError
+
+AZURE = Path(__file__).parents[2] / "infra" / "azure"
+LEAST = {"environmentName": "e", "location": "westeurope"}
+# As long as names can be, and with everything that can be had together.
+MOST = {
+    **LEAST,
+    "environmentName": "an-environment-of-24-cha",
+    "targetResourceGroups": ["rg-ml", "rg-other"],
+    "mayWriteBlobs": True,
+    "eventWorkspaces": [
+        {"name": "a_workspace_name_of_33_characters", "resourceGroup": "rg-ml", "location": "westeurope"},
+        {"name": "a_workspace_name_of_33_characters", "resourceGroup": "rg-other", "location": "northeurope"},
+    ],
+    "stewardSettings": {"STEWARD_RETENTION_DAYS": "7", "STEWARD_CLOUD": "AzureMars"},
+    "keyVaultName": "kv1",
+    "keyVaultResourceGroup": "rg-vaults",
+    "authClientId": "66666666-7777-8888-9999-000000000000",
+    "authAllowedApplications": ["77777777-7777-8888-9999-000000000000"],
+    "alwaysReadyHttp": 1,
+    "alwaysReadyOther": 1,
+    "zoneRedundant": True,
+    "privateNetworking": True,
+    "privateApp": True,
+    "alertEmails": ["a@contoso.com", "b@contoso.com"],
+}
+PUBLIC = {**MOST, "privateNetworking": False, "wholeSubscription": True, "eventResourceGroups": ["rg-ml", "rg-other"]}
+NAMES = {
+    "Microsoft.Authorization/roleAssignments": r"[0-9a-f-]{36}",
+    "Microsoft.Authorization/roleDefinitions": r"[0-9a-f-]{36}",
+    "Microsoft.EventGrid/systemTopics": r"[A-Za-z0-9-]{3,50}",
+    "Microsoft.Insights/actionGroups": r"[\w-]{1,260}",
+    "Microsoft.Insights/scheduledQueryRules": r"[\w-]{1,260}",
+    "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][\w-]{2,127}",
+    "Microsoft.Network/privateEndpoints": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "Microsoft.Network/virtualNetworks": r"[A-Za-z0-9][\w.-]{0,62}\w",
+    "Microsoft.OperationalInsights/workspaces": r"[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]",
+    "Microsoft.Resources/deployments": r"[\w.()-]{1,64}",
+    "Microsoft.Resources/resourceGroups": r"[\w.()-]{0,89}[\w()-]",
+    "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
+    "Microsoft.Storage/storageAccounts/blobServices/containers": r"[a-z0-9](-?[a-z0-9]){2,62}",
+    "Microsoft.Storage/storageAccounts/queueServices/queues": r"[a-z0-9](-?[a-z0-9]){2,62}",
+    "Microsoft.Storage/storageAccounts/tableServices/tables": r"[a-z][a-z0-9]{2,62}",
+    # The host takes the first 32 characters for its id: longer names of two apps could be one host to storage.
+    "Microsoft.Web/sites": r"[a-z0-9][a-z0-9-]{0,30}[a-z0-9]",
+}
+ROLES = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+    "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a": "Storage Queue Data Message Sender",
+}
+# https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations
+NOT_ON_FLEX = re.compile(r"FUNCTIONS_\w+|ENABLE_ORYX_BUILD|SCM_DO_BUILD_DURING_DEPLOYMENT|WEBSITE_\w+|TZ")
+
+
+def file_parameters(name: str) -> dict[str, Any]:
+    """Return what a parameter file gives; azd's reads its environment."""
+    environ = {"AZURE_ENV_NAME": "dev", "DEPLOY_TARGET_GROUPS": "rg-ml, rg-other", "DEPLOY_ALERT_EMAILS": "a@contoso.com"}
+    return Deployment(file=AZURE / f"{name}.bicepparam", environ=environ).parameters()
+
+
+def deployed(given: dict[str, Any]) -> list[Made]:
+    """Return what a deployment with these parameters makes."""
+    deployment = Deployment(file=AZURE / "main.bicep", given=given)
+    deployment.run()
+    return deployment.made
+
+
+CASES = {name: file_parameters(name) for name in ("dev", "prod", "main")} | {"least": LEAST, "most": MOST, "public": PUBLIC}
+
+
+@pytest.fixture(scope="session", params=sorted(CASES))
+def made(request: pytest.FixtureRequest) -> list[Made]:
+    """What each of the cases makes."""
+    return deployed(CASES[request.param])
+
+
+def of(made: list[Made], kind: str) -> list[Made]:
+    """Return the resources of a type."""
+    return [each for each in made if each.kind == kind]
+
+
+def test_nothing_is_made_twice(made: list[Made]) -> None:
+    """One deployment that names a resource twice is refused."""
+    ids = [each.id.lower() for each in made]
+    assert len(ids) == len(set(ids)) > 40
+
+
+def test_azure_takes_every_name(made: list[Made]) -> None:
+    """Also with the longest environment and workspace names."""
+    for each in made:
+        pattern = NAMES.get(each.kind)
+        assert not pattern or re.fullmatch(pattern, each.name), each.id
+    assert set(NAMES) <= {each.kind for name in ("most", "public") for each in deployed(CASES[name])}
+
+
+@pytest.mark.parametrize("other", [{"environmentName": "other"}, {"location": "northeurope"}], ids=["name", "region"])
+def test_two_environments_of_a_subscription_share_nothing_but_roles_of_the_same_name(other: dict[str, str]) -> None:
+    """Nor the name of a nested deployment: in two regions Resource Manager refuses the second one."""
+    own_group = {"resourceGroupName": "rg-second"} if "location" in other else {}
+    first, second = ({each.id for each in deployed({**PUBLIC, **more})} for more in ({}, {**other, **own_group}))
+    shared = {identity for identity in first & second if "/roleDefinitions/" not in identity}
+    assert shared == set()
+    assert bool(first & second) == ("location" in other)
+
+
+def granted(made: list[Made]) -> set[tuple[str, str, str]]:
+    """Return who has which role where, by the last words of each."""
+    custom = {
+        each.name: each.body["properties"]["roleName"].partition(" (")[0] for each in made if each.kind.endswith("roleDefinitions")
+    }
+    out = set()
+    for each in of(made, "Microsoft.Authorization/roleAssignments"):
+        properties = each.body["properties"]
+        assert properties["principalType"] == "ServicePrincipal", "else a new identity is looked for before it is everywhere"
+        role = properties["roleDefinitionId"].rpartition("/")[2]
+        where = each.id.partition("/providers/Microsoft.Authorization/")[0].removeprefix(SUBSCRIPTION)
+        who = re.sub(r"-\d{13}.*", "", properties["principalId"].strip("<>"))
+        out.add((re.sub(r"^evgt-.*", "evgt", who), (ROLES | custom)[role], re.sub(r"\d{13}", "…", where)))
+    return out
+
+
+def test_who_may_do_what_is_what_the_docs_say() -> None:
+    """Nothing more, and nowhere else."""
+    group, account = "/resourceGroups/rg-steward-an-environment-of-24-cha/providers/", "Microsoft.Storage/storageAccounts/steward…"
+    assert granted(deployed(MOST)) == {
+        *(
+            ("id-steward", f"azureml-steward{role}", f"/resourceGroups/{name}")
+            for role in ("", " provisioner")
+            for name in ("rg-ml", "rg-other")
+        ),
+        *(("id-steward", "Storage Blob Data Contributor", f"/resourceGroups/{name}") for name in ("rg-ml", "rg-other")),
+        ("id-steward", "azureml-steward registrar", ""),
+        *(
+            ("id-steward", f"Storage {role}", f"{group}{account}")
+            for role in ("Blob Data Owner", "Queue Data Contributor", "Table Data Contributor")
+        ),
+        ("id-steward", "Monitoring Metrics Publisher", f"{group}Microsoft.Insights/components/appi-steward-…"),
+        ("id-steward", "Key Vault Secrets User", "/resourceGroups/rg-vaults/providers/Microsoft.KeyVault/vaults/kv1"),
+        ("evgt", "Storage Queue Data Message Sender", f"{group}{account}/queueServices/default/queues/steward-events"),
+        ("evgt", "Storage Blob Data Contributor", f"{group}{account}/blobServices/default/containers/steward-dead-letters"),
+    }
+    wide = {role for who, role, where in granted(deployed(PUBLIC)) if where == ""}
+    assert wide == {"azureml-steward", "azureml-steward provisioner", "azureml-steward registrar", "Storage Blob Data Contributor"}
+
+
+def test_settings_are_texts_that_flex_consumption_takes(made: list[Made]) -> None:
+    """What the platform sets itself is refused or ignored there."""
+    (settings,) = (each.body["properties"] for each in of(made, "Microsoft.Web/sites/config") if each.name == "appsettings")
+    assert all(isinstance(value, str) for value in settings.values())
+    assert [name for name in settings if NOT_ON_FLEX.fullmatch(name)] == []
+
+
+def test_what_is_computed_cannot_be_set_to_something_else() -> None:
+    """And a secret is a reference."""
+    (settings,) = (
+        each.body["properties"] for each in of(deployed(MOST), "Microsoft.Web/sites/config") if each.name == "appsettings"
+    )
+    assert (settings["STEWARD_CLOUD"], settings["STEWARD_RETENTION_DAYS"], settings["STEWARD_RESOURCE_GROUP"]) == (
+        "AzureCloud",
+        "7",
+        "rg-ml",
+    )
+    secret = "https://kv1.vault.azure.net/secrets/steward-webhook-secrets"
+    assert settings["STEWARD_WEBHOOK_SECRETS"] == f"@Microsoft.KeyVault(SecretUri={secret})"
+
+
+@pytest.mark.parametrize(("networking", "app"), [(False, False), (False, True), (True, False), (True, True)])
+def test_the_app_is_closed_only_where_there_is_another_way_in(networking: bool, app: bool) -> None:  # noqa: FBT001 - a table
+    """`privateApp` alone would shut everybody out."""
+    made = deployed({**LEAST, "privateNetworking": networking, "privateApp": app})
+    (site,), (account,) = of(made, "Microsoft.Web/sites"), of(made, "Microsoft.Storage/storageAccounts")
+    assert site.body["properties"]["publicNetworkAccess"] == ("Disabled" if networking and app else "Enabled")
+    assert bool(site.body["properties"]["virtualNetworkSubnetId"]) == networking
+    assert account.body["properties"]["networkAcls"] == {
+        "bypass": "AzureServices",
+        "defaultAction": "Deny" if networking else "Allow",
+    }
+    ends = {each.name.rsplit("-", 1)[0] for each in of(made, "Microsoft.Network/privateEndpoints")}
+    storage = {"pe-steward-blob", "pe-steward-queue", "pe-steward-table"} if networking else set()
+    assert ends == storage | ({"pe-steward-app"} if networking and app else set())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"environmentName": "x" * 25}, "environmentName"),
+        ({"environmentName": ""}, "environmentName"),
+        ({"instanceMemoryMB": 1024}, "instanceMemoryMB"),
+        ({"maximumInstances": 39}, "maximumInstances"),
+        ({"alertEmails": "a@contoso.com"}, "alertEmails"),
+        ({"eventWorkspaces": [{"name": "w"}]}, "eventWorkspaces"),
+        ({"nothing": 1}, "has no parameters"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused(wrong: dict[str, Any], why: str) -> None:
+    """Before anything is made."""
+    with pytest.raises(WrongError, match=why):
+        deployed({**LEAST, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("resource a 'X/y@2023-05-01' = { name: b.properties.z }\nresource b 'X/y@2023-05-01' = { name: 'b' }", "not known when"),
+        (
+            "resource a 'X/y@2023-05-01' = if (b.properties.z) { name: 'a' }\nresource b 'X/y@2023-05-01' = { name: 'b' }",
+            "not known when",
+        ),
+        ("resource a 'X/y@2023-05-01' = if (false) { name: 'a' }\noutput o string = a.properties.z", "not made"),
+        ("resource a 'X/y@2023-05-01' = { name: 'a', parent: b }\nresource b 'X/q@2023-05-01' = { name: 'b' }", "no child"),
+        ("output o int = 'text'", "expected int"),
+        ("output o string = c", "not declared"),
+        ("var a = { b: 1 }\noutput o int = a.c", "has no c"),
+        ("output o string = utcNow()", "no function"),
+        ("param p string", "not given"),
+        ("targetScope = 'subscription'", "deployed to"),
+        ("var a = b\nvar b = a\nresource r 'X/y@2023-05-01' = { name: a }", "refers to itself"),
+    ],
+)
+def test_what_a_compiler_refuses_is_refused_here(text: str, why: str, tmp_path: Path) -> None:
+    """The tests above would notice it."""
+    file = tmp_path / "wrong.bicep"
+    file.write_text(f"{text}\n")
+    with pytest.raises(WrongError, match=why):
+        Deployment(file=file, scope=f"{SUBSCRIPTION}/resourceGroups/g").run()
+
+
+@pytest.mark.parametrize("text", ["var a = [1 2]", "var a = { b 1 }", "var a = 'b\n'", "vra a = 1", "var a = 1 ? 2", "var a = #"])
+def test_what_is_no_bicep_is_refused(text: str, tmp_path: Path) -> None:
+    """With the file and the line."""
+    file = tmp_path / "wrong.bicep"
+    file.write_text(f"{text}\n")
+    with pytest.raises(SyntaxError, match=r"^wrong\.bicep: line \d"):
+        Deployment(file=file, scope=f"{SUBSCRIPTION}/resourceGroups/g").run()
