@@ -34,11 +34,19 @@ MARKS: parts.Json = {
 NUMBER: parts.Json = {"type": "integer", "minimum": 0}
 FLAG: parts.Json = {"type": "boolean"}
 MODE: parts.Json = {"type": "string", "enum": ["dryRun", "enforce"]}
+PLACE: parts.Json = {"type": "string", "minLength": 1}
+FILE_NAME: parts.Json = {"type": "string", "pattern": "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$"}
 FORMAT: parts.Json = {"type": "string", "enum": ["json", "html", "csv"]}
 SHOW: parts.Json = {"type": "string", "enum": ["all", "changes"]}
+FIRED: parts.Json = {"type": "string", "enum": ["Running", "Succeeded", "Failed", "Refused"]}
 STATUS: parts.Json = {"type": "string", "enum": list(parts.STATUSES)}
 YAML, TEXT = "application/yaml", "text/plain"
-EVENTS = ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")
+EVENT: parts.Json = ref("schemas", "Event")
+EVENTS: parts.Json = {
+    "application/json": {"anyOf": [EVENT, {"type": "array", "items": EVENT}]},
+    "application/cloudevents+json": EVENT,
+    "application/cloudevents-batch+json": {"type": "array", "items": EVENT},
+}
 
 
 def _top(most: int) -> Json:
@@ -55,6 +63,7 @@ class Route:
         tag: Group.
         summary: What it does.
         query: Schema by parameter; a name of `components/parameters` stands for itself.
+        path: Schema by parameter of the path, where it is not any text.
         body: Schema by media type.
         needed: The body is required.
         answers: Schema of each status' JSON; None is an answer without a body. Other media: `answers_as`.
@@ -68,6 +77,7 @@ class Route:
     tag: str
     summary: str
     query: Mapping[str, Json | str] = field(default_factory=dict)
+    path: Mapping[str, Json] = field(default_factory=dict)
     body: Mapping[str, Json] = field(default_factory=dict)
     needed: bool = False
     answers: Mapping[str, Json | None] = field(default_factory=lambda: {"200": JSON})
@@ -80,7 +90,7 @@ ASKS = {
     "$skip": "How many to leave out.",
     "$top": "How many of a page.",
     "abandon": "`true`: only stop following it; what Azure does goes on.",
-    "below": "Operations on this ARM id and everything below it.",
+    "below": "Operations on this resource and everything below it: an ARM id, or a path below /api.",
     "format": "Instead of what `Accept` says.",
     "location": "The region of what the YAML describes, where it needs one.",
     "mode": "`dryRun`, unless said otherwise, changes nothing.",
@@ -91,7 +101,7 @@ ASKS = {
     "rule": "Firings of this rule.",
     "show": "`changes`: only what something is done to.",
     "status": "Those in this state.",
-    "target": "Operations on this ARM id.",
+    "target": "Operations on this resource: an ARM id, or a path below /api.",
 }
 
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"413": "TooLarge"}
@@ -154,7 +164,7 @@ ROUTES: tuple[Route, ...] = (
         call="GET /cleanup/reports/{id}",
         tag="Clean-up",
         summary="One report: every resource that was looked at, with the reason",
-        query={"format": FORMAT, "show": SHOW, "$top": NUMBER, "$skip": NUMBER, "SkipToken": ""},
+        query={"format": FORMAT, "show": SHOW, "$top": _top(10_000), "$skip": NUMBER, "SkipToken": ""},
         answers={"200": REPORT},
         answers_as=("text/html", "text/csv"),
         problems=MISSING,
@@ -189,7 +199,7 @@ ROUTES: tuple[Route, ...] = (
         call="GET /cleanup/explain",
         tag="Clean-up",
         summary="What each policy finds of one resource, condition by condition",
-        query={"resource": parts.STRING},
+        query={"resource": PLACE},
         problems={**MISSING, "403": "Forbidden"},
     ),
     Route(
@@ -215,7 +225,7 @@ ROUTES: tuple[Route, ...] = (
         call="POST /events",
         tag="Events",
         summary="Deliver events: Event Grid's schema or CloudEvents 1.0; 200 once they are stored",
-        body=dict.fromkeys(EVENTS, JSON),
+        body=EVENTS,
         needed=True,
         answers={"200": parts.OBJECT},
         problems=LARGE,
@@ -225,6 +235,7 @@ ROUTES: tuple[Route, ...] = (
         call="OPTIONS /events",
         tag="Events",
         summary="The CloudEvents handshake of webhooks (header `WebHook-Request-Origin`)",
+        query={"WebHookRequestOrigin": ""},
         answers={"200": None},
     ),
     Route(
@@ -232,7 +243,7 @@ ROUTES: tuple[Route, ...] = (
         call="POST /events/test",
         tag="Events",
         summary="Which rules an event would fire, and what they would send; nothing is sent",
-        body=dict.fromkeys(EVENTS, JSON),
+        body=EVENTS,
         needed=True,
         answers={"200": parts.listed(parts.OBJECT)},
         problems=LARGE,
@@ -249,6 +260,7 @@ ROUTES: tuple[Route, ...] = (
         call="GET /events/rules/{file}",
         tag="Events",
         summary="One file of rules, as YAML",
+        path={"file": FILE_NAME},
         answers={},
         answers_as=(YAML,),
         problems=MISSING,
@@ -258,6 +270,7 @@ ROUTES: tuple[Route, ...] = (
         call="PUT /events/rules/{file}",
         tag="Events",
         summary="Store a file of rules; refused with line and column when it is wrong",
+        path={"file": FILE_NAME},
         body={YAML: parts.STRING},
         needed=True,
         answers={"200": parts.OBJECT},
@@ -268,6 +281,7 @@ ROUTES: tuple[Route, ...] = (
         call="DELETE /events/rules/{file}",
         tag="Events",
         summary="Remove a file of rules",
+        path={"file": FILE_NAME},
         answers={"204": None},
         problems=MISSING,
     ),
@@ -276,7 +290,7 @@ ROUTES: tuple[Route, ...] = (
         call="GET /events/firings",
         tag="Events",
         summary="Rules that fired, the newest first",
-        query={"$top": _top(200), "rule": parts.STRING, "status": parts.STRING},
+        query={"$top": _top(200), "rule": parts.STRING, "status": FIRED},
         answers={"200": parts.listed(FIRING)},
     ),
     Route(
@@ -308,7 +322,7 @@ ROUTES: tuple[Route, ...] = (
         },
         needed=True,
         answers={"200": parts.OBJECT},
-        problems={**MISSING, **LARGE},
+        problems={**MISSING, **BUSY, **LARGE},
     ),
     Route(
         id="health",
@@ -382,7 +396,10 @@ def operations() -> Iterator[tuple[str, str, Json]]:
 
 
 def _operation(route: Route, path: str) -> Json:
-    given = [{"name": name, "in": "path", "required": True, "schema": parts.STRING} for name in re.findall(r"{(\w+)}", path)]
+    given = [
+        {"name": name, "in": "path", "required": True, "schema": route.path.get(name, parts.STRING)}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
     given += [_parameter(name, schema) for name, schema in route.query.items()]
     if not route.anonymous:
         given.append(ref("parameters", "ClientRequestId"))
@@ -398,6 +415,7 @@ def _operation(route: Route, path: str) -> Json:
     if route.body:
         taken = {name: {"schema": schema} for name, schema in route.body.items()}
         out["requestBody"] = {"required": route.needed, "content": taken}
+        answers["415"] = ref("responses", "Unsupported")
     if route.anonymous:
         out["security"] = []
     return out

@@ -94,7 +94,13 @@ def _parameters() -> Json:
         ),
         "UploadId": _header("Upload-Id", "The files of this body are that upload's (POST uploads)."),
         "TraceParent": _header("traceparent", "W3C trace context: the operation and what it asks of Azure carry it on."),
-        "ClientRequestId": _header("x-ms-client-request-id", "Sent back on the answer.", {"type": "string", "maxLength": 200}),
+        "ClientRequestId": _header("x-ms-client-request-id", "Sent back on the answer: the first 200 of its printable characters."),
+        "WebHookRequestOrigin": {
+            **_header(
+                "WebHook-Request-Origin", "Who is going to deliver.", {"type": "string", "pattern": "^[a-zA-Z0-9.*:-]{1,255}$"}
+            ),
+            "required": True,
+        },
     }
 
 
@@ -183,10 +189,27 @@ def _schemas() -> Json:
         "ResourceBody": {"type": "object", "description": "ARM's own JSON, passed on as it is."},
         "Json": {"description": "Azure's own answer, passed on as it is."},
         "JsonPatch": _json_patch(),
+        "Event": _event(),
         "Yaml": {"type": "string", "description": "The YAML that `az ml ... --file` takes."},
         **shapes.schemas(),
         "OperationList": listed(ref("schemas", "Operation")),
         "Preflight": _preflight(),
+    }
+
+
+def _event() -> Json:
+    needed: Json = {"type": "string", "pattern": r"\S", "maxLength": 2048}
+    free: Json = {"type": ["string", "null"], "maxLength": 2048}
+    both: Json = {"id": needed, "subject": free, "data": {}}
+    cloud = {**both, "specversion": {"const": "1.0"}, "source": needed, "type": needed, "time": free, "data_base64": STRING}
+    grid = {**both, "eventType": needed, "topic": free, "eventTime": free}
+    return {
+        "description": "An event as CloudEvents 1.0 has it, or Event Grid's own schema.",
+        "type": "object",
+        "anyOf": [
+            {"required": ["specversion", "id", "source", "type"], "properties": cloud},
+            {"required": ["id", "eventType"], "properties": grid},
+        ],
     }
 
 
