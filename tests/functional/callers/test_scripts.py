@@ -140,3 +140,16 @@ def _subscribed(place: Place, given: Mapping[str, list[str]]) -> None:
     destination = {"endpointType": "WebHook", "properties": {"endpointUrl": given["endpoint"][0]}}
     properties = {"destination": destination, "eventDeliverySchema": "CloudEventSchemaV1_0", "filter": narrowed}
     _arm(place, path, {"properties": properties})
+
+
+def test_every_block_of_the_page_is_executed(blocks: Blocks) -> None:
+    """One that is added needs a test here, or beside this."""
+    assert {place: len(found) for place, found in blocks.items()} == {
+        (FIRST, "sh"): 1,
+        ("GitHub Actions", "yaml"): 1,
+        ("Logic Apps", "json"): 2,
+        ("Data Factory and Synapse", "json"): 2,
+        ("Python", "python"): 2,
+        ("Azure CLI", "sh"): 1,
+        ("Event Grid", "sh"): 1,
+    }
