@@ -245,6 +245,7 @@ module vaultReader 'modules/vault-reader.bicep' = if (!empty(keyVaultName)) {
   scope: resourceGroup(keyVaultResourceGroup)
   params: {
     vaultName: keyVaultName
+    secretName: webhookSecretName
     principalId: identity.outputs.principalId
   }
 }

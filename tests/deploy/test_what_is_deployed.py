@@ -150,7 +150,11 @@ def test_who_may_do_what_is_what_the_docs_say() -> None:
             for role in ("Blob Data Owner", "Queue Data Contributor", "Table Data Contributor")
         ),
         ("id-steward", "Monitoring Metrics Publisher", f"{group}Microsoft.Insights/components/appi-steward-…"),
-        ("id-steward", "Key Vault Secrets User", "/resourceGroups/rg-vaults/providers/Microsoft.KeyVault/vaults/kv1"),
+        (
+            "id-steward",
+            "Key Vault Secrets User",
+            "/resourceGroups/rg-vaults/providers/Microsoft.KeyVault/vaults/kv1/secrets/steward-webhook-secrets",
+        ),
         ("evgt", "Storage Queue Data Message Sender", f"{group}{account}/queueServices/default/queues/steward-events"),
         ("evgt", "Storage Blob Data Contributor", f"{group}{account}/blobServices/default/containers/steward-dead-letters"),
     }

@@ -30,7 +30,7 @@ var alerts = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: 'requests | where success == false and (toint(resultCode) >= 500 or resultCode == "0") | summarize failed = count() by name | where failed >= 5'
+    query: 'requests | where toint(resultCode) >= 500 or (success == false and resultCode == "0") | summarize failed = count() by name | where failed >= 5'
   }
   {
     name: 'reconcile-missing'

@@ -1,5 +1,6 @@
-// The app may read the secrets of a vault that is there already: Key Vault references are resolved with its identity.
+// The app may read one secret of a vault that is there already: Key Vault references are resolved with its identity.
 param vaultName string
+param secretName string
 param principalId string
 
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
@@ -8,9 +9,14 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
   name: vaultName
 }
 
+resource secret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' existing = {
+  parent: vault
+  name: secretName
+}
+
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, principalId, keyVaultSecretsUser)
-  scope: vault
+  name: guid(secret.id, principalId, keyVaultSecretsUser)
+  scope: secret
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsUser)
     principalId: principalId
