@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.docs import commands
-
 if TYPE_CHECKING:
     import requests
 
@@ -76,13 +74,3 @@ def test_the_shell_asks_no_other_host() -> None:
     shell = (VIEWER / "index.html").read_text()
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", shell)
     assert not re.findall(r"<script(?! src=)|<style| style=| on\w+=", shell)
-
-
-def test_the_pages_command_works(app: stack.App, tmp_path: Path) -> None:
-    """docs/openapi.md says how to fetch the document."""
-    page = (ROOT / "docs" / "openapi.md").read_text()
-    (command,) = commands.curls(page)
-    plain = command.replace(" -o openapi.json", "")
-    answer = commands.run(plain, tmp_path, {"STEWARD": f"{app.url}/api", "KEY": app.key})
-    assert answer.status == 200
-    assert '"openapi":"3.1.0"' in answer.body

@@ -1,8 +1,11 @@
-"""A stack of the page's own, with previews on, and what the page takes for granted: resources beside Azure ML."""
+"""A stack of the pages' own, with previews on, and what they take for granted: resources beside Azure ML, a receiver."""
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -23,16 +26,39 @@ THERE = {
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Stack]:
-    """Everything, fresh: the page's names are free."""
-    options = stack.Options(state=tmp_path_factory.mktemp("examples"), settings={"STEWARD_PREVIEWS": "true"})
+def receiver() -> Iterator[str]:
+    """A webhook of the reader's: it takes whatever comes."""
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/ended"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, receiver: str) -> Iterator[stack.Stack]:
+    """Everything, fresh: the pages' names are free."""
+    settings = {"STEWARD_PREVIEWS": "true", "STEWARD_CALLBACK_HOSTS": urlsplit(receiver).netloc}
+    options = stack.Options(state=tmp_path_factory.mktemp("docs"), settings=settings)
     with stack.start(options) as parts:
         seed(parts)
         yield parts
 
 
 def seed(parts: stack.Stack) -> None:
-    """Make what lies outside of the app's kinds, and the files that the page finds in storage."""
+    """Make what lies outside of the app's kinds, and the files that the pages find in storage."""
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"https": parts.azure.proxy}

@@ -1,0 +1,120 @@
+"""Every command of every page, in the pages' order, against the app and the local Azure: it ends as its page says."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.local.emulator import scene
+from tests.docs import answers, commands, exempt
+from tests.functional.docs import reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.local import stack
+
+# A page builds on what those before it have made; the others stand for themselves.
+ORDER = ("provision", "run", "score", "plan", "operate", "clean-up", "hooks")
+REFUSED = re.compile(r"^# ([45]\d\d) (\w+)", re.MULTILINE)
+ENDS = re.compile(r"^# ends (\w+)", re.MULTILINE)
+SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
+
+
+def in_order() -> list[reader.Command]:
+    """The commands that are run here, page after page."""
+    rank = {name: number for number, name in enumerate(ORDER)}
+    out = []
+    for path in sorted(commands.pages(), key=lambda path: rank.get(path.stem, len(rank))):
+        if path.name not in exempt.ELSEWHERE:
+            parts = [part for part in enumerate(commands.shown(path.read_text())) if not exempt.reason(part[1][0])]
+            out += [reader.Command(page=path.stem, number=n, text=text, shown=json.dumps(shown)) for n, (text, shown) in parts]
+    return out
+
+
+COMMANDS = in_order()
+NAMES = [f"{n:03} {each.page} {each.text.splitlines()[0][:70]}" for n, each in enumerate(COMMANDS)]
+
+
+@pytest.fixture(scope="module")
+def person(running: stack.Stack, receiver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[reader.Reader]:
+    """The pages' reader, in a folder of their own."""
+    variables = {
+        "STEWARD": f"{running.app.url}/api",
+        "KEY": running.app.key,
+        "SUBSCRIPTION": scene.SUBSCRIPTION_ID,
+        "RESOURCE_GROUP": scene.RESOURCE_GROUP,
+        "STORAGE_KEY": scene.storage_keys(scene.STORAGE_ACCOUNT)[0],
+        "ACCOUNT": scene.APP_ACCOUNT,
+        "ACCOUNT_CONNECTION": running.storage.connection_string(),
+        "RECEIVER": receiver,
+        "CONTROL": running.azure.control,
+        "HTTPS_PROXY": running.azure.proxy,
+        "CURL_CA_BUNDLE": str(running.azure.ca),
+        "PYTHONPATH": str(commands.ROOT),
+    }
+    folder = tmp_path_factory.mktemp("reader")
+    for name, content in {
+        "bin/az": '#!/bin/sh\nexec python -m tests.functional.docs.az "$@"\n',
+        ".local/up/settings.json": json.dumps({"Values": dict(running.app.settings)}),
+    }.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(content)
+        (folder / name).chmod(0o700)
+    one = reader.Reader(folder=folder, variables=variables)
+    with one.pool:
+        yield one
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_a_command_is_answered_as_its_page_says(command: reader.Command, person: reader.Reader) -> None:
+    """Success, or what the comment above it announces; and the answer that is shown behind it."""
+    answer = person.run(command)
+    if announced := REFUSED.search(command.text):
+        assert answer.statuses == (int(announced[1]),), answer.body
+        assert json.loads(answer.body)["error"]["code"] == announced[2]
+    elif "curl " in command.text:
+        assert answer.statuses, "nothing was called"
+        assert set(answer.statuses) <= {200, 201, 202, 204}, answer.body
+    for text in SAYS.findall(command.text):
+        assert text in answer.body
+    if command.shown != "null":
+        gone = answers.missing(json.loads(command.shown), json.loads(answer.body))
+        assert not gone, answer.body
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_what_a_command_starts_ends_as_its_page_says(command: reader.Command, person: reader.Reader) -> None:
+    """It succeeds, is cancelled, or fails with the code in the comment above it; what starts no operation has ended already."""
+    foreseen = ENDS.search(command.text)
+    operation = person.end(command)
+    if operation is None:
+        assert not foreseen, "it was to start an operation"
+        return
+    code = (operation.get("error") or {}).get("code")
+    said = code if operation["status"] == "Failed" else operation["status"]
+    assert said == (foreseen[1] if foreseen else "Succeeded"), operation.get("error")
+
+
+def test_the_pages_cover_each_group() -> None:
+    """A page whose blocks cannot be found proves nothing."""
+    assert len([each for each in COMMANDS if "$STEWARD" in each.text]) > 150
+    for path in (
+        "/computes/",
+        "/datastores/",
+        "/models/",
+        "/registries/",
+        "/jobs",
+        "/schedules/",
+        "/onlineEndpoints/",
+        "/services",
+        "/operations",
+        "/cleanup",
+        "/events",
+        "/uploads",
+        "/translate",
+    ):
+        assert any(path in each.text for each in COMMANDS), path
