@@ -1,10 +1,14 @@
-// Clean-up: what is marked, what runs found, which policies there are; previews are dry runs.
+// Clean-up: what runs found, what is marked, which policies there are; previews are dry runs, which can be approved.
 
 import { Problem, send } from "./api.js";
-import { ago, badge, el, place, table, trouble } from "./dom.js";
+import { ago, badge, el, foreign, lasting, place, section, table, trouble } from "./dom.js";
+import { approvable, mode, outcomes } from "./report.js";
 
 const PAUSE_S = 20;
 const BUSY_S = 3;
+const PAGE = 15;
+const MOST = 100;
+const SOON_MS = 2 * 86400_000;
 
 export const cleanUp = {
   title: "Clean-up",
@@ -24,23 +28,29 @@ export const cleanUp = {
       }
       button.disabled = false;
     };
-    const marks = table("Marked: gone when due, unless somebody takes the tag off or changes them", markColumns(context), (each) => each.resource, "Nothing is marked.");
-    const reports = table("Runs, the newest first", reportColumns(context), (each) => each.name, "There was no run yet. Preview a policy below.");
-    const policies = table("Each can be previewed alone", policyColumns(preview), (each) => each.name, "There are no policies.");
+    let wanted = PAGE;
+    const marks = table("Marked: gone when due, unless somebody takes the tag off or changes them", markColumns(context), (each) => each.resource, "Nothing is marked. A policy with a grace period that is in force marks first, and acts when the mark is due.");
+    const reports = table("Runs, the newest first", reportColumns(context), (each) => each.name, "There was no run yet. Preview all policies, or one of those below.");
+    const policies = table("Policies: each can be previewed alone", policyColumns(preview), (each) => each.name, "There are no policies.");
+    const older = el("button", { type: "button", hidden: true, click: () => { wanted = Math.min(MOST, wanted + PAGE); context.refresh(); } }, "Show older");
     const problems = el("div");
-    const asked = el("input", { type: "search", size: 50, required: true, spellcheck: "false", placeholder: "workspaces/ws1/computes/c1, or a whole id" });
+    const asked = el("input", { type: "search", size: 40, required: true, spellcheck: "false", placeholder: "workspaces/ws1/computes/c1, or a whole id" });
     const explain = (event) => { event.preventDefault(); context.go("explain", asked.value.trim()); };
     const all = el("button.primary", { type: "button", click: () => preview("", all) }, "Preview all policies");
     root.append(
-      el("form.bar", { submit: explain }, el("label", {}, "Why does this resource stay or go?", asked), el("button", { type: "submit" }, "Explain")),
-      el("div.bar", {}, all, el("span.soft", {}, "A preview is a dry run: it reads Azure and changes nothing.")), answer,
-      el("h2", {}, "Reports"), reports.node, el("h2", {}, "Marks"), marks.node, el("h2", {}, "Policies"), problems, policies.node);
+      el("div.bar", {}, all, el("span.soft", {}, "A preview is a dry run: it reads Azure and changes nothing."),
+        el("form.bar.end", { submit: explain }, el("label", {}, "Why does this resource stay or go?", asked), el("button", { type: "submit" }, "Explain"))),
+      answer,
+      section("Runs", "A dry run can be approved once it was looked at.", reports.node, older),
+      section("Marks", "Gone when due, unless somebody takes the tag off or changes them.", marks.node),
+      section("Policies", "Files below cleanup/policies/ add to them, replace or disable them.", problems, policies.node));
 
     return {
       async refresh(signal) {
-        const [kept, runs, rules] = await Promise.all(["cleanup/marks", "cleanup/reports?$top=15", "cleanup/policies"].map((path) => send(path, { signal })));
+        const [kept, runs, rules] = await Promise.all(["cleanup/marks", `cleanup/reports?$top=${wanted}`, "cleanup/policies"].map((path) => send(path, { signal })));
         marks.update(kept.value);
         reports.update(runs.value);
+        older.hidden = runs.value.length < wanted || wanted >= MOST;
         policies.update(rules.value);
         problems.replaceChildren(...rules.problems.map((each) => el("div.problem", {}, el("strong", {}, `${each.file}, line ${each.line}`), ` has no effect: ${each.field ? `${each.field}: ` : ""}${each.message}`)));
         return runs.value.some((each) => !each.endTime) ? BUSY_S : PAUSE_S;
@@ -50,24 +60,41 @@ export const cleanUp = {
 };
 
 function markColumns(context) {
+  const left = (each) => Date.parse(each.due) - Date.now();
   return [
-    { title: "Resource", cell: (each) => el("a", { href: context.link("explain", each.resource), "data-hold": "name" }, place(each.resource)) },
-    { title: "Due", cell: (each) => ago(each.due) },
-    { title: "Policy", cell: (each) => each.policy },
-    { title: "Why", cell: (each) => each.reason },
-    { title: "Marked", cell: (each) => [ago(each.markedAt), each.tagged ? "" : el("div.soft", {}, "not as a tag: its kind has none")] },
+    { title: "Resource", bare: true, cell: (each) => el("a", { href: context.link("explain", each.resource), "data-hold": "name" }, foreign(place(each.resource))) },
+    { title: "Due", tight: true, cell: (each) => (left(each) < 0 ? badge("due now", "bad") : [ago(each.due), " ", left(each) < SOON_MS ? badge("soon", "watch") : ""]) },
+    { title: "Why", bare: true, cell: (each) => [foreign(each.reason), el("div.soft", {}, `policy ${each.policy}`)] },
+    { title: "Marked", tight: true, cell: (each) => [ago(each.markedAt), each.tagged ? "" : el("div.soft", {}, "here only: its kind takes no tag")] },
   ];
 }
 
 function reportColumns(context) {
-  const outcomes = (each) => Object.entries(each.outcomes ?? {}).map(([what, count]) => el("span.tag", {}, `${count} ${what}`));
+  const named = (each) => (each.policies.length > 2 ? `${each.policies.length} policies` : each.policies.join(", ") || each.name);
+  const then = (each) => {
+    if (each.approvedBy) return el("a", { href: context.link("report", each.approvedBy) }, "approved");
+    return approvable(each) ? el("a", { href: context.link("report", each.name), "aria-label": `Review ${named(each)}` }, "review") : "";
+  };
   return [
-    { title: "Run", cell: (each) => [el("a", { href: context.link("report", each.name), "data-hold": "name" }, each.policies.length > 2 ? `${each.policies.length} policies` : each.policies.join(", ") || each.name), el("div.soft", {}, ago(each.startTime), ` by ${each.caller}`)] },
-    { title: "Status", cell: (each) => badge(each.status) },
-    { title: "Mode", cell: (each) => (each.mode === "enforce" ? badge("enforce", "watch") : "dry run") },
-    { title: "Looked at", cell: (each) => String(each.looked ?? "") },
-    { title: "Outcomes", cell: outcomes },
+    { title: "Run", bare: true, cell: (each) => [el("a", { href: context.link("report", each.name), "data-hold": "name" }, named(each)), el("div.soft", {}, ago(each.startTime), " by ", foreign(each.caller))] },
+    { title: "Status", bare: true, tight: true, cell: (each) => badge(each.status) },
+    { title: "Mode", bare: true, tight: true, cell: mode },
+    { title: "Looked at", tight: true, cell: (each) => (each.looked ?? "").toLocaleString() },
+    { title: "Outcomes", bare: true, cell: outcomes },
+    { title: "Next", bare: true, tight: true, cell: then },
   ];
+}
+
+/** When a schedule is due, in words where it is simple: seconds, minutes, hours, days, months, weekdays. */
+function when(schedule) {
+  if (!schedule) return "on demand";
+  const every = /^0 \*\/(\d+) \* \* \* \*$/.exec(schedule);
+  if (every) return `every ${every[1]} minutes`;
+  const found = /^0 (\d+) (\d+|\*) \* \* (\*|1-5)$/.exec(schedule);
+  if (!found) return el("code", {}, schedule);
+  const [, minute, hour, days] = found;
+  const two = (text) => text.padStart(2, "0");
+  return `${days === "*" ? "" : "weekdays, "}${hour === "*" ? `hourly at :${two(minute)}` : `${days === "*" ? "daily " : ""}${two(hour)}:${two(minute)} UTC`}`;
 }
 
 function policyColumns(preview) {
@@ -76,11 +103,10 @@ function policyColumns(preview) {
     return button;
   };
   return [
-    { title: "Policy", cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, each.description ?? "")] },
-    { title: "About", cell: (each) => each.kind },
-    { title: "Does", cell: (each) => `${each.action}${each.grace ? `, ${each.grace} after marking` : ""}` },
-    { title: "Mode", cell: (each) => (each.mode === "enforce" ? badge("enforce", "watch") : "dry run") },
-    { title: "When", cell: (each) => el("code", {}, each.schedule ?? "on demand") },
-    { title: "Preview", cell: start },
+    { title: "Policy", bare: true, cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, foreign(each.description))] },
+    { title: "Does", bare: true, cell: (each) => [`${each.action} `, el("span.soft", {}, each.kind), each.grace ? el("div.soft", {}, `${lasting(each.grace)} after marking`) : ""] },
+    { title: "Mode", bare: true, tight: true, cell: (each) => (each.mode === "enforce" ? badge("enforce", "watch") : "only reports") },
+    { title: "When", tight: true, cell: (each) => when(each.schedule) },
+    { title: "Preview", bare: true, tight: true, cell: start },
   ];
 }

@@ -2,7 +2,10 @@
 
 const LONG_RUNNING_S = 2 * 3600;
 
-/** @returns {{state: string, stateMood: string, word: string, mood: string, why: string, since: string}} */
+/**
+ * @returns {{state: string, stateMood: string, word: string, mood: string, why: string, since: string, nodes: number, hours: number}}
+ *   `nodes` are those that cost something and may idle, `hours` for how long at most
+ */
 export function cost(compute) {
   const more = compute.properties ?? {};
   const inner = more.properties ?? {};
@@ -24,12 +27,13 @@ function instance(inner) {
   const since = inner.lastOperation?.operationTime ?? "";
   if (state !== "Running") {
     const stopped = state === "Stopped";
-    return told(state, stopped ? "plain" : "", stopped ? "off" : "in change", "plain", stopped ? "no compute cost; its disk remains. Stopped" : "", since);
+    return told(state, stopped ? "plain" : "", stopped ? "off" : "in change", "plain", stopped ? "no compute cost, its disk remains; stopped" : "", since);
   }
   const shutdown = inner.idleTimeBeforeShutdown;
-  if (shutdown) return told(state, "good", "shuts itself down", "good", `after ${shutdown} of idleness. Running`, since);
-  const long = since && (Date.now() - Date.parse(since)) / 1000 > LONG_RUNNING_S;
-  return told(state, "good", long ? "may idle" : "running", long ? "watch" : "plain", "no idle shutdown. Started", since);
+  if (shutdown) return told(state, "good", "shuts itself down", "good", `after ${shutdown} of idleness; started`, since);
+  const on = since ? (Date.now() - Date.parse(since)) / 1000 : 0;
+  if (on > LONG_RUNNING_S) return told(state, "good", "may idle", "watch", "no idle shutdown; started", since, 1);
+  return told(state, "good", "running", "plain", "no idle shutdown; started", since);
 }
 
 function cluster(inner) {
@@ -38,12 +42,13 @@ function cluster(inner) {
   const least = inner.scaleSettings?.minNodeCount ?? 0;
   const state = inner.allocationState === "Resizing" ? "Resizing" : `${nodes} of ${inner.scaleSettings?.maxNodeCount ?? "?"} nodes`;
   const since = inner.allocationStateTransitionTime ?? "";
-  if (idle && least) return told(state, "", `${idle} idle`, "watch", `keeps at least ${least}. Steady`, since);
+  if (idle && least) return told(state, "", `${idle} idle`, "watch", `kept by a minimum of ${least}; last change`, since, Math.min(idle, least));
   if (idle) return told(state, "", `${idle} idle`, "plain", `given back after ${inner.scaleSettings?.nodeIdleTimeBeforeScaleDown ?? "a while"}`);
   if (!nodes) return told(state, "plain", "off", "plain", "no nodes, no compute cost");
   return told(state, "good", "in use", "good", least ? `keeps at least ${least}` : "");
 }
 
-function told(state, stateMood, word, mood, why, since = "") {
-  return { state, stateMood, word, mood, why, since };
+function told(state, stateMood, word, mood, why, since = "", nodes = 0) {
+  const hours = nodes && since ? Math.floor((Date.now() - Date.parse(since)) / 3600_000) : 0;
+  return { state, stateMood, word, mood, why, since, nodes, hours };
 }

@@ -1,8 +1,9 @@
-// What opens over a view: one operation, one clean-up report, why one resource stays or goes, one firing of a rule.
+// What opens over a view: one operation, why one resource stays or goes, one firing of a rule.
 
-import { next, Problem, send } from "./api.js";
-import { ago, armError, badge, el, facts, folded, place, table, trouble } from "./dom.js";
-import { progress } from "./operations.js";
+import { Problem, send } from "./api.js";
+import { ago, armError, badge, copyable, count, el, facts, fold, folded, foreign, part, place, took, trouble } from "./dom.js";
+import { progress, verb } from "./operations.js";
+import { report } from "./report.js";
 
 const BUSY_S = 2;
 
@@ -10,11 +11,12 @@ const BUSY_S = 2;
 export const details = { operation, report, explain, firing };
 
 function operation(id, context) {
-  const body = el("div");
   const acts = el("div.bar", { hidden: true });
+  const parts = [state, about, lines, told, ended].map(part);
+  const path = `operations/${encodeURIComponent(id)}`;
   const cancel = async (query) => {
     try {
-      await send(`operations/${encodeURIComponent(id)}/cancel${query}`, { method: "POST" });
+      await send(`${path}/cancel${query}`, { method: "POST" });
       context.say("The cancellation was accepted");
       acts.replaceChildren();
     } catch (problem) {
@@ -38,141 +40,118 @@ function operation(id, context) {
   offer();
   return {
     title: "Operation",
-    node: el("div", {}, acts, body),
+    node: el("div", {}, parts[0].node, acts, parts.slice(1).map((each) => each.node)),
     async refresh(signal) {
-      const found = await send(`operations/${encodeURIComponent(id)}`, { signal });
-      const folds = [...body.querySelectorAll("details")].map((each) => each.open);
-      body.replaceChildren(...operationParts(found));
-      [...body.querySelectorAll("details")].forEach((each, at) => { each.open = folds[at] ?? false; });
+      const found = await send(path, { signal });
+      for (const each of parts) each.update(found);
       acts.hidden = Boolean(found.endTime);
       return found.endTime ? 0 : BUSY_S;
     },
   };
+
+  function state(found) {
+    const more = found.properties ?? {};
+    const where = found.endTime ? "" : more.azureStatus ? `${more.phase}; Azure says ${more.azureStatus}` : more.phase;
+    return [
+      el("p.lead", {}, el("strong", {}, foreign(place(more.target)))),
+      el("p.state", {}, badge(found.status), el("span.soft", {}, verb(found)), progress(found), el("span.soft", {}, foreign(where))),
+      armError(found.error),
+    ];
+  }
 }
 
-function operationParts(found) {
+function about(found) {
   const more = found.properties ?? {};
-  const calls = Object.entries(more.azureCalls ?? {}).map(([what, count]) => `${count} ${what}`).join(", ");
-  const entries = (more.timeline ?? []).map((each) => el("li", {}, el("strong", {}, each.what), each.detail ? ` ${each.detail}` : "", " ", el("span.soft", {}, new Date(each.at).toLocaleTimeString())));
-  const told = (more.deliveries ?? []).map((each) => el("li", {}, badge(each.status), ` ${each.target} `, el("span.soft", {}, `${each.tried} attempts`), each.nextAttempt ? [", next ", ago(each.nextAttempt)] : ""));
-  return [
-    facts([
-      ["Status", [badge(found.status), " ", progress(found)]],
-      ["Target", place(more.target)],
-      ["Request", el("code", {}, more.request ?? "")],
-      ["Kind", more.kind ?? ""],
-      ["Caller", more.caller ?? ""],
-      ["Started", ago(found.startTime)],
-      ["Ended", ago(found.endTime)],
-      ["Phase", found.endTime ? "" : [more.phase ?? "", more.azureStatus ? ` (Azure: ${more.azureStatus})` : ""]],
-      ["Requests to Azure", calls],
-      ["Id", el("code", {}, found.name)],
-    ]),
-    armError(found.error),
-    el("h3", {}, "Time line"),
-    el("ol.line", {}, entries),
-    ...(told.length ? [el("h3", {}, "Who is told of its end"), el("ul", {}, told)] : []),
-    more.result ? folded("Result", more.result) : "",
-  ].filter(Boolean);
+  const calls = Object.entries(more.azureCalls ?? {}).map(([what, number]) => count(number, what)).join(", ");
+  return facts([
+    ["Asked for by", more.caller ? foreign(more.caller) : ""],
+    ["Started", ago(found.startTime)],
+    ["Ended", found.endTime ? [ago(found.endTime), `, after ${took(found.startTime, found.endTime)}`] : ""],
+    ["Requests to Azure", calls],
+  ]);
 }
 
-function report(name, context) {
-  const head = el("div");
-  const columns = [
-    { title: "Resource", cell: (each) => [el("strong", {}, place(each.id)), el("div.soft", {}, each.kind)] },
-    { title: "Outcome", cell: (each) => badge(each.outcome, each.outcome === "failed" ? "bad" : each.outcome.startsWith("would") ? "watch" : "plain") },
-    { title: "Action", cell: (each) => each.action ?? "" },
-    { title: "Why", cell: (each) => [each.reason, each.evidence?.length ? el("details", {}, el("summary", {}, "Evidence"), el("ul", {}, each.evidence.map((one) => el("li", {}, one)))) : ""] },
-    { title: "Due", cell: (each) => ago(each.due) },
-    { title: "Explain", cell: (each) => el("a", { href: context.link("explain", each.id), "aria-label": `Explain ${place(each.id)}` }, "explain") },
-  ];
-  const grid = table("What is, or would be, done", columns, (each) => `${each.policy} ${each.id}`, "Nothing is or would be done.");
-  const more = el("button", { type: "button", hidden: true, click: () => { pages += 1; context.refresh(); } }, "Show more");
-  let pages = 1;
-  return {
-    title: `Clean-up report ${name}`,
-    node: el("div", {}, head, grid.node, more),
-    async refresh(signal) {
-      let path = `cleanup/reports/${encodeURIComponent(name)}?show=changes&$top=100`;
-      const lines = [];
-      let found = null;
-      for (let page = 0; page < pages && path; page += 1) {
-        const answer = await send(path, { signal });
-        found ??= answer;
-        lines.push(...answer.resources);
-        path = next(answer.nextLink);
-      }
-      more.hidden = !path;
-      head.replaceChildren(...reportParts(found));
-      grid.update(lines);
-      grid.node.hidden = !found.endTime && !lines.length;
-      if (found.endTime) context.say(`${lines.length} changes in the report`);
-      return found.endTime ? 0 : BUSY_S;
-    },
-  };
+function lines(found) {
+  const entries = (found.properties?.timeline ?? []).map((each) =>
+    el("li", {}, el("span.soft.mono", { title: new Date(each.at).toLocaleString() }, `+${took(found.startTime, each.at)}`), el("div", {}, el("strong", {}, each.what), each.detail ? [" ", foreign(each.detail)] : "")));
+  return [el("h3", {}, "Time line"), el("ol.line", {}, entries)];
 }
 
-function reportParts(found) {
-  const outcomes = Object.entries(found.outcomes ?? {}).map(([what, count]) => el("span.tag", {}, `${count} ${what}`));
-  const saved = Object.entries(found.savings ?? {}).filter(([, value]) => value).map(([what, value]) => `${what}: ${value}`).join(", ");
-  const unread = (found.workspaces ?? []).filter((each) => each.reason).map((each) => el("li", {}, `${place(each.id)}: ${each.status}, ${each.reason}`));
-  return [
-    el("p", {}, badge(found.status), " ", found.mode === "enforce" ? badge("enforce", "watch") : el("span.soft", {}, "dry run: nothing was or will be changed")),
-    facts([
-      ["Policies", (found.policies ?? []).join(", ")],
-      ["Asked for by", found.caller],
-      ["Started", ago(found.startTime)],
-      ["Ended", ago(found.endTime)],
-      ["Looked at", found.looked],
-      ["Savings", saved],
-    ]),
-    el("p", {}, outcomes),
-    ...(found.notes ?? []).map((each) => el("p.soft", {}, each)),
-    unread.length ? el("ul", {}, unread) : "",
-  ].filter(Boolean);
+function told(found) {
+  const entries = (found.properties?.deliveries ?? []).map((each) => {
+    const last = each.attempts.at(-1);
+    const why = each.status !== "Delivered" && last ? ` Last answer: ${last.problem ?? last.status}.` : "";
+    return el("li", {}, badge(each.status), " ", foreign(each.target), " ", el("span.soft", {}, count(each.tried, "attempt"), each.nextAttempt ? [", next ", ago(each.nextAttempt)] : "", ".", foreign(why)));
+  });
+  return entries.length ? [el("h3", {}, "Who is told of its end"), el("ul.list", {}, entries)] : [];
+}
+
+function ended(found) {
+  const more = found.properties ?? {};
+  const named = facts([
+    ["Resource", copyable(more.target ?? "", "resource id")],
+    ["Operation", copyable(found.name, "operation id")],
+    ["Trace", more.traceId ? copyable(more.traceId, "trace id") : ""],
+  ]);
+  named.className = "ids";
+  return [more.result ? folded("Result", more.result) : "", el("h3", {}, "To look further"), named];
 }
 
 function explain(id) {
-  const body = el("div", {}, el("p.soft", {}, "Reading what refers to it …"));
+  const shown = part((found) => found && parts(found));
+  shown.node.append(el("p.soft", {}, "Reading what refers to it …"));
   return {
     title: `Why ${place(id)} stays or goes`,
-    node: body,
+    node: shown.node,
     async refresh(signal) {
-      const found = await send(`cleanup/explain?${new URLSearchParams({ resource: id })}`, { signal });
-      const mark = found.mark ? el("p", {}, badge("marked", "watch"), ` by ${found.mark.policy}, due `, ago(found.mark.due), `: ${found.mark.reason}`) : null;
-      const lock = found.lock ? el("p", {}, badge("locked", "watch"), ` ${typeof found.lock === "string" ? found.lock : JSON.stringify(found.lock)}`) : null;
-      const none = found.policies.length ? null : el("p.empty", {}, found.exists ? "No policy is about resources of its kind." : "No policy finds it: it does not exist, or not any more.");
-      const notes = (found.notes ?? []).map((each) => el("p.soft", {}, each));
-      body.replaceChildren(...[mark, lock, none, ...found.policies.map(verdict), ...notes].filter(Boolean));
+      shown.update(await send(`cleanup/explain?${new URLSearchParams({ resource: id })}`, { signal }));
       return 0;
     },
   };
+
+  function parts(found) {
+    const mark = found.mark ? el("p", {}, badge("marked", "watch"), ` by ${found.mark.policy}, due `, ago(found.mark.due), `: ${found.mark.reason}`) : null;
+    const lock = found.lock ? el("p", {}, badge("locked", "watch"), ` ${typeof found.lock === "string" ? found.lock : JSON.stringify(found.lock)}`) : null;
+    const none = found.policies.length ? null : el("p.empty", {}, found.exists ? "No policy is about resources of its kind." : "No policy finds it: it does not exist, or not any more.");
+    return [mark, lock, none, found.policies.map(verdict), (found.notes ?? []).map((each) => el("p.soft", {}, foreign(each)))];
+  }
 }
 
 const HOLDS = { yes: ["holds", "good"], no: ["does not hold", "plain"], unknown: ["unknown", "watch"] };
 
 function verdict(policy) {
   const conditions = policy.conditions.map((each) =>
-    el("li", {}, badge(...(HOLDS[each.holds] ?? [each.holds, "plain"])), " ", el("strong", {}, each.condition), ` ${each.because}`, each.evidence.length ? el("div.soft", {}, each.evidence.join("; ")) : ""));
+    el("li", {}, badge(...(HOLDS[each.holds] ?? [each.holds, "plain"])), " ", el("strong", {}, each.condition), " ", foreign(each.because), each.evidence.length ? el("div.soft", {}, foreign(each.evidence.join("; "))) : ""));
   const acts = policy.step === "keep" ? badge("stays", "good") : badge(`${policy.mode === "enforce" ? "" : "would "}${policy.step === "act" ? policy.action : `${policy.step}, to ${policy.action}`}`, "watch");
-  return el("section.sheet", {}, el("h3", {}, policy.policy, " ", acts), el("p", {}, policy.next), el("p.soft", {}, policy.mode === "enforce" ? "This policy is in force." : "This policy only reports."), el("ul", {}, conditions));
+  return el("section.sheet", {}, el("h3", {}, policy.policy, " ", acts), el("p", {}, foreign(policy.next)), el("p.soft", {}, policy.mode === "enforce" ? "This policy is in force." : "This policy only reports."), el("ul.list", {}, conditions));
 }
 
 function firing(id, context) {
-  const body = el("div");
+  const shown = part((found) => [
+    el("p.lead", {}, el("strong", {}, found.rule)),
+    el("p.state", {}, badge(found.status), el("span.soft", {}, ago(found.startTime), found.endTime ? `, took ${took(found.startTime, found.endTime)}` : "")),
+    armError(found.error),
+    el("h3", {}, "Steps"), el("ol.line", {}, found.steps.map(step)),
+    fold("Event", el("pre", { tabindex: "0", "aria-label": "Event" }, JSON.stringify(found.event, null, 2))),
+    folded("Answers", found.answers ?? {}),
+    el("h3", {}, "To look further"), further(found),
+  ]);
+  const step = (each) => {
+    const state = each.status ? badge(String(each.status), each.status < 400 ? "good" : "bad") : each.skipped ? badge("skipped") : each.operation ? badge("waiting") : badge("not taken");
+    const link = each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "data-hold": each.name }, "its operation")] : "";
+    return el("li", {}, el("span", {}, state), el("div", {}, el("strong", {}, each.name), " ", el("code", {}, each.does), link));
+  };
+  const further = (found) => {
+    const named = facts([["Firing", copyable(found.name, "firing id")], ["Trace", copyable(found.traceId ?? "", "trace id")], ["Rules before it", String(Math.max(0, found.depth - 1))]]);
+    named.className = "ids";
+    return named;
+  };
   return {
     title: "A rule fired",
-    node: body,
+    node: shown.node,
     async refresh(signal) {
       const found = await send(`events/firings/${encodeURIComponent(id)}`, { signal });
-      const steps = found.steps.map((each) =>
-        el("li", {}, el("strong", {}, each.name), " ", el("code", {}, each.does), " ", each.status ? badge(String(each.status), each.status < 400 ? "good" : "bad") : each.skipped ? "skipped" : each.operation ? badge("waiting") : "",
-          each.operation ? [" ", el("a", { href: context.link("operation", each.operation) }, "operation")] : ""));
-      body.replaceChildren(
-        facts([["Rule", found.rule], ["Status", badge(found.status)], ["Started", ago(found.startTime)], ["Ended", ago(found.endTime)], ["Rules before it", found.depth]]),
-        armError(found.error) ?? "",
-        el("h3", {}, "Steps"), el("ol.line", {}, steps),
-        folded("Event", found.event), folded("Answers", found.answers ?? {}));
+      shown.update(found);
       return found.endTime ? 0 : BUSY_S;
     },
   };

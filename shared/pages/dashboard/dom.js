@@ -4,6 +4,7 @@
  * Make an element. Strings become text, whatever is in them: nothing here reads HTML.
  * @param {string} tag e.g. "td" or "td.number"
  * @param {object} given attributes; functions are listeners (`click`), true is an empty attribute, null and false are left out
+ * @param {...any} children nodes and texts, in lists as deep as they come; empty ones are left out
  */
 export function el(tag, given = {}, ...children) {
   const [name, ...classes] = tag.split(".");
@@ -13,13 +14,18 @@ export function el(tag, given = {}, ...children) {
     if (typeof value === "function") node.addEventListener(attribute, value);
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(attribute, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...solid(children));
   return node;
 }
 
+const solid = (children) => [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== "" && child !== false);
+
+/** Somebody else's words amid ours: whatever direction they run in, and wherever they would turn it, ends with them. */
+export const foreign = (text) => el("bdi", {}, String(text ?? ""));
+
 const MOODS = {
   good: ["Succeeded", "Completed", "Delivered", "Enabled", "up", "read"],
-  bad: ["Failed", "Unhealthy", "degraded", "down", "unreadable"],
+  bad: ["Failed", "Unhealthy", "Refused", "Gone", "degraded", "down", "unreadable"],
   busy: ["Running", "NotStarted", "Pending", "Creating", "Updating", "Deleting", "Starting", "Stopping", "Restarting", "Resizing", "waiting"],
 };
 const SIGNS = { good: "✓", bad: "✗", busy: "●", watch: "!", plain: "○" };
@@ -30,16 +36,47 @@ export function badge(word, mood = "") {
   return el(`span.badge.${found}`, {}, el("span", { "aria-hidden": "true" }, `${SIGNS[found]} `), String(word || "unknown"));
 }
 
-/** A table on wide screens, cards on narrow ones. Roles are written out because a table laid out as blocks loses its own. */
+/** Replace what a node holds; the keyboard stays on what it was on (`data-hold`), and what was unfolded stays so. */
+function refill(node, children) {
+  const held = node.contains(document.activeElement) ? document.activeElement.dataset.hold : "";
+  const open = new Set([...node.querySelectorAll("details[open]")].map((each) => each.dataset.fold));
+  node.replaceChildren(...solid(children));
+  for (const each of node.querySelectorAll("details")) if (open.has(each.dataset.fold)) each.open = true;
+  if (held) node.querySelector(`[data-hold="${CSS.escape(held)}"]`)?.focus();
+}
+
+/** A part of the page that is made anew only when what it shows has changed. */
+export function part(make) {
+  const node = el("div");
+  let print = null;
+  return {
+    node,
+    update(given) {
+      const now = JSON.stringify(given) ?? "";
+      if (now !== print) refill(node, make(given));
+      print = now;
+    },
+  };
+}
+
+/**
+ * A table on wide screens, cards on narrow ones. Roles are written out because a table laid out as blocks loses its own.
+ * @param {string} caption what it is, for screen readers
+ * @param {{title: string, cell: Function, tight?: boolean, bare?: boolean}[]} columns a tight one is as narrow as what it holds;
+ *   a bare one has no label on cards
+ */
 export function table(caption, columns, keyOf, empty) {
   const body = el("tbody", { role: "rowgroup" });
-  const head = el("tr", { role: "row" }, columns.map((column) => el("th", { role: "columnheader", scope: "col" }, column.title)));
-  const grid = el("table", { role: "table" }, el("caption", {}, caption), el("thead", { role: "rowgroup" }, head), body);
-  const none = el("p.empty", { hidden: true }, empty);
+  const tag = (name, column) => `${name}${column.tight ? ".tight" : ""}${column.bare ? ".bare" : ""}`;
+  const head = el("tr", { role: "row" }, columns.map((column) => el(tag("th", column), { role: "columnheader", scope: "col" }, column.title)));
+  const grid = el("table", { role: "table" }, el("caption", {}, el("span.unseen", {}, caption)), el("thead", { role: "rowgroup" }, head), body);
+  const none = el("p.empty", { hidden: true });
+  const node = el("div.table", { hidden: true }, grid, none);
   const rows = new Map();
+  const rowOf = (item) => el("tr", { role: "row" }, columns.map((column) => el(tag("td", column), { role: "cell", "data-title": column.title }, el("div", {}, column.cell(item)))));
 
   /** Show these items; rows that did not change are not touched, and focus stays where it was. */
-  function update(items) {
+  function update(items, otherwise = empty) {
     const wanted = new Set();
     let after = null;
     for (const item of items) {
@@ -47,13 +84,12 @@ export function table(caption, columns, keyOf, empty) {
       const print = JSON.stringify(item);
       wanted.add(id);
       let row = rows.get(id);
-      if (row?.print !== print) {
-        const node = el("tr", { role: "row" }, columns.map((column) => el("td", { role: "cell", "data-title": column.title }, el("div", {}, column.cell(item)))));
-        const held = row?.node.contains(document.activeElement) ? document.activeElement.dataset.hold : "";
-        if (row) row.node.replaceWith(node);
-        row = { node, print };
+      if (!row) {
+        row = { node: rowOf(item), print };
         rows.set(id, row);
-        if (held) node.querySelector(`[data-hold="${held}"]`)?.focus();
+      } else if (row.print !== print) {
+        refill(row.node, [...rowOf(item).children]);
+        row.print = print;
       }
       const place = after ? after.nextSibling : body.firstChild;
       if (place !== row.node) body.insertBefore(row.node, place);
@@ -65,35 +101,64 @@ export function table(caption, columns, keyOf, empty) {
         rows.delete(id);
       }
     }
+    node.hidden = false;
     grid.hidden = !items.length;
     none.hidden = Boolean(items.length);
+    none.replaceChildren(...solid(otherwise));
   }
-  return { node: el("div.table", {}, grid, none), update };
+  return { node, update };
+}
+
+/** A section of a view: its heading, what can be done about it, what it shows. */
+export function section(title, said, ...rest) {
+  return el("section", {}, el("div.section-head", {}, el("h2", {}, title), said ? el("span.soft", {}, said) : null), rest);
 }
 
 /** Terms and what they are; empty ones are left out. */
 export function facts(pairs) {
-  const shown = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const shown = pairs.filter(([, value]) => solid([value]).length);
   return el("dl", {}, shown.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
+}
+
+/** Something to take elsewhere: what it is, and a button that copies it. */
+export function copyable(text, what) {
+  const button = el("button.small", { type: "button", "aria-label": `Copy ${what}`, "data-hold": `copy ${what}` }, "Copy");
+  const code = el("code", {}, text);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch { // the browser does not let this page: whoever asked can press the keys
+      getSelection().selectAllChildren(code);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  return [code, " ", button];
+}
+
+/** Something folded, which stays unfolded when it is made anew. */
+export function fold(title, ...children) {
+  return el("details", { "data-fold": String(title) }, el("summary", { "data-hold": `fold ${title}` }, title), children);
 }
 
 /** JSON as it is, folded. */
 export function folded(title, value) {
-  return el("details", {}, el("summary", {}, title), el("pre", { tabindex: "0", "aria-label": title }, JSON.stringify(value, null, 2)));
+  return fold(title, el("pre", { tabindex: "0", "aria-label": title }, JSON.stringify(value, null, 2)));
 }
 
 /** What went wrong, for people. */
 export function trouble(problem) {
   const code = problem.code ? el("code", {}, problem.code) : null;
-  return el("div.problem", {}, el("p", {}, el("strong", {}, problem.message), code ? " " : null, code), problem.hint ? el("p", {}, problem.hint) : null);
+  return el("div.problem", {}, el("p", {}, el("strong", {}, foreign(problem.message)), code ? " " : null, code), problem.hint ? el("p", {}, problem.hint) : null);
 }
 
 /** An error as ARM writes it, with what lies below it. */
 export function armError(error) {
   if (!error) return null;
-  const inner = (error.details ?? []).map((each) => el("li", {}, el("code", {}, each.code ?? ""), ` ${each.message ?? ""}`));
-  const target = error.target ? el("p", {}, `About: ${error.target}`) : null;
-  return el("div.problem", {}, el("p", {}, el("code", {}, error.code ?? ""), ` ${error.message ?? ""}`), target, inner.length ? el("ul", {}, inner) : null);
+  const inner = (error.details ?? []).map((each) => el("li", {}, el("code", {}, each.code ?? ""), " ", foreign(each.message)));
+  const target = error.target ? el("p", {}, "About: ", foreign(error.target)) : null;
+  return el("div.problem", {}, el("p", {}, el("code", {}, error.code ?? ""), " ", foreign(error.message)), target, inner.length ? el("ul", {}, inner) : null);
 }
 
 /** A moment, said as how long ago it was or how long it will be; `tick` keeps it true. */
@@ -113,18 +178,37 @@ function distance(moment) {
   return seconds < -30 ? `in ${span(-seconds + 30)}` : seconds < 5 ? "just now" : `${span(seconds)} ago`;
 }
 
+/** A number of things: `1 node`, `3 nodes`. */
+export const count = (number, thing) => `${number.toLocaleString()} ${thing}${number === 1 ? "" : "s"}`;
+
 /** Seconds in words, to the unit that matters. */
 export function span(seconds) {
   const steps = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
   const [size, name] = steps.find(([each]) => seconds >= each) ?? [1, "second"];
-  const count = Math.floor(seconds / size);
-  return `${count} ${name}${count === 1 ? "" : "s"}`;
+  return count(Math.floor(seconds / size), name);
+}
+
+/** How long something took, exactly enough to compare: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+export function took(from, to) {
+  const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
+  if (!Number.isFinite(seconds)) return "";
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+/** An ISO 8601 duration in words, as policies write them: `P7D` is `7 days`; what is more than one unit stays as it is. */
+export function lasting(text) {
+  const found = /^PT?(\d+)([WDHM])$/.exec(text ?? "");
+  const units = { W: "week", D: "day", H: "hour", M: "minute" };
+  return found ? count(Number(found[1]), units[found[2]]) : text ?? "";
 }
 
 /** Where something is, without the parts of an ARM id that everybody here has: `ws1 / computes / cpu`. */
 export function place(id) {
   const parts = String(id ?? "").replace(/^\//, "").split("/");
-  const provider = parts.findLastIndex((part) => part.toLowerCase() === "providers");
+  const provider = parts.findLastIndex((each) => each.toLowerCase() === "providers");
   const names = provider >= 0 ? parts.slice(provider + 2) : parts;
   return (names[0]?.toLowerCase() === "workspaces" ? names.slice(1) : names).join(" / ") || "/";
 }

@@ -1,25 +1,37 @@
 // Events: the rules in force, and what came of those that fired.
 
 import { send } from "./api.js";
-import { ago, badge, el, table } from "./dom.js";
+import { ago, badge, el, foreign, section, table } from "./dom.js";
 
 const BUSY_S = 3;
 const PAUSE_S = 15;
+const PAGE = 30;
+const MOST = 200;
+const STATUSES = ["Running", "Succeeded", "Failed", "Refused"];
 
 export const events = {
   title: "Events",
   build(root, context) {
-    const fired = table("Rules that fired, the newest first", firingColumns(context), (each) => each.name, "No rule has fired yet.");
+    const none = "No rule has fired yet. POST events/test tells which rules an event would fire; POST events sends it.";
+    const status = el("select", { change: () => { known = null; context.refresh(); } }, el("option", { value: "" }, "all"), STATUSES.map((each) => el("option", {}, each)));
+    const fired = table("Rules that fired, the newest first", firingColumns(context), (each) => each.name, none);
     const rules = table("Rules in force", RULES, (each) => `${each.file} ${each.name}`, "There are no rules. PUT a file of them to events/rules/NAME.");
+    const older = el("button", { type: "button", hidden: true, click: () => { wanted = Math.min(MOST, wanted + PAGE); context.refresh(); } }, "Show older");
     const problems = el("div");
-    root.append(el("h2", {}, "Fired"), fired.node, el("h2", {}, "Rules"), problems, rules.node);
+    root.append(
+      el("div.bar", {}, el("label", {}, "Status", status)),
+      section("Fired", "What came of events, the newest first.", fired.node, older),
+      section("Rules", "Those in force, by file.", problems, rules.node));
+    let wanted = PAGE;
     let known = null;
     return {
       async refresh(signal) {
-        const [went, inForce] = await Promise.all([send("events/firings?$top=30", { signal }), send("events/rules", { signal })]);
-        fired.update(went.value);
+        const query = new URLSearchParams({ $top: String(wanted), ...(status.value ? { status: status.value } : {}) });
+        const [went, inForce] = await Promise.all([send(`events/firings?${query}`, { signal }), send("events/rules", { signal })]);
+        fired.update(went.value, status.value ? "None like that." : none);
+        older.hidden = went.value.length < wanted || wanted >= MOST;
         rules.update(inForce.value);
-        problems.replaceChildren(...inForce.problems.map((each) => el("div.problem", {}, el("strong", {}, each.file), ` has no effect: ${each.error?.message ?? ""}`)));
+        problems.replaceChildren(...inForce.problems.map(problem));
         const fresh = known ? went.value.filter((each) => !known.has(each.name)) : [];
         if (fresh.length) context.say(`Fired: ${fresh.map((each) => each.rule).join(", ")}`);
         known = new Set(went.value.map((each) => each.name));
@@ -29,20 +41,28 @@ export const events = {
   },
 };
 
+function problem(file) {
+  const all = file.error?.details?.length ? file.error.details : [file.error ?? {}];
+  return el("div.problem", {}, el("p", {}, el("strong", {}, file.file), " has no effect:"), el("ul", {}, all.map((each) => el("li", {}, foreign(each.message)))));
+}
+
+/** Azure ML's types are all of one family: its name says nothing. */
+const short = (type) => String(type ?? "").replace(/^Microsoft\.MachineLearningServices\./i, "");
+
 function firingColumns(context) {
   return [
-    { title: "Rule", cell: (each) => el("a", { href: context.link("firing", each.name), "data-hold": "name" }, each.rule) },
-    { title: "Status", cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.error?.code ?? "")] },
-    { title: "Event", cell: (each) => [each.event?.type ?? "", el("div.soft", {}, each.event?.subject ?? "")] },
-    { title: "Steps", cell: (each) => `${each.steps.filter((step) => step.status || step.skipped).length} of ${each.steps.length}` },
-    { title: "When", cell: (each) => ago(each.startTime) },
+    { title: "Rule", bare: true, cell: (each) => el("a", { href: context.link("firing", each.name), "data-hold": "name" }, each.rule) },
+    { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.error?.code ?? "")] },
+    { title: "Event", bare: true, cell: (each) => [foreign(short(each.event?.type)), el("div.soft", {}, foreign(each.event?.subject))] },
+    { title: "Steps", tight: true, cell: (each) => `${each.steps.filter((step) => step.status || step.skipped).length} of ${each.steps.length}` },
+    { title: "When", tight: true, cell: (each) => ago(each.startTime) },
   ];
 }
 
 const RULES = [
-  { title: "Rule", cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, each.description ?? "")] },
-  { title: "State", cell: (each) => (each.enabled ? badge("Enabled") : badge("off", "plain")) },
-  { title: "On", cell: (each) => each.on.types.map((type) => el("span.tag", {}, type)) },
+  { title: "Rule", bare: true, cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, foreign(each.description))] },
+  { title: "State", bare: true, tight: true, cell: (each) => (each.enabled ? badge("Enabled") : badge("off", "plain")) },
+  { title: "On", cell: (each) => each.on.types.map((type) => el("span.tag", {}, foreign(short(type)))) },
   { title: "Steps", cell: (each) => each.steps.join(", ") },
   { title: "File", cell: (each) => each.file },
 ];

@@ -1,24 +1,31 @@
-// Health: the app's queues, what is open longest, what Azure still allows, whether the app can sign in.
+// Health: what needs somebody, the app's queues, who cannot be told, what Azure still allows, whether the app can sign in.
 
 import { send } from "./api.js";
-import { ago, badge, el, place, table, trouble } from "./dom.js";
+import { ago, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
 
 const PAUSE_S = 15;
-const OLD_S = 24 * 3600;
 const LITTLE = 0.2; // of an allowance: from here on the app polls more slowly
 
 export const health = {
   title: "Health",
   build(root, context) {
-    const cards = el("div.cards");
+    const points = part(attention);
+    const cards = part((found) => el("div.cards", {}, cardsOf(found, context)));
     const queues = table("Queues; poison is what kept failing", QUEUES, (each) => each.name, "The queues cannot be read.");
-    const allowances = table("What Azure Resource Manager still allows to read", ALLOWANCES, (each) => `${each.subscription} ${each.allowance}`, "Azure has told nothing about it yet.");
-    root.append(cards, el("h2", {}, "Queues"), queues.node, el("h2", {}, "Throttling"), allowances.node);
+    const lost = table("Deliveries that do not go well, the newest first", lostColumns(context), (each) => `${each.about} ${each.target} ${each.eventId}`, "Whoever was to be told was told. Callback-Url and STEWARD_NOTIFY name receivers.");
+    const allowances = table("What Azure Resource Manager still allows to read", ALLOWANCES, (each) => `${each.subscription} ${each.allowance}`, "Azure has told nothing about it yet: nothing was asked of it.");
+    root.append(points.node, cards.node,
+      section("Queues", "Poison is what kept failing.", queues.node),
+      section("Deliveries", "Receivers that are tried again, or were given up.", lost.node),
+      section("Throttling", "What Azure Resource Manager still allows to read, as it told this process.", allowances.node));
     return {
       async refresh(signal) {
         const found = await send("health/details", { signal });
-        cards.replaceChildren(...cardsOf(found, context));
+        context.attend(found.attention);
+        points.update(found.attention);
+        cards.update({ ...found, at: "" });
         queues.update(found.queues.error ? [] : found.queues);
+        lost.update(found.deliveries.newest ?? []);
         allowances.update(found.throttling.allowances ?? []);
         return PAUSE_S;
       },
@@ -26,33 +33,61 @@ export const health = {
   },
 };
 
-function card(title, part, show) {
-  return el("section.card", {}, el("h2", {}, title), part.error ? trouble(Object.assign(new Error(part.error.message), { code: part.error.code })) : show(part));
+function attention(points) {
+  if (!points.length) return el("p.fine", {}, badge("all well", "good"), " Nothing needs anybody.");
+  const rows = points.map((each) => el("li", {}, el("p", {}, el("code", {}, each.code), " ", foreign(each.message)), el("p.soft", {}, each.next)));
+  return el("section.problem", {}, el("h2", {}, `${count(points.length, "thing")} to look at`), el("ul", {}, rows));
+}
+
+function card(title, given, show) {
+  return el("section.card", {}, el("h2", {}, title), given.error ? trouble(Object.assign(new Error(given.error.message), { code: given.error.code })) : show(given));
 }
 
 function cardsOf(found, context) {
   const poison = (queues) => queues.reduce((sum, each) => sum + each.poison, 0);
   const waiting = (queues) => queues.reduce((sum, each) => sum + each.messages, 0);
-  const oldest = (each) => [badge(each.ageS > OLD_S ? "old" : "fine", each.ageS > OLD_S ? "watch" : "good"), " ", el("a", { href: context.link("operation", each.name) }, place(each.target)), ", ", ago(each.startTime)];
+  const oldest = (each) => ["Oldest: ", el("a", { href: context.link("operation", each.name), "data-hold": "oldest" }, foreign(place(each.target))), ", ", ago(each.startTime)];
+  const big = (number) => el("p.big", {}, number.toLocaleString());
+  const wrong = (number, word) => el("p", {}, number ? badge(word, "bad") : badge("none", "good"));
+  const files = (given) => [big(given.mistakes), given.first ? el("p", {}, el("strong", {}, foreign(given.first.file)), given.first.line ? `, line ${given.first.line}: ` : ": ", foreign(given.first.message)) : el("p", {}, badge("none", "good"))];
   return [
-    card("App", found, () => [el("p.big", {}, badge(found.status))]),
-    card("Open operations", found.operations, (part) => [el("p.big", {}, String(part.open)), el("p", {}, part.oldest ? ["Oldest: ", oldest(part.oldest)] : "Nothing is under way.")]),
-    card("Messages waiting", found.queues, (part) => [el("p.big", {}, String(waiting(part)))]),
-    card("Poison", found.queues, (part) => [el("p.big", {}, String(poison(part))), el("p", {}, poison(part) ? badge("look into the log", "bad") : badge("none", "good"))]),
-    card("Events put aside", found.eventsPutAside, (part) => [el("p.big", {}, String(part.count)), el("p.soft", {}, part.prefix)]),
-    card("Refused by throttling", found.throttling, (part) => [el("p.big", {}, String(part.refused)), el("p.soft", {}, "since this worker process started")]),
-    card("Sign-in to Azure", found.token, () => [el("p.big", {}, badge("works", "good"))]),
+    card("App", found, () => el("p.big", {}, badge(found.status))),
+    card("Sign-in to Azure", found.token, () => el("p.big", {}, badge("works", "good"))),
+    card("Open operations", found.operations, (given) => [big(given.open), el("p", {}, given.oldest ? oldest(given.oldest) : "Nothing is under way.")]),
+    card("Messages waiting", found.queues, (given) => [big(waiting(given)), el("p.soft", {}, "in all queues, later ones too")]),
+    card("Poison", found.queues, (given) => [big(poison(given)), wrong(poison(given), "look into the log")]),
+    card("Events put aside", found.eventsPutAside, (given) => [big(given.count), el("p.soft", {}, given.prefix)]),
+    card("Deliveries", found.deliveries, (given) => [big(given.triedAgain + given.givenUp), el("p.soft", {}, `${given.triedAgain} tried again, ${given.givenUp} given up`)]),
+    card("Mistakes in policies", found.policyFiles, files),
+    card("Mistakes in rules", found.ruleFiles, files),
+    card("Refused by throttling", found.throttling, (given) => [big(given.refused), el("p.soft", {}, "since this worker process started")]),
   ];
 }
 
 const QUEUES = [
-  { title: "Queue", cell: (each) => each.name },
-  { title: "Messages", cell: (each) => String(each.messages) },
-  { title: "Poison", cell: (each) => (each.poison ? badge(String(each.poison), "bad") : "0") },
+  { title: "Queue", bare: true, cell: (each) => each.name },
+  { title: "Messages", tight: true, cell: (each) => each.messages.toLocaleString() },
+  { title: "Poison", tight: true, cell: (each) => (each.poison ? badge(String(each.poison), "bad") : "0") },
 ];
 
+function lostColumns(context) {
+  const kinds = [[/^\d{8}T\d{6}Z-/, "report"], [/^[0-9a-f]{40}$/, "firing"], [/-/, "operation"]];
+  const about = (each) => {
+    const kind = kinds.find(([pattern]) => pattern.test(each.about))?.[1] ?? "operation";
+    return el("a", { href: context.link(kind, each.about), "data-hold": "about" }, `the ${kind}`);
+  };
+  const last = (each) => each.attempts.at(-1) ?? {};
+  return [
+    { title: "Receiver", bare: true, cell: (each) => [foreign(each.target), el("div.soft", {}, each.type)] },
+    { title: "Status", bare: true, tight: true, cell: (each) => (each.status === "Pending" ? badge("tried again", "watch") : badge(each.status === "Gone" ? "not wanted any more" : "given up", "bad")) },
+    { title: "Last answer", cell: (each) => foreign(last(each).problem ?? last(each).status ?? "") },
+    { title: "Attempts", tight: true, cell: (each) => [String(each.tried), each.nextAttempt ? [", next ", ago(each.nextAttempt)] : ""] },
+    { title: "About", bare: true, tight: true, cell: about },
+  ];
+}
+
 const ALLOWANCES = [
-  { title: "Subscription", cell: (each) => each.subscription },
-  { title: "Allowance", cell: (each) => each.allowance },
-  { title: "Left", cell: (each) => [el("progress", { max: each.of, value: each.left, "aria-label": `left of ${each.allowance}` }), ` ${each.left} of ${each.of} `, each.left / each.of < LITTLE ? badge("little", "watch") : ""] },
+  { title: "Subscription", bare: true, cell: (each) => each.subscription },
+  { title: "Allowance", bare: true, tight: true, cell: (each) => each.allowance },
+  { title: "Left", tight: true, cell: (each) => [el("progress", { max: each.of, value: each.left, "aria-label": `left of ${each.allowance}` }), ` ${each.left.toLocaleString()} of ${each.of.toLocaleString()} `, each.left / each.of < LITTLE ? badge("little", "watch") : ""] },
 ];

@@ -3,7 +3,7 @@
 import { key, Problem, send } from "./api.js";
 import { cleanUp } from "./cleanup.js";
 import { details } from "./details.js";
-import { el, span, tick, trouble } from "./dom.js";
+import { count, el, span, tick, trouble } from "./dom.js";
 import { events } from "./events.js";
 import { health } from "./health.js";
 import { operations } from "./operations.js";
@@ -11,6 +11,7 @@ import { workspaces } from "./workspaces.js";
 
 const VIEWS = { operations, workspaces, "clean-up": cleanUp, events, health };
 const LONGEST_PAUSE_S = 60;
+const ATTEND_MS = 60_000; // how often it is asked whether something needs somebody, whatever is shown
 const $ = (id) => document.getElementById(id);
 
 let signedIn = false;
@@ -21,6 +22,7 @@ let detail = null; // likewise of the dialog, while it is open; only one of both
 let timer = 0;
 let controller = null;
 let failures = 0;
+let attended = 0;
 
 /** Tell a screen reader what happened, without moving anybody. */
 function say(words) {
@@ -42,6 +44,7 @@ async function refresh() {
     failures = 0;
     spot.replaceChildren();
     $("updated").textContent = `Updated ${new Date().toLocaleTimeString()}`;
+    look();
   } catch (failure) {
     if (mine.signal.aborted) return;
     if (failure.status === 401) return signIn(failure);
@@ -53,6 +56,23 @@ async function refresh() {
     $("updated").textContent = pauseS ? `Trying again in ${span(pauseS)}` : "";
   }
   if (live && pauseS) timer = setTimeout(refresh, pauseS * 1000);
+}
+
+/** Say at the view's link how many things need somebody. */
+function attend(points) {
+  attended = Date.now();
+  $("to-health").replaceChildren(VIEWS.health.title, ...(points.length ? [el("span.dot", {}, String(points.length), el("span.unseen", {}, ` ${count(points.length, "thing").split(" ")[1]} to look at`))] : []));
+}
+
+/** Ask for that now and then beside what is shown; whether it can be had is for the view itself to say. */
+async function look() {
+  if (Date.now() - attended < ATTEND_MS) return;
+  attended = Date.now();
+  try {
+    attend((await send("health/details")).attention);
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+  }
 }
 
 /** Show what the address says: `#/view`, or `#/view/kind/id` with a dialog over it. */
@@ -77,11 +97,13 @@ function open(name) {
   $("problem").replaceChildren();
   const title = el("h1", { tabindex: "-1" }, VIEWS[name].title);
   const root = el("div");
+  $("updated").textContent = "";
   $("view").replaceChildren(title, root);
   view = VIEWS[name].build(root, context);
   document.title = `${VIEWS[name].title} · azureml-steward`;
   for (const link of $("views").children) link.toggleAttribute("aria-current", false);
   $(`to-${name}`).setAttribute("aria-current", "page");
+  $(`to-${name}`).scrollIntoView({ block: "nearest", inline: "nearest" });
   if (moved && !$("detail").open) title.focus();
 }
 
@@ -98,6 +120,7 @@ function openDetail(made) {
 const context = {
   say,
   refresh,
+  attend,
   link: (kind, id) => `#/${shown}/${kind}/${encodeURIComponent(id)}`,
   go: (kind, id) => { location.hash = `/${shown}/${kind}/${encodeURIComponent(id)}`; },
 };
@@ -132,6 +155,7 @@ async function come(wrong, field) {
     const vitals = await send("health/details");
     signedIn = true;
     $("who").replaceChildren(`as ${vitals.caller}`);
+    attend(vitals.attention);
     $("views").hidden = $("tools").hidden = false;
     route();
   } catch (problem) {

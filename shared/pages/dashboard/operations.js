@@ -1,10 +1,12 @@
 // Operations: the newest first, live; which end is told to screen readers once.
 
 import { next, send } from "./api.js";
-import { ago, badge, el, place, table } from "./dom.js";
+import { ago, badge, el, foreign, place, table, took } from "./dom.js";
 
 const BUSY_S = 3;
 const QUIET_S = 15;
+const PAGE = 50;
+const MOST = 200; // of one request
 const STATUSES = ["NotStarted", "Running", "Succeeded", "Failed", "Canceled"];
 
 /** How far an operation is: a number where Azure gives one. */
@@ -15,30 +17,38 @@ export function progress(operation) {
   return percent > 0 ? [bar, ` ${Math.round(percent)} %`] : bar;
 }
 
+/** What is asked of the target: the verb, and the action of a POST. */
+export function verb(operation) {
+  const request = String(operation.properties?.request ?? "");
+  return request.startsWith("POST") ? `POST ${request.split("/").pop()}` : request.split(" ")[0];
+}
+
 export const operations = {
   title: "Operations",
   build(root, context) {
     const status = el("select", { change: () => restart() }, el("option", { value: "" }, "all"), STATUSES.map((each) => el("option", {}, each)));
-    const below = el("input", { type: "search", size: 40, placeholder: "/subscriptions/…", spellcheck: "false", change: () => restart() });
-    const more = el("button", { type: "button", hidden: true, click: () => { pages += 1; context.refresh(); } }, "Show older");
-    const grid = table("The newest first", columns(context), (each) => each.name, "No operations. Each change that is asked of the app becomes one.");
-    root.append(el("div.bar", {}, el("label", {}, "Status", status), el("label", {}, "Below this id", below)), grid.node, more);
-    let pages = 1;
+    const below = el("input", { type: "search", size: 36, placeholder: "workspaces/ml-prod, or a whole id", spellcheck: "false", change: () => restart() });
+    const more = el("button", { type: "button", hidden: true, click: () => { wanted += PAGE; context.refresh(); } }, "Show older");
+    const shown = el("span.soft");
+    const first = ["No operations yet. Each change that is asked of the app becomes one; ", el("a", { href: "docs" }, "the API's page"), " can ask for some."];
+    const grid = table("Operations, the newest first", columns(context), (each) => each.name, first);
+    root.append(el("div.bar", {}, el("label", {}, "Status", status), el("label", {}, "At or below", below)), grid.node, el("div.bar", {}, more, shown));
+    let wanted = PAGE;
     let known = null;
 
     function restart() {
-      pages = 1;
+      wanted = PAGE;
       known = null;
       context.refresh();
     }
 
     async function read(signal) {
-      const query = new URLSearchParams({ $top: "25" });
+      const query = new URLSearchParams({ $top: String(Math.min(wanted, MOST)) });
       if (status.value) query.set("status", status.value);
       if (below.value.trim()) query.set("below", below.value.trim());
       let path = `operations?${query}`;
       const found = [];
-      for (let page = 0; page < pages && path; page += 1) {
+      while (path && found.length < wanted) {
         const answer = await send(path, { signal });
         found.push(...answer.value);
         path = next(answer.nextLink);
@@ -50,32 +60,30 @@ export const operations = {
     return {
       async refresh(signal) {
         const found = await read(signal);
-        grid.update(found);
+        const narrowed = status.value || below.value.trim();
+        grid.update(found, narrowed ? "None like that." : first);
+        const open = found.filter((each) => !each.endTime).length;
+        shown.textContent = found.length ? `${found.length} shown, ${open} of them under way` : "";
         tell(found, known, context);
         known = new Map(found.map((each) => [each.name, each.status]));
-        return found.some((each) => !each.endTime) ? BUSY_S : QUIET_S;
+        return open ? Math.max(BUSY_S, found.length / 40) : QUIET_S;
       },
     };
   },
 };
 
 function columns(context) {
-  const properties = (each) => each.properties ?? {};
-  const name = (each) => el("a", { href: context.link("operation", each.name), "data-hold": "name" }, place(properties(each).target));
+  const said = (each) => each.properties ?? {};
+  const name = (each) => el("a", { href: context.link("operation", each.name), "data-hold": "name" }, foreign(place(said(each).target)));
+  const state = (each) => (each.endTime ? each.error?.code ?? "" : said(each).azureStatus ?? said(each).phase ?? "");
   return [
-    { title: "Target", cell: (each) => [name(each), " ", el("span.soft", {}, verb(each))] },
-    { title: "Status", cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.endTime ? each.error?.code ?? "" : properties(each).azureStatus ?? properties(each).phase ?? "")] },
-    { title: "Progress", cell: progress },
-    { title: "Started", cell: (each) => ago(each.startTime) },
-    { title: "Ended", cell: (each) => ago(each.endTime) },
-    { title: "Caller", cell: (each) => properties(each).caller ?? "" },
+    { title: "Target", bare: true, cell: (each) => [name(each), " ", el("span.soft", {}, verb(each))] },
+    { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, foreign(state(each)))] },
+    { title: "Progress", bare: true, tight: true, cell: progress },
+    { title: "Started", tight: true, cell: (each) => ago(each.startTime) },
+    { title: "Took", tight: true, cell: (each) => (each.endTime ? took(each.startTime, each.endTime) : "") },
+    { title: "By", cell: (each) => foreign(said(each).caller) },
   ];
-}
-
-/** What is asked of the target: the verb, and the action of a POST. */
-function verb(operation) {
-  const request = String(operation.properties?.request ?? "");
-  return request.startsWith("POST") ? `POST ${request.split("/").pop()}` : request.split(" ")[0];
 }
 
 function tell(found, known, context) {

@@ -1,11 +1,14 @@
 // The tree of workspaces: their computes with state and what idles at a price, their endpoints.
 
 import { below, next, Problem, send } from "./api.js";
-import { ago, badge, el, place, table, trouble } from "./dom.js";
+import { ago, badge, count, el, foreign, place, table, trouble } from "./dom.js";
 import { cost } from "./cost.js";
 
 const PAUSE_S = 45;
 const PAGES = 20;
+const AT_ONCE = 4; // workspaces that are read at the same time
+const TAGS = 6;
+const HOURS = 24;
 
 async function every(path, signal) {
   const found = [];
@@ -21,11 +24,50 @@ async function every(path, signal) {
 export const workspaces = {
   title: "Workspaces",
   build(root, context) {
-    const chosen = el("select", { change: () => { tree.replaceChildren(); branches.clear(); context.refresh(); } });
-    const tree = el("ul.tree");
-    const none = el("p.empty", { hidden: true }, "There are no workspaces in this subscription that the app may see.");
     const branches = new Map();
-    root.append(el("div.bar", {}, el("label", {}, "Subscription", chosen)), tree, none);
+    const chosen = el("select", { change: () => { tree.replaceChildren(); branches.clear(); context.refresh(); } });
+    const words = el("input", { type: "search", size: 24, placeholder: "name, group, region or tag", spellcheck: "false", input: () => narrow() });
+    const only = el("input", { type: "checkbox", change: () => narrow() });
+    const all = el("button", { type: "button", click: () => look() }, "Look into all");
+    const sum = el("p.soft");
+    const tree = el("ul.tree");
+    const none = el("p.empty.table", { hidden: true });
+    root.append(
+      el("div.bar", {}, el("label", {}, "Subscription", chosen), el("label", {}, "Find", words), all, el("label.check", {}, only, "Only computes to look at")),
+      sum, tree, none);
+
+    /** Show what the words and the box ask for; nothing is read for it. */
+    function narrow() {
+      const text = words.value.trim().toLowerCase();
+      let shown = 0;
+      for (const branch of branches.values()) {
+        branch.node.hidden = !branch.words().includes(text) || (only.checked && branch.known() && !branch.idle().length);
+        branch.only(only.checked);
+        shown += branch.node.hidden ? 0 : 1;
+      }
+      none.hidden = Boolean(shown);
+      none.textContent = branches.size ? "No workspace is like that." : "There are no workspaces in this subscription that the app may see. PUT workspaces/NAME makes one.";
+      const known = [...branches.values()].filter((each) => each.known());
+      const idle = known.flatMap((each) => each.idle());
+      const nodes = idle.reduce((total, each) => total + each.nodes, 0);
+      const price = idle.length ? `${count(idle.length, "compute")} to look at; ${count(nodes, "node")} may idle, at ${count(nodes * HOURS, "node-hour")} a day.` : known.length ? "None idles at a price." : "";
+      sum.textContent = branches.size ? `${count(branches.size, "workspace")}, ${known.length} looked into. ${price}` : "";
+    }
+
+    /** Read all that are shown, a few at a time. */
+    async function look() {
+      all.disabled = true;
+      const waiting = [...branches.values()].filter((each) => !each.node.hidden);
+      const worker = async () => {
+        for (let branch = waiting.shift(); branch; branch = waiting.shift()) {
+          await branch.load();
+          narrow();
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      all.disabled = false;
+      context.say(sum.textContent);
+    }
 
     return {
       async refresh(signal) {
@@ -34,21 +76,21 @@ export const workspaces = {
           chosen.replaceChildren(...found.map((each) => el("option", { value: each.subscriptionId }, each.displayName ?? each.subscriptionId)));
         }
         const found = chosen.value ? await every(`subscriptions/${encodeURIComponent(chosen.value)}/workspaces`, signal) : [];
-        none.hidden = Boolean(found.length);
         const wanted = new Set(found.map((each) => each.id));
         for (const [id, branch] of branches) if (!wanted.has(id)) { branch.node.remove(); branches.delete(id); }
         for (const workspace of found) {
           let branch = branches.get(workspace.id);
           if (!branch) {
-            branch = branchOf(workspace.id, context);
+            branch = branchOf(workspace.id, context, narrow);
             branches.set(workspace.id, branch);
             tree.append(branch.node);
           }
           branch.update(workspace);
         }
-        const open = [...branches.values()].filter((each) => each.isOpen());
-        await Promise.all(open.map((each) => each.load(signal)));
+        narrow();
+        await Promise.all([...branches.values()].filter((each) => each.isOpen()).map((each) => each.load(signal)));
         if (signal.aborted) return 0;
+        narrow();
         context.say(`${found.length} workspaces`);
         return PAUSE_S;
       },
@@ -56,24 +98,32 @@ export const workspaces = {
   },
 };
 
-function branchOf(id, context) {
-  const head = el("summary");
-  const told = el("p.soft");
+function branchOf(id, context, changed) {
+  const head = el("span.branch");
+  const told = el("span");
   const problem = el("div", { role: "alert" });
   const computes = table("Computes", computeColumns(context), (each) => each.id, "No computes.");
   const endpoints = table("Online endpoints", ENDPOINTS, (each) => each.id, "No online endpoints.");
   const rest = el("div", { hidden: true }, computes.node, endpoints.node);
-  const fold = el("details", { toggle: () => { if (fold.open && rest.hidden) load(); } }, head, told, problem, rest);
+  const opened = async () => {
+    if (!fold.open) return;
+    if (machines) return show();
+    await load();
+    changed();
+  };
+  const fold = el("details", { toggle: opened }, el("summary", {}, head, told), problem, rest);
+  let machines = null;
+  let served = [];
+  let narrowed = false;
+  let words = "";
 
   async function load(signal) {
     try {
-      const [machines, served] = await Promise.all([every(`${below(id)}/computes`, signal), every(`${below(id)}/onlineEndpoints`, signal)]);
-      computes.update(machines);
-      endpoints.update(served);
+      const [found, live] = await Promise.all([every(`${below(id)}/computes`, signal), every(`${below(id)}/onlineEndpoints`, signal)]);
+      machines = found.map((each) => ({ ...each, cost: cost(each) })).sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name));
+      served = live;
       problem.replaceChildren();
-      const idle = machines.filter((each) => cost(each).mood === "watch").length;
-      told.textContent = idle ? `${idle} of ${machines.length} computes cost something while they idle, or may.` : `${machines.length} computes, none idles at a price.`;
-      rest.hidden = false;
+      show();
     } catch (failure) {
       if (failure.name === "AbortError") return;
       if (!(failure instanceof Problem)) throw failure;
@@ -81,31 +131,61 @@ function branchOf(id, context) {
     }
   }
 
+  /** Say how many there are to look at; the rows themselves are made for whoever opened it. */
+  function show() {
+    const idle = machines.filter((each) => each.cost.mood === "watch");
+    told.replaceChildren(idle.length ? badge(`${idle.length} of ${count(machines.length, "compute")} to look at`, "watch") : el("span.soft", {}, machines.length ? `${count(machines.length, "compute")}, none idles at a price` : "no computes"));
+    if (!fold.open) return;
+    computes.update(narrowed ? idle : machines, narrowed && machines.length ? "None of its computes idles at a price." : undefined);
+    endpoints.update(served);
+    rest.hidden = false;
+  }
+
   return {
     node: el("li", {}, fold),
     isOpen: () => fold.open,
+    known: () => machines !== null,
+    words: () => words,
+    idle: () => (machines ?? []).map((each) => each.cost).filter((each) => each.mood === "watch"),
+    only(asked) {
+      if (narrowed === asked) return;
+      narrowed = asked;
+      if (machines) show();
+    },
     load,
     update(workspace) {
       const more = workspace.properties ?? {};
       const group = workspace.id.split("/")[4];
-      const friendly = more.friendlyName && more.friendlyName !== workspace.name ? `“${more.friendlyName}” ` : "";
-      const tags = Object.entries(workspace.tags ?? {}).map(([name, value]) => el("span.tag", {}, `${name}: ${value}`));
-      head.replaceChildren(el("strong", {}, workspace.name), ` ${friendly}`, badge(more.provisioningState ?? "unknown"), " ", el("span.soft", {}, `${group}, ${workspace.location} `), ...tags);
+      const friendly = more.friendlyName && more.friendlyName !== workspace.name ? el("span", {}, "“", foreign(more.friendlyName), "”") : "";
+      const tags = Object.entries(workspace.tags ?? {}).map(([name, value]) => `${name}: ${value}`);
+      words = [workspace.name, more.friendlyName, group, workspace.location, ...tags].join("\n").toLowerCase();
+      const shown = tags.slice(0, TAGS).map((each) => el("span.tag", { title: each }, foreign(each)));
+      const others = tags.length > TAGS ? el("span.soft", {}, `and ${tags.length - TAGS} more tags`) : "";
+      const parts = [el("strong", {}, workspace.name), friendly, badge(more.provisioningState ?? "unknown"), el("span.soft", {}, `${group}, ${workspace.location}`), shown, others];
+      head.replaceChildren(...parts.flat().filter(Boolean));
     },
   };
 }
 
+const rank = (compute) => ["watch", "good", "plain"].indexOf(compute.cost.mood);
+
 const ENDPOINTS = [
-  { title: "Endpoint", cell: (each) => each.name },
-  { title: "State", cell: (each) => badge(each.properties?.provisioningState) },
-  { title: "Traffic", cell: (each) => Object.entries(each.properties?.traffic ?? {}).map(([name, share]) => el("span.tag", {}, `${name}: ${share} %`)) },
+  { title: "Online endpoint", bare: true, cell: (each) => el("strong", {}, foreign(each.name)) },
+  { title: "State", bare: true, tight: true, cell: (each) => badge(each.properties?.provisioningState) },
+  { title: "Traffic", cell: (each) => traffic(each.properties?.traffic ?? {}) },
 ];
 
+function traffic(shares) {
+  const found = Object.entries(shares);
+  return found.length ? found.map(([name, share]) => el("span.tag", {}, foreign(name), `: ${share} %`)) : el("span.soft", {}, "none");
+}
+
 function computeColumns(context) {
+  const hours = (found) => (found.hours ? `, ${count(found.hours * found.nodes, "node-hour")} at most` : "");
   return [
-    { title: "Compute", cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, `${each.properties?.computeType ?? ""} ${each.properties?.properties?.vmSize ?? ""}`)] },
-    { title: "State", cell: (each) => badge(cost(each).state, cost(each).stateMood) },
-    { title: "Idleness", cell: (each) => [badge(cost(each).word, cost(each).mood), el("div.soft", {}, cost(each).why, " ", ago(cost(each).since))] },
-    { title: "Clean-up", cell: (each) => el("a", { href: context.link("explain", each.id), "data-hold": "explain", "aria-label": `Why ${place(each.id)} stays or goes` }, "stays or goes?") },
+    { title: "Compute", bare: true, cell: (each) => [el("strong", {}, foreign(each.name)), el("div.soft", {}, `${each.properties?.computeType ?? ""} ${each.properties?.properties?.vmSize ?? ""}`)] },
+    { title: "State", bare: true, tight: true, cell: (each) => badge(each.cost.state, each.cost.stateMood) },
+    { title: "Idleness", bare: true, cell: (each) => [badge(each.cost.word, each.cost.mood), el("div.soft", {}, foreign(each.cost.why), " ", ago(each.cost.since), hours(each.cost))] },
+    { title: "Clean-up", bare: true, tight: true, cell: (each) => el("a", { href: context.link("explain", each.id), "data-hold": "explain", "aria-label": `Why ${place(each.id)} stays or goes` }, "stays or goes?") },
   ];
 }

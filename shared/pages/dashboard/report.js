@@ -1,0 +1,184 @@
+// One report of the clean-up: what was or would be done; approving a dry run, stopping a run.
+
+import { next, Problem, send } from "./api.js";
+import { ago, badge, count, el, facts, fold, foreign, part, place, table, took, trouble } from "./dom.js";
+
+const BUSY_S = 2;
+const PAGE = 100;
+const COUNTED = 1000; // lines of one request when all are counted
+const WOULD = "would ";
+const SAID = "would notify"; // takes no request to Azure, so there is nothing to approve
+
+/** How a run goes about it, as a word. */
+export function mode(run) {
+  if (run.mode !== "enforce") return "dry run";
+  return run.approves ? badge("approved", "watch") : badge("as policies say", "watch");
+}
+
+/** What became of resources, by number: what was or would be done first, what was kept last. */
+export function outcomes(run) {
+  const rank = (what) => (what === "kept" ? 2 : what === "limit reached" ? 1 : 0);
+  const found = Object.entries(run.outcomes ?? {}).sort(([one], [other]) => rank(one) - rank(other));
+  return found.map(([what, number]) => el(`span.tag${rank(what) ? "" : ".told"}`, {}, `${number.toLocaleString()} ${what}`));
+}
+
+/** Whether a run has something left that approving it would carry out. */
+export function approvable(run) {
+  const left = Object.keys(run.outcomes ?? {}).some((what) => what.startsWith(WOULD) && what !== SAID);
+  return run.status === "Completed" && left && !run.approvedBy;
+}
+
+export function report(name, context) {
+  const path = `cleanup/reports/${encodeURIComponent(name)}`;
+  const head = part((found) => about(found, context));
+  const acts = el("div");
+  const columns = [
+    { title: "Resource", bare: true, cell: (each) => [el("strong", {}, foreign(place(each.id))), el("div.soft", {}, `${each.kind}, ${each.policy}`)] },
+    { title: "Outcome", bare: true, tight: true, cell: (each) => badge(each.outcome, mood(each.outcome)) },
+    { title: "Why", bare: true, cell: (each) => [foreign(each.reason), each.evidence?.length ? fold("Evidence", el("ul", {}, each.evidence.map((one) => el("li", {}, foreign(one))))) : ""] },
+    { title: "Due", tight: true, cell: (each) => ago(each.due) },
+    { title: "More", bare: true, tight: true, cell: (each) => more(each) },
+  ];
+  const more = (each) => [
+    el("a", { href: context.link("explain", each.id), "aria-label": `Explain ${place(each.id)}`, "data-hold": "explain" }, "explain"),
+    each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "aria-label": `Operation on ${place(each.id)}` }, "operation")] : "",
+  ];
+  const grid = table("What is, or would be, done", columns, (each) => `${each.policy} ${each.id}`, "Nothing is or would be done.");
+  const older = el("button", { type: "button", hidden: true, click: () => { wanted += PAGE; context.refresh(); } }, "Show more");
+  let wanted = PAGE;
+  let offered = "";
+  return {
+    title: `Clean-up report ${name}`,
+    node: el("div", {}, head.node, acts, grid.node, older),
+    async refresh(signal) {
+      const found = await send(`${path}?show=changes&$top=${wanted}`, { signal });
+      older.hidden = !found.nextLink;
+      head.update({ ...found, resources: null });
+      grid.update(found.resources);
+      grid.node.hidden = !found.endTime && !found.resources.length;
+      const offer = found.endTime ? (approvable(found) ? "approve" : "") : "stop";
+      if (offer !== offered) acts.replaceChildren(...(offer ? [offer === "stop" ? stopping(path, context) : approving(path, found, context)] : []));
+      offered = offer;
+      if (found.endTime) context.say(`${found.status}: ${count(found.resources.length, "change")} in the report`);
+      return found.endTime ? 0 : BUSY_S;
+    },
+  };
+}
+
+function mood(outcome) {
+  if (outcome.startsWith(WOULD)) return "watch";
+  return { failed: "bad", "under way": "busy", "not done": "plain", "limit reached": "plain", kept: "plain" }[outcome] ?? "good";
+}
+
+/** Stop a run: a question, then the answer. */
+function stopping(path, context) {
+  const node = el("div.bar");
+  const ask = el("button.danger", { type: "button", click: () => sure() }, "Stop this run");
+  const sure = () => {
+    const yes = el("button.danger", { type: "button", click: () => act(node, `${path}/cancel`, context, () => context.say("The run stops")) }, "Yes, stop it");
+    const no = el("button", { type: "button", click: () => { node.replaceChildren(ask); ask.focus(); } }, "No, let it go on");
+    node.replaceChildren(el("span", {}, "Nothing more is submitted; what was submitted is followed to its end."), yes, no);
+    yes.focus();
+  };
+  node.append(ask);
+  return node;
+}
+
+/** Approve a dry run: what exactly it would do is counted first, and said before anybody can agree to it. */
+function approving(path, found, context) {
+  const node = el("div");
+  const ask = el("button.primary", { type: "button", click: () => weigh() }, "Approve …");
+  const back = () => { node.replaceChildren(el("div.bar", {}, ask, el("span.soft", {}, "Carries out what is listed here, after it says how many of what."))); };
+  async function weigh() {
+    ask.disabled = true;
+    try {
+      sure(tallied(await everyLine(path)));
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      node.replaceChildren(trouble(problem), el("div.bar", {}, ask));
+    }
+    ask.disabled = false;
+  }
+  function sure(tally) {
+    const title = el("h3", { tabindex: "-1", id: "approve-title" }, `Carry out ${count(tally.total, "change")} in ${count(tally.places, "workspace")}?`);
+    const words = `Yes, carry out ${count(tally.total, "change")}`;
+    const yes = el(`button.${tally.deletes ? "danger" : "primary"}`, { type: "button", click: () => { yes.disabled = true; act(node, `${path}/approve`, context, (run) => {
+      context.say("Approved: the run has begun");
+      context.go("report", run.name);
+    }); } }, words);
+    const no = el("button", { type: "button", click: () => { back(); ask.focus(); } }, "No, change nothing");
+    const rows = tally.rows.map(([verb, kind, number]) => el("li", {}, badge(verb, verb === "delete" ? "bad" : "watch"), el("span", {}, el("strong", {}, number.toLocaleString()), ` ${kind}`)));
+    node.replaceChildren(el("section.sheet.ask", { role: "group", "aria-labelledby": "approve-title" },
+      title,
+      el("ul.list", {}, rows),
+      tally.deletes ? el("p", {}, el("strong", {}, `${count(tally.deletes, "deletion")} cannot be undone.`)) : null,
+      el("p.soft", {}, "This dry run ended ", ago(found.endTime), ". Each resource is read and judged again right before; what changed meanwhile, is in use or protected is kept."),
+      el("div.bar", {}, yes, no)));
+    title.focus();
+  }
+  back();
+  return node;
+}
+
+async function act(node, path, context, then) {
+  try {
+    then(await send(path, { method: "POST" }));
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    node.replaceChildren(trouble(problem));
+  }
+  context.refresh();
+}
+
+async function everyLine(path) {
+  const found = [];
+  for (let from = `${path}?show=changes&$top=${COUNTED}`; from;) {
+    const answer = await send(from);
+    found.push(...answer.resources);
+    from = next(answer.nextLink);
+  }
+  return found;
+}
+
+/** How many of what: of each verb and kind, in how many workspaces. */
+function tallied(lines) {
+  const todo = lines.filter((each) => each.outcome.startsWith(WOULD) && each.outcome !== SAID);
+  const numbers = new Map();
+  for (const each of todo) {
+    const key = JSON.stringify([each.outcome.slice(WOULD.length), each.kind]);
+    numbers.set(key, (numbers.get(key) ?? 0) + 1);
+  }
+  const rows = [...numbers].map(([key, number]) => [...JSON.parse(key), number]).sort(([one], [other]) => (other === "delete") - (one === "delete"));
+  const places = new Set(todo.map((each) => each.id.toLowerCase().split("/").slice(0, 9).join("/"))).size;
+  return { rows, places, total: todo.length, deletes: todo.filter((each) => each.outcome === `${WOULD}delete`).length };
+}
+
+function about(found, context) {
+  const link = (name, words) => el("a", { href: context.link("report", name), "data-hold": name }, words);
+  const saved = found.savings ?? {};
+  const money = (value) => `${value.toLocaleString()} ${saved.currency ?? ""}`.trim();
+  const aDay = saved.nodeHoursADay ? [`${saved.nodeHoursADay.toLocaleString()} node-hours a day`, saved.moneyADay ? `, ${money(saved.moneyADay)}` : ""] : "";
+  const idle = saved.idleNodeHours ? [`${saved.idleNodeHours.toLocaleString()} node-hours`, saved.idleMoney ? `, ${money(saved.idleMoney)}` : ""] : "";
+  const unread = (found.workspaces ?? []).filter((each) => each.reason).map((each) => el("li", {}, badge(each.status), " ", foreign(place(each.id)), ": ", foreign(each.reason)));
+  const notes = found.notes ?? [];
+  const policies = found.policies ?? [];
+  return [
+    el("p.state", {}, badge(found.status), mode(found), found.phase ? el("span.soft", {}, `now: ${found.phase}`) : "",
+      found.mode === "enforce" ? "" : el("span.soft", {}, "nothing was or will be changed by it"),
+      found.approvedBy ? el("span", {}, "Approved: ", link(found.approvedBy, "the run that carries it out")) : "",
+      found.approves ? el("span", {}, "Carries out ", link(found.approves, "this dry run")) : ""),
+    el("p", {}, outcomes(found)),
+    facts([
+      ["Asked for by", foreign(found.caller)],
+      ["Started", ago(found.startTime)],
+      ["Took", found.endTime ? took(found.startTime, found.endTime) : ""],
+      ["Looked at", found.looked === undefined ? "" : count(found.looked, "resource")],
+      [found.mode === "enforce" ? "Saves" : "Would save", aDay],
+      ["Idle until now", idle],
+      ["Policies", policies.length > 3 ? "" : policies.join(", ")],
+    ]),
+    policies.length > 3 ? fold(`${policies.length} policies`, el("p", {}, policies.map((each) => el("span.tag", {}, each)))) : "",
+    unread.length ? fold(`${count(unread.length, "workspace")} not read`, el("ul.list", {}, unread)) : "",
+    notes.length ? fold(count(notes.length, "note"), el("ul", {}, notes.map((each) => el("li", {}, foreign(each))))) : "",
+  ];
+}
