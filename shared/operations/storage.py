@@ -142,7 +142,9 @@ class AzureRows:
         with errors_of_storage():
             try:
                 return _row(self._client.get_entity(partition, key))
-            except ResourceNotFoundError:
+            except ResourceNotFoundError as missing:
+                if _is_table(missing):
+                    raise
                 return None
 
     def write(self, changes: Sequence[Change]) -> list[str]:
@@ -161,10 +163,12 @@ class AzureRows:
                     case _:  # delete_entity would not tell that the row is gone
                         return [_etag(result) for result in self._client.submit_transaction(batch)]
             except TableTransactionError as failed:
-                if failed.status_code in (404, 409, 412):
+                if failed.status_code in (404, 409, 412) and not _is_table(failed):
                     raise ConflictError from failed
                 raise
             except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as failed:
+                if _is_table(failed) or (isinstance(failed, ResourceNotFoundError) and batch[0][0] == "create"):
+                    raise
                 raise ConflictError from failed
 
     def delete(self, partition: str, key: str) -> None:
@@ -336,6 +340,11 @@ def _table_change(change: Change) -> tuple[str, dict[str, Any], dict[str, Any]]:
 def _row(entity: Any) -> Row:
     columns = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey") and value is not None}
     return Row(partition=entity["PartitionKey"], key=entity["RowKey"], columns=columns, etag=entity.metadata["etag"])
+
+
+def _is_table(missing: Exception) -> bool:
+    """Tell whether it is the table that is missing (or being deleted): nobody was there first, and no second try helps."""
+    return getattr(missing, "error_code", None) in ("TableNotFound", "TableBeingDeleted")
 
 
 def _etag(result: Mapping[str, Any]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from infra.local import azurite
 from shared.operations import flows, ledger, storage
-from shared.rest import addresses
+from shared.rest import addresses, errors
 from tests.steward import Process, Steward
 
 if TYPE_CHECKING:
@@ -106,3 +107,20 @@ def test_reconcile_in_many_places_wakes_an_operation_once(steward: Steward) -> N
     steward.clock.advance(120)
     counts = _at_once(lambda _: flows.reconcile(steward.process)["woken"])
     assert sum(counts) == len(steward.messages(operation)) == 1
+
+
+def test_a_table_that_was_deleted_is_storage_out_of_reach(connection: str) -> None:
+    """Nobody was there first: taken for a lost race, an acceptance would try again at once, and for ever."""
+    from azure.data.tables import TableServiceClient
+
+    with TableServiceClient.from_connection_string(connection) as service:
+        rows = storage.AzureRows(service.create_table("gone"))
+        service.delete_table("gone")
+        row = storage.Row(partition="p", key="k", columns={"n": 1}, etag='W/"1"')
+        for verb in ("insert", "replace", "delete"):
+            with pytest.raises(errors.TransientError):
+                rows.write([storage.Change(verb=verb, row=row)])  # type: ignore[arg-type] # one of the three
+        with pytest.raises(errors.TransientError):
+            rows.write([storage.Change(verb="insert", row=row), storage.Change(verb="insert", row=replace(row, key="l"))])
+        with pytest.raises(errors.TransientError):
+            rows.get("p", "k")
