@@ -146,6 +146,12 @@ class FakeRows:
                     raise storage.ConflictError
             return [self._apply(change) for change in changes]
 
+    def put(self, row: storage.Row) -> None:
+        """See `storage.Rows.put`."""
+        with self._fuse.call(f"{self.name}.put"), self._guard:
+            _check_limits(row)
+            self._apply(storage.Change(verb="replace", row=row))
+
     def delete(self, partition: str, key: str) -> None:
         """See `storage.Rows.delete`."""
         with self._fuse.call(f"{self.name}.delete"), self._guard:
@@ -284,6 +290,14 @@ class DownRows(FakeRows):
         if self.down:
             raise unavailable()
         return out
+
+    def put(self, row: storage.Row) -> None:
+        """See `storage.Rows.put`."""
+        if self.down and not self.late:
+            raise unavailable()
+        super().put(row)
+        if self.down:
+            raise unavailable()
 
     def delete(self, partition: str, key: str) -> None:
         """See `storage.Rows.delete`."""

@@ -288,14 +288,11 @@ class Ledger:
         return known.etag if known and known.columns.get(WRITER) == row.columns[WRITER] else ""
 
     def _announce(self, operation: Operation) -> None:
-        """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that."""
-        row = _open_row(operation)
-        try:
-            self._open.write([_change("insert", row)])
-        except storage.ConflictError:
-            with suppress(storage.ConflictError):
-                known = self._open.get(row.partition, row.key)
-                self._open.write([_change("replace", replace(row, etag=known.etag)) if known else _change("insert", row)])
+        """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that.
+
+        It may go out over a connection that has been idle and is gone: as a PUT azure-core sends it again, as a POST it would not.
+        """
+        self._open.put(_open_row(operation))
 
     def _delete_blobs(self, operation_id: str) -> None:
         for name in list(self._blobs.names(f"operations/{operation_id}/")):

@@ -68,6 +68,9 @@ class Rows(Protocol):
             ConflictError: one of them did not fit.
         """
 
+    def put(self, row: Row) -> None:
+        """Write a row, whatever stands there."""
+
     def delete(self, partition: str, key: str) -> None:
         """Remove a row if it is there, whatever became of it since it was read."""
 
@@ -170,6 +173,13 @@ class AzureRows:
                 if _is_table(failed) or (isinstance(failed, ResourceNotFoundError) and batch[0][0] == "create"):
                     raise
                 raise ConflictError from failed
+
+    def put(self, row: Row) -> None:
+        """See `Rows.put`."""
+        from azure.data.tables import UpdateMode
+
+        with errors_of_storage():
+            self._client.upsert_entity(_entity(row), mode=UpdateMode.REPLACE)
 
     def delete(self, partition: str, key: str) -> None:
         """See `Rows.delete`."""
@@ -326,7 +336,7 @@ def _table_change(change: Change) -> tuple[str, dict[str, Any], dict[str, Any]]:
     from azure.core import MatchConditions
     from azure.data.tables import UpdateMode
 
-    entity = {"PartitionKey": change.row.partition, "RowKey": change.row.key, **change.row.columns}
+    entity = _entity(change.row)
     matching = {"etag": change.row.etag, "match_condition": MatchConditions.IfNotModified}
     match change.verb:
         case "insert":
@@ -335,6 +345,10 @@ def _table_change(change: Change) -> tuple[str, dict[str, Any], dict[str, Any]]:
             return "update", entity, {"mode": UpdateMode.REPLACE, **matching}
         case "delete":
             return "delete", entity, matching
+
+
+def _entity(row: Row) -> dict[str, Any]:
+    return {"PartitionKey": row.partition, "RowKey": row.key, **row.columns}
 
 
 def _row(entity: Any) -> Row:

@@ -82,6 +82,19 @@ def test_a_delete_names_the_etag_it_was_decided_on(rows: Rows) -> None:
     assert rows.get("p", "a") is None
 
 
+def test_a_put_writes_the_row_whatever_stands_there(rows: Rows) -> None:
+    """Nothing, or another row: no column of it stays, and whoever had read it is shut out."""
+    rows.put(_row("a", text="first", gone=True))
+    found = rows.get("p", "a")
+    assert found
+    rows.put(_row("a", text="second"))
+    with pytest.raises(ConflictError):
+        rows.write([Change(verb="replace", row=_row("a", found.etag))])
+    again = rows.get("p", "a")
+    assert again
+    assert dict(again.columns) == {"text": "second"}
+
+
 def test_a_delete_without_condition_takes_the_row_as_it_is(rows: Rows) -> None:
     """Whoever changed it meanwhile; and it may be gone already."""
     old = _insert(rows, "a", n=0)

@@ -201,7 +201,7 @@ def test_a_new_operation_alone_on_its_target_costs_two_writes_and_two_to_end(ben
     claimed = bench.ledger.save(stored, replace(stored.operation, phase="sending"))
     bench.end(claimed)
     assert is_new
-    assert bench.fuse.calls == ["open.write", "rows.write", "rows.write", "rows.write", "open.delete"]
+    assert bench.fuse.calls == ["open.put", "rows.write", "rows.write", "rows.write", "open.delete"]
     assert (PARTITION, ledger.LANE) not in bench.rows.rows
 
 
