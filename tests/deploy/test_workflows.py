@@ -109,6 +109,9 @@ def test_the_deployment_reads_outputs_and_parameter_files_that_there_are() -> No
 def test_azd_finds_the_template_and_the_app() -> None:
     """azure.yaml's service is the tag of the app, and its template has parameters for azd."""
     project = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    minimum = re.fullmatch(r">= (\d+)\.(\d+)\.(\d+)", project["requiredVersions"]["azd"])
+    assert minimum, "an older one deletes the groups of Azure ML together with the app's"
+    assert tuple(map(int, minimum.groups())) >= (1, 25, 0)
     infra = project["infra"]
     assert (ROOT / infra["path"] / f"{infra['module']}.bicep").exists()
     assert (ROOT / infra["path"] / f"{infra['module']}.bicepparam").exists()
