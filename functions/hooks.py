@@ -177,7 +177,7 @@ def _rule_file(req: func.HttpRequest) -> func.HttpResponse:
 
     name = str(req.route_params.get("file", ""))
     if not FILE_NAME.fullmatch(name):
-        raise errors.BadRequestError("InvalidParameter", f"'{name[:100]}' is no file name.", target="file")
+        raise errors.BadRequestError("InvalidParameter", _not_a_file(name), target="file")
     app = services.get()
     blob = store.PREFIX + (name if name.lower().endswith((".yaml", ".yml")) else f"{name}.yaml")
     if req.method == "PUT":
@@ -191,12 +191,17 @@ def _rule_file(req: func.HttpRequest) -> func.HttpResponse:
         return http.json_response({"file": blob.removeprefix(store.PREFIX), "rules": [_rule(rule) for rule in found]}, 200, req)
     content = app.blobs.get(blob)
     if content is None:
-        raise errors.BadRequestError("RulesNotFound", f"There is no file of rules '{name}'.", target="file", status=404)
+        message = f"There is no file of rules '{name}'; GET events/rules lists the rules in force with their files."
+        raise errors.BadRequestError("RulesNotFound", message, target="file", status=404)
     if req.method == "DELETE":
         app.blobs.delete(blob)
         app.rule_store.changed()
         return http.json_response(None, 204, req)
     return http.response(content, 200, req, {"Content-Type": "application/yaml; charset=utf-8"})
+
+
+def _not_a_file(name: str) -> str:
+    return f"'{name[:100]}' is no file name; expected letters, digits, dots, hyphens and underscores, 100 at most: my-rules.yaml."
 
 
 def _firings(req: func.HttpRequest) -> func.HttpResponse:
@@ -214,6 +219,7 @@ def _firing(req: func.HttpRequest) -> func.HttpResponse:
     name = str(req.route_params.get("id", ""))
     found = firings.load(name, services.get()) if re.fullmatch(r"[0-9a-f]{40}", name) else None
     if found is None:
-        raise errors.BadRequestError("FiringNotFound", f"There is no firing '{name[:60]}'.", target="id", status=404)
+        message = f"There is no firing '{name[:60]}'; GET events/firings lists them."
+        raise errors.BadRequestError("FiringNotFound", message, target="id", status=404)
     firing: Firing = found[0]
     return http.json_response({**firing.view(), "answers": dict(firing.answers)}, 200, req)

@@ -280,7 +280,8 @@ def idempotency_key(req: func.HttpRequest) -> str:
     """
     key = str(req.headers.get("idempotency-key", ""))
     if len(key) > 255:
-        raise errors.BadRequestError("InvalidHeader", "Idempotency-Key takes 255 characters.", target="Idempotency-Key")
+        message = f"'Idempotency-Key' has {len(key)} characters; 255 are taken."
+        raise errors.BadRequestError("InvalidHeader", message, target="Idempotency-Key")
     return key
 
 

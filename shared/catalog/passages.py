@@ -8,6 +8,7 @@ and model registry paths that Azure's own clients use.
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,8 @@ from shared.catalog import kinds, paths
 from shared.rest import addresses, errors, ids
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.catalog.paths import Scope
     from shared.rest.addresses import Plane
 
@@ -207,9 +210,26 @@ def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Sco
             offered = ", ".join(sorted({verb for row in rows for verb in row.verbs}))
             message = f"Azure offers {offered} there."
             raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405) from None
-        known = [row.template for row in PASSAGES if row.plane == plane] + [k.path for k in kinds.KINDS if k.plane == plane]
-        message = f"'{path[:200]}' names nothing on {plane}; below workspaces/{{w}}/ there are {', '.join(known)}."
+        known = [_shown(row.template) for row in PASSAGES if row.plane == plane]
+        known += [_named(kind.types[1:]) for kind in kinds.KINDS if kind.plane == plane and len(kind.types) > 1]
+        asked = path.partition("workspaces/")[2].partition("/")[2]
+        near = difflib.get_close_matches(asked[:200], known, n=3, cutoff=0.4) or sorted(known)[:5]
+        message = (
+            f"'{path[:200]}' names nothing on {plane}; the nearest of what there is below workspaces/{{w}}/: {', '.join(near)}. "
+            "GET /api/openapi.json has all."
+        )
         raise errors.BadRequestError("UnknownKind", message, target="path", status=404) from None
+
+
+def _shown(template: str) -> str:
+    """Return a template as people write it: `experiments/{e}/runs/{name}`."""
+    optional = template.replace("[E]/", "experiments/{e}/")
+    whole = f"experiments/{{e}}/{optional.removeprefix('E/')}" if template.startswith("E/") else optional
+    return whole.replace("{}", "{name}").replace("{*}", "{path}")
+
+
+def _named(types: Sequence[str]) -> str:
+    return "/".join(f"{each}/{{name}}" for each in types)
 
 
 def _cut(plane: str, path: str) -> tuple[list[str], list[str]]:

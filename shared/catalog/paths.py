@@ -7,6 +7,7 @@ in front that defaults to the settings. A path that starts with a plane of the r
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
@@ -68,7 +69,7 @@ def resolve(path: str, scope: Scope) -> Target:
     """Read a path below `/api/`, still percent-encoded.
 
     Raises:
-        BadRequestError: `UnknownKind` (404) with the nearest known kinds; `InvalidPath`; `ScopeMissing`.
+        BadRequestError: `UnknownKind` (404) with what there is instead; `InvalidPath`; `ScopeMissing`.
     """
     segments = [decoded(segment) for segment in path.strip("/").split("/")]
     planes = PLANE_ORDER
@@ -129,7 +130,10 @@ def check_verb(target: Target, verb: str) -> None:
     if verb not in target.kind.verbs:
         offered = ", ".join(sorted(target.kind.verbs | {f"POST {action.name}" for action in target.kind.actions}))
         raise errors.BadRequestError(
-            "MethodNotAllowed", f"Azure offers no {verb} for {target.kind.full_type}; it offers {offered}.", status=405
+            "MethodNotAllowed",
+            f"Azure offers no {verb} for {target.kind.full_type}; it offers {offered}.",
+            target="method",
+            status=405,
         )
 
 
@@ -169,7 +173,7 @@ def _match(segments: list[str], planes: tuple[Plane, ...], scope: ids.ResourceId
             action = parent.action(last)
             if action or view:
                 return Target(kind=parent, id=_with(scope, parent, names), action=action, view=view)
-    raise _unknown("/".join(segments), namespace)
+    raise _unknown("/".join(segments), namespace, planes)
 
 
 def _with(scope: ids.ResourceId, kind: Kind, names: tuple[str, ...]) -> ids.ResourceId:
@@ -212,8 +216,17 @@ def decoded(encoded: str) -> str:
         segment = unquote(encoded, errors="strict")
     except UnicodeDecodeError:
         segment = ""
-    if not segment or segment in (".", "..") or len(segment) > NAME_LIMIT or _UNSAFE.search(segment) or not segment.isprintable():
-        raise errors.BadRequestError("InvalidPath", f"{encoded[:80]!a} cannot stand in a path.", target="path")
+    reason = ""
+    if not segment:
+        reason = "it is not UTF-8" if encoded else "it is empty"
+    elif segment in (".", ".."):
+        reason = "it leads elsewhere"
+    elif len(segment) > NAME_LIMIT:
+        reason = f"it has {len(segment)} characters, {NAME_LIMIT} are taken"
+    elif _UNSAFE.search(segment) or not segment.isprintable():
+        reason = "it holds a character that no name has"
+    if reason:
+        raise errors.BadRequestError("InvalidPath", f"{encoded[:80]!a} cannot stand in a path: {reason}.", target="path")
     return segment
 
 
@@ -224,7 +237,30 @@ def _need(value: str, noun: str) -> str:
     return value
 
 
-def _unknown(path: str, namespace: str = kinds.ML) -> errors.BadRequestError:
-    known = sorted({kind.path for kind in kinds.KINDS if kind.namespace.lower() == namespace.lower()})
-    shown = ", ".join(known) if known else "providers " + ", ".join(sorted({kind.namespace for kind in kinds.KINDS}))
-    return errors.BadRequestError("UnknownKind", f"'{path[:200]}' names no known kind; known: {shown}.", target="path", status=404)
+def _unknown(path: str, namespace: str = kinds.ML, planes: tuple[Plane, ...] = PLANE_ORDER) -> errors.BadRequestError:
+    """Return the refusal of a path, with what there is at the first place where it names nothing."""
+    offered = [kind for kind in kinds.KINDS if kind.namespace.lower() == namespace.lower() and kind.plane in planes]
+    rows = {tuple(kind.path.lower().split("/")): kind for kind in offered}
+    asked = path.split("/")[0::2]
+    low = [segment.lower() for segment in asked]
+    depth = max(n for n in range(len(asked) + 1) if n == 0 or any(list(row[:n]) == low[:n] for row in rows))
+    below = {kind.path.split("/")[depth] for row, kind in rows.items() if len(row) > depth and list(row[:depth]) == low[:depth]}
+    parent = rows.get(tuple(low[:depth]))
+    ends = {action.name for action in parent.actions if action.name} | set(parent.views) if parent else set()
+    top = {"subscriptions", "resourceGroups", "providers"} if not depth and namespace == kinds.ML else set()
+    message = f"'{path[:200]}' names no known kind: {_why_unknown(asked, depth, below | ends | top, ends)}"
+    if not rows:
+        providers = ", ".join(sorted({kind.namespace for kind in kinds.KINDS}))
+        message = f"'{namespace[:100]}' is no provider that is known here; there are {providers}."
+    return errors.BadRequestError("UnknownKind", message, target="path", status=404)
+
+
+def _why_unknown(asked: list[str], depth: int, known: set[str], ends: set[str]) -> str:
+    there = ", ".join(sorted(known, key=str.lower))
+    if depth == len(asked):
+        return f"below {'/'.join(asked)} there are only {there}."
+    wanted, where = asked[depth][:100], f"below {'/'.join(asked[:depth])} " if depth else ""
+    if wanted.lower() in {name.lower() for name in ends}:
+        return f"nothing follows '{wanted}'."
+    near = difflib.get_close_matches(wanted, known, n=1)
+    return f"{where}there is no '{wanted}'; " + (f"did you mean '{near[0]}'?" if near else f"there are {there}.")

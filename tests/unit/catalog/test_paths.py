@@ -137,12 +137,18 @@ def test_a_scope_that_nobody_named_is_asked_for(path):
 @pytest.mark.parametrize(
     ("path", "named"),
     [
-        ("workspaces/w/nothings/n", "workspaces/computes"),
+        ("workspaces/w/nothings/n", "there are batchEndpoints, capabilityHosts, codes, components, computes,"),
+        ("workspaces/w/compute", "below workspaces there is no 'compute'; did you mean 'computes'?"),
+        ("workspaces/w/computes/c/strt", "did you mean 'start'?"),
+        ("workspaces/w/jobs/j/logs/x", "nothing follows 'logs'."),
+        ("registries/r/datareferences", "below registries/datareferences there are only versions."),
+        ("nonsense", "registries, resourceGroups, subscriptions, workspaces."),
+        ("history/v1.0/workspaces/w/run/r", "below workspaces there is no 'run'; there are experiments"),
         ("providers/Microsoft.Nothing/things/t", "Microsoft.MachineLearningServices"),
         ("workspaces/w/computes/c/explode", "workspaces/computes"),
         ("nothing", "workspaces"),
         ("subscriptions/s/resourceGroups/g/other", "workspaces"),
-        ("history/v1.0/workspaces/w/computes/c", "workspaces/experiments"),
+        ("history/v1.0/workspaces/w/computes/c", "there are experiments"),
     ],
 )
 def test_an_unknown_kind_is_a_404_that_names_the_known_ones(path, named):
