@@ -23,7 +23,7 @@ def test_each_block_says_what_it_holds(path: Path) -> None:
     """A block without a language, or indented in a list, would not be read."""
     text = path.read_text()
     for block in commands.blocks(text):
-        assert block.language in {"sh", *SHOWN}, block.text
+        assert block.language in {*commands.SHELLS, *SHOWN}, block.text
     assert len(re.findall(r"^\s*```", text, re.MULTILINE)) == 2 * len(commands.blocks(text))
 
 
