@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import operator
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -191,12 +192,15 @@ class FakeBlobs:
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.blobs: dict[str, bytes] = {}
+        self._writes: Counter[str] = Counter()
         self._fuse = fuse or Fuse()
 
-    def put(self, name: str, content: bytes) -> None:
-        """See `storage.Blobs.put`."""
+    def put(self, name: str, content: bytes, *, overwrite: bool = True) -> None:
+        """See `storage.Blobs.put`: each write makes another etag, of the same content, too."""
         with self._fuse.call("blobs.put"):
-            self.blobs[name] = bytes(content)
+            if overwrite or name not in self.blobs:
+                self.blobs[name] = bytes(content)
+                self._writes[name] += 1
 
     def get(self, name: str) -> bytes | None:
         """See `storage.Blobs.get`."""
@@ -218,16 +222,19 @@ class FakeBlobs:
         """See `storage.Blobs.look`."""
         with self._fuse.call("blobs.look"):
             content = self.blobs.get(name)
-        return None if content is None else storage.BlobInfo(size=len(content), etag=_etag_of(content))
+        return None if content is None else storage.BlobInfo(size=len(content), etag=self._etag_of(name, content))
 
     def read(self, name: str, offset: int, length: int, *, etag: str) -> bytes:
         """See `storage.Blobs.read`."""
         with self._fuse.call("blobs.read"):
             content = self.blobs.get(name)
-        if content is None or _etag_of(content) != etag:
+        if content is None or self._etag_of(name, content) != etag:
             raise storage.ConflictError
         assert offset + length <= len(content), "the service refuses a range outside of the blob"
         return content[offset : offset + length]
+
+    def _etag_of(self, name: str, content: bytes) -> str:
+        return f'"{self._writes[name]}-{hashlib.sha256(content).hexdigest()[:16]}"'
 
     def sign(self, name: str, *, until: datetime) -> str:
         """See `storage.Blobs.sign`."""
@@ -306,10 +313,6 @@ class DownRows(FakeRows):
         super().delete(partition, key)
         if self.down:
             raise unavailable()
-
-
-def _etag_of(content: bytes) -> str:
-    return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
 
 def unavailable() -> errors.UnreachableError:

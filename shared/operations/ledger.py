@@ -90,8 +90,8 @@ class Ledger:
         if existing:
             return existing, False
         self._announce(operation)
-        for blob, content in (files or {}).items():
-            self._blobs.put(blob, content)
+        for blob, content in (files or {}).items():  # named by content: one that is there may be being read, by its etag
+            self._blobs.put(blob, content, overwrite=False)
         operation = self._offload(operation)
         lane: Row | None = None
         while True:

@@ -99,8 +99,8 @@ class Rows(Protocol):
 class Blobs(Protocol):
     """A container."""
 
-    def put(self, name: str, content: bytes) -> None:
-        """Write or overwrite a blob."""
+    def put(self, name: str, content: bytes, *, overwrite: bool = True) -> None:
+        """Write a blob; one that is there already is overwritten, or else left as it is, with its etag."""
 
     def get(self, name: str) -> bytes | None:
         """Return a blob's content, or None."""
@@ -229,10 +229,16 @@ class AzureBlobs:
     def _client(self) -> ContainerClient:
         return self._open_container()
 
-    def put(self, name: str, content: bytes) -> None:
+    def put(self, name: str, content: bytes, *, overwrite: bool = True) -> None:
         """See `Blobs.put`."""
+        from azure.core.exceptions import ResourceExistsError
+
         with errors_of_storage():
-            self._client.upload_blob(name, content, overwrite=True)
+            try:
+                self._client.upload_blob(name, content, overwrite=overwrite)
+            except ResourceExistsError:
+                if overwrite:
+                    raise
 
     def get(self, name: str) -> bytes | None:
         """See `Blobs.get`."""

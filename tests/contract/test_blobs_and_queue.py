@@ -35,6 +35,16 @@ def test_a_blob_is_overwritten(blobs: Blobs) -> None:
     assert blobs.get("a") == b"2"
 
 
+def test_a_blob_that_is_there_can_be_left_as_it_is(blobs: Blobs) -> None:
+    """With its etag: somebody may be reading it; a write makes another etag even of the same content."""
+    blobs.put("a", b"1", overwrite=False)
+    before = blobs.look("a")
+    blobs.put("a", b"2", overwrite=False)
+    assert (blobs.get("a"), blobs.look("a")) == (b"1", before)
+    blobs.put("a", b"1")
+    assert blobs.look("a") != before
+
+
 def test_names_are_listed_by_prefix_in_order(blobs: Blobs) -> None:
     """The prefix of one operation is not that of another."""
     for name in ("operations/b/1", "operations/a/2", "operations/a/1", "operations/aa/1"):

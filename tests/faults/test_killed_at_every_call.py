@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.operations import flows
-from tests.fake_azure import WORKSPACE
+from shared.rest import errors
+from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed
 from tests.steward import Steward
 
@@ -309,6 +310,25 @@ def test_two_requests_with_one_key_at_the_same_time_are_one_operation(case: Case
         steward.drive()
         assert len(steward.ledger.newest(top=5)) == 1
         _check(steward, case)
+
+
+def test_a_request_that_comes_twice_does_not_touch_the_files_that_are_being_moved() -> None:
+    """The second one has looked for the operation before the first recorded it, and brings its files when they are under way."""
+    case = CASES[-1]
+    again: dict[str, Any] = {"files": dict.fromkeys(case.files, ZIP), "idempotency_key": "k1"}
+    steward = _begun(case)
+    gone = errors.UnreachableError("Gone.", delay_s=5.0, maybe_arrived=True)
+    steward.azure.faults.append(Fault(method="PUT", match="blob.core", problem=gone))
+
+    def first(name: str) -> None:
+        if name == "blobs.put":
+            steward.fuse.between = None
+            assert steward.submit(case.method, case.path, case.body, **again).phase == "preparing"
+
+    steward.fuse.between = first
+    steward.submit(case.method, case.path, case.body, **again)
+    steward.drive()
+    _check(steward, case)
 
 
 def test_a_kill_at_any_call_loses_nobody_in_the_lane() -> None:
