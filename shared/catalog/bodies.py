@@ -39,7 +39,7 @@ def parse(content: bytes, content_type: str, *, part: str = "") -> dict[str, Any
     """
     value = parse_any(content, content_type, part=part)
     if not isinstance(value, dict):
-        raise _invalid(part, f"is a JSON {_noun(value)}; expected an object.")
+        raise _invalid(part, f"is a JSON {noun(value)}; expected an object.")
     return value
 
 
@@ -222,8 +222,9 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(message)
 
 
-def _noun(value: Any) -> str:
-    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+def noun(value: Any) -> str:
+    """Return what JSON calls a value."""
+    return {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
 
 
 def _subject(part: str) -> str:

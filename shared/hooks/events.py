@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from shared.catalog import kinds
+from shared.catalog import bodies, kinds
 from shared.rest import errors, ids
 from shared.telemetry import trace
 
@@ -38,7 +38,7 @@ OWN_TYPE = "azureml-steward."  # notifications of ours, or of another such app, 
 
 _CLOUD_MEDIA = "application/cloudevents"
 _BATCH_MEDIA = "application/cloudevents-batch"
-_GRID_NAMES = {"id": "id", "source": "topic", "subject": "subject", "type": "eventtype", "time": "eventtime"}
+_GRID_NAMES = {"id": "id", "source": "topic", "subject": "subject", "type": "eventType", "time": "eventTime"}
 _CLOUD_NAMES = {"id": "id", "source": "source", "subject": "subject", "type": "type", "time": "time"}
 
 
@@ -252,17 +252,20 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
         raise _invalid(f"{place}.specversion is {str(low[CLOUD])[:20]!r}; expected '1.0'.", f"{place}.specversion")
     found: dict[str, str] = {}
     for attribute, name in names.items():
-        value = low.get(name)
+        value = low.get(name.lower())
         if value is None and attribute in ("subject", "time"):
             continue
         required = attribute in ("id", "type") or (attribute == "source" and names is _CLOUD_NAMES)
         if value is None and not required:
             continue
         if not isinstance(value, str) or (required and not value.strip()):
-            raise _invalid(f"{place}.{name} is missing or no text.", f"{place}.{name}")
+            given = "missing" if name.lower() not in low else "empty" if isinstance(value, str) else f"a JSON {bodies.noun(value)}"
+            raise _invalid(f"{place}.{name} is {given}; expected a text.", f"{place}.{name}")
         if len(value) > TEXT_LIMIT:
             raise _invalid(f"{place}.{name} has {len(value)} characters; {TEXT_LIMIT} are taken.", f"{place}.{name}")
         found[attribute] = value
+    if not isinstance(low.get("data_base64", ""), str):
+        raise _invalid(f"{place}.data_base64 is a JSON {bodies.noun(low['data_base64'])}; expected a text.", f"{place}.data_base64")
     data = _decoded(low) if "data_base64" in low else low.get("data")
     held = data if isinstance(data, dict) else {"value": data} if data is not None else {}
     return Event(**{"source": "", **found}, data=held, trace=_traced(low.get(trace.HEADER)) if names is _CLOUD_NAMES else "")
@@ -277,10 +280,10 @@ def _traced(value: Any) -> str:
 def _decoded(low: Mapping[str, Any]) -> Any:
     """Return the data of a CloudEvent that came as bytes (`data_base64`): JSON where it is, else the text as it came."""
     try:
-        content = base64.b64decode(str(low["data_base64"]), validate=True)
+        content = base64.b64decode(low["data_base64"], validate=True)
         return _json(content)
     except (ValueError, errors.BadRequestError):
-        return str(low["data_base64"])
+        return low["data_base64"]
 
 
 def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
@@ -305,11 +308,22 @@ def _json(content: bytes) -> Any:
                 json.dumps(parsed, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             )
     except (ValueError, RecursionError) as bad:
-        reason = "it is nested too deep" if isinstance(bad, RecursionError) else str(bad)
-        raise _invalid(f"The body is not JSON: {reason[:200]}.", "body") from None
+        raise _invalid(f"The body is not JSON: {_reason(bad)}.", "body") from None
     if _deeper(parsed, DEPTH_LIMIT):
         raise _invalid(f"The body is nested deeper than {DEPTH_LIMIT} levels.", "body")
     return parsed
+
+
+def _reason(bad: ValueError | RecursionError) -> str:
+    """Return what is wrong in the sender's words, not in Python's."""
+    match bad:
+        case RecursionError():
+            return "it is nested too deep"
+        case json.JSONDecodeError():
+            return f"{bad.msg.removesuffix(' at')} at line {bad.lineno}, column {bad.colno}"
+        case UnicodeDecodeError():
+            return f"it is not UTF-8 ({bad.reason})"
+    return "it holds a number that is too large" if "string conversion" in str(bad) else str(bad)[:200]
 
 
 def _number(text: str) -> float | str:

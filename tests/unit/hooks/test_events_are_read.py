@@ -112,10 +112,11 @@ def test_the_validation_event_gives_its_code(headers):
         ([{**GRID, "id": None}], "[0].id"),
         ([{**GRID, "id": ""}], "[0].id"),
         ([{**GRID, "id": 5}], "[0].id"),
-        ([GRID, {**GRID, "eventType": ["x"]}], "[1].eventtype"),
+        ([GRID, {**GRID, "eventType": ["x"]}], "[1].eventType"),
         ([{**GRID, "subject": "x" * 3_000}], "[0].subject"),
         ({**CLOUD, "specversion": "0.3"}, "body.specversion"),
         ({name: value for name, value in CLOUD.items() if name != "source"}, "body.source"),
+        ({**CLOUD, "data_base64": {}}, "body.data_base64"),
         ([{**GRID, "eventType": events.VALIDATION, "data": {}}], "data.validationCode"),
     ],
 )
@@ -124,6 +125,24 @@ def test_a_malformed_delivery_is_refused_by_the_field(body, target):
     with pytest.raises(errors.BadRequestError) as refused:
         delivered(body)
     assert (refused.value.error.code, refused.value.error.target) == ("InvalidEvent", target)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ([{**GRID, "eventType": 5}], "[0].eventType is a JSON number; expected a text."),
+        ([{**GRID, "id": " "}], "[0].id is empty; expected a text."),
+        ([{"id": "1"}], "[0].eventType is missing; expected a text."),
+        (b"\xff", "The body is not JSON: it is not UTF-8 (invalid start byte)."),
+        (b'{"id": ' + b"9" * 5_000 + b"}", "The body is not JSON: it holds a number that is too large."),
+        (b"[{]", "The body is not JSON: Expecting property name enclosed in double quotes at line 1, column 3."),
+    ],
+)
+def test_a_refusal_says_what_was_given_and_what_was_expected(body, said):
+    """In the sender's words, not in Python's."""
+    with pytest.raises(errors.BadRequestError) as refused:
+        delivered(body)
+    assert refused.value.error.message == said
 
 
 def test_more_than_a_megabyte_is_refused():
