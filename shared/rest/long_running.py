@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Style = Literal["status_url", "location", "resource", "result"]
 
 PROVISIONING_STATE = "properties.provisioningState"
+JOB_STATUS = "properties.status"
 SUCCEEDED = frozenset({"succeeded", "completed", "healthy"})  # Healthy: a v1 web service
 FAILED = frozenset({"failed", "timedout", "unhealthy", "unschedulable"})
 CANCELED = frozenset({"canceled", "cancelled"})
@@ -122,8 +123,10 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
     at_resource = replace(follow, style="resource", url=template.resource_url)
     v1_url = _v1_operation_url(template, response)
     if not v1_url and template.state_field != PROVISIONING_STATE and template.method in ("PUT", "PATCH"):
-        # a job or run that was started is followed by its own status; a changed one is not waited for
-        return _judge_resource(at_resource, body, response, now) if template.method == "PUT" else Done(body=body)
+        # a job or run that was started is followed by its own status; a changed one is not waited for, as one that had ended
+        # before its PUT (archived, say) must be: a new job's PUT is answered 201, and does not end at once
+        changed = template.method == "PATCH" or (ready and template.state_field == JOB_STATUS)
+        return Done(body=body) if changed else _judge_resource(at_resource, body, response, now)
     status_url = v1_url or status_url
     if status_url:
         return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
@@ -351,7 +354,9 @@ def _path(url: str) -> str:
 
 
 def _absolute(follow: Follow, url: str) -> str:
-    """Return `url` as it came; one that starts at the root gets the resource's server in front."""
+    """Return `url` as it came; one that starts at the root, with a slash or without, gets the resource's server in front."""
+    if url.lower().startswith("subscriptions/"):  # Microsoft.Workloads, MixedReality
+        url = f"/{url}"
     if not url.startswith("/"):
         return url
     server = "/".join(follow.resource_url.split("/", 3)[:3])

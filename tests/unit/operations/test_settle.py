@@ -11,7 +11,7 @@ import pytest
 from shared.catalog import kinds
 from shared.operations import settle
 from shared.operations.models import Operation
-from shared.rest import errors
+from shared.rest import errors, long_running
 from shared.rest.client import Response
 from tests.fakes import START
 
@@ -347,9 +347,12 @@ def test_changing_a_run_does_not_wait_for_the_run() -> None:
 
 def test_a_failed_job_says_where_its_log_is() -> None:
     """Azure gives no reason in the job itself."""
-    operation = settle.first_answer(
-        _operation(path="workspaces/jobs"), _found(_resource("", AFTER, status="Failed")), URL, NOW
+    started = settle.first_answer(
+        _operation(path="workspaces/jobs"), _found(_resource("", AFTER, status="Running")), URL, NOW
     ).operation
+    assert started.follow
+    outcome = long_running.advance(started.follow, _found(_resource("", AFTER, status="Failed")), now=NOW)
+    operation = settle.moved(started, outcome, NOW).operation
     assert operation.error
     assert "/logs" in operation.error.message
     assert operation.http_status == 409

@@ -93,6 +93,8 @@ FIRST_ANSWERS = [
     ("PUT 200 that says both done and where to ask", "PUT", 200, {"aao": STATUS}, resource("Succeeded"), ("status_url", STATUS)),
     ("status URL from the root", "PUT", 202, {"aao": "/subscriptions/s/op/1?c=%2b"}, EMPTY,
      ("status_url", f"{ARM}/subscriptions/s/op/1?c=%2b")),
+    ("status URL from the root without its slash", "PATCH", 200, {"aao": "subscriptions/s/op/1*C?c=%2b"}, EMPTY,
+     ("status_url", f"{ARM}/subscriptions/s/op/1*C?c=%2b")),
 ]  # fmt: skip
 
 
@@ -140,6 +142,14 @@ def test_changing_a_running_run_does_not_wait_for_its_end():
     template = follow("PATCH", state_field="status")
     for state in ("Running", "Failed"):
         assert lro.begin(template, answer(200, {"status": state}), now=NOW) == lro.Done(body={"status": state})
+
+
+@pytest.mark.parametrize("state", ["Completed", "Failed", "Canceled"])
+def test_a_job_that_had_ended_before_is_changed_whatever_its_end_was(state):
+    """A PUT that archives an old job is answered 200 with its status: the change succeeded. A new job's PUT is answered 201."""
+    body = {"name": "j", "properties": {"status": state, "isArchived": True}}
+    assert lro.begin(follow(**JOB), answer(200, body), now=NOW) == lro.Done(body=body)
+    assert isinstance(lro.begin(follow(**JOB), answer(201, body), now=NOW), lro.Done) == (state == "Completed")
 
 
 def test_a_run_of_the_v1_service_is_followed_in_run_history():
