@@ -7,13 +7,15 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cleanup, completion, demo, events, import_time, upload
+from tests.bench import cleanup, cold_start, completion, demo, events, import_time, requests, storage_calls, upload
+
+PARTS = ("import", "cold", "requests", "storage", "upload", "cleanup", "events", "completion", "demo")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=("import", "demo", "upload", "cleanup", "events", "completion"), help="measure only this")
+    parser.add_argument("--only", choices=PARTS, help="measure only this")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the upload")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long events are sent")
     asked = parser.parse_args()
@@ -21,6 +23,12 @@ def main() -> None:
     console = Console()
     if only in (None, "import"):
         console.print(_imports())
+    if only in (None, "cold"):
+        console.print(_cold_start())
+    if only in (None, "requests"):
+        _requests(console)
+    if only in (None, "storage"):
+        _storage(console)
     if only in (None, "upload"):
         console.print(_upload(asked.megabytes), highlight=False)
     if only in (None, "cleanup"):
@@ -40,6 +48,39 @@ def _imports() -> Table:
     for module, (seconds, megabytes, modules) in import_time.measure().items():
         table.add_row(module, f"{seconds * 1000:.0f}", f"{megabytes:.1f}", f"{modules:.0f}")
     return table
+
+
+def _cold_start() -> Table:
+    table = Table("", "ms", "CPU ms", "again, ms", title=f"A fresh process, step by step (medians of {cold_start.STARTS})")
+    for step, (first, cpu, again) in cold_start.run().items():
+        table.add_row(step, f"{first:.0f}", f"{cpu:.0f}", f"{again:.0f}" if again else "")
+    return table
+
+
+def _requests(console: Console) -> None:
+    found = requests.run()
+    title = f"What a caller waits for, with one worker process ({found.megabytes:.0f} MB at most)"
+    table = Table("callers", "request", "median ms", "p95 ms", "CPU ms", "times as long", "as", title=title)
+    for callers in requests.CALLERS:
+        for each in found.asked:
+            took = found.timed[each.name, callers]
+            row = (each.name, f"{took.median_ms:.1f}", f"{took.p95_ms:.1f}", f"{took.worker_ms:.1f}")
+            table.add_row(str(callers), *row, f"{found.ratio(each, callers):.1f}", each.beside)
+        table.add_section()
+    console.print(table, soft_wrap=True)
+
+
+def _storage(console: Console) -> None:
+    costs, idle = storage_calls.run()
+    title = f"Storage transactions from request to end, where Azure says {storage_calls.POLLS} times that it is still at work"
+    table = Table("", "polls", "table", "queue", "blob", "messages received, deleted", "in all", title=title)
+    for name, cost in costs.items():
+        services = (str(cost.app[service]) for service in ("table", "queue", "blob"))
+        table.add_row(name, str(cost.polls), *services, str(cost.messages), str(cost.total))
+    console.print(table)
+    hourly = ", ".join(f"{name} {count.total()}" for name, count in idle.items())
+    line = f"an idle hour: {hourly} transactions of the timers, and the platform's looks into the queues"
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _upload(megabytes: int) -> str:

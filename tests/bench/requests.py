@@ -1,0 +1,208 @@
+"""What a caller waits for, alone and with fifteen others: each request of the app beside the least that can be asked of the host.
+
+That least is `GET health`, a function that does next to nothing; what is handed on to Azure stands beside the same request sent
+to the local Azure without the app. All go in rounds, there and back, so that a busy machine slows all of them alike; then ratios
+of medians are what counts. Not here: what the requests cost in storage (storage_calls), a fresh process (cold_start).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from infra.local import stack
+from infra.local.demo.client import Steward
+from infra.local.emulator import scene
+from tests.bench import bodies, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CALLERS = (1, 16)
+ROUNDS = 4
+EACH = {1: 12, 16: 48}  # requests of a round
+ARM = f"https://management.azure.com{bodies.WORKSPACE_ID}"
+VERSION = "api-version=2024-10-01"
+LEAST = "GET health"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request; `beside` is the name of the one that it is compared with."""
+
+    name: str
+    send: Callable[[], requests.Response]
+    beside: str = LEAST
+
+
+@dataclass(slots=True, kw_only=True)
+class Timed:
+    """How long one kind of request took, with so many callers at once.
+
+    Attributes:
+        seconds: Of each.
+        worker_s: Processor time of the app's worker for all of them.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    worker_s: float = 0.0
+
+    @property
+    def median_ms(self) -> float:
+        """Half of them took no longer."""
+        return statistics.median(self.seconds) * 1000
+
+    @property
+    def p95_ms(self) -> float:
+        """Nineteen of twenty took no longer."""
+        return statistics.quantiles(self.seconds, n=20)[-1] * 1000
+
+    @property
+    def worker_ms(self) -> float:
+        """Processor time of the worker for one."""
+        return self.worker_s / len(self.seconds) * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """All of it.
+
+    Attributes:
+        asked: The requests, in the order to show.
+        timed: Name and number of callers → how long it took.
+        megabytes: Most memory that the worker ever held.
+    """
+
+    asked: list[Asked]
+    timed: dict[tuple[str, int], Timed]
+    megabytes: float
+
+    def ratio(self, each: Asked, callers: int) -> float:
+        """How many times as long as what it is compared with."""
+        return self.timed[each.name, callers].median_ms / self.timed[each.beside, callers].median_ms
+
+
+def run() -> Result:
+    """Measure, on a stack of its own whose operations are not followed meanwhile: a poll would be in a request's way.
+
+    Raises:
+        RuntimeError: a request was refused.
+    """
+    with tempfile.TemporaryDirectory() as state:
+        options = stack.Options(state=Path(state), transitions="immediate", events=False)
+        with stack.start_storage(options) as storage, stack.start_azure(options, storage) as azure:
+            with stack.start_app(options, storage, azure) as app:
+                caller = Steward(app.url, app.key, app.master_key)
+                bodies.workspace(caller)
+                door = bodies.endpoint(caller)
+                caller.close()
+            bodies.transitions(azure, "time", 0.1)  # nothing that is begun from here on ends
+            quiet = dataclasses.replace(options, settings={"AzureWebJobs.poll_operation.Disabled": "true"})
+            with stack.start_app(quiet, storage, azure) as app, _session() as session, _session() as direct:
+                session.headers["x-functions-key"] = app.key
+                direct.proxies, direct.verify = {"https": azure.proxy}, str(azure.ca)
+                asked = [*_of_app(session, f"{app.url}/api"), *_of_azure(direct, *door)]
+                (worker,) = processes.workers(app.part.process.pid)
+                return Result(asked=asked, timed=_measure(asked, worker), megabytes=processes.peak_mb(worker))
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=max(CALLERS)))
+    return session
+
+
+def _of_app(session: requests.Session, url: str) -> Iterator[Asked]:
+    names = (f"{url}/{bodies.WORKSPACE}/computes/cpu{n}x" for n in itertools.count(1))
+    later = {"Prefer": "respond-async"}
+    followed = session.put(next(names), json=bodies.cluster(), headers=later, timeout=60).headers["Operation-Location"]
+    yield Asked(name=LEAST, send=lambda: session.get(f"{url}/health", timeout=60))
+    yield Asked(name="GET operations/{id}", send=lambda: session.get(followed, timeout=60))
+    yield Asked(
+        name="PUT computes/{c}, respond-async",
+        send=lambda: session.put(next(names), json=bodies.cluster(), headers=later, timeout=60),
+    )
+    yield Asked(
+        name="PUT computes/{c}",
+        send=lambda: session.put(next(names), json=bodies.cluster(), timeout=60),
+        beside="PUT computes/{c}, without the app",
+    )
+    yield Asked(
+        name="POST jobs",
+        send=lambda: session.post(f"{url}/{bodies.WORKSPACE}/jobs", json=bodies.job(), timeout=60),
+        beside="PUT jobs/{j}, without the app",
+    )
+    yield Asked(
+        name="GET computes/{c}",
+        send=lambda: session.get(f"{url}/{bodies.WORKSPACE}/computes/cpu0", timeout=60),
+        beside="GET computes/{c}, without the app",
+    )
+    yield Asked(
+        name="POST score",
+        send=lambda: session.post(f"{url}/{bodies.ENDPOINT}/score", json={"data": [[1.0]]}, timeout=60),
+        beside="POST score, without the app",
+    )
+
+
+def _of_azure(session: requests.Session, uri: str, key: str) -> Iterator[Asked]:
+    form = {"grant_type": "client_credentials", "client_id": scene.CLIENT_ID, "client_secret": scene.CLIENT_SECRET}
+    signed_in = session.post(
+        f"https://login.microsoftonline.com/{scene.TENANT_ID}/oauth2/token",
+        data={**form, "resource": "https://management.azure.com/"},
+        timeout=60,
+    ).json()
+    own, keyed = {"Authorization": f"Bearer {signed_in['access_token']}"}, {"Authorization": f"Bearer {key}"}
+    names = (f"{ARM}/computes/direct{n}x?{VERSION}" for n in itertools.count(1))
+    jobs = (f"{ARM}/jobs/direct{n}x?{VERSION}" for n in itertools.count(1))
+    yield Asked(
+        name="PUT computes/{c}, without the app",
+        send=lambda: session.put(next(names), json=bodies.cluster(), headers=own, timeout=60),
+    )
+    yield Asked(
+        name="PUT jobs/{j}, without the app", send=lambda: session.put(next(jobs), json=bodies.job(), headers=own, timeout=60)
+    )
+    yield Asked(
+        name="GET computes/{c}, without the app",
+        send=lambda: session.get(f"{ARM}/computes/cpu0?{VERSION}", headers=own, timeout=60),
+    )
+    yield Asked(
+        name="POST score, without the app",
+        send=lambda: session.post(uri, json={"data": [[1.0]]}, headers=keyed, timeout=60),
+    )
+
+
+def _measure(asked: list[Asked], worker: int) -> dict[tuple[str, int], Timed]:
+    for each in asked:  # opens what is opened once
+        _once(each)
+    timed = {(each.name, callers): Timed() for callers in CALLERS for each in asked}
+    for number in range(ROUNDS):
+        for callers in CALLERS:
+            with ThreadPoolExecutor(callers) as pool:
+                for each in asked if number % 2 == 0 else reversed(asked):
+                    kept = timed[each.name, callers]
+                    before = processes.cpu_s(worker)
+                    kept.seconds += pool.map(_once, [each] * EACH[callers])
+                    kept.worker_s += processes.cpu_s(worker) - before
+    return timed
+
+
+def _once(asked: Asked) -> float:
+    began = time.perf_counter()
+    answer = asked.send()
+    took = time.perf_counter() - began
+    if not answer.ok:
+        message = f"{asked.name} was answered {answer.status_code}: {answer.text[:300]}"
+        raise RuntimeError(message)
+    return took
