@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shared.hooks.events import Event
     from shared.hooks.rules import Rule
     from shared.operations.ledger import Stored
+    from shared.operations.storage import Row
 
 log = logging.getLogger("steward.hooks")
 
@@ -240,7 +241,7 @@ def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
         log.warning("rule %s was refused at depth %d", rule.name, depth)
         return "refused"
     if rule.debounce:
-        _debounce(found, services)
+        _debounce(found, event, services)
         return "debounced"
     return "fired" if _start(found.firing, services) else "repeated"
 
@@ -301,8 +302,11 @@ def _counted(rule: Rule, window: int, services: Services) -> bool:
             return True
 
 
-def _debounce(found: Match, services: Services) -> None:
-    """Keep the newest event of a group, and look again when it has been quiet for long enough."""
+def _debounce(found: Match, event: Event, services: Services) -> None:
+    """Keep the newest event of a group, and look again when it has been quiet for long enough.
+
+    The newest is the one that happened last, not the one that came last: Event Grid promises no order.
+    """
     rule, firing = found.rule, found.firing
     key = hashlib.sha256(found.group.encode()).hexdigest()[:40]
     text = json.dumps(firing.to_json()) if firing else ""
@@ -313,13 +317,21 @@ def _debounce(found: Match, services: Services) -> None:
         row = services.hook_rows.get(_debounce_partition(rule.name), key)
         sequence = secrets.token_hex(8)  # never one of an earlier burst, whose message may come again
         columns: dict[str, Any] = {"sequence": sequence, "rule": rule.name, "created_at": services.clock()}
-        columns |= firings.chunked(text)
+        columns |= _newest(firings.chunked(text), events.moment(event), row)
         changed = storage.Row(partition=_debounce_partition(rule.name), key=key, columns=columns, etag=row.etag if row else "")
         with suppress(storage.ConflictError):
             services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
             break
     asked = {"version": VERSION, "debounced": {"rule": rule.name, "key": key, "sequence": sequence}}
     services.event_queue.send(json.dumps(asked), delay_s=rule.debounce.total_seconds())
+
+
+def _newest(kept: dict[str, str], happened: datetime | None, row: Row | None) -> dict[str, Any]:
+    """Return the columns of the event at hand, or those of the one in the row when that happened later."""
+    known = row.columns.get("happened") if row else None
+    if row and known and happened and known > happened:
+        return {name: value for name, value in row.columns.items() if name == "happened" or name.startswith("json")}
+    return {**kept, **({"happened": happened} if happened else {})}
 
 
 def _seen(event: Event, services: Services) -> bool:

@@ -177,6 +177,16 @@ def test_debounce_waits_for_quiet_and_fires_for_the_newest(hooks: Hooks) -> None
     assert len(hooks.firings()) == 2
 
 
+def test_debounce_fires_for_what_happened_last_whatever_came_last(hooks: Hooks) -> None:
+    """Event Grid promises no order: an older event that comes late only makes the burst longer."""
+    hooks.rules(rule(debounce="30s", oncePer="${{ data.modelName }}"))
+    for number in (2, 3, 1):
+        hooks.happen(replace(registered(number), time=f"2026-03-02T09:00:0{number}.1234567Z"))
+        hooks.drive(2)
+    hooks.drive(120)
+    assert [firing.document["data"]["modelVersion"] for firing in hooks.firings()] == ["3"]
+
+
 def test_a_message_of_an_earlier_burst_does_not_cut_a_later_one_short(hooks: Hooks) -> None:
     """Its worker died after it had fired, and the platform brings it again in the midst of the next burst."""
     hooks.rules(rule(debounce="30s", oncePer="${{ data.modelName }}"))
