@@ -30,7 +30,10 @@ _STORAGE = (
     "2024-01-01",
     "2025-01-01",
 )
-_EVENT_GRID = ("2020-06-01", "2021-12-01", "2022-06-15", "2023-12-15-preview", "2024-06-01-preview", "2025-02-15")
+_EVENT_GRID = (
+    "2020-06-01", "2021-06-01-preview", "2021-10-15-preview", "2021-12-01", "2022-06-15", "2023-12-15-preview",
+    "2024-06-01-preview", "2025-02-15",
+)  # fmt: skip
 _ML = "microsoft.machinelearningservices"
 
 LOCATIONS = (
