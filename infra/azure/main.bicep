@@ -55,7 +55,7 @@ param maximumInstances int = 40
 ])
 param instanceMemoryMB int = 2048
 
-@description('The plan\'s instances are spread over availability zones, in regions that have them; each group of functions then has two warm instances at least.')
+@description('The instances are spread over availability zones, in regions that offer it; each of 13 groups of functions then has two warm instances at least.')
 param zoneRedundant bool = false
 
 @description('HTTP requests that one instance takes at once.')

@@ -1,4 +1,4 @@
-// For production: warm instances for HTTP and for operations, everything in several zones, private storage, alerts to people.
+// For production: one warm instance each for HTTP and for operations, zone-redundant storage, private storage, alerts to people.
 using './main.bicep'
 
 param environmentName = 'prod'
@@ -13,9 +13,8 @@ param eventWorkspaces = [
     location: 'westeurope'
   }
 ]
-param zoneRedundant = true
-param alwaysReadyHttp = 2
-param alwaysReadyOther = 2
+param alwaysReadyHttp = 1
+param alwaysReadyOther = 1
 param maximumInstances = 100
 param instanceMemoryMB = 2048
 param storageSku = 'Standard_ZRS'

@@ -318,3 +318,13 @@ def test_role_assignments_say_whose_kind_they_are_for(file: str) -> None:
     """Without principalType a new identity that has not spread yet is refused."""
     text = (AZURE / file).read_text()
     assert text.count("Microsoft.Authorization/roleAssignments@") == text.count("principalType: 'ServicePrincipal'")
+
+
+def test_the_docs_count_what_scales_by_itself() -> None:
+    """Flex Consumption scales all HTTP functions together and each other one alone: zones are charged by that number."""
+    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
+    alone = len(re.findall(r"@blueprint\.(?:queue_trigger|timer_trigger|event_grid_trigger)\(", sources))
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    assert alone == 12
+    assert f"each of the other twelve functions is one, so {2 * (alone + 1)} instances" in text
+    assert f"each of {alone + 1} groups" in (AZURE / "main.bicep").read_text()
