@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import signal
 import sys
 import time
@@ -92,6 +93,7 @@ def _options(parsed: argparse.Namespace, console: Console) -> stack.Options:
         workers=parsed.workers,
         transitions=parsed.transitions,
         speed=parsed.speed,
+        settings=dict(parsed.set),
     )
 
 
@@ -121,6 +123,9 @@ def _greet(running: stack.Stack, options: stack.Options, console: Console) -> No
         f"storage      blob {running.storage.blob_port}, queue {running.storage.queue_port}, table {running.storage.table_port}",
         f"logs         {options.state / 'logs'}",
         "",
+        "for the commands in docs/:",
+        f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in exports(running).items())}",
+        "",
         "try:",
         f"  {curl} {api}/resourceGroups",
         f"  {curl} -i -X PUT {api}/workspaces/ml-first -H 'Content-Type: application/json' -d '{body}'",
@@ -130,6 +135,19 @@ def _greet(running: stack.Stack, options: stack.Options, console: Console) -> No
     )
     for line in lines:
         _line(console, line)
+
+
+def exports(running: stack.Stack) -> dict[str, str]:
+    """Return what the commands in docs/ expect of the shell that they are pasted into."""
+    return {
+        "STEWARD": f"{running.app.url}/api",
+        "KEY": running.app.key,
+        "SUBSCRIPTION": scene.SUBSCRIPTION_ID,
+        "RESOURCE_GROUP": scene.RESOURCE_GROUP,
+        "STORAGE_KEY": scene.storage_keys(scene.STORAGE_ACCOUNT)[0],
+        "ACCOUNT": scene.APP_ACCOUNT,
+        "CONTROL": running.azure.control,
+    }
 
 
 def _line(console: Console, text: str) -> None:
@@ -143,11 +161,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=1, help="worker processes of the app")
     parser.add_argument("--transitions", default="time", help="how the local Azure moves: time, immediate or polls:N")
     parser.add_argument("--speed", type=float, default=DEMO_SPEED, help="times faster than Azure (default %(default)s)")
+    parser.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="an app setting")
     parser.add_argument("--state", type=Path, help="folder for everything it writes (default .local/up, .local/demo)")
     for name, default in PORTS.items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, help=f"default {default}, or a free one when that is busy; 0: a free one")
     return parser
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        message = f"expected NAME=VALUE, not {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return name, value
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -1,10 +1,13 @@
-"""Puts scenes into a world: the one it begins with, and the crowd that the clean-up is tried on.
+"""Puts scenes into a world: the one it begins with, the crowd that the clean-up is tried on, what the commands of docs/ need.
 
-The second comes by control, and tells what it made (`cleanup_scene.seed`); nothing of it is served or runs::
+The others come by control, and tell what they made (`cleanup_scene.seed`: nothing of it is served or runs)::
 
     POST /_control/scenes  {"name": "cleanup", "workspaces": 4, "models": 4, "versions": 56, "computes": 6, "endpoints": 0,
                             "traps": true}
     200                    {"workspaces": [ids], "stale": [{"id", "kind", "stale", "why"}, …], "kept": [the same, …]}
+
+    POST /_control/scenes  {"name": "docs"}
+    200                    {"resources": [ids], "blobs": [names]}   (`docs_scene.seed`)
 
 All sizes may be left out. With `"facts": false` the lists stay out: for a hundred thousand resources they are long.
 `POST /_control/reset` takes it away again.

@@ -62,7 +62,7 @@ class Reader:
 
     def _content(self, name: str) -> str:
         file = self.folder / name
-        return file.read_text(errors="replace") if file.is_file() else ""
+        return file.read_text(errors="replace") if file.is_file() and file.suffix not in (".zip", ".bin") else ""
 
     def _ended(self, url: str) -> dict[str, Any]:
         deadline = time.monotonic() + LIMIT_S

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.emulator import scene
+from infra.local.__main__ import exports
 from tests.docs import answers, commands, exempt
 from tests.functional.docs import reader
 
@@ -40,20 +40,13 @@ NAMES = [f"{n:03} {each.page} {each.text.splitlines()[0][:70]}" for n, each in e
 
 
 @pytest.fixture(scope="module")
-def person(running: stack.Stack, receiver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[reader.Reader]:
-    """The pages' reader, in a folder of their own."""
+def person(running: stack.Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[reader.Reader]:
+    """The pages' reader, in a folder of their own, with what `make up` tells to export."""
     variables = {
-        "STEWARD": f"{running.app.url}/api",
-        "KEY": running.app.key,
-        "SUBSCRIPTION": scene.SUBSCRIPTION_ID,
-        "RESOURCE_GROUP": scene.RESOURCE_GROUP,
-        "STORAGE_KEY": scene.storage_keys(scene.STORAGE_ACCOUNT)[0],
-        "ACCOUNT": scene.APP_ACCOUNT,
-        "ACCOUNT_CONNECTION": running.storage.connection_string(),
-        "RECEIVER": receiver,
-        "CONTROL": running.azure.control,
+        **exports(running),
         "HTTPS_PROXY": running.azure.proxy,
         "CURL_CA_BUNDLE": str(running.azure.ca),
+        "ACCOUNT_CONNECTION": running.storage.connection_string(),
         "PYTHONPATH": str(commands.ROOT),
     }
     folder = tmp_path_factory.mktemp("reader")

@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import population, resources, seeding, traffic, web
+from infra.local.emulator import docs_scene, population, resources, seeding, traffic, web
 from infra.local.emulator.events import control as events
 from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
@@ -53,11 +53,13 @@ def reset(world: World, _request: web.Request) -> web.Response:
 
 @routes.route("POST", "/_control/scenes")
 def add_scene(world: World, request: web.Request) -> web.Response:
-    """`{"name":"cleanup","workspaces":4,…}`: see `seeding.py`."""
+    """`{"name":"cleanup","workspaces":4,…}`, `{"name":"docs"}`: see `seeding.py`."""
     sizes = _body(request, dict)
     name, facts = sizes.pop("name", ""), bool(sizes.pop("facts", True))
+    if name == "docs" and not sizes:
+        return web.answer(docs_scene.seed(world))
     if name != "cleanup":
-        return _bad(f"no scene {name!r}; there is cleanup")
+        return _bad(f"no scene {name!r}; there are cleanup and docs")
     try:
         return web.answer(seeding.seed_cleanup(world, sizes, facts=facts))
     except (TypeError, ValueError, RunExistsError) as error:
