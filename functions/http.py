@@ -66,7 +66,7 @@ async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], f
     if not isinstance(outcome, Operation):
         return outcome
     try:
-        outcome = await in_thread(_whole, await waited(outcome, preferred_wait_s(req)))
+        outcome = await whole(await waited(outcome, preferred_wait_s(req)))
     except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
         log.warning("operation %s is answered as last known: %s", outcome.id, problem)
         outcome = replace(outcome, resource=None)
@@ -88,6 +88,12 @@ async def guarded(work: Awaitable[func.HttpResponse], req: func.HttpRequest) -> 
 async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
     """Run blocking work in the app's own pool (the event loop's default has six threads on two cores)."""
     return await asyncio.get_running_loop().run_in_executor(_pool(), work, *args)
+
+
+async def whole(operation: Operation) -> Operation:
+    """Return it with resource and result in place; only what lies in a blob is worth another thread's turn."""
+    ledger = services.get().ledger
+    return operation if ledger.is_whole(operation) else await in_thread(ledger.whole, operation)
 
 
 async def waited(operation: Operation, wait_s: float) -> Operation:
@@ -330,10 +336,6 @@ def _traced(
 def _prefix(req: func.HttpRequest) -> str:
     """Return the route prefix with slashes: `/api/` unless host.json says otherwise (then the route's literal tells)."""
     return "/api/" if urlsplit(req.url).path.startswith("/api/") else "/"
-
-
-def _whole(operation: Operation) -> Operation:
-    return services.get().ledger.whole(operation)
 
 
 @cache

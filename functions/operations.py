@@ -55,7 +55,7 @@ async def _read(req: func.HttpRequest) -> func.HttpResponse:
     wait_s = parameters.whole_number(req, "wait", 0, int(http.WAIT_LIMIT_S))
     stored = await http.in_thread(_load, req)
     operation = await http.waited(stored.operation, wait_s)
-    shown = await http.in_thread(services.get().ledger.whole, operation)
+    shown = await http.whole(operation)
     view = shown.view()
     if shown.notify:
         view["properties"]["deliveries"] = await http.in_thread(_deliveries, shown.id)

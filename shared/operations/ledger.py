@@ -227,6 +227,10 @@ class Ledger:
         """
         return json.loads(self.file(value[BLOB_KEY])) if _is_blob(value) else value
 
+    def is_whole(self, operation: Operation) -> bool:
+        """Tell whether resource and result are in place."""
+        return not (_is_blob(operation.resource) or _is_blob(operation.result))
+
     def whole(self, operation: Operation) -> Operation:
         """Return the operation with resource and result in place, for showing; a lost one is left out."""
         shown: dict[str, Any] = {"resource": operation.resource, "result": operation.result}
