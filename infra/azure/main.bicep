@@ -297,6 +297,7 @@ module groupEvents 'modules/group-events.bicep' = if (!privateNetworking && !emp
     groupNames: eventResourceGroups
     storageAccountName: storage.outputs.name
     queueName: storage.outputs.eventQueue
+    deadLetterContainer: storage.outputs.deadLetterContainer
   }
 }
 

@@ -158,6 +158,11 @@ def test_who_may_do_what_is_what_the_docs_say() -> None:
         ("evgt", "Storage Queue Data Message Sender", f"{group}{account}/queueServices/default/queues/steward-events"),
         ("evgt", "Storage Blob Data Contributor", f"{group}{account}/blobServices/default/containers/steward-dead-letters"),
     }
+    events = {(role, where.rpartition("/")[2]) for who, role, where in granted(deployed(PUBLIC)) if who == "id-steward-events"}
+    assert events == {
+        ("Storage Queue Data Message Sender", "steward-events"),
+        ("Storage Blob Data Contributor", "steward-dead-letters"),
+    }
     wide = {role for who, role, where in granted(deployed(PUBLIC)) if where == ""}
     assert wide == {"azureml-steward", "azureml-steward provisioner", "azureml-steward registrar", "Storage Blob Data Contributor"}
 
@@ -167,6 +172,12 @@ def test_settings_are_texts_that_flex_consumption_takes(made: list[Made]) -> Non
     (settings,) = (each.body["properties"] for each in of(made, "Microsoft.Web/sites/config") if each.name == "appsettings")
     assert all(isinstance(value, str) for value in settings.values())
     assert [name for name in settings if NOT_ON_FLEX.fullmatch(name)] == []
+
+
+def test_the_site_is_configured_by_what_flex_consumption_takes(made: list[Made]) -> None:
+    """It refuses most of siteConfig, also what was meant well (FtpsState): https://github.com/Azure/terraform-azurerm-avm-res-web-site/pull/345."""
+    (site,) = of(made, "Microsoft.Web/sites")
+    assert site.body["properties"]["siteConfig"] == {"minTlsVersion": "1.2"}
 
 
 def test_what_is_computed_cannot_be_set_to_something_else() -> None:

@@ -1,13 +1,16 @@
 // What Resource Manager did to Azure ML's resources in some resource groups, into the app's queue. Resource groups are no region's, and a topic
 // of theirs has no identity of its own: it is lent one, which may do nothing else. Storage behind a firewall refuses such a one.
+// What cannot be delivered is kept.
 param location string
 param suffix string
 param tags object
 param groupNames string[]
 param storageAccountName string
 param queueName string
+param deadLetterContainer string
 
 var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
   name: 'id-steward-events-${suffix}'
@@ -29,11 +32,31 @@ resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-0
   name: queueName
 }
 
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' existing = {
+  parent: account
+  name: 'default'
+}
+
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+  parent: blobService
+  name: deadLetterContainer
+}
+
 resource sender 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(queue.id, identity.id, queueMessageSender)
   scope: queue
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
+    principalId: identity.properties.principalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource keeper 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(deadLetters.id, identity.id, blobDataContributor)
+  scope: deadLetters
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
     principalId: identity.properties.principalId
     principalType: 'ServicePrincipal'
   }
@@ -74,6 +97,19 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06
         }
       }
     }
+    deadLetterWithResourceIdentity: {
+      identity: {
+        type: 'UserAssigned'
+        userAssignedIdentity: identity.id
+      }
+      deadLetterDestination: {
+        endpointType: 'StorageBlob'
+        properties: {
+          resourceId: account.id
+          blobContainerName: deadLetterContainer
+        }
+      }
+    }
     filter: {
       includedEventTypes: [
         'Microsoft.Resources.ResourceWriteSuccess'
@@ -100,5 +136,6 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06
   }
   dependsOn: [
     sender
+    keeper
   ]
 }]
