@@ -1,7 +1,7 @@
 // Events: the rules in force, and what came of those that fired.
 
 import { send } from "./api.js";
-import { ago, badge, el, foreign, section, table } from "./dom.js";
+import { ago, badge, el, foreign, place, section, table } from "./dom.js";
 
 const BUSY_S = 3;
 const PAUSE_S = 15;
@@ -49,11 +49,14 @@ function problem(file) {
 /** Azure ML's types are all of one family: its name says nothing. */
 const short = (type) => String(type ?? "").replace(/^Microsoft\.MachineLearningServices\./i, "");
 
+/** A subject is an ARM id, or what Azure ML writes; the former is shortened. */
+const about = (subject) => (String(subject).toLowerCase().startsWith("/subscriptions/") ? place(subject) : subject ?? "");
+
 function firingColumns(context) {
   return [
     { title: "Rule", bare: true, cell: (each) => el("a", { href: context.link("firing", each.name), "data-hold": "name" }, each.rule) },
     { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.error?.code ?? "")] },
-    { title: "Event", bare: true, cell: (each) => [foreign(short(each.event?.type)), el("div.soft", {}, foreign(each.event?.subject))] },
+    { title: "Event", bare: true, cell: (each) => [foreign(short(each.event?.type)), el("div.soft", {}, foreign(about(each.event?.subject)))] },
     { title: "Steps", tight: true, cell: (each) => `${each.steps.filter((step) => step.status || step.skipped).length} of ${each.steps.length}` },
     { title: "When", tight: true, cell: (each) => ago(each.startTime) },
   ];

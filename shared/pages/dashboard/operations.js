@@ -79,11 +79,16 @@ function columns(context) {
   return [
     { title: "Target", bare: true, cell: (each) => [name(each), " ", el("span.soft", {}, verb(each))] },
     { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, foreign(state(each)))] },
-    { title: "Progress", bare: true, tight: true, cell: progress },
+    { title: "Progress", bare: true, tight: true, cell: (each) => (each.endTime ? `in ${took(each.startTime, each.endTime)}` : progress(each)) },
     { title: "Started", tight: true, cell: (each) => ago(each.startTime) },
-    { title: "Took", tight: true, cell: (each) => (each.endTime ? took(each.startTime, each.endTime) : "") },
-    { title: "By", cell: (each) => foreign(said(each).caller) },
+    { title: "By", cell: (each) => by(said(each).caller ?? "", context) },
   ];
+}
+
+/** Who asked; a run of the clean-up leads to its report. */
+function by(caller, context) {
+  const run = /^cleanup:(\d{8}T\d{6}Z-[0-9a-f]+)$/.exec(caller)?.[1];
+  return run ? el("a", { href: context.link("report", run), "data-hold": "by" }, "clean-up") : foreign(caller);
 }
 
 function tell(found, known, context) {

@@ -84,6 +84,7 @@ export const workspaces = {
             branch = branchOf(workspace.id, context, narrow);
             branches.set(workspace.id, branch);
             tree.append(branch.node);
+            if (found.length === 1) branch.unfold();
           }
           branch.update(workspace);
         }
@@ -120,7 +121,7 @@ function branchOf(id, context, changed) {
   async function load(signal) {
     try {
       const [found, live] = await Promise.all([every(`${below(id)}/computes`, signal), every(`${below(id)}/onlineEndpoints`, signal)]);
-      machines = found.map((each) => ({ ...each, cost: cost(each) })).sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name));
+      machines = found.map((each) => ({ ...each, cost: cost(each) })).sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name, undefined, { numeric: true }));
       served = live;
       problem.replaceChildren();
       show();
@@ -144,6 +145,7 @@ function branchOf(id, context, changed) {
   return {
     node: el("li", {}, fold),
     isOpen: () => fold.open,
+    unfold() { fold.open = true; },
     known: () => machines !== null,
     words: () => words,
     idle: () => (machines ?? []).map((each) => each.cost).filter((each) => each.mood === "watch"),

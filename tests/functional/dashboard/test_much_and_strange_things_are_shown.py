@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ def operation(number: int) -> Any:
     open_ = number % 5 != 0
     target = f"{ROOT_ID}/w{number % 20}/computes/{NAMES[number % 3] if number < 6 else f'c{number}'}"
     said = {"target": target, "kind": "k", "request": f"PUT {target}", "phase": "following" if open_ else "ended"}
-    said |= {"caller": NAMES[number % 3] if number < 3 else "function key", "azureStatus": "InProgress", "timeline": []}
+    callers = (*NAMES, "cleanup:20261121T100153Z-28304680")
+    said |= {"caller": callers[number] if number < len(callers) else "function key", "azureStatus": "InProgress", "timeline": []}
     out = {"id": f"/operations/p-{number}", "name": f"p-{number}", "status": "Running" if open_ else "Failed", "properties": said}
     out |= {"startTime": ago(minutes=number), "percentComplete": 40.0 if number % 2 else 0.0}
     ended = {"endTime": ago(seconds=30), "error": {"code": "Conflict", "message": HARM}}
@@ -166,6 +168,9 @@ def test_two_hundred_operations_are_one_request_and_older_ones_follow(busy: App)
     busy.show("operations", "Operations")
     rows = busy.page.locator("tbody tr")
     expect(rows).to_have_count(50)
+    expect(busy.page.get_by_role("link", name="clean-up", exact=True)).to_have_attribute(
+        "href", re.compile(r"/report/20261121T100153Z-28304680$")
+    )
     for expected in (100, 150, 200):
         busy.page.get_by_role("button", name="Show older").click()
         expect(rows).to_have_count(expected)
