@@ -143,6 +143,9 @@ def _start(req: func.HttpRequest) -> Run:
 
     mode: Mode = "enforce" if parameters.choice(req, "mode", MODES) == "enforce" else "dryRun"
     names = [name.strip() for name in parameters.text(req, "policy").split(",") if name.strip()]
+    if not names and (given := parameters.text(req, "policy")):
+        message = f"'policy' is '{given[:50]}'; expected names of policies, by commas, or no such parameter for all of them."
+        raise errors.BadRequestError("InvalidParameter", message, target="policy")
     chosen, notes = timetable.chosen(names, services.get())
     if mode == "enforce":
         dry = [policy.name for policy in chosen if policy.mode != "enforce"]
@@ -242,5 +245,6 @@ def _check(req: func.HttpRequest) -> func.HttpResponse:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise errors.BadRequestError("InvalidPolicy", f"The file is not UTF-8: {bad.reason}.", target="body") from None
-    found = policies.parse(text, parameters.text(req, "name", "policies.yaml")[:200])
+    name = "".join(each for each in parameters.text(req, "name", "policies.yaml") if each.isprintable())
+    found = policies.parse(text, name[:200])
     return http.json_response({"value": [policies.to_json(policy) for policy in found]}, 200, req)

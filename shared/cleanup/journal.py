@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.operations import models, storage
+from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -272,3 +273,9 @@ def _chunks(value: Any) -> dict[str, str]:
 def _read[T](kind: type[T], row: storage.Row) -> T:
     names = sorted((name for name in row.columns if name.startswith("json")), key=lambda name: int(name[4:]))
     return from_json(kind, json.loads("".join(row.columns[name] for name in names)))
+
+
+def missing(name: str) -> errors.BadRequestError:
+    """Return the refusal of a run's name that no run has."""
+    message = f"There is no clean-up report '{name[:100]}'; GET cleanup/reports lists the newest."
+    return errors.BadRequestError("ReportNotFound", message, target="id", status=404)

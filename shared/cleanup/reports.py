@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup import conduct, lines, savings, units
+from shared.cleanup import conduct, journal, lines, savings, units
 from shared.operations import models
 from shared.rest import errors, ids
 
@@ -73,7 +73,7 @@ def load(name: str, page: Page, services: Services) -> Report:
     """
     kept = services.journal.load(name)
     if kept is None:
-        raise errors.BadRequestError("ReportNotFound", f"There is no clean-up report '{name[:100]}'.", target="id", status=404)
+        raise journal.missing(name)
     run = kept.value
     found = tuple(unit.value for unit in services.journal.units(name))
     acts = tuple(conduct.outcomes(run, services))

@@ -93,7 +93,7 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
     check(services)
     kept = services.journal.load(name)
     if kept is None:
-        raise errors.BadRequestError("ReportNotFound", f"There is no clean-up report '{name[:100]}'.", target="id", status=404)
+        raise journal.missing(name)
     if kept.value.approved and (before := services.journal.load(kept.value.approved)):
         return before.value
     _check_approvable(kept.value, services)
@@ -139,7 +139,7 @@ def cancel(name: str, services: Services) -> Run:
     while True:
         kept = services.journal.load(name)
         if kept is None:
-            raise errors.BadRequestError("ReportNotFound", f"There is no clean-up report '{name[:100]}'.", target="id", status=404)
+            raise journal.missing(name)
         try:
             return kept.value if kept.value.ended else phases.stop(kept, "It was canceled.", services).value
         except storage.ConflictError:

@@ -62,9 +62,13 @@ def check_move(target: Target, body: Any) -> None:
         return
     named = bodies.dig(body, "resources")
     if named is not None and not isinstance(named, list):
-        raise errors.BadRequestError("InvalidValue", "'resources' is a list of resource ids.", target="resources")
-    for each in named or ():
-        moved = ids.parse(str(each))
+        message = f"'resources' is a JSON {bodies.noun(named)}; expected a list of resource ids."
+        raise errors.BadRequestError("InvalidValue", message, target="resources")
+    for position, each in enumerate(named or ()):
+        try:
+            moved = ids.parse(str(each))
+        except errors.BadRequestError as problem:
+            raise errors.BadRequestError(problem.error.code, problem.error.message, target=f"resources[{position}]") from None
         row = next((row for row in FIXED if row.full_type.lower() == moved.full_type.lower()), None)
         if row:
             raise errors.BadRequestError("MoveNotSupported", row.reason, target=moved.path, status=409)

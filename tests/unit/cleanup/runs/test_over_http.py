@@ -92,13 +92,53 @@ def test_enforcing_needs_a_policy_that_enforces(app, gone):
 
 @pytest.mark.parametrize(
     ("query", "status", "code"),
-    [("mode=delete", 400, "InvalidParameter"), ("policy=nobody", 404, "PolicyNotFound")],
+    [
+        ("mode=delete", 400, "InvalidParameter"),
+        ("policy=nobody", 404, "PolicyNotFound"),
+        ("policy=,,", 400, "InvalidParameter"),
+    ],
 )
 def test_what_cannot_be_run_is_refused(app, query, status, code):
     """Before anything is recorded."""
     found, body = told(ask(cleanup.run_clean_up, "POST", f"cleanup?{query}"))
     assert (found, body["error"]["code"]) == (status, code)
     assert not list(app.journal.runs())
+
+
+@pytest.mark.parametrize(
+    ("resource", "said"),
+    [
+        ("", "'resource' is missing"),
+        ("workspaces", "'resource' is 'workspaces'; expected one resource"),
+        ("subscriptions/s", "expected one resource"),
+        ("subscriptions/s/resourceGroups/g", "expected one resource"),
+        ("workspaces/ws/nothings/n", "there is no 'nothings'"),
+        ("subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d", "no provider that is known here"),
+        ("workspaces/ws/../x", "cannot stand in a path"),
+    ],
+)
+def test_only_one_resource_is_explained(app, resource, said):
+    """A list, or a kind that no policy can look at, has no fate to explain."""
+    status, body = told(ask(cleanup.explain, "GET", f"cleanup/explain?resource={resource}"))
+    assert (status, body["error"]["target"]) == (400, "resource")
+    assert said in body["error"]["message"]
+
+
+@pytest.mark.parametrize("query", ["format=csv", "format=html", "Format=CSV&Show=CHANGES"])
+def test_a_report_in_any_form_has_a_request_id_and_stays_in_no_cache(app, query):
+    """As every answer does."""
+    name = finished(app, "policy=watch")
+    headers = ask(cleanup.read_report, "GET", f"cleanup/reports/{name}?{query}", {"id": name}).headers
+    assert headers["x-ms-request-id"]
+    assert headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("query", "target"), [("format=xml", "format"), ("show=some", "show"), ("$TOP=-1", "$top")])
+def test_a_report_is_not_read_in_another_way_than_asked(app, query, target):
+    """A word that is none is not taken for the default."""
+    name = finished(app, "policy=watch")
+    status, body = told(ask(cleanup.read_report, "GET", f"cleanup/reports/{name}?{query}", {"id": name}))
+    assert (status, body["error"]["target"]) == (400, target)
 
 
 def test_a_dry_run_is_approved_over_http(app, gone):
@@ -146,7 +186,7 @@ def test_the_table_runs_no_formula(app):
     """A name may look like one; a spreadsheet would carry it out."""
     app.azure.put("models/=cmd|' !A0/versions/1", modelUri="u", tags={"owner": '=HYPERLINK("x")'})
     response = read(finished(app, "policy=watch"), "format=csv")
-    assert response.mimetype == "text/csv"
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(response.get_body().decode("utf-8-sig"))))
     assert {"resource", "outcome", "reason", "id"} <= set(rows[0])
     assert len(rows) == 1 + 9
@@ -158,7 +198,7 @@ def test_the_page_escapes_everything_and_loads_nothing(app):
     app.azure.put("models/<script>alert(1)/versions/1", modelUri="u", tags={"steward-keep": "<img>"})
     response = read(finished(app, "policy=watch"), accept="text/html,application/xhtml+xml")
     page = response.get_body().decode()
-    assert response.mimetype == "text/html"
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "<script" not in page
     assert "<img" not in page
     assert "src=" not in page
