@@ -197,7 +197,8 @@ def put_topic(world: World, request: web.Request) -> web.Response:
         raise refusals.location_required()
     schema = str((body.get("properties") or {}).get("inputSchema") or "EventGridSchema")
     endpoint = f"https://{request.params['topic'].lower()}.{location}-1.eventgrid.azure.net/api/events"
-    return _kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
+    answer = _kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
+    return replace(answer, status=201)  # an update's, too: Topics_CreateOrUpdate has no other, and the Azure CLI takes none
 
 
 def _kept(world: World, request: web.Request, body: dict[str, Any], kind: str, properties: dict[str, Any]) -> web.Response:
