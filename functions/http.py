@@ -52,6 +52,8 @@ LITERALS = (
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 WAIT_LIMIT_S = 60.0
 WAIT_STEP_S = 0.25
+WAIT_LONGEST_STEP_S = 1.0
+WAIT_SHARE = 0.1  # of what was waited already: an end is told of later by that much at most, or by a step
 UPLOAD_LIMIT = 100_000_000  # bytes of a request; the platform itself cuts off at 104,857,600, with an answer that tells less
 
 
@@ -96,11 +98,17 @@ async def whole(operation: Operation) -> Operation:
     return operation if ledger.is_whole(operation) else await in_thread(ledger.whole, operation)
 
 
+def pause_s(waited_s: float) -> float:
+    """Return how long to wait before the next look at an operation: every look of every caller who waits is a read of a table."""
+    return min(max(WAIT_STEP_S, WAIT_SHARE * waited_s), WAIT_LONGEST_STEP_S)
+
+
 async def waited(operation: Operation, wait_s: float) -> Operation:
     """Return the operation once it has ended or `wait_s` seconds are over: sleeping on the loop, reading in a thread."""
-    end = time.monotonic() + min(wait_s, WAIT_LIMIT_S)
-    while not operation.ended and time.monotonic() < end:
-        await asyncio.sleep(min(WAIT_STEP_S, max(0.0, end - time.monotonic())))
+    began = time.monotonic()
+    end = began + min(wait_s, WAIT_LIMIT_S)
+    while not operation.ended and (now := time.monotonic()) < end:
+        await asyncio.sleep(min(pause_s(now - began), end - now))
         stored = await in_thread(services.get().ledger.load, operation.id)
         if stored:
             operation = stored.operation
