@@ -53,7 +53,7 @@ def unfold(status: int, body: Any) -> AzureError:
     Returns:
         The error with the most useful code on top and internal addresses, stack traces and tenant ids taken out.
     """
-    usual = _STATUS_CODES.get(status, f"Http{status}")
+    usual = _STATUS_CODES.get(status) or (f"Http{status}" if status >= 300 else "Unknown")
     if isinstance(body, dict):
         error = _unwrapped(body)
         if error:
@@ -90,10 +90,10 @@ def _read(error: dict[str, Any], usual: str, depth: int = 0) -> AzureError:
     """Read one error object, names in lower case; `usual` is its code when it has none."""
     outer = _plain(error.get("code")) or _plain(error.get("errorcode"))
     code, details, message = outer, _details(error, depth), _said(error)
-    inner = _json_in(message) if depth < DEPTH_LIMIT else {}
+    before, inner, after = _quoted(message) if depth < DEPTH_LIMIT else (message, {}, "")
     if inner:
         wrapped = _read(inner, outer, depth + 1)
-        message, code = wrapped.message, wrapped.code if _is_generic(outer) else outer
+        message, code = f"{before}{wrapped.message}{after}", wrapped.code if _is_generic(outer) else outer
     if _is_generic(code):
         code = _deepest_code(error) or next((d.code for d in details if not _is_generic(d.code)), "") or code
     if not code or code.isdigit():  # an HTTP status
@@ -151,16 +151,16 @@ def _said(error: dict[str, Any]) -> str:
     return text or _plain(error.get("detail")) or _plain(error.get("title"))
 
 
-def _json_in(message: str) -> dict[str, Any]:
-    """Return the error that a text consists of (JSON within JSON, or within XML), {} for any other text."""
-    text = message.strip()
-    if not (text.startswith("{") and text.endswith("}") and len(text) <= READ_LIMIT):
-        return {}
+def _quoted(message: str) -> tuple[str, dict[str, Any], str]:
+    """Return the error that a message quotes as JSON, and what stands before and after it; (message, {}, '') without one."""
+    text = message[:READ_LIMIT]
+    start = text.find("{")
     try:
-        found = json.loads(text)
+        found, end = json.JSONDecoder().raw_decode(text, start) if start >= 0 else ({}, 0)
     except (ValueError, RecursionError):
-        return {}
-    return _unwrapped(found) if isinstance(found, dict) else {}
+        return message, {}, ""
+    error = _unwrapped(found) if isinstance(found, dict) else {}
+    return (text[:start], error, text[end:]) if error and _said(error) else (message, {}, "")
 
 
 def _read_text(status: int, text: str, usual: str) -> AzureError:
@@ -168,10 +168,9 @@ def _read_text(status: int, text: str, usual: str) -> AzureError:
     if found:
         return AzureError(code=found[1].strip() or usual, message=_clean(html.unescape(found[2])) or "Azure gave no message.")
     plain = html.unescape(re.sub(r"<[^<>]+>", " ", text[:READ_LIMIT]))
-    quoted = _json_in(plain)
-    if quoted:
-        return _read(quoted, usual)
-    return AzureError(code=usual, message=_clean(plain) or f"Azure answered {status} without a message.")
+    if not plain.strip():
+        return AzureError(code=usual, message=f"Azure answered {status} without a message.")
+    return _read({"message": plain}, usual)
 
 
 def _lowered(value: Any) -> dict[str, Any]:

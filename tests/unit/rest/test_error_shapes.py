@@ -69,6 +69,7 @@ REGISTRY = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": "The manifest is 
 JSON_INSIDE = {"error": {"code": "UnknownError", "message": '{"StatusCode":404,"Code":"NoEndpoint","Message":"It is gone."}'}}
 JSON_IN_TEXT = '{"error":{"code":"Unauthorized","message":"The access token is not valid."}}'
 JSON_IN_XML = f'<string xmlns="http://schemas.example">{JSON_IN_TEXT}</string>'
+JSON_WITHIN = {"error": {"code": "BadRequest", "message": f"Conflict response body: {JSON_IN_TEXT} Try again."}}
 PATIENT = {"error": "The document could not be read.", "code": 404}
 
 
@@ -94,13 +95,17 @@ PATIENT = {"error": "The document could not be read.", "code": 404}
         (404, JSON_INSIDE, "NoEndpoint", "UnknownError", "It is gone."),
         (409, JSON_IN_TEXT, "Unauthorized", None, "The access token is not valid."),
         (404, JSON_IN_XML, "Unauthorized", None, "The access token is not valid."),
+        (409, JSON_WITHIN, "Unauthorized", "BadRequest", "Conflict response body: The access token is not valid. Try again."),
+        (400, {"message": 'Not among [{"name":"A0"}].'}, "BadRequest", None, 'Not among [{"name":"A0"}].'),
         (404, PATIENT, "NotFound", "404", "The document could not be read."),
+        (200, {"error": {"message": "It broke."}}, "Unknown", None, "It broke."),
         (502, {"traceId": "00-f5"}, "BadGateway", None, "502 without a message"),
     ],
     ids=[
         "gateway", "front end", "older service", "empty", "model management", "Entra ID", "storage XML with BOM", "capitals",
         "resource group", "Web API", "error in error", "OData", "older OData", "problem details", "problem details with fields",
-        "container registry", "JSON in the message", "JSON in text", "JSON in XML", "text for an error", "no error at all",
+        "container registry", "JSON for a message", "JSON in text", "JSON in XML",
+        "JSON within the message", "other JSON", "text for an error", "an operation's error without a code", "no error at all",
     ],
 )  # fmt: skip
 def test_each_shape_is_unfolded_to_its_useful_code_and_message(status, body, code, outer, message):
