@@ -47,7 +47,7 @@ def _calls() -> int:
 def test_a_failure_at_any_call_delays_the_rules(hooks: Hooks, after: bool, calls: int) -> None:  # noqa: FBT001
     """The chain goes on where it was; a debounced rule still fires; nothing is put aside as dead."""
     assert hooks
-    for nth in range(1, _calls() + 1):
+    for nth in range(1, _calls() + 1, 1 if calls == 1 else 4):
         begun = _begun()
         begun.steward.fuse.fail(nth, after=after, calls=calls, spared="" if calls == 1 else "queue.")
         begun.drive(12 * 3600)
