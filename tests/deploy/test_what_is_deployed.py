@@ -210,6 +210,17 @@ def test_the_app_is_closed_only_where_there_is_another_way_in(networking: bool, 
     assert ends == storage | ({"pe-steward-app"} if networking and app else set())
 
 
+def test_another_cloud_has_its_own_names() -> None:
+    """Of private zones and of storage; the app is told which cloud it is in."""
+    deployment = Deployment(file=AZURE / "main.bicep", given=MOST, cloud="AzureUSGovernment")
+    deployment.run()
+    zones = {each.name for each in of(deployment.made, "Microsoft.Network/privateDnsZones")}
+    storage = {f"privatelink.{service}.core.usgovcloudapi.net" for service in ("blob", "queue", "table")}
+    assert zones == {*storage, "privatelink.azurewebsites.us"}
+    (settings,) = (each.body["properties"] for each in deployment.made if each.name == "appsettings")
+    assert settings["STEWARD_CLOUD"] == "AzureUSGovernment"
+
+
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
