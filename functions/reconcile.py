@@ -44,7 +44,12 @@ def purge(timer: func.TimerRequest) -> None:
 
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
-    count = app.ledger.purge(before)
-    files = inbox.purge(app.ledger.blobs, app.clock())
-    rows = intake.purge(app, firings_before=before) + notifications.purge(app, before)
+    count = files = rows = 0
+    try:
+        count = app.ledger.purge(before)
+    finally:  # whatever became of those, the others' time is over as well
+        try:
+            files = inbox.purge(app.ledger.blobs, app.clock())
+        finally:
+            rows = intake.purge(app, firings_before=before) + notifications.purge(app, before)
     log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)

@@ -10,10 +10,10 @@ import pytest
 
 from functions import reconcile
 from shared import services
-from shared.operations import flows, notifications, storage
+from shared.operations import flows, inbox, notifications, storage
 from shared.rest import errors
 from shared.settings import Settings
-from tests.fakes import FakeRows, unavailable
+from tests.fakes import FakeRows, Killed, unavailable
 from tests.steward import Steward
 
 if TYPE_CHECKING:
@@ -105,6 +105,47 @@ def test_notifications_are_looked_after_while_operations_cannot_be(app: Steward)
     with pytest.raises(errors.TransientError):
         _fire()
     assert len(app.notification_queue.messages) == 1
+
+
+def _grown_old(app: Steward) -> None:
+    """Leave an operation with a large result and a key, a delivery and an upload, and let a month go by."""
+    app.submit("PATCH", "workspaces/w1", {"tags": {"large": "x" * 20_000}}, idempotency_key="k")
+    app.drive()
+    notice = notifications.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
+    notifications.tell(notice, ("queue:ends",), services.get())
+    notifications.give_up(app.notification_queue.messages[0].text, services.get(), "enough")
+    inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
+    app.clock.advance(timedelta(days=32).total_seconds())
+
+
+def _purge() -> None:
+    reconcile.purge._function.get_user_function()(Timer())
+
+
+def _left(app: Steward) -> list[Any]:
+    return [*app.rows.rows, *app.blobs.blobs, *services.get().delivery_rows.query()]
+
+
+@pytest.mark.parametrize("how", ["dies", "fails"])
+def test_what_is_old_goes_wherever_the_purge_was_cut_off(app: Steward, how: str) -> None:
+    """The next night's goes on where it was; a part that fails does not keep the others from theirs."""
+    _grown_old(app)
+    calls = len(app.fuse.calls)
+    _purge()
+    assert _left(app) == []
+    for nth in range(1, len(app.fuse.calls) - calls + 1):
+        _grown_old(app)
+        whole = len(_left(app))
+        if how == "dies":
+            app.fuse.blow(nth, after=nth % 2 == 0)
+        else:
+            app.fuse.fail(nth, after=nth % 2 == 0)
+        with pytest.raises((Killed, errors.TransientError)):
+            _purge()
+        if how == "fails":
+            assert len(_left(app)) < whole
+        _purge()
+        assert _left(app) == []
 
 
 def _out_of_reach(**_asked: Any) -> Iterator[storage.Row]:
