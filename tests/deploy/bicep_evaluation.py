@@ -7,14 +7,13 @@ a resource type has, and what any value means to Azure.
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
 import json
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tests.deploy.bicep_syntax import (
+from tests.deploy.bicep_functions import FUNCTIONS, SUBSCRIPTION
+from tests.deploy.bicep_syntax import read
+from tests.deploy.bicep_tree import (
     Array,
     Call,
     Choice,
@@ -28,15 +27,12 @@ from tests.deploy.bicep_syntax import (
     Operation,
     Text,
     When,
-    read,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
-TENANT = "99999999-8888-7777-6666-555555555555"
 STORAGE_DOMAINS = {"AzureCloud": "core.windows.net", "AzureUSGovernment": "core.usgovcloudapi.net"}
 
 
@@ -341,30 +337,6 @@ def unwrapped(value: Any) -> Any:
     return unwrapped(value.value) if isinstance(value, Runtime) else value
 
 
-def _union(*values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for each in values for key, value in each.items()}
-
-
-def _hashed(*values: str) -> str:
-    return "".join(str(byte % 10) for byte in hashlib.sha256("|".join(values).encode()).digest()[:13])
-
-
-def _concat(*values: Any) -> Any:
-    return [item for each in values for item in each] if isinstance(values[0], list) else "".join(values)
-
-
-def _subnet(prefix: str, size: int, index: int) -> str:
-    return str(list(ipaddress.ip_network(prefix).subnets(new_prefix=size))[index])
-
-
-def _resource_id(*words: str) -> str:
-    at = next(index for index, word in enumerate(words) if "/" in word)
-    scope = "".join(f"/{kind}/{word}" for kind, word in zip(("subscriptions", "resourceGroups")[2 - at :], words[:at], strict=True))
-    provider, *kinds = words[at].split("/")
-    below = "".join(f"/{kind}/{name}" for kind, name in zip(kinds, words[at + 1 :], strict=True))
-    return f"{scope or '<here>'}/providers/{provider}{below}"
-
-
 def _environment(of: Deployment) -> dict[str, Any]:
     suffixes = {"storage": STORAGE_DOMAINS[of.cloud], "keyvaultDns": ".vault.azure.net"}
     return {"name": of.cloud, "suffixes": suffixes, "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"}}
@@ -380,20 +352,4 @@ OF_A_DEPLOYMENT: dict[str, Callable[..., Any]] = {
     "loadTextContent": lambda of, file: (of.file.parent / file).read_text(),
     "readEnvironmentVariable": lambda of, name, default: of.environ.get(name, default),
     "resourceGroup": _group,
-}
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "bool": lambda text: {"true": True, "false": False}[text.lower()],
-    "cidrSubnet": _subnet,
-    "concat": _concat,
-    "empty": lambda value: not value,
-    "guid": lambda *values: str(uuid.uuid5(uuid.NAMESPACE_URL, "|".join(values))),
-    "replace": lambda text, old, new: text.replace(old, new),
-    "resourceId": _resource_id,
-    "split": lambda text, by: text.split(by),
-    "subscription": lambda: {"id": SUBSCRIPTION, "subscriptionId": SUBSCRIPTION.rpartition("/")[2]},
-    "subscriptionResourceId": lambda *words: SUBSCRIPTION + _resource_id(*words).removeprefix("<here>"),
-    "take": lambda value, count: value[:count],
-    "tenant": lambda: {"tenantId": TENANT},
-    "union": _union,
-    "uniqueString": _hashed,
 }

@@ -15,7 +15,7 @@ from functions import dashboard, hooks, pages
 from shared import services
 from shared.cleanup import messages as cleanup_messages
 from shared.operations import messages
-from tests.deploy import bicep_evaluation, bicep_syntax
+from tests.deploy import bicep_evaluation, bicep_functions, bicep_syntax, bicep_tree
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -112,12 +112,12 @@ def test_every_parameter_and_variable_is_used(bicep: dict[str, dict[str, Any]], 
 def test_every_name_that_is_used_is_declared(file: str) -> None:
     """Also on the branches that no deployment of test_what_is_deployed.py takes."""
     declarations = bicep_syntax.read(AZURE / file)
-    nodes = [node for each in declarations for node in bicep_syntax.below((each.value, tuple(each.decorators.values())))]
+    nodes = [node for each in declarations for node in bicep_tree.below((each.value, tuple(each.decorators.values())))]
     declared = {each.name for each in declarations if each.keyword != "output"}
-    declared |= {name for node in nodes if isinstance(node, bicep_syntax.Loop) for name in node.names}
-    assert {node.name for node in nodes if isinstance(node, bicep_syntax.Name)} <= declared
-    called = {node.name for node in nodes if isinstance(node, bicep_syntax.Call)}
-    assert called <= {*bicep_evaluation.FUNCTIONS, *bicep_evaluation.OF_A_DEPLOYMENT}
+    declared |= {name for node in nodes if isinstance(node, bicep_tree.Loop) for name in node.names}
+    assert {node.name for node in nodes if isinstance(node, bicep_tree.Name)} <= declared
+    called = {node.name for node in nodes if isinstance(node, bicep_tree.Call)}
+    assert called <= {*bicep_functions.FUNCTIONS, *bicep_evaluation.OF_A_DEPLOYMENT}
 
 
 def test_every_parameter_of_main_says_what_it_is_for(bicep: dict[str, dict[str, Any]]) -> None:

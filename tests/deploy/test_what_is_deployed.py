@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.bicep_evaluation import SUBSCRIPTION, Deployment, Made, WrongError
+from tests.deploy.bicep_evaluation import Deployment, Made, WrongError
+from tests.deploy.bicep_functions import SUBSCRIPTION
 
 AZURE = Path(__file__).parents[2] / "infra" / "azure"
 LEAST = {"environmentName": "e", "location": "westeurope"}
