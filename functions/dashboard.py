@@ -40,7 +40,7 @@ async def file(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.function_name("health_details")
 @blueprint.route("health/details", methods=["GET"])
 async def details(req: func.HttpRequest) -> func.HttpResponse:
-    """GET `health/details`: queues and their poison, open operations, what Azure still allows, the token; always 200."""
+    """GET `health/details`: what needs somebody, then queues, operations, deliveries, files, allowances, token; always 200."""
     return await http.answer(req, _details)
 
 

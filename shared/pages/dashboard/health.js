@@ -53,7 +53,7 @@ function cardsOf(found, context) {
   return [
     card("App", found, () => el("p.big", {}, badge(found.status))),
     card("Sign-in to Azure", found.token, () => el("p.big", {}, badge("works", "good"))),
-    card("Open operations", found.operations, (given) => [big(given.open), el("p", {}, given.oldest ? oldest(given.oldest) : "Nothing is under way.")]),
+    card("Open operations", found.operations, (given) => [big(given.open), given.oldest ? el("p", {}, oldest(given.oldest)) : el("p.soft", {}, "Nothing is under way.")]),
     card("Messages waiting", found.queues, (given) => [big(waiting(given)), el("p.soft", {}, "in all queues, later ones too")]),
     card("Poison", found.queues, (given) => [big(poison(given)), wrong(poison(given), "look into the log")]),
     card("Events put aside", found.eventsPutAside, (given) => [big(given.count), el("p.soft", {}, given.prefix)]),
