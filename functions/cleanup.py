@@ -36,9 +36,11 @@ def tick(timer: func.TimerRequest) -> None:
     """Start the policies that came due, and send again what is overdue of runs under way."""
     from shared.cleanup import runs, timetable
 
-    app = services.get()
-    sent = runs.reconcile(app)
-    started = timetable.tick(app)
+    app, sent = services.get(), 0
+    try:
+        sent = runs.reconcile(app)
+    finally:  # whatever becomes of those, what is due begins
+        started = timetable.tick(app)
     log.info("clean-up: %d sent again, started %s; past due: %s", sent, started or "none", timer.past_due)
 
 
@@ -121,10 +123,11 @@ async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
     """Begin a run, wait as long as the caller prefers, and answer with the report as it stands then."""
     app, run = services.get(), await http.in_thread(begin, req)
     end = time.monotonic() + http.preferred_wait_s(req)
-    while not run.ended and time.monotonic() < end:
-        await asyncio.sleep(WAIT_STEP_S)
-        kept = await http.in_thread(app.journal.load, run.name)
-        run = kept.value if kept else run
+    with http.place_to_wait() as free:
+        while free and not run.ended and time.monotonic() < end:
+            await asyncio.sleep(WAIT_STEP_S)
+            kept = await http.in_thread(app.journal.load, run.name)
+            run = kept.value if kept else run
     return await http.in_thread(_answer, req, run)
 
 

@@ -176,7 +176,7 @@ def step(text: str, services: Services, *, redelivered: bool = False) -> None:
         kept = services.journal.load(message.run)
         if kept is None or kept.value.ended:
             return
-        with trace.bound(trace.derived(f"clean-up {message.run}")):  # one for the run: its operations are found by it
+        with trace.bound(kept.value.trace):
             if message.unit:
                 _unit_step(kept.value, message, services, redelivered=redelivered)
             elif kept.value.step == message.number:
@@ -189,16 +189,17 @@ def step(text: str, services: Services, *, redelivered: bool = False) -> None:
 
 
 def reconcile(services: Services) -> int:
-    """Send again what is overdue of every open run; returns how many messages."""
+    """Send again what is overdue of every open run; returns how many messages. One that fails does not stand in others' way."""
     sent = 0
     for run in list(services.journal.runs(only_open=True)):
-        kept = services.journal.load(run.name)
-        if kept is None or kept.value.ended:
-            continue
         try:
-            sent += _wake(kept, services)
+            kept = services.journal.load(run.name)
+            if kept and not kept.value.ended:
+                sent += _wake(kept, services)
         except storage.ConflictError:
             continue
+        except errors.TransientError as problem:
+            log.warning("clean-up %s could not be woken: %s", run.name, problem)
     return sent
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from shared.cleanup import runs, timetable
 from shared.rest import errors
+from tests.fakes import unavailable
 
 FILE = """\
 disable: ["*"]
@@ -153,6 +154,26 @@ def test_a_workspace_that_cannot_be_judged_is_given_up(stage, make_policy, gone,
     run = stage.report(begun.name).run
     assert (run.status, gone(stage)) == ("Completed", [])
     assert "ws: looking at it failed" in "".join(run.notes)
+
+
+def test_a_run_that_cannot_be_written_does_not_stand_in_the_others_way(stage, make_policy, monkeypatch):
+    """The list of open runs is read in the same order every minute."""
+    stuck, other = (stage.start(make_policy(name=name)) for name in ("a", "b"))
+    stage.cleanup_queue.messages.clear()
+    stage.clock.advance(600)
+    write = stage.cleanup_rows.write
+
+    def refusing(changes):
+        if stuck.name in str(changes[0].row.columns.get("json0")):
+            raise unavailable()
+        return write(changes)
+
+    monkeypatch.setattr(stage.cleanup_rows, "write", refusing)
+    for _ in range(2):  # whichever of them is the first
+        runs.reconcile(stage)
+        stage.clock.advance(600)
+        stuck, other = other, stuck
+    assert {stage.journal.load(run.name).value.step for run in (stuck, other)} == {1}
 
 
 def test_an_unreadable_message_ends_in_the_poison_queue(stage):
