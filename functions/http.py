@@ -13,6 +13,7 @@ import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,12 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from shared.catalog.paths import Target
 
 log = logging.getLogger("steward.http")
+_waiting: set[object] = set()  # of this process' event loop, which alone changes it
 
 LITERALS = (
     "subscriptions",
@@ -107,12 +109,30 @@ async def waited(operation: Operation, wait_s: float) -> Operation:
     """Return the operation once it has ended or `wait_s` seconds are over: sleeping on the loop, reading in a thread."""
     began = time.monotonic()
     end = began + min(wait_s, WAIT_LIMIT_S)
-    while not operation.ended and (now := time.monotonic()) < end:
-        await asyncio.sleep(min(pause_s(now - began), end - now))
-        stored = await in_thread(services.get().ledger.load, operation.id)
-        if stored:
-            operation = stored.operation
+    with place_to_wait() as free:
+        while free and not operation.ended and (now := time.monotonic()) < end:
+            await asyncio.sleep(min(pause_s(now - began), end - now))
+            stored = await in_thread(services.get().ledger.load, operation.id)
+            if stored:
+                operation = stored.operation
     return operation
+
+
+@contextmanager
+def place_to_wait() -> Iterator[bool]:
+    """Take a place among those who wait; False when there is none left, and the answer is what is known now.
+
+    As many may wait in a process as may work: the platform hands an instance only so many requests at once (host.json), and
+    without this, callers who wait could hold all of them, and everybody else up.
+    """
+    place = object()
+    free = len(_waiting) < services.get().settings.threads
+    if free:
+        _waiting.add(place)
+    try:
+        yield free
+    finally:
+        _waiting.discard(place)
 
 
 def operation_response(operation: Operation, req: func.HttpRequest) -> func.HttpResponse:

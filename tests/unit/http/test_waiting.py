@@ -1,8 +1,16 @@
-"""How often a caller who waits for an operation has the ledger read."""
+"""Callers who wait for an operation: how often they have the ledger read, and how many of them there may be."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
 from functions import http
+from shared import services
+
+if TYPE_CHECKING:
+    from tests.unit.http.conftest import App
 
 
 def test_a_minutes_wait_costs_a_third_of_the_reads_of_an_even_pace() -> None:
@@ -15,3 +23,28 @@ def test_a_minutes_wait_costs_a_third_of_the_reads_of_an_even_pace() -> None:
         looks.append(at)
     assert looks[:8] == [0.25 * number for number in range(1, 9)]
     assert len(looks) <= 80
+
+
+def test_who_waits_leaves_room_for_everybody_else(app: App) -> None:
+    """As many as may work wait; the next one is answered at once, with how it stands. A place that is left is another's."""
+    body = json.dumps({"properties": {"computeType": "AmlCompute", "properties": {"vmSize": "STANDARD_DS3_V2"}}})
+    operation_id = app.send("PUT", "workspaces/w1/computes/cpu", body, prefer="respond-async").body["name"]
+    stored = services.get().ledger.load(operation_id)
+    assert stored
+
+    async def crowd() -> list[bool]:
+        waiting = [asyncio.create_task(http.waited(stored.operation, 60)) for _ in range(services.get().settings.threads)]
+        await asyncio.sleep(0)
+        late = asyncio.create_task(http.waited(stored.operation, 60))
+        assert (await late) == stored.operation
+        waiting.pop().cancel()
+        await asyncio.sleep(0)
+        next_one = asyncio.create_task(http.waited(stored.operation, 60))
+        await asyncio.sleep(0)
+        left = [task.done() for task in (*waiting, next_one)]
+        for task in (*waiting, next_one):
+            task.cancel()
+        await asyncio.gather(*waiting, next_one, return_exceptions=True)
+        return left
+
+    assert not any(asyncio.run(crowd()))
