@@ -209,12 +209,13 @@ def parts(req: func.HttpRequest) -> dict[str, tuple[str, bytes]]:
     twice = ""
     try:
         found = {str(name): ("", str(value).encode()) for name, value in req.form.items() if name}
-        for name in filter(None, req.files):
+        for name in req.files:
             several = req.files.getlist(name)
             for file in several:  # files under one name, as browsers send a folder, are told apart by their own
-                key = str(name) if len(several) == 1 else str(file.filename or name)
-                twice = twice or (key if key in found else "")
-                found[key] = (str(file.filename or ""), file.read())
+                if name:
+                    key = str(name) if len(several) == 1 else str(file.filename or name)
+                    twice = twice or (key if key in found else "")
+                    found[key] = (str(file.filename or ""), file.read())
                 file.close()  # a large one lies in a temporary file
     except Exception as bad:
         message = f"The multipart body cannot be read: {type(bad).__name__}."
