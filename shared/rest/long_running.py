@@ -14,7 +14,7 @@ With what real Azure ML traffic adds (facts, each also a test):
 * status URLs may be signed: they are kept byte for byte;
 * v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state` (facts §9).
 
-Not here: sending (rest.client), recording and waiting (operations.flows).
+Not here: reading an answer (rest.operation_answers), sending (rest.client), recording and waiting (operations.flows).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.rest import client, error_bodies, errors
+from shared.rest import operation_answers as answers
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -115,13 +116,13 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
         now: The present, for Retry-After dates.
     """
     body = response.body
-    state = _state(body, template.state_field)
+    state = answers.state(body, template.state_field)
     ready = response.status == 200 and _is_terminal(state)  # then a status URL in the body is that of an operation before
-    status_url = response.headers.get("azure-asyncoperation") or ("" if ready else _status_url_in(body))
+    status_url = response.headers.get("azure-asyncoperation") or ("" if ready else answers.status_url_in(body))
     location = _operation_in_location(template, response, state)
     follow = replace(template, location=location, state=state)
     at_resource = replace(follow, style="resource", url=template.resource_url)
-    v1_url = _v1_operation_url(template, response)
+    v1_url = answers.v1_operation_url(template.resource_url, response)
     if not v1_url and template.state_field != PROVISIONING_STATE and template.method in ("PUT", "PATCH"):
         # a job or run that was started is followed by its own status; a changed one is not waited for, as one that had ended
         # before its PUT (archived, say) must be: a new job's PUT is answered 201, and does not end at once
@@ -129,7 +130,9 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
         return Done(body=body) if changed else _judge_resource(at_resource, body, response, now)
     status_url = v1_url or status_url
     if status_url:
-        return _pending(replace(follow, style="status_url", url=_absolute(template, status_url)), response, now, body)
+        return _pending(
+            replace(follow, style="status_url", url=answers.absolute(template.resource_url, status_url)), response, now, body
+        )
     if location:
         return _pending(replace(follow, style="location", url=follow.location), response, now, body)
     if response.status == 202 and template.method != "POST":
@@ -163,19 +166,24 @@ def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Ou
     if not response.ok:
         return _refused(follow, response, now)
     body = response.body if isinstance(response.body, dict) else {}
-    state = _state(body, "status") or _state(body, "state") or _state(body, "properties.status") or _state(body, PROVISIONING_STATE)
+    state = (
+        answers.state(body, "status")
+        or answers.state(body, "state")
+        or answers.state(body, "properties.status")
+        or answers.state(body, PROVISIONING_STATE)
+    )
     if not state:
         return _unspoken(follow, response, now)
     if state.lower() in SUCCEEDED:
         return _succeeded(follow, response, now)
     if _is_terminal(state):
-        return Failed(error=_operation_error(body, state), canceled=state.lower() in CANCELED)
-    return _pending(replace(follow, state=state, misses=0), response, now, percent=_percent(body))
+        return Failed(error=answers.operation_error(body, state), canceled=state.lower() in CANCELED)
+    return _pending(replace(follow, state=state, misses=0), response, now, percent=answers.percent(body))
 
 
 def _advance_location(follow: Follow, response: Response, now: datetime) -> Outcome:
     if response.status == 202:
-        url = _absolute(follow, response.headers.get("location", "")) or follow.url
+        url = answers.absolute(follow.resource_url, response.headers.get("location", "")) or follow.url
         return _pending(replace(follow, url=url, location=url, misses=0), response, now)
     if response.status == 404:
         return _lost(follow, response, now)
@@ -186,11 +194,11 @@ def _advance_location(follow: Follow, response: Response, now: datetime) -> Outc
 
 def _judge_end_of_location(follow: Follow, response: Response, now: datetime) -> Outcome:
     """Judge the 2xx that ends polling a Location: mostly the result itself, but also an operation that says how it ended."""
-    body, state = response.body, _state(response.body, "status")
-    if state.lower() in FAILED | CANCELED and error_bodies.speaks(_dig(body, "error")):
-        return Failed(error=_operation_error(body, state), canceled=state.lower() in CANCELED)
+    body, state = response.body, answers.state(response.body, "status")
+    if state.lower() in FAILED | CANCELED and error_bodies.speaks(answers.dig(body, "error")):
+        return Failed(error=answers.operation_error(body, state), canceled=state.lower() in CANCELED)
     if follow.method in ("PUT", "PATCH"):
-        if _is_resource(follow, body):
+        if answers.is_resource(follow.resource_url, body):
             return _advance_result(_result_of(follow, follow.resource_url), response, now)
         return _succeeded(follow, response, now)
     if follow.method == "DELETE" and state and not _is_terminal(state):
@@ -223,14 +231,14 @@ def _advance_result(follow: Follow, response: Response, now: datetime) -> Outcom
 
 def _judge_resource(follow: Follow, body: Any, response: Response, now: datetime) -> Outcome:
     """Judge by the resource's own state. One that has none is ready when it was made, except a job: that must say how it ended."""
-    state = _state(body, follow.state_field)
+    state = answers.state(body, follow.state_field)
     failed = state.lower() in FAILED | CANCELED
     if follow.method == "DELETE":  # it still exists; it may have been Failed before, so only one that stays so ends here
         if failed and follow.misses >= MISSES_ALLOWED:
-            return Failed(error=_resource_error(body, state), body=body)
+            return Failed(error=answers.resource_error(body, state), body=body)
         return _pending(replace(follow, state=state, misses=follow.misses + 1 if failed else 0), response, now)
     if failed:
-        return Failed(error=_resource_error(body, state), canceled=state.lower() in CANCELED, body=body)
+        return Failed(error=answers.resource_error(body, state), canceled=state.lower() in CANCELED, body=body)
     if state.lower() in SUCCEEDED or (not state and follow.state_field == PROVISIONING_STATE):
         return Done(body=body)
     if not state:
@@ -244,7 +252,7 @@ def _succeeded(follow: Follow, response: Response, now: datetime) -> Outcome:
         return _at_once(_result_of(follow, follow.resource_url), response, now)
     if follow.method == "POST" and follow.location and follow.location != follow.url:
         return _at_once(_result_of(follow, follow.location), response, now)
-    given = _dig(response.body, "properties") if follow.method == "POST" else None
+    given = answers.dig(response.body, "properties") if follow.method == "POST" else None
     return Done(body=given if given and isinstance(given, dict | list) else None)
 
 
@@ -306,81 +314,9 @@ def _is_terminal(state: str) -> bool:
     return state.lower() in SUCCEEDED | FAILED | CANCELED
 
 
-def _state(body: Any, field: str) -> str:
-    found = _dig(body, field)
-    return found if isinstance(found, str) else ""
-
-
-def _percent(body: dict[str, Any]) -> float | None:
-    percent = body.get("percentComplete")
-    return float(percent) if isinstance(percent, int | float) and 0 <= percent <= 100 else None
-
-
-def _dig(body: Any, path: str) -> Any:
-    for name in path.split("."):
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
-
-
-def _status_url_in(body: Any) -> str:
-    return _state(body, "properties.properties.AzureAsyncOperationUri")
-
-
-def _v1_operation_url(template: Follow, response: Response) -> str:
-    """Return `…/workspaces/{w}/operations/{id}` beside a v1 service, '' for any other answer; only the id is the header's."""
-    named = response.headers.get("operation-location", "").partition("?")[0].rstrip("/").rpartition("/")[2]
-    path, _, query = template.resource_url.partition("?")
-    workspace, found, _ = path.rpartition("/services/")
-    if not named or not found or "/modelmanagement/" not in workspace:
-        return ""
-    return f"{workspace}/operations/{named}" + (f"?{query}" if query else "")
-
-
 def _operation_in_location(template: Follow, response: Response, state: str) -> str:
-    """Return the URL of the operation that `Location` names, '' when it names the resource or nothing."""
-    location = _absolute(template, response.headers.get("location", ""))
+    """Return the URL of the operation that `Location` names: of any 202; otherwise of a resource that is not ready yet."""
     if response.status == 202:
-        return location
+        return answers.absolute(template.resource_url, response.headers.get("location", ""))
     running = template.method in ("PUT", "PATCH") and state and not _is_terminal(state)
-    return location if running and _path(location) != _path(template.resource_url) else ""
-
-
-def _is_resource(follow: Follow, body: Any) -> bool:
-    return bool(_state(body, "id")) and _path(_absolute(follow, _state(body, "id"))) == _path(follow.resource_url)
-
-
-def _path(url: str) -> str:
-    return url.partition("?")[0].rstrip("/").lower()
-
-
-def _absolute(follow: Follow, url: str) -> str:
-    """Return `url` as it came; one that starts at the root, with a slash or without, gets the resource's server in front."""
-    if url.lower().startswith("subscriptions/"):  # Microsoft.Workloads, MixedReality
-        url = f"/{url}"
-    if not url.startswith("/"):
-        return url
-    server = "/".join(follow.resource_url.split("/", 3)[:3])
-    return f"https:{url}" if url.startswith("//") else f"{server}{url}"
-
-
-def _operation_error(body: dict[str, Any], state: str) -> errors.AzureError:
-    for path in ("error", "properties.error"):
-        if error_bodies.speaks(_dig(body, path)):
-            return error_bodies.unfold(200, {"error": _dig(body, path)})
-    return errors.AzureError(
-        code=f"Operation{state.capitalize()}", message=f"Azure ended the operation as {state} and gave no reason."
-    )
-
-
-def _resource_error(body: Any, state: str) -> errors.AzureError:
-    """Read why a resource is Failed: compute lists it in `provisioningErrors`, a run in `error`, others nowhere."""
-    for path in ("properties.provisioningErrors", "properties.errors", "error", "properties.error"):
-        found = _dig(body, path)
-        if isinstance(found, list) and found:
-            found = found[0]
-        if isinstance(found, dict):
-            found = found.get("error") or found
-        if error_bodies.speaks(found):
-            return error_bodies.unfold(200, {"error": found})
-    noun = _state(body, "name") or "The resource"
-    return errors.AzureError(code=f"Resource{state.capitalize()}", message=f"{noun} ended as {state}; Azure gave no reason.")
+    return answers.location_elsewhere(template.resource_url, response) if running else ""
