@@ -332,6 +332,48 @@ def test_a_schedule_has_states_of_its_own(azure: wires.Wire, steward: Steward) -
     assert steward.load(operation).result == made
 
 
+def test_a_workspace_whose_storage_is_not_ready_fails_with_the_code_that_its_message_quotes(
+    azure: wires.Wire, steward: Steward
+) -> None:
+    """Failed with HTTP 200, BadRequest, and the other service's whole answer as JSON in the message."""
+    quoted = {
+        "error": {"code": "StorageAccountIsNotProvisioned", "message": "The state of the storage account must be 'Succeeded'."}
+    }
+    error = {"code": "BadRequest", "message": f"Conflict response body: {json.dumps(quoted)}", "details": []}
+    azure.will(told(202, azure_asyncoperation=url("workspaceOperationsStatus", "7", "&type=async")))
+    azure.will(told(200, RUNNING))
+    azure.will(told(200, {"status": "Failed", "percentComplete": 100.0, "error": error}))
+    operation = steward.submit("PUT", "workspaces/w2", {"location": "westeurope"})
+    steward.drive()
+    failure = steward.load(operation).error
+    assert failure
+    assert (failure.code, failure.outer_code) == ("StorageAccountIsNotProvisioned", "BadRequest")
+    assert failure.message == "Conflict response body: The state of the storage account must be 'Succeeded'."
+
+
+def test_a_storage_account_is_what_its_location_ends_with(azure: wires.Wire, steward: Steward) -> None:
+    """202 as plain text with a Location; 202 again with a newer one; 200 with the account, which is read no second time."""
+    account = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/acct1"
+    first, second = (f"{ARM}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Storage/operations/{n}?monitor=true" for n in "12")
+    made = {"id": account.replace("resourceGroups", "resourcegroups"), "properties": {"provisioningState": "Succeeded"}}
+    azure.will(wires.answer(202, b"", media="text/plain; charset=utf-8", location=first, retry_after="17"))
+    azure.will(told(202, location=second, retry_after="3"))
+    azure.will(told(200, made))
+    operation = steward.submit("PUT", account.removeprefix("/"), {"location": "l", "sku": {"name": "S"}, "kind": "StorageV2"})
+    steward.drive()
+    assert (steward.load(operation).status, steward.load(operation).result) == ("Succeeded", made)
+    assert [line.rpartition("/")[2] for line in lines(azure)[1:]] == ["1?monitor=true", "2?monitor=true"]
+
+
+def test_a_job_that_failed_long_ago_can_be_archived(azure: wires.Wire, steward: Steward) -> None:
+    """A PUT to a job that exists is a change: 200 with the job as it stands, which is no end of this operation."""
+    job = {"properties": {"jobType": "Command", "status": "Failed", "isArchived": True}}
+    azure.will(told(200, job))
+    operation = steward.submit("PUT", "workspaces/w1/jobs/j1", {"properties": {"jobType": "Command", "isArchived": True}})
+    assert (operation.status, operation.http_status) == ("Succeeded", 200)
+    assert asked(azure) == ["PUT {w}/jobs/j1"]
+
+
 def test_a_refusal_without_retry_after_is_sent_again(azure: wires.Wire, steward: Steward) -> None:
     """429 RetryableError / ReferencedResourceNotProvisioned, as Microsoft.Network answers."""
     details = [{"code": "ReferencedResourceNotProvisioned", "message": "x is not in Succeeded state."}]
