@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared.operations import models, storage
 from shared.rest import errors
+from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,6 +85,11 @@ class Run:
     def ended(self) -> bool:
         """Tell whether it will not change any more."""
         return self.phase == "ended"
+
+    @property
+    def trace(self) -> trace.Trace:
+        """What its reads and the operations of its acts are part of, the same whoever takes the next step."""
+        return trace.derived(f"clean-up {self.name}")
 
     def noted(self, note: str) -> Run:
         """Return it with one more thing that the run as a whole has to say, said once."""

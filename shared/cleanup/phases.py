@@ -234,6 +234,7 @@ def _tell(run: Run, services: Services) -> None:
         subject=f"/cleanup/reports/{run.name}",
         at=run.ended_at or services.clock(),
         data=reports.summary(run),
+        trace=run.trace.header,
     )
     notifications.tell(notice, run.notify, services)
 

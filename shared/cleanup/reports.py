@@ -98,7 +98,7 @@ def summary(run: Run, totals: Mapping[str, Any] | None = None) -> dict[str, Any]
         out["endTime"] = models.iso(run.ended_at)
     else:
         out["phase"] = run.phase
-    out["policies"] = list(run.policies)
+    out |= {"traceId": run.trace.id, "policies": list(run.policies)}
     out |= {"approves": run.plan} if run.plan else {}
     out |= {"approvedBy": run.approved} if run.approved else {}
     told = totals or run.totals

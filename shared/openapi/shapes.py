@@ -111,6 +111,7 @@ def report() -> Json:
             "startTime": MOMENT,
             "endTime": MOMENT,
             "phase": _told("What a run that goes on is doing."),
+            "traceId": {**TRACE, "description": "The W3C trace of its reads and of the operations of its acts."},
             "policies": _list(STRING),
             "approves": _told("The dry run that this one carries out."),
             "approvedBy": _told("The run that carries this one out."),
@@ -125,7 +126,7 @@ def report() -> Json:
             "deliveries": _list(_ref("Delivery")),
             "nextLink": LINK,
         },
-        ("id", "name", "status", "mode", "caller", "startTime", "policies", "notes"),
+        ("id", "name", "status", "mode", "caller", "startTime", "traceId", "policies", "notes"),
         "A run of the clean-up; with `resources` when one report is asked for.",
     )
 

@@ -1,7 +1,7 @@
 // One report of the clean-up: what was or would be done; approving a dry run, stopping a run.
 
 import { next, Problem, send } from "./api.js";
-import { ago, badge, count, el, facts, fold, foreign, part, place, table, took, trouble } from "./dom.js";
+import { ago, badge, copyable, count, el, facts, fold, foreign, part, place, table, took, trouble } from "./dom.js";
 
 const BUSY_S = 2;
 const PAGE = 100;
@@ -175,6 +175,7 @@ function about(found, context) {
       ["Looked at", found.looked === undefined ? "" : count(found.looked, "resource")],
       [found.mode === "enforce" ? "Saves" : "Would save", aDay],
       ["Idle until now", idle],
+      ["Trace", copyable(found.traceId, "trace id")],
       ["Policies", policies.length > 3 ? "" : policies.join(", ")],
     ]),
     policies.length > 3 ? fold(`${policies.length} policies`, el("p", {}, policies.map((each) => el("span.tag", {}, each)))) : "",

@@ -19,6 +19,7 @@ RUN: dict[str, Any] = {
     "caller": "function key",
     "startTime": "2026-11-20T10:00:00Z",
     "endTime": "2026-11-20T10:01:00Z",
+    "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
     "policies": ["p"],
     "looked": 2_000,
     "outcomes": {"kept": 690, "would delete": 1_200, "would stop": 100, "would notify": 10},
