@@ -281,6 +281,8 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
     kind = settle.kind_of(operation)
     if operation.phase != "following" or not settle.is_run(operation):
         message = f"{operation.method} {kind.label} was sent and Azure cannot cancel it; ?abandon=true stops following it."
+        if operation.phase == "sending" and settle.is_run(operation):
+            message = f"{operation.method} {kind.label} is being sent at this moment; ask again in a few seconds."
         raise errors.BadRequestError("NotCancelable", message, target=operation.id, status=409)
     with observing.within(operation):
         steps.cancel_in_azure(operation, kind, services)

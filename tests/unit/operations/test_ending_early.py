@@ -87,6 +87,14 @@ def test_anything_else_that_was_sent_cannot_be_canceled(steward: Steward) -> Non
     assert steward.load(operation).status == "Succeeded"
 
 
+def test_a_job_that_is_being_sent_can_be_canceled_in_a_moment(steward: Steward) -> None:
+    """Until Azure has answered there is no job to cancel: the refusal says so, not that there never will be."""
+    stored = steward.stored(steward.submit("POST", "workspaces/w1/jobs", JOB, respond_async=True))
+    sending = replace(stored, operation=replace(stored.operation, phase="sending"))
+    with pytest.raises(errors.BadRequestError, match="ask again"):
+        flows.cancel(sending, steward.process)
+
+
 @pytest.mark.parametrize("request_", [("DELETE", ""), ("POST", "/cancel")], ids=["delete", "cancel"])
 def test_neither_the_deletion_nor_the_cancel_of_a_job_is_a_job(steward: Steward, request_: tuple[str, str]) -> None:
     """They are followed as what they are and cannot be canceled."""
