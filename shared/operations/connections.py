@@ -27,11 +27,12 @@ def pooled(threads: int, *, connect_s: float = CONNECT_TIMEOUT_S, read_s: float 
     """
     import requests
     from azure.core.pipeline.transport import RequestsTransport
-    from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
+
+    from shared.rest.trust import TrustingAdapter
 
     session = requests.Session()
     once = Retry(total=False, redirect=False, raise_on_status=False)  # as azure-core has it: its own policies retry
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=2 * threads, max_retries=once))
+        session.mount(scheme, TrustingAdapter(pool_maxsize=2 * threads, max_retries=once))
     return RequestsTransport(session=session, connection_timeout=connect_s, read_timeout=read_s, connection_data_block_size=BLOCK)

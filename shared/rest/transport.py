@@ -18,9 +18,10 @@ from urllib.parse import quote
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
+
+from shared.rest.trust import TrustingAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +98,7 @@ class _VerbatimPool(HTTPSConnectionPool):
     ConnectionCls = _VerbatimConnection
 
 
-class VerbatimAdapter(HTTPAdapter):
+class VerbatimAdapter(TrustingAdapter):
     """An adapter that keeps the request target as it stands in `request.url`."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

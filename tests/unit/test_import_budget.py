@@ -16,7 +16,7 @@ ALLOWED = {"azure", "werkzeug", "markupsafe", "typing_extensions", "_functions_s
 LATER = (
     "requests", "urllib3", "yaml", "jmespath", "zoneinfo",
     "cryptography", "msal", "isodate", "azure.identity", "azure.storage", "azure.data", "azure.core",
-    "shared.rest.transport", "shared.rest.tokens",
+    "shared.rest.transport", "shared.rest.trust", "shared.rest.tokens",
 )  # fmt: skip
 LOADED = """
 import json, sys
