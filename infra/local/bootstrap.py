@@ -18,6 +18,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ LOCKS = {
     SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
     C7N_REQUIREMENTS: "infra/local/locks/c7n.txt",
 }
+_FETCHING = threading.Lock()
 
 
 class CannotHaveError(Exception):
@@ -228,19 +230,29 @@ def python_313() -> str:
     for program in here:
         if program and _is_wanted(program):
             return _real(program)
-    uv = shutil.which("uv") or fetch_uv()
-    if uv:
-        found = _output([uv, "python", "find", "--system", "3.13"])
-        if not found:
-            _say("fetching Python 3.13 with uv")
-            _output([uv, "python", "install", "3.13"])
-            found = _output([uv, "python", "find", "--system", "3.13"])
-        if found and _is_wanted(found):
-            return _real(found)
+    with _FETCHING:  # two environments are made at once, and both ask
+        fetched = _python_of_uv()
+    if fetched:
+        return _real(fetched)
     raise CannotHaveError(
         "Python 3.13 is missing and could not be fetched: run `pyenv install 3.13` or `uv python install 3.13`, "
         "or install python3.13 with its venv module, and run again"
     )
+
+
+def _python_of_uv() -> str:
+    """A Python 3.13 that uv has or fetches; empty, with uv's reason on standard error, when there is none."""
+    uv = shutil.which("uv") or fetch_uv()
+    if not uv:
+        return ""
+    find = [uv, "python", "find", "--system", "3.13"]
+    found = _output(find)
+    if not found:
+        _say("fetching Python 3.13 with uv")
+        with contextlib.suppress(CannotHaveError):
+            _run([uv, "python", "install", "3.13"], "fetch Python 3.13")
+        found = _output(find)
+    return found if found and _is_wanted(found) else ""
 
 
 def fetch_uv() -> str:

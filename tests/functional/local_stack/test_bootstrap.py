@@ -1,5 +1,7 @@
 """The set-up: idle when nothing changed, one clear line when something cannot be had."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,39 @@ def test_what_cannot_be_had_is_one_line_and_exit_code_1(
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert "Python 3.13 is missing" in said[0]
+
+
+def test_two_environments_fetch_one_python(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are made at once; the second waits for what the first fetches, and uv is put in place by one of them."""
+    inside: list[str] = []
+
+    def fetch() -> str:
+        inside.append("in")
+        assert inside.count("in") - inside.count("out") == 1
+        time.sleep(0)  # lets the other one in, were the door open
+        inside.append("out")
+        return "python3.13"
+
+    monkeypatch.setattr(bootstrap.shutil, "which", lambda program: None)
+    monkeypatch.setattr(bootstrap, "_is_wanted", lambda program: False)
+    monkeypatch.setattr(bootstrap, "_output", lambda command: "")
+    monkeypatch.setattr(bootstrap, "_python_of_uv", fetch)
+    with ThreadPoolExecutor() as side_by_side:
+        assert [made.result() for made in [side_by_side.submit(bootstrap.python_313) for _ in range(8)]] == ["python3.13"] * 8
+
+
+def test_why_no_python_was_fetched_is_said(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What uv said stands above our line."""
+    uv = place / "uv"
+    uv.write_text('#!/bin/sh\n[ "$2" = install ] && echo "error: no route to the mirror"\nexit 2\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(bootstrap, "_is_wanted", lambda program: False)
+    monkeypatch.setattr(bootstrap.shutil, "which", {"uv": str(uv)}.get)
+    assert bootstrap.main(["python"]) == 1
+    said = capsys.readouterr().err
+    assert said.index("no route to the mirror") < said.index("Python 3.13 is missing")
 
 
 def test_a_machine_without_node_gets_it_from_pip(place: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
