@@ -170,6 +170,14 @@ ROUTES: tuple[Route, ...] = (
         problems=MISSING,
     ),
     Route(
+        id="cleanup_reports_result",
+        call="GET /cleanup/reports/{id}/result",
+        tag="Clean-up",
+        summary="What a run came to: 202 while it goes on, then its report",
+        answers={"200": REPORT, "202": REPORT},
+        problems=MISSING,
+    ),
+    Route(
         id="cleanup_reports_approve",
         call="POST /cleanup/reports/{id}/approve",
         tag="Clean-up",
@@ -225,6 +233,7 @@ ROUTES: tuple[Route, ...] = (
         call="POST /events",
         tag="Events",
         summary="Deliver events: Event Grid's schema or CloudEvents 1.0; 200 once they are stored",
+        query={"TraceParent": ""},
         body=EVENTS,
         needed=True,
         answers={"200": parts.OBJECT},
