@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[2]
 def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A running `up` on free ports, whose output goes to `up.log`; every part has started."""
     free = [option for name in ("port", "azure-port", "blob-port", "queue-port", "table-port") for option in (f"--{name}", "0")]
-    command = [sys.executable, "-m", "infra.local", "up", "--transitions", "immediate", "--state", str(tmp_path), *free]
+    options = [*free, "--set", "STEWARD_PREVIEWS=true", "--transitions", "immediate", "--state", str(tmp_path)]
+    command = [sys.executable, "-m", "infra.local", "up", *options]
     with (tmp_path / "up.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -34,15 +35,21 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="the lines are for curl")
-def test_the_three_curl_lines_work(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """They can be pasted as they are: a list, a 202, and the operation that it made."""
-    lines = [line.strip() for line in (tmp_path / "up.log").read_text().splitlines() if line.strip().startswith("curl")]
+def test_the_lines_that_it_prints_work(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """They can be pasted as they are: a list, a 202, the operation that it made; and what the commands of docs/ need."""
+    printed = [line.strip() for line in (tmp_path / "up.log").read_text().splitlines()]
+    lines = [line for line in printed if line.startswith("curl")]
     groups, made, operations = (
         subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout for line in lines
     )
     assert len(json.loads(groups)["value"]) == 3
     assert made.startswith("HTTP/1.1 202")
     assert "ml-first" in json.loads(operations)["value"][0]["properties"]["target"]
+
+    (exports,) = [line for line in printed if line.startswith("export")]
+    scene = f'{exports}\ncurl -sS -X POST "$CONTROL/_control/scenes" -d \'{{"name": "docs"}}\''
+    assert "rows/2026/a.csv" in subprocess.run(["bash", "-c", scene], capture_output=True, text=True, check=True).stdout
+    assert json.loads((tmp_path / "settings.json").read_text())["Values"]["STEWARD_PREVIEWS"] == "true"
 
 
 def test_an_app_that_is_killed_comes_back_and_ctrl_c_ends_everything(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
