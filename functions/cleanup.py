@@ -98,6 +98,13 @@ async def read_report(req: func.HttpRequest) -> func.HttpResponse:
     return await http.answer(req, _read)
 
 
+@blueprint.function_name("cleanup_result")
+@blueprint.route("cleanup/reports/{id}/result", methods=["GET"])
+async def read_result(req: func.HttpRequest) -> func.HttpResponse:
+    """GET `cleanup/reports/{id}/result`: 202 while the run goes on, for `Location`; then its report or why it failed."""
+    return await http.answer(req, _result)
+
+
 @blueprint.function_name("cleanup_explain")
 @blueprint.route("cleanup/explain", methods=["GET"])
 async def explain(req: func.HttpRequest) -> func.HttpResponse:
@@ -132,11 +139,21 @@ async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
 
 
 def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
+    """Answer with the report, or 202 and where to follow the run.
+
+    Raises:
+        RejectedError: `CleanupFailed` (502); the run ended before it could judge anything.
+    """
     from shared.cleanup import reports
 
     below = f"cleanup/reports/{run.name}"
     if not run.ended:
-        return http.json_response(reports.summary(run), 202, req, {"Location": http.to_follow(req, below), "Retry-After": "2"})
+        headers = {"Location": http.to_follow(req, f"{below}/result"), "Retry-After": "2"}
+        return http.json_response(reports.summary(run), 202, req, headers)
+    if run.status == "Failed":
+        message = f"The clean-up failed, and its report has what it came to: {' '.join(run.notes)}"
+        error = errors.AzureError(code="CleanupFailed", message=message, target=f"/{below}")
+        raise errors.RejectedError(error, status=502)
     headers = {"Location": f"{http.base_url(req)}/{below}"}
     return http.json_response(reports.view(reports.load(run.name, reports.Page(), services.get())), 200, req, headers)
 
@@ -167,13 +184,13 @@ def _approve(req: func.HttpRequest) -> Run:
 
     app = services.get()
     told = terms.callbacks(req, app.settings)
-    return runs.approve(str(req.route_params.get("id", "")), caller=http.caller(req), services=app, notify=told)
+    return runs.approve(_name(req), caller=http.caller(req), services=app, notify=told)
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import reports, runs
 
-    return http.json_response(reports.summary(runs.cancel(str(req.route_params.get("id", "")), services.get())), 200, req)
+    return http.json_response(reports.summary(runs.cancel(_name(req), services.get())), 200, req)
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:
@@ -192,7 +209,7 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
         top=max(1, parameters.whole_number(req, "$top", reports.TOP, reports.MOST)),
         changes=parameters.choice(req, "show", SHOWN) == "changes",
     )
-    report = reports.load(str(req.route_params.get("id", "")), page, services.get())
+    report = reports.load(_name(req), page, services.get())
     form, following = _form(req), http.next_link(req, str(report.more)) if report.more else ""
     if form == "json":
         body = reports.view(report)
@@ -207,6 +224,19 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
     link = f"?{following.partition('?')[2]}" if following else ""
     content = pages.page(report, following=link)
     return http.response(content, 200, req, {**headers, "Content-Type": "text/html; charset=utf-8"})
+
+
+def _result(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import journal
+
+    kept = services.get().journal.load(_name(req))
+    if kept is None:
+        raise journal.missing(_name(req))
+    return _answer(req, kept.value)
+
+
+def _name(req: func.HttpRequest) -> str:
+    return str(req.route_params.get("id", ""))
 
 
 def _form(req: func.HttpRequest) -> str:

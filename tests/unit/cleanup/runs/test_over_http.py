@@ -12,6 +12,7 @@ import pytest
 
 from functions import cleanup
 from shared import services as root
+from shared.rest import client
 
 WS = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg"
@@ -73,11 +74,45 @@ def test_a_run_is_dry_unless_told_otherwise(app, gone):
     response = ask(cleanup.run_clean_up, "POST", "cleanup", **{"x-ms-client-principal-name": "ada"})
     status, body = told(response)
     assert (status, body["mode"], body["policies"], body["caller"]) == (202, "dryRun", ["ours", "watch"], "function key")
-    assert response.headers["Location"] == f"http://localhost:7071/api/cleanup/reports/{body['name']}"
+    assert response.headers["Location"] == f"http://localhost:7071/api/cleanup/reports/{body['name']}/result"
     app.drive()
     status, report = told(read(body["name"]))
     assert (status, report["status"], report["outcomes"]) == (200, "Completed", {"kept": 14, "would delete": 2})
     assert gone(app) == []
+
+
+def result(name):
+    """GET where a 202 of the clean-up leads to."""
+    return ask(cleanup.read_result, "GET", f"cleanup/reports/{name}/result", {"id": name})
+
+
+def test_who_follows_the_location_is_kept_until_the_run_has_ended(app):
+    """As Logic Apps and Data Factory follow one: 202 with the same Location, then 200 with the report."""
+    status, body = told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=watch"))
+    going = result(body["name"])
+    assert (status, going.status_code, going.headers["Retry-After"]) == (202, 202, "2")
+    assert going.headers["Location"] == f"http://localhost:7071/api/cleanup/reports/{body['name']}/result"
+    app.drive()
+    status, report = told(result(body["name"]))
+    assert (status, report["status"], report["outcomes"]) == (200, "Completed", told(read(body["name"]))[1]["outcomes"])
+
+
+def test_a_run_that_failed_is_no_success_to_who_follows_it(app):
+    """The report itself stays readable, and says the same."""
+    refusal = {"error": {"code": "AuthorizationFailed", "message": "No."}}
+    listing = f"{WS.partition('/resourceGroups/')[0]}/providers/Microsoft.MachineLearningServices/workspaces"
+    app.azure.answers["GET", listing] = [client.Response(status=403, url="", body=refusal)]
+    name = finished(app, "policy=watch")
+    status, body = told(result(name))
+    assert (status, body["error"]["code"], body["error"]["target"]) == (502, "CleanupFailed", f"/cleanup/reports/{name}")
+    assert "AuthorizationFailed" in body["error"]["message"]
+    assert told(read(name))[1]["status"] == "Failed"
+
+
+def test_a_result_of_no_run_is_not_found(app):
+    """Told as of a report."""
+    status, body = told(result("20990101T000000Z-00000000"))
+    assert (status, body["error"]["code"]) == (404, "ReportNotFound")
 
 
 def test_enforcing_needs_a_policy_that_enforces(app, gone):
