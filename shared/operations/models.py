@@ -54,6 +54,7 @@ class Operation:
             `ended`.
         step: Goes up with every step; a message that names an older step is stale.
         due_at: When the next step is overdue and `reconcile` may take it up.
+        lost_since: When it was first found overdue after its last step, None when no step was lost.
         send_by: Not sent by then, it is not sent any more: what was true when it was asked for need not be true later.
         follow: Where to look next while following.
         result, error: How it ended; `http_status` is what the caller's request amounts to.
@@ -89,6 +90,7 @@ class Operation:
     status: Status = "NotStarted"
     step: int = 0
     attempts: int = 0
+    lost_since: datetime | None = None
     send_by: datetime | None = None
     sent_at: datetime | None = None
     ended_at: datetime | None = None
@@ -155,7 +157,7 @@ class Operation:
             message = f"operation {stored['id']} has version {stored['version']}; this app reads up to {VERSION}"
             raise ValueError(message)
         values = {column.name: stored[column.name] for column in fields(cls) if column.name in stored}
-        for name in ("created_at", "due_at", "send_by", "sent_at", "ended_at"):
+        for name in ("created_at", "due_at", "lost_since", "send_by", "sent_at", "ended_at"):
             if values.get(name):
                 values[name] = datetime.fromisoformat(values[name])
         if "follow" in values:

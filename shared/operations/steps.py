@@ -251,7 +251,7 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
     Raises:
         ConflictError: another worker changed the operation; nothing was enqueued.
     """
-    operation = replace(step.operation, step=stored.operation.step + 1)
+    operation = replace(step.operation, step=stored.operation.step + 1, lost_since=None)
     if step.delay_s is None:
         ended, woken = services.ledger.leave_lane(stored, operation)
         observing.ended(ended.operation)
@@ -308,13 +308,26 @@ def wake(stored: Stored, services: Services) -> bool:
     if operation.phase == "sending" and operation.sent_at and now - operation.sent_at > STUCK_AFTER:
         record(stored, settle.unknown(operation, now), services)
         return False
-    woken = replace(operation, step=operation.step + 1, due_at=now + GRACE)
+    if operation.lost_since and now - operation.lost_since > STUCK_AFTER:
+        record(stored, _lost(operation, now), services)
+        return False
+    woken = replace(operation, step=operation.step + 1, due_at=now + GRACE, lost_since=operation.lost_since or now)
     if operation.phase == "waiting":
         woken = replace(woken, phase=_first_phase(operation))
     elif operation.phase == "sending":
         woken = replace(woken, attempts=operation.attempts + 1)
     enqueue(services.ledger.save(stored, woken), services)
     return True
+
+
+def _lost(operation: Operation, now: datetime) -> Step:
+    """End an operation whose step ends the process of whoever takes it, time and again, with all that runs beside it."""
+    if operation.phase in ("sending", "following") or parking.begun(operation):
+        return settle.unknown(operation, now)
+    hours = STUCK_AFTER.total_seconds() / 3600
+    message = f"Nobody came to the end of its next step for {hours:.0f} hours; the app's log holds the reason."
+    error = errors.AzureError(code="NotSent", message=message, target=operation.target)
+    return settle.fail(operation, error, now, http_status=500)
 
 
 def wake_id(operation_id: str, services: Services) -> None:

@@ -381,3 +381,28 @@ def test_a_kill_at_any_call_of_a_cancel_is_survived() -> None:
             assert steward.ledger.newest(top=1)[0].status == "Canceled"
             assert not steward.open.rows
             assert not steward.queue.messages
+
+
+@pytest.mark.parametrize(("deadly", "code"), [("token", "NotSent"), ("blobs.read", "NotSent"), ("azure GET", "OutcomeUnknown")])
+def test_a_step_that_kills_whoever_takes_it_ends_the_operation_after_a_day(deadly: str, code: str) -> None:
+    """Its files do not fit the memory, say: each death is a message of its own, which the platform does not count."""
+    case = CASES[-1] if deadly == "blobs.read" else CASES[1]
+    steward = _begun(case)
+    _submit(steward, case, respond_async=deadly != "azure GET")
+    dies = 0
+
+    def between(name: str) -> None:
+        nonlocal dies
+        if name.startswith(deadly):
+            dies += 1
+            raise Killed(name)
+
+    steward.fuse.between = between
+    steward.drive()
+    (operation,) = steward.ledger.newest(top=1)
+    assert operation.error
+    assert (operation.status, operation.error.code) == ("Failed", code)
+    assert operation.ended_at
+    assert 24 <= (operation.ended_at - operation.created_at).total_seconds() / 3600 < 25
+    assert dies > 20
+    assert not steward.open.rows
