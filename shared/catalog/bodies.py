@@ -190,15 +190,16 @@ def _as_object(step: dict[str, Any]) -> Any:
     return value
 
 
-def _holds(body: Any, path: list[str]) -> bool:
+def _holds(body: Any, path: list[str], above: tuple[str, ...] = ()) -> bool:
+    """Tell whether there is a value at a path in any casing; a text where an object should be, below `properties`, is one, too."""
     if not path:
         return body not in (None, "", {})
     if isinstance(body, list):
-        return any(_holds(each, path) for each in body)
+        return any(_holds(each, path, above) for each in body)
     if not isinstance(body, dict):
-        return path == ["*"] and body not in (None, "")
+        return body not in (None, "") and len(above) > 1 and above[-1] != "*"
     name, rest = path[0].lower(), path[1:]
-    return any(_holds(value, rest) for key, value in body.items() if name in ("*", key.lower()))
+    return any(_holds(value, rest, (*above, name)) for key, value in body.items() if name in ("*", key.lower()))
 
 
 def _check_depth(value: Any) -> None:

@@ -113,6 +113,8 @@ SECRETS = [
     ("workspaces/datastores", {"properties": {"credentials": {"secrets": {"somethingNew": "k"}}}}),
     ("workspaces/datastores", {"properties": {"credentials": {"secrets": "k"}}}),
     ("workspaces/datastores", {"properties": {"credentials": {"secrets": ["k"]}}}),
+    ("workspaces/datastores", {"properties": {"credentials": "k"}}),
+    ("workspaces/datastores", {"properties": {"Credentials": ["k"]}}),
     ("workspaces/datastores", {"properties": {"credentials": [{"secrets": {"key": "k"}}]}}),
     ("workspaces/datastores", {"properties": {"credentials": {"any": {"sasToken": "k"}}}}),
     ("workspaces/connections", {"properties": {"category": "x", "credentials": {"key": "k"}}}),
