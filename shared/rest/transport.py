@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-POOL_SIZE = 32
+POOL_SIZE = 64  # HTTP requests and queue messages have up to 32 threads each
 ANSWER_LIMIT = 100 * 1024 * 1024  # bytes; content that is larger is read from storage, not through a function
 CHUNK = 64 * 1024
 _URL_CHARACTERS = (
