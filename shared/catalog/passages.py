@@ -213,11 +213,11 @@ def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Sco
         known = [_shown(row.template) for row in PASSAGES if row.plane == plane]
         known += [_named(kind.types[1:]) for kind in kinds.KINDS if kind.plane == plane and len(kind.types) > 1]
         asked = path.partition("workspaces/")[2].partition("/")[2]
-        near = difflib.get_close_matches(asked[:200], known, n=3, cutoff=0.4) or sorted(known)[:5]
-        message = (
-            f"'{path[:200]}' names nothing on {plane}; the nearest of what there is below workspaces/{{w}}/: {', '.join(near)}. "
-            "GET /api/openapi.json has all."
-        )
+        near = difflib.get_close_matches(asked[:200], known, n=3, cutoff=0.5)
+        shown = f"the nearest of what there is below workspaces/{{w}}/: {', '.join(near)}. GET /api/openapi.json has all."
+        if not near:
+            shown = f"below workspaces/{{w}}/ there are {', '.join(sorted(known))}."
+        message = f"'{path[:200]}' names nothing on {plane}; {shown}"
         raise errors.BadRequestError("UnknownKind", message, target="path", status=404) from None
 
 

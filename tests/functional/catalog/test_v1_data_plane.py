@@ -115,7 +115,8 @@ def test_a_refusal_is_azures_own_in_arms_envelope(caller, workspace):
 @pytest.mark.parametrize(
     ("method", "path", "status", "said"),
     [
-        ("GET", "artifact/v2.0/{w}/nosuch", 404, "artifacts/{}/{}"),
+        ("GET", "artifact/v2.0/{w}/nosuch", 404, "artifacts/{name}/{name},"),
+        ("GET", "artifact/v2.0/{w}/artifacts/a/b/content/inf", 404, "the nearest of what there is"),
         ("PUT", "history/v1.0/{w}/rundata", 405, "POST"),
         ("GET", "metric/v2.0/{w}/runs/r/list", 405, "POST"),
         ("GET", "hyperdrive/v1.0/workspaces", 404, "hyperdrive"),

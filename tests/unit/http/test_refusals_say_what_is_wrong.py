@@ -184,3 +184,18 @@ def test_what_is_of_another_form_is_named_with_what_was_expected(
     answer = app.send(method, path, content, content_type=media)
     assert (answer.status, answer.body["error"]["target"]) == (400, target)
     assert f"'{target}'" in answer.said
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("history/v1.0/workspaces/w1/experiments/e/runs/r/detail", "the nearest of what there is below workspaces/{w}/: "),
+        ("history/v1.0/workspaces/w1/experiments/e/runs/r/detail", "experiments/{e}/runs/{name}/details"),
+        ("artifact/v2.0/workspaces/w1/zzz", "artifacts/content/{name}/{name}/{path}"),
+    ],
+)
+def test_a_path_of_the_data_plane_that_names_nothing_is_told_the_nearest(app: App, path: str, said: str) -> None:
+    """As people write paths, not as the table does."""
+    answer = app.send("GET", path)
+    assert (answer.status, answer.body["error"]["code"]) == (404, "UnknownKind")
+    assert said in answer.said
