@@ -50,15 +50,15 @@ def flag(req: func.HttpRequest, name: str) -> bool:
     return given == "true"
 
 
-def whole_number(req: func.HttpRequest, name: str, default: int, limit: int, *, least: int = 0) -> int:
+def whole_number(req: func.HttpRequest, name: str, default: int, limit: int) -> int:
     """Return a parameter that is a whole number.
 
     Raises:
-        BadRequestError: `InvalidParameter`; it is none from `least` to `limit`.
+        BadRequestError: `InvalidParameter`; it is none from 0 to `limit`.
     """
     given = text(req, name) or str(default)
-    if not given.isascii() or not given.isdigit() or len(given) > 9 or not least <= int(given) <= limit:
-        message = f"'{name}' is '{given[:50]}'; expected a whole number from {least} to {limit}."
+    if not given.isascii() or not given.isdigit() or len(given) > 9 or int(given) > limit:
+        message = f"'{name}' is '{given[:50]}'; expected a whole number from 0 to {limit}."
         raise errors.BadRequestError("InvalidParameter", message, target=name)
     return int(given)
 

@@ -21,7 +21,7 @@ def poll(message: func.QueueMessage) -> None:
 
 
 @blueprint.function_name("poll_poison")
-@blueprint.queue_trigger("message", messages.POISON_QUEUE, "AzureWebJobsStorage")
+@blueprint.queue_trigger("message", f"{messages.QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
     """Mark the operation Failed whose message kept failing; a poison queue has no second poison queue."""
     text = message.get_body().decode("utf-8", errors="replace")

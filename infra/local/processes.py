@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _READY = re.compile(r"^READY\b.*$", re.MULTILINE)
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 1500
+_READY_WITHIN_S = 60.0
 
 
 class PartError(Exception):
@@ -60,13 +61,13 @@ class Part:
 
 
 @contextlib.contextmanager
-def part(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str], limit_s: float = 60.0) -> Iterator[Part]:
+def part(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Iterator[Part]:
     """Run ``command`` for the length of a ``with`` block, entered when it says READY.
 
     At the end it gets SIGTERM and ten seconds; then its whole process group is killed.
 
     Raises:
-        PartError: It ended, or said nothing for ``limit_s`` seconds.
+        PartError: It ended, or said nothing for a minute.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
@@ -83,7 +84,7 @@ def part(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - only from the main thread
         )
     try:
-        yield Part(name=name, log=log, ready=_wait_until_ready(name, process, log, limit_s), process=process)
+        yield Part(name=name, log=log, ready=_wait_until_ready(name, process, log), process=process)
     finally:
         _stop(process)
 
@@ -101,8 +102,8 @@ def choose_port(wanted: int) -> int:
     raise PartError("there is no free port on 127.0.0.1")
 
 
-def _wait_until_ready(name: str, process: subprocess.Popen[bytes], log: Path, limit_s: float) -> str:
-    deadline = time.monotonic() + limit_s
+def _wait_until_ready(name: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + _READY_WITHIN_S
     while True:
         ended = process.poll() is not None  # looked at before the log, so that its last line is not missed
         said = _READY.search(log.read_text(errors="replace"))
@@ -111,7 +112,7 @@ def _wait_until_ready(name: str, process: subprocess.Popen[bytes], log: Path, li
         if ended:
             raise PartError(f"the {name} did not start (exit code {process.returncode}), {_last_words(log)}")
         if time.monotonic() > deadline:
-            raise PartError(f"the {name} was not ready after {limit_s:.0f} s, {_last_words(log)}")
+            raise PartError(f"the {name} was not ready after {_READY_WITHIN_S:.0f} s, {_last_words(log)}")
         time.sleep(0.02)
 
 

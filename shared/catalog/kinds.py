@@ -159,9 +159,9 @@ def _asset(
     return container, version
 
 
-def _list(path: str, *, scope: Scope = "group", actions: tuple[Action, ...] = ()) -> Kind:
+def _list(path: str, *, scope: Scope = "group") -> Kind:
     """Return the row of a collection that can only be listed."""
-    return Kind(path=path, scope=scope, verbs=frozenset({"LIST"}), name=None, actions=actions)
+    return Kind(path=path, scope=scope, verbs=frozenset({"LIST"}), name=None)
 
 
 _COMPUTE_SECRETS = (

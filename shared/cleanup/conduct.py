@@ -8,8 +8,7 @@ again. Not here: which acts there are (choose), the order of a run's steps (runs
 from __future__ import annotations
 
 import json
-import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from shared.cleanup.survey import Surveys
     from shared.operations.models import Operation
 
-log = logging.getLogger("steward.cleanup")
-
 SEND_WITHIN = timedelta(seconds=60)  # of the judgement
 FRESH = timedelta(minutes=5)  # how old the references of other workspaces may be
 ONE_MORE = timedelta(seconds=60)  # where reading them takes longer than that: so long after they were read
@@ -50,7 +47,6 @@ class Record:
         outcome, did, reason, evidence, operation, error: Laid over the line.
         attempt: Goes up when it must be judged again.
         changed_before: When the resource had last changed before it was marked.
-        acted_at: When the operation ended.
     """
 
     settled: bool = False
@@ -62,7 +58,6 @@ class Record:
     error: dict[str, Any] | None = None
     attempt: int = 0
     changed_before: str = ""
-    acted_at: str = ""
 
 
 class OldReferencesError(Exception):
@@ -190,7 +185,8 @@ def load(run: str, number: int, services: Services) -> Record:
     if content is None:
         return Record(outcome="not done")
     stored = json.loads(content)
-    return Record(**{**stored, "evidence": tuple(stored["evidence"])})
+    known = {column.name: stored[column.name] for column in fields(Record) if column.name in stored}  # also of another version
+    return Record(**{**known, "evidence": tuple(stored["evidence"])})
 
 
 def laid_over(line: Line, record: Record) -> Line:
@@ -299,8 +295,7 @@ def _after(work: Conduct, line: Line, record: Record, operation: Operation) -> R
         _remember(work, line, record, operation)
     elif line.action == "delete":
         marks.Marks(work.services.cleanup_rows).remove(ids.parse(line.id))
-    done = models.iso(operation.ended_at or work.services.clock())
-    return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action), acted_at=done)
+    return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action))
 
 
 def _remember(work: Conduct, line: Line, record: Record, operation: Operation) -> None:

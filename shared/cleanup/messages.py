@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 VERSION = 1
 QUEUE = "steward-cleanup"
-POISON_QUEUE = f"{QUEUE}-poison"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

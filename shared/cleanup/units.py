@@ -8,7 +8,6 @@ here: when units are looked at, and what comes after (runs).
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from shared.cleanup.locks import Locks
     from shared.cleanup.model import Judged, Mark, Policy
     from shared.cleanup.survey import Surveys
-
-log = logging.getLogger("steward.cleanup")
 
 REGISTRIES = "registries"
 SUBSCRIPTION = "subscription"

@@ -151,7 +151,7 @@ def _polled(stored: Stored, services: Services) -> bool:
     return True
 
 
-def matches(event: Event, services: Services, *, rules: tuple[Rule, ...] | None = None) -> list[Match]:
+def matches(event: Event, services: Services) -> list[Match]:
     """Return what each rule would make of an event, without doing any of it (POST `events/test`).
 
     Raises:
@@ -159,7 +159,7 @@ def matches(event: Event, services: Services, *, rules: tuple[Rule, ...] | None 
     """
     depth = depth_of(event, events.targets_of(event), services)
     found = []
-    for rule in services.rules if rules is None else rules:
+    for rule in services.rules:
         if not rule.enabled:
             found.append(Match(rule=rule, firing=None, reason="the rule is disabled"))
         elif not rule.wants(event):

@@ -286,7 +286,7 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
         raise errors.BadRequestError("NotCancelable", message, target=operation.id, status=409)
     with observing.within(operation):
         steps.cancel_in_azure(operation, kind, services)
-    asked = replace(operation.counted("write").noted(now, "cancel requested"), cancel_requested=True)
+    asked = operation.counted("write").noted(now, "cancel requested")
     return steps.record(stored, settle.Step(operation=asked, delay_s=0.0), services).operation
 
 

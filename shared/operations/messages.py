@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 VERSION = 1
 QUEUE = "steward-operations"
-POISON_QUEUE = f"{QUEUE}-poison"
 NOTIFICATION_QUEUE = "steward-notifications"
 EVENT_QUEUE = "steward-events"
 PAUSE_S, LONGEST_PAUSE_S = 30.0, 900.0  # before a message that the app's own storage failed comes again

@@ -102,7 +102,6 @@ class Operation:
     http_status: int = 0
     registering: str = ""
     registered: tuple[str, ...] = ()
-    cancel_requested: bool = False
     calls: dict[str, int] = field(default_factory=dict)
     timeline: tuple[Event, ...] = ()
 

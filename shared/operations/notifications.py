@@ -43,6 +43,7 @@ KEPT_FIRST = ("stewardDepth", "rule", "operationId", "status", "target", "error"
 GONE = 410
 CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
 ATTEMPTS_KEPT = 12
+GRACE = timedelta(minutes=5)  # how long after its due time an attempt counts as lost
 PREFIX = "azureml-steward"
 TOPIC_VERSION = "2018-01-01"
 
@@ -232,10 +233,10 @@ def views(about: str, services: Services) -> list[dict[str, Any]]:
     return [delivery.view() for delivery in deliveries(about, services)]
 
 
-def overdue(services: Services, *, grace: timedelta = timedelta(minutes=5)) -> int:
+def overdue(services: Services) -> int:
     """Queue again what should have been tried long ago: its message was lost; returns how many."""
     count = 0
-    for row in services.delivery_rows.query(equal={"status": "Pending"}, below={"next_at": services.clock() - grace}):
+    for row in services.delivery_rows.query(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE}):
         services.notification_queue.send(_message(_of(row)))
         count += 1
     return count

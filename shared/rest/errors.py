@@ -85,8 +85,8 @@ class RejectedError(PermanentError):
 class OperationFailedError(PermanentError):
     """Azure accepted the request and the operation ended Failed or Canceled."""
 
-    def __init__(self, error: AzureError, *, status: int = 409) -> None:
-        super().__init__(error, status=status)
+    def __init__(self, error: AzureError) -> None:
+        super().__init__(error, status=409)
 
 
 class OutcomeUnknownError(PermanentError):

@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 from shared.rest import errors
 
-RESOURCES = "Microsoft.Resources"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceId:

@@ -16,7 +16,6 @@ INFERENCE = rf"{_LABEL}\.{_LABEL}\.inference\.ml\.azure\.(?:com|us|cn)"
 STORAGE = r"([a-z0-9]{3,24})\.(blob|queue|table|file|dfs)\.core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)"
 # TOPIC.REGION-1.eventgrid.azure.net
 EVENT_GRID = rf"{_LABEL}\.{_LABEL}\.eventgrid\.azure\.(?:net|us|cn)"
-KEY_VAULT = rf"{_LABEL}\.vault\.(?:azure\.net|usgovcloudapi\.net|azure\.cn)"
 
 ARM_AUDIENCES = (
     "https://management.azure.com",

@@ -81,7 +81,7 @@ def workspace(world: World, name: str, *, days: float = 400, state: str = "Succe
     return arm_id
 
 
-def registry(world: World, name: str, *, days: float = 400) -> str:
+def registry(world: World, name: str) -> str:
     """A registry without storage of its own: its id."""
     arm_id = f"{scene.GROUP_ID}/providers/{ML}/registries/{name}"
     api = f"https://{scene.LOCATION}.api.azureml.ms"
@@ -92,7 +92,7 @@ def registry(world: World, name: str, *, days: float = 400) -> str:
         "provisioningState": "Succeeded",
     }
     identity = {"type": "SystemAssigned", "principalId": str(uuid.uuid4()), "tenantId": scene.TENANT_ID}
-    put(world, arm_id, {"location": scene.LOCATION, "tags": {}, "identity": identity, "properties": properties}, days=days)
+    put(world, arm_id, {"location": scene.LOCATION, "tags": {}, "identity": identity, "properties": properties}, days=400)
     return arm_id
 
 

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
-STATUSES = frozenset({
-    "NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Running", "Finalizing", "CancelRequested",
-    "NotResponding", "Paused", "Unknown",
-}) | TERMINAL  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +38,6 @@ class Run:
         definition: the v1 run definition or the ARM job's `properties`.
         error: `{"code","message",…}` when it failed.
         log_files: log name, e.g. `user_logs/std_log.txt` → path in the run's blob folder.
-        output_files: path below the run's blob folder → size in bytes, e.g. `outputs/model.pkl`.
     """
 
     run_id: str
@@ -66,7 +61,6 @@ class Run:
     definition: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     log_files: dict[str, str] = field(default_factory=dict)
-    output_files: dict[str, int] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
     modified_at: datetime | None = None
 

@@ -182,11 +182,9 @@ def frontend_error_body(code: str, message: str, *, inner: Iterable[str] = (), c
     return {"code": code, "message": message, "details": [], "additionalInfo": info}
 
 
-def frontend_error(
-    status: int, code: str, message: str, *, inner: Iterable[str] = (), component: str = "managementfrontend"
-) -> Response:
+def frontend_error(status: int, code: str, message: str, *, inner: Iterable[str] = ()) -> Response:
     """Shape (b), Azure ML's managementfrontend (assets, jobs, endpoints). `inner` goes from outer to innermost code."""
-    return answer({"error": frontend_error_body(code, message, inner=inner, component=component)}, status=status)
+    return answer({"error": frontend_error_body(code, message, inner=inner, component="managementfrontend")}, status=status)
 
 
 def service_error(
@@ -197,7 +195,6 @@ def service_error(
     inner: Iterable[str] = (),
     component: str,
     location: str = "",
-    target: str | None = None,
 ) -> Response:
     """Shape (c), the older Azure ML services (compute, connections, run history, execution). `inner` as in (b)."""
     chain: dict[str, Any] | None = None
@@ -211,7 +208,7 @@ def service_error(
         "messageParameters": None,
         "referenceCode": None,
         "detailsUri": None,
-        "target": target,
+        "target": None,
         "details": [],
         "innerError": chain,
         "debugInfo": None,

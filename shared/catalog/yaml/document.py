@@ -26,7 +26,6 @@ NOTE_LIMIT = 20
 FILE_LIMIT = 200  # files one YAML may name, directly or not
 
 Path = tuple[str | int, ...]
-Files = "Callable[[str], str | None]"  # a path below the YAML's own folder to text, None when it is not there
 
 _CORE_TAG = "tag:yaml.org,2002:"
 _SCALARS = frozenset({"null", "bool", "int", "float", "str", "timestamp", "binary", "merge", "value"})

@@ -93,13 +93,11 @@ class Scope:
     Attributes:
         inputs: The pipeline's, as loaded.
         outputs: The pipeline's, as loaded.
-        definitions: They are a component's definitions rather than a job's values.
         nodes: Each node as loaded, with its kind and its component's outputs, in order.
     """
 
     inputs: dict[str, Any]
     outputs: dict[str, Any]
-    definitions: bool = False
     nodes: dict[str, Node] = field(default_factory=dict)
 
 

@@ -158,7 +158,7 @@ def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
     fields = shape(at)
     spec = components.base_spec(fields, anonymous=anonymous, kind="pipeline", source=components.FROM_FILE)
     spec["is_deterministic"] = fields.get("is_deterministic")
-    scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), definitions=True)
+    scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}))
     spec = {**components.others(fields, _COMPONENT), **spec}
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
     for name in nodes.optional_inputs(scope):

@@ -69,7 +69,7 @@ def test_a_job_or_run_is_canceled_by_azure_and_followed(steward: Steward, path: 
     """The operation ends when the job has."""
     operation = steward.submit("POST", path, body, files=files)
     asked = flows.cancel(steward.stored(operation), steward.process)
-    assert (asked.status, asked.cancel_requested) == ("Running", True)
+    assert (asked.status, asked.timeline[-1].what) == ("Running", "cancel requested")
     steward.drive()
     ended = steward.load(operation)
     assert ended.status == "Canceled"

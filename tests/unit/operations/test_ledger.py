@@ -92,7 +92,6 @@ def test_an_operation_reads_back_as_it_was_recorded(bench: Bench) -> None:
         calls={"write": 1},
         attempts=3,
         http_status=202,
-        cancel_requested=True,
     ).noted(START, "accepted", "detail")
     bench.ledger.insert(operation)
     found = bench.ledger.load(operation.id)

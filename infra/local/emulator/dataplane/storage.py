@@ -138,19 +138,15 @@ def _upload(client: ContainerClient, name: str, content: bytes | Path) -> None:
         client.upload_blob(name, file, overwrite=True)
 
 
-def write_folder(world: World, location: Location, folder: Path) -> dict[str, int]:
-    """Write every file of a folder below a location; size in bytes by relative path. Links are not followed out.
+def write_folder(world: World, location: Location, folder: Path) -> None:
+    """Write every file of a folder below a location. Links are not followed out.
 
     Raises:
         FetchError: the storage refuses.
     """
-    written: dict[str, int] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
-            name = path.relative_to(folder).as_posix()
-            write(world, location.child(name), path)
-            written[name] = path.stat().st_size
-    return written
+            write(world, location.child(path.relative_to(folder).as_posix()), path)
 
 
 def sas_url(world: World, location: Location, *, permission: str = "r", suffix: str = "core.windows.net") -> str:

@@ -29,7 +29,6 @@ class Principal:
     app_id: str
     tenant_id: str
     audience: str
-    expires_at: datetime
 
 
 class TokenRefusedError(Exception):
@@ -61,27 +60,21 @@ class Tokens:
         self.key_id = uuid.uuid4().hex[:27]
         self.lifetime_s = DEFAULT_LIFETIME_S
 
-    def mint(
-        self, *, audience: str, tenant_id: str, app_id: str, object_id: str, version: str = "1.0", lifetime_s: int | None = None
-    ) -> tuple[str, int]:
+    def mint(self, *, audience: str, tenant_id: str, app_id: str, object_id: str, lifetime_s: int | None = None) -> tuple[str, int]:
         """A signed token and its lifetime in seconds.
 
         Args:
             audience: the `aud` claim, as asked for.
             tenant_id: the `tid` claim.
-            app_id: the `appid` claim (`azp` for version 2.0).
+            app_id: the `appid` claim.
             object_id: the `oid` claim.
-            version: `1.0` (issuer sts.windows.net) or `2.0`.
             lifetime_s: default: `self.lifetime_s`, which the control route sets.
         """
         seconds = self.lifetime_s if lifetime_s is None else lifetime_s
         issued = int(self._now().timestamp())
-        issuer = (
-            f"https://sts.windows.net/{tenant_id}/" if version == "1.0" else f"https://login.microsoftonline.com/{tenant_id}/v2.0"
-        )
         claims: dict[str, Any] = {
             "aud": audience,
-            "iss": issuer,
+            "iss": f"https://sts.windows.net/{tenant_id}/",
             "iat": issued,
             "nbf": issued,
             "exp": issued + seconds,
@@ -92,7 +85,7 @@ class Tokens:
             "sub": object_id,
             "tid": tenant_id,
             "uti": uuid.uuid4().hex,
-            "ver": version,
+            "ver": "1.0",
         }
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self.key_id, "x5t": self.key_id}), seconds
 
@@ -131,7 +124,6 @@ class Tokens:
             app_id=claims["appid"],
             tenant_id=claims["tid"],
             audience=audience,
-            expires_at=expires_at,
         )
 
     def revoke(self, token: str) -> None:

@@ -215,9 +215,9 @@ def _created(world: World, made: Resource, region: str) -> None:
     made.properties["modifiedOn"] = stamp(world.now())
 
 
-def last_operation(world: World, name: str, status: str, *, trigger: str = "User") -> dict[str, str]:
+def last_operation(world: World, name: str, status: str) -> dict[str, str]:
     """A compute instance's `lastOperation`."""
-    return {"operationName": name, "operationTime": stamp(world.now()), "operationStatus": status, "operationTrigger": trigger}
+    return {"operationName": name, "operationTime": stamp(world.now()), "operationStatus": status, "operationTrigger": "User"}
 
 
 def _check_quota(world: World, made: Resource, inner: dict[str, Any], region: str) -> None:

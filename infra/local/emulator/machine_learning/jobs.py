@@ -24,7 +24,6 @@ JOB = f"{scope.WORKSPACE}/jobs/{{job}}"
 SCHEDULE_PROPERTY = "azureml.schedule"  # among a run's properties: the name of the schedule that started it
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
 _TYPES = ("Command", "Pipeline", "Sweep", "AutoML", "Spark")
-_MUTABLE = ("description", "tags", "displayName", "properties", "isArchived")
 _COMPARED = (
     "jobType",
     "command",

@@ -108,14 +108,12 @@ def compute_headers(world: World, operation: Operation) -> dict[str, str]:
     return {"azure-asyncoperation": _url(world, operation, "computeOperationsStatus", "&service=new")}
 
 
-def frontend_headers(
-    world: World, operation: Operation, *, resource_url: str | None = None, timeout: str = "PT30M"
-) -> dict[str, str]:
+def frontend_headers(world: World, operation: Operation, *, resource_url: str | None = None) -> dict[str, str]:
     """Endpoints, deployments, schedules: a 201's Location is the resource, a 202's is the operation's result."""
     return {
         "location": resource_url or _url(world, operation, "mfeOperationResults"),
         "azure-asyncoperation": status_url(world, operation),
-        _TIMEOUT: timeout,
+        _TIMEOUT: "PT30M",
     }
 
 

@@ -9,7 +9,7 @@ import json
 import logging
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,6 @@ class Task:
     shipped: int = -1
     shipped_at: float = 0.0
     bound: command.Bound | None = None
-    written: dict[str, int] = field(default_factory=dict)
 
     @property
     def log_name(self) -> str:
@@ -165,8 +164,7 @@ def _collect(task: Task) -> None:
     """Upload what the job wrote: its `outputs` and `logs` folders, and the named outputs of a command job."""
     where = locations.run_folder(task.world, task.request.workspace_id, task.request.run_id)
     for name in COLLECTED:
-        written = storage.write_folder(task.world, where.child(name), task.code / name)
-        task.written.update({f"{name}/{path}": size for path, size in written.items()})
+        storage.write_folder(task.world, where.child(name), task.code / name)
     if task.bound is None or not task.bound.outputs:
         return
     run = task.world.runs.get(task.request.workspace_id, task.request.run_id)
@@ -193,7 +191,7 @@ def _finish(task: Task, end: outcomes.JobEndedError) -> None:
         _LOG.warning("log of %s: %s", task.request.run_id, error)
     if end.status == "Completed":
         named_outputs.register(task.world, task.request.workspace_id, task.request.run_id)
-    _update(task, status=end.status, error=end.error, output_files=dict(task.written))
+    _update(task, status=end.status, error=end.error)
     shutil.rmtree(task.folder, ignore_errors=True)
 
 
