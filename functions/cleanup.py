@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http, parameters, terms
+from functions import http, parameters, terms, yaml_files
 from shared import services
 from shared.rest import errors
 
@@ -23,7 +23,6 @@ log = logging.getLogger("steward.cleanup")
 QUEUE = services.CLEANUP_QUEUE
 LIST_LIMIT = 100
 SKIP_LIMIT = 100_000_000
-POLICY_LIMIT = 1_000_000  # bytes of a file of policies
 WAIT_STEP_S = 0.5
 MODES: tuple[Mode, ...] = ("dryRun", "enforce")
 FORMS = ("json", "html", "csv")
@@ -124,6 +123,13 @@ async def list_policies(req: func.HttpRequest) -> func.HttpResponse:
 async def check_policies(req: func.HttpRequest) -> func.HttpResponse:
     """POST `cleanup/policies` with a file of policies: how it reads, or every mistake at its place; nothing is stored."""
     return await http.answer(req, _check)
+
+
+@blueprint.function_name("cleanup_policy_file")
+@blueprint.route("cleanup/policies/{file}", methods=["GET", "PUT", "DELETE"])
+async def policy_file(req: func.HttpRequest) -> func.HttpResponse:
+    """GET, PUT or DELETE `cleanup/policies/{file}`: one YAML file of policies, refused with line and column when it is wrong."""
+    return await http.answer(req, _policy_file)
 
 
 async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
@@ -270,14 +276,24 @@ def _policies(req: func.HttpRequest) -> func.HttpResponse:
 def _check(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import policies
 
-    content = req.get_body()
-    if len(content) > POLICY_LIMIT:
-        message = f"A file of policies takes {POLICY_LIMIT} bytes."
-        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as bad:
-        raise errors.BadRequestError("InvalidPolicy", f"The file is not UTF-8: {bad.reason}.", target="body") from None
+    text = yaml_files.text_of(req, policies.CODE)
     name = "".join(each for each in parameters.text(req, "name", "policies.yaml") if each.isprintable())
     found = policies.parse(text, name[:200])
     return http.json_response({"value": [policies.to_json(policy) for policy in found]}, 200, req)
+
+
+def _policy_file(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.cleanup import policies
+
+    folder = yaml_files.Folder(
+        prefix=policies.FOLDER,
+        holds="policies",
+        listing="cleanup/policies",
+        invalid=policies.CODE,
+        missing="PolicyFileNotFound",
+    )
+
+    def read(text: str, file: str) -> list[dict[str, Any]]:
+        return [policies.to_json(policy) for policy in policies.parse(text, file)]
+
+    return yaml_files.answer(req, folder, read, lambda: None)  # a run reads the files when it begins

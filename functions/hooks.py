@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http, parameters
+from functions import http, parameters, yaml_files
 from shared import services
 from shared.operations import messages
 from shared.rest import errors
@@ -23,7 +23,6 @@ log = logging.getLogger("steward.hooks")
 
 LIST_LIMIT = 200
 STATUSES = ("Running", "Succeeded", "Failed", "Refused")
-FILE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 ORIGIN_HEADER = "webhook-request-origin"
 
 
@@ -175,33 +174,11 @@ def _rule(rule: Any) -> dict[str, Any]:
 def _rule_file(req: func.HttpRequest) -> func.HttpResponse:
     from shared.hooks import rules, store
 
-    name = str(req.route_params.get("file", ""))
-    if not FILE_NAME.fullmatch(name):
-        raise errors.BadRequestError("InvalidParameter", _not_a_file(name), target="file")
-    app = services.get()
-    blob = store.PREFIX + (name if name.lower().endswith((".yaml", ".yml")) else f"{name}.yaml")
-    if req.method == "PUT":
-        try:
-            text = req.get_body().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise errors.BadRequestError("InvalidRules", "The body is not UTF-8.", target="body") from None
-        found = rules.parse(text, blob.removeprefix(store.PREFIX))
-        app.blobs.put(blob, text.encode())
-        app.rule_store.changed()
-        return http.json_response({"file": blob.removeprefix(store.PREFIX), "rules": [_rule(rule) for rule in found]}, 200, req)
-    content = app.blobs.get(blob)
-    if content is None:
-        message = f"There is no file of rules '{name}'; GET events/rules lists the rules in force with their files."
-        raise errors.BadRequestError("RulesNotFound", message, target="file", status=404)
-    if req.method == "DELETE":
-        app.blobs.delete(blob)
-        app.rule_store.changed()
-        return http.json_response(None, 204, req)
-    return http.response(content, 200, req, {"Content-Type": "application/yaml; charset=utf-8"})
-
-
-def _not_a_file(name: str) -> str:
-    return f"'{name[:100]}' is no file name; expected letters, digits, dots, hyphens and underscores, 100 at most: my-rules.yaml."
+    folder = yaml_files.Folder(
+        prefix=store.PREFIX, holds="rules", listing="events/rules", invalid="InvalidRules", missing="RulesNotFound"
+    )
+    changed = services.get().rule_store.changed
+    return yaml_files.answer(req, folder, lambda text, file: [_rule(rule) for rule in rules.parse(text, file)], changed)
 
 
 def _firings(req: func.HttpRequest) -> func.HttpResponse:

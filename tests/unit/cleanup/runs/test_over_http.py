@@ -315,3 +315,46 @@ def test_the_timer_and_the_queue_function_drive_a_run(app):
         app.clock.advance(30)
     cleanup.poison(Message("whatever"))
     assert told(read(name))[1]["status"] == "Completed"
+
+
+def put(text, name="extra"):
+    """PUT a file of policies."""
+    return told(ask(cleanup.policy_file, "PUT", f"cleanup/policies/{name}", {"file": name}, text))
+
+
+def test_a_file_of_policies_is_put_read_run_and_deleted(app):
+    """The next run has it; once it is gone there is no such policy."""
+    text = FILE.replace("ours", "extra").replace("watch", "other").encode()
+    status, body = put(text)
+    assert (status, body["file"], [policy["name"] for policy in body["policies"]]) == (200, "extra.yaml", ["extra", "other"])
+    assert ask(cleanup.policy_file, "GET", "cleanup/policies/extra", {"file": "extra"}).get_body() == text
+    assert told(read(finished(app, "policy=other")))[1]["outcomes"]["would delete"] == 2
+    assert ask(cleanup.policy_file, "DELETE", "cleanup/policies/extra", {"file": "extra"}).status_code == 204
+    assert told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=other"))[0] == 404
+    status, body = told(ask(cleanup.policy_file, "GET", "cleanup/policies/extra", {"file": "extra"}))
+    assert (status, body["error"]["code"]) == (404, "PolicyFileNotFound")
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code", "said"),
+    [
+        (b"policies:\n  - name: extra\n    kind: nothing\n", 400, "InvalidPolicy", "extra.yaml, line 2, column 5"),
+        (b"policies: \xff", 400, "InvalidPolicy", "not UTF-8"),
+        (b"#" * 1_000_001, 413, "RequestContentTooLarge", "1000001 bytes"),
+    ],
+)
+def test_a_file_of_policies_that_is_wrong_replaces_nothing(app, content, status, code, said):
+    """What was put before stays in force."""
+    good = FILE.replace("ours", "extra").replace("watch", "other").encode()
+    put(good)
+    found, body = put(content)
+    assert (found, body["error"]["code"]) == (status, code)
+    assert said in body["error"]["message"]
+    assert app.blobs.blobs["cleanup/policies/extra.yaml"] == good
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 200])
+def test_a_file_of_policies_stays_in_its_folder(app, name):
+    """400, and nothing is written."""
+    assert put(FILE.encode(), name)[0] == 400
+    assert list(app.blobs.blobs) == ["cleanup/policies/ours.yaml"]
