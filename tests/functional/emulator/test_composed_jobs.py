@@ -71,6 +71,20 @@ def test_a_pipeline_that_could_never_run_is_refused_at_once(azure: Client, steps
     assert azure.arm("GET", f"{workspace}/jobs/p").status_code == 404
 
 
+def test_a_component_by_its_default_label_is_its_newest_version(azure: Client) -> None:
+    """As recorded: `versions/azureml_default` answers under the label's id, and a step may name that, or the short form."""
+    workspace = lab(azure, ok="true")
+    label = f"{workspace}/components/ok/labels/default"
+    url = f"{workspace}/components/ok/versions"
+    azure.arm("PUT", f"{url}/2", {"properties": azure.arm("GET", f"{url}/1").json()["properties"]})
+    default = azure.arm("GET", f"{url}/azureml_default").json()
+    assert (default["name"], default["id"]) == ("2", label)
+    body = pipeline(workspace, long={"of": "ok", "componentId": label}, short={"of": "ok", "componentId": "azureml:ok@default"})
+    assert azure.arm("PUT", f"{workspace}/jobs/p", body).status_code == 201
+    until(lambda: status(azure, f"{workspace}/jobs/p") == "Completed")
+    assert azure.arm("GET", f"{workspace}/components/none/versions/azureml_default").status_code == 404
+
+
 def test_a_failed_step_ends_the_pipeline_and_its_successors_never_start(azure: Client) -> None:
     """Failed, with the step's name; the step behind it has no run."""
     workspace = lab(azure, ok="true", bad="exit 3")

@@ -17,7 +17,7 @@ from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.dataplane import data_assets, locations, storage
 from infra.local.emulator.events import watching
-from infra.local.emulator.machine_learning import asset_kinds, registries, scope
+from infra.local.emulator.machine_learning import asset_kinds, references, registries, scope
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.world import FetchError
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
+_DEFAULT_VERSION = "azureml_default"  # recorded: the clients' `components.get(name)`, answered under the id of the label
 
 
 def visible(request: web.Request, found: list[Resource]) -> list[Resource]:
@@ -167,6 +168,10 @@ def version_of(kind: AssetKind, world: World, request: web.Request) -> Resource:
 
 
 def _get_version(kind: AssetKind, world: World, request: web.Request) -> web.Response:
+    if kind.collection == "components" and request.params["version"] == _DEFAULT_VERSION:
+        container_id = _container_id(kind, world, request)
+        if newest := references.newest(world, container_id):
+            return web.answer({**shown(request, newest), "id": f"{container_id}/labels/default"})
     return web.answer(shown(request, version_of(kind, world, request)))
 
 

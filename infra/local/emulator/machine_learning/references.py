@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
-_SHORT = re.compile(r"azureml:(?!//)([\w.-]+)(?::([\w.-]+)|@(latest))")
+_SHORT = re.compile(r"azureml:(?!//)([\w.-]+)(?::([\w.-]+)|@(latest|default))")
 _REGISTRY = re.compile(
     r"azureml://registries/[\w.-]+/(?:environments|models)/[\w.-]+(?:/(?:versions|labels)/[\w.-]+)?", re.IGNORECASE
 )
 _IN_REGISTRY = re.compile(
     r"(?:azureml:)?azureml://registries/([\w.-]+)/\w+/([\w.-]+)(?:/(versions|labels)/([\w.-]+))?", re.IGNORECASE
 )
+_LABELLED = re.compile(r"(/.+)/labels/(?:latest|default)", re.IGNORECASE)
 _CURATED = re.compile(r"azureml://registries/azureml/|AzureML-", re.IGNORECASE)
 
 
@@ -30,8 +31,9 @@ def asset(world: World, workspace: Resource, collection: str, given: str, title:
     """
     text = given.strip()
     if (match := _IN_REGISTRY.fullmatch(text)) and (registry := _registry(world, match[1])) is not None:
-        versions = world.resources.children(f"{registry.id}/{collection}/{match[2]}", "versions")
-        found = next((item for item in versions if item.name == match[4]), versions[-1] if versions and not match[4] else None)
+        container = f"{registry.id}/{collection}/{match[2]}"
+        named = (match[3] or "").lower() == "versions"
+        found = world.resources.get(f"{container}/versions/{match[4]}") if named else newest(world, container)
         if found is None:
             raise scope.invalid(f"{title} '{given}' was not found.", f"{title}NotFound")
         return found
@@ -41,13 +43,21 @@ def asset(world: World, workspace: Resource, collection: str, given: str, title:
     if text.startswith("azureml://") and "/workspaces/" in text.lower():
         text = f"{workspace.id}/{text[text.lower().index('/workspaces/') + 12 :].partition('/')[2]}"
     if match := _SHORT.fullmatch(text):
-        versions = world.resources.children(f"{workspace.id}/{collection}/{match[1]}", "versions")
-        found = next((item for item in versions if item.name == match[2]), versions[-1] if match[3] and versions else None)
+        container = f"{workspace.id}/{collection}/{match[1]}"
+        found = newest(world, container) if match[3] else world.resources.get(f"{container}/versions/{match[2]}")
+    elif (match := _LABELLED.fullmatch(text)) and f"/{collection}/" in text.lower():
+        found = newest(world, match[1])
     else:
         found = world.resources.get(text) if f"/{collection}/" in text.lower() else None
     if found is None:
         raise scope.invalid(f"{title} '{given}' was not found.", f"{title}NotFound")
     return found
+
+
+def newest(world: World, container_id: str) -> Resource | None:
+    """The version that the labels `latest` and `default` mean; None where there is no version."""
+    versions = world.resources.children(container_id, "versions")
+    return versions[-1] if versions else None
 
 
 def is_mlflow(model: Resource) -> bool:
