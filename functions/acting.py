@@ -14,7 +14,7 @@ import azure.functions as func
 from functions import act, browse, provision, terms
 from shared import services
 from shared.catalog import bodies
-from shared.hooks import intake
+from shared.hooks import lineage
 from shared.hooks.model import NOTIFY, Answer
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -104,7 +104,7 @@ def _marked(call: Call) -> Any:
     inner = call.body["properties"]
     own = inner.get("properties") if isinstance(inner.get("properties"), dict) else {}
     mark = f"{call.caller.removeprefix('rule:')}/{call.firing}/{call.depth}"
-    return {**call.body, "properties": {**inner, "properties": {**own, intake.ORIGIN: mark}}}
+    return {**call.body, "properties": {**inner, "properties": {**own, lineage.ORIGIN: mark}}}
 
 
 def _json(content: bytes) -> Any:

@@ -1,7 +1,7 @@
 """Events as Azure Event Grid and CloudEvents senders deliver them, read into one shape, and packed into queue messages.
 
 Keys are read case-insensitively: Microsoft's schema page and its samples disagree (facts, FEATURES §4c). Pure. Not here:
-what follows from an event (rules, intake of functions.hooks).
+what an event is about (targets), what follows from it (intake).
 """
 
 from __future__ import annotations
@@ -15,26 +15,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from shared.catalog import bodies, kinds
-from shared.rest import errors, ids
+from shared.catalog import bodies
+from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    Targets = Callable[["Event", ids.ResourceId, Mapping[str, str]], tuple[ids.ResourceId, ...]]
+    from collections.abc import Iterable, Iterator, Mapping
 
 MESSAGE_VERSION = 1
 MESSAGE_LIMIT = 48 * 1024  # bytes of a queue message before base64, which Azure stores up to 64 KiB of
 DELIVERY_LIMIT = 1024 * 1024  # bytes of one delivery: Event Grid's own limit
 COUNT_LIMIT = 5_000  # events of one delivery: Event Grid's own limit
-DEPTH_LIMIT = 64
+NESTING_LIMIT = 64
 TEXT_LIMIT = 2_048  # characters of an id, a type, a source or a subject
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
 CLOUD = "specversion"
-ML_TYPE = "microsoft.machinelearningservices."
-RESOURCE_TYPE = "microsoft.resources.resource"
-OWN_TYPE = "azureml-steward."  # notifications of ours, or of another such app, that were subscribed to
 
 _CLOUD_MEDIA = "application/cloudevents"
 _BATCH_MEDIA = "application/cloudevents-batch"
@@ -176,50 +171,13 @@ def packed(events: Iterable[Event]) -> Iterator[str]:
         yield f"{head}{','.join(batch)}]}}"
 
 
-def workspace_of(event: Event) -> ids.ResourceId | None:
-    """Return the workspace an event comes from; None when its source names none."""
-    return _below(event, "workspaces")
-
-
-def targets_of(event: Event) -> tuple[ids.ResourceId, ...]:
-    """Return the resources that an event is about, the likeliest first; empty when it cannot be told.
-
-    A run is a job to ARM and a run to run history; `Microsoft.Resources` events and our own carry the resource's own id.
-    """
-    low = event.type.lower()
-    if low.startswith((RESOURCE_TYPE, OWN_TYPE)):
-        found = _parsed(event.text("resourceUri")) or _parsed(event.subject)
-        return (found,) if found else ()
-    workspace = workspace_of(event)
-    read = _TARGETS.get(low.removeprefix(ML_TYPE)) if low.startswith(ML_TYPE) else None
-    return read(event, workspace, _subject(event)) if workspace and read else ()
-
-
-def _model(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
-    name, _, version = named.get("models", "").rpartition(":")
-    name, version = event.text("modelName") or name, event.text("modelVersion") or version
-    return (workspace.child("models", name).child("versions", version),) if name and version else ()
-
-
-def _run(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
-    run = event.text("runId") or named.get("runs", "") or named.get("run", "")
-    experiment = event.text("experimentName")
-    below = (workspace.child("experiments", experiment).child("runs", run),) if experiment and run else ()
-    return (workspace.child("jobs", run), *below) if run else ()
-
-
-def _service(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
-    service = event.text("serviceName") or named.get("endpoints", "")
-    return (workspace.child("onlineEndpoints", service), workspace.child("services", service)) if service else ()
-
-
-_TARGETS: dict[str, Targets] = {
-    "modelregistered": _model,
-    "modeldeployed": _service,
-    "runcompleted": _run,
-    "runstatuschanged": _run,
-    "datasetdriftdetected": _run,
-}
+def moment(event: Event) -> datetime | None:
+    """Return when it happened, in UTC; None when the sender did not say or wrote no time."""
+    try:
+        found = datetime.fromisoformat(event.time.strip()) if event.time else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _delivery(parsed: Any, event_type: str) -> Delivery:
@@ -301,16 +259,14 @@ def _json(content: bytes) -> Any:
     try:
         text = content.decode("utf-8-sig")
         parsed = json.loads(text, parse_constant=_no_constant, parse_float=_number)
-        if (
-            "\\ud" in text or "\\uD" in text
-        ):  # perhaps half a character, where a sender cut its text: nothing could store or send it
+        if "\\ud" in text or "\\uD" in text:  # perhaps half a character, where a sender cut its text: nothing could store it
             parsed = json.loads(
                 json.dumps(parsed, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             )
     except (ValueError, RecursionError) as bad:
         raise _invalid(f"The body is not JSON: {_reason(bad)}.", "body") from None
-    if _deeper(parsed, DEPTH_LIMIT):
-        raise _invalid(f"The body is nested deeper than {DEPTH_LIMIT} levels.", "body")
+    if _deeper(parsed, NESTING_LIMIT):
+        raise _invalid(f"The body is nested deeper than {NESTING_LIMIT} levels.", "body")
     return parsed
 
 
@@ -353,42 +309,5 @@ def _deeper(value: Any, limit: int) -> bool:
     return True
 
 
-def _subject(event: Event) -> dict[str, str]:
-    """Return `{"experiments": "e", "runs": "r"}` of `experiments/e/runs/r`."""
-    segments = [unquote(segment) for segment in event.subject.strip("/").split("/")]
-    return {kind.lower(): name for kind, name in zip(segments[0::2], segments[1::2], strict=False)}
-
-
-def _below(event: Event, kind: str) -> ids.ResourceId | None:
-    for text in (event.source, event.text("resourceUri"), event.subject):
-        found = _parsed(text)
-        if found and found.namespace.lower() == kinds.ML.lower() and found.types and found.types[0].lower() == kind and found.names:
-            return ids.ResourceId(
-                subscription=found.subscription,
-                resource_group=found.resource_group,
-                namespace=kinds.ML,
-                types=(kind,),
-                names=found.names[:1],
-            )
-    return None
-
-
-def _parsed(text: str) -> ids.ResourceId | None:
-    try:
-        found = ids.parse(text) if text else None
-    except errors.BadRequestError:
-        return None
-    return found if found and found.types and not found.is_collection else None
-
-
 def _invalid(message: str, target: str) -> errors.BadRequestError:
     return errors.BadRequestError("InvalidEvent", message, target=target)
-
-
-def moment(event: Event) -> datetime | None:
-    """Return when it happened, in UTC; None when the sender did not say or wrote no time."""
-    try:
-        found = datetime.fromisoformat(event.time.strip()) if event.time else None
-    except ValueError:
-        return None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)

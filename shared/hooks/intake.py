@@ -1,43 +1,36 @@
 """What becomes of an event: operations it concerns are looked at at once, rules that want it fire, the rest is counted.
 
 Everything here may happen twice: an event that comes again finds the firings of the first time, and waking an operation
-twice is one poll too many. Not here: reading deliveries (events), the steps of a firing (firings).
+twice is one poll too many. Not here: reading deliveries (events), what an event is about (targets), how many rules led to it
+(lineage), rates and bursts (pace), the steps of a firing (firings).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import secrets
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.hooks import events, expressions, firings
-from shared.hooks.model import VERSION, Firing
+from shared.hooks import events, expressions, firings, lineage, pace, targets
+from shared.hooks.model import Firing
 from shared.operations import models, steps, storage
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from shared.hooks.events import Event
     from shared.hooks.rules import Rule
     from shared.operations.ledger import Stored
-    from shared.operations.storage import Row
 
 log = logging.getLogger("steward.hooks")
 
 DEPTH_LIMIT = 5  # rules in a row that one event of the world may lead to
-ECHO = timedelta(hours=1)  # how long after the end of an operation Azure may date an event that it caused
-WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
 SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
-ORIGIN = "steward-origin"  # property that a rule's requests put on jobs and models: Azure's events of them carry it
-RUNS_BEHIND = ("runid", "azureml.pipelinerunid", "azureml.rootpipelinerunid")  # properties that Azure ML gives to models and steps
-PARALLEL_OPERATIONS = 20  # of one target that are looked at
 IN_PLACE = 8  # operations that one message's events may have polled at once; further ones go through the queue
 STEPS_IN_PLACE = 3  # a last poll, and the resource it made
 
@@ -99,8 +92,8 @@ def take(found: Iterable[Event], services: Services) -> Tally:
 
 
 def _take(event: Event, in_force: tuple[Rule, ...], services: Services, tally: Tally, woken: set[str]) -> None:
-    targets = events.targets_of(event)
-    for target in targets:
+    about = targets.of(event)
+    for target in about:
         if target.key not in woken:
             woken.add(target.key)
             tally.counts["woken"] += wake_operations(target, services, in_place=tally.counts["woken"] < IN_PLACE)
@@ -111,7 +104,7 @@ def _take(event: Event, in_force: tuple[Rule, ...], services: Services, tally: T
     if _seen(event, services):
         tally.counts["repeated"] += 1
         return
-    depth = depth_of(event, targets, services)
+    depth = lineage.depth_of(event, about, services)
     for rule in wanted:
         outcome = _fire(rule, event, depth, services)
         tally.counts[outcome] += 1
@@ -157,7 +150,7 @@ def matches(event: Event, services: Services) -> list[Match]:
     Raises:
         StewardError: the resource that a rule reads cannot be read.
     """
-    depth = depth_of(event, events.targets_of(event), services)
+    depth = lineage.depth_of(event, targets.of(event), services)
     found = []
     for rule in services.rules:
         if not rule.enabled:
@@ -198,31 +191,12 @@ def match(rule: Rule, event: Event, depth: int, services: Services) -> Match:
 
 def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Services) -> bool:
     """Fire for the newest event of a debounced key, unless another came since this message was sent."""
-    row = services.hook_rows.get(_debounce_partition(rule_name), key)
-    if row is None or row.columns["sequence"] != sequence:
+    row = pace.held(rule_name, key, sequence, services)
+    if row is None:
         return False
-    _start(Firing.from_json(firings.joined(row.columns)), services)
-    with suppress(storage.ConflictError):  # an event came this moment: it fires by itself
-        services.hook_rows.write([storage.Change(verb="delete", row=row)])
+    _start(pace.firing_of(row), services)
+    pace.release(row, services)
     return True
-
-
-def depth_of(event: Event, targets: tuple[ids.ResourceId, ...], services: Services) -> int:
-    """Return how many rules led to an event: 1 when none did.
-
-    Told by the mark that a rule's requests leave on jobs and models, which Azure's events of them carry; by the operation
-    of ours that changed the resource at that time; for a model, by the job that made it; for a run, by the one it is a part of.
-    """
-    deepest = max((_marked(event.value(name)) for name in ("runProperties", "modelProperties", "properties")), default=0)
-    deepest = max(deepest, _number(event.value("stewardDepth")))
-    lineage, happened = list(targets), min(events.moment(event) or services.clock(), services.clock())
-    workspace = events.workspace_of(event)
-    lineage += [workspace.child("jobs", run) for run in _runs_behind(event)] if workspace else []
-    for target in lineage:
-        for operation in services.ledger.newest(top=PARALLEL_OPERATIONS, partition=models.partition_of(target)):
-            if operation.ended_at is None or happened <= operation.ended_at + ECHO:  # what was over long before caused nothing
-                deepest = max(deepest, operation.depth)
-    return deepest + 1
 
 
 def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
@@ -241,7 +215,8 @@ def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
         log.warning("rule %s was refused at depth %d", rule.name, depth)
         return "refused"
     if rule.debounce:
-        _debounce(found, event, services)
+        if not pace.hold(found.firing, found.group, events.moment(event), services):
+            _start(found.firing, services)  # is refused there, with the reason
         return "debounced"
     return "fired" if _start(found.firing, services) else "repeated"
 
@@ -250,7 +225,7 @@ def _start(firing: Firing, services: Services) -> bool:
     """Record and queue a firing, as soon as its rule's rate has room."""
     if firings.load(firing.id, services):
         return False
-    delay_s = _room(firing.rule, services)
+    delay_s = pace.room_s(firing.rule, services)
     try:
         return firings.begin(firing, services, delay_s=delay_s)
     except errors.BadRequestError as problem:
@@ -275,63 +250,6 @@ def _unread(rule: Rule, event: Event, depth: int, error: errors.AzureError, now:
 def _shortened(event: dict[str, Any]) -> dict[str, Any]:
     """Return the document of a firing that does nothing: the event without its data."""
     return {"event": {name: value for name, value in event.items() if name != "data"}}
-
-
-def _room(rule: Rule, services: Services) -> float:
-    """Take a place in the first window of the rule's rate that has one; returns the seconds until it begins."""
-    now = services.clock()
-    length = rule.per.total_seconds()
-    window = int(now.timestamp() // length)
-    for ahead in range(WINDOWS_AHEAD):
-        if _counted(rule, window + ahead, services):
-            return max(0.0, (window + ahead) * length - now.timestamp()) if ahead else 0.0
-    return WINDOWS_AHEAD * length
-
-
-def _counted(rule: Rule, window: int, services: Services) -> bool:
-    partition, key = f"rate-{rule.name}", f"{int(rule.per.total_seconds())}-{window}"
-    while True:
-        row = services.hook_rows.get(partition, key)
-        count = int(row.columns["count"]) if row else 0
-        if count >= rule.rate:
-            return False
-        columns = {"count": count + 1, "ended_at": datetime.fromtimestamp((window + 1) * rule.per.total_seconds(), tz=UTC)}
-        changed = storage.Row(partition=partition, key=key, columns=columns, etag=row.etag if row else "")
-        with suppress(storage.ConflictError):
-            services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
-            return True
-
-
-def _debounce(found: Match, event: Event, services: Services) -> None:
-    """Keep the newest event of a group, and look again when it has been quiet for long enough.
-
-    The newest is the one that happened last, not the one that came last: Event Grid promises no order.
-    """
-    rule, firing = found.rule, found.firing
-    key = hashlib.sha256(found.group.encode()).hexdigest()[:40]
-    text = json.dumps(firing.to_json()) if firing else ""
-    if firing and len(text) > firings.ROW_LIMIT:
-        _start(firing, services)  # is refused there, with the reason
-        return
-    while True:
-        row = services.hook_rows.get(_debounce_partition(rule.name), key)
-        sequence = secrets.token_hex(8)  # never one of an earlier burst, whose message may come again
-        columns: dict[str, Any] = {"sequence": sequence, "rule": rule.name, "created_at": services.clock()}
-        columns |= _newest(firings.chunked(text), events.moment(event), row)
-        changed = storage.Row(partition=_debounce_partition(rule.name), key=key, columns=columns, etag=row.etag if row else "")
-        with suppress(storage.ConflictError):
-            services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
-            break
-    asked = {"version": VERSION, "debounced": {"rule": rule.name, "key": key, "sequence": sequence}}
-    services.event_queue.send(json.dumps(asked), delay_s=rule.debounce.total_seconds())
-
-
-def _newest(kept: dict[str, str], happened: datetime | None, row: Row | None) -> dict[str, Any]:
-    """Return the columns of the event at hand, or those of the one in the row when that happened later."""
-    known = row.columns.get("happened") if row else None
-    if row and known and happened and known > happened:
-        return {name: value for name, value in row.columns.items() if name == "happened" or name.startswith("json")}
-    return {**kept, **({"happened": happened} if happened else {})}
 
 
 def _seen(event: Event, services: Services) -> bool:
@@ -362,7 +280,7 @@ def _resource(event: Event, services: Services) -> Any:
     from shared.catalog import kinds
 
     rows = kinds.by_type()
-    for target in events.targets_of(event):
+    for target in targets.of(event):
         kind = rows.get(("arm", target.namespace.lower(), "/".join(target.types).lower()))
         if kind is None:
             continue
@@ -374,31 +292,7 @@ def _resource(event: Event, services: Services) -> Any:
 
 
 def _workspace(event: Event) -> dict[str, str] | None:
-    found = events.workspace_of(event)
+    found = targets.workspace_of(event)
     if found is None:
         return None
     return {"id": found.path, "name": found.name, "resourceGroup": found.resource_group, "subscription": found.subscription}
-
-
-def _runs_behind(event: Event) -> list[str]:
-    """Return the runs that made what an event tells of: a model's, a step's pipeline, a trial's sweep (`{sweep}_{number}`)."""
-    told = [events.lowered(found) for name in ("modelProperties", "runProperties") if isinstance(found := event.value(name), dict)]
-    named = [properties.get(name) for properties in told for name in RUNS_BEHIND]
-    sweep, _, number = event.text("runId").rpartition("_")
-    found = [run for run in named if isinstance(run, str) and 0 < len(run) <= events.TEXT_LIMIT]
-    return list(dict.fromkeys([*found, *([sweep] if sweep and number.isdecimal() else [])]))
-
-
-def _marked(properties: Any) -> int:
-    """Return the depth that `steward-origin: rule/firing/depth` tells, 0 when there is no such mark."""
-    text = events.lowered(properties).get(ORIGIN) if isinstance(properties, dict) else None
-    return _number(text.rpartition("/")[2]) if isinstance(text, str) else 0
-
-
-def _number(value: Any) -> int:
-    text = str(value)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-
-
-def _debounce_partition(rule: str) -> str:
-    return f"debounce-{rule}"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from shared.catalog import durations
 from shared.catalog.yaml import shapes, sheets
 from shared.hooks import expressions
-from shared.hooks.events import ML_TYPE
 from shared.hooks.rules import Rule, Step
+from shared.hooks.targets import ML_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

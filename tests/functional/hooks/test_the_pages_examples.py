@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene
-from shared.hooks import events, rule_fields, rules
+from shared.hooks import events, rule_fields, rules, targets
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
@@ -21,7 +21,7 @@ SHIPPED = rules.parse((ROOT / "shared" / "hooks" / "example_rules.yaml").read_te
 def test_an_event_of_the_page_is_read(body: str) -> None:
     """Its source or subject names a resource that an operation could be on."""
     (found,) = events.from_http(body.encode(), {"content-type": "application/json"}).events
-    assert events.targets_of(found) or found.type.startswith(events.OWN_TYPE)
+    assert targets.of(found) or found.type.startswith(targets.OWN_TYPE)
 
 
 def test_the_page_names_every_shipped_rule_and_every_field() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.hooks import events, firings, inbox, intake
+from shared.hooks import events, firings, inbox, intake, lineage, targets
 from shared.hooks.model import Call
 from shared.operations import models, notifications
 from shared.rest import errors
@@ -75,14 +75,14 @@ def test_an_event_that_breaks_the_app_is_put_aside_alone(hooks: Hooks, monkeypat
     """Whatever it is that nobody thought of."""
     hooks.rules(READS)
     hooks.steward.azure.put(f"{WORKSPACE}/models/good/versions/1", {"properties": {}})
-    usual: Callable[..., Any] = intake.depth_of
+    usual: Callable[..., Any] = lineage.depth_of
 
     def depth_of(event: events.Event, *more: Any) -> int:
         if event.id == "bad-1":
             raise KeyError("nobody thought of this")
         return int(usual(event, *more))
 
-    monkeypatch.setattr(intake, "depth_of", depth_of)
+    monkeypatch.setattr(lineage, "depth_of", depth_of)
     hooks.happen(registered(1, name="bad"), registered(1, name="good"))
     hooks.drive()
     assert statuses(hooks) == {"good-1": "Succeeded"}
@@ -210,7 +210,7 @@ def test_a_part_of_what_a_rule_started_is_as_deep_as_the_whole(hooks: Hooks, dat
         < 300
     )
     event = events.Event(id="1", source=WORKSPACE, type=f"{ML}.RunCompleted", subject="experiments/e/runs/step", data=data)
-    assert intake.depth_of(event, events.targets_of(event), hooks.app) == 4
+    assert lineage.depth_of(event, targets.of(event), hooks.app) == 4
 
 
 def test_answers_that_fill_a_firings_row_end_it_with_the_reason(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.hooks import events, inbox, intake, store
+from shared.hooks import events, inbox, intake, lineage, store, targets
 from shared.operations import notifications
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
@@ -230,7 +230,7 @@ rules:
 def test_the_mark_of_a_rule_comes_back_with_azures_event(hooks: Hooks) -> None:
     """A job's properties are in its events as runProperties, also when the ledger has forgotten the operation."""
     event = replace(registered(), data={**registered().data, "ModelProperties": {"steward-origin": "r/abc/5"}})
-    assert intake.depth_of(event, (), hooks.app) == 6
+    assert lineage.depth_of(event, (), hooks.app) == 6
 
 
 def test_an_event_wakes_the_operation_on_its_resource(hooks: Hooks) -> None:
@@ -371,8 +371,8 @@ def test_a_notification_of_ours_that_comes_back_knows_how_deep_it_is(hooks: Hook
     target = f"{WORKSPACE}/computes/cpu"
     notice = notifications.Notice(about="o", type="azureml-steward.operation.failed", subject=target, at=now, data={}, depth=4)
     event = events.of(notice.event("/azureml-steward"))
-    assert [found.path for found in events.targets_of(event)] == [target]
-    assert intake.depth_of(event, (), hooks.app) == 5
+    assert [found.path for found in targets.of(event)] == [target]
+    assert lineage.depth_of(event, (), hooks.app) == 5
 
 
 def test_files_beyond_the_limit_are_told_of(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,110 @@
+"""When a firing may begin: its rule's rate, and the bursts of events that a debounced rule waits out.
+
+Not here: which rules fire (intake), what a firing does (firings).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.hooks import firings
+from shared.hooks.model import VERSION, Firing
+from shared.operations import storage
+
+if TYPE_CHECKING:
+    from shared.hooks.firings import Services
+    from shared.hooks.rules import Rule
+    from shared.operations.storage import Row
+
+WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
+
+
+def room_s(rule: Rule, services: Services) -> float:
+    """Take a place in the first window of the rule's rate that has one; returns the seconds until it begins."""
+    now = services.clock()
+    length = rule.per.total_seconds()
+    window = int(now.timestamp() // length)
+    for ahead in range(WINDOWS_AHEAD):
+        if _counted(rule, window + ahead, services):
+            return max(0.0, (window + ahead) * length - now.timestamp()) if ahead else 0.0
+    return WINDOWS_AHEAD * length
+
+
+def _counted(rule: Rule, window: int, services: Services) -> bool:
+    partition, key = f"rate-{rule.name}", f"{int(rule.per.total_seconds())}-{window}"
+    while True:
+        row = services.hook_rows.get(partition, key)
+        count = int(row.columns["count"]) if row else 0
+        if count >= rule.rate:
+            return False
+        columns = {"count": count + 1, "ended_at": datetime.fromtimestamp((window + 1) * rule.per.total_seconds(), tz=UTC)}
+        changed = storage.Row(partition=partition, key=key, columns=columns, etag=row.etag if row else "")
+        with suppress(storage.ConflictError):
+            services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
+            return True
+
+
+def hold(firing: Firing, group: str, happened: datetime | None, services: Services) -> bool:
+    """Keep the firing of the newest event of a group, and look again when it has been quiet for long enough.
+
+    The newest is the one that happened last, not the one that came last: Event Grid promises no order.
+
+    Args:
+        firing: What would be done for the event at hand.
+        group: What its event has in common with those that the rule waits for.
+        happened: When that was, None when its sender did not say.
+        services: The app.
+
+    Returns:
+        False when the firing is too large to be kept: nothing waits for it then.
+    """
+    rule, text = firing.rule, json.dumps(firing.to_json())
+    if len(text) > firings.ROW_LIMIT:
+        return False
+    key = hashlib.sha256(group.encode()).hexdigest()[:40]
+    while True:
+        row = services.hook_rows.get(_debounce_partition(rule.name), key)
+        sequence = secrets.token_hex(8)  # never one of an earlier burst, whose message may come again
+        columns: dict[str, Any] = {"sequence": sequence, "rule": rule.name, "created_at": services.clock()}
+        columns |= _newest(firings.chunked(text), happened, row)
+        changed = storage.Row(partition=_debounce_partition(rule.name), key=key, columns=columns, etag=row.etag if row else "")
+        with suppress(storage.ConflictError):
+            services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
+            break
+    asked = {"version": VERSION, "debounced": {"rule": rule.name, "key": key, "sequence": sequence}}
+    services.event_queue.send(json.dumps(asked), delay_s=rule.debounce.total_seconds())
+    return True
+
+
+def held(rule_name: str, key: str, sequence: int | str, services: Services) -> Row | None:
+    """Return the row of what is held for a group; None when another event came since the message with `sequence` was sent."""
+    row = services.hook_rows.get(_debounce_partition(rule_name), key)
+    return row if row and row.columns["sequence"] == sequence else None
+
+
+def firing_of(row: Row) -> Firing:
+    """Return the firing that a row holds."""
+    return Firing.from_json(firings.joined(row.columns))
+
+
+def release(row: Row, services: Services) -> None:
+    """Forget what was held, once it is recorded as a firing."""
+    with suppress(storage.ConflictError):  # an event came this moment: it fires by itself
+        services.hook_rows.write([storage.Change(verb="delete", row=row)])
+
+
+def _newest(kept: dict[str, str], happened: datetime | None, row: Row | None) -> dict[str, Any]:
+    """Return the columns of the event at hand, or those of the one in the row when that happened later."""
+    known = row.columns.get("happened") if row else None
+    if row and known and happened and known > happened:
+        return {name: value for name, value in row.columns.items() if name == "happened" or name.startswith("json")}
+    return {**kept, **({"happened": happened} if happened else {})}
+
+
+def _debounce_partition(rule: str) -> str:
+    return f"debounce-{rule}"
