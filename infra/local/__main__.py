@@ -117,6 +117,7 @@ def _greet(running: stack.Stack, options: stack.Options, console: Console) -> No
     lines = (
         f"app          {api}  ({api}/health says whether it is up)",
         f"dashboard    {api}/dashboard  (asks for the function key)",
+        f"API docs     {api}/docs  (to read and to try)",
         f"function key {app.key}",
         f"master key   {app.master_key}",
         f"local Azure  HTTPS_PROXY={running.azure.proxy} REQUESTS_CA_BUNDLE={running.azure.ca}",
