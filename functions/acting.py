@@ -61,12 +61,12 @@ def perform(call: Call) -> Answer:
 
 def _notify(call: Call) -> Answer:
     """Have whoever the settings name told what a rule says."""
-    from shared.operations import notifications
+    from shared.operations import notices, notifications
 
     app = services.get()
     data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}
     here = trace.current()
-    notice = notifications.Notice(
+    notice = notices.Notice(
         about=call.firing,
         type=call.path,
         subject=call.key,

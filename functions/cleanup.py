@@ -208,7 +208,7 @@ def _list(req: func.HttpRequest) -> func.HttpResponse:
 
 def _read(req: func.HttpRequest) -> func.HttpResponse:
     from shared.cleanup import pages, reports
-    from shared.operations import notifications
+    from shared.operations import deliveries
 
     page = reports.Page(
         skip=parameters.whole_number(req, "$skipToken", 0, SKIP_LIMIT) or parameters.whole_number(req, "$skip", 0, SKIP_LIMIT),
@@ -220,7 +220,7 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
     if form == "json":
         body = reports.view(report)
         if report.run.notify:
-            body["deliveries"] = notifications.views(report.run.name, services.get())
+            body["deliveries"] = deliveries.views(report.run.name, services.get())
         return http.json_response({**body, "nextLink": following} if following else body, 200, req)
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if form == "csv":

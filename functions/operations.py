@@ -65,9 +65,9 @@ async def _read(req: func.HttpRequest) -> func.HttpResponse:
 
 def _deliveries(operation_id: str) -> list[dict[str, object]]:
     """Return how telling others of the operation's end goes."""
-    from shared.operations import notifications
+    from shared.operations import deliveries
 
-    return notifications.views(operation_id, services.get())
+    return deliveries.views(operation_id, services.get())
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:

@@ -40,7 +40,7 @@ def reconcile(timer: func.TimerRequest) -> None:
 def purge(timer: func.TimerRequest) -> None:
     """Delete operations that ended longer ago than the retention, and uploads that nobody may use any more."""
     from shared.hooks import intake
-    from shared.operations import notifications
+    from shared.operations import deliveries
 
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
@@ -51,5 +51,5 @@ def purge(timer: func.TimerRequest) -> None:
         try:
             files = inbox.purge(app.ledger.blobs, app.clock())
         finally:
-            rows = intake.purge(app, firings_before=before) + notifications.purge(app, before)
+            rows = intake.purge(app, firings_before=before) + deliveries.purge(app, before)
     log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)

@@ -128,11 +128,11 @@ def _deliveries(app: Services) -> dict[str, Any]:
     """Return how many receivers are tried again, how many were given up, and the newest of both."""
     from itertools import chain, islice
 
-    from shared.operations import notifications
+    from shared.operations import deliveries
 
     news = app.clock() - RECENT
-    again = [each for each in notifications.in_state("Pending", app) if each.tried]
-    lost = list(islice(chain(notifications.in_state("Failed", app), notifications.in_state("Gone", app)), COUNT_LIMIT))
+    again = [each for each in deliveries.in_state("Pending", app) if each.tried]
+    lost = list(islice(chain(deliveries.in_state("Failed", app), deliveries.in_state("Gone", app)), COUNT_LIMIT))
     newest = sorted((*again, *lost), key=lambda each: each.created_at, reverse=True)[:SHOWN]
     return {
         "triedAgain": len(again),

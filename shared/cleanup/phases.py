@@ -226,11 +226,11 @@ def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") 
 def _tell(run: Run, services: Services) -> None:
     """Have whoever asked told that the report is complete; before that is recorded, so that a crash tells again, under one id."""
     from shared.cleanup import reports
-    from shared.operations import notifications
+    from shared.operations import notices, notifications
 
-    notice = notifications.Notice(
+    notice = notices.Notice(
         about=run.name,
-        type=f"{notifications.PREFIX}.cleanup.{run.status.lower()}",
+        type=f"{notices.PREFIX}.cleanup.{run.status.lower()}",
         subject=f"/cleanup/reports/{run.name}",
         at=run.ended_at or services.clock(),
         data=reports.summary(run),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
+    from shared.operations.deliveries import Delivery
     from shared.operations.models import Operation
-    from shared.operations.notifications import Delivery
 
 log = logging.getLogger("steward.operations")
 

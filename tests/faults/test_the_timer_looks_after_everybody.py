@@ -10,7 +10,7 @@ import pytest
 
 from functions import reconcile
 from shared import services
-from shared.operations import flows, inbox, notifications, storage
+from shared.operations import flows, inbox, notices, notifications, storage
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows, Killed, unavailable
@@ -96,7 +96,7 @@ def test_a_table_out_of_reach_is_not_asked_for_every_entry(app: Steward) -> None
 
 def test_notifications_are_looked_after_while_operations_cannot_be(app: Steward) -> None:
     """The timer's parts do not stand in each other's way."""
-    notice = notifications.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
+    notice = notices.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
     notifications.tell(notice, ("queue:ends",), services.get())
     app.notification_queue.messages.clear()
     app.submit("PUT", "workspaces/w2", BODY)
@@ -111,7 +111,7 @@ def _grown_old(app: Steward) -> None:
     """Leave an operation with a large result and a key, a delivery and an upload, and let a month go by."""
     app.submit("PATCH", "workspaces/w1", {"tags": {"large": "x" * 20_000}}, idempotency_key="k")
     app.drive()
-    notice = notifications.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
+    notice = notices.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
     notifications.tell(notice, ("queue:ends",), services.get())
     notifications.give_up(app.notification_queue.messages[0].text, services.get(), "enough")
     inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")

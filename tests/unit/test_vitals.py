@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared import services, vitals
-from shared.operations import notifications, storage
+from shared.operations import deliveries, storage
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
@@ -142,8 +142,8 @@ def test_who_cannot_be_told_is_told(app: services.Services, steward: Steward) ->
 
     def told(name: str, **more: Any) -> None:
         receiver = {"target": "https://hooks.contoso.com/x?sig=secret", "event": {"type": "t", "id": "e"}}
-        delivery = notifications.Delivery(about=name, key="k", created_at=steward.clock(), **receiver, **more)
-        app.delivery_rows.write([storage.Change(verb="insert", row=notifications._row_of(delivery))])
+        delivery = deliveries.Delivery(about=name, key="k", created_at=steward.clock(), **receiver, **more)
+        app.delivery_rows.write([storage.Change(verb="insert", row=deliveries.row_of(delivery))])
 
     told("first try", tried=0)
     told("again", tried=2)

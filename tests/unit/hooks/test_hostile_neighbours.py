@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.hooks import events, firings, inbox, intake, lineage, targets
 from shared.hooks.model import Call
-from shared.operations import models, notifications
+from shared.operations import models, notices
 from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import WORKSPACE, Fault
@@ -167,9 +167,9 @@ def test_what_a_rule_did_counts_however_late_its_event_comes(hooks: Hooks, late_
 def test_a_notification_of_any_size_fits(hooks: Hooks) -> None:
     """A thousand members of a size that alone would be kept."""
     data = {f"m{number}": "x" * 900 for number in range(200)}
-    notice = notifications.Notice(about="a", type="t", subject="s", at=hooks.steward.clock(), data=data, depth=2)
-    event = notifications._fitting(notice.event("app"))
-    assert len(json.dumps(event)) <= notifications.BODY_LIMIT
+    notice = notices.Notice(about="a", type="t", subject="s", at=hooks.steward.clock(), data=data, depth=2)
+    event = notices.fitting(notice.event("app"))
+    assert len(json.dumps(event)) <= notices.BODY_LIMIT
     assert event["data"]["stewardDepth"] == 2
     assert event["data"]["truncated"] is True
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.hooks import events, inbox, intake, lineage, store, targets
-from shared.operations import notifications
+from shared.operations import notices
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
 from tests.unit.hooks.conftest import ML, Hooks, registered
@@ -369,7 +369,7 @@ def test_a_notification_of_ours_that_comes_back_knows_how_deep_it_is(hooks: Hook
     """A rule over `azureml-steward.operation.failed` cannot loop through what it makes fail."""
     now = hooks.steward.clock()
     target = f"{WORKSPACE}/computes/cpu"
-    notice = notifications.Notice(about="o", type="azureml-steward.operation.failed", subject=target, at=now, data={}, depth=4)
+    notice = notices.Notice(about="o", type="azureml-steward.operation.failed", subject=target, at=now, data={}, depth=4)
     event = events.of(notice.event("/azureml-steward"))
     assert [found.path for found in targets.of(event)] == [target]
     assert lineage.depth_of(event, (), hooks.app) == 5

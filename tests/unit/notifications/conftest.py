@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared import services
-from shared.operations import notifications
+from shared.operations import deliveries, notifications
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION
 from tests.fakes import FakeQueue, FakeRows, Killed
@@ -154,7 +154,7 @@ class Teller:
 
     def deliveries(self, about: str) -> list[dict[str, Any]]:
         """Return them as callers read them."""
-        return [delivery.view() for delivery in notifications.deliveries(about, self.app)]
+        return [delivery.view() for delivery in deliveries.of(about, self.app)]
 
     @property
     def events(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from shared.operations import notifications, receivers
+from shared.operations import notices, notifications, receivers
 from shared.rest.client import Response
 from tests.fake_azure import Fault
 from tests.unit.notifications.conftest import OLD_SECRET, SECRET, Teller
@@ -157,7 +157,7 @@ def test_a_topic_is_told_with_a_token(teller: Teller) -> None:
 
 def test_large_data_is_cut(teller: Teller) -> None:
     """Standard Webhooks asks for less than 20 kB."""
-    notice = notifications.Notice(
+    notice = notices.Notice(
         about="r1",
         type="azureml-steward.cleanup.completed",
         subject="/x",
@@ -174,7 +174,7 @@ def test_sequences_sort_by_what_happened_first(teller: Teller) -> None:
     """As text, which is how the extension compares them."""
     now = teller.steward.clock()
     made = [
-        notifications.Notice(about=str(n), type="t", subject="s", at=now + timedelta(seconds=n), data={}).event("x")["sequence"]
+        notices.Notice(about=str(n), type="t", subject="s", at=now + timedelta(seconds=n), data={}).event("x")["sequence"]
         for n in (0, 5, 50, 5_000)
     ]
     assert made == sorted(made)

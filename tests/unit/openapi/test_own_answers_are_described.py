@@ -12,7 +12,7 @@ from shared.cleanup import journal, lines, reports
 from shared.hooks import rules
 from shared.hooks.model import Firing
 from shared.openapi import document, shapes
-from shared.operations import models, notifications
+from shared.operations import deliveries, models
 from shared.rest import errors, long_running
 
 NOW = datetime(2026, 11, 2, 4, 5, 6, tzinfo=UTC)
@@ -79,9 +79,7 @@ def test_every_field_of_a_delivery_is_described() -> None:
     """With an attempt that was answered and one that was not."""
     attempts = ({"at": models.iso(NOW), "status": 500}, {"at": models.iso(NOW), "problem": "no answer"})
     event = {"type": "t", "id": "e"}
-    found = notifications.Delivery(
-        about="a", key="k", target="queue:q", event=event, created_at=NOW, attempts=attempts, next_at=NOW
-    )
+    found = deliveries.Delivery(about="a", key="k", target="queue:q", event=event, created_at=NOW, attempts=attempts, next_at=NOW)
     assert valid("Delivery", found.view()) == set(found.view())
 
 

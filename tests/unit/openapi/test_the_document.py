@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.catalog import bodies, kinds
 from shared.openapi import document, own, resources, webhooks
-from shared.operations import notifications
+from shared.operations import notices
 
 DOCUMENT = document.build()
 OPERATIONS = {
@@ -154,9 +154,7 @@ def test_scopes_are_servers_and_own_routes_have_none():
 def test_what_a_callback_gets_is_described():
     """The event itself, as it is made for a webhook."""
     at = datetime(2026, 1, 31, tzinfo=UTC)
-    told = notifications.Notice(
-        about="1", type="azureml-steward.operation.succeeded", subject="/x", at=at, data={"status": "Succeeded"}
-    )
+    told = notices.Notice(about="1", type="azureml-steward.operation.succeeded", subject="/x", at=at, data={"status": "Succeeded"})
     schema = DOCUMENT["webhooks"]["told"]["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
     validator(schema).validate(told.event("https://steward.example"))
     assert list(validator(schema).iter_errors({"specversion": "0.3"}))

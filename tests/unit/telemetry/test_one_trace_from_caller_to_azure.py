@@ -10,7 +10,7 @@ import pytest
 
 from functions import http
 from shared import services
-from shared.operations import notifications
+from shared.operations import notices
 from shared.operations.models import Operation
 from shared.rest import client, clouds
 from shared.telemetry import trace
@@ -97,10 +97,10 @@ def test_whoever_is_told_of_the_end_is_told_the_trace(steward):
         operation = steward.submit("PUT", "workspaces/w2", BODY)
     steward.drive()
     ended = steward.load(operation)
-    notice = notifications.of_operation(ended)
+    notice = notices.of_operation(ended)
     event = notice.event("/me")
     assert (event["traceparent"], event["data"]["traceId"]) == (CALLERS, ID)
-    old = notifications.of_operation(replace(ended, trace="")).event("/me")
+    old = notices.of_operation(replace(ended, trace="")).event("/me")
     assert old["id"] == event["id"]
     assert "traceparent" not in old
     assert "traceId" not in old["data"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shared.cleanup import runs
-from shared.operations import notifications
+from shared.operations import deliveries
 
 QUEUE = "queue:outcomes"
 
@@ -78,5 +78,5 @@ def test_how_telling_goes_is_in_the_report(stage, make_policy):
     """The deliveries of a run are found by its name."""
     run = stage.start(make_policy(), notify=(QUEUE,))
     stage.drive()
-    (delivery,) = notifications.views(run.name, stage)
+    (delivery,) = deliveries.views(run.name, stage)
     assert (delivery["target"], delivery["status"]) == (QUEUE, "Pending")
