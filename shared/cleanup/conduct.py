@@ -1,18 +1,17 @@
 """Carrying out what a run has chosen: one act after the other, each judged anew right before, each an operation of its own.
 
-What becomes of an act is a small blob, written before the operation is submitted: whoever goes on after a crash finds the
+What becomes of an act is written down (outcomes) before its operation is submitted: whoever goes on after a crash finds the
 operation, or judges again. An operation that was not sent within a minute of its judgement is never sent; its act is judged
 again. Not here: which acts there are (choose), the order of a run's steps (runs).
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup import acts, inventory, judge, lines, locks, marks, pacing, survey, targets, units
+from shared.cleanup import acts, inventory, judge, lines, locks, marks, outcomes, pacing, survey, targets, times, units
 from shared.cleanup.model import Mark
 from shared.operations import flows, models
 from shared.rest import errors, ids
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from shared.cleanup.lines import Line
     from shared.cleanup.locks import Locks
     from shared.cleanup.model import Judged, Policy
+    from shared.cleanup.outcomes import Record
     from shared.cleanup.survey import Surveys
     from shared.operations.models import Operation
 
@@ -36,28 +36,6 @@ NOW = timedelta(seconds=10)  # what was read of the resource's own workspace so 
 ATTEMPTS = 10
 PAUSE_S = 10.0
 REFERRED = frozenset({"versions", "computes", "jobs", "deployments", "onlineEndpoints"})  # types of what others refer to
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What became of one act.
-
-    Attributes:
-        settled: Whether that is final.
-        outcome, did, reason, evidence, operation, error: Laid over the line.
-        attempt: Goes up when it must be judged again.
-        changed_before: When the resource had last changed before it was marked.
-    """
-
-    settled: bool = False
-    outcome: lines.Outcome = "under way"
-    did: str = ""
-    reason: str = ""
-    evidence: tuple[str, ...] = ()
-    operation: str = ""
-    error: dict[str, Any] | None = None
-    attempt: int = 0
-    changed_before: str = ""
 
 
 class OldReferencesError(Exception):
@@ -114,17 +92,8 @@ class Conduct:
 def begin(run: Run, services: Services) -> Conduct:
     """Read what a worker needs to carry out a run's acts."""
     known = {policy.name: policy for policy in units.frozen(run, services)}
-    return Conduct(run=run, chosen=tuple(lines.read(services.blobs, acts_blob(run.name))), policies=known, services=services)
-
-
-def acts_blob(run: str) -> str:
-    """Return where a run's acts are."""
-    return f"{lines.PREFIX}{run}/acts.json"
-
-
-def plan_blob(run: str) -> str:
-    """Return where everything is that a run would do if all its policies enforced: what can be approved."""
-    return f"{lines.PREFIX}{run}/plan.json"
+    chosen = tuple(lines.read(services.blobs, outcomes.acts_blob(run.name)))
+    return Conduct(run=run, chosen=chosen, policies=known, services=services)
 
 
 def carry_out(work: Conduct, number: int) -> Record:
@@ -134,7 +103,7 @@ def carry_out(work: Conduct, number: int) -> Record:
         OldReferencesError: other workspaces must be surveyed again first.
         TransientError: Azure or the app's storage cannot be asked now.
     """
-    record = load(work.run.name, number, work.services)
+    record = outcomes.load(work.run.name, number, work.services)
     if record.settled:
         return record
     line = work.chosen[number]
@@ -143,11 +112,11 @@ def carry_out(work: Conduct, number: int) -> Record:
         if stored and not stored.operation.ended:
             return record
         if stored and not _expired(stored.operation):
-            return _save(work, number, _after(work, line, record, stored.operation))
+            return _saved(work, number, _after(work, line, record, stored.operation))
         record = replace(record, operation="", attempt=record.attempt + 1)
     if record.attempt >= ATTEMPTS:
         reason = f"it could not be sent in {ATTEMPTS} attempts; it is left to the next run"
-        return _save(work, number, replace(record, settled=True, outcome="not done", reason=reason))
+        return _saved(work, number, replace(record, settled=True, outcome="not done", reason=reason))
     if not work.services.settings.cleanup:
         return replace(record, outcome="not done", reason="the clean-up is switched off (STEWARD_CLEANUP)")
     return _act(work, number, line, record)
@@ -155,57 +124,19 @@ def carry_out(work: Conduct, number: int) -> Record:
 
 def look(work: Conduct, number: int) -> Record:
     """Settle an act whose operation has ended, without submitting anything."""
-    record = load(work.run.name, number, work.services)
+    record = outcomes.load(work.run.name, number, work.services)
     if record.settled or not record.operation:
         return record
     stored = work.services.ledger.load(record.operation)
     if stored is None or _expired(stored.operation):
-        return _save(work, number, replace(record, settled=True, outcome="not done", reason="it was not sent"))
+        return _saved(work, number, replace(record, settled=True, outcome="not done", reason="it was not sent"))
     if not stored.operation.ended:
         return record
-    return _save(work, number, _after(work, work.chosen[number], record, stored.operation))
+    return _saved(work, number, _after(work, work.chosen[number], record, stored.operation))
 
 
-def outcomes(run: Run, services: Services) -> list[Line]:
-    """Return the run's acts with what became of each so far."""
-    if run.ended and (known := lines.read(services.blobs, outcomes_blob(run.name))):
-        return known
-    chosen = lines.read(services.blobs, acts_blob(run.name))
-    return [laid_over(line, load(run.name, number, services)) for number, line in enumerate(chosen)]
-
-
-def outcomes_blob(run: str) -> str:
-    """Return where an ended run's acts are with their outcomes."""
-    return f"{lines.PREFIX}{run}/outcomes.json"
-
-
-def load(run: str, number: int, services: Services) -> Record:
-    """Return what became of an act so far."""
-    content = services.blobs.get(f"{lines.PREFIX}{run}/acts/{number:06d}.json")
-    if content is None:
-        return Record(outcome="not done")
-    stored = json.loads(content)
-    known = {column.name: stored[column.name] for column in fields(Record) if column.name in stored}  # also of another version
-    return Record(**{**known, "evidence": tuple(stored["evidence"])})
-
-
-def laid_over(line: Line, record: Record) -> Line:
-    """Return the line with what became of it."""
-    return replace(
-        line,
-        outcome=record.outcome,
-        did=record.did,
-        reason=record.reason or line.reason,
-        evidence=record.evidence or line.evidence,
-        operation=record.operation,
-        error=record.error,
-    )
-
-
-def _save(work: Conduct, number: int, record: Record) -> Record:
-    content = json.dumps(asdict(record)).encode()
-    work.services.blobs.put(f"{lines.PREFIX}{work.run.name}/acts/{number:06d}.json", content)
-    return record
+def _saved(work: Conduct, number: int, record: Record) -> Record:
+    return outcomes.save(work.run.name, number, record, work.services)
 
 
 def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
@@ -216,11 +147,11 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
         raise OldReferencesError
     found, why = _seen_again(work, line, policy, resource)
     if found is None:
-        return _save(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
+        return _saved(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
     changed = found.subject.changed_at
     record = replace(record, reason=why, evidence=found.verdict.evidence, changed_before=models.iso(changed) if changed else "")
     if noted := _noted(work, line, record, found):
-        return _save(work, number, noted)
+        return _saved(work, number, noted)
     order = acts.Order(
         run=work.run.name,
         policy=policy,
@@ -234,15 +165,15 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     try:
         request = acts.request(order)
     except errors.PermanentError as problem:
-        return _save(work, number, _failed(record, problem.error))
+        return _saved(work, number, _failed(record, problem.error))
     going = replace(record, operation=acts.operation_id(request), outcome="under way")
-    _save(work, number, going)
+    _saved(work, number, going)
     try:
         operation = flows.submit(request, services)
     except errors.PermanentError as problem:
-        return _save(work, number, _failed(going, problem.error))
+        return _saved(work, number, _failed(going, problem.error))
     if operation.ended and not _expired(operation):
-        return _save(work, number, _after(work, line, going, operation))
+        return _saved(work, number, _after(work, line, going, operation))
     return going
 
 
@@ -317,7 +248,7 @@ def _write_mark(work: Conduct, line: Line, record: Record, changed: datetime | N
         records.remove(resource)
         return
     policy, at = work.policies[line.policy], work.services.clock()
-    before = _moment(record.changed_before)
+    before = times.moment(record.changed_before)
     mark = Mark(
         policy=policy.name,
         reason=record.reason,
@@ -338,9 +269,3 @@ def _noted(work: Conduct, line: Line, record: Record, found: Judged) -> Record |
         return None
     _write_mark(work, line, record, marks.changed_at(subject.body), tagged=False)
     return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action))
-
-
-def _moment(text: str) -> datetime | None:
-    from shared.cleanup import times
-
-    return times.moment(text) if text else None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.cleanup import choose, conduct, inventory, journal, lines, savings, units
+from shared.cleanup import choose, conduct, inventory, journal, lines, outcomes, savings, units
 from shared.cleanup.journal import Unit
 from shared.cleanup.messages import Message
 from shared.rest import errors, ids
@@ -80,7 +80,7 @@ def _list(kept: Kept[Run], services: Services) -> None:
         judges = first and not run.plan and (not group or place.resource_group.lower() == group)
         entered.append(Unit(key=journal.unit_key(place.key), id=place.path, due_at=due, judges=judges))
     services.journal.enter(run.name, entered)
-    acts = len(lines.read(services.blobs, conduct.acts_blob(run.name))) if first and run.plan else run.acts
+    acts = len(lines.read(services.blobs, outcomes.acts_blob(run.name))) if first and run.plan else run.acts
     surveying = replace(run, phase="survey", round=run.round + 1, surveyed_from=now, acts=acts)
     saved = move(kept, surveying, services, delay_s=LEASE.total_seconds())
     _fan_out(saved.value, services)
@@ -88,8 +88,8 @@ def _list(kept: Kept[Run], services: Services) -> None:
 
 def _planned_unit(run: Run, due: datetime, services: Services) -> Unit:
     """Make the dry run's choice this run's acts and, as one page, its lines."""
-    planned = lines.read(services.blobs, conduct.plan_blob(run.plan))
-    lines.put(services.blobs, conduct.acts_blob(run.name), planned)
+    planned = lines.read(services.blobs, outcomes.plan_blob(run.plan))
+    lines.put(services.blobs, outcomes.acts_blob(run.name), planned)
     name = f"{lines.PREFIX}{run.name}/lines/{units.PLAN}"
     lines.put(services.blobs, f"{name}.json", planned)
     counts: dict[str, dict[str, int]] = {}
@@ -139,8 +139,8 @@ def _plan(kept: Kept[Run], services: Services) -> None:
     choice = choose.within_limits(lines.todo(services, found), chosen, looked)
     enforced = {policy.name for policy in chosen if policy.mode == "enforce"}
     acts = [line for line in choice.chosen if line.policy in enforced]
-    lines.put(services.blobs, conduct.acts_blob(run.name), acts)
-    lines.put(services.blobs, conduct.plan_blob(run.name), [line for line in choice.chosen if line.policy not in enforced])
+    lines.put(services.blobs, outcomes.acts_blob(run.name), acts)
+    lines.put(services.blobs, outcomes.plan_blob(run.name), [line for line in choice.chosen if line.policy not in enforced])
     planned = replace(run, phase="act", acts=len(acts), next=0, totals={"doubled": choice.doubled})
     for note in choice.notes:
         planned = planned.noted(note)
@@ -210,9 +210,9 @@ def stop(kept: Kept[Run], note: str, services: Services, *, status: Status = "St
 def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") -> Kept[Run]:
     """End a run: its outcomes and numbers are final."""
     run = kept.value.noted(note) if note else kept.value
-    outcomes = conduct.outcomes(run, services)
-    lines.put(services.blobs, conduct.outcomes_blob(run.name), outcomes)
-    totals, notes = savings.totals(run, outcomes, services)
+    acts = outcomes.of(run, services)
+    lines.put(services.blobs, outcomes.ended_blob(run.name), acts)
+    totals, notes = savings.totals(run, acts, services)
     for each in notes:
         run = run.noted(each)
     ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)

@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup import conduct, journal, lines, savings, units
+from shared.cleanup import journal, lines, outcomes, savings, units
 from shared.operations import models
 from shared.rest import errors, ids
 
@@ -76,8 +76,8 @@ def load(name: str, page: Page, services: Services) -> Report:
         raise journal.missing(name)
     run = kept.value
     found = tuple(unit.value for unit in services.journal.units(name))
-    acts = tuple(conduct.outcomes(run, services))
-    plan = tuple(lines.read(services.blobs, conduct.plan_blob(name)))
+    acts = tuple(outcomes.of(run, services))
+    plan = tuple(lines.read(services.blobs, outcomes.plan_blob(name)))
     enforced = frozenset(policy.name for policy in units.frozen(run, services) if policy.mode == "enforce")
     shown, more = _lines(found, (acts, plan), page, services)
     known = {line.key: line for line in (*acts, *plan)}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.cleanup import claims, conduct, journal, lines, phases, policies, units
+from shared.cleanup import claims, journal, lines, outcomes, phases, policies, units
 from shared.cleanup.journal import Run
 from shared.cleanup.messages import Message
 from shared.operations import storage
@@ -124,7 +124,7 @@ def _check_approvable(run: Run, services: Services) -> None:
         why = "it has not ended"
     elif run.status != "Completed":
         why = "it did not complete"
-    elif not lines.read(services.blobs, conduct.plan_blob(run.name)):
+    elif not lines.read(services.blobs, outcomes.plan_blob(run.name)):
         why = "it has nothing that was not carried out"
     if why:
         raise errors.BadRequestError("NotApprovable", f"Report {run.name} cannot be approved: {why}.", target="id", status=409)

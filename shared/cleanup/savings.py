@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup import conduct, lines, units
+from shared.cleanup import lines, outcomes, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,23 +72,23 @@ def by_policy(found: Iterable[Unit]) -> dict[str, Counter[str]]:
 def totals(run: Run, acts: Sequence[Line], services: Services) -> tuple[dict[str, Any], list[str]]:
     """Return the numbers of a run, and what there is to say about the price table."""
     found = [kept.value for kept in services.journal.units(run.name)]
-    plan = lines.read(services.blobs, conduct.plan_blob(run.name))
+    plan = lines.read(services.blobs, outcomes.plan_blob(run.name))
     prices = read_prices(services.blobs.get(PRICES))
     numbers = {name: by_policy(found).get(name, Counter()) for name in run.policies}
     whole = sum(numbers.values(), Counter())
-    outcomes = Counter(text(line) for line in (*acts, *plan))
+    came = Counter(text(line) for line in (*acts, *plan))
     enforced = {policy.name for policy in units.frozen(run, services) if policy.mode == "enforce"}
     for name, counted in numbers.items():
-        outcomes["notified" if name in enforced else "would notify"] += counted["notified"]
+        came["notified" if name in enforced else "would notify"] += counted["notified"]
     planned, doubled = run.ended or run.phase in ("act", "settle"), int(run.totals.get("doubled", 0))
-    outcomes["limit reached" if planned else "found"] += max(0, whole["todo"] - len(acts) - len(plan) - doubled)
-    outcomes["kept"] += whole["looked"] - whole["todo"] - whole["notified"] + doubled
+    came["limit reached" if planned else "found"] += max(0, whole["todo"] - len(acts) - len(plan) - doubled)
+    came["kept"] += whole["looked"] - whole["todo"] - whole["notified"] + doubled
     calls, seconds = sum(unit.calls for unit in found), sum(unit.seconds for unit in found)
     thousands = max(whole["looked"], 1) / 1000
     done = [line for line in acts if line.outcome == "done"] if enforced else plan
     out = {
         "looked": whole["looked"],
-        "outcomes": {name: count for name, count in sorted(outcomes.items()) if count},
+        "outcomes": {name: count for name, count in sorted(came.items()) if count},
         "policies": {name: dict(counted) for name, counted in numbers.items()},
         "savings": saved(done, prices, services.clock()),
         "requests": {
