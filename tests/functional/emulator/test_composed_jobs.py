@@ -78,7 +78,7 @@ def test_a_component_by_its_default_label_is_its_newest_version(azure: Client) -
     url = f"{workspace}/components/ok/versions"
     azure.arm("PUT", f"{url}/2", {"properties": azure.arm("GET", f"{url}/1").json()["properties"]})
     default = azure.arm("GET", f"{url}/azureml_default").json()
-    assert (default["name"], default["id"]) == ("2", label)
+    assert (default["name"], default["id"], default["properties"]["componentSpec"]["version"]) == ("2", label, "2")
     body = pipeline(workspace, long={"of": "ok", "componentId": label}, short={"of": "ok", "componentId": "azureml:ok@default"})
     assert azure.arm("PUT", f"{workspace}/jobs/p", body).status_code == 201
     until(lambda: status(azure, f"{workspace}/jobs/p") == "Completed")

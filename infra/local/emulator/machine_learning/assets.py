@@ -196,6 +196,8 @@ def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[s
     if not _NAME.fullmatch(version):
         raise scope.invalid(f"The version '{version}' is invalid.", "InvalidVersion")
     found = world.resources.get(f"{_container_id(kind, world, request)}/versions/{version}")
+    if isinstance(spec := properties.get("componentSpec"), dict):  # recorded: Azure fills in what a client leaves out
+        properties["componentSpec"] = {"name": request.params["name"], **spec, "version": version}
     if kind.uri and properties.get(kind.uri):
         properties[kind.uri] = data_assets.long(world, owner, scope.text_of(properties, kind.uri))
     if found is None:
