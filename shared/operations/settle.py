@@ -132,10 +132,17 @@ def cancel(operation: Operation, reason: errors.AzureError, now: datetime) -> St
     return fail(operation, reason, now, http_status=409, canceled=True)
 
 
-def postponed(operation: Operation, problem: errors.TransientError, now: datetime) -> Step:
-    """Say when to try again after Azure could not take the request: sent again if it cannot have arrived, else looked up."""
+def postponed(operation: Operation, problem: errors.TransientError, now: datetime, *, looking: bool = False) -> Step:
+    """Say when to try again after Azure could not take the request: sent again if it cannot have arrived, else looked up.
+
+    Args:
+        operation: As it was when the request was made.
+        problem: What became of it.
+        now: The present.
+        looking: The request only looked for what had become of the write.
+    """
     phase: Phase = operation.phase
-    if phase == "sending" and not problem.maybe_arrived:
+    if phase == "sending" and not problem.maybe_arrived and not looking:
         phase = "accepted"
     if phase not in ("sending", "following") and now - operation.created_at > SEND_LIMIT:
         return fail(operation, problem.error, now, http_status=problem.status)

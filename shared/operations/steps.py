@@ -110,7 +110,7 @@ def _take(stored: Stored, services: Services, inline_end: datetime | None, secre
             case _:
                 step = _poll(operation, services)
     except errors.TransientError as problem:
-        step = _transient(operation, problem, services)
+        step = _transient(operation, problem, services, began_as)
     except errors.PermanentError as problem:
         step = _permanent(operation, problem, services, began_as)
     return record(stored, step, services, inline=inline_end is not None)
@@ -230,8 +230,10 @@ def cancel_in_azure(operation: Operation, kind: kinds.Kind, services: Services) 
     services.client.send("POST", url).checked()
 
 
-def _transient(operation: Operation, problem: errors.TransientError, services: Services) -> Step:
+def _transient(operation: Operation, problem: errors.TransientError, services: Services, began_as: models.Phase) -> Step:
     now = services.clock()
+    if began_as == "sending":  # it is the look at the target that failed, which says nothing about the write before it
+        return settle.postponed(operation, problem, now, looking=True)
     if operation.secret and operation.phase in ("accepted", "sending") and not problem.maybe_arrived:
         error = replace(problem.error, message=f"{problem.error.message} Nothing of the request was kept; send it again.")
         return settle.fail(operation, error, now, http_status=503)

@@ -331,6 +331,26 @@ def test_a_request_that_comes_twice_does_not_touch_the_files_that_are_being_move
     _check(steward, case)
 
 
+@pytest.mark.parametrize("secret", [False, True], ids=["plain", "secret"])
+@pytest.mark.parametrize("kind", [errors.ThrottledError, errors.UnreachableError])
+def test_a_look_that_is_not_answered_says_nothing_about_the_write_before_it(
+    kind: type[errors.TransientError],
+    secret: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """The answer of the write was lost, and Azure throttles the look at its target: it is looked again, never sent again."""
+    key = {"credentialsType": "AccountKey", "secrets": {"secretsType": "AccountKey", "key": "SECRET"}}
+    body = {"properties": {"datastoreType": "AzureBlob", "accountName": "one", **({"credentials": key} if secret else {})}}
+    path = "workspaces/w1/datastores/d1"
+    steward = Steward()
+    lost = errors.UnreachableError("Gone.", delay_s=5.0, maybe_arrived=True)
+    steward.azure.faults.append(Fault(method="PUT", match=path, problem=lost, after=True))
+    steward.azure.faults.append(Fault(method="GET", match=path, problem=kind("No.", delay_s=5.0, maybe_arrived=False), times=3))
+    operation = steward.submit("PUT", path, body)
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
+    assert steward.azure.count(f"^PUT {path}$") == 1
+
+
 def test_a_kill_at_any_call_loses_nobody_in_the_lane() -> None:
     """Two changes of one target, one waiting for the other: both are made, in their order, wherever a process dies."""
 
