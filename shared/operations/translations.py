@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.catalog.yaml import Translation
-    from shared.catalog.yaml.references import Place, Upload
+    from shared.catalog.yaml.drafts import Place, Upload
 
 PURPOSES = ("code", "model", "data", "input", "environment", "feature_set")
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import references, shapes
+from shared.catalog.yaml import drafts, references, shapes
 from shared.catalog.yaml.shapes import anything, choice, either, integer, mapping, named, record, sequence, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft, LocalPath, Pending
+    from shared.catalog.yaml.drafts import Draft, Pending
+    from shared.catalog.yaml.references import LocalPath
 
 SHOWN = ("$schema", "id", "creation_context", "latest_version")  # what `show` adds; never sent
 AUTO_DELETE = record({"value": text, "condition": choice("created_greater_than", "last_accessed_greater_than", fold=shapes.snake)})
@@ -182,7 +183,7 @@ def auto_delete(setting: dict[str, Any] | None) -> dict[str, Any] | None:
     )
 
 
-def located(draft: Draft, path: str | LocalPath | None, purpose: references.Purpose, datastore: str | None) -> Any:
+def located(draft: Draft, path: str | LocalPath | None, purpose: drafts.Purpose, datastore: str | None) -> Any:
     """Return the URI of a path: itself, or what stands for the upload's."""
     if isinstance(path, references.LocalPath):
         return draft.upload(path, purpose, datastore=datastore.removeprefix(references.PREFIX) if datastore else None)

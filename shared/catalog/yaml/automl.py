@@ -15,7 +15,7 @@ from shared.catalog.yaml.shapes import (
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 
 def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:

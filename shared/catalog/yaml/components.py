@@ -1,6 +1,7 @@
-"""Components: command, Spark, parallel and data-transfer ones; pipeline components stand in `pipelines`.
+"""Components: command, Spark, parallel, data-transfer and import ones, as Azure keeps them.
 
-Azure keeps a component as its YAML (`componentSpec`), so this mostly normalises; what runs it is in `pipelines`.
+Azure keeps a component as its YAML (`componentSpec`), so this mostly normalises. Not here: which fields there are
+(component_fields), pipeline components (pipelines), the nodes that run one (nodes).
 """
 
 from __future__ import annotations
@@ -9,150 +10,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import assets, execution, jobs, references, shapes
+from shared.catalog.yaml import assets, component_fields, drafts, execution, references, shapes
 from shared.catalog.yaml.assets import filled
-from shared.catalog.yaml.shapes import anything, boolean, choice, either, integer, mapping, named, record, same, sequence, text
+from shared.catalog.yaml.shapes import anything, choice, named, record
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft, Pending
+    from shared.catalog.yaml.drafts import Draft, Pending
 
-NAME = re.compile(r"^[a-z][a-z\d_]*$")
-PORT_NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*$")  # dots: of a group
-DATA_TYPES = ("path", "custom_model", "mlflow_model", "mltable", "triton_model", "uri_file", "uri_folder")
-PRIMITIVE_TYPES = ("boolean", "integer", "number", "string")
-PORT_MODES = ("direct", "download", "eval_download", "eval_mount", "mount", "ro_mount", "rw_mount", "upload", "link")
 FROM_JOB = "YAML.JOB"  # where a component came from, as Azure records it
 FROM_FILE = "YAML.COMPONENT"
-_BOUND = either(text, shapes.number)  # the CLI reads every number as one with a fraction: 0 of a string's default is "0.0"
-
-
-def component_name(at: Cursor) -> str:
-    """A component's name: lower-case letters, digits and underscores."""
-    found = text(at)
-    if not NAME.match(found):
-        raise at.refusal(f"'{found[:60]}' is no component name: lower-case letters, digits and underscores, a letter first.")
-    return found
-
-
-def port_name(at: Cursor) -> str:
-    """The name of an input or output, which expressions refer to: letters, digits, underscores, dots between those of a group."""
-    found = text(at)
-    if not PORT_NAME.match(found):
-        message = f"'{found[:60]}' is no name of an input or output: letters, digits and underscores, no digit first."
-        raise at.refusal(message, at_key=True)
-    return found
-
-
-PARAMETER = record(
-    {
-        "type": choice(*PRIMITIVE_TYPES, fold=same),
-        "optional": boolean,
-        "default": either(text, shapes.boolean_only, shapes.number),
-        "description": text,
-        "max": _BOUND,
-        "min": _BOUND,
-        "enum": sequence(text),
-    },
-    required=("type",),
-)
-INPUT_PORT = record(
-    {
-        "type": choice(*DATA_TYPES, fold=same),
-        "description": text,
-        "optional": boolean,
-        "default": text,
-        "mode": choice(*PORT_MODES, fold=same),
-    },
-    required=("type",),
-)
-OUTPUT_PORT = record(
-    {"type": choice(*DATA_TYPES, fold=same), "description": text, "mode": choice(*PORT_MODES, fold=same)}, required=("type",)
-)
-PRIMITIVE_OUTPUT = record(
-    {
-        "type": choice(*PRIMITIVE_TYPES, fold=same),
-        "description": text,
-        "mode": choice(*PORT_MODES, fold=same),
-        "early_available": boolean,
-    },
-    required=("type",),
-    unknown="drop",
-)
-BASE_FIELDS: dict[str, shapes.Shape] = {
-    "name": component_name,
-    "description": text,
-    "tags": named(text),
-    "version": shapes.version,
-    "auto_delete_setting": assets.AUTO_DELETE,
-    "$schema": text,
-    "display_name": text,
-    "is_deterministic": boolean,
-    "inputs": mapping(either(PARAMETER, INPUT_PORT), key=port_name),
-    "outputs": mapping(either(OUTPUT_PORT, PRIMITIVE_OUTPUT), key=port_name),
-    "properties": named(anything),
-}
 _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
-_RESOURCES = record(execution.RESOURCE_FIELDS, unknown="drop")
-RETRY = record({"timeout": either(integer, shapes.binding), "max_retries": either(integer, shapes.binding)}, unknown="drop")
-TASK = record(
-    {
-        "type": choice("run_function", "model", "function"),
-        "code": references.code,
-        "entry_script": text,
-        "program_arguments": text,
-        "model": text,
-        "append_row_to": text,
-        "environment": anything,
-    },
-    required=("type", "environment"),
-    unknown="drop",
-)
-PARALLEL_FIELDS: dict[str, shapes.Shape] = {
-    "resources": _RESOURCES,
-    "logging_level": choice("DEBUG", "INFO", "WARNING", fold=same),
-    "task": TASK,
-    "mini_batch_size": text,
-    "partition_keys": sequence(text),
-    "input_data": text,
-    "retry_settings": RETRY,
-    "max_concurrency_per_instance": integer,
-    "error_threshold": integer,
-    "mini_batch_error_threshold": integer,
-}
-_COMMAND_FIELDS: dict[str, shapes.Shape] = {
-    "command": text,
-    "code": references.code,
-    "environment": anything,
-    "resources": _RESOURCES,
-    "distribution": execution.COMPONENT_DISTRIBUTION,
-    "queue_settings": execution.QUEUE,
-    "additional_includes": sequence(text),
-}
-AUTOML_TASKS = (
-    "classification", "regression", "forecasting", "image_classification", "image_classification_multilabel",
-    "image_object_detection", "image_instance_segmentation", "text_classification", "text_classification_multilabel", "text_ner",
-)  # fmt: skip
-# type → (own fields, of these required)
-KINDS: dict[str, tuple[dict[str, shapes.Shape], tuple[str, ...]]] = {
-    "command": (_COMMAND_FIELDS, ("command", "environment")),
-    "spark": ({**jobs.SPARK_FIELDS, "additional_includes": sequence(text)}, ("entry",)),
-    "parallel": (PARALLEL_FIELDS, ()),
-    "data_transfer": (
-        {
-            "task": choice("copy_data", "import_data", "export_data"),
-            "data_copy_mode": choice("merge_with_overwrite", "fail_if_conflict"),
-            "source": named(anything),
-            "sink": named(anything),
-        },
-        ("task",),
-    ),
-    "automl": ({"task": choice(*AUTOML_TASKS, fold=shapes.snake)}, ("task",)),
-    "import": (
-        {"source": mapping(PARAMETER, key=choice("type", "connection", "query", "path", fold=same)), "output": OUTPUT_PORT},
-        ("source", "output"),
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +57,8 @@ def kind_of(at: Cursor) -> str:
     """Tell a component's type: stated, or by what it has."""
     stated = at.get("type")
     if stated is not None and isinstance(stated.value, str):
-        return choice(*KINDS, "pipeline")(stated) if stated.value.lower() not in (*KINDS, "pipeline") else stated.value.lower()
+        known = (*component_fields.KINDS, "pipeline")
+        return stated.value.lower() if stated.value.lower() in known else choice(*known)(stated)
     for field, kind in (("jobs", "pipeline"), ("entry", "spark"), ("task", "parallel")):
         if at.get(field) is not None:
             return kind
@@ -206,9 +75,9 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
         source: Where it came from, as Azure records it.
         anonymous: Its name and version are not used.
     """
-    if kind not in KINDS:
+    if kind not in component_fields.KINDS:
         raise at.refusal(f"A component of type '{kind}' cannot stand here.")
-    own, required = KINDS[kind]
+    own, required = component_fields.KINDS[kind]
     shape = component_shape(kind, own, required=required, anonymous=anonymous)
     fields = shape(at)
     spec = base_spec(fields, anonymous=anonymous, kind=kind, source=source)
@@ -237,7 +106,7 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
 
 def component_shape(kind: str, own: dict[str, shapes.Shape], *, required: tuple[str, ...], anonymous: bool) -> shapes.Shape:
     """Return the shape of a component; it may carry fields of its own at the top, as for the CLI."""
-    fields = {**BASE_FIELDS, **own, "type": choice(kind)}
+    fields = {**component_fields.BASE_FIELDS, **own, "type": choice(kind)}
     if kind == "command":
         fields["environment_variables"] = execution.ENVIRONMENT_VARIABLES  # read, and not kept
     if anonymous:
@@ -248,7 +117,7 @@ def component_shape(kind: str, own: dict[str, shapes.Shape], *, required: tuple[
 
 def others(fields: dict[str, Any], own: dict[str, shapes.Shape]) -> dict[str, Any]:
     """Return the fields of its own that a component carries: Azure keeps them in the spec."""
-    known = {*BASE_FIELDS, *own, "type", "environment_variables"}
+    known = {*component_fields.BASE_FIELDS, *own, "type", "environment_variables"}
     return {name: value for name, value in fields.items() if name not in known and value not in ({}, [], None)}
 
 
@@ -302,7 +171,7 @@ def register(draft: Draft, component: Component) -> Pending:
 def environment_spec(draft: Draft, at: Cursor) -> Any:
     """Return the environment of a component's spec: an id behind `azureml:`, or a registry's own."""
     found = assets.environment_reference(draft, at)
-    if isinstance(found, references.Pending):
+    if isinstance(found, drafts.Pending):
         return found.within("azureml:{}")
     return found if found.startswith(references.PREFIX) else references.PREFIX + found
 
@@ -336,7 +205,7 @@ def spark_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, An
 
 def parallel_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
     """Return what the spec of a parallel component adds."""
-    spec = {name: fields[name] for name in PARALLEL_FIELDS if name in fields and name != "task"}
+    spec = {name: fields[name] for name in component_fields.PARALLEL_FIELDS if name in fields and name != "task"}
     if "task" in fields:
         spec["task"] = task_spec(draft, at.child("task"), fields["task"])
     if "partition_keys" in spec:

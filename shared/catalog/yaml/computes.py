@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 DEFAULT_SIZE = "STANDARD_DS3_V2"

@@ -9,7 +9,7 @@ from shared.catalog.yaml.shapes import anything, boolean, choice, either, mappin
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 # by type of credentials: (REST authType, YAML field to REST field)

@@ -9,7 +9,7 @@ from shared.catalog.yaml.shapes import anything, camel, choice, either, mapping,
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 DEFAULT_AUTHORITY = "https://login.microsoftonline.com"

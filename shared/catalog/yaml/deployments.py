@@ -25,7 +25,7 @@ from shared.catalog.yaml.shapes import (
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 _SHOWN = ("$schema", "id", "provisioning_state", "creation_context")

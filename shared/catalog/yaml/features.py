@@ -11,7 +11,7 @@ from shared.catalog.yaml.shapes import boolean, choice, mapping, named, record, 
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 _STAGE = choice("Development", "Production", "Archived", fold=same)
 SPECIFICATION_FILE = "FeatureSetSpec.yaml"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import inputs, jobs, references, shapes
+from shared.catalog.yaml import drafts, inputs, jobs, shapes
 from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.shapes import anything, choice, either, named, record, sequence, snake, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 _DATA = either(text, inputs.DATA_INPUT)
 FINE_TUNING = record(
@@ -63,6 +63,6 @@ def _data(draft: Draft, at: Cursor, data: Any) -> dict[str, Any]:
     value = data if isinstance(data, dict) else {"path": data, "type": "uri_file"}
     found = inputs.input_body(draft, at, {"type": "uri_file", **value})
     uri = found.get("uri")
-    if isinstance(uri, references.Pending):
+    if isinstance(uri, drafts.Pending):
         found["uri"] = uri
     return found

@@ -13,7 +13,7 @@ from shared.catalog.yaml.shapes import anything, choice, either, named, record, 
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 MANAGED = "azureml://datastores/workspacemanageddatastore"  # Azure chooses the place in it
 _NAME = "${{name}}"

@@ -10,8 +10,8 @@ from shared.catalog.yaml.assets import filled
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.nodes import Node, Scope
-    from shared.catalog.yaml.references import Draft
 
 
 JOB_BINDING = re.compile(r"^\$\{\{\s*parent\.jobs\.([^.]+)\.([^.]+)\.([^.}\s]+)\s*\}\}$")

@@ -13,7 +13,7 @@ from shared.catalog.yaml.shapes import boolean, choice, either, fraction, intege
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 FOLDER = "uri_folder"
 INPUT_MODES = {

@@ -10,7 +10,7 @@ from shared.catalog.yaml.shapes import anything, choice, either, integer, named,
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 SHOWN = ("$schema", "id", "creation_context", "status", "log_files", "parameters")
 BASE_FIELDS: dict[str, shapes.Shape] = {

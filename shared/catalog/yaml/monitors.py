@@ -27,7 +27,7 @@ from shared.catalog.yaml.shapes import (
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 RUNTIMES = ("3.4", "3.5")  # of Spark, that Azure ML monitors with

@@ -9,8 +9,8 @@ from shared.catalog.yaml import components, execution, jobs
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.components import Component
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.nodes import Node
-    from shared.catalog.yaml.references import Draft
 
 
 def _identity(fields: dict[str, Any]) -> Any:

@@ -9,13 +9,24 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import components, execution, imports, inline_jobs, inputs, jobs, node_kinds, references, shapes
+from shared.catalog.yaml import (
+    component_fields,
+    components,
+    execution,
+    imports,
+    inline_jobs,
+    inputs,
+    jobs,
+    node_kinds,
+    references,
+    shapes,
+)
 from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.shapes import anything, choice, either, mapping, named, record, sequence, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 NODE_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
 _OUTPUT = either(shapes.binding, inputs.OUTPUT)
@@ -52,7 +63,7 @@ _COMMAND_NODE: dict[str, shapes.Shape] = {
 }
 _PARALLEL: dict[str, shapes.Shape] = {
     **_RUN,
-    **{name: shape for name, shape in components.PARALLEL_FIELDS.items() if name not in ("resources", "partition_keys")},
+    **{name: shape for name, shape in component_fields.PARALLEL_FIELDS.items() if name not in ("resources", "partition_keys")},
     "partition_keys": sequence(text),
     "component": anything,
     "environment": anything,

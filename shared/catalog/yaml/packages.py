@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import references, shapes
+from shared.catalog.yaml import drafts, references, shapes
 from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.jobs import draft_code
 from shared.catalog.yaml.shapes import anything, choice, either, mapping, named, record, same, sequence, snake, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
 
 SERVERS = {"azureml_online": "AzureMLOnline", "azureml_batch": "AzureMLBatch", "custom": "Custom", "triton": "Custom"}
 _PATH_TYPES = {"path_id": "PathId", "url": "Url", "path_version": "PathVersion"}
@@ -103,7 +103,7 @@ def _base(draft: Draft, at: Cursor, base: dict[str, Any]) -> dict[str, Any]:
         if not written.startswith(references.REGISTRIES):
             reference = references.versioned("environments")(where) if written.startswith(references.PREFIX) else written
             found = draft.versioned("environments", reference, where)
-        if isinstance(found, references.Pending):
+        if isinstance(found, drafts.Pending):
             found = found.within("azureml:/{}")
         elif not found.startswith(references.PREFIX):
             found = f"azureml:/{found}"

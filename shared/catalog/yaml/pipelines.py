@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import components, execution, inputs, jobs, nodes, references
+from shared.catalog.yaml import component_fields, components, execution, inputs, jobs, nodes, references
 from shared.catalog.yaml.assets import filled
 from shared.catalog.yaml.shapes import anything, boolean, choice, either, named, record
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 SETTINGS = record(
@@ -34,7 +34,7 @@ PIPELINE_FIELDS: dict[str, Shape] = {
 PIPELINE = record(PIPELINE_FIELDS, ignored=jobs.SHOWN)
 _COMPONENT: dict[str, Shape] = {
     "jobs": anything,
-    "outputs": named(either(components.PRIMITIVE_OUTPUT, components.OUTPUT_PORT)),
+    "outputs": named(either(component_fields.PRIMITIVE_OUTPUT, component_fields.OUTPUT_PORT)),
 }
 
 

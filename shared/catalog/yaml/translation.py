@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft, Label, Place, Registration, Upload
+    from shared.catalog.yaml.drafts import Draft, Label, Place, Registration, Upload
     from shared.rest.ids import ResourceId
 
 _VERSIONED = frozenset({"environment", "model", "data", "component", "feature_set", "feature_store_entity"})
@@ -135,7 +135,7 @@ def translate(
     Raises:
         RefusedError: Code `InvalidYaml`, with line and column, and the field's dotted path as target.
     """
-    from shared.catalog.yaml import document, references
+    from shared.catalog.yaml import document, drafts
 
     source = document.Source(read=files, repeats=True)
     top = document.parse(text, source=source)
@@ -146,8 +146,8 @@ def translate(
     found = detect(top, kind=kind, target=target)
     name, version, parent = _named(top, found, target)
     scope = target.ancestor(1) if target is not None else None
-    draft = references.Draft(workspace=scope, location=location, workspace_id=workspace_id)
-    body, uploads, registrations, labels = references.finish(draft, _translator(found)(draft, top))
+    draft = drafts.Draft(workspace=scope, location=location, workspace_id=workspace_id)
+    body, uploads, registrations, labels = drafts.finish(draft, _translator(found)(draft, top))
     return Translation(
         kind=found,
         name=name,

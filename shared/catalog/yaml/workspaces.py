@@ -28,7 +28,7 @@ from shared.catalog.yaml.shapes import (
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.references import Draft
+    from shared.catalog.yaml.drafts import Draft
     from shared.catalog.yaml.shapes import Shape
 
 SPARK_VERSION = "3.4.0"  # what a feature store gets when its YAML names none
