@@ -38,9 +38,10 @@ def test_online_and_batch_endpoints_score(run_client: Run, client_workspace: str
 
 
 def test_registries_schedules_and_connections(run_client: Run, client_workspace: str) -> None:
-    """A model is shared to a registry; a component of the registry runs in a workspace's pipeline."""
+    """A model is shared to a registry and had from there; a component of the registry runs in a workspace's pipeline."""
     said = run_client("registry.py", WORKSPACE=client_workspace)
     assert said["shared"].endswith("/models/shared/versions/1")
+    assert said["downloaded"] == ["m"]
     assert said["models"] == ["shared"]
     assert said["pipeline"] == "Completed"
     assert said["schedules"] == ["nightly", "weekly"]

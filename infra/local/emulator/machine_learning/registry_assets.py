@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -103,13 +104,16 @@ def temporary_reference(world: World, request: web.Request) -> web.Response:
     return web.answer(answer)
 
 
-def reference(world: World, request: web.Request) -> web.Response:
-    """`datareferences`: a SAS to read the files of an asset."""
+def reference(world: World, request: web.Request, *, whole: bool = False) -> web.Response:
+    """`datareferences`: a SAS to read the files of an asset; a `whole` one is the container's.
+
+    azure-ai-ml reads the answer of `datarefs` with `ContainerClient.from_container_url` and adds the path itself.
+    """
     owner, body = registries.existing(world, request), gateway.body_object(request)
     uri = scope.text_of(body, "blobUri")
     try:
         place = locations.resolve(world, owner.id, uri)
-        signed = storage.sas_url(world, place, permission="rl")
+        signed = storage.sas_url(world, replace(place, path="") if whole else place, permission="rl")
     except FetchError as error:
         raise scope.invalid(str(error), "BlobNotFound") from None
     consumption = {
@@ -217,8 +221,8 @@ def add_to(into: web.Routes, prefix: str = "") -> None:
         into.route("DELETE", one)(partial(_delete, kind))
         into.route("PUT", f"{one}/versions/{{version}}")(partial(_put_version, kind))
         into.route("DELETE", f"{one}/versions/{{version}}")(partial(_delete, kind))
-    for name in ("datareferences", "datarefs"):
-        into.route("POST", f"{base}/{name}/{{name}}/versions/{{version}}")(reference)
+    into.route("POST", f"{base}/datareferences/{{name}}/versions/{{version}}")(reference)
+    into.route("POST", f"{base}/datarefs/{{name}}/versions/{{version}}")(partial(reference, whole=True))
     into.route("PUT", f"{base}/tempdatarefs/{{name}}/versions/{{version}}")(temporary_reference)
     into.route("POST", f"{base}/import")(share)
 

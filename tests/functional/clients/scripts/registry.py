@@ -32,6 +32,7 @@ shared = client.models.share(
 )
 
 registry = MLClient(credential, os.environ["SUBSCRIPTION"], os.environ["GROUP"], registry_name=NAME)
+registry.models.download("shared", version="1", download_path="got")
 registry.environments.create_or_update(Environment(name="env", version="1", image="ubuntu:22.04"))
 Path("code").mkdir()
 Path("code/hello.py").write_text("print('hello from the registry')")
@@ -74,6 +75,7 @@ Path(os.environ["ANSWER"]).write_text(
     json.dumps(
         {
             "shared": shared.id,
+            "downloaded": [path.read_text() for path in Path("got").rglob("m.txt")],
             "models": [one.name for one in registry.models.list()],
             "pipeline": client.jobs.get(pipeline.name).status,
             "schedules": scheduled,
