@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http, parameters, terms, yaml_files
+from functions import http, parameters, terms, waiting, yaml_files
 from shared import services
 from shared.rest import errors
 
@@ -134,14 +134,14 @@ async def policy_file(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
     """Begin a run, wait as long as the caller prefers, and answer with the report as it stands then."""
-    app, run = services.get(), await http.in_thread(begin, req)
+    app, run = services.get(), await waiting.in_thread(begin, req)
     end = time.monotonic() + http.preferred_wait_s(req)
-    with http.place_to_wait() as free:
+    with waiting.place() as free:
         while free and not run.ended and time.monotonic() < end:
             await asyncio.sleep(WAIT_STEP_S)
-            kept = await http.in_thread(app.journal.load, run.name)
+            kept = await waiting.in_thread(app.journal.load, run.name)
             run = kept.value if kept else run
-    return await http.in_thread(_answer, req, run)
+    return await waiting.in_thread(_answer, req, run)
 
 
 def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:

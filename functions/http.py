@@ -6,34 +6,28 @@ where to follow it, or how it ended. Not here: any decision about Azure (shared)
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
-import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import azure.functions as func
 
-from functions import parameters
+from functions import parameters, waiting
 from shared import services
 from shared.operations.models import Operation
 from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from shared.catalog.paths import Target
 
 log = logging.getLogger("steward.http")
-_waiting: set[object] = set()  # of this process' event loop, which alone changes it
 
 LITERALS = (
     "subscriptions",
@@ -51,12 +45,8 @@ LITERALS = (
     "datastore",
     "hyperdrive",
 )
-NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
-WAIT_LIMIT_S = 60.0
-WAIT_STEP_S = 0.25
-WAIT_LONGEST_STEP_S = 1.0
-WAIT_SHARE = 0.1  # of what was waited already: an end is told of later by that much at most, or by a step
 UPLOAD_LIMIT = 100_000_000  # bytes of a request; the platform itself cuts off at 104,857,600, with an answer that tells less
+NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 
 async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
@@ -66,11 +56,11 @@ async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], fu
 
 async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
     refuse_encoded(req)
-    outcome = await in_thread(_traced, handler, req)
+    outcome = await waiting.in_thread(_traced, handler, req)
     if not isinstance(outcome, Operation):
         return outcome
     try:
-        outcome = await whole(await waited(outcome, preferred_wait_s(req)))
+        outcome = await whole(await waiting.for_end(outcome, preferred_wait_s(req)))
     except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
         log.warning("operation %s is answered as last known: %s", outcome.id, problem)
         outcome = replace(outcome, resource=None)
@@ -89,50 +79,10 @@ async def guarded(work: Awaitable[func.HttpResponse], req: func.HttpRequest) -> 
         return json_response({"error": error.to_json()}, 500, req)
 
 
-async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
-    """Run blocking work in the app's own pool (the event loop's default has six threads on two cores)."""
-    return await asyncio.get_running_loop().run_in_executor(_pool(), work, *args)
-
-
 async def whole(operation: Operation) -> Operation:
     """Return it with resource and result in place; only what lies in a blob is worth another thread's turn."""
     ledger = services.get().ledger
-    return operation if ledger.is_whole(operation) else await in_thread(ledger.whole, operation)
-
-
-def pause_s(waited_s: float) -> float:
-    """Return how long to wait before the next look at an operation: every look of every caller who waits is a read of a table."""
-    return min(max(WAIT_STEP_S, WAIT_SHARE * waited_s), WAIT_LONGEST_STEP_S)
-
-
-async def waited(operation: Operation, wait_s: float) -> Operation:
-    """Return the operation once it has ended or `wait_s` seconds are over: sleeping on the loop, reading in a thread."""
-    began = time.monotonic()
-    end = began + min(wait_s, WAIT_LIMIT_S)
-    with place_to_wait() as free:
-        while free and not operation.ended and (now := time.monotonic()) < end:
-            await asyncio.sleep(min(pause_s(now - began), end - now))
-            stored = await in_thread(services.get().ledger.load, operation.id)
-            if stored:
-                operation = stored.operation
-    return operation
-
-
-@contextmanager
-def place_to_wait() -> Iterator[bool]:
-    """Take a place among those who wait; False when there is none left, and the answer is what is known now.
-
-    As many may wait in a process as may work: the platform hands an instance only so many requests at once (host.json), and
-    without this, callers who wait could hold all of them, and everybody else up.
-    """
-    place = object()
-    free = len(_waiting) < services.get().settings.threads
-    if free:
-        _waiting.add(place)
-    try:
-        yield free
-    finally:
-        _waiting.discard(place)
+    return operation if ledger.is_whole(operation) else await waiting.in_thread(ledger.whole, operation)
 
 
 def operation_response(operation: Operation, req: func.HttpRequest) -> func.HttpResponse:
@@ -350,7 +300,7 @@ def refuse_encoded(req: func.HttpRequest) -> None:
 def preferred_wait_s(req: func.HttpRequest) -> float:
     """Return the seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
     text = prefers(req).get("wait", "")
-    return min(float(text), WAIT_LIMIT_S) if text.isascii() and text.isdigit() else 0.0
+    return min(float(text), waiting.LIMIT_S) if text.isascii() and text.isdigit() else 0.0
 
 
 def _traced(
@@ -364,8 +314,3 @@ def _traced(
 def _prefix(req: func.HttpRequest) -> str:
     """Return the route prefix with slashes: `/api/` unless host.json says otherwise (then the route's literal tells)."""
     return "/api/" if urlsplit(req.url).path.startswith("/api/") else "/"
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=services.get().settings.threads, thread_name_prefix="steward")

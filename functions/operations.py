@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http, parameters
+from functions import http, parameters, waiting
 from shared import services
 from shared.operations import flows, listing, models
 from shared.rest import errors
@@ -52,13 +52,13 @@ async def cancel_operation(req: func.HttpRequest) -> func.HttpResponse:
 
 
 async def _read(req: func.HttpRequest) -> func.HttpResponse:
-    wait_s = parameters.whole_number(req, "wait", 0, int(http.WAIT_LIMIT_S))
-    stored = await http.in_thread(_load, req)
-    operation = await http.waited(stored.operation, wait_s)
+    wait_s = parameters.whole_number(req, "wait", 0, int(waiting.LIMIT_S))
+    stored = await waiting.in_thread(_load, req)
+    operation = await waiting.for_end(stored.operation, wait_s)
     shown = await http.whole(operation)
     view = shown.view()
     if shown.notify:
-        view["properties"]["deliveries"] = await http.in_thread(_deliveries, shown.id)
+        view["properties"]["deliveries"] = await waiting.in_thread(_deliveries, shown.id)
     headers = {} if shown.ended else {"Retry-After": http.follow_headers(shown, req)["Retry-After"]}
     return http.json_response(view, 200, req, headers)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions import http, intake, parameters, terms
+from functions import http, intake, multipart, parameters, terms
 from shared.catalog import bodies, paths
 from shared.operations import content, flows
 from shared.rest import errors
@@ -29,13 +29,13 @@ def start_job(req: func.HttpRequest, target: Target) -> Operation:
 
 def start_run(req: func.HttpRequest, target: Target) -> Operation:
     """POST `workspaces/{w}/experiments/{e}/startrun`: multipart `projectZipFile` and `runDefinitionFile`, as the article has it."""
-    if not intake.is_multipart(req):
+    if not multipart.is_multipart(req):
         message = f"startrun takes multipart/form-data with {' and '.join(V1_PARTS)}."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
-    given = intake.parts(req)
+    given = multipart.parts(req)
     for name in V1_PARTS:
         if name not in given:
-            raise intake.missing(name, given)
+            raise multipart.missing(name, given)
     parts = {name: given[name][1] for name in V1_PARTS}
     content.check_zip(parts["projectZipFile"], "projectZipFile")
     definition = bodies.parse(parts["runDefinitionFile"], "application/json", part="runDefinitionFile")

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from functions import http
+from functions import waiting
 from shared import services
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def test_a_minutes_wait_costs_a_third_of_the_reads_of_an_even_pace() -> None:
     """An even pace of a quarter second is 240; what ends soon is seen as soon as with that."""
     at, looks = 0.0, []
-    while at < http.WAIT_LIMIT_S:
-        pause = http.pause_s(at)
-        assert pause <= max(http.WAIT_STEP_S, at * http.WAIT_SHARE)
+    while at < waiting.LIMIT_S:
+        pause = waiting.pause_s(at)
+        assert pause <= max(waiting.STEP_S, at * waiting.SHARE)
         at += pause
         looks.append(at)
     assert looks[:8] == [0.25 * number for number in range(1, 9)]
@@ -33,18 +33,18 @@ def test_who_waits_leaves_room_for_everybody_else(app: App) -> None:
     assert stored
 
     async def crowd() -> list[bool]:
-        waiting = [asyncio.create_task(http.waited(stored.operation, 60)) for _ in range(services.get().settings.threads)]
+        crowded = [asyncio.create_task(waiting.for_end(stored.operation, 60)) for _ in range(services.get().settings.threads)]
         await asyncio.sleep(0)
-        late = asyncio.create_task(http.waited(stored.operation, 60))
+        late = asyncio.create_task(waiting.for_end(stored.operation, 60))
         assert (await late) == stored.operation
-        waiting.pop().cancel()
+        crowded.pop().cancel()
         await asyncio.sleep(0)
-        next_one = asyncio.create_task(http.waited(stored.operation, 60))
+        next_one = asyncio.create_task(waiting.for_end(stored.operation, 60))
         await asyncio.sleep(0)
-        left = [task.done() for task in (*waiting, next_one)]
-        for task in (*waiting, next_one):
+        left = [task.done() for task in (*crowded, next_one)]
+        for task in (*crowded, next_one):
             task.cancel()
-        await asyncio.gather(*waiting, next_one, return_exceptions=True)
+        await asyncio.gather(*crowded, next_one, return_exceptions=True)
         return left
 
     assert not any(asyncio.run(crowd()))

@@ -1,0 +1,71 @@
+"""Waiting without holding the event loop: for work that blocks, in a thread; for the end of an operation, asleep.
+
+Not here: what a caller is answered then (http), the wait for a clean-up's run (cleanup).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from shared import services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.operations.models import Operation
+
+LIMIT_S = 60.0
+STEP_S = 0.25
+LONGEST_STEP_S = 1.0
+SHARE = 0.1  # of what was waited already: an end is told of later by that much at most, or by a step
+_waiting: set[object] = set()  # of this process' event loop, which alone changes it
+
+
+async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
+    """Run blocking work in the app's own pool (the event loop's default has six threads on two cores)."""
+    return await asyncio.get_running_loop().run_in_executor(_pool(), work, *args)
+
+
+def pause_s(waited_s: float) -> float:
+    """Return how long to wait before the next look at an operation: every look of every caller who waits is a read of a table."""
+    return min(max(STEP_S, SHARE * waited_s), LONGEST_STEP_S)
+
+
+async def for_end(operation: Operation, wait_s: float) -> Operation:
+    """Return the operation once it has ended or `wait_s` seconds are over: sleeping on the loop, reading in a thread."""
+    began = time.monotonic()
+    end = began + min(wait_s, LIMIT_S)
+    with place() as free:
+        while free and not operation.ended and (now := time.monotonic()) < end:
+            await asyncio.sleep(min(pause_s(now - began), end - now))
+            stored = await in_thread(services.get().ledger.load, operation.id)
+            if stored:
+                operation = stored.operation
+    return operation
+
+
+@contextmanager
+def place() -> Iterator[bool]:
+    """Take a place among those who wait; False when there is none left, and the answer is what is known now.
+
+    As many may wait in a process as may work: the platform hands an instance only so many requests at once (host.json), and
+    without this, callers who wait could hold all of them, and everybody else up.
+    """
+    mine = object()
+    free = len(_waiting) < services.get().settings.threads
+    if free:
+        _waiting.add(mine)
+    try:
+        yield free
+    finally:
+        _waiting.discard(mine)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=services.get().settings.threads, thread_name_prefix="steward")
