@@ -11,7 +11,7 @@ import azure.functions as func
 from functions import http, intake, passing, run, score, terms
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import flows, guards
+from shared.operations import acceptance, guards
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
     else:
         brought = replace(brought, body=_body(req))
     guards.check_move(target, brought.body)
-    request = flows.Request(
+    request = acceptance.Request(
         target=target,
         method="POST",
         api_version=http.given_version(req, target.api_version),

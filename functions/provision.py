@@ -10,7 +10,7 @@ import azure.functions as func
 from functions import http, intake, parameters, passing, terms
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import flows, guards
+from shared.operations import acceptance, guards
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         bodies.check_patch(target.kind, brought.body)
     if method == "DELETE":
         guards.check_delete(target, app.client, force=parameters.flag(req, "force"))
-    request = flows.Request(
+    request = acceptance.Request(
         target=target,
         method=method,
         asked=asked,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from functions import http, intake, multipart, parameters, terms
 from shared.catalog import bodies, paths
-from shared.operations import content, flows
+from shared.operations import acceptance, content
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _submit(
     query = "&".join(
         part for part in paths.forwarded_query(http.raw_query(req)).split("&") if not part.lower().startswith("runid=")
     )
-    request = flows.Request(
+    request = acceptance.Request(
         target=brought.target,
         method="POST" if brought.target.id.is_collection or brought.target.action else "PUT",
         api_version=http.given_version(req, brought.target.api_version),

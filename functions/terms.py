@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from functions import http
 from shared import services
-from shared.operations import flows
+from shared.operations import acceptance, flows
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def acting_for(call: Call) -> Iterator[None]:
         _acting.reset(token)
 
 
-def submit(req: func.HttpRequest, request: flows.Request) -> Operation:
+def submit(req: func.HttpRequest, request: acceptance.Request) -> Operation:
     """Accept a request on its sender's terms: Idempotency-Key, caller, whom to tell, and whether it is only to be queued.
 
     Raises:

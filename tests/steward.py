@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths
-from shared.operations import flows, ledger, plans, uploads
+from shared.operations import acceptance, flows, ledger, plans, uploads
 from shared.operations.messages import Message
 from shared.rest import addresses, errors
 from shared.settings import Settings
@@ -85,7 +85,7 @@ class Steward:
         """The ledger of the present process."""
         return self.process.ledger
 
-    def request(self, method: str, path: str, body: dict[str, Any] | None = None, **more: Any) -> flows.Request:
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None, **more: Any) -> acceptance.Request:
         """Read a request as the HTTP functions do."""
         target = paths.resolve(path, SETTINGS)
         taken = uploads.TAKES.get(target.kind.path)
@@ -95,7 +95,7 @@ class Steward:
                 what="upload", goals=(taken.goal,), purpose=taken.purpose, blob=taken.part, folder="", name=taken.part
             )
             more["plan"] = plans.Plan(tasks=(task,))
-        return flows.Request(target=target, method=method, body=body, **more)
+        return acceptance.Request(target=target, method=method, body=body, **more)
 
     def submit(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, respond_async: bool = False, **more: Any

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, paths
 from shared.cleanup import marks, targets
-from shared.operations import flows, models
+from shared.operations import acceptance, models
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -62,12 +62,12 @@ def word(step: Step, action: str) -> str:
     return DONE[action if step == "act" else step]
 
 
-def operation_id(request: flows.Request) -> str:
+def operation_id(request: acceptance.Request) -> str:
     """Return the id of the operation that a request is going to be."""
     return f"{models.partition_of(request.target.id)}-{models.new_suffix(request.idempotency_key, request.caller)}"
 
 
-def request(order: Order) -> flows.Request:
+def request(order: Order) -> acceptance.Request:
     """Return the request that carries out an order.
 
     Raises:
@@ -115,12 +115,12 @@ def _why(order: Order) -> str:
     return f"policy {order.policy.name}{whom}; {order.judged.verdict.reason}"
 
 
-def _request(resource: ResourceId, method: str, body: Any, *, action: str = "") -> flows.Request:
+def _request(resource: ResourceId, method: str, body: Any, *, action: str = "") -> acceptance.Request:
     kind = kinds.by_type()["arm", resource.namespace.lower(), "/".join(resource.types).lower()]
     row = kind.action(action) if action else None
     if action and row is None:
         raise errors.BadRequestError("ActionUnknown", f"{kind.full_type} has no action {action}.", target=resource.path)
-    return flows.Request(
+    return acceptance.Request(
         target=paths.Target(kind=kind, id=resource, action=row),
         method=method,
         query=kind.delete_query if method == "DELETE" else "",
@@ -128,7 +128,7 @@ def _request(resource: ResourceId, method: str, body: Any, *, action: str = "") 
     )
 
 
-def _run_request(resource: ResourceId, body: Mapping[str, Any], change: dict[str, Any]) -> flows.Request:
+def _run_request(resource: ResourceId, body: Mapping[str, Any], change: dict[str, Any]) -> acceptance.Request:
     """Change a job through its run (facts §6.3): run history merges, for every type of job."""
     experiment = str(bodies.dig(body, "properties.experimentName") or "")
     if not experiment:
@@ -137,10 +137,10 @@ def _run_request(resource: ResourceId, body: Mapping[str, Any], change: dict[str
         )
     named = resource.ancestor(1).child("experiments", experiment).child("runs", resource.name)
     kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
-    return flows.Request(target=paths.Target(kind=kind, id=named), method="PATCH", body=change)
+    return acceptance.Request(target=paths.Target(kind=kind, id=named), method="PATCH", body=change)
 
 
-def _tagging(order: Order, change: dict[str, str]) -> flows.Request:
+def _tagging(order: Order, change: dict[str, str]) -> acceptance.Request:
     """Write tags where the kind has them; '' takes one off (where a PATCH may merge, it stays as an empty one)."""
     subject, body = order.judged.subject, order.judged.subject.body
     row = targets.TARGETS[subject.target]
@@ -156,7 +156,7 @@ def _tagging(order: Order, change: dict[str, str]) -> flows.Request:
     raise errors.BadRequestError("NotTaggable", f"A {row.name} cannot be tagged.", target=subject.id.path)
 
 
-def _archiving(order: Order) -> flows.Request:
+def _archiving(order: Order) -> acceptance.Request:
     subject = order.judged.subject
     if subject.target == "job":
         return _run_request(subject.id, subject.body, {"hidden": True})

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.operations import flows, models, parking
+from shared.operations import acceptance, flows, models, parking
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -40,7 +40,7 @@ def start(target: Target, tag: str, services: Services) -> Operation:
     last = next((each for each in recent if each.action in (parking.PARK, parking.WAKE)), None)
     if last and last.action == parking.WAKE and (not last.ended or _is_fresh(last, services.clock())):
         return last
-    request = flows.Request(
+    request = acceptance.Request(
         target=replace(target, action=target.kind.action(parking.WAKE)),
         method="POST",
         idempotency_key=f"{tag} after {last.id if last else 'none'}",

@@ -1,0 +1,159 @@
+"""What a caller wants of Azure, and the operation it is recorded as. Not here: what is done about it then (flows)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from shared.catalog import bodies, kinds
+from shared.operations import models, observing, parking, plans, redaction, settle
+from shared.rest import errors, ids
+from shared.telemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from shared.catalog import paths
+    from shared.operations.ledger import Stored
+    from shared.operations.models import Operation
+    from shared.operations.steps import Services
+
+INLINE_LEASE = timedelta(seconds=60)  # how long the accepting request may work before reconcile takes over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a caller wants of Azure, read and checked as far as that goes without Azure.
+
+    Attributes:
+        target: What its path names; a collection for a job that is to be named here.
+        asked: The path as the caller has it, where the target is more (a version that was looked up); '' for the target's.
+        query: What Azure is sent besides api-version.
+        api_version: The caller's own, '' for the table's: what identifies a request must not change with the table.
+        files: Multipart parts that Azure itself takes, name → content.
+        plan: What must be in Azure first; its tasks name blobs of the app's storage, or one of `contents`.
+        contents: Files that came with the request, name → content.
+        run_id: The id that the caller wants for a v1 run, '' for one derived from the operation's.
+        notify: Whom to tell of its end.
+        origin, depth: The firing of a rule that sends it, and how many rules led to it.
+        send_by: When it must have been sent, else it ends `Expired`; None for no such moment.
+        why: What its time line begins with: the reason that the app itself has for it.
+    """
+
+    target: paths.Target
+    method: str
+    asked: str = ""
+    api_version: str = ""
+    query: str = ""
+    body: Any = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    plan: plans.Plan | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    run_id: str = ""
+    idempotency_key: str = ""
+    caller: str = ""
+    send_by: datetime | None = None
+    why: str = ""
+    notify: tuple[str, ...] = ()
+    origin: str = ""
+    depth: int = 0
+
+
+def accept(request: Request, services: Services) -> tuple[Stored, bool]:
+    """Record a request as an operation, or find the one that the same Idempotency-Key made; the bool tells which.
+
+    The key is remembered first, with the request and its target. An app that dies between the two leaves a key without an
+    operation: the caller, who got no answer, makes it by sending the same again, and only the same.
+
+    Raises:
+        BadRequestError: `IdempotencyKeyReused`; the key came before with another request.
+        TransientError: the ledger is out of reach; nothing was accepted.
+    """
+    operation = _operation(request, services)
+    if request.idempotency_key:
+        key = models.key_hash(request.idempotency_key, request.caller)
+        known_hash, known_target = services.ledger.first_of(key, operation)
+        _check_same(known_hash, operation)
+        if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
+            request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
+            operation = _operation(request, services)
+    files = {blob: request.files[name] for name, blob in operation.files.items()}
+    contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
+    stored, is_new = services.ledger.insert(operation, files | contents, random_id=not request.idempotency_key)
+    if is_new:
+        observing.accepted(stored.operation)
+    else:
+        _check_same(stored.operation.request_hash, operation)
+    return stored, is_new
+
+
+def _check_same(known_hash: str, operation: Operation) -> None:
+    if known_hash != operation.request_hash:
+        message = "This Idempotency-Key came before with another request; use a new key for a new request."
+        raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
+
+
+def _operation(request: Request, services: Services) -> Operation:
+    """Build the operation that a request becomes."""
+    now, target = services.clock(), request.target
+    suffix = models.new_suffix(request.idempotency_key, request.caller)
+    kind, named, path, query = _addressed(request, suffix)
+    if request.query:
+        query += f"&{request.query}"
+    secret = bodies.has_secret(kind, request.body)
+    operation_id = f"{models.partition_of(named)}-{suffix}"
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in {**request.files, **request.contents}.items()}
+    plan = parking.plan(target.action.name) if target.action and target.action.room == parking.ROOM else None
+    if request.plan:
+        plan = request.plan.located(operation_id, request.contents)
+        digests["plan"] = request.plan.digest
+    operation = models.Operation(
+        id=operation_id,
+        target=named.path,
+        kind=settle.kind_key(kind),
+        method="PUT" if kind.named_by_us and request.target.id.is_collection else request.method,
+        action=target.action.name if target.action else "",
+        plane=target.plane,
+        path=path,
+        query=f"api-version={request.api_version or target.api_version}{query}",
+        body=None if secret else request.body,
+        files={name: f"operations/{operation_id}/files/{digests[name][:16]}/{name}" for name in request.files},
+        plan=plan.to_json() if plan else None,
+        secret=secret,
+        request_hash=models.hash_of(
+            request.method, request.asked or path, request.api_version + query, redaction.redacted(kind, request.body), digests
+        ),
+        caller=request.caller,
+        notify=request.notify,
+        origin=request.origin,
+        depth=request.depth,
+        trace=(trace.current() or trace.new()).header,
+        phase="preparing" if plan else "accepted",
+        created_at=now,
+        due_at=now + INLINE_LEASE,
+        send_by=request.send_by,
+    )
+    return operation.noted(now, "accepted", request.why)
+
+
+def _addressed(request: Request, suffix: str) -> tuple[kinds.Kind, ids.ResourceId, str, str]:
+    """Return kind and id of what a request makes or changes, and path and query that Azure is sent besides api-version.
+
+    A job or run takes its name from the operation's id, so that Azure refuses a second one.
+    """
+    target = request.target
+    kind, named, path = target.kind, target.id, target.path
+    if target.plane == "execution":
+        named = named.child("runs", request.run_id or f"{named.name}_{suffix}")
+        kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
+        return kind, named, path, f"&runId={quote(named.name)}"
+    if named.is_collection and kind.posted_name:  # it is sent to the collection, and its body names it
+        return kind, replace(named, names=(*named.names, str(bodies.dig(request.body, kind.posted_name)))), path, ""
+    if named.is_collection:
+        named = replace(named, names=(*named.names, f"job-{suffix}"))
+        return kind, named, named.path, ""
+    return kind, named, path, ""
