@@ -1,6 +1,6 @@
 """Lengths of time as policies write them: ISO 8601 (`P90D`, `PT2H`) or short (`90d`, `2h`, `30m`). Pure.
 
-Not here: moments (times). Months and years are refused, because they have no fixed length.
+Not here: moments (cleanup.times). Months and years are refused, because they have no fixed length.
 """
 
 from __future__ import annotations

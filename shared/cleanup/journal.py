@@ -16,7 +16,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.operations import models, storage
+from shared.operations import models, storage, versions
 from shared.rest import errors
 from shared.telemetry import trace
 
@@ -247,9 +247,7 @@ def from_json[T](kind: type[T], stored: dict[str, Any]) -> T:
     Raises:
         ValueError: it was written by a newer version of the app.
     """
-    if stored["version"] > VERSION:
-        message = f"a record of the clean-up has version {stored['version']}; this app reads up to {VERSION}"
-        raise ValueError(message)
+    versions.check(stored, VERSION, "a record of the clean-up")
     values = {name: _typed(name, value) for name, value in stored.items() if name != "version"}
     return kind(**values)
 

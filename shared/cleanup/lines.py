@@ -1,7 +1,7 @@
 """What a run says of each resource: one line, kept in pages that are blobs, so that no run is held in memory.
 
-A line is written once, when the resource is judged; what is then done about it stands in the record of the act (acts) and is
-laid over the line when it is read. Not here: which line follows from a verdict (marks), how lines are shown (views).
+A line is written once, when the resource is judged; what is then done about it stands in the record of the act (outcomes) and
+is laid over the line when it is read. Not here: which line follows from a verdict (units), how lines are shown (reports, pages).
 """
 
 from __future__ import annotations

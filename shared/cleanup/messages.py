@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from shared.operations import versions
+
 VERSION = 1
 QUEUE = "steward-cleanup"
 
@@ -32,6 +34,5 @@ class Message:
         if not isinstance(stored, dict) or not isinstance(stored.get("run"), str) or not isinstance(stored.get("number"), int):
             message = "not a message of the clean-up: expected version, run, unit and number"
             raise ValueError(message)  # noqa: TRY004 - one exception for every unreadable message
-        if stored.get("version", 0) > VERSION:
-            raise ValueError(f"message version {stored['version']}; this app reads up to {VERSION}")
+        versions.check(stored, VERSION, "the message")
         return cls(run=stored["run"], number=stored["number"], unit=str(stored.get("unit") or ""))

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.hooks.rules import Rule
-from shared.operations import models
+from shared.operations import models, versions
 from shared.rest import errors
 from shared.telemetry import trace
 
@@ -131,9 +131,7 @@ class Firing:
         Raises:
             ValueError: it was written by a newer version of the app.
         """
-        if stored["version"] > VERSION:
-            message = f"firing {stored['id']} has version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
+        versions.check(stored, VERSION, f"firing {stored['id']}")
         return cls(
             id=stored["id"],
             rule=Rule.from_json(stored["rule"]),

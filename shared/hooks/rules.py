@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.operations import versions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -93,9 +95,7 @@ class Rule:
         Raises:
             ValueError: it was written by a newer version of the app.
         """
-        if stored["version"] > VERSION:
-            message = f"rule {stored['name']} has version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
+        versions.check(stored, VERSION, f"rule {stored['name']}")
         values = {name: value for name, value in stored.items() if name != "version"}
         values["steps"] = tuple(Step(**step) for step in values["steps"])
         for name in ("types", "subjects", "sources"):

@@ -1,7 +1,7 @@
 """The ledger: one row per operation, a lane row per target, and a small table of what is still open.
 
 A row's partition is the hash of its target, so that an operation and the lane of its target change in one transaction.
-Values over 16 KB go to a blob that is written before the row. Not here: what the next step is (settle), sending (flows).
+Values over 16 KB go to a blob that is written before the row. Not here: what the next step is (settle), sending (steps).
 """
 
 from __future__ import annotations

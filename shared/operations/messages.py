@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from shared.operations import versions
+
 VERSION = 1
 QUEUE = "steward-operations"
 NOTIFICATION_QUEUE = "steward-notifications"
@@ -38,9 +40,7 @@ class Message:
         if not isinstance(stored, dict) or not isinstance(stored.get("operation"), str) or not isinstance(stored.get("step"), int):
             message = "not an operation message: expected version, operation and step"
             raise ValueError(message)  # noqa: TRY004 - one exception for every unreadable message
-        if stored.get("version", 0) > VERSION:
-            message = f"message version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
+        versions.check(stored, VERSION, "the message")
         return cls(operation=stored["operation"], step=stored["step"])
 
 

@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from shared.operations import versions
 from shared.rest import errors, ids, long_running
 from shared.telemetry import trace
 
@@ -152,9 +153,7 @@ class Operation:
         Raises:
             ValueError: the row was written by a newer version of the app.
         """
-        if stored["version"] > VERSION:
-            message = f"operation {stored['id']} has version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
+        versions.check(stored, VERSION, f"operation {stored['id']}")
         values = {column.name: stored[column.name] for column in fields(cls) if column.name in stored}
         for name in ("created_at", "due_at", "lost_since", "send_by", "sent_at", "ended_at"):
             if values.get(name):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.operations import deliveries, messages, models, notices, observing, receivers, storage
+from shared.operations import deliveries, messages, models, notices, observing, receivers, storage, versions
 from shared.rest import errors
 from shared.telemetry import trace
 
@@ -123,9 +123,9 @@ def overdue(services: Services) -> int:
 def _named(text: str, services: Services) -> tuple[Delivery, str] | None:
     """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
     asked = json.loads(text)
-    if not isinstance(asked, dict) or asked.get("version", 0) > VERSION:
-        message = "not a notification message of this version"
-        raise ValueError(message)
+    if not isinstance(asked, dict):
+        raise ValueError("not a notification message")  # noqa: TRY004 - one exception for every unreadable message
+    versions.check(asked, VERSION, "the notification message")
     match asked:
         case {"operation": str(name), "target": int(position)}:
             stored = services.ledger.load(name)

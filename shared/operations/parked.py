@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import models
+from shared.operations import models, versions
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ class Record:
         Raises:
             ValueError: it was written by a newer version of the app.
         """
-        if stored["version"] > VERSION:
-            message = f"the record of {stored['endpoint']} has version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
+        versions.check(stored, VERSION, f"the record of {stored['endpoint']}")
         return cls(
             endpoint=stored["endpoint"],
             created=stored["created"],

@@ -12,6 +12,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.operations import versions
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -140,9 +142,7 @@ class Plan:
         Raises:
             ValueError: it was written by a newer version of the app.
         """
-        if stored["version"] > VERSION:
-            message = f"a plan has version {stored['version']}; this app reads up to {VERSION}"
-            raise ValueError(message)
+        versions.check(stored, VERSION, "a plan")
         tasks = (
             Task(
                 **{

@@ -1,6 +1,6 @@
 """What an answer means for an operation, as pure decisions: (operation, answer, now) in, next state and delay out.
 
-No I/O here; flows sends and stores. `delay_s` is None when the operation has ended.
+No I/O here; steps sends and stores. `delay_s` is None when the operation has ended.
 """
 
 from __future__ import annotations

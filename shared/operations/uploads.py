@@ -1,7 +1,7 @@
 """From files in the app's storage to what a request can name: steps of an operation in phase `preparing`.
 
 Each step can be repeated without harm, and nothing is registered before all its files are there. Names come from the
-content, so that the same code is uploaded and registered once. Not here: sending the request (flows).
+content, so that the same code is uploaded and registered once. Not here: sending the request (steps).
 """
 
 from __future__ import annotations
@@ -45,35 +45,22 @@ class Takes:
     goal: Goal
 
 
+_OF_ASSETS = {
+    "codes": Takes(part="code", purpose="folder", goal=Goal(pointer="/properties/codeUri")),
+    "models": Takes(part="model", purpose="model", goal=Goal(pointer="/properties/modelUri")),
+    "data": Takes(part="data", purpose="data", goal=Goal(pointer="/properties/dataUri")),
+    "environments": Takes(part="context", purpose="environment", goal=Goal(pointer="/properties/build/contextUri", pattern="{}/")),
+    "components": Takes(part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")),
+}
+_OF_DEPLOYMENTS = Takes(part="code", purpose="code", goal=Goal(pointer="/properties/codeConfiguration/codeId"))
 TAKES: dict[str, Takes] = {
     "workspaces/jobs": Takes(part="code", purpose="code", goal=Goal(pointer="/properties/codeId")),
-    "workspaces/codes/versions": Takes(part="code", purpose="folder", goal=Goal(pointer="/properties/codeUri")),
-    "workspaces/models/versions": Takes(part="model", purpose="model", goal=Goal(pointer="/properties/modelUri")),
-    "workspaces/data/versions": Takes(part="data", purpose="data", goal=Goal(pointer="/properties/dataUri")),
-    "workspaces/environments/versions": Takes(
-        part="context", purpose="environment", goal=Goal(pointer="/properties/build/contextUri", pattern="{}/")
-    ),
-    "workspaces/components/versions": Takes(
-        part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")
-    ),
-    "registries/codes/versions": Takes(part="code", purpose="folder", goal=Goal(pointer="/properties/codeUri")),
-    "registries/models/versions": Takes(part="model", purpose="model", goal=Goal(pointer="/properties/modelUri")),
-    "registries/data/versions": Takes(part="data", purpose="data", goal=Goal(pointer="/properties/dataUri")),
-    "registries/environments/versions": Takes(
-        part="context", purpose="environment", goal=Goal(pointer="/properties/build/contextUri", pattern="{}/")
-    ),
-    "registries/components/versions": Takes(
-        part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")
-    ),
+    **{f"{home}/{family}/versions": takes for home in ("workspaces", "registries") for family, takes in _OF_ASSETS.items()},
     "workspaces/featuresets/versions": Takes(
         part="specification", purpose="feature_set", goal=Goal(pointer="/properties/specification/path")
     ),
-    "workspaces/onlineEndpoints/deployments": Takes(
-        part="code", purpose="code", goal=Goal(pointer="/properties/codeConfiguration/codeId")
-    ),
-    "workspaces/batchEndpoints/deployments": Takes(
-        part="code", purpose="code", goal=Goal(pointer="/properties/codeConfiguration/codeId")
-    ),
+    "workspaces/onlineEndpoints/deployments": _OF_DEPLOYMENTS,
+    "workspaces/batchEndpoints/deployments": _OF_DEPLOYMENTS,
 }
 
 
