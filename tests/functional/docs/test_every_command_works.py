@@ -51,6 +51,7 @@ def person(running: stack.Stack, tmp_path_factory: pytest.TempPathFactory) -> It
     }
     folder = tmp_path_factory.mktemp("reader")
     for name, content in {
+        ".venv/bin/python": '#!/bin/sh\nexec python "$@"\n',
         "bin/az": '#!/bin/sh\nexec python -m tests.functional.docs.az "$@"\n',
         ".local/up/settings.json": json.dumps({"Values": dict(running.app.settings)}),
     }.items():
