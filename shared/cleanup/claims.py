@@ -78,9 +78,8 @@ class Claim:
     azure: pacing.Paced = field(init=False)
 
     def __post_init__(self) -> None:
-        services: Any = self.services
-        inner: Any = _Alive(inner=services.client, beat=self.beat)
-        self.azure = pacing.Paced(inner=inner, places=services.addresses, buckets=services.reads, sleep=self._sleep)
+        inner: Any = _Alive(inner=self.services.client, beat=self.beat)
+        self.azure = pacing.Paced(inner=inner, places=self.services.addresses, buckets=self.services.reads, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.beat()

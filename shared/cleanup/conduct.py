@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.cleanup import acts, inventory, judge, lines, locks, marks, outcomes, pacing, survey, targets, times, units
 from shared.cleanup.model import Mark
@@ -63,8 +63,7 @@ class Conduct:
     @property
     def azure(self) -> pacing.Paced:
         """Reads under ARM's limits."""
-        services: Any = self.services
-        return pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
+        return pacing.Paced(inner=self.services.client, places=self.services.addresses, buckets=self.services.reads)
 
     @property
     def surveys(self) -> Surveys:

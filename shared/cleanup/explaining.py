@@ -29,8 +29,7 @@ def explain(resource: ResourceId, services: Services) -> dict[str, Any]:
     Raises:
         StewardError: it, its locks or its references could not be read.
     """
-    any_services: Any = services
-    azure = pacing.Paced(inner=any_services.client, places=services.addresses, buckets=services.reads)
+    azure = pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
     chosen, problems = policies.load(services.blobs)
     wanted = [policy for policy in chosen if judge.concerns(policy.kind, resource)]
     known, at = _references(resource, wanted, azure, services)

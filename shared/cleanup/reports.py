@@ -84,7 +84,8 @@ def load(name: str, page: Page, services: Services) -> Report:
     others = {line.id.lower(): line.policy for line in (*plan, *acts)}
     over = run.ended or run.phase in ("act", "settle")
     told = tuple(
-        known.get(line.key) or _told(line, others.get(line.id.lower(), ""), line.policy in enforced, chosen=over) for line in shown
+        known.get(line.key) or _told(line, others.get(line.id.lower(), ""), enforces=line.policy in enforced, chosen=over)
+        for line in shown
     )
     totals = run.totals if run.ended else savings.totals(run, acts, services)[0]
     return Report(run=run, units=found, acts=acts, plan=plan, enforced=enforced, lines=told, more=more, totals=totals)
@@ -148,7 +149,7 @@ def _lines(
     return shown, end if shown and end < whole else 0
 
 
-def _told(line: Line, other: str, enforces: bool, *, chosen: bool) -> Line:  # noqa: FBT001 - see load
+def _told(line: Line, other: str, *, enforces: bool, chosen: bool) -> Line:
     """Return a line that is none of the run's acts with what became of it; `other` is the policy that has the resource."""
     if line.step == "act" and line.action == "notify":
         return replace(line, outcome="done", did="notified") if enforces else replace(line, outcome="planned")

@@ -359,5 +359,5 @@ def _lane_change(operation: Operation, lane: Row | None, suffixes: list[str]) ->
     return _change("replace" if suffixes else "delete", row)
 
 
-def _change(verb: Any, row: Row) -> storage.Change:
+def _change(verb: storage.Verb, row: Row) -> storage.Change:
     return storage.Change(verb=verb, row=row)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.operations.models import iso
 from shared.rest import ids
@@ -26,7 +26,14 @@ TICK = timedelta(microseconds=1)
 LONG_AGO, UNKNOWN = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
-def page(search: Search, ask: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+class Ask(Protocol):
+    """Asks the run history of a workspace."""
+
+    def __call__(self, method: str, tail: str, body: Any = None, *, query: str = "") -> dict[str, Any]:
+        """Return the JSON of one answer; `tail` is the path below the workspace, `query` what follows api-version, with its `&`."""
+
+
+def page(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return one page of runs and where the next begins: its block, up to which moment it was told, and what of that moment.
 
     A page may hold fewer than asked for, even none, and still be followed by another.
@@ -48,7 +55,7 @@ def page(search: Search, ask: Any) -> tuple[list[dict[str, Any]], dict[str, Any]
     return out, place
 
 
-def _block(search: Search, token: str, ask: Any) -> tuple[list[dict[str, Any]], str]:
+def _block(search: Search, token: str, ask: Ask) -> tuple[list[dict[str, Any]], str]:
     """Return experiments that may have such runs, those with the newest runs first, and the token of the next block."""
     found: list[dict[str, Any]] = []
     for _ in range(BLOCK):
@@ -62,7 +69,7 @@ def _block(search: Search, token: str, ask: Any) -> tuple[list[dict[str, Any]], 
 
 
 def _merged(
-    search: Search, block: list[dict[str, Any]], place: Mapping[str, Any], top: int, ask: Any
+    search: Search, block: list[dict[str, Any]], place: Mapping[str, Any], top: int, ask: Ask
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the newest `top` runs of a block after a moment, and where they end when there are more."""
     before, told = place.get("before", ""), set(place.get("told", []))

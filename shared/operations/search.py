@@ -23,6 +23,7 @@ from shared.rest import errors, ids
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.operations.merging import Ask
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
 
@@ -115,7 +116,7 @@ def _ask(
     return answer if isinstance(answer, dict) else {}
 
 
-def _of_compute(search: Search, ask: Any) -> tuple[list[dict[str, Any]], str]:
+def _of_compute(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], str]:
     parameters = {
         "$filter": search.condition,
         "$orderby": "CreatedUtc desc",
@@ -129,7 +130,7 @@ def _of_compute(search: Search, ask: Any) -> tuple[list[dict[str, Any]], str]:
     return runs, str(answer.get("continuationToken") or "")
 
 
-def _of_experiment(search: Search, ask: Any) -> tuple[list[dict[str, Any]], str]:
+def _of_experiment(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], str]:
     asked = merging.query(search, search.condition, token=search.place.get("token", ""))
     answer = ask("POST", f"experiments/{ids.quoted(search.experiment)}/runs:query", asked)
     return merging.items(answer), str(answer.get("continuationToken") or "")

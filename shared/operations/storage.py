@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 STORAGE_DELAY_S = 5.0
 CLOCK_SKEW = timedelta(minutes=5)  # between us and the storage service
 
+Verb = Literal["insert", "replace", "delete"]
+
 
 class ConflictError(Exception):
     """The row exists already, is gone, or has another etag: somebody else was there first."""
@@ -43,7 +45,7 @@ class Row:
 class Change:
     """One write in a transaction: `insert` a new row, `replace` or `delete` the row with that etag."""
 
-    verb: Literal["insert", "replace", "delete"]
+    verb: Verb
     row: Row
 
 
