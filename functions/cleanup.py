@@ -14,6 +14,8 @@ from shared import services
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.cleanup.journal import Run
     from shared.cleanup.model import Mode
 
@@ -132,7 +134,7 @@ async def policy_file(req: func.HttpRequest) -> func.HttpResponse:
     return await http.answer(req, _policy_file)
 
 
-async def _begun(req: func.HttpRequest, begin: Any) -> func.HttpResponse:
+async def _begun(req: func.HttpRequest, begin: Callable[[func.HttpRequest], Run]) -> func.HttpResponse:
     """Begin a run, wait as long as the caller prefers, and answer with the report as it stands then."""
     app, run = services.get(), await waiting.in_thread(begin, req)
     end = time.monotonic() + http.preferred_wait_s(req)

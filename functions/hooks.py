@@ -17,6 +17,7 @@ from shared.telemetry import trace
 if TYPE_CHECKING:
     from shared.hooks import intake
     from shared.hooks.model import Firing
+    from shared.hooks.rules import Rule
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.hooks")
@@ -165,7 +166,7 @@ def _rules(req: func.HttpRequest) -> func.HttpResponse:
     return http.json_response({"value": in_force, "problems": problems}, 200, req)
 
 
-def _rule(rule: Any) -> dict[str, Any]:
+def _rule(rule: Rule) -> dict[str, Any]:
     on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
     named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
     return {**named, "on": on, "steps": [step.name for step in rule.steps]}

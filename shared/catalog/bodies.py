@@ -73,8 +73,9 @@ def parse_any(content: bytes, content_type: str, *, part: str = "") -> Any:
         raise _invalid(part, "is empty; expected JSON.")
     try:
         text = content.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse_constant)
-        _check_depth(value)
+        value = json.loads(text, parse_constant=refuse_constant)
+        if deeper(value, DEPTH_LIMIT):
+            raise _invalid(part, f"cannot be read: {TOO_DEEP}.")
         # a lone surrogate and 1e999 parse but cannot be sent
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as bad:
@@ -202,14 +203,20 @@ def _holds(body: Any, path: list[str], above: tuple[str, ...] = ()) -> bool:
     return any(_holds(value, rest, (*above, name)) for key, value in body.items() if name in ("*", key.lower()))
 
 
-def _check_depth(value: Any) -> None:
-    level: list[Any] = [value]
-    for _ in range(DEPTH_LIMIT):
-        members = [list(each.values()) if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        if not members:
-            return
-        level = [member for several in members for member in several]
-    raise ValueError(TOO_DEEP)
+def deeper(value: Any, limit: int) -> bool:
+    """Tell whether objects and arrays are nested in more than `limit` levels; a loop, so that hostile depth costs no stack."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _reason(bad: ValueError) -> str:
@@ -218,7 +225,12 @@ def _reason(bad: ValueError) -> str:
     return "it holds a number that is too large" if "string conversion" in text or "Out of range" in text else text[:200]
 
 
-def _refuse_constant(name: str) -> Any:
+def refuse_constant(name: str) -> Any:
+    """Refuse `NaN` and its like, which Python's reader takes and nobody else does.
+
+    Raises:
+        ValueError: always.
+    """
     message = f"{name} is not JSON"
     raise ValueError(message)
 

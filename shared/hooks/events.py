@@ -258,14 +258,14 @@ def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
 def _json(content: bytes) -> Any:
     try:
         text = content.decode("utf-8-sig")
-        parsed = json.loads(text, parse_constant=_no_constant, parse_float=_number)
+        parsed = json.loads(text, parse_constant=bodies.refuse_constant, parse_float=_number)
         if "\\ud" in text or "\\uD" in text:  # perhaps half a character, where a sender cut its text: nothing could store it
             parsed = json.loads(
                 json.dumps(parsed, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             )
     except (ValueError, RecursionError) as bad:
         raise _invalid(f"The body is not JSON: {_reason(bad)}.", "body") from None
-    if _deeper(parsed, NESTING_LIMIT):
+    if bodies.deeper(parsed, NESTING_LIMIT):
         raise _invalid(f"The body is nested deeper than {NESTING_LIMIT} levels.", "body")
     return parsed
 
@@ -286,27 +286,6 @@ def _number(text: str) -> float | str:
     """Return a number, or its text where it is too large for one: infinity could not be written as JSON again."""
     found = float(text)
     return found if math.isfinite(found) else text
-
-
-def _no_constant(name: str) -> None:
-    message = f"{name} is not JSON"
-    raise ValueError(message)
-
-
-def _deeper(value: Any, limit: int) -> bool:
-    """Tell whether containers are nested deeper than `limit`; a loop, so that hostile depth costs no stack."""
-    level = [value]
-    for _ in range(limit + 1):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _invalid(message: str, target: str) -> errors.BadRequestError:

@@ -26,13 +26,11 @@ from shared.rest.trust import TrustingAdapter
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-
 POOL_SIZE = 64  # HTTP requests and queue messages have up to 32 threads each
 ANSWER_LIMIT = 100 * 1024 * 1024  # bytes; content that is larger is read from storage, not through a function
 CHUNK = 64 * 1024
-_URL_CHARACTERS = (
-    "!#$%&'()*+,-./:;=?@[]_~\\\"<>^`{|}"  # all of printable ASCII: only what cannot stand in a request line is encoded
-)
+# All of printable ASCII: only what cannot stand in a request line is encoded.
+_URL_CHARACTERS = "!#$%&'()*+,-./:;=?@[]_~\\\"<>^`{|}"
 _AUTHORITY = re.compile(r"https?://[^\s/?#\\@]+(?=[/?#]|\Z)", re.IGNORECASE)  # parsers read a backslash or user info differently
 
 # At DEBUG urllib3 logs whole URLs, signatures included.

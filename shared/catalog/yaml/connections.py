@@ -28,7 +28,6 @@ CREDENTIALS: dict[str, tuple[str, dict[str, str]]] = {
     "aad": ("AAD", {}),
     "none": ("None", {}),
 }
-# type → (REST category, its own fields as metadata keys, metadata it always has)
 # by `type`: REST category
 _PLAIN = {
     "git": "Git",
