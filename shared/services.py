@@ -89,12 +89,12 @@ class Services:
     @_OpenedOnce
     def blobs(self) -> Blobs:
         """The app's container, opened when the first blob is asked for: most requests need none."""
-        from shared.operations import storage
+        from shared.operations import azure_storage
 
         def delegate(begin: datetime, end: datetime) -> Any:
             return self._blob_service.get_user_delegation_key(begin, end)
 
-        return storage.AzureBlobs(self._container, delegate)
+        return azure_storage.AzureBlobs(self._container, delegate)
 
     def _container(self) -> ContainerClient:
         from azure.core.exceptions import ResourceExistsError
@@ -190,9 +190,9 @@ class Services:
         """Return about how many messages a queue of the app's account holds, hidden ones too; 0 when there is no such queue."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        from shared.operations import storage
+        from shared.operations import azure_storage
 
-        with storage.errors_of_storage():
+        with azure_storage.errors_of_storage():
             try:
                 found = self._queue_service.get_queue_client(name).get_queue_properties()
             except ResourceNotFoundError:
@@ -211,17 +211,17 @@ class Services:
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.queue import TextBase64DecodePolicy, TextBase64EncodePolicy
 
-        from shared.operations import storage
+        from shared.operations import azure_storage
 
         client = self._queue_service.get_queue_client(
             name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
         )
-        with storage.errors_of_storage():
+        with azure_storage.errors_of_storage():
             try:
                 client.create_queue()
             except ResourceExistsError:
-                return storage.AzureQueue(client)
-        return storage.AzureQueue(client)
+                return azure_storage.AzureQueue(client)
+        return azure_storage.AzureQueue(client)
 
     @_OpenedOnce
     def _table_service(self) -> TableServiceClient:
@@ -240,10 +240,10 @@ class Services:
         return connections.pooled(self.settings.threads)
 
     def _rows(self, name: str) -> Rows:
-        from shared.operations import storage
+        from shared.operations import azure_storage
 
-        with storage.errors_of_storage():
-            return storage.AzureRows(self._table_service.create_table_if_not_exists(name))
+        with azure_storage.errors_of_storage():
+            return azure_storage.AzureRows(self._table_service.create_table_if_not_exists(name))
 
     def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
         """Open a storage service by connection string, or by identity when only its URI is set."""

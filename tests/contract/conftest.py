@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from infra.local import azurite
-from shared.operations import storage
+from shared.operations import azure_storage, storage
 from shared.rest import errors
 from tests.fakes import Clock, FakeBlobs, FakeQueue, FakeRows
 
@@ -34,7 +34,7 @@ def rows(request: pytest.FixtureRequest) -> Iterator[storage.Rows]:
     from azure.data.tables import TableServiceClient
 
     with TableServiceClient.from_connection_string(request.getfixturevalue("connection")) as service:
-        yield storage.AzureRows(service.create_table(f"t{uuid.uuid4().hex}"))
+        yield azure_storage.AzureRows(service.create_table(f"t{uuid.uuid4().hex}"))
 
 
 @pytest.fixture(params=["fake", "azurite"])
@@ -46,7 +46,7 @@ def blobs(request: pytest.FixtureRequest) -> Iterator[storage.Blobs]:
     from azure.storage.blob import BlobServiceClient
 
     with BlobServiceClient.from_connection_string(request.getfixturevalue("connection")) as service:
-        yield storage.AzureBlobs(lambda: service.create_container(uuid.uuid4().hex))
+        yield azure_storage.AzureBlobs(lambda: service.create_container(uuid.uuid4().hex))
 
 
 class FakeEnd:
@@ -82,7 +82,7 @@ class AzuriteEnd:
             name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
         )
         self.coded = coded
-        self.queue: storage.Queue = storage.AzureQueue(coded)
+        self.queue: storage.Queue = azure_storage.AzureQueue(coded)
 
     def visible(self) -> list[str]:
         """Receive everything that is visible now."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from shared.operations import storage
+from shared.operations import azure_storage, storage
 
 if TYPE_CHECKING:
     from shared.operations.storage import Blobs
@@ -52,7 +52,7 @@ def test_a_range_of_a_blob_that_changed_or_went_is_a_conflict(blobs: Blobs) -> N
 def test_a_signed_url_writes_its_blob(blobs: Blobs) -> None:
     """Whoever has it needs nothing else, and can do nothing else."""
     url = blobs.sign("a", until=datetime.now(UTC) + timedelta(minutes=5))
-    if not isinstance(blobs, storage.AzureBlobs):
+    if not isinstance(blobs, azure_storage.AzureBlobs):
         assert "sig=" in url
         return
     answer = requests.put(url, data=b"hello", headers={"x-ms-blob-type": "BlockBlob"}, timeout=30)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.operations import storage
+from shared.operations import azure_storage
 from shared.operations.messages import Message
 from shared.rest import errors
 
@@ -104,7 +104,7 @@ def test_storage_that_does_not_answer_is_an_error_to_try_again() -> None:
         "http://127.0.0.1:9/devstoreaccount1", "q", credential="a2V5", retry_total=0, connection_timeout=1, read_timeout=1
     )
     with client, pytest.raises(errors.UnreachableError) as failed:
-        storage.AzureQueue(client).send("x")
+        azure_storage.AzureQueue(client).send("x")
     assert failed.value.maybe_arrived
     assert failed.value.error.code == "StorageUnavailable"
 
@@ -116,5 +116,5 @@ def test_what_storage_says_is_told_in_its_own_words() -> None:
 
     refused = HttpResponseError("refused")
     vars(refused)["error_code"] = StorageErrorCode.AUTHORIZATION_FAILURE
-    with pytest.raises(errors.UnreachableError, match=r"failed: AuthorizationFailure\.$"), storage.errors_of_storage():
+    with pytest.raises(errors.UnreachableError, match=r"failed: AuthorizationFailure\.$"), azure_storage.errors_of_storage():
         raise refused

@@ -23,7 +23,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.blob import _shared_access_signature as signature
 
 from infra.local import azurite
-from shared.operations import content, places, storage, transfers
+from shared.operations import azure_storage, content, places, transfers
 from shared.rest import client, clouds, ids, tokens, transport
 from tests import wire as wires
 
@@ -141,7 +141,7 @@ def service(reached: None) -> Iterator[BlobServiceClient]:
 def test_an_upload_is_signed_in_the_identitys_name_where_no_key_is_known(service: BlobServiceClient) -> None:
     """`AzureWebJobsStorage__accountName`: the signed URL takes that one blob and reads nothing."""
     container = service.create_container("signed")
-    blobs = storage.AzureBlobs(lambda: container, service.get_user_delegation_key)
+    blobs = azure_storage.AzureBlobs(lambda: container, service.get_user_delegation_key)
     signed = blobs.sign("uploads/1/content", until=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))
     assert "skoid=" in signed
     put = requests.put(signed, data=b"content", headers={"x-ms-blob-type": "BlockBlob"}, timeout=30)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local import azurite
-from shared.operations import flows, ledger, storage
+from shared.operations import azure_storage, flows, ledger, storage
 from shared.rest import addresses, errors
 from tests.steward import Process, Steward
 
@@ -37,8 +37,8 @@ def steward(connection: str) -> Iterator[Steward]:
     app, name = Steward(), uuid.uuid4().hex
     tables, containers = TableServiceClient.from_connection_string(connection), BlobServiceClient.from_connection_string(connection)
     with tables, containers:
-        rows, opened = (storage.AzureRows(tables.create_table(f"{prefix}{name}")) for prefix in ("l", "o"))
-        blobs = storage.AzureBlobs(lambda: containers.create_container(name))
+        rows, opened = (azure_storage.AzureRows(tables.create_table(f"{prefix}{name}")) for prefix in ("l", "o"))
+        blobs = azure_storage.AzureBlobs(lambda: containers.create_container(name))
         client: Any = app.azure
         app.process = Process(
             client=client,
@@ -114,7 +114,7 @@ def test_a_table_that_was_deleted_is_storage_out_of_reach(connection: str) -> No
     from azure.data.tables import TableServiceClient
 
     with TableServiceClient.from_connection_string(connection) as service:
-        rows = storage.AzureRows(service.create_table("gone"))
+        rows = azure_storage.AzureRows(service.create_table("gone"))
         service.delete_table("gone")
         row = storage.Row(partition="p", key="k", columns={"n": 1}, etag='W/"1"')
         for verb in ("insert", "replace", "delete"):
