@@ -59,6 +59,12 @@ def permissions(_world: World, _request: web.Request) -> web.Response:
     return web.answer({"value": [{"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}]})
 
 
+@routes.route("GET", f"{_SCOPE}/denyAssignments")
+def denials(_world: World, _request: web.Request) -> web.Response:
+    """What nobody may do whatever their roles: nothing; only Azure itself makes deny assignments."""
+    return web.answer({"value": []})
+
+
 @routes.route("PUT", f"{_SCOPE}/roleAssignments/{{name}}")
 def assign(world: World, request: web.Request) -> web.Response:
     """Kept, and without effect."""

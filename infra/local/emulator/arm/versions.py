@@ -62,6 +62,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "microsoft.insights/metrics": ("2018-01-01", "2019-07-01", "2021-05-01", "2023-10-01", "2024-02-01"),
     "microsoft.insights/metricdefinitions": ("2018-01-01", "2021-05-01", "2023-10-01", "2024-02-01"),
     "microsoft.authorization/locks": ("2015-01-01", "2016-09-01", "2017-04-01", "2020-05-01"),
+    "microsoft.authorization/denyassignments": ("2018-07-01-preview", "2022-04-01"),
     "microsoft.authorization/permissions": ("2015-07-01", "2018-07-01", "2022-04-01"),
     "microsoft.authorization/roleassignments": ("2020-04-01-preview", "2022-04-01"),
     **{f"microsoft.eventgrid/{kind}": _EVENT_GRID for kind in ("eventsubscriptions", "systemtopics", "topics", "locations")},
