@@ -75,24 +75,8 @@ def body_of(workspace: Resource, run: Run) -> dict[str, Any]:
         "status": run.status,
         "experimentName": run.experiment,
         "services": {
-            "Tracking": {
-                "jobServiceType": "Tracking",
-                "port": None,
-                "endpoint": f"azureml://{region}.api.azureml.ms/mlflow/v1.0{workspace.id}?",
-                "status": None,
-                "errorMessage": None,
-                "properties": None,
-                "nodes": None,
-            },
-            "Studio": {
-                "jobServiceType": "Studio",
-                "port": None,
-                "endpoint": f"https://ml.azure.com/runs/{run.run_id}?wsid={workspace.id}",
-                "status": None,
-                "errorMessage": None,
-                "properties": None,
-                "nodes": None,
-            },
+            "Tracking": _service("Tracking", f"azureml://{region}.api.azureml.ms/mlflow/v1.0{workspace.id}?"),
+            "Studio": _service("Studio", f"https://ml.azure.com/runs/{run.run_id}?wsid={workspace.id}"),
         },
         "computeId": f"{workspace.id}/computes/{run.target}" if run.target else None,
         "isArchived": run.archived,
@@ -112,6 +96,11 @@ def body_of(workspace: Resource, run: Run) -> dict[str, Any]:
         "lastModifiedByType": "Application",
     }
     return {"id": arm_id, "name": run.run_id, "type": TYPE, "properties": properties, "systemData": data}
+
+
+def _service(kind: str, endpoint: str) -> dict[str, Any]:
+    unset = dict.fromkeys(("port", "status", "errorMessage", "properties", "nodes"))
+    return {"jobServiceType": kind, "endpoint": endpoint, **unset}
 
 
 @routes.route("GET", JOB)

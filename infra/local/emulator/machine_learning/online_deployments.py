@@ -188,32 +188,25 @@ def _capacity(world: World, workspace: Resource, body: dict[str, Any], propertie
     return capacity
 
 
-def _build(
-    world: World, request: web.Request, endpoint: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None
-) -> Resource:
-    arm_id = f"{endpoint.id}/deployments/{request.params['deployment']}"
-    defaults = {
+def _defaults() -> dict[str, Any]:
+    """What Azure fills in of a deployment's properties."""
+    probe = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}
+    return {
         "description": None,
         "appInsightsEnabled": False,
         "egressPublicNetworkAccess": "Enabled",
         "environmentVariables": {},
         "scaleSettings": {"scaleType": "Default"},
         "requestSettings": {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"},
-        "livenessProbe": {
-            "initialDelay": "PT10S",
-            "period": "PT10S",
-            "timeout": "PT2S",
-            "successThreshold": 1,
-            "failureThreshold": 30,
-        },
-        "readinessProbe": {
-            "initialDelay": "PT10S",
-            "period": "PT10S",
-            "timeout": "PT2S",
-            "successThreshold": 1,
-            "failureThreshold": 30,
-        },
+        "livenessProbe": dict(probe),
+        "readinessProbe": dict(probe),
     }
+
+
+def _build(
+    world: World, request: web.Request, endpoint: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None
+) -> Resource:
+    arm_id = f"{endpoint.id}/deployments/{request.params['deployment']}"
     whole = {
         "id": arm_id,
         "name": request.params["deployment"],
@@ -223,7 +216,7 @@ def _build(
         "kind": properties["endpointComputeType"],
         "sku": {"name": "Default", "tier": "Standard", "capacity": 1, **(body.get("sku") or {})},
         "properties": {
-            **defaults,
+            **_defaults(),
             **properties,
             "properties": {**(properties.get("properties") or {}), "azureml.onlineendpointid": endpoint.id.lower()},
             "provisioningState": "Updating" if found else "Creating",
