@@ -106,6 +106,44 @@ ASKS = {
 
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"413": "TooLarge"}
 
+
+def _yaml_files(name: str, path: str, *, tag: str, holds: str) -> tuple[Route, ...]:
+    """Return the routes of one YAML file of rules or policies below a path."""
+    file = {"file": FILE_NAME}
+    return (
+        Route(
+            id=f"{name}_get",
+            call=f"GET {path}/{{file}}",
+            tag=tag,
+            summary=f"One file of {holds}, as YAML",
+            path=file,
+            answers={},
+            answers_as=(YAML,),
+            problems=MISSING,
+        ),
+        Route(
+            id=f"{name}_put",
+            call=f"PUT {path}/{{file}}",
+            tag=tag,
+            summary=f"Store a file of {holds}; refused with line and column when it is wrong",
+            path=file,
+            body={YAML: parts.STRING},
+            needed=True,
+            answers={"200": parts.OBJECT},
+            problems=LARGE,
+        ),
+        Route(
+            id=f"{name}_delete",
+            call=f"DELETE {path}/{{file}}",
+            tag=tag,
+            summary=f"Remove a file of {holds}",
+            path=file,
+            answers={"204": None},
+            problems=MISSING,
+        ),
+    )
+
+
 ROUTES: tuple[Route, ...] = (
     Route(
         id="operations_list",
@@ -228,36 +266,7 @@ ROUTES: tuple[Route, ...] = (
         answers={"200": parts.listed(parts.OBJECT)},
         problems=LARGE,
     ),
-    Route(
-        id="cleanup_policies_get",
-        call="GET /cleanup/policies/{file}",
-        tag="Clean-up",
-        summary="One file of policies, as YAML",
-        path={"file": FILE_NAME},
-        answers={},
-        answers_as=(YAML,),
-        problems=MISSING,
-    ),
-    Route(
-        id="cleanup_policies_put",
-        call="PUT /cleanup/policies/{file}",
-        tag="Clean-up",
-        summary="Store a file of policies; refused with line and column when it is wrong",
-        path={"file": FILE_NAME},
-        body={YAML: parts.STRING},
-        needed=True,
-        answers={"200": parts.OBJECT},
-        problems=LARGE,
-    ),
-    Route(
-        id="cleanup_policies_delete",
-        call="DELETE /cleanup/policies/{file}",
-        tag="Clean-up",
-        summary="Remove a file of policies",
-        path={"file": FILE_NAME},
-        answers={"204": None},
-        problems=MISSING,
-    ),
+    *_yaml_files("cleanup_policies", "/cleanup/policies", tag="Clean-up", holds="policies"),
     Route(
         id="events_post",
         call="POST /events",
@@ -294,36 +303,7 @@ ROUTES: tuple[Route, ...] = (
         summary="The rules in force, and what is wrong with the files that are not",
         answers={"200": parts.listed(parts.OBJECT)},
     ),
-    Route(
-        id="events_rules_get",
-        call="GET /events/rules/{file}",
-        tag="Events",
-        summary="One file of rules, as YAML",
-        path={"file": FILE_NAME},
-        answers={},
-        answers_as=(YAML,),
-        problems=MISSING,
-    ),
-    Route(
-        id="events_rules_put",
-        call="PUT /events/rules/{file}",
-        tag="Events",
-        summary="Store a file of rules; refused with line and column when it is wrong",
-        path={"file": FILE_NAME},
-        body={YAML: parts.STRING},
-        needed=True,
-        answers={"200": parts.OBJECT},
-        problems=LARGE,
-    ),
-    Route(
-        id="events_rules_delete",
-        call="DELETE /events/rules/{file}",
-        tag="Events",
-        summary="Remove a file of rules",
-        path={"file": FILE_NAME},
-        answers={"204": None},
-        problems=MISSING,
-    ),
+    *_yaml_files("events_rules", "/events/rules", tag="Events", holds="rules"),
     Route(
         id="events_firings_list",
         call="GET /events/firings",
