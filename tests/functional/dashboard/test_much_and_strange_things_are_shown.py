@@ -83,7 +83,14 @@ def compute(home: int, number: int) -> Any:
 
 def run(number: int) -> Any:
     """Return a run of the clean-up."""
-    out = {"id": f"/cleanup/reports/r{number}", "name": f"r{number}", "status": "Completed", "mode": "dryRun", "notes": [], "traceId": "a" * 32}
+    out = {
+        "id": f"/cleanup/reports/r{number}",
+        "name": f"r{number}",
+        "status": "Completed",
+        "mode": "dryRun",
+        "notes": [],
+        "traceId": "a" * 32,
+    }
     out |= {"caller": HARM if number == 0 else "timer", "startTime": ago(hours=number), "endTime": ago(hours=number)}
     return true_to("Report", out | {"policies": ["p"], "looked": 12_345, "outcomes": {"kept": 12_000, "would delete": 345}})
 
