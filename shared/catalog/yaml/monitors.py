@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 RUNTIMES = ("3.4", "3.5")  # of Spark, that Azure ML monitors with
 _SAFETY = ("groundedness", "relevance", "coherence", "fluency", "similarity")
 _SCORE = 3.0  # acceptable score per instance when the YAML names none
+_UNNAMED = (
+    "The signal has no '{0}'. The CLI then looks up what the deployment collects; here it is written out: "
+    "{0}: {{input_data: {{type: uri_folder, path: azureml:NAME:1}}, data_context: model_inputs}} (or model_outputs), "
+    "where NAME is the data that collections.model_inputs of the deployment's data_collector names."
+)
 _TOKEN_SAMPLING = 0.1
 _CONTEXT = choice("model_inputs", "model_outputs", "training", "test", "validation", "ground_truth")
 _WINDOW = record(dict.fromkeys(("window_start", "window_end", "lookback_window_size", "lookback_window_offset"), text))
@@ -243,7 +248,7 @@ def _signal(draft: Draft, at: Cursor, window: str, baseline: str) -> dict[str, A
 def _data(draft: Draft, at: Cursor, signal: dict[str, Any], window: str, baseline: str) -> dict[str, Any]:
     production = signal.get("production_data")
     if production is None:
-        raise at.refusal("Name 'production_data': finding what a deployment collects needs Azure.")
+        raise at.refusal(_UNNAMED.format("production_data"))
     where = at.child("production_data")
     if isinstance(production, list):
         listed = [_trailing(draft, where.child(index), data, window) for index, data in enumerate(production)]
@@ -253,7 +258,7 @@ def _data(draft: Draft, at: Cursor, signal: dict[str, Any], window: str, baselin
     if signal["type"].startswith("generation"):
         return body
     if "reference_data" not in signal:
-        raise at.refusal("Name 'reference_data': finding what a deployment collects needs Azure.")
+        raise at.refusal(_UNNAMED.format("reference_data"))
     body["referenceData"] = _reference(draft, at.child("reference_data"), signal["reference_data"], window, baseline)
     return body
 
