@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import azure.functions as func
 
@@ -20,7 +20,7 @@ blueprint = func.Blueprint()
 
 LIST_LIMIT = 200
 LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far as it got
-STATUSES = ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")
+STATUSES: tuple[str, ...] = get_args(models.Status)
 
 
 @blueprint.function_name("operations_list")

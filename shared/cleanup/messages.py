@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from shared.operations import versions
 
 VERSION = 1
-QUEUE = "steward-cleanup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from shared.catalog import bodies
 from shared.cleanup import activity, conditions, endpoint_conditions, findings, idle, inventory, targets
 from shared.cleanup.facts import UnknownError
 from shared.cleanup.findings import Finding
+from shared.operations import parked
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 HARMLESS = frozenset({"none", "notify", "tag"})
 MOVING = frozenset({"creating", "updating", "deleting", "scaling", "provisioning", "softdeleted"})
 IN_A_WORKSPACE = ("computes", "onlineEndpoints", "batchEndpoints", "models", "data", "environments", "components", "jobs")
-PARKED_TAG = "steward-parked"
 GIVEN = Finding(holds=True, text="")
 
 
@@ -98,8 +98,7 @@ def _set_idle_shutdown(_policy: Policy, subject: Subject, known: Facts) -> Findi
 
 
 def _park(_policy: Policy, subject: Subject, known: Facts) -> Finding:
-    tags = subject.body.get("tags")
-    if isinstance(tags, dict) and PARKED_TAG in {str(name).lower() for name in tags}:
+    if parked.is_tagged(subject.body):
         return _no("it is parked already")
     there = known.deployments(subject.id)
     moving = next((each for each in there if str(bodies.dig(each, "properties.provisioningState")).lower() in MOVING), None)

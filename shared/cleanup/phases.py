@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.cleanup import choose, conduct, inventory, journal, lines, outcomes, savings, units
+from shared.cleanup import choose, conduct, inventory, journal, lines, outcomes, savings, survey, units
 from shared.cleanup.journal import Unit
 from shared.cleanup.messages import Message
 from shared.rest import errors, ids
@@ -71,7 +71,7 @@ def _list(kept: Kept[Run], services: Services) -> None:
         stop(kept, note, services, status="Failed")
         return
     first, group, due = run.round == 0, settings.resource_group.lower(), now + units.QUEUED
-    entered = [Unit(key=units.REGISTRIES, due_at=due, judges=False)]
+    entered = [Unit(key=survey.REGISTRIES, due_at=due, judges=False)]
     if first:
         own = _planned_unit(run, due, services) if run.plan else Unit(key=units.SUBSCRIPTION, due_at=due, surveyed=NEVER)
         entered.append(own)

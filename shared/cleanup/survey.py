@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds
-from shared.cleanup import activity, inventory, mentions, times
+from shared.cleanup import activity, inventory, mentions, targets, times
+from shared.operations import parked as parked_endpoints
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 REGISTRIES = "registries"  # the home of the survey of all registries
-PARKED_TAG = "steward-parked"
-ALL = "listViewType=All"
 REPEATED = "repeated"
 COUNTED = ("deployments", "schedules", "services", "jobs", "components")
 HTTP_ABSENT = (404, 410)
@@ -233,7 +232,7 @@ def _referrers(
             yield from _parked(place, endpoint, parked)
     for endpoint in _perhaps(inventory.listing(workspace.child("serverlessEndpoints"), azure)):
         yield "deployments", endpoint.get("properties"), f"serverless endpoint {endpoint['name']}"
-    for schedule in inventory.listing(workspace.child("schedules"), azure, ALL):
+    for schedule in inventory.listing(workspace.child("schedules"), azure, targets.ALL_VIEWS):
         told = f"schedule {schedule['name']}"
         yield "schedules", schedule.get("properties"), told
         for name, body in _repeated(workspace, schedule.get("properties"), azure):
@@ -264,9 +263,9 @@ def _repeated(workspace: ids.ResourceId, referrer: Any, azure: Azure) -> Iterato
 def _components(place: ids.ResourceId, home: str, found: mentions.Mentions, azure: Azure) -> int:
     """Note what the components of a workspace or registry refer to: environments, code, other components; return their number."""
     count, noun = 0, "registry" if place.types[0].lower() == "registries" else "workspace"
-    for container in inventory.listing(place.child("components"), azure, ALL):
+    for container in inventory.listing(place.child("components"), azure, targets.ALL_VIEWS):
         name = str(container["name"])
-        for version in inventory.listing(place.child("components", name).child("versions"), azure, ALL):
+        for version in inventory.listing(place.child("components", name).child("versions"), azure, targets.ALL_VIEWS):
             count += 1
             own = name.lower(), str(version["name"]).lower()
             who = f"component {name}:{version['name']} in {noun} {place.name}"
@@ -282,10 +281,8 @@ def _parked(
     place: ids.ResourceId, endpoint: dict[str, Any], parked: Callable[[ids.ResourceId], list[Any] | None] | None
 ) -> Iterator[tuple[str, Any, str]]:
     """Yield what a parked endpoint will serve again; one that is about to be parked has no tag yet."""
-    tags = endpoint.get("tags")
-    tagged = isinstance(tags, dict) and PARKED_TAG in {str(name).strip().lower() for name in tags}
     specs = parked(place) if parked else None
-    if specs is None and tagged:
+    if specs is None and parked_endpoints.is_tagged(endpoint):
         message = f"Endpoint {place.name} is parked, and what it will serve again is not known."
         raise errors.RejectedError(errors.AzureError(code="ParkedUnknown", message=message), status=502)
     for spec in specs or ():

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from shared.cleanup.model import Judged, Mark, Policy
     from shared.cleanup.survey import Surveys
 
-REGISTRIES = "registries"
 SUBSCRIPTION = "subscription"
 PLAN = "plan"  # the lines of the dry run that is carried out
 ABOVE = frozenset({"workspace", "leftover"})  # kinds that are judged for the subscription as a whole
@@ -144,7 +143,7 @@ def judge_unit(held: Claim) -> bool:
 
 def _surveyed(held: Claim, now: datetime) -> survey.Survey:
     unit = held.unit
-    if unit.key == REGISTRIES:
+    if unit.key == survey.REGISTRIES:
         return survey.registries(held.services.settings.subscription_id, held.azure, now)
     return survey.of(ids.parse(unit.id), held.azure, now, parked(held.services))
 

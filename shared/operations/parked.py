@@ -145,6 +145,12 @@ def _blob(endpoint: ResourceId) -> str:
     return f"{FOLDER}{models.partition_of(endpoint)}.json"
 
 
+def is_tagged(endpoint: Mapping[str, Any]) -> bool:
+    """Tell whether an endpoint's body has the tag, however its name is written by now."""
+    tags = endpoint.get("tags")
+    return isinstance(tags, dict) and TAG in {str(name).strip().lower() for name in tags}
+
+
 def tag_of(endpoint: Mapping[str, Any]) -> str:
     """Return what an endpoint's body says of its parking, '' when it is not parked."""
     return str((endpoint.get("tags") or {}).get(TAG) or "")

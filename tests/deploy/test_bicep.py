@@ -13,7 +13,6 @@ from pycep import BicepParser
 
 from functions import dashboard, hooks, pages
 from shared import services
-from shared.cleanup import messages as cleanup_messages
 from shared.operations import messages
 from tests.deploy import bicep_evaluation, bicep_functions, bicep_syntax, bicep_tree
 from tests.docs.app_settings import settings_read
@@ -144,7 +143,6 @@ def test_queues_tables_and_container_are_those_of_the_app() -> None:
     text = (AZURE / "modules" / "storage.bicep").read_text()
     named = {messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, services.CLEANUP_QUEUE}
     assert set(array(text, "queues")) == named | {f"{name}-poison" for name in named}
-    assert cleanup_messages.QUEUE in named
     tables = {value for name, value in vars(services).items() if name.endswith("_TABLE")}
     assert set(array(text, "tables")) == tables
     assert f"var container = '{services.CONTAINER}'" in text
