@@ -12,7 +12,7 @@ import operator
 import threading
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -248,7 +248,6 @@ class Held:
     text: str
     visible_at: datetime
     dequeue_count: int = 0
-    delays_s: list[float] = field(default_factory=list)
 
 
 class FakeQueue:

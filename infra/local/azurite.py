@@ -3,7 +3,6 @@
 It is not an installer (``bootstrap.py`` is) and knows nothing of the app or of the local Azure.
 """
 
-import base64
 import contextlib
 import os
 import re
@@ -84,11 +83,6 @@ class Azurite:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def new_key() -> str:
-    """A random account key of the length Azure uses."""
-    return base64.b64encode(os.urandom(64)).decode()
 
 
 def launch(

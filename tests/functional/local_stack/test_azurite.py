@@ -1,5 +1,6 @@
 """Azurite as the stack starts it: real storage, no leftovers."""
 
+import base64
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_every_named_account_has_queues_blobs_and_tables() -> None:
     """One Azurite holds the app's account and others, each with its own key."""
-    with azurite.start(None, accounts={"another": azurite.new_key()}) as storage:
+    with azurite.start(None, accounts={"another": base64.b64encode(bytes(64)).decode()}) as storage:
         for account in ("devstoreaccount1", "another"):
             connection = storage.connection_string(account)
             with QueueClient.from_connection_string(connection, "letters") as queue:

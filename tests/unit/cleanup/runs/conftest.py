@@ -152,7 +152,6 @@ class Stage:
         self.delivery_rows = fakes.FakeRows("deliveries", self.fuse)
         self.notification_queue = fakes.FakeQueue(self.clock, self.fuse)
         self.reads = pacing.Buckets(self.clock.seconds)
-        self.restarts = 0
 
     def __getattr__(self, name: str) -> Any:
         """Parts of other rooms: what nobody set is not needed here."""
@@ -199,7 +198,6 @@ class Stage:
                 if not list(self.journal.runs(only_open=True)) and not self.queue.messages:
                     return
             except fakes.Killed:
-                self.restarts += 1
                 continue
             due = [held.visible_at for queue in (self.queue, self.cleanup_queue) for held in queue.messages]
             self.clock.now = max(self.clock(), min([timer, *due]))
