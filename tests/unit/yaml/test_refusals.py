@@ -44,6 +44,19 @@ def test_a_field_at_fault_is_named_with_its_place(text: str, target: str, place:
     assert says in error.message
 
 
+def test_a_monitors_signal_without_data_is_told_what_to_write() -> None:
+    """The CLI would ask Azure what the deployment collects."""
+    text = (
+        "name: m\n"
+        "trigger: {type: cron, expression: '0 3 * * *'}\ncreate_monitor:\n  compute: {instance_type: s, runtime_version: '3.4'}\n"
+        "  monitoring_target: {ml_task: regression, endpoint_deployment_id: azureml:e:d}\n"
+        "  monitoring_signals: {a: {type: data_drift, metric_thresholds: {numerical: {jensen_shannon_distance: 0.1}}}}\n"
+    )
+    error = refusal(text, "schedule")
+    assert "production_data: {input_data: {type: uri_folder, path: azureml:NAME:1}" in error.message
+    assert error.target == "create_monitor.monitoring_signals.a"
+
+
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
