@@ -110,7 +110,10 @@ def version(
     for name in ("modelUri", "dataUri"):
         if name in own and owner is not None and "/workspaces/" in home:
             own[name] = data_assets.long(world, owner, own[name])
-    body = {"properties": {**own, **properties, "provisioningState": "Succeeded"}}
+    whole = {**own, **properties}
+    if "componentSpec" in whole:  # as Azure fills in what a client leaves out (machine_learning.assets)
+        whole["componentSpec"] = {"name": asset.partition("/")[2], **whole["componentSpec"], "version": number}
+    body = {"properties": {**whole, "provisioningState": "Succeeded"}}
     return put(world, f"{home}/{asset}/versions/{number}", body, days=days, changed=changed).id
 
 
