@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,12 @@ class Response:
         return next((self.headers[name] for name in REQUEST_ID_HEADERS if name in self.headers), None)
 
     def error(self) -> errors.AzureError:
-        """Return what a 3xx or 4xx answer says."""
-        return error_bodies.unfold(self.status, self.body)
+        """Return what a 3xx or 4xx answer says; of one that says nothing (a compute that is not there) what was asked for."""
+        error = error_bodies.unfold(self.status, self.body)
+        if self.body is not None:
+            return error
+        path = urlsplit(self.url).path
+        return replace(error, message=f"{error.message.removesuffix('.')}: {path}", target=error.target or path)
 
     def checked(self) -> Response:
         """Return this answer when it is 2xx.

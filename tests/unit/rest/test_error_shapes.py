@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.rest import error_bodies, errors
+from shared.rest import client, error_bodies, errors
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
@@ -262,3 +262,11 @@ def test_every_error_says_what_now_and_with_which_status(error, permanent, statu
     """The tree's first branch is the one that flows decide by."""
     assert isinstance(error, errors.PermanentError if permanent else errors.TransientError)
     assert error.status == status
+
+
+def test_an_answer_without_a_body_is_told_by_what_was_asked_for():
+    """ARM answers so of a compute that is not there; the query, which may be signed, is no part of it."""
+    path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/computes/c"
+    error = client.Response(status=404, url=f"https://management.azure.com{path}?api-version=2025-12-01&sig=x").error()
+    assert (error.code, error.target) == ("NotFound", path)
+    assert error.message == f"Azure answered 404 without a body: {path}"
