@@ -33,7 +33,7 @@ check: ## Lint, format, types, layers
 	@$(PYTHON) -m mypy $(PACKAGES)
 	@.venv/bin/lint-imports --no-logo
 
-bench: ## Measure what the README states: import time, seconds of the demo, ARM calls per operation
+bench: ## Measure what the README states: times, storage and ARM calls, events, the clean-up (ARGS="--only import")
 	@$(BOOTSTRAP)
 	@$(PYTHON) -m tests.bench $(ARGS)
 

@@ -11,7 +11,7 @@ from shared.catalog import paths
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     import azure.functions as func
 
@@ -24,7 +24,7 @@ def text(req: func.HttpRequest, name: str, default: str = "") -> str:
     return next((str(value) for given, value in req.params.items() if given.lower() == name.lower()), default)
 
 
-def choice(req: func.HttpRequest, name: str, known: Iterable[str]) -> str:
+def choice(req: func.HttpRequest, name: str, known: Collection[str]) -> str:
     """Return a parameter that is one of a few words, as they are written here; '' when it is not given.
 
     Raises:
