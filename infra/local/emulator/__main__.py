@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import signal
 import threading
@@ -44,6 +45,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--events-into", metavar="CONNECTION_STRING", help="the app's storage: what happens in the subscription goes to its queue"
     )
+    parser.add_argument("--roles", type=Path, help="JSON file of role definitions and assignments that the scene begins with")
     parser.add_argument("--transitions", default="immediate", help="immediate, polls:N or time")
     parser.add_argument("--speed", type=float, default=1.0, help="time mode: real durations divided by it")
     parser.add_argument("--no-seed", action="store_true", help="begin without the scene")
@@ -83,6 +85,7 @@ async def _run(options: argparse.Namespace) -> None:
     rules = transitions.Transitions(options.transitions, speed=options.speed)
     world = World(workdir=state / "work", storage=storage, transitions=rules)
     world.app_storage = options.events_into or ""
+    world.roles = json.loads(options.roles.read_text()) if options.roles else {}
     if not options.no_seed:
         seeding.seed(world)
     variables: dict[str, str] = {}

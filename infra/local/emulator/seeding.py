@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import cleanup_scene, scene
 from infra.local.emulator.arm import dependencies, subscriptions
+from infra.local.emulator.authorization import seeding as authorization
 from infra.local.emulator.events import routes as events
 
 if TYPE_CHECKING:
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
 
 def seed(world: World) -> None:
-    """The scene of `scene.py`: subscription, groups, registrations, the four dependencies, the unfit registry, the app's events."""
+    """The scene of `scene.py`: subscription, groups, registrations, roles, dependencies, the unfit registry, the app's events."""
     with world.lock:
         subscriptions.seed(world)
+        authorization.seed(world)
         dependencies.seed(world)
         if world.app_storage:
             world.grid.places.set_account(scene.APP_ACCOUNT, world.app_storage)

@@ -22,6 +22,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from infra.local.emulator import app as app_module
 from infra.local.emulator import clouds, web
+from infra.local.emulator.authorization import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -116,10 +117,10 @@ def wsgi_application(app: App) -> Callable[[Environ, StartResponse], Iterable[by
     """The WSGI callable for an app."""
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        storage = clouds.storage_service(environ.get("HTTP_HOST", "").partition(":")[0])
+        account = clouds.storage_service(environ.get("HTTP_HOST", "").partition(":")[0])
         try:
-            if storage is not None:
-                return _hand_on(app, environ, start_response, *storage)
+            if account is not None:
+                return _hand_on(app, environ, start_response, *account)
             request = _request(environ, _body(environ).read() if _has_body(environ) else b"")
             response = app.handle(request)
         except web.Dropped:
@@ -181,7 +182,12 @@ def _hand_on(app: App, environ: Environ, start_response: StartResponse, account:
         app.handed_on(request, 404, fault, 0.0)
         text = f"The local Azure has no {service} service of a storage account {account}."
         return _plain(start_response, web.storage_error(404, "ResourceNotFound", text, request_id=request.id))
-    answer, upstream = _ask(environ, port)
+    try:
+        instead = storage.authorized(app.world, account, service, request)
+    except web.Refused as refused:
+        app.handed_on(request, refused.response.status, fault, time.monotonic() - began)
+        return _plain(start_response, refused.response)
+    answer, upstream = _ask(environ, port, instead or {})
     app.handed_on(request, answer.status, fault, time.monotonic() - began)
     if fault is not None and fault.action == "drop_after":
         upstream.close()
@@ -196,12 +202,12 @@ def _plain(start_response: StartResponse, response: web.Response) -> Iterable[by
     return [response.body]
 
 
-def _ask(environ: Environ, port: int) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+def _ask(environ: Environ, port: int, instead: dict[str, str]) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
     upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     upstream.putrequest(environ["REQUEST_METHOD"], environ["REQUEST_URI"], skip_host=True, skip_accept_encoding=True)
     for name, value in _headers(environ).items():
         if name.lower() not in _HOP_BY_HOP | {"expect"}:
-            upstream.putheader(name, value)
+            upstream.putheader(name, instead.get(name.lower(), value))
     chunked = _has_body(environ) and not environ.get("CONTENT_LENGTH")
     if chunked:
         upstream.putheader("Transfer-Encoding", "chunked")

@@ -247,11 +247,12 @@ def model_management_error(status: int, code: str, message: str) -> Response:
     return answer({"code": code, "statusCode": status, "message": message}, status=status)
 
 
-def storage_error(status: int, code: str, message: str, *, request_id: str) -> Response:
-    """Storage's XML, which begins with a byte order mark."""
+def storage_error(status: int, code: str, message: str, *, request_id: str, detail: str = "") -> Response:
+    """Storage's XML, which begins with a byte order mark; `detail` says why a caller is not known."""
+    more = f"<AuthenticationErrorDetail>{detail}</AuthenticationErrorDetail>" if detail else ""
     text = (
         f'\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code>'
-        f"<Message>{message}\nRequestId:{request_id}</Message></Error>"
+        f"<Message>{message}\nRequestId:{request_id}</Message>{more}</Error>"
     )
     return Response(
         status=status,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from infra.local.emulator.authorization.state import Authorization
 from infra.local.emulator.events import watching
 from infra.local.emulator.events.grid import Grid
 from infra.local.emulator.faults import Faults
@@ -202,6 +203,7 @@ class World:
         notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
         looks: what is to be done by the clock, by name; the jobs backend calls each several times a second.
+        roles: what `Authorization.load` reads: the scene's own roles and assignments, e.g. those that the app's template gives.
         app_storage: connection string of the app's storage; with it the scene begins with a subscription to its events queue.
         jobs_backend, serving_backend: set by the entry point; None refuses jobs and deployments with a clear error.
     """
@@ -213,6 +215,7 @@ class World:
         self.storage = storage
         self.transitions = transitions or Transitions()
         self.tokens = Tokens(self.clock.now)
+        self.authorization = Authorization(self.clock.now)
         self.resources = Resources()
         self.operations = Operations(self.clock.now, self.lock, self.transitions)
         self.runs = Runs(self.clock.now, lambda run: watching.run_changed(self, run))
@@ -226,6 +229,7 @@ class World:
         self.vm_quota_cores = 100
         self.looks: dict[str, Callable[[], None]] = {}
         self.app_storage = ""
+        self.roles: Mapping[str, Any] = {}
         self.jobs_backend: JobsBackend | None = None
         self.serving_backend: ServingBackend | None = None
 
@@ -259,6 +263,7 @@ class World:
             self.registration.clear()
             self.notes.clear()
             self.looks.clear()
+            self.authorization.clear()
             self.vm_quota_cores = 100
             self.tokens.lifetime_s = DEFAULT_LIFETIME_S
             self.clock.reset()

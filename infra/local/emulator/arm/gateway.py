@@ -1,6 +1,6 @@
 """The door of ARM: what is checked before any provider sees a request, and what every answer carries.
 
-In ARM's order: token, throttling, api-version given, subscription, resource group, provider and type, api-version
+In ARM's order: token, throttling, api-version given, subscription, roles, resource group, provider and type, api-version
 supported, registration, locks. Sources: recorded traffic (docs/local-azure.md) and ARM's published limits.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import locks, refusals, throttling, versions
+from infra.local.emulator.authorization import door
 from infra.local.emulator.events import watching
 from infra.local.emulator.identity.tokens import TokenRefusedError
 
@@ -117,6 +118,7 @@ def _check_scope(world: World, request: web.Request, target: Target) -> None:
         if world.resources.get(f"/subscriptions/{target.subscription}") is None:
             text = f"The subscription '{target.subscription}' could not be found."
             raise refusals.refuse(404, "SubscriptionNotFound", text)
+    door.check(world, request)
     if target.group and world.resources.get(f"/subscriptions/{target.subscription}/resourceGroups/{target.group}") is None:
         own = not target.namespace
         if not (own and request.method in {"PUT", "HEAD"}):

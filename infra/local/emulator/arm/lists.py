@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote_plus
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import refusals
+from infra.local.emulator.authorization import door
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ def page(world: World, request: web.Request, items: Sequence[Mapping[str, Any]],
     Raises:
         web.Refused: a `$top` or `$skipToken` that is none.
     """
-    start = _start(request)
+    items, start = door.visible(world, request, items), _start(request)
     count = min(size or world.limits.page_size, _top(request) or world.limits.page_size)
     body: dict[str, Any] = {"value": list(items[start : start + count])}
     if start + count < len(items):

@@ -1,7 +1,6 @@
 """Resources around a workspace that only have to exist: identities, networks, log workspaces, what customer keys need.
 
-They are kept and answered as the four in `dependencies.py` are; nothing behind them runs. Role assignments and the
-caller's permissions are here too: the one client may do everything.
+They are kept and answered as the four in `dependencies.py` are; nothing behind them runs.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.arm import dependencies, gateway, refusals
+from infra.local.emulator.arm import dependencies, refusals
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
@@ -49,54 +48,6 @@ KINDS = tuple(
     dependencies.Kind(type=kind, names=_ANY_NAME, rule="The name is invalid.", first=first, fill=fill)
     for kind, first, fill in _ROWS
 )
-_SCOPE = "/subscriptions/{subscription}/{rest*}/providers/Microsoft.Authorization"
-
-
-@routes.route("GET", "/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions")
-@routes.route("GET", f"{_SCOPE}/permissions")
-def permissions(_world: World, _request: web.Request) -> web.Response:
-    """What the caller may do: everything."""
-    return web.answer({"value": [{"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}]})
-
-
-@routes.route("GET", f"{_SCOPE}/denyAssignments")
-def denials(_world: World, _request: web.Request) -> web.Response:
-    """What nobody may do whatever their roles: nothing; only Azure itself makes deny assignments."""
-    return web.answer({"value": []})
-
-
-@routes.route("PUT", f"{_SCOPE}/roleAssignments/{{name}}")
-def assign(world: World, request: web.Request) -> web.Response:
-    """Kept, and without effect."""
-    properties = gateway.body_object(request).get("properties") or {}
-    for name in ("roleDefinitionId", "principalId"):
-        if not properties.get(name):
-            raise refusals.refuse(400, "BadRequestFormat", f"The property {name} is required.")
-    scope = request.path[: request.path.lower().index("/providers/microsoft.authorization/")]
-    body = {
-        "id": request.path,
-        "name": request.params["name"],
-        "type": "Microsoft.Authorization/roleAssignments",
-        "properties": {**properties, "scope": scope},
-    }
-    return web.answer(world.resources.put(Resource(id=request.path, body=body)).body, status=201)
-
-
-@routes.route("GET", f"{_SCOPE}/roleAssignments/{{name}}")
-def assigned(world: World, request: web.Request) -> web.Response:
-    """One role assignment."""
-    found = world.resources.get(request.path)
-    if found is None:
-        text = f"The role assignment '{request.params['name']}' is not found."
-        raise refusals.refuse(404, "RoleAssignmentNotFound", text)
-    return web.answer(found.body)
-
-
-@routes.route("GET", f"{_SCOPE}/roleAssignments")
-def assignments(world: World, request: web.Request) -> web.Response:
-    """The role assignments at a scope."""
-    prefix = request.path.lower() + "/"
-    return web.answer({"value": [found.body for found in world.resources if found.id.lower().startswith(prefix)]})
 
 
 @routes.route("PUT GET", f"{dependencies.ACCOUNT}/blobServices/default/containers/{{container}}")

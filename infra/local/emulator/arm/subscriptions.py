@@ -123,6 +123,7 @@ def _remove_group(world: World, found: Resource) -> None:
         workspaces.remove(world, workspace)
     for removed in world.resources.delete(found.id):
         dependencies.removed(world, removed)
+    world.authorization.forget_below(found.id)
 
 
 @routes.route("GET", "/subscriptions/{subscription}/operationresults/{operation}")

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import docs_scene, population, resources, seeding, traffic, web
+from infra.local.emulator.authorization import control as roles
 from infra.local.emulator.events import control as events
 from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 routes = web.Routes(r".*", not_found=lambda _world, request: _bad(f"no control route {request.method} {request.path}", 404))
 routes.route("GET", "/msi/token")(managed.token)
 routes.include(events.routes)
+routes.include(roles.routes)
 
 
 def _bad(message: str, status: int = 400) -> web.Response:

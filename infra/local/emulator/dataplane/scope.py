@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from infra.local.emulator import clouds, web
+from infra.local.emulator.authorization import dataplane
 from infra.local.emulator.identity.tokens import TokenRefusedError
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ def no_route(_world: World, request: web.Request) -> web.Response:
 
 # ── who, and where ───────────────────────────────────────────────────────────────────────────────────────────────────
 def guard(world: World, request: web.Request) -> web.Request:
-    """Check the bearer token: the audience is ARM or Azure ML. Discovery is open, as the article uses it.
+    """Check the bearer token (its audience is ARM or Azure ML), then the roles. Discovery is open, as the article uses it.
 
     Raises:
-        web.Refused: 401.
+        web.Refused: 401 or 403.
     """
     if request.path.lower() == "/discovery":
         return request
@@ -91,7 +92,9 @@ def guard(world: World, request: web.Request) -> web.Request:
         refusal = refused(request, 401, _WORDS[error.reason], "AuthorizationError", inner).response
         why = ', error="invalid_token"' if error.reason != "missing" else ""
         raise web.Refused(refusal.with_headers({"WWW-Authenticate": f'Bearer realm="azureml"{why}'})) from None
-    return replace(request, principal=principal)
+    request = replace(request, principal=principal)
+    dataplane.check(world, request, refused)
+    return request
 
 
 def region_of(request: web.Request) -> str:

@@ -68,14 +68,15 @@ def _client_refusal(world: World, tenant: str, form: dict[str, str]) -> web.Resp
     if refused := _tenant_refusal(world, tenant):
         return refused
     client = form["client_id"]
-    if client.lower() != scene.CLIENT_ID:
+    known = scene.APPLICATIONS.get(client.lower())
+    if known is None:
         text = (
             f"Application with identifier '{client}' was not found in the directory '{scene.SUBSCRIPTION_NAME}'. This can "
             "happen if the application has not been installed by the administrator of the tenant or consented to by any "
             "user in the tenant. You may have sent your authentication request to the wrong tenant."
         )
         return _refuse(world, 700016, "unauthorized_client", text)
-    if form["client_secret"] != scene.CLIENT_SECRET:
+    if form["client_secret"] != known[0]:
         text = (
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not "
             f"the client secret ID, for a secret added to app '{client}'."
@@ -93,6 +94,11 @@ def _resource_refusal(world: World, resource: str) -> web.Response:
     return _refuse(world, 500011, "invalid_resource", text)
 
 
+def _minted(world: World, client: str, resource: str) -> tuple[str, int]:
+    object_id = scene.APPLICATIONS[client][1]
+    return world.tokens.mint(audience=resource, tenant_id=scene.TENANT_ID, app_id=client, object_id=object_id)
+
+
 @routes.route("POST", "/{tenant}/oauth2/token")
 def token_v1(world: World, request: web.Request) -> web.Response:
     """The v1 endpoint (`resource=`), whose numbers are strings."""
@@ -102,9 +108,7 @@ def token_v1(world: World, request: web.Request) -> web.Response:
     resource = form.get("resource", "")
     if not known_resource(resource):
         return _resource_refusal(world, resource)
-    token, seconds = world.tokens.mint(
-        audience=resource, tenant_id=scene.TENANT_ID, app_id=scene.CLIENT_ID, object_id=scene.OBJECT_ID
-    )
+    token, seconds = _minted(world, form["client_id"].lower(), resource)
     now = int(world.now().timestamp())
     body = {
         "token_type": "Bearer",
@@ -131,9 +135,7 @@ def token_v2(world: World, request: web.Request) -> web.Response:
         return _refuse(world, 1002012, "invalid_scope", text)
     if not known_resource(resource):
         return _resource_refusal(world, resource)
-    token, seconds = world.tokens.mint(
-        audience=resource, tenant_id=scene.TENANT_ID, app_id=scene.CLIENT_ID, object_id=scene.OBJECT_ID
-    )
+    token, seconds = _minted(world, form["client_id"].lower(), resource)
     body: dict[str, Any] = {
         "token_type": "Bearer",
         "expires_in": seconds,

@@ -1,0 +1,1 @@
+"""Azure RBAC of the local Azure: roles, assignments and deny assignments, checked on every request."""
