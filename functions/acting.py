@@ -16,6 +16,7 @@ from shared import services
 from shared.catalog import bodies
 from shared.hooks import lineage
 from shared.hooks.model import NOTIFY, Answer
+from shared.operations import redaction
 from shared.operations.models import Operation
 from shared.rest import errors
 from shared.telemetry import trace
@@ -56,7 +57,17 @@ def perform(call: Call) -> Answer:
             return Answer(status=outcome.http_status or 200, body=outcome.result)
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
         return Answer(status=max(outcome.http_status, 409), body={"error": error.to_json()})
-    return Answer(status=outcome.status_code, body=_json(outcome.get_body()))
+    return _passed(call, outcome)
+
+
+def _passed(call: Call, outcome: func.HttpResponse) -> Answer:
+    """Return an answer of Azure's; what may hold keys is private, the rest goes without those it has."""
+    body = _json(outcome.get_body())
+    if outcome.status_code >= 400:  # an error's code and message
+        return Answer(status=outcome.status_code, body=body)
+    path = urlsplit(ROOT + call.path).path.removeprefix("/api/")
+    kept = redaction.of_answer(call.method, path, services.get().settings, body)
+    return Answer(status=outcome.status_code, body=body if kept is None else kept, private=kept is None)
 
 
 def _notify(call: Call) -> Answer:

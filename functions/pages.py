@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from functions import http, static, waiting
+from functions import http, static
 from shared import services
 from shared.rest import errors
 
@@ -34,7 +34,7 @@ POLICY = f"{static.POLICY}; img-src 'self' data:"
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """GET `health`: 200 `{"status": "up"}`, or 503 `{"status": "down"}` when settings or storage are out of order."""
     try:
-        await waiting.in_thread(_look)
+        await asyncio.to_thread(_look)  # not in the pool that callers fill
     except (errors.StewardError, ValueError):
         return http.json_response({"status": "down"}, 503, req)
     return http.json_response({"status": "up"}, 200, req)

@@ -9,13 +9,16 @@ from typing import Any
 
 from jmespath import functions, visitor
 
+CHARACTERS = 16  # of text that count as one step: a processor copies them in the time of one
+WRITERS = frozenset({"join", "reverse", "to_string"})  # functions that write all they are given
+
 
 class TooLongError(ValueError):
     """An expression takes more steps than it may over what it is given."""
 
 
 class Counting(visitor.TreeInterpreter):
-    """Every visit is a step, and so is every value that a list or object made anew holds, however deep."""
+    """Every visit is a step, every value that a list or object made by the expression holds, and each piece of a text."""
 
     def __init__(self, limit: int) -> None:
         super().__init__()
@@ -55,17 +58,22 @@ class Counting(visitor.TreeInterpreter):
         return super().visit_flatten({"type": "flatten", "value": None, "children": [found]}, value)
 
     def visit_function_expression(self, node: Any, value: Any) -> Any:
-        """Count what `join` would write before it does."""
+        """Count what a function would write before it does, and the text that it returns."""
         given = [self.visit(child, value) for child in node["children"]]
+        if node["value"] in WRITERS:
+            self.counted(given)
         if node["value"] == "join" and isinstance(given[0], str) and isinstance(given[1], list):
-            self.take(len(given[0]) * len(given[1]))
-        return self.functions.call_function(node["value"], given)
+            self.take(len(given[1]) * (1 + len(given[0]) // CHARACTERS))
+        found = self.functions.call_function(node["value"], given)
+        return self.counted(found) if isinstance(found, str) else found
 
     def counted(self, made: Any) -> Any:
-        """Count a value and every value within, as often as it stands there."""
+        """Count a value and every value within, as often as it stands there, texts and names by their length."""
         level = [made]
         while level:
             self.take(len(level))
+            self.take(sum(len(each) for each in level if isinstance(each, str)) // CHARACTERS)
+            self.take(sum(len(name) for each in level if isinstance(each, dict) for name in each) // CHARACTERS)
             level = [
                 inner
                 for each in level

@@ -35,6 +35,7 @@ PARTITION = "firing"
 COLUMN_LIMIT = 30_000  # characters of one table column
 ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
 ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
+PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is not recorded."
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
 LONGEST_DELAY_S = 6 * 86_400.0  # of a message; Azure Storage takes 7 days
@@ -196,7 +197,7 @@ def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:
 def _answered(firing: Firing, answer: Answer, now: datetime, *, operation: str = "") -> tuple[Firing, float | None]:
     """Go on after an answer: it must be a success, or what `expect` says."""
     step = firing.step
-    taken = {"status": answer.status, "body": _kept(answer.body), **({"operation": operation} if operation else {})}
+    taken = {"status": answer.status, "body": _kept(answer), **({"operation": operation} if operation else {})}
     known = replace(firing, answers={**firing.answers, step.name: taken})
     if step.expect:
         if not expressions.holds(step.expect, {**known.seen(), "status": answer.status, "body": answer.body}):
@@ -267,9 +268,11 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _kept(body: Any) -> Any:
-    length = len(json.dumps(body))
-    return body if length <= ANSWER_LIMIT else {"$omitted": length}
+def _kept(answer: Answer) -> Any:
+    if answer.private:
+        return {"$omitted": PRIVATE}
+    length = len(json.dumps(answer.body))
+    return answer.body if length <= ANSWER_LIMIT else {"$omitted": length}
 
 
 def _error_of(answer: Answer) -> errors.AzureError:

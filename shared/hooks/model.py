@@ -47,11 +47,18 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the API answered; `operation` is the id of the one that has not ended yet."""
+    """What the API answered.
+
+    Attributes:
+        body: JSON; `expect` reads it.
+        operation: The id of the one that has not ended yet.
+        private: The body may hold keys or tokens: it is read, and recorded nowhere.
+    """
 
     status: int
     body: Any = None
     operation: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

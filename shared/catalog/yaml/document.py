@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 TEXT_LIMIT = 512 * 1024  # characters; the largest file of public example repositories has 60 thousand
 VALUE_LIMIT = 50_000  # values of one document, aliases counted as often as they are used
 DEPTH_LIMIT = 60
+INDENT_LIMIT = 2_000  # characters before the first word of a line; each may open a level
+DIRECTIVE_LIMIT = 100  # the parser compares each `%TAG` with all before it
 BITS_LIMIT = 1_024  # of an integer
+BITS_OF_60 = 5.9  # a bit less than a digit in base 60 holds
+TOO_LONG = f"An integer of more than {BITS_LIMIT} bits; quote it to keep it text."
+TOO_MANY = f"More than {VALUE_LIMIT} values, counting each use of an alias."
 NOTE_LIMIT = 20
 FILE_LIMIT = 200  # files one YAML may name, directly or not
 
@@ -187,7 +192,7 @@ def parse(text: str, *, name: str = "", source: Source | None = None) -> Cursor:
     if len(text) > TEXT_LIMIT:
         message = f"The YAML has {len(text)} characters; {TEXT_LIMIT} are read at most."
         raise top.refusal(message)
-    _check_depth(text, top)
+    _check_extent(text, top)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
@@ -240,12 +245,14 @@ class _Reader:
     def count(self, more: int, path: Path) -> None:
         self.values += more
         if self.values > VALUE_LIMIT:
-            raise self.refusal(path, f"More than {VALUE_LIMIT} values, counting each use of an alias.")
+            raise self.refusal(path, TOO_MANY)
 
     def scalar(self, node: Any, path: Path) -> Any:
         kind = node.tag.removeprefix(_CORE_TAG)
         if kind in ("value", "merge"):  # "=" and "<<", which have a meaning of their own as keys only
             return str(node.value)
+        if kind == "int" and node.value.count(":") * BITS_OF_60 > BITS_LIMIT:  # the library takes minutes to make it
+            raise self.refusal(path, TOO_LONG)
         try:
             value = self.loader.construct_object(node)
             value = value.decode() if isinstance(value, bytes) else value
@@ -253,7 +260,7 @@ class _Reader:
             reason = "it has too many digits" if "string conversion" in str(bad) else str(bad).splitlines()[0][:120]
             raise self.refusal(path, f"'{node.value[:60]}' is no {kind}: {reason}.") from None
         if isinstance(value, int) and value.bit_length() > BITS_LIMIT:
-            raise self.refusal(path, f"An integer of more than {BITS_LIMIT} bits; quote it to keep it text.")
+            raise self.refusal(path, TOO_LONG)
         if isinstance(value, float) and not math.isfinite(value):
             raise self.refusal(path, f"'{node.value[:60]}' is a number that JSON has not; quote it to keep it text.")
         return value
@@ -311,32 +318,54 @@ class _Reader:
         return cursor.refusal(message, at_key=at_key)
 
 
-def _check_depth(text: str, top: Cursor) -> None:
-    """Refuse brackets nested beyond reason before the parser recurses into them."""
-    deepest = level = 0
+def _check_extent(text: str, top: Cursor) -> None:
+    """Refuse depth and numbers beyond reason before the parser builds anything from them.
+
+    A look at the characters clears almost every file; what it does not clear is read token by token, up to the first one too many.
+    """
+    deepest = level = separators = 0
     for character in text:
         if character in "[{":
             level += 1
             deepest = max(deepest, level)
         elif character in "]}":
             level = max(0, level - 1)
-    indents = max((len(line) - len(line.lstrip("- ?")) for line in text.splitlines()), default=0)
-    if indents > 2000 or (deepest > 1000 and _flow_depth(text) > 1000):
+        elif character in ",:\n-?":
+            separators += 1
+    lines = text.splitlines()
+    if max((len(line) - len(line.lstrip("- ?")) for line in lines), default=0) > INDENT_LIMIT:
         raise top.refusal(f"Nested deeper than {DEPTH_LIMIT} levels.")
+    if sum(line.startswith("%") for line in lines) > DIRECTIVE_LIMIT:
+        raise top.refusal(f"More than {DIRECTIVE_LIMIT} lines that start with %.")
+    if deepest > DEPTH_LIMIT or separators > VALUE_LIMIT:
+        _check_tokens(text, top)
 
 
-def _flow_depth(text: str) -> int:
-    """Return how deep brackets are nested that are YAML's own, not part of a text; the scanner does not recurse."""
+def _check_tokens(text: str, top: Cursor) -> None:
+    """Refuse what YAML's own signs nest too deep, or too many values; signs within a text do not count.
+
+    The scanner recurses into nothing. It is slow in open brackets, so it must be left at the first one too many.
+    """
     import yaml
 
-    deepest = level = 0
+    starts = yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken | yaml.BlockSequenceStartToken | yaml.BlockMappingStartToken
+    ends = yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken | yaml.BlockEndToken
+    level = written = keys = entries = 0
     try:
         for token in yaml.scan(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
-                level += 1
-                deepest = max(deepest, level)
-            elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken):
+            if isinstance(token, starts):
+                level, written = level + 1, written + 1
+            elif isinstance(token, ends):
                 level -= 1
+            elif isinstance(token, yaml.ScalarToken | yaml.AliasToken):
+                written += 1
+            elif isinstance(token, yaml.KeyToken):
+                keys += 1
+            elif isinstance(token, yaml.BlockEntryToken):
+                entries += 1
+            deep = level > DEPTH_LIMIT + 1
+            if deep or max(written - keys, keys + entries) > VALUE_LIMIT:  # each key and entry has a value, written or not
+                top.document.marks[()] = (token.start_mark.line + 1, token.start_mark.column + 1)
+                raise top.refusal(f"Nested deeper than {DEPTH_LIMIT} levels." if deep else TOO_MANY)
     except yaml.YAMLError:
-        return deepest
-    return deepest
+        return  # the parser says it better

@@ -78,11 +78,8 @@ def _input_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
 
 
 def _output_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
-    if isinstance(value, str):
-        kind, mode = bound_type(at, value, scope)
-        return filled({"type": kind, "mode": mode})
-    value = value or {}
-    return filled({"type": value.get("type", inputs.FOLDER), "mode": value.get("mode")})
+    kind, mode = bound_type(at, value, scope) if isinstance(value, str) else _own_type(value)
+    return filled({"type": kind, "mode": mode})
 
 
 def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tuple[str, str | None]:
@@ -96,10 +93,7 @@ def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tup
         values = scope.inputs if parent[1] == "inputs" else scope.outputs
         if parent[2] not in values:
             raise at.refusal(f"{expression[:120]} refers to no {parent[1][:-1]} of the pipeline.")
-        value = values[parent[2]] or {}
-        if isinstance(value, dict) and "value" not in value:
-            return value.get("type", inputs.FOLDER), value.get("mode")
-        return TYPE_NAMES[type(inputs.literal(value))], None
+        return _own_type(values[parent[2]])
     job = JOB_BINDING.match(expression)
     if not job or job[1] not in scope.nodes or depth > len(scope.nodes):
         raise at.refusal(f"{expression[:120]} refers to no node of the pipeline.")
@@ -113,4 +107,12 @@ def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tup
     value = source.fields.get(job[2], {}).get(job[3])
     if isinstance(value, str) and shapes.is_binding(value):
         return bound_type(source.at, value, scope, depth + 1)[0], None
-    return (value.get("type", inputs.FOLDER) if isinstance(value, dict) else inputs.FOLDER), None
+    return _own_type(value)[0], None
+
+
+def _own_type(value: Any) -> tuple[str, str | None]:
+    """Return type and mode of an input or output as it was written: data, a literal (0 and false are some), or nothing."""
+    if value is not None and inputs.is_literal(value):
+        return TYPE_NAMES[type(inputs.literal(value))], None
+    value = {} if value is None else value
+    return value.get("type", inputs.FOLDER), value.get("mode")

@@ -30,6 +30,35 @@ def test_what_would_go_on_and_on_ends(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "data.s" + " | [to_string(@), to_string(@)]" * 16,
+        "data.s" + " | {a: to_string(@), b: to_string(@)}" * 16,
+        "data.s" + " | to_string([@, @])" * 30,
+        "data.s" + " | join(@, ['', '', ''])" * 40,
+        "data.s" + " | join('', [@, @])" * 40,
+        "data.s" + " | reverse(join('', [@, @]))" * 40,
+        "[data.text, data.text]" + " | [@[0], @[0], @[1], @[1]]" * 3 + " | map(&to_string(@), @[])" * 12,
+        "{a: data.text}" + " | {a: to_string(@), b: to_string(@)}" * 16,
+        '`{"' + "k" * 400 + '": 1}`' + " | {a: to_string(@), b: to_string(@)}" * 16,
+    ],
+)
+def test_texts_are_counted_by_their_length(text: str) -> None:
+    """A few stages that each double a text would fill the memory; what is made on the way stays small."""
+    import tracemalloc
+
+    given = {"data": {"s": 'x"', "text": "x" * 100_000}}
+    jmes.read(text)
+    tracemalloc.start()
+    try:
+        with pytest.raises(jmes_steps.TooLongError):
+            jmes.search(text, given)
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("!" * 1_500 + "a", "nested"),
@@ -59,6 +88,9 @@ def test_what_no_answer_could_come_of_is_refused_when_it_is_read(text: str, says
         ("[data.a[:2], [`7`]][]", [0, 1, 7]),
         ("{env: tags.env, many: data.a} | many[-1]", 999),
         ("max_by(data.a[].{n: @}, &n).n", 999),
+        ("length(to_string(@)) > `100000`", True),
+        ("length(join(', ', data.a[].to_string(@)))", 4888),
+        ("starts_with(reverse(data.text), 'x')", True),
         ("||".join(["a"] * 100), None),
     ],
 )

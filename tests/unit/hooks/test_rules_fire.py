@@ -12,7 +12,7 @@ import pytest
 
 from shared.hooks import events, inbox, intake, lineage, store, targets
 from shared.operations import notices
-from tests.fake_azure import WORKSPACE, Fault
+from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
 from tests.unit.hooks.conftest import ML, Hooks, registered
 
@@ -109,6 +109,34 @@ def test_an_answer_that_is_not_expected_ends_the_chain(hooks: Hooks) -> None:
     (firing,) = hooks.firings()
     assert firing.error
     assert (firing.status, firing.error.code, firing.error.target) == ("Failed", "NotExpected", "third")
+
+
+KEYS = """
+rules:
+  - name: keys
+    on: {types: [ModelRegistered]}
+    do:
+      - name: read
+        request: POST workspaces/w1/listStorageAccountKeys
+        expect: status == `200` && length(body.userStorageKey) > `0`
+      - name: use
+        request: PUT workspaces/w1/models/${{ steps.read.body.userStorageKey }}/versions/1
+        body: {properties: {modelUri: here}}
+"""
+
+
+def test_keys_that_a_step_reads_are_recorded_nowhere(hooks: Hooks) -> None:
+    """`expect` sees them; the row, its view and later steps do not."""
+    hooks.rules(KEYS)
+    hooks.happen(registered())
+    hooks.drive()
+    (firing,) = hooks.firings()
+    assert [call.path for call in hooks.calls] == ["workspaces/w1/listStorageAccountKeys"]
+    assert firing.answers["read"]["status"] == 200
+    assert "not recorded" in firing.answers["read"]["body"]["$omitted"]
+    assert firing.error is not None
+    assert firing.error.code == "ExpressionFoundNothing"
+    assert ACCOUNT_KEY not in json.dumps([row.columns for row in hooks.hook_rows.rows.values()], default=str)
 
 
 def test_what_a_rule_reads_is_the_resource_as_it_is_now(hooks: Hooks) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from shared.catalog import kinds
 from shared.operations import redaction
+from shared.settings import Settings
 
 DATASTORES = kinds.by_type()["arm", kinds.ML.lower(), "workspaces/datastores"]
 ENDPOINTS = kinds.by_type()["arm", kinds.ML.lower(), "workspaces/onlineendpoints"]
@@ -31,3 +34,62 @@ def test_a_resource_without_secrets_is_untouched() -> None:
     """Also what is no object."""
     for body in (None, "text", [1], {"properties": {"primaryKey": "a name of its own"}}):
         assert redaction.redacted(ENDPOINTS, body) == body
+
+
+WORKSPACE = "workspaces/w1"
+SCOPE = Settings(subscription_id="s", resource_group="g")
+DIRECT = [(kind, action.name) for kind in kinds.KINDS for action in kind.actions if action.direct]
+
+
+@pytest.mark.parametrize(("kind", "action"), DIRECT, ids=lambda given: getattr(given, "full_type", given))
+def test_nothing_of_a_direct_actions_answer_is_recorded(kind: kinds.Kind, action: str) -> None:
+    """Keys, passwords, tokens, signed URLs: whatever its members are called."""
+    last = kind.types[-1] if kind.name is None and not kind.verbs else ""
+    path = "/".join(f"{each}/n1" for each in kind.types).removesuffix("/n1" if last and kind.scope != "subscription" else "")
+    spaced = f"subscriptions/s/resourceGroups/g/providers/{kind.namespace}/{path}" if kind.namespace != kinds.ML else path
+    if kind.namespace == kinds.RESOURCES:
+        spaced = f"subscriptions/s/providers/{kinds.ML}"
+    if kind.plane != "arm":
+        spaced = f"{kind.plane}/v1.0/{spaced}"
+    answer = {"keys": [{"keyName": "key1", "value": "c2VjcmV0"}], "passwords": [{"name": "p", "value": "x"}]}
+    assert redaction.of_answer("POST", f"{spaced}/{action}".rstrip("/"), SCOPE, answer) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "datastore/v1.0/workspaces/w1/datastores/d"),
+        ("GET", "datastore/v1.0/workspaces/w1/default"),
+        ("POST", "artifact/v2.0/workspaces/w1/artifacts/batch/metadata"),
+        ("GET", "artifact/v2.0/workspaces/w1/artifacts/o/c/contentinfo/storageuri"),
+        ("GET", "modelmanagement/v1.0/workspaces/w1/assets"),
+    ],
+)
+def test_what_older_servers_answer_with_keys_is_not_recorded(method: str, path: str) -> None:
+    """A datastore's `credential` is a key there, an artifact's address a signed URL."""
+    assert redaction.of_answer(method, path, SCOPE, {"credential": "c2VjcmV0"}) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answer", "kept"),
+    [
+        ("GET", "workspaces/w1/models/m/versions/1", {"properties": {"modelUri": "u"}}, {"properties": {"modelUri": "u"}}),
+        (
+            "GET",
+            "workspaces/w1/connections",
+            {"value": [{"name": "c", "properties": {"credentials": {"pat": "s"}}}]},
+            {"value": [{"name": "c", "properties": {"credentials": {"pat": None}}}]},
+        ),
+        ("GET", "modelmanagement/v1.0/workspaces/w1/services/s1", {"keys": {"primaryKey": "s"}}, {"keys": {"primaryKey": None}}),
+        (
+            "GET",
+            "history/v1.0/workspaces/w1/runs/r/details",
+            {"logFiles": {"a.txt": "https://a.blob.core.windows.net/c/a.txt?sv=1&sig=x"}, "status": "Completed"},
+            {"logFiles": {"a.txt": None}, "status": "Completed"},
+        ),
+        ("POST", "workspaces/w1/onlineEndpoints/e/score", [1, 2], [1, 2]),
+    ],
+)
+def test_what_later_steps_read_is_recorded_without_secrets(method: str, path: str, answer: object, kept: object) -> None:
+    """What has none stays whole."""
+    assert redaction.of_answer(method, path, SCOPE, answer) == kept

@@ -1,6 +1,7 @@
 """What cannot be translated is refused at its line and column, and hostile text costs little."""
 
 import json
+import time
 
 import pytest
 
@@ -94,6 +95,44 @@ def test_what_is_no_plain_yaml_is_refused(text: str, place: str, says: str) -> N
 def test_a_yaml_meant_to_exhaust_is_refused(text: str) -> None:
     """Size, depth and the number of values are bounded before anything is built from them."""
     assert "line 1" in refusal(text).message or "column" in refusal(text).message
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("", "["),
+        ("", "{a: "),
+        ("", '["'),
+        ("", "? ["),
+        ("a: [", "[],"),
+        ("{", "a,"),
+        ("", "-\n"),
+        ("", "a:\n"),
+        ("", "<<: {}\n"),
+        ("a: 1", ":59"),
+        ("a: -1", ":1"),
+        ("a: !!int 0", ":0"),
+        ("a: !!float 1", ":1"),
+        ("", "%TAG !a! b\n"),
+    ],
+)
+def test_what_a_parser_reads_slowly_is_refused_before_it_does(first: str, again: str) -> None:
+    """The largest text that is read, of one sign after the other: each takes well under a second, once it took minutes."""
+    text = first + again * ((document.TEXT_LIMIT - len(first)) // len(again))
+    began = time.process_time()
+    assert refusal(text).code == "InvalidYaml"
+    assert time.process_time() - began < 5
+
+
+def test_directives_that_differ_are_counted_too() -> None:
+    """The parser compares each with all before it."""
+    assert "start with %" in refusal("".join(f"%TAG !a{n}! b\n" for n in range(20_000)) + "---\na: 1\n").message
+
+
+@pytest.mark.parametrize("text", ["command: |\n" + "  - a: [b, c]\n" * 30_000, "command: '" + "[{," * 80_000 + "'\n"])
+def test_signs_within_a_text_are_no_values(text: str) -> None:
+    """A long program is one value, whatever stands in it."""
+    assert len(document.parse(text).value["command"]) >= 240_000
 
 
 def test_a_named_file_that_was_not_sent_is_asked_for() -> None:
