@@ -1,7 +1,7 @@
 # Everything a developer runs. The first call of any target installs what it needs; later ones check a stamp and go on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench package doctor lock clean bootstrap
+.PHONY: help demo up test check supply bench package doctor lock clean bootstrap
 
 # Any Python 3.8+ will do to start from; bootstrap finds or fetches the 3.13 the app runs on.
 ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/python3 $$HOME/.pyenv/versions/3.*/bin/python python; do \
@@ -32,6 +32,10 @@ check: ## Lint, format, types, layers
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy $(PACKAGES)
 	@.venv/bin/lint-imports --no-logo
+
+supply: ## No key in the sources, no known vulnerability in the lock, nothing loose in the workflows (asks PyPI)
+	@$(BOOTSTRAP) python supply
+	@$(PYTHON) -m infra.supply
 
 bench: ## Measure what the README states: times, storage and ARM calls, events, the clean-up (ARGS="--only import")
 	@$(BOOTSTRAP)

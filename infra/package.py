@@ -59,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             if chosen.folder:
                 shutil.rmtree(chosen.folder, ignore_errors=True)
                 shutil.copytree(content, chosen.folder)
+                # azd leaves bytecode out of what it zips, unless a file says what to leave out.
+                (chosen.folder / ".funcignore").write_text("# Nothing: everything here is deployed.\n")
             unpacked = sum(path.stat().st_size for path in content.rglob("*") if path.is_file())
     except PackageError as error:
         print(f"package: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 VENV = ROOT / ".venv"
-ML_VENV = LOCAL / "ml"
 SDK_VENV = LOCAL / "sdk"
 C7N_VENV = LOCAL / "c7n"
 NODE_FOLDER = ROOT / "infra" / "local"
@@ -43,12 +43,16 @@ REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requi
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
 SDK_REQUIREMENTS = ("tests/sdk-requirements.txt",)
 C7N_REQUIREMENTS = ("tests/bench/c7n-requirements.txt",)
+SUPPLY_REQUIREMENTS = ("tests/supply-requirements.txt",)
 LOCKS = {
     REQUIREMENTS: "infra/local/locks/dev.txt",
     ML_REQUIREMENTS: "infra/local/locks/ml.txt",
     SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
     C7N_REQUIREMENTS: "infra/local/locks/c7n.txt",
+    SUPPLY_REQUIREMENTS: "infra/local/locks/supply.txt",
 }
+# Environments of their own, each a folder of that name in .local.
+ENVIRONMENTS = {"ml": ML_REQUIREMENTS, "sdk": SDK_REQUIREMENTS, "c7n": C7N_REQUIREMENTS, "supply": SUPPLY_REQUIREMENTS}
 _FETCHING = threading.Lock()
 
 
@@ -85,14 +89,11 @@ def install(parts: set[str]) -> bool:
         CannotHaveError: A part cannot be had.
     """
     jobs = []
-    if parts & {"python", "node"} and not _fresh(VENV, _python_hash()):
+    if parts & {"python", "node"} and not _fresh(VENV, _locked_hash(REQUIREMENTS)):
         jobs.append(_install_python)
-    if "ml" in parts and not _fresh(ML_VENV, _ml_hash()):
-        jobs.append(_install_ml)
-    if "sdk" in parts and not _fresh(SDK_VENV, _sdk_hash()):
-        jobs.append(_install_sdk)
-    if "c7n" in parts and not _fresh(C7N_VENV, _c7n_hash()):
-        jobs.append(_install_c7n)
+    for part, requirements in ENVIRONMENTS.items():
+        if part in parts and not _fresh(LOCAL / part, _locked_hash(requirements)):
+            jobs.append(functools.partial(_install_environment, LOCAL / part, requirements))
     if "browser" in parts and not browser():
         jobs.append(_install_browser)
     # Azurite needs Node, and Node may have to come from pip: this part follows the virtual environment.
@@ -108,23 +109,12 @@ def install(parts: set[str]) -> bool:
 
 
 def _install_python() -> None:
-    _environment(VENV, REQUIREMENTS)
-    _stamp(VENV, _python_hash())
+    _install_environment(VENV, REQUIREMENTS)
 
 
-def _install_ml() -> None:
-    _environment(ML_VENV, ML_REQUIREMENTS)
-    _stamp(ML_VENV, _ml_hash())
-
-
-def _install_sdk() -> None:
-    _environment(SDK_VENV, SDK_REQUIREMENTS)
-    _stamp(SDK_VENV, _sdk_hash())
-
-
-def _install_c7n() -> None:
-    _environment(C7N_VENV, C7N_REQUIREMENTS)
-    _stamp(C7N_VENV, _c7n_hash())
+def _install_environment(folder: Path, requirements: tuple[str, ...]) -> None:
+    _environment(folder, requirements)
+    _stamp(folder, _locked_hash(requirements))
 
 
 def browser() -> str:
@@ -287,20 +277,8 @@ def _compile() -> None:
     _output([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-x", skip, *paths])
 
 
-def _python_hash() -> str:
-    return _hash((*REQUIREMENTS, LOCKS[REQUIREMENTS]))
-
-
-def _ml_hash() -> str:
-    return _hash((*ML_REQUIREMENTS, LOCKS[ML_REQUIREMENTS]))
-
-
-def _sdk_hash() -> str:
-    return _hash((*SDK_REQUIREMENTS, LOCKS[SDK_REQUIREMENTS]))
-
-
-def _c7n_hash() -> str:
-    return _hash((*C7N_REQUIREMENTS, LOCKS[C7N_REQUIREMENTS]))
+def _locked_hash(requirements: tuple[str, ...]) -> str:
+    return _hash((*requirements, LOCKS[requirements]))
 
 
 def _node_hash() -> str:

@@ -30,11 +30,10 @@ HASH_BASED_UNCHECKED = 0b01  # the flags of a .pyc that is taken without looking
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, built once."""
+    """The package, built once; the folder `app` beside it has the same."""
     out = tmp_path_factory.mktemp("package") / "app.zip"
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.package", "--out", out], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "infra.package", "--out", out, "--folder", out.parent / "app"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"[0-9.]+ MB, [0-9.]+ MB unzipped, sha256 [0-9a-f]{64}", done.stdout)
     return out
@@ -117,6 +116,14 @@ def test_bytecode_is_there_for_every_module_and_taken_unseen(archive: Path, name
             assert compiled in names, name
             with opened.open(compiled) as content:
                 assert int.from_bytes(content.read(8)[4:], "little") == HASH_BASED_UNCHECKED, name
+
+
+def test_the_folder_is_what_is_in_the_zip_and_nothing_of_it_is_ignored(archive: Path, names: set[str]) -> None:
+    """The CLI azd leaves bytecode and environments out of a folder that has no .funcignore; of this one it takes all."""
+    folder = archive.parent / "app"
+    inside = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert inside == names | {".funcignore"}
+    assert [line for line in (folder / ".funcignore").read_text().splitlines() if not line.startswith("#")] == []
 
 
 def test_it_is_small(archive: Path) -> None:

@@ -71,11 +71,29 @@ def test_a_workflow_keeps_no_secret_and_may_do_little(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_pinned_by_their_major_version(path: Path) -> None:
-    """`@main` would run whatever is there tomorrow."""
-    for step in steps(load(path)):
-        if "uses" in step:
-            assert re.fullmatch(r"(actions|azure|Azure)/[a-z-]+@v\d+", step["uses"]), step["uses"]
+def test_actions_are_pinned_by_commit(path: Path) -> None:
+    """A tag can be moved to other code, in a job that may deploy. The tag stands beside it, for people and for dependabot."""
+    used = [line.partition("uses: ")[2] for line in path.read_text().splitlines() if "uses: " in line and "uses: ./" not in line]
+    assert used
+    for action in used:
+        assert re.fullmatch(r"(actions|azure|Azure)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_one_action_has_one_commit() -> None:
+    """An action that was renewed in one place only is two versions of it."""
+    lines = "".join(path.read_text() for path in WORKFLOWS)
+    pins = set(re.findall(r"uses: ([\w/-]+)@([0-9a-f]{40} # v[\d.]+)", lines))
+    assert len(pins) == len({name for name, _ in pins}) > 5
+
+
+def test_dependabot_looks_at_everything_that_is_pinned() -> None:
+    """Actions, Python and Node; each folder that it is sent to has files of that kind."""
+    wanted = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    kinds = {"github-actions": ".github/workflows/*.yml", "pip": "*requirements*.txt", "npm": "package.json"}
+    assert {each["package-ecosystem"] for each in wanted} == set(kinds)
+    for each in wanted:
+        for folder in each.get("directories", [each.get("directory")]):
+            assert list(ROOT.joinpath(folder.lstrip("/")).glob(kinds[each["package-ecosystem"]])), folder
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -96,14 +114,32 @@ def test_what_a_workflow_runs_is_there(path: Path) -> None:
             assert (ROOT / file).exists()
 
 
-def test_the_deployment_reads_outputs_and_parameter_files_that_there_are() -> None:
-    """Each environment of the choice has its parameter file."""
+def test_the_deployment_finds_what_the_template_made() -> None:
+    """Each environment of the choice has its parameter file; the app is found by the tag and in the group of main.bicep."""
     path = ROOT / ".github" / "workflows" / "deploy.yml"
     main = (ROOT / "infra" / "azure" / "main.bicep").read_text()
-    for output in re.findall(r"read_output (\w+)", path.read_text()):
-        assert re.search(rf"^output {output} ", main, re.MULTILINE)
+    (tag,) = re.findall(r"tags\.app=='([\w-]+)'", path.read_text())
+    assert f"app: '{tag}'" in main
+    assert "param resourceGroupName string = 'rg-steward-${environmentName}'" in main
+    assert "format('rg-steward-{0}'," in path.read_text()
     for name in load(path)["on"]["workflow_dispatch"]["inputs"]["environment"]["options"]:
         assert (ROOT / "infra" / "azure" / f"{name}.bicepparam").exists()
+
+
+def test_a_pipeline_without_an_owners_rights_deploys_the_package_alone() -> None:
+    """`infra: false`, or the variable DEPLOY_INFRA for tags: no deployment of the subscription is made; all later steps run."""
+    deploy = load(ROOT / ".github" / "workflows" / "deploy.yml")
+    assert deploy["on"]["workflow_dispatch"]["inputs"]["infra"]["type"] == "boolean"
+    asked = [step["if"] for step in steps(deploy) if "az deployment sub" in step.get("run", "")]
+    assert asked == ["${{ inputs.infra || (github.event_name == 'push' && vars.DEPLOY_INFRA != 'false') }}"]
+    assert [step["name"] for step in steps(deploy) if "if" in step] == ["Bring Azure to what infra/azure describes"]
+
+
+def test_a_private_app_is_deployed_by_a_runner_of_ones_own() -> None:
+    """The job that calls the app runs where the repository's variable says; what anybody's pull request starts does not."""
+    jobs = load(ROOT / ".github" / "workflows" / "deploy.yml")["jobs"]
+    assert jobs["deploy"]["runs-on"] == "${{ vars.RUNNER || 'ubuntu-24.04' }}"
+    assert "vars.RUNNER" not in (ROOT / ".github" / "workflows" / "check.yml").read_text()
 
 
 def test_azd_finds_the_template_and_the_app() -> None:
@@ -118,3 +154,12 @@ def test_azd_finds_the_template_and_the_app() -> None:
     (service,) = project["services"]
     assert f"'azd-service-name': '{service}'" in (ROOT / "infra" / "azure" / "modules" / "function-app.bicep").read_text()
     assert "'azd-env-name': environmentName" in (ROOT / "infra" / "azure" / "main.bicep").read_text()
+
+
+def test_azd_deploys_the_package_that_was_built_from_the_lock() -> None:
+    """Its folder, as it is: Azure builds nothing from requirements.txt, whose lines are not pinned."""
+    (service,) = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"].values()
+    assert service["remoteBuild"] is False
+    words = shlex.split(service["hooks"]["prepackage"]["run"])
+    assert words[:2] == ["make", "package"]
+    assert words[2] == f"ARGS=--folder {service['dist']}"

@@ -19,7 +19,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
     monkeypatch.setattr(bootstrap, "LOCAL", tmp_path / ".local")
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap, "ML_VENV", tmp_path / ".local" / "ml")
     monkeypatch.setattr(bootstrap, "NODE_FOLDER", tmp_path / "infra" / "local")
     return tmp_path
 
