@@ -54,7 +54,7 @@ def parse(expression: str) -> Schedule:
     Raises:
         ValueError: it is none, or never due (30 February); the message names the field and what was expected.
     """
-    parts = expression.split()
+    parts = [part for part in expression.split(" ") if part]  # NCrontab knows no other white space
     if len(parts) not in (5, 6) or len(expression) > 1000:
         raise ValueError(f"expected five or six fields, such as {EXAMPLE}")
     if len(parts) == 5:

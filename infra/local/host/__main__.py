@@ -11,7 +11,6 @@ from typing import Any
 
 from infra.local.host import logs, runtime, settings
 from infra.local.host.pool import AppLoadError
-from infra.local.host.routes import RouteError
 
 DEFAULT_PORT = 7071
 
@@ -31,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except AppLoadError as problem:
         print(f"The app cannot be loaded:\n{problem}", file=sys.stderr)
         return 1
-    except (settings.SettingsError, RouteError) as problem:
+    except settings.SettingsError as problem:
         print(f"The app cannot be started: {problem}", file=sys.stderr)
         return 1
     except OSError as problem:
@@ -70,7 +69,7 @@ def _serve(host: runtime.Host) -> int:
 def _announce(host: runtime.Host, options: runtime.Options) -> None:
     print("\nFunctions:\n")
     for function in host.functions.values():
-        off = " (disabled)" if function.disabled else ""
+        off = " (disabled)" if function.disabled else f" (IN ERROR: {function.error})" if function.error else ""
         if function.kind == "httpTrigger":
             methods = ",".join(function.methods) or "all"
             route = f"{host.prefix}/{function.route}".strip("/")

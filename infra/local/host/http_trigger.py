@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from infra.local.host import routes
-from infra.local.host.body import BadRequestError
+from infra.local.host import paths, routes
 from infra.local.host.functions import Function
 from infra.local.host.invocation import InvocationLostError, Result, Value
 from infra.local.host.keys import Keys
@@ -70,20 +69,20 @@ class HttpTrigger:
 
     def answer(self, request: Request) -> Response | None:
         """The answer of the function that the request is for; ``None`` if it is for none."""
-        path = routes.without_dots(request.path)
-        decoded = routes.decode(path)
-        if "\0" in decoded:
-            raise BadRequestError(HTTPStatus.BAD_REQUEST, "the path holds a NUL character")
-        found = routes.find(self.routes, request.method, decoded)
-        if found is None or found[0].disabled:
+        found = routes.find(self.routes, request.method, request.path)
+        if found is None:
             return None
         function, values = found
         if not self.keys.opens_function(function.name, function.auth_level, request.key()):
             return Response(status=HTTPStatus.UNAUTHORIZED)
-        return self.throttle.run(lambda: self._run(function, request, path, values))
+        if function.disabled and not self.keys.opens_function(function.name, "admin", request.key()):
+            return Response(status=HTTPStatus.NOT_FOUND)
+        if not request.header("host"):
+            return Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)  # the URL that the function would get cannot be made
+        return self.throttle.run(lambda: self._run(function, request, values))
 
-    def _run(self, function: Function, request: Request, path: str, values: dict[str, str]) -> Response:
-        inputs = {function.parameter: http_value(request, path, values)}
+    def _run(self, function: Function, request: Request, values: dict[str, str]) -> Response:
+        inputs = {function.parameter: http_value(request, values)}
         try:
             result = self.runner.run(
                 function,
@@ -92,12 +91,14 @@ class HttpTrigger:
                 trace_parent=_trace_parent(request),
                 limit_s=self.limit_s,
             )
-        except (TimeoutError, InvocationLostError):
-            return Response(status=HTTPStatus.BAD_GATEWAY)
+        except InvocationLostError:
+            return Response(status=HTTPStatus.INTERNAL_SERVER_ERROR)
+        except TimeoutError:
+            return Response(status=HTTPStatus.BAD_GATEWAY)  # Azure's front end gives up, not the host
         return to_response(result)
 
 
-def http_value(request: Request, path: str, route_values: dict[str, str]) -> Value:
+def http_value(request: Request, route_values: dict[str, str]) -> Value:
     """The request as the worker library takes it."""
     headers: dict[str, str] = {}
     for name, value in request.headers:
@@ -107,7 +108,7 @@ def http_value(request: Request, path: str, route_values: dict[str, str]) -> Val
         query[name] = f"{query[name]},{value}" if name in query else value
     content: dict[str, Any] = {
         "method": request.method,
-        "url": f"http://{headers.get('host', 'localhost')}{path}{'?' if request.query else ''}{request.query}",
+        "url": f"http://{headers['host']}{paths.encode(request.path)}{'?' if request.query else ''}{request.query}",
         "headers": headers,
         "query": {name: value for name, value in query.items() if value},
         "params": route_values,
@@ -124,9 +125,9 @@ def to_response(result: Result) -> Response:
         return Response(status=HTTPStatus.NO_CONTENT)
     kind, content = result.value
     if kind == "http":
-        return Response(status=content["status"], headers=tuple(content["headers"]), body=content["body"])
+        return Response(status=content["status"], headers=tuple(content["headers"]), body=content["body"], streamed=True)
     body = content if isinstance(content, bytes) else str(content).encode()
-    return Response(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=body)
+    return Response(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=body, streamed=True)
 
 
 def _trace_parent(request: Request) -> str:

@@ -11,9 +11,10 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import unquote
+from typing import TYPE_CHECKING
 
-from infra.local.host.functions import Function
+if TYPE_CHECKING:
+    from infra.local.host.functions import Function
 
 _PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::[^{}()?=:]+(?:\([^{}]*\))?)*)(=[^}?]*)?(\?)?\}")
 _CONSTRAINT = re.compile(r":([A-Za-z]+)(?:\(((?:[^()]|\([^()]*\))*)\))?")
@@ -53,16 +54,22 @@ class _Segment:
 class Route:
     """One HTTP function and its template, prefix included."""
 
-    function: Function
+    function: "Function"
     segments: tuple[_Segment, ...]
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The route parameters if the decoded path fits. A parameter that the path does not reach is left out."""
+        """The route parameters if the decoded path fits. A parameter that the path does not reach is left out.
+
+        An empty segment fits nothing, neither a parameter nor the beginning of a catch-all; within what a catch-all takes
+        it may stand.
+        """
         parts = path.removeprefix("/").split("/")
         if parts[-1] == "":
             parts.pop()  # one slash at the end makes no difference
         values: dict[str, str] = {}
         for index, segment in enumerate(self.segments):
+            if parts[index : index + 1] == [""]:
+                return None
             if segment.catch_all:
                 rest = "/".join(path.removeprefix("/").split("/")[index:])
                 return _caught(segment, rest, values)
@@ -85,7 +92,16 @@ def _caught(segment: _Segment, rest: str, values: dict[str, str]) -> dict[str, s
     return values | {segment.catch_all: rest} if all(check(rest) for check in checks) else None
 
 
-def table(functions: Iterable[Function], prefix: str) -> list[Route]:
+def check(template: str) -> None:
+    """Make sure that a template can be read.
+
+    Raises:
+        RouteError: It cannot.
+    """
+    _segments(template)
+
+
+def table(functions: Iterable["Function"], prefix: str) -> list[Route]:
     """The routes of the HTTP functions among ``functions``, in their order.
 
     Raises:
@@ -98,8 +114,8 @@ def table(functions: Iterable[Function], prefix: str) -> list[Route]:
     ]
 
 
-def find(routes: Iterable[Route], method: str, path: str) -> tuple[Function, dict[str, str]] | None:
-    """The function that answers and its route parameters; ``path`` is decoded (``decode``)."""
+def find(routes: Iterable[Route], method: str, path: str) -> tuple["Function", dict[str, str]] | None:
+    """The function that answers and its route parameters; ``path`` is decoded (``paths.decode``)."""
     for route in routes:
         if route.function.methods and method.upper() not in route.function.methods:
             continue
@@ -107,31 +123,6 @@ def find(routes: Iterable[Route], method: str, path: str) -> tuple[Function, dic
         if values is not None:
             return route.function, values
     return None
-
-
-def decode(raw: str) -> str:
-    """A path as routes see it: decoded, except for ``%2F``, which stays text as in Kestrel."""
-    kept = re.sub("%2f", "%252F", raw, flags=re.IGNORECASE)
-    try:
-        return unquote(kept, errors="strict")
-    except UnicodeDecodeError:
-        return raw
-
-
-def without_dots(raw: str) -> str:
-    """The path without ``.`` and ``..`` segments (also percent-encoded), as Kestrel hands it on."""
-    kept: list[str] = []
-    parts = raw.split("/")
-    for part in parts:
-        plain = re.sub("%2e", ".", part, flags=re.IGNORECASE)
-        if plain == "..":
-            if len(kept) > 1:
-                kept.pop()
-        elif plain != ".":
-            kept.append(part)
-    if re.sub("%2e", ".", parts[-1], flags=re.IGNORECASE) in (".", ".."):
-        kept.append("")
-    return "/".join(kept) or "/"
 
 
 def _segments(template: str) -> tuple[_Segment, ...]:

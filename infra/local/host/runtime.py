@@ -74,7 +74,7 @@ class Host:
     @property
     def port(self) -> int:
         """The HTTP port it listens on."""
-        return int(self.server.server_port)
+        return self.server.port
 
     def stop(self) -> bool:
         """Take nothing new, let what runs finish, end the workers; false if something had to be cut off.
@@ -97,8 +97,7 @@ def start(options: Options, app_settings: Mapping[str, str], host_json: settings
     """Start the host; returns once it answers.
 
     Raises:
-        SettingsError: A file, a setting or a binding is wrong.
-        RouteError: A route template is wrong.
+        SettingsError: A file is wrong.
         AppLoadError: The app cannot be loaded.
         OSError: The port is taken.
     """
@@ -116,7 +115,7 @@ class _Startup:
     def host(self) -> Host:
         options, host_json = self._options, self._host_json
         server = Server(options.port, self._answer)
-        environment = worker_environment(self._app_settings, root=options.root, port=server.server_port)
+        environment = worker_environment(self._app_settings, root=options.root, port=server.port)
         pool = Pool(options.root, environment, count=options.workers, function_timeout_s=host_json.function_timeout_s)
         try:
             known = functions.read(pool.start(), self._app_settings)
@@ -154,19 +153,19 @@ class _Startup:
 
     def _wire(self, known: list[Function], pool: Pool) -> None:
         options, host_json, runner = self._options, self._host_json, self._runner(pool)
-        opened = keys.read_or_make(options.keys_file)
+        opened = keys.Keys(options.keys_file)
         by_name = {function.name: function for function in known}
-        enabled = [function for function in known if not function.disabled]
+        enabled = [function for function in known if function.runs]
         events = {function.name: function for function in enabled if function.kind == "eventGridTrigger"}
         self._answers = (
             HttpTrigger(
-                routes=routes.table(known, host_json.route_prefix),
+                routes=routes.table([function for function in known if not function.error], host_json.route_prefix),
                 keys=opened,
                 runner=runner,
                 limit_s=options.http_limit_s,
                 throttle=Throttle(host_json.max_concurrent_requests, host_json.max_outstanding_requests),
             ),
-            Admin(functions=by_name, keys=opened, runner=runner, prefix=host_json.route_prefix),
+            Admin(functions=by_name, keys=opened, runner=runner, host_json=host_json),
             EventGridTrigger(functions=events, keys=opened, runner=runner),
         )
         for function in enabled:
@@ -190,7 +189,7 @@ class _Startup:
         )
 
     def _timers(self, known: list[Function], runner: Runner) -> list[Timer]:
-        timers = [function for function in known if function.kind == "timerTrigger" and not function.disabled]
+        timers = [function for function in known if function.kind == "timerTrigger" and function.runs]
         if not timers:
             return []
         where = f"function {timers[0].name}"
@@ -209,7 +208,7 @@ class _Startup:
         if self._answers is None:
             return Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
         http, admin, event_grid = self._answers
-        path = routes.without_dots(request.path).lower()
+        path = request.path.lower()
         if path.startswith("/admin/"):
             return admin.answer(request)
         if path.rstrip("/") == "/runtime/webhooks/eventgrid":

@@ -65,6 +65,7 @@ class HostJson:
         queues: Queue trigger options.
         function_timeout_s: Longest run of a function; ``None`` is unlimited.
         log_levels: Log category to minimum level, as Python numbers them.
+        extensions: The section of that name, as it stands in the file.
     """
 
     route_prefix: str
@@ -73,6 +74,7 @@ class HostJson:
     queues: QueueOptions
     function_timeout_s: float | None
     log_levels: Mapping[str, int]
+    extensions: Mapping[str, Any]
 
 
 def read_host_json(root: Path) -> HostJson:
@@ -95,6 +97,7 @@ def read_host_json(root: Path) -> HostJson:
         queues=_queue_options(extensions.get("queues", {})),
         function_timeout_s=None if str(timeout) in ("-1", "-00:00:01") else time_span_s(timeout, "functionTimeout"),
         log_levels={name: _level(value) for name, value in logging_options.get("logLevel", {}).items()},
+        extensions=extensions,
     )
 
 

@@ -1,7 +1,7 @@
 """The HTTP server: requests off the wire, answers onto it. It knows nothing of functions.
 
-Built on the standard library's server because nothing between the wire and the function may tidy up: raw paths,
-repeated headers and any method must arrive as they were sent. One thread per connection.
+It has Kestrel's limits and refusals (``head``), and hands on repeated headers, any method and the query as they were sent.
+One thread per connection.
 """
 
 import contextlib
@@ -12,17 +12,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, override
 from urllib.parse import parse_qsl, urlsplit
 
-from infra.local.host.body import BadRequestError, Body
+from infra.local.host import head, paths
+from infra.local.host.body import Body
+from infra.local.host.head import Head, RefusedError
 
 log = logging.getLogger("Host.Http")
 IDLE_S = 130.0
-_LINE_LIMIT = 65_536
 _LINGER_S = 2.0
+_PIECE = 65_536
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_SERVER = "Kestrel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +36,10 @@ class Request:
 
     Attributes:
         method: As sent.
-        path: As sent, still percent-encoded, without the query.
+        path: Decoded once (``paths``), without the query.
         query: As sent, without the question mark.
         headers: Name and value of each header line, in order.
-        read_body: Reads the body (bytes); raises ``BadRequestError`` if it is too large or malformed.
+        read_body: Reads the body (bytes); raises ``RefusedError`` if it is too large or cut off.
     """
 
     method: str
@@ -53,17 +58,23 @@ class Request:
         return parse_qsl(self.query, keep_blank_values=True)
 
     def key(self) -> str | None:
-        """The function key: header ``x-functions-key``, else query parameter ``code``."""
-        return self.header("x-functions-key") or dict(reversed(self.parameters())).get("code")
+        """The key that the platform reads: the header ``x-functions-key`` where it stands, else the parameter ``code``."""
+        given = [value for name, value in self.headers if name.lower() == "x-functions-key"]
+        return next(iter(given or [value for name, value in self.parameters() if name.lower() == "code"]), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One answer."""
+    """One answer.
+
+    Attributes:
+        streamed: Whether it is sent in chunks, without a Content-Length: every function's answer is.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+    streamed: bool = False
 
 
 def text(status: int, message: str, content_type: str = "text/plain; charset=utf-8") -> Response:
@@ -71,12 +82,12 @@ def text(status: int, message: str, content_type: str = "text/plain; charset=utf
     return Response(status=status, headers=(("Content-Type", content_type),), body=message.encode())
 
 
-class Server(ThreadingHTTPServer):
+class Server(ThreadingTCPServer):
     """Listens on 127.0.0.1 and hands each request to ``handle``.
 
     Args:
-        port: TCP port; 0 takes a free one (``server_port`` tells which).
-        handle: Answers a request; may raise ``BadRequestError``.
+        port: TCP port; 0 takes a free one (``port`` says which).
+        handle: Answers a request; may raise ``RefusedError``.
     """
 
     daemon_threads = True
@@ -90,6 +101,11 @@ class Server(ThreadingHTTPServer):
         self._handle = handle
         self._active = 0
         self._idle = threading.Condition()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.server_address[1])
 
     def start(self) -> None:
         """Begin to answer, in threads of its own."""
@@ -124,83 +140,80 @@ class Server(ThreadingHTTPServer):
         log.debug("connection of %s broke: %r", client_address, sys.exception())
 
 
-class _Connection(BaseHTTPRequestHandler):
+class _Connection(StreamRequestHandler):
     """One client connection, kept alive between requests."""
 
-    protocol_version = "HTTP/1.1"
-    server_version = "Kestrel"
     timeout = IDLE_S
     wbufsize = -1
     disable_nagle_algorithm = True
     server: Server
 
     @override
-    def handle_one_request(self) -> None:
-        self.close_connection = True
+    def handle(self) -> None:
         with contextlib.suppress(TimeoutError, ConnectionError):
-            self.raw_requestline = self.rfile.readline(_LINE_LIMIT + 1)
-            if len(self.raw_requestline) > _LINE_LIMIT:
-                self.requestline, self.request_version, self.command = "", "", ""
-                self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
-                return
-            if self.raw_requestline and self.parse_request():
-                with self.server.counted():
-                    self._answer()
+            while self._serve_one():
+                pass
 
-    @override
-    def handle_expect_100(self) -> bool:
-        return True  # said only when the body is wanted
+    def _serve_one(self) -> bool:
+        """Answer one request; false once the connection is over."""
+        try:
+            read = head.read(self.rfile)
+        except RefusedError as problem:
+            log.debug("a request is refused with %d: %s", problem.status, problem)
+            self._send(Response(status=problem.status), None, keep=False)
+            self._linger()
+            return False
+        if read is None:
+            return False
+        with self.server.counted():
+            return self._answer(read)
 
-    def _answer(self) -> None:
-        headers = tuple((name, _utf8(value)) for name, value in self.headers.items())
+    def _answer(self, read: Head) -> bool:
         body = None
         try:
-            body = Body(self.rfile, self.wfile, headers)
-            response = self.server.respond(self._request(headers, body))
+            body = Body(self.rfile, self.wfile, read)
+            response = self.server.respond(_request(read, body))
             body.skip_if_short()
-        except BadRequestError as problem:
-            response = text(problem.status, str(problem))
+        except RefusedError as problem:
+            log.debug("%s %s is refused with %d: %s", read.method, read.target, problem.status, problem)
+            response = Response(status=problem.status)
         except (TimeoutError, ConnectionError):
-            return  # the client went away or fell silent in the middle of its request
+            raise  # the client went away or fell silent in the middle of its request
         except Exception:
-            log.exception("%s %s failed in the host", self.command, self.path)
+            log.exception("%s %s failed in the host", read.method, read.target)
             response = Response(status=500)
         unread = body is None or body.unread
-        if unread or self.server.closing:
-            self.close_connection = True
-        self._send(response)
+        keep = read.keeps_alive and not unread and not self.server.closing
+        keep = self._send(response, read, keep=keep)
         if unread:
             self._linger()
+        return keep
 
-    def _request(self, headers: tuple[tuple[str, str], ...], body: Body) -> Request:
-        path, _, query = self.path.partition("?")
-        if not path.startswith("/"):
-            path = urlsplit(path).path or "/"  # a request line with a whole URL, as sent to proxies
-        return Request(method=self.command, path=path, query=query, headers=headers, read_body=body.read)
-
-    def _send(self, response: Response) -> None:
-        own = {"date": self.date_time_string(), "server": self.server_version}
-        status, headers, content = response.status, response.headers, response.body
-        if not _sendable(headers):
-            log.error("%s %s: a header of the answer holds characters that HTTP cannot carry", self.command, self.path)
-            status, headers, content = 500, (), b""
-        given = {name.lower() for name, _ in headers}
-        self.send_response_only(status)
-        for name, value in headers:
-            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
-                self.send_header(name, value)
-        for name, value in own.items():
-            if name not in given:
-                self.send_header(name.title(), value)
-        bodiless = status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    def _send(self, response: Response, read: Head | None, *, keep: bool) -> bool:
+        """Write an answer; returns whether the connection can be used again."""
+        if not _sendable(response.headers):
+            log.error("a header of the answer holds characters that HTTP cannot carry; the caller gets 500")
+            response = Response(status=500)
+        own = [("Date", formatdate(usegmt=True)), ("Server", _SERVER)]
+        given = {name.lower() for name, _ in response.headers}
+        lines = [pair for pair in response.headers if pair[0].lower() not in ("content-length", "transfer-encoding", "connection")]
+        lines += [pair for pair in own if pair[0].lower() not in given]
+        content, bodiless = response.body, response.status in _BODILESS or (read is not None and read.method == "HEAD")
+        if not response.streamed and response.status not in _BODILESS:
+            lines.append(("Content-Length", str(len(content))))
+        elif not bodiless and read is not None and read.version == "HTTP/1.1":
+            lines.append(("Transfer-Encoding", "chunked"))
+            content = b"".join((b"%x\r\n%s\r\n" % (len(content), content) if content else b"", b"0\r\n\r\n"))
+        elif not bodiless:
+            keep = False  # HTTP/1.0 knows no chunks: the connection's end is the body's
+        if not keep:
+            lines.append(("Connection", "close"))
+        first = f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}"
+        self.wfile.write("\r\n".join([first, *(f"{name}: {value}" for name, value in lines), "\r\n"]).encode("ascii"))
         if not bodiless:
-            self.send_header("Content-Length", str(len(content)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if not bodiless and self.command != "HEAD":
             self.wfile.write(content)
         self.wfile.flush()
+        return keep
 
     def _linger(self) -> None:
         """Swallow for a moment what the client still sends, so that it gets to read the answer."""
@@ -208,21 +221,22 @@ class _Connection(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(_LINGER_S)
-            while time.monotonic() < deadline and self.rfile.read1(_LINE_LIMIT):
+            while time.monotonic() < deadline and self.rfile.read1(_PIECE):
                 pass
 
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        log.debug(format, *args)
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+def _request(read: Head, body: Body) -> Request:
+    target, _, query = read.target.partition("?")
+    if not target.startswith("/"):
+        target = urlsplit(target).path or "/"  # a request line with a whole URL, as sent to proxies
+    path = paths.decode(target)
+    if "\0" in path:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "the path holds a NUL character")
+    return Request(method=read.method, path=path, query=query, headers=read.headers, read_body=body.read)
 
 
 def _sendable(headers: Iterable[tuple[str, str]]) -> bool:
     return all(part.isascii() and part.replace("\t", " ").isprintable() for pair in headers for part in pair)
-
-
-def _utf8(value: str) -> str:
-    """Header text as Kestrel reads it: UTF-8 (the standard library reads Latin-1)."""
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeError:
-        return value

@@ -26,18 +26,22 @@ def test_a_binary_body_arrives_and_returns_unchanged(host):
     assert answer.header("x-echo") == ["1"]
 
 
-def test_a_chunked_body_arrives_whole(host):
-    """Transfer-Encoding: chunked needs no Content-Length."""
-    answer = host.send("POST", "/api/echo", iter([b"one,", b"two,", b"three"]), transfer_encoding="chunked")
-    assert answer.body == b"one,two,three"
+@pytest.mark.parametrize("body", [b"0\r\n\r\n", b"3\r\none\r\n0\r\n\r\n", b"zz\r\n", b"3\r\nabcdef\r\n"])
+def test_a_chunked_body_never_arrives(host, body):
+    """H1: the function gets no byte of it, well-formed or not, and sees the header."""
+    head = b" HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = raw(host, b"POST /api/describe/x" + head + body)
+    assert b'"length": 0' in answer
+    assert b'"transfer-encoding": "chunked"' in answer
 
 
-def test_the_url_is_raw_and_route_parameters_are_decoded(host):
-    """A slash that was percent-encoded stays text, as in Kestrel."""
-    seen = host.send("GET", "/api/describe/a%20b%2Fc%C3%A9/7?q=%20x").json()
-    assert seen["url"] == f"http://127.0.0.1:{host.port}/api/describe/a%20b%2Fc%C3%A9/7?q=%20x"
-    assert seen["route"] == {"name": "a b%2Fcé", "number": "7"}
-    assert seen["params"] == {"q": " x"}
+def test_a_path_is_decoded_once_and_the_url_is_written_from_it(host):
+    """H8: a slash that was percent-encoded stays text, as in Kestrel, once or twice encoded."""
+    for sent in ("%2F", "%252F"):
+        seen = host.send("GET", f"/api/describe/a%20b{sent}c%C3%A9/7?q=%20x").json()
+        assert seen["url"] == f"http://127.0.0.1:{host.port}/api/describe/a%20b%2Fc%C3%A9/7?q=%20x"
+        assert seen["route"] == {"name": "a b%2Fcé", "number": "7"}
+        assert seen["params"] == {"q": " x"}
 
 
 def test_repeated_headers_and_parameters_are_joined_and_empty_parameters_vanish(host):
@@ -72,10 +76,14 @@ def test_the_first_function_by_name_answers_not_the_most_specific(host):
         ("GET", "/api/describe/x/not-a-number"),
         ("GET", "/api/describe"),
         ("POST", "/api/things/other"),
+        ("HEAD", "/api/things/other"),
+        ("GET", "/api//describe/x"),
+        ("GET", "//api/describe/x"),
+        ("GET", "/api/things//x"),
     ],
 )
 def test_what_no_function_answers_is_404(host, method, path):
-    """A method that no function has is 404 too: methods are route constraints on the platform."""
+    """H7, H9: a method that no function has is 404 too (methods are route constraints), and so is an empty segment."""
     assert host.send(method, path).status == 404
 
 
@@ -98,14 +106,25 @@ def test_any_status_is_handed_on(host, status):
     assert answer.body == (b"" if status in (204, 304) else b"body")
 
 
-def test_head_gets_headers_without_a_body(host):
-    """The connection stays usable: the length is that of GET."""
-    answer = host.send("HEAD", "/api/answer/200")
-    assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", ["4"])
+def test_a_functions_answer_is_chunked(host):
+    """H10: without Content-Length; HEAD has neither, and what the host itself answers has a length."""
+    answer = host.send("GET", "/api/answer/200")
+    assert (answer.header("transfer-encoding"), answer.header("content-length")) == (["chunked"], [])
+    head = host.send("HEAD", "/api/answer/200")
+    assert (head.status, head.body, head.header("transfer-encoding"), head.header("content-length")) == (200, b"", [], [])
+    assert host.send("GET", "/api/nothing").header("content-length") == ["0"]
+
+
+def test_an_http_1_0_client_gets_a_functions_answer_up_to_the_connections_end(host):
+    """HTTP/1.0 knows no chunks."""
+    answer = raw(host, b"POST /api/echo HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\nContent-Length: 3\r\n\r\nold")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nold")
+    assert b"chunked" not in answer
 
 
 def test_each_cookie_is_a_header_of_its_own(host):
-    """The worker library takes cookies apart; the host puts them together again."""
+    """H10: the worker library takes cookies apart, the host puts them together again; attributes keep the library's case."""
     cookies = host.send("GET", "/api/answer/200").header("set-cookie")
     assert len(cookies) == 2
     assert {"a=1", "HttpOnly", "Path=/", "SameSite=Lax"} == set(cookies[0].split("; "))
@@ -132,10 +151,63 @@ def test_a_header_with_a_line_break_never_leaves_the_host(host):
     assert answer.header("x-evil") == []
 
 
-def test_a_body_over_100_mb_is_413_before_it_is_read(host):
-    """The length alone decides; the connection is closed."""
+def test_a_body_over_100_mb_is_an_empty_500_before_it_is_read(host):
+    """H5: the length alone decides; the connection is closed."""
     answer = raw(host, b"POST /api/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 104857601\r\n\r\nbegin")
-    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"Content-Length: 0\r\n" in answer
+
+
+LONG = b"x" * 8192
+HOST = b"Host: h\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "request_line", "headers"),
+    [
+        (200, b"GET /api/describe/x?q=%s HTTP/1.1" % LONG[: 8192 - 33], HOST),
+        (414, b"GET /api/describe/x?q=%s HTTP/1.1" % LONG[: 8192 - 32], HOST),
+        (200, b"", HOST + b"".join(b"H%d: x\r\n" % number for number in range(98))),
+        (431, b"", HOST + b"".join(b"H%d: x\r\n" % number for number in range(99))),
+        (200, b"", HOST + (b"A: " + b"x" * 8000 + b"\r\n") * 4),
+        (431, b"", HOST + (b"A: " + b"x" * 8200 + b"\r\n") * 4),
+        (400, b"", b""),
+        (400, b"", HOST + HOST),
+        (400, b"", b"Host: a b\r\n"),
+        (400, b"", HOST + b"A: x\r\n folded\r\n"),
+        (400, b"", HOST + b"A : x\r\n"),
+        (400, b"", HOST + b"no colon\r\n"),
+        (400, b"", HOST + b": no name\r\n"),
+        (400, b"", HOST + b"A: caf\xc3\xa9\r\n"),
+        (400, b"", HOST + b"A: x\0y\r\n"),
+        (400, b"", HOST + b"Content-Length: three\r\n"),
+        (400, b"", HOST + b"Content-Length: -1\r\n"),
+        (400, b"", HOST + b"Content-Length: 0\r\nContent-Length: 0\r\n"),
+        (400, b"", HOST + b"Transfer-Encoding: gzip\r\n"),
+        (400, b"GET /api/describe/caf\xc3\xa9 HTTP/1.1", HOST),
+        (400, b"GET  /api/describe/x HTTP/1.1", HOST),
+        (400, b"GET /api/describe/x", HOST),
+        (400, b"G\xcbT /api/describe/x HTTP/1.1", HOST),
+        (505, b"GET /api/describe/x HTTP/2.0", HOST),
+        (500, b"GET /api/describe/x HTTP/1.0", b""),
+        (200, b"GET /api/describe/x HTTP/1.0", HOST),
+        (404, b"GET /api/nothing HTTP/1.0", b""),
+    ],
+)
+def test_a_request_has_kestrels_limits(host, status, request_line, headers):
+    """H6: what is over them, or malformed, never reaches a function; the answer has no body and ends the connection."""
+    ending = b"" if b"1.0" in request_line else b"Connection: close\r\n"
+    answer = raw(host, (request_line or b"GET /api/describe/x HTTP/1.1") + b"\r\n" + headers + ending + b"\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nConnection: close" in head
+    assert status == 200 or body == b""
+
+
+def test_empty_lines_before_a_request_are_skipped(host):
+    """RFC 9112 §2.2; Kestrel does."""
+    answer = raw(host, b"\r\n\r\nGET /api/describe/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_the_client_is_told_to_continue_only_when_the_body_is_wanted(host):
@@ -158,8 +230,6 @@ def test_the_client_is_told_to_continue_only_when_the_body_is_wanted(host):
         b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
         b"Content-Length: -1\r\n\r\n",
-        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n",
         b"Content-Length: 1\r\n\r\nx",
     ],
 )
@@ -204,10 +274,11 @@ def test_the_caller_gets_502_when_the_function_takes_too_long(hosts, tmp_path):
 
 
 def test_a_function_over_its_time_ends_with_its_worker_process(hosts, changed_app, tmp_path):
-    """That is host.json ``functionTimeout``; the platform restarts the worker process too."""
+    """H10: host.json ``functionTimeout`` is a 500 without a body; the platform restarts the worker process too."""
     host = hosts.start(root=changed_app(functionTimeout="00:00:01"))
     before = host.send("GET", "/api/describe/x").json()["pid"]
-    assert host.send("GET", f"/api/waits?file={tmp_path / 'never'}").status == 502
+    answer = host.send("GET", f"/api/waits?file={tmp_path / 'never'}")
+    assert (answer.status, answer.body) == (500, b"")
     assert host.send("GET", "/api/describe/x").json()["pid"] != before
 
 

@@ -1,15 +1,15 @@
-"""Route templates match as in ASP.NET Core: pure, no server."""
+"""Paths are decoded as Kestrel does, and route templates match as in ASP.NET Core: pure, no server."""
 
 import pytest
 
-from infra.local.host import routes
+from infra.local.host import paths, routes
 from infra.local.host.functions import Function
 
 
 def matched(template: str, path: str, prefix: str = "api"):
     """Route parameters of one template on one raw path."""
     function = Function(name="f", id="f", trigger={"type": "httpTrigger", "name": "req", "route": template}, outputs=())
-    found = routes.find(routes.table([function], prefix), "GET", routes.decode(path))
+    found = routes.find(routes.table([function], prefix), "GET", paths.decode(path))
     return None if found is None else found[1]
 
 
@@ -26,6 +26,13 @@ def matched(template: str, path: str, prefix: str = "api"):
         ("a/{*rest}", "/api/a/", {}),
         ("a/{*rest}", "/api/a/b//c", {"rest": "b//c"}),
         ("a/{**rest}", "/api/a/b%2Fc", {"rest": "b%2Fc"}),
+        ("a/{*rest}", "/api/a//b", None),  # H7: an empty segment begins no catch-all
+        ("a/{*rest}", "/api/a//", None),
+        ("{*rest}", "/api/x//y", {"rest": "x//y"}),
+        ("{*rest}", "/api//x", None),
+        ("{*rest}", "//api/x", None),
+        ("{*rest}", "/api", {}),
+        ("{*rest}", "/api/", {}),
         ("a/{x:int}", "/api/a/-5", {"x": "-5"}),
         ("a/{x:int}", "/api/a/2147483648", None),
         ("a/{x:long}", "/api/a/2147483648", {"x": "2147483648"}),
@@ -67,4 +74,27 @@ def test_a_template_that_cannot_be_read_is_refused_at_the_start(template):
 )
 def test_dot_segments_are_removed(raw, plain):
     """As Kestrel does before routing."""
-    assert routes.without_dots(raw) == plain
+    assert paths.decode(raw) == plain
+
+
+@pytest.mark.parametrize(
+    ("raw", "decoded", "in_url"),
+    [
+        ("/a%20b", "/a b", "/a%20b"),
+        ("/%41", "/A", "/A"),
+        ("/caf%C3%A9", "/café", "/caf%C3%A9"),
+        ("/a%2Fb", "/a%2Fb", "/a%2Fb"),
+        ("/a%2fb", "/a%2fb", "/a%2fb"),
+        ("/a%252Fb", "/a%2Fb", "/a%2Fb"),  # H8: two paths, one sight of them
+        ("/%2541", "/%41", "/%41"),
+        ("/100%25", "/100%", "/100%25"),
+        ("/%252e%252e/x", "/%2e%2e/x", "/%2e%2e/x"),
+        ("/%20%FF%20", "/ %FF ", "/%20%FF%20"),
+        ("/a:b,c;d='e'@~$f", "/a:b,c;d='e'@~$f", "/a:b,c;d='e'@~$f"),
+        ("/%5Bx%5D%3F%23", "/[x]?#", "/%5Bx%5D%3F%23"),
+    ],
+)
+def test_a_path_is_decoded_once_also_in_the_url(raw, decoded, in_url):
+    """H8: all but ``%2F``; the URL is written from the decoded path."""
+    assert paths.decode(raw) == decoded
+    assert paths.encode(decoded) == in_url

@@ -110,19 +110,36 @@ def test_an_app_that_cannot_be_imported_stops_the_start_with_its_traceback(hosts
     assert "RuntimeError: at import" in log
 
 
-def test_a_missing_setting_stops_the_start_and_is_named(hosts):
-    """``%WORK_QUEUE%`` must resolve."""
-    code, log = refused(hosts, WORK_QUEUE=None)
-    assert code == 1
-    assert "queueName: %WORK_QUEUE% does not resolve to a setting" in log
+@pytest.mark.parametrize(
+    ("app_settings", "name", "reason"),
+    [
+        ({"WORK_QUEUE": None}, "work", "queueName: %WORK_QUEUE% does not resolve to a setting"),
+        ({"TICK": "every day"}, "tick", "the schedule 'every day' is not NCRONTAB"),
+        ({"TICK": "61 * * * * *"}, "tick", "the schedule '61 * * * * *' is not NCRONTAB"),
+        ({"AzureWebJobsStorage": None}, "work", "no setting 'AzureWebJobsStorage' with a storage connection string"),
+    ],
+)
+def test_a_function_that_cannot_be_set_up_is_in_error_and_the_others_run(hosts, app_settings, name, reason):
+    """H13: said loudly, in the log, in the list of functions and in the admin API."""
+    host = hosts.start(**app_settings)
+    assert f"fail Host.Startup: The '{name}' function is in error: " in host.log()
+    assert reason in host.log()
+    assert any(line.startswith(f"  {name}: ") and "IN ERROR" in line for line in host.said)
+    sent = {"x_functions_key": host.keys["masterKey"]}
+    (error,) = host.send("GET", f"/admin/functions/{name}/status", **sent).json()["errors"]
+    assert reason in error
+    assert host.send("POST", f"/admin/functions/{name}", b"{}", content_type="application/json", **sent).status == 404
+    assert host.send("POST", "/api/echo", b"runs").body == b"runs"
 
 
-@pytest.mark.parametrize("tick", ["every day", "0 0 30 2 *", "61 * * * * *"])
-def test_a_wrong_schedule_stops_the_start_and_is_named(hosts, tick):
-    """Before anything runs."""
-    code, log = refused(hosts, TICK=tick)
-    assert code == 1
-    assert f"function tick: the schedule {tick!r} is not NCRONTAB" in log
+def test_an_http_function_with_a_bad_route_is_in_error_and_the_others_run(hosts, changed_app):
+    """H13: the same for what the host cannot read of a route or a binding."""
+    root = changed_app()
+    code = (root / "function_app.py").read_text()
+    (root / "function_app.py").write_text(code.replace('route="raises"', 'route="raises/{x:unknown}"'))
+    host = hosts.start(root=root)
+    assert "The 'raises' function is in error: route 'raises/{x:unknown}': unknown constraint 'unknown'" in host.log()
+    assert host.send("POST", "/api/echo", b"runs").body == b"runs"
 
 
 def test_a_taken_port_stops_the_start_and_is_named(hosts):
