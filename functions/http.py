@@ -12,7 +12,7 @@ import re
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import azure.functions as func
 
@@ -23,7 +23,7 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from shared.catalog.paths import Target
 
@@ -45,7 +45,11 @@ LITERALS = (
     "datastore",
     "hyperdrive",
 )
-UPLOAD_LIMIT = 100_000_000  # bytes of a request; the platform itself cuts off at 104,857,600, with an answer that tells less
+BODY_LIMIT = 100_000_000  # bytes of a request; over 104,857,600 the platform answers 500 without a body
+CHUNKED = (
+    "The body was sent in chunks (Transfer-Encoding) and did not arrive: Azure Functions hands on only a body with Content-Length. "
+    "Send that header; in .NET use StringContent, or await LoadIntoBufferAsync() of the content before it is sent."
+)
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 
@@ -55,7 +59,6 @@ async def answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], fu
 
 
 async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], func.HttpResponse | Operation]) -> func.HttpResponse:
-    refuse_encoded(req)
     outcome = await waiting.in_thread(_traced, handler, req)
     if not isinstance(outcome, Operation):
         return outcome
@@ -67,9 +70,10 @@ async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], f
     return operation_response(outcome, req)
 
 
-async def guarded(work: Awaitable[func.HttpResponse], req: func.HttpRequest) -> func.HttpResponse:
-    """Return the response that `work` makes, or the one that its failure is."""
+async def guarded(work: Coroutine[Any, Any, func.HttpResponse], req: func.HttpRequest) -> func.HttpResponse:
+    """Return the response that `work` makes, or the one that its failure is; a body that no route takes is refused here."""
     try:
+        check_body(req)
         return await work
     except errors.StewardError as problem:
         return problem_response(problem, req)
@@ -77,6 +81,8 @@ async def guarded(work: Awaitable[func.HttpResponse], req: func.HttpRequest) -> 
         log.exception("unexpected failure of %s", req.method)
         error = errors.AzureError(code="InternalError", message="The app failed; its log holds the reason.")
         return json_response({"error": error.to_json()}, 500, req)
+    finally:
+        work.close()  # changes nothing unless the body was refused
 
 
 async def whole(operation: Operation) -> Operation:
@@ -145,8 +151,14 @@ def response(content: bytes, status: int, req: func.HttpRequest, headers: Mappin
 
 
 def path(req: func.HttpRequest) -> str:
-    """Return the request's path below the route prefix, as it was sent (percent-encoded)."""
-    return str(urlsplit(str(req.url)).path.partition(_prefix(req))[2])
+    """Return the request's path below the route prefix, percent-encoded.
+
+    The platform has decoded it once already, all but `%2F`, also in the URL. What a route's `{*rest}` took is read from there,
+    so that nothing is decoded twice.
+    """
+    below = str(urlsplit(str(req.url)).path.partition(_prefix(req))[2])
+    rest = req.route_params.get("rest")
+    return below if rest is None else f"{below.partition('/')[0]}/{quote(rest, safe='/')}"
 
 
 def raw_query(req: func.HttpRequest) -> str:
@@ -285,14 +297,22 @@ def register(
     blueprint.function_name(name)(blueprint.route(route, methods=methods)(trigger))
 
 
-def refuse_encoded(req: func.HttpRequest) -> None:
-    """Refuse a compressed body by its own name, instead of as bytes that are no JSON.
+def check_body(req: func.HttpRequest) -> None:
+    """Refuse a body that did not arrive, that is too large, or that is compressed: by its own name, before it is read as something.
 
     Raises:
-        BadRequestError: `UnsupportedMediaType`, 415.
+        BadRequestError: `LengthRequired` (411), `RequestContentTooLarge` (413), `UnsupportedMediaType` (415).
     """
+    content = req.get_body()
+    if "transfer-encoding" in req.headers and not content:
+        raise errors.BadRequestError("LengthRequired", CHUNKED, target="Content-Length", status=411)
+    if len(content) > BODY_LIMIT:
+        message = (
+            f"The body has {len(content)} bytes; a request takes {BODY_LIMIT}. POST /api/uploads opens an upload for larger files."
+        )
+        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     encoding = str(req.headers.get("content-encoding", "")).strip()
-    if encoding.lower() not in ("", "identity") and req.get_body():
+    if encoding.lower() not in ("", "identity") and content:
         message = f"The body comes with Content-Encoding '{encoding[:50]}'; expected it as it is, uncompressed."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Encoding", status=415)
 
@@ -313,4 +333,5 @@ def _traced(
 
 def _prefix(req: func.HttpRequest) -> str:
     """Return the route prefix with slashes: `/api/` unless host.json says otherwise (then the route's literal tells)."""
-    return "/api/" if urlsplit(req.url).path.startswith("/api/") else "/"
+    first = str(urlsplit(req.url).path)[:5]
+    return first if first.lower() == "/api/" else "/"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from functions import http
 from shared.operations import content
 from shared.rest import errors
 
@@ -24,11 +23,8 @@ def parts(req: func.HttpRequest) -> dict[str, tuple[str, bytes]]:
     """Return each part, whether it came as a file or as a field: name → (file name or '', content).
 
     Raises:
-        BadRequestError: `InvalidMultipart`; 413 above 100 MB, naming the other way.
+        BadRequestError: `InvalidMultipart`.
     """
-    if len(req.get_body()) > http.UPLOAD_LIMIT:
-        message = "A request takes 100 MB; POST /api/uploads opens an upload for larger files, which a request then names."
-        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     _check_count(req)
     twice = ""
     try:

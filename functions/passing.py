@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from functions import http
 from shared import services
 from shared.catalog import bodies, kinds, passages, paths
-from shared.rest import errors
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -40,9 +39,6 @@ def pass_on(req: func.HttpRequest, way: Way) -> func.HttpResponse:
 
 def _content(req: func.HttpRequest) -> tuple[bytes | None, dict[str, str]]:
     content, media = req.get_body(), str(req.headers.get("content-type", ""))
-    if len(content) > http.UPLOAD_LIMIT:
-        message = "A request takes 100 MB; put larger content into a datastore."
-        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     if not content:
         return None, {"Accept": "*/*"}
     if not media or "json" in media.lower():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "force", "set"})
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 NAME_LIMIT = 260
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]|%2f", re.IGNORECASE)  # the platform leaves an encoded slash as it is
 
 
 class Scope(Protocol):

@@ -104,7 +104,7 @@ ASKS = {
     "target": "Operations on this resource: an ARM id, or a path below /api.",
 }
 
-MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"413": "TooLarge"}
+MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"411": "NoLength", "413": "TooLarge"}
 
 
 def _yaml_files(name: str, path: str, *, tag: str, holds: str) -> tuple[Route, ...]:

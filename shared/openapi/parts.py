@@ -144,6 +144,9 @@ def _responses() -> Json:
         "NotFound": _problem("There is no such resource, or no such kind.", "UnknownKind", known, "path"),
         "NotAllowed": _problem("Azure does not offer that verb there.", "MethodNotAllowed", verbs),
         "Conflict": _problem("It does not go with how things are.", "ResourceInUse", "A workspace uses it.", "id"),
+        "NoLength": _problem(
+            "The body came in chunks and did not arrive.", "LengthRequired", "Send Content-Length.", "Content-Length"
+        ),
         "TooLarge": _problem("More than a request takes.", "RequestContentTooLarge", large, "body"),
         "Unsupported": _problem("Another content type is expected.", "UnsupportedMediaType", "expected application/json."),
         "Throttled": _problem("Azure asks to come later.", "TooManyRequests", "Too many requests.", again=True),

@@ -31,7 +31,7 @@ PROBLEMS = {
     "503": "Unavailable",
     "default": "Other",
 }
-BODY_PROBLEMS = {"413": "TooLarge", "415": "Unsupported"}
+BODY_PROBLEMS = {"411": "NoLength", "413": "TooLarge", "415": "Unsupported"}
 LIST_PROBLEMS = {"502": "BadGateway"}
 SEARCH = {
     "status": "Any of these statuses of a job, by commas.",

@@ -13,6 +13,7 @@ import azure.functions as func
 import pytest
 
 from functions import act, browse, operations, provision, uploads
+from infra.local.host import paths
 from shared import services
 from shared.rest import addresses
 from shared.settings import Settings
@@ -53,10 +54,11 @@ class App:
     def send(self, method: str, path: str, content: bytes | str = b"", **headers: str) -> Answer:
         """Send one request to whatever function has its route; a whole URL is taken as a nextLink is."""
         url = path if path.startswith(BASE) else f"{BASE}/{path}"
-        below, params = urlsplit(url).path.removeprefix("/api/"), dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        decoded, params = paths.decode(urlsplit(url).path), dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        url = urlsplit(url)._replace(path=paths.encode(decoded)).geturl()  # as the platform writes it
         body = content.encode() if isinstance(content, str) else content
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        function, route = _function(method, below)
+        function, route = _function(method, decoded.removeprefix("/api/"))
         req = func.HttpRequest(method=method, url=url, headers=named, params=params, route_params=route, body=body)
         response = asyncio.run(function(req))
         return Answer(
