@@ -1,4 +1,4 @@
-// For trying it: nothing is kept warm, small instances, one resource group, operations are kept for a week.
+// For trying it: nothing is kept warm, few instances, one resource group, operations are kept for a week.
 using './main.bicep'
 
 param environmentName = 'dev'
@@ -6,8 +6,8 @@ param location = 'westeurope'
 param targetResourceGroups = [
   'rg-ml-dev'
 ]
-param instanceMemoryMB = 512
-param httpConcurrency = 8
+param maximumInstances = 20
+param logDailyCapGB = 1
 param stewardSettings = {
   STEWARD_RETENTION_DAYS: '7'
 }

@@ -2,6 +2,8 @@
 // `azd up` and `az deployment sub create` both start here; docs/deploy.md says what the parameters mean together.
 targetScope = 'subscription'
 
+import { budgetType, logsType, readyType, settingsType, workspaceType, zonesType } from 'types.bicep'
+
 @description('Names the environment, e.g. dev or prod: part of every name, and the tag by which azd finds it again.')
 @minLength(1)
 @maxLength(24)
@@ -19,33 +21,35 @@ param targetResourceGroups string[] = []
 @description('The roles are given on the whole subscription instead of on targetResourceGroups.')
 param wholeSubscription bool = false
 
-@description('The app may also make what a workspace stands on: storage accounts, vaults, registries, Application Insights, resource groups.')
+@description('The app may also make what a workspace stands on: storage accounts, vaults, registries, resource groups and the like.')
 param mayProvision bool = true
 
 @description('The app may register resource providers (an action of the subscription).')
 param mayRegisterProviders bool = true
 
-@description('The app may write blobs in the storage accounts of the target resource groups with its own identity, where no key opens a datastore.')
+@description('The app may write blobs in storage accounts of the target groups by its own identity, where no key opens a datastore.')
 param mayWriteBlobs bool = false
 
-@description('Workspaces whose events go into the app: name, resourceGroup, location of each. A workspace that has a system topic already cannot have a second.')
+@description('Workspaces whose events go into the app. A workspace that has a system topic already cannot have a second.')
 param eventWorkspaces workspaceType[] = []
 
-@description('Resource groups of which Resource Manager\'s events about Azure ML go into the app. Not with privateNetworking: its storage refuses their topics.')
+@description('Resource groups whose events about Azure ML go into the app. Not with privateNetworking: storage refuses their topics.')
 param eventResourceGroups string[] = []
 
-@description('Instances kept warm for HTTP, and for queues and timers. 0 costs nothing while idle, and the first request waits for a start.')
-@minValue(0)
-param alwaysReadyHttp int = 0
+@description('Instances kept warm, by group: http, or function: and a function that is not HTTP. Without, a start is waited for.')
+param alwaysReady readyType[] = []
 
-@description('See alwaysReadyHttp; for the functions that are not HTTP.')
-@minValue(0)
-param alwaysReadyOther int = 0
-
-@description('The most instances that the platform starts.')
-@minValue(40)
+@description('The most instances that the platform starts. 13 groups of functions scale by themselves: fewer may keep one of them waiting.')
+@minValue(1)
 @maxValue(1000)
 param maximumInstances int = 40
+
+@description('What becomes of running requests at a deployment: Recreate cuts them off, RollingUpdate (a preview of Azure) lets them end.')
+@allowed([
+  'Recreate'
+  'RollingUpdate'
+])
+param siteUpdateStrategy string = 'Recreate'
 
 @description('Memory of an instance in MB.')
 @allowed([
@@ -55,7 +59,7 @@ param maximumInstances int = 40
 ])
 param instanceMemoryMB int = 2048
 
-@description('The instances are spread over availability zones, in regions that offer it; each of 13 groups of functions then has two warm instances at least.')
+@description('Instances in several availability zones, where the region has them; each of 13 groups then has two warm ones at least.')
 param zoneRedundant bool = false
 
 @description('HTTP requests that one instance takes at once.')
@@ -64,7 +68,7 @@ param zoneRedundant bool = false
 param httpConcurrency int = 32
 
 @description('App settings named STEWARD_…, see docs/settings.md; what is not named keeps its default.')
-param stewardSettings object = {}
+param stewardSettings settingsType = {}
 
 @description('Key Vault with the secret of webhooks; none is needed unless webhooks are signed.')
 param keyVaultName string = ''
@@ -75,20 +79,46 @@ param keyVaultResourceGroup string = resourceGroupName
 @description('Name of that secret, whose value goes to STEWARD_WEBHOOK_SECRETS.')
 param webhookSecretName string = 'steward-webhook-secrets'
 
-@description('Client id of an Entra ID application: callers then sign in with tokens for it, besides the function key. Empty: the key alone.')
+@description('Client id of an Entra ID application: callers then need a token for it besides the function key. Empty: the key alone.')
 param authClientId string = ''
 
 @description('Client ids of the applications that may call; empty: every caller of the tenant that Entra ID gives a token.')
 param authAllowedApplications string[] = []
 
+@description('Addresses (CIDR) that may call the app, besides the test of health and Event Grid; empty: every address, with a key.')
+param callerAddresses string[] = []
+
 @description('Storage gets private endpoints only, and the app a virtual network to reach it through.')
 param privateNetworking bool = false
 
-@description('The app itself is reached through a private endpoint only. Needs privateNetworking, and a deployment from inside the network.')
+@description('The app is reached through a private endpoint only. Needs privateNetworking, and a deployment from inside the network.')
 param privateApp bool = false
 
-@description('Address space of that network.')
+@description('Address space of that network; not used with appSubnetId.')
 param addressPrefix string = '10.70.0.0/24'
+
+@description('A subnet for the instances that is there already: empty, delegated to Microsoft.App/environments. No network is then made.')
+param appSubnetId string = ''
+
+@description('A subnet that is there already, for private endpoints. Needed with appSubnetId, and may be in another network.')
+param endpointsSubnetId string = ''
+
+@description('Private DNS zones that are there already, and are linked to the networks by their owner; empty: this deployment makes them.')
+param privateDnsZones zonesType = {
+  blob: ''
+  queue: ''
+  table: ''
+  sites: ''
+}
+
+@description('A policy of the platform\'s gives private endpoints their names: no zone is made, and no endpoint is entered into one.')
+param privateDnsByPolicy bool = false
+
+@description('With privateNetworking: public addresses or ranges from which uploads may be put into the app\'s storage all the same.')
+param uploadAddresses string[] = []
+
+@description('With privateNetworking: subnets with a service endpoint for storage, from which uploads may be put all the same.')
+param uploadSubnetIds string[] = []
 
 @description('Who gets an e-mail when an alert fires; empty: alerts show in the portal only.')
 param alertEmails string[] = []
@@ -102,19 +132,38 @@ param oldestOperationHours int = 48
 @maxValue(730)
 param logRetentionDays int = 30
 
+@description('Gigabytes of logs a day; beyond them nothing is logged until the next day, and alerts on logs are blind. -1: no cap.')
+@minValue(-1)
+param logDailyCapGB int = 5
+
+@description('Resource logs that are kept, by category, e.g. StorageDelete of blobs. Each line costs: reads and writes of tables are many.')
+param resourceLogs logsType = {
+  app: []
+  blobs: []
+  queues: []
+  tables: []
+  vault: []
+}
+
+@description('Calls /api/health from three places every 15 minutes, and alerts when two of them get no answer. Not with privateApp.')
+param healthTest bool = false
+
+@description('Mail to alertEmails at 80 % of this month\'s budget of the app\'s group, and when the forecast passes it. start: 2026-12-01.')
+param budget budgetType = {
+  amount: 0
+  start: ''
+}
+
 @description('Replication of the storage account.')
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'
   'Standard_GRS'
+  'Standard_RAGRS'
+  'Standard_GZRS'
+  'Standard_RAGZRS'
 ])
 param storageSku string = 'Standard_LRS'
-
-type workspaceType = {
-  name: string
-  resourceGroup: string
-  location: string
-}
 
 var suffix = uniqueString(subscription().id, environmentName, location)
 var tags = {
@@ -125,9 +174,14 @@ var appName = 'func-steward-${suffix}'
 var storageName = 'steward${suffix}'
 // Closed to the outside only where there is a way in from the inside.
 var appIsPrivate = privateNetworking && privateApp
+// A network that is there already brings its own way out; its subnets' ids begin with its own.
+var ownNetwork = privateNetworking && empty(appSubnetId)
+var appSubnet = privateNetworking ? (ownNetwork ? network!.outputs.appSubnetId : appSubnetId) : ''
+var endpointsSubnet = privateNetworking ? (ownNetwork ? network!.outputs.endpointsSubnetId : endpointsSubnetId) : ''
+var endpointsNetwork = privateNetworking ? (ownNetwork ? network!.outputs.networkId : split(endpointsSubnetId, '/subnets/')[0]) : ''
 var defaultGroup = empty(targetResourceGroups) ? '' : targetResourceGroups[0]
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: resourceGroupName
   location: location
   tags: tags
@@ -151,11 +205,12 @@ module monitoring 'modules/monitoring.bicep' = {
     suffix: suffix
     tags: tags
     retentionDays: logRetentionDays
+    dailyCapGB: logDailyCapGB
     principalId: identity.outputs.principalId
   }
 }
 
-module network 'modules/network.bicep' = if (privateNetworking) {
+module network 'modules/network.bicep' = if (ownNetwork) {
   name: 'steward-network'
   scope: group
   params: {
@@ -176,6 +231,8 @@ module storage 'modules/storage.bicep' = {
     sku: storageSku
     principalId: identity.outputs.principalId
     privateNetworking: privateNetworking
+    uploadAddresses: privateNetworking ? uploadAddresses : []
+    uploadSubnetIds: privateNetworking ? uploadSubnetIds : []
   }
 }
 
@@ -187,8 +244,10 @@ module endpoints 'modules/private-endpoints.bicep' = if (privateNetworking) {
     suffix: suffix
     tags: tags
     storageAccountName: storage.outputs.name
-    networkId: privateNetworking ? network!.outputs.networkId : ''
-    subnetId: privateNetworking ? network!.outputs.endpointsSubnetId : ''
+    networkId: endpointsNetwork
+    subnetId: endpointsSubnet
+    zoneIds: privateDnsZones
+    dnsByPolicy: privateDnsByPolicy
   }
 }
 
@@ -209,14 +268,15 @@ module app 'modules/function-app.bicep' = {
     defaultResourceGroup: defaultGroup
     stewardSettings: stewardSettings
     webhookSecretUri: empty(keyVaultName) ? '' : 'https://${keyVaultName}${environment().suffixes.keyvaultDns}/secrets/${webhookSecretName}'
-    alwaysReadyHttp: alwaysReadyHttp
-    alwaysReadyOther: alwaysReadyOther
+    alwaysReady: alwaysReady
     maximumInstances: maximumInstances
     instanceMemoryMB: instanceMemoryMB
     httpConcurrency: httpConcurrency
     zoneRedundant: zoneRedundant
-    subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
+    siteUpdateStrategy: siteUpdateStrategy
+    subnetId: appSubnet
     publicAccess: !appIsPrivate
+    callerAddresses: callerAddresses
     authClientId: authClientId
     authAllowedApplications: authAllowedApplications
   }
@@ -235,8 +295,10 @@ module appEndpoint 'modules/private-app.bicep' = if (appIsPrivate) {
     suffix: suffix
     tags: tags
     appName: app.outputs.name
-    networkId: privateNetworking ? network!.outputs.networkId : ''
-    subnetId: privateNetworking ? network!.outputs.endpointsSubnetId : ''
+    networkId: endpointsNetwork
+    subnetId: endpointsSubnet
+    zoneId: privateDnsZones.sites
+    dnsByPolicy: privateDnsByPolicy
   }
 }
 
@@ -247,6 +309,9 @@ module vaultReader 'modules/vault-reader.bicep' = if (!empty(keyVaultName)) {
     vaultName: keyVaultName
     secretName: webhookSecretName
     principalId: identity.outputs.principalId
+    suffix: suffix
+    workspaceId: monitoring.outputs.workspaceId
+    logCategories: resourceLogs.vault
   }
 }
 
@@ -264,28 +329,37 @@ module roles 'modules/roles.bicep' = {
   }
 }
 
-module groupRoles 'modules/group-roles.bicep' = [for name in (wholeSubscription ? [] : targetResourceGroups): {
-  name: 'steward-roles-${uniqueString(name)}-${suffix}'
-  scope: resourceGroup(name)
-  params: {
-    principalId: identity.outputs.principalId
-    roleIds: roles.outputs.assignableIds
+module groupRoles 'modules/group-roles.bicep' = [
+  for name in (wholeSubscription ? [] : targetResourceGroups): {
+    name: 'steward-roles-${uniqueString(name)}-${suffix}'
+    scope: resourceGroup(name)
+    params: {
+      principalId: identity.outputs.principalId
+      roleIds: roles.outputs.assignableIds
+    }
   }
-}]
+]
 
-module topics 'modules/event-topic.bicep' = [for workspace in eventWorkspaces: {
-  name: 'steward-events-${uniqueString(workspace.resourceGroup, workspace.name)}'
-  scope: group
-  params: {
-    name: 'evgt-${take(replace(workspace.name, '_', '-'), 16)}-${uniqueString(workspace.resourceGroup, workspace.name, suffix)}'
-    location: workspace.location
-    tags: tags
-    workspaceId: resourceId(subscription().subscriptionId, workspace.resourceGroup, 'Microsoft.MachineLearningServices/workspaces', workspace.name)
-    storageAccountName: storage.outputs.name
-    queueName: storage.outputs.eventQueue
-    deadLetterContainer: storage.outputs.deadLetterContainer
+module topics 'modules/event-topic.bicep' = [
+  for workspace in eventWorkspaces: {
+    name: 'steward-events-${uniqueString(workspace.resourceGroup, workspace.name)}'
+    scope: group
+    params: {
+      name: 'evgt-${take(replace(workspace.name, '_', '-'), 16)}-${uniqueString(workspace.resourceGroup, workspace.name, suffix)}'
+      location: workspace.location
+      tags: tags
+      workspaceId: resourceId(
+        subscription().subscriptionId,
+        workspace.resourceGroup,
+        'Microsoft.MachineLearningServices/workspaces',
+        workspace.name
+      )
+      storageAccountName: storage.outputs.name
+      queueName: storage.outputs.eventQueue
+      deadLetterContainer: storage.outputs.deadLetterContainer
+    }
   }
-}]
+]
 
 module groupEvents 'modules/group-events.bicep' = if (!privateNetworking && !empty(eventResourceGroups)) {
   name: 'steward-group-events'
@@ -324,8 +398,46 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
+module watch 'modules/watch.bicep' = {
+  name: 'steward-watch'
+  scope: group
+  params: {
+    location: location
+    suffix: suffix
+    tags: tags
+    insightsId: monitoring.outputs.insightsId
+    workspaceId: monitoring.outputs.workspaceId
+    peopleIds: alerts.outputs.peopleIds
+    healthUrl: healthTest && !appIsPrivate ? '${app.outputs.url}/health' : ''
+    gatewayId: ownNetwork ? network!.outputs.gatewayId : ''
+    workspaceTopicIds: [for (workspace, index) in eventWorkspaces: topics[index].outputs.topicId]
+    groupTopicIds: !privateNetworking && !empty(eventResourceGroups) ? groupEvents!.outputs.topicIds : []
+  }
+}
+
+module logs 'modules/logs.bicep' = {
+  name: 'steward-logs'
+  scope: group
+  params: {
+    workspaceId: monitoring.outputs.workspaceId
+    appName: app.outputs.name
+    storageAccountName: storage.outputs.name
+    logs: resourceLogs
+  }
+}
+
+module spending 'modules/budget.bicep' = if (budget.amount > 0) {
+  name: 'steward-budget'
+  scope: group
+  params: {
+    budget: budget
+    suffix: suffix
+    emails: alertEmails
+  }
+}
+
 output AZURE_RESOURCE_GROUP string = group.name
 output functionAppName string = app.outputs.name
 output appUrl string = app.outputs.url
 output identityPrincipalId string = identity.outputs.principalId
-output outboundAddress string = privateNetworking ? network!.outputs.outboundAddress : ''
+output outboundAddress string = ownNetwork ? network!.outputs.outboundAddress : ''

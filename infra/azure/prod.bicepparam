@@ -1,4 +1,4 @@
-// For production: one warm instance each for HTTP and for operations, zone-redundant storage, private storage, alerts to people.
+// For production: one warm instance each for HTTP, operations and events, zone-redundant storage, private storage, alerts to people.
 using './main.bicep'
 
 param environmentName = 'prod'
@@ -13,13 +13,40 @@ param eventWorkspaces = [
     location: 'westeurope'
   }
 ]
-param alwaysReadyHttp = 1
-param alwaysReadyOther = 1
+param alwaysReady = [
+  {
+    name: 'http'
+    instanceCount: 1
+  }
+  {
+    name: 'function:poll_operation'
+    instanceCount: 1
+  }
+  {
+    name: 'function:hooks_queue'
+    instanceCount: 1
+  }
+]
 param maximumInstances = 100
 param instanceMemoryMB = 2048
 param storageSku = 'Standard_ZRS'
 param privateNetworking = true
 param logRetentionDays = 90
+param logDailyCapGB = 10
+param resourceLogs = {
+  app: []
+  blobs: [
+    'StorageDelete'
+  ]
+  queues: []
+  tables: []
+  vault: []
+}
+param healthTest = true
+param budget = {
+  amount: 500
+  start: '2026-12-01'
+}
 param oldestOperationHours = 24
 param alertEmails = [
   'ml-platform@contoso.com'

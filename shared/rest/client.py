@@ -280,6 +280,8 @@ class Client:
             calls.unavailable(response.url, status, error.code, delay_s)
             message = f"Azure answered {status}: {error.message}"
             raise errors.AzureUnavailableError(message, delay_s=delay_s, maybe_arrived=True, code=error.code)
+        if status in {401, 403}:
+            calls.refused(response.url, status, response.error().code)
         return response
 
     def retry_after_s(self, response: Response) -> float | None:

@@ -68,6 +68,11 @@ def unavailable(url: str, status: int, code: str, delay_s: float) -> None:
     lines.event(log, logging.WARNING, "azure.unavailable", host=service(url), status=status, code=code, delayS=delay_s)
 
 
+def refused(url: str, status: int, code: str) -> None:
+    """Log that Azure answered 401 or 403: a role, a firewall or a sign-in that is not as it must be."""
+    lines.event(log, logging.WARNING, "azure.refused", host=service(url), status=status, code=code)
+
+
 def service(url: str) -> str:
     """Return which server of Azure's a URL leads to, by the last three labels of its host: names of resources stay out."""
     host = (urlsplit(url).hostname or "").rstrip(".")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+NAMELESS = {"output", "targetScope", "using", "import"}
 STORAGE_DOMAINS = {"AzureCloud": "core.windows.net", "AzureUSGovernment": "core.usgovcloudapi.net"}
 
 
@@ -112,7 +113,8 @@ class Deployment:
             WrongError: it cannot be deployed.
         """
         declarations = read(self.file)
-        self._declared = {each.name: each for each in declarations if each.keyword not in {"output", "targetScope", "using"}}
+        self._declared = {each.name: each for each in declarations if each.keyword not in NAMELESS}
+        self._declared |= self._imported(declarations)
         wanted = next((each.value.parts[0] for each in declarations if each.keyword == "targetScope"), "resourceGroup")
         if wanted != ("resourceGroup" if "/resourceGroups/" in self.scope else "subscription"):
             self._wrong(f"is for a {wanted}, and is deployed to {self.scope}")
@@ -123,6 +125,16 @@ class Deployment:
             self._value_of(name)
         outputs = {each.name: self._typed(each, self._eval(each.value, {})) for each in declarations if each.keyword == "output"}
         return {name: unwrapped(value) for name, value in outputs.items()}
+
+    def _imported(self, declarations: list[Declaration]) -> dict[str, Declaration]:
+        """Return what the file imports; the other file must offer it."""
+        found = {}
+        for each in (each for each in declarations if each.keyword == "import"):
+            offered = {one.name: one for one in read(self.file.parent / each.kind) if "export" in one.decorators}
+            if missing := set(each.value) - set(offered):
+                self._wrong(f"imports {sorted(missing)}, which {each.kind} does not export")
+            found |= {name: offered[name] for name in each.value}
+        return found
 
     def parameters(self) -> dict[str, Any]:
         """Return what a parameter file gives."""
@@ -231,9 +243,9 @@ class Deployment:
             return isinstance(value, list) and all(self._fits(each, kind[:-2]) for each in value)
         if kind.startswith("{"):
             fields = dict(pair.split(": ") for pair in kind[1:-1].split(", "))
-            return (
-                isinstance(value, dict) and set(value) == set(fields) and all(self._fits(value[key], fields[key]) for key in fields)
-            )
+            if not isinstance(value, dict) or ("*" not in fields and set(value) != set(fields)):
+                return False
+            return all(self._fits(each, fields.get("*", fields.get(key, ""))) for key, each in value.items())
         plain = {"string": str, "int": int, "bool": bool, "array": list, "object": dict}.get(kind)
         if plain is None:
             return self._fits(value, self._declared[kind].kind)

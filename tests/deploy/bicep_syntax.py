@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = re.compile(
-    r"(?P<space>[ \t]+)|(?P<line>\r?\n)|(?P<comment>//[^\n]*)|(?P<word>[A-Za-z_]\w*)|(?P<number>\d+)"
-    r"|(?P<sign>&&|\|\||==|!=|<=|>=|[@{}\[\]().,:=?!<>-])"
+    r"(?P<space>[ \t]+)|(?P<line>\r?\n)|(?P<comment>(?://|#disable-next-line )[^\n]*)|(?P<word>[A-Za-z_]\w*)|(?P<number>\d+)"
+    r"|(?P<sign>&&|\|\||==|!=|<=|>=|[@{}\[\]().,:=?!<>*-])"
 )
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "'": "'", "\\": "\\", "$": "$"}
 # The loosest first.
 BINARY = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="))
-KEYWORDS = {"targetScope", "using", "param", "var", "output", "type", "resource", "module"}
+KEYWORDS = {"targetScope", "using", "import", "param", "var", "output", "type", "resource", "module"}
 NAMES = {"true": True, "false": False, "null": None}
 
 
@@ -166,6 +166,8 @@ class _Reader:
             raise SyntaxError(f"line {word.line}: {word.value!r}")
         name = kind = ""
         value, existing = None, False
+        if word.value == "import":
+            return self._import(word.line)
         if word.value not in {"targetScope", "using"}:
             name = self._advance().value
         if word.value in {"resource", "module"}:
@@ -186,14 +188,22 @@ class _Reader:
             keyword=word.value, name=name, kind=kind, value=value, existing=existing, decorators=decorators, line=word.line
         )
 
+    def _import(self, line: int) -> Declaration:
+        """Read `import { a, b } from 'file'`: the names are its value, the file its kind."""
+        self._take("{")
+        names = self._until("}", lambda: self._advance().value)
+        self._take("from")
+        file = "".join(self._advance().value)
+        return Declaration(keyword="import", name="", kind=file, value=tuple(names), existing=False, decorators={}, line=line)
+
     def _type(self) -> str:
-        """Return a type as it is written, an object's as `{name: type, …}`."""
+        """Return a type as it is written, an object's as `{name: type, …}`; the name `*` stands for any."""
         if not self._took("{"):
             written = str(self._advance().value)
         else:
             fields = []
             while not self._took("}"):
-                name = self._advance().value
+                name = "".join(self._advance().value)
                 self._take(":")
                 fields.append(f"{name}: {self._type()}")
             written = f"{{{', '.join(fields)}}}"

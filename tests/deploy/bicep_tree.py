@@ -107,12 +107,13 @@ class When:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """`param`, `var`, `output`, `type`, `resource`, `module`, `targetScope` or `using`.
+    """`param`, `var`, `output`, `type`, `resource`, `module`, `targetScope`, `using` or `import`.
 
     Attributes:
         keyword: Which.
-        name: What it declares; '' for the last two.
-        kind: Type of a param or output as it is written, resource type and api-version, path of a module; '' where there is none.
+        name: What it declares; '' for the last three.
+        kind: Type of a param or output as it is written, resource type and api-version, path of a module
+            or of what is imported; '' where there is none.
         value: Default, value or body; None when there is none.
         existing: Of a resource that is there already.
         decorators: Arguments of each, by name.

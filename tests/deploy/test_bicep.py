@@ -85,7 +85,21 @@ def test_a_module_is_given_exactly_the_parameters_that_it_has(bicep: dict[str, d
 def test_every_module_is_used(bicep: dict[str, dict[str, Any]]) -> None:
     """None is left over."""
     used = {(Path(file).parent / path).as_posix() for file, parsed in bicep.items() for path, _ in modules_of(parsed)}
-    assert used == set(bicep) - {"main.bicep"}
+    assert used == set(bicep) - {"main.bicep", "types.bicep"}
+
+
+def test_types_are_imported_where_they_are_used_and_nowhere_else() -> None:
+    """And none of types.bicep is left over; an object or array without a type takes any key until Azure refuses it."""
+    types = {each.name for each in bicep_syntax.read(AZURE / "types.bicep")}
+    everywhere = set()
+    for file in FILES:
+        declarations = bicep_syntax.read(AZURE / file)
+        imported = {name for each in declarations if each.keyword == "import" for name in each.value}
+        used = {each.kind.removesuffix("[]") for each in declarations if each.keyword in {"param", "output"}}
+        assert not used & {"object", "array"}, file
+        assert imported == used & types, file
+        everywhere |= imported
+    assert everywhere == types
 
 
 def test_every_output_that_is_used_is_there(bicep: dict[str, dict[str, Any]]) -> None:
@@ -246,6 +260,20 @@ def test_what_alerts_look_for_is_written() -> None:
     assert "Request" in logging["applicationInsights"]["samplingSettings"]["excludedTypes"]
 
 
+def test_what_is_watched_for_is_written() -> None:
+    """Each log line that watch.bicep, or a query it takes, looks for has a place in the sources that writes it."""
+    text = (AZURE / "modules" / "watch.bicep").read_text()
+    for file in re.findall(r"loadTextContent\('\.\./(queries/[\w-]+\.kql)'\)", text):
+        text += (AZURE / file).read_text()
+    sources = "".join(path.read_text() for path in (ROOT / "shared").rglob("*.py"))
+    lines = set(re.findall(r'\{"what": "([\w.]+)"', text))
+    assert lines == {"azure.refused", "azure.throttled"}
+    for line in lines:
+        assert f'"{line}"' in sources
+    (plain,) = re.findall(r'startswith "([^"]+)"', text)
+    assert f'"{plain}' in sources
+
+
 def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bicep: dict[str, dict[str, Any]]) -> None:
     """No key, and an app that was down for a week finds its events."""
     delivery = resources_of(bicep["modules/event-topic.bicep"])["delivery"]["config"]["properties"]
@@ -292,7 +320,8 @@ def test_what_asks_for_no_key_asks_for_no_token_and_nothing_else_is_open() -> No
         path for module in (dashboard, hooks, pages) for path, level in routes(module.blueprint).items() if level == "ANONYMOUS"
     }
     assert anonymous >= {"/api/health", "/api/docs", "/api/dashboard"}
-    assert {re.sub(r"\{.*\}$", "*", path) for path in anonymous} == excluded() - {"/api/events", "/runtime/webhooks/EventGrid"}
+    senders = {"/api/events", "/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid"}
+    assert {re.sub(r"\{.*\}$", "*", path) for path in anonymous} == excluded() - senders
     assert routes(hooks.blueprint)["/api/events"] == "FUNCTION"
 
 
@@ -318,6 +347,20 @@ def test_role_assignments_say_whose_kind_they_are_for(file: str) -> None:
     assert text.count("Microsoft.Authorization/roleAssignments@") == text.count("principalType: 'ServicePrincipal'")
 
 
+def test_the_docs_name_every_alert_and_count_those_on_logs() -> None:
+    """Those of both modules; each is charged for."""
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    named = {
+        name
+        for module in ("alerts", "watch")
+        for name in re.findall(r"^ {4}name: '([\w-]+)'$", (AZURE / "modules" / f"{module}.bicep").read_text(), re.MULTILINE)
+    }
+    rows = set(re.findall(r"^\| ([\w-]+) \|", text.partition("## Alerts")[2].partition("\n## ")[0], re.MULTILINE)) - {"alert"}
+    assert rows == named | {"dead-letters", "way-out", "health"}
+    words = ("six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    assert f"| {words[len(named) - 6]} alert rules on logs |" in text
+
+
 def test_the_docs_count_what_scales_by_itself() -> None:
     """Flex Consumption scales all HTTP functions together and each other one alone: zones are charged by that number."""
     sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
@@ -326,3 +369,4 @@ def test_the_docs_count_what_scales_by_itself() -> None:
     assert alone == 12
     assert f"each of the other twelve functions is one, so {2 * (alone + 1)} instances" in text
     assert f"each of {alone + 1} groups" in (AZURE / "main.bicep").read_text()
+    assert f"Below {alone + 1}, the number of groups" in text

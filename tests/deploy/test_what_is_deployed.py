@@ -28,8 +28,20 @@ MOST = {
     "keyVaultResourceGroup": "rg-vaults",
     "authClientId": "66666666-7777-8888-9999-000000000000",
     "authAllowedApplications": ["77777777-7777-8888-9999-000000000000"],
-    "alwaysReadyHttp": 1,
-    "alwaysReadyOther": 1,
+    "alwaysReady": [{"name": "http", "instanceCount": 1}, {"name": "function:hooks_queue", "instanceCount": 2}],
+    "siteUpdateStrategy": "RollingUpdate",
+    "callerAddresses": ["203.0.113.0/24"],
+    "uploadAddresses": ["203.0.113.7"],
+    "uploadSubnetIds": [f"{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network/virtualNetworks/hub/subnets/callers"],
+    "healthTest": True,
+    "resourceLogs": {
+        "app": ["FunctionAppLogs"],
+        "blobs": ["StorageDelete"],
+        "queues": ["StorageDelete"],
+        "tables": ["StorageWrite"],
+        "vault": ["AuditEvent"],
+    },
+    "budget": {"amount": 500, "start": "2026-12-01"},
     "zoneRedundant": True,
     "privateNetworking": True,
     "privateApp": True,
@@ -178,7 +190,165 @@ def test_settings_are_texts_that_flex_consumption_takes(made: list[Made]) -> Non
 def test_the_site_is_configured_by_what_flex_consumption_takes(made: list[Made]) -> None:
     """It refuses most of siteConfig, also what was meant well (FtpsState): https://github.com/Azure/terraform-azurerm-avm-res-web-site/pull/345."""
     (site,) = of(made, "Microsoft.Web/sites")
-    assert site.body["properties"]["siteConfig"] == {"minTlsVersion": "1.2"}
+    config = site.body["properties"]["siteConfig"]
+    assert set(config) == {"minTlsVersion", "ipSecurityRestrictions", "ipSecurityRestrictionsDefaultAction"}
+    assert config["minTlsVersion"] == "1.2"
+
+
+def test_who_may_call_is_bounded_by_addresses_where_that_is_asked_for() -> None:
+    """Azure's own senders come in, too; without the parameter everybody may knock, and a removed one is taken back."""
+    bounded, free = (
+        of(deployed(each), "Microsoft.Web/sites")[0].body["properties"]["siteConfig"]
+        for each in (MOST, {**MOST, "callerAddresses": []})
+    )
+    assert bounded["ipSecurityRestrictionsDefaultAction"] == "Deny"
+    assert {(each["ipAddress"], each["tag"], each["action"]) for each in bounded["ipSecurityRestrictions"]} == {
+        ("203.0.113.0/24", "Default", "Allow"),
+        ("ApplicationInsightsAvailability", "ServiceTag", "Allow"),
+        ("AzureEventGrid", "ServiceTag", "Allow"),
+    }
+    assert (free["ipSecurityRestrictionsDefaultAction"], free["ipSecurityRestrictions"]) == ("Allow", [])
+
+
+HUB = f"{SUBSCRIPTION}/resourceGroups/rg-hub/providers/Microsoft.Network"
+EXISTING = {
+    **MOST,
+    "appSubnetId": f"{HUB}/virtualNetworks/spoke/subnets/steward",
+    "endpointsSubnetId": f"{HUB}/virtualNetworks/hub/subnets/endpoints",
+}
+ZONES = {name: f"{HUB}/privateDnsZones/{name}" for name in ("blob", "queue", "table", "sites")}
+
+
+def zones_of(made: list[Made]) -> set[str]:
+    """Return the zones into which the private endpoints are entered."""
+    groups = of(made, "Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+    return {
+        config["properties"]["privateDnsZoneId"] for each in groups for config in each.body["properties"]["privateDnsZoneConfigs"]
+    }
+
+
+def test_zones_that_are_made_ask_the_public_dns_for_what_they_do_not_know() -> None:
+    """Else every account with a private endpoint anywhere is gone for the app: one network has one zone of a name."""
+    links = of(deployed(MOST), "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    assert len(links) == 4
+    assert {each.body["properties"]["resolutionPolicy"] for each in links} == {"NxDomainRedirect"}
+    assert {each.version for each in links} == {"2024-06-01"}, "an older one has no such property"
+
+
+def test_a_network_that_is_there_already_is_used_and_none_is_made() -> None:
+    """Neither network, NAT gateway nor rules of it; zones are linked to the network of the endpoints."""
+    made = deployed(EXISTING)
+    kinds = {each.kind for each in made}
+    assert not kinds & {f"Microsoft.Network/{name}" for name in ("virtualNetworks", "natGateways", "networkSecurityGroups")}
+    (site,) = of(made, "Microsoft.Web/sites")
+    assert site.body["properties"]["virtualNetworkSubnetId"] == EXISTING["appSubnetId"]
+    ends = of(made, "Microsoft.Network/privateEndpoints")
+    assert {each.body["properties"]["subnet"]["id"] for each in ends} == {EXISTING["endpointsSubnetId"]}
+    links = of(made, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    assert {each.body["properties"]["virtualNetwork"]["id"] for each in links} == {f"{HUB}/virtualNetworks/hub"}
+
+
+def test_zones_that_are_there_already_are_used_and_none_is_made() -> None:
+    """Their owner links them; with a policy of the platform's nothing is entered at all."""
+    made = deployed({**EXISTING, "privateDnsZones": ZONES})
+    assert not of(made, "Microsoft.Network/privateDnsZones")
+    assert not of(made, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    assert zones_of(made) == set(ZONES.values())
+    by_policy = deployed({**EXISTING, "privateDnsByPolicy": True})
+    assert not of(by_policy, "Microsoft.Network/privateDnsZones")
+    assert zones_of(by_policy) == set()
+    assert len(of(by_policy, "Microsoft.Network/privateEndpoints")) == 4
+
+
+def test_the_rooms_of_the_network_let_in_what_belongs_there() -> None:
+    """Nothing to the instances; https from the network to the endpoints, for which the rules are switched on."""
+    made = deployed(MOST)
+    rules = {
+        each.name.split("-")[2]: [(rule["properties"]["access"], rule["properties"]["destinationPortRange"]) for rule in listed]
+        for each in of(made, "Microsoft.Network/networkSecurityGroups")
+        for listed in [each.body["properties"]["securityRules"]]
+    }
+    assert rules == {"app": [("Deny", "*")], "endpoints": [("Allow", "443"), ("Deny", "*")]}
+    (network,) = of(made, "Microsoft.Network/virtualNetworks")
+    app, endpoints = (each["properties"] for each in network.body["properties"]["subnets"])
+    assert "nsg-steward-app" in app["networkSecurityGroup"]["id"]
+    assert "nsg-steward-endpoints" in endpoints["networkSecurityGroup"]["id"]
+    assert endpoints["privateEndpointNetworkPolicies"] == "NetworkSecurityGroupEnabled"
+
+
+def test_uploads_come_from_outside_only_where_that_is_asked_for() -> None:
+    """The signed URL that POST uploads gives is for the app's own account, whose firewall refuses everybody else."""
+    (account,) = of(deployed(MOST), "Microsoft.Storage/storageAccounts")
+    rules = account.body["properties"]["networkAcls"]
+    assert rules["ipRules"] == [{"value": "203.0.113.7", "action": "Allow"}]
+    assert [each["id"].rpartition("/")[2] for each in rules["virtualNetworkRules"]] == ["callers"]
+    (account,) = of(deployed({**MOST, "privateNetworking": False, "privateApp": False}), "Microsoft.Storage/storageAccounts")
+    rules = account.body["properties"]["networkAcls"]
+    assert (rules["defaultAction"], rules["ipRules"], rules["virtualNetworkRules"]) == ("Allow", [], [])
+
+
+def test_what_keeps_warm_are_groups_that_scale_by_themselves() -> None:
+    """All HTTP is one, each other function is one: a name that is neither keeps nothing warm, silently."""
+    sources = "".join(path.read_text() for path in (AZURE.parents[1] / "functions").rglob("*.py"))
+    alone = set(re.findall(r'function_name\("(\w+)"\)\n@blueprint\.(?:queue|timer|event_grid)_trigger', sources))
+    assert len(alone) == 12
+    for given in CASES.values():
+        (site,) = of(deployed(given), "Microsoft.Web/sites")
+        ready = site.body["properties"]["functionAppConfig"]["scaleAndConcurrency"]["alwaysReady"]
+        assert {each["name"] for each in ready} <= {"http", *(f"function:{name}" for name in alone)}
+    prod = CASES["prod"]["alwaysReady"]
+    assert [each["name"] for each in prod] == ["http", "function:poll_operation", "function:hooks_queue"]
+
+
+def test_health_is_asked_for_from_outside_where_the_app_is_open() -> None:
+    """A private app cannot be reached by the test; two of three places must fail before anybody is woken."""
+    (test,) = of(deployed({**PUBLIC, "privateApp": False}), "Microsoft.Insights/webtests")
+    assert test.body["properties"]["Request"]["RequestUrl"].endswith("/api/health")
+    alert = next(each for each in deployed(PUBLIC) if each.kind.endswith("metricAlerts") and "-health-" in each.name)
+    assert alert.body["properties"]["criteria"]["failedLocationCount"] < len(test.body["properties"]["Locations"])
+    assert not of(deployed(MOST), "Microsoft.Insights/webtests")
+    assert not of(deployed(LEAST), "Microsoft.Insights/webtests")
+
+
+def test_every_topic_has_an_alert_for_what_it_cannot_deliver() -> None:
+    """Those of workspaces and those of resource groups."""
+    for given in (MOST, PUBLIC, CASES["prod"]):
+        made = deployed(given)
+        watched = [each for each in of(made, "Microsoft.Insights/metricAlerts") if "dead-letters" in each.name]
+        scopes = {scope for each in watched for scope in each.body["properties"]["scopes"]}
+        assert scopes == {each.id for each in of(made, "Microsoft.EventGrid/systemTopics")}
+        assert len(watched) == len(scopes)
+
+
+def test_logs_are_kept_by_the_categories_asked_for_and_none_by_default() -> None:
+    """A setting without a category is refused by Azure."""
+    kept = {
+        each.id.partition("/providers/Microsoft.Insights/")[0].rpartition("/providers/")[2].split("/")[0]: each
+        for each in of(deployed(MOST), "Microsoft.Insights/diagnosticSettings")
+    }
+    assert set(kept) == {"Microsoft.Web", "Microsoft.Storage", "Microsoft.KeyVault"}
+    assert len(of(deployed(MOST), "Microsoft.Insights/diagnosticSettings")) == 5
+    for each in of(deployed(MOST), "Microsoft.Insights/diagnosticSettings"):
+        assert [log["enabled"] for log in each.body["properties"]["logs"]] == [True]
+    assert not of(deployed(LEAST), "Microsoft.Insights/diagnosticSettings")
+
+
+def test_a_budget_is_set_where_there_is_one() -> None:
+    """It begins on a first of a month; mail goes to those whom alerts reach."""
+    (budget,) = of(deployed(MOST), "Microsoft.Consumption/budgets")
+    assert budget.body["properties"]["timePeriod"] == {"startDate": "2026-12-01"}
+    assert budget.body["properties"]["notifications"]["spent"]["contactEmails"] == MOST["alertEmails"]
+    assert not of(deployed(LEAST), "Microsoft.Consumption/budgets")
+    for name in ("dev", "prod", "main"):
+        assert CASES[name].get("budget", {"start": "2026-12-01"})["start"].endswith("-01")
+
+
+def test_the_browsers_own_sign_in_is_not_shut_out_by_the_list_of_callers() -> None:
+    """The dashboard signs in as the application itself."""
+    (auth,) = (each for each in of(deployed(MOST), "Microsoft.Web/sites/config") if each.name == "authsettingsV2")
+    directory = auth.body["properties"]["identityProviders"]["azureActiveDirectory"]
+    allowed = directory["validation"]["defaultAuthorizationPolicy"]["allowedApplications"]
+    assert allowed == [MOST["authClientId"], *MOST["authAllowedApplications"]]
 
 
 def test_what_is_computed_cannot_be_set_to_something_else() -> None:
@@ -205,6 +375,8 @@ def test_the_app_is_closed_only_where_there_is_another_way_in(networking: bool, 
     assert account.body["properties"]["networkAcls"] == {
         "bypass": "AzureServices",
         "defaultAction": "Deny" if networking else "Allow",
+        "ipRules": [],
+        "virtualNetworkRules": [],
     }
     ends = {each.name.rsplit("-", 1)[0] for each in of(made, "Microsoft.Network/privateEndpoints")}
     storage = {"pe-steward-blob", "pe-steward-queue", "pe-steward-table"} if networking else set()
@@ -228,7 +400,7 @@ def test_another_cloud_has_its_own_names() -> None:
         ({"environmentName": "x" * 25}, "environmentName"),
         ({"environmentName": ""}, "environmentName"),
         ({"instanceMemoryMB": 1024}, "instanceMemoryMB"),
-        ({"maximumInstances": 39}, "maximumInstances"),
+        ({"maximumInstances": 0}, "maximumInstances"),
         ({"alertEmails": "a@contoso.com"}, "alertEmails"),
         ({"eventWorkspaces": [{"name": "w"}]}, "eventWorkspaces"),
         ({"nothing": 1}, "has no parameters"),

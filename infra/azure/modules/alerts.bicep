@@ -1,8 +1,10 @@
 // What somebody should hear of. A poison queue is emptied by its function at once, so that the alert is on that function having run:
 // Storage's own count of messages is of the whole account and a day old.
+import { tagsType } from '../types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsType
 param insightsId string
 param emails string[]
 param oldestOperationHours int
@@ -95,3 +97,5 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [for alert 
     }
   }
 }]
+
+output peopleIds string[] = empty(emails) ? [] : [people.id]

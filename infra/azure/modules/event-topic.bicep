@@ -1,9 +1,11 @@
 // The events of one workspace into the app's queue, delivered with the topic's own identity, which may do nothing else;
 // what cannot be delivered is kept. Storage behind a firewall takes events from a topic's own (system-assigned) identity only:
 // https://learn.microsoft.com/azure/event-grid/handler-storage-queues
+import { tagsType } from '../types.bicep'
+
 param name string
 param location string
-param tags object
+param tags tagsType
 param workspaceId string
 param storageAccountName string
 param queueName string
@@ -12,31 +14,31 @@ param deadLetterContainer string
 var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' existing = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' existing = {
   parent: account
   name: 'default'
 }
 
-resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' existing = {
+resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
   parent: queueService
   name: queueName
 }
 
-resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' existing = {
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
   parent: account
   name: 'default'
 }
 
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' existing = {
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
   parent: blobService
   name: deadLetterContainer
 }
 
-resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' = {
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: name
   location: location
   tags: tags
@@ -69,7 +71,7 @@ resource keeper 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-15' = {
+resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'azureml-steward'
   properties: {
@@ -118,3 +120,5 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-1
     keeper
   ]
 }
+
+output topicId string = topic.id

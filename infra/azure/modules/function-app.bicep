@@ -1,8 +1,10 @@
 // The Functions app on Flex Consumption: Python 3.13, one user-assigned identity for storage, package, logs, secrets and Azure.
+import { readyType, settingsType, tagsType } from '../types.bicep'
+
 param location string
 param name string
 param suffix string
-param tags object
+param tags tagsType
 param identityId string
 param identityClientId string
 param storageAccountName string
@@ -10,34 +12,41 @@ param deploymentContainer string
 param insightsConnectionString string
 param subscriptionId string
 param defaultResourceGroup string
-param stewardSettings object
+param stewardSettings settingsType
 param webhookSecretUri string
-param alwaysReadyHttp int
-param alwaysReadyOther int
+param alwaysReady readyType[]
 param maximumInstances int
 param instanceMemoryMB int
 param httpConcurrency int
 param zoneRedundant bool
+param siteUpdateStrategy string
 param subnetId string
 param publicAccess bool
+param callerAddresses string[]
 param authClientId string
 param authAllowedApplications string[]
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
-// Flex Consumption scales HTTP functions as one group, and every other function by itself unless it is named here.
-var readyHttp = alwaysReadyHttp == 0 ? [] : [
-  {
-    name: 'http'
-    instanceCount: alwaysReadyHttp
+// Empty: everybody may knock, and keys and tokens decide. Else also Azure's own senders: the test of /api/health, Event Grid's webhooks.
+var callers = [
+  for address in callerAddresses: {
+    name: 'caller'
+    action: 'Allow'
+    priority: 100
+    ipAddress: address
+    tag: 'Default'
   }
 ]
-var readyOther = alwaysReadyOther == 0 ? [] : [
-  {
-    name: 'function:poll_operation'
-    instanceCount: alwaysReadyOther
+var senders = [
+  for service in (empty(callerAddresses) ? [] : ['ApplicationInsightsAvailability', 'AzureEventGrid']): {
+    name: service
+    action: 'Allow'
+    priority: 200
+    ipAddress: service
+    tag: 'ServiceTag'
   }
 ]
 
@@ -62,7 +71,7 @@ var secrets = empty(webhookSecretUri) ? {} : {
 // The caller's STEWARD_… come first: what is computed here cannot be set to something else by mistake.
 var allSettings = union(stewardSettings, settings, secrets)
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'plan-steward-${suffix}'
   location: location
   tags: tags
@@ -77,7 +86,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
   tags: union(tags, { 'azd-service-name': 'steward' })
@@ -96,6 +105,8 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     siteConfig: {
       minTlsVersion: '1.2'
+      ipSecurityRestrictionsDefaultAction: empty(callerAddresses) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: concat(callers, senders)
     }
     functionAppConfig: {
       deployment: {
@@ -112,10 +123,15 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         name: 'python'
         version: '3.13'
       }
+      // In no published type yet: https://learn.microsoft.com/azure/azure-functions/flex-consumption-site-updates
+      #disable-next-line BCP037
+      siteUpdateStrategy: {
+        type: siteUpdateStrategy
+      }
       scaleAndConcurrency: {
         maximumInstanceCount: maximumInstances
         instanceMemoryMB: instanceMemoryMB
-        alwaysReady: concat(readyHttp, readyOther)
+        alwaysReady: alwaysReady
         triggers: {
           http: {
             perInstanceConcurrency: httpConcurrency
@@ -126,7 +142,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: allSettings
@@ -134,7 +150,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
 
 // Nobody publishes with a password: deployments come with a token. One after the other, as all that configures the site: it takes one
 // change at a time.
-resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
   properties: {
@@ -145,7 +161,7 @@ resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
   ]
 }
 
-resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
   properties: {
@@ -156,7 +172,7 @@ resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01'
   ]
 }
 
-resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(authClientId)) {
+resource authentication 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(authClientId)) {
   parent: app
   name: 'authsettingsV2'
   properties: {
@@ -177,7 +193,9 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(aut
         '/api/dashboard'
         '/api/dashboard/*'
         '/api/events'
+        // In both spellings: whether case counts here is not documented, https://github.com/MicrosoftDocs/azure-docs/issues/72954
         '/runtime/webhooks/EventGrid'
+        '/runtime/webhooks/eventgrid'
       ]
     }
     identityProviders: {
@@ -193,7 +211,8 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(aut
             'api://${authClientId}'
           ]
           defaultAuthorizationPolicy: empty(authAllowedApplications) ? {} : {
-            allowedApplications: authAllowedApplications
+            // The application itself, too: the browser's own sign-in for docs and dashboard is by it.
+            allowedApplications: concat([authClientId], authAllowedApplications)
           }
         }
       }
@@ -209,5 +228,6 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(aut
   ]
 }
 
+output id string = app.id
 output name string = app.name
 output url string = 'https://${app.properties.defaultHostName}/api'

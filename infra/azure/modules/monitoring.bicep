@@ -1,13 +1,16 @@
 // Where the app's logs go. Application Insights takes them from an identity only, never from whoever knows its key.
+import { tagsType } from '../types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsType
 param retentionDays int
+param dailyCapGB int
 param principalId string
 
 var monitoringMetricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
 
-resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource logs 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-steward-${suffix}'
   location: location
   tags: tags
@@ -16,6 +19,9 @@ resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
       name: 'PerGB2018'
     }
     retentionInDays: retentionDays
+    workspaceCapping: {
+      dailyQuotaGb: dailyCapGB
+    }
   }
 }
 
@@ -42,4 +48,5 @@ resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output connectionString string = insights.properties.ConnectionString
+output workspaceId string = logs.id
 output insightsId string = insights.id

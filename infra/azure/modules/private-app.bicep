@@ -1,34 +1,47 @@
-// The app's own private endpoint, and the names (app and deployment site) that lead to it.
+// The app's own private endpoint, and the names (app and deployment site) that lead to it; see private-endpoints.bicep for the zones.
+import { tagsType } from '../types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsType
 param appName string
 param networkId string
 param subnetId string
+param zoneId string
+param dnsByPolicy bool
 
-resource app 'Microsoft.Web/sites@2024-04-01' existing = {
+var domains = {
+  AzureCloud: 'privatelink.azurewebsites.net'
+  AzureUSGovernment: 'privatelink.azurewebsites.us'
+  AzureChinaCloud: 'privatelink.chinacloudsites.cn'
+}
+var ownZone = empty(zoneId) && !dnsByPolicy
+
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: appName
 }
 
-resource zone 'Microsoft.Network/privateDnsZones@2020-06-01' = {
-  name: environment().name == 'AzureUSGovernment' ? 'privatelink.azurewebsites.us' : (environment().name == 'AzureChinaCloud' ? 'privatelink.chinacloudsites.cn' : 'privatelink.azurewebsites.net')
+resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = if (ownZone) {
+  name: domains[environment().name]
   location: 'global'
   tags: tags
 }
 
-resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = {
+resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = if (ownZone) {
   parent: zone
   name: 'steward-${suffix}'
   location: 'global'
+  tags: tags
   properties: {
     registrationEnabled: false
+    resolutionPolicy: 'NxDomainRedirect'
     virtualNetwork: {
       id: networkId
     }
   }
 }
 
-resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = {
+resource endpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {
   name: 'pe-steward-app-${suffix}'
   location: location
   tags: tags
@@ -50,7 +63,7 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = {
   }
 }
 
-resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = {
+resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = if (!dnsByPolicy) {
   parent: endpoint
   name: 'default'
   properties: {
@@ -58,7 +71,7 @@ resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-
       {
         name: 'app'
         properties: {
-          privateDnsZoneId: zone.id
+          privateDnsZoneId: ownZone ? zone.id : zoneId
         }
       }
     ]

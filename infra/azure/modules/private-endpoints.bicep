@@ -1,72 +1,101 @@
 // Private endpoints of the app's storage account, one for each service that the app uses, and the names that lead to them.
+// The names stand in zones of this deployment, in zones that are there already (then their owner links them to networks), or in
+// none: then a policy of the platform's adds them.
+import { tagsType, zonesType } from '../types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsType
 param storageAccountName string
 param networkId string
 param subnetId string
+param zoneIds zonesType
+param dnsByPolicy bool
 
 var services = [
-  'blob'
-  'queue'
-  'table'
+  {
+    name: 'blob'
+    zoneId: zoneIds.blob
+  }
+  {
+    name: 'queue'
+    zoneId: zoneIds.queue
+  }
+  {
+    name: 'table'
+    zoneId: zoneIds.table
+  }
 ]
+var own = empty(zoneIds.blob) && !dnsByPolicy ? services : []
+var named = dnsByPolicy ? [] : services
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
-resource zones 'Microsoft.Network/privateDnsZones@2020-06-01' = [for service in services: {
-  name: 'privatelink.${service}.${environment().suffixes.storage}'
-  location: 'global'
-  tags: tags
-}]
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
+  for service in own: {
+    name: 'privatelink.${service.name}.${environment().suffixes.storage}'
+    location: 'global'
+    tags: tags
+  }
+]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [for (service, index) in services: {
-  parent: zones[index]
-  name: 'steward-${suffix}'
-  location: 'global'
-  properties: {
-    registrationEnabled: false
-    virtualNetwork: {
-      id: networkId
+// Such a zone answers for every account that has a private endpoint anywhere. What it does not know is asked of the public DNS instead
+// of being said not to exist: https://learn.microsoft.com/azure/dns/private-dns-fallback
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
+  for (service, index) in own: {
+    parent: zones[index]
+    name: 'steward-${suffix}'
+    location: 'global'
+    tags: tags
+    properties: {
+      registrationEnabled: false
+      resolutionPolicy: 'NxDomainRedirect'
+      virtualNetwork: {
+        id: networkId
+      }
     }
   }
-}]
+]
 
-resource endpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [for service in services: {
-  name: 'pe-steward-${service}-${suffix}'
-  location: location
-  tags: tags
-  properties: {
-    subnet: {
-      id: subnetId
+resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
+  for service in services: {
+    name: 'pe-steward-${service.name}-${suffix}'
+    location: location
+    tags: tags
+    properties: {
+      subnet: {
+        id: subnetId
+      }
+      privateLinkServiceConnections: [
+        {
+          name: service.name
+          properties: {
+            privateLinkServiceId: account.id
+            groupIds: [
+              service.name
+            ]
+          }
+        }
+      ]
     }
-    privateLinkServiceConnections: [
-      {
-        name: service
-        properties: {
-          privateLinkServiceId: account.id
-          groupIds: [
-            service
-          ]
-        }
-      }
-    ]
   }
-}]
+]
 
-resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = [for (service, index) in services: {
-  parent: endpoints[index]
-  name: 'default'
-  properties: {
-    privateDnsZoneConfigs: [
-      {
-        name: service
-        properties: {
-          privateDnsZoneId: zones[index].id
+resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [
+  for (service, index) in named: {
+    parent: endpoints[index]
+    name: 'default'
+    properties: {
+      privateDnsZoneConfigs: [
+        {
+          name: service.name
+          properties: {
+            privateDnsZoneId: empty(service.zoneId) ? zones[index].id : service.zoneId
+          }
         }
-      }
-    ]
+      ]
+    }
   }
-}]
+]

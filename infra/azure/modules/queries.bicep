@@ -1,7 +1,9 @@
 // The ready queries of infra/azure/queries, offered where the logs of Application Insights are looked at.
+import { tagsType } from '../types.bicep'
+
 param location string
 param suffix string
-param tags object
+param tags tagsType
 
 var queries = [
   {
@@ -31,6 +33,10 @@ var queries = [
   {
     title: 'Messages that kept failing'
     body: loadTextContent('../queries/poison.kql')
+  }
+  {
+    title: 'Refused by Azure'
+    body: loadTextContent('../queries/refused.kql')
   }
   {
     title: 'Slow operations'

@@ -1,11 +1,15 @@
 // The app's own account: its queues, tables and blobs, and the package it is started from. No key opens it, only roles.
 // The names are those of shared/services.py and shared/operations/messages.py; a test compares them.
+import { tagsType } from '../types.bicep'
+
 param location string
 param name string
-param tags object
+param tags tagsType
 param sku string
 param principalId string
 param privateNetworking bool
+param uploadAddresses string[]
+param uploadSubnetIds string[]
 
 // A poison queue is made with its queue: the platform would make it at the first failure, after its function began to look for it.
 var queues = [
@@ -29,6 +33,11 @@ var eventQueue = 'steward-events'
 var container = 'azureml-steward'
 var deploymentContainer = 'app-package'
 var deadLetterContainer = 'steward-dead-letters'
+var containerNames = [
+  container
+  deploymentContainer
+  deadLetterContainer
+]
 
 // What the Functions host itself asks for (AzureWebJobsStorage by identity), which covers what the app does there.
 var appRoles = [
@@ -37,7 +46,7 @@ var appRoles = [
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor
 ]
 
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
   tags: tags
@@ -53,19 +62,33 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     allowCrossTenantReplication: false
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    // Not 'Disabled' with private networking: Event Grid delivers as a trusted service, by its identity, and nobody else comes in.
+    // Not 'Disabled' with private networking: Event Grid delivers as a trusted service, by its identity. Besides it only those come in
+    // who may put uploads, and they, too, need a signed URL or a role.
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
       defaultAction: privateNetworking ? 'Deny' : 'Allow'
+      ipRules: [
+        for address in uploadAddresses: {
+          value: address
+          action: 'Allow'
+        }
+      ]
+      virtualNetworkRules: [
+        for id in uploadSubnetIds: {
+          id: id
+          action: 'Allow'
+        }
+      ]
     }
   }
 }
 
-resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   parent: account
   name: 'default'
   properties: {
+    // Also of what was overwritten: a policy or rule can be put back for a week.
     deleteRetentionPolicy: {
       enabled: true
       days: 7
@@ -77,38 +100,40 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01'
   }
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = [for each in [
-  container
-  deploymentContainer
-  deadLetterContainer
-]: {
-  parent: blobService
-  name: each
-}]
+resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = [
+  for each in containerNames: {
+    parent: blobService
+    name: each
+  }
+]
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource queueRows 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = [for each in queues: {
-  parent: queueService
-  name: each
-}]
+resource queueRows 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = [
+  for each in queues: {
+    parent: queueService
+    name: each
+  }
+]
 
-resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2023-05-01' = {
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource tableRows 'Microsoft.Storage/storageAccounts/tableServices/tables@2023-05-01' = [for each in tables: {
-  parent: tableService
-  name: each
-}]
+resource tableRows 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-06-01' = [
+  for each in tables: {
+    parent: tableService
+    name: each
+  }
+]
 
 // The app tidies up after itself every night; this is for what it cannot: an app that was switched off, and dead letters.
 // Policies, rules and records of parked endpoints have no rule: they are kept.
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-06-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -166,15 +191,17 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2023-05
   ]
 }
 
-resource appAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in appRoles: {
-  name: guid(account.id, principalId, role)
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
+resource appAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in appRoles: {
+    name: guid(account.id, principalId, role)
+    scope: account
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+    }
   }
-}]
+]
 
 output name string = account.name
 output eventQueue string = eventQueue

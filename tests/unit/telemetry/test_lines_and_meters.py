@@ -87,6 +87,17 @@ def test_a_request_is_counted_timed_and_a_span_of_the_callers_trace(told):
     assert "secret" not in span.to_json()
 
 
+def test_what_azure_refuses_is_a_line_with_its_code_and_no_name_of_anything(caplog):
+    """An alert looks for it: a role that is missing shows up before anybody asks why nothing happens."""
+    with caplog.at_level("WARNING"):
+        calls.refused("https://management.azure.com/subscriptions/s/x?sig=secret", 403, "AuthorizationFailed")
+    (line,) = caplog.messages
+    assert line.startswith('{"what": "azure.refused"')
+    shown = json.loads(line)
+    assert (shown["host"], shown["status"], shown["code"]) == ("management.azure.com", 403, "AuthorizationFailed")
+    assert "secret" not in line
+
+
 def test_a_request_without_an_answer_is_one_too(told):
     """Nobody answered: no status, and the failure's name."""
     with pytest.raises(ConnectionError), calls.Call("PUT", "https://management.azure.com/x"):
