@@ -11,7 +11,8 @@ import azure.functions as func
 from functions import http, intake, passing, run, score, terms
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import acceptance, guards
+from shared.operations import acceptance
+from shared.preflight import guards
 from shared.rest import errors
 
 if TYPE_CHECKING:

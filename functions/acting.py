@@ -15,7 +15,7 @@ from functions import act, browse, provision, terms
 from shared import services
 from shared.catalog import bodies
 from shared.hooks import lineage
-from shared.hooks.model import NOTIFY, Answer
+from shared.hooks.firing_record import NOTIFY, Answer
 from shared.operations import redaction
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -24,7 +24,7 @@ from shared.telemetry import trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.hooks.model import Call
+    from shared.hooks.firing_record import Call
 
 ROOT = "https://rules.invalid/api/"  # never sent anywhere; a name that RFC 2606 keeps from meaning anything
 MARKED = frozenset({"jobs", "models"})  # whose properties Azure's events of them carry
@@ -72,7 +72,7 @@ def _passed(call: Call, outcome: func.HttpResponse) -> Answer:
 
 def _notify(call: Call) -> Answer:
     """Have whoever the settings name told what a rule says."""
-    from shared.operations import notices, notifications
+    from shared.notify import notices, notifications
 
     app = services.get()
     data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}

@@ -10,7 +10,7 @@ import azure.functions as func
 from functions import http, parameters, passing
 from shared import services
 from shared.catalog import paths
-from shared.operations import history
+from shared.jobs import history
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def browse(req: func.HttpRequest) -> func.HttpResponse:
 
 def _search_asked(req: func.HttpRequest) -> dict[str, list[str]]:
     """Return the query when it asks for what only run history can filter by, else nothing."""
-    from shared.operations import search
+    from shared.jobs import search
 
     query = parse_qs(http.raw_query(req), keep_blank_values=True)
     return query if search.PARAMETERS & {name.lower() for name in query} else {}
@@ -54,7 +54,7 @@ def _search_asked(req: func.HttpRequest) -> dict[str, list[str]]:
 
 def _search(req: func.HttpRequest, target: Target, asked: dict[str, list[str]]) -> func.HttpResponse:
     """Answer a list of jobs from run history, and say so; nextLink is the same search with our own token."""
-    from shared.operations import search
+    from shared.jobs import search
 
     app = services.get()
     found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)

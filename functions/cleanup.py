@@ -16,8 +16,8 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.cleanup.journal import Run
-    from shared.cleanup.model import Mode
+    from shared.cleanup.policy.model import Mode
+    from shared.cleanup.run.journal import Run
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.cleanup")
@@ -35,7 +35,7 @@ SHOWN = ("all", "changes")
 @blueprint.timer_trigger("timer", "0 * * * * *", use_monitor=True)
 def tick(timer: func.TimerRequest) -> None:
     """Start the policies that came due, and send again what is overdue of runs under way."""
-    from shared.cleanup import runs, timetable
+    from shared.cleanup.run import runs, timetable
 
     app, sent = services.get(), 0
     try:
@@ -49,7 +49,7 @@ def tick(timer: func.TimerRequest) -> None:
 @blueprint.queue_trigger("message", QUEUE, "AzureWebJobsStorage")
 def step(message: func.QueueMessage) -> None:
     """Take the step of a run that the message names."""
-    from shared.cleanup import runs
+    from shared.cleanup.run import runs
 
     runs.step(message.get_body().decode("utf-8"), services.get(), redelivered=(message.dequeue_count or 1) > 1)
 
@@ -152,7 +152,7 @@ def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
     Raises:
         RejectedError: `CleanupFailed` (502); the run ended before it could judge anything.
     """
-    from shared.cleanup import reports
+    from shared.cleanup.run import reports
 
     below = f"cleanup/reports/{run.name}"
     if not run.ended:
@@ -167,7 +167,7 @@ def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
 
 
 def _start(req: func.HttpRequest) -> Run:
-    from shared.cleanup import runs, timetable
+    from shared.cleanup.run import runs, timetable
 
     mode: Mode = "enforce" if parameters.choice(req, "mode", MODES) == "enforce" else "dryRun"
     names = [name.strip() for name in parameters.text(req, "policy").split(",") if name.strip()]
@@ -188,7 +188,7 @@ def _start(req: func.HttpRequest) -> Run:
 
 
 def _approve(req: func.HttpRequest) -> Run:
-    from shared.cleanup import runs
+    from shared.cleanup.run import runs
 
     app = services.get()
     told = terms.callbacks(req, app.settings)
@@ -196,21 +196,21 @@ def _approve(req: func.HttpRequest) -> Run:
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import reports, runs
+    from shared.cleanup.run import reports, runs
 
     return http.json_response(reports.summary(runs.cancel(_name(req), services.get())), 200, req)
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import reports
+    from shared.cleanup.run import reports
 
     top = parameters.whole_number(req, "$top", 20, LIST_LIMIT)
     return http.json_response({"value": [reports.summary(run) for run in reports.newest(top, services.get())]}, 200, req)
 
 
 def _read(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import pages, reports
-    from shared.operations import deliveries
+    from shared.cleanup.run import report_page, reports
+    from shared.notify import deliveries
 
     page = reports.Page(
         skip=parameters.whole_number(req, "$skipToken", 0, SKIP_LIMIT) or parameters.whole_number(req, "$skip", 0, SKIP_LIMIT),
@@ -227,15 +227,15 @@ def _read(req: func.HttpRequest) -> func.HttpResponse:
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if form == "csv":
         headers["Content-Disposition"] = f'attachment; filename="cleanup-{report.run.name}.csv"'
-        return http.response(pages.table(report), 200, req, {**headers, "Content-Type": "text/csv; charset=utf-8"})
+        return http.response(report_page.table(report), 200, req, {**headers, "Content-Type": "text/csv; charset=utf-8"})
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     link = f"?{following.partition('?')[2]}" if following else ""
-    content = pages.page(report, following=link)
+    content = report_page.page(report, following=link)
     return http.response(content, 200, req, {**headers, "Content-Type": "text/html; charset=utf-8"})
 
 
 def _result(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import journal
+    from shared.cleanup.run import journal
 
     kept = services.get().journal.load(_name(req))
     if kept is None:
@@ -256,7 +256,7 @@ def _form(req: func.HttpRequest) -> str:
 
 
 def _explain(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import explaining
+    from shared.cleanup.run import explaining
 
     app = services.get()
     resource = parameters.resource(req, "resource", app.settings)
@@ -268,7 +268,7 @@ def _explain(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _policies(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import policies
+    from shared.cleanup.policy import policies
 
     found, problems = policies.load(services.get().blobs)
     body = {"value": [policies.to_json(policy) for policy in found], "problems": [problem.to_json() for problem in problems]}
@@ -276,7 +276,7 @@ def _policies(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _check(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import policies
+    from shared.cleanup.policy import policies
 
     text = yaml_files.text_of(req, policies.CODE)
     name = "".join(each for each in parameters.text(req, "name", "policies.yaml") if each.isprintable())
@@ -285,7 +285,7 @@ def _check(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _policy_file(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import policies
+    from shared.cleanup.policy import policies
 
     folder = yaml_files.Folder(
         prefix=policies.FOLDER,

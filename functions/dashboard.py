@@ -60,13 +60,13 @@ def _file(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _details(req: func.HttpRequest) -> func.HttpResponse:
-    from shared import vitals
+    from shared import health
 
-    return http.json_response({**vitals.look(services.get()), "caller": http.caller(req)}, 200, req)
+    return http.json_response({**health.look(services.get()), "caller": http.caller(req)}, 200, req)
 
 
 def _marks(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup import marks as kept
+    from shared.cleanup.verdict import marks as kept
     from shared.operations import models
 
     top = parameters.whole_number(req, "$top", 100, MARKS_LIMIT)

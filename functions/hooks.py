@@ -15,8 +15,8 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from shared.hooks import intake
-    from shared.hooks.model import Firing
+    from shared.hooks import matching
+    from shared.hooks.firing_record import Firing
     from shared.hooks.rules import Rule
 
 blueprint = func.Blueprint()
@@ -139,17 +139,17 @@ def _accept(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _try(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.hooks import events, intake
+    from shared.hooks import events, matching
 
     found = events.from_http(req.get_body(), {name.lower(): value for name, value in req.headers.items()})
     if found.validation_code:
         raise errors.BadRequestError("InvalidEvent", "This is a handshake, not an event.", target="body")
     app = services.get()
-    shown = [{"event": event.to_json(), "rules": [_shown(each) for each in intake.matches(event, app)]} for event in found.events]
+    shown = [{"event": event.to_json(), "rules": [_shown(each) for each in matching.matches(event, app)]} for event in found.events]
     return http.json_response({"value": shown}, 200, req)
 
 
-def _shown(found: intake.Match) -> dict[str, Any]:
+def _shown(found: matching.Match) -> dict[str, Any]:
     from shared.hooks import firings
 
     out: dict[str, Any] = {"rule": found.rule.name, "fires": found.firing is not None, "reason": found.reason}

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, parse_qsl
 from functions import http, multipart
 from shared import services
 from shared.catalog import bodies, kinds
-from shared.operations import content, inbox, translations, uploads
-from shared.operations.plans import Plan, Task
+from shared.files import content, translations, upload_inbox, upload_steps
+from shared.files.plans import Plan, Task
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Files:
     name: str
     packed: bool
     data: bytes = b""
-    upload: inbox.Upload | None = None
+    upload: upload_inbox.Upload | None = None
 
     @property
     def source(self) -> content.Source:
@@ -192,7 +192,7 @@ def translated(
 
 def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, tuple[str, bytes]]) -> Files | None:
     """Return the files among the parts: an upload's, one part's, or loose ones, each part named by its path."""
-    taken = uploads.TAKES.get(target.kind.path) if target else None
+    taken = upload_steps.TAKES.get(target.kind.path) if target else None
     wanted = [name for name in (UPLOAD, ANY_CONTENT, CONTENTS, taken.part if taken else "") if name in given]
     if not given:
         return None
@@ -203,7 +203,7 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
         return _uploaded(req, given[UPLOAD][1].decode("utf-8", "replace").strip())
     if wanted:
         file_name, data = given[wanted[0]]
-        name = uploads.plain_name(file_name, wanted[0])
+        name = upload_steps.plain_name(file_name, wanted[0])
         return Files(part=wanted[0], name=name, packed=content.is_zip(data), data=data)
     for name in given:
         content.check_name(name, f"The part {name[:100]!a}", name[:100])
@@ -213,15 +213,15 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
 
 def _uploaded(req: func.HttpRequest, upload_id: str) -> Files:
     app = services.get()
-    found = inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=http.caller(req))
+    found = upload_inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=http.caller(req))
     size, etag = found.found.size, found.found.etag
     head = app.ledger.blobs.read(found.blob, 0, min(4, size), etag=etag) if size else b""
-    return Files(part=UPLOAD, name=uploads.plain_name(found.name, UPLOAD), packed=content.is_zip(head), upload=found)
+    return Files(part=UPLOAD, name=upload_steps.plain_name(found.name, UPLOAD), packed=content.is_zip(head), upload=found)
 
 
 def _with_files(target: Target, body: Any, files: Files) -> Intake:
     """Plan the one upload of a request whose body is JSON: the table says where its outcome goes."""
-    taken = uploads.TAKES.get(target.kind.path) if target.action is None else None
+    taken = upload_steps.TAKES.get(target.kind.path) if target.action is None else None
     if taken is None:
         message = f"{target.kind.full_type} takes no files; send its body as application/json."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
@@ -248,7 +248,7 @@ def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files |
     """Translate, and plan what the YAML needs done first."""
     location, workspace_id = _workspace(target)
     found = translated(req, target, spec, files, location=location, workspace_id=workspace_id)
-    taken = uploads.TAKES.get(target.kind.path)
+    taken = upload_steps.TAKES.get(target.kind.path)
     sent = translations.Sent()
     if files:
         names = [files.name]
@@ -275,7 +275,7 @@ def _named(target: Target, found: Translation) -> Target:
     below = kinds.by_type().get((target.kind.plane, target.kind.namespace.lower(), f"{target.kind.path}/versions".lower()))
     if below is None or target.id.is_collection:
         return target
-    version = found.version or uploads.next_version(target.id, services.get().client)
+    version = found.version or upload_steps.next_version(target.id, services.get().client)
     return replace(target, kind=below, id=target.id.child("versions", version))
 
 

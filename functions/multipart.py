@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.operations import content
+from shared.files import content
 from shared.rest import errors
 
 if TYPE_CHECKING:

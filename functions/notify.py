@@ -17,7 +17,7 @@ log = logging.getLogger("steward.notifications")
 @blueprint.queue_trigger("message", messages.NOTIFICATION_QUEUE, "AzureWebJobsStorage")
 def deliver(message: func.QueueMessage) -> None:
     """Tell the receiver that the message names, once."""
-    from shared.operations import notifications
+    from shared.notify import notifications
 
     notifications.take(message.get_body().decode("utf-8"), services.get())
 
@@ -29,7 +29,8 @@ def poison(message: func.QueueMessage) -> None:
 
     A poison queue has no second poison queue: the platform leaves its message where it is, and brings it again after ten minutes.
     """
-    from shared.operations import notifications, observing
+    from shared.notify import notifications
+    from shared.operations import observing
     from shared.rest import errors
 
     text = message.get_body().decode("utf-8", errors="replace")

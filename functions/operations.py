@@ -65,7 +65,7 @@ async def _read(req: func.HttpRequest) -> func.HttpResponse:
 
 def _deliveries(operation_id: str) -> list[dict[str, object]]:
     """Return how telling others of the operation's end goes."""
-    from shared.operations import deliveries
+    from shared.notify import deliveries
 
     return deliveries.views(operation_id, services.get())
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from functions import http
 from shared import services
-from shared.catalog import bodies, kinds, passages, paths
+from shared.catalog import bodies, kinds, paths, proxy_routes
 
 if TYPE_CHECKING:
     import azure.functions as func
 
-    from shared.catalog.passages import Way
+    from shared.catalog.proxy_routes import Way
 
 
 def way(req: func.HttpRequest) -> Way | None:
     """Return where to hand the request on to; None when a kind has its path."""
-    return passages.find(http.path(req), str(req.method).upper(), services.get().settings)
+    return proxy_routes.find(http.path(req), str(req.method).upper(), services.get().settings)
 
 
 def pass_on(req: func.HttpRequest, way: Way) -> func.HttpResponse:

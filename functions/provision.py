@@ -10,7 +10,8 @@ import azure.functions as func
 from functions import http, intake, parameters, passing, terms
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import acceptance, guards
+from shared.operations import acceptance
+from shared.preflight import guards
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ def _preflight(req: func.HttpRequest, method: str, brought: intake.Intake, *, pr
     """Tell everything that would stop this PUT; send nothing that changes anything."""
     if method != "PUT":
         http.refuse_preflight(req)
-    from shared.operations import preflight
+    from shared.preflight import checks
 
-    findings = preflight.run(brought.target, brought.body or {}, services.get().client, preview=preview)
-    return http.json_response(preflight.report(findings), 200, req)
+    findings = checks.run(brought.target, brought.body or {}, services.get().client, preview=preview)
+    return http.json_response(checks.report(findings), 200, req)
 
 
 def _with_default(query: str, default: str) -> str:

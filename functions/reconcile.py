@@ -8,7 +8,8 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.operations import flows, inbox
+from shared.files import upload_inbox
+from shared.operations import flows
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.reconcile")
@@ -19,7 +20,7 @@ log = logging.getLogger("steward.reconcile")
 def reconcile(timer: func.TimerRequest) -> None:
     """Wake every overdue operation."""
     from shared.hooks import firings
-    from shared.operations import notifications
+    from shared.notify import notifications
 
     app, woken = services.get(), 0
     try:
@@ -39,8 +40,8 @@ def reconcile(timer: func.TimerRequest) -> None:
 @blueprint.timer_trigger("timer", "0 30 3 * * *", use_monitor=True)
 def purge(timer: func.TimerRequest) -> None:
     """Delete operations that ended longer ago than the retention, and uploads that nobody may use any more."""
-    from shared.hooks import intake
-    from shared.operations import deliveries
+    from shared.hooks import matching
+    from shared.notify import deliveries
 
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
@@ -49,7 +50,7 @@ def purge(timer: func.TimerRequest) -> None:
         count = app.ledger.purge(before)
     finally:  # whatever became of those, the others' time is over as well
         try:
-            files = inbox.purge(app.ledger.blobs, app.clock())
+            files = upload_inbox.purge(app.ledger.blobs, app.clock())
         finally:
-            rows = intake.purge(app, firings_before=before) + deliveries.purge(app, before)
+            rows = matching.purge(app, firings_before=before) + deliveries.purge(app, before)
     log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from functions import http, intake, multipart, parameters, terms
 from shared.catalog import bodies, paths
-from shared.operations import acceptance, content
+from shared.files import content
+from shared.operations import acceptance
 from shared.rest import errors
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from functions import http
 from shared import services
-from shared.operations import parked, waking
+from shared.endpoints import snapshots, waking
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -27,14 +27,14 @@ def score(req: func.HttpRequest, target: Target) -> func.HttpResponse | Operatio
     """Send the body to the endpoint as it came, and its answer back as it comes, 4xx and 5xx included; wake a parked one."""
     try:
         answer = services.get().scoring.score(target, req.get_body(), dict(req.headers.items()))
-    except parked.EndpointParkedError as found:
+    except snapshots.EndpointParkedError as found:
         return _wake(req, target, found)
     headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
     media = answer.headers.get("content-type", "application/json")
     return http.response(answer.content, answer.status, req, {**headers, "Content-Type": media})
 
 
-def _wake(req: func.HttpRequest, target: Target, found: parked.EndpointParkedError) -> func.HttpResponse | Operation:
+def _wake(req: func.HttpRequest, target: Target, found: snapshots.EndpointParkedError) -> func.HttpResponse | Operation:
     """Start the wake, once however many call: 503 that says when to come again, or with `respond-async` 202 for the wake."""
     app = services.get()
     operation = waking.start(target, found.tag, app)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import azure.functions as func
 
-    from shared.hooks.model import Call
+    from shared.hooks.firing_record import Call
     from shared.operations.models import Operation
     from shared.settings import Settings
 
@@ -65,7 +65,7 @@ def callbacks(req: func.HttpRequest, settings: Settings) -> tuple[str, ...]:
     given = tuple(str(req.headers.get("callback-url", "")).replace(",", " ").split())
     if not given:
         return ()
-    from shared.operations import receivers
+    from shared.notify import receivers
 
     if len(given) > CALLBACK_LIMIT:
         message = f"'Callback-Url' names {len(given)} receivers; {CALLBACK_LIMIT} are taken."

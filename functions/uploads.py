@@ -7,7 +7,7 @@ import azure.functions as func
 from functions import http, intake, parameters
 from shared import services
 from shared.catalog import bodies, paths
-from shared.operations import inbox, uploads
+from shared.files import upload_inbox, upload_steps
 from shared.rest import errors
 
 blueprint = func.Blueprint()
@@ -43,6 +43,6 @@ def _open(req: func.HttpRequest) -> func.HttpResponse:
     if not isinstance(given, str):
         message = "'name' is no text; expected the file's name, such as model.pkl."
         raise errors.BadRequestError("InvalidValue", message, target="name")
-    name = uploads.plain_name(given, "")
-    opened = inbox.open_upload(app.ledger.blobs, app.clock(), caller=http.caller(req), name=name)
+    name = upload_steps.plain_name(given, "")
+    opened = upload_inbox.open_upload(app.ledger.blobs, app.clock(), caller=http.caller(req), name=name)
     return http.json_response(opened, 201, req)

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueServiceClient
 
-    from shared.cleanup.journal import Journal
-    from shared.cleanup.pacing import Buckets
+    from shared.cleanup.facts.pacing import Buckets
+    from shared.cleanup.run.journal import Journal
+    from shared.durable.storage import Blobs, Queue, Rows
+    from shared.endpoints.scoring import Scoring
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
-    from shared.operations.scoring import Scoring
-    from shared.operations.storage import Blobs, Queue, Rows
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
 
@@ -89,7 +89,7 @@ class Services:
     @_OpenedOnce
     def blobs(self) -> Blobs:
         """The app's container, opened when the first blob is asked for: most requests need none."""
-        from shared.operations import azure_storage
+        from shared.durable import azure_storage
 
         def delegate(begin: datetime, end: datetime) -> Any:
             return self._blob_service.get_user_delegation_key(begin, end)
@@ -163,21 +163,21 @@ class Services:
     @_OpenedOnce
     def journal(self) -> Journal:
         """The runs of the clean-up."""
-        from shared.cleanup import journal
+        from shared.cleanup.run import journal
 
         return journal.Journal(self.cleanup_rows)
 
     @_OpenedOnce
     def reads(self) -> Buckets:
         """What this process may read of ARM."""
-        from shared.cleanup import pacing
+        from shared.cleanup.facts import pacing
 
         return pacing.Buckets()
 
     @_OpenedOnce
     def scoring(self) -> Scoring:
         """Scoring URIs and keys, in memory only."""
-        from shared.operations import scoring
+        from shared.endpoints import scoring
 
         return scoring.Scoring(self.client, self.addresses, plain=self.settings.plain_scoring)
 
@@ -190,7 +190,7 @@ class Services:
         """Return about how many messages a queue of the app's account holds, hidden ones too; 0 when there is no such queue."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        from shared.operations import azure_storage
+        from shared.durable import azure_storage
 
         with azure_storage.errors_of_storage():
             try:
@@ -211,7 +211,7 @@ class Services:
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.queue import TextBase64DecodePolicy, TextBase64EncodePolicy
 
-        from shared.operations import azure_storage
+        from shared.durable import azure_storage
 
         client = self._queue_service.get_queue_client(
             name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
@@ -235,12 +235,12 @@ class Services:
         return self._connections()
 
     def _connections(self) -> RequestsTransport:
-        from shared.operations import connections
+        from shared.durable import storage_pool
 
-        return connections.pooled(self.settings.threads)
+        return storage_pool.pooled(self.settings.threads)
 
     def _rows(self, name: str) -> Rows:
-        from shared.operations import azure_storage
+        from shared.durable import azure_storage
 
         with azure_storage.errors_of_storage():
             return azure_storage.AzureRows(self._table_service.create_table_if_not_exists(name))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from shared.cleanup import survey
+from shared.cleanup.facts import survey
 from shared.rest import client, clouds, ids
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import storage
+from shared.durable import storage
 from shared.rest import errors
 
 if TYPE_CHECKING:

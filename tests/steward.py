@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths
-from shared.operations import acceptance, flows, ledger, plans, uploads
+from shared.files import plans, upload_steps
+from shared.operations import acceptance, flows, ledger
 from shared.operations.messages import Message
 from shared.rest import addresses, errors
 from shared.settings import Settings
@@ -88,7 +89,7 @@ class Steward:
     def request(self, method: str, path: str, body: dict[str, Any] | None = None, **more: Any) -> acceptance.Request:
         """Read a request as the HTTP functions do."""
         target = paths.resolve(path, SETTINGS)
-        taken = uploads.TAKES.get(target.kind.path)
+        taken = upload_steps.TAKES.get(target.kind.path)
         if taken and taken.part in more.get("files", {}):  # a zip in the part that the kind takes
             more["contents"] = more.pop("files")
             task = plans.Task(

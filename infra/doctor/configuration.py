@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.doctor.findings import Finding, ok, problem, warning
 from shared import settings as app_settings
-from shared.operations import receivers
+from shared.notify import receivers
 from shared.rest import errors
 
 if TYPE_CHECKING:

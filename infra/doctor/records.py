@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.doctor.findings import Finding, ok, problem, warning
-from shared import services, vitals
-from shared.cleanup import policies
-from shared.operations import connections
+from shared import health, services
+from shared.cleanup.policy import policies
+from shared.durable import storage_pool
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Impatient(services.Services):
     """The app's services, without the retries of its storage."""
 
     def _connections(self) -> RequestsTransport:
-        return connections.pooled(1, connect_s=CONNECT_S, read_s=READ_S)
+        return storage_pool.pooled(1, connect_s=CONNECT_S, read_s=READ_S)
 
     def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
         return super()._open(_Once(service), uri, keyword=keyword)
@@ -84,7 +84,7 @@ def _parts(app: Services) -> list[tuple[str, str, Callable[[], object]]]:
             rows.get("doctor", "probe")
 
     def queues() -> None:
-        for name in vitals.QUEUES:
+        for name in health.QUEUES:
             app.queue_named(name)
             app.depth(name)
 
@@ -117,12 +117,12 @@ def _rules(app: Services) -> Iterator[Finding]:
 
 
 def _backlog(app: Services) -> Iterator[Finding]:
-    for name in vitals.QUEUES:
+    for name in health.QUEUES:
         poison = app.depth(f"{name}-poison")
         if poison:
             fix = "the poison function takes them within minutes when the app runs: see whether it is stopped, and its log"
             yield warning(BACKLOG, f"{poison} messages in {name}-poison", fix)
-    seen = vitals.look(app)
+    seen = health.look(app)
     put_aside = seen["eventsPutAside"]
     if put_aside.get("count"):
         fix = "look at them: each says why it was put aside; delete them when they are dealt with"

@@ -83,7 +83,7 @@ class Kind:
         named_by_us: POST on the collection creates one under a name that the operation id gives (jobs).
         views: What Azure's other servers tell of one besides itself: GET `{resource}/{view}`.
         posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
-        searchable: Run history answers a list of them that is filtered by status, compute, tag or time (operations.search).
+        searchable: Run history answers a list of them that is filtered by status, compute, tag or time (jobs.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
         patch: What PATCH takes where Azure would answer 200 to other `properties` and change nothing (the specification's
             PartialMinimalTrackedResource…); empty where Azure judges the body.

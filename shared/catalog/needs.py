@@ -1,6 +1,6 @@
 """What a request needs besides itself, as data: providers that must be registered, and how to look up what a body refers to.
 
-Not here: asking Azure (operations.preflight).
+Not here: asking Azure (preflight.checks).
 """
 
 from __future__ import annotations

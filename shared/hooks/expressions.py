@@ -1,6 +1,6 @@
 """Expressions of rules: JMESPath over what is known of an event, alone (`if`, `expect`) or as `${{ … }}` inside values.
 
-Pure. Not here: what a rule is (rules), the document they are read over (firings), JMESPath itself (catalog.jmes).
+Pure. Not here: what a rule is (rules), the document they are read over (firings), JMESPath itself (text.jmes).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import jmes
 from shared.rest import errors
+from shared.text import jmes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

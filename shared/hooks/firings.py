@@ -15,9 +15,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
+from shared.durable import storage
 from shared.hooks import expressions
-from shared.hooks.model import NOTIFY, Answer, Call, Firing
-from shared.operations import messages, storage
+from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
+from shared.operations import messages
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from shared.durable.storage import Queue, Row, Rows
     from shared.hooks.rules import Step
     from shared.operations.ledger import Ledger
-    from shared.operations.storage import Queue, Row, Rows
 
 log = logging.getLogger("steward.hooks")
 

@@ -12,7 +12,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.hooks import events, firings, intake
+from shared.hooks import events, firings, matching
 from shared.operations import messages, models
 from shared.rest import errors
 from shared.telemetry import meters
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.hooks.events import Event
-    from shared.hooks.model import Answer, Call
+    from shared.hooks.firing_record import Answer, Call
 
 log = logging.getLogger("steward.hooks")
 
@@ -31,7 +31,7 @@ ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
 
 
-def store(found: Sequence[Event], services: intake.Services) -> int:
+def store(found: Sequence[Event], services: matching.Services) -> int:
     """Put events on the queue in as few messages as hold them; returns how many messages.
 
     Raises:
@@ -44,7 +44,7 @@ def store(found: Sequence[Event], services: intake.Services) -> int:
     return count
 
 
-def _send(text: str, services: intake.Services, *, attempts: int = 0, delay_s: float = 0.0) -> None:
+def _send(text: str, services: matching.Services, *, attempts: int = 0, delay_s: float = 0.0) -> None:
     """Queue a message of events; one that is too large by the name of a blob, another one at each attempt."""
     told = _counted(text, attempts) if attempts else text
     if len(told) > events.MESSAGE_LIMIT:
@@ -54,7 +54,7 @@ def _send(text: str, services: intake.Services, *, attempts: int = 0, delay_s: f
     services.event_queue.send(told, delay_s=delay_s)
 
 
-def take(text: str, services: intake.Services, perform: Callable[[Call], Answer]) -> None:
+def take(text: str, services: matching.Services, perform: Callable[[Call], Answer]) -> None:
     """Do what one message of the queue asks for; what storage keeps from that now comes again later.
 
     Raises:
@@ -71,12 +71,12 @@ def take(text: str, services: intake.Services, perform: Callable[[Call], Answer]
         services.event_queue.send(again, delay_s=delay_s)
 
 
-def _take(text: str, asked: dict[str, Any], services: intake.Services, perform: Callable[[Call], Answer]) -> None:
+def _take(text: str, asked: dict[str, Any], services: matching.Services, perform: Callable[[Call], Answer]) -> None:
     match asked:
         case {"firing": str(firing)}:
             firings.advance(firing, services, perform)
         case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int() | str() as sequence}}:
-            intake.settle_debounced(rule, key, sequence, services)
+            matching.settle_debounced(rule, key, sequence, services)
         case {"blob": str(name)} if name.startswith(LARGE):
             content = services.ledger.blobs.get(name)
             if content is not None:
@@ -86,7 +86,7 @@ def _take(text: str, asked: dict[str, Any], services: intake.Services, perform: 
             _events(text, services, attempts=_count(asked))
 
 
-def bury(text: str, services: intake.Services, reason: str) -> None:
+def bury(text: str, services: matching.Services, reason: str) -> None:
     """Keep what cannot be taken in, where somebody can look at it, and end the firing it was for."""
     now = services.clock()
     name = f"{DEAD}{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
@@ -99,7 +99,7 @@ def bury(text: str, services: intake.Services, reason: str) -> None:
             return
 
 
-def _events(text: str, services: intake.Services, *, attempts: int) -> None:
+def _events(text: str, services: matching.Services, *, attempts: int) -> None:
     """Take in the events of a message; those that could not be come again in a message of their own.
 
     Raises:
@@ -110,7 +110,7 @@ def _events(text: str, services: intake.Services, *, attempts: int) -> None:
     except errors.BadRequestError as bad:  # it would not become readable by trying again
         bury(text, services, bad.error.message)
         return
-    tally = intake.take(found, services)
+    tally = matching.take(found, services)
     for what, count in tally.counts.items():
         meters.count("steward.events", count, outcome=what)
     if tally.counts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.hooks import events, targets
+from shared.hooks import event_target, events
 from shared.operations import models
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def depth_of(event: Event, about: tuple[ids.ResourceId, ...], services: Services
     deepest = max((_marked(event.value(name)) for name in ("runProperties", "modelProperties", "properties")), default=0)
     deepest = max(deepest, _number(event.value("stewardDepth")))
     behind, happened = list(about), min(events.moment(event) or services.clock(), services.clock())
-    workspace = targets.workspace_of(event)
+    workspace = event_target.workspace_of(event)
     behind += [workspace.child("jobs", run) for run in _runs_behind(event)] if workspace else []
     for target in behind:
         for operation in services.ledger.newest(top=PARALLEL_OPERATIONS, partition=models.partition_of(target)):

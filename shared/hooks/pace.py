@@ -12,14 +12,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.durable import storage
 from shared.hooks import firings
-from shared.hooks.model import VERSION, Firing
-from shared.operations import storage
+from shared.hooks.firing_record import VERSION, Firing
 
 if TYPE_CHECKING:
+    from shared.durable.storage import Row
     from shared.hooks.firings import Services
     from shared.hooks.rules import Rule
-    from shared.operations.storage import Row
 
 WINDOWS_AHEAD = 500  # how far in the future a rule's rate may put a firing
 

@@ -1,6 +1,6 @@
 """The fields of a rule: what each may hold, as `rules.Rule` has it, every mistake at its line and column.
 
-Not here: files of rules (rules), how a field is read at all (catalog.yaml.sheets).
+Not here: files of rules (rules), how a field is read at all (text.yaml_sheets).
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import durations
-from shared.catalog.yaml import shapes, sheets
 from shared.hooks import expressions
+from shared.hooks.event_target import ML_TYPE
 from shared.hooks.rules import Rule, Step
-from shared.hooks.targets import ML_TYPE
+from shared.text import durations, yaml_sheets, yaml_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from shared.catalog.yaml.document import Cursor
-    from shared.catalog.yaml.sheets import Reader, Sheet
+    from shared.text.yaml_document import Cursor
+    from shared.text.yaml_sheets import Reader, Sheet
 
 RULE_LIMIT = 200
 STEP_LIMIT = 20
@@ -53,7 +52,7 @@ def _rule(at: Cursor, sheet: Sheet) -> Rule | None:
         marks.update(
             {(*at.path, "on", *path[len(at.path) + 1 :]): mark for path, mark in list(marks.items()) if _under_true(path, at)}
         )
-    found = sheets.record(at, sheet, _RULE, ("name", "on", "do"))
+    found = yaml_sheets.record(at, sheet, _RULE, ("name", "on", "do"))
     if len(sheet.problems) > before:
         return None
     rate, per = found.pop("rate", (None, None))
@@ -67,7 +66,7 @@ def _under_true(path: tuple[Any, ...], at: Cursor) -> bool:
 
 
 def _on(at: Cursor, sheet: Sheet) -> dict[str, tuple[str, ...]]:
-    return sheets.record(at, sheet, {"types": _types, "subjects": _globs, "sources": _globs}, ("types",))
+    return yaml_sheets.record(at, sheet, {"types": _types, "subjects": _globs, "sources": _globs}, ("types",))
 
 
 def _types(at: Cursor, sheet: Sheet) -> tuple[str, ...] | None:
@@ -78,7 +77,7 @@ def _types(at: Cursor, sheet: Sheet) -> tuple[str, ...] | None:
 
 
 def _globs(at: Cursor, sheet: Sheet) -> tuple[str, ...] | None:
-    found = sheets.texts(at, sheet)
+    found = yaml_sheets.texts(at, sheet)
     return None if found is None else tuple(glob.strip().lower() for glob in found)
 
 
@@ -95,7 +94,7 @@ def _steps(at: Cursor, sheet: Sheet) -> tuple[Step, ...] | None:
 
 def _step(at: Cursor, sheet: Sheet, position: int) -> Step | None:
     before = len(sheet.problems)
-    found = sheets.record(at, sheet, _STEP)
+    found = yaml_sheets.record(at, sheet, _STEP)
     if isinstance(at.value, dict) and ("request" in at.value) == ("notify" in at.value):
         sheet.note(at, "expected either 'request' (METHOD path) or 'notify' (a type of notification)")
     if len(sheet.problems) > before:
@@ -121,7 +120,7 @@ def _request(at: Cursor, sheet: Sheet) -> tuple[str, str] | None:
 
 def _headers(at: Cursor, sheet: Sheet) -> dict[str, str]:
     lowered = at.having({str(key).lower(): value for key, value in at.value.items()}) if isinstance(at.value, dict) else at
-    return sheets.record(lowered, sheet, dict.fromkeys(HEADERS, _template))
+    return yaml_sheets.record(lowered, sheet, dict.fromkeys(HEADERS, _template))
 
 
 def _body(at: Cursor, sheet: Sheet) -> Any:
@@ -136,7 +135,7 @@ def _body(at: Cursor, sheet: Sheet) -> Any:
 
 def _rate(at: Cursor, sheet: Sheet) -> tuple[int, timedelta] | None:
     """`10/1h`."""
-    text = sheets.text(at, sheet)
+    text = yaml_sheets.text(at, sheet)
     count, slash, per = (text or "").partition("/")
     if text is None:
         return None
@@ -148,7 +147,7 @@ def _rate(at: Cursor, sheet: Sheet) -> tuple[int, timedelta] | None:
 
 
 def _length(at: Cursor, sheet: Sheet) -> timedelta | None:
-    found = sheets.by(durations.parse, at, sheet)
+    found = yaml_sheets.by(durations.parse, at, sheet)
     if found is not None and not timedelta(0) < found <= LONGEST:
         sheet.note(at, f"expected more than zero, and {durations.words(LONGEST)} at most")
         return None
@@ -156,16 +155,16 @@ def _length(at: Cursor, sheet: Sheet) -> timedelta | None:
 
 
 def _expression(at: Cursor, sheet: Sheet) -> str | None:
-    return sheets.checked(expressions.check, at, sheet)
+    return yaml_sheets.checked(expressions.check, at, sheet)
 
 
 def _template(at: Cursor, sheet: Sheet) -> str | None:
-    return sheets.checked(expressions.check_all, at, sheet)
+    return yaml_sheets.checked(expressions.check_all, at, sheet)
 
 
 def _named(pattern: re.Pattern[str], expected: str) -> Reader:
     def read(at: Cursor, sheet: Sheet) -> str | None:
-        found = sheets.text(at, sheet)
+        found = yaml_sheets.text(at, sheet)
         if found is not None and not pattern.fullmatch(found):
             sheet.note(at, f"'{found[:60]}' is no name: expected {expected}, up to 63")
             return None
@@ -199,7 +198,7 @@ def _plain(value: Any) -> Any:
         case None | bool() | int() | float() | str():
             return value
         case _:
-            message = f"expected what JSON can hold, not {shapes.noun(value)}"
+            message = f"expected what JSON can hold, not {yaml_values.noun(value)}"
             raise ValueError(message)
 
 
@@ -212,10 +211,10 @@ def _key(key: Any) -> str:
 
 _RULE: dict[str, Callable[[Cursor, Sheet], Any]] = {
     "name": _named(_RULE_NAME, "letters, digits and -"),
-    "description": sheets.text,
-    "enabled": sheets.flag,
+    "description": yaml_sheets.text,
+    "enabled": yaml_sheets.flag,
     "on": _on,
-    "read": sheets.flag,
+    "read": yaml_sheets.flag,
     "if": _expression,
     "oncePer": _template,
     "rate": _rate,

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import versions
+from shared.durable import versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -115,12 +115,12 @@ def parse(text: str, source: str) -> tuple[Rule, ...]:
     Raises:
         InvalidFileError: a `BadRequestError`, code `InvalidRules`; every mistake with line, column and field, in `details`.
     """
-    from shared.catalog.yaml import sheets
-    from shared.catalog.yaml.problems import InvalidFileError
     from shared.hooks import rule_fields
+    from shared.text import yaml_sheets
+    from shared.text.problems import InvalidFileError
 
-    top, sheet = sheets.opened(text, source, CODE)
-    found = sheets.record(top, sheet, {"rules": rule_fields.rules}, ("rules",))
+    top, sheet = yaml_sheets.opened(text, source, CODE)
+    found = yaml_sheets.record(top, sheet, {"rules": rule_fields.rules}, ("rules",))
     if sheet.problems:
         raise InvalidFileError(CODE, sheet.problems)
     return tuple(found["rules"])

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from shared.durable.storage import BlobInfo, Blobs
     from shared.hooks.rules import Rule
-    from shared.operations.storage import BlobInfo, Blobs
 
 log = logging.getLogger("steward.hooks")
 

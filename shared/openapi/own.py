@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shared.openapi import bodies, parts
+from shared.openapi import parts, request_bodies
 from shared.openapi.parts import ref
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ ROUTES: tuple[Route, ...] = (
         query={"path": parts.STRING, "Set": "", "location": parts.STRING, "UploadId": ""},
         body={
             YAML: ref("schemas", "Yaml"),
-            "multipart/form-data": {"type": "object", "properties": {"spec": parts.STRING, "files": bodies.FILE}},
+            "multipart/form-data": {"type": "object", "properties": {"spec": parts.STRING, "files": request_bodies.FILE}},
         },
         needed=True,
         answers={"200": parts.OBJECT},

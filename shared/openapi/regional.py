@@ -1,4 +1,4 @@
-"""The description of the v1 paths that are handed on to the region's API server as they come (catalog.passages)."""
+"""The description of the v1 paths that are handed on to the region's API server as they come (catalog.proxy_routes)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from shared.catalog import passages
+from shared.catalog import proxy_routes
 from shared.openapi import parts, resources
 from shared.rest import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.catalog.passages import Passage
+    from shared.catalog.proxy_routes import Passage
     from shared.openapi.parts import Json
 
 EXPERIMENT = ("experiments/{experimentName}", "experimentids/{experimentId}")
@@ -23,7 +23,7 @@ VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 def operations() -> Iterator[tuple[str, str, Json]]:
     """Yield (path, verb in lower case, operation) of every passage."""
-    for row in passages.PASSAGES:
+    for row in proxy_routes.PASSAGES:
         for template, verb in itertools.product(_templates(row.template), VERBS):
             if verb in row.verbs:
                 yield _path(row, template), verb.lower(), _operation(row, template, verb)

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shared.catalog import kinds
-from shared.openapi import bodies, parts
+from shared.openapi import parts, request_bodies
 from shared.rest import addresses
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def schemas() -> Json:
     out: Json = {}
     for kind in kinds.KINDS:
         if "PUT" in kind.verbs:
-            out[f"{name_of(kind)}_body"] = bodies.schema_of(kind)
+            out[f"{name_of(kind)}_body"] = request_bodies.schema_of(kind)
         if "PATCH" in kind.verbs and (kind.patch or kind.json_patch):
-            out[f"{name_of(kind)}_patch"] = bodies.patch_of(kind)
+            out[f"{name_of(kind)}_patch"] = request_bodies.patch_of(kind)
     return out
 
 
@@ -212,7 +212,7 @@ def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, n
     if files and kind.namespace == kinds.ML and kind.plane == "arm":
         media |= parts.content(parts.ref("schemas", "Yaml"), "application/yaml")
         out["parameters"].append(parts.ref("parameters", "Set"))
-    if files and (packed := bodies.multipart_of(kind)):
+    if files and (packed := request_bodies.multipart_of(kind)):
         media |= parts.content(packed, "multipart/form-data")
         out["parameters"].append(parts.ref("parameters", "UploadId"))
     out["requestBody"] = {"required": needed, "content": media}
@@ -242,7 +242,7 @@ def _action(kind: Kind, action: Action) -> Json:
 
 
 def _starts_run(out: Json, kind: Kind) -> None:
-    file = bodies.FILE
+    file = request_bodies.FILE
     given = {
         "type": "object",
         "required": ["projectZipFile", "runDefinitionFile"],

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
-from shared.operations import models, observing, parking, plans, redaction, settle
+from shared.endpoints import parking
+from shared.files import plans
+from shared.operations import models, observing, redaction, settle
 from shared.rest import errors, ids
 from shared.telemetry import trace
 

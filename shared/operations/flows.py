@@ -12,7 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.operations import acceptance, observing, parking, settle, steps, storage
+from shared.durable import storage
+from shared.endpoints import parking
+from shared.operations import acceptance, observing, settle, steps
 from shared.operations.messages import Message
 from shared.rest import errors
 

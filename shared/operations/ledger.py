@@ -15,7 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import plans, storage
+from shared.durable import storage
+from shared.files import plans
 from shared.operations.models import Operation
 from shared.rest import errors
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from shared.operations.storage import Blobs, Row, Rows
+    from shared.durable.storage import Blobs, Row, Rows
 
 LANE = "lane"
 KEY = "key"

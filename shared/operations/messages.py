@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from shared.operations import versions
+from shared.durable import versions
 
 VERSION = 1
 QUEUE = "steward-operations"

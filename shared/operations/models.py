@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from shared.operations import versions
+from shared.durable import versions
 from shared.rest import errors, ids, long_running
 from shared.telemetry import trace
 

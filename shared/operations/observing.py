@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from shared.operations.deliveries import Delivery
+    from shared.notify.deliveries import Delivery
     from shared.operations.models import Operation
 
 log = logging.getLogger("steward.operations")

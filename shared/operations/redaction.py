@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import passages, paths
+from shared.catalog import paths, proxy_routes
 
 if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
@@ -39,7 +39,7 @@ def of_answer(method: str, path: str, scope: Scope, body: Any) -> Any:
     Raises:
         BadRequestError: as `paths.resolve`; there is no such request.
     """
-    if way := passages.find(path, method, scope):
+    if way := proxy_routes.find(path, method, scope):
         return without_keys(body) if way.plane in PUBLIC_PLANES else None
     target = paths.resolve(path, scope)
     action = target.action or (target.kind.action("") if method == "POST" else None)

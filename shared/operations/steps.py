@@ -12,7 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.operations import messages, observing, parking, settle, storage, uploads
+from shared.durable import storage
+from shared.endpoints import parking
+from shared.files import upload_steps
+from shared.operations import messages, observing, settle
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -20,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from shared.durable.storage import Queue
     from shared.operations import models
     from shared.operations.ledger import Ledger, Stored
     from shared.operations.models import Operation
     from shared.operations.settle import Step
-    from shared.operations.storage import Queue
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
     from shared.settings import Settings
@@ -101,8 +104,8 @@ def _take(stored: Stored, services: Services, inline_end: datetime | None, secre
                 stored = _hold(stored, services)
                 operation = stored.operation
                 end = inline_end or services.clock() + UPLOAD_BUDGET
-                patience = uploads.Patience(clock=services.clock, end=end, last=inline_end is None)
-                step = uploads.prepare(operation, services.ledger, services.client, patience)
+                patience = upload_steps.Patience(clock=services.clock, end=end, last=inline_end is None)
+                step = upload_steps.prepare(operation, services.ledger, services.client, patience)
             case "registering":
                 step = _register(operation, services)
             case "sending":

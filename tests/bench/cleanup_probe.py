@@ -14,7 +14,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from shared.cleanup import inventory, judge, pacing, policies, survey
+from shared.cleanup.facts import inventory, pacing, survey
+from shared.cleanup.policy import policies
+from shared.cleanup.verdict import judge
 from shared.rest import addresses, client, clouds, tokens
 
 COLLECTIONS = {"modelVersion": "models", "computeInstance": "computes", "job": "jobs", "onlineEndpoint": "onlineEndpoints"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from infra.local import azurite
-from shared.operations import azure_storage, storage
+from shared.durable import azure_storage, storage
 from shared.rest import errors
 from tests.fakes import Clock, FakeBlobs, FakeQueue, FakeRows
 

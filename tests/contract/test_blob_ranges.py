@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from shared.operations import azure_storage, storage
+from shared.durable import azure_storage, storage
 
 if TYPE_CHECKING:
-    from shared.operations.storage import Blobs
+    from shared.durable.storage import Blobs
 
 
 def test_a_blob_tells_its_size_and_changes_its_etag_with_every_write(blobs: Blobs) -> None:

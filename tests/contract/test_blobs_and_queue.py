@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.operations import azure_storage
+from shared.durable import azure_storage
 from shared.operations.messages import Message
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from shared.operations.storage import Blobs
+    from shared.durable.storage import Blobs
     from tests.contract.conftest import AzuriteEnd, FakeEnd
 
 

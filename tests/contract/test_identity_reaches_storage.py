@@ -23,7 +23,8 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.blob import _shared_access_signature as signature
 
 from infra.local import azurite
-from shared.operations import azure_storage, content, places, transfers
+from shared.durable import azure_storage
+from shared.files import content, places, transfers
 from shared.rest import client, clouds, ids, tokens, transport
 from tests import wire as wires
 

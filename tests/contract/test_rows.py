@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.operations.storage import Change, ConflictError, Row, Rows
+from shared.durable.storage import Change, ConflictError, Row, Rows
 from shared.rest import errors
 
 MOMENT = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)

@@ -19,12 +19,12 @@ NOT_ASKED = {
 }
 # What is sent beside the table of kinds, and where.
 BESIDE = {
-    "Microsoft.Insights/metrics/read": "shared/cleanup/metrics.py",
-    "Microsoft.Authorization/locks/read": "shared/cleanup/locks.py",
-    "Microsoft.Authorization/permissions/read": "shared/operations/access.py",
-    "Microsoft.Authorization/denyAssignments/read": "shared/operations/access.py",
-    "Microsoft.Authorization/roleAssignments/read": "shared/operations/access.py",
-    "Microsoft.Authorization/roleDefinitions/read": "shared/operations/access.py",
+    "Microsoft.Insights/metrics/read": "shared/cleanup/facts/metrics.py",
+    "Microsoft.Authorization/locks/read": "shared/cleanup/facts/locks.py",
+    "Microsoft.Authorization/permissions/read": "shared/preflight/access.py",
+    "Microsoft.Authorization/denyAssignments/read": "shared/preflight/access.py",
+    "Microsoft.Authorization/roleAssignments/read": "shared/preflight/access.py",
+    "Microsoft.Authorization/roleDefinitions/read": "shared/preflight/access.py",
 }
 # What ARM asks of whoever links a workspace or compute to these, and what a preflight reads of them.
 LINKED = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 
 from functions import act, browse, cleanup, dashboard, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
-from shared.catalog import kinds, passages
+from shared.catalog import kinds, proxy_routes
 from shared.rest import addresses
 from tests.docs import openapi_examples, policies
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.catalog.kinds import Action, Kind
-    from shared.catalog.passages import Passage
+    from shared.catalog.proxy_routes import Passage
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLUEPRINTS = (provision, act, browse, uploads, operations, poll, reconcile, cleanup, hooks, notify, pages, dashboard)
@@ -35,8 +35,8 @@ is applied at once or not at all, and never stored.
 
 PASSAGES_HEAD = """## Handed on to the v1 data plane
 
-Written from `shared/catalog/passages.py`. Paths stand below `/api/{plane}/[{scope}/]workspaces/{w}/`; query, body and content go to
-Azure and come back as they are, and nothing is recorded. `{}` is one name, `{*}` one or more, `E` an experiment
+Written from `shared/catalog/proxy_routes.py`. Paths stand below `/api/{plane}/[{scope}/]workspaces/{w}/`; query, body and content
+go to Azure and come back as they are, and nothing is recorded. `{}` is one name, `{*}` one or more, `E` an experiment
 (`experiments/{name}` or `experimentids/{id}`), `[E]` one or none.
 
 | plane | path | verbs |
@@ -65,7 +65,7 @@ def kinds_page() -> str:
                 "|---|---|---|---|---|---|",
             ]
             out += [*map(_kind_row, rows), ""]
-    out += [PASSAGES_HEAD, *map(_passage_row, passages.PASSAGES), ""]
+    out += [PASSAGES_HEAD, *map(_passage_row, proxy_routes.PASSAGES), ""]
     out += ["## Refusals that are waited out", "", "| code | means | seen |", "|---|---|---|"]
     out += [f"| `{quirk.code}` | {quirk.meaning} | {quirk.proof} |" for quirk in kinds.QUIRKS]
     return "\n".join(out) + "\n"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.cleanup import queries, targets
+from shared.cleanup.policy import queries, targets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.cleanup.targets import Target
+    from shared.cleanup.policy.targets import Target
 
 ARGUMENTS: dict[targets.Argument, str] = {
     "duration": "a length of time",

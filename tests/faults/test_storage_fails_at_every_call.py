@@ -19,7 +19,7 @@ from tests.steward import Steward
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.operations import storage
+    from shared.durable import storage
 
 OUTAGES = (3, 8)  # calls that fail in a row
 INSTANCE = f"{WORKSPACE}/computes/inst"

@@ -10,7 +10,10 @@ import pytest
 
 from functions import reconcile
 from shared import services
-from shared.operations import flows, inbox, notices, notifications, storage
+from shared.durable import storage
+from shared.files import upload_inbox
+from shared.notify import notices, notifications
+from shared.operations import flows
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows, Killed, unavailable
@@ -114,7 +117,7 @@ def _grown_old(app: Steward) -> None:
     notice = notices.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
     notifications.tell(notice, ("queue:ends",), services.get())
     notifications.give_up(app.notification_queue.messages[0].text, services.get(), "enough")
-    inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
+    upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
     app.clock.advance(timedelta(days=32).total_seconds())
 
 

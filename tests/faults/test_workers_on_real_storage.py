@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local import azurite
-from shared.operations import azure_storage, flows, ledger, storage
+from shared.durable import azure_storage, storage
+from shared.operations import flows, ledger
 from shared.rest import addresses, errors
 from tests.steward import Process, Steward
 

@@ -24,7 +24,7 @@ import pytest
 from infra.local import stack
 from infra.local.emulator import scene
 from shared import services, settings
-from shared.operations import storage
+from shared.durable import storage
 from shared.rest import errors
 
 if TYPE_CHECKING:

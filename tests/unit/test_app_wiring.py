@@ -12,7 +12,7 @@ import pytest
 
 from functions import act, browse, cleanup, dashboard, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
 from infra.local.host import schedule as ncrontab
-from shared.catalog import passages
+from shared.catalog import proxy_routes
 from shared.openapi import document
 from shared.operations import messages
 from shared.rest import addresses
@@ -190,7 +190,7 @@ def test_every_route_is_in_the_document():
     Left over is where the table offers no such verb: the function says so in ARM's words, the platform would say 404 and nothing.
     """
     described = {(name, verb) for verb, path in DESCRIBED for name in answering(verb, path)}
-    offered = {(row.plane, verb) for row in passages.PASSAGES for verb in row.verbs}
+    offered = {(row.plane, verb) for row in proxy_routes.PASSAGES for verb in row.verbs}
     for name, verb in {(each, verb) for each in HTTP for verb in verbs(each)} - described:
         first, *rest = segments(name)
         assert rest == ["{*rest}"], name

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.local.host import schedule
-from shared.cleanup import schedules
+from shared.cleanup.policy import ncrontab
 
 NOW = datetime(2026, 3, 2, 11, 40, 30, tzinfo=UTC)  # a Monday
 
@@ -100,18 +100,18 @@ def test_neither_reader_takes_what_ncrontab_refuses(expression):
     with pytest.raises(ValueError, match=r"."):
         schedule.read(expression)
     with pytest.raises(ValueError, match=r"."):
-        schedules.parse(expression)
+        ncrontab.parse(expression)
 
 
 @pytest.mark.parametrize("expression", TAKEN)
 def test_the_clean_ups_schedules_are_due_at_the_same_moments(expression):
     """The moment that the host finds after now is the first that the clean-up finds after now."""
     due = schedule.next_due(expression, NOW)
-    assert schedules.due(expression, NOW, due) == due
+    assert ncrontab.due(expression, NOW, due) == due
 
 
 @pytest.mark.parametrize("expression", READ_OTHERWISE)
 def test_the_clean_ups_schedules_refuse_what_would_be_read_otherwise(expression):
     """A policy says what it means; the message names the field."""
     with pytest.raises(ValueError, match=r"its|never due"):
-        schedules.parse(expression)
+        ncrontab.parse(expression)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared import services, vitals
-from shared.operations import deliveries, storage
+from shared import health, services
+from shared.durable import storage
+from shared.notify import deliveries
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
@@ -58,37 +59,37 @@ def submit(steward: Steward, name: str) -> Any:
 
 def test_every_queue_is_told_with_its_poison(app: services.Services) -> None:
     """A queue that nobody has written to yet is empty."""
-    found = {each["name"]: each for each in vitals.look(app)["queues"]}
-    assert set(found) == set(vitals.QUEUES)
+    found = {each["name"]: each for each in health.look(app)["queues"]}
+    assert set(found) == set(health.QUEUES)
     assert found["steward-operations"] == {"name": "steward-operations", "messages": 4, "poison": 0}
     assert found["steward-cleanup"]["poison"] == 2
 
 
 def test_the_oldest_open_operation_is_told_with_its_age(app: services.Services, steward: Steward) -> None:
     """The first that was accepted and has not ended; one that ended but still stands on the list does not count as it."""
-    assert vitals.look(app)["operations"] == {"open": 0}
+    assert health.look(app)["operations"] == {"open": 0}
     first = submit(steward, "ws-first")
     steward.clock.advance(100)
     submit(steward, "ws-second")
     steward.clock.advance(20)
-    found = vitals.look(app)["operations"]
+    found = health.look(app)["operations"]
     assert found["open"] == 2
     assert (found["oldest"]["name"], found["oldest"]["ageS"]) == (first.id, 120)
 
     steward.edit(first, phase="ended", status="Canceled")
-    assert vitals.look(app)["operations"]["oldest"]["target"].endswith("ws-second")
+    assert health.look(app)["operations"]["oldest"]["target"].endswith("ws-second")
 
 
 def test_events_put_aside_are_counted(app: services.Services, steward: Steward) -> None:
     """They wait below `hooks/dead/` for somebody to look."""
     steward.blobs.put("hooks/dead/1.json", b"{}")
     steward.blobs.put("hooks/other.json", b"{}")
-    assert vitals.look(app)["eventsPutAside"]["count"] == 1
+    assert health.look(app)["eventsPutAside"]["count"] == 1
 
 
 def test_what_azure_still_allows_is_told(app: services.Services) -> None:
     """As its last answers told this process."""
-    found = vitals.look(app)["throttling"]
+    found = health.look(app)["throttling"]
     assert found == {"refused": 3, "allowances": [{"subscription": "s1", "allowance": "reads", "left": 200, "of": 250}]}
 
 
@@ -98,11 +99,11 @@ def test_a_part_that_cannot_be_read_hides_no_other(app: services.Services, monke
     def down(_self: Any, _name: str) -> int:
         raise errors.UnreachableError("The app's own storage failed.", delay_s=5, maybe_arrived=True, code="StorageUnavailable")
 
-    assert vitals.look(app)["status"] == "up"
+    assert health.look(app)["status"] == "up"
     monkeypatch.setattr(services.Services, "depth", down)
     refusal = errors.RejectedError(errors.AzureError(code="SignInFailed", message="No token."), status=502)
     monkeypatch.setattr(Client, "refusal", refusal)
-    found = vitals.look(app)
+    found = health.look(app)
     assert found["status"] == "degraded"
     assert found["queues"]["error"]["code"] == "StorageUnavailable"
     assert found["token"] == {"error": {"code": "SignInFailed", "message": "No token."}}
@@ -114,12 +115,12 @@ def test_a_part_that_cannot_be_read_hides_no_other(app: services.Services, monke
 def test_mistakes_in_files_are_counted_and_the_first_is_told_with_its_place(app: services.Services, steward: Steward) -> None:
     """A file of policies or rules with a mistake has no effect: whoever watches the app should know."""
     right = {"mistakes": 0, "files": 0}
-    assert (vitals.look(app)["policyFiles"], vitals.look(app)["ruleFiles"]) == (right, right)
+    assert (health.look(app)["policyFiles"], health.look(app)["ruleFiles"]) == (right, right)
     steward.blobs.put("cleanup/policies/wrong.yaml", b"policies:\n  - name: wrong\n    kind: nothing\n    action: explode\n")
     steward.blobs.put("hooks/rules/wrong.yaml", b"rules:\n  - name: x\n    onn: 1\n")
     steward.blobs.put("hooks/rules/bytes.yaml", b"\xff\xfe\x00")
     app.rule_store.changed()
-    found = vitals.look(app)
+    found = health.look(app)
     assert (found["policyFiles"]["mistakes"], found["policyFiles"]["files"]) == (3, 1)
     first = found["policyFiles"]["first"]
     assert (first["file"], first["line"], first["column"]) == ("cleanup/policies/wrong.yaml", 2, 5)
@@ -133,7 +134,7 @@ def test_mistakes_in_files_are_counted_and_the_first_is_told_with_its_place(app:
 
     steward.blobs.delete("hooks/rules/bytes.yaml")
     app.rule_store.changed()
-    place = vitals.look(app)["ruleFiles"]["first"]
+    place = health.look(app)["ruleFiles"]["first"]
     assert (place["file"], place["line"], place["column"]) == ("hooks/rules/wrong.yaml", 2, 5)
 
 
@@ -148,7 +149,7 @@ def test_who_cannot_be_told_is_told(app: services.Services, steward: Steward) ->
     told("first try", tried=0)
     told("again", tried=2)
     told("lost", tried=10, status="Failed", ended_at=steward.clock())
-    found = vitals.look(app)
+    found = health.look(app)
     counts = {name: count for name, count in found["deliveries"].items() if name != "newest"}
     assert counts == {"triedAgain": 1, "givenUp": 1, "givenUpToday": 1}
     assert {each["about"]: each["target"] for each in found["deliveries"]["newest"]} == {
@@ -158,7 +159,7 @@ def test_who_cannot_be_told_is_told(app: services.Services, steward: Steward) ->
     assert "DeliveriesGivenUp" in [each["code"] for each in found["attention"]]
     assert "secret" not in str(found)
     steward.clock.advance(2 * 86_400)
-    later = vitals.look(app)
+    later = health.look(app)
     assert (later["deliveries"]["givenUp"], later["deliveries"]["givenUpToday"]) == (1, 0)
     assert "DeliveriesGivenUp" not in [each["code"] for each in later["attention"]]
 
@@ -166,12 +167,12 @@ def test_who_cannot_be_told_is_told(app: services.Services, steward: Steward) ->
 def test_what_needs_somebody_is_said_in_words(app: services.Services, steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
     """Poison, events put aside, an operation that is open for a day; nothing of it when all is well."""
     monkeypatch.setitem(DEPTHS, "steward-cleanup-poison", 0)
-    assert vitals.look(app)["attention"] == []
+    assert health.look(app)["attention"] == []
     monkeypatch.setitem(DEPTHS, "steward-events-poison", 3)
     steward.blobs.put("hooks/dead/1.json", b"{}")
     first = submit(steward, "ws-first")
     steward.clock.advance(25 * 3600)
-    found = {each["code"]: each for each in vitals.look(app)["attention"]}
+    found = {each["code"]: each for each in health.look(app)["attention"]}
     assert set(found) == {"PoisonMessages", "EventsPutAside", "OldOperation"}
     assert "steward-events-poison holds 3" in found["PoisonMessages"]["message"]
     assert "25 hours" in found["OldOperation"]["message"]

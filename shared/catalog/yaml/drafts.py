@@ -14,14 +14,14 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.catalog.yaml import shapes
 from shared.catalog.yaml.references import PREFIX, REGISTRIES, LocalPath
+from shared.text import yaml_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.catalog.yaml.document import Cursor
     from shared.rest.ids import ResourceId
+    from shared.text.yaml_document import Cursor
 
 CURATED = "AzureML-"  # environments whose short form Azure itself expands
 _VIRTUAL_CLUSTER = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+/virtualclusters/[^/]+$", re.IGNORECASE)
@@ -133,7 +133,7 @@ class Draft:
 
     def compute(self, name: str | None) -> str | None:
         """Return the ARM id of a compute; `local` and expressions pass."""
-        if name is None or name.lower() == "local" or shapes.is_binding(name) or _VIRTUAL_CLUSTER.match(name):
+        if name is None or name.lower() == "local" or yaml_values.is_binding(name) or _VIRTUAL_CLUSTER.match(name):
             return name
         cluster = name.lower().removeprefix("virtualclusters/")
         if cluster != name.lower():

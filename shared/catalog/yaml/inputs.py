@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import references, shapes
-from shared.catalog.yaml.shapes import boolean, choice, either, fraction, integer, named, number, record, text, whole
+from shared.catalog.yaml import references
+from shared.text import yaml_values
+from shared.text.yaml_values import boolean, choice, either, fraction, integer, named, number, record, text, whole
 
 if TYPE_CHECKING:
-    from shared.catalog.yaml.document import Cursor
     from shared.catalog.yaml.drafts import Draft
+    from shared.text.yaml_document import Cursor
 
 FOLDER = "uri_folder"
 INPUT_MODES = {
@@ -34,8 +35,8 @@ LITERAL = record({"value": either(text, boolean, integer, number)}, required=("v
 _READ = ("download", "ro_mount", "direct")
 
 
-def _data(modes: tuple[str, ...], types: tuple[str, ...], *, on_compute: bool) -> shapes.Shape:
-    fields: dict[str, shapes.Shape] = {"mode": choice(*modes), "type": choice(*types), "path": text, "datastore": text}
+def _data(modes: tuple[str, ...], types: tuple[str, ...], *, on_compute: bool) -> yaml_values.Shape:
+    fields: dict[str, yaml_values.Shape] = {"mode": choice(*modes), "type": choice(*types), "path": text, "datastore": text}
     if on_compute:
         fields["path_on_compute"] = text
     return record(fields)
@@ -49,7 +50,7 @@ INPUTS = named(INPUT)
 OUTPUT = record(
     {
         "name": text,
-        "version": shapes.version,
+        "version": yaml_values.version,
         "mode": choice("mount", "upload", "rw_mount", "direct"),
         "type": choice(*OUTPUT_TYPES),
         "path": text,
@@ -58,7 +59,7 @@ OUTPUT = record(
 )
 
 
-OUTPUTS = named(shapes.maybe(OUTPUT))  # null: an output that is only named
+OUTPUTS = named(yaml_values.maybe(OUTPUT))  # null: an output that is only named
 
 
 def is_literal(value: Any) -> bool:
@@ -80,7 +81,7 @@ def input_body(draft: Draft, at: Cursor, value: Any, *, in_node: bool = False) -
     mode = INPUT_MODES.get(value["mode"], value["mode"]) if "mode" in value else None
     if not path:
         raise at.refusal("The input has no path.")
-    if shapes.is_binding(path):
+    if yaml_values.is_binding(path):
         body = {"value": path, "mode": mode, "job_input_type": "literal"}
         if "path_on_compute" in value and not in_node:
             body["path_on_compute"] = value["path_on_compute"]
@@ -118,7 +119,7 @@ def output_body(value: Any, *, in_node: bool = False) -> dict[str, Any]:
     value = value or {}
     mode = OUTPUT_MODES.get(value["mode"], value["mode"]) if "mode" in value else None
     path = value.get("path")
-    if in_node and shapes.is_binding(path) and PARENT_INPUT.match(str(path)):
+    if in_node and yaml_values.is_binding(path) and PARENT_INPUT.match(str(path)):
         body = {"value": path, "type": "literal", "mode": mode, "name": value.get("name"), "version": value.get("version")}
         return {name: each for name, each in body.items() if each is not None}
     kind = value.get("type", FOLDER)
@@ -137,7 +138,7 @@ def output_body(value: Any, *, in_node: bool = False) -> dict[str, Any]:
 
 
 def _camelled(body: dict[str, Any]) -> dict[str, Any]:
-    return {shapes.camel(name): value for name, value in body.items() if value is not None}
+    return {yaml_values.camel(name): value for name, value in body.items() if value is not None}
 
 
 def _snaked(body: dict[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import shapes
+from shared.text import yaml_values
 
 if TYPE_CHECKING:
-    from shared.catalog.yaml.document import Cursor
     from shared.catalog.yaml.drafts import Draft
+    from shared.text.yaml_document import Cursor
 
 PREFIX = "azureml:"
 REGISTRIES = "azureml://registries/"
@@ -38,7 +38,7 @@ class LocalPath:
 
 def local(at: Cursor) -> LocalPath:
     """A path on the user's disk; `file:` in front is allowed."""
-    written = shapes.text(at)
+    written = yaml_values.text(at)
     path = written.removeprefix("file:")
     if _REMOTE.match(path) or not path:
         raise at.refusal(f"Expected a path, got '{written[:80]}'.")
@@ -57,7 +57,7 @@ def is_url(path: Any) -> bool:
 
 def path_or_uri(at: Cursor) -> str | LocalPath:
     """A path on the user's disk, or any URI."""
-    written = shapes.text(at)
+    written = yaml_values.text(at)
     return written if is_remote(written) else local(at)
 
 
@@ -68,19 +68,19 @@ def registry(at: Cursor) -> str:
     raise at.refusal("Expected azureml://registries/….")
 
 
-def short(kind: str) -> shapes.Shape:
+def short(kind: str) -> yaml_values.Shape:
     """`azureml:` and a name or ARM id; the prefix is taken off."""
 
     def read(at: Cursor) -> str:
         if isinstance(at.value, str) and at.value.startswith(PREFIX) and at.value != PREFIX:
             return at.value.removeprefix(PREFIX)
-        got = f"'{at.value[:80]}'" if isinstance(at.value, str) else shapes.noun(at.value)
+        got = f"'{at.value[:80]}'" if isinstance(at.value, str) else yaml_values.noun(at.value)
         raise at.refusal(f"Expected {PREFIX} and the name or ARM id of one of {kind}, got {got}.")
 
     return read
 
 
-def versioned(kind: str, *, bare: bool = False) -> shapes.Shape:
+def versioned(kind: str, *, bare: bool = False) -> yaml_values.Shape:
     """`azureml:name:version`, `azureml:name@label` or an ARM id; with `bare` also a name alone. The prefix is taken off."""
     prefixed = short(kind)
 
@@ -99,13 +99,13 @@ def versioned(kind: str, *, bare: bool = False) -> shapes.Shape:
 
 def compute(at: Cursor) -> str:
     """A compute: `azureml:name`, a bare name, an ARM id, or `local`."""
-    written = shapes.text(at)
+    written = yaml_values.text(at)
     return "local" if written.lower() == "local" else written.removeprefix(PREFIX)
 
 
 def code(at: Cursor) -> str | LocalPath:
     """Code: a path, a URL, or a registered code version (then without its prefix)."""
-    written = shapes.text(at)
+    written = yaml_values.text(at)
     if written.startswith(("git+", "http://", "https://")):
         return written
     if written.startswith((REGISTRIES, FEEDS)):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.catalog.yaml.document import Cursor
     from shared.catalog.yaml.drafts import Draft, Label, Place, Registration, Upload
     from shared.rest.ids import ResourceId
+    from shared.text.yaml_document import Cursor
 
 _VERSIONED = frozenset({"environment", "model", "data", "component", "feature_set", "feature_store_entity"})
 # by kind: ARM types (below the namespace) whose PUT takes it
@@ -135,10 +135,11 @@ def translate(
     Raises:
         RefusedError: Code `InvalidYaml`, with line and column, and the field's dotted path as target.
     """
-    from shared.catalog.yaml import document, drafts
+    from shared.catalog.yaml import drafts
+    from shared.text import yaml_document
 
-    source = document.Source(read=files, repeats=True)
-    top = document.parse(text, source=source)
+    source = yaml_document.Source(read=files, repeats=True)
+    top = yaml_document.parse(text, source=source)
     if not isinstance(top.value, dict):
         raise top.refusal("A YAML for Azure ML is a mapping of fields." if top.value is not None else "The YAML is empty.")
     for path, value in overrides:
@@ -284,27 +285,27 @@ def _inside(node: Any, part: Any) -> bool:
 
 # by kind: module of this package, function; only what a YAML needs is imported
 _TRANSLATORS = {
-    "environment": ("assets", "named_environment_body"),
-    "model": ("assets", "named_model_body"),
-    "data": ("assets", "data_body"),
-    "component": ("components", "component_body"),
-    "compute": ("computes", "compute_body"),
-    "datastore": ("datastores", "datastore_body"),
-    "connection": ("connections", "connection_body"),
-    "workspace": ("workspaces", "workspace_body"),
-    "feature_store": ("workspaces", "feature_store_body"),
-    "registry": ("workspaces", "registry_body"),
-    "job": ("pipelines", "job_body"),
-    "data_import": ("imports", "import_body"),
-    "model_package": ("packages", "package_body"),
-    "schedule": ("schedules", "schedule_body"),
-    "online_endpoint": ("endpoints", "online_endpoint_body"),
-    "batch_endpoint": ("endpoints", "batch_endpoint_body"),
-    "serverless_endpoint": ("endpoints", "serverless_endpoint_body"),
-    "online_deployment": ("deployments", "online_deployment_body"),
-    "batch_deployment": ("deployments", "batch_deployment_body"),
-    "feature_set": ("features", "feature_set_body"),
-    "feature_store_entity": ("features", "entity_body"),
+    "environment": ("assets.assets", "named_environment_body"),
+    "model": ("assets.assets", "named_model_body"),
+    "data": ("assets.assets", "data_body"),
+    "component": ("assets.components", "component_body"),
+    "compute": ("resources.computes", "compute_body"),
+    "datastore": ("resources.datastores", "datastore_body"),
+    "connection": ("resources.connections", "connection_body"),
+    "workspace": ("resources.workspaces", "workspace_body"),
+    "feature_store": ("resources.workspaces", "feature_store_body"),
+    "registry": ("resources.workspaces", "registry_body"),
+    "job": ("jobs.pipelines", "job_body"),
+    "data_import": ("jobs.imports", "import_body"),
+    "model_package": ("assets.packages", "package_body"),
+    "schedule": ("jobs.schedules", "schedule_body"),
+    "online_endpoint": ("resources.endpoints", "online_endpoint_body"),
+    "batch_endpoint": ("resources.endpoints", "batch_endpoint_body"),
+    "serverless_endpoint": ("resources.endpoints", "serverless_endpoint_body"),
+    "online_deployment": ("resources.deployments", "online_deployment_body"),
+    "batch_deployment": ("resources.deployments", "batch_deployment_body"),
+    "feature_set": ("assets.features", "feature_set_body"),
+    "feature_store_entity": ("assets.features", "entity_body"),
 }
 
 

@@ -17,7 +17,8 @@ from azure.storage.blob import BlobServiceClient
 from infra.local import stack
 from infra.local.emulator import scene
 from shared import services, settings
-from shared.operations import plans, storage
+from shared.durable import storage
+from shared.files import plans
 from shared.rest import errors
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from azure.storage.blob import ContainerClient
 
 from infra.local.emulator import scene
 from shared import services, settings
+from shared.durable import storage
 from shared.hooks import firings
-from shared.operations import storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

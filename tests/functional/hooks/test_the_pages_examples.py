@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene
-from shared.hooks import events, rule_fields, rules, targets
+from shared.hooks import event_target, events, rule_fields, rules
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
@@ -21,7 +21,7 @@ SHIPPED = rules.parse((ROOT / "shared" / "hooks" / "example_rules.yaml").read_te
 def test_an_event_of_the_page_is_read(body: str) -> None:
     """Its source or subject names a resource that an operation could be on."""
     (found,) = events.from_http(body.encode(), {"content-type": "application/json"}).events
-    assert targets.of(found) or found.type.startswith(targets.OWN_TYPE)
+    assert event_target.of(found) or found.type.startswith(event_target.OWN_TYPE)
 
 
 def test_the_page_names_every_shipped_rule_and_every_field() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from functions import act, browse, provision
 from shared import services
-from shared.catalog import kinds, passages
+from shared.catalog import kinds, proxy_routes
 from shared.operations import ledger
 from shared.rest import addresses, clouds
 from shared.rest import client as rest
@@ -206,7 +206,7 @@ def forms(template: str) -> list[str]:
     return [filled]
 
 
-PASSED = [(row.plane, form, verb) for row in passages.PASSAGES for form in forms(row.template) for verb in sorted(row.verbs)]
+PASSED = [(row.plane, form, verb) for row in proxy_routes.PASSAGES for form in forms(row.template) for verb in sorted(row.verbs)]
 
 
 @pytest.mark.parametrize(("plane", "tail", "verb"), PASSED)
@@ -233,4 +233,4 @@ def test_no_passage_hides_a_kind() -> None:
         ("DELETE", "modelmanagement/v1.0/workspaces/w/services/s"),
         ("GET", "workspaces/w/experiments/e/runs/r"),
     ):
-        assert passages.find(path, verb, scope) is None, path
+        assert proxy_routes.find(path, verb, scope) is None, path

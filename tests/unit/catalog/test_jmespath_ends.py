@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.catalog import jmes, jmes_steps
+from shared.text import jmes, jmes_steps
 
 MANY = {"data": {"a": list(range(1_000)), "text": "x" * 100_000}, "tags": {"env": "dev"}}
 

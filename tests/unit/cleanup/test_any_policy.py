@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.catalog.yaml import problems
-from shared.cleanup import hours, model, policies, targets
+from shared.cleanup.policy import hours, model, policies, targets
+from shared.text import problems
 
 TEXT = st.text(
     st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20

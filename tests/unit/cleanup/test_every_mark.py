@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.cleanup import marks
-from shared.cleanup.model import Mark
-from shared.operations import storage
+from shared.cleanup.policy.model import Mark
+from shared.cleanup.verdict import marks
+from shared.durable import storage
 from shared.rest import ids
 from tests.fakes import START, FakeRows
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.catalog import durations
-from shared.cleanup import hours
+from shared.cleanup.policy import hours
+from shared.text import durations
 
 MOMENTS = st.floats(1_500_000_000, 2_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.catalog.yaml import problems
-from shared.cleanup import fields, policies, targets
+from shared.cleanup.policy import fields, policies, targets
+from shared.text import problems
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.catalog import kinds
-from shared.catalog.yaml import problems
-from shared.cleanup import hours, model, policies, schedules, targets
+from shared.cleanup.policy import hours, model, ncrontab, policies, targets
+from shared.text import problems
 from tests import fakes
 
 ROOT = Path(__file__).parents[3]
@@ -205,7 +205,7 @@ def test_every_kind_has_a_shipped_policy_and_all_of_them_are_dry():
     found = policies.shipped()
     assert {policy.kind for policy in found} == set(targets.TARGETS)
     assert {policy.mode for policy in found} == {"dryRun"}
-    assert all(schedules.parse(policy.schedule) for policy in found)
+    assert all(ncrontab.parse(policy.schedule) for policy in found)
     assert all(policy.description for policy in found)
     kept = [policy for policy in found if policy.action == "delete"]
     assert all(policy.grace >= timedelta(days=7) and policy.limits.percent for policy in kept)

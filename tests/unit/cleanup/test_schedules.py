@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.cleanup import schedules
+from shared.cleanup.policy import ncrontab
 
 MOMENTS = st.floats(1_500_000_000, 2_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
@@ -16,7 +16,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 def latest(expression, until=NOON, back=timedelta(days=400)):
     """Return the latest due moment as text, '' for none."""
-    found = schedules.due(expression, until - back, until)
+    found = ncrontab.due(expression, until - back, until)
     return f"{found:%Y-%m-%d %H:%M:%S}" if found else ""
 
 
@@ -46,13 +46,13 @@ def test_the_latest_due_moment_is_found(expression, expected):
 def test_the_thirteenth_that_is_a_friday_is_both():
     """Unlike in Linux's cron, where either day would do."""
     since, until = datetime(2026, 3, 14, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
-    assert schedules.due("0 0 0 13 * Fri", since, until) is None
-    assert schedules.due("0 0 0 13 * Fri", since, until + timedelta(days=20)) == datetime(2026, 11, 13, tzinfo=UTC)
+    assert ncrontab.due("0 0 0 13 * Fri", since, until) is None
+    assert ncrontab.due("0 0 0 13 * Fri", since, until + timedelta(days=20)) == datetime(2026, 11, 13, tzinfo=UTC)
 
 
 def test_a_leap_day_is_found_over_years():
     """29 February is rare, and possible."""
-    assert schedules.due("0 0 0 29 2 *", datetime(2020, 3, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)) == datetime(
+    assert ncrontab.due("0 0 0 29 2 *", datetime(2020, 3, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)) == datetime(
         2024, 2, 29, tzinfo=UTC
     )
 
@@ -60,9 +60,9 @@ def test_a_leap_day_is_found_over_years():
 def test_the_moment_of_the_last_tick_is_not_due_again_and_that_of_this_one_is():
     """(since, until]: each moment belongs to one tick."""
     at = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
-    assert schedules.due("0 0 3 * * *", at, at + timedelta(hours=1)) is None
-    assert schedules.due("0 0 3 * * *", at - timedelta(seconds=1), at) == at
-    assert schedules.due("0 0 3 * * *", at + timedelta(days=1), at) is None
+    assert ncrontab.due("0 0 3 * * *", at, at + timedelta(hours=1)) is None
+    assert ncrontab.due("0 0 3 * * *", at - timedelta(seconds=1), at) == at
+    assert ncrontab.due("0 0 3 * * *", at + timedelta(days=1), at) is None
 
 
 def test_missed_ticks_are_caught_up_with_once():
@@ -75,7 +75,7 @@ def test_any_time_zone_is_utc_in_the_end():
     from zoneinfo import ZoneInfo
 
     berlin = ZoneInfo("Europe/Berlin")
-    found = schedules.due("0 30 1 * * *", datetime(2026, 3, 29, 1, 0, tzinfo=berlin), datetime(2026, 3, 29, 12, 0, tzinfo=berlin))
+    found = ncrontab.due("0 30 1 * * *", datetime(2026, 3, 29, 1, 0, tzinfo=berlin), datetime(2026, 3, 29, 12, 0, tzinfo=berlin))
     assert found == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 
@@ -104,7 +104,7 @@ def test_any_time_zone_is_utc_in_the_end():
 def test_what_is_no_schedule_or_never_due_is_refused(expression, expected):
     """With the field and what was expected."""
     with pytest.raises(ValueError, match=expected):
-        schedules.parse(expression)
+        ncrontab.parse(expression)
 
 
 def fields(low, high):
@@ -143,7 +143,7 @@ def _holds(part, value, low, high):
 def test_due_is_the_latest_second_that_fits(times, days, until, seconds):
     """Against a search second by second backwards."""
     expression, since = f"{times} {days}", until - timedelta(seconds=seconds)
-    found = schedules.due(expression, since, until)
+    found = ncrontab.due(expression, since, until)
     second = until.replace(microsecond=0)
     while second > since and not is_due(expression, second):
         second -= timedelta(seconds=1)
@@ -161,7 +161,7 @@ def test_due_is_the_latest_day_that_fits(days, until, back):
     expression = f"0 0 0 {days}"
     since, day = until - timedelta(days=back), until.replace(hour=0, minute=0, second=0, microsecond=0)
     try:
-        found = schedules.due(expression, since, until)
+        found = ncrontab.due(expression, since, until)
     except ValueError as refused:
         assert "never due" in str(refused)  # noqa: PT017 - both outcomes are allowed
         return

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cleanup import filters, model, queries
+from shared.cleanup.policy import filters, model, queries
 from shared.rest import ids
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

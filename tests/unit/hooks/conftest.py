@@ -21,7 +21,7 @@ from tests.steward import Steward
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.hooks.model import Answer, Call, Firing
+    from shared.hooks.firing_record import Answer, Call, Firing
 
 MAX_DEQUEUE = 5
 ML = "Microsoft.MachineLearningServices"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.hooks import events, targets
+from shared.hooks import event_target, events
 from shared.rest import errors
 
 TOPIC = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/ws1"
@@ -202,7 +202,7 @@ WORKSPACE = f"{TOPIC}"
 def test_what_an_event_of_azure_ml_is_about(type_, subject, data, expected):
     """Subjects and data as the schema page shows them, both spellings of the drift's subject included."""
     event = events.Event(id="1", source=TOPIC, type=f"Microsoft.MachineLearningServices.{type_}", subject=subject, data=data)
-    assert [target.path for target in targets.of(event)] == [f"{TOPIC}/{path}" for path in expected]
+    assert [target.path for target in event_target.of(event)] == [f"{TOPIC}/{path}" for path in expected]
 
 
 @pytest.mark.parametrize("type_", ["ResourceWriteSuccess", "ResourceWriteFailure", "ResourceDeleteSuccess", "ResourceActionCancel"])
@@ -213,8 +213,8 @@ def test_what_a_resource_event_is_about(type_):
         id="1", source="/subscriptions/s", type=f"Microsoft.Resources.{type_}", subject="/x", data={"resourceUri": compute}
     )
     by_subject = events.Event(id="1", source="/subscriptions/s", type=f"Microsoft.Resources.{type_}", subject=compute)
-    assert [target.path for target in (*targets.of(named), *targets.of(by_subject))] == [compute, compute]
-    assert targets.workspace_of(by_subject).path == TOPIC
+    assert [target.path for target in (*event_target.of(named), *event_target.of(by_subject))] == [compute, compute]
+    assert event_target.workspace_of(by_subject).path == TOPIC
 
 
 @settings(deadline=None)
@@ -224,4 +224,4 @@ def test_what_a_resource_event_is_about(type_):
 def test_hostile_names_never_raise(source, subject, data):
     """Whatever a sender writes, an event is about something or about nothing."""
     for type_ in ("Microsoft.MachineLearningServices.RunCompleted", "Microsoft.Resources.ResourceWriteSuccess"):
-        assert isinstance(targets.of(events.Event(id="1", source=source, type=type_, subject=subject, data=data)), tuple)
+        assert isinstance(event_target.of(events.Event(id="1", source=source, type=type_, subject=subject, data=data)), tuple)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.hooks import events, firings, inbox, intake, lineage, targets
-from shared.hooks.model import Call
-from shared.operations import models, notices
+from shared.hooks import event_target, events, firings, inbox, lineage, matching
+from shared.hooks.firing_record import Call
+from shared.notify import notices
+from shared.operations import models
 from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import WORKSPACE, Fault
@@ -143,7 +144,7 @@ rules:
 def test_what_a_rule_did_yesterday_does_not_count_against_todays_event(hooks: Hooks) -> None:
     """Somebody changes a compute every day, a rule follows: after a week it still does. Depth counts causes, not history."""
     hooks.rules(SETS)
-    for day in range(2 * intake.DEPTH_LIMIT):
+    for day in range(2 * matching.DEPTH_LIMIT):
         hooks.happen(compute_written(day, hooks))
         hooks.drive()
         hooks.steward.clock.advance(24 * 3600)
@@ -155,13 +156,13 @@ def test_what_a_rule_did_yesterday_does_not_count_against_todays_event(hooks: Ho
 def test_what_a_rule_did_counts_however_late_its_event_comes(hooks: Hooks, late_s: int) -> None:
     """Event Grid may deliver a day later; the event says when it happened."""
     hooks.rules(SETS)
-    for turn in range(2 * intake.DEPTH_LIMIT):
+    for turn in range(2 * matching.DEPTH_LIMIT):
         event = compute_written(turn, hooks)
         hooks.steward.clock.advance(late_s)
         hooks.happen(event)
         hooks.drive(120)
     found = [firing.status for firing in reversed(hooks.firings())]
-    assert found[: intake.DEPTH_LIMIT + 1] == ["Succeeded"] * intake.DEPTH_LIMIT + ["Refused"]
+    assert found[: matching.DEPTH_LIMIT + 1] == ["Succeeded"] * matching.DEPTH_LIMIT + ["Refused"]
 
 
 def test_a_notification_of_any_size_fits(hooks: Hooks) -> None:
@@ -210,7 +211,7 @@ def test_a_part_of_what_a_rule_started_is_as_deep_as_the_whole(hooks: Hooks, dat
         < 300
     )
     event = events.Event(id="1", source=WORKSPACE, type=f"{ML}.RunCompleted", subject="experiments/e/runs/step", data=data)
-    assert lineage.depth_of(event, targets.of(event), hooks.app) == 4
+    assert lineage.depth_of(event, event_target.of(event), hooks.app) == 4
 
 
 def test_answers_that_fill_a_firings_row_end_it_with_the_reason(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:

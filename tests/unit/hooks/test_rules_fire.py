@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.hooks import events, inbox, intake, lineage, store, targets
-from shared.operations import notices
+from shared.hooks import event_target, events, inbox, lineage, matching, store
+from shared.notify import notices
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
 from tests.unit.hooks.conftest import ML, Hooks, registered
@@ -248,8 +248,8 @@ rules:
         hooks.steward.clock.advance(1)
         name += "x"
     statuses = [firing.status for firing in reversed(hooks.firings())]
-    assert statuses[: intake.DEPTH_LIMIT] == ["Succeeded"] * intake.DEPTH_LIMIT
-    assert statuses[intake.DEPTH_LIMIT] == "Refused"
+    assert statuses[: matching.DEPTH_LIMIT] == ["Succeeded"] * matching.DEPTH_LIMIT
+    assert statuses[matching.DEPTH_LIMIT] == "Refused"
     refused = next(firing for firing in hooks.firings() if firing.status == "Refused")
     assert refused.error
     assert refused.error.code == "RuleLoop"
@@ -399,7 +399,7 @@ def test_a_notification_of_ours_that_comes_back_knows_how_deep_it_is(hooks: Hook
     target = f"{WORKSPACE}/computes/cpu"
     notice = notices.Notice(about="o", type="azureml-steward.operation.failed", subject=target, at=now, data={}, depth=4)
     event = events.of(notice.event("/azureml-steward"))
-    assert [found.path for found in targets.of(event)] == [target]
+    assert [found.path for found in event_target.of(event)] == [target]
     assert lineage.depth_of(event, (), hooks.app) == 5
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from urllib3 import encode_multipart_formdata
 
-from shared.catalog import kinds, passages
+from shared.catalog import kinds, proxy_routes
 from shared.rest import client as rest
 from shared.rest import clouds
 
@@ -30,7 +30,7 @@ def _requests() -> list[tuple[str, str]]:
         out += [("GET", above) if verb == "LIST" else (verb, one) for verb in sorted(kind.verbs)]
         out += [("GET", f"{one}/{view}") for view in kind.views] + [("POST", f"{one}/{action.name}") for action in kind.actions]
         out += [("POST", above)] if kind.named_by_us or kind.posted_name else []
-    for row in passages.PASSAGES:
+    for row in proxy_routes.PASSAGES:
         tail = row.template.replace("[E]", "experiments/e").replace("{*}", "a/b").replace("{}", "name1")
         out += [(verb, f"{row.plane}/workspaces/w1/{re.sub('^E/', 'experiments/e/', tail)}") for verb in sorted(row.verbs)]
     return out

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared import services
-from shared.operations import deliveries, notifications
+from shared.notify import deliveries, notifications
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION
 from tests.fakes import FakeQueue, FakeRows, Killed

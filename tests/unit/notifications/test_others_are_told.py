@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from shared.operations import notices, notifications, receivers
+from shared.notify import notices, notifications, receivers
 from shared.rest.client import Response
 from tests.fake_azure import Fault
 from tests.unit.notifications.conftest import OLD_SECRET, SECRET, Teller

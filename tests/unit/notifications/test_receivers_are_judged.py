@@ -11,7 +11,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.operations import receivers
+from shared.notify import receivers
 from shared.rest import clouds, errors
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from shared.cleanup import journal, lines, reports
+from shared.cleanup.run import journal, report_lines, reports
 from shared.hooks import rules
-from shared.hooks.model import Firing
+from shared.hooks.firing_record import Firing
+from shared.notify import deliveries
 from shared.openapi import document, shapes
-from shared.operations import deliveries, models
+from shared.operations import models
 from shared.rest import errors, long_running
 
 NOW = datetime(2026, 11, 2, 4, 5, 6, tzinfo=UTC)
@@ -107,7 +108,7 @@ def test_every_field_of_a_report_is_described() -> None:
     totals = {"looked": 1, "outcomes": {"kept": 1}, "savings": {"nodeHoursADay": 1.0}, "requests": {"calls": 1, "seconds": 0.1}}
     run = journal.Run(name="n", mode="dryRun", caller="c", created_at=NOW, due_at=NOW, policies=("p",), plan="m", approved="o")
     begun, ended = reports.summary(run), reports.summary(run, totals)
-    line = lines.Line(
+    line = report_lines.Line(
         id=TARGET, kind="k", policy="p", reason="r", action="delete", evidence=("e",), since=NOW, due=NOW, saves={"nodes": 1},
         notify={"to": "x"}, operation="o", error=ERROR.to_json(),
     )  # fmt: skip

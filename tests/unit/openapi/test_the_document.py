@@ -11,8 +11,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.catalog import bodies, kinds
+from shared.notify import notices
 from shared.openapi import document, own, resources, webhooks
-from shared.operations import notices
 
 DOCUMENT = document.build()
 OPERATIONS = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.operations import uploads
-from shared.operations.plans import Task
+from shared.files import upload_steps
+from shared.files.plans import Task
 from shared.rest import clouds, errors, ids
 from shared.rest.client import Response
 
@@ -33,7 +33,7 @@ class Azure:
 
 def register(task: Task, azure: Any) -> tuple[Task, str]:
     """Take one step of a registration."""
-    return uploads._register(task, WORKSPACE, azure)
+    return upload_steps._register(task, WORKSPACE, azure)
 
 
 TASK = Task(what="register", type="environments", asset="env", body=BODY)

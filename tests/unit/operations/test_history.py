@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.catalog import paths
-from shared.operations import history
+from shared.jobs import history
 from shared.rest import addresses, clouds, errors
 from shared.rest.client import Response
 from tests.fakes import Clock

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.operations import ledger, models, storage
+from shared.durable import storage
+from shared.operations import ledger, models
 from shared.operations.models import Operation
 from shared.rest import errors, ids, long_running
 from tests.fakes import START, FakeBlobs, FakeRows, Fuse, Killed

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.operations import flows, parked, waking
+from shared.endpoints import snapshots, waking
+from shared.operations import flows
 from shared.rest import errors, ids
 from tests.fake_azure import WORKSPACE, FakeAzure, Fault, lost, refusal
 from tests.fakes import Killed
@@ -104,9 +105,9 @@ def run(steward: Steward, action: str, **more: Any) -> Operation:
     return steward.load(operation)
 
 
-def record(steward: Steward) -> parked.Record | None:
+def record(steward: Steward) -> snapshots.Record | None:
     """What is kept."""
-    return parked.load(ids.parse(ENDPOINT), steward.blobs)
+    return snapshots.load(ids.parse(ENDPOINT), steward.blobs)
 
 
 def test_park_takes_everything_and_wake_puts_it_back(steward: Steward) -> None:
@@ -114,8 +115,8 @@ def test_park_takes_everything_and_wake_puts_it_back(steward: Steward) -> None:
     ended = run(steward, "park")
     tags, traffic, there = state(steward)
     assert (ended.status, traffic, there) == ("Succeeded", {}, {})
-    assert tags[parked.TAG].startswith("since 2026-03-02T09:00:00")
-    assert tags[parked.TAG].endswith("blue, green")
+    assert tags[snapshots.TAG].startswith("since 2026-03-02T09:00:00")
+    assert tags[snapshots.TAG].endswith("blue, green")
     assert steward.azure.effects == EFFECTS
     assert run(steward, "wake").status == "Succeeded"
     assert state(steward) == WHOLE
@@ -256,7 +257,7 @@ def test_variables_are_kept_when_the_owner_says_that_none_is_a_secret(steward: S
     """By the request or by the endpoint's tag; harmless ones need no word."""
     own = (steward.azure.get(f"{ENDPOINT}/deployments/blue") or {})["properties"]
     own["environmentVariables"] = {"MODE": "fast", "WORKER_COUNT": "4"}
-    (steward.azure.get(ENDPOINT) or {})["tags"].update({parked.VARIABLES_TAG: "store"} if said == "tag" else {})
+    (steward.azure.get(ENDPOINT) or {})["tags"].update({snapshots.VARIABLES_TAG: "store"} if said == "tag" else {})
     ended = run(steward, "park", body={"environmentVariables": "store"} if said == "body" else None)
     assert ended.status == "Succeeded"
     assert run(steward, "wake").status == "Succeeded"
@@ -278,7 +279,7 @@ def test_variables_are_kept_when_the_owner_says_that_none_is_a_secret(steward: S
 )
 def test_a_variable_is_kept_only_when_it_cannot_be_a_secret(name: str, value: str, harmless: bool) -> None:  # noqa: FBT001
     """A known setting, a small number, nothing, or a reference to a connection."""
-    assert parked.plain(name, value) is harmless
+    assert snapshots.plain(name, value) is harmless
 
 
 def test_what_is_kept_holds_no_signed_url_and_nothing_read_only() -> None:
@@ -297,7 +298,7 @@ def test_what_is_kept_holds_no_signed_url_and_nothing_read_only() -> None:
             "properties": {"AzureAsyncOperationUri": "https://signed", "a": "b"},
         },
     }
-    assert parked.putable(body) == {
+    assert snapshots.putable(body) == {
         "location": "westeurope",
         "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/u": {}}},
         "properties": {"model": "m", "properties": {"a": "b"}},
@@ -325,7 +326,7 @@ def test_a_parking_that_has_begun_cannot_be_cancelled_half_way(steward: Steward)
 
 def test_an_endpoint_that_another_installation_parked_is_left_alone(steward: Steward) -> None:
     """Tagged, and nothing kept of it."""
-    (steward.azure.get(ENDPOINT) or {})["tags"][parked.TAG] = "since then"
+    (steward.azure.get(ENDPOINT) or {})["tags"][snapshots.TAG] = "since then"
     ended = run(steward, "wake")
     assert (ended.status, ended.error and ended.error.code) == ("Failed", "ParkRecordLost")
 
@@ -343,14 +344,14 @@ def test_an_endpoint_made_anew_is_not_given_the_old_ones_deployments(steward: St
 def test_calls_that_find_it_parked_start_one_wake(steward: Steward) -> None:
     """However many: the same operation, until it has failed for a while; then one new one."""
     run(steward, "park")
-    target, tag = steward.request("POST", f"{PATH}/score").target, state(steward)[0][parked.TAG]
+    target, tag = steward.request("POST", f"{PATH}/score").target, state(steward)[0][snapshots.TAG]
     steward.azure.failing[f"{ENDPOINT}/deployments/blue"] = {"code": "OutOfQuota", "message": "Not enough quota."}
     first = {waking.start(target, tag, steward.process).id for _ in range(5)}
     assert len(first) == 1
     steward.drive()
     failed = waking.start(target, tag, steward.process)
     assert {failed.id} == first
-    found = parked.EndpointParkedError(target.id, tag)
+    found = snapshots.EndpointParkedError(target.id, tag)
     told, pause_s = waking.told(found, failed, steward.clock())
     assert "Not enough quota." in told.message
     assert 200 < pause_s <= 300
@@ -368,7 +369,7 @@ def test_a_wake_that_came_before_this_parking_is_none_for_it(steward: Steward) -
     run(steward, "park")
     run(steward, "wake")
     run(steward, "park")
-    target, tag = steward.request("POST", f"{PATH}/score").target, state(steward)[0][parked.TAG]
+    target, tag = steward.request("POST", f"{PATH}/score").target, state(steward)[0][snapshots.TAG]
     wake = waking.start(target, tag, steward.process)
     assert not wake.ended
     steward.drive()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalog import paths
-from shared.operations import guards, preflight
+from shared.preflight import checks, guards
 from shared.rest import client as rest
 from shared.rest import clouds, errors
 
@@ -61,7 +61,7 @@ def found(path: str, body: dict[str, Any], **answers: Any) -> dict[str, list[tup
     """Return ok and code by check."""
     azure: Any = Azure(**answers)
     out: dict[str, list[tuple[bool | None, str]]] = {}
-    for finding in preflight.run(paths.resolve(path, SCOPE), body, azure):
+    for finding in checks.run(paths.resolve(path, SCOPE), body, azure):
         out.setdefault(finding.check, []).append((finding.ok, finding.code))
     assert azure.methods <= {"GET"}
     return out
@@ -180,7 +180,7 @@ def test_a_vault_of_roles_is_judged_by_the_roles_of_the_identity(
         **{"vaults/v?": BY_ROLES},
         userAssignedIdentities={"properties": {"principalId": "p1"}},
     )
-    findings = preflight.run(paths.resolve("workspaces/w1x", SCOPE), KEYED, azure)
+    findings = checks.run(paths.resolve("workspaces/w1x", SCOPE), KEYED, azure)
     assert [row.code for row in findings if row.check == "vault"][-1] == code
     assert any(
         "/vaults/v/providers/Microsoft.Authorization/roleAssignments" in url and "assignedTo%28%27p1%27%29" in url

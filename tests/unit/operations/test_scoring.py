@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.catalog import paths
-from shared.operations import scoring
+from shared.endpoints import scoring
 from shared.rest import addresses, clouds, errors
 from shared.rest.client import Response
 from tests.fakes import Clock

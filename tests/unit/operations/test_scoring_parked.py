@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.catalog import paths
-from shared.operations import parked, scoring
+from shared.endpoints import scoring, snapshots
 from shared.rest import addresses, clouds
 from shared.rest.client import Response
 from tests.fakes import Clock
@@ -51,9 +51,9 @@ def test_a_parked_endpoint_is_noticed_and_asked_about_once_in_some_seconds(here:
     if known:
         assert scorer.score(TARGET, b"", {}).status == 200
         clock.advance(scoring.LOOK_AGAIN_S)
-    azure.tags, azure.reads = {parked.TAG: "since then: blue"}, 0
+    azure.tags, azure.reads = {snapshots.TAG: "since then: blue"}, 0
     for _ in range(1000):
-        with pytest.raises(parked.EndpointParkedError, match="since then: blue"):
+        with pytest.raises(snapshots.EndpointParkedError, match="since then: blue"):
             scorer.score(TARGET, b"", {})
     assert azure.reads == 1
     azure.tags = {}

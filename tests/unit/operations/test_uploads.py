@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.operations import content, places, plans, storage, transfers, uploads
-from shared.operations.plans import Goal, Plan, Task
+from shared.durable import storage
+from shared.files import content, places, plans, transfers, upload_steps
+from shared.files.plans import Goal, Plan, Task
 from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault, lost, refusal
@@ -54,7 +55,7 @@ def _put(steward: Steward, data: bytes, *tasks: Task, path: str = "models/m/vers
 def _lying(steward: Steward) -> dict[str, bytes]:
     """Return the files in the default datastore, by the path below their hash."""
     found = {name.partition(STORE)[2].partition("/")[2]: data for name, data in steward.azure.blobs.items() if STORE in name}
-    return {name: data for name, data in found.items() if name != uploads.MARKER}
+    return {name: data for name, data in found.items() if name != upload_steps.MARKER}
 
 
 def test_a_file_of_many_blocks_arrives_byte_for_byte(steward: Steward) -> None:
@@ -143,7 +144,7 @@ def test_files_that_change_after_they_were_looked_at_end_the_operation(steward: 
 
 def test_large_code_goes_to_the_default_datastore(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
     """There a transfer can be taken up again; a pending upload's place is another one each time."""
-    monkeypatch.setattr(uploads, "PENDING_LIMIT", 10)
+    monkeypatch.setattr(upload_steps, "PENDING_LIMIT", 10)
     data = _zip(**{"a.py": b"print(1)" * 10})
     operation = steward.submit("POST", "workspaces/w1/jobs", {"properties": {"jobType": "Command"}}, files={"code": data})
     steward.drive()

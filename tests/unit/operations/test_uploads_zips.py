@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.operations import content as zips
+from shared.files import content as zips
 from shared.rest import errors
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from functions import http
 from shared import services
-from shared.operations import notices
+from shared.notify import notices
 from shared.operations.models import Operation
 from shared.rest import client, clouds
 from shared.telemetry import trace

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from shared.catalog import yaml as translations
-from shared.catalog.yaml import document
 from shared.rest import ids
+from shared.text import yaml_document
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 FILES = sorted(file for file in CORPUS.glob("*/*.y*ml") if file.parent.name != "shared")
@@ -47,7 +47,7 @@ def test_any_value_is_translated_or_refused(file: Path) -> None:
     def attempt(value: Any) -> None:
         try:
             made = translations.translate(json.dumps(value), kind=kind, files=read)
-        except document.RefusedError:
+        except yaml_document.RefusedError:
             return
         json.dumps(made.to_json())
 

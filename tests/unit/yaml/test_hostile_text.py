@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.catalog import yaml as translations
-from shared.catalog.yaml import document
+from shared.text import yaml_document
 
 JOB = "command: echo\nenvironment: azureml:e:1\n"
 VARIABLES = JOB + "environment_variables: "
@@ -57,7 +57,7 @@ def body(text: str) -> dict[str, Any]:
 )
 def test_odd_text_is_refused_at_its_place(text: str, line: int, column: int, says: str) -> None:
     """The line and column are those of the value at fault."""
-    with pytest.raises(document.RefusedError) as caught:
+    with pytest.raises(yaml_document.RefusedError) as caught:
         translations.translate(text, kind="job")
     assert (caught.value.line, caught.value.column) == (line, column), caught.value.error.message
     assert says in caught.value.error.message
@@ -74,7 +74,7 @@ def test_what_stands_around_a_document_is_no_part_of_it(around: str) -> None:
 def test_lines_may_end_as_on_other_systems(end: str) -> None:
     """With a place that counts the same lines."""
     assert body(JOB.replace("\n", end))["command"] == "echo"
-    with pytest.raises(document.RefusedError, match="line 3, column 1"):
+    with pytest.raises(yaml_document.RefusedError, match="line 3, column 1"):
         translations.translate((JOB + "comput: x\n").replace("\n", end), kind="job")
 
 
@@ -101,21 +101,21 @@ def test_values_are_what_the_cli_makes_of_them(written: str, sent: dict[str, Any
 def test_mappings_merged_over_and_over_are_counted_before_they_are_made(times: int) -> None:
     """Each of these merges the one before twice: 2^30 pairs, of which nobody may make more than the limit."""
     doubled = "".join(f", &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, times))
-    with pytest.raises(document.RefusedError, match="More than 50000 values"):
-        document.parse(f"<<: [&a0 {{x: 1, y: 2}}{doubled}]\n")
+    with pytest.raises(yaml_document.RefusedError, match="More than 50000 values"):
+        yaml_document.parse(f"<<: [&a0 {{x: 1, y: 2}}{doubled}]\n")
 
 
 def test_many_merges_of_one_long_mapping_are_counted() -> None:
     """A chain in which every link holds all pairs costs no more than the limit, either."""
     long = ", ".join(f"k{n}: 1" for n in range(400))
     chain = "".join(f"m{n}: &m{n} {{<<: *m{n - 1}}}\n" for n in range(1, 300))
-    with pytest.raises(document.RefusedError, match="More than 50000 values"):
-        document.parse(f"m0: &m0 {{{long}}}\n{chain}")
+    with pytest.raises(yaml_document.RefusedError, match="More than 50000 values"):
+        yaml_document.parse(f"m0: &m0 {{{long}}}\n{chain}")
 
 
 def test_a_mapping_that_merges_itself_adds_nothing() -> None:
     """As PyYAML has it."""
-    assert document.parse("a: &a {b: 1, <<: *a}\n").value == {"a": {"b": 1}}
+    assert yaml_document.parse("a: &a {b: 1, <<: *a}\n").value == {"a": {"b": 1}}
 
 
 def test_a_program_full_of_brackets_is_not_deep() -> None:

@@ -6,15 +6,15 @@ import time
 import pytest
 
 from shared.catalog import yaml as translations
-from shared.catalog.yaml import document
 from shared.rest import errors
+from shared.text import yaml_document
 
 JOB = "command: echo\nenvironment: azureml:e:1\n"
 
 
 def refusal(text: str, kind: str = "job", **files: str) -> errors.AzureError:
     """Return the error a YAML is refused with."""
-    with pytest.raises(document.RefusedError) as caught:
+    with pytest.raises(yaml_document.RefusedError) as caught:
         translations.translate(text, kind=kind, files=files.get)
     assert caught.value.status == 400
     assert caught.value.error.code == "InvalidYaml"
@@ -172,9 +172,9 @@ def test_an_input_needs_a_name_that_expressions_can_refer_to() -> None:
 
 def test_the_kind_must_be_told() -> None:
     """By `$schema` or by the path; a contradiction is refused at `$schema`."""
-    with pytest.raises(document.RefusedError, match="Nothing says what this is"):
+    with pytest.raises(yaml_document.RefusedError, match="Nothing says what this is"):
         translations.translate("name: x\n")
-    with pytest.raises(document.RefusedError, match="says this is a model, the path asks for data"):
+    with pytest.raises(yaml_document.RefusedError, match="says this is a model, the path asks for data"):
         translations.translate("$schema: https://x/model.schema.json\nname: x\n", target=_target("data"))
 
 
@@ -216,6 +216,6 @@ def outcome(text: str) -> errors.AzureError | None:
     """Return the error of a job's YAML, or None."""
     try:
         translations.translate(text, kind="job")
-    except document.RefusedError as refused:
+    except yaml_document.RefusedError as refused:
         return refused.error
     return None

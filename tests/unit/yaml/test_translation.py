@@ -3,8 +3,9 @@
 import pytest
 
 from shared.catalog import yaml as translations
-from shared.catalog.yaml import document, references
+from shared.catalog.yaml import references
 from shared.rest import ids
+from shared.text import yaml_document
 
 ROOT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 WORKSPACE = ids.parse(ROOT)
@@ -27,7 +28,7 @@ SCHEMAS = "https://azuremlschemas.azureedge.net/latest/"
 )
 def test_the_schema_tells_the_kind(schema: str, kind: str) -> None:
     """Its last part is what counts: repositories name several hosts."""
-    assert translations.detect(document.parse(f"$schema: {schema}\n")) == kind
+    assert translations.detect(yaml_document.parse(f"$schema: {schema}\n")) == kind
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_the_path_tells_the_kind(kind: str, types: str) -> None:
     """The collection and the resource; what shares its path with another kind needs its schema, or is asked for."""
     parts = tuple(types.split("/"))
     target = ids.ResourceId(subscription="s", resource_group="g", namespace=WORKSPACE.namespace, types=parts, names=parts[1:])
-    found = translations.detect(document.parse("name: x\n"), target=target)
+    found = translations.detect(yaml_document.parse("name: x\n"), target=target)
     assert found == {"feature_store": "workspace", "data_import": "job", "model_package": "model"}.get(kind, kind)
 
 
@@ -55,7 +56,7 @@ def test_a_package_is_no_model() -> None:
     text = "$schema: http://azureml/sdk-2-0/ModelVersionPackage.json\ntarget_environment: azureml:e:2\n"
     text += "inferencing_server: {type: triton, inference_configuration: {scoring_route: {port: 8000, path: /s}}}\n"
     model = WORKSPACE.child("models", "m").child("versions", "1")
-    with pytest.raises(document.RefusedError, match="action 'package'"):
+    with pytest.raises(yaml_document.RefusedError, match="action 'package'"):
         translations.translate(text, target=model)
     made = translations.translate(text, target=model, kind="model_package")
     assert made.body["targetEnvironmentId"] == "e:2"
@@ -98,7 +99,7 @@ def test_overrides_change_the_yaml_before_it_is_read() -> None:
     assert made["resources"]["instanceCount"] == 3
     assert made["tags"] == {"a": "b", "c": "plain text"}
     assert made["computeId"] == "gpu"
-    with pytest.raises(document.RefusedError, match="plain value"):
+    with pytest.raises(yaml_document.RefusedError, match="plain value"):
         translations.translate(text, kind="job", overrides=[("environment.image", "x")])
 
 
@@ -157,7 +158,7 @@ def test_a_registration_may_wait_for_another() -> None:
 def test_yaml_is_read_as_the_cli_reads_it() -> None:
     """YAML 1.1: octal numbers, `on` for true, merge keys, anchors."""
     text = "base: &base {image: x}\n"
-    top = document.parse(text + "a: 010\nb: on\nc: {<<: *base, d: 1}\nd: *base\n")
+    top = yaml_document.parse(text + "a: 010\nb: on\nc: {<<: *base, d: 1}\nd: *base\n")
     assert top.value == {"base": {"image": "x"}, "a": 8, "b": True, "c": {"image": "x", "d": 1}, "d": {"image": "x"}}
 
 
@@ -165,7 +166,7 @@ def test_a_registrys_asset_does_not_refer_to_a_workspaces() -> None:
     """The SDK refuses it too; registry ids and curated environments pass."""
     registry = ids.parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/registries/r")
     text = "name: c\nversion: 1\ncommand: echo\nenvironment: {}\n"
-    with pytest.raises(document.RefusedError, match="registries/r/environments"):
+    with pytest.raises(yaml_document.RefusedError, match="registries/r/environments"):
         translations.translate(text.format("azureml:e:1"), target=registry.child("components"))
     far = "azureml://registries/azureml/environments/e/versions/1"
     for reference in (far, "azureml:AzureML-sklearn-1.5:1"):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from shared.catalog import yaml as translations
-from shared.catalog.yaml import document
+from shared.text import yaml_document
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 FILES = sorted(file for file in CORPUS.glob("*/*.y*ml") if file.parent.name != "shared")
@@ -44,7 +44,7 @@ def test_an_unknown_field_is_refused_at_its_line(file: Path) -> None:
         line = next(number for number, each in enumerate(text.splitlines(), 1) if UNKNOWN in each)
         where = ".".join(str(part) for part in path)
         made = outcome(text, kind, file)
-        if isinstance(made, document.RefusedError):
+        if isinstance(made, yaml_document.RefusedError):
             assert made.line == line, f"{where}: {made.error.message}"
             assert not made.file
             continue
@@ -56,11 +56,11 @@ def test_an_unknown_field_is_refused_at_its_line(file: Path) -> None:
             assert any(UNKNOWN in note and f"line {line}," in note for note in made.notes), where
 
 
-def outcome(text: str, kind: str, file: Path) -> translations.Translation | document.RefusedError:
+def outcome(text: str, kind: str, file: Path) -> translations.Translation | yaml_document.RefusedError:
     """Return what a YAML is translated to, or what it is refused with."""
     try:
         return translations.translate(text, kind=kind, files=lambda name: beside(file, name))
-    except document.RefusedError as refused:
+    except yaml_document.RefusedError as refused:
         return refused
 
 

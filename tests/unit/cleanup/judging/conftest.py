@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.cleanup import judge, model
+from shared.cleanup.policy import model
+from shared.cleanup.verdict import judge
 from tests.estate import ML, NOW, World
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup import judge, model
+from shared.cleanup.policy import model
+from shared.cleanup.verdict import judge
 from shared.rest import client, ids
 from tests.estate import ML, NOW, ago
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup import metrics
+from shared.cleanup.facts import metrics
 from shared.rest import client, errors, ids
 from tests.estate import ML, NOW
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.cleanup import hours
+from shared.cleanup.policy import hours
 from shared.rest import client
 from tests.estate import ML, NOW, ago
 
@@ -239,7 +239,7 @@ def test_a_stopped_instance_that_nothing_touched_for_long_is_unused(world, verdi
 
 def test_our_own_mark_does_not_make_a_compute_used(world, verdicts):
     """The tag's PATCH moved modifiedOn."""
-    from shared.cleanup import model
+    from shared.cleanup.policy import model
 
     place = world.cluster(hours=24 * 120)
     world.resources[place.path]["properties"]["modifiedOn"] = ago(10)

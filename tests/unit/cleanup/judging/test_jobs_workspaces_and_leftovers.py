@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup import judge, model, survey, targets
+from shared.cleanup.facts import survey
+from shared.cleanup.policy import model, targets
+from shared.cleanup.verdict import judge
 from shared.rest import client, ids
 from tests.estate import GROUP, ML, NOW, SUBSCRIPTION, ago
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup import activity, inventory
+from shared.cleanup.facts import activity, inventory
 from shared.rest import client, errors, ids
 from tests.estate import ML, NOW, SUBSCRIPTION, ago
 

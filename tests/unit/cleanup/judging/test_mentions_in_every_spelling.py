@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.cleanup import mentions
+from shared.cleanup.facts import mentions
 
 HOME = mentions.workspace_home("S", "g", "ws")
 OTHER = mentions.workspace_home("S", "g", "other")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.cleanup import pacing
+from shared.cleanup.facts import pacing
 from shared.rest import client, clouds, errors
 
 URL = "https://management.azure.com/subscriptions/S/providers/x?api-version=1"

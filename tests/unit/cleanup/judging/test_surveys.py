@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared.cleanup import survey
+from shared.cleanup.facts import survey
 from shared.rest import client, errors, ids
 from tests.estate import GROUP, ML, NOW, SUBSCRIPTION
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.cleanup import hours, judge, model, targets
+from shared.cleanup.policy import hours, model, targets
+from shared.cleanup.verdict import judge
 from shared.rest import ids
 from tests.estate import ML, NOW, SUBSCRIPTION, World, ago
 

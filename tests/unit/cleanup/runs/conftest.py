@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from shared.cleanup import journal, model, pacing, reports, runs
+from shared.cleanup.facts import pacing
+from shared.cleanup.policy import model
+from shared.cleanup.run import journal, reports, runs
 from shared.operations import flows, ledger
 from shared.rest import client, clouds, errors, ids
 from shared.settings import Settings

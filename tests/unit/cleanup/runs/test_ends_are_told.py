@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.cleanup import runs
-from shared.operations import deliveries
+from shared.cleanup.run import runs
+from shared.notify import deliveries
 
 QUEUE = "queue:outcomes"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.cleanup import model, reports, runs
+from shared.cleanup.policy import model
+from shared.cleanup.run import reports, runs
 from shared.rest import client, errors
 
 OLD = ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup import marks, reports
+from shared.cleanup.run import reports
+from shared.cleanup.verdict import marks
 from shared.rest import ids
 
 DAY = 24 * 3600

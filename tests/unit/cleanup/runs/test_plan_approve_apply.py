@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from shared.cleanup import reports, runs
+from shared.cleanup.run import reports, runs
 from shared.rest import errors
 from tests.fakes import Killed
 

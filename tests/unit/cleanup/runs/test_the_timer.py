@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup import runs, timetable
+from shared.cleanup.run import runs, timetable
 from shared.rest import errors
 from tests.fakes import unavailable
 
@@ -126,7 +126,7 @@ def test_a_clock_ahead_of_ours_changes_nothing(scheduled):
 def test_a_step_that_fails_again_and_again_ends_the_run(stage, make_policy, monkeypatch):
     """It does not go on for ever, and says where it was."""
     begun = stage.start(make_policy())
-    monkeypatch.setattr("shared.cleanup.choose.within_limits", lambda *_: 1 / 0)
+    monkeypatch.setattr("shared.cleanup.run.choose.within_limits", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         stage.drive()
     for _ in range(200):
@@ -142,7 +142,7 @@ def test_a_step_that_fails_again_and_again_ends_the_run(stage, make_policy, monk
 
 def test_a_workspace_that_cannot_be_judged_is_given_up(stage, make_policy, gone, monkeypatch):
     """Everything in it is kept; the report says so."""
-    monkeypatch.setattr("shared.cleanup.judge.workspace", lambda *_, **_more: 1 / 0)
+    monkeypatch.setattr("shared.cleanup.verdict.judge.workspace", lambda *_, **_more: 1 / 0)
     begun = stage.start(make_policy())
     for _ in range(100):
         stage.clock.advance(120)

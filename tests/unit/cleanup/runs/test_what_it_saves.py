@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.cleanup import savings
-from shared.cleanup.lines import Line
+from shared.cleanup.run import savings
+from shared.cleanup.run.report_lines import Line
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

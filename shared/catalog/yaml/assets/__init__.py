@@ -1,0 +1,1 @@
+"""YAML of assets: environments, models, data, components, features."""

@@ -1,0 +1,1 @@
+"""YAML of jobs, pipelines and schedules."""

@@ -1,0 +1,1 @@
+"""YAML of workspaces and of what stands in them."""

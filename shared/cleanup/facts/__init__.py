@@ -1,0 +1,1 @@
+"""What Azure says about resources: lists, runs, metrics, locks, references."""

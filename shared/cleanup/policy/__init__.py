@@ -1,0 +1,1 @@
+"""Policies: what a file may say, and what it means."""

@@ -1,0 +1,146 @@
+"""A unit of a run in the hands of one worker: taken by etag, kept alive while it works, left when somebody else has it.
+
+Two workers at one unit do no harm but work twice: what each writes has its attempt in its name, and one's row counts. Not
+here: what is done with a unit (units).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.cleanup.facts import pacing
+from shared.durable import storage
+from shared.operations import steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shared.cleanup.run.journal import Journal, Kept, Run, Unit
+    from shared.durable.storage import Blobs, Queue, Rows
+    from shared.rest.client import Client, Response
+    from shared.settings import Settings
+
+LEASE = timedelta(seconds=45)  # without a sign of life; two workers at one unit do no harm but work twice
+BEAT = timedelta(seconds=10)
+MOST = timedelta(seconds=240)  # what one message may take at the very most
+
+
+class Services(steps.Services, Protocol):
+    """What the clean-up needs of the composition root (shared.services)."""
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+    @property
+    def blobs(self) -> Blobs: ...  # noqa: D102
+    @property
+    def cleanup_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def delivery_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def cleanup_queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def journal(self) -> Journal: ...  # noqa: D102
+    @property
+    def reads(self) -> pacing.Buckets: ...  # noqa: D102
+
+    def queue_named(self, name: str) -> Queue:
+        """Open a queue of the app's account."""
+
+
+class PutOffError(Exception):
+    """The unit cannot go on now; its next attempt is in `delay_s` seconds."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(delay_s)
+        self.delay_s = delay_s
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """A unit in the hands of one worker.
+
+    Attributes:
+        run: The run.
+        kept: The unit as this worker wrote it last.
+        began_at: When it took the unit.
+        alive_at: When it last said that it is at it.
+        azure: Reads under ARM's limits, counted; each request keeps the claim alive.
+    """
+
+    run: Run
+    kept: Kept[Unit]
+    services: Services
+    began_at: datetime
+    alive_at: datetime
+    azure: pacing.Paced = field(init=False)
+
+    def __post_init__(self) -> None:
+        inner: Any = _Alive(inner=self.services.client, beat=self.beat)
+        self.azure = pacing.Paced(inner=inner, places=self.services.addresses, buckets=self.services.reads, sleep=self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.beat()
+        time.sleep(seconds)
+
+    @property
+    def unit(self) -> Unit:
+        """The unit."""
+        return self.kept.value
+
+    def beat(self) -> None:
+        """Say that this worker is alive.
+
+        Raises:
+            PutOffError: it has been at it for as long as a function may run.
+            ConflictError: another worker has the unit.
+        """
+        now = self.services.clock()
+        if now - self.began_at >= MOST:
+            raise PutOffError(0.0)
+        if now - self.alive_at >= BEAT:
+            self.alive_at = now
+            self.save(replace(self.unit, due_at=now + LEASE))
+
+    def save(self, unit: Unit) -> None:
+        """Write the unit.
+
+        Raises:
+            ConflictError: another worker has it.
+        """
+        self.kept = self.services.journal.save_unit(self.run.name, self.kept, unit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alive:
+    """The client, telling with each request that somebody works."""
+
+    inner: Client
+    beat: Callable[[], None]
+
+    @property
+    def cloud(self) -> Any:
+        return self.inner.cloud
+
+    def send(self, method: str, url: str, **options: Any) -> Response:
+        self.beat()
+        return self.inner.send(method, url, **options)
+
+
+def claim(run: Run, key: str, attempt: int, services: Services, *, redelivered: bool = False) -> Claim | None:
+    """Take a unit; None when another attempt has it.
+
+    A message that the platform delivers again has had a worker that died: its attempt is taken over, not waited for.
+    """
+    kept = services.journal.unit(run.name, key)
+    if kept is None or kept.value.attempt not in ((attempt, attempt + 1) if redelivered else (attempt,)):
+        return None
+    now = services.clock()
+    taken = replace(kept.value, attempt=kept.value.attempt + 1, tries=kept.value.tries + 1, due_at=now + LEASE)
+    try:
+        return Claim(run=run, kept=services.journal.save_unit(run.name, kept, taken), services=services, began_at=now, alive_at=now)
+    except storage.ConflictError:
+        return None

@@ -1,0 +1,274 @@
+"""Carrying out what a run has chosen: one act after the other, each judged anew right before, each an operation of its own.
+
+What becomes of an act is written down (outcomes) before its operation is submitted: whoever goes on after a crash finds the
+operation, or judges again. An operation that was not sent within a minute of its judgement is never sent; its act is judged
+again. Not here: which acts there are (choose), the order of a run's steps (runs).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.cleanup.facts import inventory, locks, pacing, survey
+from shared.cleanup.policy import targets
+from shared.cleanup.policy.model import Mark
+from shared.cleanup.run import acts, outcomes, report_lines, units
+from shared.cleanup.verdict import judge, marks
+from shared.operations import flows, models
+from shared.rest import errors, ids
+from shared.text import times
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from shared.cleanup.facts.locks import Locks
+    from shared.cleanup.facts.survey import Surveys
+    from shared.cleanup.policy.model import Judged, Policy
+    from shared.cleanup.run.claims import Services
+    from shared.cleanup.run.journal import Run
+    from shared.cleanup.run.outcomes import Record
+    from shared.cleanup.run.report_lines import Line
+    from shared.operations.models import Operation
+
+SEND_WITHIN = timedelta(seconds=60)  # of the judgement
+FRESH = timedelta(minutes=5)  # how old the references of other workspaces may be
+ONE_MORE = timedelta(seconds=60)  # where reading them takes longer than that: so long after they were read
+NOW = timedelta(seconds=10)  # what was read of the resource's own workspace so long ago counts as read now
+ATTEMPTS = 10
+PAUSE_S = 10.0
+REFERRED = frozenset({"versions", "computes", "jobs", "deployments", "onlineEndpoints"})  # types of what others refer to
+
+
+class OldReferencesError(Exception):
+    """The references of the other workspaces are too old to act on: they must be read again first."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Conduct:
+    """A run's acts in the hands of one worker.
+
+    Attributes:
+        run: The run.
+        chosen: Its acts, in order.
+        policies: Name → policy as it was when the run began.
+    """
+
+    run: Run
+    chosen: tuple[Line, ...]
+    policies: Mapping[str, Policy]
+    services: Services
+    _surveys: Surveys | None = None
+    _own: tuple[str, datetime, Surveys] | None = None
+    _locks: tuple[str, datetime, Locks] | None = None
+
+    @property
+    def azure(self) -> pacing.Paced:
+        """Reads under ARM's limits."""
+        return pacing.Paced(inner=self.services.client, places=self.services.addresses, buckets=self.services.reads)
+
+    @property
+    def surveys(self) -> Surveys:
+        """The references of the run's present round, read once."""
+        if self._surveys is None:
+            self._surveys = units.surveys(self.run, self.services)
+        return self._surveys
+
+    def surveys_with(self, workspace: ids.ResourceId) -> Surveys:
+        """Return the references of all, those of one workspace as they are now."""
+        now = self.services.clock()
+        if self._own is None or self._own[0] != workspace.key or now - self._own[1] > NOW:
+            own = survey.of(workspace, self.azure, now, units.parked(self.services))
+            self._own = (workspace.key, now, self.surveys.replaced(own))
+        return self._own[2]
+
+    def locks_on(self, resource: ids.ResourceId) -> Locks:
+        """Return the locks as they are now."""
+        now, group = self.services.clock(), resource.resource_group.lower()
+        if self._locks is None or self._locks[0] != group or now - self._locks[1] > NOW:
+            self._locks = (group, now, locks.read(resource, self.azure))
+        return self._locks[2]
+
+
+def begin(run: Run, services: Services) -> Conduct:
+    """Read what a worker needs to carry out a run's acts."""
+    known = {policy.name: policy for policy in units.frozen(run, services)}
+    chosen = tuple(report_lines.read(services.blobs, outcomes.acts_blob(run.name)))
+    return Conduct(run=run, chosen=chosen, policies=known, services=services)
+
+
+def carry_out(work: Conduct, number: int) -> Record:
+    """Take one act as far as it goes now.
+
+    Raises:
+        OldReferencesError: other workspaces must be surveyed again first.
+        TransientError: Azure or the app's storage cannot be asked now.
+    """
+    record = outcomes.load(work.run.name, number, work.services)
+    if record.settled:
+        return record
+    line = work.chosen[number]
+    if record.operation:
+        stored = work.services.ledger.load(record.operation)
+        if stored and not stored.operation.ended:
+            return record
+        if stored and not _expired(stored.operation):
+            return _saved(work, number, _after(work, line, record, stored.operation))
+        record = replace(record, operation="", attempt=record.attempt + 1)
+    if record.attempt >= ATTEMPTS:
+        reason = f"it could not be sent in {ATTEMPTS} attempts; it is left to the next run"
+        return _saved(work, number, replace(record, settled=True, outcome="not done", reason=reason))
+    if not work.services.settings.cleanup:
+        return replace(record, outcome="not done", reason="the clean-up is switched off (STEWARD_CLEANUP)")
+    return _act(work, number, line, record)
+
+
+def look(work: Conduct, number: int) -> Record:
+    """Settle an act whose operation has ended, without submitting anything."""
+    record = outcomes.load(work.run.name, number, work.services)
+    if record.settled or not record.operation:
+        return record
+    stored = work.services.ledger.load(record.operation)
+    if stored is None or _expired(stored.operation):
+        return _saved(work, number, replace(record, settled=True, outcome="not done", reason="it was not sent"))
+    if not stored.operation.ended:
+        return record
+    return _saved(work, number, _after(work, work.chosen[number], record, stored.operation))
+
+
+def _saved(work: Conduct, number: int, record: Record) -> Record:
+    return outcomes.save(work.run.name, number, record, work.services)
+
+
+def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
+    """Judge again, record what is going to be submitted, and submit it."""
+    services, policy = work.services, work.policies[line.policy]
+    resource = ids.parse(line.id)
+    if targets.TARGETS[line.kind].is_asset and line.step == "act" and not _fresh(work.run, services.clock()):
+        raise OldReferencesError
+    found, why = _seen_again(work, line, policy, resource)
+    if found is None:
+        return _saved(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
+    changed = found.subject.changed_at
+    record = replace(record, reason=why, evidence=found.verdict.evidence, changed_before=models.iso(changed) if changed else "")
+    if noted := _noted(work, line, record, found):
+        return _saved(work, number, noted)
+    order = acts.Order(
+        run=work.run.name,
+        policy=policy,
+        judged=found,
+        step=line.step,
+        due=services.clock() + policy.grace if line.step == "mark" else None,
+        attempt=record.attempt,
+        send_by=services.clock() + SEND_WITHIN,
+        owner=str(line.notify.get("owner", "")),
+    )
+    try:
+        request = acts.request(order)
+    except errors.PermanentError as problem:
+        return _saved(work, number, _failed(record, problem.error))
+    going = replace(record, operation=acts.operation_id(request), outcome="under way")
+    _saved(work, number, going)
+    try:
+        operation = flows.submit(request, services)
+    except errors.PermanentError as problem:
+        return _saved(work, number, _failed(going, problem.error))
+    if operation.ended and not _expired(operation):
+        return _saved(work, number, _after(work, line, going, operation))
+    return going
+
+
+def _seen_again(work: Conduct, line: Line, policy: Policy, resource: ids.ResourceId) -> tuple[Judged | None, str]:
+    """Judge a resource anew; return it with the reason when the same is to be done about it, else None and why not."""
+    services, azure = work.services, work.azure
+    try:
+        referred = line.step == "act" and resource.types[-1].lower() in REFERRED
+        known = work.surveys_with(resource.ancestor(1)) if referred else work.surveys
+        mark = marks.Marks(services.cleanup_rows).get(resource)
+        marked = {resource.key: mark} if mark else {}
+        judged = judge.again(policy, resource, known, marked, azure, services.clock())
+        if judged is None:
+            return None, "it is gone already"
+        again = units.line_of(judged, policy, mark, work.locks_on(resource), services.clock())
+    except errors.PermanentError as problem:
+        return None, f"it could not be read again: {problem.error.code}: {problem.error.message}"
+    if (again.step, again.action) != (line.step, line.action):
+        return None, again.reason
+    if operation := _under_way(resource, services):
+        return None, f"operation {operation.id} ({operation.method}) on it is under way"
+    return judged, again.reason
+
+
+def _under_way(resource: ids.ResourceId, services: Services) -> Operation | None:
+    newest = services.ledger.newest(top=5, partition=models.partition_of(resource))
+    return next((operation for operation in newest if not operation.ended), None)
+
+
+def _fresh(run: Run, now: datetime) -> bool:
+    if run.surveyed_from is None or run.surveyed_at is None:
+        return False
+    return now - run.surveyed_from <= FRESH or now - run.surveyed_at <= ONE_MORE
+
+
+def _expired(operation: Operation) -> bool:
+    return bool(operation.status == "Canceled" and operation.error and operation.error.code == "Expired")
+
+
+def _failed(record: Record, error: errors.AzureError) -> Record:
+    return replace(record, settled=True, outcome="failed", error=error.to_json())
+
+
+def _after(work: Conduct, line: Line, record: Record, operation: Operation) -> Record:
+    """Return the record once its operation has ended; a mark that was written, or taken off, is recorded so."""
+    if operation.status != "Succeeded":
+        error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")
+        return _failed(record, error)
+    if line.step != "act":
+        _remember(work, line, record, operation)
+    elif line.action == "delete":
+        marks.Marks(work.services.cleanup_rows).remove(ids.parse(line.id))
+    return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action))
+
+
+def _remember(work: Conduct, line: Line, record: Record, operation: Operation) -> None:
+    """Record a mark beside its tag, or forget it.
+
+    When the resource last changed is read from the answer to the marking itself: what is later is somebody else's change.
+    """
+    resource, body = ids.parse(line.id), work.services.ledger.whole(operation).result
+    changed = marks.changed_at(body) if isinstance(body, dict) else None
+    if changed is None and line.step == "mark":
+        now = inventory.read(resource, work.azure)
+        changed = marks.changed_at(now) if now else None
+    _write_mark(work, line, record, changed, tagged=True)
+
+
+def _write_mark(work: Conduct, line: Line, record: Record, changed: datetime | None, *, tagged: bool) -> None:
+    resource, records = ids.parse(line.id), marks.Marks(work.services.cleanup_rows)
+    if line.step == "lift":
+        records.remove(resource)
+        return
+    policy, at = work.policies[line.policy], work.services.clock()
+    before = times.moment(record.changed_before)
+    mark = Mark(
+        policy=policy.name,
+        reason=record.reason,
+        at=at,
+        due=at + policy.grace,
+        changed_before=before,
+        changed_after=changed,
+        tagged=tagged,
+    )
+    records.put(resource, mark)
+
+
+def _noted(work: Conduct, line: Line, record: Record, found: Judged) -> Record | None:
+    """Mark, or take a mark off, without a request where no tag can be or is written; None where one is."""
+    subject = found.subject
+    writes = marks.can_be_tagged(subject.target, subject.body)
+    if line.step == "act" or (writes and (line.step == "mark" or marks.is_tagged(subject.target, subject.body))):
+        return None
+    _write_mark(work, line, record, marks.changed_at(subject.body), tagged=False)
+    return replace(record, settled=True, outcome="done", did=acts.word(line.step, line.action))

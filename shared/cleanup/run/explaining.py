@@ -1,0 +1,91 @@
+"""Why one resource is kept or goes: what every policy of its kind finds of it, each condition with its facts.
+
+Its own workspace and the registries are read now; what other workspaces refer to comes from the newest run that read it, or,
+where there is none, is read now, too. Not here: judging (judge).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shared.cleanup.facts import inventory, locks, pacing, survey
+from shared.cleanup.policy import policies
+from shared.cleanup.run import units
+from shared.cleanup.verdict import judge, marks
+from shared.operations import models
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from shared.cleanup.facts.survey import Surveys
+    from shared.cleanup.policy.model import Mark, Policy
+    from shared.cleanup.run.claims import Services
+    from shared.cleanup.verdict.condition_findings import Finding
+    from shared.rest.ids import ResourceId
+
+
+def explain(resource: ResourceId, services: Services) -> dict[str, Any]:
+    """Return what each policy finds of a resource.
+
+    Raises:
+        StewardError: it, its locks or its references could not be read.
+    """
+    azure = pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
+    chosen, problems = policies.load(services.blobs)
+    wanted = [policy for policy in chosen if judge.concerns(policy.kind, resource)]
+    known, at = _references(resource, wanted, azure, services)
+    mark = marks.Marks(services.cleanup_rows).get(resource)
+    held = locks.read(resource, azure)
+    now, found = services.clock(), []
+    for judged, findings in judge.explain(wanted, resource, known, {resource.key: mark} if mark else {}, azure, now):
+        policy = next(each for each in wanted if each.name == judged.policy)
+        line = units.line_of(judged, policy, mark, held, now)
+        conditions = [_condition(name, finding) for name, finding in findings]
+        found.append(
+            {**_told(policy, judged.verdict.reason), "next": line.reason, "step": line.step or "keep", "conditions": conditions}
+        )
+    out: dict[str, Any] = {"resource": resource.path, "exists": bool(found) or not wanted, "policies": found}
+    out["referencesOf"] = models.iso(at)
+    out["lock"] = held.on(resource) or None
+    out["mark"] = _mark(mark)
+    out["notes"] = [f"A file of policies has no effect: {problem}" for problem in problems]
+    return out
+
+
+def _references(
+    resource: ResourceId, wanted: Sequence[Policy], azure: pacing.Paced, services: Services
+) -> tuple[Surveys, datetime]:
+    now = services.clock()
+    if not wanted:
+        return survey.merge([]), now
+    tell = units.parked(services)
+    own = [survey.of(resource.ancestor(1), azure, now, tell)] if resource.types[:1] == ("workspaces",) else []
+    for run in services.journal.runs():
+        content = services.blobs.get(units.references_blob(run)) if run.round else None
+        if content:
+            kept = survey.merge(survey.Survey.from_json(json.loads(line)) for line in content.splitlines())
+            return kept.replaced(*own), run.surveyed_at or run.created_at
+    fresh = [survey.registries(services.settings.subscription_id, azure, now), *own]
+    for body in inventory.workspaces(services.settings.subscription_id, "", azure):
+        place = inventory.workspace_id(body)
+        if place.key != resource.ancestor(1).key:
+            fresh.append(survey.of(place, azure, now, tell))
+    return survey.merge(fresh), now
+
+
+def _told(policy: Policy, reason: str) -> dict[str, Any]:
+    return {"policy": policy.name, "mode": policy.mode, "action": policy.action, "verdict": reason}
+
+
+def _condition(name: str, finding: Finding) -> dict[str, Any]:
+    holds = {True: "yes", False: "no", None: "unknown"}[finding.holds]
+    out: dict[str, Any] = {"condition": name, "holds": holds, "because": finding.text, "evidence": list(finding.evidence)}
+    return {**out, "since": models.iso(finding.since)} if finding.since else out
+
+
+def _mark(mark: Mark | None) -> dict[str, str] | None:
+    if mark is None:
+        return None
+    return {"policy": mark.policy, "reason": mark.reason, "markedAt": models.iso(mark.at), "due": models.iso(mark.due)}

@@ -1,0 +1,286 @@
+"""What is kept of a run of the clean-up while it goes on and afterwards: one row a run, one row for each of its units.
+
+A unit is a workspace (or the registries, or the subscription): what one queue message looks at. Rows are changed by etag, so
+that of two workers one goes on. Lines and surveys are blobs (lines, survey). Not here: what the next step is (runs).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.durable import storage, versions
+from shared.operations import models
+from shared.rest import errors
+from shared.telemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shared.cleanup.policy.model import Mode
+    from shared.durable.storage import Rows
+
+VERSION = 1
+RUNS = "runs"
+NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
+BATCH = 100  # changes in one transaction of the table service
+NEWEST_FIRST = str.maketrans("0123456789", "9876543210")
+NOTE_LIMIT = 50
+
+Phase = Literal["list", "survey", "judge", "plan", "act", "settle", "ended"]
+Status = Literal["Running", "Completed", "Stopped", "Failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of the clean-up.
+
+    Attributes:
+        name: Its id; begins with the time, so that names sort by age.
+        mode: `dryRun` reports only, whatever its policies say.
+        caller: Who asked: `timer`, or a caller of the API.
+        policies: Their names, in order; as they were at the start they are in a blob.
+        plan: The dry run that this one carries out, '' for none; `approved` names the run that carries this one out.
+        step: Goes up with every step of the run as a whole; a message that names an older one is stale.
+        due_at: When the next step is overdue and `reconcile` takes it up.
+        round, after: How often the references were read, and what comes when they are read again.
+        surveyed_from, surveyed_at: When the present round of reading began and ended.
+        acts, next: How many acts there are to carry out, and which is the next.
+        notify: Whom to tell when it has ended.
+        lost: How often in a row a step was overdue.
+        totals: Numbers of the report, once it has ended.
+    """
+
+    name: str
+    mode: Mode
+    caller: str
+    created_at: datetime
+    due_at: datetime
+    policies: tuple[str, ...] = ()
+    plan: str = ""
+    approved: str = ""
+    phase: Phase = "list"
+    status: Status = "Running"
+    step: int = 0
+    round: int = 0
+    after: Phase = "judge"
+    surveyed_from: datetime | None = None
+    surveyed_at: datetime | None = None
+    acts: int = 0
+    next: int = 0
+    lost: int = 0
+    notify: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+    notes: tuple[str, ...] = ()
+    totals: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it will not change any more."""
+        return self.phase == "ended"
+
+    @property
+    def trace(self) -> trace.Trace:
+        """What its reads and the operations of its acts are part of, the same whoever takes the next step."""
+        return trace.derived(f"clean-up {self.name}")
+
+    def noted(self, note: str) -> Run:
+        """Return it with one more thing that the run as a whole has to say, said once."""
+        return self if note in self.notes or len(self.notes) >= NOTE_LIMIT else replace(self, notes=(*self.notes, note[:500]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One part of a run: a workspace, `registries`, or `subscription`.
+
+    Attributes:
+        key: Row key.
+        id: ARM id of the workspace, '' for the others.
+        judges: Whether its resources are judged; otherwise it is only read for what it refers to.
+        attempt: Goes up with each claim; a message with another one is stale.
+        due_at: Until when a worker may be at it.
+        tries: How often reading it was put off.
+        surveyed: The last round in which its references were read.
+        judged: Whether all of it was judged; `done` tells how many kinds were until now, `after` how far the next one got.
+        pages: Blobs of its lines with how many each holds.
+        counts: Policy → `{"looked", "stale"}`.
+        problem: Why something of it could not be read; `skipped` why it was not looked at.
+        calls, seconds: Requests to Azure, and what they took.
+    """
+
+    key: str
+    due_at: datetime
+    id: str = ""
+    judges: bool = True
+    attempt: int = 0
+    tries: int = 0
+    surveyed: int = 0
+    judged: bool = False
+    done: int = 0
+    after: str = ""
+    pages: tuple[tuple[str, int], ...] = ()
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    problem: str = ""
+    skipped: str = ""
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept[T]:
+    """A record as it stands in the table, with the etag that a change must name."""
+
+    value: T
+    etag: str
+
+
+class Journal:
+    """Runs and their units in one table."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    @property
+    def rows(self) -> Rows:
+        """The table; marks and the timer's last tick are in it, too."""
+        return self._rows
+
+    def insert(self, run: Run) -> bool:
+        """Record a new run; False when there is one of that name."""
+        try:
+            self._rows.write([storage.Change(verb="insert", row=_run_row(run))])
+        except storage.ConflictError:
+            return False
+        return True
+
+    def load(self, name: str) -> Kept[Run] | None:
+        """Return the run of that name, or None."""
+        row = self._rows.get(RUNS, name.translate(NEWEST_FIRST)) if NAME.fullmatch(name) else None
+        return Kept(value=_read(Run, row), etag=row.etag) if row else None
+
+    def save(self, kept: Kept[Run], run: Run) -> Kept[Run]:
+        """Replace a run.
+
+        Raises:
+            ConflictError: somebody else changed it since it was read.
+        """
+        etag = self._rows.write([storage.Change(verb="replace", row=_run_row(run, kept.etag))])[0]
+        return Kept(value=run, etag=etag)
+
+    def runs(self, *, only_open: bool = False) -> Iterator[Run]:
+        """Yield all runs, newest first."""
+        for row in self._rows.query(partition=RUNS, equal={"open": True} if only_open else None):
+            yield _read(Run, row)
+
+    def enter(self, run: str, units: Iterable[Unit]) -> None:
+        """Record the units of a run that are not recorded yet; all of them are there afterwards."""
+        known = {unit.value.key for unit in self.units(run)}
+        new = (unit for unit in units if unit.key not in known)
+        while batch := list(itertools.islice(new, BATCH)):
+            changes = [storage.Change(verb="insert", row=_unit_row(run, unit)) for unit in batch]
+            try:
+                self._rows.write(changes)
+            except storage.ConflictError:  # another worker entered some of them meanwhile
+                for change in changes:
+                    with suppress(storage.ConflictError):
+                        self._rows.write([change])
+
+    def units(self, run: str) -> Iterator[Kept[Unit]]:
+        """Yield a run's units, in the order of their keys."""
+        for row in self._rows.query(partition=f"run-{run}"):
+            yield Kept(value=_read(Unit, row), etag=row.etag)
+
+    def unit(self, run: str, key: str) -> Kept[Unit] | None:
+        """Return one unit, or None."""
+        row = self._rows.get(f"run-{run}", key)
+        return Kept(value=_read(Unit, row), etag=row.etag) if row else None
+
+    def save_unit(self, run: str, kept: Kept[Unit], unit: Unit) -> Kept[Unit]:
+        """Replace a unit.
+
+        Raises:
+            ConflictError: somebody else changed it since it was read.
+        """
+        etag = self._rows.write([storage.Change(verb="replace", row=_unit_row(run, unit, kept.etag))])[0]
+        return Kept(value=unit, etag=etag)
+
+    def remove(self, run: str) -> None:
+        """Forget a run and its units."""
+        rows = [self._rows.get(RUNS, run.translate(NEWEST_FIRST)), *self._rows.query(partition=f"run-{run}")]
+        for row in filter(None, rows):
+            with suppress(storage.ConflictError):
+                self._rows.write([storage.Change(verb="delete", row=row)])
+
+
+def new_name(now: datetime, seed: str = "") -> str:
+    """Return a name that sorts by time; the same seed at the same moment gives the same name."""
+    tail = hashlib.sha256(seed.encode()).hexdigest()[:8] if seed else secrets.token_hex(4)
+    return f"{now:%Y%m%dT%H%M%SZ}-{tail}"
+
+
+def unit_key(workspace: str) -> str:
+    """Return the key of a workspace's unit: short, and safe as a row key and a blob name."""
+    return hashlib.sha256(workspace.lower().encode()).hexdigest()[:20]
+
+
+def to_json(value: Any) -> dict[str, Any]:
+    """Return a record as plain JSON, without members that have their default value."""
+    out: dict[str, Any] = {"version": VERSION}
+    for column in fields(value):
+        found = getattr(value, column.name)
+        default = column.default_factory() if column.default_factory is not MISSING else column.default
+        if found != default or type(found) is not type(default):
+            out[column.name] = models.iso(found) if isinstance(found, datetime) else found
+    return out
+
+
+def from_json[T](kind: type[T], stored: dict[str, Any]) -> T:
+    """Read back what `to_json` wrote.
+
+    Raises:
+        ValueError: it was written by a newer version of the app.
+    """
+    versions.check(stored, VERSION, "a record of the clean-up")
+    values = {name: _typed(name, value) for name, value in stored.items() if name != "version"}
+    return kind(**values)
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name.endswith(("_at", "_from", "since", "due")) and isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if isinstance(value, list):
+        return tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    return value
+
+
+def _run_row(run: Run, etag: str = "") -> storage.Row:
+    columns = {**_chunks(to_json(run)), "open": not run.ended, "created_at": run.created_at}
+    return storage.Row(partition=RUNS, key=run.name.translate(NEWEST_FIRST), columns=columns, etag=etag)
+
+
+def _unit_row(run: str, unit: Unit, etag: str = "") -> storage.Row:
+    return storage.Row(partition=f"run-{run}", key=unit.key, columns=_chunks(to_json(unit)), etag=etag)
+
+
+def _chunks(value: Any) -> dict[str, str]:
+    text = json.dumps(value)  # ASCII: one character is one unit of the column's limit
+    return {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
+
+
+def _read[T](kind: type[T], row: storage.Row) -> T:
+    names = sorted((name for name in row.columns if name.startswith("json")), key=lambda name: int(name[4:]))
+    return from_json(kind, json.loads("".join(row.columns[name] for name in names)))
+
+
+def missing(name: str) -> errors.BadRequestError:
+    """Return the refusal of a run's name that no run has."""
+    message = f"There is no clean-up report '{name[:100]}'; GET cleanup/reports lists the newest."
+    return errors.BadRequestError("ReportNotFound", message, target="id", status=404)

@@ -1,0 +1,286 @@
+"""The phases of a run of the clean-up: list the workspaces, survey what refers to what, judge, choose, act, settle.
+
+Each phase ends by saving the next one and sending its messages; whatever dies in between is sent again (runs.reconcile). Not
+here: who begins a run and who wakes it (runs), looking at one workspace (units), carrying one act out (conduct).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.cleanup.facts import inventory, survey
+from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, savings, units
+from shared.cleanup.run.journal import Unit
+from shared.cleanup.run.run_messages import Message
+from shared.rest import errors, ids
+from shared.telemetry import lines as log_lines
+from shared.telemetry import meters
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from shared.cleanup.run.claims import Services
+    from shared.cleanup.run.journal import Kept, Phase, Run, Status
+
+log = logging.getLogger("steward.cleanup")
+
+LEASE = timedelta(seconds=30)  # without a sign of life; two workers at one run do no harm but look twice
+BUDGET = timedelta(seconds=60)  # of one message's acts
+SETTLE_S = (2.0, 30.0)  # first and longest pause between looks at the operations of a run
+NEVER = 1_000_000  # the round in which a unit is surveyed that is only judged
+OFF = "The clean-up was switched off by the setting STEWARD_CLEANUP."
+
+
+def take(kept: Kept[Run], services: Services) -> None:
+    """Take the next step of a run as a whole; what its units do is theirs.
+
+    Raises:
+        ConflictError: another worker took it.
+    """
+    if not services.settings.cleanup and kept.value.phase != "settle":
+        stop(kept, OFF, services)
+        return
+    match kept.value.phase:
+        case "list":
+            _list(kept, services)
+        case "plan":
+            _plan(kept, services)
+        case "act":
+            _act(kept, services)
+        case "settle":
+            _settle(kept, services)
+        case _:  # survey and judge are their units' work
+            advance(kept.value.name, services)
+
+
+def _list(kept: Kept[Run], services: Services) -> None:
+    """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged.
+
+    In a later round, what was made since then is surveyed with the rest, and not judged.
+    """
+    run, settings, now = kept.value, services.settings, services.clock()
+    try:
+        found = inventory.workspaces(settings.subscription_id, "", services)
+    except errors.TransientError as problem:
+        move(kept, run, services, delay_s=max(problem.delay_s, units.PUT_OFF_S))
+        return
+    except errors.PermanentError as problem:
+        note = f"The workspaces of the subscription could not be listed: {problem.error.code}: {problem.error.message}"
+        stop(kept, note, services, status="Failed")
+        return
+    first, group, due = run.round == 0, settings.resource_group.lower(), now + units.QUEUED
+    entered = [Unit(key=survey.REGISTRIES, due_at=due, judges=False)]
+    if first:
+        own = _planned_unit(run, due, services) if run.plan else Unit(key=units.SUBSCRIPTION, due_at=due, surveyed=NEVER)
+        entered.append(own)
+    for body in found:
+        place = inventory.workspace_id(body)
+        judges = first and not run.plan and (not group or place.resource_group.lower() == group)
+        entered.append(Unit(key=journal.unit_key(place.key), id=place.path, due_at=due, judges=judges))
+    services.journal.enter(run.name, entered)
+    acts = len(report_lines.read(services.blobs, outcomes.acts_blob(run.name))) if first and run.plan else run.acts
+    surveying = replace(run, phase="survey", round=run.round + 1, surveyed_from=now, acts=acts)
+    saved = move(kept, surveying, services, delay_s=LEASE.total_seconds())
+    _fan_out(saved.value, services)
+
+
+def _planned_unit(run: Run, due: datetime, services: Services) -> Unit:
+    """Make the dry run's choice this run's acts and, as one page, its lines."""
+    planned = report_lines.read(services.blobs, outcomes.plan_blob(run.plan))
+    report_lines.put(services.blobs, outcomes.acts_blob(run.name), planned)
+    name = f"{report_lines.PREFIX}{run.name}/lines/{units.PLAN}"
+    report_lines.put(services.blobs, f"{name}.json", planned)
+    counts: dict[str, dict[str, int]] = {}
+    for line in planned:
+        report_lines.count(counts, line)
+    pages = ((name, len(planned)),)
+    return Unit(key=units.PLAN, due_at=due, judges=False, surveyed=NEVER, judged=True, pages=pages, counts=counts)
+
+
+def _fan_out(run: Run, services: Services) -> None:
+    """Send a message for each unit that has something to do in this phase."""
+    for kept in services.journal.units(run.name):
+        if not is_done(kept.value, run):
+            send_unit(run, kept.value, services)
+
+
+def advance(name: str, services: Services) -> None:
+    """Go on to the next phase once every unit is done with this one.
+
+    Raises:
+        ConflictError: another worker did.
+    """
+    kept = services.journal.load(name)
+    if kept is None or kept.value.phase not in ("survey", "judge"):
+        return
+    run = kept.value
+    found = [unit.value for unit in services.journal.units(name)]
+    if not found or not all(is_done(unit, run) for unit in found):
+        return
+    if run.phase == "judge":
+        move(kept, replace(run, phase="plan"), services)
+        return
+    services.blobs.put(units.references_blob(run), units.merged(run, found, services))
+    after = replace(run, phase=run.after, surveyed_at=services.clock())
+    if run.after == "judge":
+        saved = move(kept, after, services, delay_s=LEASE.total_seconds())
+        _fan_out(saved.value, services)
+    else:
+        move(kept, after, services)
+
+
+def _plan(kept: Kept[Run], services: Services) -> None:
+    """Choose what is carried out, within each policy's limits, before the first act."""
+    run, chosen = kept.value, units.frozen(kept.value, services)
+    found = [unit.value for unit in services.journal.units(run.name)]
+    looked = {name: numbers["looked"] for name, numbers in savings.by_policy(found).items()}
+    choice = choose.within_limits(report_lines.todo(services, found), chosen, looked)
+    enforced = {policy.name for policy in chosen if policy.mode == "enforce"}
+    acts = [line for line in choice.chosen if line.policy in enforced]
+    report_lines.put(services.blobs, outcomes.acts_blob(run.name), acts)
+    report_lines.put(services.blobs, outcomes.plan_blob(run.name), [line for line in choice.chosen if line.policy not in enforced])
+    planned = replace(run, phase="act", acts=len(acts), next=0, totals={"doubled": choice.doubled})
+    for note in choice.notes:
+        planned = planned.noted(note)
+    for unit in found:
+        if unit.problem and len(planned.notes) < journal.NOTE_LIMIT:
+            planned = planned.noted(f"{ids.parse(unit.id).name if unit.id else unit.key}: {unit.problem}")
+    move(kept, planned, services)
+
+
+def _act(kept: Kept[Run], services: Services) -> None:
+    """Carry out one act after the other for a while; the claim is renewed with each."""
+    work, end = conduct.begin(kept.value, services), services.clock() + BUDGET
+    while kept.value.next < kept.value.acts and services.clock() < end:
+        if not services.settings.cleanup:
+            stop(kept, OFF, services)
+            return
+        run = kept.value
+        try:
+            conduct.carry_out(work, run.next)
+        except conduct.OldReferencesError:
+            _survey_again(kept, services, after="act")
+            return
+        except errors.TransientError as problem:
+            move(kept, run, services, delay_s=max(problem.delay_s, conduct.PAUSE_S))
+            return
+        kept = services.journal.save(kept, replace(run, next=run.next + 1, lost=0, due_at=services.clock() + LEASE))
+    done = kept.value.next >= kept.value.acts
+    move(kept, replace(kept.value, phase="settle", next=0) if done else kept.value, services)
+
+
+def _settle(kept: Kept[Run], services: Services) -> None:
+    """Look how the run's operations ended; judge again and submit anew those that were not sent in time."""
+    work, run = conduct.begin(kept.value, services), kept.value
+    open_acts = 0
+    for number in range(run.acts):
+        try:
+            record = conduct.carry_out(work, number) if run.status == "Running" else conduct.look(work, number)
+        except conduct.OldReferencesError:
+            _survey_again(kept, services, after="settle")
+            return
+        except errors.TransientError as problem:
+            log.info("clean-up %s: act %d waits: %s", run.name, number, problem)
+            open_acts += 1
+            continue
+        open_acts += not record.settled and bool(record.operation)
+        if number % 20 == 19:
+            kept = services.journal.save(kept, replace(kept.value, due_at=services.clock() + LEASE))
+    if open_acts:
+        move(kept, replace(kept.value, next=kept.value.next + 1), services, delay_s=min(SETTLE_S[0] * 1.5**run.next, SETTLE_S[1]))
+        return
+    end(kept, "Completed" if run.status == "Running" else run.status, services)
+
+
+def _survey_again(kept: Kept[Run], services: Services, *, after: Phase) -> None:
+    """Read all references anew, those of new workspaces too, and then go on where the run was."""
+    move(kept, replace(kept.value, phase="list", after=after), services)
+
+
+def stop(kept: Kept[Run], note: str, services: Services, *, status: Status = "Stopped") -> Kept[Run]:
+    """Submit nothing more; what was submitted is followed to its end."""
+    run = kept.value.noted(note)
+    if not run.acts:
+        return end(kept, status, services, note=note)
+    return move(kept, replace(run, phase="settle", status=status, next=0), services)
+
+
+def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") -> Kept[Run]:
+    """End a run: its outcomes and numbers are final."""
+    run = kept.value.noted(note) if note else kept.value
+    acts = outcomes.of(run, services)
+    report_lines.put(services.blobs, outcomes.ended_blob(run.name), acts)
+    totals, notes = savings.totals(run, acts, services)
+    for each in notes:
+        run = run.noted(each)
+    ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)
+    _tell(ended, services)
+    saved = services.journal.save(kept, ended)
+    log.info("clean-up %s (%s) %s: %s", run.name, run.mode, status, totals.get("outcomes"))
+    _measured(ended)
+    return saved
+
+
+def _tell(run: Run, services: Services) -> None:
+    """Have whoever asked told that the report is complete; before that is recorded, so that a crash tells again, under one id."""
+    from shared.cleanup.run import reports
+    from shared.notify import notices, notifications
+
+    notice = notices.Notice(
+        about=run.name,
+        type=f"{notices.PREFIX}.cleanup.{run.status.lower()}",
+        subject=f"/cleanup/reports/{run.name}",
+        at=run.ended_at or services.clock(),
+        data=reports.summary(run),
+        trace=run.trace.header,
+    )
+    notifications.tell(notice, run.notify, services)
+
+
+def _measured(run: Run) -> None:
+    """Tell what a run looked at, what came of it, and what it saves a day."""
+    totals = run.totals
+    meters.count("steward.cleanup.looked", totals["looked"], mode=run.mode)
+    for outcome, count in totals["outcomes"].items():
+        meters.count("steward.cleanup.acted", count, mode=run.mode, outcome=outcome)
+    saves = totals["savings"]
+    log_lines.event(
+        log,
+        logging.INFO,
+        "cleanup.ended",
+        run=run.name,
+        mode=run.mode,
+        status=run.status,
+        looked=totals["looked"],
+        acts=run.acts,
+        failed=totals["outcomes"].get("failed", 0),
+        nodeHoursADay=saves.get("nodeHoursADay"),
+        moneyADay=saves.get("moneyADay"),
+        currency=saves.get("currency"),
+    )
+
+
+def is_done(unit: Unit, run: Run) -> bool:
+    """Tell whether a unit has nothing to do in the run's present phase."""
+    return unit.surveyed >= run.round if run.phase == "survey" else unit.judged or not unit.judges
+
+
+def move(kept: Kept[Run], run: Run, services: Services, *, delay_s: float = 0.0) -> Kept[Run]:
+    """Save a run's next step and put it on the queue."""
+    due = services.clock() + timedelta(seconds=delay_s) + LEASE
+    saved = services.journal.save(kept, replace(run, step=kept.value.step + 1, due_at=due))
+    send(saved.value, services, delay_s=delay_s)
+    return saved
+
+
+def send(run: Run, services: Services, *, delay_s: float = 0.0) -> None:
+    """Put a run's next step on the queue."""
+    services.cleanup_queue.send(Message(run=run.name, number=run.step).to_text(), delay_s=delay_s)
+
+
+def send_unit(run: Run, unit: Unit, services: Services, *, delay_s: float = 0.0) -> None:
+    """Put a unit's next step on the queue."""
+    services.cleanup_queue.send(Message(run=run.name, unit=unit.key, number=unit.attempt).to_text(), delay_s=delay_s)

@@ -1,0 +1,136 @@
+"""The numbers of a report: what was looked at, what came of it, what it cost in requests, what it saves in node-hours and money.
+
+Prices are the user's own: `cleanup/prices.csv` (`vmSize,price` an hour, one a line; a line `currency,EUR` names the currency)
+in the app's container. Without one, node-hours are all that is known. Not here: what a resource saves (judge).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.cleanup.run import outcomes, report_lines, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from shared.cleanup.run.claims import Services
+    from shared.cleanup.run.journal import Run, Unit
+    from shared.cleanup.run.report_lines import Line
+
+PRICES = "cleanup/prices.csv"
+DAY = 24
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """A price table: VM size in lower case → price of one node-hour; what could not be read of it."""
+
+    by_size: dict[str, float] = field(default_factory=dict)
+    currency: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def read_prices(content: bytes | None) -> Prices:
+    """Read the price table; a line that cannot be read is told and has no effect."""
+    found, currency, problems = dict[str, float](), "", list[str]()
+    text = (content or b"").decode("utf-8-sig", errors="replace")
+    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or cells[0].startswith("#") or cells[0].lower() == "vmsize":
+            continue
+        if cells[0].lower() == "currency" and len(cells) > 1:
+            currency = cells[1][:10]
+            continue
+        try:
+            price = float(cells[1])
+        except (IndexError, ValueError):
+            price = math.nan
+        if math.isfinite(price) and price >= 0:
+            found[cells[0].lower()] = price
+        else:
+            problems.append(f"{PRICES}, line {number}: expected a VM size and its price an hour.")
+    return Prices(by_size=found, currency=currency, problems=tuple(problems[:5]))
+
+
+def by_policy(found: Iterable[Unit]) -> dict[str, Counter[str]]:
+    """Return what was counted, by policy."""
+    out: dict[str, Counter[str]] = {}
+    for unit in found:
+        for policy, numbers in unit.counts.items():
+            out.setdefault(policy, Counter()).update(numbers)
+    return out
+
+
+def totals(run: Run, acts: Sequence[Line], services: Services) -> tuple[dict[str, Any], list[str]]:
+    """Return the numbers of a run, and what there is to say about the price table."""
+    found = [kept.value for kept in services.journal.units(run.name)]
+    plan = report_lines.read(services.blobs, outcomes.plan_blob(run.name))
+    prices = read_prices(services.blobs.get(PRICES))
+    numbers = {name: by_policy(found).get(name, Counter()) for name in run.policies}
+    whole = sum(numbers.values(), Counter())
+    came = Counter(text(line) for line in (*acts, *plan))
+    enforced = {policy.name for policy in units.frozen(run, services) if policy.mode == "enforce"}
+    for name, counted in numbers.items():
+        came["notified" if name in enforced else "would notify"] += counted["notified"]
+    planned, doubled = run.ended or run.phase in ("act", "settle"), int(run.totals.get("doubled", 0))
+    came["limit reached" if planned else "found"] += max(0, whole["todo"] - len(acts) - len(plan) - doubled)
+    came["kept"] += whole["looked"] - whole["todo"] - whole["notified"] + doubled
+    calls, seconds = sum(unit.calls for unit in found), sum(unit.seconds for unit in found)
+    thousands = max(whole["looked"], 1) / 1000
+    done = [line for line in acts if line.outcome == "done"] if enforced else plan
+    out = {
+        "looked": whole["looked"],
+        "outcomes": {name: count for name, count in sorted(came.items()) if count},
+        "policies": {name: dict(counted) for name, counted in numbers.items()},
+        "savings": saved(done, prices, services.clock()),
+        "requests": {
+            "calls": calls,
+            "seconds": round(seconds, 1),
+            "callsPer1000": round(calls / thousands, 1),
+            "secondsPer1000": round(seconds / thousands, 1),
+        },
+    }
+    return out, list(prices.problems)
+
+
+def saved(done: Iterable[Line], prices: Prices, now: datetime) -> dict[str, Any]:
+    """Return what acts save: node-hours of each day from now on, and those that were spent idle until now."""
+    a_day = idle = money = idle_money = 0.0
+    unpriced: set[str] = set()
+    for line in done:
+        nodes = float(line.saves.get("nodes") or 0)
+        if not nodes or line.step != "act":
+            continue
+        hours = max(0.0, (now - line.since) / HOUR) if line.since else 0.0
+        a_day += nodes * DAY
+        idle += nodes * hours
+        size = str(line.saves.get("vmSize") or "")
+        price = prices.by_size.get(size.lower())
+        if price is None:
+            unpriced.add(size or "unknown")
+            continue
+        money += nodes * DAY * price
+        idle_money += nodes * hours * price
+    out: dict[str, Any] = {"nodeHoursADay": round(a_day, 1), "idleNodeHours": round(idle, 1)}
+    if prices.by_size:
+        out |= {"moneyADay": round(money, 2), "idleMoney": round(idle_money, 2), "currency": prices.currency}
+        out |= {"unpriced": sorted(unpriced)} if unpriced else {}
+    return out
+
+
+def text(line: Line) -> str:
+    """Return a line's outcome as reports say it: `deleted`, `would delete`, `kept`."""
+    if line.outcome == "done":
+        return line.did
+    if line.outcome == "planned":
+        verb = {"mark": "mark", "lift": "take its mark off"}.get(line.step, line.action)
+        return f"would {verb}"
+    return line.outcome

@@ -1,0 +1,1 @@
+"""What the facts mean for one resource under one policy."""

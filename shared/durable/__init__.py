@@ -1,0 +1,1 @@
+"""Work that survives: rows, blobs and queues, and what stands on them."""

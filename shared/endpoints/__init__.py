@@ -1,0 +1,1 @@
+"""Online endpoints beyond their resource: parking, waking, scoring."""

@@ -1,0 +1,1 @@
+"""Files that come with a request, on their way to Azure."""

@@ -1,0 +1,297 @@
+"""Files that callers send: a zip read member by member, or one file, straight from the app's storage in bounded memory.
+
+A zip is judged before anything of it is used: names that lead outside, links, encryption, bombs. Not here: where files
+go (places), how they got into the app's storage (inbox, functions).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import posixpath
+import stat
+import struct
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from shared.durable import storage
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Buffer, Callable, Iterator, Sequence
+
+    from shared.durable.storage import Blobs
+
+READ_AHEAD = 4 * 1024 * 1024  # bytes asked of storage at a time
+UNPACKED_LIMIT = 512 * 1024 * 1024  # bytes; a larger zip may hold RATIO_LIMIT times its own size
+RATIO_LIMIT = 20
+FILES_LIMIT = 10_000
+DIRECTORY_LIMIT = 4 * 1024 * 1024  # bytes of a zip's own table of contents
+NAME_LIMIT = 500  # characters; a blob's whole name takes 1,024
+METHODS = frozenset({0, 8})  # stored, deflated: of others zipfile unpacks a whole read at once, however much that is
+ENCRYPTED = 0x1  # bit of a member's flags
+END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 4.3.16
+END64 = struct.Struct("<4sQ2H2L4Q")  # its zip64 form, 4.3.14
+LOCATOR64 = struct.Struct("<4sLQL")  # 4.3.15
+COMMENT_LIMIT = 65_535
+
+
+class BrokenError(errors.BadRequestError):
+    """The content cannot be used; `target` is the part that holds it."""
+
+    def __init__(self, message: str, *, target: str) -> None:
+        super().__init__("InvalidZip", message, target=target)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One file: its path relative to the content's root with `/`, its size in bytes, and how to read it from the start."""
+
+    name: str
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+class Ranged(io.RawIOBase):
+    """A blob as a seekable file: every read is a range of the very version that was looked at.
+
+    Raises:
+        RejectedError: `UploadChanged`; the blob was overwritten or deleted meanwhile.
+    """
+
+    def __init__(self, blobs: Blobs, name: str, found: storage.BlobInfo) -> None:
+        self._blobs, self._name, self._found = blobs, name, found
+        self._at = 0
+
+    def readable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def seekable(self) -> bool:
+        """See io.RawIOBase."""
+        return True
+
+    def tell(self) -> int:
+        """See io.RawIOBase."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """See io.RawIOBase."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._found.size}[whence]
+        if start + offset < 0:
+            raise ValueError("a position before the start")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill `buffer` as far as the blob goes."""
+        view = memoryview(buffer).cast("B")
+        length = min(len(view), self._found.size - self._at)
+        if length <= 0:
+            return 0
+        try:
+            chunk = self._blobs.read(self._name, self._at, length, etag=self._found.etag)
+        except storage.ConflictError:
+            error = errors.AzureError(code="UploadChanged", message="The upload was changed or deleted while it was being read.")
+            raise errors.RejectedError(error, status=409) from None
+        view[: len(chunk)] = chunk
+        self._at += len(chunk)
+        return len(chunk)
+
+
+def check_zip(content: bytes, part: str) -> None:
+    """Refuse what is no zip, leads outside its folder, or unpacks to too much.
+
+    Raises:
+        BadRequestError: `InvalidZip`, naming the part.
+    """
+    with _unpacked(in_memory(content), part):
+        return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Content: its size in bytes, and how to read it from the start."""
+
+    size: int
+    open: Callable[[], BinaryIO]
+
+
+def in_blob(blobs: Blobs, blob: str, found: storage.BlobInfo) -> Source:
+    """Return the content of a blob, as it was when it was looked at."""
+    return Source(size=found.size, open=lambda: io.BufferedReader(Ranged(blobs, blob, found), READ_AHEAD))
+
+
+def in_memory(content: bytes) -> Source:
+    """Return content that came with a request."""
+    return Source(size=len(content), open=lambda: io.BytesIO(content))
+
+
+@contextmanager
+def members(source: Source, *, folder: str | None, part: str, includes: Sequence[str] = ()) -> Iterator[list[Member]]:
+    """Open content for reading, its members sorted by name.
+
+    Args:
+        source: The content.
+        folder: None: it is one file, itself the only member (named ''). Else it is a zip, and only what lies at or
+            below that path of it counts ('' is all); names are relative to it, '' when the path is a file.
+        part: What to call it in messages.
+        includes: Further files and folders of the zip, which stand beside the others under their own names; without a folder
+            they are all there is.
+
+    Raises:
+        BadRequestError: `InvalidZip`; `FileMissing`, when nothing lies there; `FileTwice`, when two have one name.
+    """
+    if folder is None and not includes:
+        yield [Member(name="", size=source.size, open=source.open)]
+        return
+    with _unpacked(source, part) as every:
+        alone = posixpath.basename(folder or "") if includes and any(member.name == folder for member in every) else ""
+        chosen = _below(every, folder, alone) if folder is not None else []
+        for path in includes:
+            chosen += _below(every, path, posixpath.basename(path))
+        chosen = sorted(chosen, key=lambda member: member.name)
+        for member, following in itertools.pairwise(chosen):
+            if member.name == following.name:
+                message = f"'{member.name[:100]}' is included twice."
+                raise errors.BadRequestError("FileTwice", message, target=member.name[:100])
+        yield chosen
+
+
+def _below(every: Sequence[Member], path: str, name: str) -> list[Member]:
+    """Return the members at or below a path, under a name instead of it."""
+    below, prefix = f"{path}/" if path else "", f"{name}/" if name else ""
+    found = [
+        Member(name=name if member.name == path else prefix + member.name.removeprefix(below), size=member.size, open=member.open)
+        for member in every
+        if member.name == path or member.name.startswith(below)
+    ]
+    if not found:
+        raise errors.BadRequestError("FileMissing", f"'{path[:100]}' is not among the files that were sent.", target=path[:100])
+    return found
+
+
+def check_name(given: str, shown: str, part: str) -> None:
+    """Refuse a file's name that leads outside its folder or cannot be a blob's.
+
+    Args:
+        given: As it came.
+        shown: What the message begins with.
+        part: Its target.
+
+    Raises:
+        BadRequestError: `InvalidZip`.
+    """
+    name = _name(given)
+    if name.startswith("/") or {"..", ".", ""} & set(name.split("/")) or ":" in name.split("/")[0]:
+        raise BrokenError(f"{shown} leads outside its folder.", target=part)
+    if len(name) > NAME_LIMIT or not name.isprintable():
+        raise BrokenError(f"{shown} is no name of a file: {NAME_LIMIT} printable characters are taken.", target=part)
+
+
+def is_zip(head: bytes) -> bool:
+    """Tell by its first bytes whether content is a zip (an empty one included)."""
+    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def digest(found: Sequence[Member], overdue: Callable[[], bool]) -> str | None:
+    """Return what identifies the files, names and bytes alike, in hexadecimal; None when `overdue` says so first."""
+    whole = hashlib.sha256()
+    for member in found:
+        inner = hashlib.sha256()
+        with member.open() as stream:
+            while chunk := stream.read(READ_AHEAD):
+                inner.update(chunk)
+                if overdue():
+                    return None
+        whole.update(f"{member.name}\n{member.size}\n{inner.hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """Return files as one zip (stored, not compressed), so that loose files and zips are one thing from here on."""
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+@contextmanager
+def _unpacked(source: Source, part: str) -> Iterator[list[Member]]:
+    """Open a zip, judged."""
+    import zipfile
+
+    with _broken_zips(part), source.open() as reader:
+        count, directory = _directory(reader, source.size)
+        if count > FILES_LIMIT or directory > DIRECTORY_LIMIT:
+            raise BrokenError(f"'{part}' holds {count} files; {FILES_LIMIT} are taken.", target=part)
+        with zipfile.ZipFile(reader) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            _check(entries, source.size, part)
+            yield [_member(archive, entry) for entry in entries]
+
+
+def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+    return Member(name=_name(entry.filename), size=entry.file_size, open=lambda: archive.open(entry))  # type: ignore[arg-type, return-value]
+
+
+@contextmanager
+def _broken_zips(part: str) -> Iterator[None]:
+    import zipfile
+
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError, OSError, struct.error) as bad:
+        raise BrokenError(f"'{part}' is not a zip file, or a broken one: {str(bad)[:100]}.", target=part) from None
+
+
+def _directory(reader: BinaryIO, size: int) -> tuple[int, int]:
+    """Return how many entries the table of contents has and its bytes, before anything of it is read into memory."""
+    start = max(0, size - END.size - COMMENT_LIMIT)
+    reader.seek(start)
+    tail = reader.read(END.size + COMMENT_LIMIT)
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or at + END.size > len(tail):
+        message = "it has no table of contents"
+        raise ValueError(message)
+    count, length = END.unpack_from(tail, at)[4:6]
+    if count == 0xFFFF or length == 0xFFFFFFFF:
+        reader.seek(max(0, start + at - LOCATOR64.size))
+        signature, _, offset, _ = LOCATOR64.unpack(reader.read(LOCATOR64.size))
+        if signature == b"PK\x06\x07":
+            reader.seek(offset)
+            count, length = END64.unpack(reader.read(END64.size))[7:9]
+    return count, length
+
+
+def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
+    if not entries:
+        raise BrokenError(f"'{part}' holds no files.", target=part)
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > max(UNPACKED_LIMIT, RATIO_LIMIT * size):
+        limit = max(UNPACKED_LIMIT, RATIO_LIMIT * size)
+        raise BrokenError(f"'{part}' unpacks to {unpacked} bytes; {limit} are taken.", target=part)
+    seen: set[str] = set()
+    for entry in entries:
+        name = _name(entry.filename)
+        shown = f"'{part}' holds {name[:100]!a}, which"
+        check_name(entry.filename, shown, part)
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG):
+            raise BrokenError(f"{shown} is a link or device; only files are taken.", target=part)
+        if entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS:
+            raise BrokenError(f"{shown} is encrypted or compressed in a way that is not taken.", target=part)
+        if name in seen:
+            raise BrokenError(f"{shown} stands there twice.", target=part)
+        seen.add(name)
+
+
+def _name(given: str) -> str:
+    return given.replace("\\", "/").removeprefix("./")

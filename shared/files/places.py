@@ -1,0 +1,203 @@
+"""Where files go in a workspace's or a registry's storage.
+
+Two kinds of place: the one that Azure names with a SAS (small code, assets of registries; it needs no key), and the folder of a
+datastore, for which a SAS is signed here, with its key or in the identity's name. Keys and SAS live in memory only. Not here:
+what is read (content), how files get there (transfers), what is registered (uploads).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from shared.catalog import bodies, kinds
+from shared.durable.storage import CLOCK_SKEW
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from shared.rest.client import Client
+    from shared.rest.ids import ResourceId
+
+STORAGE_VERSION = "2021-08-06"
+SAS_LIFETIME = timedelta(hours=2)
+FRONT_END_VERSION = "2021-10-01-dataplanepreview"
+VERSION_QUERY = f"api-version={kinds.ML_VERSION}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder in blob storage.
+
+    Attributes:
+        url: Without a slash at its end and without proof.
+        proof: Query of the SAS; a secret.
+        datastore: Its name, '' for the place of a pending upload.
+        path: Of the folder within the datastore.
+    """
+
+    url: str
+    proof: str = field(repr=False)
+    datastore: str = ""
+    path: str = ""
+
+    @property
+    def signed(self) -> str:
+        """Its URL with the proof."""
+        return f"{self.url}?{self.proof}"
+
+    def below(self, path: str) -> Place:
+        """Return a folder, or a file, below this one."""
+        return replace(self, url=f"{self.url}/{quote(path)}", path=f"{self.path}/{path}".strip("/")) if path else self
+
+
+def pending(version: ResourceId, client: Client) -> Place:
+    """Ask for the place of a code version's files.
+
+    Raises:
+        RejectedError: Azure refused, or named no place.
+    """
+    url = f"{client.cloud.arm}{version.path}/startPendingUpload?{VERSION_QUERY}"
+    answer = client.send("POST", url, body={"pendingUploadType": "TemporaryBlobReference"}).checked().body
+    return _referred(answer)
+
+
+def pending_context(version: ResourceId, client: Client) -> Place:
+    """Ask for the place of a build context for a registry's environment, which has no `startPendingUpload`.
+
+    The registry's own front end, found through its `discoveryUrl`, names one, as the official client asks for it.
+
+    Raises:
+        RejectedError: Azure refused (409: the version is there), or named no place.
+    """
+    registry = version.ancestor(1)
+    found = client.send("GET", f"{client.cloud.arm}{registry.path}?{VERSION_QUERY}").checked().body
+    discovery = str(bodies.dig(found, "properties.discoveryUrl") or "")
+    if not discovery:
+        raise _unusable(f"The registry '{registry.name}' has no discoveryUrl yet.")
+    front = str(bodies.dig(client.send("GET", discovery).checked().body, "primaryRegionResourceProviderUri") or "").rstrip("/")
+    name, number = (ids.quoted(each) for each in version.names[-2:])
+    asset = f"azureml://registries/{registry.name}/environments/{name}/versions/{number}"
+    url = f"{front}/mferp/managementfrontend{registry.path}/tempdatarefs/{name}/versions/{number}?api-version={FRONT_END_VERSION}"
+    body = {"assetId": asset, "temporaryDataReferenceType": "TemporaryBlobReference"}
+    return _referred(client.send("PUT", url, body=body).checked().body)
+
+
+def _referred(answer: Any) -> Place:
+    reference = bodies.dig(answer, "blobReferenceForConsumption") or {}
+    sas = str(bodies.dig(reference, "credential.sasUri") or "")
+    if not sas:
+        raise _unusable("Azure named no place for the upload.")
+    folder = str(reference.get("blobUri") or sas.partition("?")[0])
+    return Place(url=folder.rstrip("/"), proof=urlsplit(sas).query)
+
+
+def datastore(workspace: ResourceId, name: str, client: Client, now: datetime) -> Place:
+    """Find a datastore ('' is the workspace's default) and sign a SAS for its container.
+
+    With the datastore's key or that of the workspace's own account; where there is none, or the account takes none
+    (`allowSharedKeyAccess` false), in the name of the app's identity.
+
+    Raises:
+        RejectedError: there is none, it is no blob storage, or neither key nor identity opens it.
+    """
+    found = _described(workspace, name, client)
+    properties = found.get("properties") or {}
+    account, container = str(properties.get("accountName") or ""), str(properties.get("containerName") or "")
+    if str(properties.get("datastoreType")).lower() not in ("azureblob", "azuredatalakegen2") or not account:
+        raise _unusable(f"The datastore '{found.get('name')}' is no blob storage; files cannot be put there.")
+    container = container or str(properties.get("filesystem") or "")
+    suffix = client.cloud.storage_suffix
+    proof = _proof(workspace.child("datastores", str(found["name"])), account, container, client, now)
+    return Place(url=f"https://{account}.blob{suffix}/{quote(container)}", proof=proof, datastore=str(found["name"]))
+
+
+def _described(workspace: ResourceId, name: str, client: Client) -> dict[str, Any]:
+    base = f"{client.cloud.arm}{workspace.path}/datastores"
+    if name:
+        return dict(client.send("GET", f"{base}/{quote(name)}?{VERSION_QUERY}").checked().body)
+    every = client.send("GET", f"{base}?{VERSION_QUERY}&isDefault=true").checked().body
+    found = (every or {}).get("value") or []
+    if not found:
+        raise _unusable("The workspace has no default datastore.")
+    return dict(found[0])
+
+
+def _proof(store: ResourceId, account: str, container: str, client: Client, now: datetime) -> str:
+    answer = client.send("POST", f"{client.cloud.arm}{store.path}/listSecrets?{VERSION_QUERY}")
+    secret = answer.body if answer.ok and isinstance(answer.body, dict) else {}
+    if secret.get("sasToken"):
+        return str(secret["sasToken"]).lstrip("?")
+    key = str(secret.get("key") or "") or _account_key(store.ancestor(1), account, client)
+    if key:
+        try:
+            proof = _sas(account, container, now, account_key=key)
+        except ValueError:  # no base64; the library's message would quote it
+            raise _unusable(f"The key of the datastore '{store.name}' is no storage key.") from None
+        if not _keys_refused(f"https://{account}.blob{client.cloud.storage_suffix}/{quote(container)}/any?{proof}", client):
+            return proof
+    return _sas(account, container, now, user_delegation_key=_delegation_key(store, account, client, now))
+
+
+def _sas(account: str, container: str, now: datetime, **key: Any) -> str:
+    from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+    permission = ContainerSasPermissions(read=True, write=True, create=True)
+    return str(generate_container_sas(account, container, permission=permission, expiry=now + SAS_LIFETIME, **key))
+
+
+def _keys_refused(signed: str, client: Client) -> bool:
+    """Tell whether the account refuses whatever is signed with its key; a HEAD's answer has the reason in a header only."""
+    answer = client.send_signed("HEAD", signed, headers={"x-ms-version": STORAGE_VERSION})
+    return answer.status == 403 and answer.headers.get("x-ms-error-code", "") == "KeyBasedAuthenticationNotPermitted"
+
+
+def _delegation_key(store: ResourceId, account: str, client: Client, now: datetime) -> Any:
+    """Get a user delegation key of the account for the app's identity: what it signs is allowed what the identity is.
+
+    Raises:
+        RejectedError: the identity may not.
+    """
+    from azure.storage.blob import UserDelegationKey
+
+    span = f"<Start>{_moment(now - CLOCK_SKEW)}</Start><Expiry>{_moment(now + SAS_LIFETIME)}</Expiry>"
+    url = f"https://{account}.blob{client.cloud.storage_suffix}/?restype=service&comp=userdelegationkey"
+    content = f'<?xml version="1.0" encoding="utf-8"?><KeyInfo>{span}</KeyInfo>'.encode()
+    headers = {"x-ms-version": STORAGE_VERSION, "Content-Type": "application/xml", "Accept": "application/xml"}
+    answer = client.send_to_storage("POST", url, content=content, headers=headers)
+    if not answer.ok:
+        code = answer.headers.get("x-ms-error-code") or answer.error().code
+        message = (
+            f"The datastore '{store.name}' gives no key that opens the account '{account}', and the app's identity may not sign "
+            f"for it ({code}); the role Storage Blob Data Contributor on the account lets it."
+        )
+        raise _unusable(message)
+    told = dict(re.findall(r"<(Signed\w+|Value)>([^<]*)</", str(answer.body)))
+    key = UserDelegationKey()  # type: ignore[no-untyped-call]
+    key.signed_oid, key.signed_tid, key.signed_service = told.get("SignedOid"), told.get("SignedTid"), told.get("SignedService")
+    key.signed_start, key.signed_expiry, key.signed_version = (
+        told.get(name) for name in ("SignedStart", "SignedExpiry", "SignedVersion")
+    )
+    key.value = told.get("Value")
+    return key
+
+
+def _moment(moment: datetime) -> str:
+    """Return a time as storage writes it: to the second."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _account_key(workspace: ResourceId, account: str, client: Client) -> str:
+    """Return the key of the workspace's own account, where a datastore of it keeps none ('' when it is another's)."""
+    url = f"{client.cloud.arm}{workspace.path}"
+    own = bodies.dig(client.send("GET", f"{url}?{VERSION_QUERY}").checked().body, "properties.storageAccount")
+    if str(own).rpartition("/")[2].lower() != account.lower():
+        return ""
+    answer = client.send("POST", f"{url}/listStorageAccountKeys?{VERSION_QUERY}")
+    return str(bodies.dig(answer.body, "userStorageKey") or "") if answer.ok else ""
+
+
+def _unusable(message: str) -> errors.RejectedError:
+    return errors.RejectedError(errors.AzureError(code="UploadPlaceUnusable", message=message), status=409)

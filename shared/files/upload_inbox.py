@@ -1,0 +1,75 @@
+"""Files too large for one request: the caller puts them into the app's storage by a signed URL and names them later.
+
+An upload is known by an id that nobody can guess and only its own caller may use; it is forgotten two days later. Not here:
+bringing it to a workspace (uploads).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.operations.models import iso
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.durable.storage import BlobInfo, Blobs
+
+ROOT = "uploads"
+SIGNED_FOR = timedelta(hours=2)  # how long blocks may be put
+KEPT_FOR = timedelta(days=2)
+ID = re.compile(r"(\d{10,11})-[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A finished upload: where it lies, as it is now, and the file name its caller gave ('' for none)."""
+
+    blob: str
+    found: BlobInfo
+    name: str
+
+
+def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str) -> dict[str, Any]:
+    """Make room for an upload and return what the caller needs; the signed URL is nowhere else."""
+    upload_id = f"{int((now + KEPT_FOR).timestamp())}-{secrets.token_hex(16)}"
+    about = {"version": 1, "caller": caller, "name": name}
+    blobs.put(f"{ROOT}/{upload_id}/about.json", json.dumps(about).encode())
+    until = (now + SIGNED_FOR).replace(microsecond=0)
+    signed = blobs.sign(f"{ROOT}/{upload_id}/content", until=until)
+    return {"id": upload_id, "sasUri": signed, "expires": iso(until), "keptUntil": iso(_kept_until(upload_id))}
+
+
+def find(blobs: Blobs, upload_id: str, now: datetime, *, caller: str) -> Upload:
+    """Return a finished upload of this caller's.
+
+    Raises:
+        BadRequestError: `UploadNotFound` (404), or `UploadNotFinished` (409) while nothing is committed.
+    """
+    about = blobs.get(f"{ROOT}/{upload_id}/about.json") if ID.fullmatch(upload_id) else None
+    told = json.loads(about) if about else {}
+    if not told or told["caller"] != caller or _kept_until(upload_id) < now:
+        message = f"There is no upload '{upload_id[:60]}'; POST /api/uploads opens one, kept for {KEPT_FOR.days} days."
+        raise errors.BadRequestError("UploadNotFound", message, target="upload", status=404)
+    blob = f"{ROOT}/{upload_id}/content"
+    found = blobs.look(blob)
+    if found is None:
+        message = "Nothing was put there yet; PUT the file (or its blocks, then their list) to the sasUri first."
+        raise errors.BadRequestError("UploadNotFinished", message, target="upload", status=409)
+    return Upload(blob=blob, found=found, name=told["name"])
+
+
+def purge(blobs: Blobs, now: datetime) -> int:
+    """Delete uploads whose time is over and return how many blobs that were."""
+    over = [name for name in blobs.names(f"{ROOT}/") if ID.match(name.split("/")[1]) and _kept_until(name.split("/")[1]) < now]
+    for name in over:
+        blobs.delete(name)
+    return len(over)
+
+
+def _kept_until(upload_id: str) -> datetime:
+    return datetime.fromtimestamp(int(upload_id.partition("-")[0]), UTC)

@@ -1,0 +1,257 @@
+"""From files in the app's storage to what a request can name: steps of an operation in phase `preparing`.
+
+Each step can be repeated without harm, and nothing is registered before all its files are there. Names come from the
+content, so that the same code is uploaded and registered once. Not here: sending the request (steps).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies
+from shared.durable import storage
+from shared.files import content, places, transfers
+from shared.files.places import VERSION_QUERY
+from shared.files.plans import Goal, Plan, Purpose, Task
+from shared.operations import settle
+from shared.operations.settle import Step
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from shared.durable.storage import Blobs
+    from shared.operations.ledger import Ledger
+    from shared.operations.models import Operation
+    from shared.rest.client import Client
+    from shared.rest.ids import ResourceId
+
+PENDING_LIMIT = 256 * 1024 * 1024  # bytes; larger code goes to the default datastore, where a transfer can be taken up again
+MARKER = "complete"  # beside the folder it speaks of
+ROOT = "LocalUpload"  # of uploads in a datastore, as the official clients have it
+ANONYMOUS = "steward-anonymous"
+LOOK_PAUSE_S = 3.0  # between two looks at a version that a registry is making
+LOOKS_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takes:
+    """What files a kind takes: the multipart part they come in, what they are, and where in the body their outcome goes."""
+
+    part: str
+    purpose: Purpose
+    goal: Goal
+
+
+_OF_ASSETS = {
+    "codes": Takes(part="code", purpose="folder", goal=Goal(pointer="/properties/codeUri")),
+    "models": Takes(part="model", purpose="model", goal=Goal(pointer="/properties/modelUri")),
+    "data": Takes(part="data", purpose="data", goal=Goal(pointer="/properties/dataUri")),
+    "environments": Takes(part="context", purpose="environment", goal=Goal(pointer="/properties/build/contextUri", pattern="{}/")),
+    "components": Takes(part="code", purpose="code", goal=Goal(pointer="/properties/componentSpec/code", pattern="azureml:{}")),
+}
+_OF_DEPLOYMENTS = Takes(part="code", purpose="code", goal=Goal(pointer="/properties/codeConfiguration/codeId"))
+TAKES: dict[str, Takes] = {
+    "workspaces/jobs": Takes(part="code", purpose="code", goal=Goal(pointer="/properties/codeId")),
+    **{f"{home}/{family}/versions": takes for home in ("workspaces", "registries") for family, takes in _OF_ASSETS.items()},
+    "workspaces/featuresets/versions": Takes(
+        part="specification", purpose="feature_set", goal=Goal(pointer="/properties/specification/path")
+    ),
+    "workspaces/onlineEndpoints/deployments": _OF_DEPLOYMENTS,
+    "workspaces/batchEndpoints/deployments": _OF_DEPLOYMENTS,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a step may work: until `end`; `last` when a longer one will not come."""
+
+    clock: Callable[[], datetime]
+    end: datetime
+    last: bool
+
+    def over(self) -> bool:
+        """Tell whether it is time to stop."""
+        return self.clock() >= self.end
+
+
+def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Patience) -> Step:
+    """Take the next step of the operation's plan; when all is done its body is whole and it is to be sent.
+
+    Raises:
+        RejectedError: Azure refused the upload or the version.
+        TransientError: it did not answer.
+    """
+    plan = Plan.from_json(ledger.payload(operation.plan))
+    task = plan.head
+    if task is None:
+        ledger.discard_content(operation)
+        return Step(operation=replace(operation, plan=None, phase="accepted", attempts=0), delay_s=0.0)
+    target = ids.parse(operation.target)
+    outcome, delay_s = "", 0.0
+    if task.registering:
+        task, outcome, delay_s = _registered(task, client)
+    elif task.what == "upload":
+        task, outcome = _upload(task, target, ledger.blobs, client, patience)
+    elif task.what == "register":
+        task, outcome = _register(task, target.ancestor(1), client)
+    else:
+        outcome = _latest(task, target.ancestor(1), client)
+    operation = replace(operation.counted("upload"), attempts=1 if delay_s else 0)  # what has to wait is the queue's
+    if not outcome:
+        return Step(operation=replace(operation, plan=plan.changed(task).to_json()), delay_s=delay_s)
+    plan, body = plan.finished(outcome, ledger.payload(operation.body))
+    operation = operation.noted(patience.clock(), "prepared", f"{task.purpose if task.what == 'upload' else task.what}: {outcome}")
+    return Step(operation=replace(operation, plan=plan.to_json(), body=body), delay_s=0.0)
+
+
+def _upload(task: Task, target: ResourceId, blobs: Blobs, client: Client, patience: Patience) -> tuple[Task, str]:
+    """Take one of the steps of an upload: read its digest; move its files; register them when they are code."""
+    workspace = target.ancestor(1)
+    if task.moved:
+        body = {"properties": {"codeUri": task.url, "description": "Uploaded with a request"}}
+        return _put_version(task, _code_version(task, workspace), body, client)
+    found = _found(task, blobs)
+    task = replace(task, size=found.size, etag=found.etag)
+    source = content.in_blob(blobs, task.blob, found)
+    with content.members(source, folder=task.folder, part=task.name, includes=task.includes) as members:
+        if not task.digest:
+            # what takes too long to be read twice gets a name of its own
+            digest = content.digest(members, patience.over) or (uuid.uuid4().hex if patience.last else "")
+            return replace(task, digest=digest), ""
+        if task.purpose == "code":
+            version = _code_version(task, workspace)
+            if client.send("GET", f"{client.cloud.arm}{version.path}?{VERSION_QUERY}").ok:
+                return task, version.path
+        return _move(task, members, target, client, patience)
+
+
+def _move(task: Task, members: list[content.Member], asset: ResourceId, client: Client, patience: Patience) -> tuple[Task, str]:
+    """Transfer the files, from where an earlier step got to; what lies in a datastore already is left alone."""
+    single = [member.name for member in members] == [""]
+    workspace = asset.ancestor(1)
+    in_registry = workspace.types[0].lower() == "registries"  # it has no datastores: each asset has a place of its own
+    small_code = task.purpose in ("code", "folder") and not task.datastore and sum(each.size for each in members) <= PENDING_LIMIT
+    if small_code or in_registry:
+        own = in_registry and task.purpose != "code"
+        if task.purpose == "environment":
+            base = places.pending_context(asset, client)
+        else:
+            base = places.pending(asset if own else _code_version(task, workspace), client)
+        target = base.below(task.name) if single else base
+    else:
+        store = places.datastore(workspace, task.datastore, client, patience.clock())
+        base = store.below(f"{ROOT}/{task.digest[:32]}")
+        target = base.below(task.name)
+    marker = base.below(MARKER) if base.datastore else None
+    if marker is None or not transfers.exists(marker, client):
+        start = transfers.Progress(files=task.files, blocks=task.blocks) if task.url == target.url else transfers.Progress()
+        at = transfers.transfer(members, target, start, client, patience.over)
+        if not at.done:
+            return replace(task, url=target.url, files=at.files, blocks=at.blocks), ""
+        if marker:
+            transfers.mark(marker, client)
+    if task.purpose == "code":  # a code version is a folder
+        return replace(task, url=base.url if single else target.url, moved=True), ""
+    return task, _uri(task, target, workspace, single=single)
+
+
+def _uri(task: Task, target: places.Place, workspace: ResourceId, *, single: bool) -> str:
+    if task.purpose in ("environment", "folder") or not target.datastore:
+        return target.url
+    scope = f"subscriptions/{workspace.subscription}/resourcegroups/{workspace.resource_group}/workspaces/{workspace.name}/"
+    whose = "" if task.purpose == "input" else scope
+    slash = "/" if task.purpose in ("data", "input") and not single else ""
+    return f"azureml://{whose}datastores/{target.datastore}/paths/{target.path}{slash}"
+
+
+def _found(task: Task, blobs: Blobs) -> storage.BlobInfo:
+    if task.etag:
+        return storage.BlobInfo(size=task.size, etag=task.etag)
+    found = blobs.look(task.blob)
+    if found is None:
+        message = "The files of the request are no longer in the app's storage; send it again."
+        raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
+    return found
+
+
+def _code_version(task: Task, workspace: ResourceId) -> ResourceId:
+    name = str(uuid.UUID(task.digest[:32]))
+    return workspace.child("codes", name).child("versions", "1")
+
+
+def _register(task: Task, workspace: ResourceId, client: Client) -> tuple[Task, str]:
+    container = workspace.child(task.type, task.asset or ANONYMOUS)
+    if not task.version:  # chosen and stored before it is used: a lost answer must not register the asset twice
+        return replace(task, version=next_version(container, client), chosen=True), ""
+    return _put_version(task, container.child("versions", task.version), task.body, client)
+
+
+def next_version(container: ResourceId, client: Client) -> str:
+    """Return the version that Azure would give the next one of an asset; '1' when there is none yet."""
+    found = client.send("GET", f"{client.cloud.arm}{container.path}?{VERSION_QUERY}")
+    return str(bodies.dig(found.body, "properties.nextVersion") or "1") if found.ok else "1"
+
+
+def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
+    """Register a version; a registry takes its time over it (facts §2: 202), a workspace does not."""
+    url = f"{client.cloud.arm}{version.path}?{VERSION_QUERY}"
+    answer = client.send("PUT", url, body=body)
+    if answer.status == 409:
+        there = client.send("GET", url)
+        if not there.ok:  # it does not exist: the conflict is about something else
+            answer.checked()
+        if task.chosen and not settle.holds(there.body, body):  # somebody else was given the same number
+            return replace(task, version=""), ""
+        return task, version.path
+    answer.checked()
+    if answer.status == 202:
+        return replace(task, registering=version.path), ""
+    return task, version.path
+
+
+def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
+    """Look whether a version is there by now, and how long to wait before the next look.
+
+    Raises:
+        RejectedError: it failed, or never came.
+    """
+    answer = client.send("GET", f"{client.cloud.arm}{task.registering}?{VERSION_QUERY}")
+    state = str(bodies.dig(answer.body, "properties.provisioningState") or "Succeeded").lower() if answer.ok else ""
+    if state == "succeeded":
+        return task, task.registering, 0.0
+    if state in ("failed", "canceled") or task.looks >= LOOKS_LIMIT or (not answer.ok and answer.status != 404):
+        message = f"'{task.registering}' was accepted and is not there: {state or answer.error().message}."
+        raise errors.RejectedError(
+            errors.AzureError(code="RegistrationFailed", message=message, target=task.registering), status=409
+        )
+    return replace(task, looks=task.looks + 1), "", LOOK_PAUSE_S
+
+
+def _latest(task: Task, workspace: ResourceId, client: Client) -> str:
+    """Return the id of the version behind a label; Azure keeps only `latest`, as the newest by time of creation.
+
+    Raises:
+        RejectedError: there is no such label, or nothing of that name.
+    """
+    container = workspace.child(task.type, task.asset)
+    if task.version != "latest":
+        message = f"'{task.asset}@{task.version}': only @latest can be looked up; name a version."
+        raise errors.BadRequestError("UnknownLabel", message, target=container.path)
+    query = f"{VERSION_QUERY}&$orderBy=createdtime%20desc&$top=1"
+    found = client.send("GET", f"{client.cloud.arm}{container.path}/versions?{query}").checked().body or {}
+    newest = next(iter(found.get("value") or []), None)
+    if newest is None:
+        message = f"There is no version of '{task.asset}'."
+        raise errors.RejectedError(errors.AzureError(code="NotFound", message=message, target=container.path), status=404)
+    return container.child("versions", str(newest["name"])).path
+
+
+def plain_name(text: str, default: str) -> str:
+    """Return a file's or folder's name as it may stand in a path of blob storage."""
+    last = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^\w.\- ]", "_", last).strip(". ")[:100] or default

@@ -1,0 +1,188 @@
+"""How the app itself is: its queues, what is open, who cannot be told, its files, what Azure still allows, the sign-in.
+
+For the people who run it; each part is read for itself, so that one that is out of order hides no other. What needs somebody
+is said once more in `attention`, in words. Not here: up or down for a load balancer (functions.pages), metrics over time
+(telemetry.meters).
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared import services
+from shared.operations import messages, models
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from shared.services import Services
+
+QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, services.CLEANUP_QUEUE)
+READS_AT_ONCE = 8
+COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
+OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
+RECENT = timedelta(days=1)  # how long a delivery that was given up is news
+SHOWN = 5  # deliveries that do not go well, by name
+_PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
+
+
+def look(app: Services) -> dict[str, Any]:
+    """Return each part as JSON; a part that cannot be read is `{"error": {"code", "message"}}` instead."""
+    parts: dict[str, Callable[[Services], Any]] = {
+        "queues": _queues,
+        "operations": _operations,
+        "deliveries": _deliveries,
+        "eventsPutAside": _put_aside,
+        "policyFiles": _policy_files,
+        "ruleFiles": _rule_files,
+        "throttling": _throttling,
+        "token": _token,
+    }
+    with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="vitals") as pool:
+        read = {name: pool.submit(_read, part, app) for name, part in parts.items()}
+    found = {name: each.result() for name, each in read.items()}
+    troubled = any(isinstance(part, dict) and "error" in part for part in found.values())
+    known = {"status": "degraded" if troubled else "up", "at": models.iso(app.clock())}
+    return {**known, "attention": list(attention(found)), **found}
+
+
+def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield what needs somebody, as `{"code", "message", "next"}`; nothing is as it should be."""
+    for part, said in found.items():
+        if isinstance(said, dict) and "error" in said:
+            told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
+            yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
+    queues = found["queues"] if isinstance(found["queues"], list) else []
+    for queue in queues:
+        if queue["poison"]:
+            told = f"{queue['name']}-poison holds {queue['poison']} messages that kept failing."
+            yield _point("PoisonMessages", told, "The app's log has the reason of each.")
+    if aside := found["eventsPutAside"].get("count"):
+        told = f"{aside} event messages could not be taken in."
+        yield _point("EventsPutAside", told, f"Each is a blob below {found['eventsPutAside']['prefix']} with its reason.")
+    for part, noun in (("policyFiles", "policies"), ("ruleFiles", "rules")):
+        if count := found[part].get("mistakes"):
+            first = found[part]["first"]
+            place = f", line {first['line']}, column {first['column']}" if "line" in first else ""
+            told = f"Mistakes in files of {noun}: {count}. {first['file']}{place}: {first['message']}"
+            yield _point("FileMistakes", told, "Such a file has no effect until it is right.")
+    oldest = found["operations"].get("oldest")
+    if oldest and oldest["ageS"] > OLD_S:
+        told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
+        yield _point("OldOperation", told, f"operations/{oldest['name']} tells what it waits for.")
+    if lost := found["deliveries"].get("givenUpToday"):
+        told = f"{lost} notifications of the last day were given up."
+        yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
+
+
+def _point(code: str, message: str, following: str) -> dict[str, str]:
+    return {"code": code, "message": message, "next": following}
+
+
+def _read(part: Callable[[Services], Any], app: Services) -> Any:
+    try:
+        return part(app)
+    except errors.StewardError as problem:
+        return {"error": problem.error.to_json()}
+
+
+def _queues(app: Services) -> list[dict[str, Any]]:
+    names = [each for name in QUEUES for each in (name, f"{name}-poison")]
+    with ThreadPoolExecutor(max_workers=READS_AT_ONCE, thread_name_prefix="depth") as pool:
+        depths = dict(zip(names, pool.map(app.depth, names), strict=True))
+    return [{"name": name, "messages": depths[name], "poison": depths[f"{name}-poison"]} for name in QUEUES]
+
+
+def _operations(app: Services) -> dict[str, Any]:
+    """Return how many operations are open, and the oldest of them that really is."""
+    opened = sorted(app.ledger.open_ids(), key=lambda each: each[1])
+    out: dict[str, Any] = {"open": len(opened)}
+    for operation_id, created_at in opened:
+        stored = app.ledger.load(operation_id)
+        if stored and not stored.operation.ended:  # the list is tidied by the timer: an ended one may still be on it
+            age_s = max(0, round((app.clock() - created_at).total_seconds()))
+            out["oldest"] = {
+                "name": operation_id,
+                "target": stored.operation.target,
+                "startTime": models.iso(created_at),
+                "ageS": age_s,
+            }
+            break
+    return out
+
+
+def _put_aside(app: Services) -> dict[str, Any]:
+    """Return how many event messages could not be taken in (`hooks/dead/` in the app's container)."""
+    from itertools import islice
+
+    from shared.hooks import inbox
+
+    count = sum(1 for _ in islice(app.blobs.names(inbox.DEAD), COUNT_LIMIT))
+    return {"count": count, "prefix": inbox.DEAD}
+
+
+def _deliveries(app: Services) -> dict[str, Any]:
+    """Return how many receivers are tried again, how many were given up, and the newest of both."""
+    from itertools import chain, islice
+
+    from shared.notify import deliveries
+
+    news = app.clock() - RECENT
+    again = [each for each in deliveries.in_state("Pending", app) if each.tried]
+    lost = list(islice(chain(deliveries.in_state("Failed", app), deliveries.in_state("Gone", app)), COUNT_LIMIT))
+    newest = sorted((*again, *lost), key=lambda each: each.created_at, reverse=True)[:SHOWN]
+    return {
+        "triedAgain": len(again),
+        "givenUp": len(lost),
+        "givenUpToday": sum(1 for each in lost if each.ended_at and each.ended_at > news),
+        "newest": [{"about": each.about, **each.view()} for each in newest],
+    }
+
+
+def _policy_files(app: Services) -> dict[str, Any]:
+    """Return how many mistakes files of policies have, and the first: such a file has no effect."""
+    from shared.cleanup.policy import policies
+
+    _, problems = policies.load(app.blobs)
+    return _mistakes([_placed({"file": each.source, "message": str(each)}) for each in problems])
+
+
+def _rule_files(app: Services) -> dict[str, Any]:
+    """Return how many mistakes files of rules have, and the first: such a file has no effect."""
+    told = [
+        {"file": each.file, "message": one.message}
+        for each in app.rule_store.problems()
+        for one in each.error.details or (each.error,)
+    ]
+    return _mistakes([_placed(each) for each in told])
+
+
+def _placed(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a mistake with its line and column beside its message, where that begins with them."""
+    found = _PLACE.match(told["message"])
+    if not found:
+        return told
+    return {**told, "line": int(found[1]), "column": int(found[2]), "message": told["message"][found.end() :]}
+
+
+def _mistakes(found: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"mistakes": len(found), "files": len({each["file"] for each in found}), **({"first": found[0]} if found else {})}
+
+
+def _throttling(app: Services) -> dict[str, Any]:
+    """Return what ARM told this process; ARM counts for all processes together."""
+    left = [
+        {"subscription": subscription, "allowance": name, "left": remaining, "of": most}
+        for subscription, name, remaining, most in app.client.allowances()
+    ]
+    return {"refused": app.client.throttled, "allowances": left}
+
+
+def _token(app: Services) -> dict[str, Any]:
+    """Return that a token for ARM can be had: one that is cached will do."""
+    app.client.token(app.settings.cloud.arm_scope)
+    return {"signedIn": True}

@@ -1,0 +1,180 @@
+"""What is recorded of a rule that fired, the requests it makes and their answers. Pure.
+
+Not here: taking its steps (firings), which rules fire (intake).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.durable import versions
+from shared.hooks.rules import Rule
+from shared.operations import models
+from shared.rest import errors
+from shared.telemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.hooks.rules import Step
+
+VERSION = 1
+NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
+
+Status = Literal["Running", "Succeeded", "Failed", "Refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request of this app's API, as a step makes it.
+
+    Attributes:
+        path: Below `/api/`, percent-encoded, with its query.
+        key: The Idempotency-Key.
+        firing, depth: Where it comes from, and how many rules led to it: recorded with the operation it becomes.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+    key: str
+    caller: str
+    firing: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the API answered.
+
+    Attributes:
+        body: JSON; `expect` reads it.
+        operation: The id of the one that has not ended yet.
+        private: The body may hold keys or tokens: it is read, and recorded nowhere.
+    """
+
+    status: int
+    body: Any = None
+    operation: str = ""
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """One firing of a rule.
+
+    Attributes:
+        id: 160 bits of the rule's name and of what it fires once for.
+        rule: As it was when it fired.
+        document: What expressions are read over: the event, and the resource when the rule reads it.
+        depth: 1 for an event of the world, one more for an event that a firing of that depth caused.
+        position: Which step is next.
+        answers: Step name → `{"status", "body"}` so far.
+        operation: What the current step waits for, '' when it is still to be taken.
+        due_at: When its next step is overdue.
+        error: Why it failed, or was refused.
+    """
+
+    id: str
+    rule: Rule
+    document: Mapping[str, Any]
+    depth: int
+    created_at: datetime
+    due_at: datetime
+    status: Status = "Running"
+    position: int = 0
+    attempts: int = 0
+    operation: str = ""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    error: errors.AzureError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it will not change any more."""
+        return self.status != "Running"
+
+    @property
+    def trace(self) -> trace.Trace:
+        """What each of its requests is part of, also one that is sent again: its event's trace, or one of its own."""
+        event = self.document.get("event")
+        named = event.get(trace.HEADER) if isinstance(event, dict) else None
+        return (trace.parse(named) if isinstance(named, str) else None) or trace.derived(f"firing {self.id}")
+
+    @property
+    def step(self) -> Step:
+        """The step to take next."""
+        return self.rule.steps[self.position]
+
+    def seen(self) -> dict[str, Any]:
+        """Return what a step's expressions see."""
+        return {**self.document, "steps": dict(self.answers)}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            "version": VERSION,
+            "id": self.id,
+            "rule": self.rule.to_json(),
+            "document": dict(self.document),
+            "depth": self.depth,
+            "createdAt": models.iso(self.created_at),
+            "dueAt": models.iso(self.due_at),
+            "status": self.status,
+            "position": self.position,
+            "attempts": self.attempts,
+            "operation": self.operation,
+            "answers": dict(self.answers),
+            "endedAt": models.iso(self.ended_at) if self.ended_at else None,
+            "error": self.error.to_json() if self.error else None,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Firing:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: it was written by a newer version of the app.
+        """
+        versions.check(stored, VERSION, f"firing {stored['id']}")
+        return cls(
+            id=stored["id"],
+            rule=Rule.from_json(stored["rule"]),
+            document=stored["document"],
+            depth=stored["depth"],
+            created_at=datetime.fromisoformat(stored["createdAt"]),
+            due_at=datetime.fromisoformat(stored["dueAt"]),
+            status=stored["status"],
+            position=stored["position"],
+            attempts=stored["attempts"],
+            operation=stored["operation"],
+            answers=stored["answers"],
+            ended_at=datetime.fromisoformat(stored["endedAt"]) if stored["endedAt"] else None,
+            error=errors.AzureError.from_json(stored["error"]) if stored["error"] else None,
+        )
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it: without the resource, which may be large."""
+        out: dict[str, Any] = {"id": f"/events/firings/{self.id}", "name": self.id, "rule": self.rule.name, "status": self.status}
+        out |= {
+            "startTime": models.iso(self.created_at),
+            "depth": self.depth,
+            "traceId": self.trace.id,
+            "event": self.document.get("event"),
+        }
+        if self.ended_at:
+            out["endTime"] = models.iso(self.ended_at)
+        steps = []
+        for position, step in enumerate(self.rule.steps):
+            taken = dict(self.answers.get(step.name) or {})
+            taken.pop("body", None)
+            waits = {"operation": self.operation} if position == self.position and self.operation else {}
+            does = f"notify {step.notify}" if step.notify else f"{step.method} {step.path}"
+            steps.append({"name": step.name, "does": does, **taken, **waits})
+        out["steps"] = steps
+        if self.error:
+            out["error"] = self.error.to_json()
+        return out

@@ -1,0 +1,299 @@
+"""What becomes of an event: operations it concerns are looked at at once, rules that want it fire, the rest is counted.
+
+Everything here may happen twice: an event that comes again finds the firings of the first time, and waking an operation
+twice is one poll too many. Not here: reading deliveries (events), what an event is about (targets), how many rules led to it
+(lineage), rates and bursts (pace), the steps of a firing (firings).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.durable import storage
+from shared.hooks import event_target, events, expressions, firings, lineage, pace
+from shared.hooks.firing_record import Firing
+from shared.operations import models, steps
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from shared.hooks.events import Event
+    from shared.hooks.rules import Rule
+    from shared.operations.ledger import Stored
+
+log = logging.getLogger("steward.hooks")
+
+DEPTH_LIMIT = 5  # rules in a row that one event of the world may lead to
+SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
+IN_PLACE = 8  # operations that one message's events may have polled at once; further ones go through the queue
+STEPS_IN_PLACE = 3  # a last poll, and the resource it made
+
+
+class Services(firings.Services, steps.Services, Protocol):
+    """What taking events in needs of the composition root."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """What one rule makes of one event.
+
+    Attributes:
+        firing: What would be done; None when the rule's condition does not hold.
+        reason: Why it would be, or why not.
+        group: What the event has in common with those that a debounced rule waits for.
+    """
+
+    rule: Rule
+    firing: Firing | None
+    reason: str
+    group: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What a message's events came to."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: list[tuple[Event, errors.TransientError]] = field(default_factory=list)
+    broken: list[tuple[Event, str]] = field(default_factory=list)
+
+
+def take(found: Iterable[Event], services: Services) -> Tally:
+    """Take in the events of one message, each on its own.
+
+    Those that could not be now are in `failed`, and the message's job to bring again; those that the app cannot work with are
+    in `broken` with the reason, to be put aside.
+    """
+    tally = Tally()
+    woken: set[str] = set()
+    try:
+        in_force = services.rules  # looked at once a message, which is younger than the rules it finds
+    except errors.TransientError as problem:
+        tally.failed = [(event, problem) for event in found]
+        return tally
+    for event in found:
+        try:
+            _take(event, in_force, services, tally, woken)
+        except errors.TransientError as problem:
+            tally.failed.append((event, problem))
+        except Exception as problem:
+            log.exception("event %s could not be taken in", event.key)
+            tally.broken.append((event, f"{type(problem).__name__}: {problem}"[:300]))
+    return tally
+
+
+def _take(event: Event, in_force: tuple[Rule, ...], services: Services, tally: Tally, woken: set[str]) -> None:
+    about = event_target.of(event)
+    for target in about:
+        if target.key not in woken:
+            woken.add(target.key)
+            tally.counts["woken"] += wake_operations(target, services, in_place=tally.counts["woken"] < IN_PLACE)
+    wanted = [rule for rule in in_force if rule.wants(event)]
+    if not wanted:
+        tally.counts["dropped"] += 1
+        return
+    if _seen(event, services):
+        tally.counts["repeated"] += 1
+        return
+    depth = lineage.depth_of(event, about, services)
+    for rule in wanted:
+        outcome = _fire(rule, event, depth, services)
+        tally.counts[outcome] += 1
+    _remember(event, services)
+
+
+def wake_operations(target: ids.ResourceId, services: Services, *, in_place: bool = False) -> int:
+    """Have every open operation on a resource polled now instead of when its message is due; returns how many.
+
+    Args:
+        target: The resource.
+        services: The app.
+        in_place: Poll here instead of by a message, which would wait until the idle queue is looked at.
+    """
+    count = 0
+    for operation_id in services.ledger.open_on(models.partition_of(target)):
+        stored = services.ledger.load(operation_id)
+        if stored is None or stored.operation.phase != "following":
+            continue
+        with suppress(storage.ConflictError):  # a worker is on it this moment
+            count += _polled(stored, services) if in_place else steps.wake(stored, services)
+    return count
+
+
+def _polled(stored: Stored, services: Services) -> bool:
+    """Take the operation's next steps here, as long as they are due; each is recorded and enqueued as any other.
+
+    Raises:
+        ConflictError: another worker is on it.
+        TransientError: the app's storage is out of reach.
+    """
+    for _ in range(STEPS_IN_PLACE):
+        stored = steps.take(stored, services)
+        operation = stored.operation
+        if operation.ended or operation.phase != "following" or operation.due_at > services.clock() + steps.GRACE:
+            break
+    return True
+
+
+def matches(event: Event, services: Services) -> list[Match]:
+    """Return what each rule would make of an event, without doing any of it (POST `events/test`).
+
+    Raises:
+        StewardError: the resource that a rule reads cannot be read.
+    """
+    depth = lineage.depth_of(event, event_target.of(event), services)
+    found = []
+    for rule in services.rules:
+        if not rule.enabled:
+            found.append(Match(rule=rule, firing=None, reason="the rule is disabled"))
+        elif not rule.wants(event):
+            found.append(Match(rule=rule, firing=None, reason="'on' does not name this type, subject or source"))
+        else:
+            found.append(match(rule, event, depth, services))
+    return found
+
+
+def match(rule: Rule, event: Event, depth: int, services: Services) -> Match:
+    """Return what a rule makes of an event that it wants, recording nothing.
+
+    Raises:
+        TransientError: the resource cannot be read now.
+    """
+    document: dict[str, Any] = {**event.document(), "event": event.document(), "workspace": _workspace(event)}
+    if rule.read:
+        document["resource"] = _resource(event, services)
+    if rule.condition and not expressions.holds(rule.condition, document):
+        return Match(rule=rule, firing=None, reason=f"'if' does not hold: {rule.condition}")
+    try:
+        once = expressions.text(rule.once_per, document) if rule.once_per else event.key
+    except expressions.NothingThereError as nothing:
+        return Match(rule=rule, firing=None, reason=f"'oncePer': {nothing}")
+    now = services.clock()
+    firing = Firing(
+        id=firings.id_of(rule.name, f"{once}\n{event.key}" if rule.debounce else once),
+        rule=rule,
+        document=document,
+        depth=depth,
+        created_at=now,
+        due_at=now + firings.GRACE,
+    )
+    return Match(rule=rule, firing=firing, reason="it fires", group=once if rule.once_per else "")
+
+
+def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Services) -> bool:
+    """Fire for the newest event of a debounced key, unless another came since this message was sent."""
+    row = pace.held(rule_name, key, sequence, services)
+    if row is None:
+        return False
+    _start(pace.firing_of(row), services)
+    pace.release(row, services)
+    return True
+
+
+def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
+    """Fire a rule, or note that it must not; returns what happened in one word."""
+    try:
+        found = match(rule, event, depth, services)
+    except errors.PermanentError as problem:  # the resource that the rule reads cannot be read, whenever it is tried
+        return "refused" if firings.begin(_unread(rule, event, depth, problem.error, services.clock()), services) else "repeated"
+    if found.firing is None:
+        return "unmet"
+    if depth > DEPTH_LIMIT:
+        message = f"{depth - 1} rules led to this event; a rule fires up to a depth of {DEPTH_LIMIT}, so that rules cannot loop."
+        now = services.clock()
+        refused = errors.AzureError(code="RuleLoop", message=message, target=rule.name)
+        firings.begin(replace(found.firing, status="Refused", ended_at=now, error=refused), services)
+        log.warning("rule %s was refused at depth %d", rule.name, depth)
+        return "refused"
+    if rule.debounce:
+        if not pace.hold(found.firing, found.group, events.moment(event), services):
+            _start(found.firing, services)  # is refused there, with the reason
+        return "debounced"
+    return "fired" if _start(found.firing, services) else "repeated"
+
+
+def _start(firing: Firing, services: Services) -> bool:
+    """Record and queue a firing, as soon as its rule's rate has room."""
+    if firings.load(firing.id, services):
+        return False
+    delay_s = pace.room_s(firing.rule, services)
+    try:
+        return firings.begin(firing, services, delay_s=delay_s)
+    except errors.BadRequestError as problem:
+        refused = replace(firing, document=_shortened(firing.document["event"]), status="Refused", error=problem.error)
+        return firings.begin(replace(refused, ended_at=services.clock()), services)
+
+
+def _unread(rule: Rule, event: Event, depth: int, error: errors.AzureError, now: datetime) -> Firing:
+    return Firing(
+        id=firings.id_of(rule.name, event.key),
+        rule=rule,
+        document=_shortened(event.document()),
+        depth=depth,
+        created_at=now,
+        due_at=now,
+        status="Refused",
+        ended_at=now,
+        error=error,
+    )
+
+
+def _shortened(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a firing that does nothing: the event without its data."""
+    return {"event": {name: value for name, value in event.items() if name != "data"}}
+
+
+def _seen(event: Event, services: Services) -> bool:
+    return services.hook_rows.get(f"seen-{event.key[:2]}", event.key) is not None
+
+
+def _remember(event: Event, services: Services) -> None:
+    now = services.clock()
+    row = storage.Row(partition=f"seen-{event.key[:2]}", key=event.key, columns={"ended_at": now + timedelta(days=SEEN_DAYS)})
+    with suppress(storage.ConflictError):
+        services.hook_rows.write([storage.Change(verb="insert", row=row)])
+
+
+def purge(services: Services, *, firings_before: datetime) -> int:
+    """Delete firings that ended before that moment, and what was remembered only for a time; returns how many rows."""
+    count, now = 0, services.clock()
+    for row in services.hook_rows.query(columns=["ended_at"], below={"ended_at": now}):
+        old = row.columns["ended_at"] < firings_before if row.partition == firings.PARTITION else True
+        if old:
+            with suppress(storage.ConflictError):
+                services.hook_rows.write([storage.Change(verb="delete", row=row)])
+                count += 1
+    return count
+
+
+def _resource(event: Event, services: Services) -> Any:
+    """Return the resource an event names as Azure has it now; None when it is gone or the event names none."""
+    from shared.catalog import kinds
+
+    rows = kinds.by_type()
+    for target in event_target.of(event):
+        kind = rows.get(("arm", target.namespace.lower(), "/".join(target.types).lower()))
+        if kind is None:
+            continue
+        url = services.addresses.url("arm", target.path, f"api-version={kind.api_version}", workspace=target.ancestor(1).path)
+        response = services.client.send("GET", url)
+        if response.status not in (404, 410):
+            return response.checked().body
+    return None
+
+
+def _workspace(event: Event) -> dict[str, str] | None:
+    found = event_target.workspace_of(event)
+    if found is None:
+        return None
+    return {"id": found.path, "name": found.name, "resourceGroup": found.resource_group, "subscription": found.subscription}

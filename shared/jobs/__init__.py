@@ -1,0 +1,1 @@
+"""Jobs and runs as run history knows them: search, logs, metrics."""

@@ -1,0 +1,142 @@
+"""Jobs of all experiments as one list, the newest first, from a run history that answers by experiment only.
+
+A block of experiments at a time: those with the newest runs are asked first, several at once, and the others only until
+none of them can have a newer run than what was found. Not here: what is looked for, what a job looks like (search).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.operations.models import iso
+from shared.rest import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.jobs.search import Search
+
+BLOCK = 200  # experiments among which the order is whole
+BLOCKS = 3  # that one request looks through
+LISTED_AT_ONCE = 100
+ASKED_AT_ONCE = 8
+TICK = timedelta(microseconds=1)
+LONG_AGO, UNKNOWN = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+class Ask(Protocol):
+    """Asks the run history of a workspace."""
+
+    def __call__(self, method: str, tail: str, body: Any = None, *, query: str = "") -> dict[str, Any]:
+        """Return the JSON of one answer; `tail` is the path below the workspace, `query` what follows api-version, with its `&`."""
+
+
+def page(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return one page of runs and where the next begins: its block, up to which moment it was told, and what of that moment.
+
+    A page may hold fewer than asked for, even none, and still be followed by another.
+    """
+    place, rest = dict(search.place), search.top
+    out: list[dict[str, Any]] = []
+    for _ in range(BLOCKS):
+        block, following = _block(search, place.get("experiments", ""), ask)
+        found, until = _merged(search, block, place, rest, ask)
+        out += found
+        rest -= len(found)
+        if until:
+            return out, {**place, **until}
+        if not following:
+            return out, {}
+        place = {"experiments": following}
+        if rest <= 0:
+            break
+    return out, place
+
+
+def _block(search: Search, token: str, ask: Ask) -> tuple[list[dict[str, Any]], str]:
+    """Return experiments that may have such runs, those with the newest runs first, and the token of the next block."""
+    found: list[dict[str, Any]] = []
+    for _ in range(BLOCK):
+        asked = {"top": LISTED_AT_ONCE, **with_token(token), **({"viewType": "All"} if search.archived else {})}
+        answer = ask("POST", "experiments:query", asked)
+        found += items(answer)
+        token = str(answer.get("continuationToken") or "")
+        if not token or len(found) >= BLOCK:
+            break
+    return sorted((each for each in found if _latest(each) >= search.since), key=_latest, reverse=True), token
+
+
+def _merged(
+    search: Search, block: list[dict[str, Any]], place: Mapping[str, Any], top: int, ask: Ask
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the newest `top` runs of a block after a moment, and where they end when there are more."""
+    before, told = place.get("before", ""), set(place.get("told", []))
+    condition = " and ".join(part for part in (search.condition, f"CreatedUtc le {before}" if before else "") if part)
+    asked = {**query(search, condition), "top": top + len(told)}
+    runs: list[dict[str, Any]] = []
+    floor = LONG_AGO  # older than that, a run may be missing: an answer was cut off there
+    at = 0
+    with ThreadPoolExecutor(max_workers=ASKED_AT_ONCE, thread_name_prefix="search") as pool:
+        while at < len(block) and not _enough(runs, top, block[at]):
+            names = [ids.quoted(str(each.get("name"))) for each in block[at : at + ASKED_AT_ONCE]]
+            at += ASKED_AT_ONCE
+            for answer in pool.map(lambda name: ask("POST", f"experiments/{name}/runs:query", asked), names):
+                listed = items(answer)
+                runs += [run for run in listed if run.get("runId") not in told]
+                if listed and answer.get("continuationToken"):
+                    floor = max(floor, created(listed[-1]))
+            runs.sort(key=created, reverse=True)
+    if len(runs) <= top and at >= len(block) and floor == LONG_AGO:
+        return runs, {}
+    runs = [run for run in runs[:top] if created(run) >= floor]
+    if not runs:
+        return [], {}
+    last = created(runs[-1])
+    # Azure's ticks are a tenth of ours: ask up to the next microsecond, and leave out what was told of it
+    same = [str(run.get("runId")) for run in runs if created(run) - last <= TICK]
+    before_now = iso(last + TICK)
+    return runs, {"before": before_now, "told": [*(told if before_now == before else ()), *same]}
+
+
+def _enough(runs: list[dict[str, Any]], top: int, following: dict[str, Any]) -> bool:
+    """Tell whether no experiment from `following` on can have a run among the newest `top`."""
+    return len(runs) >= top and created(runs[top - 1]) - TICK > _latest(following)
+
+
+def _latest(experiment: Mapping[str, Any]) -> datetime:
+    """Return when an experiment's newest run was created; where that is not told it may be any moment."""
+    found = instant(experiment.get("latestCreatedRunCreatedUtc"))
+    return found if found > LONG_AGO else UNKNOWN
+
+
+def query(search: Search, condition: str, *, token: str = "") -> dict[str, Any]:
+    """Return the body of a query for runs."""
+    asked: dict[str, Any] = {"orderBy": "CreatedUtc desc", "top": search.top, **with_token(token)}
+    return {**asked, "filter": condition} if condition else asked
+
+
+def with_token(token: str) -> dict[str, str]:
+    """Return the member of a query that goes on, none at the beginning."""
+    return {"continuationToken": token} if token else {}
+
+
+def items(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects of a list, whatever else it may hold."""
+    value = answer.get("value")
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def created(run: Mapping[str, Any]) -> datetime:
+    """Return when a run was created."""
+    return instant(run.get("createdUtc"))
+
+
+def instant(text: Any) -> datetime:
+    """Read a moment as Azure writes it, with or without a zone (facts §8); long ago for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return LONG_AGO
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Notifications: what others receive when something ends, and how it reaches them."""

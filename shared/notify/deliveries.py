@@ -1,0 +1,149 @@
+"""How telling others goes: a row for each notice and each of its receivers, with its last attempts.
+
+Not here: what is told (notices), making an attempt (notifications).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from shared.durable import storage
+from shared.notify import notices
+from shared.operations import models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from shared.durable.storage import Row, Rows
+    from shared.notify.notices import Notice
+    from shared.settings import Settings
+
+VERSION = 1
+
+Status = Literal["Pending", "Delivered", "Failed", "Gone"]
+
+
+class Services(Protocol):
+    """What deliveries need of the composition root."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+    @property
+    def delivery_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How telling one receiver goes.
+
+    Attributes:
+        about, key: The row.
+        target: Whom, as named.
+        event: The CloudEvent.
+        attempts: `{"at", "status"|"problem"}`, the last few.
+        tried: How many attempts there were.
+    """
+
+    about: str
+    key: str
+    target: str
+    event: Mapping[str, Any]
+    created_at: datetime
+    status: Status = "Pending"
+    tried: int = 0
+    attempts: tuple[Mapping[str, Any], ...] = ()
+    next_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it; a target's query may be a secret."""
+        out: dict[str, Any] = {"target": self.target.partition("?")[0], "type": self.event["type"], "eventId": self.event["id"]}
+        out |= {"status": self.status, "attempts": [dict(each) for each in self.attempts], "tried": self.tried}
+        if self.next_at and self.status == "Pending":
+            out["nextAttempt"] = models.iso(self.next_at)
+        return out
+
+
+def recorded(notice: Notice, target: str, services: Services) -> Delivery:
+    """Return the delivery of a notice to a target, recorded now or before."""
+    now = services.clock()
+    delivery = Delivery(
+        about=notice.about,
+        key=hashlib.sha256(f"{target}\n{notice.id}".encode()).hexdigest()[:40],
+        target=target,
+        event=notices.fitting(notice.event(services.settings.source)),
+        created_at=now,
+        next_at=now,
+    )
+    try:
+        services.delivery_rows.write([storage.Change(verb="insert", row=row_of(delivery))])
+    except storage.ConflictError:
+        row = services.delivery_rows.get(delivery.about, delivery.key)
+        return from_row(row) if row else delivery
+    return delivery
+
+
+def of(about: str, services: Services) -> list[Delivery]:
+    """Return how telling others of something goes, oldest first."""
+    found = [from_row(row) for row in services.delivery_rows.query(partition=about)]
+    return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
+
+
+def in_state(state: Status, services: Services) -> Iterator[Delivery]:
+    """Yield all deliveries in a state, in no order."""
+    for row in services.delivery_rows.query(equal={"status": state}):
+        yield from_row(row)
+
+
+def views(about: str, services: Services) -> list[dict[str, Any]]:
+    """Return those of something, oldest first, as callers read them."""
+    return [delivery.view() for delivery in of(about, services)]
+
+
+def purge(services: Services, ended_before: datetime) -> int:
+    """Delete deliveries that ended before that moment; returns how many."""
+    count = 0
+    for row in services.delivery_rows.query(below={"ended_at": ended_before}, columns=["ended_at"]):
+        with suppress(storage.ConflictError):
+            services.delivery_rows.write([storage.Change(verb="delete", row=row)])
+            count += 1
+    return count
+
+
+def row_of(delivery: Delivery, etag: str = "") -> Row:
+    """Return the row of a delivery, as it is to be written."""
+    columns: dict[str, Any] = {
+        "version": VERSION,
+        "status": delivery.status,
+        "target": delivery.target,
+        "event": json.dumps(delivery.event),
+        "tried": delivery.tried,
+        "attempts": json.dumps(delivery.attempts),
+        "created_at": delivery.created_at,
+    }
+    columns |= {name: value for name, value in (("next_at", delivery.next_at), ("ended_at", delivery.ended_at)) if value}
+    return storage.Row(partition=delivery.about, key=delivery.key, columns=columns, etag=etag)
+
+
+def from_row(row: Row) -> Delivery:
+    """Read back what `row_of` made."""
+    columns = row.columns
+    return Delivery(
+        about=row.partition,
+        key=row.key,
+        target=columns["target"],
+        event=json.loads(columns["event"]),
+        created_at=columns["created_at"],
+        status=columns["status"],
+        tried=columns["tried"],
+        attempts=tuple(json.loads(columns["attempts"])),
+        next_at=columns.get("next_at"),
+        ended_at=columns.get("ended_at"),
+    )

@@ -1,0 +1,220 @@
+"""Telling others, each receiver at least once: one attempt per queue message, again with growing delays for three days.
+
+Never with a promise of order. Webhooks are signed after the Standard Webhooks scheme (standardwebhooks.com). Not here: what
+is told (notices), how it went so far (deliveries), whom, and how the bytes go (receivers).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.durable import storage, versions
+from shared.notify import deliveries, notices, receivers
+from shared.operations import messages, models, observing
+from shared.rest import errors
+from shared.telemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.durable.storage import Queue
+    from shared.notify.deliveries import Delivery
+    from shared.notify.notices import Notice
+    from shared.notify.receivers import Outcome, Receiver
+    from shared.operations.ledger import Ledger
+    from shared.rest.client import Client
+
+log = logging.getLogger("steward.notifications")
+
+VERSION = 1
+# Seconds after each failed attempt: Standard Webhooks' own schedule, 75 hours in all.
+DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+JITTER = 0.1
+GONE = 410
+CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
+ATTEMPTS_KEPT = 12
+GRACE = timedelta(minutes=5)  # how long after its due time an attempt counts as lost
+TOPIC_VERSION = "2018-01-01"
+
+
+class Services(deliveries.Services, Protocol):
+    """What telling others needs of the composition root."""
+
+    @property
+    def client(self) -> Client: ...  # noqa: D102
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def notification_queue(self) -> Queue: ...  # noqa: D102
+
+    def queue_named(self, name: str) -> Queue:
+        """Open a queue of the app's account."""
+
+
+def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> None:
+    """Have each target told; what was recorded already is only queued again.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
+    for target in targets:
+        delivery = deliveries.recorded(notice, target, services)
+        if delivery.status == "Pending":
+            services.notification_queue.send(_message(delivery))
+
+
+def take(text: str, services: Services) -> Delivery | None:
+    """Make one attempt for a message of the queue; None when there is nothing to do, or storage is out of reach for now.
+
+    Raises:
+        TransientError: the queue cannot take the message for later either; the platform delivers it again.
+        ValueError: it is no message of this app, or of a newer one.
+    """
+    try:
+        return _take(text, services)
+    except errors.TransientError as problem:
+        log.warning("a notification waits for storage: %s", problem)
+        again, delay_s = messages.postponed(text)
+        services.notification_queue.send(again, delay_s=delay_s)
+        return None
+
+
+def _take(text: str, services: Services) -> Delivery | None:
+    found = _named(text, services)
+    if found is None or found[0].status != "Pending" or found[0].tried != _tried(text):
+        return None
+    delivery, etag = found
+    now = services.clock()
+    with trace.bound(trace.parse(str(delivery.event.get(trace.HEADER, "")))):
+        outcome = _attempt(delivery, services)
+        moved, delay_s = _after(delivery, outcome, now)
+        observing.delivered(moved)
+    try:
+        services.delivery_rows.write([storage.Change(verb="replace", row=deliveries.row_of(moved, etag))])
+    except storage.ConflictError:  # another worker took the same message: both have told, as at least once allows
+        return None
+    if delay_s is not None:
+        services.notification_queue.send(_message(moved), delay_s=delay_s)
+    return moved
+
+
+def give_up(text: str, services: Services, reason: str) -> None:
+    """End the delivery of a message that kept failing."""
+    found = _named(text, services)
+    if found and found[0].status == "Pending":
+        now = services.clock()
+        said = {"at": models.iso(now), "problem": reason}
+        ended = replace(found[0], status="Failed", ended_at=now, attempts=(*found[0].attempts, said)[-ATTEMPTS_KEPT:])
+        services.delivery_rows.write([storage.Change(verb="replace", row=deliveries.row_of(ended, found[1]))])
+
+
+def overdue(services: Services) -> int:
+    """Queue again what should have been tried long ago: its message was lost; returns how many."""
+    count = 0
+    for row in services.delivery_rows.query(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE}):
+        services.notification_queue.send(_message(deliveries.from_row(row)))
+        count += 1
+    return count
+
+
+def _named(text: str, services: Services) -> tuple[Delivery, str] | None:
+    """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
+    asked = json.loads(text)
+    if not isinstance(asked, dict):
+        raise ValueError("not a notification message")  # noqa: TRY004 - one exception for every unreadable message
+    versions.check(asked, VERSION, "the notification message")
+    match asked:
+        case {"operation": str(name), "target": int(position)}:
+            stored = services.ledger.load(name)
+            if stored is None or position >= len(stored.operation.notify):
+                return None
+            operation = replace(stored.operation, resource=None, result=None)
+            delivery = deliveries.recorded(notices.of_operation(operation), operation.notify[position], services)
+            about, key = delivery.about, delivery.key
+        case {"about": str(about), "key": str(key)}:
+            pass
+        case _:
+            message = "expected operation and target, or about and key"
+            raise ValueError(message)
+    row = services.delivery_rows.get(about, key)
+    return (deliveries.from_row(row), row.etag) if row else None
+
+
+def _attempt(delivery: Delivery, services: Services) -> Outcome:
+    """Tell the receiver once."""
+    settings = services.settings
+    try:
+        receiver = receivers.parse(delivery.target, settings.callback_hosts, settings.cloud, field="target")
+    except errors.BadRequestError as refused:  # the list of hosts was changed since it was accepted
+        return receivers.Outcome(problem=refused.error.message)
+    content = json.dumps(delivery.event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors="replace")
+    match receiver.way:
+        case "queue":
+            services.queue_named(receiver.host).send(content.decode())
+            return receivers.Outcome(status=201)
+        case "topic":
+            return _publish(receiver, delivery.event, services)
+        case _:
+            return receivers.post(receiver, content, signed(delivery, content, receiver, services))
+
+
+def _publish(receiver: Receiver, event: Mapping[str, Any], services: Services) -> Outcome:
+    """Send to an Event Grid topic that takes the CloudEvents schema ("Publish events to custom topics")."""
+    joined = "&" if "?" in receiver.url else "?"
+    url = receiver.url if "api-version=" in receiver.url else f"{receiver.url}{joined}api-version={TOPIC_VERSION}"
+    content = json.dumps([dict(event)]).encode()
+    media = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
+    try:
+        answer = services.client.send("POST", url, content=content, headers=media)
+    except errors.TransientError as problem:
+        return receivers.Outcome(problem=f"{problem.error.code}: {problem.error.message}", retry_after_s=problem.delay_s)
+    except errors.PermanentError as problem:
+        return receivers.Outcome(status=problem.status, problem=f"{problem.error.code}: {problem.error.message}")
+    return receivers.Outcome(status=answer.status, problem="" if answer.ok else answer.error().message)
+
+
+def signed(delivery: Delivery, content: bytes, receiver: Receiver, services: Services) -> dict[str, str]:
+    """Return a webhook's headers: its signatures are made anew for each attempt, one for each secret that is in force."""
+    from standardwebhooks import Webhook
+
+    now = services.clock().astimezone(UTC)
+    headers = {"Content-Type": "application/cloudevents+json; charset=utf-8", "User-Agent": notices.PREFIX}
+    headers |= {trace.HEADER: here.child().header} if (here := trace.current()) else {}
+    headers |= {"webhook-id": str(delivery.event["id"]), "webhook-timestamp": str(int(now.timestamp()))}
+    keys = services.settings.webhook_secrets
+    own = [secret for host, secret in keys if host == receiver.host] or [secret for host, secret in keys if not host]
+    if own:
+        made = [Webhook(secret).sign(str(delivery.event["id"]), now, content.decode()) for secret in own]
+        headers["webhook-signature"] = " ".join(made)
+    return headers
+
+
+def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> tuple[Delivery, float | None]:
+    """Return the delivery after an attempt, and the pause before the next (None when there is none)."""
+    said: dict[str, Any] = {"at": models.iso(now)}
+    said |= {"status": outcome.status} if outcome.status else {}
+    said |= {"problem": outcome.problem[:300]} if outcome.problem else {}
+    tried = replace(delivery, tried=delivery.tried + 1, attempts=(*delivery.attempts, said)[-ATTEMPTS_KEPT:], next_at=None)
+    if outcome.delivered:
+        return replace(tried, status="Delivered", ended_at=now), None
+    if outcome.status == GONE or tried.tried > len(DELAYS_S):
+        log.warning("delivery %s to %s ended: %s", delivery.about, delivery.target.partition("?")[0], said)
+        return replace(tried, status="Gone" if outcome.status == GONE else "Failed", ended_at=now), None
+    delay_s = DELAYS_S[tried.tried - 1] * (1 + JITTER * secrets.randbelow(1_000) / 1_000)
+    if outcome.status in CROWDED or not outcome.status:
+        delay_s = max(delay_s, outcome.retry_after_s)
+    return replace(tried, next_at=now + timedelta(seconds=delay_s)), delay_s
+
+
+def _message(delivery: Delivery) -> str:
+    """Return the message of the next attempt; one that names an earlier attempt is stale."""
+    return json.dumps({"version": VERSION, "about": delivery.about, "key": delivery.key, "tried": delivery.tried})
+
+
+def _tried(text: str) -> int:
+    return int(json.loads(text).get("tried", 0))

@@ -1,0 +1,1 @@
+"""What would stop a request, asked before it is sent."""

@@ -1,0 +1,120 @@
+"""Who may do what, as far as ARM tells it: permissions, deny assignments, role assignments of a principal. Asked by a preflight.
+
+Not here: access policies of vaults (customer_keys).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from shared.catalog import bodies, kinds
+from shared.preflight.findings import Finding, Question, rows_of, unknown
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION = "2022-04-01"  # of everything that Microsoft.Authorization is asked for here
+EVERYONE = "00000000-0000-0000-0000-000000000000"  # as a principal of a deny assignment
+DEFINITIONS_LIMIT = 20  # roles that are looked up for one question
+
+
+def permissions(question: Question) -> Iterator[Finding]:
+    """What role assignments allow the app's identity at the resource group, wildcards and all."""
+    action, scope = _action(question), _scope(question)
+    answer = question.read(f"{scope}/providers/Microsoft.Authorization/permissions", VERSION)
+    if not answer.ok or not isinstance(answer.body, dict):
+        yield unknown("permission", action, answer.error())
+    elif _granted(rows_of(answer.body), action, "actions", "notActions"):
+        yield Finding(check="permission", target=action, ok=True, code="Ok", message="A role assignment allows it.")
+    else:
+        message = f"No role assignment of the app's identity at {scope} allows it."
+        yield Finding(check="permission", target=action, ok=False, code="AuthorizationFailed", message=message)
+
+
+def denials(question: Question) -> Iterator[Finding]:
+    """Deny assignments, which win over any role: of managed applications, blueprints and deployment stacks."""
+    action, scope = _action(question), _scope(question)
+    answer = question.read(f"{scope}/providers/Microsoft.Authorization/denyAssignments", VERSION)
+    if not answer.ok or not _is_list(answer.body):
+        error = answer.error()
+        yield unknown("deny", action, errors.AzureError(code=error.code, message=f"{error.message} (deny assignments of {scope})"))
+        return
+    found = [row for row in rows_of(answer.body) if _denies(row, action)]
+    if not found and answer.body.get("nextLink"):
+        message = f"There are more deny assignments at {scope} than were read."
+        yield Finding(check="deny", target=action, ok=None, code="Unknown", message=message)
+    elif not found:
+        yield Finding(check="deny", target=action, ok=True, code="Ok", message="No deny assignment covers it.")
+    for row in found:
+        name = bodies.dig(row, "properties.denyAssignmentName") or row.get("name")
+        told = [str(each.get("id")).lower() for each in rows_of(row.get("properties"), "principals")]
+        certain = EVERYONE in told and not rows_of(row.get("properties"), "excludePrincipals")
+        message = f"The deny assignment '{name}' covers it" + (
+            " for everyone." if certain else "; whether for the app's identity, ARM does not tell."
+        )
+        code = "DenyAssignmentAuthorizationFailed" if certain else "Unknown"
+        yield Finding(check="deny", target=action, ok=False if certain else None, code=code, message=message)
+
+
+def holds(question: Question, scope: str, data_actions: tuple[str, ...], principal: str) -> bool | None:
+    """Tell whether roles at or above `scope` allow all of `data_actions`.
+
+    Args:
+        question: The preflight.
+        scope: ARM id.
+        data_actions: E.g. `Microsoft.KeyVault/vaults/keys/wrap/action`.
+        principal: Object id of whom; '' for anybody at all.
+
+    Returns:
+        None when a role or assignment cannot be read to the end (a condition, a refusal), and none of the others is enough.
+    """
+    wanted = f"&$filter={quote(f'assignedTo({principal!r})')}" if principal else ""  # groups that it is in count
+    answer = question.read(f"{scope}/providers/Microsoft.Authorization/roleAssignments", VERSION, wanted)
+    if not answer.ok or not _is_list(answer.body):
+        return None
+    granted: list[dict[str, Any]] = []
+    looked = 0
+    whole = not answer.body.get("nextLink")
+    for row in rows_of(answer.body):
+        role = str(bodies.dig(row, "properties.roleDefinitionId") or "")
+        definition = question.read(role, VERSION) if role.startswith("/") and looked < DEFINITIONS_LIMIT else None
+        looked += 1
+        if definition is None or not definition.ok or bodies.dig(row, "properties.condition"):
+            whole = False
+            continue
+        granted += rows_of(bodies.dig(definition.body, "properties"), "permissions")
+    if all(_granted(granted, each, "dataActions", "notDataActions") for each in data_actions):
+        return True
+    return False if whole else None
+
+
+def _is_list(body: Any) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("value"), list)
+
+
+def _action(question: Question) -> str:
+    kind = question.target.kind
+    # a resource group's permissions are named after its subscription
+    return f"{kind.namespace}/{'subscriptions/' if kind.namespace == kinds.RESOURCES else ''}{kind.path}/write"
+
+
+def _scope(question: Question) -> str:
+    target = question.target.id
+    within = f"/resourceGroups/{ids.quoted(target.resource_group)}" if target.resource_group and target.types else ""
+    return f"/subscriptions/{target.subscription}{within}"
+
+
+def _denies(row: dict[str, Any], action: str) -> bool:
+    return _granted(rows_of(row.get("properties"), "permissions"), action, "actions", "notActions")
+
+
+def _granted(rows: list[dict[str, Any]], action: str, allowed: str, excluded: str) -> bool:
+    return any(_covers(row.get(allowed), action) and not _covers(row.get(excluded), action) for row in rows)
+
+
+def _covers(patterns: Any, action: str) -> bool:
+    listed = patterns if isinstance(patterns, list) else []
+    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower().replace("[", "[[]")) for pattern in listed)

@@ -1,0 +1,249 @@
+"""Ask Azure first: everything that would stop a PUT, all at once, from requests that only read.
+
+One finding a row. What Azure does not answer is unknown, never ok. Not here: what the body itself lacks is judged by
+catalog.bodies, who may do it by preflight.access, and a vault for the customer's own keys by preflight.customer_keys.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies, kinds, needs, paths
+from shared.preflight import access, customer_keys
+from shared.preflight.findings import Finding, Question, rows_of, unknown
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.catalog.paths import Target
+    from shared.rest.client import Client
+
+REFERENCE_LIMIT = 50  # ids of one body that are looked up
+DEPTH_LIMIT = 30
+_ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
+
+
+def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool = False) -> list[Finding]:
+    """Return all findings about a PUT of `body` to `target`, in the order of the checks."""
+    question = Question(target=target, body=body, client=client)
+    found = list(_local(question, preview=preview))
+    with ThreadPoolExecutor(max_workers=len(_CHECKS), thread_name_prefix="preflight") as pool:
+        for findings in pool.map(lambda name: _carefully(name, question), _CHECKS):
+            found += findings
+    return found
+
+
+def report(findings: list[Finding]) -> dict[str, Any]:
+    """Return what the caller gets: `status` is `problems` when anything is wrong, `unknown` when not all could be told."""
+    judged = {finding.ok for finding in findings}
+    status = "problems" if False in judged else "unknown" if None in judged else "ok"
+    return {"status": status, "value": [finding.to_json() for finding in findings]}
+
+
+def _carefully(name: str, question: Question) -> list[Finding]:
+    out: list[Finding] = []
+    try:
+        out.extend(_CHECKS[name](question))
+    except errors.StewardError as problem:
+        out.append(unknown(name, question.target.id.path, problem.error))
+    return out
+
+
+def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
+    """Judge names and fields, as the PUT itself would be before anything is sent."""
+    target = question.target
+    problems = list(bodies.problems(target.kind, question.body, preview=preview))
+    try:
+        paths.check_name(target)
+        yield Finding(check="name", target=target.id.name, ok=True, code="Ok", message="The name follows the rule.")
+    except errors.BadRequestError as problem:
+        yield Finding.of("name", problem.error, target=target.id.name)
+    for each in problems:
+        yield Finding.of("fields", each.error)
+    if not problems:
+        yield Finding(check="fields", target="body", ok=True, code="Ok", message="Nothing that Azure always asks for is missing.")
+
+
+def _parents(question: Question) -> Iterator[Finding]:
+    """The resource group and every resource above the target."""
+    target = question.target.id
+    if target.resource_group and target.types:
+        group = ids.ResourceId(subscription=target.subscription, resource_group=target.resource_group)
+        yield question.exists("parent", group, "2022-09-01")
+    for depth in range(1, len(target.names)):
+        parent = target.ancestor(depth)
+        if parent.types[-1] not in needs.MADE_WITH_FIRST_VERSION:
+            yield question.exists("parent", parent, needs.REFERENCE_VERSIONS.get(parent.full_type.lower(), ""))
+
+
+def _name_is_free(question: Question) -> Iterator[Finding]:
+    """Free, in use by this very resource, or held by a deleted workspace, which Azure tells only when one is created."""
+    target = question.target
+    answer = question.get(target.id, target.api_version)
+    if answer.ok:
+        yield Finding(check="free", target=target.id.path, ok=True, code="Exists", message="It exists; the PUT changes it.")
+    elif answer.status != 404:
+        yield unknown("free", target.id.path, answer.error())
+    elif target.kind.full_type == f"{kinds.ML}/workspaces":
+        message = (
+            "No workspace has the name. Whether a deleted one holds it (14 days), Azure tells only when it is created; then "
+            "properties.allowRecoverSoftDeletedWorkspace brings the old one back, DELETE with ?forceToPurge=true frees the name."
+        )
+        yield Finding(check="free", target=target.id.path, ok=None, code="Unknown", message=message)
+    elif target.kind.full_type in needs.NAMES_WORLDWIDE:
+        yield from _name_is_free_worldwide(question)
+    else:
+        yield Finding(check="free", target=target.id.path, ok=True, code="Ok", message="Nothing has the name yet.")
+
+
+def _name_is_free_worldwide(question: Question) -> Iterator[Finding]:
+    """Names of storage accounts, vaults and registries are one tenant's in all of Azure; deleted vaults keep theirs."""
+    target, at = question.target, question.target.id.path
+    base = f"/subscriptions/{target.id.subscription}/providers/{target.kind.namespace}"
+    if target.kind.full_type == needs.VAULTS and question.location:
+        deleted = question.read(f"{base}/locations/{question.location}/deletedVaults/{target.id.name}", target.api_version)
+        if deleted.ok:
+            purged = bodies.dig(deleted.body, "properties.scheduledPurgeDate")
+            message = f"A deleted vault of yours holds the name until {purged}; properties.createMode 'recover' brings it back."
+            yield Finding(check="free", target=at, ok=False, code="NameHeldByDeletedVault", message=message)
+            return
+    told = question.name_available(base, target.id.name, target.kind.full_type, target.api_version)
+    available = bodies.dig(told.body, "nameAvailable") if told.ok else None
+    if available is True:
+        yield Finding(check="free", target=at, ok=True, code="Ok", message="Nothing in Azure has the name.")
+    elif available is False:
+        code, message = str(bodies.dig(told.body, "reason") or "NameTaken"), str(bodies.dig(told.body, "message") or "It is taken.")
+        yield Finding(check="free", target=at, ok=False, code=code, message=message)
+    else:
+        yield unknown("free", at, told.error())
+
+
+def _providers(question: Question) -> Iterator[Finding]:
+    """The documents' table of providers, as far as this body needs them."""
+    kind = question.target.kind
+    wanted = {kind.namespace: "the resource itself"} if kind.namespace != kinds.RESOURCES else {}
+    for need in needs.NEEDS:
+        found = bodies.dig(question.body, need.when) if need.when else True
+        said = not need.values or str(found).lower() in (value.lower() for value in need.values)
+        if kind.namespace == kinds.ML and need.path == kind.path and found and said:
+            wanted.setdefault(need.namespace, need.why)
+    for namespace, why in wanted.items():
+        answer = question.provider(namespace)
+        state = str(bodies.dig(answer.body, "registrationState") or "")
+        if not answer.ok or not state:
+            yield unknown("provider", namespace, answer.error())
+        elif state.lower() == "registered":
+            yield Finding(check="provider", target=namespace, ok=True, code="Ok", message=f"Registered ({why}).")
+        else:
+            message = f"It is {state}, and needed for {why}. POST providers/{namespace}/register."
+            yield Finding(check="provider", target=namespace, ok=False, code="ProviderNotRegistered", message=message)
+
+
+def _region(question: Question) -> Iterator[Finding]:
+    """Whether the kind is offered where the body wants it."""
+    kind, location = question.target.kind, bodies.dig(question.body, "location")
+    if not isinstance(location, str) or not location or kind.namespace == kinds.RESOURCES:
+        return
+    types = rows_of(question.provider(kind.namespace).body, "resourceTypes")
+    row = next((each for each in types if str(each.get("resourceType", "")).lower() == kind.path.lower()), {})
+    offered = row.get("locations")
+    if not isinstance(offered, list) or not offered:
+        yield Finding(check="region", target=location, ok=None, code="Unknown", message="Azure does not say where it is offered.")
+        return
+    if _squeezed(location) in map(_squeezed, offered):
+        yield Finding(check="region", target=location, ok=True, code="Ok", message=f"{kind.full_type} is offered there.")
+    else:
+        message = f"{kind.full_type} is not offered there; it is in {', '.join(map(str, offered))}."
+        yield Finding(check="region", target=location, ok=False, code="LocationNotAvailable", message=message)
+
+
+def _size_and_quota(question: Question) -> Iterator[Finding]:
+    """The VM size exists in the region, and the least and the most nodes fit into what is left of the quota."""
+    size = next((text for path in needs.VM_SIZES if isinstance(text := bodies.dig(question.body, path), str) and text), "")
+    if not size:
+        return
+    base = f"/subscriptions/{question.target.id.subscription}/providers/{kinds.ML}/locations/{question.location}"
+    sizes = rows_of(question.read(f"{base}/vmSizes", kinds.ML_VERSION).checked().body)
+    row = next((each for each in sizes if str(each.get("name", "")).lower() == size.lower()), None)
+    if row is None:
+        message = f"There is no such size in {question.location}; GET locations/{question.location}/vmSizes lists them."
+        yield Finding(check="sku", target=size, ok=False, code="SizeNotAvailable", message=message)
+        return
+    yield Finding(check="sku", target=size, ok=True, code="Ok", message=f"{row.get('vCPUs')} vCPUs, {row.get('family')}.")
+    usages = question.read(f"{base}/usages", kinds.ML_VERSION).checked().body
+    yield from _quota(question, row, rows_of(usages))
+
+
+def _quota(question: Question, size: dict[str, Any], usages: list[dict[str, Any]]) -> Iterator[Finding]:
+    low = str(bodies.dig(question.body, "properties.properties.vmPriority") or "").lower() == "lowpriority"
+    wanted = "lowpriority" if low else _squeezed(size.get("family"))
+    row = next((each for each in usages if wanted in _squeezed(bodies.dig(each, "name.value"))), None)
+    limit, used, cores = (row or {}).get("limit"), (row or {}).get("currentValue"), size.get("vCPUs")
+    if not isinstance(limit, int) or not isinstance(used, int) or not isinstance(cores, int):
+        yield Finding(check="quota", target=wanted, ok=None, code="Unknown", message="Azure names no quota for the size's family.")
+        return
+    least, most = _nodes(question.body)
+    left, name = limit - used, str(bodies.dig(row, "name.localizedValue") or wanted)
+    if least * cores > left:
+        code, message = "QuotaExceeded", f"{least} x {cores} vCPUs are needed at once, {left} of {limit} are left."
+    elif most * cores > left:
+        code, message = "MaxNodesExceedQuota", f"It can grow to {most} x {cores} vCPUs; {left} of {limit} are left."
+    else:
+        code, message = "Ok", f"{most} x {cores} vCPUs at most; {left} of {limit} are left."
+    yield Finding(check="quota", target=name, ok=code == "Ok", code=code, message=message)
+
+
+def _nodes(body: dict[str, Any]) -> tuple[int, int]:
+    for least_path, most_path in needs.NODES:
+        least, most = bodies.dig(body, least_path), bodies.dig(body, most_path)
+        if isinstance(most, int):
+            return (least if isinstance(least, int) else 0), most
+    return 1, 1
+
+
+def _references(question: Question) -> Iterator[Finding]:
+    """Every ARM id anywhere in the body."""
+    found = dict.fromkeys(_ids_in(question.body, 0))
+    for text in list(found)[:REFERENCE_LIMIT]:
+        try:
+            named = ids.parse(text)
+        except errors.BadRequestError as problem:
+            yield Finding.of("reference", problem.error, target=text)
+            continue
+        if named.key != question.target.id.key:
+            yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
+    if len(found) > REFERENCE_LIMIT:
+        message = f"{len(found) - REFERENCE_LIMIT} more ids were not looked up."
+        yield Finding(check="reference", target="body", ok=None, code="Unknown", message=message)
+
+
+def _ids_in(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str) and _ARM_ID.fullmatch(value):
+        yield value
+    elif depth < DEPTH_LIMIT and isinstance(value, dict):
+        for key, each in value.items():
+            yield from _ids_in(key, depth + 1)  # identity.userAssignedIdentities has ids for keys
+            yield from _ids_in(each, depth + 1)
+    elif depth < DEPTH_LIMIT and isinstance(value, list):
+        for each in value:
+            yield from _ids_in(each, depth + 1)
+
+
+_CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
+    "parent": _parents,
+    "free": _name_is_free,
+    "provider": _providers,
+    "region": _region,
+    "sku": _size_and_quota,
+    "reference": _references,
+    customer_keys.CHECK: customer_keys.check,
+    "permission": access.permissions,
+    "deny": access.denials,
+}
+
+
+def _squeezed(text: Any) -> str:
+    return re.sub(r"[\s_-]", "", str(text or "")).lower()
