@@ -118,7 +118,7 @@ def test_a_yaml_meant_to_exhaust_is_refused(text: str) -> None:
 )
 def test_what_a_parser_reads_slowly_is_refused_before_it_does(first: str, again: str) -> None:
     """The largest text that is read, of one sign after the other: each takes well under a second, once it took minutes."""
-    text = first + again * ((document.TEXT_LIMIT - len(first)) // len(again))
+    text = first + again * ((yaml_document.TEXT_LIMIT - len(first)) // len(again))
     began = time.process_time()
     assert refusal(text).code == "InvalidYaml"
     assert time.process_time() - began < 5
@@ -132,7 +132,7 @@ def test_directives_that_differ_are_counted_too() -> None:
 @pytest.mark.parametrize("text", ["command: |\n" + "  - a: [b, c]\n" * 30_000, "command: '" + "[{," * 80_000 + "'\n"])
 def test_signs_within_a_text_are_no_values(text: str) -> None:
     """A long program is one value, whatever stands in it."""
-    assert len(document.parse(text).value["command"]) >= 240_000
+    assert len(yaml_document.parse(text).value["command"]) >= 240_000
 
 
 def test_a_named_file_that_was_not_sent_is_asked_for() -> None:
