@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.emulator import proxy, seeding, server, transitions
+from infra.local.emulator import proxy, seeding, server, transitions, writes
 from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
@@ -48,6 +48,12 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--roles", type=Path, help="JSON file of role definitions and assignments that the scene begins with")
     parser.add_argument("--transitions", default="immediate", help="immediate, polls:N or time")
     parser.add_argument("--speed", type=float, default=1.0, help="time mode: real durations divided by it")
+    parser.add_argument(
+        "--unrecorded",
+        choices=(writes.KEEP, writes.REPLACE),
+        default=writes.REPLACE,
+        help="what a PUT does with members that it leaves out, where nothing says what Azure does",
+    )
     parser.add_argument("--no-seed", action="store_true", help="begin without the scene")
     parser.add_argument("--log-level", default="WARNING")
     return parser.parse_args(given)
@@ -83,7 +89,7 @@ async def _run(options: argparse.Namespace) -> None:
     state: Path = options.state
     storage = StorageAccounts((options.blob_port, options.queue_port, options.table_port), _start_azurite(state))
     rules = transitions.Transitions(options.transitions, speed=options.speed)
-    world = World(workdir=state / "work", storage=storage, transitions=rules)
+    world = World(workdir=state / "work", storage=storage, transitions=rules, unrecorded=options.unrecorded)
     world.app_storage = options.events_into or ""
     world.roles = json.loads(options.roles.read_text()) if options.roles else {}
     if not options.no_seed:

@@ -126,12 +126,18 @@ class Operations:
                     operation.polls += 1
             return operation
 
-    def touch(self, target: str) -> None:
-        """Count a look at a resource whose operations have no status URL of their own."""
+    def look(self, target: str, *, above: bool = False) -> None:
+        """Count a look at a resource (a GET of it), which is all that a caller has who lost the first answer.
+
+        `above` counts it for everything that the resource lies in as well.
+        """
+        wanted = target.rstrip("/").lower()
         with self._lock:
-            for operation in self.running(target):
-                self._settle(operation)
-                operation.polls += 1
+            for operation in [found for found in self._by_id.values() if not found.ended]:
+                at = operation.target.lower()
+                if at == wanted or (above and wanted.startswith(at + "/")):
+                    self._settle(operation)
+                    operation.polls += 1
 
     def settle(self) -> None:
         """End everything that is due; every request begins with it."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from infra.local.emulator import writes
 from infra.local.emulator.authorization.state import Authorization
 from infra.local.emulator.events import watching
 from infra.local.emulator.events.grid import Grid
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import BlobServiceClient
 
+    from infra.local.emulator.arm.limits import Policy
     from infra.local.emulator.runner.stage import Play
     from infra.local.emulator.storage import StorageAccounts
 
@@ -182,7 +184,7 @@ class Received:
 
 @dataclass(slots=True, kw_only=True)
 class Limits:
-    """Throttling and paging, settable by the control route."""
+    """Throttling, paging and how many of a kind there may be, settable by the control route."""
 
     reads: int = 250
     reads_per_s: float = 25.0
@@ -190,6 +192,11 @@ class Limits:
     writes_per_s: float = 10.0
     enforced: bool = False
     page_size: int = 50
+    # https://learn.microsoft.com/azure/machine-learning/how-to-manage-quotas: by region
+    endpoints: int = 100
+    deployments: int = 500
+    deployments_per_endpoint: int = 20
+    instances_per_deployment: int = 50
 
 
 class World:
@@ -199,6 +206,8 @@ class World:
         lock: guards `resources`, `serving`, `notes`; an RLock, so code under it may call anything here.
         serving: the handle of each online deployment, by lower-cased ARM id.
         vm_quota_cores: total dedicated cores per region.
+        policies: what is denied to everybody, settable by the control route.
+        unrecorded: `keep` or `replace`: what a PUT does with members that it leaves out, where nothing says what Azure does.
         registration: registration state of each resource provider, by lower-cased namespace.
         notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
@@ -208,7 +217,9 @@ class World:
         jobs_backend, serving_backend: set by the entry point; None refuses jobs and deployments with a clear error.
     """
 
-    def __init__(self, *, workdir: Path, storage: StorageAccounts, transitions: Transitions | None = None) -> None:
+    def __init__(
+        self, *, workdir: Path, storage: StorageAccounts, transitions: Transitions | None = None, unrecorded: str = writes.REPLACE
+    ) -> None:
         self.lock = threading.RLock()
         self.clock = Clock()
         self.workdir = workdir
@@ -227,6 +238,8 @@ class World:
         self.registration: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
         self.vm_quota_cores = 100
+        self.policies: tuple[Policy, ...] = ()
+        self.unrecorded = unrecorded
         self.looks: dict[str, Callable[[], None]] = {}
         self.app_storage = ""
         self.roles: Mapping[str, Any] = {}
@@ -265,6 +278,7 @@ class World:
             self.looks.clear()
             self.authorization.clear()
             self.vm_quota_cores = 100
+            self.policies = ()
             self.tokens.lifetime_s = DEFAULT_LIFETIME_S
             self.clock.reset()
         self.grid.forget()

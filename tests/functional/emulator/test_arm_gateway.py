@@ -146,7 +146,7 @@ def test_a_resource_group_goes_with_everything_in_it(azure: Client) -> None:
     path = f"{SUBSCRIPTION}/resourceGroups/rg-sandbox"
     registry = f"{path}/providers/Microsoft.ContainerRegistry/registries/acrsandbox"
     assert azure.arm("PUT", registry, {"location": "eastus"}, version="2023-07-01").status_code == 201
-    azure.control("PUT", "transitions", {"resourceGroup": "polls:1"})
+    azure.control("PUT", "transitions", {"resourceGroup": "polls:2"})  # the GET is one look
     first = azure.arm("DELETE", path, version="2022-09-01")
     assert (first.status_code, first.headers["Retry-After"]) == (202, "15")
     assert azure.arm("GET", path, version="2022-09-01").json()["properties"]["provisioningState"] == "Deleting"

@@ -136,7 +136,7 @@ def test_half_of_the_requests_reach_the_mirror_and_its_answers_nobody(azure: Cli
     shares = {"traffic": {"live": 100}, "mirrorTraffic": {"mirror": 50}}
     made(azure, f"{workspace}/onlineEndpoints/line", {**PLACE, "properties": {"authMode": "Key", **shares}})
     for refused in ({"mirror": 60}, {"live": 10}):  # more than half; what gets live traffic
-        body = {**PLACE, "properties": {"authMode": "Key", "mirrorTraffic": refused}}
+        body = {**PLACE, "properties": {"authMode": "Key", "traffic": {"live": 100}, "mirrorTraffic": refused}}
         assert "InvalidMirrorTraffic" in azure.arm("PUT", f"{workspace}/onlineEndpoints/line", body).text
     for _ in range(20):
         score(azure, workspace, {"input_data": [[1]]}, **{"azureml-model-deployment": "live"})

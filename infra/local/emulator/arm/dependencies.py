@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web
+from infra.local.emulator import clouds, scene, web, writes
 from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 
@@ -134,6 +134,17 @@ def build(world: World, kind: Kind, arm_id: str, body: dict[str, Any], *, host: 
     return world.resources.put(resource)
 
 
+def check_provisioned(account: Resource) -> None:
+    """Refuse what needs a storage account that is still being made.
+
+    Raises:
+        web.Refused: 409 `StorageAccountIsNotProvisioned`.
+    """
+    if account.type == STORAGE.type.lower() and account.state != "Succeeded":
+        text = "The storage account provisioning state must be 'Succeeded' before executing the operation."
+        raise refusals.refuse(409, "StorageAccountIsNotProvisioned", text)
+
+
 def removed(world: World, resource: Resource) -> None:
     """What else goes when a resource goes."""
     if resource.type == STORAGE.type.lower():
@@ -167,21 +178,61 @@ def _put(kind: Kind, world: World, request: web.Request) -> web.Response:
     if found is not None and found.body["location"] != location:
         raise refusals.location_changed(name, found.body["location"], request.params["group"], location)
     if found is None:
-        _check_free(world, kind, name)
+        _check_free(world, kind, request.path, body)
         made = build(world, kind, request.path, {**body, "location": location}, host=request.host)
         return _first_answer(world, request, kind, made)
+    if kind is STORAGE and world.operations.running(found.id):
+        text = f"An operation is currently performing on this storage account that requires exclusive access: {name}."
+        raise refusals.refuse(409, "StorageAccountOperationInProgress", text)
     found.body = merge_patch(found.body, {key: body[key] for key in ("tags", "properties", "sku", "identity") if key in body})
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(found.body)
 
 
-def _check_free(world: World, kind: Kind, name: str) -> None:
-    if any(other.name.lower() == name.lower() for other in world.resources.of_type(kind.type.lower())):
-        code = {STORAGE.type: "StorageAccountAlreadyTaken", VAULT.type: "VaultAlreadyExists", REGISTRY.type: "AlreadyInUse"}.get(
-            kind.type
+def _check_free(world: World, kind: Kind, arm_id: str, body: dict[str, Any]) -> None:
+    """Names of accounts, vaults and registries are taken in all of Azure; a deleted vault holds its name."""
+    name = arm_id.rpartition("/")[2]
+    other = next((one for one in world.resources.of_type(kind.type.lower()) if one.name.lower() == name.lower()), None)
+    if kind is VAULT and other is None:
+        _check_deleted_vault(world, arm_id, body)
+    if other is None:
+        return
+    if kind is STORAGE:  # the local Azure has one subscription, so another account is always one of another group
+        text = f"The account {name} is already in another resource group in this subscription."
+        raise refusals.refuse(409, "StorageAccountInAnotherResourceGroup", text)
+    if kind is VAULT:
+        text = (
+            f"The vault name '{name}' is already in use. Vault names are globally unique so it is possible that the name is "
+            "already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name "
+            "was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state "
+            "then the vault will need to be purged before reusing the name. For more information about VaultAlreadyExists, soft delete "
+            "and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
         )
-        if code is not None:
-            raise refusals.refuse(409, code, f"The name {name} is already taken.")
+        raise refusals.refuse(409, "VaultAlreadyExists", text)
+    if kind is REGISTRY:
+        text = (
+            f"The registry DNS name {name.lower()}.azurecr.io is already in use. You can check if the name is already claimed "
+            "using following API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability"
+        )
+        raise refusals.refuse(409, "AlreadyInUse", text)
+
+
+def _check_deleted_vault(world: World, arm_id: str, body: dict[str, Any]) -> None:
+    """A vault that was deleted keeps its name until it is purged, or recovered where it was (`createMode: recover`)."""
+    held = world.resources.deleted(VAULT.type.lower(), arm_id.rpartition("/")[2])
+    if held is None:
+        return
+    if str((body.get("properties") or {}).get("createMode") or "").lower() == "recover" and held.id.lower() == arm_id.lower():
+        world.resources.delete(held.id)
+        return
+    if held.id.lower() != arm_id.lower():
+        text = f"The vault name '{held.name}' is already in use."
+        raise refusals.refuse(409, "VaultAlreadyExists", text)
+    text = (
+        "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. "
+        "Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."
+    )
+    raise refusals.refuse(409, "ConflictError", text)
 
 
 def _first_answer(world: World, request: web.Request, kind: Kind, made: Resource) -> web.Response:
@@ -232,15 +283,19 @@ def _get(kind: Kind, world: World, request: web.Request) -> web.Response:
 
 def _patch(kind: Kind, world: World, request: web.Request) -> web.Response:
     found, body = _existing(kind, world, request), gateway.body_object(request)
-    found.body = merge_patch(found.body, {key: body[key] for key in ("tags", "properties", "sku", "identity") if key in body})
+    found.body = merge_patch(found.body, writes.patch_of(kind.type, body))
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(found.body)
 
 
-def _delete(_kind: Kind, world: World, request: web.Request) -> web.Response:
-    gone = world.resources.delete(request.path)
+def _delete(kind: Kind, world: World, request: web.Request) -> web.Response:
+    found = world.resources.get(request.path)
+    gone = world.resources.delete(request.path) if found else []
     for resource in gone:
         removed(world, resource)
+    if kind is VAULT and found is not None:  # soft delete cannot be turned off
+        found.deleted, found.hidden["deletedAt"] = True, world.now().isoformat()
+        world.resources.put(found)
     return web.empty(200 if gone else 204)
 
 
@@ -252,6 +307,7 @@ def _list(kind: Kind, world: World, request: web.Request) -> web.Response:
 
 def _list_keys(kind: Kind, world: World, request: web.Request) -> web.Response:
     found = _existing(kind, world, request)
+    check_provisioned(found)
     keys = world.storage.keys(found.name)
     created = found.body["systemData"]["createdAt"]
     value = [{"creationTime": created, "keyName": f"key{n}", "value": key, "permissions": "FULL"} for n, key in enumerate(keys, 1)]

@@ -89,7 +89,7 @@ def _submit(world: World, plan: templates.Plan, part: templates.Part) -> None:
 
 
 def _look(world: World, part: templates.Part) -> None:
-    world.operations.touch(part.id)
+    world.operations.look(part.id)
     found = world.resources.get(part.id)
     if world.operations.running(part.id):
         return

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
-from infra.local.emulator.arm import locks, refusals, throttling, versions
+from infra.local.emulator.arm import limits, locks, refusals, throttling, versions
 from infra.local.emulator.authorization import door
 from infra.local.emulator.events import watching
 from infra.local.emulator.identity.tokens import TokenRefusedError
@@ -75,7 +75,10 @@ def guard(world: World, request: web.Request) -> web.Request:
     target = target_of(request.path)
     _check_scope(world, request, target)
     _check_version(world, request, target, version)
+    limits.check(world, request, target.namespace, target.kinds, target.names)
     locks.check(world, request)
+    if request.method in {"GET", "HEAD"}:
+        world.operations.look(request.path)
     watching.before_write(world, request)
     return request
 
@@ -155,7 +158,12 @@ def _location_of(world: World, target: Target) -> str:
 
 
 def finish(world: World, request: web.Request, response: web.Response) -> web.Response:
-    """The headers of every ARM answer; a write's event is raised, now or at its end."""
+    """The headers of every ARM answer; a write's event is raised, now or at its end.
+
+    Whoever is answered 409 waits for something: that is a look at it, too, so that `polls:N` ends for every caller.
+    """
+    if response.status == 409:
+        world.operations.look(request.path, above=True)
     watching.after_write(world, request, response)
     correlation = request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4())
     headers = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import scene, web
+from infra.local.emulator import scene, web, writes
 from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions
 from infra.local.emulator.resources import Resource
 
@@ -82,7 +82,9 @@ def patch_group(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(request.path)
     if found is None:
         raise refusals.group_not_found(request.params["group"])
-    found.body["tags"] = gateway.body_object(request).get("tags") or {}
+    body = writes.patch_of(found.type, gateway.body_object(request))
+    if "tags" in body:
+        found.body["tags"] = body["tags"] or {}
     return web.answer(found.body)
 
 
@@ -174,9 +176,8 @@ def providers(world: World, request: web.Request) -> web.Response:
 
 @routes.route("GET", "/subscriptions/{subscription}/providers/{namespace}")
 def provider(world: World, request: web.Request) -> web.Response:
-    """One provider; looking is what moves a registration on (it has no status URL)."""
+    """One provider; a GET is what moves a registration on (it has no status URL)."""
     namespace = _namespace(request)
-    world.operations.touch(f"/subscriptions/{request.params['subscription']}/providers/{namespace}")
     return web.answer(_provider(world, request.params["subscription"], namespace))
 
 

@@ -10,7 +10,8 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import docs_scene, population, resources, seeding, traffic, web
+from infra.local.emulator import docs_scene, population, resources, seeding, traffic, web, writes
+from infra.local.emulator.arm.limits import Policy
 from infra.local.emulator.authorization import control as roles
 from infra.local.emulator.events import control as events
 from infra.local.emulator.faults import Fault
@@ -266,6 +267,31 @@ def limits(world: World, request: web.Request) -> web.Response:
             return _bad(f"no limit {name}; there are vm_quota_cores, {', '.join(sorted(known))}")
     world.notes.pop("buckets", None)
     return web.answer({**dataclasses.asdict(world.limits), "vm_quota_cores": world.vm_quota_cores})
+
+
+@routes.route("GET PUT", "/_control/policies")
+def policies(world: World, request: web.Request) -> web.Response:
+    """`[{"name":"no-public-ip","match":"regular expression"}]`: a PUT or PATCH whose path or body matches is denied."""
+    if request.method == "PUT":
+        try:
+            world.policies = tuple(Policy(**one) for one in _body(request, list))
+            for one in world.policies:
+                re.compile(one.match)
+        except (TypeError, re.error) as error:
+            world.policies = ()
+            return _bad(f"expected a list of objects with name and match: {error}")
+    return web.answer([dataclasses.asdict(one) for one in world.policies])
+
+
+@routes.route("GET PUT", "/_control/unrecorded")
+def unrecorded(world: World, request: web.Request) -> web.Response:
+    """`{"put":"keep"}` or `{"put":"replace"}`: what a PUT does with members that it leaves out, where nothing is recorded."""
+    if request.method == "PUT":
+        choice = _body(request, dict).get("put")
+        if choice not in {writes.KEEP, writes.REPLACE}:
+            return _bad(f"put is {writes.KEEP} or {writes.REPLACE}, not {choice!r}")
+        world.unrecorded = choice
+    return web.answer({"put": world.unrecorded})
 
 
 @routes.route("PUT", "/_control/providers")

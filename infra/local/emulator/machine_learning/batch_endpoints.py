@@ -7,9 +7,9 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, web
+from infra.local.emulator import clouds, web, writes
 from infra.local.emulator.arm import gateway, lists, refusals
-from infra.local.emulator.machine_learning import command_jobs, references, scope, statuses
+from infra.local.emulator.machine_learning import command_jobs, counts, references, scope, statuses
 from infra.local.emulator.resources import Resource, merge_patch
 from infra.local.emulator.serving import access
 
@@ -74,6 +74,8 @@ def put(world: World, request: web.Request) -> web.Response:
         raise refusals.location_required()
     arm_id, region = _endpoint_id(world, request), scope.location(workspace)
     found = world.resources.get(arm_id)
+    if found is None:
+        counts.check_endpoints(world, region)
     wanted = str((properties.get("defaults") or {}).get("deploymentName") or "")
     if wanted and world.resources.get(f"{arm_id}/deployments/{wanted}") is None:
         raise scope.invalid(f"The default deployment '{wanted}' does not exist.", "DeploymentNotFound")
@@ -81,7 +83,7 @@ def put(world: World, request: web.Request) -> web.Response:
     given = {
         "description": None,
         "defaults": {"deploymentName": None},
-        **(found.properties if found else {}),
+        **writes.left_out(world, found, properties),
         **properties,
         **({"defaults": {"deploymentName": None}} if not properties.get("defaults") and not found else {}),
         "authMode": "AADToken",
@@ -116,7 +118,28 @@ def put_deployment(world: World, request: web.Request) -> web.Response:
     if environment := scope.text_of(properties, "environmentId"):
         references.environment(world, workspace, environment)
     arm_id = f"{endpoint_id}/deployments/{request.params['deployment']}"
+    found = world.resources.get(arm_id)
+    if found is None:
+        counts.check_deployments(world, scope.location(workspace), endpoint_id)
+    defaults = {} if configuration else _deployment_defaults()
+    properties = {**defaults, **writes.left_out(world, found, properties), **properties}
     return _write(world, request, workspace, arm_id, f"{TYPE}/deployments", {**body, "properties": properties}, "bd", {})
+
+
+def _deployment_defaults() -> dict[str, Any]:
+    """What Azure fills in of a batch deployment's properties, as recorded answers show it."""
+    return {
+        "description": None,
+        "environmentVariables": {},
+        "errorThreshold": -1,
+        "loggingLevel": "Info",
+        "maxConcurrencyPerInstance": 1,
+        "miniBatchSize": 10,
+        "outputAction": "AppendRow",
+        "outputFileName": "predictions.csv",
+        "resources": {"instanceCount": 1, "instanceType": None, "properties": {}},
+        "retrySettings": {"maxRetries": 3, "timeout": "PT30S"},
+    }
 
 
 def _write(  # noqa: PLR0913, PLR0917 - one step of both
@@ -137,8 +160,8 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of both
         "name": arm_id.rpartition("/")[2],
         "type": kind,
         "location": scope.location(workspace),
-        "tags": body.get("tags") or {},
-        **({"identity": body["identity"]} if body.get("identity") else {}),
+        "tags": writes.kept_whole(world, found, body, "tags") or {},
+        "identity": writes.kept_whole(world, found, body, "identity"),
         "properties": {**body["properties"], "provisioningState": "Updating" if found else "Creating"},
         "systemData": dict(found.body["systemData"]) if found else {},
     }
@@ -170,8 +193,8 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of both
 @routes.route("PATCH", DEPLOYMENT)
 def patch(world: World, request: web.Request) -> web.Response:
     """Change what is given: 200, at once."""
-    found, body = _existing(world, request), gateway.body_object(request)
-    found.body = merge_patch(found.body, {key: body[key] for key in ("tags", "properties") if key in body})
+    found = _existing(world, request)
+    found.body = merge_patch(found.body, writes.patch_of(found.type, gateway.body_object(request)))
     found.touched(world.now(), scope.caller(request))
     return web.answer(found.body)
 

@@ -6,9 +6,9 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.machine_learning import idle_shutdown, scope, statuses, vm_sizes
+from infra.local.emulator.machine_learning import idle_shutdown, quota, scope, statuses, vm_sizes
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 
@@ -222,18 +222,18 @@ def last_operation(world: World, name: str, status: str) -> dict[str, str]:
 
 def _check_quota(world: World, made: Resource, inner: dict[str, Any], region: str) -> None:
     size = vm_sizes.find(str(inner["vmSize"]))
-    if size is None:
+    if size is None or str(inner.get("vmPriority")).lower() == "lowpriority":
         return
-    nodes = (
-        1
-        if made.properties["computeType"] == "ComputeInstance"
-        else int((inner.get("scaleSettings") or {}).get("minNodeCount") or 0)
-    )
-    free = world.vm_quota_cores - vm_sizes.used(world, region, size.family)
-    if nodes * size.cores > free:
+    single = made.properties["computeType"] == "ComputeInstance"
+    nodes = 1 if single else int((inner.get("scaleSettings") or {}).get("minNodeCount") or 0)
+    short = quota.short_of(world, made.id.split("/")[2], region, size, nodes * size.cores, without=made.id)
+    if short is not None:
+        family, _, most = short
         message = (
-            f"The specified subscription has a {size.family} vCPU quota of {world.vm_quota_cores} and cannot accommodate for at "
-            f"least {nodes} requested managed compute nodes which maps to {nodes * size.cores} vCPUs."
+            f"The specified subscription has a {quota.title(family)} vCPU quota of {most} and cannot accomodate for at least "
+            f"{nodes} requested managed compute nodes which maps to {nodes * size.cores} vCPUs. Talk to your Subscription Admin or "
+            "refer to https://docs.microsoft.com/azure/machine-learning/how-to-manage-quotas#request-quota-increases to increase "
+            f"the {quota.title(family)} vCPU quota"
         )
         raise OperationFailedError(
             {"code": "ClusterMinNodesExceedCoreQuota", "message": message, "details": [], "additionalInfo": []}
@@ -250,12 +250,11 @@ def _failed(made: Resource, error: dict[str, Any]) -> None:
 @routes.route("PATCH", COMPUTE)
 def patch(world: World, request: web.Request) -> web.Response:
     """202 with the resource; the body is nested twice (`properties.properties.scaleSettings`)."""
-    found, body = existing(world, request), gateway.body_object(request)
+    found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
     workspace = scope.workspace(world, request, "computes")
     region = scope.location(workspace)
-    change = body.get("properties") or {}
-    inner = change.get("properties") if isinstance(change, dict) else None
-    scale = (inner or {}).get("scaleSettings") if isinstance(inner, dict) else None
+    inner = (body.get("properties") or {}).get("properties") or {}
+    scale = inner.get("scaleSettings")
     if found.properties["computeType"] == "AmlCompute" and scale is not None:
         merged = merge_patch((found.properties["properties"] or {}).get("scaleSettings"), scale)
         check_scale(merged, region)
@@ -264,7 +263,7 @@ def patch(world: World, request: web.Request) -> web.Response:
     found.properties["provisioningState"] = "Updating"
 
     def done() -> None:
-        found.body = merge_patch(found.body, {"properties": {"properties": inner or {}}})
+        found.body = merge_patch(found.body, body)
         found.properties.update(provisioningState="Succeeded", modifiedOn=stamp(world.now()))
         found.touched(world.now(), scope.caller(request))
 

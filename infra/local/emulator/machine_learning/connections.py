@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.resources import Resource, merge_patch
@@ -67,7 +67,7 @@ def put(world: World, request: web.Request) -> web.Response:
         "id": arm_id,
         "name": request.params["connection"],
         "type": TYPE,
-        "properties": {"metadata": None, **properties, "credentials": None},
+        "properties": {"metadata": None, **writes.left_out(world, found, properties), **properties, "credentials": None},
         "systemData": dict(found.body["systemData"]) if found else {},
     }
     made = Resource(id=arm_id, body=body, secrets=dict(properties.get("credentials") or {}))
@@ -78,7 +78,8 @@ def put(world: World, request: web.Request) -> web.Response:
 @routes.route("PATCH", CONNECTION)
 def patch(world: World, request: web.Request) -> web.Response:
     """200; credentials that are given replace the old ones."""
-    found, change = existing(world, request), dict(gateway.body_object(request).get("properties") or {})
+    found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
+    change = dict(body.get("properties") or {})
     credentials: dict[str, Any] = change.pop("credentials", None) or {}
     found.secrets = {**found.secrets, **credentials}
     found.body = merge_patch(found.body, {"properties": change})

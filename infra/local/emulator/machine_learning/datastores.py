@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.resources import Resource
@@ -104,8 +104,16 @@ def put(world: World, request: web.Request) -> web.Response:
     if request.query.get("skipvalidation", "").lower() != "true":
         _check(world, properties, secret)
     arm_id = f"{workspace.id}/datastores/{request.params['name']}"
-    fresh = world.resources.get(arm_id) is None
-    properties = {"description": None, "tags": {}, "properties": None, "isDefault": False, **properties}
+    found = world.resources.get(arm_id)
+    fresh = found is None
+    defaults: dict[str, Any] = {
+        "description": None,
+        "tags": {},
+        "properties": None,
+        "isDefault": False,
+        "serviceDataAccessAuthIdentity": "None",
+    }
+    properties = {**defaults, **writes.left_out(world, found, properties), **properties}
     if properties["isDefault"]:
         for other in world.resources.children(workspace.id, "datastores"):
             other.properties["isDefault"] = False

@@ -6,10 +6,10 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists, refusals
 from infra.local.emulator.dataplane import storage
-from infra.local.emulator.machine_learning import references, scope, statuses, vm_sizes
+from infra.local.emulator.machine_learning import counts, quota, references, scope, statuses, vm_sizes
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.world import DeploymentRequest
@@ -78,6 +78,8 @@ def put(world: World, request: web.Request) -> web.Response:
     properties["endpointComputeType"] = scope.one_of(
         scope.text_of(properties, "endpointComputeType") or "Managed", _TYPES, "endpointComputeType"
     )
+    if found is None:
+        counts.check_deployments(world, scope.location(workspace), endpoint.id)
     order = _order(world, workspace, f"{endpoint.id}/deployments/{name}", properties)
     capacity = _capacity(world, workspace, body, properties, found)
     if world.serving_backend is None:
@@ -174,17 +176,21 @@ def _capacity(world: World, workspace: Resource, body: dict[str, Any], propertie
         raise scope.invalid("sku.capacity must be a whole number, 1 or more.", "InvalidCapacity")
     if properties["endpointComputeType"] != "Managed":
         return capacity  # the cluster has its own instance types and its own room
+    if capacity > (most := world.limits.instances_per_deployment):
+        raise scope.invalid(f"sku.capacity must be at most {most}, it is {capacity}.", "InvalidCapacity")
     properties["instanceType"] = references.instance_type(scope.text_of(properties, "instanceType") or "Standard_DS3_v2")
-    size = vm_sizes.find(properties["instanceType"])
-    held = vm_sizes.deployed(world, scope.location(workspace), without=found.id if found else "")
-    needed = size.cores * capacity if size else 0
-    if held + needed > world.vm_quota_cores:
+    size, subscription = vm_sizes.find(properties["instanceType"]), workspace.id.split("/")[2]
+    needed = quota.for_deployment(size, capacity) if size else 0
+    without = found.id if found else ""
+    short = quota.short_of(world, subscription, scope.location(workspace), size, needed, without=without) if size else None
+    if short is not None:
+        _, used, most = short
         text = (
-            f"Not enough quota available for {properties['instanceType']} in SubscriptionId {workspace.id.split('/')[2]}. "
-            f"Current usage/limit: {held}/{world.vm_quota_cores}. Additional needed: {needed}. Please see troubleshooting guide, "
+            f"Not enough quota available for {properties['instanceType']} in SubscriptionId {subscription}. "
+            f"Current usage/limit: {used}/{most}. Additional needed: {needed} Please see troubleshooting guide, "
             "available here: https://aka.ms/oe-tsg#error-outofquota"
         )
-        raise scope.invalid(text, "OutOfQuota")
+        raise scope.inferencing("InferencingClientCreateDeploymentFailed", "VmSize", text)
     return capacity
 
 
@@ -212,11 +218,12 @@ def _build(
         "name": request.params["deployment"],
         "type": TYPE,
         "location": endpoint.body["location"],
-        "tags": body.get("tags") or {},
+        "tags": writes.kept_whole(world, found, body, "tags") or {},
         "kind": properties["endpointComputeType"],
         "sku": {"name": "Default", "tier": "Standard", "capacity": 1, **(body.get("sku") or {})},
         "properties": {
             **_defaults(),
+            **writes.left_out(world, found, properties),
             **properties,
             "properties": {**(properties.get("properties") or {}), "azureml.onlineendpointid": endpoint.id.lower()},
             "provisioningState": "Updating" if found else "Creating",
@@ -234,7 +241,7 @@ def patch(world: World, request: web.Request) -> web.Response:
     workspace, found, body = (
         scope.workspace(world, request, "onlineEndpoints"),
         _existing(world, request),
-        gateway.body_object(request),
+        writes.patch_of(TYPE, gateway.body_object(request)),
     )
     if world.operations.running(found.id):
         raise scope.conflict(found.name, found.state)
@@ -322,6 +329,6 @@ def skus(world: World, request: web.Request) -> web.Response:
     sku = {
         "resourceType": TYPE,
         "sku": {"name": "Default", "tier": "Standard"},
-        "capacity": {"minimum": 1, "maximum": 20, "default": 1, "scaleType": "Manual"},
+        "capacity": {"minimum": 1, "maximum": world.limits.instances_per_deployment, "default": 1, "scaleType": "Manual"},
     }
     return web.answer({"value": [sku]})

@@ -8,9 +8,9 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web
+from infra.local.emulator import clouds, scene, web, writes
 from infra.local.emulator.arm import gateway, lists, refusals
-from infra.local.emulator.machine_learning import online_deployments, scope, statuses
+from infra.local.emulator.machine_learning import counts, online_deployments, scope, statuses
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.serving import access
 
@@ -22,7 +22,10 @@ TYPE = f"{scope.NAMESPACE}/workspaces/onlineEndpoints"
 ENDPOINT = f"{scope.WORKSPACE}/onlineEndpoints/{{endpoint}}"
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
 _MODES = ("Key", "AMLToken", "AADToken")
+_TAKEN = "There is already an endpoint with this name"
 _WHOLE = 100
+_DEFAULTS: dict[str, Any] = {"description": None, "compute": None, "mirrorTraffic": {}, "publicNetworkAccess": "Enabled"}
+_KEPT = frozenset({"authMode", "keys", "properties", "provisioningState", "scoringUri", "swaggerUri"})  # whatever a PUT says
 _MOST_MIRRORED = 50
 
 
@@ -75,32 +78,37 @@ def put(world: World, request: web.Request) -> web.Response:
         _check_mirror(world, found, properties["mirrorTraffic"], traffic)
     if found is None:
         _check_free(world, workspace, name)
+        counts.check_endpoints(world, scope.location(workspace))
         found = world.resources.put(
-            _new(request, workspace, {**body, "properties": {**properties, "authMode": mode, "traffic": traffic}})
+            _new(world, request, workspace, {**body, "properties": {**properties, "authMode": mode, "traffic": traffic}})
         )
         state = "Creating"
     else:
         if world.operations.running(found.id):
             raise scope.conflict(name, found.state)
-        if mode != found.properties["authMode"]:
-            raise scope.invalid("The authMode of an endpoint cannot be changed.", "ImmutableProperty")
         state = "Updating"
     found.properties["provisioningState"] = state
     found.touched(world.now(), scope.caller(request))
-    change = {
-        **{key: properties[key] for key in ("description", "mirrorTraffic", "publicNetworkAccess") if key in properties},
-        "traffic": traffic,
-    }
-    return _begin(world, request, workspace, found, change, body.get("tags"))
+    given = {name: value for name, value in properties.items() if name not in _KEPT}
+    change = {**_DEFAULTS, **writes.left_out(world, found, given), **given, "traffic": traffic}
+    change = {name: value for name, value in change.items() if name not in _KEPT}
+    beside = {"tags": writes.kept_whole(world, found, body, "tags") or {}, "identity": _identity(world, found, body)}
+    return _begin(world, request, workspace, found, change, beside)
+
+
+def _identity(world: World, found: Resource, body: dict[str, Any]) -> dict[str, Any]:
+    """The identity that is asked for, with the ids that the endpoint has."""
+    wanted = scope.identity(world, writes.kept_whole(world, found, body, "identity")) or {"type": "SystemAssigned"}
+    ids = {name: found.body["identity"][name] for name in ("principalId", "tenantId") if name in found.body["identity"]}
+    return {**wanted, **ids}
 
 
 def _begin(
-    world: World, request: web.Request, workspace: Resource, found: Resource, change: dict[str, Any], tags: Any
+    world: World, request: web.Request, workspace: Resource, found: Resource, change: dict[str, Any], beside: dict[str, Any]
 ) -> web.Response:
     def done() -> None:
         found.properties.update(change, provisioningState="Succeeded")
-        if tags is not None:
-            found.body["tags"] = tags
+        found.body.update(beside)
         found.touched(world.now(), scope.caller(request))
 
     newer = request.query["api-version"] >= statuses.NEW_STYLES_SINCE
@@ -113,12 +121,12 @@ def _begin(
     return web.answer(found.body, status=201 if created else 202, headers=headers)
 
 
-def _new(request: web.Request, workspace: Resource, body: dict[str, Any]) -> Resource:
+def _new(world: World, request: web.Request, workspace: Resource, body: dict[str, Any]) -> Resource:
     arm_id, region = f"{workspace.id}/onlineEndpoints/{request.params['endpoint']}", scope.location(workspace)
     host = f"{request.params['endpoint'].lower()}.{region}.{clouds.sibling(request.host, 'inference')}"
     given = dict(body["properties"])
     own = dict(given.pop("keys", None) or {})
-    identity = {"type": "SystemAssigned", **(body.get("identity") or {})}
+    identity = scope.identity(world, body.get("identity")) or {"type": "SystemAssigned"}
     whole = {
         "id": arm_id,
         "name": request.params["endpoint"],
@@ -128,10 +136,7 @@ def _new(request: web.Request, workspace: Resource, body: dict[str, Any]) -> Res
         "kind": body.get("kind") or "Managed",
         "identity": {**identity, "principalId": str(uuid.uuid4()), "tenantId": scene.TENANT_ID},
         "properties": {
-            "description": None,
-            "compute": None,
-            "mirrorTraffic": {},
-            "publicNetworkAccess": "Enabled",
+            **_DEFAULTS,
             **given,
             "traffic": given["traffic"] or {},
             "properties": {**(given.get("properties") or {}), "azureml.onlineendpointid": arm_id.lower()},
@@ -146,13 +151,13 @@ def _new(request: web.Request, workspace: Resource, body: dict[str, Any]) -> Res
 def _check_free(world: World, workspace: Resource, name: str) -> None:
     for other in world.resources.of_type(TYPE.lower()):
         if other.name.lower() == name.lower() and other.body["location"] == scope.location(workspace):
-            text = f"Endpoint name '{name}' is already taken in region {scope.location(workspace)}. Choose another name."
-            raise scope.refused(409, "UserError", text, inner=("Conflict", "EndpointNameConflict"))
+            text = f"{_TAKEN}, Endpoint name needs to be unique within a region. Try some other name."
+            raise scope.inferencing("InferencingClientCallFailed", "", text)
 
 
 def _checked_traffic(world: World, found: Resource | None, given: Any) -> dict[str, int]:
     if given is None:
-        return dict(found.properties["traffic"]) if found else {}
+        return dict(writes.left_out(world, found, ()).get("traffic") or {})
     if not isinstance(given, dict) or not all(isinstance(share, int) and 0 <= share <= _WHOLE for share in given.values()):
         raise scope.invalid("Traffic must map deployment names to whole numbers between 0 and 100.", "InvalidTraffic")
     there = {item.name.lower(): item for item in (world.resources.children(found.id, "deployments") if found else [])}
@@ -190,13 +195,15 @@ def _check_mirror(world: World, found: Resource | None, given: Any, traffic: dic
 
 @routes.route("PATCH", ENDPOINT)
 def patch(world: World, request: web.Request) -> web.Response:
-    """Change tags, identity or sku: 202 with the resource."""
-    found, body = existing(world, request), gateway.body_object(request)
+    """Change tags or identity: 202 with the resource; other members are left alone."""
+    found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
     if world.operations.running(found.id):
         raise scope.conflict(found.name, found.state)
     found.properties["provisioningState"] = "Updating"
-    tags = {**(found.body.get("tags") or {}), **(body.get("tags") or {})}
-    return _begin(world, request, scope.workspace(world, request, "onlineEndpoints"), found, {}, tags)
+    beside = {"tags": {**(found.body.get("tags") or {}), **(body.get("tags") or {})}}
+    if body.get("identity"):
+        beside["identity"] = _identity(world, found, body)
+    return _begin(world, request, scope.workspace(world, request, "onlineEndpoints"), found, {}, beside)
 
 
 @routes.route("DELETE", ENDPOINT)

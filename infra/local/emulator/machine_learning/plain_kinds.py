@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import assets, scope, statuses
 from infra.local.emulator.resources import Resource, merge_patch
@@ -120,7 +120,8 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
     if "/" in row.path:
         _ensure_parent(row, world, request, whole_id.rsplit("/", 2)[0])
     secrets = {name: properties.pop(name) for name in row.secrets if name in properties}
-    made = Resource(id=whole_id, body=_body(row, workspace, whole_id, body, properties, found), secrets=secrets)
+    stays = writes.left_out(world, found, properties)
+    made = Resource(id=whole_id, body=_body(row, workspace, whole_id, body, properties, found, stays), secrets=secrets)
     made.touched(world.now(), scope.caller(request))
     world.resources.put(made)
     location = scope.resource_url(request, whole_id)
@@ -136,7 +137,13 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
 
 
 def _body(
-    row: Row, workspace: Resource, whole_id: str, body: dict[str, Any], properties: dict[str, Any], found: Resource | None
+    row: Row,
+    workspace: Resource,
+    whole_id: str,
+    body: dict[str, Any],
+    properties: dict[str, Any],
+    found: Resource | None,
+    stays: dict[str, Any],
 ) -> dict[str, Any]:
     kept = {name: body[name] for name in ("tags", "identity", "sku", "kind") if body.get(name)}
     if row.tracked:
@@ -152,7 +159,7 @@ def _body(
         "name": whole_id.rpartition("/")[2],
         "type": row.type,
         **kept,
-        "properties": {**defaults, **properties, "provisioningState": "Updating" if found else "Creating"},
+        "properties": {**defaults, **stays, **properties, "provisioningState": "Updating" if found else "Creating"},
         "systemData": dict(found.body.get("systemData") or {}) if found else {},
     }
 
@@ -175,8 +182,8 @@ def _done(made: Resource) -> None:
 
 def _patch(row: Row, world: World, request: web.Request) -> web.Response:
     """200, at once."""
-    found, body = existing(row, world, request), gateway.body_object(request)
-    found.body = merge_patch(found.body, {name: body[name] for name in ("tags", "properties", "sku", "identity") if name in body})
+    found = existing(row, world, request)
+    found.body = merge_patch(found.body, writes.patch_of(row.type, gateway.body_object(request)))
     found.touched(world.now(), scope.caller(request))
     return web.answer(found.body)
 

@@ -7,7 +7,7 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web
+from infra.local.emulator import clouds, scene, web, writes
 from infra.local.emulator.arm import dependencies, gateway, lists, refusals, subscriptions, versions
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.resources import Resource, merge_patch
@@ -93,6 +93,7 @@ def _built(world: World, request: web.Request, body: dict[str, Any], found: Reso
         "publicNetworkAccess": "Enabled",
         "intellectualPropertyPublisher": None,
         "registryPrivateEndpointConnections": [],
+        **writes.left_out(world, found, body.get("properties") or {}),
         **(body.get("properties") or {}),
         "regionDetails": [{**one, "storageAccountDetails": [{"systemCreatedStorageAccount": account}]} for one in details],
         "discoveryUrl": f"{host}/registrymanagement/v1.0/registries/{name}/discovery",
@@ -105,7 +106,7 @@ def _built(world: World, request: web.Request, body: dict[str, Any], found: Reso
         "name": name,
         "type": TYPE,
         "location": region,
-        "tags": body.get("tags") or {},
+        "tags": writes.kept_whole(world, found, body, "tags") or {},
         "identity": {"type": "SystemAssigned", "principalId": str(uuid.uuid4()), "tenantId": scene.TENANT_ID},
         "sku": body.get("sku"),
         "kind": body.get("kind"),
@@ -138,8 +139,8 @@ def _created(world: World, made: Resource) -> dict[str, Any]:
 @routes.route("PATCH", REGISTRY)
 def patch(world: World, request: web.Request) -> web.Response:
     """Tags and the like: 200, at once."""
-    found, body = existing(world, request), gateway.body_object(request)
-    found.body = merge_patch(found.body, {name: body[name] for name in ("tags", "sku", "identity") if name in body})
+    found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
+    found.body = merge_patch(found.body, body)
     found.touched(world.now(), scope.caller(request))
     return web.answer(found.body)
 

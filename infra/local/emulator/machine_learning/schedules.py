@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import jobs, scope, statuses, triggers
 from infra.local.emulator.resources import Resource
@@ -86,7 +86,12 @@ def put(world: World, request: web.Request) -> web.Response:
         "id": arm_id,
         "name": request.params["schedule"],
         "type": TYPE,
-        "properties": {**defaults, **properties, "provisioningState": "Updating" if found else "Creating"},
+        "properties": {
+            **defaults,
+            **writes.left_out(world, found, properties),
+            **properties,
+            "provisioningState": "Updating" if found else "Creating",
+        },
         "systemData": dict(found.body["systemData"]) if found else {},
     }
     created = found.hidden.get("created", world.now()) if found else world.now()

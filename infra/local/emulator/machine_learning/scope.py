@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene, web
@@ -67,6 +69,24 @@ def invalid(message: str, *inner: str) -> web.Refused:
     return refused(400, "UserError", message, inner=("BadArgument", *inner))
 
 
+def inferencing(code: str, field: str, message: str) -> web.Refused:
+    """400 of the service behind managed endpoints: its own error is a JSON text in the message of the only detail.
+
+    Recorded in public: https://github.com/MicrosoftLearning/mslearn-azure-ml/issues/30
+    """
+    said = {
+        "errors": {field: [message]},
+        "type": "https://tools.ietf.org/html/rfc7231#section-6.5.1",
+        "title": "One or more validation errors occurred.",
+        "status": 400,
+        "traceId": f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01",
+    }
+    text = f"InferencingClient HttpRequest error, error detail: {json.dumps(said, separators=(',', ':'))}"
+    detail = {"code": code, "message": text, "details": [], "additionalInfo": []}
+    error = {"code": "BadRequest", "message": "The request is invalid.", "details": [detail], "additionalInfo": []}
+    return web.Refused(web.answer({"error": error}, status=400))
+
+
 def missing(what: str, name: str) -> web.Refused:
     """404 in Azure ML's own form: `UserError`, with the useful code inside."""
     text = f"{what} {name} was not found."
@@ -120,3 +140,32 @@ def conflict(name: str, state: str) -> web.Refused:
     """409: an operation on the same resource is not finished."""
     text = f"Another operation on same entity is already running. Entity: {name}, state: {state}. Try again when it has finished."
     return refused(409, "Conflict", text, inner=("Conflict", "ResourceOperationInProgress"))
+
+
+def identity(world: World, given: Any) -> dict[str, Any] | None:
+    """The identity of a body: its type in Azure's spelling, its user-assigned ones with their ids; None without one.
+
+    Raises:
+        web.Refused: 400 for a type that Azure does not know, 404 for an identity that is not there.
+    """
+    if given is None:
+        return None
+    kind = str((given or {}).get("type") or "") if isinstance(given, dict) else ""
+    parts = sorted(part.strip().lower() for part in kind.split(","))
+    names = {("systemassigned",): "SystemAssigned", ("systemassigned", "userassigned"): "SystemAssigned,UserAssigned"}
+    names |= {("userassigned",): "UserAssigned", ("none",): "None"}
+    if tuple(parts) not in names:
+        text = f"The identity type '{kind}' is not supported."
+        details = [{"code": "Invalid", "message": text, "target": "identity"}]
+        raise web.Refused(web.arm_error(400, "ValidationError", text, target="identity", details=details))
+    identity: dict[str, Any] = {"type": names[tuple(parts)]}
+    users = given.get("userAssignedIdentities") or {}
+    for user in users:
+        if world.resources.get(user) is None:
+            text = f"The identity '{user}' was not found."
+            raise refusals.refuse(404, "UserAssignedIdentityNotFound", text)
+    if users:
+        identity["userAssignedIdentities"] = {
+            user: {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4())} for user in users
+        }
+    return identity

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-_OFFSET = re.compile(r"UTC(?:([+-])(\d\d))?")
+_OFFSET = re.compile(r"UTC(?:([+-])(\d\d))?", re.IGNORECASE)
 _TABLE = """
 Dateline=Etc/GMT+12;Aleutian=America/Adak;Hawaiian=Pacific/Honolulu;Marquesas=Pacific/Marquesas;Alaskan=America/Anchorage;
 Pacific Standard Time (Mexico)=America/Tijuana;Pacific=America/Los_Angeles;US Mountain=America/Phoenix;

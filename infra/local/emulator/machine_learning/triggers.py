@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _FREQUENCIES = ("minute", "hour", "day", "week", "month")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_SHORT_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_FIELDS: tuple[tuple[tuple[str, ...], int, int], ...] = (
+    ((), 0, 59), ((), 0, 23), ((), 1, 31), (_MONTHS, 1, 12), (_SHORT_DAYS, 0, 6),
+)  # fmt: skip
 _LAST_DAY = 366 * 8  # a pattern that matches no day of eight years matches none
 
 
@@ -108,10 +113,28 @@ def _moment(given: Any, zone: tzinfo) -> datetime | None:
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
+def _reads(text: str, names: tuple[str, ...], low: int, high: int) -> bool:
+    """Whether NCrontab, the library that Azure reads expressions with, takes a field: no `L`, `W`, `#` or `?`, and 0 is Sunday."""
+
+    def fits(value: str) -> bool:
+        return low <= int(value) <= high if value.isdecimal() else value.lower() in names
+
+    for part in text.split(","):
+        span, slash, step = part.partition("/")
+        if slash and not (step.isdecimal() and int(step)):
+            return False
+        if span != "*" and not all(fits(value) for value in span.split("-", 1)):
+            return False
+    return True
+
+
 def _cron(expression: str, span: dict[str, Any]) -> Trigger:
     fields = expression.split()
     if len(fields) != 5:
         raise BadTriggerError(f"The cron expression {expression!r} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.")
+    for text, (names, low, high) in zip(fields, _FIELDS, strict=True):
+        if not _reads(text, names, low, high):
+            raise BadTriggerError(f"The cron expression {expression!r} is not understood: {text!r} is none of NCrontab's forms.")
     whole = f"{fields[0]} {fields[1]} * * {fields[4]}"
     try:
         CronSim(whole, datetime.now(UTC))

@@ -1,14 +1,9 @@
-"""VM sizes a compute can have, and the quota they count against."""
+"""VM sizes that a compute can have. The quota that they count against is in `quota.py`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from infra.local.emulator.world import World
-
-_COMPUTE_TYPE = "microsoft.machinelearningservices/workspaces/computes"
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,28 +77,3 @@ def as_json(size: Size) -> dict[str, Any]:
         "premiumIO": "S" in size.family,
         "supportedComputeTypes": ["AmlCompute", "ComputeInstance", *(["MIR"] if size.cores > 1 else [])],
     }
-
-
-def used(world: World, region: str, family: str | None = None) -> int:
-    """Dedicated cores that the computes of a region hold now: running nodes of clusters, running instances."""
-    total = 0
-    for compute in world.resources.of_type(_COMPUTE_TYPE):
-        inner = compute.properties.get("properties") or {}
-        size = find(str(inner.get("vmSize") or ""))
-        if compute.body.get("location") != region or size is None or (family and size.family != family):
-            continue
-        if compute.properties.get("computeType") == "ComputeInstance":
-            total += size.cores if inner.get("state") in {"Running", "JobRunning", "Starting"} else 0
-        else:
-            total += size.cores * int(inner.get("currentNodeCount") or 0)
-    return total
-
-
-def deployed(world: World, region: str, *, without: str = "") -> int:
-    """Cores that managed online deployments of a region hold, leaving one out."""
-    total = 0
-    for found in world.resources.of_type("microsoft.machinelearningservices/workspaces/onlineendpoints/deployments"):
-        size = find(str(found.properties.get("instanceType") or ""))
-        if size is not None and found.body.get("location") == region and found.id.lower() != without.lower():
-            total += size.cores * int(found.body["sku"].get("capacity") or 1)
-    return total

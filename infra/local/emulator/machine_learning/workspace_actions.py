@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import lists, refusals, versions
-from infra.local.emulator.machine_learning import scope, statuses, vm_sizes, workspaces
+from infra.local.emulator.machine_learning import quota, scope, statuses, vm_sizes, workspaces
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -40,7 +40,7 @@ def list_keys(world: World, request: web.Request) -> web.Response:
         }
     body = {
         "userStorageKey": _storage_key(world, workspace),
-        "userStorageResourceId": workspace.properties["storageAccount"],
+        "userStorageResourceId": workspace.properties.get("storageAccount"),
         "appInsightsInstrumentationKey": insights.properties["InstrumentationKey"] if insights else None,
         "containerRegistryCredentials": credentials,
         "notebookAccessKeys": {"primaryAccessKey": None, "secondaryAccessKey": None},
@@ -50,7 +50,7 @@ def list_keys(world: World, request: web.Request) -> web.Response:
 
 def _storage_key(world: World, workspace: Resource) -> str | None:
     try:
-        return world.storage.keys(workspace.properties["storageAccount"].rpartition("/")[2].lower())[0]
+        return world.storage.keys(str(workspace.properties.get("storageAccount") or "").rpartition("/")[2].lower())[0]
     except KeyError:
         return None
 
@@ -154,14 +154,15 @@ def skus(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", f"{scope.PROVIDER}/locations/{{location}}/usages")
 def usages(world: World, request: web.Request) -> web.Response:
     """Cores in use, in all and by family."""
-    base, region = f"/subscriptions/{request.params['subscription']}", request.params["location"].lower()
+    subscription, region = request.params["subscription"], request.params["location"].lower()
+    base = f"/subscriptions/{subscription}"
     items = [
         _usage(
             f"{base}/usages",
             "totalCores",
             "Total Cluster Dedicated Regional vCPUs",
-            world.vm_quota_cores,
-            vm_sizes.used(world, region),
+            quota.limit(world, subscription),
+            quota.held(world, region),
         )
     ]
     items += [
@@ -169,8 +170,8 @@ def usages(world: World, request: web.Request) -> web.Response:
             f"{base}/usages/{family}",
             "vmFamily",
             f"{family} Cluster Dedicated vCPUs",
-            world.vm_quota_cores,
-            vm_sizes.used(world, region, family),
+            quota.limit(world, subscription, family),
+            quota.held(world, region, family),
         )
         for family in vm_sizes.FAMILIES
     ]
@@ -197,7 +198,7 @@ def quotas(world: World, request: web.Request) -> web.Response:
         {
             "id": f"{base}/{family}",
             "type": f"{scope.NAMESPACE}/vmFamily/quotas",
-            "limit": world.notes.get("quotas", {}).get(f"{base}/{family}".lower(), world.vm_quota_cores),
+            "limit": quota.limit(world, request.params["subscription"], family),
             "name": {"value": f"{family} Cluster Dedicated vCPUs", "localizedValue": f"{family} Cluster Dedicated vCPUs"},
             "unit": "Count",
         }

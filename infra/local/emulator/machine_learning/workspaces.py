@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 
-from infra.local.emulator import clouds, scene, web
-from infra.local.emulator.arm import gateway, lists, refusals, versions
+from infra.local.emulator import clouds, scene, web, writes
+from infra.local.emulator.arm import dependencies, gateway, lists, refusals, versions
 from infra.local.emulator.machine_learning import datastores, managed_network, scope, statuses
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource, merge_patch, stamp, type_of
@@ -31,6 +31,15 @@ _DEPENDENCIES = {
 }
 _REQUIRED = ("storageAccount", "keyVault", "applicationInsights")
 _PATCH_TAKES_TIME_SINCE = "2021-03-01"  # the specifications of 2019-11-01 and 2020-08-01 know 200 only
+_DEFAULTS: dict[str, Any] = {
+    "description": "", "containerRegistry": None, "hbiWorkspace": False, "imageBuildCompute": None,
+    "publicNetworkAccess": "Enabled",
+}  # fmt: skip
+_READ_ONLY = (
+    "creationTime", "workspaceId", "subscriptionState", "subscriptionStatusChangeTimeStampUtc", "discoveryUrl",
+    "mlFlowTrackingUri", "storageHnsEnabled", "privateLinkCount", "provisioningState", "notebookInfo", "tenantId",
+    "sdkTelemetryAppInsightsKey", "softDeleteEnabled",
+)  # fmt: skip
 _FIXED = ("storageAccount", "keyVault", "hbiWorkspace")
 
 
@@ -80,7 +89,7 @@ def put(world: World, request: web.Request) -> web.Response:
     properties = body.get("properties") or {}
     if not isinstance(properties, dict):
         raise refusals.invalid_content("Error converting value to type 'WorkspaceProperties'. Path 'properties'")
-    identity = _identity(world, body.get("identity"))
+    identity = scope.identity(world, body.get("identity"))
     found = world.resources.get(arm_id)
     if found is not None:
         return _update(world, request, found, {**body, "location": location}, identity)
@@ -115,15 +124,32 @@ def _update(
             error=_registry_error(world, body.get("properties") or {}),
         )
         return web.empty(202, statuses.workspace_headers(world, operation))
-    return _change(world, request, found, {key: body[key] for key in ("tags", "sku", "properties") if key in body}, identity)
+    given = body.get("properties") or {}
+    whole = {name: body[name] for name in ("sku",) if name in body}
+    whole["tags"] = writes.kept_whole(world, found, body, "tags") or {}
+    whole["properties"] = merge_patch(
+        {
+            **_DEFAULTS,
+            "friendlyName": found.name,
+            **writes.left_out(world, found, ()),
+            **{name: found.properties[name] for name in _READ_ONLY if name in found.properties},
+        },
+        {name: value for name, value in given.items() if name not in _READ_ONLY},
+    )
+    return _change(world, request, found, whole, given, identity)
 
 
 def _change(
-    world: World, request: web.Request, found: Resource, patch: dict[str, Any], identity: dict[str, Any] | None
+    world: World,
+    request: web.Request,
+    found: Resource,
+    whole: dict[str, Any],
+    properties: dict[str, Any],
+    identity: dict[str, Any] | None,
 ) -> web.Response:
+    """Begin to make it so: `whole` is what the members of the body become, `properties` what the caller gave."""
     if world.operations.running(found.id):
         raise scope.conflict(found.name, found.state)
-    properties = patch.get("properties") or {}
     for name in _FIXED:
         old, new = found.properties.get(name), properties.get(name)
         if new is not None and str(old).strip("/").lower() != str(new).strip("/").lower():
@@ -132,9 +158,7 @@ def _change(
     found.properties["provisioningState"] = "Updating"
 
     def done() -> dict[str, Any]:
-        found.body = merge_patch(found.body, {key: patch[key] for key in ("sku", "properties") if key in patch})
-        if "tags" in patch:
-            found.body["tags"] = patch["tags"] or {}
+        found.body.update(whole)
         if identity is not None:
             found.body["identity"] = {**found.body["identity"], **identity}
         found.properties["provisioningState"] = "Succeeded"
@@ -153,31 +177,11 @@ def _change(
 @routes.route("PATCH", scope.WORKSPACE)
 def patch(world: World, request: web.Request) -> web.Response:
     """Change some fields: 202 like a PUT; 200 at once in the first api-versions, as their specification has it."""
-    found, body = existing(world, request), gateway.body_object(request)
-    identity = _identity(world, body.get("identity"))
-    return _change(world, request, found, {key: body[key] for key in ("tags", "sku", "properties") if key in body}, identity)
-
-
-def _identity(world: World, given: Any) -> dict[str, Any] | None:
-    if given is None:
-        return None
-    kind = str((given or {}).get("type") or "") if isinstance(given, dict) else ""
-    parts = sorted(part.strip().lower() for part in kind.split(","))
-    names = {("systemassigned",): "SystemAssigned", ("systemassigned", "userassigned"): "SystemAssigned,UserAssigned"}
-    names |= {("userassigned",): "UserAssigned", ("none",): "None"}
-    if tuple(parts) not in names:
-        raise _validation(f"The identity type '{kind}' is not supported.")
-    identity: dict[str, Any] = {"type": names[tuple(parts)]}
-    users = given.get("userAssignedIdentities") or {}
-    for user in users:
-        if world.resources.get(user) is None:
-            text = f"The identity '{user}' was not found."
-            raise refusals.refuse(404, "UserAssignedIdentityNotFound", text)
-    if users:
-        identity["userAssignedIdentities"] = {
-            user: {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4())} for user in users
-        }
-    return identity
+    found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
+    identity = scope.identity(world, body.get("identity"))
+    whole = {name: body[name] or {} for name in ("tags",) if name in body}
+    whole |= {name: merge_patch(found.body.get(name), body[name]) for name in ("sku", "properties") if name in body}
+    return _change(world, request, found, whole, body.get("properties") or {}, identity)
 
 
 def _validation(message: str) -> web.Refused:
@@ -212,8 +216,10 @@ def _check_references(world: World, arm_id: str, properties: dict[str, Any]) -> 
             raise refusals.linked_id_invalid(str(value), f"properties.{name}")
         if type_of(value) != wanted:
             raise _validation(f"The property {name} must be the id of a {wanted}, not of a {type_of(value)}.")
-        if world.resources.get(value) is None:
+        linked = world.resources.get(value)
+        if linked is None:
             raise refusals.linked_missing(value, arm_id)
+        dependencies.check_provisioned(linked)
 
 
 def _registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
@@ -277,11 +283,7 @@ def _new(
         "identity": {**identity, "principalId": str(uuid.uuid4()), "tenantId": scene.TENANT_ID},
         "properties": {
             "friendlyName": request.params["workspace"],
-            "description": "",
-            "containerRegistry": None,
-            "hbiWorkspace": False,
-            "imageBuildCompute": None,
-            "publicNetworkAccess": "Enabled",
+            **_DEFAULTS,
             **given,
             "creationTime": stamp(world.now()),
             "workspaceId": guid,
