@@ -208,6 +208,7 @@ class World:
         vm_quota_cores: total dedicated cores per region.
         policies: what is denied to everybody, settable by the control route.
         unrecorded: `keep` or `replace`: what a PUT does with members that it leaves out, where nothing says what Azure does.
+        taken: names that others have somewhere in Azure, settable by the control route.
         registration: registration state of each resource provider, by lower-cased namespace.
         notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
@@ -240,6 +241,7 @@ class World:
         self.vm_quota_cores = 100
         self.policies: tuple[Policy, ...] = ()
         self.unrecorded = unrecorded
+        self.taken: frozenset[str] = frozenset()
         self.looks: dict[str, Callable[[], None]] = {}
         self.app_storage = ""
         self.roles: Mapping[str, Any] = {}
@@ -279,6 +281,7 @@ class World:
             self.authorization.clear()
             self.vm_quota_cores = 100
             self.policies = ()
+            self.taken = frozenset()
             self.tokens.lifetime_s = DEFAULT_LIFETIME_S
             self.clock.reset()
         self.grid.forget()

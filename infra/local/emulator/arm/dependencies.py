@@ -31,6 +31,7 @@ class Kind:
         type: as ARM writes it.
         names: what a name must look like.
         rule: the provider's words for it.
+        said: the sentence that it stands in.
         first: the first answer to a create.
         fill: the read-only properties of a new one.
     """
@@ -40,6 +41,7 @@ class Kind:
     rule: str
     first: int
     fill: Callable[[World, str, dict[str, Any], str], dict[str, Any]]
+    said: str = "{name} is not a valid name. {rule}"
 
 
 def _storage(_world: World, name: str, properties: dict[str, Any], host: str) -> dict[str, Any]:
@@ -82,6 +84,7 @@ STORAGE = Kind(
     names=r"[a-z0-9]{3,24}",
     rule="Storage account name must be between 3 and 24 characters in length and use numbers and lower-case letters only.",
     first=202,
+    said="{name} is not a valid storage account name. {rule}",
     fill=_storage,
 )
 VAULT = Kind(
@@ -92,6 +95,10 @@ VAULT = Kind(
         "digit, and not contain consecutive hyphens."
     ),
     first=200,
+    said=(
+        "The vault name '{name}' is invalid. {rule} Follow this link for more information: "
+        "https://go.microsoft.com/fwlink/?linkid=2147742"
+    ),
     fill=_vault,
 )
 INSIGHTS = Kind(
@@ -168,7 +175,7 @@ def _put(kind: Kind, world: World, request: web.Request) -> web.Response:
     body, name = gateway.body_object(request), request.params["name"]
     if not re.fullmatch(kind.names, name):
         code = _NAME_CODES.get(kind.type, "InvalidResourceName")
-        raise refusals.refuse(400, code, f"{name} is not a valid name. {kind.rule}")
+        raise refusals.refuse(400, code, kind.said.format(name=name, rule=kind.rule))
     location = str(body.get("location") or "").lower().replace(" ", "")
     if not location:
         raise refusals.location_required()
@@ -184,7 +191,10 @@ def _put(kind: Kind, world: World, request: web.Request) -> web.Response:
     if kind is STORAGE and world.operations.running(found.id):
         text = f"An operation is currently performing on this storage account that requires exclusive access: {name}."
         raise refusals.refuse(409, "StorageAccountOperationInProgress", text)
-    found.body = merge_patch(found.body, {key: body[key] for key in ("tags", "properties", "sku", "identity") if key in body})
+    change = {key: body[key] for key in ("tags", "properties", "sku", "identity") if key in body}
+    if kind is VAULT:  # a PUT without them takes the access policies away
+        change["properties"] = {"accessPolicies": [], **(change.get("properties") or {})}
+    found.body = merge_patch(found.body, change)
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(found.body)
 
@@ -195,9 +205,12 @@ def _check_free(world: World, kind: Kind, arm_id: str, body: dict[str, Any]) -> 
     other = next((one for one in world.resources.of_type(kind.type.lower()) if one.name.lower() == name.lower()), None)
     if kind is VAULT and other is None:
         _check_deleted_vault(world, arm_id, body)
-    if other is None:
+    taken = name.lower() in world.taken
+    if other is None and not taken:
         return
-    if kind is STORAGE:  # the local Azure has one subscription, so another account is always one of another group
+    if kind is STORAGE and taken:
+        raise refusals.refuse(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
+    if kind is STORAGE:  # the local Azure has one subscription
         text = f"The account {name} is already in another resource group in this subscription."
         raise refusals.refuse(409, "StorageAccountInAnotherResourceGroup", text)
     if kind is VAULT:
@@ -205,8 +218,8 @@ def _check_free(world: World, kind: Kind, arm_id: str, body: dict[str, Any]) -> 
             f"The vault name '{name}' is already in use. Vault names are globally unique so it is possible that the name is "
             "already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name "
             "was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state "
-            "then the vault will need to be purged before reusing the name. For more information about VaultAlreadyExists, soft delete "
-            "and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
+            "then the vault will need to be purged before reusing the name. For more information about VaultAlreadyExists, soft "
+            "delete and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
         )
         raise refusals.refuse(409, "VaultAlreadyExists", text)
     if kind is REGISTRY:
@@ -317,7 +330,10 @@ def _list_keys(kind: Kind, world: World, request: web.Request) -> web.Response:
 def _list_credentials(kind: Kind, world: World, request: web.Request) -> web.Response:
     found = _existing(kind, world, request)
     if not found.properties.get("adminUserEnabled"):
-        text = f"The operation is not allowed because admin user is disabled on registry '{found.name}'."
+        text = (
+            f"Cannot perform credential operations for {found.id} as admin user is disabled. Kindly enable admin user as per docs: "
+            "https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication#admin-account"
+        )
         raise refusals.refuse(400, "UnAuthorizedForCredentialOperations", text)
     passwords = [
         {"name": name, "value": value} for name, value in zip(("password", "password2"), found.secrets["passwords"], strict=True)

@@ -68,7 +68,8 @@ def put_group(world: World, request: web.Request) -> web.Response:
     if not location:
         raise refusals.location_required()
     if location not in versions.LOCATIONS:
-        raise refusals.location_unavailable(location, "resource group", versions.LOCATIONS)
+        text = f"The provided location '{location}' is not available for resource group. List of available regions is "
+        raise refusals.refuse(400, "LocationNotAvailableForResourceGroup", f"{text}'{','.join(versions.LOCATIONS)}'.")
     found = world.resources.get(request.path)
     if found is not None and found.body["location"] != location:
         raise refusals.location_changed(name, found.body["location"], name, location)

@@ -283,6 +283,14 @@ def policies(world: World, request: web.Request) -> web.Response:
     return web.answer([dataclasses.asdict(one) for one in world.policies])
 
 
+@routes.route("GET PUT", "/_control/taken")
+def taken(world: World, request: web.Request) -> web.Response:
+    """`["contoso"]`: names of accounts, vaults and container registries that others have somewhere in Azure."""
+    if request.method == "PUT":
+        world.taken = frozenset(str(name).lower() for name in _body(request, list))
+    return web.answer(sorted(world.taken))
+
+
 @routes.route("GET PUT", "/_control/unrecorded")
 def unrecorded(world: World, request: web.Request) -> web.Response:
     """`{"put":"keep"}` or `{"put":"replace"}`: what a PUT does with members that it leaves out, where nothing is recorded."""

@@ -23,6 +23,11 @@ _TYPES = (
     "AmlCompute", "ComputeInstance", "AKS", "Kubernetes", "VirtualMachine", "HDInsight", "DataFactory", "Databricks",
     "DataLakeAnalytics", "SynapseSpark",
 )  # fmt: skip
+# Of a cluster's inner properties: what the service writes, and the priority, which nothing changes.
+_STATE = frozenset({
+    "vmPriority", "allocationState", "allocationStateTransitionTime", "errors", "currentNodeCount", "targetNodeCount",
+    "nodeStateCounts",
+})  # fmt: skip
 _OWN = frozenset({"AmlCompute", "ComputeInstance"})
 
 
@@ -83,6 +88,8 @@ def put(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(f"{workspace.id}/computes/{name}")
     if kind in _OWN:
         _check(kind, inner, found, region)
+        if kind == "ComputeInstance" and inner.get("enableNodePublicIp") is False:
+            _check_private(world, workspace, region)
     if found is not None and world.operations.running(found.id):
         raise busy(found, region)
     made = _build(
@@ -126,6 +133,18 @@ def _check(kind: str, inner: dict[str, Any], found: Resource | None, region: str
         check_scale(inner.get("scaleSettings"), region)
 
 
+def _check_private(world: World, workspace: Resource, region: str) -> None:
+    """An instance without a public address needs a private way to its workspace, as recorded."""
+    private = world.resources.children(workspace.id, "privateEndpointConnections")
+    mode = str((workspace.properties.get("managedNetwork") or {}).get("isolationMode") or "Disabled").lower()
+    if not private and mode == "disabled":
+        text = (
+            "A compute instance with enableNodePublicIp false needs a workspace with a private endpoint or a managed network. "
+            "Make one of them first."
+        )
+        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
+
+
 def check_scale(scale: Any, region: str) -> None:
     """Scale settings must hold a maximum that the minimum does not exceed.
 
@@ -150,7 +169,8 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
         inner["userAccountCredentials"] = {"adminUserName": credentials.get("adminUserName"), "adminUserPassword": None}
     if properties["computeType"] == "AmlCompute":
         old = (found.properties.get("properties") or {}) if found else {}
-        inner = {**_cluster(now), **{name: old[name] for name in _cluster(now) if name in old}, **inner}
+        stays = {name: value for name, value in old.items() if name in _STATE or world.unrecorded == writes.KEEP}
+        inner = {**_cluster(now), **stays, **inner}
         inner["vmSize"] = str(inner["vmSize"]).upper()
     elif properties["computeType"] == "ComputeInstance":
         inner = {"state": "Creating", "sshSettings": {"sshPublicAccess": "Disabled"}, "errors": None, **inner}
@@ -159,11 +179,12 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
         "name": request.params["compute"],
         "type": TYPE,
         "location": str(body.get("location") or scope.location(workspace)).lower().replace(" ", ""),
-        "tags": body.get("tags"),
+        "tags": writes.kept_whole(world, found, body, "tags"),
         **({"identity": body["identity"]} if body.get("identity") else {}),
         "properties": {
             "description": None,
             "disableLocalAuth": False,
+            **writes.left_out(world, found, properties),
             **properties,
             "createdOn": found.properties["createdOn"] if found else now,
             "modifiedOn": now,

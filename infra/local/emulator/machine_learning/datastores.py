@@ -16,6 +16,7 @@ routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/datastores"
 _TYPES = ("AzureBlob", "AzureFile", "AzureDataLakeGen1", "AzureDataLakeGen2", "OneLake")
 _CREDENTIALS = ("AccountKey", "Sas", "ServicePrincipal", "Certificate", "None")
+_ACCOUNTS = "microsoft.storage/storageaccounts"
 _SECRET_FIELDS = {"AccountKey": "key", "Sas": "sasToken", "ServicePrincipal": "clientSecret", "Certificate": "certificate"}
 _DATASTORE = f"{scope.WORKSPACE}/datastores/{{name}}"
 
@@ -131,6 +132,10 @@ def _check(world: World, properties: dict[str, Any], secret: dict[str, Any]) -> 
         keys = world.storage.keys(account.lower())
     except KeyError:
         raise scope.invalid(f"The storage account '{account}' was not found.", "StorageAccountNotFound") from None
+    found = next((one for one in world.resources.of_type(_ACCOUNTS) if one.name.lower() == account.lower()), None)
+    if secret["secretsType"] == "AccountKey" and found is not None and found.properties.get("allowSharedKeyAccess") is False:
+        text = "Key based authentication is not permitted on this storage account."
+        raise scope.invalid(text, "KeyBasedAuthenticationNotPermitted")
     if secret["secretsType"] == "AccountKey" and secret.get("key") not in keys:
         raise scope.invalid(f"The key does not open the storage account '{account}'.", "InvalidCredentials")
 

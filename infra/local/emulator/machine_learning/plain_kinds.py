@@ -117,6 +117,8 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
     found = world.resources.get(whole_id)
     if found is not None and world.operations.running(whole_id):
         raise scope.conflict(found.name, found.state)
+    if row.path == "serverlessEndpoints" and found is None:
+        _check_free(world, row, whole_id, scope.location(workspace))
     if "/" in row.path:
         _ensure_parent(row, world, request, whole_id.rsplit("/", 2)[0])
     secrets = {name: properties.pop(name) for name in row.secrets if name in properties}
@@ -134,6 +136,14 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
     )
     headers = statuses.frontend_headers(world, operation, resource_url=location)
     return web.answer(made.body, status=201, headers=headers)
+
+
+def _check_free(world: World, row: Row, whole_id: str, region: str) -> None:
+    name = whole_id.rpartition("/")[2]
+    for other in world.resources.of_type(row.type.lower()):
+        if other.name.lower() == name.lower() and other.body["location"] == region:
+            text = f"Serverless endpoint name '{name}' is not available. Please select a different name."
+            raise scope.invalid(text, "ServerlessEndpointNameNotAvailable")
 
 
 def _body(
