@@ -36,12 +36,14 @@ SHOWN = ("all", "changes")
 def tick(timer: func.TimerRequest) -> None:
     """Start the policies that came due, and send again what is overdue of runs under way."""
     from shared.cleanup.run import runs, timetable
+    from shared.durable import timers
 
     app, sent = services.get(), 0
     try:
         sent = runs.reconcile(app)
     finally:  # whatever becomes of those, what is due begins
         started = timetable.tick(app)
+    timers.finished("cleanup_timer", app.cleanup_rows, app.clock())
     log.info("clean-up: %d sent again, started %s; past due: %s", sent, started or "none", timer.past_due)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
+from shared.durable import timers
 from shared.files import upload_inbox
 from shared.operations import flows
 
@@ -32,6 +33,7 @@ def reconcile(timer: func.TimerRequest) -> None:
                 woken += 1
         finally:
             woken += notifications.overdue(app)
+    timers.finished("reconcile_operations", app.cleanup_rows, app.clock())
     counts["woken"] += woken
     log.info("reconcile: %(open)d open, %(woken)d woken, %(closed)d closed; past due: %(late)s", {**counts, "late": timer.past_due})
 
@@ -53,4 +55,5 @@ def purge(timer: func.TimerRequest) -> None:
             files = upload_inbox.purge(app.ledger.blobs, app.clock())
         finally:
             rows = matching.purge(app, firings_before=before) + deliveries.purge(app, before)
+    timers.finished("purge_operations", app.cleanup_rows, app.clock())
     log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)

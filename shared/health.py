@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import services
+from shared.durable import timers
 from shared.operations import messages, models
 from shared.rest import errors
 
@@ -34,6 +35,7 @@ def look(app: Services) -> dict[str, Any]:
     """Return each part as JSON; a part that cannot be read is `{"error": {"code", "message"}}` instead."""
     parts: dict[str, Callable[[Services], Any]] = {
         "queues": _queues,
+        "timers": _timers,
         "operations": _operations,
         "deliveries": _deliveries,
         "eventsPutAside": _put_aside,
@@ -56,11 +58,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if isinstance(said, dict) and "error" in said:
             told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
             yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
-    queues = found["queues"] if isinstance(found["queues"], list) else []
-    for queue in queues:
-        if queue["poison"]:
-            told = f"{queue['name']}-poison holds {queue['poison']} messages that kept failing."
-            yield _point("PoisonMessages", told, "The app's log has the reason of each.")
+    yield from _of_each(found)
     if aside := found["eventsPutAside"].get("count"):
         told = f"{aside} event messages could not be taken in."
         yield _point("EventsPutAside", told, f"Each is a blob below {found['eventsPutAside']['prefix']} with its reason.")
@@ -79,6 +77,19 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
 
 
+def _of_each(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the queues and timers that need somebody."""
+    for queue in found["queues"] if isinstance(found["queues"], list) else ():
+        if queue["poison"]:
+            told = f"{queue['name']}-poison holds {queue['poison']} messages that kept failing."
+            yield _point("PoisonMessages", told, "The app's log has the reason of each.")
+    for timer in found["timers"] if isinstance(found["timers"], list) else ():
+        if timer["late"]:
+            told = f"{timer['name']} has not finished a run for {timer['quietS'] // 60} minutes."
+            following = f"GET /admin/functions/{timer['name']}/status shows whether it is in error; else the log has the reason."
+            yield _point("TimerLate", told, following)
+
+
 def _point(code: str, message: str, following: str) -> dict[str, str]:
     return {"code": code, "message": message, "next": following}
 
@@ -95,6 +106,16 @@ def _queues(app: Services) -> list[dict[str, Any]]:
     with ThreadPoolExecutor(max_workers=READS_AT_ONCE, thread_name_prefix="depth") as pool:
         depths = dict(zip(names, pool.map(app.depth, names), strict=True))
     return [{"name": name, "messages": depths[name], "poison": depths[f"{name}-poison"]} for name in QUEUES]
+
+
+def _timers(app: Services) -> list[dict[str, Any]]:
+    """Return when each timer last finished a run: one that the platform does not run is noticed by nothing else."""
+    out = []
+    for name, at in timers.last_runs(app.cleanup_rows).items():
+        quiet = app.clock() - (at or app.watched_since)
+        known = {"name": name, "quietS": max(0, round(quiet.total_seconds())), "late": quiet > timers.LIMITS[name]}
+        out.append({**known, "last": models.iso(at)} if at else known)
+    return out
 
 
 def _operations(app: Services) -> dict[str, Any]:

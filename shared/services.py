@@ -72,6 +72,11 @@ class Services:
     clock: Callable[[], datetime] = utc_now
 
     @_OpenedOnce
+    def watched_since(self) -> datetime:
+        """When this process first looked at how the app is: what has never happened is not late before."""
+        return self.clock()
+
+    @_OpenedOnce
     def client(self) -> Client:
         """The one REST client."""
         from shared.rest import client, tokens

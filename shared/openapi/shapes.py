@@ -188,8 +188,10 @@ def health() -> Json:
     told = {**dict.fromkeys(("triedAgain", "givenUp", "givenUpToday"), COUNT), "newest": _list(lost)}
     allowance = {"subscription": STRING, "allowance": STRING, "left": COUNT, "of": COUNT}
     queue = {"name": STRING, "messages": COUNT, "poison": COUNT}
+    timer = {"name": STRING, "quietS": _told("Seconds since its last run.", COUNT), "late": FLAG}
     parts: Json = {
         "queues": _list(_record(queue, queue)),
+        "timers": _list(_record({**timer, "last": MOMENT}, timer)),
         "operations": _record({"open": COUNT, "oldest": oldest}),
         "deliveries": _record(told),
         "eventsPutAside": _record({"count": COUNT, "prefix": STRING}),

@@ -61,7 +61,7 @@ def app() -> Iterator[Steward]:
     own = services.Services(settings=Settings(), clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue", "notification_queue", "event_queue"):
         own.__dict__[name] = getattr(steward.process, name)
-    for name in ("hook_rows", "delivery_rows"):
+    for name in ("hook_rows", "delivery_rows", "cleanup_rows"):
         own.__dict__[name] = FakeRows(name)
     services.use(own)
     yield steward

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from shared import health, services
-from shared.durable import storage
+from shared.durable import storage, timers
 from shared.notify import deliveries
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
 from tests.steward import Steward
+from tests.unit.test_app_wiring import FUNCTIONS
 
 DEPTHS = {"steward-operations": 4, "steward-cleanup-poison": 2}
 
@@ -47,6 +48,7 @@ def app(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> services.Services:
     app = services.Services(settings=Settings(), clock=steward.clock)
     app.__dict__.update(client=Client(), ledger=steward.ledger, blobs=steward.blobs)
     app.__dict__["delivery_rows"] = FakeRows("deliveries", steward.fuse)
+    app.__dict__["cleanup_rows"] = FakeRows("cleanup", steward.fuse)
     monkeypatch.setattr(services.Services, "depth", lambda _, name: DEPTHS.get(name, 0))
     return app
 
@@ -173,8 +175,40 @@ def test_what_needs_somebody_is_said_in_words(app: services.Services, steward: S
     first = submit(steward, "ws-first")
     steward.clock.advance(25 * 3600)
     found = {each["code"]: each for each in health.look(app)["attention"]}
-    assert set(found) == {"PoisonMessages", "EventsPutAside", "OldOperation"}
+    assert set(found) == {"PoisonMessages", "EventsPutAside", "OldOperation", "TimerLate"}
     assert "steward-events-poison holds 3" in found["PoisonMessages"]["message"]
     assert "25 hours" in found["OldOperation"]["message"]
     assert first.id in found["OldOperation"]["next"]
     assert all(each["next"] for each in found.values())
+
+
+def test_a_timer_that_does_not_run_is_noticed(app: services.Services, steward: Steward) -> None:
+    """A function in error says nothing (host.md H13): its last run is a row, and three minutes without one are too long."""
+
+    def late() -> list[str]:
+        return [each["message"] for each in health.look(app)["attention"] if each["code"] == "TimerLate"]
+
+    assert late() == []  # an app that was just deployed is not late
+    for name in timers.LIMITS:
+        timers.finished(name, app.cleanup_rows, app.clock())
+    steward.clock.advance(170)
+    assert late() == []
+    steward.clock.advance(70)
+    timers.finished("cleanup_timer", app.cleanup_rows, app.clock())
+    assert late() == ["reconcile_operations has not finished a run for 4 minutes."]
+    timers.finished("reconcile_operations", app.cleanup_rows, app.clock())
+    assert late() == []
+
+
+def test_a_timer_that_never_ran_is_noticed_once_it_should_have(app: services.Services, steward: Steward) -> None:
+    """Counted from the first look of this process."""
+    health.look(app)
+    steward.clock.advance(200)
+    found = [each for each in health.look(app)["attention"] if each["code"] == "TimerLate"]
+    assert [each["message"].split()[0] for each in found] == ["reconcile_operations", "cleanup_timer"]
+    assert "/admin/functions/reconcile_operations/status" in found[0]["next"]
+
+
+def test_the_watched_timers_are_the_apps_timers() -> None:
+    """Each of them, and nothing else."""
+    assert set(timers.LIMITS) == {name for name, trigger in FUNCTIONS.items() if trigger["type"] == "timerTrigger"}

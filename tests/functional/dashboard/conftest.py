@@ -32,6 +32,7 @@ WELL: dict[str, Any] = {
     "queues": [],
     "operations": {"open": 0},
     "deliveries": {"triedAgain": 0, "givenUp": 0, "givenUpToday": 0, "newest": []},
+    "timers": [{"name": "reconcile_operations", "last": "2026-01-01T00:00:00Z", "quietS": 20, "late": False}],
     "eventsPutAside": {"count": 0, "prefix": "hooks/dead/"},
     "policyFiles": {"mistakes": 0, "files": 0},
     "ruleFiles": {"mistakes": 0, "files": 0},
