@@ -47,6 +47,6 @@ def _content(req: func.HttpRequest) -> tuple[bytes | None, dict[str, str]]:
 
 
 def _operation_link(req: func.HttpRequest, way: Way, named: str) -> str:
-    """Return where the caller can read the v1 operation that Azure named (facts §9: its last segment is what counts)."""
+    """Return where the caller can read the v1 operation that Azure named (docs/protocol.md §9: its last segment is what counts)."""
     name = named.partition("?")[0].rstrip("/").rpartition("/")[2]
     return http.to_follow(req, f"{way.plane}/v1.0{way.workspace.path}/operations/{name}") if name else ""

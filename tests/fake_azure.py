@@ -291,7 +291,7 @@ class FakeAzure:
         return self._accepted(url, target, "POST", known)
 
     def _accepted(self, url: str, path: str, method: str, resource: dict[str, Any]) -> Response:
-        """Begin a long-running operation and answer as the services do, each in its own way (facts §2)."""
+        """Begin a long-running operation and answer as the services do, each in its own way (docs/protocol.md §2)."""
         running = {"PUT": "Updating", "PATCH": "Updating", "DELETE": "Deleting", "POST": "InProgress"}[method]
         until = self._clock() + timedelta(seconds=DURATION_S)
         self._tasks[path] = _Task(

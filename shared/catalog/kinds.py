@@ -78,7 +78,7 @@ class Kind:
         secrets: Dotted paths of a request that must never be stored; a `*` stands for any member.
         state_field: Where the resource says how it is doing.
         cancel: The action that cancels one still under way.
-        interval_s: First and longest pause between polls where Azure names none (facts §4: how long such work takes).
+        interval_s: First and longest pause between polls where Azure names none (docs/protocol.md §4: how long such work takes).
         delete_query: Query that DELETE needs.
         named_by_us: POST on the collection creates one under a name that the operation id gives (jobs).
         views: What Azure's other servers tell of one besides itself: GET `{resource}/{view}`.
@@ -261,7 +261,7 @@ KINDS: tuple[Kind, ...] = (
             Action(name="start", repeatable=True),
             Action(name="stop", repeatable=True),
             Action(name="restart"),
-            # FEATURES: idle shutdown and schedules of an existing instance change by these POSTs only
+            # docs/protocol.md §9: idle shutdown and schedules of an existing instance change by these POSTs only
             *_previews("2025-01-01-preview", "updateIdleShutdownSetting", "updateSchedules", "resize"),
             *_previews("2025-01-01-preview", "customServices", "updateDataMounts"),
             *_previews("2025-01-01-preview", "getAllowedVmSizesForResize", direct=True),
@@ -499,7 +499,7 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         code="ReferencedResourceNotProvisioned",
         meaning="busy",
-        proof="PROTOCOL §1.4: seen as a 429 without Retry-After",
+        proof="docs/protocol.md §1.4: seen as a 429 without Retry-After",
     ),
     Quirk(
         code="MissingSubscriptionRegistration",
@@ -525,7 +525,7 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         code="VaultAlreadyExists",
         meaning="held",
-        proof="PROTOCOL §6.4: 409 for a vault whose name is taken, perhaps by a deleted one",
+        proof="docs/protocol.md §6.4: 409 for a vault whose name is taken, perhaps by a deleted one",
         hint="If it is a deleted vault of yours, PUT again with properties.createMode 'recover' or purge it; else rename it.",
     ),
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.rest import errors
 
 CALLER = "score"
-EXPECTED_S = 330.0  # what a deployment takes (facts §4: median 320 s)
+EXPECTED_S = 330.0  # what a deployment takes (docs/protocol.md §4: median 320 s)
 LEAST_S, MOST_S = 5.0, 60.0  # of a Retry-After
 PAUSE = timedelta(minutes=5)  # after a wake that failed, before a call starts another
 SETTLING = timedelta(seconds=30)  # after a wake, for Azure to show the endpoint without its tag

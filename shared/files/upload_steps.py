@@ -198,7 +198,7 @@ def next_version(container: ResourceId, client: Client) -> str:
 
 
 def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
-    """Register a version; a registry takes its time over it (facts §2: 202), a workspace does not."""
+    """Register a version; a registry takes its time over it (docs/protocol.md §2: 202), a workspace does not."""
     url = f"{client.cloud.arm}{version.path}?{VERSION_QUERY}"
     answer = client.send("PUT", url, body=body)
     if answer.status == 409:

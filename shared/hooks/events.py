@@ -1,6 +1,6 @@
 """Events as Azure Event Grid and CloudEvents senders deliver them, read into one shape, and packed into queue messages.
 
-Keys are read case-insensitively: Microsoft's schema page and its samples disagree (facts, FEATURES §4c). Pure. Not here:
+Keys are read case-insensitively: Microsoft's schema page and its samples disagree (docs/protocol.md §9). Pure. Not here:
 what an event is about (targets), what follows from it (intake).
 """
 

@@ -56,6 +56,6 @@ def metrics(target: Target, client: Client, addresses: Addresses) -> dict[str, A
 
 
 def _run_url(target: Target, plane: str, tail: str, addresses: Addresses) -> str:
-    """A job's name is its run id; run history finds a run by its id alone (facts §5)."""
+    """A job's name is its run id; run history finds a run by its id alone (docs/protocol.md §5)."""
     path = f"{target.workspace.path}/runs/{target.id.name}/{tail}"
     return addresses.url(plane, path, f"api-version={kinds.V1_VERSION}", workspace=target.workspace.path)

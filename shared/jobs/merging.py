@@ -134,7 +134,7 @@ def created(run: Mapping[str, Any]) -> datetime:
 
 
 def instant(text: Any) -> datetime:
-    """Read a moment as Azure writes it, with or without a zone (facts §8); long ago for anything else."""
+    """Read a moment as Azure writes it, with or without a zone (docs/protocol.md §8); long ago for anything else."""
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError:

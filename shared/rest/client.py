@@ -184,7 +184,7 @@ class Client:
         return self._exchange(_Request(method="POST", url=url, content=content, headers=headers, timeout_s=timeout_s), key or None)
 
     def pages(self, url: str) -> Iterator[dict[str, Any]]:
-        """Yield each item of a list, following `nextLink` unchanged (PROTOCOL §7: it is absent on the last page)."""
+        """Yield each item of a list, following `nextLink` unchanged (docs/protocol.md §7: it is absent on the last page)."""
         next_url: str | None = url
         while next_url:
             body = self.send("GET", next_url).checked().body

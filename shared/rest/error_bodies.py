@@ -14,7 +14,7 @@ from typing import Any
 
 from shared.rest.errors import MESSAGE_LIMIT, AzureError
 
-READ_LIMIT = 16_000  # of a foreign message, before it is cleaned: bodies hold up to 12 kB of stack trace (PROTOCOL §6.1)
+READ_LIMIT = 16_000  # of a foreign message, before it is cleaned: bodies hold up to 12 kB of stack trace (docs/protocol.md §6.1)
 DETAIL_LIMIT = 20
 DEPTH_LIMIT = 5
 

@@ -12,7 +12,8 @@ With what real Azure ML traffic adds (facts, each also a test):
 * a `Location` may answer 200 with an operation that failed (`status`, `error`), or with the resource itself;
 * after `Succeeded` a resource may lag behind, or have another word for it (`Ready`): it is looked at some times, then done;
 * status URLs may be signed: they are kept byte for byte;
-* v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state` (facts §9).
+* v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state` (docs/protocol.md
+  §9).
 
 Not here: reading an answer (rest.operation_answers), sending (rest.client), recording and waiting (operations.flows).
 """
@@ -266,7 +267,7 @@ def _lost(follow: Follow, response: Response, now: datetime) -> Outcome:
         return _at_once(replace(follow, style="resource", url=follow.resource_url), response, now)
     if follow.method in ("PUT", "PATCH"):
         return _pending(replace(follow, style="resource", url=follow.resource_url), response, now)
-    if follow.misses < MISSES_ALLOWED:  # facts §3.6: seen for regenerateKeys, half a minute after its 202
+    if follow.misses < MISSES_ALLOWED:  # docs/protocol.md §3.6: seen for regenerateKeys, half a minute after its 202
         return _pending(replace(follow, misses=follow.misses + 1), response, now)
     message = "Azure no longer knows this operation; the action may have taken effect. Look at the resource before repeating it."
     return Failed(error=errors.AzureError(code="OutcomeUnknown", message=message, target=follow.resource_url), unknown=True)

@@ -1,7 +1,7 @@
 """`requests` as the client wants it: pooled, without netrc or cookies, and with every URL sent byte for byte.
 
 `requests` and urllib3 rewrite percent-encodings (`%2f` becomes `%2F`, `%7E` becomes `~`); signed status URLs and nextLinks must
-not be touched (PROTOCOL §3.9, §7.2). Imported when the first request is sent: `requests` costs 50 ms of cold start.
+not be touched (docs/protocol.md §3.9, §7.2). Imported when the first request is sent: `requests` costs 50 ms of cold start.
 Not here: tokens, allowed hosts, what an answer means (client).
 """
 

@@ -9,7 +9,7 @@ FIRST_YEAR = 2010  # Azure is of that year; .NET's 0001-01-01, Windows' 1601 and
 
 
 def moment(value: Any) -> datetime | None:
-    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space (facts §8); None when it is none.
+    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space; None for anything else (docs/protocol.md §8).
 
     So are the zeroes of calendars that stand for a time nobody knows; the end of the calendar is in the future.
     """

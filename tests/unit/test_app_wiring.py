@@ -100,7 +100,7 @@ def test_overlapping_routes_would_be_noticed():
 
 @pytest.mark.parametrize("name", HTTP)
 def test_a_catch_all_starts_with_a_literal(name):
-    """DESIGN §3: no route could swallow another, nor the platform's own `admin` and `runtime`."""
+    """No route could swallow another, nor the platform's own `admin` and `runtime`."""
     first = segments(name)[0]
     assert re.fullmatch(r"[A-Za-z]+(\.json)?", first)
     assert first.lower() not in {"admin", "runtime"}
@@ -143,7 +143,7 @@ def test_timers_have_six_fields_or_a_setting():
 
 
 def test_the_hosts_values_fit_each_other():
-    """DESIGN §2: what host.json promises, the app's own bounds keep."""
+    """What host.json promises, the app's own bounds keep."""
     host = json.loads((ROOT / "host.json").read_text())
     queues = host["extensions"]["queues"]
     assert queues["messageEncoding"] == "base64"
@@ -156,7 +156,7 @@ def test_the_hosts_values_fit_each_other():
 
 
 def test_there_is_a_thread_for_everything_that_may_run_at_once():
-    """DESIGN §5: batchSize + newBatchThreshold + the HTTP requests that work at the same time."""
+    """BatchSize + newBatchThreshold + the HTTP requests that work at the same time."""
     from shared import settings
 
     queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]

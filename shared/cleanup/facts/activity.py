@@ -1,6 +1,6 @@
 """What runs, or ran last: run history's answers, and ARM's jobs where a server has no such list.
 
-Run history is asked first, because it alone filters: ARM lists all jobs that ever were (facts §1, finding 8). A run is over
+Run history is asked first, because it alone filters: ARM lists all jobs that ever were (docs/protocol.md §5.4). A run is over
 when its status is Completed, Failed or Canceled; anything else, also what nobody has seen yet, counts as under way. Not here:
 what follows from it (idle, conditions).
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.cleanup.facts.inventory import Azure
     from shared.rest.client import Response
 
-TERMINAL = frozenset({"completed", "failed", "canceled"})  # facts §6.4: only these three
+TERMINAL = frozenset({"completed", "failed", "canceled"})  # docs/protocol.md §5.6
 UNDER_WAY = "Status ne 'Completed' and Status ne 'Failed' and Status ne 'Canceled'"
 LONGEST_RUN = timedelta(days=30)  # a job lives for 21 days at most on Azure ML compute (documented limits), and a margin
 TOP = 100

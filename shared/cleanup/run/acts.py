@@ -130,7 +130,7 @@ def _request(resource: ResourceId, method: str, body: Any, *, action: str = "") 
 
 
 def _run_request(resource: ResourceId, body: Mapping[str, Any], change: dict[str, Any]) -> acceptance.Request:
-    """Change a job through its run (facts §6.3): run history merges, for every type of job."""
+    """Change a job through its run (docs/protocol.md §5.5): run history merges, for every type of job."""
     experiment = str(bodies.dig(body, "properties.experimentName") or "")
     if not experiment:
         raise errors.BadRequestError(

@@ -168,7 +168,7 @@ def _working(inner: dict[str, Any], wanted: int) -> Idle | None:
 
 
 def least(inner: Mapping[str, Any]) -> int:
-    """Return how many nodes a cluster always keeps; only the maximum is required of `scaleSettings` (facts §7)."""
+    """Return how many nodes a cluster always keeps; only the maximum is required of `scaleSettings` (docs/protocol.md §7.4)."""
     found = bodies.dig(inner, "scaleSettings.minNodeCount")
     return found if isinstance(found, int) else 0
 

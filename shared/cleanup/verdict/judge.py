@@ -237,7 +237,7 @@ def _whose(subject: Subject) -> str:
 
 
 def _first_tag(body: Mapping[str, Any] | None, wanted: set[str]) -> str:
-    """Return the first wanted tag of a resource, whatever its value: ARM's tags, or an asset's in its properties (facts §7)."""
+    """Return the first wanted tag of a resource: ARM's tags, or an asset's in its properties (docs/protocol.md §7.5)."""
     found = [bodies.dig(body, path) for path in ("tags", "properties.tags")] if body else []
     names = {str(name).strip().lower() for tags in found if isinstance(tags, dict) for name in tags}
     return next(iter(sorted(names & wanted)), "")

@@ -126,7 +126,7 @@ SECRETS = [
 
 @pytest.mark.parametrize(("path", "body"), SECRETS)
 def test_a_secret_is_found_wherever_the_row_says_in_any_casing(path, body):
-    """DESIGN §4: such a request is never stored; ARM reads names in any casing, so must this."""
+    """Such a request is never stored; ARM reads names in any casing, so must this."""
     assert bodies.has_secret(kind(path), body)
 
 

@@ -79,7 +79,7 @@ def test_parents_stand_in_the_table_too():
 @pytest.mark.parametrize("quirk", kinds.QUIRKS, ids=lambda quirk: f"{quirk.code} {quirk.meaning}")
 def test_every_quirk_has_its_proof_and_a_pattern_that_compiles(quirk):
     """Deviations stand in one place, each with the link or fact that proves it."""
-    assert re.search(r"#\d+|PROTOCOL|article|ARM", quirk.proof)
+    assert re.search(r"#\d+|docs/protocol|article|ARM", quirk.proof)
     assert quirk.message is None or re.compile(quirk.message)
 
 
@@ -101,6 +101,6 @@ def test_every_quirk_has_its_proof_and_a_pattern_that_compiles(quirk):
     ],
 )
 def test_a_refusal_is_waited_out_only_when_a_quirk_names_it(code, message, meaning):
-    """DESIGN §2.6: a 409 is final unless QUIRKS names it as busy."""
+    """A 409 is final unless QUIRKS names it as busy."""
     found = kinds.quirk_of(code, message)
     assert (found.meaning if found else None) == meaning

@@ -70,7 +70,7 @@ FORMS = [
 
 @pytest.mark.parametrize(("path", "kind", "arm_path"), FORMS)
 def test_every_form_of_path_names_its_kind_and_id(path, kind, arm_path):
-    """DESIGN §3: with or without scope, with or without providers, any casing."""
+    """With or without scope, with or without providers, any casing."""
     target = paths.resolve(path, HERE)
     assert f"{target.kind.plane}:{target.kind.full_type}" == kind.replace("ML/", "Microsoft.MachineLearningServices/")
     assert (target.id.path, target.path, target.action, target.view) == (arm_path, arm_path, None, None)

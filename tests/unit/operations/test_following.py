@@ -123,7 +123,7 @@ def test_polls_step_back_when_azure_is_crowded(steward: Steward) -> None:
 
 
 def test_a_poll_that_azure_fails_is_repeated(steward: Steward) -> None:
-    """PROTOCOL §3.10: 500 twice, then Succeeded on the same URL."""
+    """docs/protocol.md §3.10: 500 twice, then Succeeded on the same URL."""
     broken = errors.AzureUnavailableError("Azure answered 500", delay_s=10, maybe_arrived=True)
     steward.azure.faults.append(Fault(method="GET", match="operationsStatus", problem=broken, times=2))
     operation = steward.submit("PUT", "workspaces/w2", BODY)

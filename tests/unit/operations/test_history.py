@@ -89,7 +89,7 @@ def test_a_log_that_there_is_not_is_a_404_that_names_those_there_are() -> None:
 
 
 def test_a_job_and_a_run_are_found_by_their_run_id_alone() -> None:
-    """PROTOCOL §5.2: no experiment in the path."""
+    """docs/protocol.md §5.2: no experiment in the path."""
     for path, name in (("workspaces/w1/jobs/j1/logs", "j1"), ("workspaces/w1/experiments/e/runs/r1/logs", "r1")):
         azure = HistoryAzure()
         _logs(azure, path)

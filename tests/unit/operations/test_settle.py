@@ -130,7 +130,7 @@ def test_a_clock_that_is_a_little_ahead_of_azures_does_not_hide_a_change() -> No
 
 
 def test_times_without_a_zone_are_utc_and_unreadable_ones_are_none() -> None:
-    """PROTOCOL §8: zones and fractions vary."""
+    """docs/protocol.md §8: zones and fractions vary."""
     zoneless = (SENT + timedelta(seconds=2)).replace(tzinfo=None).isoformat()
     assert settle.arrived(_operation(), _found(_resource("Succeeded", BEFORE, zoneless)), None, URL, NOW).operation.ended
     unreadable = settle.arrived(_operation(), _found(_resource("Succeeded", "soon")), None, URL, NOW).operation

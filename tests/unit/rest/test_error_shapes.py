@@ -109,7 +109,7 @@ PATIENT = {"error": "The document could not be read.", "code": 404}
     ],
 )  # fmt: skip
 def test_each_shape_is_unfolded_to_its_useful_code_and_message(status, body, code, outer, message):
-    """PROTOCOL §6.1 and §6.2: the shapes of recorded answers; the generic UserError hides the useful code."""
+    """docs/protocol.md §6.1 and §6.2: the shapes of recorded answers; the generic UserError hides the useful code."""
     found = error_bodies.unfold(status, body)
     assert (found.code, found.outer_code) == (code, outer)
     assert message in found.message
@@ -159,7 +159,7 @@ def test_a_body_that_says_nothing_still_gives_a_code_and_a_message(body):
     ],
 )
 def test_internal_addresses_stack_traces_and_tenant_ids_are_taken_out(hidden):
-    """PROTOCOL §6.6: bodies quote all three; callers see none."""
+    """docs/protocol.md §6.6: bodies quote all three; callers see none."""
     text = f"Call failed in tenant '{hidden}' ." if hidden == TENANT else f"Call failed\n {hidden} \n."
     found = error_bodies.unfold(500, {"error": {"code": "X", "message": text}})
     assert hidden.strip() not in found.message

@@ -24,7 +24,7 @@ def test_every_cloud_knows_its_own_hosts(cloud):
 
 
 def test_the_public_cloud_has_the_audiences_that_recordings_show():
-    """PROTOCOL §8: two audiences."""
+    """docs/protocol.md §8: two audiences."""
     assert clouds.scope_for(clouds.PUBLIC, "https://management.azure.com/x") == "https://management.azure.com/.default"
     assert clouds.scope_for(clouds.PUBLIC, "https://westeurope.api.azureml.ms/x") == "https://ml.azure.com/.default"
     assert clouds.scope_for(clouds.PUBLIC, "https://westeurope.experiments.azureml.net/x") == "https://ml.azure.com/.default"

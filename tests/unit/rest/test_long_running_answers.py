@@ -102,7 +102,7 @@ FIRST_ANSWERS = [
     ("method", "status", "headers", "body", "then"), [row[1:] for row in FIRST_ANSWERS], ids=[row[0] for row in FIRST_ANSWERS]
 )
 def test_the_first_answer_tells_where_to_look_next(method, status, headers, body, then):
-    """PROTOCOL §2: a Location on a 201 is the resource; a 202 may lack Location or status URL; URLs stay byte for byte."""
+    """docs/protocol.md §2: a Location on a 201 is the resource; a 202 may lack Location or status URL; URLs stay byte for byte."""
     outcome = lro.begin(follow(method), answer(status, body, **headers), now=NOW)
     if then == "done":
         assert outcome == lro.Done(body=body)
@@ -118,7 +118,7 @@ JOB = {"state_field": "properties.status"}
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("state", ["Preparing", "NotStarted", "Starting", "Running", "Queued", "Finalizing", "CancelRequested"])
 def test_a_job_is_followed_by_its_own_status(status, state):
-    """PROTOCOL §2: a job's PUT is no long-running operation and has no provisioningState; our operation ends when the job ends."""
+    """docs/protocol.md §2: a job's PUT is no long-running operation and has no provisioningState."""
     body = {"name": "j", "properties": {"status": state}}
     outcome = lro.begin(follow(**JOB), answer(status, body, location=RESOURCE), now=NOW)
     assert isinstance(outcome, lro.Pending)
@@ -181,7 +181,7 @@ DONE_BODIES = [
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
 @pytest.mark.parametrize("body", RUNNING_BODIES)
 def test_whatever_is_not_terminal_is_running(method, body):
-    """PROTOCOL §3.2: `Updating` also during a create or delete; percentComplete proves nothing (§3.3)."""
+    """docs/protocol.md §3.2: `Updating` also during a create or delete; percentComplete proves nothing (§3.3)."""
     outcome = lro.advance(follow(method, "status_url", STATUS), answer(200, body), now=NOW)
     assert isinstance(outcome, lro.Pending)
     assert (outcome.follow.style, outcome.follow.url) == ("status_url", STATUS)
@@ -190,7 +190,7 @@ def test_whatever_is_not_terminal_is_running(method, body):
 
 @pytest.mark.parametrize("body", DONE_BODIES)
 def test_after_success_a_created_resource_is_read_once_more(body):
-    """PROTOCOL §3.11: the status answer does not hold the resource; its GET does."""
+    """docs/protocol.md §3.11: the status answer does not hold the resource; its GET does."""
     outcome = lro.advance(follow("PUT", "status_url", STATUS, location=RESULT), answer(200, body), now=NOW)
     assert isinstance(outcome, lro.Pending)
     assert (outcome.follow.style, outcome.follow.url, outcome.delay_s) == ("result", RESOURCE, 0.0)
@@ -200,12 +200,12 @@ def test_after_success_a_created_resource_is_read_once_more(body):
 
 @pytest.mark.parametrize("body", DONE_BODIES)
 def test_after_success_a_deletion_is_done(body):
-    """PROTOCOL §3.7: the final Location GET after a delete returned the workspace; it is not asked for."""
+    """docs/protocol.md §3.7: the final Location GET after a delete returned the workspace; it is not asked for."""
     assert lro.advance(follow("DELETE", "status_url", STATUS, location=RESULT), answer(200, body), now=NOW) == lro.Done()
 
 
 def test_after_success_an_action_with_a_location_is_asked_for_its_result():
-    """PROTOCOL §3.7: diagnose returns its findings there; a bare action has none."""
+    """docs/protocol.md §3.7: diagnose returns its findings there; a bare action has none."""
     outcome = lro.advance(follow("POST", "status_url", STATUS, location=RESULT), answer(200, {"status": "Succeeded"}), now=NOW)
     assert isinstance(outcome, lro.Pending)
     assert (outcome.follow.style, outcome.follow.url) == ("result", RESULT)
@@ -217,7 +217,7 @@ def test_after_success_an_action_with_a_location_is_asked_for_its_result():
 
 
 def test_a_failure_is_an_answer_of_200():
-    """PROTOCOL §3.4: deleting a deployment with traffic is accepted and fails in the poll; percentComplete is 100."""
+    """docs/protocol.md §3.4: deleting a deployment with traffic is accepted and fails in the poll; percentComplete is 100."""
     body = {
         "error": {"code": "UserError", "message": "The deployment still has traffic.", "details": [], "additionalInfo": [
             {"type": "InnerError", "info": {"value": {"code": "BadArgument", "innerError": {"code": "DeploymentHasTraffic"}}}}]},
@@ -242,7 +242,7 @@ def test_a_terminal_state_without_a_reason_still_has_an_error(state, canceled, e
 
 
 def test_a_compute_that_failed_says_why_in_its_provisioning_errors():
-    """PROTOCOL §6.5: HTTP 200, provisioningState Failed, and the reason in a list."""
+    """docs/protocol.md §6.5: HTTP 200, provisioningState Failed, and the reason in a list."""
     body = resource("Failed", provisioningErrors=[{"error": {"code": "ClusterMinNodesExceedCoreQuota", "message": "quota"}}])
     at_result = follow("PUT", "result")
     outcome = lro.advance(at_result, answer(200, body), now=NOW)
@@ -276,7 +276,7 @@ def test_a_failed_run_says_why(body, code):
 
 
 def test_a_location_poll_goes_on_while_202_and_follows_the_new_location():
-    """PROTOCOL §3.6 and §3.7: 202 with `{}` and Location; it is usually itself, but the newest counts."""
+    """docs/protocol.md §3.6 and §3.7: 202 with `{}` and Location; it is usually itself, but the newest counts."""
     moved = RESULT + "&u=2"
     first = lro.advance(follow("POST", "location", RESULT), answer(202, {}, location=moved), now=NOW)
     assert isinstance(first, lro.Pending)
@@ -298,13 +298,13 @@ def test_a_location_poll_goes_on_while_202_and_follows_the_new_location():
     ],
 )
 def test_a_location_poll_ends_with_any_other_2xx(method, status, body, done):
-    """PROTOCOL §3.6, §3.7: 200 with nothing at all; a `status` in such a body is data; after a delete the body is the parent."""
+    """docs/protocol.md §3.6, §3.7: 200 with nothing; a `status` in such a body is data; after a delete it is the parent."""
     assert lro.advance(follow(method, "location", RESULT), answer(status, body), now=NOW) == done
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_location_poll_of_a_create_ends_with_the_resource(status):
-    """PROTOCOL §3.8: 200 with an asset id, 200 empty or 204; the resource itself is read."""
+    """docs/protocol.md §3.8: 200 with an asset id, 200 empty or 204; the resource itself is read."""
     outcome = lro.advance(follow("PUT", "location", RESULT), answer(status, {"assetId": "a"}), now=NOW)
     assert isinstance(outcome, lro.Pending)
     assert (outcome.follow.style, outcome.follow.url, outcome.delay_s) == ("result", RESOURCE, 0.0)
@@ -323,7 +323,7 @@ def test_an_operation_azure_no_longer_knows_is_settled_by_the_resource():
 
 @pytest.mark.parametrize("style", ["status_url", "location"])
 def test_a_lost_action_is_unknown_not_failed(style):
-    """PROTOCOL §3.6: the Location of regenerateKeys answered 404; that is no proof that the keys were not changed."""
+    """docs/protocol.md §3.6: the Location of regenerateKeys answered 404; that is no proof that the keys were not changed."""
     lost = answer(404, {"error": {"code": "NotFound", "message": "m"}})
     outcome = lro.advance(follow("POST", style, STATUS), lost, now=NOW)
     for _ in range(lro.MISSES_ALLOWED):  # it may only be late
@@ -337,12 +337,12 @@ def test_a_lost_action_is_unknown_not_failed(style):
     "body", [EMPTY, {"error": {"code": "ResourceNotFound", "message": "m"}}, {"error": {"code": "UserError", "message": "m"}}]
 )
 def test_a_deleted_resource_is_gone_with_or_without_a_body(body):
-    """PROTOCOL §3.11: ARM form for a workspace, nothing at all for a compute."""
+    """docs/protocol.md §3.11: ARM form for a workspace, nothing at all for a compute."""
     assert lro.advance(follow("DELETE"), answer(404, body), now=NOW) == lro.Done()
 
 
 def test_a_resource_that_is_being_deleted_is_still_there():
-    """PROTOCOL §3.11: GET is 200 with Deleting, then 404. One that had failed before is not a failed deletion yet."""
+    """docs/protocol.md §3.11: GET is 200 with Deleting, then 404. One that had failed before is not a failed deletion yet."""
     outcome = lro.advance(follow("DELETE"), answer(200, resource("Deleting")), now=NOW)
     assert isinstance(outcome, lro.Pending)
     for _ in range(lro.MISSES_ALLOWED):
@@ -352,7 +352,7 @@ def test_a_resource_that_is_being_deleted_is_still_there():
 
 
 def test_a_new_resource_may_be_404_for_a_while():
-    """PROTOCOL §3.12: right after a registry was made its GET can still be 404; for ever is a failure."""
+    """docs/protocol.md §3.12: right after a registry was made its GET can still be 404; for ever is a failure."""
     outcome = lro.advance(follow("PUT", "result"), answer(404, {"error": {"code": "RegistryNotFound", "message": "m"}}), now=NOW)
     assert isinstance(outcome, lro.Pending)
     assert lro.advance(outcome.follow, answer(200, resource("Succeeded")), now=NOW) == lro.Done(body=resource("Succeeded"))
@@ -428,7 +428,7 @@ def test_a_status_poll_that_says_nothing_is_asked_again_then_the_resource_is(sta
 
 
 def test_a_status_poll_of_202_runs_and_of_204_is_done():
-    """PROTOCOL §3.8: the data plane's operations answer by status code alone."""
+    """docs/protocol.md §3.8: the data plane's operations answer by status code alone."""
     running = lro.advance(follow("PUT", "status_url", STATUS, misses=6), answer(202), now=NOW)
     assert isinstance(running, lro.Pending)
     assert running.follow.style == "status_url"
@@ -466,7 +466,7 @@ def test_a_lost_first_answer_is_taken_up_from_the_resource():
 
 
 def test_the_pause_grows_to_its_bound_when_azure_names_none():
-    """PROTOCOL §1: no Azure ML answer carries Retry-After; our own pause is short at first."""
+    """docs/protocol.md §1: no Azure ML answer carries Retry-After; our own pause is short at first."""
     outcome, pauses = lro.Pending(follow=follow("PUT", "status_url", STATUS, interval_s=2.0, max_interval_s=30.0), delay_s=0), []
     for _ in range(12):
         outcome = lro.advance(outcome.follow, answer(200, {"status": "InProgress"}), now=NOW)

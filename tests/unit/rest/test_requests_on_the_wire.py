@@ -33,7 +33,7 @@ def answer(status: int, body: bytes = b"", media: str = "application/json", **he
 
 
 def test_a_signed_url_reaches_azure_byte_for_byte(azure, wire):
-    """PROTOCOL §3.9: lower-case escapes, needless escapes, dot segments and odd characters stay; requests would rewrite them."""
+    """docs/protocol.md §3.9: lower-case escapes, needless escapes, dot segments and odd characters stay."""
     azure.send("GET", SIGNED)
     assert wire.seen[0].line == f"GET {SIGNED.removeprefix('https://westeurope.api.azureml.ms')} HTTP/1.1"
 
@@ -160,7 +160,7 @@ def test_a_header_with_a_line_break_is_refused(azure, wire):
 
 
 def test_an_ended_token_is_renewed_and_the_request_repeated_once(azure, wire):
-    """PROTOCOL §3.10: a poll answered 401 ExpiredAuthenticationToken in mid-operation."""
+    """docs/protocol.md §3.10: a poll answered 401 ExpiredAuthenticationToken in mid-operation."""
     ended = b'{"error":{"code":"ExpiredAuthenticationToken","message":"The access token expiry UTC time is earlier."}}'
     wire.will(answer(401, ended))
     assert azure.send("PUT", ARM, body={"a": 1}).status == 200
@@ -183,7 +183,7 @@ def test_a_second_401_is_the_answer(azure, wire):
 
 
 def test_a_401_about_permission_is_not_repeated(azure, wire):
-    """PROTOCOL §6.4: the registry host says UserError and 401 when a permission is missing."""
+    """docs/protocol.md §6.4: the registry host says UserError and 401 when a permission is missing."""
     wire.will(answer(401, b'{"error":{"code":"UserError","message":"no access"}}'))
     assert azure.send("GET", ARM).status == 401
     assert len(wire.seen) == 1
@@ -201,7 +201,7 @@ def test_a_401_about_permission_is_not_repeated(azure, wire):
     ],
 )
 def test_what_may_pass_later_is_transient_and_says_whether_it_may_have_arrived(azure, wire, status, kind, maybe_arrived, delay_s):
-    """PROTOCOL §1.4 and §3.10: a 429 was not processed, a 5xx may have been; none need name a delay."""
+    """docs/protocol.md §1.4 and §3.10: a 429 was not processed, a 5xx may have been; none need name a delay."""
     wire.will(answer(status, b'{"error":{"code":"Code","message":"why"}}'))
     with pytest.raises(kind) as raised:
         azure.send("PUT", ARM, body={})
@@ -264,14 +264,14 @@ def test_no_retry_after_makes_reading_it_fail(text):
     ],
 )
 def test_no_body_makes_reading_the_answer_fail(azure, wire, content, media, body):
-    """PROTOCOL §3.6: empty, `null`, a BOM, JSON without a content type."""
+    """docs/protocol.md §3.6: empty, `null`, a BOM, JSON without a content type."""
     wire.will(answer(200, content, media))
     response = azure.send("GET", ARM)
     assert (response.body, response.content) == (body, content)
 
 
 def test_the_request_id_is_kept_whatever_its_header(azure, wire):
-    """Azure's id is what support asks for; header names come in any casing (PROTOCOL §8)."""
+    """Azure's id is what support asks for; header names come in any casing (docs/protocol.md §8)."""
     wire.will(answer(200, b"{}", **{"X-Ms-Request-Id": "id-1"}))
     wire.will(answer(200, b"{}", request_id="id-2"))
     assert [azure.send("GET", ARM).request_id for _ in range(2)] == ["id-1", "id-2"]
@@ -405,7 +405,7 @@ def test_a_large_body_has_longer_than_a_small_one():
 
 
 def test_pressure_is_the_used_share_of_the_read_allowance(azure, wire):
-    """PROTOCOL §8: remaining reads, per region and global; the most seen stands for the allowance."""
+    """docs/protocol.md §8: remaining reads, per region and global; the most seen stands for the allowance."""
     assert azure.pressure("s1") == 0.0
     for remaining, expected in (("250", 0.0), ("125", 0.5), ("0", 1.0), ("250", 0.0)):
         wire.will(answer(200, b"{}", x_ms_ratelimit_remaining_subscription_reads=remaining))
@@ -428,7 +428,7 @@ def test_a_rate_limit_header_with_junk_does_no_harm(azure, wire, junk):
 
 
 def test_a_list_is_read_page_by_page_with_nextlink_unchanged(azure, wire):
-    """PROTOCOL §7: nextLink is followed as it stands and is absent on the last page."""
+    """docs/protocol.md §7: nextLink is followed as it stands and is absent on the last page."""
     following = "https://management.azure.com/subscriptions/s1/resourceGroups?$skipToken=NTA%3d&$orderBy=createdtime+desc"
     wire.will(answer(200, json.dumps({"value": [1, 2], "nextLink": following}).encode()))
     wire.will(answer(200, b'{"value": [3]}'))

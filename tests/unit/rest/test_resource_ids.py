@@ -32,7 +32,7 @@ def test_an_id_reads_back_as_it_was_written(text, name, full_type):
 
 
 def test_casing_and_the_leading_slash_do_not_matter():
-    """PROTOCOL §8: Azure's own casing is not stable; the article's bodies lack the slash."""
+    """docs/protocol.md §8: Azure's own casing is not stable; the article's bodies lack the slash."""
     odd = "subscriptions/S1/resourcegroups/G1/PROVIDERS/microsoft.machinelearningservices/Workspaces/W1/"
     assert ids.parse(odd).key == ids.parse(WORKSPACE).key
 

@@ -161,7 +161,7 @@ def test_a_name_of_v1s_with_a_space_in_it_is_found(text):
 
 
 def test_nothing_is_found_in_nothing():
-    """Null members are common (facts §8)."""
+    """Null members are common (docs/protocol.md §8)."""
     found = found_in({"model": None, "compute": "", "tags": [None, 1, True], "environment": {}})
     assert (found.found, found.unclear) == ({}, {})
 

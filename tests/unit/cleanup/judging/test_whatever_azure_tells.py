@@ -89,7 +89,7 @@ PLACES = [(owner, path) for owner, body in ESTATE.resources.items() for path in 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(place=st.sampled_from(PLACES), value=st.sampled_from(ODD))
 def test_no_member_of_any_value_makes_a_verdict_fail(place, value):
-    """Azure sends many members as null although its specification does not say so (facts §8)."""
+    """Azure sends many members as null although its specification does not say so (docs/protocol.md §8)."""
     world = copy.deepcopy(ESTATE)
     owner, path = place
     inner = world.resources[owner]
