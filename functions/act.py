@@ -52,6 +52,7 @@ def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
 def _pass_on(req: func.HttpRequest, target: Target) -> func.HttpResponse:
     """Ask Azure and hand its answer to the caller; nothing of it (keys, tokens) is stored."""
     app = services.get()
+    http.refuse_asks(req)
     url = app.addresses.url(target.plane, target.path, _query(req, target), workspace=target.workspace.path)
     response = app.client.send("POST", url, body=_body(req)).checked()
     return http.json_response(response.body, response.status, req)
@@ -71,6 +72,7 @@ def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
     if target.action and target.action.name == "package" and req.get_body().strip():  # its YAML may name code
         brought = intake.read(req, target)
     else:
+        http.refuse_asks(req, "Prefer", "Idempotency-Key", "Callback-Url")
         brought = replace(brought, body=_body(req))
     guards.check_move(target, brought.body)
     request = acceptance.Request(

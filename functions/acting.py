@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
 
-from functions import act, browse, provision, terms
+from functions import act, browse, http, provision, terms
 from shared import services
 from shared.catalog import bodies
 from shared.hooks import lineage
@@ -47,7 +47,9 @@ def perform(call: Call) -> Answer:
         return _notify(call)
     with terms.acting_for(call):
         try:
-            outcome = _VERBS[call.method](_request(call))
+            req = _request(call)
+            http.check(req)
+            outcome = _VERBS[call.method](req)
         except errors.PermanentError as problem:
             return Answer(status=problem.status, body={"error": problem.error.to_json()})
     if isinstance(outcome, Operation):

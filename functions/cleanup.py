@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.policy.model import Mode
     from shared.cleanup.run.journal import Run
+    from shared.cleanup.run.scopes import Scope
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.cleanup")
@@ -69,7 +70,7 @@ def poison(message: func.QueueMessage) -> None:
 @blueprint.function_name("cleanup_run")
 @blueprint.route("cleanup", methods=["POST"])
 async def run_clean_up(req: func.HttpRequest) -> func.HttpResponse:
-    """POST `cleanup?policy=&mode=dryRun|enforce` (default: all policies, dryRun): 202 with the report to come."""
+    """POST `cleanup?policy=&workspace=&mode=dryRun|enforce` (default: all, dry): 202 with the report to come."""
     return await http.guarded(_begun(req, _start), req)
 
 
@@ -185,8 +186,18 @@ def _start(req: func.HttpRequest) -> Run:
             raise errors.BadRequestError("PolicyNotEnforced", message, target="mode", status=409)
     app = services.get()
     told = terms.callbacks(req, app.settings)
-    asked = runs.Asked(mode=mode, caller=http.caller(req), notes=notes, notify=told)
+    asked = runs.Asked(mode=mode, caller=http.caller(req), notes=notes, notify=told, scope=_scope(req))
     return runs.start(chosen, asked, app)
+
+
+def _scope(req: func.HttpRequest) -> Scope:
+    from shared.cleanup.run import scopes
+
+    given = [word for word in scopes.WORDS if parameters.text(req, word)]
+    if len(given) > 1:
+        message = f"A run keeps to one of {', '.join(scopes.WORDS)}; {' and '.join(given)} are given."
+        raise errors.BadRequestError("InvalidParameter", message, target=given[1])
+    return scopes.read(given[0], parameters.text(req, given[0]), services.get()) if given else scopes.EVERYTHING
 
 
 def _approve(req: func.HttpRequest) -> Run:

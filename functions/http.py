@@ -50,6 +50,7 @@ CHUNKED = (
     "The body was sent in chunks (Transfer-Encoding) and did not arrive: Azure Functions hands on only a body with Content-Length. "
     "Send that header; in .NET use StringContent, or await LoadIntoBufferAsync() of the content before it is sent."
 )
+SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer body is not copied to see
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 
@@ -67,13 +68,17 @@ async def _answer(req: func.HttpRequest, handler: Callable[[func.HttpRequest], f
     except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
         log.warning("operation %s is answered as last known: %s", outcome.id, problem)
         outcome = replace(outcome, resource=None)
-    return operation_response(outcome, req)
+    answered = operation_response(outcome, req)
+    if waited_s := preferred_wait_s(req):
+        answered.headers["Preference-Applied"] = f"wait={waited_s:.0f}"
+    return answered
 
 
 async def guarded(work: Coroutine[Any, Any, func.HttpResponse], req: func.HttpRequest) -> func.HttpResponse:
-    """Return the response that `work` makes, or the one that its failure is; a body that no route takes is refused here."""
+    """Return the response that `work` makes, or the one that its failure is; what no route takes or knows is refused here."""
     try:
         check_body(req)
+        check(req)
         return await work
     except errors.StewardError as problem:
         return problem_response(problem, req)
@@ -82,7 +87,31 @@ async def guarded(work: Coroutine[Any, Any, func.HttpResponse], req: func.HttpRe
         error = errors.AzureError(code="InternalError", message="The app failed; its log holds the reason.")
         return json_response({"error": error.to_json()}, 500, req)
     finally:
-        work.close()  # changes nothing unless the body was refused
+        work.close()  # changes nothing unless the request was refused
+
+
+def check(req: func.HttpRequest) -> None:
+    """Refuse parameters, headers and bodies that the request's route does not know.
+
+    Raises:
+        BadRequestError: see `asked.check`.
+    """
+    from shared.openapi import asked
+
+    content = req.get_body()
+    body = len(content) > SAYS_NOTHING or content.strip() not in (b"", b"{}", b"null")
+    asked.check(str(req.method).upper(), path(req), raw_query(req), dict(req.headers.items()), body=body)
+
+
+def refuse_asks(req: func.HttpRequest, *honoured: str) -> None:
+    """Refuse headers that ask for what this request cannot be given: all of `asked.ASKS` but those that are honoured.
+
+    Raises:
+        BadRequestError: `UnsupportedHeader`.
+    """
+    from shared.openapi import asked
+
+    asked.check_headers(dict(req.headers.items()), honoured, f"{req.method} {path(req).strip('/')}"[:300])
 
 
 async def whole(operation: Operation) -> Operation:
@@ -183,12 +212,9 @@ def caller(req: func.HttpRequest) -> str:
 
 def prefers(req: func.HttpRequest) -> dict[str, str]:
     """Return the preferences of the Prefer header (RFC 7240), names in lower case."""
-    out = {}
-    for part in req.headers.get("prefer", "").replace(";", ",").split(","):
-        name, _, value = part.strip().partition("=")
-        if name:
-            out[name.strip().lower()] = value.strip().strip('"')
-    return out
+    from shared.openapi import asked
+
+    return asked.preferences(str(req.headers.get("prefer", "")))
 
 
 def api_version(req: func.HttpRequest, target: Target) -> str:

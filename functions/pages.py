@@ -33,6 +33,10 @@ POLICY = f"{static.POLICY}; img-src 'self' data:"
 @blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """GET `health`: 200 `{"status": "up"}`, or 503 `{"status": "down"}` when settings or storage are out of order."""
+    return await http.guarded(_health(req), req)
+
+
+async def _health(req: func.HttpRequest) -> func.HttpResponse:
     try:
         await asyncio.to_thread(_look)  # not in the pool that callers fill
     except (errors.StewardError, ValueError):

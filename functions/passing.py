@@ -23,6 +23,7 @@ def pass_on(req: func.HttpRequest, way: Way) -> func.HttpResponse:
     """Ask Azure with the caller's query, body and content type; nothing of it is stored."""
     app = services.get()
     http.refuse_preflight(req)
+    http.refuse_asks(req)
     version = http.version(req, kinds.V1_VERSION)
     query = "&".join(part for part in (f"api-version={version}", paths.forwarded_query(http.raw_query(req))) if part)
     url = app.addresses.url(way.plane, way.path, query, workspace=way.workspace.path)

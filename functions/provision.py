@@ -34,6 +34,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     brought, asked = intake.Intake(target=target), target.path
     query = paths.forwarded_query(http.raw_query(req))
     if method == "DELETE":
+        http.refuse_asks(req, "Prefer", "Idempotency-Key", "Callback-Url")
         query = _with_default(query, target.kind.delete_query)
     else:
         brought = intake.read(req, target)

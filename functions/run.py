@@ -30,6 +30,7 @@ def start_job(req: func.HttpRequest, target: Target) -> Operation:
 
 def start_run(req: func.HttpRequest, target: Target) -> Operation:
     """POST `workspaces/{w}/experiments/{e}/startrun`: multipart `projectZipFile` and `runDefinitionFile`, as the article has it."""
+    http.refuse_asks(req, "Prefer", "Idempotency-Key", "Callback-Url")
     if not multipart.is_multipart(req):
         message = f"startrun takes multipart/form-data with {' and '.join(V1_PARTS)}."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)

@@ -26,6 +26,9 @@ PASSED_BACK = (
 def score(req: func.HttpRequest, target: Target) -> func.HttpResponse | Operation:
     """Send the body to the endpoint as it came, and its answer back as it comes, 4xx and 5xx included; wake a parked one."""
     try:
+        if "respond-async" in http.prefers(req) and target.plane == "arm":
+            services.get().scoring.refuse_parked(target)  # to wake one takes time, to score does not
+        http.refuse_asks(req)
         answer = services.get().scoring.score(target, req.get_body(), dict(req.headers.items()))
     except snapshots.EndpointParkedError as found:
         return _wake(req, target, found)

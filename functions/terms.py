@@ -47,6 +47,7 @@ def submit(req: func.HttpRequest, request: acceptance.Request) -> Operation:
         StewardError: see `flows.submit`.
     """
     app = services.get()
+    http.refuse_asks(req, "Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id")
     told = (*callbacks(req, app.settings), *(target for target in app.settings.notify))
     request = replace(request, notify=tuple(dict.fromkeys(told)))
     if call := _acting.get():

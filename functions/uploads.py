@@ -36,9 +36,12 @@ def _translate(req: func.HttpRequest) -> func.HttpResponse:
 
 
 def _open(req: func.HttpRequest) -> func.HttpResponse:
+    from shared.openapi import asked
+
     app = services.get()
     content = req.get_body()
     told = bodies.parse(content, req.headers.get("content-type", "")) if content.strip() else {}
+    asked.check_fields(told, ("name",))
     given = told.get("name") or ""
     if not isinstance(given, str):
         message = "'name' is no text; expected the file's name, such as model.pkl."

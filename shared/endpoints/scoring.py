@@ -85,6 +85,14 @@ class Scoring:
             answer = self._client.send_keyed(door.uri, door.key, content=content, headers=sent, timeout_s=TIMEOUT_S)
         return answer
 
+    def refuse_parked(self, target: Target) -> None:
+        """Refuse a parked endpoint.
+
+        Raises:
+            EndpointParkedError: it has no deployments now.
+        """
+        self._refuse_parked(target)
+
     def _door(self, target: Target) -> Door:
         known = self._doors.get(target.id.key)
         if known and self._clock() < known.until:

@@ -70,6 +70,7 @@ class Route:
         answers_as: Further media types of a 200.
         problems: Refusals besides 400, 401, 500 and 503.
         anonymous: No key is asked for.
+        polled: Clients of ARM follow it with whatever query their first request had, which says nothing here.
     """
 
     id: str
@@ -84,24 +85,26 @@ class Route:
     answers_as: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     anonymous: bool = False
+    polled: bool = False
 
 
 ASKS = {
     "$skip": "How many to leave out.",
     "$top": "How many of a page.",
     "abandon": "`true`: only stop following it; what Azure does goes on.",
-    "below": "Operations on this resource and everything below it: an ARM id, or a path below /api.",
+    "below": "Only what concerns this resource and everything below it: an ARM id, or a path below /api.",
     "format": "Instead of what `Accept` says.",
     "location": "The region of what the YAML describes, where it needs one.",
     "mode": "`dryRun`, unless said otherwise, changes nothing.",
     "name": "What the file is called in messages.",
     "path": "The path below /api that the YAML would be sent to.",
     "policy": "Names of policies, by commas; all of them, unless said otherwise.",
-    "resource": "An ARM id, or a path below /api.",
+    "resource": "Only this resource: an ARM id, or a path below /api.",
     "rule": "Firings of this rule.",
     "show": "`changes`: only what something is done to.",
     "status": "Those in this state.",
     "target": "Operations on this resource: an ARM id, or a path below /api.",
+    "workspace": "Only what is in these workspaces: names, by commas.",
 }
 
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"411": "NoLength", "413": "TooLarge"}
@@ -161,6 +164,7 @@ ROUTES: tuple[Route, ...] = (
         query={"Wait": ""},
         answers={"200": OPERATION},
         problems=MISSING,
+        polled=True,
     ),
     Route(
         id="operations_result",
@@ -170,6 +174,7 @@ ROUTES: tuple[Route, ...] = (
         query={"Prefer": ""},
         answers={"200": JSON, "201": JSON, "202": OPERATION, "204": None},
         problems={**MISSING, **BUSY, "403": "Forbidden", "429": "Throttled"},
+        polled=True,
     ),
     Route(
         id="operations_cancel",
@@ -185,7 +190,15 @@ ROUTES: tuple[Route, ...] = (
         call="POST /cleanup",
         tag="Clean-up",
         summary="Start a run of the clean-up: a dry run unless told otherwise",
-        query={"policy": parts.STRING, "mode": MODE, "Prefer": ""},
+        query={
+            "policy": parts.STRING,
+            "workspace": parts.STRING,
+            "resource": PLACE,
+            "below": parts.STRING,
+            "mode": MODE,
+            "Prefer": "",
+            "CallbackUrl": "",
+        },
         answers={"200": REPORT, "202": REPORT},
         problems={**MISSING, **BUSY},
     ),
@@ -220,7 +233,7 @@ ROUTES: tuple[Route, ...] = (
         call="POST /cleanup/reports/{id}/approve",
         tag="Clean-up",
         summary="Carry out exactly what that dry run would do, each judged again",
-        query={"Prefer": ""},
+        query={"Prefer": "", "CallbackUrl": ""},
         answers={"200": REPORT, "202": REPORT},
         problems={**MISSING, **BUSY},
     ),
@@ -411,15 +424,15 @@ def operations() -> Iterator[tuple[str, str, Json]]:
     """Yield (path, verb in lower case, operation) of every route of ours."""
     for route in ROUTES:
         verb, _, path = route.call.partition(" ")
-        yield path, verb.lower(), _operation(route, path)
+        yield path, verb.lower(), _operation(route, verb, path)
 
 
-def _operation(route: Route, path: str) -> Json:
+def _operation(route: Route, verb: str, path: str) -> Json:
     given = [
         {"name": name, "in": "path", "required": True, "schema": route.path.get(name, parts.STRING)}
         for name in re.findall(r"{(\w+)}", path)
     ]
-    given += [_parameter(name, schema) for name, schema in route.query.items()]
+    given += [_parameter(name, schema, needed=name == "resource" and verb == "GET") for name, schema in route.query.items()]
     if not route.anonymous:
         given.append(ref("parameters", "ClientRequestId"))
     out: Json = {"operationId": route.id, "tags": [route.tag], "summary": route.summary, "parameters": given}
@@ -440,10 +453,10 @@ def _operation(route: Route, path: str) -> Json:
     return out
 
 
-def _parameter(name: str, schema: Json | str) -> Json:
+def _parameter(name: str, schema: Json | str, *, needed: bool) -> Json:
     if isinstance(schema, str):
         return ref("parameters", name)
-    return {"name": name, "in": "query", "description": ASKS[name], "required": name == "resource", "schema": schema}
+    return {"name": name, "in": "query", "description": ASKS[name], "required": needed, "schema": schema}
 
 
 def _answer(status: str, schema: Json | None) -> Json:

@@ -48,6 +48,7 @@ class Run:
         mode: `dryRun` reports only, whatever its policies say.
         caller: Who asked: `timer`, or a caller of the API.
         policies: Their names, in order; as they were at the start they are in a blob.
+        scope, only: What it keeps to: ids that a resource must be or, unless `only`, lie below; none for everything.
         plan: The dry run that this one carries out, '' for none; `approved` names the run that carries this one out.
         step: Goes up with every step of the run as a whole; a message that names an older one is stale.
         due_at: When the next step is overdue and `reconcile` takes it up.
@@ -65,6 +66,8 @@ class Run:
     created_at: datetime
     due_at: datetime
     policies: tuple[str, ...] = ()
+    scope: tuple[str, ...] = ()
+    only: bool = False
     plan: str = ""
     approved: str = ""
     phase: Phase = "list"

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.facts import inventory, survey
-from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, savings, units
+from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, savings, scopes, units
 from shared.cleanup.run.journal import Unit
 from shared.cleanup.run.run_messages import Message
 from shared.rest import errors, ids
@@ -78,7 +78,7 @@ def _list(kept: Kept[Run], services: Services) -> None:
         entered.append(own)
     for body in found:
         place = inventory.workspace_id(body)
-        judges = first and not run.plan and (not group or place.resource_group.lower() == group)
+        judges = first and not run.plan and (not group or place.resource_group.lower() == group) and scopes.reaches(run, place)
         entered.append(Unit(key=journal.unit_key(place.key), id=place.path, due_at=due, judges=judges))
     services.journal.enter(run.name, entered)
     acts = len(report_lines.read(services.blobs, outcomes.acts_blob(run.name))) if first and run.plan else run.acts

@@ -100,6 +100,7 @@ def summary(run: Run, totals: Mapping[str, Any] | None = None) -> dict[str, Any]
     else:
         out["phase"] = run.phase
     out |= {"traceId": run.trace.id, "policies": list(run.policies)}
+    out |= {"scope": list(run.scope)} if run.scope else {}
     out |= {"approves": run.plan} if run.plan else {}
     out |= {"approvedBy": run.approved} if run.approved else {}
     told = totals or run.totals

@@ -13,9 +13,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.policy import policies
-from shared.cleanup.run import claims, journal, outcomes, phases, report_lines, units
+from shared.cleanup.run import claims, journal, outcomes, phases, report_lines, turns, units
 from shared.cleanup.run.journal import Run
 from shared.cleanup.run.run_messages import Message
+from shared.cleanup.run.scopes import EVERYTHING, Scope
 from shared.durable import storage
 from shared.rest import errors
 from shared.telemetry import trace
@@ -45,6 +46,7 @@ class Asked:
         seed: The same seed at the same moment is the same run; '' for none.
         notes: What the report says from the beginning.
         notify: Whom the caller wants told of its end, besides whoever the settings name.
+        scope: What it keeps to.
     """
 
     mode: Mode
@@ -53,13 +55,14 @@ class Asked:
     seed: str = ""
     notes: tuple[str, ...] = ()
     notify: tuple[str, ...] = ()
+    scope: Scope = EVERYTHING
 
 
 def start(chosen: Sequence[Policy], asked: Asked, services: Services) -> Run:
     """Begin a run.
 
     Raises:
-        BadRequestError: `CleanupOff`, `ScopeMissing`, `NoPolicy`.
+        BadRequestError: `CleanupOff`, `ScopeMissing`, `NoPolicy`, `CleanupUnderWay` (409).
         TransientError: the app's storage is out of reach.
     """
     check(services)
@@ -75,10 +78,12 @@ def start(chosen: Sequence[Policy], asked: Asked, services: Services) -> Run:
         due_at=now + phases.LEASE,
         policies=tuple(policy.name for policy in frozen),
         notify=_told(asked.notify, services),
+        scope=asked.scope.within,
+        only=asked.scope.only,
     )
     for note in asked.notes:
         run = run.noted(note)
-    return _enter(run, frozen, services)
+    return _enter(run, frozen, services, turn=True)
 
 
 def _told(notify: tuple[str, ...], services: Services) -> tuple[str, ...]:
@@ -107,6 +112,8 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
         created_at=now,
         due_at=now + phases.LEASE,
         policies=kept.value.policies,
+        scope=kept.value.scope,
+        only=kept.value.only,
         plan=name,
         after="act",
         notify=_told(notify, services),
@@ -204,11 +211,19 @@ def reconcile(services: Services) -> int:
     return sent
 
 
-def _enter(run: Run, frozen: Sequence[Policy], services: Services) -> Run:
-    """Record a run and send its first message; what it needs is there before its row is."""
+def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool = False) -> Run:
+    """Record a run and send its first message; what it needs is there before its row is.
+
+    Raises:
+        BadRequestError: `CleanupUnderWay`; it needs a `turn`, and another run has one of its policies in hand.
+    """
     content = json.dumps([policies.to_json(policy) for policy in frozen]).encode()
     services.blobs.put(units.policies_blob(run.name), content)
     if services.journal.insert(run):
+        if turn and (other := turns.take(run, services)):
+            services.journal.remove(run.name)
+            message = f"Report {other} has the same policy and scope in hand. Wait for its end, or cancel it."
+            raise errors.BadRequestError("CleanupUnderWay", message, target="policy", status=409)
         phases.send(run, services)
     known = services.journal.load(run.name)
     return known.value if known else run

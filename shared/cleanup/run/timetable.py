@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.policy import ncrontab, policies
-from shared.cleanup.run import report_lines, runs
+from shared.cleanup.run import report_lines, runs, turns
 from shared.cleanup.verdict import marks
 from shared.durable import storage
 from shared.rest import errors
@@ -85,6 +85,7 @@ def _purge(row: storage.Row | None, now: datetime, services: Services) -> None:
                 services.blobs.delete(name)
             services.journal.remove(run.name)
     marks.Marks(services.cleanup_rows).forget(oldest)
+    turns.forget(services)
 
 
 def _write(row: storage.Row | None, now: datetime, services: Services) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.facts import inventory, locks, survey
 from shared.cleanup.policy import policies
-from shared.cleanup.run import claims, report_lines
+from shared.cleanup.run import claims, report_lines, scopes
 from shared.cleanup.verdict import judge, marks
 from shared.endpoints import snapshots as parked_endpoints
 from shared.rest import errors, ids
@@ -168,6 +168,8 @@ def _subscription(chosen: list[Policy], known: Surveys, held: Claim, writer: rep
     places = [ids.parse(kept.value.id) for kept in services.journal.units(held.run.name) if kept.value.id]
     marked = {place.key: mark for place in places if (mark := records.get(place))}
     for judged in judge.subscription(chosen, scope, known, marked, held.azure, services.clock()):
+        if not scopes.holds(held.run, judged.subject.id):
+            continue
         group = judged.subject.id.resource_group.lower()
         if group not in kept_by:
             kept_by[group] = locks.read(judged.subject.id, held.azure)
@@ -192,6 +194,8 @@ def _workspace(chosen: list[Policy], known: Surveys, held: Claim, writer: report
                 _reached(held, writer, done=position, after=last)
                 return False, ""
             last = group
+            if not scopes.holds(held.run, judged.subject.id):
+                continue
             mark = marked.get(judged.subject.id.key)
             writer.add(line_of(judged, _policy(own, judged), mark, held_by, services.clock()))
         _reached(held, writer, done=position + 1, after="")

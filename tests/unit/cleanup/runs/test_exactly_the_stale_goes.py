@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.cleanup.policy import model
-from shared.cleanup.run import reports, runs
+from shared.cleanup.run import reports, runs, scopes
 from shared.rest import client, errors
 
 OLD = ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]
@@ -157,7 +157,7 @@ def test_two_runs_at_once_act_once(stage, make_policy, gone):
     """Whichever comes second finds it gone."""
     stage.start(make_policy())
     stage.clock.advance(1)
-    stage.start(make_policy())
+    stage.start(make_policy(), scope=scopes.Scope(within=(WS,)))  # one policy twice over one scope is refused
     stage.drive()
     assert gone(stage) == OLD
 

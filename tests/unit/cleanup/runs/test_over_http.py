@@ -358,3 +358,81 @@ def test_a_file_of_policies_stays_in_its_folder(app, name):
     """400, and nothing is written."""
     assert put(FILE.encode(), name)[0] == 400
     assert list(app.blobs.blobs) == ["cleanup/policies/ours.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("query", "place", "looked"),
+    [
+        ("workspace=ws", "", 8),
+        (f"workspace={WS}", "", 8),
+        ("below=workspaces/ws", "", 8),
+        ("below=workspaces/ws/models/old", "/models/old", 2),
+        ("below=workspaces/ws/models", "/models", 8),
+        ("resource=workspaces/ws/models/old/versions/1", "/models/old/versions/1", 1),
+    ],
+)
+def test_a_run_keeps_to_the_scope_that_its_caller_names(app, query, place, looked):
+    """What is looked at is narrower; what is said of each is the same as in a run over everything."""
+    whole = {line["id"]: line for line in told(read(finished(app, "policy=ours")))[1]["resources"]}
+    name = finished(app, f"policy=ours&{query}")
+    report = told(read(name))[1]
+    assert report["scope"] == [WS + place]
+    assert {line["id"] for line in report["resources"]} == {path for path in whole if f"{path}/".startswith(f"{WS}{place}/")}
+    assert len(report["resources"]) == looked
+    assert all(line["reason"] == whole[line["id"]]["reason"] for line in report["resources"])
+
+
+def test_an_enforced_run_of_one_resource_takes_no_other(app, gone):
+    """Another stale one of the same policy stays."""
+    report = told(read(finished(app, "policy=ours")))[1]
+    stale = [line["id"] for line in report["resources"] if line["action"] == "delete"]
+    name = finished(app, f"policy=ours&mode=enforce&resource={stale[0]}")
+    assert told(read(name))[1]["outcomes"]["deleted"] == 1
+    assert len(stale) == 2
+    assert len(gone(app)) == 1
+    assert stale[0] not in app.azure.resources
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "target"),
+    [
+        ("polcy=ours", "UnknownParameter", "polcy"),
+        ("policy=ours&workspaces=ws", "UnknownParameter", "workspaces"),
+        ("policy=", "InvalidParameter", "policy"),
+        ("policy=ours&policy=watch", "InvalidParameter", "policy"),
+        ("workspace=ws&below=workspaces/ws", "InvalidParameter", "below"),
+        ("workspace=typo", "ResourceNotFound", "workspace"),
+        ("workspace=ws/computes/c", "UnknownKind", "workspace"),
+        ("resource=workspaces/ws/models", "InvalidParameter", "resource"),
+        ("resource=workspaces/ws/models/none/versions/1", "ResourceNotFound", "resource"),
+        ("below=subscriptions/s2/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws",
+         "InvalidParameter", "below"),
+    ],
+)  # fmt: skip
+def test_a_run_of_something_else_than_was_meant_does_not_begin(app, query, code, target):
+    """A word that is not known, or says nothing, would widen it."""
+    _, body = told(ask(cleanup.run_clean_up, "POST", f"cleanup?mode=enforce&{query}"))
+    assert (body["error"]["code"], body["error"]["target"]) == (code, target)
+    assert not list(app.journal.runs())
+
+
+def test_what_a_body_says_is_not_ignored(app):
+    """Its words belong into the query."""
+    status, body = told(ask(cleanup.run_clean_up, "POST", "cleanup", body=b'{"policy": "ours"}'))
+    assert (status, body["error"]["code"]) == (400, "UnexpectedBody")
+    assert "workspace" in body["error"]["message"]
+    assert told(ask(cleanup.run_clean_up, "POST", "cleanup", body=b"{}"))[0] == 202
+
+
+def test_one_run_of_a_policy_over_the_same_scope_at_a_time(app):
+    """The second is refused with the name of the first; over another scope, or after its end, it begins."""
+    _, first = told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=ours,watch"))
+    status, body = told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=watch&mode=dryRun"))
+    assert (status, body["error"]["code"]) == (409, "CleanupUnderWay")
+    assert first["name"] in body["error"]["message"]
+    assert [run.name for run in app.journal.runs()] == [first["name"]]
+    app.clock.advance(1)
+    assert told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=watch&workspace=ws"))[0] == 202
+    app.drive()
+    app.clock.advance(1)
+    assert told(ask(cleanup.run_clean_up, "POST", "cleanup?policy=watch"))[0] == 202

@@ -1,0 +1,83 @@
+"""What a run keeps to when its caller names it: some workspaces, one resource, or one and everything below it.
+
+References are read everywhere all the same: what a resource is used by does not end where a run does. Not here: which of
+the query's words say it (functions.cleanup).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from shared.catalog import paths
+from shared.cleanup.facts import inventory
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from shared.cleanup.run.claims import Services
+    from shared.cleanup.run.journal import Run
+
+WORDS = ("workspace", "resource", "below")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Ids of which a resource must be one, or, unless `only`, lie below one; none for everything."""
+
+    within: tuple[str, ...] = ()
+    only: bool = False
+
+
+EVERYTHING = Scope()
+
+
+def read(word: str, text: str, services: Services) -> Scope:
+    """Return the scope that a word and what stands behind it say.
+
+    Raises:
+        BadRequestError: it is no place, there is no such thing, or the clean-up does not look there.
+        StewardError: Azure could not be asked.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()] if word == "workspace" else [text.strip()]
+    if not names:
+        message = f"'{word}' is '{text[:50]}'; expected names of workspaces, by commas."
+        raise errors.BadRequestError("InvalidParameter", message, target=word)
+    found = [_place(word, f"workspaces/{name}" if word == "workspace" and "/" not in name else name, services) for name in names]
+    return Scope(within=tuple(dict.fromkeys(found)), only=word == "resource")
+
+
+def holds(run: Run, resource: ids.ResourceId) -> bool:
+    """Tell whether a run looks at a resource."""
+    keys = [path.lower() for path in run.scope]
+    return not keys or any(resource.key == key or (not run.only and resource.key.startswith(f"{key}/")) for key in keys)
+
+
+def reaches(run: Run, workspace: ids.ResourceId) -> bool:
+    """Tell whether something in a workspace, or it itself, can be what a run looks at."""
+    return holds(run, workspace) or any(path.lower().startswith(f"{workspace.key}/") for path in run.scope)
+
+
+def _place(word: str, text: str, services: Services) -> str:
+    try:
+        target = paths.resolve(text, services.settings)
+    except errors.BadRequestError as problem:
+        message = f"'{word}' is '{text[:200]}'; expected an ARM id or a path below /api. {problem.error.message}"
+        raise errors.BadRequestError(problem.error.code, message, target=word, status=problem.status) from None
+    wanted = {"workspace": target.id.types == ("workspaces",), "resource": bool(target.id.types)}.get(word, True)
+    if target.action or target.view or not wanted or (word != "below" and target.id.is_collection):
+        message = f"'{word}' is '{text[:200]}'; expected one {'workspace' if word == 'workspace' else 'resource'}."
+        raise errors.BadRequestError("InvalidParameter", message, target=word)
+    _check_place(word, target.id, services)
+    known = replace(target, id=target.id.ancestor(len(target.id.names))) if target.id.is_collection else target
+    if known.plane == "arm" and known.id.names and inventory.read(known.id, services, known.api_version) is None:
+        message = f"'{word}' is '{text[:200]}'; Azure has no such resource."
+        raise errors.BadRequestError("ResourceNotFound", message, target=word, status=404)
+    return target.id.path
+
+
+def _check_place(word: str, named: ids.ResourceId, services: Services) -> None:
+    settings = services.settings
+    own = ids.ResourceId(subscription=settings.subscription_id, resource_group=settings.resource_group)
+    if named.key != own.key and not named.key.startswith(f"{own.key}/"):
+        message = f"'{word}' is '{named.path[:300]}'; the clean-up looks at {own.path} alone."
+        raise errors.BadRequestError("InvalidParameter", message, target=word)

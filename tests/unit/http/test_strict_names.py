@@ -1,0 +1,237 @@
+"""What a route does not know is refused: a mistyped name must not widen, carry out or drop what was meant."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import azure.functions as func
+import pytest
+
+from functions import act, browse, cleanup, dashboard, hooks, operations, pages, provision, uploads
+from shared.openapi import asked, own
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from tests.unit.http.conftest import App
+
+MODULES = (act, browse, cleanup, dashboard, hooks, operations, pages, provision, uploads)
+COMPUTE = json.dumps({"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "X"}}})
+
+
+def functions() -> list[tuple[str, set[str], Any]]:
+    """Return route, verbs and function of every HTTP function."""
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+    for module in MODULES:
+        app.register_functions(module.blueprint)
+    found = []
+    for each in app.get_functions():
+        trigger = each.get_trigger().get_dict_repr()
+        if trigger["type"] == "httpTrigger":
+            verbs = {getattr(verb, "value", verb) for verb in trigger["methods"]}
+            found.append((trigger["route"], verbs, each.get_user_function()))
+    return found
+
+
+FUNCTIONS = functions()
+
+
+def call(row: own.Route, query: str = "", body: bytes = b"", **headers: str) -> tuple[int, dict[str, Any]]:
+    """Call the function of one of our own routes; what it refuses with."""
+    verb, _, path = row.call.partition(" ")
+    path = path.strip("/")
+    function = next(each for route, verbs, each in FUNCTIONS if _same(route, path) and verb in verbs)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    url = f"http://localhost:7071/api/{re.sub('{.+?}', 'x', path)}?{query}"
+    params = dict(parse_qsl(query, keep_blank_values=True))
+    route = dict.fromkeys(re.findall("{(.+?)}", path), "x")
+    req = func.HttpRequest(method=verb, url=url, params=params, route_params=route, headers=named, body=body)
+    answer = asyncio.run(function(req))
+    content = answer.get_body() or b"{}"
+    return answer.status_code, {} if content.startswith(b"<") else json.loads(content).get("error", {})
+
+
+def _same(route: str, path: str) -> bool:
+    return re.sub("{.+?}", "{}", route) == re.sub("{.+?}", "{}", path)
+
+
+@pytest.mark.parametrize("row", own.ROUTES, ids=lambda row: row.id)
+def test_every_route_of_ours_refuses_a_parameter_that_it_does_not_know(app: App, row: own.Route) -> None:
+    """At the door, by the table that describes it; with the name, before anything is done."""
+    if row.polled:  # a client of ARM repeats its first request's query there
+        return
+    assert app
+    for query in ("bogus=1", "$filter=x", "state=Failed", "workspace-name=w", "bogus"):
+        status, error = call(row, query)
+        assert (status, error["code"]) == (400, "UnknownParameter"), query
+        assert error["target"] == query.partition("=")[0]
+    assert call(row, "code=k&clientId=default")[1].get("code") != "UnknownParameter"
+
+
+@pytest.mark.parametrize("row", own.ROUTES, ids=lambda row: row.id)
+def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: own.Route) -> None:
+    """A header that asks for something is honoured or refused, never ignored; an answer at once has waited long enough."""
+    assert app
+    if row.polled:
+        return
+    honoured = {name for rows in asked.routes().values() for each in rows for name in each.headers if _is(each, row)}
+    for name, value in (("Idempotency-Key", "k"), ("Callback-Url", "queue:q"), ("Expires-In", "P1D"), ("Upload-Id", "u")):
+        if name not in honoured:
+            status, error = call(row, **{name: value})
+            assert (status, error["code"], error["target"]) == (400, "UnsupportedHeader", name)
+    if "Prefer" not in honoured:
+        assert call(row, Prefer="respond-async")[1]["code"] == "UnsupportedHeader"
+        assert call(row, Prefer="wait=5")[1].get("code") != "UnsupportedHeader"
+
+
+def _is(route: asked.Route, row: own.Route) -> bool:
+    verb, _, path = row.call.partition(" ")
+    return route in asked.routes()[verb] and bool(route.path.fullmatch(re.sub("{.+?}", "x", path.strip("/"))))
+
+
+@pytest.mark.parametrize(
+    ("method", "asked_for", "near"),
+    [
+        ("GET", "operations?state=Failed", "status"),
+        ("GET", "operations?top=2", "$top"),
+        ("GET", "operations?Targets=x", "target"),
+        ("GET", "operations?skiptoken=x", "$skipToken"),
+        ("GET", "operations/0-0?wiat=3", "wait"),
+        ("POST", "operations/0-0/cancel?abandn=true", "abandon"),
+        ("PUT", "workspaces/w1/computes/cpu?preflght=true", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?pre-flight=true", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?prefilght=true", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?apiversion=2025-12-01", "api-version"),
+        ("PUT", "workspaces/w1/computes/cpu?api_version=2025-12-01", "api-version"),
+        ("DELETE", "workspaces/w1?forc=true", "force"),
+        ("PATCH", "workspaces/w1?sets=a=b", "set"),
+        ("GET", "workspaces/w1/jobs?state=Failed", "status"),
+        ("GET", "workspaces/w1/jobs?tags=a", "tag"),
+        ("GET", "workspaces/w1/jobs?computes=c", "compute"),
+    ],
+)
+def test_a_name_that_is_nearly_ours_is_refused_with_ours(app: App, method: str, asked_for: str, near: str) -> None:
+    """Also on Azure's paths, and nothing is sent there."""
+    answer = app.send(method, asked_for, COMPUTE if method in ("PUT", "PATCH") else b"")
+    assert (answer.status, answer.body["error"]["code"]) == (400, "UnknownParameter"), answer.content
+    assert f"did you mean '{near}'?" in answer.said
+    assert app.steward.azure.requests == []
+
+
+@pytest.mark.parametrize(
+    ("method", "asked_for", "target"),
+    [
+        ("GET", "workspaces/w1?preflight=true", "preflight"),
+        ("DELETE", "workspaces/w1?preflight=true", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?force=true", "force"),
+        ("PUT", "workspaces/w1/computes/cpu?wait=30", "wait"),
+        ("GET", "operations/0-0/result?wait=30", "wait"),
+        ("DELETE", "workspaces/w1?set=a=b", "set"),
+        ("PUT", "workspaces/w1/computes/cpu?preflight", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?preflight=", "preflight"),
+        ("DELETE", "workspaces/w1?force", "force"),
+        ("PUT", "workspaces/w1/computes/cpu?preflight=false&preflight=true", "preflight"),
+        ("GET", "operations?status=", "status"),
+    ],
+)
+def test_ours_in_the_wrong_place_or_without_a_value_is_refused(app: App, method: str, asked_for: str, target: str) -> None:
+    """Stripped from what goes to Azure, it would have no effect at all."""
+    answer = app.send(method, asked_for, COMPUTE if method == "PUT" else b"")
+    assert (answer.status, answer.body["error"]["target"]) == (400, target), answer.content
+    assert app.steward.azure.requests == []
+
+
+@pytest.mark.parametrize(
+    "query", ["underlyingResourceAction=Detach", "forceToPurge=true", "$filter=a", "asset=x", "listViewType=All", "count=3"]
+)
+def test_other_names_on_azures_paths_are_azures(app: App, query: str) -> None:
+    """They go on as they came."""
+    assert app.send("GET", f"workspaces/w1/computes?{query}").status in (200, 404)
+    assert query in app.steward.azure.requests[-1]
+
+
+def test_clients_of_arm_may_repeat_their_query_at_the_status(app: App) -> None:
+    """The JavaScript client adds its DELETE's own parameters to each poll."""
+    made = app.send("PUT", "workspaces/w1/computes/cpu", COMPUTE, prefer="respond-async").body
+    assert app.send("GET", f"operations/{made['name']}?api-version=2025-12-01&underlyingResourceAction=Delete").status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "asked_for", "headers", "code"),
+    [
+        ("GET", "workspaces", {"Idempotency-Key": "k"}, "UnsupportedHeader"),
+        ("GET", "workspaces/w1/computes", {"Prefer": "respond-async"}, "UnsupportedHeader"),
+        ("POST", "workspaces/w1/listKeys", {"Callback-Url": "queue:q"}, "UnsupportedHeader"),
+        ("POST", "workspaces/w1/listKeys", {"Prefer": "respond-async"}, "UnsupportedHeader"),
+        ("POST", "workspaces/w1/onlineEndpoints/e/score", {"Callback-Url": "queue:q"}, "UnsupportedHeader"),
+        ("POST", "workspaces/w1/onlineEndpoints/e/score", {"Idempotency-Key": "k"}, "UnsupportedHeader"),
+        ("POST", "history/v1.0/workspaces/w1/experiments:query", {"Idempotency-Key": "k"}, "UnsupportedHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Expires-In": "P1D"}, "UnsupportedHeader"),
+        ("DELETE", "workspaces/w1/computes/cpu", {"Upload-Id": "u"}, "UnsupportedHeader"),
+        ("POST", "workspaces/w1/computes/cpu/start", {"Upload-Id": "u"}, "UnsupportedHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"IdempotencyKey": "k"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"X-Idempotency-Key": "k"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Callback-Uri": "queue:q"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Prefer": "respondasync"}, "UnknownHeader"),
+    ],
+)
+def test_what_a_header_asks_for_is_done_or_refused(
+    app: App, method: str, asked_for: str, headers: dict[str, str], code: str
+) -> None:
+    """Whoever waits to be told, or counts on a key, must know at once that it is in vain."""
+    answer = app.send(method, asked_for, COMPUTE if method == "PUT" else b"", **headers)
+    assert (answer.status, answer.body["error"]["code"]) == (400, code), answer.content
+    assert not [each for each in app.steward.azure.requests if not each.startswith("GET")]
+
+
+@pytest.mark.parametrize(
+    "name", ["ce-id", "ce-prefer", "Referer", "x-forwarded-for", "Expect", "X-Ms-Client-Request-Id", "TraceParent"]
+)
+def test_headers_of_others_pass(app: App, name: str) -> None:
+    """Attributes of CloudEvents, proxies', browsers'."""
+    assert app.send("GET", "workspaces/w1", **{name: "x"}).status == 200
+
+
+def test_a_preference_that_is_applied_is_named(app: App) -> None:
+    """`wait` is cut to a minute, and says so (RFC 7240, section 3)."""
+    assert app.send("PUT", "workspaces/w1/computes/cpu", COMPUTE, prefer="wait=0").headers.get("preference-applied") is None
+    app.send("PUT", "workspaces/w1/computes/cpu", COMPUTE, prefer="respond-async")
+    answer = app.send("DELETE", "workspaces/w1/models/none/versions/1", prefer="wait=600")
+    assert answer.headers.get("preference-applied") in ("wait=60", None if answer.status >= 400 else "wait=60")
+
+
+def test_fields_of_our_own_bodies_are_known_or_refused(app: App) -> None:
+    """`POST uploads` has one."""
+    answer = app.send("POST", "uploads", json.dumps({"nmae": "model.pkl"}))
+    assert (answer.status, answer.body["error"]["code"]) == (400, "UnknownField")
+    assert "did you mean 'name'?" in answer.said
+    assert app.send("POST", "operations/0-0/cancel", json.dumps({"abandon": True})).body["error"]["code"] == "UnexpectedBody"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "near"),
+    [
+        ("preflight", "preflght", True),
+        ("preflight", "preflightt", True),
+        ("preflight", "prefilght", True),
+        ("preflight", "prefxight", True),
+        ("preflight", "preflxxht", False),
+        ("set", "st", False),
+        ("wait", "wiat", True),
+        ("wait", "await", True),
+        ("force", "forty", False),
+    ],
+)
+def test_one_edit_is_one_letter(one: str, other: str, *, near: bool) -> None:
+    """More, less, other, or swapped with the next; of very short names only what is not shorter."""
+    assert bool(asked.nearest(other, (one,))) == near
+
+
+def test_a_rules_request_is_as_strict(app: App) -> None:
+    """It goes through the same door."""
+    assert app
+    with pytest.raises(errors.BadRequestError, match="did you mean 'preflight'"):
+        asked.check("PUT", "workspaces/w1", "preflght=true", {}, body=True)
