@@ -12,8 +12,8 @@ With what real Azure ML traffic adds (facts, each also a test):
 * a `Location` may answer 200 with an operation that failed (`status`, `error`), or with the resource itself;
 * after `Succeeded` a resource may lag behind, or have another word for it (`Ready`): it is looked at some times, then done;
 * status URLs may be signed: they are kept byte for byte;
-* v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state` (docs/protocol.md
-  §9).
+* v1 model management names an operation by the last segment of `Operation-Location` only, and its state in `state`
+  (docs/protocol.md §9).
 
 Not here: reading an answer (rest.operation_answers), sending (rest.client), recording and waiting (operations.flows).
 """

@@ -9,9 +9,10 @@ FIRST_YEAR = 2010  # Azure is of that year; .NET's 0001-01-01, Windows' 1601 and
 
 
 def moment(value: Any) -> datetime | None:
-    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space; None for anything else (docs/protocol.md §8).
+    """Read a time: 0 to 7 fraction digits, any offset or none (then UTC), `T` or a space; None for anything else.
 
-    So are the zeroes of calendars that stand for a time nobody knows; the end of the calendar is in the future.
+    The forms are those of docs/protocol.md §8. None are the zeroes of calendars, too, that stand
+    for an unknown time; the end of the calendar is in the future.
     """
     if isinstance(value, str):
         try:
