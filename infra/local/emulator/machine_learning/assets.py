@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
+_VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.:]{0,254}")  # recorded: `18.04:2022`
 _DEFAULT_VERSION = "azureml_default"  # recorded: the clients' `components.get(name)`, answered under the id of the label
 
 
@@ -193,7 +194,7 @@ def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[s
     owner = home(kind, world, request)
     properties = dict(scope.properties_of(gateway.body_object(request)))
     version = request.params["version"]
-    if not _NAME.fullmatch(version):
+    if not _VERSION.fullmatch(version):
         raise scope.invalid(f"The version '{version}' is invalid.", "InvalidVersion")
     found = world.resources.get(f"{_container_id(kind, world, request)}/versions/{version}")
     if isinstance(spec := properties.get("componentSpec"), dict):  # recorded: Azure fills in what a client leaves out
@@ -232,6 +233,8 @@ def _check_new(kind: AssetKind, world: World, workspace: Resource, properties: d
         properties[name] = scope.one_of(scope.text_of(properties, name) or values[0], values, name)
     if kind.collection in {"models", "codes"}:
         uri = scope.text_of(properties, kind.uri)
+        if uri.startswith("git+"):  # recorded: taken as it is; who runs it learns whether it can be fetched
+            return
         try:
             place = locations.resolve(world, workspace.id.lower(), uri)
             if next(iter(storage.files(world, place)), None) is None:
@@ -251,6 +254,7 @@ def register(
         defaults |= {"flavors": {}, "jobName": None, "datastoreId": None, "stage": None}
     if kind.collection == "environments":
         defaults |= {"environmentType": "UserCreated", "osType": "Linux", "image": None, "condaFile": None, "build": None}
+        defaults |= {"autoRebuild": "Disabled", "stage": None}
     body = {
         "id": arm_id,
         "name": version,

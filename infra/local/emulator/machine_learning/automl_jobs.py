@@ -54,7 +54,7 @@ def of(world: World, workspace: Resource, properties: dict[str, Any]) -> tuple[a
     Raises:
         web.Refused: 400, with what is wrong.
     """
-    details = command_jobs.objects(properties, "taskDetails")
+    details = _of_today(command_jobs.objects(properties, "taskDetails"))
     task = scope.one_of(scope.text_of(details, "taskType"), (*_TABLES, *_OTHERS), "taskType")
     if task in _OTHERS:
         text = (
@@ -88,6 +88,18 @@ def of(world: World, workspace: Resource, properties: dict[str, Any]) -> tuple[a
         environment_variables={key: str(value) for key, value in command_jobs.objects(properties, "environmentVariables").items()},
     )
     return job, _data(details)
+
+
+def _of_today(details: dict[str, Any]) -> dict[str, Any]:
+    """Up to 2022-02-01-preview target and data stood below `dataSettings`; recorded, and taken."""
+    given = details.get("dataSettings")
+    if not isinstance(given, dict):
+        return details
+    moved = {"targetColumnName": given.get("targetColumnName")}
+    for name in ("trainingData", "validationData", "testData"):
+        if isinstance(data := given.get(name), dict):
+            moved[name] = data.get("data") or data
+    return {**moved, **{name: value for name, value in details.items() if name != "dataSettings"}}
 
 
 def _data(details: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
-_DISTRIBUTIONS = ("PyTorch", "Mpi", "TensorFlow")
+_DISTRIBUTIONS = ("PyTorch", "Mpi", "TensorFlow", "Ray")
 _MOST_RANKS = 32
 
 
@@ -78,6 +78,8 @@ def _ranks(distribution: dict[str, Any], nodes: int) -> dict[str, Any] | None:
     if not distribution:
         return None
     kind = scope.one_of(str(distribution.get("distributionType") or ""), _DISTRIBUTIONS, "distributionType")
+    if kind == "Ray":  # its command runs once, on the head node; there is no cluster here
+        return None
     if kind == "TensorFlow":  # its processes are counted as a whole
         workers = count(distribution, "distribution.workerCount", nodes, most=_MOST_RANKS)
         servers = (

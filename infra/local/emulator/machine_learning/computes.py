@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/computes"
 COMPUTE = f"{scope.WORKSPACE}/computes/{{compute}}"
-_NAME = re.compile(r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{2,23}")
+_NAME = re.compile(r"[a-zA-Z](?!.*-[^a-zA-Z]*$)[a-zA-Z0-9\-]{2,23}")  # behind each '-' comes a letter, sooner or later
 _TYPES = (
     "AmlCompute", "ComputeInstance", "AKS", "Kubernetes", "VirtualMachine", "HDInsight", "DataFactory", "Databricks",
     "DataLakeAnalytics", "SynapseSpark",
@@ -74,7 +74,7 @@ def put(world: World, request: web.Request) -> web.Response:
     if not _NAME.fullmatch(name):
         text = (
             f"The compute name '{name}' is invalid: 3 to 24 characters, letters, digits and '-', beginning with a letter, and "
-            "not ending in '-' and digits."
+            "with a letter somewhere behind each '-'."
         )
         raise refused(400, "UserError", text, inner=("BadRequest", "InvalidComputeName"), region=region)
     properties = body.get("properties")
@@ -163,7 +163,7 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
     properties = body["properties"]
     secrets = dict(found.secrets) if found else {}
     inner = dict(properties["properties"])
-    credentials = inner.pop("userAccountCredentials", None) or body.get("userAccountCredentials")
+    credentials = inner.pop("userAccountCredentials", None)  # above `properties` no version knows them: they are left alone
     if isinstance(credentials, dict):
         secrets["userAccountCredentials"] = credentials
         inner["userAccountCredentials"] = {"adminUserName": credentials.get("adminUserName"), "adminUserPassword": None}

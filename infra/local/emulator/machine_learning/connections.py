@@ -12,6 +12,7 @@ from infra.local.emulator.resources import Resource, merge_patch
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
+_FILLED: dict[str, Any] = {"metadata": None, "group": "AzureAI", "isSharedToAll": False, "sharedUserList": []}
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/connections"
 CONNECTION = f"{scope.WORKSPACE}/connections/{{connection}}"
@@ -67,7 +68,13 @@ def put(world: World, request: web.Request) -> web.Response:
         "id": arm_id,
         "name": request.params["connection"],
         "type": TYPE,
-        "properties": {"metadata": None, **writes.left_out(world, found, properties), **properties, "credentials": None},
+        "properties": {
+            **_FILLED,
+            "createdByWorkspaceArmId": workspace.id,
+            **writes.left_out(world, found, properties),
+            **properties,
+            "credentials": None,
+        },
         "systemData": dict(found.body["systemData"]) if found else {},
     }
     made = Resource(id=arm_id, body=body, secrets=dict(properties.get("credentials") or {}))

@@ -42,7 +42,10 @@ def get(world: World, request: web.Request) -> web.Response:
 
 @routes.route("PUT", RULE)
 def put(world: World, request: web.Request) -> web.Response:
-    """202 empty with both headers; the Location ends with the rule."""
+    """202 empty with both headers; the Location ends with the rule.
+
+    Rules that are sent while another is under way remove each other (https://github.com/Azure/terraform-provider-azapi/issues/453).
+    """
     workspace = scope.workspace(world, request, "outboundRules")
     properties = dict(scope.properties_of(gateway.body_object(request)))
     properties["type"] = scope.one_of(scope.text_of(properties, "type"), _TYPES, "type")
@@ -57,8 +60,11 @@ def put(world: World, request: web.Request) -> web.Response:
     }
     made = world.resources.put(Resource(id=arm_id, body=body))
     made.touched(world.now(), scope.caller(request))
+    under_way = {one.target.lower() for one in world.operations.running(workspace.id, below=True) if one.kind == "managedNetwork"}
 
     def done() -> dict[str, Any]:
+        for lost in under_way:  # the network is one object: who writes it later wrote it without them
+            world.resources.delete(lost)
         made.properties["status"] = "Active"
         return made.body
 

@@ -18,6 +18,7 @@ from infra.local.emulator.resources import Resource, merge_patch
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
+_WITHOUT_STATUS_URL = frozenset({"2023-04-01-preview"})  # recorded: PUT of a feature set or entity
 routes = web.Routes(r".*")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
 
@@ -135,6 +136,8 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
         world, request, made, kind=kind, prefix=row.prefix, finish=partial(_done, made), workspace=workspace, verb="Creating"
     )
     headers = statuses.frontend_headers(world, operation, resource_url=location)
+    if row.prefix == "fs" and request.query["api-version"] in _WITHOUT_STATUS_URL:
+        del headers["azure-asyncoperation"]
     return web.answer(made.body, status=201, headers=headers)
 
 
@@ -159,6 +162,9 @@ def _body(
     if row.tracked:
         kept["location"] = body.get("location") or scope.location(workspace)
     defaults: dict[str, Any] = {}
+    if row.path == "marketplaceSubscriptions":
+        plan = {"publisherId": "contoso", "offerId": "models", "planId": "pay-as-you-go"}
+        defaults = {"marketplacePlan": plan, "marketplaceSubscriptionStatus": "Subscribed"}
     if row.path == "serverlessEndpoints":
         host = f"{whole_id.rpartition('/')[2].lower()}.{scope.location(workspace)}.models.ai.azure.com"
         defaults = {"authMode": "Key", "endpointState": "Online", "inferenceEndpoint": {"uri": f"https://{host}", "headers": {}}}

@@ -33,8 +33,9 @@ _REQUIRED = ("storageAccount", "keyVault", "applicationInsights")
 _PATCH_TAKES_TIME_SINCE = "2021-03-01"  # the specifications of 2019-11-01 and 2020-08-01 know 200 only
 _DEFAULTS: dict[str, Any] = {
     "description": "", "containerRegistry": None, "hbiWorkspace": False, "imageBuildCompute": None,
-    "publicNetworkAccess": "Enabled",
+    "publicNetworkAccess": "Enabled", "v1LegacyMode": False, "enableDataIsolation": False,
 }  # fmt: skip
+_SINCE = {"v1LegacyMode": "2022-02", "softDeleteEnabled": "2022-12", "enableDataIsolation": "2023-02"}  # recorded by version
 _READ_ONLY = (
     "creationTime", "workspaceId", "subscriptionState", "subscriptionStatusChangeTimeStampUtc", "discoveryUrl",
     "mlFlowTrackingUri", "storageHnsEnabled", "privateLinkCount", "provisioningState", "notebookInfo", "tenantId",
@@ -46,7 +47,14 @@ _FIXED = ("storageAccount", "keyVault", "hbiWorkspace")
 @routes.route("GET", scope.WORKSPACE)
 def get(world: World, request: web.Request) -> web.Response:
     """One workspace."""
-    return web.answer(existing(world, request).body)
+    return web.answer(shown(request, existing(world, request).body))
+
+
+def shown(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """A workspace as the api-version asked for shows it: some properties came with later ones."""
+    version = request.query["api-version"]
+    hidden = {name for name, since in _SINCE.items() if version < since}
+    return {**body, "properties": {name: value for name, value in body["properties"].items() if name not in hidden}}
 
 
 def existing(world: World, request: web.Request) -> Resource:
@@ -69,7 +77,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
     found = [one.body for one in world.resources.below(parent, of_type=TYPE.lower())]
     if kinds := {kind.strip().lower() for kind in request.query.get("kind", "").split(",")} - {""}:
         found = [body for body in found if str(body["kind"]).lower() in kinds]
-    return lists.page(world, request, found)
+    return lists.page(world, request, [shown(request, body) for body in found])
 
 
 # ── create and update ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -293,6 +301,12 @@ def _new(
             "mlFlowTrackingUri": f"azureml://{region}.{host}/mlflow/v1.0{scope.workspace_id(request)}",
             "storageHnsEnabled": False,
             "privateLinkCount": 0,
+            "notebookInfo": None,
+            "tenantId": scene.TENANT_ID,
+            "sdkTelemetryAppInsightsKey": str(uuid.uuid5(uuid.NAMESPACE_URL, region)),
+            "softDeleteEnabled": True,
+            "v1LegacyMode": bool(given.get("v1LegacyMode")),
+            "enableDataIsolation": bool(given.get("enableDataIsolation")),
             "provisioningState": "Creating",
         },
     }

@@ -52,12 +52,12 @@ class Sweep:
 
 
 def check(sweep: Sweep) -> None:
-    """Draw one trial, to see that it can be drawn and run.
+    """Draw one trial, to see that it can be drawn. Whether its command can be filled in shows when it runs, as recorded.
 
     Raises:
         sampling.BadSpaceError: it cannot.
     """
-    bound(sweep.trial.command, next(sampling.samples(sweep.space, sweep.sampling, seed=sweep.seed)))
+    next(sampling.samples(sweep.space, sweep.sampling, seed=sweep.seed))
 
 
 def bound(command: str | tuple[str, ...], values: Mapping[str, Any]) -> str | tuple[str, ...]:
@@ -138,7 +138,10 @@ class _Referee:
 
 def _start(sweep: Sweep, values: dict[str, Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any], stage: Stage) -> str:
     run_id = f"{stage.run_id}_{len(stage.children)}"
-    command = bound(sweep.trial.command, values)
+    try:
+        command = bound(sweep.trial.command, values)
+    except sampling.BadSpaceError as error:
+        raise outcomes.bad_request("InvalidSearchSpace", str(error)) from None
     shown = {name: {"jobOutputType": (given or {}).get("jobOutputType", "uri_folder")} for name, given in outputs.items()}
     parent = stage.run
     run = Run(
