@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import shlex
 import signal
 import sys
@@ -108,12 +109,10 @@ def _port(name: str, given: int | None, console: Console) -> int:
 def _greet(running: stack.Stack, options: stack.Options, console: Console) -> None:
     app = running.app
     api = f"{app.url}/api"
-    curl = f"curl -sS -H 'x-functions-key: {app.key}'"
-    body = (
-        f'{{"location":"{scene.LOCATION}","identity":{{"type":"systemAssigned"}},"properties":{{'
-        f'"storageAccount":"{scene.STORAGE_ID}","keyVault":"{scene.KEY_VAULT_ID}",'
-        f'"applicationInsights":"{scene.INSIGHTS_ID}","containerRegistry":"{scene.REGISTRY_ID}"}}}}'
-    )
+    shell, workspace = options.state / "env.sh", options.state / "workspace.json"
+    shell.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports(running).items()))
+    workspace.write_text(json.dumps(_workspace(), indent=1) + "\n")
+    key = '-H "x-functions-key: $KEY"'
     lines = (
         f"app          {api}  ({api}/health says whether it is up)",
         f"dashboard    {api}/dashboard  (asks for the function key)",
@@ -124,18 +123,28 @@ def _greet(running: stack.Stack, options: stack.Options, console: Console) -> No
         f"storage      blob {running.storage.blob_port}, queue {running.storage.queue_port}, table {running.storage.table_port}",
         f"logs         {options.state / 'logs'}",
         "",
-        "for the commands in docs/:",
-        f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in exports(running).items())}",
-        "",
-        "try:",
-        f"  {curl} {api}/resourceGroups",
-        f"  {curl} -i -X PUT {api}/workspaces/ml-first -H 'Content-Type: application/json' -d '{body}'",
-        f"  {curl} {api}/operations",
+        "in a second shell, for these lines and for the commands in docs/:",
+        f"  . {shlex.quote(_short(shell))}",
+        f"  curl $STEWARD/resourceGroups {key}",
+        f"  curl -i -X PUT $STEWARD/workspaces/ml-first {key} -d @{shlex.quote(_short(workspace))}",
+        f"  curl $STEWARD/operations {key}",
         "",
         "ctrl-C ends everything",
     )
     for line in lines:
         _line(console, line)
+
+
+def _workspace() -> dict[str, object]:
+    """Return the body of a workspace on the resources that the local Azure begins with."""
+    ids = {"storageAccount": scene.STORAGE_ID, "keyVault": scene.KEY_VAULT_ID}
+    ids |= {"applicationInsights": scene.INSIGHTS_ID, "containerRegistry": scene.REGISTRY_ID}
+    return {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": ids}
+
+
+def _short(path: Path) -> str:
+    """Return the path as a shell in the clone would write it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def exports(running: stack.Stack) -> dict[str, str]:

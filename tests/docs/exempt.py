@@ -13,6 +13,7 @@ REASONS = {
     r"^curl https://APP\.": "calls a deployed app; tests/functional/pages asks health of the local one",
     r"^make (?:demo|up|test|package)\b": "starts a whole stack, or all tests: tests/e2e and tests/functional/local_stack do",
     r"^\.venv/bin/python -m infra\.local": "starts a part of the stack: tests/functional/{local_stack,host,emulator} do",
+    r"^\. \.local/up/env\.sh": "is what every shell of these tests is given",
     r"^export HTTPS_PROXY=http://127\.0\.0\.1:PORT": "is what every shell of these tests is given",
 }
 # A page whose commands have a stack and a test of their own, which names it.

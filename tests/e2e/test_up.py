@@ -38,7 +38,8 @@ def up(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_the_lines_that_it_prints_work(up: subprocess.Popen[bytes], tmp_path: Path) -> None:
     """They can be pasted as they are: a list, a 202, the operation that it made; and what the commands of docs/ need."""
     printed = [line.strip() for line in (tmp_path / "up.log").read_text().splitlines()]
-    lines = [line for line in printed if line.startswith("curl")]
+    (source,) = [line for line in printed if line.startswith(". ")]
+    lines = [f"{source}\n{line}" for line in printed if line.startswith("curl")]
     groups, made, operations = (
         subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout for line in lines
     )
@@ -46,8 +47,7 @@ def test_the_lines_that_it_prints_work(up: subprocess.Popen[bytes], tmp_path: Pa
     assert made.startswith("HTTP/1.1 202")
     assert "ml-first" in json.loads(operations)["value"][0]["properties"]["target"]
 
-    (exports,) = [line for line in printed if line.startswith("export")]
-    scene = f'{exports}\ncurl -sS -X POST "$CONTROL/_control/scenes" -d \'{{"name": "docs"}}\''
+    scene = f'{source}\ncurl -sS -X POST "$CONTROL/_control/scenes" -d \'{{"name": "docs"}}\''
     assert "rows/2026/a.csv" in subprocess.run(["bash", "-c", scene], capture_output=True, text=True, check=True).stdout
     assert json.loads((tmp_path / "settings.json").read_text())["Values"]["STEWARD_PREVIEWS"] == "true"
 
