@@ -10,6 +10,7 @@ APP = re.compile(r"\$\{?STEWARD\b")
 REASONS = {
     r"^(?:\w+=\$\()?az (?!storage blob upload)|\$\(az ": "needs Azure; tests/deploy compares what it makes with the app",
     r"^azd ": "needs Azure and the Azure Developer CLI",
+    r"^\.venv/bin/python -m infra\.backup .*--as-me": "needs an account in Azure; tests/functional/backup has two of Azurite",
     r"^curl https://APP\.": "calls a deployed app; tests/functional/pages asks health of the local one",
     r"^make (?:demo|up|test|package)\b": "starts a whole stack, or all tests: tests/e2e and tests/functional/local_stack do",
     r"^\.venv/bin/python -m infra\.local": "starts a part of the stack: tests/functional/{local_stack,host,emulator} do",
