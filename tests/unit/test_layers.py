@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,13 +18,39 @@ def test_import_linter_finds_every_contract_kept():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "shared").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
-def test_shared_knows_nothing_of_azure_functions(path):
-    """What the triggers call could be called by anything."""
+def modules(*folders: str) -> list[Path]:
+    """The modules below the folders, without `__init__`."""
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if path.stem != "__init__"]
+
+
+def imported(path: Path) -> set[str]:
+    """The dotted names that a module imports, wherever in it."""
     named = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             named |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             named |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
-    assert not {name for name in named if name.startswith(("azure.functions", "functions", "infra"))}
+    return named
+
+
+def test_shared_knows_nothing_of_azure_functions():
+    """What the triggers call could be called by anything."""
+    foreign = {
+        str(path.relative_to(ROOT)): found
+        for path in modules("shared")
+        if (found := {name for name in imported(path) if name.startswith(("azure.functions", "functions", "infra"))})
+    }
+    assert not foreign
+
+
+def test_no_folder_holds_more_than_a_reader_can_look_over():
+    """Sixteen modules at most, in the product and in each part of it."""
+    counts = Counter(path.parent for path in modules("shared"))
+    assert not {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > 16}
+
+
+def test_no_module_of_the_product_is_named_like_another():
+    """A failing line in a log names one file."""
+    names = Counter(path.name for path in modules("shared", "functions"))
+    assert not [name for name, count in names.items() if count > 1]

@@ -66,10 +66,14 @@ LINKS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "page", "anchor"), LINKS, ids=lambda value: getattr(value, "name", value))
-def test_a_link_into_a_page_leads_to_a_heading(path: Path, page: str, anchor: str) -> None:
+def test_a_link_into_a_page_leads_to_a_heading() -> None:
     """As GitHub spells it."""
-    assert anchor in ANCHORS[(path.parent / page).resolve() if page else path]
+    assert len(LINKS) > 20
+    assert not [
+        f"{path.name}: {page}#{anchor}"
+        for path, page, anchor in LINKS
+        if anchor not in ANCHORS[(path.parent / page).resolve() if page else path]
+    ]
 
 
 def test_every_page_is_found_from_the_first() -> None:
