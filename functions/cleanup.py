@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.cleanup.policy.model import Mode
+    from shared.cleanup.policy.scopes import Scope
     from shared.cleanup.run.journal import Run
-    from shared.cleanup.run.scopes import Scope
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.cleanup")
@@ -155,7 +155,7 @@ def _answer(req: func.HttpRequest, run: Run) -> func.HttpResponse:
     Raises:
         RejectedError: `CleanupFailed` (502); the run ended before it could judge anything.
     """
-    from shared.cleanup.run import reports
+    from shared.cleanup.report import reports
 
     below = f"cleanup/reports/{run.name}"
     if not run.ended:
@@ -191,7 +191,7 @@ def _start(req: func.HttpRequest) -> Run:
 
 
 def _scope(req: func.HttpRequest) -> Scope:
-    from shared.cleanup.run import scopes
+    from shared.cleanup.policy import scopes
 
     given = [word for word in scopes.WORDS if parameters.text(req, word)]
     if len(given) > 1:
@@ -209,20 +209,21 @@ def _approve(req: func.HttpRequest) -> Run:
 
 
 def _cancel(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup.run import reports, runs
+    from shared.cleanup.report import reports
+    from shared.cleanup.run import runs
 
     return http.json_response(reports.summary(runs.cancel(_name(req), services.get())), 200, req)
 
 
 def _list(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup.run import reports
+    from shared.cleanup.report import reports
 
     top = parameters.whole_number(req, "$top", 20, LIST_LIMIT)
     return http.json_response({"value": [reports.summary(run) for run in reports.newest(top, services.get())]}, 200, req)
 
 
 def _read(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup.run import report_page, reports
+    from shared.cleanup.report import report_page, reports
     from shared.notify import deliveries
 
     page = reports.Page(
@@ -269,7 +270,7 @@ def _form(req: func.HttpRequest) -> str:
 
 
 def _explain(req: func.HttpRequest) -> func.HttpResponse:
-    from shared.cleanup.run import explaining
+    from shared.cleanup.report import explaining
 
     app = services.get()
     resource = parameters.resource(req, "resource", app.settings)

@@ -12,7 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.facts import inventory, survey
-from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, savings, scopes, units
+from shared.cleanup.policy import scopes
+from shared.cleanup.report import savings
+from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, units
 from shared.cleanup.run.journal import Unit
 from shared.cleanup.run.run_messages import Message
 from shared.rest import errors, ids
@@ -226,7 +228,7 @@ def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") 
 
 def _tell(run: Run, services: Services) -> None:
     """Have whoever asked told that the report is complete; before that is recorded, so that a crash tells again, under one id."""
-    from shared.cleanup.run import reports
+    from shared.cleanup.report import reports
     from shared.notify import notices, notifications
 
     notice = notices.Notice(

@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.policy import policies
+from shared.cleanup.policy.scopes import EVERYTHING, Scope
 from shared.cleanup.run import claims, journal, outcomes, phases, report_lines, turns, units
 from shared.cleanup.run.journal import Run
 from shared.cleanup.run.run_messages import Message
-from shared.cleanup.run.scopes import EVERYTHING, Scope
 from shared.durable import storage
 from shared.rest import errors
 from shared.telemetry import trace

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.facts import inventory, locks, survey
-from shared.cleanup.policy import policies
-from shared.cleanup.run import claims, report_lines, scopes
+from shared.cleanup.policy import policies, scopes
+from shared.cleanup.run import claims, report_lines
 from shared.cleanup.verdict import judge, marks
 from shared.endpoints import snapshots as parked_endpoints
 from shared.rest import errors, ids

@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from shared.cleanup.run import journal, report_lines, reports
+from shared.cleanup.report import reports
+from shared.cleanup.run import journal, report_lines
 from shared.hooks import rules
 from shared.hooks.firing_record import Firing
 from shared.notify import deliveries

@@ -12,7 +12,8 @@ import pytest
 
 from shared.cleanup.facts import pacing
 from shared.cleanup.policy import model
-from shared.cleanup.run import journal, reports, runs
+from shared.cleanup.report import reports
+from shared.cleanup.run import journal, runs
 from shared.operations import flows, ledger
 from shared.rest import client, clouds, errors, ids
 from shared.settings import Settings

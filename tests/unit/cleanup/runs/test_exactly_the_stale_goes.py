@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.cleanup.policy import model
-from shared.cleanup.run import reports, runs, scopes
+from shared.cleanup.policy import model, scopes
+from shared.cleanup.report import reports
+from shared.cleanup.run import runs
 from shared.rest import client, errors
 
 OLD = ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.cleanup.run import reports
+from shared.cleanup.report import reports
 from shared.cleanup.verdict import marks
 from shared.rest import ids
 

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from shared.cleanup.run import reports, runs
+from shared.cleanup.report import reports
+from shared.cleanup.run import runs
 from shared.rest import errors
 from tests.fakes import Killed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from shared.cleanup.run import savings
+from shared.cleanup.report import savings
 from shared.cleanup.run.report_lines import Line
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

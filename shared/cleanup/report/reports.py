@@ -9,7 +9,8 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup.run import journal, outcomes, report_lines, savings, units
+from shared.cleanup.report import savings
+from shared.cleanup.run import journal, outcomes, report_lines, units
 from shared.operations import models
 from shared.rest import errors, ids
 

@@ -11,11 +11,11 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup.run import reports, savings
+from shared.cleanup.report import reports, savings
 
 if TYPE_CHECKING:
+    from shared.cleanup.report.reports import Report
     from shared.cleanup.run.report_lines import Line
-    from shared.cleanup.run.reports import Report
 
 COLUMNS = (
     "workspace", "resource", "kind", "policy", "outcome", "action", "reason", "evidence", "since", "due", "vmSize", "nodes",
