@@ -2,7 +2,7 @@
 
 import azure.functions as func
 
-from functions import act, browse, cleanup, dashboard, hooks, notify, operations, pages, poll, provision, reconcile, uploads
+from functions import act, browse, cleanup, dashboard, hooks, notify, operations, others, pages, poll, provision, reconcile, uploads
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
@@ -18,3 +18,4 @@ app.register_functions(hooks.blueprint)  # Event Grid + HTTP + queue  events in;
 app.register_functions(notify.blueprint)  # queue  tell others; and its poison queue
 app.register_functions(dashboard.blueprint)  # HTTP   the page to look at, and its numbers
 app.register_functions(pages.blueprint)  # HTTP   health
+app.register_functions(others.blueprint)  # HTTP   what nothing else takes; arm/

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from functions import http, intake, passing, run, score, terms
+from functions import http, intake, passing, routes, run, score, terms
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import acceptance
@@ -38,7 +38,7 @@ def act(req: func.HttpRequest) -> func.HttpResponse | Operation:
             return _create(req, target)
         names = ", ".join(action.name for action in target.kind.actions) or "none"
         message = f"POST needs an action of {target.kind.full_type}: {names}."
-        raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
     if action.preview and not services.get().settings.previews:
         message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
         raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
@@ -102,4 +102,4 @@ async def _act(req: func.HttpRequest) -> func.HttpResponse:
 
 
 for literal in http.LITERALS:
-    http.register(blueprint, f"act_{literal}", f"{literal}/{{*rest}}", ["POST"], _act)
+    routes.route(blueprint, f"act_{literal}", f"{literal}/{{*rest}}", ["POST"])(_act)

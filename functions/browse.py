@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import azure.functions as func
 
-from functions import http, parameters, passing
+from functions import http, parameters, passing, routes
 from shared import services
 from shared.catalog import paths
 from shared.jobs import history
@@ -27,7 +27,7 @@ def browse(req: func.HttpRequest) -> func.HttpResponse:
     target = paths.resolve(http.path(req), app.settings)
     if target.action:
         message = f"'{target.action.name}' is an action: POST it."
-        raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
     if target.view == "discovery":
         return http.json_response(app.addresses.discover(target.id.path), 200, req)
     if target.view == "logs":
@@ -79,5 +79,14 @@ async def _browse(req: func.HttpRequest) -> func.HttpResponse:
     return await http.answer(req, browse)
 
 
+async def _exists(req: func.HttpRequest) -> func.HttpResponse:
+    """HEAD: as GET; of a resource group 204, as ARM, whose clients' `check_existence` takes nothing else."""
+    found = await _browse(routes.as_get(req))
+    segments = http.path(req).strip("/").lower().split("/")
+    if found.status_code == 200 and segments[-2:-1] == ["resourcegroups"]:
+        return http.response(b"", 204, req, {})
+    return found
+
+
 for literal in http.LITERALS:
-    http.register(blueprint, f"browse_{literal}", f"{literal}/{{*rest}}", ["GET"], _browse)
+    routes.route(blueprint, f"browse_{literal}", f"{literal}/{{*rest}}", ["GET"], head=_exists)(_browse)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http, parameters, terms, waiting, yaml_files
+from functions import http, parameters, routes, terms, waiting, yaml_files
 from shared import services
 from shared.rest import errors
 
@@ -67,71 +67,61 @@ def poison(message: func.QueueMessage) -> None:
     log.error("poison message: %.200s", message.get_body().decode("utf-8", errors="replace"))
 
 
-@blueprint.function_name("cleanup_run")
-@blueprint.route("cleanup", methods=["POST"])
+@routes.route(blueprint, "cleanup_run", "cleanup", ["POST"])
 async def run_clean_up(req: func.HttpRequest) -> func.HttpResponse:
     """POST `cleanup?policy=&workspace=&mode=dryRun|enforce` (default: all, dry): 202 with the report to come."""
     return await http.guarded(_begun(req, _start), req)
 
 
-@blueprint.function_name("cleanup_approve")
-@blueprint.route("cleanup/reports/{id}/approve", methods=["POST"])
+@routes.route(blueprint, "cleanup_approve", "cleanup/reports/{id}/approve", ["POST"])
 async def approve(req: func.HttpRequest) -> func.HttpResponse:
     """POST `cleanup/reports/{id}/approve`: carry out exactly what that dry run would do, each judged again; 202."""
     return await http.guarded(_begun(req, _approve), req)
 
 
-@blueprint.function_name("cleanup_cancel")
-@blueprint.route("cleanup/reports/{id}/cancel", methods=["POST"])
+@routes.route(blueprint, "cleanup_cancel", "cleanup/reports/{id}/cancel", ["POST"])
 async def cancel(req: func.HttpRequest) -> func.HttpResponse:
     """POST `cleanup/reports/{id}/cancel`: submit nothing more; 200 with the run as it stands."""
     return await http.answer(req, _cancel)
 
 
-@blueprint.function_name("cleanup_reports")
-@blueprint.route("cleanup/reports", methods=["GET"])
+@routes.route(blueprint, "cleanup_reports", "cleanup/reports", ["GET"])
 async def list_reports(req: func.HttpRequest) -> func.HttpResponse:
     """GET `cleanup/reports?$top=`: the newest first, without their resources."""
     return await http.answer(req, _list)
 
 
-@blueprint.function_name("cleanup_report")
-@blueprint.route("cleanup/reports/{id}", methods=["GET"])
+@routes.route(blueprint, "cleanup_report", "cleanup/reports/{id}", ["GET"])
 async def read_report(req: func.HttpRequest) -> func.HttpResponse:
     """GET `cleanup/reports/{id}?format=json|html|csv&show=all|changes`: every resource that was looked at, with the reason."""
     return await http.answer(req, _read)
 
 
-@blueprint.function_name("cleanup_result")
-@blueprint.route("cleanup/reports/{id}/result", methods=["GET"])
+@routes.route(blueprint, "cleanup_result", "cleanup/reports/{id}/result", ["GET"])
 async def read_result(req: func.HttpRequest) -> func.HttpResponse:
     """GET `cleanup/reports/{id}/result`: 202 while the run goes on, for `Location`; then its report or why it failed."""
     return await http.answer(req, _result)
 
 
-@blueprint.function_name("cleanup_explain")
-@blueprint.route("cleanup/explain", methods=["GET"])
+@routes.route(blueprint, "cleanup_explain", "cleanup/explain", ["GET"])
 async def explain(req: func.HttpRequest) -> func.HttpResponse:
     """GET `cleanup/explain?resource=`: what each policy finds of one resource, condition by condition."""
     return await http.answer(req, _explain)
 
 
-@blueprint.function_name("cleanup_policies")
-@blueprint.route("cleanup/policies", methods=["GET"])
+@routes.route(blueprint, "cleanup_policies", "cleanup/policies", ["GET"])
 async def list_policies(req: func.HttpRequest) -> func.HttpResponse:
     """GET `cleanup/policies`: those in force, and what is wrong with files."""
     return await http.answer(req, _policies)
 
 
-@blueprint.function_name("cleanup_policies_check")
-@blueprint.route("cleanup/policies", methods=["POST"])
+@routes.route(blueprint, "cleanup_policies_check", "cleanup/policies", ["POST"])
 async def check_policies(req: func.HttpRequest) -> func.HttpResponse:
     """POST `cleanup/policies` with a file of policies: how it reads, or every mistake at its place; nothing is stored."""
     return await http.answer(req, _check)
 
 
-@blueprint.function_name("cleanup_policy_file")
-@blueprint.route("cleanup/policies/{file}", methods=["GET", "PUT", "DELETE"])
+@routes.route(blueprint, "cleanup_policy_file", "cleanup/policies/{file}", ["GET", "PUT", "DELETE"])
 async def policy_file(req: func.HttpRequest) -> func.HttpResponse:
     """GET, PUT or DELETE `cleanup/policies/{file}`: one YAML file of policies, refused with line and column when it is wrong."""
     return await http.answer(req, _policy_file)

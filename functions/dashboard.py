@@ -10,7 +10,7 @@ from pathlib import Path
 
 import azure.functions as func
 
-from functions import http, parameters, static
+from functions import http, parameters, routes, static
 from shared import services
 from shared.rest import errors
 
@@ -23,29 +23,25 @@ POLICY = f"{static.POLICY}; img-src 'self'; require-trusted-types-for 'script'; 
 MARKS_LIMIT = 500
 
 
-@blueprint.function_name("dashboard")
-@blueprint.route("dashboard", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@routes.route(blueprint, "dashboard", "dashboard", ["GET"], anonymous=True)
 async def page(req: func.HttpRequest) -> func.HttpResponse:
     """GET `dashboard`: the page."""
     return await http.answer(req, lambda req: static.shell(req, FOLDER / "index.html", POLICY))
 
 
-@blueprint.function_name("dashboard_file")
-@blueprint.route("dashboard/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@routes.route(blueprint, "dashboard_file", "dashboard/{file}", ["GET"], anonymous=True)
 async def file(req: func.HttpRequest) -> func.HttpResponse:
     """GET `dashboard/{file}`: its styles, scripts and icon."""
     return await http.answer(req, _file)
 
 
-@blueprint.function_name("health_details")
-@blueprint.route("health/details", methods=["GET"])
+@routes.route(blueprint, "health_details", "health/details", ["GET"])
 async def details(req: func.HttpRequest) -> func.HttpResponse:
     """GET `health/details`: what needs somebody, then queues, operations, deliveries, files, allowances, token; always 200."""
     return await http.answer(req, _details)
 
 
-@blueprint.function_name("cleanup_marks")
-@blueprint.route("cleanup/marks", methods=["GET"])
+@routes.route(blueprint, "cleanup_marks", "cleanup/marks", ["GET"])
 async def marks(req: func.HttpRequest) -> func.HttpResponse:
     """GET `cleanup/marks?$top=`: what the clean-up has marked, the first due first."""
     return await http.answer(req, _marks)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import http, parameters, yaml_files
+from functions import http, parameters, routes, yaml_files
 from shared import services
 from shared.operations import messages
 from shared.rest import errors
@@ -36,8 +36,7 @@ def on_event_grid(event: func.EventGridEvent) -> None:
     inbox.store([events.of(_raw(event))], services.get())
 
 
-@blueprint.function_name("hooks_webhook")
-@blueprint.route("events", methods=["POST", "OPTIONS"])
+@routes.route(blueprint, "hooks_webhook", "events", ["POST", "OPTIONS"])
 async def on_webhook(req: func.HttpRequest) -> func.HttpResponse:
     """POST `events`: a delivery in either schema, 200 once it is stored; OPTIONS: the CloudEvents handshake."""
     return await http.answer(req, _handshake if req.method == "OPTIONS" else _accept)
@@ -73,36 +72,31 @@ def on_poison(message: func.QueueMessage) -> None:
         log.exception("a poison event message could not be put aside: %.200s", text)
 
 
-@blueprint.function_name("hooks_test")
-@blueprint.route("events/test", methods=["POST"])
+@routes.route(blueprint, "hooks_test", "events/test", ["POST"])
 async def try_event(req: func.HttpRequest) -> func.HttpResponse:
     """POST `events/test`: which rules an event would fire, and what they would send; nothing is sent."""
     return await http.answer(req, _try)
 
 
-@blueprint.function_name("hooks_rules")
-@blueprint.route("events/rules", methods=["GET"])
+@routes.route(blueprint, "hooks_rules", "events/rules", ["GET"])
 async def list_rules(req: func.HttpRequest) -> func.HttpResponse:
     """GET `events/rules`: the rules in force, and what is wrong with the files that are not."""
     return await http.answer(req, _rules)
 
 
-@blueprint.function_name("hooks_rule_file")
-@blueprint.route("events/rules/{file}", methods=["GET", "PUT", "DELETE"])
+@routes.route(blueprint, "hooks_rule_file", "events/rules/{file}", ["GET", "PUT", "DELETE"])
 async def rule_file(req: func.HttpRequest) -> func.HttpResponse:
     """GET, PUT or DELETE `events/rules/{file}`: one YAML file of rules, refused with line and column when it is wrong."""
     return await http.answer(req, _rule_file)
 
 
-@blueprint.function_name("hooks_firings")
-@blueprint.route("events/firings", methods=["GET"])
+@routes.route(blueprint, "hooks_firings", "events/firings", ["GET"])
 async def list_firings(req: func.HttpRequest) -> func.HttpResponse:
     """GET `events/firings?$top=&rule=&status=`: rules that fired, the newest first."""
     return await http.answer(req, _firings)
 
 
-@blueprint.function_name("hooks_firing")
-@blueprint.route("events/firings/{id}", methods=["GET"])
+@routes.route(blueprint, "hooks_firing", "events/firings/{id}", ["GET"])
 async def read_firing(req: func.HttpRequest) -> func.HttpResponse:
     """GET `events/firings/{id}`: one of them, step by step."""
     return await http.answer(req, _firing)

@@ -23,7 +23,7 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from shared.catalog.paths import Target
 
@@ -155,6 +155,8 @@ def follow_headers(operation: Operation, req: func.HttpRequest) -> dict[str, str
 def problem_response(problem: errors.StewardError, req: func.HttpRequest) -> func.HttpResponse:
     """Answer with an error of ours in ARM's envelope."""
     headers = {}
+    if isinstance(problem, errors.MethodNotAllowedError):
+        headers["Allow"] = ", ".join(problem.allow)
     if isinstance(problem, errors.TransientError):
         headers["Retry-After"] = str(max(1, round(problem.delay_s)))
     return json_response({"error": problem.error.to_json()}, problem.status, req, headers)
@@ -305,22 +307,6 @@ def idempotency_key(req: func.HttpRequest) -> str:
         message = f"'Idempotency-Key' has {len(key)} characters; 255 are taken."
         raise errors.BadRequestError("InvalidHeader", message, target="Idempotency-Key")
     return key
-
-
-def register(
-    blueprint: func.Blueprint,
-    name: str,
-    route: str,
-    methods: list[str],
-    function: Callable[[func.HttpRequest], Awaitable[func.HttpResponse]],
-) -> None:
-    """Register `function` once more, under another name and route: the platform wants one function a route."""
-
-    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-        return await function(req)
-
-    trigger.__name__ = name
-    blueprint.function_name(name)(blueprint.route(route, methods=methods)(trigger))
 
 
 def check_body(req: func.HttpRequest) -> None:

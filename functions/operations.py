@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import azure.functions as func
 
-from functions import http, parameters, waiting
+from functions import http, parameters, routes, waiting
 from shared import services
 from shared.operations import flows, listing, models
 from shared.rest import errors
@@ -23,29 +23,25 @@ LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far 
 STATUSES: tuple[str, ...] = get_args(models.Status)
 
 
-@blueprint.function_name("operations_list")
-@blueprint.route("operations", methods=["GET"])
+@routes.route(blueprint, "operations_list", "operations", ["GET"])
 async def list_operations(req: func.HttpRequest) -> func.HttpResponse:
     """GET `operations?status=&target=&below=&$top=`: the newest first, with a nextLink while there are more."""
     return await http.answer(req, _list)
 
 
-@blueprint.function_name("operations_read")
-@blueprint.route("operations/{id}", methods=["GET"])
+@routes.route(blueprint, "operations_read", "operations/{id}", ["GET"])
 async def read_operation(req: func.HttpRequest) -> func.HttpResponse:
     """GET `operations/{id}?wait=N`: always 200 with the status, after at most N seconds."""
     return await http.guarded(_read(req), req)
 
 
-@blueprint.function_name("operations_result")
-@blueprint.route("operations/{id}/result", methods=["GET"])
+@routes.route(blueprint, "operations_result", "operations/{id}/result", ["GET"])
 async def read_result(req: func.HttpRequest) -> func.HttpResponse:
     """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error."""
     return await http.answer(req, lambda req: _load(req).operation)
 
 
-@blueprint.function_name("operations_cancel")
-@blueprint.route("operations/{id}/cancel", methods=["POST"])
+@routes.route(blueprint, "operations_cancel", "operations/{id}/cancel", ["POST"])
 async def cancel_operation(req: func.HttpRequest) -> func.HttpResponse:
     """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now."""
     return await http.answer(req, _cancel)

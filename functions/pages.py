@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
-from functions import http, static
+from functions import http, routes, static
 from shared import services
 from shared.rest import errors
 
@@ -29,8 +29,7 @@ FILES = {
 POLICY = f"{static.POLICY}; img-src 'self' data:"
 
 
-@blueprint.function_name("health")
-@blueprint.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@routes.route(blueprint, "health", "health", ["GET"], anonymous=True)
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """GET `health`: 200 `{"status": "up"}`, or 503 `{"status": "down"}` when settings or storage are out of order."""
     return await http.guarded(_health(req), req)
@@ -44,22 +43,19 @@ async def _health(req: func.HttpRequest) -> func.HttpResponse:
     return http.json_response({"status": "up"}, 200, req)
 
 
-@blueprint.function_name("openapi")
-@blueprint.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@routes.route(blueprint, "openapi", "openapi.json", ["GET"], anonymous=True)
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """GET `openapi.json`: the OpenAPI 3.1 document of every route, kind and action."""
     return await http.guarded(asyncio.to_thread(_document, req), req)
 
 
-@blueprint.function_name("docs")
-@blueprint.route("docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@routes.route(blueprint, "docs", "docs", ["GET"], anonymous=True)
 async def docs(req: func.HttpRequest) -> func.HttpResponse:
     """GET `docs`: the page that shows it; what it tries out is sent with the key that its reader types in."""
     return await http.guarded(asyncio.to_thread(_shell, req), req)
 
 
-@blueprint.function_name("docs_file")
-@blueprint.route("docs/{file}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@routes.route(blueprint, "docs_file", "docs/{file}", ["GET"], anonymous=True)
 async def docs_file(req: func.HttpRequest) -> func.HttpResponse:
     """GET `docs/{file}`: a file of that page."""
     return await http.guarded(asyncio.to_thread(_file, req), req)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from functions import http, intake, parameters, passing, terms
+from functions import http, intake, parameters, passing, routes, terms
 from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import acceptance
@@ -29,7 +29,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
     method = str(req.method).upper()
     if target.action or target.view or target.id.is_collection:
         message = f"{method} needs the path of one resource, not of a collection or action."
-        raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405)
+        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
     paths.check_verb(target, method)
     brought, asked = intake.Intake(target=target), target.path
     query = paths.forwarded_query(http.raw_query(req))
@@ -84,4 +84,4 @@ async def _provision(req: func.HttpRequest) -> func.HttpResponse:
 
 
 for literal in http.LITERALS:
-    http.register(blueprint, f"provision_{literal}", f"{literal}/{{*rest}}", ["PUT", "PATCH", "DELETE"], _provision)
+    routes.route(blueprint, f"provision_{literal}", f"{literal}/{{*rest}}", ["PUT", "PATCH", "DELETE"])(_provision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import azure.functions as func
 
-from functions import http, intake, parameters
+from functions import http, intake, parameters, routes
 from shared import services
 from shared.catalog import bodies, paths
 from shared.files import upload_inbox, upload_steps
@@ -13,15 +13,13 @@ from shared.rest import errors
 blueprint = func.Blueprint()
 
 
-@blueprint.function_name("uploads_open")
-@blueprint.route("uploads", methods=["POST"])
+@routes.route(blueprint, "uploads_open", "uploads", ["POST"])
 async def open_upload(req: func.HttpRequest) -> func.HttpResponse:
     """POST `uploads`, optionally `{"name": "model.pkl"}`: 201 with id, sasUri and when that expires."""
     return await http.answer(req, _open)
 
 
-@blueprint.function_name("translate")
-@blueprint.route("translate", methods=["POST"])
+@routes.route(blueprint, "translate", "translate", ["POST"])
 async def translate(req: func.HttpRequest) -> func.HttpResponse:
     """POST `translate?path=&set=`: the ARM body of a YAML and what would be done first; Azure is asked nothing."""
     return await http.answer(req, _translate)

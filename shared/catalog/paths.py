@@ -129,12 +129,21 @@ def check_verb(target: Target, verb: str) -> None:
     """
     if verb not in target.kind.verbs:
         offered = ", ".join(sorted(target.kind.verbs | {f"POST {action.name}" for action in target.kind.actions}))
-        raise errors.BadRequestError(
-            "MethodNotAllowed",
-            f"Azure offers no {verb} for {target.kind.full_type}; it offers {offered}.",
-            target="method",
-            status=405,
+        raise errors.MethodNotAllowedError(
+            f"Azure offers no {verb} for {target.kind.full_type}; it offers {offered}.", allowed(target)
         )
+
+
+def allowed(target: Target) -> set[str]:
+    """Return the verbs that a path takes: of an action, a view, a collection or a resource."""
+    kind = target.kind
+    if target.action and target.action.name:
+        return {"POST"}
+    if target.view:
+        return {"GET"}
+    if target.id.is_collection:
+        return ({"GET"} if "LIST" in kind.verbs else set()) | ({"POST"} if kind.named_by_us or kind.posted_name else set())
+    return (set(kind.verbs) - {"LIST"}) | ({"POST"} if kind.action("") else set())
 
 
 def check_name(target: Target) -> None:

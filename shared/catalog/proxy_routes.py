@@ -207,9 +207,10 @@ def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Sco
         if problem.error.code != "UnknownKind":
             raise
         if rows:
-            offered = ", ".join(sorted({verb for row in rows for verb in row.verbs}))
-            message = f"Azure offers {offered} there."
-            raise errors.BadRequestError("MethodNotAllowed", message, target="path", status=405) from None
+            offered = {verb for row in rows for verb in row.verbs}
+            raise errors.MethodNotAllowedError(
+                f"Azure offers {', '.join(sorted(offered))} there.", offered, target="path"
+            ) from None
         known = [_shown(row.template) for row in PASSAGES if row.plane == plane]
         known += [_named(kind.types[1:]) for kind in kinds.KINDS if kind.plane == plane and len(kind.types) > 1]
         asked = path.partition("workspaces/")[2].partition("/")[2]

@@ -17,7 +17,10 @@ Not here: reading what Azure sends (rest.error_bodies), HTTP answers of our own 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MESSAGE_LIMIT = 2_000
 
@@ -76,6 +79,15 @@ class BadRequestError(PermanentError):
         self, code: str, message: str, *, target: str | None = None, status: int = 400, details: tuple[AzureError, ...] = ()
     ) -> None:
         super().__init__(AzureError(code=code, message=message, target=target, details=details), status=status)
+
+
+class MethodNotAllowedError(BadRequestError):
+    """There is such a path, but not under that verb; `allow` are the verbs that it takes (RFC 9110 §15.5.6: 405 must say so)."""
+
+    def __init__(self, message: str, allow: Iterable[str], *, target: str = "method") -> None:
+        super().__init__("MethodNotAllowed", message, target=target, status=405)
+        given = set(allow)
+        self.allow = tuple(sorted(given | {"HEAD"} if "GET" in given else given))
 
 
 class RejectedError(PermanentError):

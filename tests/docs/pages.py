@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import act, browse, cleanup, dashboard, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
+from functions import (
+    act,
+    browse,
+    cleanup,
+    dashboard,
+    hooks,
+    http,
+    notify,
+    operations,
+    others,
+    pages,
+    poll,
+    provision,
+    reconcile,
+    uploads,
+)
 from shared.catalog import kinds, proxy_routes
 from shared.rest import addresses
 from tests.docs import openapi_examples, policies
@@ -19,7 +34,7 @@ if TYPE_CHECKING:
     from shared.catalog.proxy_routes import Passage
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLUEPRINTS = (provision, act, browse, uploads, operations, poll, reconcile, cleanup, hooks, notify, pages, dashboard)
+BLUEPRINTS = (provision, act, browse, uploads, operations, poll, reconcile, cleanup, hooks, notify, pages, dashboard, others)
 VERB_ORDER = ("GET", "LIST", "PUT", "PATCH", "DELETE")
 
 KINDS_HEAD = """# Every kind

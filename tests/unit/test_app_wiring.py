@@ -10,7 +10,23 @@ from pathlib import Path
 import azure.functions as func
 import pytest
 
-from functions import act, browse, cleanup, dashboard, hooks, http, notify, operations, pages, poll, provision, reconcile, uploads
+from functions import (
+    act,
+    browse,
+    cleanup,
+    dashboard,
+    hooks,
+    http,
+    notify,
+    operations,
+    others,
+    pages,
+    poll,
+    provision,
+    reconcile,
+    routes,
+    uploads,
+)
 from infra.local.host import schedule as ncrontab
 from shared.catalog import proxy_routes
 from shared.openapi import document
@@ -18,7 +34,7 @@ from shared.operations import messages
 from shared.rest import addresses
 
 ROOT = Path(__file__).parents[2]
-MODULES = (act, browse, cleanup, dashboard, hooks, notify, operations, pages, poll, provision, reconcile, uploads)
+MODULES = (act, browse, cleanup, dashboard, hooks, notify, operations, pages, poll, provision, reconcile, others, uploads)
 
 
 def indexed():
@@ -30,14 +46,29 @@ def indexed():
 
 
 FUNCTIONS = dict(indexed())
-HTTP = {name: trigger for name, trigger in FUNCTIONS.items() if trigger["type"] == "httpTrigger"}
+EVERY_HTTP = {name: trigger for name, trigger in FUNCTIONS.items() if trigger["type"] == "httpTrigger"}
+HTTP = {name: trigger for name, trigger in EVERY_HTTP.items() if trigger["route"] != routes.CATCH_ALL}
 OPENAPI = document.build()
 PAGES = {"health", "openapi", "docs", "docs_file", "dashboard", "dashboard_file"}
 
 
 def verbs(name):
-    """Return the verbs of an HTTP function."""
-    return {getattr(verb, "value", verb) for verb in HTTP[name]["methods"]}
+    """Return the verbs of an HTTP function; HEAD goes with GET everywhere."""
+    return {getattr(verb, "value", verb) for verb in EVERY_HTTP[name]["methods"]} - {"HEAD"}
+
+
+@pytest.mark.parametrize("name", EVERY_HTTP)
+def test_what_answers_get_answers_head(name):
+    """RFC 9110 §9.3.2: a client that asks whether something exists must not hear 404 because of the verb."""
+    every = {getattr(verb, "value", verb) for verb in EVERY_HTTP[name]["methods"]}
+    assert ("GET" in every) == ("HEAD" in every)
+
+
+def test_one_function_is_asked_last_and_takes_what_is_left():
+    """The platform asks functions in the order of their names (host.md H9); every verb is refused with an answer."""
+    (name,) = set(EVERY_HTTP) - set(HTTP)
+    assert name == max(EVERY_HTTP, key=str.lower)
+    assert verbs(name) == {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def overlap(one: list[str], other: list[str]) -> bool:

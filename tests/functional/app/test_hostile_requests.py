@@ -95,6 +95,14 @@ PATHS = [
     ("PUT", "workspaces/ws1/onlineEndpoints/UPPER_case!", 400),
     ("PUT", "subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/Not-Allowed", 400),
     ("GET", "operations/nosuch", 404),
+    ("GET", "workspaces/ab%2Fcd/computes", 400),
+    ("GET", "workspaces/ab%252Fcd/computes", 400),
+    ("GET", "workspace/churn", 404),
+    ("GET", "", 404),
+    ("GET", "cleanup", 405),
+    ("OPTIONS", "workspaces/ws1", 405),
+    ("GET", "arm//nothing/like/that", 404),
+    ("PUT", "arm//operations/x", 404),
     ("GET", "operations/abc-def", 404),
     ("GET", "operations/..%2f..", 404),
     ("GET", "operations?status=Sideways", 400),
@@ -117,6 +125,28 @@ def test_a_bad_path_is_refused_before_azure_is_asked(app: stack.App, method: str
     error = answer.json()["error"]
     assert error["code"]
     assert error["message"]
+
+
+def test_a_chunked_body_is_411_and_says_how(app: stack.App) -> None:
+    """The platform hands on no byte of it (host.md H1): `POST cleanup` would mean every policy."""
+    for method, path in (("PUT", "workspaces/ws1"), ("POST", "cleanup"), ("POST", "events"), ("POST", "uploads")):
+        headers = {"x-functions-key": app.key, "Content-Type": "application/json"}
+        answer = requests.request(method, f"{app.url}/api/{path}", data=iter([b'{"policy":', b'"x"}']), headers=headers, timeout=60)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (411, "LengthRequired")
+        assert "Content-Length" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["health", "docs", "operations", "operations/nosuch", "workspaces", "arm//workspaces"])
+def test_head_is_answered_as_get_is(app: stack.App, path: str) -> None:
+    """The same status and type, and nothing behind the headers; the connection can be used again."""
+    got, head = send(app, "GET", path), send(app, "HEAD", path)
+    assert (head.status_code, head.headers["content-type"]) == (got.status_code, got.headers["content-type"])
+    assert head.text == ""
+
+
+def test_a_405_says_which_verbs_there_are(app: stack.App) -> None:
+    """In `Allow`, as RFC 9110 asks."""
+    assert send(app, "DELETE", "operations/x").headers["Allow"] == "GET, HEAD"
 
 
 def test_routes_take_any_casing(app: stack.App) -> None:

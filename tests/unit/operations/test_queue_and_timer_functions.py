@@ -38,7 +38,7 @@ def app(steward: Steward) -> Iterator[Steward]:
     own = services.Services(settings=Settings(retention_days=30), clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue"):
         own.__dict__[name] = getattr(steward.process, name)
-    for name in ("hook_rows", "delivery_rows"):
+    for name in ("hook_rows", "delivery_rows", "cleanup_rows"):
         own.__dict__[name] = FakeRows(name)
     services.use(own)
     yield steward
