@@ -87,6 +87,68 @@ REFERENCE_VERSIONS: dict[str, str] = {
     **{kind.full_type.lower(): kind.api_version for kind in kinds.KINDS if kind.plane == "arm" and "GET" in kind.verbs},
 }
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """A field that Azure asks for, given what else the body says.
+
+    Attributes:
+        kind: The full type.
+        path: Dotted path of the field.
+        why: What Azure refuses without it.
+        code: What Azure calls it.
+        when: Dotted path that decides whether the row applies; '' for always.
+        values: What it says then, in lower case; `otherwise` is what a body without it means.
+        new: Only a resource that does not exist yet needs it.
+    """
+
+    kind: str
+    path: str
+    why: str
+    code: str = "MissingField"
+    when: str = ""
+    values: tuple[str, ...] = ()
+    otherwise: str = ""
+    new: bool = False
+
+
+_WORKSPACES, _COMPUTES = f"{kinds.ML}/workspaces", f"{kinds.ML}/workspaces/computes"
+_DEPLOYMENTS = f"{kinds.ML}/workspaces/onlineEndpoints/deployments"
+# https://github.com/Azure/azure-cli/issues/28980: "Missing dependent resources in workspace json"
+_DEPENDENT = "Azure refuses a new workspace without it ('Missing dependent resources in workspace json')."
+_MACHINES = ("amlcompute", "computeinstance")
+REQUIREMENTS: tuple[Requirement, ...] = (
+    *(
+        Requirement(
+            kind=_WORKSPACES, path=f"properties.{name}", why=_DEPENDENT, code="MissingDependency", when="kind",
+            values=("default", "hub", "featurestore"), otherwise="default", new=True,
+        )
+        for name in ("storageAccount", "keyVault")
+    ),
+    Requirement(
+        kind=_WORKSPACES, path="properties.applicationInsights", why=_DEPENDENT, code="MissingDependency", when="kind",
+        values=("default",), otherwise="default", new=True,
+    ),
+    Requirement(
+        kind=_WORKSPACES, path="properties.hubResourceId", why="a project belongs to a hub.", when="kind", values=("project",),
+        new=True,
+    ),
+    Requirement(kind=_WORKSPACES, path="identity.type", why="Azure makes no workspace without an identity.", new=True),
+    Requirement(
+        kind=_COMPUTES, path="properties.properties.vmSize", why="Azure makes no machine without a size.",
+        when="properties.computeType", values=_MACHINES,
+    ),
+    Requirement(
+        kind=_COMPUTES, path="properties.properties.scaleSettings.maxNodeCount",
+        why="a cluster says how many nodes it may have at most.", when="properties.computeType", values=("amlcompute",),
+    ),
+)  # fmt: skip
+# Kinds whose machines have a size: without one the preflight cannot say `ok` for size and quota.
+SIZED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (_COMPUTES, "properties.computeType", _MACHINES),
+    (_DEPLOYMENTS, "properties.endpointComputeType", ("managed",)),
+)
+
 VAULTS = "Microsoft.KeyVault/vaults"
 NAMES_WORLDWIDE = frozenset({VAULTS, "Microsoft.Storage/storageAccounts", "Microsoft.ContainerRegistry/registries"})
 
@@ -95,6 +157,22 @@ NODES = (  # where they say how many, the least and the most
     ("properties.properties.scaleSettings.minNodeCount", "properties.properties.scaleSettings.maxNodeCount"),
     ("sku.capacity", "sku.capacity"),
 )
+
+ASSETS = {  # where bodies of deployments and jobs name an asset in short (`azureml:NAME:VERSION`), and of which collection
+    "properties.model": "models",
+    "properties.environmentId": "environments",
+    "properties.codeConfiguration.codeId": "codes",
+    "properties.codeId": "codes",
+}
+
+# A managed deployment needs quota for ceil(1.2 x instances): the rest is kept for upgrades. These sizes need no reserve ("Yes" in
+# https://learn.microsoft.com/azure/machine-learning/reference-managed-online-endpoints-vm-sku-list, "Skip 20% Reservation").
+RESERVE = 1.2
+WITHOUT_RESERVE = frozenset({
+    "standard_nc24ads_a100_v4", "standard_nc48ads_a100_v4", "standard_nc96ads_a100_v4", "standard_nc40ads_h100_v5",
+    "standard_nc80adis_h100_v5", "standard_nd96amsr_a100_v4", "standard_nd96asr_v4", "standard_nd40rs_v2",
+    "standard_nd96is_h100_v5", "standard_nd96isr_h100_v5",
+})  # fmt: skip
 
 KEY_DATA_ACTIONS = tuple(f"Microsoft.KeyVault/vaults/keys/{each}" for each in ("read", "wrap/action", "unwrap/action"))
 KEY_PERMISSIONS = frozenset({"get", "wrapkey", "unwrapkey"})  # what the customer's vault must grant

@@ -6,12 +6,13 @@ catalog.bodies, who may do it by preflight.access, and a vault for the customer'
 
 from __future__ import annotations
 
+import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
-from shared.preflight import access, customer_keys
+from shared.preflight import access, customer_keys, fields
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 REFERENCE_LIMIT = 50  # ids of one body that are looked up
 DEPTH_LIMIT = 30
+_SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 _ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
 
 
@@ -63,7 +65,9 @@ def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
         yield Finding.of("name", problem.error, target=target.id.name)
     for each in problems:
         yield Finding.of("fields", each.error)
-    if not problems:
+    near = list(fields.near_misses(target.kind, question.body))
+    yield from near
+    if not problems and not near:
         yield Finding(check="fields", target="body", ok=True, code="Ok", message="Nothing that Azure always asks for is missing.")
 
 
@@ -164,6 +168,7 @@ def _size_and_quota(question: Question) -> Iterator[Finding]:
     """The VM size exists in the region, and the least and the most nodes fit into what is left of the quota."""
     size = next((text for path in needs.VM_SIZES if isinstance(text := bodies.dig(question.body, path), str) and text), "")
     if not size:
+        yield from _no_size(question)
         return
     base = f"/subscriptions/{question.target.id.subscription}/providers/{kinds.ML}/locations/{question.location}"
     sizes = rows_of(question.read(f"{base}/vmSizes", kinds.ML_VERSION).checked().body)
@@ -177,23 +182,59 @@ def _size_and_quota(question: Question) -> Iterator[Finding]:
     yield from _quota(question, row, rows_of(usages))
 
 
+def _no_size(question: Question) -> Iterator[Finding]:
+    """Yield that size and quota were not looked at, where the kind has them."""
+    for kind, where, values in needs.SIZED:
+        if question.target.kind.full_type == kind and str(bodies.dig(question.body, where) or "").lower() in values:
+            for check in ("sku", "quota"):
+                message = "The body names no VM size, so this was not looked at."
+                yield Finding(check=check, target=question.target.id.name, ok=None, code="Unknown", message=message)
+
+
 def _quota(question: Question, size: dict[str, Any], usages: list[dict[str, Any]]) -> Iterator[Finding]:
     low = str(bodies.dig(question.body, "properties.properties.vmPriority") or "").lower() == "lowpriority"
     wanted = "lowpriority" if low else _squeezed(size.get("family"))
-    row = next((each for each in usages if wanted in _squeezed(bodies.dig(each, "name.value"))), None)
-    limit, used, cores = (row or {}).get("limit"), (row or {}).get("currentValue"), size.get("vCPUs")
-    if not isinstance(limit, int) or not isinstance(used, int) or not isinstance(cores, int):
-        yield Finding(check="quota", target=wanted, ok=None, code="Unknown", message="Azure names no quota for the size's family.")
-        return
-    least, most = _nodes(question.body)
-    left, name = limit - used, str(bodies.dig(row, "name.localizedValue") or wanted)
+    family = next((each for each in usages if wanted in _squeezed(bodies.dig(each, "name.value"))), None)
+    total = None if low else next((each for each in usages if "totalcores" in _squeezed(each.get("type"))), None)
+    cores = size.get("vCPUs")
+    for row in (family, total) if total else (family,):
+        limit, used = (row or {}).get("limit"), (row or {}).get("currentValue")
+        if not isinstance(limit, int) or not isinstance(used, int) or not isinstance(cores, int):
+            message = "Azure names no quota for the size's family."
+            yield Finding(check="quota", target=wanted, ok=None, code="Unknown", message=message)
+            continue
+        code, message = _room(question, str(size.get("name")), cores, limit, used)
+        yield Finding(
+            check="quota", target=str(bodies.dig(row, "name.localizedValue") or wanted), ok=code == "Ok", code=code, message=message
+        )
+
+
+def _room(question: Question, size: str, cores: int, limit: int, used: int) -> tuple[str, str]:
+    """Whether what the body asks for fits into what is left; what the same resource holds already is given back."""
+    least, most = _instances(question, size, question.body)
+    there = question.get(question.target.id, question.target.api_version)
+    if there.ok and isinstance(there.body, dict) and bodies.dig(question.body, "sku.capacity"):
+        used -= min(used, _instances(question, size, there.body)[0] * cores)
+    left = limit - used
+    reserve = " (1.2 x the instances: Azure keeps a reserve for upgrades)" if _reserved(question, size) else ""
     if least * cores > left:
-        code, message = "QuotaExceeded", f"{least} x {cores} vCPUs are needed at once, {left} of {limit} are left."
-    elif most * cores > left:
-        code, message = "MaxNodesExceedQuota", f"It can grow to {most} x {cores} vCPUs; {left} of {limit} are left."
-    else:
-        code, message = "Ok", f"{most} x {cores} vCPUs at most; {left} of {limit} are left."
-    yield Finding(check="quota", target=name, ok=code == "Ok", code=code, message=message)
+        return "QuotaExceeded", f"{least} x {cores} vCPUs are needed at once{reserve}, {left} of {limit} are left."
+    if most * cores > left:
+        return "MaxNodesExceedQuota", f"It can grow to {most} x {cores} vCPUs{reserve}; {left} of {limit} are left."
+    return "Ok", f"{most} x {cores} vCPUs at most{reserve}; {left} of {limit} are left."
+
+
+def _reserved(question: Question, size: str) -> bool:
+    managed = str(bodies.dig(question.body, "properties.endpointComputeType") or "").lower() == "managed"
+    return managed and size.lower() not in needs.WITHOUT_RESERVE
+
+
+def _instances(question: Question, size: str, body: dict[str, Any]) -> tuple[int, int]:
+    """The least and the most machines that quota is needed for."""
+    least, most = _nodes(body)
+    if not _reserved(question, size):
+        return least, most
+    return math.ceil(round(needs.RESERVE * least, 6)), math.ceil(round(needs.RESERVE * most, 6))
 
 
 def _nodes(body: dict[str, Any]) -> tuple[int, int]:
@@ -206,6 +247,7 @@ def _nodes(body: dict[str, Any]) -> tuple[int, int]:
 
 def _references(question: Question) -> Iterator[Finding]:
     """Every ARM id anywhere in the body."""
+    yield from _assets(question)
     found = dict.fromkeys(_ids_in(question.body, 0))
     for text in list(found)[:REFERENCE_LIMIT]:
         try:
@@ -218,6 +260,21 @@ def _references(question: Question) -> Iterator[Finding]:
     if len(found) > REFERENCE_LIMIT:
         message = f"{len(found) - REFERENCE_LIMIT} more ids were not looked up."
         yield Finding(check="reference", target="body", ok=None, code="Unknown", message=message)
+
+
+def _assets(question: Question) -> Iterator[Finding]:
+    """Assets that are named in short: those of the workspace are looked up, those of a registry are not."""
+    target = question.target.id
+    for path, collection in needs.ASSETS.items() if len(target.names) > 1 else ():
+        text = bodies.dig(question.body, path)
+        if not isinstance(text, str) or not text.lower().startswith("azureml:"):
+            continue
+        if match := _SHORT.fullmatch(text):
+            named = ids.parse(f"{target.ancestor(1).path}/{collection}/{match[1]}/versions/{match[2]}")
+            yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
+        else:
+            message = "This reference was not looked up: it is no azureml:NAME:VERSION of the workspace."
+            yield Finding(check="reference", target=text[:200], ok=None, code="Unknown", message=message)
 
 
 def _ids_in(value: Any, depth: int) -> Iterator[str]:
@@ -233,6 +290,7 @@ def _ids_in(value: Any, depth: int) -> Iterator[str]:
 
 
 _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
+    "fields": fields.needed,
     "parent": _parents,
     "free": _name_is_free,
     "provider": _providers,

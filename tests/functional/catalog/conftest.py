@@ -75,6 +75,12 @@ class Azure:
         ).json()
         return found
 
+    def seed(self, *resources: tuple[str, dict[str, Any]]) -> None:
+        """Put resources into the local Azure, each an id and a body, as if they had been made."""
+        body = [{"id": arm_id, "body": each} for arm_id, each in resources]
+        answer = self.session.post(f"{self.url}/_control/resources", json=body, timeout=30)
+        assert answer.ok, answer.text
+
     def put(self, route: str, body: Any) -> None:
         """Set something."""
         answer = self.session.put(f"{self.url}/_control/{route}", json=body, timeout=30)

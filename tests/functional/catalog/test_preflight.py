@@ -155,3 +155,73 @@ def test_only_a_put_has_a_preflight(caller):
     answer = caller.send("DELETE", "workspaces/ws-preflight?preflight=true")
     assert (answer.status_code, answer.json()["error"]["target"]) == (400, "preflight")
     assert caller.send("PUT", "workspaces/ws-preflight?preflight=maybe", json=WORKSPACE).status_code == 400
+
+
+DEPLOYED = {"endpointComputeType": "Managed", "instanceType": "Standard_DS3_v2"}
+CLUSTER = {"computeType": "AmlCompute", "properties": {"scaleSettings": {"maxNodeCount": 1}}}
+
+
+def deployed(capacity: int = 1, **change: object) -> dict[str, object]:
+    """A deployment's body whose properties differ so; None takes one away."""
+    properties = {name: value for name, value in {**DEPLOYED, **change}.items() if value is not None}
+    return {"location": scene.LOCATION, "sku": {"name": "Default", "capacity": capacity}, "properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        (
+            "workspaces/nodeps",
+            {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": {}},
+            {("fields", "MissingDependency")},
+        ),
+        ("workspaces/noid", {**WORKSPACE, "identity": None}, {("fields", "MissingField")}),
+        (
+            "workspaces/ws/computes/cpu",
+            {"location": scene.LOCATION, "properties": {**CLUSTER, "properties": {"vmsize": "Standard_D1"}}},
+            {("fields", "MissingField"), ("fields", "UnknownProperty")},
+        ),
+        ("workspaces/ws/onlineEndpoints/e/deployments/blue", deployed(25), {("quota", "QuotaExceeded")}),
+        (
+            "workspaces/ws/onlineEndpoints/e/deployments/blue",
+            deployed(instanceType=None, instanceTyp="Standard_DS3_v2", model="azureml:factor:1"),
+            {("fields", "UnknownProperty"), ("reference", "ResourceNotFound")},
+        ),
+    ],
+)
+def test_what_azure_refuses_is_foretold(ask, path, body, expected):
+    """C2: each of these bodies is refused by the PUT, so none may come without a `false`."""
+    found = ask(path, body)
+    assert found["status"] == "problems"
+    assert wrong(found) >= expected
+
+
+def test_without_a_size_nothing_is_said_to_fit(ask):
+    """Size and quota were not looked at: null, so the whole is not ok."""
+    found = ask("workspaces/ws/onlineEndpoints/e/deployments/blue", deployed(instanceType=None))
+    assert [row["ok"] for check in ("sku", "quota") for row in found[check]] == [None, None]
+
+
+def test_a_workspace_that_is_there_needs_no_dependencies_again(ask, azure):
+    """A PUT of an existing workspace keeps them, so their absence is no problem."""
+    arm_id = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/there"
+    azure.seed((arm_id, {**WORKSPACE, "kind": "Default"}))
+    body = {"location": scene.LOCATION, "tags": {"a": "b"}, "properties": {}}
+    assert not {code for _, code in wrong(ask("workspaces/there", body))} & {"MissingDependency", "MissingField"}
+
+
+def test_the_reserve_counts_and_what_the_deployment_holds_already_does_not(ask, azure):
+    """20 instances of 4 cores need 96 of 100; while 10 run (48), growing the same one to 20 fits, another one of 11 does not."""
+    home = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/held"
+    held = {"location": scene.LOCATION, "sku": {"capacity": 10}, "properties": {**DEPLOYED, "provisioningState": "Succeeded"}}
+    made = {"location": scene.LOCATION, "properties": {"provisioningState": "Succeeded"}}
+    azure.seed((home, made), (f"{home}/onlineEndpoints/e", made), (f"{home}/onlineEndpoints/e/deployments/blue", held))
+    told = {
+        (name, capacity): [
+            row["ok"] for row in ask(f"workspaces/held/onlineEndpoints/e/deployments/{name}", deployed(capacity))["quota"]
+        ]
+        for name, capacity in (("blue", 20), ("blue", 21), ("green", 10), ("green", 11))
+    }
+    assert told == {
+        ("blue", 20): [True, True], ("blue", 21): [False, False], ("green", 10): [True, True], ("green", 11): [False, False],
+    }  # fmt: skip

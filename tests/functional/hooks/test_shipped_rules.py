@@ -34,6 +34,8 @@ ENVIRONMENT = {
     "properties": {"image": "mcr.microsoft.com/azureml/minimal-ubuntu22.04-py39-cpu-inference:latest", "osType": "Linux"}
 }
 
+PRIVATE = {"authMode": "Key", "description": "prices of flats", "publicNetworkAccess": "Disabled"}
+
 
 @pytest.fixture(scope="module")
 def house(hooked: Any, zip_of: Callable[[dict[str, str]], bytes]) -> Any:
@@ -45,7 +47,7 @@ def house(hooked: Any, zip_of: Callable[[dict[str, str]], bytes]) -> Any:
     app.done("PUT", f"{HOME}/environments/training/versions/1", json=ENVIRONMENT)
     app.done("PUT", f"{HOME}/codes/scoring/versions/1", files=parts({"properties": {}}, code=zip_of({"score.py": SCORE})))
     model(hooked, 1, zip_of({"model.txt": "2"}))
-    endpoint = {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": {"authMode": "Key"}}
+    endpoint = {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": PRIVATE}
     app.done("PUT", f"{HOME}/onlineEndpoints/flats", json=endpoint)
     properties = {
         "endpointComputeType": "Managed",
@@ -56,7 +58,7 @@ def house(hooked: Any, zip_of: Callable[[dict[str, str]], bytes]) -> Any:
     }
     blue = {"location": scene.LOCATION, "sku": {"name": "Default", "capacity": 1}, "properties": properties}
     app.done("PUT", f"{HOME}/onlineEndpoints/flats/deployments/blue", json=blue)
-    endpoint["properties"] = {"authMode": "Key", "traffic": {"blue": 100}}
+    endpoint["properties"] = {**PRIVATE, "traffic": {"blue": 100}}
     app.done("PUT", f"{HOME}/onlineEndpoints/flats", json=endpoint)
     return hooked
 
@@ -84,7 +86,9 @@ def test_a_model_for_production_is_deployed_smoke_tested_and_given_traffic(
     (second,) = ground.ended("promote-after-smoke-test")
     assert second["status"] == "Succeeded", second["error"]
     assert (first["depth"], second["depth"]) == (1, 2)
-    assert ground.app.get(f"{HOME}/onlineEndpoints/flats")["properties"]["traffic"] == {"flat-2": 100}
+    endpoint = ground.app.get(f"{HOME}/onlineEndpoints/flats")["properties"]
+    assert endpoint["traffic"] == {"flat-2": 100}
+    assert {name: endpoint[name] for name in PRIVATE} == PRIVATE  # where a PUT replaces what it leaves out
     assert ground.app.send("POST", f"{HOME}/onlineEndpoints/flats/score", json={"data": [[5.0]]}).json() == [15.0]
 
 
