@@ -27,6 +27,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from infra import sbom
+
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "infra" / "local" / "locks" / "dev.txt"
 SITE_PACKAGES = Path(".python_packages/lib/site-packages")  # where the platform's worker looks first
@@ -82,7 +84,9 @@ def assemble(folder: Path, requirements: list[Path]) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target)
-    _install(folder / SITE_PACKAGES, requirements)
+    locked = locked_requirements(LOCK.read_text())
+    _install(folder / SITE_PACKAGES, requirements, locked)
+    sbom.write(folder, folder / SITE_PACKAGES, locked)
     _compile(folder)
 
 
@@ -108,7 +112,7 @@ def is_ignored(path: Path, patterns: list[str], *, is_folder: bool) -> bool:
     return False
 
 
-def _install(site_packages: Path, requirements: list[Path]) -> None:
+def _install(site_packages: Path, requirements: list[Path], locked: dict[str, str]) -> None:
     """Put what is required, and what that requires, into the folder: first ask pip what that is, then take it from the lock.
 
     In two steps, because whether hashes of constraints count for requirements without any differs from pip to pip.
@@ -116,13 +120,12 @@ def _install(site_packages: Path, requirements: list[Path]) -> None:
     machine = ["--only-binary=:all:", "--implementation=cp", f"--python-version={PYTHON[0]}.{PYTHON[1]}"]
     machine += [f"--platform={name}" for name in PLATFORMS] + [f"--abi={name}" for name in ABIS]
     machine += ["--target", str(site_packages)]
-    locked = locked_requirements(LOCK.read_text())
     with tempfile.TemporaryDirectory() as scratch:
         pins, report, chosen = (Path(scratch) / name for name in ("pins.txt", "report.json", "chosen.txt"))
         pins.write_text("\n".join(text.partition(" ")[0] for text in locked.values()))
         wanted = [word for path in requirements for word in ("-r", str(path.resolve()))]
         _pip("--dry-run", "--ignore-installed", "--report", str(report), "-c", str(pins), *wanted, *machine)
-        names = [canonical(each["metadata"]["name"]) for each in json.loads(report.read_text())["install"]]
+        names = [sbom.canonical(each["metadata"]["name"]) for each in json.loads(report.read_text())["install"]]
         if missing := [name for name in names if name not in locked]:
             raise PackageError(f"the lock does not name {', '.join(missing)} ('make lock' renews it)")
         chosen.write_text("\n".join(locked[name] for name in sorted(names)))
@@ -145,12 +148,7 @@ def _pip(*words: str) -> None:
 def locked_requirements(lock: str) -> dict[str, str]:
     """Return each requirement of a lock file with its hashes, by its name as PyPI compares names."""
     entries = re.finditer(r"^([A-Za-z0-9._-]+)==[^\\\n]*(?:\\\n +--hash=[^\\\n]*)+", lock, re.MULTILINE)
-    return {canonical(entry[1]): entry[0] for entry in entries}
-
-
-def canonical(name: str) -> str:
-    """Return a project's name as PyPI compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return {sbom.canonical(entry[1]): entry[0] for entry in entries}
 
 
 def _compile(folder: Path) -> None:

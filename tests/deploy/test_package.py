@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 
-from infra import package
+from infra import package, sbom
 from infra.local import stack
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def test_the_app_is_in_it_and_nothing_of_a_developers_machine(names: set[str]) -
     there = {name for name in listed.split() if (ROOT / name).exists()}
     assert {"function_app.py", "host.json", "requirements.txt", *there} <= names
     tops = {name.split("/")[0] for name in names}
-    files = {"function_app.py", "host.json", "requirements.txt", "requirements-otel.txt"}
+    files = {"function_app.py", "host.json", "requirements.txt", "requirements-otel.txt", sbom.FILE}
     assert tops == {*files, "functions", "shared", ".python_packages", "__pycache__"}
     own = [name for name in names if not name.startswith(".python_packages/")]
     assert not [name for name in own if name.endswith((".env", ".settings.json", ".pem", ".zip"))]
@@ -97,6 +99,31 @@ def test_the_dependencies_are_those_of_requirements_and_no_others(names: set[str
     lines = [line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines()]
     assert inside == closure([line for line in lines if line])
     assert not inside & {"pytest", "mypy", "ruff", "azure-functions-runtime", "hypothesis"}
+
+
+def test_the_package_lists_what_it_is_made_from(names: set[str], unzipped: Path) -> None:
+    """Valid CycloneDX: every dependency inside, in its version, with its licence and the hashes of the lock, and nothing else."""
+    text = (unzipped / sbom.FILE).read_text()
+    assert not JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+    listed = {each["name"]: each for each in json.loads(text)["components"]}
+    folders = {match[1] for name in names if (match := re.search(r"site-packages/([^/]+)\.dist-info/METADATA$", name))}
+    assert {f"{name}-{each['version']}" for name, each in listed.items()} == {
+        f"{sbom.canonical(name)}-{version}" for name, _, version in (folder.rpartition("-") for folder in folders)
+    }
+    locked = package.locked_requirements(package.LOCK.read_text())
+    for name, each in listed.items():
+        assert each["purl"] == f"pkg:pypi/{name}@{each['version']}"
+        assert each["licenses"], name
+        assert {f"sha256:{one['content']}" for one in each["hashes"]} == set(re.findall(r"sha256:\w+", locked[name]))
+        assert locked[name].startswith(f"{name}=={each['version']}")
+
+
+def test_the_same_package_has_the_same_list(unzipped: Path) -> None:
+    """No time and no chance: a package can be compared by its hash."""
+    locked = package.locked_requirements(package.LOCK.read_text())
+    again = sbom.document(unzipped / package.SITE_PACKAGES, locked)
+    assert again == (unzipped / sbom.FILE).read_text()
+    assert "timestamp" not in json.loads(again)["metadata"]
 
 
 def test_what_is_compiled_is_for_the_platforms_machine(names: set[str]) -> None:
