@@ -59,19 +59,21 @@ resource pack 'Microsoft.OperationalInsights/queryPacks@2019-09-01' = {
   properties: {}
 }
 
-resource packed 'Microsoft.OperationalInsights/queryPacks/queries@2019-09-01' = [for query in queries: {
-  parent: pack
-  name: guid(pack.id, query.title)
-  properties: {
-    displayName: 'azureml-steward: ${query.title}'
-    body: query.body
-    related: {
-      categories: [
-        'applications'
-      ]
-      resourceTypes: [
-        'microsoft.insights/components'
-      ]
+resource packed 'Microsoft.OperationalInsights/queryPacks/queries@2019-09-01' = [
+  for query in queries: {
+    parent: pack
+    name: guid(pack.id, query.title)
+    properties: {
+      displayName: 'azureml-steward: ${query.title}'
+      body: query.body
+      related: {
+        categories: [
+          'applications'
+        ]
+        resourceTypes: [
+          'microsoft.insights/components'
+        ]
+      }
     }
   }
-}]
+]
