@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ import azure.functions as func
 from functions import http, routes, static
 from shared import services
 from shared.rest import errors
+from shared.telemetry import threads
 
 blueprint = func.Blueprint()
 
@@ -37,7 +37,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _health(req: func.HttpRequest) -> func.HttpResponse:
     try:
-        await asyncio.to_thread(_look)  # not in the pool that callers fill
+        await threads.run(None, _look)  # not in the pool that callers fill
     except (errors.StewardError, ValueError):
         return http.json_response({"status": "down"}, 503, req)
     return http.json_response({"status": "up"}, 200, req)
@@ -46,19 +46,19 @@ async def _health(req: func.HttpRequest) -> func.HttpResponse:
 @routes.route(blueprint, "openapi", "openapi.json", ["GET"], anonymous=True)
 async def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """GET `openapi.json`: the OpenAPI 3.1 document of every route, kind and action."""
-    return await http.guarded(asyncio.to_thread(_document, req), req)
+    return await http.guarded(threads.run(None, _document, req), req)
 
 
 @routes.route(blueprint, "docs", "docs", ["GET"], anonymous=True)
 async def docs(req: func.HttpRequest) -> func.HttpResponse:
     """GET `docs`: the page that shows it; what it tries out is sent with the key that its reader types in."""
-    return await http.guarded(asyncio.to_thread(_shell, req), req)
+    return await http.guarded(threads.run(None, _shell, req), req)
 
 
 @routes.route(blueprint, "docs_file", "docs/{file}", ["GET"], anonymous=True)
 async def docs_file(req: func.HttpRequest) -> func.HttpResponse:
     """GET `docs/{file}`: a file of that page."""
-    return await http.guarded(asyncio.to_thread(_file, req), req)
+    return await http.guarded(threads.run(None, _file, req), req)
 
 
 def _look() -> None:

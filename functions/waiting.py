@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared import services
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _waiting: set[object] = set()  # of this process' event loop, which alone change
 
 async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
     """Run blocking work in the app's own pool (the event loop's default has six threads on two cores)."""
-    return await asyncio.get_running_loop().run_in_executor(_pool(), work, *args)
+    return await threads.run(_pool(), work, *args)
 
 
 def pause_s(waited_s: float) -> float:
@@ -67,5 +67,5 @@ def place() -> Iterator[bool]:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=services.get().settings.threads, thread_name_prefix="steward")
+def _pool() -> threads.Pool:
+    return threads.Pool(max_workers=services.get().settings.threads, thread_name_prefix="steward")

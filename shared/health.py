@@ -8,7 +8,6 @@ is said once more in `attention`, in words. Not here: up or down for a load bala
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from shared import services
 from shared.durable import timers
 from shared.operations import messages, models
 from shared.rest import errors
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,7 @@ def look(app: Services) -> dict[str, Any]:
         "throttling": _throttling,
         "token": _token,
     }
-    with ThreadPoolExecutor(max_workers=len(parts), thread_name_prefix="vitals") as pool:
+    with threads.Pool(max_workers=len(parts), thread_name_prefix="vitals") as pool:
         read = {name: pool.submit(_read, part, app) for name, part in parts.items()}
     found = {name: each.result() for name, each in read.items()}
     troubled = any(isinstance(part, dict) and "error" in part for part in found.values())
@@ -103,7 +103,7 @@ def _read(part: Callable[[Services], Any], app: Services) -> Any:
 
 def _queues(app: Services) -> list[dict[str, Any]]:
     names = [each for name in QUEUES for each in (name, f"{name}-poison")]
-    with ThreadPoolExecutor(max_workers=READS_AT_ONCE, thread_name_prefix="depth") as pool:
+    with threads.Pool(max_workers=READS_AT_ONCE, thread_name_prefix="depth") as pool:
         depths = dict(zip(names, pool.map(app.depth, names), strict=True))
     return [{"name": name, "messages": depths[name], "poison": depths[f"{name}-poison"]} for name in QUEUES]
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import threading
 from base64 import b64encode
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from shared.files.places import STORAGE_VERSION
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -163,8 +164,8 @@ def _put_and_leave(size: int, put: Callable[[bytes], None], content: bytes) -> N
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=PUTS_AT_ONCE, thread_name_prefix="put")
+def _threads() -> threads.Pool:
+    return threads.Pool(max_workers=PUTS_AT_ONCE, thread_name_prefix="put")
 
 
 def _put(target: Place, client: Client, content: bytes, *, operation: str = "") -> None:

@@ -6,12 +6,12 @@ none of them can have a newer run than what was found. Not here: what is looked 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.operations.models import iso
 from shared.rest import ids
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,7 +78,7 @@ def _merged(
     runs: list[dict[str, Any]] = []
     floor = LONG_AGO  # older than that, a run may be missing: an answer was cut off there
     at = 0
-    with ThreadPoolExecutor(max_workers=ASKED_AT_ONCE, thread_name_prefix="search") as pool:
+    with threads.Pool(max_workers=ASKED_AT_ONCE, thread_name_prefix="search") as pool:
         while at < len(block) and not _enough(runs, top, block[at]):
             names = [ids.quoted(str(each.get("name"))) for each in block[at : at + ASKED_AT_ONCE]]
             at += ASKED_AT_ONCE

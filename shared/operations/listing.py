@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from shared.operations import models
 from shared.operations.ledger import KEY, LANE, OPERATION_ID
 from shared.rest import errors
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         place = Place(at=begin) if begin else None
         if overdue():
             break
-    with ThreadPoolExecutor(max_workers=READS_AT_ONCE, thread_name_prefix="list") as pool:
+    with threads.Pool(max_workers=READS_AT_ONCE, thread_name_prefix="list") as pool:
         read = list(pool.map(lambda brief: _read(brief[1], ledger), found))
     return [operation for operation in read if operation], place
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
 from shared.preflight import access, customer_keys, fields
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool =
     """Return all findings about a PUT of `body` to `target`, in the order of the checks."""
     question = Question(target=target, body=body, client=client)
     found = list(_local(question, preview=preview))
-    with ThreadPoolExecutor(max_workers=len(_CHECKS), thread_name_prefix="preflight") as pool:
+    with threads.Pool(max_workers=len(_CHECKS), thread_name_prefix="preflight") as pool:
         for findings in pool.map(lambda name: _carefully(name, question), _CHECKS):
             found += findings
     return found

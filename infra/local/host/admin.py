@@ -137,6 +137,7 @@ class Admin:
             "processUptime": round((time.monotonic() - self.started_s) * 1000),
             "workers": self.runner.pool.pids(),
             "invocationsInFlight": self.runner.pool.in_flight(),
+            "logLinesDropped": self.runner.pool.dropped_lines(),
         }
 
     def _drain_status(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import override
 
+LIBRARY_LOGGER = "azure.functions"  # in a worker: lines of the platform's own library, not the app's
 _NAMES = {logging.DEBUG: "dbug", logging.INFO: "info", logging.WARNING: "warn", logging.ERROR: "fail", 50: "crit"}
 
 

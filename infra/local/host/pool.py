@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.host.invocation import Invocation, InvocationLostError, Result
+from infra.local.host.logs import LIBRARY_LOGGER
 
 log = logging.getLogger("Host.Workers")
 PROJECT = Path(__file__).parents[3]
@@ -67,6 +69,7 @@ class Pool:
         self._stopping = threading.Event()
         self._names: dict[str, str] = {}
         self._functions: list[dict[str, Any]] = []
+        self._dropped: Counter[str] = Counter()
 
     def start(self) -> list[dict[str, Any]]:
         """Start all workers and return the functions they found: ``name``, ``id``, ``bindings`` (JSON texts), ``retry``.
@@ -122,6 +125,11 @@ class Pool:
         """How many invocations are under way."""
         with self._changed:
             return sum(len(worker.running) for worker in self._workers)
+
+    def dropped_lines(self) -> dict[str, int]:
+        """How many log lines of the app were dropped, by its logger's name: those that belong to no invocation under way."""
+        with self._changed:
+            return dict(self._dropped)
 
     def pids(self) -> list[int]:
         """Process ids of the workers that are up."""
@@ -254,10 +262,23 @@ class Pool:
                 worker.process.kill()
 
     def _log(self, content: list[Any]) -> None:
+        """Write a line of a worker's; one of the app's that belongs to no invocation under way is dropped and counted.
+
+        So does Azure (https://github.com/Azure/azure-functions-host/pull/10796), but without a word.
+        """
         level, source, text, invocation_id = content
         name = self.function_of(invocation_id) if invocation_id else None
-        category = f"Function.{name}.User" if name else f"Worker.{source}"
-        logging.getLogger(category).log(level, "%s", text, extra={"invocation_id": invocation_id or ""})
+        if name:
+            logging.getLogger(f"Function.{name}.User").log(level, "%s", text, extra={"invocation_id": invocation_id})
+        elif source.startswith(LIBRARY_LOGGER):
+            logging.getLogger(f"Worker.{source}").log(level, "%s", text)
+        else:
+            with self._changed:
+                self._dropped[source] += 1
+                first = self._dropped[source] == 1
+            if first:
+                message = "a log line of %s belongs to no invocation: dropped, as Azure does; /admin/host/status has the count"
+                log.warning(message, source)
 
 
 def worker_environment(settings: Mapping[str, str], *, root: Path, port: int) -> dict[str, str]:

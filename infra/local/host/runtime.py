@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from infra.local.host.runner import Runner
 from infra.local.host.timer_trigger import BlobMonitor, Timer, monitor_path
 from infra.local.host.web import Request, Response, Server, text
 
+log = logging.getLogger("Host.Workers")
 _HOME = "<!doctype html><title>Azure Functions</title><h1>Your Functions app is up and running</h1>"
 _POISON = "-poison"
 
@@ -90,6 +92,8 @@ class Host:
             finished &= source.wait_idle(max(0.0, deadline - time.monotonic()))
         finished &= self.pool.wait_idle(max(0.0, deadline - time.monotonic()))
         self.pool.stop(patience_s=2.0 if finished else 0.0)
+        dropped = self.pool.dropped_lines()
+        log.log(logging.WARNING if dropped else logging.INFO, "log lines dropped: %d %s", sum(dropped.values()), dropped or "")
         return finished
 
 

@@ -5,11 +5,14 @@ wait for a file, die) is in the message.
 """
 
 import asyncio
+import contextvars
 import json
 import logging
 import os
 import pathlib
+import threading
 import time
+from collections.abc import Callable
 
 import azure.functions as func
 
@@ -109,6 +112,61 @@ def smuggles(req: func.HttpRequest) -> func.HttpResponse:
 def logs(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Logs one warning and tells its invocation id."""
     logging.getLogger("app").warning("a warning from %s", req.params.get("who"))
+    return func.HttpResponse(context.invocation_id)
+
+
+def in_a_thread(work: Callable[[], object]) -> None:
+    """Do it in a thread of its own, and wait for its end."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def says(what: str) -> Callable[[], None]:
+    """What logs one line."""
+    return lambda: logging.getLogger("app.lines").warning("line: %s", what)
+
+
+@app.route(route="lines/sync")
+def lines_sync(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Logs from each place that a sync function can log from."""
+    says("sync body")()
+    in_a_thread(lambda: contextvars.copy_context().run(says("sync plain thread")))  # of the thread's own context
+    copied = contextvars.copy_context()
+    in_a_thread(lambda: copied.run(says("sync copied context")))
+
+    def marked() -> None:
+        context.thread_local_storage.invocation_id = context.invocation_id
+        says("sync thread_local_storage")()
+
+    in_a_thread(marked)
+    return func.HttpResponse(context.invocation_id)
+
+
+@app.route(route="lines/async")
+async def lines_async(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Logs from each place that an async function can log from."""
+    loop, called = asyncio.get_running_loop(), asyncio.Event()
+
+    async def task() -> None:
+        says("async task")()
+
+    def callback() -> None:
+        says("async call_soon")()
+        called.set()
+
+    def marked() -> None:
+        context.thread_local_storage.invocation_id = context.invocation_id
+        says("async thread_local_storage")()
+
+    says("async body")()
+    await asyncio.create_task(task())
+    loop.call_soon(callback)
+    await called.wait()
+    await asyncio.to_thread(says("async to_thread"))
+    await loop.run_in_executor(None, says("async run_in_executor"))
+    in_a_thread(says("async plain thread"))
+    in_a_thread(marked)
     return func.HttpResponse(context.invocation_id)
 
 
