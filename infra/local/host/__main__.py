@@ -20,10 +20,10 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     root = given.root.resolve()
     try:
-        host_json = settings.read_host_json(root)
         values, host_section = settings.read_app_settings(root / given.settings)
-        logs.configure(host_json.log_levels)
         app_settings = {**os.environ, **values}
+        host_json = settings.read_host_json(root, app_settings)
+        logs.configure(host_json.log_levels)
         options = _options(given, root, app_settings, host_section)
         print(f"Starting {options.workers} worker process(es) for {root}", flush=True)
         host = runtime.start(options, app_settings, host_json)

@@ -22,6 +22,7 @@ DEVELOPMENT_STORAGE = (
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
 )
 LEVELS = {"trace": 5, "debug": 10, "information": 20, "warning": 30, "error": 40, "critical": 50, "none": 100}
+_OVERRIDES = "azurefunctionsjobhost"
 _SETTING = re.compile(r"%([^%]+)%")
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d+)?)?")
 
@@ -77,13 +78,13 @@ class HostJson:
     extensions: Mapping[str, Any]
 
 
-def read_host_json(root: Path) -> HostJson:
-    """Read host.json of the app in ``root``.
+def read_host_json(root: Path, app_settings: Mapping[str, str] | None = None) -> HostJson:
+    """Read host.json of the app in ``root``, with what app settings (``AzureFunctionsJobHost__logging__…``) put in its place.
 
     Raises:
         SettingsError: It is missing, not JSON, not version 2.0, or a value is out of the platform's range.
     """
-    document = _read_json(root / "host.json")
+    document = _overridden(_read_json(root / "host.json"), app_settings or {})
     if document.get("version") != "2.0":
         raise SettingsError('host.json: "version" must be "2.0"')
     extensions = document.get("extensions", {})
@@ -99,6 +100,24 @@ def read_host_json(root: Path) -> HostJson:
         log_levels={name: _level(value) for name, value in logging_options.get("logLevel", {}).items()},
         extensions=extensions,
     )
+
+
+def _overridden(document: dict[str, Any], app_settings: Mapping[str, str]) -> dict[str, Any]:
+    """Put app settings in the place of values: https://learn.microsoft.com/azure/azure-functions/functions-host-json#override-hostjson-values."""
+    for name, value in app_settings.items():
+        first, *path = name.split("__")
+        if first.lower() != _OVERRIDES or not path:
+            continue
+        section: Any = document
+        for depth, part in enumerate(path):
+            key = next((known for known in section if known.lower() == part.lower()), part)
+            if depth + 1 == len(path):
+                section[key] = value
+            elif not isinstance(section.setdefault(key, {}), dict):
+                raise SettingsError(f"{name}: {part!r} of host.json is a value, not a section")
+            else:
+                section = section[key]
+    return document
 
 
 def _queue_options(options: Mapping[str, Any]) -> QueueOptions:

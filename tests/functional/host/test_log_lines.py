@@ -52,3 +52,16 @@ def test_the_end_of_the_log_has_the_count(hosts):
     loud.stop()
     assert "info Host.Workers: log lines dropped: 0" in quiet.log()
     assert "warn Host.Workers: log lines dropped: 4 {'app.lines': 4}" in loud.log()
+
+
+def test_the_hosts_own_storage_requests_are_logged_as_far_as_host_json_lets_them(hosts, changed_app):
+    """Two entries for each, under the category of the platform's own client: azure-functions-host#8973."""
+    loud = hosts.start()
+    loud.send("GET", "/api/logs?who=me")
+    quiet = hosts.start(root=changed_app(logging={"logLevel": {"default": "Information", "Azure.Core": "Warning"}}))
+    quiet.send("GET", "/api/logs?who=me")
+    loud.stop()
+    quiet.stop()
+    assert loud.log().count("info Azure.Core: Request URL: ") > 1
+    assert "Azure.Core" not in quiet.log()
+    assert "a warning from me" in quiet.log()

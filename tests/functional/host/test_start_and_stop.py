@@ -165,6 +165,21 @@ def test_host_json_is_read_with_the_platforms_defaults(tmp_path):
     assert (read.queues.max_dequeue_count, read.queues.invisible_s, read.function_timeout_s) == (5, 600, 1800)
 
 
+def test_app_settings_stand_in_the_place_of_host_jsons_values(tmp_path):
+    """`AzureFunctionsJobHost__a__b` is how a deployment changes a level or a batch without a new package; names in any case."""
+    (tmp_path / "host.json").write_text('{"version": "2.0", "logging": {"logLevel": {"default": "Error"}}}')
+    said = {
+        "AzureFunctionsJobHost__logging__LogLevel__Default": "Debug",
+        "AzureFunctionsJobHost__extensions__queues__batchSize": "3",
+        "AzureFunctionsJobHost__extensions__http__maxConcurrentRequests": "7",
+        "AzureFunctionsJobHost": "nothing",
+    }
+    read = settings.read_host_json(tmp_path, said)
+    assert (read.log_levels, read.queues.batch_size, read.max_concurrent_requests) == ({"default": 10}, 3, 7)
+    with pytest.raises(settings.SettingsError, match=r"'version' of host\.json is a value"):
+        settings.read_host_json(tmp_path, {"AzureFunctionsJobHost__version__x": "1"})
+
+
 @pytest.mark.parametrize(
     "queues",
     [{"batchSize": 33}, {"batchSize": 0}, {"maxDequeueCount": 0}, {"visibilityTimeout": 30}, {"messageEncoding": "utf8"}],

@@ -1,0 +1,151 @@
+"""Every structured line that docs/observability.md promises arrives: the host drops lines without an invocation, as Azure does."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from azure.storage.queue import QueueClient
+
+from infra.local import stack
+from infra.local.demo.client import Control, Steward
+from infra.local.emulator import scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PAGE = (stack.ROOT / "docs" / "observability.md").read_text()
+PROMISED = re.findall(
+    r"`([a-z.]+)`", "".join(re.findall(r"^\| (`[a-z.`, ]+`) \| (?:debug|information|warning|error)", PAGE, re.MULTILINE))
+)
+LINE = re.compile(r'Function\.(\w+)\.User: (\{"what": .*\}) \(Id=[0-9a-f-]{36}\)$', re.MULTILINE)
+PATIENCE_S = 60.0
+WORKSPACE = "workspaces/ml-lines"
+RULE = "rules:\n- {name: lines, on: {types: [lines.asked]}, do: [{request: GET workspaces}]}\n"
+EVENT = {"specversion": "1.0", "id": "lines-1", "source": "/lines", "type": "lines.asked", "subject": "x"}
+
+
+class Ground:
+    """The app with debug lines on, the local Azure, and the host's log."""
+
+    def __init__(self, parts: stack.Stack, log: Path) -> None:
+        self.app = Steward(parts.app.url, parts.app.key, parts.app.master_key)
+        self.azure = Control(parts.azure.control)
+        self.parts = parts
+        self._log = log
+
+    def lines(self) -> list[tuple[str, dict[str, Any]]]:
+        """Function and content of each structured line that arrived."""
+        return [(name, json.loads(text)) for name, text in LINE.findall(self._log.read_text(errors="replace"))]
+
+    def with_fault(self, status: int, match: str, method: str, path: str, **more: Any) -> None:
+        """Ask the app something while Azure answers with an error."""
+        self.azure.call("POST", "faults", json={"action": "respond", "match": match, "status": status, "times": None, "body": {}})
+        try:
+            self.app.send(method, path, expect=(200, 429, 502, 503), **more)
+        finally:
+            self.azure.call("DELETE", "faults")
+
+    def poison(self, queue: str) -> None:
+        """Put a message where what kept failing goes."""
+        with QueueClient.from_connection_string(self.parts.storage.connection_string(), f"{queue}-poison") as client:
+            client.send_message(b64encode(b'{"no": "message of ours"}').decode())
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """A stack of its own: its log is read as a whole."""
+    settings = {
+        "STEWARD_NOTIFY": "queue:told",
+        "PYTHON_ENABLE_DEBUG_LOGGING": "1",
+        "AzureFunctionsJobHost__logging__logLevel__Function": "Debug",
+    }
+    options = stack.Options(state=tmp_path_factory.mktemp("lines"), settings=settings, events=False)  # ends are found by polls
+    with stack.start(options) as parts:
+        yield Ground(parts, options.state / "logs" / "host.log")
+
+
+def workspace() -> dict[str, Any]:
+    """The least a workspace needs."""
+    properties = {"storageAccount": scene.STORAGE_ID, "keyVault": scene.KEY_VAULT_ID, "applicationInsights": scene.INSIGHTS_ID}
+    return {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": properties}
+
+
+def fires(ground: Ground) -> None:
+    """A rule fires for an event that a webhook brings."""
+    ground.app.send("PUT", "events/rules/lines.yaml", data=RULE, headers={"Content-Type": "application/yaml"})
+    ground.app.send("POST", "events", json=EVENT, headers={"Content-Type": "application/cloudevents+json"})
+
+
+# what happens → which functions write which lines about it
+HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
+    "a resource is made by way of the queue": (
+        lambda ground: ground.app.done("PUT", WORKSPACE, json=workspace(), headers={"Prefer": "respond-async"}),
+        {
+            ("provision_workspaces", "operation.accepted"),
+            ("poll_operation", "operation.step"),
+            ("poll_operation", "operation.ended"),
+            ("notify_deliver", "delivery.attempt"),
+        },
+    ),
+    "a change ends within its request": (
+        lambda ground: ground.app.send("DELETE", "workspaces/ml-absent", expect=204),
+        {("provision_workspaces", f"operation.{what}") for what in ("accepted", "step", "ended")},
+    ),
+    "a read is throttled": (
+        lambda ground: ground.with_fault(429, "/computes", "GET", f"{WORKSPACE}/computes"),
+        {("browse_workspaces", "azure.throttled")},
+    ),
+    "Azure fails a check of a preflight, in a thread of its pool": (
+        lambda ground: ground.with_fault(503, "Authorization/permissions", "PUT", f"{WORKSPACE}?preflight=true", json=workspace()),
+        {("provision_workspaces", "azure.unavailable")},
+    ),
+    "a rule fires": (fires, {("hooks_queue", "firing.ended")}),
+    "a clean-up runs": (
+        lambda ground: ground.app.send("POST", "cleanup", headers={"Prefer": "wait=60"}, expect=200),
+        {("cleanup_step", "cleanup.ended")},
+    ),
+    **{
+        f"a message of {queue} kept failing": (lambda ground, queue=queue: ground.poison(queue), {(function, "poison")})  # type: ignore[misc]
+        for queue, function in (
+            ("steward-operations", "poll_poison"),
+            ("steward-notifications", "notify_poison"),
+            ("steward-events", "hooks_poison"),
+            ("steward-cleanup", "cleanup_poison"),
+        )
+    },
+}
+
+
+def test_every_promised_line_is_looked_for() -> None:
+    """A new line in the page is a new row here."""
+    looked_for = {what for _, lines in HAPPENS.values() for _, what in lines}
+    assert looked_for == set(PROMISED)
+    assert len(looked_for) == 9
+
+
+@pytest.mark.parametrize("what", HAPPENS)
+def test_lines_arrive_with_the_invocation_of_the_function(ground: Ground, what: str) -> None:
+    """From functions of each trigger, sync and async, and from the threads that they use."""
+    happen, wanted = HAPPENS[what]
+    before = len(ground.lines())
+    happen(ground)
+    missing, end = wanted, time.monotonic() + PATIENCE_S
+    while missing and time.monotonic() < end:
+        missing = wanted - {(name, line["what"]) for name, line in ground.lines()[before:]}
+    assert not missing, {(name, line["what"]) for name, line in ground.lines()[before:]}
+
+
+def test_no_line_of_the_app_is_dropped(ground: Ground) -> None:
+    """The host counts what carries no invocation."""
+    status = requests.get(
+        f"{ground.parts.app.url}/admin/host/status", headers={"x-functions-key": ground.parts.app.master_key}, timeout=30
+    )
+    dropped = status.json()["logLinesDropped"]
+    assert not [name for name in dropped if name.startswith(("steward", "azure"))], dropped
