@@ -243,24 +243,26 @@ def test_the_threads_are_enough_for_the_queue_steps_of_host_json() -> None:
     assert int(threads.group(1)) >= queues["batchSize"] + queues["newBatchThreshold"]
 
 
-def test_alerts_name_functions_that_there_are() -> None:
-    """A function that was renamed would never fire its alert."""
-    text = (AZURE / "modules" / "alerts.bicep").read_text()
+def test_always_ready_functions_are_there() -> None:
+    """A function that was renamed would not be kept warm."""
     sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
     functions = set(re.findall(r'function_name\("(\w+)"\)', sources))
-    poison = re.search(r"name in \(([^)]*)\)", text)
-    assert poison
-    assert set(re.findall(r'"(\w+)"', poison.group(1))) == {name for name in functions if name.endswith("_poison")}
-    assert set(re.findall(r'name == "(\w+)"', text)) <= functions
     assert set(re.findall(r"function:(\w+)", (AZURE / "modules" / "function-app.bicep").read_text())) <= functions
 
 
-def test_what_alerts_look_for_is_written() -> None:
-    """`Host.Results` fills `requests`, with successful calls only from Information on; and none of them is sampled away."""
+def test_no_execution_is_counted_by_requests() -> None:
+    """On a cold instance an execution may have no row there; only an answer's status is looked for in `requests`."""
+    queries = "".join(path.read_text() for path in (*(AZURE / "modules").glob("*.bicep"), *(AZURE / "queries").glob("*.kql")))
+    asked = re.findall(r"\brequests \| where ([^|]+)", queries)
+    assert asked == ["toint(resultCode) >= 500 "]
+
+
+def test_what_alerts_and_queries_look_for_is_neither_below_the_level_nor_sampled_away() -> None:
+    """Lines of functions from Information on; `Host.Results` fills `requests`, with successful calls only from Information on."""
     logging = json.loads((ROOT / "host.json").read_text())["logging"]
-    assert "requests" in (AZURE / "modules" / "alerts.bicep").read_text()
-    assert logging["logLevel"].get("Host.Results", logging["logLevel"]["default"]) == "Information"
-    assert "Request" in logging["applicationInsights"]["samplingSettings"]["excludedTypes"]
+    for category in ("Function", "Host.Results"):
+        assert logging["logLevel"].get(category, logging["logLevel"]["default"]) == "Information"
+    assert {"Request", "Trace"} <= set(logging["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";"))
 
 
 def test_what_is_watched_for_is_written() -> None:

@@ -1,5 +1,7 @@
-// What somebody should hear of. A poison queue is emptied by its function at once, so that the alert is on that function having run:
-// Storage's own count of messages is of the whole account and a day old.
+// What an operator should know. A poison queue is emptied by its function at once, so the alert is on the line that the function
+// writes: Storage's own count of messages is of the whole account and a day old. Where an execution is counted, its log line is: on a
+// cold instance `requests` may have no row for it (github.com/Azure/azure-functions-host/issues/11910), and host.json keeps traces out
+// of sampling.
 import { tagsType } from '../types.bicep'
 
 param location string
@@ -16,7 +18,7 @@ var alerts = [
     severity: 1
     frequency: 'PT5M'
     window: 'PT15M'
-    query: 'requests | where name in ("poll_poison", "notify_poison", "hooks_poison", "cleanup_poison")'
+    query: 'traces | where message startswith \'{"what": "poison"\''
   }
   {
     name: 'oldest-operation'
@@ -32,7 +34,7 @@ var alerts = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: 'requests | where toint(resultCode) >= 500 or (success == false and resultCode == "0") | summarize failed = count() by name | where failed >= 5'
+    query: 'union (traces | where message startswith "Executed \'Functions." and message contains "\' (Failed" | extend name = extract("Functions\\.([a-z_A-Z]+)", 1, message) | project name, operation_Id), (requests | where toint(resultCode) >= 500 | project name, operation_Id) | summarize failed = dcount(operation_Id) by name | where failed >= 5'
   }
   {
     name: 'reconcile-missing'
@@ -40,7 +42,7 @@ var alerts = [
     severity: 1
     frequency: 'PT15M'
     window: 'PT30M'
-    query: 'requests | where name == "reconcile_operations" | summarize runs = count() | where runs == 0'
+    query: 'traces | where message startswith "reconcile: " | summarize runs = count() | where runs == 0'
   }
 ]
 

@@ -42,13 +42,22 @@ class Ground:
 
     def lines(self) -> list[tuple[str, dict[str, Any]]]:
         """Function and content of each structured line that arrived."""
-        return [(name, json.loads(text)) for name, text in LINE.findall(self._log.read_text(errors="replace"))]
+        return [(name, json.loads(text)) for name, text in LINE.findall(self.log())]
+
+    def log(self) -> str:
+        """The host's log so far."""
+        return self._log.read_text(errors="replace")
+
+    def run(self, function: str) -> None:
+        """Run a timer's function now."""
+        url, headers = f"{self.parts.app.url}/admin/functions/{function}", {"x-functions-key": self.parts.app.master_key}
+        assert requests.post(url, json={}, headers=headers, timeout=30).status_code == 202
 
     def with_fault(self, status: int, match: str, method: str, path: str, **more: Any) -> None:
         """Ask the app something while Azure answers with an error."""
         self.azure.call("POST", "faults", json={"action": "respond", "match": match, "status": status, "times": None, "body": {}})
         try:
-            self.app.send(method, path, expect=(200, 429, 502, 503), **more)
+            self.app.send(method, path, expect=(200, 403, 429, 502, 503), **more)
         finally:
             self.azure.call("DELETE", "faults")
 
@@ -102,6 +111,10 @@ HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
         lambda ground: ground.with_fault(429, "/computes", "GET", f"{WORKSPACE}/computes"),
         {("browse_workspaces", "azure.throttled")},
     ),
+    "a read is refused": (
+        lambda ground: ground.with_fault(403, "/computes", "GET", f"{WORKSPACE}/computes"),
+        {("browse_workspaces", "azure.refused")},
+    ),
     "Azure fails a check of a preflight, in a thread of its pool": (
         lambda ground: ground.with_fault(503, "Authorization/permissions", "PUT", f"{WORKSPACE}?preflight=true", json=workspace()),
         {("provision_workspaces", "azure.unavailable")},
@@ -127,7 +140,7 @@ def test_every_promised_line_is_looked_for() -> None:
     """A new line in the page is a new row here."""
     looked_for = {what for _, lines in HAPPENS.values() for _, what in lines}
     assert looked_for == set(PROMISED)
-    assert len(looked_for) == 9
+    assert len(looked_for) == 10
 
 
 @pytest.mark.parametrize("what", HAPPENS)
@@ -140,6 +153,18 @@ def test_lines_arrive_with_the_invocation_of_the_function(ground: Ground, what: 
     while missing and time.monotonic() < end:
         missing = wanted - {(name, line["what"]) for name, line in ground.lines()[before:]}
     assert not missing, {(name, line["what"]) for name, line in ground.lines()[before:]}
+
+
+def test_the_line_of_the_timer_that_an_alert_counts_arrives(ground: Ground) -> None:
+    """`reconcile-missing` (infra/azure/modules/alerts.bicep) fires when it has not been written for half an hour."""
+    ground.run("reconcile_operations")
+    end = time.monotonic() + PATIENCE_S
+    found = None
+    while not found and time.monotonic() < end:
+        found = re.search(
+            r"info Function\.reconcile_operations\.User: reconcile: .* \(Id=[0-9a-f-]{36}\)$", ground.log(), re.MULTILINE
+        )
+    assert found
 
 
 def test_no_line_of_the_app_is_dropped(ground: Ground) -> None:
