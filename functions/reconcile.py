@@ -11,6 +11,7 @@ from shared import services
 from shared.durable import timers
 from shared.files import upload_inbox
 from shared.operations import flows
+from shared.rest import errors
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.reconcile")
@@ -19,11 +20,12 @@ log = logging.getLogger("steward.reconcile")
 @blueprint.function_name("reconcile_operations")
 @blueprint.timer_trigger("timer", "0 * * * * *", use_monitor=True)
 def reconcile(timer: func.TimerRequest) -> None:
-    """Wake every overdue operation."""
+    """Make what the app needs of its storage, then wake every overdue operation."""
     from shared.hooks import firings
     from shared.notify import notifications
 
     app, woken = services.get(), 0
+    _prepare(app)
     try:
         counts = flows.reconcile(app)
     finally:  # whatever became of those, firings and notifications are looked after as well
@@ -36,6 +38,17 @@ def reconcile(timer: func.TimerRequest) -> None:
     timers.finished("reconcile_operations", app.cleanup_rows, app.clock())
     counts["woken"] += woken
     log.info("reconcile: %(open)d open, %(woken)d woken, %(closed)d closed; past due: %(late)s", {**counts, "late": timer.past_due})
+
+
+def _prepare(app: services.Services) -> None:
+    """Make what is missing; what cannot be made is named by health/details, and keeps nothing else from being done."""
+    try:
+        made = app.prepare()
+    except errors.StewardError as problem:
+        log.warning("storage: what is missing could not be made: %s", problem)
+    else:
+        if made:
+            log.warning("storage: made %s", ", ".join(" ".join(each) for each in made))
 
 
 @blueprint.function_name("purge_operations")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import services
 from shared.durable import timers
-from shared.operations import messages, models
+from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import threads
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from shared.services import Services
 
-QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, services.CLEANUP_QUEUE)
+QUEUES = services.QUEUES
 READS_AT_ONCE = 8
 COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
 OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
@@ -34,6 +34,7 @@ _PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
 def look(app: Services) -> dict[str, Any]:
     """Return each part as JSON; a part that cannot be read is `{"error": {"code", "message"}}` instead."""
     parts: dict[str, Callable[[Services], Any]] = {
+        "missing": _missing,
         "queues": _queues,
         "timers": _timers,
         "operations": _operations,
@@ -59,6 +60,11 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
             yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
     yield from _of_each(found)
+    if isinstance(found["missing"], list) and found["missing"]:
+        told = f"The account has no {', no '.join(found['missing'])}. What should go there waits or is lost."
+        yield _point(
+            "StorageMissing", told, "reconcile_operations makes it within a minute; if not, make doctor says why it cannot."
+        )
     if aside := found["eventsPutAside"].get("count"):
         told = f"{aside} event messages could not be taken in."
         yield _point("EventsPutAside", told, f"Each is a blob below {found['eventsPutAside']['prefix']} with its reason.")
@@ -99,6 +105,11 @@ def _read(part: Callable[[Services], Any], app: Services) -> Any:
         return part(app)
     except errors.StewardError as problem:
         return {"error": problem.error.to_json()}
+
+
+def _missing(app: Services) -> list[str]:
+    """Return what the app needs of its storage account and is not there."""
+    return [" ".join(each) for each in app.missing()]
 
 
 def _queues(app: Services) -> list[dict[str, Any]]:

@@ -43,6 +43,13 @@ CLEANUP_QUEUE = "steward-cleanup"
 HOOK_TABLE = "stewardhooks"
 DELIVERY_TABLE = "stewarddeliveries"
 CONTAINER = "azureml-steward"
+TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE)
+QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, CLEANUP_QUEUE)
+OWN = (  # all that the app needs of its account; the platform makes none of it
+    *(("queue", each) for name in QUEUES for each in (name, f"{name}-poison")),
+    *(("table", name) for name in TABLES),
+    ("container", CONTAINER),
+)
 
 
 def utc_now() -> datetime:
@@ -191,6 +198,40 @@ class Services:
         """How telling others goes."""
         return self._rows(DELIVERY_TABLE)
 
+    def missing(self) -> list[tuple[str, str]]:
+        """Return what of `OWN` the account does not have: three requests."""
+        from shared.durable import azure_storage
+
+        with azure_storage.errors_of_storage():
+            there = {("queue", each.name) for each in self._queue_service.list_queues(name_starts_with="steward-")}
+            there |= {("table", each.name) for each in self._table_service.list_tables()}
+            if self._blob_service.get_container_client(CONTAINER).exists():
+                there.add(("container", CONTAINER))
+        return [each for each in OWN if each not in there]
+
+    def prepare(self) -> list[tuple[str, str]]:
+        """Make what is missing of `OWN`, and return it: a trigger waits, and says nothing, where its queue is not there."""
+        from azure.core.exceptions import ResourceExistsError
+
+        from shared.durable import azure_storage
+
+        make: dict[str, Callable[[str], object]] = {
+            "queue": self._queue_service.create_queue,
+            "table": self._table_service.create_table_if_not_exists,
+            "container": self._blob_service.create_container,
+        }
+        made = self.missing()
+        for sort, name in made:
+            with azure_storage.errors_of_storage(), suppress(ResourceExistsError):  # another process is as quick
+                make[sort](name)
+        return made
+
+    @_OpenedOnce
+    def prepared(self) -> bool:
+        """The account has what the app needs; made by the first request, or timer, of a process that needs a queue."""
+        self.prepare()
+        return True
+
     def depth(self, name: str) -> int:
         """Return about how many messages a queue of the app's account holds, hidden ones too; 0 when there is no such queue."""
         from azure.core.exceptions import ResourceNotFoundError
@@ -212,7 +253,7 @@ class Services:
         return service
 
     def queue_named(self, name: str) -> Queue:
-        """Open a queue of the app's account; made if it is not there."""
+        """Open a queue of the app's account; made if it is not there, one of the app's own with all that the app needs."""
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.queue import TextBase64DecodePolicy, TextBase64EncodePolicy
 
@@ -221,11 +262,9 @@ class Services:
         client = self._queue_service.get_queue_client(
             name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
         )
-        with azure_storage.errors_of_storage():
-            try:
+        if not (name in QUEUES and self.prepared):
+            with azure_storage.errors_of_storage(), suppress(ResourceExistsError):
                 client.create_queue()
-            except ResourceExistsError:
-                return azure_storage.AzureQueue(client)
         return azure_storage.AzureQueue(client)
 
     @_OpenedOnce

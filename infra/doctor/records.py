@@ -5,6 +5,7 @@ Opening makes tables, queues and the container where they are not there, as the 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from infra.doctor.findings import Finding, ok, problem, warning
@@ -53,8 +54,13 @@ class Impatient(services.Services):
 
 
 def look(app: Services) -> Iterator[Finding]:
-    """Open each part, and look at what is in it; what cannot be opened is not looked into."""
+    """Say what is missing, open each part, and look at what is in it; what cannot be opened is not looked into."""
     opened = True
+    with suppress(errors.StewardError, ValueError):  # said below, with its part
+        for sort, name in app.missing():
+            fix = "reconcile_operations makes it when it runs, each minute: see whether the app is stopped, and its log; made now"
+            yield warning(STORAGE, f"the {sort} {name} is missing: what should go there waits or is lost", fix)
+        app.prepare()
     for name, done, open_part in _parts(app):
         try:
             open_part()

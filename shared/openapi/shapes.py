@@ -190,6 +190,7 @@ def health() -> Json:
     queue = {"name": STRING, "messages": COUNT, "poison": COUNT}
     timer = {"name": STRING, "quietS": _told("Seconds since its last run.", COUNT), "late": FLAG}
     parts: Json = {
+        "missing": _list(_told("A queue, table or container that the app needs and its account does not have.", STRING)),
         "queues": _list(_record(queue, queue)),
         "timers": _list(_record({**timer, "last": MOMENT}, timer)),
         "operations": _record({"open": COUNT, "oldest": oldest}),

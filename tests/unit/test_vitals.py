@@ -49,6 +49,7 @@ def app(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> services.Services:
     app.__dict__.update(client=Client(), ledger=steward.ledger, blobs=steward.blobs)
     app.__dict__["delivery_rows"] = FakeRows("deliveries", steward.fuse)
     app.__dict__["cleanup_rows"] = FakeRows("cleanup", steward.fuse)
+    app.__dict__["missing"] = list
     monkeypatch.setattr(services.Services, "depth", lambda _, name: DEPTHS.get(name, 0))
     return app
 
@@ -212,3 +213,12 @@ def test_a_timer_that_never_ran_is_noticed_once_it_should_have(app: services.Ser
 def test_the_watched_timers_are_the_apps_timers() -> None:
     """Each of them, and nothing else."""
     assert set(timers.LIMITS) == {name for name, trigger in FUNCTIONS.items() if trigger["type"] == "timerTrigger"}
+
+
+def test_what_the_account_lacks_is_said(app: services.Services) -> None:
+    """A trigger on a queue that is not there waits, and the platform says nothing of it."""
+    app.__dict__["missing"] = lambda: [("queue", "steward-events"), ("table", "stewardhooks")]
+    found = health.look(app)
+    assert found["missing"] == ["queue steward-events", "table stewardhooks"]
+    (point,) = (each for each in found["attention"] if each["code"] == "StorageMissing")
+    assert "no queue steward-events, no table stewardhooks" in point["message"]

@@ -133,10 +133,6 @@ class QueueListener:
         """The queue it polls."""
         return str(self._trigger.queue.queue_name)
 
-    def create_queue(self) -> None:
-        """Create the queue if it is missing."""
-        create(self._trigger.queue)
-
     def start(self) -> None:
         """Begin to poll, in a thread of its own."""
         self._poller.start()
@@ -183,7 +179,7 @@ class QueueListener:
             ).by_page()
             return list(next(pages, ()))
         except ResourceNotFoundError:
-            create(queue)
+            return []  # the platform makes no queue: its trigger waits for one, without a word
         except AzureError as problem:
             log.warning("queue %s cannot be read: %s", queue.queue_name, str(problem).splitlines()[0])
         return []

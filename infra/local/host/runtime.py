@@ -5,7 +5,6 @@ import functools
 import logging
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -129,8 +128,6 @@ class _Startup:
             server.server_close()
             pool.stop()
             raise
-        with ThreadPoolExecutor() as threads:
-            list(threads.map(QueueListener.create_queue, self._listeners.values()))
         for listener in self._listeners.values():
             listener.start()
         for timer in timers:

@@ -29,6 +29,7 @@ WELL: dict[str, Any] = {
     "at": "2026-11-21T10:00:00Z",
     "caller": "function key",
     "attention": [],
+    "missing": [],
     "queues": [],
     "operations": {"open": 0},
     "deliveries": {"triedAgain": 0, "givenUp": 0, "givenUpToday": 0, "newest": []},

@@ -128,6 +128,14 @@ def test_what_event_grid_does_not_do_is_refused_by_name(properties: dict[str, An
     assert (answer.status_code, said in answer.text) == (400, True), answer.text
 
 
+def test_a_queue_that_is_not_there_cannot_be_subscribed(ground: Any) -> None:
+    """Event Grid looks for it when the subscription is made."""
+    wanted = {"resourceId": scene.APP_ACCOUNT_ID, "queueName": "not-there"}
+    ended = ground.subscribe(WORKSPACE_ID, "wrong-queue", {"endpointType": "StorageQueue", "properties": wanted})
+    assert (ended["status"], ended["error"]["code"]) == ("Failed", "Endpoint validation")
+    assert "Destination endpoint not found" in ended["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("operator", "values", "holds"),
     [

@@ -1,5 +1,6 @@
 """Fixtures for the local host: a real Azurite and real host processes running the watching app of ``app/``."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import ResourceExistsError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.queue import QueueClient
 
@@ -123,6 +125,7 @@ class Hosts:
     connection: str
     directory: Path
     started: list[RunningHost] = field(default_factory=list)
+    makes_queue: bool = True
 
     def launch(self, *arguments: str, root: Path = APP, directory: Path | None = None, **app_settings: str | None) -> RunningHost:
         """Start a host without waiting for it; a setting of ``None`` is left out."""
@@ -142,6 +145,9 @@ class Hosts:
         with (directory / "log").open("w") as log:
             process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=log, text=True)
         host = RunningHost(process, directory, str(values["WORK_QUEUE"]), self.connection, 0)
+        if self.makes_queue:  # the host makes none: Microsoft's own does not
+            with host.queue() as queue, contextlib.suppress(ResourceExistsError):
+                queue.create_queue()
         self.started.append(host)
         return host
 

@@ -8,6 +8,7 @@ import signal
 import threading
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 
 from infra.local.host.functions import Function
 from infra.local.host.invocation import Result
@@ -71,8 +72,6 @@ def test_an_output_binding_reaches_the_queue_function(hosts, eventually):
 def test_a_new_batch_is_fetched_once_few_enough_are_under_way(hosts, tmp_path, eventually):
     """BatchSize 4 and newBatchThreshold 2: four run; two must end before four more begin."""
     host = hosts.start(**{"AzureWebJobs.work.Disabled": "true"})
-    with host.queue() as queue:
-        queue.create_queue()  # the disabled function has no listener that would
     for number in range(9):
         host.put(n=number, wait=str(tmp_path / f"{number}"))
     assert host.stop() == 0
@@ -213,3 +212,18 @@ def test_base64_is_undone(body):
 def test_without_encoding_the_text_is_the_message():
     """That is ``messageEncoding`` none."""
     assert decode("aGk=", base64_encoded=False) == b"aGk="
+
+
+def test_a_trigger_waits_for_a_queue_that_is_not_there(hosts, eventually):
+    """The host makes no queue (seen under Microsoft's own), says nothing, and takes its messages once it is there."""
+    hosts.makes_queue = False
+    host = hosts.start()
+    host.send("POST", "/api/echo", b"the host is up, and has looked")
+    with host.queue() as queue:
+        with pytest.raises(ResourceNotFoundError):
+            queue.get_queue_properties()
+        queue.create_queue()
+    host.put(number=1)
+    eventually(lambda: host.seen("work"), "the message")
+    host.stop()
+    assert host.queue_name not in host.log().partition("New queue message")[0]

@@ -162,15 +162,26 @@ def _enqueue(destination: Destination, events: Sequence[Any], places: Places) ->
     return 201
 
 
+def _is_there(destination: Destination, places: Places) -> bool:
+    try:
+        places.queue(destination.account, destination.queue).get_queue_properties()
+    except (KeyError, AzureError):
+        return False
+    return True
+
+
 def handshake(subscription: Subscription, code: str, now: datetime, places: Places) -> str:
     """Ask a webhook whether it wants the events; empty when it does, else why the subscription cannot be made.
 
     Event Grid schema: a validation event whose code must come back; CloudEvents: OPTIONS, whose allowed origin must be
-    Event Grid's or `*`. A function is asked as a webhook is; a queue is not asked.
+    Event Grid's or `*`. A function is asked as a webhook is; a queue must be there.
     """
     destination = subscription.destination
     if destination.kind == "StorageQueue":
-        return ""
+        if _is_there(destination, places):
+            return ""
+        where = f"Resource details: storage account {destination.account}, queue {destination.queue}"
+        return f"Destination endpoint not found. {where}. Resource should pre-exist before attempting this operation."
     base = destination.url.partition("?")[0]
     said = f"Webhook validation handshake failed for {base}."
     if places.address(destination.url) is None:

@@ -116,7 +116,8 @@ def _begin(world: World, made: Resource, wanted: Subscription) -> str:
     def finish() -> dict[str, Any]:
         if outcome[0]:
             made.properties["provisioningState"] = "Failed"
-            raise OperationFailedError({"code": "Url validation", "message": outcome[0]})
+            code = "Endpoint validation" if wanted.destination.kind == "StorageQueue" else "Url validation"
+            raise OperationFailedError({"code": code, "message": outcome[0]})
         made.properties["provisioningState"] = "Succeeded"
         world.grid.subscribe(wanted)
         return made.body
