@@ -32,7 +32,7 @@ OPERATIONS = 20
 def entries(text: str) -> Iterator[tuple[str, int]]:
     """Yield category and bytes of each entry of a log."""
     found = list(ENTRY.finditer(text))
-    ends = [*(each.start() for each in found[1:]), len(text)]
+    ends = [*(each.start() for each in found[1:]), *([len(text)] if found else [])]
     for each, end in zip(found, ends, strict=True):
         yield each[1], len(text[each.start() : end].encode())
 

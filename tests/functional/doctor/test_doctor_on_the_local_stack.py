@@ -14,6 +14,7 @@ from azure.storage.blob import BlobServiceClient
 
 from infra.local import stack
 from shared import services
+from shared.settings import from_environ
 
 if TYPE_CHECKING:
     from infra.local.azurite import Azurite
@@ -23,8 +24,10 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def settings(stack_options: stack.Options, azurite: Azurite, emulator: stack.Azure) -> dict[str, str]:
-    """The app settings that the local stack gives the app."""
-    return stack.app_settings(stack_options, azurite, emulator)
+    """The app settings that the local stack gives the app, whose account has what the app made in its first minute."""
+    given = stack.app_settings(stack_options, azurite, emulator)
+    services.Services(settings=from_environ(given)).prepare()
+    return given
 
 
 def examine(settings: dict[str, str], folder: Path, *arguments: str) -> tuple[int, str]:

@@ -145,7 +145,7 @@ class Hosts:
         with (directory / "log").open("w") as log:
             process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=log, text=True)
         host = RunningHost(process, directory, str(values["WORK_QUEUE"]), self.connection, 0)
-        if self.makes_queue:  # the host makes none: Microsoft's own does not
+        if self.makes_queue and values["WORK_QUEUE"]:  # the host makes none: Microsoft's own does not
             with host.queue() as queue, contextlib.suppress(ResourceExistsError):
                 queue.create_queue()
         self.started.append(host)
