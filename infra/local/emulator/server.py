@@ -89,6 +89,19 @@ class _Gateway(wsgi.Gateway_10):
 class _Message(cheroot.HTTPRequest):
     header_reader = cheroot.HeaderReader()  # the default drops `x-ms-meta-upload_status`, which Azure's clients sign
 
+    def __init__(self, server: cheroot.HTTPServer, conn: cheroot.HTTPConnection) -> None:
+        # cheroot reads the `//subscriptions` of a path as a host's name and refuses that, unless it is a proxy
+        super().__init__(server, conn, proxy_mode=True)
+
+    def read_request_line(self) -> bool:
+        """As cheroot does, and a path begins with a slash."""
+        if not super().read_request_line():  # type: ignore[no-untyped-call]
+            return False
+        if not self.uri.startswith(b"/"):
+            self.simple_response("400 Bad Request", "The request-target is a path, which begins with a slash.")
+            return False
+        return True
+
 
 class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Message

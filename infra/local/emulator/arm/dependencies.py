@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web, writes
-from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions
+from infra.local.emulator.arm import deleted_vaults, gateway, lists, long_running, refusals, versions
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def _storage(_world: World, name: str, properties: dict[str, Any], host: str) ->
 
 
 def _vault(_world: World, name: str, properties: dict[str, Any], _host: str) -> dict[str, Any]:
-    return {"tenantId": scene.TENANT_ID, "accessPolicies": [], **properties, "vaultUri": f"https://{name}.vault.azure.net/"}
+    days = deleted_vaults.RETENTION_DAYS
+    defaults = {"tenantId": scene.TENANT_ID, "accessPolicies": [], "enableSoftDelete": True, "softDeleteRetentionInDays": days}
+    return {**defaults, **properties, "vaultUri": f"https://{name}.vault.azure.net/"}
 
 
 def _insights(world: World, name: str, properties: dict[str, Any], _host: str) -> dict[str, Any]:
@@ -156,6 +158,8 @@ def removed(world: World, resource: Resource) -> None:
     """What else goes when a resource goes."""
     if resource.type == STORAGE.type.lower():
         world.storage.forget(resource.name)
+    if resource.type == VAULT.type.lower():
+        deleted_vaults.keep(world, resource)
 
 
 def seed(world: World) -> None:
@@ -184,8 +188,10 @@ def _put(kind: Kind, world: World, request: web.Request) -> web.Response:
     found = world.resources.get(request.path)
     if found is not None and found.body["location"] != location:
         raise refusals.location_changed(name, found.body["location"], request.params["group"], location)
+    if found is None and kind is VAULT:
+        found = _recovered(world, request.path, body)
     if found is None:
-        _check_free(world, kind, request.path, body)
+        _check_free(world, kind, name)
         made = build(world, kind, request.path, {**body, "location": location}, host=request.host)
         return _first_answer(world, request, kind, made)
     if kind is STORAGE and world.operations.running(found.id):
@@ -199,16 +205,17 @@ def _put(kind: Kind, world: World, request: web.Request) -> web.Response:
     return web.answer(found.body)
 
 
-def _check_free(world: World, kind: Kind, arm_id: str, body: dict[str, Any]) -> None:
-    """Names of accounts, vaults and registries are taken in all of Azure; a deleted vault holds its name."""
-    name = arm_id.rpartition("/")[2]
-    other = next((one for one in world.resources.of_type(kind.type.lower()) if one.name.lower() == name.lower()), None)
-    if kind is VAULT and other is None:
-        _check_deleted_vault(world, arm_id, body)
-    taken = name.lower() in world.taken
-    if other is None and not taken:
+def holder(world: World, kind: Kind, name: str) -> Resource | None:
+    """The resource of the kind that has the name, in any case and in any subscription here."""
+    return next((one for one in world.resources.of_type(kind.type.lower()) if one.name.lower() == name.lower()), None)
+
+
+def _check_free(world: World, kind: Kind, name: str) -> None:
+    """Names of accounts, vaults and registries are taken in all of Azure."""
+    other, elsewhere = holder(world, kind, name), name.lower() in world.taken
+    if other is None and not elsewhere:
         return
-    if kind is STORAGE and taken:
+    if kind is STORAGE and elsewhere:
         raise refusals.refuse(409, "StorageAccountAlreadyTaken", f"The storage account named {name} is already taken.")
     if kind is STORAGE:  # the local Azure has one subscription
         text = f"The account {name} is already in another resource group in this subscription."
@@ -230,22 +237,25 @@ def _check_free(world: World, kind: Kind, arm_id: str, body: dict[str, Any]) -> 
         raise refusals.refuse(409, "AlreadyInUse", text)
 
 
-def _check_deleted_vault(world: World, arm_id: str, body: dict[str, Any]) -> None:
-    """A vault that was deleted keeps its name until it is purged, or recovered where it was (`createMode: recover`)."""
-    held = world.resources.deleted(VAULT.type.lower(), arm_id.rpartition("/")[2])
+def _recovered(world: World, arm_id: str, body: dict[str, Any]) -> Resource | None:
+    """The deleted vault that `createMode: recover` brings back where it was; None when no deleted one holds the name.
+
+    Raises:
+        web.Refused: 409, a deleted vault holds the name; 400, a retention that no vault has.
+    """
+    properties = body.get("properties") or {}
+    days = properties.get("softDeleteRetentionInDays", deleted_vaults.RETENTION_DAYS)
+    if type(days) is not int or not 7 <= days <= deleted_vaults.RETENTION_DAYS:
+        raise refusals.refuse(400, "BadRequest", "The property 'softDeleteRetentionInDays' is a number of days from 7 to 90.")
+    recover = str(properties.pop("createMode", "")).lower() == "recover"
+    held = deleted_vaults.holding(world, arm_id.rpartition("/")[2])
     if held is None:
-        return
-    if str((body.get("properties") or {}).get("createMode") or "").lower() == "recover" and held.id.lower() == arm_id.lower():
-        world.resources.delete(held.id)
-        return
-    if held.id.lower() != arm_id.lower():
-        text = f"The vault name '{held.name}' is already in use."
-        raise refusals.refuse(409, "VaultAlreadyExists", text)
-    text = (
-        "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. "
-        "Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."
-    )
-    raise refusals.refuse(409, "ConflictError", text)
+        return None
+    if held.properties["vaultId"].lower() != arm_id.lower():
+        raise refusals.refuse(409, "VaultAlreadyExists", f"The vault name '{held.name}' is already in use.")
+    if not recover:
+        raise refusals.refuse(409, "ConflictError", deleted_vaults.HELD)
+    return deleted_vaults.recovered(world, held)
 
 
 def _first_answer(world: World, request: web.Request, kind: Kind, made: Resource) -> web.Response:
@@ -301,14 +311,10 @@ def _patch(kind: Kind, world: World, request: web.Request) -> web.Response:
     return web.answer(found.body)
 
 
-def _delete(kind: Kind, world: World, request: web.Request) -> web.Response:
-    found = world.resources.get(request.path)
-    gone = world.resources.delete(request.path) if found else []
+def _delete(_kind: Kind, world: World, request: web.Request) -> web.Response:
+    gone = world.resources.delete(request.path)
     for resource in gone:
         removed(world, resource)
-    if kind is VAULT and found is not None:  # soft delete cannot be turned off
-        found.deleted, found.hidden["deletedAt"] = True, world.now().isoformat()
-        world.resources.put(found)
     return web.empty(200 if gone else 204)
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import expressions, gateway, lists, long_running, refusals, templates
+from infra.local.emulator.arm import expressions, gateway, lists, long_running, refusals, relaxed, templates, what_if
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource, stamp, type_of
 
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 TYPE = "Microsoft.Resources/deployments"
-_GROUP = "/subscriptions/{subscription}/resourceGroups/{group}"
-DEPLOYMENT = f"{_GROUP}/providers/{TYPE}/{{deployment}}"
+_SCOPES = ("/subscriptions/{subscription}/resourceGroups/{group}", "/subscriptions/{subscription}")
 _ENDED = frozenset({"Succeeded", "Failed", "Canceled"})
 
 
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _known_as(part: templates.Part) -> set[str]:
     """How a dependsOn may name a resource."""
-    kind = type_of(part.id)
-    names = part.id.lower().partition(f"/providers/{kind.split('/')[0]}/")[2].split("/")[1::2]
-    return {part.id.lower(), "/".join(names), f"{kind}/{'/'.join(names)}"}
+    kind, low = type_of(part.id), part.id.lower()
+    names = low.partition(f"/providers/{kind.split('/')[0]}/")[2].split("/")[1::2] or [low.rpartition("/")[2]]
+    return {low, "/".join(names), f"{kind}/{'/'.join(names)}"}
 
 
 def _advance(world: World, plan: templates.Plan) -> bool:
@@ -56,15 +55,8 @@ def _advance(world: World, plan: templates.Plan) -> bool:
 def _submit(world: World, plan: templates.Plan, part: templates.Part) -> None:
     from infra.local.emulator.arm import routes as arm
 
-    raw = {name: one for name, one in part.raw.items() if name not in {"condition", "dependsOn", "copy", "resources", "scope"}}
     try:
-        inner = (raw.get("properties") or {}) if raw["type"].lower() == TYPE.lower() else {}
-        options = inner.get("expressionEvaluationOptions") or {}
-        if str(options.get("scope") or "outer").lower() == "inner":
-            body = expressions.evaluated({**raw, "properties": {**inner, "template": {}}}, part.functions)
-            body["properties"]["template"] = inner["template"]
-        else:
-            body = expressions.evaluated(raw, part.functions)
+        body = templates.body_of(part)
     except expressions.TemplateError as error:
         part.state, part.error = "Failed", {"code": "InvalidTemplate", "message": str(error)}
         return
@@ -127,16 +119,29 @@ def _duration(world: World, made: Resource) -> str:
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-@routes.route("PUT", DEPLOYMENT)
+def _asked(world: World, request: web.Request) -> tuple[web.Request, dict[str, Any], templates.Plan]:
+    """The request with a subscription's deployment's location, its body, and what it has to do.
+
+    Raises:
+        web.Refused: 400.
+    """
+    body = gateway.body_object(replace(request, body=relaxed.as_json(request.body)))
+    if "group" not in request.params:
+        if not body.get("location"):
+            raise refusals.location_required()
+        request = replace(request, params={**request.params, "location": str(body["location"])})
+    return request, body, templates.plan(world, request, body.get("properties") or {})
+
+
 def put(world: World, request: web.Request) -> web.Response:
     """201 `Accepted` with Azure-AsyncOperation; the resources follow."""
-    request = replace(request, params=_params(request))
-    properties = gateway.body_object(request).get("properties") or {}
-    plan = templates.plan(world, request, properties)
+    request, given, plan = _asked(world, request)
+    properties = given.get("properties") or {}
     body = {
         "id": request.path,
         "name": request.params["deployment"],
         "type": TYPE,
+        **({"location": request.params["location"]} if "location" in request.params else {}),
         "properties": {
             "mode": "Incremental",
             "parameters": dict((properties.get("parameters") or {}).items()),
@@ -148,11 +153,9 @@ def put(world: World, request: web.Request) -> web.Response:
             "dependencies": [],
         },
     }
-    found = world.resources.get(request.path)
-    if found is not None and world.operations.running(found.id):
-        text = f"Unable to edit or replace deployment '{found.name}': previous deployment is still active."
-        raise refusals.refuse(409, "DeploymentActive", text)
-    made = world.resources.put(Resource(id=request.path, body=body, hidden={"plan": plan, "began": world.now()}))
+    _check_former(world, request)
+    hidden = {"plan": plan, "began": world.now(), "template": properties["template"]}
+    made = world.resources.put(Resource(id=request.path, body=body, hidden=hidden))
 
     def failed(error: dict[str, Any]) -> None:
         made.properties.update(provisioningState="Failed", error=error, duration=_duration(world, made))
@@ -169,16 +172,23 @@ def put(world: World, request: web.Request) -> web.Response:
     return web.answer(made.body, status=201, headers={"Azure-AsyncOperation": long_running.signed(world, url)})
 
 
-def _params(request: web.Request) -> dict[str, str]:
-    parts = request.path.strip("/").split("/")
-    return {"subscription": parts[1], "group": parts[3], "deployment": parts[-1]}
+def _check_former(world: World, request: web.Request) -> None:
+    """A deployment of the same name: it has ended, and a subscription's stays where it is."""
+    found = world.resources.get(request.path)
+    if found is None:
+        return
+    if world.operations.running(found.id):
+        text = f"Unable to edit or replace deployment '{found.name}': previous deployment is still active."
+        raise refusals.refuse(409, "DeploymentActive", text)
+    there, wanted = found.body.get("location", ""), request.params.get("location", "")
+    if there.lower().replace(" ", "") != wanted.lower().replace(" ", ""):
+        text = f"Invalid deployment location '{wanted}'. The deployment '{found.name}' already exists in location '{there}'."
+        raise refusals.refuse(409, "InvalidDeploymentLocation", text)
 
 
-@routes.route("POST", f"{DEPLOYMENT}/validate")
 def validate(world: World, request: web.Request) -> web.Response:
     """200 with what would be deployed, or the template's mistake."""
-    properties = gateway.body_object(request).get("properties") or {}
-    plan = templates.plan(world, request, properties)
+    _request, _body, plan = _asked(world, request)
     shown = {
         "provisioningState": "Succeeded",
         "mode": "Incremental",
@@ -187,7 +197,20 @@ def validate(world: World, request: web.Request) -> web.Response:
     return web.answer({"id": request.path.rpartition("/")[0], "type": TYPE, "properties": shown})
 
 
-@routes.route("GET", f"{DEPLOYMENT}/operationStatuses/{{operation}}")
+def what_if_route(world: World, request: web.Request) -> web.Response:
+    """202 with a Location that ends with what the deployment would change (`what_if.py`)."""
+    request, body, plan = _asked(world, request)
+    operation = world.operations.begin(
+        kind="deployment",
+        target=request.path,
+        finish=partial(what_if.result, world, plan, body.get("properties") or {}),
+        error=request.operation_error,
+    )
+    url = f"https://{request.host}/subscriptions/{request.params['subscription']}/operationresults/{operation.id}"
+    location = long_running.signed(world, f"{url}?api-version={request.query['api-version']}")
+    return web.empty(202, {"Location": location, "Retry-After": "15"})
+
+
 def status(world: World, request: web.Request) -> web.Response:
     """`Running`, then `Succeeded`, or `Failed` with the errors of the resources."""
     long_running.check_signature(request)
@@ -199,36 +222,36 @@ def status(world: World, request: web.Request) -> web.Response:
 
 
 def _existing(world: World, request: web.Request) -> Resource:
-    group = _GROUP.format(**{name: request.params[name] for name in ("subscription", "group")})
-    found = world.resources.get(f"{group}/providers/{TYPE}/{request.params['deployment']}")
+    scope = templates.scope_of(request.params["subscription"], request.params.get("group", ""))
+    found = world.resources.get(f"{scope}/providers/{TYPE}/{request.params['deployment']}")
     if found is None:
         text = f"Deployment '{request.params['deployment']}' could not be found."
         raise refusals.refuse(404, "DeploymentNotFound", text)
     return found
 
 
-@routes.route("GET HEAD", DEPLOYMENT)
 def get(world: World, request: web.Request) -> web.Response:
     """One deployment."""
     return web.answer(_existing(world, request).body)
 
 
-@routes.route("GET", f"{_GROUP}/providers/{TYPE}")
 def list_all(world: World, request: web.Request) -> web.Response:
-    """The deployments of a group."""
-    group = request.path[: request.path.lower().index("/providers/")]
-    return lists.page(world, request, [found.body for found in world.resources.below(group, of_type=TYPE.lower())])
+    """The deployments of a group, or those of the subscription itself."""
+    scope, _, collection = request.path.rpartition("/")
+    return lists.page(world, request, [found.body for found in world.resources.children(scope, collection)])
 
 
-@routes.route("DELETE", DEPLOYMENT)
 def delete(world: World, request: web.Request) -> web.Response:
     """Forget a deployment (what it made stays): 204."""
     world.resources.delete(_existing(world, request).id)
     return web.empty(204)
 
 
-@routes.route("GET", f"{_GROUP}/deployments/{{deployment}}/operations")
-@routes.route("GET", f"{DEPLOYMENT}/operations")
+def export(world: World, request: web.Request) -> web.Response:
+    """The template that was deployed."""
+    return web.answer({"template": _existing(world, request).hidden["template"]})
+
+
 def operations(world: World, request: web.Request) -> web.Response:
     """What became of each resource."""
     found = _existing(world, request)
@@ -255,3 +278,21 @@ def operations(world: World, request: web.Request) -> web.Response:
         if part.state != "Waiting"
     ]
     return lists.page(world, request, items)
+
+
+for _scope in _SCOPES:
+    _all = f"{_scope}/providers/{TYPE}"
+    _one = f"{_all}/{{deployment}}"
+    for _verb, _template, _handler in (
+        ("GET", _all, list_all),
+        ("GET", _one, get),
+        ("PUT", _one, put),
+        ("DELETE", _one, delete),
+        ("POST", f"{_one}/validate", validate),
+        ("POST", f"{_one}/whatIf", what_if_route),
+        ("POST", f"{_one}/exportTemplate", export),
+        ("GET", f"{_one}/operations", operations),
+        ("GET", f"{_scope}/deployments/{{deployment}}/operations", operations),
+        ("GET", f"{_one}/operationStatuses/{{operation}}", status),
+    ):
+        routes.route(_verb, _template)(_handler)

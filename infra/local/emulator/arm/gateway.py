@@ -6,13 +6,14 @@ supported, registration, locks. Sources: recorded traffic (docs/local-azure.md) 
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
-from infra.local.emulator.arm import limits, locks, refusals, throttling, versions
+from infra.local.emulator.arm import cloud_metadata, limits, locks, refusals, throttling, versions
 from infra.local.emulator.authorization import door
 from infra.local.emulator.events import watching
 from infra.local.emulator.identity.tokens import TokenRefusedError
@@ -20,6 +21,7 @@ from infra.local.emulator.identity.tokens import TokenRefusedError
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
+_LOG = logging.getLogger("emulator.arm")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WRITES = frozenset({"PUT", "PATCH", "POST", "DELETE"})
 
@@ -66,7 +68,8 @@ def guard(world: World, request: web.Request) -> web.Request:
     Raises:
         web.Refused: with ARM's answer.
     """
-    request = replace(request, principal=_authenticate(world, request))
+    if request.path.lower() != cloud_metadata.PATH:
+        request = replace(request, principal=_authenticate(world, request))
     throttling.take(world, request)
     version = request.query.get("api-version")
     if not version:
@@ -132,7 +135,7 @@ def _check_version(world: World, request: web.Request, target: Target, version: 
     namespace = target.namespace.lower()
     if not namespace or (not target.kinds and namespace in versions.NAMESPACES) or target.kinds in {("register",), ("unregister",)}:
         supported = versions.TYPES["microsoft.resources/resources"]
-        if version not in supported:
+        if not _takes(world, "resources", supported, version):
             text = f"The api-version '{version}' is invalid. The supported versions are '{','.join(reversed(supported))}'."
             raise refusals.refuse(400, "InvalidApiVersionParameter", text)
         return
@@ -144,12 +147,20 @@ def _check_version(world: World, request: web.Request, target: Target, version: 
     if known is None:
         every = sorted({v for name, listed in versions.TYPES.items() if name.startswith(namespace + "/") for v in listed})
         raise refusals.type_refused(written, "/".join(target.kinds), version, every)
-    if version not in versions.TYPES[known]:
+    if not _takes(world, known, versions.TYPES[known], version):
         location = _location_of(world, target) or scene.LOCATION
         kind = known.partition("/")[2]
         raise refusals.version_refused(kind, version, versions.TYPES[known], location, versions.LOCATIONS)
     if request.method in _WRITES and world.registration.get(namespace) != "Registered":
         raise refusals.not_registered(written)
+
+
+def _takes(world: World, kind: str, supported: tuple[str, ...], version: str) -> bool:
+    taken = versions.takes(supported, version)
+    if taken and version not in supported and (kind, version) not in (seen := world.notes.setdefault("newer versions", set())):
+        seen.add((kind, version))
+        _LOG.warning("api-version %s of %s is newer than the newest one known here (%s); it is taken", version, kind, supported[-1])
+    return taken
 
 
 def _location_of(world: World, target: Target) -> str:
@@ -180,13 +191,25 @@ def finish(world: World, request: web.Request, response: web.Response) -> web.Re
     return response.with_headers(headers)
 
 
-def not_found(_world: World, request: web.Request) -> web.Response:
-    """No handler: the verb is wrong for a known resource, or the path is none of ARM's."""
+def not_found(world: World, request: web.Request) -> web.Response:
+    """No handler: the verb is wrong for a known resource, or the path is not one of ARM's; a HEAD asks what a GET would."""
     target = target_of(request.path)
+    if request.method == "HEAD":
+        return _head(world, request, target)
     if target.namespace:
         raise refusals.method_not_allowed(request.method)
     text = f"The request path {request.path!r} names no resource that the local Azure knows."
     raise refusals.refuse(404, "NotFound", text)
+
+
+def _head(world: World, request: web.Request, target: Target) -> web.Response:
+    """204 for a resource that exists (Resources_CheckExistenceById); a list answers as to a GET, without the body."""
+    from infra.local.emulator.arm import routes as arm
+
+    handler, request = arm.routes.find(replace(request, method="GET"))
+    answer = handler(world, request)
+    one = target.namespace and len(target.names) == len(target.kinds)
+    return web.empty(204) if one and answer.status == 200 else answer
 
 
 # What must be an object, or text, wherever a provider reads it; a `null` is as good as absent.

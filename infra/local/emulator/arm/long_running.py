@@ -1,5 +1,7 @@
 """The URLs of ARM's operations: signed since 2024 (`t,c,s,h`), so good only byte for byte.
 
+A client may add parameters behind the signature, as Microsoft's own JavaScript does; what was signed stays as it was.
+
 Not here: bodies of status answers; each provider has its own.
 """
 
@@ -10,6 +12,7 @@ import hashlib
 import hmac
 import secrets
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from infra.local.emulator.arm import refusals
 
@@ -33,13 +36,20 @@ def signed(world: World, url: str) -> str:
 
 
 def check_signature(request: web.Request) -> None:
-    """Refuse a status URL that is not what was given out.
+    """Refuse a status URL that lacks something of what was given out, or has another value for it.
 
     Raises:
         web.Refused: 403.
     """
     url = f"https://{request.host}{request.path}?{request.raw_query}"
-    base, _, signature = url.partition("&s=")
-    if signature != f"{_sign(base) * 8}&h={_sign(base + 'h')}":
+    base, _, rest = url.partition("&s=")
+    signature = f"{_sign(base) * 8}&h={_sign(base + 'h')}"
+    added = rest.removeprefix(signature)
+    if not rest.startswith(signature) or (added and (not added.startswith("&") or ({"s", "h"} | _names(base)) & _names(added))):
         text = "The signature of the operation URL is missing or does not match; follow the URL exactly as it was given."
         raise refusals.refuse(403, "AuthorizationFailed", text)
+
+
+def _names(text: str) -> set[str]:
+    """The names of the parameters in a URL or behind one."""
+    return {name.lower() for name, _ in parse_qsl(text.partition("?")[2] or text, keep_blank_values=True)}

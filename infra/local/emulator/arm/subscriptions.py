@@ -30,15 +30,46 @@ def subscription(world: World, request: web.Request) -> web.Response:
     return web.answer(found.body)
 
 
+@routes.route("GET", "/tenants")
+def tenants(world: World, request: web.Request) -> web.Response:
+    """The caller's one tenant."""
+    domain = "localazure.onmicrosoft.com"
+    tenant = {
+        "id": f"/tenants/{scene.TENANT_ID}",
+        "tenantId": scene.TENANT_ID,
+        "countryCode": "NL",
+        "displayName": scene.SUBSCRIPTION_NAME,
+        "domains": [domain],
+        "tenantCategory": "Home",
+        "defaultDomain": domain,
+        "tenantType": "AAD",
+    }
+    return lists.page(world, request, [tenant])
+
+
 @routes.route("GET", "/subscriptions/{subscription}/locations")
 def locations(_world: World, request: web.Request) -> web.Response:
     """The regions."""
     base = f"/subscriptions/{request.params['subscription']}/locations"
-    value = [
-        {"id": f"{base}/{name}", "name": name, "type": "Region", "displayName": name, "regionalDisplayName": name}
-        for name in versions.LOCATIONS
-    ]
-    return web.answer({"value": value})
+    return web.answer({"value": [_location(base, name) for name in versions.LOCATIONS]})
+
+
+def _location(base: str, name: str) -> dict[str, Any]:
+    group, display = versions.REGIONS[name]
+    return {
+        "id": f"{base}/{name}",
+        "name": name,
+        "type": "Region",
+        "displayName": display,
+        "regionalDisplayName": f"({group}) {display}",
+        "metadata": {
+            "regionType": "Physical",
+            "regionCategory": "Recommended",
+            "geography": group,
+            "geographyGroup": group,
+            "pairedRegion": [],
+        },
+    }
 
 
 # ── resource groups ──────────────────────────────────────────────────────────────────────────────────────────────────

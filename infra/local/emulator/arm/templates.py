@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 
+_GROUPS = "microsoft.resources/resourcegroups"
+DEPLOYMENTS = "microsoft.resources/deployments"
+
+
 @dataclass(slots=True, kw_only=True)
 class Part:
     """One resource of a template.
@@ -50,6 +54,22 @@ class Plan:
     outputs: dict[str, Any]
     functions: expressions.Functions
     messages: list[str] = field(default_factory=list)
+
+
+def body_of(part: Part) -> dict[str, Any]:
+    """The resource as it is PUT, with its `apiVersion`; a nested deployment of inner scope keeps its template's expressions.
+
+    Raises:
+        expressions.TemplateError: an expression cannot be evaluated (yet).
+    """
+    raw = {name: one for name, one in part.raw.items() if name not in {"condition", "dependsOn", "copy", "resources", "scope"}}
+    inner = (raw.get("properties") or {}) if raw["type"].lower() == DEPLOYMENTS else {}
+    options = inner.get("expressionEvaluationOptions") or {}
+    if str(options.get("scope") or "outer").lower() != "inner":
+        return dict(expressions.evaluated(raw, part.functions))
+    body = dict(expressions.evaluated({**raw, "properties": {**inner, "template": {}}}, part.functions))
+    body["properties"]["template"] = inner["template"]
+    return body
 
 
 # ── reading the template ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,8 +107,8 @@ def _functions(  # noqa: C901 - the functions of a template see each other
     nulls = given.pop("", frozenset())
     declared = {name.lower(): one for name, one in (template.get("parameters") or {}).items()}
     variables = {name.lower(): one for name, one in (template.get("variables") or {}).items()}
-    subscription, group = request.params["subscription"], request.params["group"]
-    group_id = f"/subscriptions/{subscription}/resourceGroups/{group}"
+    subscription, group = request.params["subscription"], request.params.get("group", "")
+    scope = scope_of(subscription, group)
     for name, one in declared.items():
         if name not in given and "defaultValue" not in one and name not in nulls:
             raise expressions.TemplateError(f"The value for the template parameter '{name}' is not provided.")
@@ -111,7 +131,7 @@ def _functions(  # noqa: C901 - the functions of a template see each other
         return expressions.evaluated(variables[name.lower()], functions)
 
     def reference(what: str, *_version: Any) -> Any:
-        found = world.resources.get(what if what.startswith("/") else _id_of(group_id, "", what))
+        found = world.resources.get(what if what.startswith("/") else _id_of(scope, "", what))
         if found is None:
             raise expressions.TemplateError(f"The resource '{what}' referenced in the template is not found.")
         return found.properties
@@ -121,15 +141,16 @@ def _functions(  # noqa: C901 - the functions of a template see each other
         "parameters": parameter,
         "variables": variable,
         "reference": reference,
-        "resourcegroup": lambda: (world.resources.get(group_id) or Resource(id=group_id, body={})).body,
+        "resourcegroup": lambda: (world.resources.get(scope) or Resource(id=scope, body={})).body,
         "subscription": lambda: {
             "id": f"/subscriptions/{subscription}",
             "subscriptionId": subscription,
             "tenantId": scene.TENANT_ID,
         },
-        "deployment": lambda: {"name": request.params["deployment"]},
+        "deployment": lambda: {"name": request.params["deployment"], **({} if group else {"location": request.params["location"]})},
         "resourceid": partial(_resource_id, subscription, group),
         "subscriptionresourceid": lambda kind, *names: _id_of(f"/subscriptions/{subscription}", kind, "/".join(names)),
+        "extensionresourceid": lambda on, kind, *names: _id_of(on, kind, "/".join(names)),
         "copyindex": lambda *_given: 0,
     }
     return functions
@@ -140,10 +161,17 @@ def _resource_id(subscription: str, group: str, *given: Any) -> str:
     at = next((n for n, part in enumerate(given) if "/" in part), 0)
     before = given[:at]
     subscription, group = (subscription, before[0]) if len(before) == 1 else (*before, subscription, group)[:2]
-    return _id_of(f"/subscriptions/{subscription}/resourceGroups/{group}", given[at], "/".join(given[at + 1 :]))
+    return _id_of(scope_of(subscription, group), given[at], "/".join(given[at + 1 :]))
+
+
+def scope_of(subscription: str, group: str) -> str:
+    """The id of a resource group, or of the subscription when the group is empty."""
+    return f"/subscriptions/{subscription}" + (f"/resourceGroups/{group}" if group else "")
 
 
 def _id_of(scope: str, kind: str, name: str) -> str:
+    if kind.lower() == _GROUPS:
+        return f"{scope}/resourceGroups/{name}"
     namespace, *kinds = kind.split("/")
     pairs = "".join(f"/{one}/{part}" for one, part in zip(kinds, name.split("/"), strict=False))
     return f"{scope}/providers/{namespace}{pairs}"
@@ -158,9 +186,9 @@ def _parts(request: web.Request, raw: dict[str, Any], functions: expressions.Fun
         if not expressions.evaluated(raw.get("condition", True), seen):
             continue
         kind, name = str(expressions.evaluated(raw["type"], seen)), str(expressions.evaluated(raw["name"], seen))
-        group = expressions.evaluated(raw.get("resourceGroup"), seen) or request.params["group"]
-        subscription = expressions.evaluated(raw.get("subscriptionId"), seen) or request.params["subscription"]
-        scope = expressions.evaluated(raw.get("scope"), seen) or f"/subscriptions/{subscription}/resourceGroups/{group}"
+        own = expressions.evaluated(raw.get("subscriptionId"), seen)
+        group = expressions.evaluated(raw.get("resourceGroup"), seen) or ("" if own else request.params.get("group", ""))
+        scope = expressions.evaluated(raw.get("scope"), seen) or scope_of(own or request.params["subscription"], group)
         needs = frozenset(str(one).lower() for one in expressions.evaluated(raw.get("dependsOn") or [], seen))
         arm_id = _id_of(scope, kind, name)
         found.append(Part(id=arm_id, raw=raw, functions=seen, needs=needs, operation_id=uuid.uuid4().hex.upper()[:16]))

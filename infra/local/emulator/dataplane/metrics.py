@@ -7,8 +7,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
-from infra.local.emulator.dataplane import odata, run_fields, scope
+from infra.local.emulator import odata, web
+from infra.local.emulator.dataplane import run_fields, scope
 from infra.local.emulator.dataplane import runs as run_routes
 from infra.local.emulator.runs import Metric
 

@@ -9,7 +9,7 @@ from infra.local.emulator.dataplane import experiments, scope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.local.emulator.dataplane import odata
+    from infra.local.emulator import odata
     from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 

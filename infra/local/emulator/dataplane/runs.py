@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
-from infra.local.emulator.dataplane import data_assets, locations, odata, run_fields, scope, storage
+from infra.local.emulator import odata, web
+from infra.local.emulator.dataplane import data_assets, locations, run_fields, scope, storage
 
 if TYPE_CHECKING:
     from infra.local.emulator.runs import Run

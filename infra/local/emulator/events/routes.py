@@ -9,12 +9,14 @@ from __future__ import annotations
 import secrets
 import threading
 import uuid
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, long_running, refusals
-from infra.local.emulator.events import destinations, subscriptions
+from infra.local.emulator.events import destinations, publishing, subscriptions
+from infra.local.emulator.events.happened import EVENT_GRID_SCHEMA
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource
 
@@ -196,7 +198,10 @@ def put_topic(world: World, request: web.Request) -> web.Response:
     location = str(body.get("location") or "").lower().replace(" ", "")
     if not location:
         raise refusals.location_required()
-    schema = str((body.get("properties") or {}).get("inputSchema") or "EventGridSchema")
+    schema = str((body.get("properties") or {}).get("inputSchema") or EVENT_GRID_SCHEMA)
+    if schema not in publishing.SCHEMAS:
+        text = f"The inputSchema '{schema}' is not one of {', '.join(publishing.SCHEMAS)}; the local Azure has no others."
+        raise refusals.refuse(400, "InvalidRequest", text)
     endpoint = f"https://{request.params['topic'].lower()}.{location}-1.eventgrid.azure.net/api/events"
     answer = _kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
     return replace(answer, status=201)  # an update's, too: Topics_CreateOrUpdate has no other, and the Azure CLI takes none
@@ -213,7 +218,7 @@ def _kept(world: World, request: web.Request, body: dict[str, Any], kind: str, p
         "properties": {**properties, "provisioningState": "Succeeded"},
     }
     made = Resource(id=request.path, body=shown)
-    made.secrets = found.secrets if found else {"key1": secrets.token_urlsafe(32), "key2": secrets.token_urlsafe(32)}
+    made.secrets = found.secrets if found else {name: b64encode(secrets.token_bytes(32)).decode() for name in ("key1", "key2")}
     made.touched(world.now(), "")
     return web.answer(world.resources.put(made).body, status=200 if found else 201)
 

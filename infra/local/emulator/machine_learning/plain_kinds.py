@@ -170,6 +170,8 @@ def _body(
         defaults = {"authMode": "Key", "endpointState": "Online", "inferenceEndpoint": {"uri": f"https://{host}", "headers": {}}}
     if row.path.startswith("feature"):
         defaults = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "stage": "Development"}
+    if row.path == "marketplaceSubscriptions":  # read-only both
+        properties = {**properties, "marketplaceSubscriptionStatus": "Subscribed", "marketplacePlan": _plan(properties["modelId"])}
     return {
         "id": whole_id,
         "name": whole_id.rpartition("/")[2],
@@ -178,6 +180,14 @@ def _body(
         "properties": {**defaults, **stays, **properties, "provisioningState": "Updating" if found else "Creating"},
         "systemData": dict(found.body.get("systemData") or {}) if found else {},
     }
+
+
+def _plan(model_id: Any) -> dict[str, str]:
+    """The offer behind a model: the registry's publisher, the model's name. The real ids are in the Marketplace."""
+    parts = str(model_id).strip("/").split("/")
+    offer = parts[-1].lower()
+    publisher = parts[parts.index("registries") + 1] if "registries" in parts[:-1] else "azureml"
+    return {"publisherId": publisher.removeprefix("azureml-"), "offerId": offer, "planId": offer}
 
 
 def _ensure_parent(row: Row, world: World, request: web.Request, parent_id: str) -> None:

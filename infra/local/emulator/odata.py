@@ -1,4 +1,4 @@
-"""The subset of OData filters and orders that run history takes: comparisons of fields, `and`, `or`, `not`, brackets.
+"""The subset of OData filters and orders that Azure's lists take: comparisons, `and`, `or`, `not`, brackets, two functions.
 
 `parse` gives a predicate over a function from field name to value; what fields there are is the caller's to say.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ type Lookup = Callable[[str], Any]
 type Predicate = Callable[[Lookup], bool]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<open>\()|(?P<close>\))|(?:datetime(?:offset)?)?'(?P<text>(?:[^']|'')*)'"
+    r"\s*(?:(?P<open>\()|(?P<close>\))|(?P<comma>,)|(?:datetime(?:offset)?)?'(?P<text>(?:[^']|'')*)'"
     r"|(?P<time>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w./-]*))"
 )
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -24,6 +24,11 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "le": lambda a, b: a is not None and b is not None and a <= b,
     "gt": lambda a, b: a is not None and b is not None and a > b,
     "ge": lambda a, b: a is not None and b is not None and a >= b,
+}
+# By name: the place of the field among the two arguments, and what holds for field and text.
+_FUNCTIONS: dict[str, tuple[int, Callable[[str, str], bool]]] = {
+    "substringof": (1, lambda field, text: text in field),
+    "startswith": (0, lambda field, text: field.startswith(text)),
 }
 _WORDS: dict[str, Any] = {"null": None, "true": True, "false": False}
 
@@ -45,11 +50,12 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 
 class _Parser:
-    """Recursive descent over the tokens: or, and, not, bracket or comparison."""
+    """Recursive descent over the tokens: or, and, not, bracket, function or comparison."""
 
-    def __init__(self, tokens: list[tuple[str, str]], known: Callable[[str], bool]) -> None:
+    def __init__(self, tokens: list[tuple[str, str]], known: Callable[[str], bool], functions: Collection[str]) -> None:
         self._tokens = tokens
         self._known = known
+        self._functions = functions
         self._at = 0
 
     def whole(self) -> Predicate:
@@ -92,9 +98,20 @@ class _Parser:
             if self._next("a closing bracket")[0] != "close":
                 raise FilterError("The filter lacks a closing bracket.")
             return bracketed
+        if kind == "word" and text.lower() in self._functions:
+            return self._function(text.lower())
         if kind != "word" or not self._known(text):
-            raise FilterError(f"The filter names {text!r}, which is no field of a run.")
+            raise FilterError(f"The filter names {text!r}, which is not a field.")
         return self._comparison(text)
+
+    def _function(self, name: str) -> Predicate:
+        place, holds = _FUNCTIONS[name]
+        tokens = [self._next(f"an argument of {name}") for _ in range(5)]
+        (field_kind, field), (text_kind, text) = tokens[1 + 2 * place], tokens[3 - 2 * place]
+        shape = (tokens[0][0], tokens[2][0], tokens[4][0])
+        if shape != ("open", "comma", "close") or field_kind != "word" or text_kind != "text" or not self._known(field):
+            raise FilterError(f"{name} takes {'a text and a field' if place else 'a field and a text'} in brackets.")
+        return lambda lookup: holds(str(lookup(field) or "").lower(), text.lower())
 
     def _comparison(self, name: str) -> Predicate:
         compare = _COMPARE.get(self._next("an operator")[1].lower())
@@ -142,19 +159,20 @@ def _as(value: Any, wanted: Any) -> Any:
     return value
 
 
-def parse(text: str | None, known: Callable[[str], bool]) -> Predicate:
+def parse(text: str | None, known: Callable[[str], bool], functions: Collection[str] = ()) -> Predicate:
     """The predicate of a filter; one that always holds for an empty filter.
 
     Args:
         text: e.g. `Status eq 'Running' and CreatedUtc ge 2026-01-01T00:00:00Z and tags/stage ne 'dev'`.
         known: whether a field exists.
+        functions: which of `substringof` and `startswith` the service takes.
 
     Raises:
         FilterError: it cannot be read.
     """
     if not (text or "").strip():
         return lambda _lookup: True
-    return _Parser(_tokens(text or ""), known).whole()
+    return _Parser(_tokens(text or ""), known, functions).whole()
 
 
 def ordered[T](items: Sequence[T], order: str | None, known: Callable[[str], bool], lookup: Callable[[T], Lookup]) -> list[T]:
