@@ -140,11 +140,6 @@ class Resources:
         """All live resources of a lower-cased type."""
         return [resource for resource in self._by_type.get(lowered_type, {}).values() if not resource.deleted]
 
-    def deleted(self, lowered_type: str, name: str) -> Resource | None:
-        """The soft-deleted resource of a type and a name, wherever it was."""
-        there = self._by_type.get(lowered_type, {}).values()
-        return next((resource for resource in there if resource.deleted and resource.name.lower() == name.lower()), None)
-
     def __iter__(self) -> Iterator[Resource]:
         return iter([resource for resource in self._by_id.values() if not resource.deleted])
 

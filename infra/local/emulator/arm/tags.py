@@ -77,7 +77,8 @@ def _delete(world: World, request: web.Request) -> web.Response:
 def names(world: World, request: web.Request) -> web.Response:
     """The names and values in use, each with how often."""
     subscription = request.path.rpartition("/")[0]
-    used = Counter(pair for one in world.resources.below(subscription) for pair in (one.body.get("tags") or {}).items())
+    tagged = [*filter(None, [world.resources.get(subscription)]), *world.resources.below(subscription)]
+    used = Counter(pair for one in tagged for pair in (one.body.get("tags") or {}).items())
     items = []
     for name in dict.fromkeys(name for name, _ in used):
         arm_id = f"{request.path}/{name}"
