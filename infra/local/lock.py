@@ -33,8 +33,9 @@ def main() -> int:
     if npm is None:
         print("lock: npm is missing", file=sys.stderr)
         return 1
-    subprocess.run([npm, "install", "--package-lock-only", "--loglevel=error"], cwd=azurite.HERE, check=True)
-    print("lock: infra/local/package-lock.json")
+    for folder in (bootstrap.NODE_FOLDER, bootstrap.JAVASCRIPT_FOLDER):
+        subprocess.run([npm, "install", "--package-lock-only", "--loglevel=error"], cwd=folder, check=True)
+        print(f"lock: {(folder / 'package-lock.json').relative_to(bootstrap.ROOT)}")
     return 0
 
 

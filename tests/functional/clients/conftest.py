@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -11,17 +12,41 @@ from pathlib import Path
 import pytest
 
 from infra.local import bootstrap, stack
-from infra.local.azurite import Azurite
+from infra.local.azurite import Azurite, search_path
 from infra.local.emulator import scene
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
+def _installed(part: str) -> Path:
+    """The interpreter of an environment of bootstrap's, brought up to date first."""
+    subprocess.run([sys.executable, str(bootstrap.ROOT / "infra/local/bootstrap.py"), part], check=True)
+    return bootstrap.LOCAL / part / "bin" / "python"
+
+
 @pytest.fixture(scope="session")
 def client_python() -> Path:
     """The interpreter that has azure-ai-ml and azure-mgmt-machinelearningservices."""
-    subprocess.run([sys.executable, str(bootstrap.ROOT / "infra/local/bootstrap.py"), "sdk"], check=True)
-    return bootstrap.SDK_VENV / "bin" / "python"
+    return _installed("sdk")
+
+
+@pytest.fixture(scope="session")
+def management_python() -> Path:
+    """The interpreter that has the newest azure-mgmt packages of what a workspace stands on."""
+    return _installed("mgmt")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """A Node, with Microsoft's JavaScript clients in the folder of their script."""
+    subprocess.run([sys.executable, str(bootstrap.ROOT / "infra/local/bootstrap.py"), "javascript"], check=True)
+    return str(shutil.which("node", path=search_path()))
+
+
+@pytest.fixture(scope="session")
+def azure_cli() -> Path:
+    """`az`, of an environment of its own."""
+    return _installed("cli").with_name("az")
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +66,7 @@ def variables(client_azure: stack.Azure) -> dict[str, str]:
         "REQUESTS_CA_BUNDLE": str(client_azure.ca),
         "SSL_CERT_FILE": str(client_azure.ca),
         "CURL_CA_BUNDLE": str(client_azure.ca),
+        "NODE_EXTRA_CA_CERTS": str(client_azure.ca),
         "AZURE_TENANT_ID": scene.TENANT_ID,
         "AZURE_CLIENT_ID": scene.CLIENT_ID,
         "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET,
@@ -56,7 +82,7 @@ def run_client(client_python: Path, variables: dict[str, str], tmp_path: Path) -
     """Runs a script of `scripts/` with the clients' interpreter: the JSON object that it writes, and its `stdout`."""
 
     def run(script: str, **more: str) -> dict[str, object]:
-        return _run(client_python, script, variables | more, tmp_path)
+        return _run(_python(client_python, script), variables | more, tmp_path)
 
     return run
 
@@ -65,14 +91,28 @@ def run_client(client_python: Path, variables: dict[str, str], tmp_path: Path) -
 def client_workspace(client_python: Path, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A workspace that MLClient made, with a cluster `cpu` and an environment `env`: its name."""
     name = f"lab{uuid.uuid4().hex[:6]}"
-    said = _run(client_python, "workspace.py", variables | {"WORKSPACE": name}, tmp_path_factory.mktemp("workspace"))
+    said = _run(_python(client_python, "workspace.py"), variables | {"WORKSPACE": name}, tmp_path_factory.mktemp("workspace"))
     assert said["name"] == name
     return name
 
 
-def _run(python: Path, script: str, environment: dict[str, str], folder: Path) -> dict[str, object]:
+@pytest.fixture
+def run_command(variables: dict[str, str], tmp_path: Path) -> Callable[..., dict[str, object]]:
+    """Runs any client's command line: the JSON object that it writes, and its `stdout`."""
+
+    def run(command: list[str], **more: str) -> dict[str, object]:
+        return _run(command, variables | more, tmp_path)
+
+    return run
+
+
+def _python(interpreter: Path, script: str) -> list[str]:
+    """The command that runs a script of `scripts/`."""
+    return [str(interpreter), "-W", "ignore", str(SCRIPTS / script)]
+
+
+def _run(command: list[str], environment: dict[str, str], folder: Path) -> dict[str, object]:
     answer = folder / "answer.json"  # the clients write what they like to standard output
-    command = [str(python), "-W", "ignore", str(SCRIPTS / script)]
     environment = environment | {"ANSWER": str(answer)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

@@ -147,7 +147,7 @@ def test_a_machine_without_node_gets_it_from_pip(place: Path, commands: list[str
     versions = iter(["v18.1.0", "v22.3.0", "v22.3.0"])
     monkeypatch.setattr(bootstrap, "_output", lambda command: next(versions))
     monkeypatch.setattr(bootstrap, "_which", lambda program: f"/bin/{program}")
-    bootstrap._install_azurite()
+    bootstrap._install_packages(place / "infra" / "local")
     assert bootstrap.NODE_WHEEL in commands[0]
     assert commands[1].startswith("/bin/npm ci")
 
