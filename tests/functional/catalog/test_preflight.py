@@ -38,7 +38,8 @@ def ask(caller, azure):
         before = azure.last()
         answer = caller.send("PUT", f"{path}?preflight=true", json=body)
         assert answer.status_code == 200, answer.text
-        assert {entry["method"] for entry in azure.since(before) if "oauth2" not in entry["path"]} <= {"GET"}
+        sent = [entry for entry in azure.since(before) if "oauth2" not in entry["path"]]
+        assert {entry["method"] for entry in sent if not entry["path"].endswith("/checkNameAvailability")} <= {"GET"}
         told = answer.json()
         judged = {row["ok"] for row in told["value"]}
         assert told["status"] == ("problems" if False in judged else "unknown" if None in judged else "ok")
@@ -225,3 +226,35 @@ def test_the_reserve_counts_and_what_the_deployment_holds_already_does_not(ask, 
     assert told == {
         ("blue", 20): [True, True], ("blue", 21): [False, False], ("green", 10): [True, True], ("green", 11): [False, False],
     }  # fmt: skip
+
+
+ACCOUNT = {"location": scene.LOCATION, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
+VAULT = {"location": scene.LOCATION, "properties": {"tenantId": scene.TENANT_ID, "sku": {"family": "A", "name": "standard"}}}
+REGISTRY = {"location": scene.LOCATION, "sku": {"name": "Basic"}}
+NEIGHBOURS = "resourceGroups/rg-analytics/providers"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "ok", "code"),
+    [
+        ("Microsoft.Storage/storageAccounts/quitenew", ACCOUNT, True, "Ok"),
+        (f"Microsoft.Storage/storageAccounts/{scene.STORAGE_ACCOUNT}", ACCOUNT, False, "AlreadyExists"),
+        ("Microsoft.KeyVault/vaults/kv-quite-new", VAULT, True, "Ok"),
+        (f"Microsoft.KeyVault/vaults/{scene.KEY_VAULT}", VAULT, False, "AlreadyExists"),
+        ("Microsoft.ContainerRegistry/registries/acrquitenew", REGISTRY, True, "Ok"),
+        (f"Microsoft.ContainerRegistry/registries/{scene.REGISTRY}", REGISTRY, False, "AlreadyExists"),
+    ],
+)
+def test_a_name_that_is_one_tenants_in_all_of_azure_is_asked_for(ask, path, body, ok, code):
+    """The provider says whether somebody has it, in whatever group."""
+    (free,) = ask(f"{NEIGHBOURS}/{path}", body)["free"]
+    assert (free["ok"], free["code"]) == (ok, code)
+
+
+def test_a_deleted_vault_holds_its_name(ask, caller):
+    """Until it is purged or brought back; the finding says until when."""
+    path = f"{NEIGHBOURS}/Microsoft.KeyVault/vaults/kv-was-here"
+    caller.done("PUT", path, json=VAULT)
+    caller.done("DELETE", path)
+    (free,) = ask(path, VAULT)["free"]
+    assert (free["ok"], free["code"]) == (False, "NameHeldByDeletedVault")
