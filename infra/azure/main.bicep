@@ -18,7 +18,7 @@ param resourceGroupName string = 'rg-steward-${environmentName}'
 @description('Resource groups of this subscription in which the app may manage Azure ML. The first is the default of paths that name none.')
 param targetResourceGroups string[] = []
 
-@description('The roles are given on the whole subscription instead of on targetResourceGroups.')
+@description('The roles are given on the subscription instead of on targetResourceGroups. The one that only reads always is.')
 param wholeSubscription bool = false
 
 @description('The app may also make what a workspace stands on: storage accounts, vaults, registries, resource groups and the like.')
@@ -26,6 +26,9 @@ param mayProvision bool = true
 
 @description('The app may register resource providers (an action of the subscription).')
 param mayRegisterProviders bool = true
+
+@description('The app may share the quota of a region out among workspaces (an action of the subscription).')
+param mayUpdateQuotas bool = false
 
 @description('The app may write blobs in storage accounts of the target groups by its own identity, where no key opens a datastore.')
 param mayWriteBlobs bool = false
@@ -324,6 +327,7 @@ module roles 'modules/roles.bicep' = {
     principalId: identity.outputs.principalId
     mayProvision: mayProvision
     mayRegisterProviders: mayRegisterProviders
+    mayUpdateQuotas: mayUpdateQuotas
     mayWriteBlobs: mayWriteBlobs
     wholeSubscription: wholeSubscription
   }

@@ -12,9 +12,9 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from infra.local import azurite, processes
+from infra.local import azurite, processes, roles
 from infra.local.emulator import scene
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Options:
         events: Whether what happens in the local Azure's subscription goes to the app's queue of events.
         settings: App settings besides the stack's own; they win.
         root: Folder of the Functions app.
+        parameters: Of the Bicep, whose roles the app then holds; on top of `roles.DEFAULT`.
     """
 
     state: Path
@@ -55,6 +56,7 @@ class Options:
     events: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +132,16 @@ def start_storage(options: Options) -> contextlib.AbstractContextManager[azurite
 
 @contextlib.contextmanager
 def start_azure(options: Options, storage: azurite.Azurite) -> Iterator[Azure]:
-    """The local Azure in front of ``storage``."""
+    """The local Azure in front of ``storage``; the app's identity holds there what infra/azure gives it."""
+    options.state.mkdir(parents=True, exist_ok=True)
+    held = options.state / "roles.json"
+    held.write_text(json.dumps(roles.shipped(options.parameters)))
     command = [
         *(sys.executable, "-m", "infra.local.emulator", "--port", str(options.azure_port)),
         *("--state", str(options.state / "emulator"), "--ml-python", str(ML_PYTHON)),
         *("--blob-port", str(storage.blob_port), "--queue-port", str(storage.queue_port)),
         *("--table-port", str(storage.table_port)),
-        *("--transitions", options.transitions, "--speed", str(options.speed)),
+        *("--transitions", options.transitions, "--speed", str(options.speed), "--roles", str(held)),
         *(("--events-into", storage.connection_string()) if options.events else ()),
     ]
     log = options.state / "logs" / "emulator.log"
@@ -171,8 +176,8 @@ def app_settings(options: Options, storage: azurite.Azurite, azure: Azure) -> di
         "AzureWebJobsStorage": storage.connection_string(),
         "PYTHON_THREADPOOL_THREAD_COUNT": "32",
         "AZURE_TENANT_ID": scene.TENANT_ID,
-        "AZURE_CLIENT_ID": scene.CLIENT_ID,
-        "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET,
+        "AZURE_CLIENT_ID": scene.APP_CLIENT_ID,
+        "AZURE_CLIENT_SECRET": scene.APP_CLIENT_SECRET,
         "STEWARD_SUBSCRIPTION_ID": scene.SUBSCRIPTION_ID,
         "STEWARD_RESOURCE_GROUP": scene.RESOURCE_GROUP,
         "HTTPS_PROXY": azure.proxy,

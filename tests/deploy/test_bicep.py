@@ -15,9 +15,9 @@ from pycep import BicepParser
 
 import functions
 from functions import dashboard, hooks, pages
+from infra.bicep import evaluation, functions, syntax, tree
 from shared import services
 from shared.operations import messages
-from tests.deploy import bicep_evaluation, bicep_functions, bicep_syntax, bicep_tree
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -127,13 +127,13 @@ def test_every_parameter_and_variable_is_used(bicep: dict[str, dict[str, Any]], 
 @pytest.mark.parametrize("file", [*FILES, *PARAMETER_FILES])
 def test_every_name_that_is_used_is_declared(file: str) -> None:
     """Also on the branches that no deployment of test_what_is_deployed.py takes."""
-    declarations = bicep_syntax.read(AZURE / file)
-    nodes = [node for each in declarations for node in bicep_tree.below((each.value, tuple(each.decorators.values())))]
+    declarations = syntax.read(AZURE / file)
+    nodes = [node for each in declarations for node in tree.below((each.value, tuple(each.decorators.values())))]
     declared = {each.name for each in declarations if each.keyword != "output"}
-    declared |= {name for node in nodes if isinstance(node, bicep_tree.Loop) for name in node.names}
-    assert {node.name for node in nodes if isinstance(node, bicep_tree.Name)} <= declared
-    called = {node.name for node in nodes if isinstance(node, bicep_tree.Call)}
-    assert called <= {*bicep_functions.FUNCTIONS, *bicep_evaluation.OF_A_DEPLOYMENT}
+    declared |= {name for node in nodes if isinstance(node, tree.Loop) for name in node.names}
+    assert {node.name for node in nodes if isinstance(node, tree.Name)} <= declared
+    called = {node.name for node in nodes if isinstance(node, tree.Call)}
+    assert called <= {*functions.FUNCTIONS, *evaluation.OF_A_DEPLOYMENT}
 
 
 def test_every_parameter_of_main_says_what_it_is_for(bicep: dict[str, dict[str, Any]]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.bicep_evaluation import Deployment, Made, WrongError
-from tests.deploy.bicep_functions import SUBSCRIPTION
+from infra.bicep.evaluation import Deployment, Made, WrongError
+from infra.bicep.functions import SUBSCRIPTION
 
 AZURE = Path(__file__).parents[2] / "infra" / "azure"
 LEAST = {"environmentName": "e", "location": "westeurope"}
@@ -157,7 +157,7 @@ def test_who_may_do_what_is_what_the_docs_say() -> None:
             for name in ("rg-ml", "rg-other")
         ),
         *(("id-steward", "Storage Blob Data Contributor", f"/resourceGroups/{name}") for name in ("rg-ml", "rg-other")),
-        ("id-steward", "azureml-steward registrar", ""),
+        *(("id-steward", f"azureml-steward {role}", "") for role in ("reader", "registrar")),
         *(
             ("id-steward", f"Storage {role}", f"{group}{account}")
             for role in ("Blob Data Owner", "Queue Data Contributor", "Table Data Contributor")
@@ -177,7 +177,8 @@ def test_who_may_do_what_is_what_the_docs_say() -> None:
         ("Storage Blob Data Contributor", "steward-dead-letters"),
     }
     wide = {role for who, role, where in granted(deployed(PUBLIC)) if where == ""}
-    assert wide == {"azureml-steward", "azureml-steward provisioner", "azureml-steward registrar", "Storage Blob Data Contributor"}
+    own = {f"azureml-steward{name}" for name in ("", " provisioner", " reader", " registrar")}
+    assert wide == own | {"Storage Blob Data Contributor"}
 
 
 def test_settings_are_texts_that_flex_consumption_takes(made: list[Made]) -> None:

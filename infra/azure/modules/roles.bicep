@@ -1,84 +1,75 @@
-// The app's own roles: exactly the operations that it sends (roles/*.json; a test compares them with the table of kinds).
-// They are defined on the subscription and given where the parameters say.
+// The app's own roles: exactly the operations that it sends (roles/*.json; a test compares them, with their scopes, with what it sends).
+// They are defined on the subscription and given where the parameters say: reader, registrar and quotas there, the others on groups.
 targetScope = 'subscription'
 
 param environmentName string
 param principalId string
 param mayProvision bool
 param mayRegisterProviders bool
+param mayUpdateQuotas bool
 param mayWriteBlobs bool
 param wholeSubscription bool
 
-var steward = loadJsonContent('../roles/steward.json')
-var provisioner = loadJsonContent('../roles/provisioner.json')
-var registrar = loadJsonContent('../roles/registrar.json')
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var label = '${environmentName} ${uniqueString(subscription().id)}'
+var steward = {
+  name: 'steward'
+  title: 'azureml-steward'
+  role: loadJsonContent('../roles/steward.json')
+}
+var provisioner = {
+  name: 'provisioner'
+  title: 'azureml-steward provisioner'
+  role: loadJsonContent('../roles/provisioner.json')
+}
+var reader = {
+  name: 'reader'
+  title: 'azureml-steward reader'
+  role: loadJsonContent('../roles/reader.json')
+}
+var registrar = {
+  name: 'registrar'
+  title: 'azureml-steward registrar'
+  role: loadJsonContent('../roles/registrar.json')
+}
+var quotas = {
+  name: 'quotas'
+  title: 'azureml-steward quotas'
+  role: loadJsonContent('../roles/quotas.json')
+}
+var managing = mayProvision ? [steward, provisioner] : [steward]
+// Locks, regions and names are asked of the subscription: the reader is always given there.
+var ofSubscription = concat([reader], mayRegisterProviders ? [registrar] : [], mayUpdateQuotas ? [quotas] : [])
 
-resource stewardRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(subscription().id, environmentName, 'steward')
+resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for each in concat(managing, ofSubscription): {
+  name: guid(subscription().id, environmentName, each.name)
   properties: {
-    roleName: 'azureml-steward (${label})'
-    description: steward.description
+    roleName: '${each.title} (${label})'
+    description: each.role.description
     type: 'CustomRole'
-    permissions: steward.permissions
+    permissions: each.role.permissions
     assignableScopes: [
       subscription().id
     ]
   }
-}
+}]
 
-resource provisionerRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (mayProvision) {
-  name: guid(subscription().id, environmentName, 'provisioner')
-  properties: {
-    roleName: 'azureml-steward provisioner (${label})'
-    description: provisioner.description
-    type: 'CustomRole'
-    permissions: provisioner.permissions
-    assignableScopes: [
-      subscription().id
-    ]
-  }
-}
-
-resource registrarRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (mayRegisterProviders) {
-  name: guid(subscription().id, environmentName, 'registrar')
-  properties: {
-    roleName: 'azureml-steward registrar (${label})'
-    description: registrar.description
-    type: 'CustomRole'
-    permissions: registrar.permissions
-    assignableScopes: [
-      subscription().id
-    ]
-  }
-}
-
+var stewardId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, 'steward'))
 var provisionerId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, 'provisioner'))
-var registrarId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, 'registrar'))
 var blobWriterId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-var assignable = concat([stewardRole.id], mayProvision ? [provisionerId] : [], mayWriteBlobs ? [blobWriterId] : [])
+var assignable = concat([stewardId], mayProvision ? [provisionerId] : [], mayWriteBlobs ? [blobWriterId] : [])
 
-resource stewardAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (wholeSubscription) {
-  name: guid(subscription().id, principalId, 'steward')
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for each in (wholeSubscription ? concat(managing, ofSubscription) : ofSubscription): {
+  name: guid(subscription().id, principalId, each.name)
   properties: {
-    roleDefinitionId: stewardRole.id
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource provisionerAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (wholeSubscription && mayProvision) {
-  name: guid(subscription().id, principalId, 'provisioner')
-  properties: {
-    roleDefinitionId: provisionerId
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, each.name))
     principalId: principalId
     principalType: 'ServicePrincipal'
   }
   dependsOn: [
-    provisionerRole
+    definitions
   ]
-}
+}]
 
 resource blobAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (wholeSubscription && mayWriteBlobs) {
   name: guid(subscription().id, principalId, 'blobs')
@@ -87,19 +78,6 @@ resource blobAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = i
     principalId: principalId
     principalType: 'ServicePrincipal'
   }
-}
-
-// Registering a provider is an action of the subscription: nowhere else can it be given.
-resource registrarAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (mayRegisterProviders) {
-  name: guid(subscription().id, principalId, 'registrar')
-  properties: {
-    roleDefinitionId: registrarId
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-  dependsOn: [
-    registrarRole
-  ]
 }
 
 output assignableIds string[] = assignable

@@ -1,6 +1,6 @@
 """Bicep's functions, as far as infra/azure calls them: plain values in and out.
 
-Not here: those whose answer depends on where a file lies and what it is deployed to (bicep_evaluation.py). Hashes are not Azure's
+Not here: those whose answer depends on where a file lies and what it is deployed to (evaluation.py). Hashes are not Azure's
 own, but are equal where Azure's are.
 """
 

@@ -1,4 +1,4 @@
-"""What Bicep is made of, once bicep_syntax.py has read it: declarations, and the expressions in them. Not here: what it means."""
+"""What Bicep is made of, once syntax.py has read it: declarations, and the expressions in them. Not here: what it means."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reads Bicep into a tree: as much of the language as infra/azure uses, and nothing that it does not.
 
 pycep (conftest.py) tells that a file is Bicep; it does not tell how operators bind, nor what a string embeds. Here both are known,
-so that bicep_evaluation.py can say what a deployment would make. Not here: the tree itself (bicep_tree.py), and what names mean.
+so that evaluation.py can say what a deployment would make. Not here: the tree itself (tree.py), and what names mean.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.deploy.bicep_tree import (
+from infra.bicep.tree import (
     Array,
     Call,
     Choice,
@@ -289,8 +289,11 @@ class _Reader:
 
     def _loop(self) -> Loop:
         self._take("for")
+        names: tuple[Any, ...]
         if self._took("("):
-            names = (self._advance().value, self._comma(), self._advance().value)[::2]
+            item = self._advance().value
+            self._take(",")
+            names = (item, self._advance().value)
             self._take(")")
         else:
             names = (self._advance().value,)
@@ -300,6 +303,3 @@ class _Reader:
         body = self._body()
         self._take("]")
         return Loop(names, over, body)
-
-    def _comma(self) -> None:
-        self._take(",")

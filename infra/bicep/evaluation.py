@@ -11,9 +11,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tests.deploy.bicep_functions import FUNCTIONS, SUBSCRIPTION
-from tests.deploy.bicep_syntax import read
-from tests.deploy.bicep_tree import (
+from infra.bicep.functions import FUNCTIONS, SUBSCRIPTION
+from infra.bicep.syntax import read
+from infra.bicep.tree import (
     Array,
     Call,
     Choice,
@@ -308,7 +308,7 @@ class Deployment:
             return first
         values = [first, *(self._eval(each, names) for each in operands[1:])]
         plain = [unwrapped(value) for value in values]
-        found = {
+        signs: dict[str, Callable[[], Any]] = {
             "!": lambda: not plain[0],
             "-": lambda: -plain[0],
             "&&": lambda: plain[1],
@@ -319,7 +319,8 @@ class Deployment:
             ">": lambda: plain[0] > plain[1],
             "<=": lambda: plain[0] <= plain[1],
             ">=": lambda: plain[0] >= plain[1],
-        }[sign]()
+        }
+        found = signs[sign]()
         return Runtime(found) if holds_runtime(values) else found
 
     def _called(self, name: str, arguments: list[Any]) -> Any:
