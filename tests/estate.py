@@ -37,6 +37,7 @@ class World:
         requests: Endpoint's path → (deployment, when) of each request.
         answers: Path → answer (or error) in place of the real one.
         calls: Method and path of every request.
+        actions: What the app's identity may do at the subscription.
     """
 
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class World:
     requests: dict[str, list[tuple[str, datetime]]] = field(default_factory=dict)
     answers: dict[str, client.Response | Exception] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    actions: tuple[str, ...] = ("*",)
     cloud: clouds.Cloud = clouds.PUBLIC
 
     @property
@@ -168,6 +170,8 @@ class World:
 
     def _arm(self, path: str, query: dict[str, list[str]], url: str) -> Any:
         low = path.lower()
+        if low.endswith("/providers/microsoft.authorization/permissions"):
+            return {"value": [{"actions": list(self.actions)}]}
         for known, body in self.resources.items():
             if known.lower() == low:
                 return body

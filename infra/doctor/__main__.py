@@ -50,7 +50,7 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
 
     Args:
         values: The app settings.
-        scopes: ARM ids to look for permissions at; none for where the settings say.
+        scopes: ARM ids to look for permissions at; none for the subscription and every resource group that the app manages.
     """
     settings, found = configuration.settings_of(values)
     if settings is None:
@@ -60,7 +60,8 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
     app = records.Impatient(settings=settings)
     at = f"/subscriptions/{settings.subscription_id}" if settings.subscription_id else ""
     group = f"{at}/resourceGroups/{settings.resource_group}" if at and settings.resource_group else at
-    found += identity.look(app.client, settings.subscription_id, scopes or ([group] if group else []), app.clock)
+    asked = scopes or list(dict.fromkeys(scope for scope in (at, group) if scope))
+    found += identity.look(app.client, settings.subscription_id, asked, app.clock, find=not scopes)
     if settings.storage or settings.queue_uri:
         found += records.look(app)
     return found

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fnmatch
 import json
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.doctor.findings import Finding, ok, problem, warning
-from shared.rest import errors
+from shared.rest import errors, ids
+from shared.rest import permissions as role_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,21 +25,38 @@ if TYPE_CHECKING:
 
 IDENTITY, PERMISSIONS, CLOCK = "identity", "permissions", "clock"
 SUBSCRIPTIONS_VERSION = "2022-12-01"
-PERMISSIONS_VERSION = "2022-04-01"
 PROVIDERS_VERSION = "2021-04-01"
 ML = "Microsoft.MachineLearningServices"
 ROLES = Path(__file__).parents[1] / "azure" / "roles"
-# Without the first nothing works; the others are for what not every app is to do.
-WANTED = {
-    "steward": "the app manages Azure ML with it",
-    "provisioner": "it is needed only to make, change or delete what workspaces stand on (mayProvision)",
-}
+OF_GROUPS = f"{ML}/workspaces/write"  # a group where this is allowed is one of targetResourceGroups
+GROUPS_AT_MOST = 100  # that are looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A role of the app: what lacks where it belongs is a problem, or only a warning where not every app is to do that."""
+
+    role: str
+    why: str
+    problem: bool = False
+
+
+OF_SUBSCRIPTION = (
+    Wanted(role="reader", why="the app reads locks, workspaces, regions and names there", problem=True),
+    Wanted(role="registrar", why="it is needed only to register resource providers (mayRegisterProviders)"),
+)
+OF_GROUP = (
+    Wanted(role="steward", why="the app manages Azure ML with it", problem=True),
+    Wanted(role="provisioner", why="it is needed only to make, change or delete what workspaces stand on (mayProvision)"),
+)
 SKEW_NOTICED_S, SKEW_BROKEN_S = 30, 240  # a token begins at most five minutes before its issuer's clock
 NAMED_AT_MOST = 4
 OF_ENTRA = ("AADSTS", "authority configuration")  # it was asked, and refused: there is an identity, but not a right one
 
 
-def look(client: Client, subscription: str, scopes: list[str], clock: Callable[[], datetime]) -> Iterator[Finding]:
+def look(
+    client: Client, subscription: str, scopes: list[str], clock: Callable[[], datetime], *, find: bool = False
+) -> Iterator[Finding]:
     """Sign in, ask ARM for the time and for what may be done at each scope.
 
     Args:
@@ -46,6 +64,7 @@ def look(client: Client, subscription: str, scopes: list[str], clock: Callable[[
         subscription: Its id; '' when settings name none, and scopes then lie nowhere.
         scopes: ARM ids of subscriptions or resource groups.
         clock: This machine's.
+        find: Look for the other resource groups that the app manages, too.
     """
     signed_in = True
     for scope, what in ((client.cloud.arm_scope, "ARM"), (client.cloud.ml_scope, "Azure ML's data plane")):
@@ -60,6 +79,8 @@ def look(client: Client, subscription: str, scopes: list[str], clock: Callable[[
         yield from _subscription(client, subscription, clock)
         for scope in scopes:
             yield from _scope(client, scope)
+        if find:
+            yield from _others(client, subscription, scopes)
 
 
 def _sign_in_fix(failed: errors.StewardError) -> str:
@@ -100,12 +121,12 @@ def _subscription(client: Client, subscription: str, clock: Callable[[], datetim
     yield from skew(answer.headers.get("date", ""), clock())
     if not answer.ok:
         said = f"subscription {subscription}: {answer.error().message}"
-        yield warning(PERMISSIONS, said, "correct STEWARD_SUBSCRIPTION_ID, or give a role on it if subscriptions are to be browsed")
+        yield warning(PERMISSIONS, said, "correct STEWARD_SUBSCRIPTION_ID, or give the role reader.json on it")
     provider = _asked(client, f"/subscriptions/{subscription}/providers/{ML}", PROVIDERS_VERSION)
     if isinstance(provider, Finding):
         yield provider
     elif not provider.ok:
-        yield warning(PERMISSIONS, f"{ML} cannot be looked up: {provider.error().message}", "give the role registrar.json there")
+        yield warning(PERMISSIONS, f"{ML} cannot be looked up: {provider.error().message}", "give the role reader.json there")
     elif provider.body.get("registrationState") != "Registered":
         fix = f"`az provider register --namespace {ML}`; with the role registrar.json the app does it at the first operation"
         yield warning(PERMISSIONS, f"{ML} is {provider.body.get('registrationState')} in the subscription", fix)
@@ -130,34 +151,60 @@ def skew(date: str, now: datetime) -> Iterator[Finding]:
 
 
 def _scope(client: Client, scope: str) -> Iterator[Finding]:
-    answer = _asked(client, f"{scope}/providers/Microsoft.Authorization/permissions", PERMISSIONS_VERSION)
+    wanted = OF_GROUP if "/resourcegroups/" in scope.lower() else OF_SUBSCRIPTION
+    answer = _asked(client, f"{scope}{role_permissions.PROVIDER}", role_permissions.VERSION)
     if isinstance(answer, Finding):
         yield answer
-        return
-    if not answer.ok:
-        fix = "give the role of infra/azure/roles/steward.json there (targetResourceGroups), and check the name"
+    elif not answer.ok:
+        fix = f"give the role of infra/azure/roles/{wanted[0].role}.json there, and check the name"
         yield problem(PERMISSIONS, f"{scope}: {answer.error().message}", fix)
-        return
-    rows = answer.body.get("value") or [] if isinstance(answer.body, dict) else []
-    for role, why in WANTED.items():
-        lacking = missing(rows, role)
+    else:
+        yield from _judged(scope, _rows(answer), wanted)
+
+
+def _judged(scope: str, rows: list[dict[str, Any]], wanted: tuple[Wanted, ...]) -> Iterator[Finding]:
+    for each in wanted:
+        lacking = missing(rows, each.role)
         if not lacking:
-            yield ok(PERMISSIONS, f"{scope}: all of {role}.json")
+            yield ok(PERMISSIONS, f"{scope}: all of {each.role}.json")
             continue
         more = f" and {len(lacking) - NAMED_AT_MOST} more" if len(lacking) > NAMED_AT_MOST else ""
         told = f"{scope}: {', '.join(lacking[:NAMED_AT_MOST])}{more} not allowed"
-        fix = f"give the role of infra/azure/roles/{role}.json there: {why}"
-        yield (problem if role == "steward" else warning)(PERMISSIONS, told, fix)
+        fix = f"give the role of infra/azure/roles/{each.role}.json there: {each.why}"
+        yield (problem if each.problem else warning)(PERMISSIONS, told, fix)
+
+
+def _rows(answer: Response) -> list[dict[str, Any]]:
+    found = answer.body.get("value") if isinstance(answer.body, dict) else None
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _others(client: Client, subscription: str, known: list[str]) -> Iterator[Finding]:
+    """Judge the other resource groups in which the app may manage workspaces: the template's targetResourceGroups."""
+    groups = f"/subscriptions/{subscription}/resourceGroups"
+    try:
+        listed = list(client.pages(f"{client.cloud.arm}{groups}?api-version={PROVIDERS_VERSION}"))
+    except errors.StewardError as failed:
+        fix = "name the groups that the app manages with --scope"
+        yield warning(PERMISSIONS, f"{groups} cannot be listed: {failed.error.message}", fix)
+        return
+    named = [f"{groups}/{ids.quoted(str(row.get('name')))}" for row in listed]
+    others = [scope for scope in named if scope.lower() not in {each.lower() for each in known}]
+    for scope in others[:GROUPS_AT_MOST]:
+        allowed = _asked(client, f"{scope}{role_permissions.PROVIDER}", role_permissions.VERSION)
+        if not isinstance(allowed, Finding) and allowed.ok and role_permissions.granted(_rows(allowed), OF_GROUPS):
+            yield from _judged(scope, _rows(allowed), OF_GROUP)
+    if len(others) > GROUPS_AT_MOST:
+        said = f"{len(others) - GROUPS_AT_MOST} more resource groups were not looked at"
+        yield warning(PERMISSIONS, said, "name those that the app manages with --scope")
 
 
 def missing(rows: list[dict[str, Any]], role: str) -> list[str]:
     """Return the actions of one of the app's roles that permissions do not allow; a wildcard stands for a write below it."""
     (permission,) = json.loads((ROLES / f"{role}.json").read_text())["permissions"]
-    return [action for action in permission["actions"] if not _allowed(rows, action.replace("*", "x/write"))]
+    return [action for action in permission["actions"] if not role_permissions.granted(rows, _one_of(action))]
 
 
-def _allowed(rows: list[dict[str, Any]], action: str) -> bool:
-    def listed(row: dict[str, Any], name: str) -> bool:
-        return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower()) for pattern in row.get(name) or [])
-
-    return any(listed(row, "actions") and not listed(row, "notActions") for row in rows)
+def _one_of(pattern: str) -> str:
+    """Return an action that a pattern stands for."""
+    return pattern.replace("*", "x/write") if pattern.endswith("*") else pattern.replace("*", "x")

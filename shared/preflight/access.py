@@ -5,18 +5,18 @@ Not here: access policies of vaults (customer_keys).
 
 from __future__ import annotations
 
-import fnmatch
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
+from shared.rest import permissions as role_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERSION = "2022-04-01"  # of everything that Microsoft.Authorization is asked for here
+VERSION = role_permissions.VERSION  # of everything that Microsoft.Authorization is asked for here
 EVERYONE = "00000000-0000-0000-0000-000000000000"  # as a principal of a deny assignment
 DEFINITIONS_LIMIT = 20  # roles that are looked up for one question
 
@@ -27,7 +27,7 @@ def permissions(question: Question) -> Iterator[Finding]:
     answer = question.read(f"{scope}/providers/Microsoft.Authorization/permissions", VERSION)
     if not answer.ok or not isinstance(answer.body, dict):
         yield unknown("permission", action, answer.error())
-    elif _granted(rows_of(answer.body), action, "actions", "notActions"):
+    elif role_permissions.granted(rows_of(answer.body), action):
         yield Finding(check="permission", target=action, ok=True, code="Ok", message="A role assignment allows it.")
     else:
         message = f"No role assignment of the app's identity at {scope} allows it."
@@ -86,7 +86,7 @@ def holds(question: Question, scope: str, data_actions: tuple[str, ...], princip
             whole = False
             continue
         granted += rows_of(bodies.dig(definition.body, "properties"), "permissions")
-    if all(_granted(granted, each, "dataActions", "notDataActions") for each in data_actions):
+    if all(role_permissions.granted(granted, each, "dataActions", "notDataActions") for each in data_actions):
         return True
     return False if whole else None
 
@@ -108,13 +108,4 @@ def _scope(question: Question) -> str:
 
 
 def _denies(row: dict[str, Any], action: str) -> bool:
-    return _granted(rows_of(row.get("properties"), "permissions"), action, "actions", "notActions")
-
-
-def _granted(rows: list[dict[str, Any]], action: str, allowed: str, excluded: str) -> bool:
-    return any(_covers(row.get(allowed), action) and not _covers(row.get(excluded), action) for row in rows)
-
-
-def _covers(patterns: Any, action: str) -> bool:
-    listed = patterns if isinstance(patterns, list) else []
-    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower().replace("[", "[[]")) for pattern in listed)
+    return role_permissions.granted(rows_of(row.get("properties"), "permissions"), action)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds
-from shared.rest import errors, ids
+from shared.rest import errors, ids, permissions
 
 if TYPE_CHECKING:
     from shared.catalog.paths import Target
@@ -79,11 +79,12 @@ def check_delete(target: Target, client: Client, *, force: bool) -> None:
 
     Raises:
         BadRequestError: `ResourceInUse` (409), naming the workspaces.
-        RejectedError, TransientError: the workspaces cannot be listed, so nobody can tell; `force` asks nobody.
+        RejectedError, TransientError: the workspaces cannot be listed, or not all can be seen; `force` does not ask.
     """
     row = next((row for row in USED if row.full_type.lower() == target.id.full_type.lower()), None)
     if row is None or force:
         return
+    permissions.check_seen("workspaces", target.id.subscription, client, f"{WORKSPACES}/read")
     version = kinds.by_type()["arm", kinds.ML.lower(), "workspaces"].api_version
     url = f"{client.cloud.arm}/subscriptions/{target.id.subscription}/providers/{WORKSPACES}?api-version={version}"
     users = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from shared.catalog import kinds
-from shared.rest import errors, ids
+from shared.rest import errors, ids, permissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +49,16 @@ def workspaces(subscription: str, resource_group: str, azure: Azure) -> list[dic
     """
     scope = ids.ResourceId(subscription=subscription, resource_group=resource_group, namespace=kinds.ML)
     return [{**body, "id": workspace_id(body).path} for body in listing(scope.child("workspaces"), azure)]
+
+
+def check_all_seen(subscription: str, azure: Azure, *families: str) -> None:
+    """Make sure that ARM lists all workspaces or registries of a subscription to the app: it leaves out those that it may not read.
+
+    Raises:
+        RejectedError: `NotSeen`: some may be missing from every list.
+    """
+    actions = [f"{kinds.ML}/{family}/read" for family in families]
+    permissions.check_seen(" and ".join(families), subscription, azure.client, *actions)
 
 
 def workspace_id(body: Mapping[str, Any]) -> ids.ResourceId:

@@ -203,12 +203,15 @@ def of(
 def registries(subscription: str, azure: Azure, now: datetime) -> Survey:
     """Read what the assets of a subscription's registries refer to: components their environments, components and models.
 
+    Its problem may also be that ARM does not show the app all workspaces or registries: the rest may refer to anything.
+
     Raises:
         ThrottledError: ARM wants a long wait; nothing is known yet.
     """
     found, counts, aliases, problem = mentions.Mentions(), dict.fromkeys(COUNTED, 0), [], ""
     collection = ids.ResourceId(subscription=subscription, namespace=kinds.ML).child("registries")
     try:
+        inventory.check_all_seen(subscription, azure, "workspaces", "registries")
         for body in inventory.listing(collection, azure):
             registry = ids.parse(str(body.get("id")))
             aliases.append(mentions.registry_home(registry.name))

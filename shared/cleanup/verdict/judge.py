@@ -96,7 +96,7 @@ def subscription(
             subject = subjects.plain("workspace", place, body, known)
             yield from (_judged(each, subject, known) for each in policies if each.kind == "workspace")
     known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
-    for subject in leftovers.of(scope.subscription, azure, everything) if "leftover" in wanted else ():
+    for subject in _leftovers(scope.subscription, azure, everything) if "leftover" in wanted else ():
         if scope.resource_group.lower() in ("", subject.id.resource_group.lower()):
             yield from (_judged(each, subject, known) for each in policies if each.kind == "leftover")
 
@@ -153,6 +153,12 @@ def protection(policy: Policy, subject: Subject, workspace_body: Mapping[str, An
     return ""
 
 
+def _leftovers(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]]) -> Iterator[Subject]:
+    """Yield what may be left over, once it is sure that no workspace is missing among those that could name it."""
+    inventory.check_all_seen(subscription, azure, "workspaces")
+    yield from leftovers.of(subscription, azure, workspaces)
+
+
 def _judged(policy: Policy, subject: Subject, known: Facts) -> Judged:
     try:
         verdict = _verdict(policy, subject, known)
@@ -191,7 +197,7 @@ def _read(
     target = targets.TARGETS[kind]
     if kind == "leftover":
         known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
-        listed = leftovers.of(resource.subscription, azure, inventory.workspaces(resource.subscription, "", azure))
+        listed = _leftovers(resource.subscription, azure, inventory.workspaces(resource.subscription, "", azure))
         return known, next((each for each in listed if each.id.key == resource.key), None)
     place = resource.ancestor(1) if resource.types[:1] and resource.types[0].lower() == "workspaces" else None
     body = inventory.read(place, azure) if place else None

@@ -15,7 +15,7 @@ from functions import act, browse, provision
 from shared import services
 from shared.catalog import kinds, proxy_routes
 from shared.operations import ledger
-from shared.rest import addresses, clouds
+from shared.rest import addresses, clouds, permissions
 from shared.rest import client as rest
 from shared.settings import Settings
 from tests import fakes
@@ -45,6 +45,8 @@ class Recorder:
             return rest.Response(status=200, url=url, body={"properties": {"discoveryUrl": f"{SERVER}/discovery"}}, content=b"{}")
         if url == f"{SERVER}/discovery":
             return rest.Response(status=200, url=url, body={"api": SERVER}, content=b"{}")
+        if f"{permissions.PROVIDER}?" in url:
+            return rest.Response(status=200, url=url, body={"value": [{"actions": ["*"]}]}, content=b"{}")
         self.sent.append((method, url, content if body is None else body))
         return rest.Response(status=200, url=url, body={"status": "Completed", "value": []}, content=b"{}")
 

@@ -25,7 +25,8 @@ GOOD = {
     "STEWARD_RESOURCE_GROUP": "g",
 }
 NOON = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
-GROUP = "/subscriptions/s/resourceGroups/g"
+SUBSCRIPTION = "/subscriptions/s"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/g"
 
 
 def levels(values: dict[str, str]) -> dict[str, findings.Finding]:
@@ -184,35 +185,50 @@ def arm(actions: list[str], not_actions: list[str] | None = None, state: str = "
         {
             "/subscriptions/s": {"subscriptionId": "s"},
             f"/subscriptions/s/providers/{identity.ML}": {"registrationState": state},
-            f"{GROUP}/providers/Microsoft.Authorization/permissions": {"value": [row]},
+            **{f"{at}/providers/Microsoft.Authorization/permissions": {"value": [row]} for at in (SUBSCRIPTION, GROUP)},
         }
     )
 
 
 def judged(client: Any, check: str) -> list[str]:
     """Return the levels of one check."""
-    return [each.level for each in identity.look(client, "s", [GROUP], lambda: NOON) if each.check == check]
+    return [each.level for each in identity.look(client, "s", [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == check]
 
 
 def test_who_may_do_everything_may_do_enough() -> None:
     """An owner, a contributor."""
-    assert judged(arm(["*"]), "permissions") == ["ok", "ok", "ok"]
+    assert judged(arm(["*"]), "permissions") == ["ok"] * 5
     contributor = ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write"]
-    assert judged(arm(["*"], contributor), "permissions") == ["ok", "ok", "ok"]
+    assert judged(arm(["*"], contributor), "permissions") == ["ok"] * 5
 
 
 def test_a_reader_lacks_what_the_app_is_for() -> None:
-    """The app's first role is a problem, the other may be left away on purpose."""
-    found = [each for each in identity.look(arm(["*/read"]), "s", [GROUP], lambda: NOON) if each.check == "permissions"]  # type: ignore[arg-type]
-    assert [each.level for each in found] == ["ok", "problem", "warning"]
-    assert "Microsoft.MachineLearningServices/workspaces/*" in found[1].said
-    assert "roles/steward.json" in found[1].fix
+    """The app's first role is a problem, the others may be left away on purpose; what only reads is had."""
+    client: Any = arm(["*/read"])
+    found = [each for each in identity.look(client, "s", [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == "permissions"]
+    assert [each.level for each in found] == ["ok", "ok", "warning", "problem", "warning"]
+    assert found[3].said.startswith(f"{GROUP}: Microsoft.MachineLearningServices/workspaces/*")
+    assert "roles/steward.json" in found[3].fix
+
+
+def test_an_action_that_one_role_lacks_is_named_with_its_scope() -> None:
+    """Each action of the reader, at the subscription."""
+    (permission,) = json.loads((identity.ROLES / "reader.json").read_text())["permissions"]
+    for lacking in permission["actions"]:
+        client: Any = arm([action for action in permission["actions"] if action != lacking])
+        (found,) = (each for each in identity.look(client, "s", [SUBSCRIPTION], lambda: NOON) if each.level == "problem")
+        assert found.said == f"{SUBSCRIPTION}: {lacking} not allowed"
+        assert "roles/reader.json" in found.fix
 
 
 def test_the_apps_own_role_is_enough_by_itself() -> None:
     """What Bicep gives is what the doctor wants."""
-    (permission,) = json.loads((identity.ROLES / "steward.json").read_text())["permissions"]
-    assert judged(arm(permission["actions"]), "permissions") == ["ok", "ok", "warning"]
+    actions = [
+        action
+        for name in ("steward", "reader")
+        for action in json.loads((identity.ROLES / f"{name}.json").read_text())["permissions"][0]["actions"]
+    ]
+    assert judged(arm(actions), "permissions") == ["ok", "ok", "warning", "ok", "warning"]
 
 
 def test_a_provider_that_is_not_registered_and_a_scope_that_refuses_are_named() -> None:
@@ -220,7 +236,7 @@ def test_a_provider_that_is_not_registered_and_a_scope_that_refuses_are_named() 
     assert judged(arm(["*"], state="NotRegistered"), "permissions")[0] == "warning"
     refusing = arm(["*"])
     del refusing.answers[f"{GROUP}/providers/Microsoft.Authorization/permissions"]
-    assert judged(refusing, "permissions") == ["ok", "problem"]
+    assert judged(refusing, "permissions") == ["ok", "ok", "ok", "problem"]
 
 
 def test_nothing_is_asked_of_arm_without_a_token() -> None:

@@ -29,6 +29,7 @@ KEYED = {
         }
     },
 }
+EVERYTHING = {"value": [{"actions": ["*"], "notActions": []}]}
 
 
 class Azure:
@@ -278,7 +279,8 @@ def test_a_registry_is_found_in_use_in_any_casing() -> None:
     target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
     used = target.id.path.upper().lstrip("/")
     azure: Any = Azure(
-        workspaces={"value": [{"id": "/w", "properties": {"containerRegistry": used}}, {"id": "/v", "properties": None}]}
+        permissions=EVERYTHING,
+        workspaces={"value": [{"id": "/w", "properties": {"containerRegistry": used}}, {"id": "/v", "properties": None}]},
     )
     with pytest.raises(errors.BadRequestError, match="/w"):
         guards.check_delete(target, azure, force=False)
@@ -288,6 +290,21 @@ def test_a_registry_is_found_in_use_in_any_casing() -> None:
 
 def test_nobody_can_tell_who_uses_a_registry_so_it_stays() -> None:
     """A list that fails is no permission to delete."""
-    azure: Any = Azure(workspaces=errors.UnreachableError("gone", delay_s=1.0, maybe_arrived=False))
+    azure: Any = Azure(permissions=EVERYTHING, workspaces=errors.UnreachableError("gone", delay_s=1.0, maybe_arrived=False))
+    target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
     with pytest.raises(errors.TransientError):
-        guards.check_delete(paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE), azure, force=False)
+        guards.check_delete(target, azure, force=False)
+
+
+@pytest.mark.parametrize(
+    "permissions",
+    [{"value": []}, {"value": [{"actions": ["*"], "notActions": ["Microsoft.MachineLearningServices/*"]}]}, {"error": "x"}],
+)
+def test_a_list_that_may_be_partial_is_no_permission_to_delete(permissions: dict[str, Any]) -> None:
+    """ARM leaves out the workspaces that the app may not read: the refusal names the action and the scope; `force` does not ask."""
+    azure: Any = Azure(permissions=permissions, workspaces={"value": []})
+    target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
+    with pytest.raises(errors.RejectedError, match="Not all workspaces of the subscription can be seen") as refused:
+        guards.check_delete(target, azure, force=False)
+    assert refused.value.error.code == "NotSeen"
+    guards.check_delete(target, azure, force=True)

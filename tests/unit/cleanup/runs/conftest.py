@@ -28,6 +28,7 @@ GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 ML = f"{GROUP}/providers/Microsoft.MachineLearningServices"
 WS = f"{ML}/workspaces/ws"
 LOCKS = "/providers/Microsoft.Authorization/locks"
+PERMISSIONS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/permissions"
 COLLECTIONS = {"locks", "workspaces", "registries"}
 
 
@@ -49,6 +50,7 @@ class Azure:
         writes: Method and path below the workspace collection of every request that changed something.
         before: Called before each request: the world changes meanwhile.
         answers: (method, path) → answers that come first, instead of the real one.
+        actions: What the app's identity may do at the subscription.
     """
 
     clock: fakes.Clock
@@ -57,6 +59,7 @@ class Azure:
     writes: list[str] = field(default_factory=list)
     before: Callable[[str, str], None] = lambda _method, _path: None
     answers: dict[tuple[str, str], list[client.Response | Exception]] = field(default_factory=dict)
+    actions: tuple[str, ...] = ("*",)
     cloud: clouds.Cloud = clouds.PUBLIC
 
     def put(self, path: str, body: dict[str, Any] | None = None, *, days: float = 400, **properties: Any) -> dict[str, Any]:
@@ -110,6 +113,8 @@ class Azure:
             return self._read(path, query, url) if method == "GET" else self._write(method, path, body, url)
 
     def _read(self, path: str, query: dict[str, list[str]], url: str) -> client.Response:
+        if path == PERMISSIONS:
+            return client.Response(status=200, url=url, body={"value": [{"actions": list(self.actions)}]})
         if path in self.resources:
             return client.Response(status=200, url=url, body=copy.deepcopy(self.resources[path]))
         tail = path.rpartition("/providers/")[2].split("/")
