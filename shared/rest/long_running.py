@@ -281,11 +281,17 @@ def _unspoken(follow: Follow, response: Response, now: datetime) -> Outcome:
 
 
 def _refused(follow: Follow, response: Response, now: datetime) -> Outcome:
-    """Judge a poll that Azure refused: a permission that is missing (or not yet there) says nothing about the operation."""
+    """Judge a poll that Azure refused: a permission that is missing (or not yet there) says nothing about the operation.
+
+    Some providers ask for an action of its own to read their status URL (https://github.com/Azure/mpf/issues/62). Without it the
+    resource itself still tells how a PUT, PATCH or DELETE went.
+    """
     if response.status not in (401, 403):
         return Failed(error=response.error())
     if follow.misses < MISSES_ALLOWED:
         return _pending(replace(follow, misses=follow.misses + 1), response, now)
+    if follow.style in ("status_url", "location") and follow.method != "POST":
+        return _pending(replace(follow, style="resource", url=follow.resource_url, misses=0), response, now)
     return Failed(error=response.error(), unknown=True)
 
 

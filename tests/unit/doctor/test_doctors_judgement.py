@@ -203,7 +203,7 @@ def test_who_may_do_everything_may_do_enough() -> None:
 
 
 def test_a_reader_lacks_what_the_app_is_for() -> None:
-    """The app's first role is a problem, the others may be left away on purpose; what only reads is had."""
+    """The app's first role is a problem, the others may be left away on purpose."""
     client: Any = arm(["*/read"])
     found = [each for each in identity.look(client, "s", [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == "permissions"]
     assert [each.level for each in found] == ["ok", "ok", "warning", "problem", "warning"]

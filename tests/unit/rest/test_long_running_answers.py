@@ -440,12 +440,34 @@ def test_a_status_poll_of_202_runs_and_of_204_is_done():
 def test_a_permission_that_is_missing_says_nothing_about_the_operation(style, status):
     """Role assignments take minutes to reach every server; one that stays away leaves the outcome unknown, not failed."""
     refused = answer(status, {"error": {"code": "AuthorizationFailed", "message": "m"}})
-    outcome = lro.advance(follow("PUT", style, STATUS), refused, now=NOW)
+    outcome = lro.advance(follow("POST", style, STATUS), refused, now=NOW)
     for _ in range(lro.MISSES_ALLOWED):
         assert isinstance(outcome, lro.Pending)
         outcome = lro.advance(outcome.follow, refused, now=NOW)
     assert isinstance(outcome, lro.Failed)
     assert (outcome.unknown, outcome.error.code) == (True, "AuthorizationFailed")
+
+
+@pytest.mark.parametrize(
+    ("method", "last", "end"),
+    [
+        ("PUT", answer(200, resource("Succeeded")), lro.Done(body=resource("Succeeded"))),
+        ("DELETE", answer(404), lro.Done()),
+        ("PATCH", answer(403, {"error": {"code": "AuthorizationFailed", "message": "m"}}), None),
+    ],
+)
+@pytest.mark.parametrize("style", ["status_url", "location"])
+def test_a_status_url_that_stays_refused_gives_way_to_the_resource(style, method, last, end):
+    """The status of a container registry needs an action of its own: without it the registry itself says how it went."""
+    refused = answer(403, {"error": {"code": "AuthorizationFailed", "message": "m"}})
+    outcome = lro.Pending(follow=follow(method, style, STATUS), delay_s=0)
+    for _ in range(lro.MISSES_ALLOWED + 1):
+        outcome = lro.advance(outcome.follow, refused, now=NOW)
+        assert isinstance(outcome, lro.Pending)
+    assert (outcome.follow.style, outcome.follow.url) == ("resource", RESOURCE)
+    while isinstance(outcome, lro.Pending):
+        outcome = lro.advance(outcome.follow, last, now=NOW)
+    assert outcome == end if end else outcome.unknown
 
 
 @pytest.mark.parametrize("style", ["status_url", "location", "resource", "result"])

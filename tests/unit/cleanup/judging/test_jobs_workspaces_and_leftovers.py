@@ -9,7 +9,7 @@ import pytest
 from shared.cleanup.facts import survey
 from shared.cleanup.policy import model, targets
 from shared.cleanup.verdict import judge
-from shared.rest import client, ids
+from shared.rest import client, errors, ids
 from tests.estate import GROUP, ML, NOW, SUBSCRIPTION, ago
 
 STUCK = {"stuckFor": targets.Stuck(statuses=("Queued", "NotStarted"), longer_than=timedelta(hours=24))}
@@ -180,6 +180,14 @@ def test_a_scope_of_one_group_reports_that_group_only_but_knows_all_workspaces(d
     """A workspace of another group may use it."""
     assert of_subscription(debris, "leftover", {"orphaned": True}, group="elsewhere") == {}
     assert len(of_subscription(debris, "leftover", {"orphaned": True}, group="RG")) == 3
+
+
+def test_nothing_is_left_over_while_some_workspaces_cannot_be_seen(debris):
+    """ARM leaves out those that the app may not read: one of them may name the vault."""
+    debris.actions = ("Microsoft.MachineLearningServices/registries/read",)
+    with pytest.raises(errors.RejectedError, match=r"it lacks Microsoft\.MachineLearningServices/workspaces/read at") as refused:
+        of_subscription(debris, "leftover", {"orphaned": True})
+    assert refused.value.error.code == "NotSeen"
 
 
 def test_a_leftover_is_seen_again_by_the_same_evidence(debris):

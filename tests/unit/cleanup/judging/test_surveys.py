@@ -290,3 +290,19 @@ def test_the_cluster_that_builds_images_is_in_use(world):
     world.workspace("ws", imageBuildCompute="Builder")
     who_builds = world.survey().of_compute(ids.parse(f"{ML}/workspaces/ws/computes/builder"))
     assert who_builds == "the building of images in workspace ws"
+
+
+@pytest.mark.parametrize("lacking", ["workspaces", "registries"])
+def test_a_list_that_arm_may_have_shortened_makes_nothing_unreferenced(world, lacking):
+    """ARM leaves out what the app may not read: the survey says which action lacks where, although every list was a 200."""
+    kinds = "Microsoft.MachineLearningServices"
+    world.actions = tuple(f"{kinds}/{family}/read" for family in ("workspaces", "registries") if family != lacking)
+    found = world.survey()
+    assert "NotSeen: Not all workspaces and registries of the subscription can be seen" in found.problem
+    assert f"it lacks {kinds}/{lacking}/read at /subscriptions/{SUBSCRIPTION}" in found.problem
+
+
+def test_permissions_that_cannot_be_read_may_hide_anything(world):
+    """A refusal to tell is no permission."""
+    world.answers[f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/permissions"] = refused(403)
+    assert "its permissions at" in world.survey().problem

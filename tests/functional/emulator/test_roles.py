@@ -1,0 +1,323 @@
+"""The local Azure allows what role assignments allow, at their scopes, and refuses in ARM's words; storage takes Entra tokens."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from infra.local.emulator import scene
+from infra.local.emulator.authorization import roles as known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.functional.emulator.client import Client
+
+AUTHORIZATION = "2022-04-01"
+S = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
+ML = "Microsoft.MachineLearningServices"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+WHO = f"The client '{scene.APP_CLIENT_ID}' with object id '{scene.APP_OBJECT_ID}'"
+
+
+class App:
+    """The app's own identity, which holds nothing until a test gives it something."""
+
+    def __init__(self, azure: Client) -> None:
+        self.azure = azure
+
+    def token(self, resource: str = "https://management.azure.com/") -> str:
+        """A token of the v1 endpoint."""
+        form = {
+            "grant_type": "client_credentials",
+            "resource": resource,
+            "client_id": scene.APP_CLIENT_ID,
+            "client_secret": scene.APP_CLIENT_SECRET,
+        }
+        url = f"https://login.microsoftonline.com/{scene.TENANT_ID}/oauth2/token"
+        return str(self.azure.session.post(url, data=form, timeout=30).json()["access_token"])
+
+    def arm(self, method: str, path: str, body: Any = None, version: str = "2023-10-01") -> requests.Response:
+        """One ARM call as the app."""
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        return self.azure.arm(method, path, body, version=version, headers=headers)
+
+    def error(self, method: str, path: str, body: Any = None, version: str = "2023-10-01") -> tuple[int, str, str]:
+        """Status, code and message of a refusal."""
+        answer = self.arm(method, path, body, version)
+        return answer.status_code, answer.json()["error"]["code"], answer.json()["error"]["message"]
+
+
+@pytest.fixture
+def app(azure: Client) -> App:
+    """The app's identity."""
+    return App(azure)
+
+
+@pytest.fixture
+def give(azure: Client) -> Callable[..., str]:
+    """Assigns a role to the app's identity, as its Owner does: the assignment's path."""
+
+    def assign(scope: str, role: str) -> str:
+        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+        definition = f"{S}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+        body = {"properties": {"roleDefinitionId": definition, "principalId": scene.APP_OBJECT_ID}}
+        assert azure.arm("PUT", path, body, version=AUTHORIZATION).status_code == 201
+        return path
+
+    return assign
+
+
+def deny(azure: Client, scope: str, *actions: str) -> None:
+    """Let Azure deny these actions to everyone at a scope."""
+    body = {"name": "d1", "properties": {"denyAssignmentName": "kept", "scope": scope, "permissions": [{"actions": list(actions)}]}}
+    azure.control("PUT", "roles", {"denials": [body]})
+
+
+def test_without_a_role_everything_is_refused_in_arms_words(app: App) -> None:
+    """The action and the scope are named, also of what is not there."""
+    workspace = f"{scene.GROUP_ID}/providers/{ML}/workspaces/none"
+    status, code, message = app.error("GET", workspace)
+    assert (status, code) == (403, "AuthorizationFailed")
+    assert message == (
+        f"{WHO} does not have authorization to perform action '{ML}/workspaces/read' over scope '{workspace}' or the scope is "
+        "invalid. If access was recently granted, please refresh your credentials."
+    )
+    assert f"'{ML}/workspaces/computes/start/action'" in app.error("POST", f"{workspace}/computes/c/start")[2]
+    assert "resourceGroups/write' over scope '" in app.error("PUT", f"{S}/resourceGroups/fresh", {"location": "westeurope"})[2]
+
+
+def test_a_role_holds_at_its_scope_and_below_and_ends_with_its_assignment(
+    app: App, azure: Client, give: Callable[..., str]
+) -> None:
+    """Given on a group, it opens what is in the group, and nothing beside it."""
+    workspace = azure.workspace()
+    assignment = give(scene.GROUP_ID, READER)
+    assert app.arm("GET", f"{workspace}/computes").status_code == 200
+    assert app.error("DELETE", workspace)[1] == "AuthorizationFailed"
+    other = f"{S}/resourceGroups/rg-analytics/providers/{ML}/workspaces/x"
+    assert app.error("GET", other)[:2] == (403, "AuthorizationFailed")
+    assert azure.arm("DELETE", assignment, version=AUTHORIZATION).status_code == 200
+    assert app.arm("GET", workspace).status_code == 403
+
+
+def test_a_list_of_the_subscription_is_shortened_and_does_not_say_so(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """200 with what the caller may read; 403 only for who holds nothing in the subscription at all."""
+    azure.workspace()
+    assert app.arm("GET", f"{S}/providers/{ML}/workspaces").status_code == 403
+    give(f"{S}/resourceGroups/rg-analytics", READER)
+    assert app.arm("GET", f"{S}/providers/{ML}/workspaces").json()["value"] == []
+    assert [one["name"] for one in app.arm("GET", f"{S}/resourceGroups", version="2021-04-01").json()["value"]] == ["rg-analytics"]
+    assert [one["subscriptionId"] for one in app.arm("GET", "/subscriptions", version="2021-04-01").json()["value"]]
+    give(S, READER)
+    assert len(app.arm("GET", f"{S}/providers/{ML}/workspaces").json()["value"]) == 1
+
+
+def test_locks_of_the_subscription_are_no_list_that_is_shortened(app: App, give: Callable[..., str]) -> None:
+    """A role on a group does not open them: 403, which keeps a clean-up from ever acting."""
+    give(scene.GROUP_ID, READER)
+    status, code, message = app.error("GET", f"{S}/providers/Microsoft.Authorization/locks", version="2020-05-01")
+    assert (status, code) == (403, "AuthorizationFailed")
+    assert f"'Microsoft.Authorization/locks/read' over scope '{S}'" in message
+
+
+def test_exclusions_of_a_role_are_taken_out_of_it(app: App, give: Callable[..., str]) -> None:
+    """A Contributor may do everything but assign roles; `permissions` shows both."""
+    give(scene.GROUP_ID, CONTRIBUTOR)
+    path = f"{scene.GROUP_ID}/providers/Microsoft.Authorization"
+    body = {"properties": {"roleDefinitionId": READER, "principalId": scene.APP_OBJECT_ID}}
+    refused = app.error("PUT", f"{path}/roleAssignments/{uuid.uuid4()}", body, AUTHORIZATION)
+    assert refused[1] == "AuthorizationFailed"
+    (row,) = app.arm("GET", f"{path}/permissions", version=AUTHORIZATION).json()["value"]
+    assert row["actions"] == ["*"]
+    assert "Microsoft.Authorization/*/Write" in row["notActions"]
+
+
+def test_a_deny_assignment_wins_over_every_role(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """An Owner's too; it is listed, and it names itself."""
+    workspace = azure.workspace()
+    give(scene.GROUP_ID, CONTRIBUTOR)
+    deny(azure, scene.GROUP_ID, f"{ML}/workspaces/delete")
+    status, code, message = app.error("DELETE", workspace)
+    assert (status, code) == (403, "DenyAssignmentAuthorizationFailed")
+    assert f"the deny assignment with name 'kept' and Id 'd1' at scope '{scene.GROUP_ID}'" in message
+    assert azure.arm("DELETE", workspace).status_code == 403
+    listed = azure.arm("GET", f"{scene.GROUP_ID}/providers/Microsoft.Authorization/denyAssignments", version=AUTHORIZATION)
+    assert [one["properties"]["denyAssignmentName"] for one in listed.json()["value"]] == ["kept"]
+
+
+def test_a_new_assignment_holds_after_the_delay_of_propagation(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """By the local Azure's clock."""
+    azure.control("PUT", "roles", {"delay_s": 300})
+    give(scene.GROUP_ID, READER)
+    assert app.arm("GET", scene.GROUP_ID, version="2021-04-01").status_code == 403
+    azure.control("POST", "clock", {"advance_s": 301})
+    assert app.arm("GET", scene.GROUP_ID, version="2021-04-01").status_code == 200
+
+
+def test_linking_an_identity_or_a_subnet_needs_a_role_on_them(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """`LinkedAuthorizationFailed` names what lacks on what is linked."""
+    group = f"{S}/resourceGroups/rg-analytics/providers"
+    identity = f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/i"
+    workspace = azure.workspace()
+    give(scene.GROUP_ID, CONTRIBUTOR)
+    body = {"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
+    status, code, message = app.error("PATCH", workspace, body)
+    assert (status, code) == (403, "LinkedAuthorizationFailed")
+    assert f"'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action' on the linked scope(s) '{identity}'" in message
+    subnet = f"{group}/Microsoft.Network/virtualNetworks/v/subnets/s"
+    cluster = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": {"subnet": {"id": subnet}}}}
+    assert "subnets/join/action" in app.error("PUT", f"{workspace}/computes/cpu", cluster)[2]
+    target = {"resources": [], "targetResourceGroup": f"{S}/resourceGroups/rg-analytics"}
+    assert "resourceGroups/write" in app.error("POST", f"{scene.GROUP_ID}/moveResources", target, "2021-04-01")[2]
+
+
+def test_azure_mls_own_services_ask_for_actions_on_the_workspace(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """Run history is read with a reader's role, and a run is not started with it."""
+    workspace = azure.workspace()
+    server = f"https://{scene.LOCATION}.api.azureml.ms"
+    headers = {"Authorization": f"Bearer {app.token()}"}
+
+    def ask(method: str, service: str, path: str) -> requests.Response:
+        return azure.session.request(method, f"{server}/{service}/v1.0{workspace}/{path}", headers=headers, json={}, timeout=30)
+
+    refused = ask("GET", "history", "experiments")
+    assert refused.status_code == 403
+    assert f"does not have permissions for {ML}/workspaces/experiments/read actions" in refused.json()["error"]["message"]
+    give(scene.GROUP_ID, READER)
+    assert ask("GET", "history", "experiments").status_code == 200
+    refused = ask("POST", "execution", "experiments/e/startrun")
+    assert f"{ML}/workspaces/experiments/runs/submit/action" in refused.json()["error"]["message"]
+
+
+def test_role_definitions_are_listed_by_name_and_made_at_their_scopes(azure: Client) -> None:
+    """As `az role assignment create --role NAME` looks them up; a custom one can be given where it is assignable, nowhere else."""
+    base = f"{S}/providers/Microsoft.Authorization/roleDefinitions"
+    (found,) = azure.arm("GET", f"{base}?$filter=roleName eq 'Contributor'", version=AUTHORIZATION).json()["value"]
+    assert found["name"] == CONTRIBUTOR
+    name = str(uuid.uuid4())
+    properties = {"roleName": "mine", "permissions": [{"actions": ["*/read"]}], "assignableScopes": [scene.GROUP_ID]}
+    assert azure.arm("PUT", f"{base}/{name}", {"properties": properties}, version=AUTHORIZATION).status_code == 201
+    body = {"properties": {"roleDefinitionId": f"{base}/{name}", "principalId": scene.APP_OBJECT_ID}}
+    elsewhere = f"{S}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
+    assert azure.arm("PUT", elsewhere, body, version=AUTHORIZATION).json()["error"]["code"] == "RoleDefinitionScopeMismatch"
+    here = f"{scene.GROUP_ID}/providers/Microsoft.Authorization/roleAssignments"
+    assert azure.arm("PUT", f"{here}/{uuid.uuid4()}", body, version=AUTHORIZATION).status_code == 201
+    again = azure.arm("PUT", f"{here}/{uuid.uuid4()}", body, version=AUTHORIZATION)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "RoleAssignmentExists")
+    mine = azure.arm("GET", f"{here}?$filter=assignedTo('{scene.APP_OBJECT_ID}')", version=AUTHORIZATION).json()["value"]
+    assert [one["properties"]["roleDefinitionId"].rpartition("/")[2] for one in mine] == [name]
+    assert azure.arm("DELETE", f"{base}/{name}", version=AUTHORIZATION).json()["error"]["code"] == "RoleDefinitionHasAssignments"
+
+
+def test_a_deleted_group_takes_its_assignments_with_it(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """A new one of that name is another scope."""
+    group = f"{S}/resourceGroups/rg-sandbox"
+    give(group, READER)
+    assert app.arm("GET", group, version="2021-04-01").status_code == 200
+    azure.arm("DELETE", group, version="2021-04-01")
+    azure.arm("PUT", group, {"location": "eastus"}, version="2021-04-01")
+    assert app.arm("GET", group, version="2021-04-01").status_code == 403
+
+
+# ── storage by Entra token ───────────────────────────────────────────────────────────────────────────────────────────
+class Credential:
+    """A token credential of azure-identity's shape."""
+
+    def __init__(self, get: Callable[[str], str]) -> None:
+        self.get = get
+
+    def get_token(self, *scopes: str, **_more: Any) -> AccessToken:
+        """A token for the first scope."""
+        return AccessToken(self.get(scopes[0].removesuffix("/.default")), 2**31)
+
+
+@pytest.fixture
+def transport(azure: Client) -> Iterator[RequestsTransport]:
+    """Through the proxy, with its certificates."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.proxies, session.verify = azure.session.proxies, azure.session.verify
+        yield RequestsTransport(session=session, session_owner=False)
+
+
+def url(service: str) -> str:
+    """Where the scene's account has a service."""
+    return f"https://{scene.STORAGE_ACCOUNT}.{service}.core.windows.net"
+
+
+def test_official_storage_clients_work_by_token(azure: Client, transport: RequestsTransport) -> None:
+    """Blobs, queues and tables, with names that have to be quoted, ranges and pages; signed anew for Azurite."""
+    more: Any = {"credential": Credential(azure.token), "transport": transport}
+    name = f"c{uuid.uuid4().hex[:8]}"
+    container = BlobServiceClient(url("blob"), **more).create_container(name)
+    container.upload_blob("a folder/ü %.txt", b"x" * 100_000, metadata={"kind": "test"})
+    assert container.download_blob("a folder/ü %.txt", offset=10, length=20).readall() == b"x" * 20
+    assert [blob.name for blob in container.list_blobs(name_starts_with="a ")] == ["a folder/ü %.txt"]
+    queue = QueueServiceClient(url("queue"), **more).create_queue(name)
+    queue.send_message("hello")
+    (message,) = queue.receive_messages()
+    queue.delete_message(message)
+    table = TableServiceClient(url("table"), **more).create_table(name)
+    table.upsert_entity({"PartitionKey": "p", "RowKey": "r 1", "value": 1})
+    assert [row["value"] for row in table.query_entities("PartitionKey eq 'p'")] == [1]
+    table.delete_entity("p", "r 1")
+
+
+def test_storage_is_refused_without_a_role_on_the_container_or_account(
+    app: App, azure: Client, give: Callable[..., str], transport: RequestsTransport
+) -> None:
+    """An Owner's own right does not reach the data; a role on one container opens that one only."""
+    owner = BlobServiceClient(url("blob"), credential=Credential(azure.token), transport=transport)
+    mine, other = (owner.create_container(f"c{uuid.uuid4().hex[:8]}") for _ in range(2))
+    service = BlobServiceClient(url("blob"), credential=Credential(app.token), transport=transport)
+    give(scene.STORAGE_ID, known.OWNER)
+    with pytest.raises(HttpResponseError) as refused:
+        service.get_container_client(mine.container_name).upload_blob("a", b"x")
+    assert (refused.value.status_code, refused.value.error_code) == (403, "AuthorizationPermissionMismatch")
+    give(f"{scene.STORAGE_ID}/blobServices/default/containers/{mine.container_name}", known.BLOB_DATA_CONTRIBUTOR)
+    service.get_container_client(mine.container_name).upload_blob("a", b"x")
+    with pytest.raises(HttpResponseError, match="not authorized to perform this operation using this permission"):
+        service.get_container_client(other.container_name).upload_blob("a", b"x")
+
+
+@pytest.mark.parametrize(
+    ("resource", "version", "status", "code", "detail"),
+    [
+        ("https://management.azure.com/", "2021-12-02", 401, "InvalidAuthenticationInfo", "Audience did not match"),
+        ("https://storage.azure.com/", "", 403, "AuthenticationFailed", "Bearer is not supported in this version"),
+        ("https://storage.azure.com/", "2016-05-31", 403, "AuthenticationFailed", "Bearer is not supported in this version"),
+        ("https://storage.azure.com/", "2021-12-02", 200, "", ""),
+    ],
+)
+def test_a_token_for_storage_has_its_audience_and_its_version(
+    azure: Client, resource: str, version: str, status: int, code: str, detail: str
+) -> None:
+    """401 and 403 in storage's words."""
+    headers = {"Authorization": f"Bearer {azure.token(resource)}", **({"x-ms-version": version} if version else {})}
+    answer = azure.session.get(f"{url('blob')}/?comp=list", headers=headers, timeout=30)
+    assert answer.status_code == status, answer.text
+    assert answer.headers.get("x-ms-error-code", "") == code
+    assert detail in answer.text
+    assert ("resource_id=https://storage.azure.com" in answer.headers.get("WWW-Authenticate", "")) is (status == 401)
+
+
+def test_the_control_route_replaces_what_it_names(azure: Client) -> None:
+    """And refuses what it cannot read, changing nothing."""
+    before = azure.control("GET", "roles")
+    assert {one["title"] for one in before["assignments"]} >= {"Owner", "Storage Blob Data Contributor"}
+    answer = requests.put(f"{azure.azure.control}/_control/roles", json={"assignments": [{"scope": S, "role": "x"}]}, timeout=30)
+    assert answer.status_code == 400
+    assert azure.control("GET", "roles") == before
+    assert azure.control("PUT", "roles", {"assignments": []})["assignments"] == []
+    assert azure.arm("GET", scene.GROUP_ID, version="2021-04-01").status_code == 403
