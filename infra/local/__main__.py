@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
@@ -95,6 +95,7 @@ def _options(parsed: argparse.Namespace, console: Console) -> stack.Options:
         transitions=parsed.transitions,
         speed=parsed.speed,
         settings=dict(parsed.set),
+        parameters=dict(parsed.deploy),
     )
 
 
@@ -172,11 +173,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--transitions", default="time", help="how the local Azure moves: time, immediate or polls:N")
     parser.add_argument("--speed", type=float, default=DEMO_SPEED, help="times faster than Azure (default %(default)s)")
     parser.add_argument("--set", type=_setting, action="append", default=[], metavar="NAME=VALUE", help="an app setting")
+    deploy = "a parameter of infra/azure, as JSON: the app then holds the roles that it gives, e.g. wholeSubscription=true"
+    parser.add_argument("--deploy", type=_parameter, action="append", default=[], metavar="NAME=VALUE", help=deploy)
     parser.add_argument("--state", type=Path, help="folder for everything it writes (default .local/up, .local/demo)")
     for name, default in PORTS.items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=int, help=f"default {default}, or a free one when that is busy; 0: a free one")
     return parser
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, value = _setting(text)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        message = f"expected JSON behind {name}=, not {value!r}"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -9,7 +9,6 @@ import pytest
 import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
@@ -18,7 +17,7 @@ from infra.local.emulator import scene
 from infra.local.emulator.authorization import roles as known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.functional.emulator.client import Client
 
@@ -243,12 +242,9 @@ class Credential:
 
 
 @pytest.fixture
-def transport(azure: Client) -> Iterator[RequestsTransport]:
-    """Through the proxy, with its certificates."""
-    with requests.Session() as session:
-        session.trust_env = False
-        session.proxies, session.verify = azure.session.proxies, azure.session.verify
-        yield RequestsTransport(session=session, session_owner=False)
+def options(azure: Client) -> dict[str, Any]:
+    """How an official client reaches storage: through the proxy, with its certificates."""
+    return {"proxies": dict(azure.session.proxies), "connection_verify": azure.azure.ca, "retry_total": 0}
 
 
 def url(service: str) -> str:
@@ -256,9 +252,9 @@ def url(service: str) -> str:
     return f"https://{scene.STORAGE_ACCOUNT}.{service}.core.windows.net"
 
 
-def test_official_storage_clients_work_by_token(azure: Client, transport: RequestsTransport) -> None:
+def test_official_storage_clients_work_by_token(azure: Client, options: dict[str, Any]) -> None:
     """Blobs, queues and tables, with names that have to be quoted, ranges and pages; signed anew for Azurite."""
-    more: Any = {"credential": Credential(azure.token), "transport": transport}
+    more: Any = {"credential": Credential(azure.token), **options}
     name = f"c{uuid.uuid4().hex[:8]}"
     container = BlobServiceClient(url("blob"), **more).create_container(name)
     container.upload_blob("a folder/ü %.txt", b"x" * 100_000, metadata={"kind": "test"})
@@ -275,12 +271,12 @@ def test_official_storage_clients_work_by_token(azure: Client, transport: Reques
 
 
 def test_storage_is_refused_without_a_role_on_the_container_or_account(
-    app: App, azure: Client, give: Callable[..., str], transport: RequestsTransport
+    app: App, azure: Client, give: Callable[..., str], options: dict[str, Any]
 ) -> None:
     """An Owner's own right does not reach the data; a role on one container opens that one only."""
-    owner = BlobServiceClient(url("blob"), credential=Credential(azure.token), transport=transport)
+    owner = BlobServiceClient(url("blob"), credential=Credential(azure.token), **options)
     mine, other = (owner.create_container(f"c{uuid.uuid4().hex[:8]}") for _ in range(2))
-    service = BlobServiceClient(url("blob"), credential=Credential(app.token), transport=transport)
+    service = BlobServiceClient(url("blob"), credential=Credential(app.token), **options)
     give(scene.STORAGE_ID, known.OWNER)
     with pytest.raises(HttpResponseError) as refused:
         service.get_container_client(mine.container_name).upload_blob("a", b"x")

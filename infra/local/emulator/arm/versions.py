@@ -96,6 +96,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "microsoft.authorization/denyassignments": ("2018-07-01-preview", "2022-04-01"),
     "microsoft.authorization/permissions": ("2015-07-01", "2018-07-01", "2022-04-01"),
     "microsoft.authorization/roleassignments": ("2020-04-01-preview", "2022-04-01"),
+    "microsoft.authorization/roledefinitions": ("2018-01-01-preview", "2022-04-01", "2022-05-01-preview"),
     **{
         f"microsoft.eventgrid/{kind}": _EVENT_GRID
         for kind in ("eventsubscriptions", "systemtopics", "topics", "topictypes", "locations")
