@@ -128,7 +128,7 @@ class Deployment:
 
     def _imported(self, declarations: list[Declaration]) -> dict[str, Declaration]:
         """Return what the file imports; the other file must offer it."""
-        found = {}
+        found: dict[str, Declaration] = {}
         for each in (each for each in declarations if each.keyword == "import"):
             offered = {one.name: one for one in read(self.file.parent / each.kind) if "export" in one.decorators}
             if missing := set(each.value) - set(offered):

@@ -93,10 +93,10 @@ def test_every_module_is_used(bicep: dict[str, dict[str, Any]]) -> None:
 
 def test_types_are_imported_where_they_are_used_and_nowhere_else() -> None:
     """And none of types.bicep is left over; an object or array without a type takes any key until Azure refuses it."""
-    types = {each.name for each in bicep_syntax.read(AZURE / "types.bicep")}
+    types = {each.name for each in syntax.read(AZURE / "types.bicep")}
     everywhere = set()
     for file in FILES:
-        declarations = bicep_syntax.read(AZURE / file)
+        declarations = syntax.read(AZURE / file)
         imported = {name for each in declarations if each.keyword == "import" for name in each.value}
         used = {each.kind.removesuffix("[]") for each in declarations if each.keyword in {"param", "output"}}
         assert not used & {"object", "array"}, file

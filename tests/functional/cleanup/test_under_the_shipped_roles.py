@@ -1,4 +1,4 @@
-"""The clean-up and the doctor under exactly the roles that infra/azure gives: enough as shipped, and clear when an action is taken out."""
+"""The clean-up and the doctor under the roles that infra/azure gives: enough as shipped, and clear when an action is taken out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ S = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
 POLICY = """
 disable: ["*"]
 policies:
-  - {name: models, kind: modelVersion, staleWhen: {olderThan: P90D, beyondNewest: 3, unreferenced: true}, action: delete, mode: enforce}
+  - {name: models, kind: modelVersion, staleWhen: {olderThan: P90D, unreferenced: true}, action: delete, mode: enforce}
   - {name: leftovers, kind: leftover, staleWhen: {orphaned: true}, action: notify, mode: enforce}
 """
 SMALL = {"workspaces": 2, "models": 1, "versions": 6, "computes": 1, "traps": False}
