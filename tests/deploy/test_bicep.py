@@ -15,7 +15,8 @@ from pycep import BicepParser
 
 import functions
 from functions import dashboard, hooks, pages
-from infra.bicep import evaluation, functions, syntax, tree
+from infra.bicep import evaluation, syntax, tree
+from infra.bicep import functions as bicep_functions
 from shared import services
 from shared.operations import messages
 from tests.docs.app_settings import settings_read
@@ -133,7 +134,7 @@ def test_every_name_that_is_used_is_declared(file: str) -> None:
     declared |= {name for node in nodes if isinstance(node, tree.Loop) for name in node.names}
     assert {node.name for node in nodes if isinstance(node, tree.Name)} <= declared
     called = {node.name for node in nodes if isinstance(node, tree.Call)}
-    assert called <= {*functions.FUNCTIONS, *evaluation.OF_A_DEPLOYMENT}
+    assert called <= {*bicep_functions.FUNCTIONS, *evaluation.OF_A_DEPLOYMENT}
 
 
 def test_every_parameter_of_main_says_what_it_is_for(bicep: dict[str, dict[str, Any]]) -> None:
