@@ -16,14 +16,15 @@ import os
 import re
 import socket
 import ssl
-import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from shared.rest import errors
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -162,22 +163,19 @@ def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
     channel = socket.create_connection((address, receiver.port), timeout=CONNECT_TIMEOUT_S)
     if secure:  # the handshake comes later: wrapping takes the socket away from whoever would end it
         channel = _trust().wrap_socket(channel, server_hostname=receiver.host, do_handshake_on_connect=False)
-    timer = threading.Timer(DEADLINE_S, _end, (channel,))
-    timer.daemon = True
-    timer.start()
     try:
-        if isinstance(channel, ssl.SSLSocket):
-            channel.do_handshake()
-        channel.settimeout(READ_TIMEOUT_S)
-        connection = HTTPConnection(receiver.host, receiver.port)
-        connection.default_port = 443 if secure else 80  # which port the Host header leaves out
-        connection.sock = channel
-        try:
-            yield connection
-        finally:
-            connection.close()
+        with threads.deadline(DEADLINE_S, partial(_end, channel)):
+            if isinstance(channel, ssl.SSLSocket):
+                channel.do_handshake()
+            channel.settimeout(READ_TIMEOUT_S)
+            connection = HTTPConnection(receiver.host, receiver.port)
+            connection.default_port = 443 if secure else 80  # which port the Host header leaves out
+            connection.sock = channel
+            try:
+                yield connection
+            finally:
+                connection.close()
     finally:
-        timer.cancel()
         channel.close()
 
 

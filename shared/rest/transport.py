@@ -22,6 +22,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from shared.rest.trust import TrustingAdapter
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -187,13 +188,10 @@ def transmit(
 def _deadline(total_s: float) -> Iterator[_Flight]:
     """End the request that this thread sends meanwhile when it takes longer than that."""
     flight = _sending.flight = _Flight()
-    timer = threading.Timer(total_s, flight.end)
-    timer.daemon = True
-    timer.start()
     try:
-        yield flight
+        with threads.deadline(total_s, flight.end):
+            yield flight
     finally:
-        timer.cancel()
         del _sending.flight
 
 

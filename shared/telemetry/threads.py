@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, override
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor, Future
 
     Line = tuple[logging.Handler, logging.LogRecord]
@@ -39,6 +43,59 @@ async def run[T](pool: Executor | None, work: Callable[..., T], *args: Any) -> T
     ended.add_done_callback(lambda _: lines.end())
     await lines.write()
     return await ended
+
+
+@contextmanager
+def deadline(seconds: float, end: Callable[[], None]) -> Iterator[None]:
+    """Call `end` when the block takes longer than that, from the one thread that watches all deadlines of the process."""
+    mine = _deadlines.add(seconds, end)
+    try:
+        yield
+    finally:
+        _deadlines.remove(mine)
+
+
+class _Deadlines:
+    """What is to end when: a timer for each request would be a thread for each, half of what a request costs."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._held: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._wakes_at = math.inf
+        self._watching = False
+
+    def add(self, seconds: float, end: Callable[[], None]) -> object:
+        """Watch one more; the thread is woken only when this one is the first that is due."""
+        mine, due = object(), time.monotonic() + seconds
+        with self._changed:
+            self._held[mine] = due, end
+            if not self._watching:
+                threading.Thread(target=self._watch, daemon=True, name="deadlines").start()
+                self._watching = True
+            elif due < self._wakes_at:
+                self._changed.notify()
+        return mine
+
+    def remove(self, mine: object) -> None:
+        """Watch it no more."""
+        with self._changed:
+            self._held.pop(mine, None)
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                over = [mine for mine, (due, _) in self._held.items() if due <= now]
+                ends = [self._held.pop(mine)[1] for mine in over]
+                if not ends:
+                    self._wakes_at = min((due for due, _ in self._held.values()), default=math.inf)
+                    self._changed.wait(None if self._wakes_at == math.inf else self._wakes_at - now)
+            for end in ends:
+                with suppress(Exception):  # one that cannot be ended does not keep the others from it
+                    end()
+
+
+_deadlines = _Deadlines()
 
 
 class _Lines:
