@@ -52,14 +52,14 @@ var queries = [
   }
 ]
 
-resource pack 'Microsoft.OperationalInsights/queryPacks@2019-09-01' = {
+resource pack 'Microsoft.OperationalInsights/queryPacks@2025-07-01' = {
   name: 'queries-steward-${suffix}'
   location: location
   tags: tags
   properties: {}
 }
 
-resource packed 'Microsoft.OperationalInsights/queryPacks/queries@2019-09-01' = [
+resource packed 'Microsoft.OperationalInsights/queryPacks/queries@2025-07-01' = [
   for query in queries: {
     parent: pack
     name: guid(pack.id, query.title)
