@@ -53,51 +53,53 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails
   properties: {
     groupShortName: 'steward'
     enabled: true
-    emailReceivers: [for email in emails: {
-      name: email
-      emailAddress: email
-      useCommonAlertSchema: true
-    }]
+    emailReceivers: [
+      for email in emails: {
+        name: email
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
   }
 }
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2022-06-15' = [for alert in alerts: {
-  name: 'steward-${alert.name}-${suffix}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: 'azureml-steward: ${alert.title}'
-    severity: alert.severity
-    enabled: true
-    evaluationFrequency: alert.frequency
-    windowSize: alert.window
-    scopes: [
-      insightsId
-    ]
-    criteria: {
-      allOf: [
-        {
-          query: alert.query
-          timeAggregation: 'Count'
-          operator: 'GreaterThan'
-          threshold: 0
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
+resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for alert in alerts: {
+    name: 'steward-${alert.name}-${suffix}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'azureml-steward: ${alert.title}'
+      severity: alert.severity
+      enabled: true
+      evaluationFrequency: alert.frequency
+      windowSize: alert.window
+      scopes: [
+        insightsId
+      ]
+      criteria: {
+        allOf: [
+          {
+            query: alert.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
           }
-        }
-      ]
-    }
-    autoMitigate: true
-    // Checked at its making, a query can fail because Application Insights is a minute old and has no tables yet.
-    skipQueryValidation: true
-    actions: {
-      actionGroups: empty(emails) ? [] : [
-        people.id
-      ]
+        ]
+      }
+      autoMitigate: true
+      // Checked at its making, a query can fail because Application Insights is a minute old and has no tables yet.
+      skipQueryValidation: true
+      actions: {
+        actionGroups: empty(emails) ? [] : [people.id]
+      }
     }
   }
-}]
+]
 
 output peopleIds string[] = empty(emails) ? [] : [people.id]
