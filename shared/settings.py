@@ -6,16 +6,24 @@ Not here: opening anything (services).
 from __future__ import annotations
 
 from base64 import b64decode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.rest import clouds
 from shared.telemetry import export
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from shared.rest.clouds import Cloud
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A setting that cannot be used: which, and what was expected."""
+
+    name: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,7 @@ class Settings:
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
         telemetry: Where measurements and spans go (`STEWARD_TELEMETRY`): `off`, `otlp` or `azuremonitor`.
+        problems: Optional settings that cannot be used. Each of them turns off what it is for, and nothing else.
     """
 
     subscription_id: str = ""
@@ -68,8 +77,15 @@ class Settings:
     cleanup: bool = True
     cleanup_days: int = 180
     telemetry: str = "off"
+    problems: tuple[Problem, ...] = ()
+
+    def problem(self, name: str) -> str:
+        """Return what is wrong with a setting, '' when it can be used."""
+        return next((each.message for each in self.problems if each.name == name), "")
 
 
+UNRESOLVED = "@microsoft.keyvault("  # how a reference begins that the platform could not resolve: the app sees it as it is
+WEBHOOK_SECRETS = "STEWARD_WEBHOOK_SECRETS"
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
 
 AZURITE = (
@@ -81,11 +97,25 @@ AZURITE = (
 
 
 def from_environ(environ: Mapping[str, str]) -> Settings:
-    """Read the settings.
+    """Read the settings. An optional one that cannot be used is named among the `problems`, and its feature is off.
+
+    Without what is not optional (cloud, storage) there is nothing to be done.
 
     Raises:
-        ValueError: a setting has a value that cannot be used; the message names it and what was expected.
+        ValueError: the cloud or the storage cannot be used; the message names the setting and what was expected.
     """
+    for name in (*(each for each in environ if each.startswith("AzureWebJobsStorage")), "STEWARD_CLOUD"):
+        _check_resolved(environ, name)
+    problems: list[Problem] = []
+
+    def optional[T](name: str, read: Callable[[Mapping[str, str], str], T], *, off: T) -> T:
+        try:
+            _check_resolved(environ, name)
+            return read(environ, name)
+        except ValueError as unusable:
+            problems.append(Problem(name=name, message=str(unusable)))
+            return off
+
     storage = environ.get("AzureWebJobsStorage", "")
     account = environ.get("AzureWebJobsStorage__accountName", "")
     cloud = _cloud(environ.get("STEWARD_CLOUD", "").strip() or clouds.PUBLIC.name)
@@ -94,36 +124,50 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         named = environ.get(f"AzureWebJobsStorage__{service}ServiceUri", "")
         return named or (f"https://{account}.{service}{cloud.storage_suffix}" if account else "")
 
-    return Settings(
-        subscription_id=environ.get("STEWARD_SUBSCRIPTION_ID", ""),
-        resource_group=environ.get("STEWARD_RESOURCE_GROUP", ""),
+    found = Settings(
+        subscription_id=optional("STEWARD_SUBSCRIPTION_ID", _text, off=""),
+        resource_group=optional("STEWARD_RESOURCE_GROUP", _text, off=""),
         cloud=cloud,
         storage=AZURITE if storage.rstrip(";").lower() == "usedevelopmentstorage=true" else storage,
         table_uri=uri("table"),
         blob_uri=uri("blob"),
         queue_uri=uri("queue"),
         storage_client_id=environ.get("AzureWebJobsStorage__clientId", ""),
-        retention_days=_number(environ, "STEWARD_RETENTION_DAYS", 30, least=1),
-        threads=_number(environ, "PYTHON_THREADPOOL_THREAD_COUNT", 32, least=1),
-        plain_scoring=_flag(environ, "STEWARD_ALLOW_PLAIN_SCORING"),
-        previews=_flag(environ, "STEWARD_PREVIEWS"),
-        signed_in=_flag(environ, "WEBSITE_AUTH_ENABLED"),
+        retention_days=optional("STEWARD_RETENTION_DAYS", _number(30, least=1), off=NUMBER_LIMIT),  # off: nothing is deleted
+        threads=optional("PYTHON_THREADPOOL_THREAD_COUNT", _number(32, least=1), off=32),
+        plain_scoring=optional("STEWARD_ALLOW_PLAIN_SCORING", _flag, off=False),
+        previews=optional("STEWARD_PREVIEWS", _flag, off=False),
+        signed_in=optional("WEBSITE_AUTH_ENABLED", _flag, off=False),
         source=f"https://{environ['WEBSITE_HOSTNAME']}/api" if environ.get("WEBSITE_HOSTNAME") else "/azureml-steward",
-        callback_hosts=_words(environ, "STEWARD_CALLBACK_HOSTS"),
-        webhook_secrets=_secrets(environ, "STEWARD_WEBHOOK_SECRETS"),
-        notify=_words(environ, "STEWARD_NOTIFY"),
-        poll_with_events_s=_number(environ, "STEWARD_POLL_WITH_EVENTS", 0, least=0),
-        cleanup=_choice(environ, "STEWARD_CLEANUP", ("on", "off")) == "on",
-        cleanup_days=_number(environ, "STEWARD_CLEANUP_REPORT_DAYS", 180, least=1),
-        telemetry=_choice(environ, "STEWARD_TELEMETRY", export.CHOICES),
+        callback_hosts=optional("STEWARD_CALLBACK_HOSTS", _words, off=()),
+        webhook_secrets=optional(WEBHOOK_SECRETS, _secrets, off=()),  # off: no webhook is sent, rather than one without a signature
+        notify=optional("STEWARD_NOTIFY", _words, off=()),
+        poll_with_events_s=optional("STEWARD_POLL_WITH_EVENTS", _number(0, least=0), off=0),
+        cleanup=optional("STEWARD_CLEANUP", _choice(("on", "off")), off="off") == "on",
+        cleanup_days=optional("STEWARD_CLEANUP_REPORT_DAYS", _number(180, least=1), off=NUMBER_LIMIT),
+        telemetry=optional("STEWARD_TELEMETRY", _choice(export.CHOICES), off="off"),
     )
+    return replace(found, problems=tuple(problems))
+
+
+def _check_resolved(environ: Mapping[str, str], name: str) -> None:
+    if environ.get(name, "").strip().lower().startswith(UNRESOLVED):
+        message = (
+            f"{name} is a Key Vault reference that the platform did not resolve; expected its value. Look at the setting in the "
+            "portal (Environment variables shows the reason): the secret's name, the identity's role, the vault's firewall."
+        )
+        raise ValueError(message)
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    return environ.get(name, "")
 
 
 def _cloud(name: str) -> Cloud:
     cloud = clouds.CLOUDS.get(name.lower())
     if cloud is None:
         known = ", ".join(each.name for each in clouds.CLOUDS.values())
-        message = f"STEWARD_CLOUD is '{name}'; expected one of {known}"
+        message = f"STEWARD_CLOUD is '{name[:50]}'; expected one of {known}"
         raise ValueError(message)
     return cloud
 
@@ -150,22 +194,28 @@ def _secrets(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ..
     return tuple(out)
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
-    text = environ.get(name, "").strip() or str(default)
-    if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= NUMBER_LIMIT:
-        message = f"{name} is '{text[:50]}'; expected a whole number from {least} to {NUMBER_LIMIT}"
-        raise ValueError(message)
-    return int(text)
+def _number(default: int, *, least: int) -> Callable[[Mapping[str, str], str], int]:
+    def read(environ: Mapping[str, str], name: str) -> int:
+        text = environ.get(name, "").strip() or str(default)
+        if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= NUMBER_LIMIT:
+            message = f"{name} is '{text[:50]}'; expected a whole number from {least} to {NUMBER_LIMIT}"
+            raise ValueError(message)
+        return int(text)
+
+    return read
+
+
+def _choice(choices: tuple[str, ...]) -> Callable[[Mapping[str, str], str], str]:
+    def read(environ: Mapping[str, str], name: str) -> str:
+        text = environ.get(name, "").strip() or choices[0]
+        found = next((choice for choice in choices if choice.lower() == text.lower()), None)
+        if found is None:
+            message = f"{name} is '{text[:50]}'; expected one of {', '.join(choices)}"
+            raise ValueError(message)
+        return found
+
+    return read
 
 
 def _flag(environ: Mapping[str, str], name: str) -> bool:
-    return _choice(environ, name, ("false", "true")).lower() == "true"
-
-
-def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    text = environ.get(name, "").strip() or choices[0]
-    found = next((choice for choice in choices if choice.lower() == text.lower()), None)
-    if found is None:
-        message = f"{name} is '{text}'; expected one of {', '.join(choices)}"
-        raise ValueError(message)
-    return found
+    return _choice(("false", "true"))(environ, name) == "true"

@@ -74,6 +74,8 @@ def settings_of(values: dict[str, str]) -> tuple[Settings | None, list[Finding]]
         settings = app_settings.from_environ(plain)
     except ValueError as wrong:
         return None, [*found, problem(CHECK, str(wrong), "change the app setting; docs/settings.md lists what it may be")]
+    fix = "change the app setting; docs/settings.md lists what it may be"
+    found += [problem(CHECK, f"{each.message}. What it is for is off", fix) for each in settings.problems]
     return settings, [*found, *_unknown(values, plain.names), *_judged(settings, values)]
 
 

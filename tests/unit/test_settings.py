@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from shared import settings
@@ -63,7 +65,6 @@ def test_development_storage_is_azurite(text):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("STEWARD_CLOUD", "AzureGermanCloud", "AzureCloud, AzureUSGovernment, AzureChinaCloud"),
         ("STEWARD_RETENTION_DAYS", "0", "from 1"),
         ("STEWARD_RETENTION_DAYS", "-1", "whole number"),
         ("STEWARD_RETENTION_DAYS", "1.5", "whole number"),
@@ -76,9 +77,63 @@ def test_development_storage_is_azurite(text):
         ("STEWARD_CLEANUP_REPORT_DAYS", "0", "from 1"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_named_with_what_was_expected(name, value, expected):
-    """Found at the first request and by `health`, in one line."""
-    with pytest.raises(ValueError, match=name) as refused:
-        settings.from_environ({name: value})
-    assert expected in str(refused.value)
-    assert len(str(refused.value)) < 200
+def test_a_value_that_cannot_be_used_is_named_with_what_was_expected_and_turns_off_its_feature_only(name, value, expected):
+    """One mistake stopped every function, and events were lost over it."""
+    found = settings.from_environ({name: value, "STEWARD_SUBSCRIPTION_ID": "s"})
+    (problem,) = found.problems
+    assert (problem.name, found.subscription_id) == (name, "s")
+    assert expected in problem.message
+    assert len(problem.message) < 200
+    assert found.problem(name) == problem.message
+    assert found.problem("STEWARD_NOTIFY") == ""
+
+
+def test_an_unknown_cloud_stops_the_app():
+    """Without it no host may see a token."""
+    with pytest.raises(ValueError, match="AzureCloud, AzureUSGovernment, AzureChinaCloud"):
+        settings.from_environ({"STEWARD_CLOUD": "AzureGermanCloud"})
+
+
+REFERENCE = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)"
+OPTIONAL = (
+    "STEWARD_SUBSCRIPTION_ID", "STEWARD_RESOURCE_GROUP", "STEWARD_RETENTION_DAYS", "STEWARD_ALLOW_PLAIN_SCORING",
+    "STEWARD_PREVIEWS", "STEWARD_CALLBACK_HOSTS", "STEWARD_WEBHOOK_SECRETS", "STEWARD_NOTIFY",
+    "STEWARD_POLL_WITH_EVENTS", "STEWARD_CLEANUP",
+    "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT", "WEBSITE_AUTH_ENABLED",
+)  # fmt: skip
+
+
+def test_every_setting_of_the_app_is_among_those_tried():
+    """A new one that stops the app is found here."""
+    asked = set()
+
+    class Environ(dict):
+        def get(self, name, default=None):
+            asked.add(name)
+            return super().get(name, default)
+
+    settings.from_environ(Environ())
+    others = {name for name in asked if name.startswith("AzureWebJobsStorage")} | {"STEWARD_CLOUD", "WEBSITE_HOSTNAME"}
+    assert asked - others == set(OPTIONAL)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_an_unresolved_reference_turns_off_only_what_it_is_for(name):
+    """The platform shows the app the reference itself when the vault cannot be read."""
+    found = settings.from_environ({name: REFERENCE})
+    assert [each.name for each in found.problems] == [name]
+    assert "Key Vault reference" in found.problems[0].message
+    assert "Microsoft.KeyVault" not in str(dataclasses.replace(found, problems=()))
+
+
+@pytest.mark.parametrize("name", ["STEWARD_CLOUD", "AzureWebJobsStorage", "AzureWebJobsStorage__accountName"])
+def test_an_unresolved_reference_to_what_the_app_cannot_do_without_stops_it(name):
+    """With the reason."""
+    with pytest.raises(ValueError, match=f"{name} is a Key Vault reference"):
+        settings.from_environ({name: REFERENCE})
+
+
+def test_what_is_off_deletes_nothing_and_cleans_nothing():
+    """A retention that cannot be read is no reason to delete."""
+    found = settings.from_environ(dict.fromkeys(("STEWARD_RETENTION_DAYS", "STEWARD_CLEANUP", "STEWARD_CLEANUP_REPORT_DAYS"), "x"))
+    assert (found.retention_days, found.cleanup_days, found.cleanup) == (100_000, 100_000, False)

@@ -42,12 +42,14 @@ def test_sound_settings_have_nothing_to_fix() -> None:
     assert [each.level for each in found] == ["ok"]
 
 
-def test_a_value_that_cannot_be_used_ends_the_look() -> None:
-    """The app itself would answer 503."""
+def test_a_value_that_cannot_be_used_is_a_problem() -> None:
+    """An optional one turns its feature off; without the cloud nothing can be looked at, and the app answers 503."""
     settings, found = configuration.settings_of({**GOOD, "STEWARD_RETENTION_DAYS": "many"})
+    assert settings
+    assert [each.level for each in found if "STEWARD_RETENTION_DAYS" in each.said] == ["problem"]
+    settings, found = configuration.settings_of({**GOOD, "STEWARD_CLOUD": "none"})
     assert settings is None
     assert found[-1].level == "problem"
-    assert "STEWARD_RETENTION_DAYS" in found[-1].said
 
 
 def test_a_misspelt_setting_is_named_with_the_one_that_was_meant() -> None:
