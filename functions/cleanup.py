@@ -37,13 +37,14 @@ SHOWN = ("all", "changes")
 def tick(timer: func.TimerRequest) -> None:
     """Start the policies that came due, and send again what is overdue of runs under way."""
     from shared.cleanup.run import runs, timetable
-    from shared.durable import timers
+    from shared.durable import aside, timers
 
     app, sent = services.get(), 0
-    try:
-        sent = runs.reconcile(app)
-    finally:  # whatever becomes of those, what is due begins
-        started = timetable.tick(app)
+    with aside.collected("clean-up", lambda: app.blobs):
+        try:
+            sent = runs.reconcile(app)
+        finally:  # whatever becomes of those, what is due begins
+            started = timetable.tick(app)
     timers.finished("cleanup_timer", app.cleanup_rows, app.clock())
     log.info("clean-up: %d sent again, started %s; past due: %s", sent, started or "none", timer.past_due)
 
@@ -60,11 +61,14 @@ def step(message: func.QueueMessage) -> None:
 @blueprint.function_name("cleanup_poison")
 @blueprint.queue_trigger("message", f"{QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
-    """Log a message that kept failing; its run goes on by the timer, which gives up what fails again and again."""
+    """Put a message aside that kept failing; its run goes on by the timer, which gives up what fails again and again."""
+    from shared.durable import aside
     from shared.operations import observing
 
+    text = message.get_body().decode("utf-8", errors="replace")
+    aside.bury(QUEUE, text, RuntimeError("every attempt failed; the app's log holds the reason"), services.get().ledger.blobs)
     observing.poisoned(QUEUE)
-    log.error("poison message: %.200s", message.get_body().decode("utf-8", errors="replace"))
+    log.error("poison message: %.200s", text)
 
 
 @routes.route(blueprint, "cleanup_run", "cleanup", ["POST"])

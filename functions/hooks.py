@@ -55,7 +55,7 @@ def on_message(message: func.QueueMessage) -> None:
 @blueprint.function_name("hooks_poison")
 @blueprint.queue_trigger("message", f"{messages.EVENT_QUEUE}-poison", "AzureWebJobsStorage")
 def on_poison(message: func.QueueMessage) -> None:
-    """Keep a message that kept failing where somebody can look at it; raises only while storage is out of reach.
+    """Keep a message that kept failing where an operator can look at it. What cannot be kept is not taken off the queue.
 
     A poison queue has no second poison queue: the platform leaves its message where it is, and brings it again after ten minutes.
     """
@@ -64,12 +64,7 @@ def on_poison(message: func.QueueMessage) -> None:
 
     text = message.get_body().decode("utf-8", errors="replace")
     observing.poisoned(messages.EVENT_QUEUE)
-    try:
-        inbox.bury(text, services.get(), "every attempt failed; the app's log holds the reason")
-    except errors.TransientError:
-        raise
-    except Exception:
-        log.exception("a poison event message could not be put aside: %.200s", text)
+    inbox.bury(text, services.get(), "every attempt failed; the app's log holds the reason")
 
 
 @routes.route(blueprint, "hooks_test", "events/test", ["POST"])

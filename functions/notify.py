@@ -1,4 +1,4 @@
-"""Queue: one attempt to tell one receiver per message; and the poison queue, which never raises."""
+"""Queue: one attempt to tell one receiver per message; and the poison queue."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def deliver(message: func.QueueMessage) -> None:
 @blueprint.function_name("notify_poison")
 @blueprint.queue_trigger("message", f"{messages.NOTIFICATION_QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
-    """Record that a delivery failed whose message kept failing; raises only while storage is out of reach.
+    """Record that a delivery failed whose message kept failing. What cannot be recorded is not taken off the queue.
 
     A poison queue has no second poison queue: the platform leaves its message where it is, and brings it again after ten minutes.
     """
+    from shared.durable import aside
     from shared.notify import notifications
     from shared.operations import observing
     from shared.rest import errors
@@ -36,9 +37,10 @@ def poison(message: func.QueueMessage) -> None:
     text = message.get_body().decode("utf-8", errors="replace")
     observing.poisoned(messages.NOTIFICATION_QUEUE)
     log.error("poison notification: %.200s", text)
+    app = services.get()
     try:
-        notifications.give_up(text, services.get(), "every attempt failed; the app's log holds the reason")
+        notifications.give_up(text, app, "every attempt failed; the app's log holds the reason")
     except errors.TransientError:
         raise
-    except Exception:
-        log.exception("a poison notification could not be recorded: %.200s", text)
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
+        aside.bury(messages.NOTIFICATION_QUEUE, text, problem, app.ledger.blobs)

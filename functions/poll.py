@@ -1,4 +1,4 @@
-"""Queue: one step of one operation per message; and the poison queue, which never raises."""
+"""Queue: one step of one operation per message; and the poison queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import logging
 import azure.functions as func
 
 from shared import services
+from shared.durable import aside
 from shared.operations import flows, messages, observing
+from shared.rest import errors
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.poll")
@@ -23,10 +25,16 @@ def poll(message: func.QueueMessage) -> None:
 @blueprint.function_name("poll_poison")
 @blueprint.queue_trigger("message", f"{messages.QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
-    """Mark the operation Failed whose message kept failing; a poison queue has no second poison queue."""
-    text = message.get_body().decode("utf-8", errors="replace")
-    marked = flows.give_up(
-        text, services.get(), "Every attempt to take the operation's next step failed; the app's log holds the reason."
-    )
+    """Mark the operation Failed whose message kept failing, or put a message aside that names none.
+
+    It raises where neither can be done: a poison queue has no second poison queue, and what it returns from is deleted.
+    """
+    text, app, marked = message.get_body().decode("utf-8", errors="replace"), services.get(), False
+    try:
+        marked = flows.give_up(text, app, "Every attempt to take the operation's next step failed; the app's log holds the reason.")
+    except errors.TransientError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
+        aside.bury(messages.QUEUE, text, problem, app.ledger.blobs)
     observing.poisoned(messages.QUEUE, settled=marked)
     log.error("poison message (operation marked: %s): %.200s", marked, text)

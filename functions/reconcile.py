@@ -8,7 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.durable import timers
+from shared.durable import aside, timers
 from shared.files import upload_inbox
 from shared.operations import flows
 from shared.rest import errors
@@ -26,15 +26,16 @@ def reconcile(timer: func.TimerRequest) -> None:
 
     app, woken = services.get(), 0
     _prepare(app)
-    try:
-        counts = flows.reconcile(app)
-    finally:  # whatever became of those, firings and notifications are looked after as well
+    with aside.collected("reconcile", lambda: app.ledger.blobs):
         try:
-            for firing in firings.overdue(app):
-                firings.wake(firing, app)
-                woken += 1
-        finally:
-            woken += notifications.overdue(app)
+            counts = flows.reconcile(app)
+        finally:  # whatever became of those, firings and notifications are looked after as well
+            try:
+                for firing in firings.overdue(app):
+                    firings.wake(firing, app)
+                    woken += 1
+            finally:
+                woken += notifications.overdue(app)
     timers.finished("reconcile_operations", app.cleanup_rows, app.clock())
     counts["woken"] += woken
     log.info("reconcile: %(open)d open, %(woken)d woken, %(closed)d closed; past due: %(late)s", {**counts, "late": timer.past_due})
@@ -61,12 +62,13 @@ def purge(timer: func.TimerRequest) -> None:
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
     count = files = rows = 0
-    try:
-        count = app.ledger.purge(before)
-    finally:  # whatever became of those, the others' time is over as well
+    with aside.collected("purge", lambda: app.ledger.blobs):
         try:
-            files = upload_inbox.purge(app.ledger.blobs, app.clock())
-        finally:
-            rows = matching.purge(app, firings_before=before) + deliveries.purge(app, before)
+            count = app.ledger.purge(before)
+        finally:  # whatever became of those, the others' time is over as well
+            try:
+                files = upload_inbox.purge(app.ledger.blobs, app.clock())
+            finally:
+                rows = matching.purge(app, firings_before=before) + deliveries.purge(app, before)
     timers.finished("purge_operations", app.cleanup_rows, app.clock())
     log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)

@@ -7,13 +7,15 @@ is said once more in `attention`, in words. Not here: up or down for a load bala
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared import services
-from shared.durable import timers
+from shared.durable import aside, timers
 from shared.operations import models
+from shared.operations.ledger import UnreadableError
 from shared.rest import errors
 from shared.telemetry import threads
 
@@ -22,12 +24,21 @@ if TYPE_CHECKING:
 
     from shared.services import Services
 
+log = logging.getLogger("steward.vitals")
+
 QUEUES = services.QUEUES
 READS_AT_ONCE = 8
 COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
 OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
 RECENT = timedelta(days=1)  # how long a delivery that was given up is news
 SHOWN = 5  # deliveries that do not go well, by name
+STAYING = (
+    "The app's log has the reason of each it could read. One that stays for more than ten minutes is no base64 text: the "
+    "platform cannot read it, and no function gets it. Look at it: az storage message peek --num-messages 32 --queue-name "
+    "{name}; remove it: az storage message get --queue-name {name}, then az storage message delete with the id and the pop "
+    "receipt that it shows."
+)
+UNREADABLE = "All else goes on. docs/operate.md, 'What cannot be read', says what to do."
 _PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
 
 
@@ -40,6 +51,9 @@ def look(app: Services) -> dict[str, Any]:
         "operations": _operations,
         "deliveries": _deliveries,
         "eventsPutAside": _put_aside,
+        "messagesPutAside": _messages_put_aside,
+        "unreadable": _unreadable,
+        "settings": _settings,
         "policyFiles": _policy_files,
         "ruleFiles": _rule_files,
         "throttling": _throttling,
@@ -59,15 +73,9 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if isinstance(said, dict) and "error" in said:
             told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
             yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
-    yield from _of_each(found)
-    if isinstance(found["missing"], list) and found["missing"]:
-        told = f"The account has no {', no '.join(found['missing'])}. What should go there waits or is lost."
-        yield _point(
-            "StorageMissing", told, "reconcile_operations makes it within a minute; if not, make doctor says why it cannot."
-        )
-    if aside := found["eventsPutAside"].get("count"):
-        told = f"{aside} event messages could not be taken in."
-        yield _point("EventsPutAside", told, f"Each is a blob below {found['eventsPutAside']['prefix']} with its reason.")
+    yield from _poison(found)
+    yield from _late(found)
+    yield from _unusable(found)
     for part, noun in (("policyFiles", "policies"), ("ruleFiles", "rules")):
         if count := found[part].get("mistakes"):
             first = found[part]["first"]
@@ -83,17 +91,45 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
 
 
-def _of_each(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield the queues and timers that need somebody."""
-    for queue in found["queues"] if isinstance(found["queues"], list) else ():
-        if queue["poison"]:
-            told = f"{queue['name']}-poison holds {queue['poison']} messages that kept failing."
-            yield _point("PoisonMessages", told, "The app's log has the reason of each.")
+def _late(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield what of the account is missing, and the timers that have not run for long."""
+    if isinstance(found["missing"], list) and found["missing"]:
+        told = f"The account has no {', no '.join(found['missing'])}. What should go there waits or is lost."
+        yield _point(
+            "StorageMissing", told, "reconcile_operations makes it within a minute; if not, make doctor says why it cannot."
+        )
     for timer in found["timers"] if isinstance(found["timers"], list) else ():
         if timer["late"]:
             told = f"{timer['name']} has not finished a run for {timer['quietS'] // 60} minutes."
             following = f"GET /admin/functions/{timer['name']}/status shows whether it is in error; else the log has the reason."
             yield _point("TimerLate", told, following)
+
+
+def _poison(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the messages that kept failing: in their queues, or put aside."""
+    queues = found["queues"] if isinstance(found["queues"], list) else []
+    for queue in queues:
+        if queue["poison"]:
+            name, plural = f"{queue['name']}-poison", "s" if queue["poison"] > 1 else ""
+            told = f"{name} holds {queue['poison']} message{plural} that kept failing."
+            yield _point("PoisonMessages", told, STAYING.format(name=name))
+    for part, told in (("eventsPutAside", "event messages could not be taken in"), ("messagesPutAside", "messages meant nothing")):
+        if count := found[part].get("count"):
+            yield _point(
+                f"{part[0].upper()}{part[1:]}", f"{count} {told}.", f"Each is a blob below {found[part]['prefix']} with its reason."
+            )
+
+
+def _unusable(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield what is stored and cannot be read, and the settings that cannot be used."""
+    met = found["operations"].get("unreadable", [])
+    rows = {each["stored"]: each["reason"] for each in [*found["unreadable"].get("rows", []), *met]}
+    for stored, reason in list(rows.items())[:SHOWN]:
+        yield _point("Unreadable", f"{stored} cannot be read: {reason}", UNREADABLE)
+    if (count := max(found["unreadable"].get("count", 0), len(rows))) > SHOWN:
+        yield _point("Unreadable", f"{count} stored things cannot be read.", "`unreadable` has the first of them by name.")
+    for each in found["settings"].get("problems", []):
+        yield _point("SettingUnusable", f"{each['message']}.", "What it is for is off until it is right; all else works.")
 
 
 def _point(code: str, message: str, following: str) -> dict[str, str]:
@@ -105,6 +141,9 @@ def _read(part: Callable[[Services], Any], app: Services) -> Any:
         return part(app)
     except errors.StewardError as problem:
         return {"error": problem.error.to_json()}
+    except Exception as problem:  # the page is for people in trouble: it comes, whatever a part meets
+        log.exception("a part of health/details cannot be read")
+        return {"error": errors.AzureError(code=type(problem).__name__, message=str(problem)[:300]).to_json()}
 
 
 def _missing(app: Services) -> list[str]:
@@ -134,7 +173,14 @@ def _operations(app: Services) -> dict[str, Any]:
     opened = sorted(app.ledger.open_ids(), key=lambda each: each[1])
     out: dict[str, Any] = {"open": len(opened)}
     for operation_id, created_at in opened:
-        stored = app.ledger.load(operation_id)
+        try:
+            stored = app.ledger.load(operation_id)
+        except UnreadableError as problem:
+            met = {"stored": f"operation {operation_id}", "reason": f"{type(problem).__name__}: {problem}"[:300]}
+            out.setdefault("unreadable", []).append(met)
+            if len(out["unreadable"]) >= SHOWN:
+                break
+            continue
         if stored and not stored.operation.ended:  # the list is tidied by the timer: an ended one may still be on it
             age_s = max(0, round((app.clock() - created_at).total_seconds()))
             out["oldest"] = {
@@ -155,6 +201,24 @@ def _put_aside(app: Services) -> dict[str, Any]:
 
     count = sum(1 for _ in islice(app.blobs.names(inbox.DEAD), COUNT_LIMIT))
     return {"count": count, "prefix": inbox.DEAD}
+
+
+def _messages_put_aside(app: Services) -> dict[str, Any]:
+    """Return how many messages of the other queues the app could make nothing of."""
+    from itertools import islice
+
+    count = sum(1 for _ in islice(app.blobs.names(aside.DEAD), COUNT_LIMIT))
+    return {"count": count, "prefix": aside.DEAD}
+
+
+def _unreadable(app: Services) -> dict[str, Any]:
+    """Return what is stored and could not be read when the timers last came by."""
+    return aside.known(app.blobs)
+
+
+def _settings(app: Services) -> dict[str, Any]:
+    """Return the settings that cannot be used; what each is for is off."""
+    return {"problems": [{"setting": each.name, "message": each.message} for each in app.settings.problems]}
 
 
 def _deliveries(app: Services) -> dict[str, Any]:
@@ -218,3 +282,12 @@ def _token(app: Services) -> dict[str, Any]:
     """Return that a token for ARM can be had: one that is cached will do."""
     app.client.token(app.settings.cloud.arm_scope)
     return {"signedIn": True}
+
+
+def probe(app: Services) -> None:
+    """Read storage once; for a load balancer, which asks often.
+
+    Raises:
+        TransientError: it is out of reach.
+    """
+    app.ledger.rows.get("health", "probe")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from shared.operations import messages
 from shared.settings import Settings, from_environ
-from shared.telemetry import export
+from shared.telemetry import export, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from shared.operations.ledger import Ledger
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
+
+log = logging.getLogger("steward.settings")
 
 LEDGER_TABLE = "stewardoperations"
 OPEN_TABLE = "stewardopen"
@@ -319,6 +321,8 @@ def get() -> Services:
             if _services is None:
                 logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO its libraries log every request's headers
                 opened = Services(settings=from_environ(os.environ))
+                for each in opened.settings.problems:
+                    lines.event(log, logging.ERROR, "setting.unusable", setting=each.name, reason=each.message)
                 export.start(opened.settings.telemetry)
                 _services = opened
     return _services

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -65,12 +66,14 @@ class FakeAzure:
 
     Attributes:
         effects: Writes that changed something, e.g. `PUT workspaces/w1`; a refused one is not among them.
+        bodies: Path and body of each PUT and PATCH among them.
         requests: Everything that was sent, `METHOD url`.
         blobs: What lies in its blob storage, path → content; `blocks` are not committed yet.
         failing: Path → ARM error that its next long-running operation ends with.
         sign_in: What asking for a token ends with, None when it is given.
         delegates: Storage gives the app's identity a user delegation key.
         keyless: Storage takes nothing that is signed with an account key.
+        ahead: How far its clock is ahead of the app's.
     """
 
     cloud = clouds.PUBLIC
@@ -85,6 +88,8 @@ class FakeAzure:
         self.sign_in: errors.StewardError | None = None
         self.faults: list[Fault] = []
         self.delegates = self.keyless = False
+        self.ahead = timedelta(0)
+        self.bodies: list[tuple[str, Any]] = []
         self.received: list[tuple[Any, Any]] = []
         self.blobs: dict[str, bytes] = {}
         self.blocks: dict[str, dict[str, bytes]] = {}
@@ -94,10 +99,20 @@ class FakeAzure:
         self.put(WORKSPACE, {"location": "westeurope", "properties": {"discoveryUrl": f"{API}/discovery"}})
         self.put(f"{WORKSPACE}/datastores/workspaceblobstore", {"properties": {**DATASTORE, "isDefault": True}})
 
+    def now(self) -> datetime:
+        """Return the present by its own clock."""
+        return self._clock() + self.ahead
+
+    def azure_now(self, _url: str) -> datetime:
+        """See `client.Client.azure_now`: `Date` has whole seconds."""
+        return self.now().replace(microsecond=0)
+
     def put(self, path: str, body: dict[str, Any], *, state: str = "Succeeded") -> dict[str, Any]:
         """Place a resource as if it had been made long ago."""
-        made = (self._clock() - timedelta(days=7)).isoformat()
-        return self._store(path, body, state, {"createdAt": made, "lastModifiedAt": made})
+        made = (self.now() - timedelta(days=7)).isoformat()
+        resource = self._store(path, body, state)
+        resource["systemData"] = {"createdAt": made, "lastModifiedAt": made}
+        return resource
 
     def get(self, path: str) -> dict[str, Any] | None:
         """Return a resource as it stands now."""
@@ -172,6 +187,7 @@ class FakeAzure:
                 if not fault.after:
                     return _broken(fault, url)
             response = self._answer(method, url, body, files)
+            response = replace(response, headers={**response.headers, "date": format_datetime(self.now(), usegmt=True)})
             return _broken(fault, url) if fault else response
 
     def _answer(self, method: str, url: str, body: Any, files: Any) -> Response:  # noqa: PLR0911 - one line a server
@@ -237,13 +253,15 @@ class FakeAzure:
             if "/codes/" in path:
                 return _response(url, 201, self._store(path, body, "Succeeded"), location=url)
             job = self._store(path, {"properties": {**body["properties"], "status": "NotStarted"}}, "")
-            self._tasks[path] = _Task(path=path, until=self._clock() + timedelta(seconds=JOB_S), running="Running")
+            self._tasks[path] = _Task(path=path, until=self.now() + timedelta(seconds=JOB_S), running="Running")
             return _response(url, 201, job, location=url)
         if refused := self._unregistered(url) or self._busy(url, path):
             return refused
         self.effects.append(f"PUT {_tail(path)}")
+        self.bodies.append((path, body))
         if "/versions/" in path:
-            return _response(url, 200 if known else 201, self._store(path, body, "Succeeded"), location=url)
+            made = known and known["systemData"]
+            return _response(url, 200 if known else 201, self._store(path, body, "Succeeded", made), location=url)
         resource = self._store(path, body, "Updating" if known else "Creating", known and known["systemData"])
         return self._accepted(url, path, "PUT", resource)
 
@@ -254,6 +272,7 @@ class FakeAzure:
         if refused := self._busy(url, path):
             return refused
         self.effects.append(f"PATCH {_tail(path)}")
+        self.bodies.append((path, body))
         merged = {**known, **body, "properties": {**known["properties"], **body.get("properties", {})}}
         return self._accepted(url, path, "PATCH", self._store(path, merged, "Updating", known["systemData"]))
 
@@ -284,16 +303,16 @@ class FakeAzure:
         self.effects.append(f"POST {_tail(path)}")
         if action == "cancel":
             (known if "runId" in known else known["properties"])["status"] = "CancelRequested"
-            until = self._clock() + timedelta(seconds=DURATION_S)
+            until = self.now() + timedelta(seconds=DURATION_S)
             self._tasks[target] = _Task(path=target, until=until, running="CancelRequested", error={"code": "Canceled"})
             return _response(url, 202, NULL, location=self._status_url("mfeOperationResults", target))
-        known["systemData"]["lastModifiedAt"] = self._clock().isoformat()
+        known["systemData"]["lastModifiedAt"] = self.now().isoformat()
         return self._accepted(url, target, "POST", known)
 
     def _accepted(self, url: str, path: str, method: str, resource: dict[str, Any]) -> Response:
         """Begin a long-running operation and answer as the services do, each in its own way (docs/protocol.md §2)."""
         running = {"PUT": "Updating", "PATCH": "Updating", "DELETE": "Deleting", "POST": "InProgress"}[method]
-        until = self._clock() + timedelta(seconds=DURATION_S)
+        until = self.now() + timedelta(seconds=DURATION_S)
         self._tasks[path] = _Task(
             path=path, until=until, running=running, deletes=method == "DELETE", error=self.failing.pop(path, None)
         )
@@ -316,8 +335,8 @@ class FakeAzure:
             return _refusal(url, 409, "UserError", "A run of that id already exists.")
         assert files, "startrun takes a multipart body"
         self.effects.append(f"POST startrun {run_id}")
-        self.resources[run.lower()] = {"runId": run_id, "status": "NotStarted", "createdUtc": self._clock().isoformat()}
-        self._tasks[run] = _Task(path=run, until=self._clock() + timedelta(seconds=JOB_S), running="Running")
+        self.resources[run.lower()] = {"runId": run_id, "status": "NotStarted", "createdUtc": self.now().isoformat()}
+        self._tasks[run] = _Task(path=run, until=self.now() + timedelta(seconds=JOB_S), running="Running")
         return _response(url, 200, {"runId": run_id})
 
     def _provider(self, url: str, *, register: bool) -> Response:
@@ -357,7 +376,7 @@ class FakeAzure:
         """Let time pass: end the tasks whose time has come."""
         for key, task in list(self._tasks.items()):
             resource = self.resources.get(task.path.lower())
-            if task.until > self._clock() or resource is None:
+            if task.until > self.now() or resource is None:
                 continue
             del self._tasks[key]
             if task.deletes and not task.error:
@@ -369,14 +388,12 @@ class FakeAzure:
                 resource["_error"] = task.error
 
     def _store(self, path: str, body: Any, state: str, made: dict[str, str] | None = None) -> dict[str, Any]:
-        now = self._clock().isoformat()
+        now = self.now().isoformat()
         resource = {"id": path, "name": path.rpartition("/")[2], **(body or {})}
         resource["properties"] = {**(resource.get("properties") or {}), **({"provisioningState": state} if state else {})}
         if path.count("/") == 8:  # a workspace
             resource["properties"].setdefault("discoveryUrl", f"{API}/discovery")
         resource["systemData"] = {"createdAt": (made or {}).get("createdAt", now), "lastModifiedAt": now}
-        if made and state == "Succeeded":
-            resource["systemData"] = dict(made)
         self.resources[path.lower()] = resource
         return resource
 

@@ -123,8 +123,9 @@ class Fuse:
 class FakeRows:
     """`storage.Rows` in memory, with the limits of the real thing."""
 
-    def __init__(self, name: str = "rows", fuse: Fuse | None = None) -> None:
+    def __init__(self, name: str = "rows", fuse: Fuse | None = None, clock: Clock | None = None) -> None:
         self.name = name
+        self._clock = clock or Clock()
         self.rows: dict[tuple[str, str], storage.Row] = {}
         self._fuse = fuse or Fuse()
         self._etags = itertools.count(1)
@@ -134,6 +135,10 @@ class FakeRows:
         """See `storage.Rows.get`."""
         with self._fuse.call(f"{self.name}.get"), self._guard:
             return copy.deepcopy(self.rows.get((partition, key)))
+
+    def dated(self, partition: str, key: str) -> tuple[storage.Row | None, datetime]:
+        """See `storage.Rows.dated`."""
+        return self.get(partition, key), self._clock()
 
     def write(self, changes: Sequence[storage.Change]) -> list[str]:
         """See `storage.Rows.write`."""
@@ -183,7 +188,7 @@ class FakeRows:
             del self.rows[key]
             return ""
         etag = f'W/"{next(self._etags)}"'
-        self.rows[key] = replace(copy.deepcopy(change.row), etag=etag)
+        self.rows[key] = replace(copy.deepcopy(change.row), etag=etag, written_at=self._clock())
         return etag
 
 

@@ -58,8 +58,8 @@ class Steward:
     trouble: list[Exception] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rows = FakeRows("rows", self.fuse)
-        self.open = FakeRows("open", self.fuse)
+        self.rows = FakeRows("rows", self.fuse, self.clock)
+        self.open = FakeRows("open", self.fuse, self.clock)
         self.blobs = FakeBlobs(self.fuse)
         self.queue = FakeQueue(self.clock, self.fuse)
         self.notification_queue = FakeQueue(self.clock, self.fuse)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,23 @@ class AzureRows:
                 if _is_table(missing):
                     raise
                 return None
+
+    def dated(self, partition: str, key: str) -> tuple[Row | None, datetime]:
+        """See `Rows.dated`: the `Date` of the answer that has the row, or has not."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        dates: list[str] = []
+        with errors_of_storage():
+            try:
+                entity = self._client.get_entity(
+                    partition, key, raw_response_hook=lambda answer: dates.append(answer.http_response.headers.get("Date", ""))
+                )
+                row = _row(entity)
+            except ResourceNotFoundError as missing:
+                if _is_table(missing):
+                    raise
+                row = None
+        return row, parsedate_to_datetime(dates[-1])
 
     def write(self, changes: Sequence[Change]) -> list[str]:
         """See `Rows.write`; one insert or replace goes without the batch envelope, which costs as much again as the write."""
@@ -254,7 +272,10 @@ def _entity(row: Row) -> dict[str, Any]:
 
 def _row(entity: Any) -> Row:
     columns = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey") and value is not None}
-    return Row(partition=entity["PartitionKey"], key=entity["RowKey"], columns=columns, etag=entity.metadata["etag"])
+    stamp = entity.metadata.get("timestamp")
+    return Row(
+        partition=entity["PartitionKey"], key=entity["RowKey"], columns=columns, etag=entity.metadata["etag"], written_at=stamp
+    )
 
 
 def _is_table(missing: Exception) -> bool:

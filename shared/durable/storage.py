@@ -24,12 +24,13 @@ class ConflictError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One table row: keys, columns (str, int, bool, datetime) and the etag it was read with."""
+    """One table row: keys, columns (str, int, bool, datetime), the etag it was read with, and when storage last wrote it."""
 
     partition: str
     key: str
     columns: Mapping[str, Any] = field(default_factory=dict)
     etag: str = ""
+    written_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,9 @@ class Rows(Protocol):
 
     def get(self, partition: str, key: str) -> Row | None:
         """Return the row, or None."""
+
+    def dated(self, partition: str, key: str) -> tuple[Row | None, datetime]:
+        """Return the row, or None, and the service's own clock at the answer: an age by no clock of ours."""
 
     def write(self, changes: Sequence[Change]) -> list[str]:
         """Apply all changes (of one partition) or none, and return the new etags ('' for a deletion).

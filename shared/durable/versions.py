@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class NewerError(ValueError):
+    """A newer version of the app wrote it."""
+
+
 def check(stored: Mapping[str, Any], newest: int, what: str) -> None:
     """Refuse what a newer version of the app wrote.
 
@@ -20,8 +24,8 @@ def check(stored: Mapping[str, Any], newest: int, what: str) -> None:
         what: What it is, for the message: `operation …`, `a plan`.
 
     Raises:
-        ValueError: its version is higher.
+        NewerError: its version is higher; a ValueError.
     """
     version = stored.get("version", 0)
     if version > newest:
-        raise ValueError(f"{what} has version {version}; this app reads up to {newest}")
+        raise NewerError(f"{what} has version {version}; this app reads up to {newest}")

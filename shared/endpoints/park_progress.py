@@ -5,9 +5,10 @@ Not here: going on (parking_stops), the operation (parking).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.durable import codec
 from shared.rest import errors, long_running
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Stop:
     do: Literal["quiet", "delete", "put", "traffic"]
     name: str = ""
     sent: bool = False
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class Way:
     follow: long_running.Follow | None = None
     error: errors.AzureError | None = None
     status: int = 0
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stop(self) -> Stop | None:
@@ -65,12 +68,10 @@ class Way:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        return {
-            "stops": None if self.stops is None else [asdict(each) for each in self.stops],
-            "at": self.at,
-            "follow": self.follow.to_json() if self.follow else None,
+        return codec.written(self) | {
+            "stops": None if self.stops is None else [codec.written(each) for each in self.stops],
+            "follow": codec.written(self.follow) if self.follow else None,
             "error": self.error.to_json() if self.error else None,
-            "status": self.status,
         }
 
     @classmethod
@@ -78,13 +79,11 @@ class Way:
         """Read back what `to_json` wrote."""
         if not stored:
             return cls()
-        return cls(
-            stops=None if stored["stops"] is None else tuple(Stop(**each) for each in stored["stops"]),
-            at=stored["at"],
-            follow=long_running.Follow.from_json(stored["follow"]) if stored["follow"] else None,
-            error=errors.AzureError.from_json(stored["error"]) if stored["error"] else None,
-            status=stored["status"],
-        )
+        values = codec.members(cls, stored)
+        values["stops"] = None if stored["stops"] is None else tuple(codec.read(Stop, each) for each in stored["stops"])
+        values["follow"] = codec.read(long_running.Follow, stored["follow"]) if stored["follow"] else None
+        values["error"] = errors.AzureError.from_json(stored["error"]) if stored["error"] else None
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

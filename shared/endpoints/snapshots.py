@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import versions
+from shared.durable import codec, versions
 from shared.operations import models
 from shared.rest import errors, ids
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.rest.ids import ResourceId
 
 VERSION = 1
+MEMBERS = frozenset({"version", "endpoint", "created", "parkedAt", "traffic", "mirrorTraffic", "deployments"})
 FOLDER = "parked/"
 TAG = "steward-parked"  # on a parked endpoint: since when, and which deployments wait to be put back
 VARIABLES_TAG = "steward-park-variables"
@@ -61,6 +62,7 @@ class Deployment:
     name: str
     body: Mapping[str, Any]
     changed: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class Record:
     traffic: Mapping[str, int]
     mirror: Mapping[str, int]
     deployments: tuple[Deployment, ...]
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tag(self) -> str:
@@ -97,8 +100,9 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        kept = [{"name": each.name, "body": dict(each.body), "changed": each.changed} for each in self.deployments]
+        kept = [codec.written(each) | {"body": dict(each.body)} for each in self.deployments]
         return {
+            **self.unknown,
             "version": VERSION,
             "endpoint": self.endpoint,
             "created": self.created,
@@ -122,7 +126,8 @@ class Record:
             parked_at=datetime.fromisoformat(stored["parkedAt"]),
             traffic=stored["traffic"],
             mirror=stored["mirrorTraffic"],
-            deployments=tuple(Deployment(**each) for each in stored["deployments"]),
+            deployments=tuple(codec.read(Deployment, each) for each in stored["deployments"]),
+            unknown=codec.rest(stored, MEMBERS),
         )
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.durable import versions
+from shared.durable import codec, versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ class Goal:
     pointer: str
     pattern: str = "{}"
     task: int = -1
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ class Task:
     moved: bool = False
     registering: str = ""
     looks: int = 0
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class Plan:
 
     tasks: tuple[Task, ...]
     done: int = 0
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def head(self) -> Task | None:
@@ -124,16 +127,17 @@ class Plan:
             else:
                 tasks[goal.task] = replace(tasks[goal.task], body=put(tasks[goal.task].body, goal.pointer, value))
         tasks[self.done] = Task(what=head.what)  # nothing of it is needed any more
-        return Plan(tasks=tuple(tasks), done=self.done + 1), body
+        return replace(self, tasks=tuple(tasks), done=self.done + 1), body
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without members that have their default value."""
-        blank = asdict(Task(what="upload"))
-        tasks = [
-            {"what": task.what, **{name: value for name, value in asdict(task).items() if value != blank[name]}}
-            for task in self.tasks
-        ]
-        return {"version": VERSION, "done": self.done, "tasks": tasks}
+        tasks = []
+        for task in self.tasks:
+            told = codec.written(task, defaults=False)
+            if task.goals:
+                told["goals"] = [codec.written(goal) for goal in task.goals]
+            tasks.append(told)
+        return codec.written(self) | {"version": VERSION, "tasks": tasks}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Plan:
@@ -143,17 +147,16 @@ class Plan:
             ValueError: it was written by a newer version of the app.
         """
         versions.check(stored, VERSION, "a plan")
-        tasks = (
-            Task(
-                **{
-                    **task,
-                    "goals": tuple(Goal(**goal) for goal in task.get("goals", ())),
-                    "includes": tuple(task.get("includes", ())),
-                }
-            )
-            for task in stored["tasks"]
-        )
-        return cls(tasks=tuple(tasks), done=stored["done"])
+        values = codec.members(cls, stored)
+        values["tasks"] = tuple(_task(task) for task in stored["tasks"])
+        return cls(**values)
+
+
+def _task(stored: dict[str, Any]) -> Task:
+    values = codec.members(Task, stored)
+    values["goals"] = tuple(codec.read(Goal, goal) for goal in stored.get("goals", ()))
+    values["includes"] = tuple(stored.get("includes", ()))
+    return Task(**values)
 
 
 def blob_of(operation_id: str, name: str, content: bytes) -> str:

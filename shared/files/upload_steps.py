@@ -16,7 +16,7 @@ from shared.durable import storage
 from shared.files import content, places, transfers
 from shared.files.places import VERSION_QUERY
 from shared.files.plans import Goal, Plan, Purpose, Task
-from shared.operations import settle
+from shared.operations import proof
 from shared.operations.settle import Step
 from shared.rest import errors, ids
 
@@ -205,7 +205,7 @@ def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> 
         there = client.send("GET", url)
         if not there.ok:  # it does not exist: the conflict is about something else
             answer.checked()
-        if task.chosen and not settle.holds(there.body, body):  # somebody else was given the same number
+        if task.chosen and not proof.holds(there.body, body):  # somebody else was given the same number
             return replace(task, version=""), ""
         return task, version.path
     answer.checked()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.durable import versions
+from shared.durable import codec, versions
 from shared.hooks.rules import Rule
 from shared.operations import models
 from shared.rest import errors
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from shared.hooks.rules import Step
 
 VERSION = 1
+MEMBERS = frozenset({"version", "id", "rule", "document", "depth", "createdAt", "dueAt", "status", "position", "attempts"}) | {
+    "operation", "answers", "endedAt", "error"
+}  # fmt: skip
 NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
 
 Status = Literal["Running", "Succeeded", "Failed", "Refused"]
@@ -91,6 +94,7 @@ class Firing:
     answers: Mapping[str, Any] = field(default_factory=dict)
     ended_at: datetime | None = None
     error: errors.AzureError | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -116,6 +120,7 @@ class Firing:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         return {
+            **self.unknown,
             "version": VERSION,
             "id": self.id,
             "rule": self.rule.to_json(),
@@ -154,6 +159,7 @@ class Firing:
             answers=stored["answers"],
             ended_at=datetime.fromisoformat(stored["endedAt"]) if stored["endedAt"] else None,
             error=errors.AzureError.from_json(stored["error"]) if stored["error"] else None,
+            unknown=codec.rest(stored, MEMBERS),
         )
 
     def view(self) -> dict[str, Any]:

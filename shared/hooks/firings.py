@@ -15,10 +15,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.hooks import expressions
 from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
 from shared.operations import messages
+from shared.operations.ledger import UnreadableError, created
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
@@ -92,7 +93,8 @@ def newest(top: int, services: Services, *, rule: str = "", status: str = "") ->
 
     equal = {name: value for name, value in (("rule", rule), ("status", status)) if value}
     rows = services.hook_rows.query(partition=PARTITION, equal=equal or None)
-    return [_of(row) for row in heapq.nlargest(top, rows, key=lambda row: row.columns["created_at"])]
+    dated = aside.readable(rows, lambda row: (created(row), row), "firings")
+    return list(aside.readable((row for _, row in heapq.nlargest(top, dated, key=lambda each: each[0])), _of, "firings"))
 
 
 def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
@@ -179,7 +181,11 @@ def _moved(firing: Firing, services: Services, perform: Callable[[Call], Answer]
 
 
 def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:
-    stored = services.ledger.load(firing.operation)
+    try:
+        stored = services.ledger.load(firing.operation)
+    except UnreadableError as problem:  # it may be readable again
+        aside.note(f"operation {firing.operation}", problem)
+        return firing, WAIT_AGAIN.total_seconds()
     if stored is None:
         error = errors.AzureError(code="OperationNotFound", message=f"The operation {firing.operation} is no longer kept.")
         return _failed(firing, error, services.clock()), None

@@ -87,14 +87,23 @@ def _take(text: str, asked: dict[str, Any], services: matching.Services, perform
 
 
 def bury(text: str, services: matching.Services, reason: str) -> None:
-    """Keep what cannot be taken in, where somebody can look at it, and end the firing it was for."""
+    """Keep what cannot be taken in, where an operator can look at it, and end the firing it was for.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
     now = services.clock()
     name = f"{DEAD}{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     services.ledger.blobs.put(name, json.dumps({"reason": reason, "at": models.iso(now), "message": text}).encode())
     log.error("an event message was put aside as %s: %s", name, reason)
     match _object(text):
         case {"firing": str(firing)}:
-            firings.give_up(firing, reason, services)
+            try:
+                firings.give_up(firing, reason, services)
+            except errors.TransientError:
+                raise
+            except Exception:  # the message is kept; the firing itself cannot be read, or has gone on
+                log.exception("firing %s could not be ended", firing)
         case _:
             return
 

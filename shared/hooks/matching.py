@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.hooks import event_target, events, expressions, firings, lineage, pace
 from shared.hooks.firing_record import Firing
 from shared.operations import models, steps
+from shared.operations.ledger import UnreadableError
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -122,7 +123,11 @@ def wake_operations(target: ids.ResourceId, services: Services, *, in_place: boo
     """
     count = 0
     for operation_id in services.ledger.open_on(models.partition_of(target)):
-        stored = services.ledger.load(operation_id)
+        try:
+            stored = services.ledger.load(operation_id)
+        except UnreadableError as problem:  # it stands still; the others on the target are woken
+            aside.note(f"operation {operation_id}", problem)
+            continue
         if stored is None or stored.operation.phase != "following":
             continue
         with suppress(storage.ConflictError):  # a worker is on it this moment

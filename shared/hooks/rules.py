@@ -8,11 +8,11 @@ chain of requests of this app's own API, and notifications), `oncePer`, `rate`, 
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import versions
+from shared.durable import codec, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,6 +46,7 @@ class Step:
     notify: str = ""
     when: str = ""
     expect: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class Rule:
     description: str = ""
     enabled: bool = True
     source: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def wants(self, event: Event) -> bool:
         """Tell whether an event of this type, subject and source concerns the rule."""
@@ -85,7 +87,7 @@ class Rule:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON: what a firing keeps, so that a change of the file does not change one under way."""
-        out = asdict(self)
+        out = codec.written(self) | {"steps": [codec.written(step) for step in self.steps]}
         return {**out, "version": VERSION, "per": self.per.total_seconds(), "debounce": self.debounce.total_seconds()}
 
     @classmethod
@@ -96,8 +98,8 @@ class Rule:
             ValueError: it was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"rule {stored['name']}")
-        values = {name: value for name, value in stored.items() if name != "version"}
-        values["steps"] = tuple(Step(**step) for step in values["steps"])
+        values = codec.members(cls, stored)
+        values["steps"] = tuple(codec.read(Step, step) for step in values["steps"])
         for name in ("types", "subjects", "sources"):
             values[name] = tuple(values[name])
         for name in ("per", "debounce"):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.durable import storage
+from shared.durable import aside, codec, storage, versions
 from shared.notify import notices
 from shared.operations import models
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 VERSION = 1
+COLUMNS = frozenset({"version", "status", "target", "event", "tried", "attempts", "created_at", "next_at", "ended_at"})
 
 Status = Literal["Pending", "Delivered", "Failed", "Gone"]
 
@@ -61,6 +62,7 @@ class Delivery:
     attempts: tuple[Mapping[str, Any], ...] = ()
     next_at: datetime | None = None
     ended_at: datetime | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it; a target's query may be a secret."""
@@ -92,14 +94,13 @@ def recorded(notice: Notice, target: str, services: Services) -> Delivery:
 
 def of(about: str, services: Services) -> list[Delivery]:
     """Return how telling others of something goes, oldest first."""
-    found = [from_row(row) for row in services.delivery_rows.query(partition=about)]
+    found = aside.readable(services.delivery_rows.query(partition=about), from_row, "deliveries")
     return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
 
 
 def in_state(state: Status, services: Services) -> Iterator[Delivery]:
     """Yield all deliveries in a state, in no order."""
-    for row in services.delivery_rows.query(equal={"status": state}):
-        yield from_row(row)
+    yield from aside.readable(services.delivery_rows.query(equal={"status": state}), from_row, "deliveries")
 
 
 def views(about: str, services: Services) -> list[dict[str, Any]]:
@@ -120,6 +121,7 @@ def purge(services: Services, ended_before: datetime) -> int:
 def row_of(delivery: Delivery, etag: str = "") -> Row:
     """Return the row of a delivery, as it is to be written."""
     columns: dict[str, Any] = {
+        **delivery.unknown,
         "version": VERSION,
         "status": delivery.status,
         "target": delivery.target,
@@ -135,6 +137,7 @@ def row_of(delivery: Delivery, etag: str = "") -> Row:
 def from_row(row: Row) -> Delivery:
     """Read back what `row_of` made."""
     columns = row.columns
+    versions.check(columns, VERSION, f"delivery {row.partition} {row.key}")
     return Delivery(
         about=row.partition,
         key=row.key,
@@ -146,4 +149,5 @@ def from_row(row: Row) -> Delivery:
         attempts=tuple(json.loads(columns["attempts"])),
         next_at=columns.get("next_at"),
         ended_at=columns.get("ended_at"),
+        unknown=codec.rest(columns, COLUMNS),
     )

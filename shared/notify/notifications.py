@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import storage, versions
+from shared.durable import aside, storage, versions
 from shared.notify import deliveries, notices, receivers
 from shared.operations import messages, models, observing
+from shared.operations.ledger import UnreadableError
 from shared.rest import errors
+from shared.settings import WEBHOOK_SECRETS
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ JITTER = 0.1
 GONE = 410
 CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
 ATTEMPTS_KEPT = 12
+UNREADABLE_PAUSE_S = 600.0
 GRACE = timedelta(minutes=5)  # how long after its due time an attempt counts as lost
 TOPIC_VERSION = "2018-01-01"
 
@@ -82,6 +86,10 @@ def take(text: str, services: Services) -> Delivery | None:
         again, delay_s = messages.postponed(text)
         services.notification_queue.send(again, delay_s=delay_s)
         return None
+    except UnreadableError as problem:  # whose end it is about: it is told of once that can be read
+        aside.note("operation of a notification", problem)
+        services.notification_queue.send(text, delay_s=UNREADABLE_PAUSE_S)
+        return None
 
 
 def _take(text: str, services: Services) -> Delivery | None:
@@ -104,20 +112,27 @@ def _take(text: str, services: Services) -> Delivery | None:
 
 
 def give_up(text: str, services: Services, reason: str) -> None:
-    """End the delivery of a message that kept failing."""
+    """End the delivery of a message that kept failing.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+        ValueError: it is no message of this app's.
+    """
     found = _named(text, services)
     if found and found[0].status == "Pending":
         now = services.clock()
         said = {"at": models.iso(now), "problem": reason}
         ended = replace(found[0], status="Failed", ended_at=now, attempts=(*found[0].attempts, said)[-ATTEMPTS_KEPT:])
-        services.delivery_rows.write([storage.Change(verb="replace", row=deliveries.row_of(ended, found[1]))])
+        with suppress(storage.ConflictError):  # another worker has gone on with it
+            services.delivery_rows.write([storage.Change(verb="replace", row=deliveries.row_of(ended, found[1]))])
 
 
 def overdue(services: Services) -> int:
     """Queue again what should have been tried long ago: its message was lost; returns how many."""
     count = 0
-    for row in services.delivery_rows.query(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE}):
-        services.notification_queue.send(_message(deliveries.from_row(row)))
+    rows = services.delivery_rows.query(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE})
+    for delivery in aside.readable(rows, deliveries.from_row, "deliveries"):
+        services.notification_queue.send(_message(delivery))
         count += 1
     return count
 
@@ -159,6 +174,8 @@ def _attempt(delivery: Delivery, services: Services) -> Outcome:
             return receivers.Outcome(status=201)
         case "topic":
             return _publish(receiver, delivery.event, services)
+        case _ if unusable := settings.problem(WEBHOOK_SECRETS):
+            return receivers.Outcome(problem=f"It was not sent, because it could not be signed: {unusable}")
         case _:
             return receivers.post(receiver, content, signed(delivery, content, receiver, services))
 

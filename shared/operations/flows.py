@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.endpoints import parking
 from shared.operations import acceptance, observing, settle, steps
+from shared.operations.ledger import UnreadableError
 from shared.operations.messages import Message
 from shared.rest import errors
 
@@ -102,6 +103,9 @@ def advance(text: str, services: Services) -> Operation | None:
         log.warning("operation %s step %d waits for storage: %s", message.operation, message.step, problem)
         services.queue.send(text, delay_s=STORAGE_PAUSE_S)
         return None
+    except UnreadableError as problem:  # reconcile takes it up again once it can be read
+        aside.note(f"operation {message.operation}", problem)
+        return None
 
 
 def _advance(message: Message, services: Services) -> Operation | None:
@@ -132,13 +136,13 @@ def reconcile(services: Services) -> dict[str, int]:
     failures = 0
     for operation_id, created_at in services.ledger.open_ids():
         try:
-            is_open = _reconciled(operation_id, created_at, counts, services)
+            is_open = _reconciled(operation_id, counts, services)
             failures = 0
         except storage.ConflictError:  # somebody else is at it
             is_open = True
-        except ValueError:  # of a newer app; its own reconcile takes care of it
-            is_open = False
-            log.exception("operation %s cannot be read", operation_id)
+        except UnreadableError as problem:  # it stands still, and is still open
+            is_open = True
+            aside.note(f"operation {operation_id}", problem)
         except errors.TransientError as problem:
             failures, is_open = failures + 1, True
             log.warning("operation %s could not be reconciled: %s", operation_id, problem)
@@ -157,24 +161,22 @@ def reconcile(services: Services) -> dict[str, int]:
     return counts
 
 
-def _reconciled(operation_id: str, created_at: datetime, counts: dict[str, int], services: Services) -> bool:
+def _reconciled(operation_id: str, counts: dict[str, int], services: Services) -> bool:
     """Look after one entry of the list of open operations; tells whether it is one that has not ended.
 
     Raises:
         ConflictError: another worker changed it.
     """
-    stored, now = services.ledger.load(operation_id), services.clock()
+    stored = services.ledger.load(operation_id)
     if stored is None:
-        if now - created_at > ORPHAN_AGE:
-            services.ledger.drop(operation_id, created_at)
-            counts["closed"] += 1
+        counts["closed"] += services.ledger.drop(operation_id, ORPHAN_AGE)
         return False
     if stored.operation.ended:
         steps.announce(stored.operation, services)
         services.ledger.close(operation_id)
         counts["closed"] += 1
         return False
-    if stored.operation.due_at <= now:
+    if stored.operation.due_at <= services.clock():
         counts["woken"] += steps.wake(stored, services)
     return True
 
@@ -217,19 +219,26 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
 
 
 def give_up(text: str, services: Services, reason: str) -> bool:
-    """Mark the operation of a poison message Failed with the reason; True when there was one to mark. Never raises.
+    """Mark the operation of a poison message Failed with the reason; True when there was one to mark.
 
-    A stale message marks nothing: somebody else has taken its operation further.
+    A stale message marks nothing: another worker has taken its operation further. Nor does that of an operation that cannot be
+    read: it stands in its row until it can be.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+        ValueError: it is no message of this app's.
     """
+    message = Message.from_text(text)
     try:
-        message = Message.from_text(text)
         stored = services.ledger.load(message.operation)
         if stored is None or stored.operation.ended or stored.operation.step != message.step:
             return False
         error = errors.AzureError(code="StewardInternalError", message=reason, target=stored.operation.target)
         steps.record(stored, settle.fail(stored.operation, error, services.clock(), http_status=500), services)
-    except Exception:
-        log.exception("a poison message could not be settled: %.200s", text)
+    except UnreadableError as problem:
+        aside.note(f"operation {message.operation}", problem)
+        return False
+    except storage.ConflictError:
         return False
     return True
 

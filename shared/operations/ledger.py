@@ -9,28 +9,33 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import logging
 import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import storage
+from shared.durable import aside, storage, versions
 from shared.files import plans
 from shared.operations.models import Operation
 from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from datetime import timedelta
 
     from shared.durable.storage import Blobs, Row, Rows
+
+log = logging.getLogger("steward.operations")
 
 LANE = "lane"
 KEY = "key"
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
 COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
+RESULTS_BEFORE = 3  # of how many earlier operations the result is read, to see whether anything changed since
 PAYLOADS = ("body", "resource", "result", "plan")
 ROW_LIMIT = 515_000  # characters of an operation in all columns; the service takes 1 MiB of UTF-16
 BLOB_KEY = "$blob"
@@ -51,6 +56,16 @@ class Stored:
     operation: Operation
     etag: str
     lane: Row | None = None
+
+
+class UnreadableError(errors.PermanentError):
+    """A stored operation cannot be read: a newer version of the app wrote it, or something else changed its row."""
+
+    def __init__(self, what: str, reason: Exception) -> None:
+        newer = isinstance(reason, versions.NewerError)
+        follow = "Deploy the newer version again: it goes on then." if newer else "Its row in the app's storage was changed or cut."
+        message = f"{what} cannot be read: {str(reason) or type(reason).__name__}. {follow}"
+        super().__init__(errors.AzureError(code="OperationUnreadable", message=message), status=503 if newer else 409)
 
 
 class Ledger:
@@ -131,7 +146,11 @@ class Ledger:
         return str(known.columns["hash"]), str(known.columns.get("target") or operation.target)
 
     def load(self, operation_id: str) -> Stored | None:
-        """Return the operation of that id, or None."""
+        """Return the operation of that id, or None.
+
+        Raises:
+            UnreadableError: it is there and cannot be read.
+        """
         named = OPERATION_ID.fullmatch(operation_id)
         row = self._rows.get(named[1], named[2]) if named else None
         return Stored(operation=_operation_of(row), etag=row.etag) if row else None
@@ -178,12 +197,39 @@ class Ledger:
 
     def is_first(self, operation: Operation) -> bool:
         """Tell whether it is this operation's turn on its target."""
-        return _lane_of(self._rows.get(operation.partition, LANE))[:1] in ([], [operation.suffix])
+        return not self.before(operation)
+
+    def before(self, operation: Operation) -> str:
+        """Return the id of the operation whose turn it is before this one's, '' when it is this one's turn.
+
+        One that is not there any more (its row was deleted by hand) is taken out of the lane: it would never leave it.
+        """
+        while True:
+            lane = self._rows.get(operation.partition, LANE)
+            waiting = _lane_of(lane)
+            if waiting[:1] in ([], [operation.suffix]):
+                return ""
+            if self._rows.get(operation.partition, waiting[0]) is not None:
+                return f"{operation.partition}-{waiting[0]}"
+            with suppress(storage.ConflictError):
+                self._write([_lane_change(operation, lane, waiting[1:])])
+
+    def results_before(self, operation: Operation) -> Iterator[Any]:
+        """Yield the target as the operations before this one left it, the newest first, as far as it is still known."""
+        briefs = self._rows.query(partition=operation.partition, equal={"status": "Succeeded"}, columns=("ended_at", "created_at"))
+        ended = [row for row in briefs if isinstance(row.columns.get("ended_at"), datetime) and OPERATION_ID.fullmatch(_id_of(row))]
+        for brief in heapq.nlargest(RESULTS_BEFORE, ended, key=lambda row: row.columns["ended_at"]):
+            try:
+                stored = self.load(_id_of(brief))
+                result = self.payload(stored.operation.result) if stored else None
+            except (UnreadableError, errors.RejectedError):
+                continue
+            if isinstance(result, dict):
+                yield result
 
     def open_ids(self) -> Iterator[tuple[str, datetime]]:
         """Yield the id and time of acceptance of everything that was open when last written."""
-        for row in self._open.query():
-            yield f"{row.partition}-{row.key}", row.columns["created_at"]
+        yield from aside.readable(self._open.query(), _opened, "open")
 
     def open_on(self, partition: str) -> list[str]:
         """Return the ids of the operations on one target that were open when last written."""
@@ -194,31 +240,57 @@ class Ledger:
         partition, _, suffix = operation_id.partition("-")
         self._open.delete(partition, suffix)
 
-    def drop(self, operation_id: str, announced_at: datetime) -> None:
-        """Remove what an acceptance left that died before its row was written, unless it was announced anew since then."""
+    def drop(self, operation_id: str, age: timedelta) -> bool:
+        """Remove what an acceptance left that died before its row was written; False when it is younger, or has its row by now.
+
+        Its age is that of the entry by storage's own clock: an acceptance under way is nothing that our clock may end. The
+        entry goes first; an acceptance that comes to its row all the same finds its entry put back, and its blobs.
+        """
         partition, _, suffix = operation_id.partition("-")
-        row = self._open.get(partition, suffix)
-        if row and row.columns["created_at"] == announced_at:
-            self._delete_blobs(operation_id)
-            with suppress(storage.ConflictError):
-                self._open.write([_change("delete", row)])
+        entry, now = self._open.dated(partition, suffix)
+        if entry is None or entry.written_at is None or now - entry.written_at <= age:
+            return False
+        try:
+            self._open.write([_change("delete", entry)])
+        except storage.ConflictError:  # it was announced again
+            return False
+        if self._rows.get(partition, suffix) is not None:
+            self._open.put(entry)
+            return False
+        self._delete_blobs(operation_id)
+        return True
 
     def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
         """Return the newest operations, newest first, of a status or of one target's partition when given."""
         rows = self._rows.query(partition=partition, equal={"status": status} if status else None)
-        newest = heapq.nlargest(top, (row for row in rows if row.key not in (LANE, KEY)), key=lambda row: row.columns["created_at"])
-        return [_operation_of(row) for row in newest]
+        dated = aside.readable((row for row in rows if row.key not in (LANE, KEY)), lambda row: (created(row), row), "operations")
+        newest = (row for _, row in heapq.nlargest(top, dated, key=lambda each: each[0]))
+        return list(aside.readable(newest, _operation_of, "operations"))
 
     def purge(self, ended_before: datetime) -> int:
-        """Delete operations that ended before that moment, with their blobs, and return how many."""
+        """Delete operations that ended before that moment, with their blobs, and return how many.
+
+        One that has not ended and is not on the list of open ones is put back on it: nothing else ever looks for it.
+        """
         count = 0
-        for row in self._rows.query():
-            if storage.due(row.columns, "ended_at", ended_before):
-                self._delete_blobs(f"{row.partition}-{row.key}")
+        listed = {_id_of(row) for row in self._open.query(columns=("created_at",))}
+        for row, is_due in aside.readable(
+            self._rows.query(), lambda row: (row, storage.due(row.columns, "ended_at", ended_before)), "operations"
+        ):
+            if OPERATION_ID.fullmatch(_id_of(row)) and "ended_at" not in row.columns and _id_of(row) not in listed:
+                self._relist(row)
+            if is_due:
+                self._delete_blobs(_id_of(row))
                 with suppress(storage.ConflictError):
                     self._rows.write([_change("delete", row)])
                     count += row.key != KEY
         return count
+
+    def _relist(self, row: Row) -> None:
+        operation = next(aside.readable([row], _operation_of, "operations"), None)
+        if operation and not operation.ended:
+            log.warning("operation %s was not on the list of open ones: put back", operation.id)
+            self._open.put(_open_row(operation))
 
     def payload(self, value: Any) -> Any:
         """Return a body, resource or result, read from its blob when it was too large for the row.
@@ -318,6 +390,10 @@ class Ledger:
         return operation
 
 
+def _id_of(row: Row) -> str:
+    return f"{row.partition}-{row.key}"
+
+
 def _row_of(operation: Operation, etag: str = "") -> Row:
     text = json.dumps(operation.to_json())  # ASCII: one character is one unit of the column's limit
     if len(text) > ROW_LIMIT and operation.error:  # details of details: without them, rather than never written
@@ -331,8 +407,32 @@ def _row_of(operation: Operation, etag: str = "") -> Row:
 
 
 def _operation_of(row: Row) -> Operation:
-    chunks = [row.columns[name] for name in sorted((n for n in row.columns if n.startswith("json")), key=lambda n: int(n[4:]))]
-    return Operation.from_json(json.loads("".join(chunks)))
+    """Read an operation's row.
+
+    Raises:
+        UnreadableError: it holds no operation that this version of the app reads.
+    """
+    try:
+        names = sorted((name for name in row.columns if name.startswith("json")), key=lambda name: int(name[4:]))
+        return Operation.from_json(json.loads("".join(row.columns[name] for name in names)))
+    except Exception as problem:
+        raise UnreadableError(f"Operation {_id_of(row)}", problem) from problem
+
+
+def created(row: Row) -> datetime:
+    """Return when the operation of a row was accepted."""
+    at = row.columns["created_at"]
+    if not isinstance(at, datetime):
+        message = f"created_at is {at!r}; expected a moment"
+        raise TypeError(message)
+    return at
+
+
+def _opened(row: Row) -> tuple[str, datetime]:
+    """Read an entry of the list of open operations."""
+    if not OPERATION_ID.fullmatch(_id_of(row)):
+        raise ValueError("its keys are not those of an operation")
+    return _id_of(row), created(row)
 
 
 def _is_blob(value: Any) -> bool:
@@ -345,7 +445,12 @@ def _open_row(operation: Operation) -> Row:
 
 
 def _lane_of(lane: Row | None) -> list[str]:
-    return list(json.loads(lane.columns["suffixes"])) if lane else []
+    if lane is None:
+        return []
+    try:
+        return [str(suffix) for suffix in json.loads(lane.columns["suffixes"])]
+    except (KeyError, TypeError, ValueError) as problem:
+        raise UnreadableError(f"The lane of the target (row {lane.partition} {LANE})", problem) from problem
 
 
 def _lane_change(operation: Operation, lane: Row | None, suffixes: list[str]) -> storage.Change:

@@ -7,14 +7,14 @@ travels. What is shown is then read row by row. Not here: the rows themselves (l
 from __future__ import annotations
 
 import heapq
-import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from shared.durable import aside
 from shared.operations import models
-from shared.operations.ledger import KEY, LANE, OPERATION_ID
+from shared.operations.ledger import KEY, LANE, OPERATION_ID, UnreadableError, created
 from shared.rest import errors
 from shared.telemetry import threads
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from shared.operations.ledger import Ledger
     from shared.operations.models import Operation
-
-log = logging.getLogger("steward.operations")
 
 FIRST_SPAN = timedelta(days=1)
 SPANS = 5  # 31 days, as long as ended operations are kept by default; then everything before that
@@ -130,21 +128,20 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
         below={**below, **({"target": f"{wanted.below}0"} if wanted.below else {})},  # 0 comes next after the slash
         columns=DECIDING,
     )
-    for row in rows:
-        if row.key in (LANE, KEY):  # which have no moment
-            continue
+    own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment
+    for row, created_at in aside.readable(own, lambda row: (row, created(row)), "operations"):
         target = f"{row.columns.get('target', '')}/"
-        brief = (row.columns["created_at"], f"{row.partition}-{row.key}")
+        brief = (created_at, f"{row.partition}-{row.key}")
         between = (place is None or brief < (place.at, place.id)) and (begin is None or brief[0] >= begin)
         if between and target.startswith(f"{wanted.below}/" if wanted.below else ""):
             yield brief
 
 
 def _read(operation_id: str, ledger: Ledger) -> Operation | None:
-    """Return an operation for a list, None when it is gone by now or of a newer app."""
+    """Return an operation for a list, None when it is gone by now or cannot be read."""
     try:
         stored = ledger.load(operation_id)
-    except ValueError:
-        log.exception("operation %s cannot be read", operation_id)
+    except UnreadableError as problem:
+        aside.note(f"operation {operation_id}", problem)
         return None
     return stored.operation if stored else None

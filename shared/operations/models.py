@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from shared.durable import versions
+from shared.durable import codec, versions
 from shared.rest import errors, ids, long_running
 from shared.telemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VERSION = 1
 TIMELINE_LIMIT = 60
@@ -57,6 +60,7 @@ class Operation:
         due_at: When the next step is overdue and `reconcile` may take it up.
         lost_since: When it was first found overdue after its last step, None when no step was lost.
         send_by: Not sent by then, it is not sent any more: what was true when it was asked for need not be true later.
+        sent_azure: Azure's clock when it was first sent, at the earliest: what is older was there before. None when not known.
         follow: Where to look next while following.
         result, error: How it ended; `http_status` is what the caller's request amounts to.
         registering: The provider namespace being registered.
@@ -64,6 +68,7 @@ class Operation:
         origin: Id of the firing of a rule that it is a step of, '' for a caller's own.
         depth: How many rules led to it.
         trace: The `traceparent` of whoever asked for it (W3C), or one that was made for it; each request to Azure carries it on.
+        unknown: Stored members that this version does not know (durable.codec).
         calls: How many requests went to Azure, `{"write": n, "poll": n, "read": n, "upload": n}`; a write above 1 was sent again.
     """
 
@@ -94,6 +99,7 @@ class Operation:
     lost_since: datetime | None = None
     send_by: datetime | None = None
     sent_at: datetime | None = None
+    sent_azure: datetime | None = None
     ended_at: datetime | None = None
     percent: float | None = None
     follow: long_running.Follow | None = None
@@ -105,6 +111,7 @@ class Operation:
     registered: tuple[str, ...] = ()
     calls: dict[str, int] = field(default_factory=dict)
     timeline: tuple[Event, ...] = ()
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -138,13 +145,7 @@ class Operation:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without members that have their default value."""
-        out: dict[str, Any] = {"version": VERSION}
-        for column in fields(self):
-            value = getattr(self, column.name)
-            default = column.default_factory() if column.default_factory is not MISSING else column.default
-            if value != default or type(value) is not type(default):
-                out[column.name] = _plain(value)
-        return out
+        return {"version": VERSION} | {name: _plain(value) for name, value in codec.written(self, defaults=False).items()}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Operation:
@@ -154,12 +155,12 @@ class Operation:
             ValueError: the row was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"operation {stored['id']}")
-        values = {column.name: stored[column.name] for column in fields(cls) if column.name in stored}
-        for name in ("created_at", "due_at", "lost_since", "send_by", "sent_at", "ended_at"):
+        values = codec.members(cls, stored)
+        for name in ("created_at", "due_at", "lost_since", "send_by", "sent_at", "sent_azure", "ended_at"):
             if values.get(name):
                 values[name] = datetime.fromisoformat(values[name])
         if "follow" in values:
-            values["follow"] = long_running.Follow.from_json(values["follow"])
+            values["follow"] = codec.read(long_running.Follow, values["follow"])
         if "error" in values:
             values["error"] = errors.AzureError.from_json(values["error"])
         entries = values.get("timeline", ())
@@ -228,7 +229,9 @@ def _plain(value: Any) -> Any:
     match value:
         case datetime():
             return iso(value)
-        case long_running.Follow() | errors.AzureError() | Event():
+        case long_running.Follow():
+            return codec.written(value)
+        case errors.AzureError() | Event():
             return value.to_json()
         case tuple():
             return [_plain(item) for item in value]

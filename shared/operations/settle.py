@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds
-from shared.operations import redaction
-from shared.rest import errors, ids, long_running
+from shared.catalog import kinds
+from shared.operations import proof, redaction
+from shared.rest import client, errors, ids, long_running
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from shared.catalog.kinds import Kind
     from shared.operations.models import Operation, Phase
     from shared.rest.client import Response
@@ -25,11 +28,8 @@ NOTED_ATTEMPTS = 3
 REGISTER_DELAY_S = 5.0
 REGISTER_LIMIT = 120
 SEND_LIMIT = timedelta(hours=24)  # a request that Azure cannot take for so long is given up
-CLOCK_SKEW = timedelta(seconds=1)
-# Where resources say when they were made and changed: most in systemData, computes (also) in properties, v1 on top
-CREATED = ("systemData.createdAt", "properties.createdOn", "createdUtc", "createdTime")
-MODIFIED = ("systemData.lastModifiedAt", "properties.modifiedOn", "lastModifiedUtc", "updatedTime")
 HTTP_GONE = 404
+DIFFERENCES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ def postponed(operation: Operation, problem: errors.TransientError, now: datetim
     """
     phase: Phase = operation.phase
     if phase == "sending" and not problem.maybe_arrived and not looking:
-        phase = "accepted"
+        phase, operation = "accepted", replace(operation, sent_azure=None)
     if phase not in ("sending", "following") and now - operation.created_at > SEND_LIMIT:
         return fail(operation, problem.error, now, http_status=problem.status)
     attempts = operation.attempts + (phase != "registering")  # there they count the looks at the provider
@@ -153,22 +153,75 @@ def postponed(operation: Operation, problem: errors.TransientError, now: datetim
     return Step(operation=replace(operation, phase=phase, attempts=attempts), delay_s=delay_s)
 
 
-def arrived(operation: Operation, response: Response, body: Any, resource_url: str, now: datetime) -> Step:
-    """Settle a write whose answer was lost, from a GET of its target made afterwards.
+def arrived(
+    operation: Operation, response: Response, body: Any, resource_url: str, now: datetime, *, earlier: Sequence[Any] = ()
+) -> Step:
+    """Settle a write whose answer was lost, from a GET of its target made afterwards (proof says what that proves).
 
-    It arrived if the target exists (create), is in progress, or was modified after the send. It is sent again only if it
-    did not arrive and nothing else changed. Otherwise the operation ends OutcomeUnknown with what to look at.
+    It goes on where the request arrived, and is sent again where it did not. While something is still at work on the target,
+    it is looked at again. Otherwise the operation ends OutcomeUnknown with the fields that differ.
+
+    Args:
+        operation: As it is claimed.
+        response: The target.
+        body: What was asked for.
+        resource_url: The target's URL.
+        now: The present.
+        earlier: The target as operations before this one left it.
     """
-    if not response.ok and response.status != HTTP_GONE:
-        return unknown(operation, now, response.error())
-    verdict = _verdict(operation, response, body)
-    operation = operation.noted(now, "looked up", f"the request {verdict}")
-    if verdict == "arrived":
-        if response.status == HTTP_GONE:
-            return _end(replace(operation, status="Succeeded", http_status=200), now)
-        outcome = long_running.resume(template(operation, resource_url), response, now=now)
-        return moved(replace(operation, http_status=200, error=None), outcome, now)
-    return _send_again(operation, now) if verdict == "did not arrive" else unknown(operation, now)
+    gone = response.status == HTTP_GONE
+    if not response.ok and not gone:
+        return unknown(operation, now, (response.error(),))
+    sent = proof.Sent(
+        kind=kind_of(operation),
+        method=operation.method,
+        action=operation.action,
+        body=body,
+        since=operation.sent_azure or _sent_by_answer(operation, response, now),
+        own_name=operation.suffix in ids.parse(operation.target).name,
+        is_run=is_run(operation),
+        earlier=earlier,
+    )
+    verdict = proof.judge(sent, response.body, gone=gone)
+    if verdict.answer == "is still in progress":
+        return _look_later(operation, now)
+    operation = operation.noted(now, "looked up", f"the request {verdict.answer}")
+    match verdict.answer:
+        case "may have arrived":
+            against = (errors.AzureError(code="Differs", message=each.words, target=each.path) for each in verdict.differences)
+            return unknown(operation, now, tuple(against)[:DIFFERENCES_SHOWN])
+        case "did not arrive":
+            return _send_again(operation, now)
+        case _:
+            return _goes_on(operation, response, resource_url, now, failed=verdict.answer == "arrived and failed")
+
+
+def _goes_on(operation: Operation, response: Response, resource_url: str, now: datetime, *, failed: bool) -> Step:
+    """Go on with a write that arrived, from its target."""
+    if response.status == HTTP_GONE:
+        return _end(replace(operation, status="Succeeded", http_status=200), now)
+    if failed:
+        message = f"The {operation.action} arrived and did not succeed: {proof.last_operation(response.body)}."
+        return fail(
+            operation, errors.AzureError(code="ActionFailed", message=message, target=operation.target), now, http_status=409
+        )
+    outcome = long_running.resume(template(operation, resource_url), response, now=now)
+    return moved(replace(operation, http_status=200, error=None), outcome, now)
+
+
+def _sent_by_answer(operation: Operation, response: Response, now: datetime) -> datetime | None:
+    """Return Azure's clock at the send, counted back from the answer to the look, for a process that had not heard from Azure."""
+    date = client.date_of(response)
+    return operation.sent_at + (date - now) if date and operation.sent_at else None
+
+
+def _look_later(operation: Operation, now: datetime) -> Step:
+    """Look again when what is at work on the target has had time to end: whose work it is, only its end shows."""
+    if operation.sent_at and now - operation.sent_at > SEND_LIMIT:
+        return unknown(operation, now)
+    if operation.attempts == 0:
+        operation = operation.noted(now, "looked up", "something is at work on the target; it is looked at again")
+    return Step(operation=replace(operation, attempts=operation.attempts + 1), delay_s=BUSY_DELAY_S)
 
 
 def _send_again(operation: Operation, now: datetime) -> Step:
@@ -176,19 +229,22 @@ def _send_again(operation: Operation, now: datetime) -> Step:
     if operation.error:
         return fail(operation, operation.error, now, http_status=operation.http_status)
     if not operation.secret and now - operation.created_at <= SEND_LIMIT:
-        return Step(operation=replace(operation, phase="accepted"), delay_s=0.0)
+        first = operation.sent_azure if is_run(operation) else None  # a job's first request may arrive late, and is as good
+        return Step(operation=replace(operation, phase="accepted", attempts=0, sent_azure=first), delay_s=0.0)
     message = "The request did not reach Azure and its secret was not kept; send it again."
     if not operation.secret:
         message = f"The request did not reach Azure for {SEND_LIMIT.total_seconds() / 3600:.0f} hours."
     return fail(operation, errors.AzureError(code="NotSent", message=message), now, http_status=503)
 
 
-def unknown(operation: Operation, now: datetime, reason: errors.AzureError | None = None) -> Step:
-    """End an operation of which nobody can tell whether it took effect, saying what to look at."""
-    message = f"It cannot be told whether {operation.method} {operation.path} took effect. Look at the target, then send it again."
+def unknown(operation: Operation, now: datetime, details: tuple[errors.AzureError, ...] = ()) -> Step:
+    """End an operation whose effect is not known, saying what to look at; `details` hold the reason or the fields that differ."""
+    message = (
+        f"Azure's answer to {operation.method} {operation.path} was lost, and the target does not show whether the request took "
+        "effect. Look at the target; send the request again if it is not as you want it."
+    )
     problem = errors.OutcomeUnknownError(message, target=operation.target)
-    error = replace(problem.error, details=(reason,)) if reason else problem.error
-    return fail(operation, error, now, http_status=problem.status)
+    return fail(operation, replace(problem.error, details=details), now, http_status=problem.status)
 
 
 def registration(operation: Operation, response: Response, now: datetime) -> Step:
@@ -221,7 +277,7 @@ def _refused(operation: Operation, response: Response, now: datetime) -> Step:
         error = replace(error, message=f"{error.message} {quirk.hint}")
     if quirk and quirk.meaning == "busy" and now - operation.created_at < BUSY_LIMIT and not operation.secret:
         operation = operation.noted(now, "busy", error.message) if operation.attempts == 0 else operation
-        waiting = replace(operation, phase="accepted", attempts=operation.attempts + 1)
+        waiting = replace(operation, phase="accepted", attempts=operation.attempts + 1, sent_azure=None)
         return Step(operation=waiting, delay_s=BUSY_DELAY_S)
     namespace = _namespace_in(error.message) or ids.parse(operation.target).namespace
     if quirk and quirk.meaning == "unregistered" and namespace.lower() not in operation.registered and not operation.secret:
@@ -244,60 +300,12 @@ def _namespace_in(message: str) -> str:
     return found[1] if found else ""
 
 
-def _verdict(operation: Operation, response: Response, body: Any) -> str:
-    if operation.method == "DELETE":
-        return _verdict_on_delete(operation, response)
-    state = str(bodies.dig(response.body, long_running.PROVISIONING_STATE) or "").lower()
-    busy = bool(state) and state not in long_running.SUCCEEDED | long_running.FAILED | long_running.CANCELED
-    modified = _moment(response.body, *MODIFIED) or _moment(response.body, *CREATED)
-    after = modified is not None and operation.sent_at is not None and modified >= operation.sent_at - CLOCK_SKEW
-    if response.status == HTTP_GONE:
-        return "did not arrive"
-    if is_run(operation):  # its name is ours, or taken by one that is older than the request
-        created = _moment(response.body, *CREATED)
-        return "arrived" if created is None or created >= operation.created_at - CLOCK_SKEW else "did not arrive"
-    if operation.method == "POST":
-        row = kind_of(operation).action(operation.action)
-        return "did not arrive" if row and row.repeatable else "arrived" if busy or after else "may have arrived"
-    if busy or after or holds(response.body, body):
-        return "arrived"
-    return "did not arrive" if modified is not None else "may have arrived"
-
-
-def _verdict_on_delete(operation: Operation, response: Response) -> str:
-    if response.status == HTTP_GONE:
-        return "arrived"
-    created = _moment(response.body, *CREATED)
-    if created and operation.sent_at and created >= operation.sent_at - CLOCK_SKEW:
-        return "may have arrived"  # somebody made it anew meanwhile
-    deleting = str(bodies.dig(response.body, long_running.PROVISIONING_STATE)).lower() == "deleting"
-    return "arrived" if deleting else "did not arrive"
-
-
 def _with_hint(operation: Operation, error: errors.AzureError) -> errors.AzureError:
     """Name the next step when Azure gave no reason: a failed job's is in its log."""
     views = kind_of(operation).views
     if "logs" in views and operation.action == "" and error.code.startswith("Resource"):
         return replace(error, message=f"{error.message} Its log may tell: GET {operation.target}/logs.")
     return error
-
-
-def holds(found: Any, asked: Any) -> bool:
-    """Tell whether everything that was asked for stands in what was found."""
-    if isinstance(asked, dict):
-        return isinstance(found, dict) and bool(asked) and all(holds(found.get(name), value) for name, value in asked.items())
-    return bool(found == asked)
-
-
-def _moment(body: Any, *paths: str) -> datetime | None:
-    text = next((text for path in paths if (text := bodies.dig(body, path))), None)
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _end(operation: Operation, now: datetime) -> Step:

@@ -12,10 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.endpoints import parking
 from shared.files import upload_steps
 from shared.operations import messages, observing, settle
+from shared.operations.ledger import UnreadableError
 from shared.operations.messages import Message
 from shared.rest import clouds, errors, ids, long_running
 
@@ -93,7 +94,7 @@ def _take(stored: Stored, services: Services, inline_end: datetime | None, secre
                 step = settle.cancel(operation, error, services.clock())
             case "accepted":
                 parcel = _pack(operation, services, secret_body)
-                stored = _claim(stored, services)
+                stored = _claim(stored, parcel, services)
                 operation = stored.operation
                 step = _send(operation, parcel, services)
             case "preparing" if operation.action in (parking.PARK, parking.WAKE):
@@ -124,11 +125,16 @@ def _hold(stored: Stored, services: Services) -> Stored:
     return _leased(stored, lambda before, now: replace(before, due_at=now + FILES_LEASE), services)
 
 
-def _claim(stored: Stored, services: Services) -> Stored:
+def _claim(stored: Stored, parcel: _Parcel, services: Services) -> Stored:
     """Mark the write as being sent, by etag: of two workers only one sends."""
     lease = FILES_LEASE if stored.operation.files else SEND_LEASE
     sending = replace(stored.operation.counted("write"), phase="sending", status="Running")
-    return _leased(stored, lambda _before, now: replace(sending, sent_at=now, due_at=now + lease), services)
+
+    def held(before: Operation, now: datetime) -> Operation:
+        first = before.sent_azure or services.client.azure_now(parcel.url)
+        return replace(sending, sent_at=now, sent_azure=first, due_at=now + lease)
+
+    return _leased(stored, held, services)
 
 
 def _leased(stored: Stored, held: Callable[[Operation, datetime], Operation], services: Services) -> Stored:
@@ -207,7 +213,8 @@ def _look_up(operation: Operation, services: Services) -> Step:
     resource_url = _resource_url(operation, services)
     response = _read(operation, resource_url, services)
     body = services.ledger.payload(operation.body)
-    return settle.arrived(operation.counted("read"), response, body, resource_url, services.clock())
+    earlier = list(services.ledger.results_before(operation))
+    return settle.arrived(operation.counted("read"), response, body, resource_url, services.clock(), earlier=earlier)
 
 
 def _register(operation: Operation, services: Services) -> Step:
@@ -290,8 +297,9 @@ def announce(operation: Operation, services: Services) -> None:
 
 def take_turn(stored: Stored, services: Services) -> Operation:
     """Go on with a waiting operation when it is its turn."""
-    if not services.ledger.is_first(stored.operation):
-        later = replace(stored.operation, due_at=services.clock() + GRACE)
+    before = services.ledger.before(stored.operation)
+    if before:
+        later = replace(_explained(stored.operation, before, services), due_at=services.clock() + GRACE)
         return services.ledger.save(stored, later).operation
     return take(services.ledger.save(stored, replace(stored.operation, phase=_first_phase(stored.operation))), services).operation
 
@@ -308,7 +316,10 @@ def wake(stored: Stored, services: Services) -> bool:
         ConflictError: another worker changed it.
     """
     operation, now = stored.operation, services.clock()
-    if operation.phase == "waiting" and not services.ledger.is_first(operation):
+    if operation.phase == "waiting" and (before := services.ledger.before(operation)):
+        explained = _explained(operation, before, services)
+        if explained != operation:
+            services.ledger.save(stored, explained)
         return False
     if operation.phase == "sending" and operation.sent_at and now - operation.sent_at > STUCK_AFTER:
         record(stored, settle.unknown(operation, now), services)
@@ -325,6 +336,17 @@ def wake(stored: Stored, services: Services) -> bool:
     return True
 
 
+def _explained(operation: Operation, before: str, services: Services) -> Operation:
+    """Note what an operation waits for when that is one that cannot be read: it may wait for long."""
+    try:
+        services.ledger.load(before)
+    except UnreadableError as problem:
+        told = f"behind another operation on this target. {problem.error.message}"
+        if not any(entry.what == "waits" for entry in operation.timeline):
+            return operation.noted(services.clock(), "waits", told)
+    return operation
+
+
 def _lost(operation: Operation, now: datetime) -> Step:
     """End an operation whose step ends the process of whoever takes it, time and again, with all that runs beside it."""
     if operation.phase in ("sending", "following") or parking.begun(operation):
@@ -338,7 +360,11 @@ def _lost(operation: Operation, now: datetime) -> Step:
 def wake_id(operation_id: str, services: Services) -> None:
     """Wake the operation whose turn it is now, '' for none."""
     for _ in range(WAKE_ATTEMPTS):
-        stored = services.ledger.load(operation_id) if operation_id else None
+        try:
+            stored = services.ledger.load(operation_id) if operation_id else None
+        except UnreadableError as problem:
+            aside.note(f"operation {operation_id}", problem)
+            return
         if stored is None or stored.operation.phase != "waiting":
             return
         try:

@@ -89,6 +89,7 @@ class Client:
         tokens: Where tokens come from.
         make_session: Builds a `requests.Session`; imported lazily because `requests` costs 50 ms of cold start.
         clock: Seconds since the epoch, for Retry-After dates.
+        monotonic: Seconds that only ever pass.
     """
 
     def __init__(
@@ -98,14 +99,17 @@ class Client:
         *,
         make_session: Callable[[], requests.Session] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cloud = cloud
         self._tokens = tokens
         self._make_session = make_session or _pooled_session
         self._session: requests.Session | None = None
         self._clock = clock
+        self._monotonic = monotonic
         self._guard = threading.Lock()
         self._remaining: dict[tuple[str, str], tuple[int, int]] = {}
+        self._ahead: dict[str, float] = {}  # by host: its clock minus this process's monotonic one, at the least
         self.throttled = 0  # answers 429 since this client was made
 
     def send(
@@ -139,11 +143,12 @@ class Client:
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
             sent.setdefault("Content-Type", "application/json")
         request = _Request(method=method, url=url, content=content, files=files, headers=sent)
-        token = self._tokens.get(scope)
+        token, began_s = self._tokens.get(scope), self._monotonic()
         response = self._exchange(request, token)
         if _token_ended(response):
             response = self._exchange(request, self._tokens.renew(scope, token))
         self._watch(url, response)
+        self._set_clock(url, response, began_s)
         return self._definite(response)
 
     def send_signed(
@@ -204,6 +209,14 @@ class Client:
     def allowances(self) -> list[tuple[str, str, int, int]]:
         """Return subscription, name, what is left and the most that ever was, of each read allowance that ARM has told of."""
         return [(subscription, name, left, most) for (subscription, name), (left, most) in sorted(self._remaining.copy().items())]
+
+    def azure_now(self, url: str) -> datetime | None:
+        """Return the clock of that URL's server, at the earliest, from its answers so far; None before the first.
+
+        It is counted on by this process's monotonic clock, so that a wrong clock of ours, or one that jumps, changes nothing.
+        """
+        ahead_s = self._ahead.get(urlsplit(url).hostname or "")
+        return None if ahead_s is None else datetime.fromtimestamp(ahead_s + self._monotonic(), UTC)
 
     def _exchange(self, request: _Request, token: str | None) -> Response:
         call = calls.Call(request.method, request.url)
@@ -266,6 +279,16 @@ class Client:
                     most = max(int(value), self._remaining.get(key, (0, 1))[1])
                     self._remaining[key] = (int(value), most)
 
+    def _set_clock(self, url: str, response: Response, began_s: float) -> None:
+        """Learn the server's clock: it wrote `Date`, in whole seconds, between the request and the answer."""
+        date, host = date_of(response), urlsplit(url).hostname or ""
+        if date is None:
+            return
+        least_s = date.timestamp() - self._monotonic()
+        known_s = self._ahead.get(host, least_s)
+        was_set_back = known_s > date.timestamp() + 1.0 - began_s
+        self._ahead[host] = least_s if was_set_back else max(known_s, least_s)
+
     def _definite(self, response: Response) -> Response:
         """Return `response`, or raise the TransientError that it is."""
         status = response.status
@@ -318,6 +341,15 @@ def retry_after_s(response: Response, *, now: datetime) -> float | None:
         except (TypeError, ValueError):
             return None
     return min(max(delay_s, 0.0), MAX_DELAY_S) if delay_s == delay_s else None  # noqa: PLR0124 - NaN is not equal to itself
+
+
+def date_of(response: Response) -> datetime | None:
+    """Return the moment at which the server wrote an answer (`Date`, whole seconds), None when it does not say."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("date", ""))
+    except (TypeError, ValueError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def loggable(url: str) -> str:

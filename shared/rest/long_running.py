@@ -20,13 +20,14 @@ Not here: reading an answer (rest.operation_answers), sending (rest.client), rec
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.rest import client, error_bodies, errors
 from shared.rest import operation_answers as answers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from shared.rest.client import Response
@@ -54,6 +55,7 @@ class Follow:
         resource_url: The resource itself.
         state_field: Dotted path of the resource's own state: `properties.provisioningState`, or `properties.status` of a job.
         interval_s: The pause before the next poll when Azure names none; grows to `max_interval_s`.
+        unknown: Stored members that this version does not know (durable.codec).
         misses: Polls in a row that said nothing (404 of a fresh resource, empty body), or of a result that is not ready.
     """
 
@@ -67,15 +69,7 @@ class Follow:
     max_interval_s: float = 30.0
     misses: int = 0
     state: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Follow:
-        """Read back what `to_json` wrote."""
-        return cls(**stored)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,18 +275,24 @@ def _unspoken(follow: Follow, response: Response, now: datetime) -> Outcome:
 
 
 def _refused(follow: Follow, response: Response, now: datetime) -> Outcome:
-    """Judge a poll that Azure refused: a permission that is missing (or not yet there) says nothing about the operation.
+    """Judge a poll that Azure refused: that says nothing about the operation. When it stays so, the resource's own state does.
 
-    Some providers ask for an action of its own to read their status URL (https://github.com/Azure/mpf/issues/62). Without it the
-    resource itself still tells how a PUT, PATCH or DELETE went.
+    A status URL may need a permission of its own, which a role that writes the resource lacks (container registries:
+    https://github.com/Azure/mpf/issues/62), or an api-version (https://github.com/Azure/azure-sdk-for-go/issues/21408).
     """
-    if response.status not in (401, 403):
-        return Failed(error=response.error())
     if follow.misses < MISSES_ALLOWED:
         return _pending(replace(follow, misses=follow.misses + 1), response, now)
     if follow.style in ("status_url", "location") and follow.method != "POST":
         return _pending(replace(follow, style="resource", url=follow.resource_url, misses=0), response, now)
-    return Failed(error=response.error(), unknown=True)
+    if follow.style == "result" and follow.method != "POST":  # it has succeeded; only its result cannot be read
+        return Done()
+    reason = response.error()
+    message = (
+        f"Azure refuses to say how the operation stands ({response.status} {reason.code}). It may have taken effect: look at the "
+        "resource before you repeat it."
+    )
+    error = errors.AzureError(code="OutcomeUnknown", message=message, target=follow.resource_url, details=(reason,))
+    return Failed(error=error, unknown=True)
 
 
 def _missed(follow: Follow, response: Response, now: datetime) -> Outcome:

@@ -252,3 +252,14 @@ def test_any_ascii_text_reads_back(rows: Rows, text: str) -> None:
     found = rows.get("p", "a")
     assert found
     assert found.columns["text"] == text
+
+
+def test_storage_tells_when_a_row_was_written_and_what_time_it_is(rows: Rows) -> None:
+    """Both by its own clock: an age that no clock of ours can make wrong. `Date` has whole seconds."""
+    missing, before = rows.dated("p", "a")
+    assert missing is None
+    _insert(rows, "a", text="x")
+    found, now = rows.dated("p", "a")
+    assert found
+    assert found.written_at
+    assert before - timedelta(seconds=1) <= found.written_at <= now + timedelta(seconds=1)

@@ -56,7 +56,7 @@ class PickyRows(FakeRows):
 def app() -> Iterator[Steward]:
     """The app on tables that may refuse rows; its timers' functions find it."""
     steward = Steward()
-    steward.rows, steward.open = PickyRows("rows", steward.fuse), PickyRows("open", steward.fuse)
+    steward.rows, steward.open = PickyRows("rows", steward.fuse, steward.clock), PickyRows("open", steward.fuse, steward.clock)
     steward.restart()
     own = services.Services(settings=Settings(), clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue", "notification_queue", "event_queue"):

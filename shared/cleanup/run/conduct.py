@@ -17,6 +17,7 @@ from shared.cleanup.policy.model import Mark
 from shared.cleanup.run import acts, outcomes, report_lines, units
 from shared.cleanup.verdict import judge, marks
 from shared.operations import flows, models
+from shared.operations.ledger import UnreadableError
 from shared.rest import errors, ids
 from shared.text import times
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from shared.cleanup.run.journal import Run
     from shared.cleanup.run.outcomes import Record
     from shared.cleanup.run.report_lines import Line
+    from shared.operations.ledger import Stored
     from shared.operations.models import Operation
 
 SEND_WITHIN = timedelta(seconds=60)  # of the judgement
@@ -99,6 +101,14 @@ def begin(run: Run, services: Services) -> Conduct:
     return Conduct(run=run, chosen=chosen, policies=known, services=services)
 
 
+def _known(work: Conduct, record: Record) -> tuple[Stored | None, Record | None]:
+    """Return the operation of an act, or the record settled where it cannot be read: the acts behind it go on."""
+    try:
+        return work.services.ledger.load(record.operation), None
+    except UnreadableError as problem:
+        return None, _failed(record, problem.error)
+
+
 def carry_out(work: Conduct, number: int) -> Record:
     """Take one act as far as it goes now.
 
@@ -111,11 +121,12 @@ def carry_out(work: Conduct, number: int) -> Record:
         return record
     line = work.chosen[number]
     if record.operation:
-        stored = work.services.ledger.load(record.operation)
+        stored, failed = _known(work, record)
         if stored and not stored.operation.ended:
             return record
-        if stored and not _expired(stored.operation):
-            return _saved(work, number, _after(work, line, record, stored.operation))
+        settled = failed or (_after(work, line, record, stored.operation) if stored and not _expired(stored.operation) else None)
+        if settled:
+            return _saved(work, number, settled)
         record = replace(record, operation="", attempt=record.attempt + 1)
     if record.attempt >= ATTEMPTS:
         reason = f"it could not be sent in {ATTEMPTS} attempts; it is left to the next run"
@@ -130,7 +141,9 @@ def look(work: Conduct, number: int) -> Record:
     record = outcomes.load(work.run.name, number, work.services)
     if record.settled or not record.operation:
         return record
-    stored = work.services.ledger.load(record.operation)
+    stored, failed = _known(work, record)
+    if failed:
+        return _saved(work, number, failed)
     if stored is None or _expired(stored.operation):
         return _saved(work, number, replace(record, settled=True, outcome="not done", reason="it was not sent"))
     if not stored.operation.ended:

@@ -12,17 +12,17 @@ import json
 import re
 import secrets
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.durable import storage, versions
+from shared.durable import aside, codec, storage, versions
 from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from shared.cleanup.policy.model import Mode
     from shared.durable.storage import Rows
@@ -56,6 +56,7 @@ class Run:
         surveyed_from, surveyed_at: When the present round of reading began and ended.
         acts, next: How many acts there are to carry out, and which is the next.
         notify: Whom to tell when it has ended.
+        unknown: Stored members that this version does not know (durable.codec); so of a unit.
         lost: How often in a row a step was overdue.
         totals: Numbers of the report, once it has ended.
     """
@@ -84,6 +85,7 @@ class Run:
     ended_at: datetime | None = None
     notes: tuple[str, ...] = ()
     totals: dict[str, Any] = field(default_factory=dict)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -135,6 +137,7 @@ class Unit:
     skipped: str = ""
     calls: int = 0
     seconds: float = 0.0
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +183,8 @@ class Journal:
 
     def runs(self, *, only_open: bool = False) -> Iterator[Run]:
         """Yield all runs, newest first."""
-        for row in self._rows.query(partition=RUNS, equal={"open": True} if only_open else None):
-            yield _read(Run, row)
+        rows = self._rows.query(partition=RUNS, equal={"open": True} if only_open else None)
+        yield from aside.readable(rows, lambda row: _read(Run, row), "clean-up")
 
     def enter(self, run: str, units: Iterable[Unit]) -> None:
         """Record the units of a run that are not recorded yet; all of them are there afterwards."""
@@ -198,7 +201,7 @@ class Journal:
 
     def units(self, run: str) -> Iterator[Kept[Unit]]:
         """Yield a run's units, in the order of their keys."""
-        for row in self._rows.query(partition=f"run-{run}"):
+        for row in self._rows.query(partition=f"run-{run}"):  # of one that cannot be read nothing is known: the run must not go on
             yield Kept(value=_read(Unit, row), etag=row.etag)
 
     def unit(self, run: str, key: str) -> Kept[Unit] | None:
@@ -236,13 +239,8 @@ def unit_key(workspace: str) -> str:
 
 def to_json(value: Any) -> dict[str, Any]:
     """Return a record as plain JSON, without members that have their default value."""
-    out: dict[str, Any] = {"version": VERSION}
-    for column in fields(value):
-        found = getattr(value, column.name)
-        default = column.default_factory() if column.default_factory is not MISSING else column.default
-        if found != default or type(found) is not type(default):
-            out[column.name] = models.iso(found) if isinstance(found, datetime) else found
-    return out
+    told = codec.written(value, defaults=False).items()
+    return {"version": VERSION} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
 
 
 def from_json[T](kind: type[T], stored: dict[str, Any]) -> T:
@@ -252,8 +250,8 @@ def from_json[T](kind: type[T], stored: dict[str, Any]) -> T:
         ValueError: it was written by a newer version of the app.
     """
     versions.check(stored, VERSION, "a record of the clean-up")
-    values = {name: _typed(name, value) for name, value in stored.items() if name != "version"}
-    return kind(**values)
+    values = codec.members(kind, stored)
+    return kind(**{name: value if name == codec.UNKNOWN else _typed(name, value) for name, value in values.items()})
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -6,12 +6,15 @@ Not here: carrying an act out (conduct).
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.run import report_lines
+from shared.durable import codec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.cleanup.run.claims import Services
     from shared.cleanup.run.journal import Run
     from shared.cleanup.run.report_lines import Line
@@ -37,6 +40,7 @@ class Record:
     error: dict[str, Any] | None = None
     attempt: int = 0
     changed_before: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
 def acts_blob(run: str) -> str:
@@ -68,13 +72,12 @@ def load(run: str, number: int, services: Services) -> Record:
     if content is None:
         return Record(outcome="not done")
     stored = json.loads(content)
-    known = {column.name: stored[column.name] for column in fields(Record) if column.name in stored}  # also of another version
-    return Record(**{**known, "evidence": tuple(stored["evidence"])})
+    return Record(**{**codec.members(Record, stored), "evidence": tuple(stored["evidence"])})
 
 
 def save(run: str, number: int, record: Record, services: Services) -> Record:
     """Write down what became of an act so far, and return it."""
-    services.blobs.put(f"{report_lines.PREFIX}{run}/acts/{number:06d}.json", json.dumps(asdict(record)).encode())
+    services.blobs.put(f"{report_lines.PREFIX}{run}/acts/{number:06d}.json", json.dumps(codec.written(record)).encode())
     return record
 
 

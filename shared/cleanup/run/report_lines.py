@@ -7,14 +7,15 @@ is laid over the line when it is read. Not here: which line follows from a verdi
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from shared.durable import codec
 from shared.operations import models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.cleanup.policy.model import Action
     from shared.cleanup.run.journal import Unit
@@ -72,6 +73,7 @@ class Line:
     did: str = ""
     operation: str = ""
     error: dict[str, Any] | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -85,7 +87,7 @@ class Line:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, without what is empty."""
-        out = asdict(self)
+        out = codec.written(self)
         for name in ("since", "due"):
             out[name] = models.iso(out[name]) if out[name] else None
         shown = {name: value for name, value in out.items() if value not in ("", (), {}, None)}
@@ -95,7 +97,7 @@ class Line:
     def from_json(cls, stored: dict[str, Any]) -> Line:
         """Read back what `to_json` wrote."""
         moments = {name: datetime.fromisoformat(stored[name]) for name in ("since", "due") if stored.get(name)}
-        return cls(**{**stored, **moments, "evidence": tuple(stored.get("evidence", ()))})
+        return cls(**{**codec.members(cls, stored), **moments, "evidence": tuple(stored.get("evidence", ()))})
 
 
 def short(line: Line) -> Line:

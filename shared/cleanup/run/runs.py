@@ -17,7 +17,7 @@ from shared.cleanup.policy.scopes import EVERYTHING, Scope
 from shared.cleanup.run import claims, journal, outcomes, phases, report_lines, turns, units
 from shared.cleanup.run.journal import Run
 from shared.cleanup.run.run_messages import Message
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.rest import errors
 from shared.telemetry import trace
 
@@ -208,6 +208,8 @@ def reconcile(services: Services) -> int:
             continue
         except errors.TransientError as problem:
             log.warning("clean-up %s could not be woken: %s", run.name, problem)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it belongs to this run
+            aside.note(f"clean-up {run.name}", problem)
     return sent
 
 

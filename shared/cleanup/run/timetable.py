@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from shared.cleanup.policy import ncrontab, policies
 from shared.cleanup.run import report_lines, runs, turns
 from shared.cleanup.verdict import marks
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def tick(services: Services) -> str:
         TransientError: the app's storage is out of reach.
     """
     now, row = services.clock(), services.cleanup_rows.get(TIMER, TICK)
-    last = datetime.fromisoformat(row.columns["at"]) if row else now - MINUTE
+    last = next(
+        aside.readable([row] if row else [], lambda row: datetime.fromisoformat(row.columns["at"]), "clean-up"), now - MINUTE
+    )
     if last >= now:  # another instance's clock is ahead
         return ""
     started = _start_due(last, now, services) if services.settings.cleanup else ""

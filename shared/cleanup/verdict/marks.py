@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared.catalog import bodies
 from shared.cleanup.policy import targets
 from shared.cleanup.policy.model import Mark
-from shared.durable import storage
+from shared.durable import aside, storage
 from shared.operations import models
 from shared.text import times
 
@@ -144,13 +144,12 @@ class Marks:
     def of(self, workspace: ResourceId) -> dict[str, Mark]:
         """Return every mark in a workspace: key of the resource → mark."""
         rows = self._rows.query(partition=_partition(workspace))
-        return {str(row.columns["resource"]): _mark(row) for row in rows}
+        return dict(aside.readable(rows, _named_mark, "marks"))
 
     def every(self) -> Iterator[tuple[str, Mark]]:
         """Yield key of the resource and mark of all there are, in no order: the whole table is looked through."""
-        for row in self._rows.query(least={"resource": "/"}):
-            if row.partition.startswith(PARTITION_PREFIX):
-                yield str(row.columns["resource"]), _mark(row)
+        rows = (row for row in self._rows.query(least={"resource": "/"}) if row.partition.startswith(PARTITION_PREFIX))
+        yield from aside.readable(rows, _named_mark, "marks")
 
     def get(self, resource: ResourceId) -> Mark | None:
         """Return the mark on one resource, or None."""
@@ -183,10 +182,14 @@ class Marks:
 
     def forget(self, due_before: datetime) -> None:
         """Forget the marks that were due before that: nobody acted on them, or what they were on is gone."""
-        rows = self._rows.query(least={"resource": "/"})
-        for row in [each for each in rows if each.partition.startswith(PARTITION_PREFIX) and _mark(each).due < due_before]:
+        rows = (row for row in self._rows.query(least={"resource": "/"}) if row.partition.startswith(PARTITION_PREFIX))
+        for row in [row for row, mark in aside.readable(rows, lambda row: (row, _mark(row)), "marks") if mark.due < due_before]:
             with suppress(storage.ConflictError):
                 self._rows.write([storage.Change(verb="delete", row=row)])
+
+
+def _named_mark(row: storage.Row) -> tuple[str, Mark]:
+    return str(row.columns["resource"]), _mark(row)
 
 
 def _mark(row: storage.Row) -> Mark:

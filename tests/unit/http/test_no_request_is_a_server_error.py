@@ -208,6 +208,9 @@ class Anything:
         """See `client.Client.token`."""
         return "token"
 
+    def azure_now(self, _url: str) -> None:
+        """See `Client.azure_now`."""
+
     def pressure(self, _subscription: str) -> float:
         """See `client.Client.pressure`."""
         return 0.0

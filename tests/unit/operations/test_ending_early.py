@@ -179,8 +179,8 @@ def test_a_poison_message_that_is_stale_marks_nothing(steward: Steward) -> None:
     assert steward.load(operation).status == "Succeeded"
 
 
-def test_the_poison_function_never_raises(steward: Steward, monkeypatch: Any) -> None:
-    """A poison queue has no second poison queue."""
+def test_a_poison_message_stays_while_storage_is_out_of_reach(steward: Steward, monkeypatch: Any) -> None:
+    """A poison queue has no second poison queue: what its function returns from is deleted."""
     operation = steward.submit("PUT", "workspaces/w2", BODY)
     text = Message(operation=operation.id, step=operation.step).to_text()
 
@@ -188,7 +188,8 @@ def test_the_poison_function_never_raises(steward: Steward, monkeypatch: Any) ->
         raise unavailable()
 
     monkeypatch.setattr(steward.rows, "write", fail)
-    assert flows.give_up(text, steward.process, "why") is False
+    with pytest.raises(errors.TransientError):
+        flows.give_up(text, steward.process, "why")
 
 
 def test_reconcile_wakes_exactly_what_is_overdue(steward: Steward) -> None:

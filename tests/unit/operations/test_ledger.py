@@ -15,13 +15,14 @@ from shared.durable import storage
 from shared.operations import ledger, models
 from shared.operations.models import Operation
 from shared.rest import errors, ids, long_running
-from tests.fakes import START, FakeBlobs, FakeRows, Fuse, Killed
+from tests.fakes import START, Clock, FakeBlobs, FakeRows, Fuse, Killed
 
 if TYPE_CHECKING:
     from shared.operations.ledger import Stored
 
 TARGET = ids.parse("/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w")
 PARTITION = models.partition_of(TARGET)
+TEN_MINUTES = timedelta(minutes=10)
 
 
 class Bench:
@@ -29,7 +30,9 @@ class Bench:
 
     def __init__(self) -> None:
         self.fuse = Fuse()
-        self.rows, self.open, self.blobs = FakeRows("rows", self.fuse), FakeRows("open", self.fuse), FakeBlobs(self.fuse)
+        self.clock = Clock()
+        self.rows, self.open = FakeRows("rows", self.fuse, self.clock), FakeRows("open", self.fuse, self.clock)
+        self.blobs = FakeBlobs(self.fuse)
         self.ledger = ledger.Ledger(self.rows, self.open, self.blobs)
 
     def insert(self, number: int, **changes: Any) -> Stored:
@@ -348,8 +351,13 @@ def test_a_row_of_a_newer_app_is_refused(bench: Bench) -> None:
     row = bench.rows.rows[key]
     newer = row.columns["json0"].replace('"version": 1', '"version": 2')
     bench.rows.rows[key] = replace(row, columns={**row.columns, "json0": newer})
-    with pytest.raises(ValueError, match="version 2"):
+    with pytest.raises(ledger.UnreadableError, match="version 2") as refused:
         bench.ledger.load(stored.operation.id)
+    assert (refused.value.status, refused.value.error.code) == (503, "OperationUnreadable")
+    bench.rows.rows[key] = replace(row, columns={**row.columns, "json0": row.columns["json0"][:50]})
+    with pytest.raises(ledger.UnreadableError) as cut:
+        bench.ledger.load(stored.operation.id)
+    assert cut.value.status == 409
 
 
 def test_a_save_on_an_old_etag_conflicts(bench: Bench) -> None:
@@ -412,8 +420,69 @@ def test_what_a_dead_acceptance_left_is_dropped_unless_it_came_again(bench: Benc
     bench.fuse.blow(4, after=False)
     with pytest.raises(Killed):
         bench.ledger.insert(_operation(1), {f"operations/{_operation(1).id}/files/x": b"1"})
-    ((operation_id, announced_at),) = bench.ledger.open_ids()
-    bench.ledger.drop(operation_id, announced_at - timedelta(seconds=1))
+    ((operation_id, _),) = bench.ledger.open_ids()
+    bench.clock.advance(600)
+    assert not bench.ledger.drop(operation_id, TEN_MINUTES)
     assert bench.blobs.blobs
-    bench.ledger.drop(operation_id, announced_at)
+    bench.open.put(bench.open.rows[PARTITION, _operation(1).suffix])
+    bench.clock.advance(1)
+    assert not bench.ledger.drop(operation_id, TEN_MINUTES), "it was announced again a second ago"
+    bench.clock.advance(600)
+    assert bench.ledger.drop(operation_id, TEN_MINUTES)
     assert (bench.blobs.blobs, bench.open.rows) == ({}, {})
+
+
+def test_an_acceptance_that_comes_to_its_row_after_all_keeps_entry_and_blobs(bench: Bench) -> None:
+    """It was frozen for long: its row is written between the look at its entry and the end of that."""
+    operation = _operation(1, body={"x": "y" * 20_000})
+
+    def accepted(name: str) -> None:
+        if name == "open.write":
+            bench.fuse.between = None
+            bench.ledger.insert(operation)
+
+    bench.open.put(ledger._open_row(operation))
+    bench.clock.advance(700)
+    bench.fuse.between = accepted
+    assert not bench.ledger.drop(operation.id, TEN_MINUTES)
+    assert [found for found, _ in bench.ledger.open_ids()] == [operation.id]
+    assert bench.blobs.blobs
+
+
+def test_the_purge_puts_an_open_operation_back_on_the_list(bench: Bench) -> None:
+    """The list is all that reconcile looks at."""
+    stored = bench.insert(1)
+    ended = bench.end(bench.insert(2))
+    bench.open.rows.clear()
+    bench.ledger.purge(START - timedelta(days=1))
+    assert [found for found, _ in bench.ledger.open_ids()] == [stored.operation.id]
+    assert ended
+
+
+@pytest.mark.parametrize("columns", [{"note": "not ours"}, {"created_at": "yesterday"}, {"created_at": START, "json0": "{"}])
+def test_rows_of_others_keep_nothing_from_being_listed_or_purged(bench: Bench, columns: dict[str, Any]) -> None:
+    """One foreign row took reconcile, lists and the purge from everything else."""
+    stored = bench.insert(1)
+    bench.end(bench.insert(2))
+    for table in (bench.rows, bench.open):
+        table.put(storage.Row(partition="0foreign", key="row", columns={**columns, "ended_at": "yesterday"}))
+    assert [found for found, _ in bench.ledger.open_ids()] == [stored.operation.id]
+    assert {each.id for each in bench.ledger.newest(top=9)} >= {stored.operation.id}
+    assert bench.ledger.purge(START + timedelta(days=1)) == 1
+
+
+def test_an_operation_whose_row_is_gone_leaves_the_lane(bench: Bench) -> None:
+    """What waits behind it would wait for ever."""
+    first, second = bench.insert(1), bench.insert(2)
+    del bench.rows.rows[PARTITION, first.operation.suffix]
+    assert bench.ledger.is_first(second.operation)
+
+
+def test_a_lane_that_cannot_be_read_is_named(bench: Bench) -> None:
+    """With the row to look at, instead of an internal error."""
+    bench.insert(1)
+    lane = bench.rows.rows[PARTITION, ledger.LANE]
+    bench.rows.rows[PARTITION, ledger.LANE] = replace(lane, columns={"suffixes": "no JSON"})
+    with pytest.raises(ledger.UnreadableError, match=rf"row {PARTITION} lane") as refused:
+        bench.insert(2)
+    assert refused.value.status == 409

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from functions import poll, reconcile
 from shared import services
 from shared.operations import flows
 from shared.operations.messages import Message
+from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
 
@@ -70,10 +72,19 @@ def test_a_poison_message_marks_its_operation(app: Steward) -> None:
     assert (ended.status, ended.error.code) == ("Failed", "StewardInternalError")
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"", b"nonsense", b'{"operation": "x", "step": 1}'])
-def test_the_poison_function_takes_anything(body: bytes) -> None:
-    """What it raised would be lost without a trace."""
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"", b"nonsense", b"{}"])
+def test_the_poison_function_takes_anything(app: Steward, body: bytes) -> None:
+    """What it can make nothing of is kept as a blob."""
     _run(poll.poison, _message(body))
+    (kept,) = app.blobs.blobs.values()
+    assert json.loads(kept)["message"] == body.decode("utf-8", "replace")
+
+
+def test_a_poison_message_that_cannot_be_kept_stays(app: Steward) -> None:
+    """The platform deletes what the function returns from."""
+    app.fuse.fail(1, after=False)
+    with pytest.raises(errors.TransientError):
+        _run(poll.poison, _message(b"nonsense"))
 
 
 def test_the_timer_wakes_what_is_overdue(app: Steward) -> None:

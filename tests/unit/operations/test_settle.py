@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.fakes import START
 
 SENT = START + timedelta(minutes=5)
 NOW = SENT + timedelta(minutes=2)
-BEFORE, AFTER = (SENT - timedelta(days=3)).isoformat(), (SENT + timedelta(seconds=2)).isoformat()
+BEFORE, AFTER = (SENT - timedelta(days=3)).isoformat(), (SENT + timedelta(seconds=5)).isoformat()
 ML = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 URL = f"https://management.azure.com{ML}?api-version=1"
 
@@ -39,6 +40,7 @@ def _operation(method: str = "PUT", path: str = "workspaces", **changes: Any) ->
         phase="sending",
         status="Running",
         sent_at=SENT,
+        sent_azure=SENT,
         calls={"write": 1},
     )
     return replace(operation, **changes)
@@ -57,43 +59,97 @@ def _found(body: Any) -> Response:
 GONE = Response(status=404, url=URL, body={"error": {"code": "ResourceNotFound", "message": "gone"}})
 EMPTY_GONE = Response(status=404, url=URL)
 
-# (what, operation, what a GET says now, verdict): arrived → goes on, again → sent again, unknown → OutcomeUnknown
+ASKED: dict[str, Any] = {"location": "westeurope", "tags": {"v": "2"}}
+AS_ASKED: dict[str, Any] = {"location": "westeurope", "tags": {"v": "2"}}
+OTHERWISE: dict[str, Any] = {"location": "westeurope", "tags": {"v": "1"}}
+AT_THE_SEND = (SENT - timedelta(milliseconds=500)).isoformat()
+
+
+def _there(state: str, modified: str, created: str = BEFORE, **more: Any) -> Response:
+    return _found({**_resource(state, created, modified), **more})
+
+
+def _instance(name: str, at: str, status: str) -> Response:
+    last = {"operationName": name, "operationTime": at, "operationStatus": status}
+    return _found(_resource("Succeeded", properties={"lastOperation": last}))
+
+
+COMPUTES = "workspaces/computes"
+# (what, operation, what a GET says now, verdict): arrived → goes on, again → sent again, later → looked at again,
+# unknown → OutcomeUnknown
 LOST = [
-    ("PUT, nothing there", _operation(), GONE, "again"),
-    ("PUT, nothing there and no body", _operation(path="workspaces/computes"), EMPTY_GONE, "again"),
-    ("PUT, being made", _operation(), _found(_resource("Creating", AFTER)), "arrived"),
-    ("PUT, there already", _operation(), _found(_resource("Succeeded", AFTER)), "arrived"),
-    ("PUT over, not touched", _operation(), _found(_resource("Succeeded")), "again"),
-    ("PUT over, being changed", _operation(), _found(_resource("Updating")), "arrived"),
-    ("PUT over, changed since", _operation(), _found(_resource("Succeeded", BEFORE, AFTER)), "arrived"),
-    ("PUT over, Failed before", _operation(), _found(_resource("Failed")), "again"),
-    ("PUT over, no dates, as asked", _operation(body={"tags": {"a": "1"}}), _found({"tags": {"a": "1", "b": "2"}}), "arrived"),
-    ("PUT over, no dates, otherwise", _operation(body={"tags": {"a": "1"}}), _found({"tags": {}}), "unknown"),
-    ("PUT over, dates in properties", _operation(path="workspaces/computes"),
+    ("PUT, nothing there", _operation(body=ASKED), GONE, "again"),
+    ("PUT, nothing there and no body", _operation(path=COMPUTES), EMPTY_GONE, "again"),
+    ("PUT, being made as asked", _operation(body=ASKED), _there("Creating", AFTER, AFTER, **AS_ASKED), "arrived"),
+    ("PUT, another one being made", _operation(body=ASKED), _there("Creating", AFTER, AFTER, **OTHERWISE), "later"),
+    ("PUT, there as asked", _operation(body=ASKED), _there("Succeeded", AFTER, AFTER, **AS_ASKED), "arrived"),
+    ("PUT, another one there", _operation(body=ASKED), _there("Succeeded", AFTER, AFTER, **OTHERWISE), "unknown"),
+    ("PUT over, not touched", _operation(body=ASKED), _there("Succeeded", BEFORE, **OTHERWISE), "again"),
+    ("PUT over, being changed", _operation(body=ASKED), _there("Updating", AFTER, **OTHERWISE), "later"),
+    ("PUT over, being changed, and as asked before that", _operation(body=ASKED), _there("Updating", BEFORE, **AS_ASKED), "later"),
+    ("PUT over, being changed as asked", _operation(body=ASKED), _there("Updating", AFTER, **AS_ASKED), "arrived"),
+    ("PUT over, changed since as asked", _operation(body=ASKED), _there("Succeeded", AFTER, **AS_ASKED), "arrived"),
+    ("PUT over, changed since by another client", _operation(body=ASKED), _there("Succeeded", AFTER, **OTHERWISE), "unknown"),
+    ("PUT over, changed half a second before", _operation(body=ASKED), _there("Succeeded", AT_THE_SEND, **OTHERWISE), "unknown"),
+    ("PUT over, Failed before", _operation(body=ASKED), _there("Failed", BEFORE, **AS_ASKED), "again"),
+    ("PUT over, failed since", _operation(body=ASKED), _there("Failed", AFTER, **AS_ASKED), "failed"),
+    ("PUT over, no dates, as asked", _operation(body=ASKED), _found(AS_ASKED), "arrived"),
+    ("PUT over, no dates, otherwise", _operation(body=ASKED), _found(OTHERWISE), "unknown"),
+    ("PUT over, one tag more than asked", _operation(body=ASKED),
+     _there("Succeeded", AFTER, location="westeurope", tags={"v": "2", "w": "1"}), "unknown"),
+    ("PUT over, with the tags of before, asked for none", _operation(body={"location": "westeurope"}),
+     _there("Succeeded", AFTER, **OTHERWISE), "unknown"),
+    ("PUT in Azure's own spelling", _operation(path=COMPUTES, body={"location": "West Europe", "properties": {
+        "computeType": "AmlCompute", "vmSize": "Standard_DS3_v2", "idle": "PT120S", "subnet": "/Subscriptions/S", "extra": None}}),
+     _there("Succeeded", AFTER, location="westeurope", properties={"computeType": "amlcompute", "vmSize": "STANDARD_DS3_V2",
+        "idle": "PT2M", "subnet": "/subscriptions/s", "provisioningState": "Succeeded"}), "arrived"),
+    ("PUT over, dates in properties", _operation(path=COMPUTES),
      _found(_resource("Succeeded", "", modifiedOn=BEFORE)), "again"),
-    ("PUT asset, there", _operation(path="workspaces/models/versions"), _found(_resource("", AFTER)), "arrived"),
-    ("PATCH, not touched", _operation("PATCH"), _found(_resource("Succeeded")), "again"),
-    ("PATCH, changed since", _operation("PATCH"), _found(_resource("Succeeded", BEFORE, AFTER)), "arrived"),
-    ("PATCH, being changed", _operation("PATCH"), _found(_resource("Updating")), "arrived"),
+    ("PUT over, the later of two dates is after the send", _operation(path=COMPUTES, body=ASKED),
+     _found({**_resource("Succeeded", BEFORE, BEFORE, modifiedOn=AFTER), **OTHERWISE}), "unknown"),
+    ("PUT asset, there", _operation(path="workspaces/models/versions", body={"properties": {"path": "a"}}),
+     _found(_resource("", AFTER, path="a")), "arrived"),
+    ("PUT of a secret that was not kept, changed since", _operation(secret=True), _there("Succeeded", AFTER), "unknown"),
+    ("PATCH, not touched", _operation("PATCH", body={"tags": {"v": "2"}}), _there("Succeeded", BEFORE, **OTHERWISE), "again"),
+    ("PATCH, changed since as asked", _operation("PATCH", body={"tags": {"v": "2"}}),
+     _there("Succeeded", AFTER, tags={"v": "2", "w": "1"}), "arrived"),
+    ("PATCH, changed since by another client", _operation("PATCH", body={"tags": {"v": "2"}}),
+     _there("Succeeded", AFTER, **OTHERWISE), "unknown"),
+    ("PATCH, only the case of a tag differs", _operation("PATCH", body={"tags": {"v": "Two"}}),
+     _there("Succeeded", AFTER, tags={"v": "two"}), "unknown"),
+    ("PATCH, being changed", _operation("PATCH", body={"tags": {"v": "2"}}), _there("Updating", AFTER, **OTHERWISE), "later"),
     ("PATCH, nothing there", _operation("PATCH"), GONE, "again"),
-    ("PATCH of a run, not touched", _operation("PATCH", "workspaces/experiments/runs"),
+    ("PATCH of a run, not touched", _operation("PATCH", "workspaces/experiments/runs", body={"tags": {"v": "2"}}),
      _found({"runId": "n", "status": "Running", "createdUtc": BEFORE, "lastModifiedUtc": BEFORE}), "again"),
     ("DELETE, gone", _operation("DELETE"), GONE, "arrived"),
-    ("DELETE, gone without a word", _operation("DELETE", "workspaces/computes"), EMPTY_GONE, "arrived"),
+    ("DELETE, gone without a word", _operation("DELETE", COMPUTES), EMPTY_GONE, "arrived"),
     ("DELETE, going", _operation("DELETE"), _found(_resource("Deleting")), "arrived"),
     ("DELETE, still there", _operation("DELETE"), _found(_resource("Succeeded")), "again"),
-    ("DELETE, made anew", _operation("DELETE"), _found(_resource("Succeeded", AFTER)), "unknown"),
-    ("repeatable action", _operation("POST", "workspaces/computes", action="stop"), _found(_resource("Succeeded")), "again"),
-    ("action that harms twice", _operation("POST", "workspaces/computes", action="restart"), _found(_resource("Succeeded")),
+    ("DELETE, another one made since", _operation("DELETE"), _found(_resource("Succeeded", AFTER)), "unknown"),
+    ("repeatable action", _operation("POST", "workspaces", action="resyncKeys"), _found(_resource("Succeeded")), "again"),
+    ("stop, not done", _operation("POST", COMPUTES, action="stop"), _instance("Start", BEFORE, "Succeeded"), "again"),
+    ("stop, done", _operation("POST", COMPUTES, action="stop"), _instance("Stop", AFTER, "Succeeded"), "arrived"),
+    ("stop, and started since by another client", _operation("POST", COMPUTES, action="stop"),
+     _instance("Start", AFTER, "Succeeded"), "unknown"),
+    ("restart, not done", _operation("POST", COMPUTES, action="restart"), _instance("Create", BEFORE, "Succeeded"), "again"),
+    ("restart, going on", _operation("POST", COMPUTES, action="restart"), _instance("Restart", AFTER, "InProgress"), "later"),
+    ("restart, done", _operation("POST", COMPUTES, action="restart"), _instance("Restart", AFTER, "Succeeded"), "arrived"),
+    ("restart, failed", _operation("POST", COMPUTES, action="restart"), _instance("Restart", AFTER, "RestartFailed"), "failed"),
+    ("restart, one just before", _operation("POST", COMPUTES, action="restart"), _instance("Restart", AT_THE_SEND, "Succeeded"),
      "unknown"),
-    ("action that harms twice, at work", _operation("POST", "workspaces/computes", action="restart"), _found(_resource("Updating")),
-     "arrived"),
+    ("action that harms twice", _operation("POST", COMPUTES, action="restart"), _found(_resource("Succeeded")), "unknown"),
+    ("action that harms twice, something at work", _operation("POST", COMPUTES, action="restart"),
+     _found(_resource("Updating")), "unknown"),
     ("action that harms twice, changed since", _operation("POST", "workspaces/onlineEndpoints", action="regenerateKeys"),
-     _found(_resource("Succeeded", BEFORE, AFTER)), "arrived"),
-    ("action on nothing", _operation("POST", "workspaces/computes", action="restart"), EMPTY_GONE, "again"),
+     _found(_resource("Succeeded", BEFORE, AFTER)), "unknown"),
+    ("action on nothing", _operation("POST", COMPUTES, action="restart"), EMPTY_GONE, "again"),
     ("job, nothing there", _operation(path="workspaces/jobs"), GONE, "again"),
-    ("job, there", _operation(path="workspaces/jobs"), _found(_resource("", AFTER, status="Running")), "arrived"),
-    ("job, there without a date", _operation(path="workspaces/jobs"), _found(_resource("", "", status="Running")), "arrived"),
+    ("job under a name of ours, by a clock far behind", _operation(path="workspaces/jobs", target=f"{ML}/jobs/job-{'b' * 20}"),
+     _found(_resource("", BEFORE, status="Running")), "arrived"),
+    ("job, there as asked", _operation(path="workspaces/jobs", body={"properties": {"command": "a", "environmentId": "e"}}),
+     _found(_resource("", AFTER, status="Running", command="a", environmentId="E")), "arrived"),
+    ("job, another one there", _operation(path="workspaces/jobs", body={"properties": {"command": "a"}}),
+     _found(_resource("", AFTER, status="Running", command="b")), "unknown"),
     ("job of that name from before", _operation(path="workspaces/jobs"), _found(_resource("", BEFORE, status="Running")), "again"),
     ("run, nothing there", _operation("POST", "workspaces/experiments/runs", plane="execution", action="startrun"), GONE, "again"),
     ("run, there", _operation("POST", "workspaces/experiments/runs", plane="execution", action="startrun"),
@@ -104,17 +160,80 @@ LOST = [
 
 @pytest.mark.parametrize(("operation", "answer", "verdict"), [case[1:] for case in LOST], ids=[case[0] for case in LOST])
 def test_a_lost_answer_is_settled_by_a_look_at_the_target(operation: Operation, answer: Response, verdict: str) -> None:
-    """Arrived if it exists, is in progress or was modified since; sent again only if it did not arrive; else unknown."""
+    """Only what was asked for, found in the target, proves arrival: other clients make every other state, too."""
     step = settle.arrived(operation, answer, operation.body, URL, NOW)
     after = step.operation
     if verdict == "again":
         assert (after.phase, step.delay_s) == ("accepted", 0.0)
+    elif verdict == "later":
+        assert (after.phase, after.status, step.delay_s) == ("sending", "Running", settle.BUSY_DELAY_S)
     elif verdict == "unknown":
         assert (after.status, after.http_status) == ("Failed", 500)
         assert after.error
         assert (after.error.code, after.error.target) == ("OutcomeUnknown", operation.target)
+    elif verdict == "failed":
+        assert (after.status, after.http_status) == ("Failed", 409)
     else:
         assert after.phase == "following" or after.status == "Succeeded"
+
+
+def test_an_unknown_outcome_names_each_field_that_differs_and_no_secret() -> None:
+    """The caller compares them side by side."""
+    path = "workspaces/datastores"
+    asked = {"properties": {"description": "x" * 200, "credentials": {"secrets": {"key": "SECRET"}}, "tags": {"v": "2"}}}
+    there = {"description": "", "credentials": {"secrets": {"key": "OTHER-SECRET"}}, "tags": {"v": "1"}}
+    error = settle.arrived(
+        _operation(path=path, body=asked), _found(_resource("", BEFORE, AFTER, **there)), asked, URL, NOW
+    ).operation.error
+    assert error
+    assert [(each.target, each.message) for each in error.details] == [
+        ("properties.description", f"asked for '{'x' * 79}…, found ''"),
+        ("properties.tags.v", "asked for '2', found '1'"),
+    ]
+
+
+EXACT = (SENT - timedelta(milliseconds=500, microseconds=1)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("before", "found", "verdict"),
+    [
+        ({**_resource("Succeeded", BEFORE, EXACT), **OTHERWISE}, _there("Succeeded", EXACT, **OTHERWISE), "accepted"),
+        ({**_resource("Succeeded", BEFORE, EXACT), "etag": "1"}, _there("Succeeded", EXACT, **OTHERWISE, etag="2"), "ended"),
+        ({**_resource("Succeeded", BEFORE, EXACT), "etag": "1"}, _there("Succeeded", EXACT, **OTHERWISE, etag="1"), "accepted"),
+        ({**_resource("Succeeded", BEFORE, BEFORE), **OTHERWISE}, _there("Succeeded", EXACT, **OTHERWISE), "ended"),
+    ],
+    ids=["the same moment", "another etag", "the same etag", "another moment"],
+)  # fmt: skip
+def test_what_stands_as_the_operation_before_left_it_did_not_arrive(before: dict[str, Any], found: Response, verdict: str) -> None:
+    """Two changes within a second: the moment of the first says nothing about the second."""
+    assert settle.arrived(_operation(body=ASKED), found, ASKED, URL, NOW, earlier=[before]).operation.phase == verdict
+
+
+def test_a_delete_right_after_the_create_is_sent_again() -> None:
+    """The operation before left this very resource, however short ago."""
+    before = _resource("Succeeded", AT_THE_SEND)
+    assert settle.arrived(_operation("DELETE"), _found(before), None, URL, NOW).operation.ended
+    assert settle.arrived(_operation("DELETE"), _found(before), None, URL, NOW, earlier=[before]).operation.phase == "accepted"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=15), timedelta(minutes=-15)])
+def test_no_clock_of_ours_decides(ahead: timedelta) -> None:
+    """Azure's `Date` beside the look dates the send where the process that sent had not heard from Azure."""
+    answer = _there("Succeeded", (SENT + ahead - timedelta(seconds=30)).isoformat(), **OTHERWISE)
+    dated = replace(answer, headers={"date": format_datetime(NOW + ahead, usegmt=True)})
+    assert settle.arrived(_operation(body=ASKED, sent_azure=None), dated, ASKED, URL, NOW).operation.phase == "accepted"
+
+
+def test_what_is_at_work_on_the_target_is_noted_once_and_waited_for_at_most_a_day() -> None:
+    """A change of another client's ends; a state that stays does not keep an operation for ever."""
+    step = settle.arrived(_operation(body=ASKED), _there("Updating", AFTER, **OTHERWISE), ASKED, URL, NOW)
+    again = settle.arrived(step.operation, _there("Updating", AFTER, **OTHERWISE), ASKED, URL, NOW)
+    assert [entry.what for entry in again.operation.timeline] == ["looked up"]
+    late = SENT + timedelta(hours=25)
+    ended = settle.arrived(again.operation, _there("Updating", AFTER, **OTHERWISE), ASKED, URL, late).operation
+    assert ended.error
+    assert ended.error.code == "OutcomeUnknown"
 
 
 def test_what_was_looked_up_stands_in_the_time_line() -> None:
@@ -123,16 +242,12 @@ def test_what_was_looked_up_stands_in_the_time_line() -> None:
     assert [(entry.what, entry.detail) for entry in step.operation.timeline] == [("looked up", "the request did not arrive")]
 
 
-def test_a_clock_that_is_a_little_ahead_of_azures_does_not_hide_a_change() -> None:
-    """A second of skew is allowed."""
-    body = _resource("Succeeded", BEFORE, (SENT - timedelta(milliseconds=500)).isoformat())
-    assert settle.arrived(_operation(), _found(body), None, URL, NOW).operation.status == "Succeeded"
-
-
 def test_times_without_a_zone_are_utc_and_unreadable_ones_are_none() -> None:
     """docs/protocol.md §8: zones and fractions vary."""
-    zoneless = (SENT + timedelta(seconds=2)).replace(tzinfo=None).isoformat()
-    assert settle.arrived(_operation(), _found(_resource("Succeeded", BEFORE, zoneless)), None, URL, NOW).operation.ended
+    zoneless = (SENT - timedelta(seconds=5)).replace(tzinfo=None).isoformat()
+    assert (
+        settle.arrived(_operation(), _found(_resource("Succeeded", BEFORE, zoneless)), None, URL, NOW).operation.phase == "accepted"
+    )
     unreadable = settle.arrived(_operation(), _found(_resource("Succeeded", "soon")), None, URL, NOW).operation
     assert unreadable.error
     assert unreadable.error.code == "OutcomeUnknown"

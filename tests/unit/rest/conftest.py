@@ -46,9 +46,15 @@ def credential():
 
 
 @pytest.fixture
-def azure(wire, credential):
+def monotonic():
+    """Seconds that pass when a test says so."""
+    return [100.0]
+
+
+@pytest.fixture
+def azure(wire, credential, monotonic):
     """A client of the public cloud on the wire, at a fixed time."""
     session = transport.pooled_session()
     signed_in = tokens.Tokens(lambda: credential, clock=lambda: NOW)
-    yield client.Client(clouds.PUBLIC, signed_in, make_session=lambda: session, clock=lambda: NOW)
+    yield client.Client(clouds.PUBLIC, signed_in, make_session=lambda: session, clock=lambda: NOW, monotonic=lambda: monotonic[0])
     session.close()

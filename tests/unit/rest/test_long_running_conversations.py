@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.durable import codec
 from shared.rest import clouds, long_running
 from shared.rest.client import Response
 
@@ -51,7 +52,7 @@ def follow(conversation, method, resource, first, *, state_field=long_running.PR
         assert len(states) < limit
         states.append(outcome.follow.state)
         assert clouds.scope_for(clouds.PUBLIC, outcome.follow.url)
-        stored = long_running.Follow.from_json(json.loads(json.dumps(outcome.follow.to_json())))
+        stored = codec.read(long_running.Follow, json.loads(json.dumps(codec.written(outcome.follow))))
         outcome = long_running.advance(stored, conversation.get(stored.url), now=NOW)
     return outcome, states
 

@@ -488,3 +488,22 @@ def test_many_threads_share_one_client(wire, credential):
     session.close()
     assert sorted(seen.line for seen in wire.seen) == sorted(f"GET /t{n}?x=%2f{e} HTTP/1.1" for n in range(16) for e in range(5))
     assert {seen.headers["authorization"] for seen in wire.seen} == {"Bearer first-token"}
+
+
+def test_azures_clock_is_learnt_from_its_answers_and_never_from_ours(azure, wire, monotonic):
+    """`Date` has whole seconds: the latest bound counts, each host has its own, and one that is set back is believed."""
+    url = "https://management.azure.com/subscriptions/s?api-version=1"
+    assert azure.azure_now(url) is None
+    for passed, date, known in (
+        (0.0, "09:00:10", "09:00:10"),
+        (0.9, "09:00:10", "09:00:10.9"),
+        (0.2, "09:00:12", "09:00:12"),
+        (60, "08:00:00", "08:00:00"),
+    ):
+        monotonic[0] += passed
+        wire.will(answer(200, b"{}", date=f"Mon, 02 Mar 2026 {date} GMT"))
+        azure.send("GET", url)
+        assert azure.azure_now(url) == datetime.fromisoformat(f"2026-03-02T{known}+00:00")
+    monotonic[0] += 5
+    assert azure.azure_now(url) == datetime(2026, 3, 2, 8, 0, 5, tzinfo=UTC)
+    assert azure.azure_now("https://westeurope.api.azureml.ms/x") is None

@@ -91,6 +91,10 @@ class Azure:
         """See Client.token."""
         return "token"
 
+    def azure_now(self, _url: str) -> datetime:
+        """See `Client.azure_now`."""
+        return self.clock().replace(microsecond=0)
+
     def pressure(self, _subscription: str) -> float:
         """See Client.pressure."""
         return 0.0
@@ -155,7 +159,9 @@ class Stage:
         self.blobs = fakes.FakeBlobs(self.fuse)
         self.queue, self.cleanup_queue = fakes.FakeQueue(self.clock, self.fuse), fakes.FakeQueue(self.clock, self.fuse)
         self.cleanup_rows = fakes.FakeRows("cleanup", self.fuse)
-        self.ledger = ledger.Ledger(fakes.FakeRows("rows", self.fuse), fakes.FakeRows("open", self.fuse), self.blobs)
+        self.ledger = ledger.Ledger(
+            fakes.FakeRows("rows", self.fuse, self.clock), fakes.FakeRows("open", self.fuse, self.clock), self.blobs
+        )
         self.journal = journal.Journal(self.cleanup_rows)
         self.delivery_rows = fakes.FakeRows("deliveries", self.fuse)
         self.notification_queue = fakes.FakeQueue(self.clock, self.fuse)

@@ -1,0 +1,55 @@
+"""Stored shapes as JSON: members that this version of the app does not know are kept, and written back with the rest.
+
+A later version may have put them there, and reads them again after a rollback has come and gone. A dataclass that is stored
+has a field `unknown` for them. Not here: the version that a shape carries (operations.versions), where it is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+UNKNOWN = "unknown"
+VERSION = "version"
+
+
+def members(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dataclass is made of: the members it knows as they are stored, and the others under `unknown`."""
+    names = {column.name for column in fields(kind)} - {UNKNOWN}
+    known = {name: value for name, value in stored.items() if name in names}
+    unknown = rest(stored, names | {VERSION})
+    return {**known, UNKNOWN: unknown} if unknown else known
+
+
+def rest(stored: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
+    """Return the members of a stored shape that are not among those that this version knows."""
+    return {name: value for name, value in stored.items() if name not in known}
+
+
+def read[T](kind: type[T], stored: Mapping[str, Any]) -> T:
+    """Return the dataclass that was stored, where its members need no other form than JSON's."""
+    return kind(**members(kind, stored))
+
+
+def written(value: Any, *, defaults: bool = True) -> dict[str, Any]:
+    """Return the members of a dataclass as they are to be stored, the unknown ones first: what is known counts.
+
+    Args:
+        value: The dataclass; its members are not changed.
+        defaults: Whether members that have their default value are written.
+    """
+    out: dict[str, Any] = dict(getattr(value, UNKNOWN))
+    for column in fields(value):
+        if column.name == UNKNOWN:
+            continue
+        held = getattr(value, column.name)
+        default = column.default_factory() if column.default_factory is not MISSING else column.default
+        if defaults or held != default or type(held) is not type(default):
+            out[column.name] = held
+        else:
+            out.pop(column.name, None)
+    return out
