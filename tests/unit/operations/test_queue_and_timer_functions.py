@@ -42,6 +42,7 @@ def app(steward: Steward) -> Iterator[Steward]:
         own.__dict__[name] = getattr(steward.process, name)
     for name in ("hook_rows", "delivery_rows", "cleanup_rows"):
         own.__dict__[name] = FakeRows(name)
+    own.__dict__["prepare"] = list
     services.use(own)
     yield steward
     services.use(None)
