@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import azure.functions as func
 
@@ -13,7 +12,7 @@ from shared import services
 from shared.catalog import bodies, paths
 from shared.operations import acceptance
 from shared.preflight import guards
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from shared.catalog.paths import Target
@@ -63,7 +62,8 @@ def _create(req: func.HttpRequest, target: Target) -> Operation:
     body = bodies.parse(req.get_body(), req.headers.get("content-type", ""))
     bodies.check(target.kind, body)
     name = bodies.dig(body, target.kind.posted_name)
-    paths.check_name(replace(target, id=replace(target.id, names=(*target.id.names, paths.decoded(quote(str(name)))))))
+    ids.segment(str(name))
+    paths.check_name(replace(target, id=replace(target.id, names=(*target.id.names, str(name)))))
     return _carry_out(req, target)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from functions import http
 from shared import services
 from shared.catalog import bodies, kinds, paths, proxy_routes
+from shared.rest import ids
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -50,4 +51,4 @@ def _content(req: func.HttpRequest) -> tuple[bytes | None, dict[str, str]]:
 def _operation_link(req: func.HttpRequest, way: Way, named: str) -> str:
     """Return where the caller can read the v1 operation that Azure named (docs/protocol.md §9: its last segment is what counts)."""
     name = named.partition("?")[0].rstrip("/").rpartition("/")[2]
-    return http.to_follow(req, f"{way.plane}/v1.0{way.workspace.path}/operations/{name}") if name else ""
+    return http.to_follow(req, ids.below(f"{way.plane}/v1.0{way.workspace.path}", "operations", name)) if name else ""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "force", "set"})
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
-NAME_LIMIT = 260
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]|%2f", re.IGNORECASE)  # the platform leaves an encoded slash as it is
 
 
 class Scope(Protocol):
@@ -57,7 +55,7 @@ class Target:
     @property
     def path(self) -> str:
         """The path that Azure is sent, action included."""
-        return f"{self.id.path}/{self.action.name}" if self.action and self.action.name else self.id.path
+        return ids.below(self.id.path, self.action.name) if self.action and self.action.name else self.id.path
 
     @property
     def api_version(self) -> str:
@@ -223,17 +221,9 @@ def decoded(encoded: str) -> str:
     """
     try:
         segment = unquote(encoded, errors="strict")
+        reason = ids.unnameable(segment)
     except UnicodeDecodeError:
-        segment = ""
-    reason = ""
-    if not segment:
-        reason = "it is not UTF-8" if encoded else "it is empty"
-    elif segment in (".", ".."):
-        reason = "it leads elsewhere"
-    elif len(segment) > NAME_LIMIT:
-        reason = f"it has {len(segment)} characters, {NAME_LIMIT} are taken"
-    elif _UNSAFE.search(segment) or not segment.isprintable():
-        reason = "it holds a character that no name has"
+        segment, reason = "", "it is not UTF-8"
     if reason:
         raise errors.BadRequestError("InvalidPath", f"{encoded[:80]!a} cannot stand in a path: {reason}.", target="path")
     return segment

@@ -195,8 +195,7 @@ def find(path: str, verb: str, scope: Scope) -> Way | None:
         _refuse_unless_a_kind(path, plane, rows, scope)
         return None
     workspace = paths.resolve("/".join(before), scope).id
-    tail = "/".join(ids.quoted(segment) for segment in rest)
-    return Way(plane=rows[0].plane, path=f"{workspace.path}/{tail}", workspace=workspace)
+    return Way(plane=rows[0].plane, path=ids.below(workspace.path, *rest), workspace=workspace)
 
 
 def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Scope) -> None:

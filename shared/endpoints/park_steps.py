@@ -261,7 +261,7 @@ class Journey:
         return self._endpoint.child("deployments", deployment) if deployment else self._endpoint
 
     def _url(self, path: ResourceId) -> str:
-        return f"{self._services.client.cloud.arm}{path.path}?{QUERY}"
+        return ids.url(self._services.client.cloud.arm, path.path, raw=QUERY)
 
 
 def _state(body: Any) -> str:

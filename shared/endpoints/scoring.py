@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.endpoints import snapshots
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,10 +135,10 @@ class Scoring:
                 raise errors.BadRequestError("HostNotAllowed", f"'{host}' may not be sent an Entra ID token.", status=502)
             return uri, self._client.token(self._client.cloud.ml_scope), 60.0
         if mode == "amltoken":
-            token = self._ask("POST", target, "/token")
+            token = self._ask("POST", target, "token")
             good_for_s = float(token.get("expiryTimeUtc") or 0) - time.time() - 60.0
             return uri, str(token.get("accessToken") or ""), max(good_for_s, 1.0)
-        return uri, str(self._ask("POST", target, "/listKeys").get("primaryKey") or ""), REMEMBER_S
+        return uri, str(self._ask("POST", target, "listKeys").get("primaryKey") or ""), REMEMBER_S
 
     def _find_service(self, target: Target) -> tuple[str, str, float]:
         """Find a v1 web service (ACI, AKS) through model management; its keys are `primaryKey` and `secondaryKey`."""
@@ -147,12 +147,13 @@ class Scoring:
         if not uri:
             raise _not_ready(f"Service '{target.id.name}' has no scoring URI; it is {service.get('state')}.")
         self._check_uri(uri)
-        key = self._ask("POST", target, "/listkeys").get("primaryKey") if service.get("authEnabled", True) else ""
+        key = self._ask("POST", target, "listkeys").get("primaryKey") if service.get("authEnabled", True) else ""
         return uri, str(key or ""), REMEMBER_S
 
-    def _ask(self, method: str, target: Target, tail: str) -> dict[str, Any]:
+    def _ask(self, method: str, target: Target, action: str) -> dict[str, Any]:
         query = f"api-version={target.kind.api_version}"
-        url = self._addresses.url(target.plane, f"{target.id.path}{tail}", query, workspace=target.workspace.path)
+        path = ids.below(target.id.path, action) if action else target.id.path
+        url = self._addresses.url(target.plane, path, query, workspace=target.workspace.path)
         body = self._client.send(method, url).checked().body
         return body if isinstance(body, dict) else {}
 

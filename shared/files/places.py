@@ -7,11 +7,12 @@ what is read (content), how files get there (transfers), what is registered (upl
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from shared.catalog import bodies, kinds
 from shared.durable.storage import CLOCK_SKEW
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 STORAGE_VERSION = "2021-08-06"
 SAS_LIFETIME = timedelta(hours=2)
 FRONT_END_VERSION = "2021-10-01-dataplanepreview"
-VERSION_QUERY = f"api-version={kinds.ML_VERSION}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +46,11 @@ class Place:
     @property
     def signed(self) -> str:
         """Its URL with the proof."""
-        return f"{self.url}?{self.proof}"
+        return ids.signed(self.url, self.proof)
 
     def below(self, path: str) -> Place:
         """Return a folder, or a file, below this one."""
-        return replace(self, url=f"{self.url}/{quote(path)}", path=f"{self.path}/{path}".strip("/")) if path else self
+        return replace(self, url=ids.blob(self.url, path), path=posixpath.join(self.path, path).strip("/")) if path else self
 
 
 def pending(version: ResourceId, client: Client) -> Place:
@@ -59,7 +59,7 @@ def pending(version: ResourceId, client: Client) -> Place:
     Raises:
         RejectedError: Azure refused, or named no place.
     """
-    url = f"{client.cloud.arm}{version.path}/startPendingUpload?{VERSION_QUERY}"
+    url = asked(version, client, "startPendingUpload")
     answer = client.send("POST", url, body={"pendingUploadType": "TemporaryBlobReference"}).checked().body
     return _referred(answer)
 
@@ -73,16 +73,22 @@ def pending_context(version: ResourceId, client: Client) -> Place:
         RejectedError: Azure refused (409: the version is there), or named no place.
     """
     registry = version.ancestor(1)
-    found = client.send("GET", f"{client.cloud.arm}{registry.path}?{VERSION_QUERY}").checked().body
+    found = client.send("GET", asked(registry, client)).checked().body
     discovery = str(bodies.dig(found, "properties.discoveryUrl") or "")
     if not discovery:
         raise _unusable(f"The registry '{registry.name}' has no discoveryUrl yet.")
     front = str(bodies.dig(client.send("GET", discovery).checked().body, "primaryRegionResourceProviderUri") or "").rstrip("/")
-    name, number = (ids.quoted(each) for each in version.names[-2:])
-    asset = f"azureml://registries/{registry.name}/environments/{name}/versions/{number}"
-    url = f"{front}/mferp/managementfrontend{registry.path}/tempdatarefs/{name}/versions/{number}?api-version={FRONT_END_VERSION}"
+    name, number = version.names[-2:]
+    asset = ids.below("azureml:/", "registries", registry.name, "environments", name, "versions", number)
+    path = registry.child("tempdatarefs", name).child("versions", number).path
+    url = ids.url(ids.below(front, "mferp", "managementfrontend"), path, FRONT_END_VERSION)
     body = {"assetId": asset, "temporaryDataReferenceType": "TemporaryBlobReference"}
     return _referred(client.send("PUT", url, body=body).checked().body)
+
+
+def asked(resource: ResourceId, client: Client, *action: str) -> str:
+    """Return the URL at which ARM has a resource, or an action of it."""
+    return ids.url(client.cloud.arm, ids.below(resource.path, *action), kinds.ML_VERSION)
 
 
 def _referred(answer: Any) -> Place:
@@ -111,14 +117,14 @@ def datastore(workspace: ResourceId, name: str, client: Client, now: datetime) -
     container = container or str(properties.get("filesystem") or "")
     suffix = client.cloud.storage_suffix
     proof = _proof(workspace.child("datastores", str(found["name"])), account, container, client, now)
-    return Place(url=f"https://{account}.blob{suffix}/{quote(container)}", proof=proof, datastore=str(found["name"]))
+    return Place(url=ids.blobs(account, suffix, container), proof=proof, datastore=str(found["name"]))
 
 
 def _described(workspace: ResourceId, name: str, client: Client) -> dict[str, Any]:
-    base = f"{client.cloud.arm}{workspace.path}/datastores"
     if name:
-        return dict(client.send("GET", f"{base}/{quote(name)}?{VERSION_QUERY}").checked().body)
-    every = client.send("GET", f"{base}?{VERSION_QUERY}&isDefault=true").checked().body
+        return dict(client.send("GET", asked(workspace.child("datastores", name), client)).checked().body)
+    url = ids.url(client.cloud.arm, workspace.child("datastores").path, kinds.ML_VERSION, {"isDefault": "true"})
+    every = client.send("GET", url).checked().body
     found = (every or {}).get("value") or []
     if not found:
         raise _unusable("The workspace has no default datastore.")
@@ -126,7 +132,7 @@ def _described(workspace: ResourceId, name: str, client: Client) -> dict[str, An
 
 
 def _proof(store: ResourceId, account: str, container: str, client: Client, now: datetime) -> str:
-    answer = client.send("POST", f"{client.cloud.arm}{store.path}/listSecrets?{VERSION_QUERY}")
+    answer = client.send("POST", asked(store, client, "listSecrets"))
     secret = answer.body if answer.ok and isinstance(answer.body, dict) else {}
     if secret.get("sasToken"):
         return str(secret["sasToken"]).lstrip("?")
@@ -136,7 +142,8 @@ def _proof(store: ResourceId, account: str, container: str, client: Client, now:
             proof = _sas(account, container, now, account_key=key)
         except ValueError:  # no base64; the library's message would quote it
             raise _unusable(f"The key of the datastore '{store.name}' is no storage key.") from None
-        if not _keys_refused(f"https://{account}.blob{client.cloud.storage_suffix}/{quote(container)}/any?{proof}", client):
+        probe = Place(url=ids.blobs(account, client.cloud.storage_suffix, container), proof=proof).below("any")
+        if not _keys_refused(probe.signed, client):
             return proof
     return _sas(account, container, now, user_delegation_key=_delegation_key(store, account, client, now))
 
@@ -163,7 +170,7 @@ def _delegation_key(store: ResourceId, account: str, client: Client, now: dateti
     from azure.storage.blob import UserDelegationKey
 
     span = f"<Start>{_moment(now - CLOCK_SKEW)}</Start><Expiry>{_moment(now + SAS_LIFETIME)}</Expiry>"
-    url = f"https://{account}.blob{client.cloud.storage_suffix}/?restype=service&comp=userdelegationkey"
+    url = f"{ids.blobs(account, client.cloud.storage_suffix)}?restype=service&comp=userdelegationkey"
     content = f'<?xml version="1.0" encoding="utf-8"?><KeyInfo>{span}</KeyInfo>'.encode()
     headers = {"x-ms-version": STORAGE_VERSION, "Content-Type": "application/xml", "Accept": "application/xml"}
     answer = client.send_to_storage("POST", url, content=content, headers=headers)
@@ -191,11 +198,10 @@ def _moment(moment: datetime) -> str:
 
 def _account_key(workspace: ResourceId, account: str, client: Client) -> str:
     """Return the key of the workspace's own account, where a datastore of it keeps none ('' when it is another's)."""
-    url = f"{client.cloud.arm}{workspace.path}"
-    own = bodies.dig(client.send("GET", f"{url}?{VERSION_QUERY}").checked().body, "properties.storageAccount")
+    own = bodies.dig(client.send("GET", asked(workspace, client)).checked().body, "properties.storageAccount")
     if str(own).rpartition("/")[2].lower() != account.lower():
         return ""
-    answer = client.send("POST", f"{url}/listStorageAccountKeys?{VERSION_QUERY}")
+    answer = client.send("POST", asked(workspace, client, "listStorageAccountKeys"))
     return str(bodies.dig(answer.body, "userStorageKey") or "") if answer.ok else ""
 
 

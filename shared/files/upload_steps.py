@@ -11,10 +11,9 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
+from shared.catalog import bodies, kinds
 from shared.durable import storage
 from shared.files import content, places, transfers
-from shared.files.places import VERSION_QUERY
 from shared.files.plans import Goal, Plan, Purpose, Task
 from shared.operations import proof
 from shared.operations.settle import Step
@@ -125,7 +124,7 @@ def _upload(task: Task, target: ResourceId, blobs: Blobs, client: Client, patien
             return replace(task, digest=digest), ""
         if task.purpose == "code":
             version = _code_version(task, workspace)
-            if client.send("GET", f"{client.cloud.arm}{version.path}?{VERSION_QUERY}").ok:
+            if client.send("GET", places.asked(version, client)).ok:
                 return task, version.path
         return _move(task, members, target, client, patience)
 
@@ -163,8 +162,8 @@ def _move(task: Task, members: list[content.Member], asset: ResourceId, client: 
 def _uri(task: Task, target: places.Place, workspace: ResourceId, *, single: bool) -> str:
     if task.purpose in ("environment", "folder") or not target.datastore:
         return target.url
-    scope = f"subscriptions/{workspace.subscription}/resourcegroups/{workspace.resource_group}/workspaces/{workspace.name}/"
-    whose = "" if task.purpose == "input" else scope
+    group = ids.below("subscriptions", workspace.subscription, "resourcegroups", workspace.resource_group)
+    whose = "" if task.purpose == "input" else ids.below(group, "workspaces", workspace.name) + "/"
     slash = "/" if task.purpose in ("data", "input") and not single else ""
     return f"azureml://{whose}datastores/{target.datastore}/paths/{target.path}{slash}"
 
@@ -193,13 +192,13 @@ def _register(task: Task, workspace: ResourceId, client: Client) -> tuple[Task, 
 
 def next_version(container: ResourceId, client: Client) -> str:
     """Return the version that Azure would give the next one of an asset; '1' when there is none yet."""
-    found = client.send("GET", f"{client.cloud.arm}{container.path}?{VERSION_QUERY}")
+    found = client.send("GET", places.asked(container, client))
     return str(bodies.dig(found.body, "properties.nextVersion") or "1") if found.ok else "1"
 
 
 def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
     """Register a version; a registry takes its time over it (docs/protocol.md §2: 202), a workspace does not."""
-    url = f"{client.cloud.arm}{version.path}?{VERSION_QUERY}"
+    url = places.asked(version, client)
     answer = client.send("PUT", url, body=body)
     if answer.status == 409:
         there = client.send("GET", url)
@@ -220,7 +219,7 @@ def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
     Raises:
         RejectedError: it failed, or never came.
     """
-    answer = client.send("GET", f"{client.cloud.arm}{task.registering}?{VERSION_QUERY}")
+    answer = client.send("GET", ids.url(client.cloud.arm, task.registering, kinds.ML_VERSION))
     state = str(bodies.dig(answer.body, "properties.provisioningState") or "Succeeded").lower() if answer.ok else ""
     if state == "succeeded":
         return task, task.registering, 0.0
@@ -242,8 +241,9 @@ def _latest(task: Task, workspace: ResourceId, client: Client) -> str:
     if task.version != "latest":
         message = f"'{task.asset}@{task.version}': only @latest can be looked up; name a version."
         raise errors.BadRequestError("UnknownLabel", message, target=container.path)
-    query = f"{VERSION_QUERY}&$orderBy=createdtime%20desc&$top=1"
-    found = client.send("GET", f"{client.cloud.arm}{container.path}/versions?{query}").checked().body or {}
+    newest_first = {"$orderBy": "createdtime desc", "$top": "1"}
+    url = ids.url(client.cloud.arm, container.child("versions").path, kinds.ML_VERSION, newest_first)
+    found = client.send("GET", url).checked().body or {}
     newest = next(iter(found.get("value") or []), None)
     if newest is None:
         message = f"There is no version of '{task.asset}'."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import kinds
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from shared.catalog.paths import Target
@@ -57,5 +57,5 @@ def metrics(target: Target, client: Client, addresses: Addresses) -> dict[str, A
 
 def _run_url(target: Target, plane: str, tail: str, addresses: Addresses) -> str:
     """A job's name is its run id; run history finds a run by its id alone (docs/protocol.md §5)."""
-    path = f"{target.workspace.path}/runs/{target.id.name}/{tail}"
+    path = ids.below(target.workspace.path, "runs", target.id.name, tail)
     return addresses.url(plane, path, f"api-version={kinds.V1_VERSION}", workspace=target.workspace.path)

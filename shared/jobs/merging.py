@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.operations.models import iso
-from shared.rest import ids
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ LONG_AGO, UNKNOWN = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinf
 class Ask(Protocol):
     """Asks the run history of a workspace."""
 
-    def __call__(self, method: str, tail: str, body: Any = None, *, query: str = "") -> dict[str, Any]:
-        """Return the JSON of one answer; `tail` is the path below the workspace, `query` what follows api-version, with its `&`."""
+    def __call__(self, method: str, *tail: str, body: Any = None, query: str = "") -> dict[str, Any]:
+        """Return the JSON of one answer; `tail` are names below the workspace, `query` what follows api-version, with its `&`."""
 
 
 def page(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -60,7 +59,7 @@ def _block(search: Search, token: str, ask: Ask) -> tuple[list[dict[str, Any]], 
     found: list[dict[str, Any]] = []
     for _ in range(BLOCK):
         asked = {"top": LISTED_AT_ONCE, **with_token(token), **({"viewType": "All"} if search.archived else {})}
-        answer = ask("POST", "experiments:query", asked)
+        answer = ask("POST", "experiments:query", body=asked)
         found += items(answer)
         token = str(answer.get("continuationToken") or "")
         if not token or len(found) >= BLOCK:
@@ -80,9 +79,9 @@ def _merged(
     at = 0
     with threads.Pool(max_workers=ASKED_AT_ONCE, thread_name_prefix="search") as pool:
         while at < len(block) and not _enough(runs, top, block[at]):
-            names = [ids.quoted(str(each.get("name"))) for each in block[at : at + ASKED_AT_ONCE]]
+            names = [str(each.get("name")) for each in block[at : at + ASKED_AT_ONCE]]
             at += ASKED_AT_ONCE
-            for answer in pool.map(lambda name: ask("POST", f"experiments/{name}/runs:query", asked), names):
+            for answer in pool.map(lambda name: ask("POST", "experiments", name, "runs:query", body=asked), names):
                 listed = items(answer)
                 runs += [run for run in listed if run.get("runId") not in told]
                 if listed and answer.get("continuationToken"):

@@ -108,10 +108,10 @@ def page(search: Search, workspace: ids.ResourceId, client: Client, addresses: A
 
 
 def _ask(
-    method: str, tail: str, body: Any = None, *, query: str = "", workspace: ids.ResourceId, client: Client, addresses: Addresses
+    method: str, *tail: str, body: Any = None, query: str = "", workspace: ids.ResourceId, client: Client, addresses: Addresses
 ) -> dict[str, Any]:
     query = f"api-version={kinds.V1_VERSION}{query}"
-    url = addresses.url("history", f"{workspace.path}/{tail}", query, workspace=workspace.path)
+    url = addresses.url("history", ids.below(workspace.path, *tail), query, workspace=workspace.path)
     answer = client.send(method, url, body=body).checked().body
     return answer if isinstance(answer, dict) else {}
 
@@ -123,8 +123,8 @@ def _of_compute(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], str]:
         "$top": str(search.top),
         "$continuationtoken": search.place.get("token", ""),
     }
-    query = "".join(f"&{name}={quote(value)}" for name, value in parameters.items() if value)
-    answer = ask("GET", f"computes/{ids.quoted(search.compute)}/runs", query=query)
+    query = "".join(f"&{name}={quote(value, safe='')}" for name, value in parameters.items() if value)
+    answer = ask("GET", "computes", search.compute, "runs", query=query)
     experiment = search.experiment.lower()
     runs = [run for run in merging.items(answer) if not experiment or str(run.get("experimentName", "")).lower() == experiment]
     return runs, str(answer.get("continuationToken") or "")
@@ -132,7 +132,7 @@ def _of_compute(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], str]:
 
 def _of_experiment(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], str]:
     asked = merging.query(search, search.condition, token=search.place.get("token", ""))
-    answer = ask("POST", f"experiments/{ids.quoted(search.experiment)}/runs:query", asked)
+    answer = ask("POST", "experiments", search.experiment, "runs:query", body=asked)
     return merging.items(answer), str(answer.get("continuationToken") or "")
 
 

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
 from shared.endpoints import parking
@@ -152,7 +151,7 @@ def _addressed(request: Request, suffix: str) -> tuple[kinds.Kind, ids.ResourceI
     if target.plane == "execution":
         named = named.child("runs", request.run_id or f"{named.name}_{suffix}")
         kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
-        return kind, named, path, f"&runId={quote(named.name)}"
+        return kind, named, path, f"&runId={ids.segment(named.name)}"
     if named.is_collection and kind.posted_name:  # it is sent to the collection, and its body names it
         return kind, replace(named, names=(*named.names, str(bodies.dig(request.body, kind.posted_name)))), path, ""
     if named.is_collection:

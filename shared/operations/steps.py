@@ -219,12 +219,12 @@ def _look_up(operation: Operation, services: Services) -> Step:
 
 def _register(operation: Operation, services: Services) -> Step:
     subscription = ids.parse(operation.target).subscription
-    base = f"{services.client.cloud.arm}/subscriptions/{subscription}/providers/{operation.registering}"
+    path = ids.provider(subscription, operation.registering)
     version = kinds.by_type()["arm", kinds.RESOURCES.lower(), "providers"].api_version
     if operation.attempts == 1:
-        response = services.client.send("POST", f"{base}/register?api-version={version}")
+        response = services.client.send("POST", ids.url(services.client.cloud.arm, ids.below(path, "register"), version))
     else:
-        response = services.client.send("GET", f"{base}?api-version={version}")
+        response = services.client.send("GET", ids.url(services.client.cloud.arm, path, version))
     return settle.registration(operation.counted("read"), response, services.clock())
 
 
@@ -235,7 +235,7 @@ def cancel_in_azure(operation: Operation, kind: kinds.Kind, services: Services) 
         RejectedError: Azure refused.
     """
     target = ids.parse(operation.target)
-    path, query = f"{target.path}/{kind.cancel}", f"api-version={kind.api_version}"
+    path, query = ids.below(target.path, kind.cancel or "cancel"), f"api-version={kind.api_version}"
     url = services.addresses.url(kind.plane, path, query, workspace=target.ancestor(1).path)
     services.client.send("POST", url).checked()
 

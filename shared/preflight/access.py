@@ -6,7 +6,6 @@ Not here: access policies of vaults (customer_keys).
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
 from shared.preflight.findings import Finding, Question, rows_of, unknown
@@ -24,7 +23,7 @@ DEFINITIONS_LIMIT = 20  # roles that are looked up for one question
 def permissions(question: Question) -> Iterator[Finding]:
     """What role assignments allow the app's identity at the resource group, wildcards and all."""
     action, scope = _action(question), _scope(question)
-    answer = question.read(f"{scope}/providers/Microsoft.Authorization/permissions", VERSION)
+    answer = question.read(_authorization(scope, "permissions"), VERSION)
     if not answer.ok or not isinstance(answer.body, dict):
         yield unknown("permission", action, answer.error())
     elif role_permissions.granted(rows_of(answer.body), action):
@@ -37,7 +36,7 @@ def permissions(question: Question) -> Iterator[Finding]:
 def denials(question: Question) -> Iterator[Finding]:
     """Deny assignments, which win over any role: of managed applications, blueprints and deployment stacks."""
     action, scope = _action(question), _scope(question)
-    answer = question.read(f"{scope}/providers/Microsoft.Authorization/denyAssignments", VERSION)
+    answer = question.read(_authorization(scope, "denyAssignments"), VERSION)
     if not answer.ok or not _is_list(answer.body):
         error = answer.error()
         yield unknown("deny", action, errors.AzureError(code=error.code, message=f"{error.message} (deny assignments of {scope})"))
@@ -71,8 +70,8 @@ def holds(question: Question, scope: str, data_actions: tuple[str, ...], princip
     Returns:
         None when a role or assignment cannot be read to the end (a condition, a refusal), and none of the others is enough.
     """
-    wanted = f"&$filter={quote(f'assignedTo({principal!r})')}" if principal else ""  # groups that it is in count
-    answer = question.read(f"{scope}/providers/Microsoft.Authorization/roleAssignments", VERSION, wanted)
+    wanted = {"$filter": f"assignedTo('{principal}')"} if principal else {}  # groups that it is in count
+    answer = question.read(_authorization(scope, "roleAssignments"), VERSION, wanted)
     if not answer.ok or not _is_list(answer.body):
         return None
     granted: list[dict[str, Any]] = []
@@ -103,8 +102,11 @@ def _action(question: Question) -> str:
 
 def _scope(question: Question) -> str:
     target = question.target.id
-    within = f"/resourceGroups/{ids.quoted(target.resource_group)}" if target.resource_group and target.types else ""
-    return f"/subscriptions/{target.subscription}{within}"
+    return ids.group(target.subscription, target.resource_group if target.types else "")
+
+
+def _authorization(scope: str, what: str) -> str:
+    return ids.below(scope, "providers", "Microsoft.Authorization", what)
 
 
 def _denies(row: dict[str, Any], action: str) -> bool:

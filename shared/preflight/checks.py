@@ -106,9 +106,10 @@ def _name_is_free(question: Question) -> Iterator[Finding]:
 def _name_is_free_worldwide(question: Question) -> Iterator[Finding]:
     """Names of storage accounts, vaults and registries are one tenant's in all of Azure; deleted vaults keep theirs."""
     target, at = question.target, question.target.id.path
-    base = f"/subscriptions/{target.id.subscription}/providers/{target.kind.namespace}"
+    base = ids.provider(target.id.subscription, target.kind.namespace)
     if target.kind.full_type == needs.VAULTS and question.location:
-        deleted = question.read(f"{base}/locations/{question.location}/deletedVaults/{target.id.name}", target.api_version)
+        held = ids.below(base, "locations", question.location, "deletedVaults", target.id.name)
+        deleted = question.read(held, target.api_version)
         if deleted.ok:
             purged = bodies.dig(deleted.body, "properties.scheduledPurgeDate")
             message = f"A deleted vault of yours holds the name until {purged}; properties.createMode 'recover' brings it back."
@@ -170,15 +171,19 @@ def _size_and_quota(question: Question) -> Iterator[Finding]:
     if not size:
         yield from _no_size(question)
         return
-    base = f"/subscriptions/{question.target.id.subscription}/providers/{kinds.ML}/locations/{question.location}"
-    sizes = rows_of(question.read(f"{base}/vmSizes", kinds.ML_VERSION).checked().body)
+    if not question.location:
+        message = "Without a region that Azure has, it does not say whether it offers the size."
+        yield Finding(check="sku", target=size, ok=None, code="Unknown", message=message)
+        return
+    base = ids.provider(question.target.id.subscription, kinds.ML, "locations", question.location)
+    sizes = rows_of(question.read(ids.below(base, "vmSizes"), kinds.ML_VERSION).checked().body)
     row = next((each for each in sizes if str(each.get("name", "")).lower() == size.lower()), None)
     if row is None:
         message = f"There is no such size in {question.location}; GET locations/{question.location}/vmSizes lists them."
         yield Finding(check="sku", target=size, ok=False, code="SizeNotAvailable", message=message)
         return
     yield Finding(check="sku", target=size, ok=True, code="Ok", message=f"{row.get('vCPUs')} vCPUs, {row.get('family')}.")
-    usages = question.read(f"{base}/usages", kinds.ML_VERSION).checked().body
+    usages = question.read(ids.below(base, "usages"), kinds.ML_VERSION).checked().body
     yield from _quota(question, row, rows_of(usages))
 
 

@@ -9,6 +9,8 @@ from shared.catalog import bodies, needs
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.catalog.paths import Target
     from shared.rest.client import Client, Response
 
@@ -64,13 +66,13 @@ class Question:
     client: Client
     seen: dict[str, Response] = field(default_factory=dict)
 
-    def read(self, path: str, version: str, query: str = "") -> Response:
+    def read(self, path: str, version: str, query: Mapping[str, str] | None = None) -> Response:
         """GET a path of ARM.
 
         Raises:
             TransientError: Azure did not answer.
         """
-        url = f"{self.client.cloud.arm}{path}?api-version={version}{query}"
+        url = ids.url(self.client.cloud.arm, path, version, query)
         known = self.seen.get(url)
         if known is None:
             known = self.seen[url] = self.client.send("GET", url)
@@ -82,11 +84,11 @@ class Question:
 
     def provider(self, namespace: str) -> Response:
         """GET a resource provider of the target's subscription."""
-        return self.read(f"/subscriptions/{self.target.id.subscription}/providers/{namespace}", PROVIDER_VERSION)
+        return self.read(ids.provider(self.target.id.subscription, namespace), PROVIDER_VERSION)
 
     def name_available(self, base: str, name: str, full_type: str, version: str) -> Response:
         """Ask a provider whether anybody in Azure has a name: a POST that changes nothing."""
-        url = f"{self.client.cloud.arm}{base}/checkNameAvailability?api-version={version}"
+        url = ids.url(self.client.cloud.arm, ids.below(base, "checkNameAvailability"), version)
         return self.client.send("POST", url, body={"name": name, "type": full_type})
 
     def exists(self, check: str, resource: ids.ResourceId, version: str) -> Finding:
@@ -106,9 +108,9 @@ class Question:
 
     @property
     def location(self) -> str:
-        """The body's region, or that of the workspace it goes to; '' when neither tells."""
+        """The body's region, or that of the workspace it goes to; '' when neither tells, or what the body says is none."""
         given = bodies.dig(self.body, "location")
         if not given and len(self.target.id.names) > 1:
             parent = self.target.id.ancestor(1)
             given = bodies.dig(self.get(parent, needs.REFERENCE_VERSIONS.get(parent.full_type.lower(), "")).body, "location")
-        return str(given or "").replace(" ", "").lower()
+        return ids.location(given)

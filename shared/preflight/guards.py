@@ -86,7 +86,8 @@ def check_delete(target: Target, client: Client, *, force: bool) -> None:
         return
     permissions.check_seen("workspaces", target.id.subscription, client, f"{WORKSPACES}/read")
     version = kinds.by_type()["arm", kinds.ML.lower(), "workspaces"].api_version
-    url = f"{client.cloud.arm}/subscriptions/{target.id.subscription}/providers/{WORKSPACES}?api-version={version}"
+    every = ids.ResourceId(subscription=target.id.subscription, namespace=kinds.ML, types=("workspaces",))
+    url = ids.url(client.cloud.arm, every.path, version)
     users = [
         str(each.get("id"))
         for each in client.pages(url)

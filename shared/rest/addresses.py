@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,8 +61,9 @@ class Addresses:
             RejectedError: the workspace does not exist.
             TransientError: Azure did not answer.
         """
-        base = self._client.cloud.arm if plane == "arm" else f"{self.api_server(workspace)}/{plane}/{PLANE_VERSIONS[plane]}"
-        return f"{base}{path}?{query}" if query else f"{base}{path}"
+        if plane == "arm":
+            return ids.url(self._client.cloud.arm, path, raw=query)
+        return ids.url(ids.below(self.api_server(workspace), plane, PLANE_VERSIONS[plane]), path, raw=query)
 
     def api_server(self, workspace: str) -> str:
         """Return e.g. `https://westeurope.api.azureml.ms`.
@@ -88,7 +89,7 @@ class Addresses:
             RejectedError: the workspace does not exist, or `WorkspaceNotReady`.
             TransientError: Azure did not answer.
         """
-        answer = self._client.send("GET", f"{self._client.cloud.arm}{workspace}?api-version={WORKSPACE_VERSION}").checked()
+        answer = self._client.send("GET", ids.url(self._client.cloud.arm, workspace, WORKSPACE_VERSION)).checked()
         discovery_url = _text(_member(answer.body, "properties"), "discoveryUrl")
         if not discovery_url:
             raise _not_ready(workspace, "The workspace has no discoveryUrl yet.", status=409)

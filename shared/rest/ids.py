@@ -1,14 +1,31 @@
-"""ARM resource ids: read leniently (Azure's own casing is not stable), written canonically, compared in lower case.
+"""ARM resource ids, and every URL of Azure's that this app builds: the one place where text becomes a piece of a URL.
 
-Not here: which types exist (catalog.kinds).
+Ids are read leniently (Azure's own casing is not stable), written canonically, compared in lower case. What callers, events and
+Azure's answers name is one segment, checked and quoted once; nothing is decoded twice. A test finds URLs that are built
+elsewhere. Not here: which types exist (catalog.kinds), which hosts may see a token (clouds).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from urllib.parse import quote
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
 
 from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME_LIMIT = 260
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\?#]")
+_ESCAPE = re.compile(r"%(?:[01][0-9a-f]|2[ef35]|3f|5c|7f)", re.IGNORECASE)  # in a name: what a second decoding would make a path of
+_NAMESPACE = re.compile(r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)*")
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-[a-z]{1,20})?")
+_LOCATION = re.compile(r"[a-z0-9]{1,60}")
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_SUFFIX = re.compile(r"(?:\.[a-z0-9-]+)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +65,20 @@ class ResourceId:
 
     @property
     def path(self) -> str:
-        """The id as text, every name percent-encoded where it must be."""
+        """The id as text, every name percent-encoded where it must be.
+
+        Raises:
+            BadRequestError: `InvalidPath`; a part of it is no name.
+        """
         out = ""
         if self.subscription:
-            out += f"/subscriptions/{quoted(self.subscription)}"
+            out = below(out, "subscriptions", self.subscription)
         if self.resource_group:
-            out += f"/resourceGroups/{quoted(self.resource_group)}"
+            out = below(out, "resourceGroups", self.resource_group)
         if self.namespace:
-            out += f"/providers/{self.namespace}"
+            out = below(out, "providers", namespace(self.namespace))
         for position, kind in enumerate(self.types):
-            out += f"/{kind}"
-            if position < len(self.names):
-                out += f"/{quoted(self.names[position])}"
+            out = below(out, kind, *self.names[position : position + 1])
         return out
 
     def ancestor(self, depth: int) -> ResourceId:
@@ -78,10 +97,8 @@ def parse(text: str) -> ResourceId:
     Raises:
         BadRequestError: code `InvalidResourceId`, naming what was expected.
     """
-    from urllib.parse import unquote
-
     segments = [unquote(segment) for segment in text.strip("/").split("/")]
-    if len(segments) < 2 or segments[0].lower() != "subscriptions" or "" in segments:
+    if len(segments) < 2 or segments[0].lower() != "subscriptions" or any(map(unnameable, segments)):
         raise _invalid(text)
     found = ResourceId(subscription=segments[1])
     rest = segments[2:]
@@ -96,9 +113,123 @@ def parse(text: str) -> ResourceId:
     return replace(found, namespace=rest[1], types=tuple(rest[2::2]), names=tuple(rest[3::2]))
 
 
-def quoted(name: str) -> str:
-    """Return one name as it stands in a path."""
+@lru_cache(maxsize=4096)
+def segment(name: str) -> str:
+    """Return one name as it stands in a path.
+
+    Raises:
+        BadRequestError: `InvalidPath`; it is no name.
+    """
+    if reason := unnameable(name):
+        raise errors.BadRequestError("InvalidPath", f"{name[:80]!a} cannot stand in a path: {reason}.", target="path")
     return quote(name, safe=":@!$&'()*+,;=~")
+
+
+def unnameable(name: str) -> str:
+    """Return why a text can be no name in a path; '' for one that can."""
+    if not name:
+        return "it is empty"
+    if name in (".", ".."):
+        return "it leads elsewhere"
+    if len(name) > NAME_LIMIT:
+        return f"it has {len(name)} characters, {NAME_LIMIT} are taken"
+    if _UNSAFE.search(name) or not name.isprintable():
+        return "it holds a character that no name has"
+    if found := _ESCAPE.search(name):
+        return f"it holds '{found[0]}', which no name has: encode a name once"
+    return ""
+
+
+def below(base: str, *names: str) -> str:
+    """Return a path, or a URL without a query, with one segment more for each name.
+
+    Raises:
+        BadRequestError: `InvalidPath`; one of them is no name.
+    """
+    return "/".join((base, *map(segment, names)))
+
+
+def group(subscription: str, resource_group: str = "") -> str:
+    """Return the path of a resource group, or without one of the subscription."""
+    return ResourceId(subscription=subscription, resource_group=resource_group).path
+
+
+def provider(subscription: str, named: str, *names: str) -> str:
+    """Return the path of a resource provider in a subscription, or of what is below it."""
+    return below(ResourceId(subscription=subscription, namespace=named).path, *names)
+
+
+def namespace(text: str) -> str:
+    """Return the namespace of a resource provider.
+
+    Raises:
+        BadRequestError: `InvalidPath`; it is none.
+    """
+    if not _NAMESPACE.fullmatch(text):
+        raise errors.BadRequestError("InvalidPath", f"{text[:80]!a} is no resource provider.", target="path")
+    return text
+
+
+def location(text: object) -> str:
+    """Return a region as it stands in a path: `West Europe` is `westeurope`; '' for what can be none."""
+    squeezed = str(text or "").replace(" ", "").lower()
+    return squeezed if _LOCATION.fullmatch(squeezed) else ""
+
+
+def url(server: str, path: str, version: str = "", query: Mapping[str, str] | None = None, *, raw: str = "") -> str:
+    """Return the URL of a path on one of Azure's servers.
+
+    Args:
+        server: Scheme and host, and what its service stands below.
+        path: Built of segments.
+        version: Its api-version; '' where `raw` has it.
+        query: Further parameters, which are quoted here; empty ones are left out.
+        raw: Parameters as they were sent, byte for byte.
+
+    Raises:
+        BadRequestError: `InvalidPath`, `InvalidParameter`; a part of it is none.
+    """
+    parts = urlsplit(server)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise errors.BadRequestError("InvalidPath", f"{server[:100]!a} is no server of Azure's.", target="path", status=502)
+    if not path.startswith("/"):
+        raise errors.BadRequestError("InvalidPath", f"{path[:100]!a} is no path.", target="path")
+    for each in path[1:].split("/"):
+        segment(unquote(each))
+    if version and not _VERSION.fullmatch(version):
+        message = f"'api-version' is '{version[:50]}'; expected a date such as 2025-12-01."
+        raise errors.BadRequestError("InvalidParameter", message, target="api-version")
+    asked = [f"api-version={version}"] if version else []
+    asked += [raw] if raw else []
+    asked += [f"{name}={quote(value, safe='')}" for name, value in (query or {}).items() if value]
+    return server.rstrip("/") + path + (f"?{'&'.join(asked)}" if asked else "")
+
+
+def blobs(account: str, suffix: str, container: str = "") -> str:
+    """Return the URL of a container of a storage account, or of the account itself.
+
+    Raises:
+        BadRequestError: `InvalidPath`; one of them is no such name.
+    """
+    if not _ACCOUNT.fullmatch(account) or not _SUFFIX.fullmatch(suffix):
+        raise errors.BadRequestError("InvalidPath", f"{account[:80]!a} is no storage account.", target="path", status=502)
+    return f"https://{account}.blob{suffix}/{segment(container) if container else ''}"
+
+
+def signed(base: str, proof: str) -> str:
+    """Return a URL with the query that opens it."""
+    return f"{base}?{proof}"
+
+
+def blob(base: str, path: str) -> str:
+    """Return the URL of a blob or folder below another; a blob's name may hold any character.
+
+    Raises:
+        BadRequestError: `InvalidPath`; it leads elsewhere.
+    """
+    if any(each in (".", "..") for each in path.split("/")):
+        raise errors.BadRequestError("InvalidPath", f"{path[:80]!a} cannot stand in a path: it leads elsewhere.", target="path")
+    return f"{base}/{quote(path)}"
 
 
 def _invalid(text: str) -> errors.BadRequestError:

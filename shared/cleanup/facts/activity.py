@@ -58,10 +58,10 @@ def on_compute(workspace: ids.ResourceId, compute: str, azure: Azure, *, since: 
     Raises:
         StewardError: neither run history's list nor ARM's jobs could be read whole.
     """
-    path = f"{workspace.path}/computes/{quote(compute)}/runs"
+    path = ids.below(workspace.path, "computes", compute, "runs")
     query = f"api-version={kinds.V1_VERSION}&$top={TOP}"
     try:
-        active = azure.addresses.url("history", path, f"{query}&$filter={quote(UNDER_WAY)}", workspace=workspace.path)
+        active = azure.addresses.url("history", path, f"{query}&$filter={quote(UNDER_WAY, safe='')}", workspace=workspace.path)
         found = next((run for run in inventory.items(active, azure) if not ended(run)), None)
         if found:
             return Runs(count=1, active=told(found), last_at=_run_at(found))
@@ -125,7 +125,7 @@ def newest(workspace: ids.ResourceId, azure: Azure, *, since: datetime) -> Runs:
     for name in names:
         if running := next(iter(_of_experiment(workspace, name, azure)), None):
             return Runs(count=count + 1, active=told(running), last_at=_run_at(running))
-        url = _history(workspace, f"experiments/{ids.quoted(name)}/runs:query", azure)
+        url = _history(workspace, azure, "experiments", name, "runs:query")
         page = inventory.first_page(url, azure, {"orderBy": "CreatedUtc desc", "top": 1})
         count += len(page)
         last = times.latest(last, *(_run_at(run) for run in page))
@@ -176,7 +176,7 @@ def recorded(workspace: ids.ResourceId, name: str, azure: Azure) -> dict[str, An
 
 def _record(workspace: ids.ResourceId, name: str, azure: Azure) -> Response:
     asked = {"runId": name, "selectRunMetadata": True, "selectRunDefinition": True, "selectJobSpecification": True}
-    return azure.client.send("POST", _history(workspace, "rundata", azure), body=asked)
+    return azure.client.send("POST", _history(workspace, azure, "rundata"), body=asked)
 
 
 def ended(run: dict[str, Any]) -> bool:
@@ -203,17 +203,18 @@ def as_run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _experiments(workspace: ids.ResourceId, azure: Azure) -> Iterator[dict[str, Any]]:
-    url = _history(workspace, "experiments:query", azure)
+    url = _history(workspace, azure, "experiments:query")
     return inventory.items(url, azure, {"top": TOP, "viewType": "All"})
 
 
 def _of_experiment(workspace: ids.ResourceId, name: str, azure: Azure) -> Iterator[dict[str, Any]]:
-    url = _history(workspace, f"experiments/{ids.quoted(name)}/runs:query", azure)
+    url = _history(workspace, azure, "experiments", name, "runs:query")
     return (run for run in inventory.items(url, azure, {"filter": UNDER_WAY, "top": TOP}) if not ended(run))
 
 
-def _history(workspace: ids.ResourceId, tail: str, azure: Azure) -> str:
-    return azure.addresses.url("history", f"{workspace.path}/{tail}", f"api-version={kinds.V1_VERSION}", workspace=workspace.path)
+def _history(workspace: ids.ResourceId, azure: Azure, *tail: str) -> str:
+    path = ids.below(workspace.path, *tail)
+    return azure.addresses.url("history", path, f"api-version={kinds.V1_VERSION}", workspace=workspace.path)
 
 
 def _folded(found: Iterable[dict[str, Any]], horizon: datetime | None) -> Runs:

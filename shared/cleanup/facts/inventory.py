@@ -80,7 +80,7 @@ def listing(collection: ids.ResourceId, azure: Azure, query: str = "") -> Iterat
 
 def list_url(collection: ids.ResourceId, azure: Azure, query: str = "") -> str:
     """Return where ARM lists a collection of Azure ML."""
-    return f"{azure.client.cloud.arm}{collection.path}?api-version={kinds.ML_VERSION}{query and '&' + query}"
+    return ids.url(azure.client.cloud.arm, collection.path, kinds.ML_VERSION, raw=query)
 
 
 def read(resource: ids.ResourceId, azure: Azure, version: str = kinds.ML_VERSION) -> dict[str, Any] | None:
@@ -89,7 +89,7 @@ def read(resource: ids.ResourceId, azure: Azure, version: str = kinds.ML_VERSION
     Raises:
         StewardError: it could not be read.
     """
-    response = azure.client.send("GET", f"{azure.client.cloud.arm}{resource.path}?api-version={version}")
+    response = azure.client.send("GET", ids.url(azure.client.cloud.arm, resource.path, version))
     if response.status in HTTP_ABSENT:
         return None
     body = response.checked().body

@@ -62,9 +62,8 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
 def _listed(subscription: str, kind: str, version: str, azure: Azure) -> Iterator[dict[str, Any]]:
     """Yield a subscription's resources of one type: none where nobody registered its provider."""
     try:
-        yield from inventory.items(
-            f"{azure.client.cloud.arm}/subscriptions/{subscription}/providers/{kind}?api-version={version}", azure
-        )
+        path = ids.provider(subscription, *kind.split("/"))
+        yield from inventory.items(ids.url(azure.client.cloud.arm, path, version), azure)
     except errors.RejectedError as refusal:
         if refusal.status not in NOT_REGISTERED:
             raise

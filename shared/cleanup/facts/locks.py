@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.rest.ids import ResourceId
 
 VERSION = "2020-05-01"
-PROVIDER = "/providers/Microsoft.Authorization/locks"
+PROVIDER = ("providers", "Microsoft.Authorization", "locks")
 PAGE_LIMIT = 200
 
 
@@ -44,15 +44,16 @@ class Locks:
 
 def read(resource: ResourceId, azure: Azure) -> Locks:
     """Return the locks of the subscription and of the resource group that a resource is in, with all below it."""
-    subscription = f"/subscriptions/{ids.quoted(resource.subscription)}"
-    wanted = [f"{subscription}{PROVIDER}?api-version={VERSION}&$filter=atScope()"]
+    arm, subscription = azure.client.cloud.arm, ids.group(resource.subscription)
+    wanted = [ids.url(arm, ids.below(subscription, *PROVIDER), VERSION, {"$filter": "atScope()"})]
     if resource.resource_group:
-        wanted.append(f"{subscription}/resourceGroups/{ids.quoted(resource.resource_group)}{PROVIDER}?api-version={VERSION}")
+        group = ids.group(resource.subscription, resource.resource_group)
+        wanted.append(ids.url(arm, ids.below(group, *PROVIDER), VERSION))
     held: dict[str, str] = {}
     try:
         for url in wanted:
             for lock in _items(url, azure):
-                scope, _, name = str(lock.get("id") or "").lower().rpartition(f"{PROVIDER.lower()}/")
+                scope, _, name = str(lock.get("id") or "").lower().rpartition("/providers/microsoft.authorization/locks/")
                 if scope:
                     level = bodies.dig(lock, "properties.level") or "unknown level"
                     held[scope] = f"the lock '{name}' ({level}) is on {_where(scope)}"

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from shared.rest import errors
+from shared.rest import errors, ids
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -69,7 +68,6 @@ def _read(resource: ResourceId, metric: str, dimension: str, azure: Azure, *, wi
     step = timedelta(hours=1) if interval == "PT1H" else timedelta(days=1)
     since = now - window - step  # the first interval counts as a whole
     query = {
-        "api-version": VERSION,
         "metricnames": metric,
         "timespan": f"{since:%Y-%m-%dT%H:%M:%SZ}/{now:%Y-%m-%dT%H:%M:%SZ}",
         "interval": interval,
@@ -77,8 +75,8 @@ def _read(resource: ResourceId, metric: str, dimension: str, azure: Azure, *, wi
         "$filter": f"{dimension} eq '*'",
         "top": str(SERIES),
     }
-    asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-    url = f"{azure.client.cloud.arm}{resource.path}/providers/microsoft.insights/metrics?{asked}"
+    path = ids.below(resource.path, "providers", "microsoft.insights", "metrics")
+    url = ids.url(azure.client.cloud.arm, path, VERSION, query)
     begun = _last_use(azure.client.send("GET", url).checked().body, metric, dimension)
     return Use(since=since, until=now, last_at={name: min(at + step, now) for name, at in begun.items()})
 

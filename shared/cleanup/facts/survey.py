@@ -243,7 +243,7 @@ def _referrers(
         for name, body in _repeated(workspace, schedule.get("properties"), azure):
             yield REPEATED, body, f"job {name}, which {told} repeats,"
     services = azure.addresses.url(
-        "modelmanagement", f"{workspace.path}/services", f"api-version={kinds.V1_VERSION}", workspace=workspace.path
+        "modelmanagement", ids.below(workspace.path, "services"), f"api-version={kinds.V1_VERSION}", workspace=workspace.path
     )
     for service in _perhaps(inventory.items(services, azure)):
         yield "services", service, f"v1 service {service.get('name')}"
