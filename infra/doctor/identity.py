@@ -152,7 +152,7 @@ def skew(date: str, now: datetime) -> Iterator[Finding]:
 
 def _scope(client: Client, scope: str) -> Iterator[Finding]:
     wanted = OF_GROUP if "/resourcegroups/" in scope.lower() else OF_SUBSCRIPTION
-    answer = _asked(client, f"{scope}{role_permissions.PROVIDER}", role_permissions.VERSION)
+    answer = _asked(client, ids.below(scope, *role_permissions.PROVIDER), role_permissions.VERSION)
     if isinstance(answer, Finding):
         yield answer
     elif not answer.ok:
@@ -188,10 +188,10 @@ def _others(client: Client, subscription: str, known: list[str]) -> Iterator[Fin
         fix = "name the groups that the app manages with --scope"
         yield warning(PERMISSIONS, f"{groups} cannot be listed: {failed.error.message}", fix)
         return
-    named = [f"{groups}/{ids.quoted(str(row.get('name')))}" for row in listed]
+    named = [ids.below(groups, str(row.get("name"))) for row in listed]
     others = [scope for scope in named if scope.lower() not in {each.lower() for each in known}]
     for scope in others[:GROUPS_AT_MOST]:
-        allowed = _asked(client, f"{scope}{role_permissions.PROVIDER}", role_permissions.VERSION)
+        allowed = _asked(client, ids.below(scope, *role_permissions.PROVIDER), role_permissions.VERSION)
         if not isinstance(allowed, Finding) and allowed.ok and role_permissions.granted(_rows(allowed), OF_GROUPS):
             yield from _judged(scope, _rows(allowed), OF_GROUP)
     if len(others) > GROUPS_AT_MOST:

@@ -275,7 +275,7 @@ def _assets(question: Question) -> Iterator[Finding]:
         if not isinstance(text, str) or not text.lower().startswith("azureml:"):
             continue
         if match := _SHORT.fullmatch(text):
-            named = ids.parse(f"{target.ancestor(1).path}/{collection}/{match[1]}/versions/{match[2]}")
+            named = target.ancestor(1).child(collection, match[1]).child("versions", match[2])
             yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
         else:
             message = "This reference was not looked up: it is no azureml:NAME:VERSION of the workspace."

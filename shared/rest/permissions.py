@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shared.rest.clouds import Cloud
 
 VERSION = "2022-04-01"
-PROVIDER = "/providers/Microsoft.Authorization/permissions"
+PROVIDER = ("providers", "Microsoft.Authorization", "permissions")
 
 
 class Reader(Protocol):
@@ -43,8 +43,8 @@ def unseen(subscription: str, client: Reader, *actions: str) -> str:
     Raises:
         TransientError: ARM did not answer.
     """
-    scope = f"/subscriptions/{ids.quoted(subscription)}"
-    answer = client.send("GET", f"{client.cloud.arm}{scope}{PROVIDER}?api-version={VERSION}")
+    scope = ids.group(subscription)
+    answer = client.send("GET", ids.url(client.cloud.arm, ids.below(scope, *PROVIDER), VERSION))
     rows = answer.body.get("value") if answer.ok and isinstance(answer.body, dict) else None
     if not isinstance(rows, list):
         return f"its permissions at {scope} could not be read: {answer.error().code}"

@@ -19,6 +19,7 @@ BUILDER = Path("shared/rest/ids.py")
 OTHERS = {
     "functions/http.py": "this app's own links",
     "functions/static.py": "this app's own links",
+    "functions/others.py": "this app's own links",
     "functions/cleanup.py": "this app's own links",
     "shared/openapi": "templates of this app's own paths",
     "shared/catalog/yaml": "references inside bodies, in the forms of `az ml`",
@@ -65,7 +66,8 @@ def built_by_hand(source: str) -> list[str]:
             shown = all(
                 ast.unparse(each.value).startswith("parts.") for each in node.values if isinstance(each, ast.FormattedValue)
             )
-            if shown or NO_URLS.search(literal):  # a piece of a URL that is there already
+            typed = ast.unparse(node).startswith("f'{kinds.ML}/")  # the name of a type
+            if shown or typed or NO_URLS.search(literal):  # or a piece of a URL that is there already
                 continue
             if joined or chained or (SIGNS.search(literal) and not literal.startswith("api-version=") and " " not in literal):
                 found.append(ast.unparse(node))
