@@ -266,6 +266,18 @@ def test_what_alerts_and_queries_look_for_is_neither_below_the_level_nor_sampled
     assert {"Request", "Trace"} <= set(logging["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";"))
 
 
+def test_the_compilers_rules_are_errors_but_for_those_that_change_by_themselves() -> None:
+    """A version grows old without a change of ours, and a rule takes a name of a loop for no id; neither may stop a deployment."""
+    rules = json.loads((AZURE / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
+    assert {name for name, rule in rules.items() if rule["level"] != "error"} == {
+        "use-recent-api-versions",
+        "use-resource-id-functions",
+    }
+    assert len(rules) > 25
+    check = (ROOT / ".github" / "workflows" / "check.yml").read_text()
+    assert {"az bicep lint", "az bicep build", "az bicep format"} <= set(re.findall(r"az bicep \w+", check))
+
+
 def test_what_is_watched_for_is_written() -> None:
     """Each log line that watch.bicep, or a query it takes, looks for has a place in the sources that writes it."""
     text = (AZURE / "modules" / "watch.bicep").read_text()

@@ -41,35 +41,45 @@ var managing = mayProvision ? [steward, provisioner] : [steward]
 // Locks, regions and names are asked of the subscription: the reader is always given there.
 var ofSubscription = concat([reader], mayRegisterProviders ? [registrar] : [], mayUpdateQuotas ? [quotas] : [])
 
-resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [for each in concat(managing, ofSubscription): {
-  name: guid(subscription().id, environmentName, each.name)
-  properties: {
-    roleName: '${each.title} (${label})'
-    description: each.role.description
-    type: 'CustomRole'
-    permissions: each.role.permissions
-    assignableScopes: [
-      subscription().id
-    ]
+resource definitions 'Microsoft.Authorization/roleDefinitions@2022-04-01' = [
+  for each in concat(managing, ofSubscription): {
+    name: guid(subscription().id, environmentName, each.name)
+    properties: {
+      roleName: '${each.title} (${label})'
+      description: each.role.description
+      type: 'CustomRole'
+      permissions: each.role.permissions
+      assignableScopes: [
+        subscription().id
+      ]
+    }
   }
-}]
+]
 
 var stewardId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, 'steward'))
-var provisionerId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, 'provisioner'))
+var provisionerId = subscriptionResourceId(
+  'Microsoft.Authorization/roleDefinitions',
+  guid(subscription().id, environmentName, 'provisioner')
+)
 var blobWriterId = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
 var assignable = concat([stewardId], mayProvision ? [provisionerId] : [], mayWriteBlobs ? [blobWriterId] : [])
 
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for each in (wholeSubscription ? concat(managing, ofSubscription) : ofSubscription): {
-  name: guid(subscription().id, principalId, each.name)
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', guid(subscription().id, environmentName, each.name))
-    principalId: principalId
-    principalType: 'ServicePrincipal'
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for each in (wholeSubscription ? concat(managing, ofSubscription) : ofSubscription): {
+    name: guid(subscription().id, principalId, each.name)
+    properties: {
+      roleDefinitionId: subscriptionResourceId(
+        'Microsoft.Authorization/roleDefinitions',
+        guid(subscription().id, environmentName, each.name)
+      )
+      principalId: principalId
+      principalType: 'ServicePrincipal'
+    }
+    dependsOn: [
+      definitions
+    ]
   }
-  dependsOn: [
-    definitions
-  ]
-}]
+]
 
 resource blobAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (wholeSubscription && mayWriteBlobs) {
   name: guid(subscription().id, principalId, 'blobs')
