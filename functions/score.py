@@ -14,12 +14,25 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.operations.models import Operation
 
-PASSED_BACK = (
-    "x-ms-run-function-failed",
-    "x-ms-run-fn-exec-ms",
-    "x-ms-request-id",
-    "x-ms-server-version",
-    "azureml-model-deployment",
+NOT_PASSED_BACK = frozenset(  # of one connection, of the body's transfer, or for the app alone
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "content-encoding",
+        "content-type",
+        "cache-control",
+        "date",
+        "server",
+        "set-cookie",
+        "www-authenticate",
+        "x-ms-client-request-id",
+    }
 )
 
 
@@ -32,7 +45,7 @@ def score(req: func.HttpRequest, target: Target) -> func.HttpResponse | Operatio
         answer = services.get().scoring.score(target, req.get_body(), dict(req.headers.items()))
     except snapshots.EndpointParkedError as found:
         return _wake(req, target, found)
-    headers = {name: answer.headers[name] for name in PASSED_BACK if name in answer.headers}
+    headers = {name: value for name, value in answer.headers.items() if name.lower() not in NOT_PASSED_BACK}
     media = answer.headers.get("content-type", "application/json")
     return http.response(answer.content, answer.status, req, {**headers, "Content-Type": media})
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.endpoints import snapshots
-from shared.rest import errors, ids
+from shared.rest import clouds, errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,9 +130,9 @@ class Scoring:
             raise _not_ready(f"Endpoint '{target.id.name}' has no scoring URI yet; it is {state}.")
         self._check_uri(uri)
         if mode == "aadtoken":
-            host = urlsplit(uri).hostname or ""
-            if not host.endswith(self._client.cloud.inference_suffix) or not uri.startswith("https://"):
-                raise errors.BadRequestError("HostNotAllowed", f"'{host}' may not be sent an Entra ID token.", status=502)
+            if not clouds.is_inference(self._client.cloud, uri):
+                shown = urlsplit(uri).netloc.rpartition("@")[2]
+                raise errors.BadRequestError("HostNotAllowed", f"'{shown}' may not be sent an Entra ID token.", status=502)
             return uri, self._client.token(self._client.cloud.ml_scope), 60.0
         if mode == "amltoken":
             token = self._ask("POST", target, "token")

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -247,12 +248,32 @@ def _decoded(low: Mapping[str, Any]) -> Any:
 def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
     """Read a CloudEvent whose attributes are headers (`ce-*`, percent-encoded) and whose body is its data."""
     raw: dict[str, Any] = {
-        name.removeprefix("ce-"): unquote(value) for name, value in headers.items() if name.startswith("ce-") and len(name) < 64
+        name.removeprefix("ce-"): _header_text(name, value)
+        for name, value in headers.items()
+        if name.startswith("ce-") and len(name) < 64
     }
     if content:
         is_json = not media or media == "application/json" or media.endswith("+json")
         raw["data"] = _json(content) if is_json else content.decode("utf-8", errors="replace")
     return _event(raw, "body", _CLOUD_NAMES)
+
+
+def _header_text(name: str, value: str) -> str:
+    """Return an attribute's text as the HTTP binding 1.0.2, section 3.1.3.2, decodes it: quotation marks first, then per cent once.
+
+    Raises:
+        BadRequestError: `InvalidEvent`; the quotation does not end, or it is not UTF-8.
+    """
+    text = value.strip()
+    if text.startswith('"'):
+        if not re.fullmatch(r'"(?:[^"\\]|\\.)*"', text):
+            raise errors.BadRequestError("InvalidEvent", f"The header '{name}' has a quotation that does not end.", target=name)
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        message = f"The header '{name}' is not UTF-8, encoded by per cent."
+        raise errors.BadRequestError("InvalidEvent", message, target=name) from None
 
 
 def _json(content: bytes) -> Any:

@@ -41,6 +41,7 @@ DEADLINE_S = 30.0
 ANSWER_LIMIT = 4 * 1024  # bytes of an answer that are read: its status is what counts
 _PLATFORM = ipaddress.ip_address("168.63.129.16")  # public by its number, and the virtual machines' own host by what it serves
 _UNICAST = ipaddress.ip_network("2000::/3")  # all that IPv6 has given out as the internet's (IANA)
+_DOCUMENTATION = ipaddress.ip_network("3fff::/20")  # RFC 9637; the library does not know it yet
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _QUEUE = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]")
@@ -225,7 +226,9 @@ def is_public(address: str) -> bool:
         inner += [each for each in (found.ipv4_mapped, found.sixtofour, found.teredo[1] if found.teredo else None) if each]
         if found in _NAT64:
             inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
-        elif found.ipv4_mapped is None and found not in _UNICAST:  # `::127.0.0.1`, `::ffff:0:127.0.0.1`, site-local
+        elif found in _DOCUMENTATION or (
+            found.ipv4_mapped is None and found not in _UNICAST
+        ):  # `::127.0.0.1`, `::ffff:0:127.0.0.1`, site-local
             return False
     return all(each.is_global and not each.is_multicast and each != _PLATFORM for each in inner)
 

@@ -110,6 +110,11 @@ def is_storage(cloud: Cloud, url: str) -> bool:
     return _https_host(url).endswith(f".blob{cloud.storage_suffix}")
 
 
+def is_inference(cloud: Cloud, url: str) -> bool:
+    """Tell whether `url` is an https address, on the usual port, of an endpoint that may be sent an Entra ID token."""
+    return _https_host(url).endswith(cloud.inference_suffix)
+
+
 def _https_host(url: str) -> str:
     """Return the lower-cased host of a plain https URL, '' for anything else or anything doubtful."""
     found = _PLAIN_HTTPS.match(url)

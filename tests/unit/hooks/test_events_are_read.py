@@ -79,6 +79,36 @@ def test_a_binary_cloud_event_is_read_from_headers():
     assert (found.id, found.text("RUNID")) == ("b 1", "train_1")
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ('"models/flat prices:3"', "models/flat prices:3"),
+        ("models/flat%20prices:3", "models/flat prices:3"),
+        ('"a \\"b\\" \\\\ c"', 'a "b" \\ c'),
+        ('"%C3%A9"', "é"),
+        ("Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro € 😀"),
+        ("a%2520b", "a%20b"),
+        ("100%", "100%"),
+        ('""', ""),
+    ],
+)
+def test_attributes_in_headers_are_decoded_as_the_binding_says(sent, read):
+    """Quotation marks and backslashes first, then one round of per cent: rules see the same subject however it was sent."""
+    headers = {"ce_specversion": "1.0", "ce_id": "b", "ce_source": "s", "ce_type": "t", "ce_subject": sent}
+    (found,) = delivered({}, content_type="application/json", **headers).events
+    assert found.subject == read
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_source", "ce_type", "ce_subject", "ce_traceparent"])
+@pytest.mark.parametrize("sent", ["a%FFb", "%C3", "%ED%A0%80", "%C0%AF", '"open', '"a"b"'])
+def test_attributes_in_headers_that_cannot_be_decoded_are_refused(name, sent):
+    """Never a replacement character in their place."""
+    headers = {"ce_specversion": "1.0", "ce_id": "b", "ce_source": "s", "ce_type": "t", name: sent}
+    with pytest.raises(errors.BadRequestError) as refused:
+        delivered({}, content_type="application/json", **headers)
+    assert (refused.value.error.code, refused.value.error.target) == ("InvalidEvent", name.replace("_", "-"))
+
+
 def test_binary_data_that_is_no_json_is_kept_as_text():
     """The content type says what it is."""
     headers = {"ce_specversion": "1.0", "ce_id": "b", "ce_source": "s", "ce_type": "t"}

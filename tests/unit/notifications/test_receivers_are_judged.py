@@ -83,7 +83,8 @@ def test_any_text_is_judged(text):
     [
         ("20.50.2.1", True), ("2603:1020::1", True), ("10.1.2.3", False), ("172.16.0.1", False), ("192.168.0.1", False),
         ("127.0.0.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False),  # noqa: S104
-        ("255.255.255.255", False), ("::1", False), ("fe80::1%eth0", False), ("fc00::1", False), ("::ffff:10.0.0.1", False),
+        ("255.255.255.255", False), ("::1", False), ("fe80::1%eth0", False), ("fc00::1", False),
+        ("3fff::1", False), ("3fff:fff::1", False), ("::ffff:10.0.0.1", False),
         ("::ffff:20.50.2.1", True), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False), ("64:ff9b::7f00:1", False),
         ("168.63.129.16", False), ("::7f00:1", False), ("::ffff:0:127.0.0.1", False), ("fec0::1", False), ("5f00::1", False),
         ("64:ff9b::1432:201", True), ("2001:0:1432:201:0:0:80ff:fffe", False), ("nonsense", False),

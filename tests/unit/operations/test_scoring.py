@@ -109,6 +109,9 @@ def test_each_way_of_signing_in_has_its_proof(mode: str, key: str) -> None:
         "https://evil.example/score",
         "https://e1.inference.ml.azure.com.evil.example/score",
         "http://e1.inference.ml.azure.com/score",
+        "https://e1.inference.ml.azure.com:8443/score",
+        "https://e1.inference.ml.azure.com:80/score",
+        "https://user@e1.inference.ml.azure.com/score",
     ],
 )
 def test_an_entra_token_leaves_for_no_other_host(uri: str) -> None:

@@ -1,0 +1,52 @@
+"""What an endpoint says of a call, the caller hears: its headers come back, but for those of the transfer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared import services
+from shared.rest.client import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from shared.catalog.paths import Target
+    from tests.unit.http.conftest import App
+
+SAID = {
+    "ms-azureml-model-error-statuscode": "429",
+    "ms-azureml-model-error-reason": "model_error",
+    "azureml-model-deployment": "blue",
+    "azureml-model-group": "g",
+    "x-ms-run-fn-exec-ms": "3",
+    "retry-after": "7",
+    "x-request-id": "r",
+    "x-of-the-models-own": "yes",
+}
+NOT_SAID = {
+    "set-cookie": "a=b",
+    "transfer-encoding": "chunked",
+    "content-length": "99",
+    "connection": "close",
+    "cache-control": "public",
+}
+
+
+class Scorer:
+    """Answers every call as a model that is busy does."""
+
+    def score(self, _target: Target, _content: bytes, _headers: Mapping[str, str]) -> Response:
+        """See Scoring.score."""
+        return Response(status=424, url="https://e", headers={**SAID, **NOT_SAID, "content-type": "text/plain"}, content=b"busy")
+
+
+def test_headers_of_the_endpoint_come_back(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 424 for a model's 401, 429 and 500 can be told apart."""
+    assert app
+    monkeypatch.setitem(services.get().__dict__, "scoring", Scorer())
+    answer = app.send("POST", "workspaces/w1/onlineEndpoints/e/score", b"{}")
+    assert (answer.status, answer.content, answer.headers["content-type"]) == (424, b"busy", "text/plain")
+    assert {name: answer.headers.get(name) for name in SAID} == SAID
+    assert not {name for name in NOT_SAID if answer.headers.get(name) == NOT_SAID[name]}
