@@ -85,9 +85,10 @@ def _look(world: World, part: templates.Part) -> None:
     found = world.resources.get(part.id)
     if world.operations.running(part.id):
         return
-    part.state = "Failed" if found is None or found.state == "Failed" else "Succeeded"
-    if part.state == "Failed":
-        ended = [one for one in world.operations.all() if one.target.lower() == part.id.lower() and one.error]
+    ended = [one for one in world.operations.all() if one.target.lower() == part.id.lower() and one.error]
+    failed = found.state == "Failed" if found is not None else bool(ended)  # role assignments are kept elsewhere
+    part.state = "Failed" if failed else "Succeeded"
+    if failed:
         part.error = ended[-1].error if ended else {"code": "ResourceDeploymentFailure", "message": f"{part.id} failed."}
 
 
