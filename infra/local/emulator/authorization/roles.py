@@ -104,6 +104,14 @@ _NOT_OF_CONTRIBUTORS = (
 )  # fmt: skip
 
 
+_ML = "Microsoft.MachineLearningServices/workspaces"
+_NOT_OF_SCIENTISTS = (
+    f"{_ML}/delete", f"{_ML}/write", f"{_ML}/computes/*/write", f"{_ML}/computes/*/delete", f"{_ML}/computes/listKeys/action",
+    f"{_ML}/listKeys/action", f"{_ML}/hubs/write", f"{_ML}/hubs/delete", f"{_ML}/featurestores/write",
+    f"{_ML}/featurestores/delete",
+)  # fmt: skip
+
+
 def _all(prefix: str, *verbs: str) -> tuple[str, ...]:
     return tuple(f"{prefix}/{verb}" for verb in verbs)
 
@@ -117,6 +125,12 @@ BUILT_IN = (
     _built_in(OWNER, "Owner", "*"),
     _built_in("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor", "*", less=_NOT_OF_CONTRIBUTORS),
     _built_in("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader", "*/read"),
+    _built_in(  # feature stores give it to their materialization identity
+        "f6c7c914-8db3-469d-8ca1-694a8f32e121",
+        "AzureML Data Scientist",
+        *_all(f"{_ML}/*", "read", "action", "delete", "write"),
+        less=_NOT_OF_SCIENTISTS,
+    ),
     _built_in(
         "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
         "User Access Administrator",
