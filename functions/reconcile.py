@@ -56,7 +56,7 @@ def _prepare(app: services.Services) -> None:
 @blueprint.timer_trigger("timer", "0 30 3 * * *", use_monitor=True)
 def purge(timer: func.TimerRequest) -> None:
     """Delete operations that ended longer ago than the retention, and uploads that nobody may use any more."""
-    from shared.hooks import matching
+    from shared.hooks import inbox, matching
     from shared.notify import deliveries
 
     app = services.get()
@@ -67,8 +67,8 @@ def purge(timer: func.TimerRequest) -> None:
             count = app.ledger.purge(before)
         finally:  # whatever became of those, the others' time is over as well
             try:
-                files = upload_inbox.purge(app.ledger.blobs, app.clock())
+                files = upload_inbox.purge(app.ledger.blobs, app.clock()) + inbox.forget(app, before)
             finally:
                 rows = matching.purge(app, firings_before=before) + deliveries.purge(app, before)
     timers.finished("purge_operations", app.cleanup_rows, app.clock())
-    log.info("purge: %d operations, %d blobs of uploads, %d rows; past due: %s", count, files, rows, timer.past_due)
+    log.info("purge: %d operations, %d blobs of uploads and dead events, %d rows; past due: %s", count, files, rows, timer.past_due)

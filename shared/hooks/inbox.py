@@ -19,6 +19,7 @@ from shared.telemetry import meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from shared.hooks.events import Event
     from shared.hooks.firing_record import Answer, Call
@@ -27,6 +28,7 @@ log = logging.getLogger("steward.hooks")
 
 LARGE = "hooks/large/"
 DEAD = "hooks/dead/"
+DEAD_LIMIT = 5_000  # blobs put aside; of more the oldest go
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
 
@@ -84,6 +86,17 @@ def _take(text: str, asked: dict[str, Any], services: matching.Services, perform
                 services.ledger.blobs.delete(name)
         case _:
             _events(text, services, attempts=_count(asked))
+
+
+def forget(services: matching.Services, before: datetime) -> int:
+    """Delete what was put aside before a moment, and the oldest beyond `DEAD_LIMIT`; return how many."""
+    blobs = services.ledger.blobs
+    names = sorted(blobs.names(DEAD))  # a name begins with its time
+    old = [name for name in names if name < f"{DEAD}{before:%Y%m%dT%H%M%SZ}"]
+    gone = names[: max(len(old), len(names) - DEAD_LIMIT)]
+    for name in gone:
+        blobs.delete(name)
+    return len(gone)
 
 
 def bury(text: str, services: matching.Services, reason: str) -> None:

@@ -185,7 +185,7 @@ class Operation:
             "kind": self.kind,
             "request": f"{self.method} {self.path}",
             "phase": self.phase,
-            "azureStatus": self.follow.state if self.follow else "",
+            "azureStatus": self.follow.state if self.follow and not self.ended else "",  # what Azure said last is over then
             "caller": self.caller,
             "traceId": self.trace_id,
             "azureCalls": self.calls,

@@ -323,6 +323,19 @@ def large(event: Event) -> Event:
     return replace(event, data={**event.data, "more": "x" * 500_000})
 
 
+def test_what_was_put_aside_is_kept_for_a_while(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as operations are, and never more than a number of them: the oldest go."""
+    monkeypatch.setattr(inbox, "DEAD_LIMIT", 3)
+    for number in range(6):
+        inbox.bury(f"not json {number}", hooks.app, "it cannot be read")
+        hooks.steward.clock.advance(86_400)
+    names = sorted(hooks.steward.blobs.names(inbox.DEAD))
+    assert inbox.forget(hooks.app, hooks.steward.clock() - timedelta(days=30)) == 3
+    assert sorted(hooks.steward.blobs.names(inbox.DEAD)) == names[3:]
+    assert inbox.forget(hooks.app, hooks.steward.clock() - timedelta(days=1.5)) == 2
+    assert sorted(hooks.steward.blobs.names(inbox.DEAD)) == names[5:]
+
+
 def test_an_event_too_large_for_a_message_waits_in_a_blob(hooks: Hooks) -> None:
     """Event Grid takes events up to 1 MB, a queue message 48 KiB; one too large for a firing is refused and recorded."""
     hooks.rules(rule())
