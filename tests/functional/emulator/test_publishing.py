@@ -105,3 +105,15 @@ def test_a_schema_of_ones_own_is_refused(azure: Client) -> None:
     body = {"location": "westeurope", "properties": {"inputSchema": "CustomEventSchema"}}
     answer = azure.arm("PUT", path, body, version=VERSION)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequest")
+
+
+def test_a_regenerated_key_opens_the_topic_and_the_old_one_does_not(azure: Client, topic: tuple[str, str], schema: str) -> None:
+    """The other key stays."""
+    endpoint, key = topic
+    path = f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/topics/told"
+    before = azure.arm("POST", f"{path}/listKeys", version=VERSION).json()
+    after = azure.arm("POST", f"{path}/regenerateKey", {"keyName": "key1"}, version=VERSION).json()
+    assert (after["key2"], after["key1"] != before["key1"]) == (before["key2"], True)
+    assert _publish(azure, endpoint, _events(schema), **{"aeg-sas-key": after["key1"]}).status_code == 200
+    assert _publish(azure, endpoint, _events(schema), **{"aeg-sas-key": key}).status_code == 401
+    assert azure.arm("POST", f"{path}/regenerateKey", {"keyName": "key3"}, version=VERSION).status_code == 400

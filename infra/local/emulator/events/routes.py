@@ -218,9 +218,13 @@ def _kept(world: World, request: web.Request, body: dict[str, Any], kind: str, p
         "properties": {**properties, "provisioningState": "Succeeded"},
     }
     made = Resource(id=request.path, body=shown)
-    made.secrets = found.secrets if found else {name: b64encode(secrets.token_bytes(32)).decode() for name in ("key1", "key2")}
+    made.secrets = found.secrets if found else {"key1": _key(), "key2": _key()}
     made.touched(world.now(), "")
     return web.answer(world.resources.put(made).body, status=200 if found else 201)
+
+
+def _key() -> str:
+    return b64encode(secrets.token_bytes(32)).decode()
 
 
 def _get_topic(world: World, request: web.Request) -> web.Response:
@@ -249,6 +253,19 @@ def list_keys(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(request.path.rpartition("/")[0])
     if found is None:
         return _get_topic(world, replace(request, path=request.path.rpartition("/")[0]))
+    return web.answer(found.secrets)
+
+
+@routes.route("POST", f"{TOPICS}/{{topic}}/regenerateKey")
+def regenerate_key(world: World, request: web.Request) -> web.Response:
+    """200 with both keys, the named one new."""
+    found = world.resources.get(request.path.rpartition("/")[0])
+    if found is None:
+        return _get_topic(world, replace(request, path=request.path.rpartition("/")[0]))
+    name = str(gateway.body_object(request).get("keyName"))
+    if name not in found.secrets:
+        raise refusals.refuse(400, "InvalidRequest", f"The keyName '{name}' is not one of {', '.join(found.secrets)}.")
+    found.secrets[name] = _key()
     return web.answer(found.secrets)
 
 
