@@ -352,6 +352,20 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.TEXT, source=f"{_GITHUB}alan-turing-institute/data-safe-haven/issues/2523",
     ),
     Refusal(
+        name="purge of a protected vault", status=405, code="MethodNotAllowed", raised_in="arm/deleted_vaults",
+        message="Operation 'DeletedVaultPurge' is not allowed.", proof=Proof.TEXT,
+        source="https://stackoverflow.com/a/64094916",
+    ),
+    Refusal(
+        name="filter of resources that cannot be read", status=400, code="InvalidFilterInQueryString",
+        raised_in="arm/resource_lists", message="Invalid $filter '{}' specified in the query string. {}",
+    ),
+    Refusal(
+        name="deployment of a subscription moves", status=409, code="InvalidDeploymentLocation", raised_in="arm/deployments",
+        message="Invalid deployment location '{}'. The deployment '{}' already exists in location '{}'.", proof=Proof.CODE,
+        source="https://learn.microsoft.com/azure/azure-resource-manager/templates/deploy-to-subscription#deployment-location-and-name",
+    ),
+    Refusal(
         name="container registry name invalid", status=400, code="InvalidResourceName", raised_in="arm/dependencies",
         message="{} is not a valid name. Registry names may contain only alpha numeric characters and must be between 5 and 50 {}",
         source=_NAMES,

@@ -246,6 +246,24 @@ def _deleted_vault(azure: Client) -> requests.Response:
     return azure.arm("PUT", vault("kv-once"), VAULT, version=VAULT_V)
 
 
+@provokes("purge of a protected vault")
+def _protected_vault(azure: Client) -> requests.Response:
+    body = {**VAULT, "properties": {**VAULT["properties"], "enablePurgeProtection": True}}
+    for method in ("PUT", "DELETE"):
+        assert azure.arm(method, vault("kv-safe"), body if method == "PUT" else None, version=VAULT_V).status_code == 200
+    place = f"/subscriptions/{scene.SUBSCRIPTION_ID}/providers/Microsoft.KeyVault/locations/{scene.LOCATION}/deletedVaults/kv-safe"
+    return azure.arm("POST", f"{place}/purge", version=VAULT_V)
+
+
+@provokes("deployment of a subscription moves")
+def _moved_deployment(azure: Client) -> requests.Response:
+    path = f"/subscriptions/{scene.SUBSCRIPTION_ID}/providers/Microsoft.Resources/deployments/main"
+    body = {"location": "westeurope", "properties": {"mode": "Incremental", "template": {"resources": []}}}
+    first = azure.arm("PUT", path, body, version="2022-09-01")
+    assert azure.arm("GET", first.headers["Azure-AsyncOperation"]).json()["status"] == "Succeeded"
+    return azure.arm("PUT", path, {**body, "location": "eastus"}, version="2022-09-01")
+
+
 @provokes("storage account name taken")
 def _taken_account(azure: Client) -> requests.Response:
     azure.control("PUT", "taken", ["stcontoso"])
@@ -253,6 +271,9 @@ def _taken_account(azure: Client) -> requests.Response:
 
 
 PROVOKE |= {
+    "filter of resources that cannot be read": plain(
+        "GET", f"/subscriptions/{scene.SUBSCRIPTION_ID}/resources?$filter=kind eq 'web'", version="2022-09-01"
+    ),
     "storage account name invalid": plain("PUT", account("My_Account"), ACCOUNT, version=STORAGE_V),
     "storage account in another group": plain("PUT", account(scene.STORAGE_ACCOUNT, SANDBOX), ACCOUNT, version=STORAGE_V),
     "keys of an account that is not ready": lambda azure: azure.arm("POST", f"{_young_account(azure)}/listKeys", version=STORAGE_V),
