@@ -17,16 +17,16 @@ TEMPLATE = r"""{
   "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#", /* and
   these, with a "text" and a { */
   "contentVersion": "1.0.0.0",
-  "parameters": { "name": { "type": "string", "defaultValue": 'kv-template' } },
+  "parameters": { "name": { "type": "string", "defaultValue": "kv-template" } },
   "resources": [
     {
       "type": "Microsoft.KeyVault/vaults", "apiVersion": "2023-07-01", "name": "[parameters('name')]",
       "location": "[resourceGroup().location]",
       "tags": { "long": "[concat('one ',
-          'two // no comment')]", "quoted": 'it\'s "so"' },
+          'two // no comment')]", "quoted": "it's \"so\"" },
       "properties": { "tenantId": "[subscription().tenantId]", "sku": { "family": "A", "name": "standard" },
-        "accessPolicies": [], },
-    },
+        "accessPolicies": [] }
+    }
   ],
   "outputs": { "id": { "type": "string", "value": "[resourceId('Microsoft.KeyVault/vaults', parameters('name'))]" } }
 }"""
@@ -108,11 +108,26 @@ def _changes(azure: Client, scope: str, body: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_templates_text_is_read_as_it_stands_in_the_file(azure: Client) -> None:
-    """Comments, a bare name, texts of several lines and in single quotation marks, trailing commas."""
+    """Comments, a bare name, texts of several lines."""
     assert _deployed(azure, scene.GROUP_ID, cli_body(TEMPLATE))["properties"]["outputs"]["id"]["value"] == VAULT
     tags = azure.arm("GET", VAULT, version="2023-07-01").json()["tags"]
     assert tags["quoted"] == 'it\'s "so"'
     assert tags["long"] == "one two // no comment"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{'type': 'string', 'value': 'it\\'s \"so\"'}", 'it\'s "so"'),
+        ("{type: 'string', value: 'a\\nb',}", "a\nb"),
+        ('{"type"/**/:/* a: */"string", $x: 1, "value": "// \\" /* */"}', '// " /* */'),
+        ('{"type": "array", "value": [1, // one\n 2,]}', [1, 2]),
+    ],
+)
+def test_what_else_arms_reader_takes(azure: Client, text: str, value: Any) -> None:
+    """Names and texts in single quotation marks or bare, commas behind the last member, comments anywhere."""
+    body = cli_body('{"resources": [], outputs: {one: ' + text + "}}")
+    assert _deployed(azure, scene.GROUP_ID, body)["properties"]["outputs"]["one"]["value"] == value
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
