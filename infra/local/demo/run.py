@@ -87,7 +87,7 @@ def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:
     """Do all steps against a running stack, and leave what each took in ``report.json`` of the state folder.
 
     Returns:
-        Whether all of them ended as they should.
+        Whether all of them ended as they should, and Azure refused nothing for want of a role.
     """
     azure = running.azure
     control = Control(azure.control)
@@ -113,10 +113,15 @@ def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:
             azure.part.check()
             running.app.part.check()
     _summary(done, console)
+    refused = sorted(
+        {f"{each['method']} {each['path']}" for each in control.requests() if each["status"] == requests.codes.forbidden}
+    )
+    for each in refused:  # the app holds the roles of infra/azure, and they suffice
+        console.print(f"[red]refused for want of a role:[/] {escape(each)}", highlight=False, soft_wrap=True)
     app.close()
     control.close()
     (options.state / "report.json").write_text(json.dumps([_as_json(each) for each in done], indent=2))
-    return all(each.ok for each in done)
+    return all(each.ok for each in done) and not refused
 
 
 def _do(step: Step, story: Story, console: Console) -> Done:

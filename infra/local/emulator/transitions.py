@@ -38,6 +38,7 @@ REAL_DURATIONS_S: dict[str, float] = {
     "provider": 60.0,
     "resourceGroup": 30.0,
     "storageAccount": 20.0,
+    "containerRegistry": 10.0,
     "default": 30.0,
 }
 _MODE = re.compile(r"(immediate|time)|polls:(\d+)")

@@ -118,6 +118,7 @@ REGISTRY = Kind(
     fill=_registry,
 )
 ACCOUNT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{STORAGE.type}/{{name}}"
+_REGISTRY = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{REGISTRY.type}/{{name}}"
 KINDS = (STORAGE, VAULT, INSIGHTS, REGISTRY)
 _NAME_CODES = {STORAGE.type: "AccountNameInvalid", VAULT.type: "VaultNameNotValid"}
 
@@ -259,7 +260,7 @@ def _recovered(world: World, arm_id: str, body: dict[str, Any]) -> Resource | No
 
 
 def _first_answer(world: World, request: web.Request, kind: Kind, made: Resource) -> web.Response:
-    if kind is not STORAGE:
+    if kind not in (STORAGE, REGISTRY):
         return web.answer(made.body, status=kind.first)
     made.properties["provisioningState"] = "Creating"
 
@@ -267,7 +268,16 @@ def _first_answer(world: World, request: web.Request, kind: Kind, made: Resource
         made.properties["provisioningState"] = "Succeeded"
         return made.body
 
-    operation = world.operations.begin(kind="storageAccount", target=made.id, finish=done, error=request.operation_error)
+    def failed(_error: dict[str, Any]) -> None:
+        made.properties["provisioningState"] = "Failed"
+
+    name = "storageAccount" if kind is STORAGE else "containerRegistry"
+    operation = world.operations.begin(kind=name, target=made.id, finish=done, failed=failed, error=request.operation_error)
+    if kind is REGISTRY:
+        status = (
+            f"https://{request.host}{made.id}/operationStatuses/registry-{operation.id}?api-version={request.query['api-version']}"
+        )
+        return web.answer(made.body, status=kind.first, headers={"Azure-AsyncOperation": long_running.signed(world, status)})
     url = (
         f"https://{request.host}/subscriptions/{request.params['subscription']}/providers/Microsoft.Storage/locations/"
         f"{made.body['location']}/asyncoperations/{operation.id}?monitor=true&api-version={request.query['api-version']}"
@@ -290,6 +300,17 @@ def storage_operation(world: World, request: web.Request) -> web.Response:
     if operation.error is not None:
         return web.answer({"error": operation.error}, status=409)
     return web.answer(operation.result)
+
+
+@routes.route("GET", f"{_REGISTRY}/operationStatuses/registry-{{operation}}")
+def registry_operation(world: World, request: web.Request) -> web.Response:
+    """The status of a container registry's create; reading it takes an action of its own (https://github.com/Azure/mpf/issues/62)."""
+    long_running.check_signature(request)
+    operation = world.operations.poll(request.params["operation"])
+    if operation is None:
+        raise refusals.refuse(404, "ResourceNotFound", "The operation could not be found.")
+    body: dict[str, Any] = {"status": operation.status if operation.ended else "Creating"}
+    return web.answer({**body, "error": operation.error} if operation.error else body)
 
 
 def _existing(kind: Kind, world: World, request: web.Request) -> Resource:

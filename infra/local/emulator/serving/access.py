@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TOKEN_LIFETIME_S = 12 * 3600
 REFRESH_AFTER_S = 8 * 3600
+# https://learn.microsoft.com/azure/machine-learning/how-to-authenticate-online-endpoint
+SCORE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"
 KEY_NAMES = ("primaryKey", "secondaryKey")
 
 
@@ -49,7 +51,10 @@ def allows(world: World, endpoint: Resource, authorization: str | None) -> bool:
         return scheme.lower() == "bearer" and any(hmac.compare_digest(given.strip().encode(), key.encode()) for key in keys)
     wanted = (audience(endpoint),) if mode == "amltoken" else clouds.ML_AUDIENCES
     try:
-        world.tokens.check(authorization, wanted)
+        principal = world.tokens.check(authorization, wanted)
     except TokenRefusedError:
         return False
-    return True
+    if mode == "amltoken":  # whoever got one of the endpoint's own tokens may score
+        return True
+    with world.lock:
+        return world.authorization.may(principal.object_id, SCORE, endpoint.id)
