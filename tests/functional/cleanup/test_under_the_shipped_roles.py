@@ -25,10 +25,15 @@ S = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
 POLICY = """
 disable: ["*"]
 policies:
-  - {name: models, kind: modelVersion, staleWhen: {olderThan: P90D, unreferenced: true}, action: delete, mode: enforce}
+  - name: models
+    kind: modelVersion
+    staleWhen: {olderThan: P90D, beyondNewest: 3, unreferenced: true}
+    action: delete
+    mode: enforce
+    limits: {count: 1000}
   - {name: leftovers, kind: leftover, staleWhen: {orphaned: true}, action: notify, mode: enforce}
 """
-SMALL = {"workspaces": 2, "models": 1, "versions": 6, "computes": 1, "traps": False}
+SMALL = {"workspaces": 2, "models": 1, "versions": 16, "computes": 1}
 
 
 @contextlib.contextmanager
@@ -59,7 +64,7 @@ def last(place: Place) -> int:
 
 def reasons(report: dict[str, Any]) -> set[str]:
     """Why resources were kept or not looked at."""
-    return {line.get("reason", "") for line in report["value"]} | set(report.get("notes", ()))
+    return {line.get("reason", "") for line in report["resources"]} | set(report.get("notes", ()))
 
 
 def diagnosed(place: Place, folder: Path) -> list[dict[str, str]]:
@@ -77,9 +82,10 @@ def test_an_enforcing_run_meets_no_refusal(place: Place) -> None:
     """Everything stale goes, and Azure refuses nothing on the way."""
     place.seed(**SMALL)
     place.policies(POLICY)
-    began = last(place)
+    began, stale = last(place), place.stale("modelVersion")
     report = place.ended(place.begin("mode=enforce"))
-    assert report["outcomes"].get("deleted"), report
+    assert stale
+    assert not stale & place.there(), reasons(report)
     assert refused(place, began) == []
 
 
