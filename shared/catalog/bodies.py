@@ -25,6 +25,8 @@ IDENTITIES = {
     "userassigned,systemassigned": "SystemAssigned,UserAssigned",
     "none": "None",
 }
+OTHER_TYPES = "application/yaml or multipart/form-data"
+_YAML_LINE = re.compile(r"\s*(?:---|#.*|[$\w-]+:(?:\s|$))", re.MULTILINE)
 DEPTH_LIMIT = 100  # levels; Azure's JSON readers stop at 64 or 128
 TOO_DEEP = f"it is nested deeper than {DEPTH_LIMIT} levels"
 # curl -d and many a webhook send JSON under another name; what is inside decides
@@ -67,7 +69,7 @@ def parse_any(content: bytes, content_type: str, *, part: str = "") -> Any:
         raise errors.BadRequestError("RequestContentTooLarge", message, target=part or "body", status=413)
     media = content_type.partition(";")[0].strip().lower()
     if media and media not in JSON_TYPES and not media.endswith("+json"):
-        message = f"The body is '{media[:80]}'; expected application/json."
+        message = f"The body is '{media[:80]}'; expected application/json, or where YAML or files are taken {OTHER_TYPES}."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
     if not content.strip():
         raise _invalid(part, "is empty; expected JSON.")
@@ -79,7 +81,9 @@ def parse_any(content: bytes, content_type: str, *, part: str = "") -> Any:
         # a lone surrogate and 1e999 parse but cannot be sent
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except json.JSONDecodeError as bad:
-        raise _invalid(part, f"is not JSON: {bad.msg.removesuffix(' at')} at line {bad.lineno}, column {bad.colno}.") from None
+        hint = "" if part or not _YAML_LINE.match(text) else " If this is YAML, send Content-Type: application/yaml."
+        where = f"{bad.msg.removesuffix(' at')} at line {bad.lineno}, column {bad.colno}"
+        raise _invalid(part, f"is not JSON: {where}.{hint}") from None
     except (UnicodeDecodeError, UnicodeEncodeError) as bad:
         raise _invalid(part, f"is not UTF-8: {bad.reason}.") from None
     except RecursionError:

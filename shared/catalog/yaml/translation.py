@@ -189,7 +189,10 @@ def detect(top: Cursor, *, kind: str | None = None, target: ResourceId | None = 
             raise top.refusal(f"The kind '{kind}' is unknown; known are {', '.join(KINDS)}.")
         return kind
     if stated is None:
-        raise top.refusal("Nothing says what this is: give '$schema', or send it to the resource's own path.")
+        raise top.refusal(
+            "Nothing says what this is: give '$schema', or send it to the resource's own path; "
+            "POST translate takes that as ?path=workspaces/W/jobs."
+        )
     return stated
 
 
