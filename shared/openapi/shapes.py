@@ -189,13 +189,17 @@ def health() -> Json:
     allowance = {"subscription": STRING, "allowance": STRING, "left": COUNT, "of": COUNT}
     queue = {"name": STRING, "messages": COUNT, "poison": COUNT}
     timer = {"name": STRING, "quietS": _told("Seconds since its last run.", COUNT), "late": FLAG}
+    met = _record({"stored": STRING, "reason": STRING}, ("stored", "reason"))
     parts: Json = {
         "missing": _list(_told("A queue, table or container that the app needs and its account does not have.", STRING)),
         "queues": _list(_record(queue, queue)),
         "timers": _list(_record({**timer, "last": MOMENT}, timer)),
-        "operations": _record({"open": COUNT, "oldest": oldest}),
+        "operations": _record({"open": COUNT, "oldest": oldest, "unreadable": _list(met)}),
         "deliveries": _record(told),
         "eventsPutAside": _record({"count": COUNT, "prefix": STRING}),
+        "messagesPutAside": _record({"count": COUNT, "prefix": STRING}),
+        "unreadable": _record({"count": COUNT, "rows": _list(met)}),
+        "settings": _record({"problems": _list(_record({"setting": STRING, "message": STRING}, ("setting", "message")))}),
         "policyFiles": files,
         "ruleFiles": files,
         "throttling": _record({"refused": COUNT, "allowances": _list(_record(allowance, allowance))}),

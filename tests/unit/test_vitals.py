@@ -9,6 +9,7 @@ import pytest
 from shared import health, services
 from shared.durable import storage, timers
 from shared.notify import deliveries
+from shared.openapi import shapes
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
@@ -222,3 +223,8 @@ def test_what_the_account_lacks_is_said(app: services.Services) -> None:
     assert found["missing"] == ["queue steward-events", "table stewardhooks"]
     (point,) = (each for each in found["attention"] if each["code"] == "StorageMissing")
     assert "no queue steward-events, no table stewardhooks" in point["message"]
+
+
+def test_every_part_is_described(app: services.Services) -> None:
+    """A part that openapi.json does not know is one that a generated client cannot read."""
+    assert set(health.look(app)) | {"caller"} == set(shapes.health()["properties"])
