@@ -217,6 +217,13 @@ def test_a_deployment_at_the_subscription_has_a_location_for_good(azure: Client)
     assert (moved.status_code, moved.json()["error"]["code"]) == (409, "InvalidDeploymentLocation")
 
 
+def test_a_mode_that_would_delete_is_refused(azure: Client) -> None:
+    """Complete is not in the local Azure: silence would look as if nothing was to be deleted."""
+    body = json.dumps({"properties": {"mode": "Complete", "template": {"resources": []}}})
+    answer = _send(azure, "PUT", f"{scene.GROUP_ID}/providers/Microsoft.Resources/deployments/main", body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "DeploymentModeNotSupported")
+
+
 def test_the_long_way_through_a_proxy_with_leading_slashes(azure: Client) -> None:
     """A deployment's URL with `//` in front is the same deployment."""
     _deployed(azure, scene.GROUP_ID, cli_body('{"resources": []}'))

@@ -131,7 +131,11 @@ def _asked(world: World, request: web.Request) -> tuple[web.Request, dict[str, A
         if not body.get("location"):
             raise refusals.location_required()
         request = replace(request, params={**request.params, "location": str(body["location"])})
-    return request, body, templates.plan(world, request, body.get("properties") or {})
+    properties = body.get("properties") or {}
+    if str(properties.get("mode") or "Incremental").lower() != "incremental":
+        text = "The local Azure deploys in mode Incremental only: it deletes nothing that a template does not name."
+        raise refusals.refuse(400, "DeploymentModeNotSupported", text)
+    return request, body, templates.plan(world, request, properties)
 
 
 def put(world: World, request: web.Request) -> web.Response:
