@@ -78,11 +78,11 @@ def test_every_function_is_in_the_docs():
     assert {module.__name__.rpartition(".")[2] for module in pages.BLUEPRINTS} == registered
 
 
-LINKS = sorted({(path.name, link) for path in FILES for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())})
+LINKS = {(path, link) for path in FILES for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())}
 
 
-@pytest.mark.parametrize(("name", "link"), [pair for pair in LINKS if not pair[1].startswith(("http", "mailto"))])
-def test_every_link_between_pages_leads_to_a_file(name, link):
+def test_every_link_between_pages_leads_to_a_file():
     """Checked without the network."""
-    folder = ROOT if name == "README.md" else ROOT / "docs"
-    assert (folder / link).exists()
+    local = {(path, link) for path, link in LINKS if not link.startswith(("http", "mailto"))}
+    assert len(local) > 100
+    assert not [f"{path.relative_to(ROOT)}: {link}" for path, link in sorted(local) if not (path.parent / link).exists()]
