@@ -133,20 +133,30 @@ def _missing(kind: Kind, body: Any, path: str, *, preview: bool) -> str:
 
 
 def check_patch(kind: Kind, body: Any) -> None:
-    """Refuse a PATCH that Azure would answer with 200 and not carry out.
+    """Refuse a PATCH that Azure would answer with 200 or 202 and not carry out.
 
     Raises:
         BadRequestError: `NotPatchable`, with the member's dotted path as target.
     """
-    given = dig(body, "properties")
-    for name in given if kind.patch and isinstance(given, dict) else ():
-        target = f"properties.{name}"
-        if target.lower() not in kind.patch:
-            message = (
-                f"PATCH of {kind.full_type} takes {', '.join(kind.patch)}; Azure would answer 200 and ignore '{target[:100]}'. "
-                "GET the resource, change that in it, and PUT the whole."
-            )
-            raise errors.BadRequestError("NotPatchable", message, target=target[:100])
+    for path in _ignored(body, "", tuple(each.lower() for each in kind.patch)) if kind.patch else ():
+        message = (
+            f"PATCH of {kind.full_type} takes {', '.join(kind.patch)}; Azure would answer 200 and ignore '{path[:100]}'. "
+            "GET the resource, change that in it, and PUT the whole."
+        )
+        raise errors.BadRequestError("NotPatchable", message, target=path[:100])
+
+
+def _ignored(body: Any, path: str, takes: tuple[str, ...]) -> Iterator[str]:
+    """Yield the members, at any level, that no entry of `takes` covers."""
+    for name, value in body.items() if isinstance(body, dict) else ():
+        here = f"{path}.{name}".lstrip(".")
+        lowered = here.lower()
+        if any(lowered == each or lowered.startswith(f"{each}.") for each in takes):
+            continue
+        if lowered == "properties" or any(each.startswith(f"{lowered}.") for each in takes):
+            yield from _ignored(value, here, takes)
+        else:
+            yield here
 
 
 def normalised(body: Any) -> Any:

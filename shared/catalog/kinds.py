@@ -85,8 +85,8 @@ class Kind:
         posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
         searchable: Run history answers a list of them that is filtered by status, compute, tag or time (jobs.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
-        patch: What PATCH takes where Azure would answer 200 to other `properties` and change nothing (the specification's
-            PartialMinimalTrackedResource…); empty where Azure judges the body.
+        patch: What PATCH takes, dotted, each with all below it, where Azure would answer 200 to the rest and change nothing (the
+            schema of the PATCH body in the specification); empty where Azure judges the body.
     """
 
     path: str
@@ -164,6 +164,18 @@ def _list(path: str, *, scope: Scope = "group") -> Kind:
     return Kind(path=path, scope=scope, verbs=frozenset({"LIST"}), name=None)
 
 
+_WORKSPACE_PATCH = (  # WorkspaceUpdateParameters
+    "tags", "sku", "identity",
+    *(
+        f"properties.{name}"
+        for name in (
+            "description", "friendlyName", "imageBuildCompute", "serviceManagedResourcesSettings", "primaryUserAssignedIdentity",
+            "serverlessComputeSettings", "publicNetworkAccess", "applicationInsights", "containerRegistry",
+            "featureStoreSettings", "managedNetwork", "enableDataIsolation", "v1LegacyMode", "softDeleteRetentionInDays",
+            "encryption.keyVaultProperties.keyIdentifier",
+        )
+    ),
+)  # fmt: skip
 _COMPUTE_SECRETS = (
     "userAccountCredentials.adminUserPassword",
     "properties.userAccountCredentials.adminUserPassword",
@@ -239,6 +251,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("location",),
+        patch=_WORKSPACE_PATCH,
         views=("discovery",),
         actions=(
             *_direct("listKeys", "listNotebookAccessToken", "listNotebookKeys", "listStorageAccountKeys"),
@@ -254,6 +267,7 @@ KINDS: tuple[Kind, ...] = (
         name=r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{1,22}[a-zA-Z0-9]",
         required=("properties.computeType",),
         choices=(("properties.computeType", COMPUTE_TYPES),),
+        patch=("properties.properties.scaleSettings",),
         secrets=_COMPUTE_SECRETS,
         delete_query="underlyingResourceAction=Delete",
         actions=(

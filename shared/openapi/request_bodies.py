@@ -36,12 +36,21 @@ def patch_of(kind: Kind) -> Json:
         return parts.ref("schemas", "JsonPatch")
     if not kind.patch:
         return parts.ref("schemas", "ResourceBody")
-    own = sorted(path.partition(".")[2] for path in kind.patch if path.startswith("properties."))
-    inner: Json = {"type": "object", "properties": {name: {} for name in own}, "additionalProperties": False}
-    if not own:
-        inner["description"] = "None: Azure would answer 200 and change nothing. PUT the whole resource."
-    named: Json = {path: {} for path in kind.patch if "." not in path}
-    return {"type": "object", "properties": {**named, "properties": inner}}
+    named: Json = {}
+    for path in kind.patch:
+        node = named
+        *above, last = path.split(".")
+        for name in above:
+            node = node.setdefault(name, {"type": "object", "properties": {}, "additionalProperties": False})["properties"]
+        node[last] = {}
+    nothing = {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+        "description": "None: Azure would answer 200 and change nothing. PUT the whole resource.",
+    }
+    named.setdefault("properties", nothing)
+    return {"type": "object", "properties": named}
 
 
 def multipart_of(kind: Kind) -> Json | None:

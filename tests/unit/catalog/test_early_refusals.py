@@ -128,6 +128,25 @@ def test_a_patch_that_azure_would_ignore_is_refused_by_name(path: str, propertie
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "ignored"),
+    [
+        ("workspaces/computes", {"tags": {"owner": "ops"}}, "tags"),
+        ("workspaces/computes", {"properties": {"properties": {"vmPriority": "LowPriority"}}}, "properties.properties.vmPriority"),
+        ("workspaces/computes", {"properties": {"description": "d"}}, "properties.description"),
+        ("workspaces", {"propertis": {"description": "x"}}, "propertis"),
+        ("workspaces", {"properties": {"storageAccount": "/subscriptions/s"}}, "properties.storageAccount"),
+        ("workspaces", {"properties": {"encryption": {"status": "Enabled"}}}, "properties.encryption.status"),
+        ("workspaces/onlineEndpoints", {"tags": {}, "location": "westeurope"}, "location"),
+    ],
+)
+def test_what_a_patch_does_not_carry_out_is_refused_at_every_level(path: str, body: dict[str, Any], ignored: str) -> None:
+    """C4: Azure acknowledges these members and leaves them alone."""
+    with pytest.raises(errors.BadRequestError) as refused:
+        bodies.check_patch(kind(path), body)
+    assert (refused.value.error.code, refused.value.error.target) == ("NotPatchable", ignored)
+
+
+@pytest.mark.parametrize(
     ("path", "body"),
     [
         ("workspaces/onlineEndpoints", {"tags": {"a": "b"}, "identity": {"type": "SystemAssigned"}}),
@@ -139,5 +158,5 @@ def test_a_patch_that_azure_would_ignore_is_refused_by_name(path: str, propertie
     ],
 )
 def test_a_patch_that_azure_can_judge_passes(path: str, body: Any) -> None:
-    """Workspaces, computes and connections take properties, and Azure says which."""
+    """What the schema of the PATCH body has passes, in any casing."""
     bodies.check_patch(kind(path), body)

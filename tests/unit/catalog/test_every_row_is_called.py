@@ -100,6 +100,14 @@ def name_for(kind: Kind) -> str:
     return next(name for name in names if kind.name is None or re.fullmatch(kind.name, name))
 
 
+def patch_for(kind: kinds.Kind) -> dict[str, Any]:
+    """A PATCH that the kind takes."""
+    body: dict[str, Any] = {"a": "b"}
+    for name in reversed(kind.patch[0].split(".")):
+        body = {name: body}
+    return body
+
+
 def body_for(kind: Kind) -> dict[str, Any]:
     """Return the least body that a PUT of the kind takes."""
     body: dict[str, Any] = {}
@@ -174,7 +182,7 @@ def test_every_verb_of_every_kind_sends_azures_own_request(azure: Recorder, kind
     if verb in ("PUT", "PATCH"):
         body = body_for(kind)
     if verb == "PATCH" and (kind.json_patch or kind.patch):
-        body = [{"op": "add", "path": "/description", "value": "x"}] if kind.json_patch else {"tags": {"a": "b"}}
+        body = [{"op": "add", "path": "/description", "value": "x"}] if kind.json_patch else patch_for(kind)
     if kind.plane != "arm":
         path = f"/{kind.plane}/v1.0{path}"
     query = f"api-version={kind.api_version}&asked=so%20it%2F"
