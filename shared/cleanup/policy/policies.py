@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup.policy import fields, filters, hours, targets
+from shared.cleanup.policy import filters, hours, policy_fields, targets
 from shared.cleanup.policy.model import Policy
 from shared.text import durations, yaml_document, yaml_sheets
 from shared.text.problems import InvalidFileError, Problem
@@ -160,7 +160,7 @@ def _policies(at: Cursor, sheet: Sheet) -> tuple[Policy, ...]:
 def _policy(at: Cursor, sheet: Sheet) -> Policy | None:
     """One policy; None where anything of it was refused."""
     before = len(sheet.problems)
-    found = yaml_sheets.record(at, sheet, fields.POLICY, ("name", "kind", "staleWhen"))
+    found = yaml_sheets.record(at, sheet, policy_fields.POLICY, ("name", "kind", "staleWhen"))
     if not isinstance(at.value, dict):
         return None
     target = targets.TARGETS.get(found.get("kind", ""))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.cleanup.policy import fields, policies, targets
+from shared.cleanup.policy import policies, policy_fields, targets
 from shared.text import problems
 
 PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
@@ -29,13 +29,13 @@ def test_what_an_example_says_it_replaces_or_turns_off_is_shipped():
     assert set(policies.read(EXAMPLES[1], "second").disabled) - {"*-workspaces"} <= shipped
 
 
-@pytest.mark.parametrize("name", fields.POLICY)
+@pytest.mark.parametrize("name", policy_fields.POLICY)
 def test_every_field_is_in_the_table(name):
     """What a policy may hold."""
     assert re.search(rf"^\| `{name}` \|", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", [*fields.WHERE, *targets.ACTIONS])
+@pytest.mark.parametrize("name", [*policy_fields.WHERE, *targets.ACTIONS])
 def test_every_filter_and_every_action_is_in_a_table(name):
     """Likewise."""
     assert re.search(rf"^\| `{name}` \|", PAGE, re.MULTILINE)
