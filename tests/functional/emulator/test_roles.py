@@ -229,6 +229,29 @@ def test_a_deleted_group_takes_its_assignments_with_it(app: App, azure: Client, 
     assert app.arm("GET", group, version="2021-04-01").status_code == 403
 
 
+def test_publishing_to_a_topic_takes_the_data_action_of_sending(app: App, azure: Client, give: Callable[..., str]) -> None:
+    """A role that may do everything to the topic may not send to it; EventGrid Data Sender may."""
+    topic = f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/topics/t{uuid.uuid4().hex[:8]}"
+    body = {"location": scene.LOCATION, "properties": {"inputSchema": "CloudEventSchemaV1_0"}}
+    azure.arm("PUT", topic, body, version="2022-06-15")
+    endpoint = azure.arm("GET", topic, version="2022-06-15").json()["properties"]["endpoint"]
+    headers = {
+        "Authorization": f"Bearer {app.token('https://eventgrid.azure.net/')}",
+        "Content-Type": "application/cloudevents+json",
+    }
+    event = {"id": "1", "source": "/s", "type": "t", "specversion": "1.0", "data": {}}
+
+    def publish() -> requests.Response:
+        return azure.session.post(f"{endpoint}?api-version=2018-01-01", json=event, headers=headers, timeout=30)
+
+    give(topic, CONTRIBUTOR)
+    refused = publish()
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "Forbidden")
+    assert f"does not have permission to send data to {topic}" in refused.json()["error"]["message"]
+    give(topic, known.EVENT_DATA_SENDER)
+    assert publish().status_code == 200
+
+
 # ── storage by Entra token ───────────────────────────────────────────────────────────────────────────────────────────
 class Credential:
     """A token credential of azure-identity's shape."""

@@ -17,6 +17,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
 from infra.local.emulator import scene
+from infra.local.emulator.authorization.roles import EVENT_DATA_SENDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,11 +151,14 @@ def test_event_grid_shakes_hands_with_the_webhook_and_the_function(schema: str, 
 
 
 def test_what_the_app_publishes_reaches_an_event_grid_topic(ground: Any) -> None:
-    """With a token for Event Grid and nothing else; the topic hands it to its own subscribers."""
+    """With a token for Event Grid and the role that docs/hooks.md names; the topic hands it to its own subscribers."""
     topic = f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/topics/contoso"
     made = ground.arm("PUT", topic, {"location": scene.LOCATION, "properties": {"inputSchema": "CloudEventSchemaV1_0"}})
     assert made.status_code in (200, 201), made.text
     endpoint = made.json()["properties"]["endpoint"]
+    held = ground.azure.call("GET", "roles")["assignments"]
+    sender = {"scope": topic, "role": EVENT_DATA_SENDER, "principal": scene.APP_OBJECT_ID}
+    ground.azure.call("PUT", "roles", json={"assignments": [*held, sender]})
     answer = ground.app.send(
         "PUT",
         "workspaces/ml-hooks/environments/told/versions/1",

@@ -92,6 +92,7 @@ OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 BLOB_DATA_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 QUEUE_DATA_CONTRIBUTOR = "974c5e8b-45b9-4653-ba55-5f855dd0fb88"
 TABLE_DATA_CONTRIBUTOR = "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3"
+EVENT_DATA_SENDER = "d5a91429-5739-47e2-a06b-3470a27159e7"
 
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 _QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
@@ -176,6 +177,7 @@ BUILT_IN = (
         *_all(_TABLES, "read", "write", "delete"),
         data=_all(f"{_TABLES}/entities", "read", "write", "delete", "add/action", "update/action"),
     ),
+    _built_in(EVENT_DATA_SENDER, "EventGrid Data Sender", data=("Microsoft.EventGrid/events/send/action",)),
     _built_in(
         "3913510d-42f4-4e42-8a64-420c390055eb",
         "Monitoring Metrics Publisher",

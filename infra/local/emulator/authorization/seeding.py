@@ -10,8 +10,14 @@ from infra.local.emulator.authorization import roles
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
-# An Owner may do everything but read and write data of a storage account by token: these add it.
-_PERSON = (roles.OWNER, roles.BLOB_DATA_CONTRIBUTOR, roles.QUEUE_DATA_CONTRIBUTOR, roles.TABLE_DATA_CONTRIBUTOR)
+# An Owner may do everything but send, read and write data by token: these add it.
+_PERSON = (
+    roles.OWNER,
+    roles.BLOB_DATA_CONTRIBUTOR,
+    roles.QUEUE_DATA_CONTRIBUTOR,
+    roles.TABLE_DATA_CONTRIBUTOR,
+    roles.EVENT_DATA_SENDER,
+)
 
 
 def seed(world: World) -> None:

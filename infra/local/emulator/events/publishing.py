@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
+SEND = "Microsoft.EventGrid/events/send/action"  # a data action: EventGrid Data Sender has it, Owner does not
 AUDIENCES = ("https://eventgrid.azure.net",)
 LIMIT = 1024 * 1024
 _REQUIRED = {
@@ -71,9 +72,15 @@ def _check_caller(world: World, request: web.Request, topic: Resource) -> None:
         _check_signature(world, topic, token)
         return
     try:
-        world.tokens.check(authorization or None, AUDIENCES)
+        principal = world.tokens.check(authorization or None, AUDIENCES)
     except TokenRefusedError as refused:
         raise _refuse(401, "Unauthorized", f"The token is refused: {refused.reason}.") from None
+    if not world.authorization.may(principal.object_id, SEND, topic.id, data=True):
+        text = (
+            "The principal associated with access token presented with the incoming request does not have permission to send data "
+            f"to {topic.id}."
+        )
+        raise _refuse(403, "Forbidden", text)
 
 
 def _check_signature(world: World, topic: Resource, token: str) -> None:
