@@ -66,7 +66,7 @@ def read(resource: ResourceId, azure: Azure) -> Locks:
 
 def _items(url: str, azure: Azure) -> Iterator[dict[str, Any]]:
     """Yield every lock of a list, or fail: what a half-read list lacks would look unlocked."""
-    next_url = f"{azure.client.cloud.arm}{url}"
+    next_url = url
     for _ in range(PAGE_LIMIT):
         page = azure.client.send("GET", next_url).checked().body
         found = page.get("value") if isinstance(page, dict) else None
