@@ -34,6 +34,11 @@ _TENANT_ID = re.compile(
 _GENERIC_CODES = frozenset(
     {"", "usererror", "systemerror", "serviceerror", "badrequest", "error", "invalidrequest", "unknown", "unknownerror"}
 )
+# Texts that say nothing by themselves; what is wrong stands in the details.
+_EMPTY_WORDS = frozenset({
+    "the request is invalid", "one or more validation errors occurred", "the specified resource was not found",
+    "a retryable error occurred",
+})  # fmt: skip
 _WRAPPERS = ("error", "odata.error", "errorresponse", "remoteexception")
 _SPEAKING = ("code", "errorcode", "message", "messageformat", "detail", "title")
 _STATUS_CODES = {
@@ -98,7 +103,10 @@ def _read(error: dict[str, Any], usual: str, depth: int = 0) -> AzureError:
         code = _deepest_code(error) or next((d.code for d in details if not _is_generic(d.code)), "") or code
     if not code or code.isdigit():  # an HTTP status
         code = usual or code
-    message = _clean(message) or next((d.message for d in details if d.message), "")
+    message = _clean(message)
+    more = next((d.message for d in details if d.message and d.message != message), "")
+    if more and (not message or message.strip(" .").lower() in _EMPTY_WORDS):
+        message = f"{message} {more}".strip()[:MESSAGE_LIMIT]
     return AzureError(
         code=code or "Unknown",
         message=message or "Azure gave no message.",
