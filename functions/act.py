@@ -76,7 +76,7 @@ def _carry_out(req: func.HttpRequest, target: Target) -> Operation:
         brought = replace(brought, body=_body(req))
     guards.check_move(target, brought.body)
     request = acceptance.Request(
-        target=target,
+        target=brought.target,
         method="POST",
         api_version=http.given_version(req, target.api_version),
         query=paths.forwarded_query(http.raw_query(req)),

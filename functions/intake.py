@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from functions import http, multipart
 from shared import services
@@ -46,10 +46,12 @@ class Intake:
 
     Attributes:
         target: What the request is about: its path's target, or what a YAML's `name` or `version` makes of a collection.
+        query: What Azure is sent with a YAML's body unless the caller says otherwise.
     """
 
     target: Target
     body: Any = None
+    query: str = ""
     plan: Plan | None = None
     contents: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -265,7 +267,8 @@ def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files |
     plan = translations.planned(found, sent)
     needs_files = plan is not None and any(task.what == "upload" for task in plan.tasks)
     contents = files.contents if files and needs_files else {}
-    return Intake(target=_named(target, found), body=found.body, plan=plan, contents=contents)
+    named = replace(_named(target, found), body_version=found.api_version)
+    return Intake(target=named, body=found.body, query=urlencode(found.query), plan=plan, contents=contents)
 
 
 def _named(target: Target, found: Translation) -> Target:

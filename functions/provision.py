@@ -38,7 +38,7 @@ def change(req: func.HttpRequest) -> func.HttpResponse | Operation:
         query = _with_default(query, target.kind.delete_query)
     else:
         brought = intake.read(req, target)
-        target = brought.target
+        target, query = brought.target, _with_default(query, brought.query)
         brought = replace(brought, body=bodies.normalised(brought.body))
     preview = http.api_version(req, target).endswith("-preview")
     if parameters.flag(req, "preflight"):

@@ -35,12 +35,17 @@ class Scope(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a path names: a resource or collection of a kind, and possibly an action or a view of it."""
+    """What a path names: a resource or collection of a kind, and possibly an action or a view of it.
+
+    Attributes:
+        body_version: The api-version that a translated body is written for, '' for the table's.
+    """
 
     kind: Kind
     id: ids.ResourceId
     action: Action | None = None
     view: str | None = None
+    body_version: str = ""
 
     @property
     def plane(self) -> Plane:
@@ -60,7 +65,7 @@ class Target:
     @property
     def api_version(self) -> str:
         """What Azure is asked with unless the caller says otherwise."""
-        return (self.action.preview if self.action else "") or self.kind.api_version
+        return self.body_version or (self.action.preview if self.action else "") or self.kind.api_version
 
 
 def resolve(path: str, scope: Scope) -> Target:

@@ -86,9 +86,9 @@ def pending_context(version: ResourceId, client: Client) -> Place:
     return _referred(client.send("PUT", url, body=body).checked().body)
 
 
-def asked(resource: ResourceId, client: Client, *action: str) -> str:
-    """Return the URL at which ARM has a resource, or an action of it."""
-    return ids.url(client.cloud.arm, ids.below(resource.path, *action), kinds.ML_VERSION)
+def asked(resource: ResourceId, client: Client, *action: str, api_version: str = "") -> str:
+    """Return the URL at which ARM has a resource, or an action of it; an api-version of '' is the table's."""
+    return ids.url(client.cloud.arm, ids.below(resource.path, *action), api_version or kinds.ML_VERSION)
 
 
 def _referred(answer: Any) -> Place:

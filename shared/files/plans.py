@@ -56,6 +56,7 @@ class Task:
         datastore: '' for the workspace's default.
         type, asset, version: Of what is to be registered or looked up; a version of '' is the next free one.
         body: What is registered.
+        api_version: The one that `body` is written for; '' is the table's.
         size, etag: Of the blob when it was first looked at.
         digest: Of the files, once known.
         url, files, blocks: Where the transfer goes and how far it got.
@@ -77,6 +78,7 @@ class Task:
     version: str = ""
     chosen: bool = False
     body: Any = None
+    api_version: str = ""
     size: int = -1
     etag: str = ""
     digest: str = ""

@@ -65,6 +65,7 @@ def planned(translation: Translation, sent: Sent) -> Plan | None:
             asset=each.name,
             version=each.version or "",
             body=each.body,
+            api_version=each.api_version,
             goals=_goals(each.places, ahead),
         )
         for each in translation.registrations

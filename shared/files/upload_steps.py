@@ -198,7 +198,7 @@ def next_version(container: ResourceId, client: Client) -> str:
 
 def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> tuple[Task, str]:
     """Register a version; a registry takes its time over it (docs/protocol.md §2: 202), a workspace does not."""
-    url = places.asked(version, client)
+    url = places.asked(version, client, api_version=task.api_version)
     answer = client.send("PUT", url, body=body)
     if answer.status == 409:
         there = client.send("GET", url)
@@ -219,7 +219,7 @@ def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
     Raises:
         RejectedError: it failed, or never came.
     """
-    answer = client.send("GET", ids.url(client.cloud.arm, task.registering, kinds.ML_VERSION))
+    answer = client.send("GET", places.asked(ids.parse(task.registering), client, api_version=task.api_version))
     state = str(bodies.dig(answer.body, "properties.provisioningState") or "Succeeded").lower() if answer.ok else ""
     if state == "succeeded":
         return task, task.registering, 0.0

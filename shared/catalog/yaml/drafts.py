@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.catalog.yaml import api_versions
 from shared.catalog.yaml.references import PREFIX, REGISTRIES, LocalPath
 from shared.text import yaml_values
 
@@ -73,6 +74,7 @@ class Registration:
         type: Collection below the workspace: `environments`, `components`, `models`, `data`.
         name: Its name, or the one anonymous ones share.
         version: Its version; None means the next free one (`nextVersion` of the container).
+        api_version: The one that its body is written for.
         body: ARM body of the version; may itself wait for uploads and earlier registrations.
         places: Where its ARM id goes.
     """
@@ -81,6 +83,7 @@ class Registration:
     name: str
     version: str | None
     body: dict[str, Any]
+    api_version: str
     places: tuple[Place, ...] = ()
 
 
@@ -205,19 +208,23 @@ class Draft:
         Args:
             kind: `environments`, `components`, `models` or `data`.
             body: Its ARM body, possibly waiting for others.
-            name: Its name; None makes it anonymous: its version is then a hash of the body.
+            name: Its name; None makes it anonymous: its version, or its name, is then a hash of the body.
             version: Its version, None for the next.
-            anonymous: The name anonymous ones get.
+            anonymous: The name that anonymous ones share; '' where each has its own, made of the body.
         """
         digest = hashlib.sha256(json.dumps(_plain(body), sort_keys=True, default=_fingerprint).encode()).hexdigest()
         key = f"registration {kind} {name or anonymous} {version} {digest}"
         known = next((each for each in self.registrations if each.key == key), None)
         if known:
             return known.within("{}")
-        named, numbered = (name, version) if name else (anonymous, version or _as_version(kind, digest))
+        if name or not anonymous:
+            named, numbered = name or digest, version or (None if name else "1")
+        else:
+            named, numbered = anonymous, version or _as_version(kind, digest)
 
         def make(places: tuple[Place, ...]) -> Registration:
-            return Registration(type=kind, name=named, version=numbered, body=body, places=places)
+            api_version = api_versions.of_registration(kind)
+            return Registration(type=kind, name=named, version=numbered, body=body, api_version=api_version, places=places)
 
         shown = f"{PREFIX}{named}:{numbered}" if numbered else f"{PREFIX}{named}"
         if self.workspace is not None and numbered:

@@ -6,11 +6,11 @@ import importlib
 import itertools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shared.catalog.yaml.drafts import Draft, Label, Place, Registration, Upload
     from shared.rest.ids import ResourceId
@@ -41,6 +41,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "feature_set": ("workspaces/featuresets/versions",),
     "feature_store_entity": ("workspaces/featurestoreEntities/versions",),
 }
+QUERIES = {"datastore": {"skipValidation": "true"}}  # by kind: Azure need not reach the account from where it stands
 # the last part of `$schema`, without `.schema.json` and in lower case
 _SCHEMAS = {
     "job": ("commandjob", "sweepjob", "pipelinejob", "automljob", "sparkjob", "paralleljob", "importjob", "finetuningjob"),
@@ -80,6 +81,8 @@ class Translation:
         version: An asset's version; None means the next free one. None for other kinds.
         parent: The endpoint's name, of a deployment.
         body: The ARM body.
+        api_version: The one that the body is written for.
+        query: What azure-ai-ml sends with it besides, by name.
         uploads: Local files it names.
         registrations: Assets defined inside it, in the order to register them.
         labels: Labels to look up.
@@ -90,6 +93,8 @@ class Translation:
     name: str | None
     version: str | None
     body: dict[str, Any]
+    api_version: str
+    query: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
     uploads: tuple[Upload, ...] = ()
     registrations: tuple[Registration, ...] = ()
@@ -100,7 +105,10 @@ class Translation:
         """Return it as JSON, e.g. to show it without sending it."""
         from dataclasses import asdict
 
-        out: dict[str, Any] = {"kind": self.kind, "name": self.name, "version": self.version, "body": self.body}
+        out: dict[str, Any] = {"kind": self.kind, "name": self.name, "version": self.version, "apiVersion": self.api_version}
+        out["body"] = self.body
+        if self.query:
+            out["query"] = dict(self.query)
         if self.parent:
             out["parent"] = self.parent
         for name in ("uploads", "registrations", "labels"):
@@ -135,7 +143,7 @@ def translate(
     Raises:
         RefusedError: Code `InvalidYaml`, with line and column, and the field's dotted path as target.
     """
-    from shared.catalog.yaml import drafts
+    from shared.catalog.yaml import api_versions, drafts
     from shared.text import yaml_document
 
     source = yaml_document.Source(read=files, repeats=True)
@@ -155,6 +163,8 @@ def translate(
         version=version,
         parent=parent,
         body=body,
+        api_version=api_versions.of_body(found, body),
+        query=QUERIES.get(found, {}),
         uploads=uploads,
         registrations=registrations,
         labels=labels,

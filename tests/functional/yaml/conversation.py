@@ -61,16 +61,28 @@ def sent(answer: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return path and body of the SDK's last write, earlier registrations replaced by their content."""
     known: dict[str, str] = {}
     path, body = "", {}
-    for request in answer["requests"]:
+    for request in writes(answer):
         path = unquote(request["path"])
-        if (request["method"] != "PUT" and not path.endswith("/package")) or "/codes/" in path:
-            continue
         text = json.dumps(request["body"])
         for registered, digest in known.items():
             text = text.replace(f'{registered}"', f'{digest}"')
         body = json.loads(text)
         known[path] = f"registered<{_digest(body)}>"
     return path, _normal(body)
+
+
+def writes(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the SDK's writes of everything but code."""
+    return [
+        request
+        for request in answer["requests"]
+        if (request["method"] == "PUT" or request["path"].endswith("/package")) and "/codes/" not in request["path"]
+    ]
+
+
+def collection(path: str) -> str:
+    """Return which of a workspace's collections a version is in."""
+    return path.split("/")[-4]
 
 
 def without_made_up_names(loader: str, path: str, theirs: dict[str, Any], ours: dict[str, Any]) -> None:

@@ -147,9 +147,9 @@ def send(self: Any, request: requests.PreparedRequest, **_: Any) -> requests.Res
     except ValueError:
         body = None
     if request.method in WRITES:
-        requests_seen.append(
-            {"method": request.method, "path": urlsplit(request.url).path, "host": urlsplit(request.url).netloc, "body": body}
-        )
+        url = urlsplit(request.url)
+        query = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
+        requests_seen.append({"method": request.method, "path": url.path, "host": url.netloc, "query": query, "body": body})
     status, out = answer(request.method, request.url, body)
     raw = urllib3.HTTPResponse(
         io.BytesIO(json.dumps(out).encode()), headers={"Content-Type": "application/json"}, status=status, preload_content=False

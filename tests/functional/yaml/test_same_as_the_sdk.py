@@ -28,6 +28,18 @@ def test_body_equals_the_sdks(name: str, answers: dict[str, dict[str, Any]]) -> 
         assert translation.name in path.split("/")
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", [name for name in FILES if name.partition("/")[0] not in TEMPLATES])
+def test_query_equals_the_sdks(name: str, answers: dict[str, dict[str, Any]]) -> None:
+    """The body, and each asset registered ahead of it, goes with the api-version (and what else of a query) that the SDK sends."""
+    translation = translated(name)
+    *ahead, last = conversation.writes(answers[name])
+    assert {"api-version": translation.api_version, **translation.query} == last["query"]
+    theirs = {conversation.collection(request["path"]): request["query"] for request in ahead}
+    ours = {each.type: {"api-version": each.api_version} for each in translation.registrations}
+    assert ours == theirs
+
+
 def translated(name: str) -> translations.Translation:
     """Translate a file of the corpus as a request would."""
     file = CORPUS / name
