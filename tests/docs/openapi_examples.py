@@ -20,7 +20,8 @@ from tests.docs import commands, exempt
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "shared" / "openapi" / "examples.json"
 PAGES = [
-    ROOT / "docs" / f"{name}.md" for name in ("provision", "run", "score", "files", "yaml", "plan", "operate", "clean-up", "hooks")
+    ROOT / "docs" / f"{name}.md"
+    for name in ("provision", "run", "score", "legacy-v1", "files", "yaml", "plan", "operate", "clean-up", "hooks")
 ]
 POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
 MOST = 3  # of one operation

@@ -39,30 +39,29 @@ VERB_ORDER = ("GET", "LIST", "PUT", "PATCH", "DELETE")
 
 KINDS_HEAD = """# Every kind
 
-Written from the table in `shared/catalog/kinds.py` by `python -m tests.docs`; a test keeps the two equal.
+Generated from `shared/catalog/kinds.py` by `python -m tests.docs`; a test keeps both equal.
 
-Paths stand below `/api/`, after an optional scope: `subscriptions/{s}/resourceGroups/{g}/providers/{provider}/`. Without a
-scope the settings' subscription and resource group are meant, without a provider Microsoft.MachineLearningServices.
-`LIST` is a GET of the collection. Actions are POSTs on the resource: *at once* means that Azure's answer is passed on and nothing
-is stored; *preview* that it is offered only when `STEWARD_PREVIEWS` is true. A request whose body holds one of the secret fields
-is applied at once or not at all, and never stored.
+Paths are below `/api/`, after an optional scope: `subscriptions/{s}/resourceGroups/{g}/providers/{provider}/`. Without a scope the
+subscription and resource group of the settings apply, without a provider Microsoft.MachineLearningServices. `LIST` is a GET of the
+collection. Actions are POSTs on the resource. *At once*: Azure's answer is passed on and nothing is stored. *Preview*: offered only
+when `STEWARD_PREVIEWS` is true. A request with one of the secret fields is sent at once or refused, and never stored.
 """
 
-PASSAGES_HEAD = """## Handed on to the v1 data plane
+PASSAGES_HEAD = """## v1 pass-through routes
 
-Written from `shared/catalog/proxy_routes.py`. Paths stand below `/api/{plane}/[{scope}/]workspaces/{w}/`; query, body and content
-go to Azure and come back as they are, and nothing is recorded. `{}` is one name, `{*}` one or more, `E` an experiment
-(`experiments/{name}` or `experimentids/{id}`), `[E]` one or none.
+Generated from `shared/catalog/proxy_routes.py`. Paths are below `/api/{plane}/[{scope}/]workspaces/{w}/`. Query and body go to Azure
+and back unchanged, and nothing is recorded. `{}` is one name, `{*}` one or more, `E` an experiment (`experiments/{name}` or
+`experimentids/{id}`), `[E]` an optional one.
 
 | plane | path | verbs |
 |---|---|---|"""
 
 FUNCTIONS_HEAD = """# Every function
 
-Written from the blueprints in `functions/` by `python -m tests.docs`; a test keeps the two equal.
+Generated from the blueprints in `functions/` by `python -m tests.docs`; a test keeps both equal.
 
-The platform wants one function a route, so the rooms that serve any resource have one per first path segment. Routes stand below
-`/api/`; `{*rest}` takes any rest of a path. Everything asks for a function key but `health` and the pages.
+The platform needs one function per route, so modules that serve any resource have one function per first path segment. Routes are
+below `/api/`; `{*rest}` matches the rest of a path. Everything needs a function key except `health` and the pages.
 """
 
 
@@ -81,7 +80,7 @@ def kinds_page() -> str:
             ]
             out += [*map(_kind_row, rows), ""]
     out += [PASSAGES_HEAD, *map(_passage_row, proxy_routes.PASSAGES), ""]
-    out += ["## Refusals that are waited out", "", "| code | means | seen |", "|---|---|---|"]
+    out += ["## Refusals that the app retries", "", "| code | meaning | source |", "|---|---|---|"]
     out += [f"| `{quirk.code}` | {quirk.meaning} | {quirk.proof} |" for quirk in kinds.QUIRKS]
     return "\n".join(out) + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from infra.local import stack
 
 # A page builds on what those before it have made; the others stand for themselves.
-ORDER = ("provision", "run", "score", "plan", "operate", "clean-up", "hooks")
+ORDER = ("provision", "run", "score", "legacy-v1", "plan", "operate", "clean-up", "hooks")
 REFUSED = re.compile(r"^# ([45]\d\d) (\w+)", re.MULTILINE)
 ENDS = re.compile(r"^# ends (\w+)", re.MULTILINE)
 SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
@@ -41,7 +42,7 @@ NAMES = [f"{n:03} {each.page} {each.text.splitlines()[0][:70]}" for n, each in e
 
 @pytest.fixture(scope="module")
 def person(running: stack.Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[reader.Reader]:
-    """The pages' reader, in a folder of their own, with what `make up` tells to export."""
+    """The pages' reader, in a folder of their own, with what `make up` exports."""
     variables = {
         **exports(running),
         "HTTPS_PROXY": running.azure.proxy,
@@ -54,8 +55,9 @@ def person(running: stack.Stack, tmp_path_factory: pytest.TempPathFactory) -> It
         ".venv/bin/python": '#!/bin/sh\nexec python "$@"\n',
         "bin/az": '#!/bin/sh\nexec python -m tests.functional.docs.az "$@"\n',
         ".local/up/settings.json": json.dumps({"Values": dict(running.app.settings)}),
+        ".local/up/env.sh": "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports(running).items()),
     }.items():
-        (folder / name).parent.mkdir(parents=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
         (folder / name).chmod(0o700)
     one = reader.Reader(folder=folder, variables=variables)

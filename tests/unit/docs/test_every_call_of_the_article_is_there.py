@@ -154,13 +154,13 @@ CALLS = (
     ),
     Call(
         article="Create a workspace using a user-assigned managed identity",
-        section="Create a workspace with an identity of yours",
+        section="Create a workspace with your own identity",
         sent=f"PUT {ARM}{WORKSPACES}/my-identified?api-version=2023-10-01",
         ours="PUT /workspaces/our-identified?api-version=2023-10-01",
     ),
     Call(
         article="Create a workspace using customer-managed encryption keys",
-        section="Create a workspace with a key of yours",
+        section="Create a workspace with your own key",
         sent=f"PUT {ARM}{WORKSPACES}/my-keyed?api-version=2023-10-01",
         ours="PUT /workspaces/our-keyed?api-version=2023-10-01",
     ),
