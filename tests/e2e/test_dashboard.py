@@ -254,7 +254,7 @@ def test_what_cannot_be_canceled_can_be_let_go(inside: Page, place: Place) -> No
     inside.goto(f"{place.page}#/operations/operation/{accepted['name']}")
     dialog = inside.get_by_role("dialog")
     dialog.get_by_role("button", name="Cancel this operation").click()
-    dialog.get_by_role("button", name="No, let it go on").click()
+    dialog.get_by_role("button", name="No, continue").click()
     dialog.get_by_role("button", name="Cancel this operation").click()
     dialog.get_by_role("button", name="Yes, cancel it").click()
     expect(dialog).to_contain_text("NotCancelable")
@@ -343,7 +343,7 @@ def test_a_preview_is_approved_followed_and_carried_out(inside: Page, place: Pla
     for home in ("clean-000", "clean-001"):
         assert place.app.get(f"workspaces/{home}/computes/idle-00x")["properties"]["properties"]["state"] == "Stopped"
     dialog.get_by_role("link", name="this dry run").click()
-    expect(dialog.get_by_role("link", name="the run that carries it out")).to_be_visible()
+    expect(dialog.get_by_role("link", name="the run")).to_be_visible()
     expect(dialog.get_by_role("button", name="Approve …")).to_have_count(0)
 
 
@@ -355,7 +355,7 @@ def test_rules_that_fire_appear_with_their_steps(inside: Page, place: Place) -> 
     event = {"specversion": "1.0", "id": "e1", "source": "/s", "subject": HOSTILE, "data": {}}
     event["type"] = "Microsoft.MachineLearningServices.ModelRegistered"
     place.app.send("POST", "events", json=event, headers={"Content-Type": "application/cloudevents+json"})
-    fired = inside.get_by_role("table", name=re.compile("^Rules that fired")).get_by_role("row").filter(has_text="look-again")
+    fired = inside.get_by_role("table", name=re.compile("^Rule runs")).get_by_role("row").filter(has_text="look-again")
     until(lambda: [each for each in place.app.get("events/firings")["value"] if each["status"] == "Succeeded"])
     inside.get_by_role("button", name="Refresh").click()
     expect(fired).to_contain_text("1 of 1")
@@ -382,7 +382,7 @@ def test_health_shows_what_is_out_of_order(inside: Page) -> None:
     inside.route("**/api/health/details", broken)
     inside.get_by_role("button", name="Refresh").click()
     expect(inside.locator(".card").filter(has_text="Sign-in to Azure")).to_contain_text("SignInFailed")
-    expect(inside.locator(".card").filter(has_text="Poison")).to_contain_text("look into the log")
+    expect(inside.locator(".card").filter(has_text="Poison")).to_contain_text("see the log")
 
 
 def test_a_failing_app_is_asked_ever_less_and_a_hidden_tab_not_at_all(page: Page, place: Place) -> None:

@@ -22,13 +22,13 @@ export const key = {
 
 const HINTS = {
   401: "The key was not accepted. A function key is under Functions, App keys in the portal.",
-  403: "You, or the app's identity, may not do this.",
-  404: "It does not exist, or not any more.",
-  409: "It cannot be done in the state things are in.",
-  429: "Azure asks for a pause. This page waits and tries again by itself.",
+  403: "You or the app's identity lack the permission.",
+  404: "It does not exist (any more).",
+  409: "Not possible in the current state.",
+  429: "Azure throttles requests. This page waits and retries.",
   500: "The app failed. Its log has the reason.",
   502: "Azure, or the sign-in, refused the app's request.",
-  503: "The app cannot reach its storage or Azure right now. This page tries again by itself.",
+  503: "The app cannot reach its storage or Azure. This page retries.",
 };
 
 /**
@@ -47,7 +47,7 @@ export async function send(path, { method = "GET", signal, headers = {} } = {}) 
     text = await answer.text();
   } catch (failure) {
     if (failure.name === "AbortError") throw failure;
-    throw new Problem("The app does not answer.", { hint: "Is it running, and is this machine online? This page tries again by itself." });
+    throw new Problem("The app does not answer.", { hint: "Is it running, and is this machine online? This page retries." });
   }
   const body = parsed(text);
   if (answer.ok) return body;

@@ -16,7 +16,7 @@ export const cleanUp = {
     const answer = el("div", { role: "alert" });
     const preview = async (policy, button) => {
       button.disabled = true;
-      context.say("A dry run begins");
+      context.say("Dry run started");
       try {
         const query = policy ? `?${new URLSearchParams({ policy, mode: "dryRun" })}` : "?mode=dryRun";
         const run = await send(`cleanup${query}`, { method: "POST" });
@@ -29,21 +29,21 @@ export const cleanUp = {
       button.disabled = false;
     };
     let wanted = PAGE;
-    const marks = table("Marked: gone when due, unless somebody takes the tag off or changes them", markColumns(context), (each) => each.resource, "Nothing is marked. A policy with a grace period that is in force marks first, and acts when the mark is due.");
-    const reports = table("Runs, the newest first", reportColumns(context), (each) => each.name, "There was no run yet. Preview all policies, or one of those below.");
-    const policies = table("Policies: each can be previewed alone", policyColumns(preview), (each) => each.name, "There are no policies.");
+    const marks = table("Marked resources: deleted when due, unless the tag is removed or the resource changes", markColumns(context), (each) => each.resource, "No marks. An enforced policy with a grace period marks first and acts when the mark is due.");
+    const reports = table("Runs, newest first", reportColumns(context), (each) => each.name, "No runs yet. Preview all policies, or one below.");
+    const policies = table("Policies; each has its own preview", policyColumns(preview), (each) => each.name, "No policies.");
     const older = el("button", { type: "button", hidden: true, click: () => { wanted = Math.min(MOST, wanted + PAGE); context.refresh(); } }, "Show older");
     const problems = el("div");
-    const asked = el("input", { type: "search", size: 40, required: true, spellcheck: "false", placeholder: "workspaces/ws1/computes/c1, or a whole id" });
+    const asked = el("input", { type: "search", size: 40, required: true, spellcheck: "false", placeholder: "workspaces/ws1/computes/c1, or a full id" });
     const explain = (event) => { event.preventDefault(); context.go("explain", asked.value.trim()); };
     const all = el("button.primary", { type: "button", click: () => preview("", all) }, "Preview all policies");
     root.append(
-      el("div.bar", {}, all, el("span.soft", {}, "A preview is a dry run: it reads Azure and changes nothing."),
-        el("form.bar.end", { submit: explain }, el("label", {}, "Why does this resource stay or go?", asked), el("button", { type: "submit" }, "Explain"))),
+      el("div.bar", {}, all, el("span.soft", {}, "A preview is a dry run: it changes nothing in Azure."),
+        el("form.bar.end", { submit: explain }, el("label", {}, "Why is this resource kept or deleted?", asked), el("button", { type: "submit" }, "Explain"))),
       answer,
-      section("Runs", "A dry run can be approved once it was looked at.", reports.node, older),
-      section("Marks", "Gone when due, unless somebody takes the tag off or changes them.", marks.node),
-      section("Policies", "Files below cleanup/policies/ add to them, replace or disable them.", problems, policies.node));
+      section("Runs", "Open a dry run to approve it.", reports.node, older),
+      section("Marks", "Deleted when due, unless the tag is removed or the resource changes.", marks.node),
+      section("Policies", "Files below cleanup/policies/ add, replace or disable policies.", problems, policies.node));
 
     return {
       async refresh(signal) {
@@ -52,7 +52,7 @@ export const cleanUp = {
         reports.update(runs.value);
         older.hidden = runs.value.length < wanted || wanted >= MOST;
         policies.update(rules.value);
-        problems.replaceChildren(...rules.problems.map((each) => el("div.problem", {}, el("strong", {}, `${each.file}, line ${each.line}`), ` has no effect: ${each.field ? `${each.field}: ` : ""}${each.message}`)));
+        problems.replaceChildren(...rules.problems.map((each) => el("div.problem", {}, el("strong", {}, `${each.file}, line ${each.line}`), ` is ignored: ${each.field ? `${each.field}: ` : ""}${each.message}`)));
         return runs.value.some((each) => !each.endTime) ? BUSY_S : PAUSE_S;
       },
     };
@@ -65,7 +65,7 @@ function markColumns(context) {
     { title: "Resource", bare: true, cell: (each) => el("a", { href: context.link("explain", each.resource), "data-hold": "name" }, foreign(place(each.resource))) },
     { title: "Due", tight: true, cell: (each) => (left(each) < 0 ? badge("due now", "bad") : [ago(each.due), " ", left(each) < SOON_MS ? badge("soon", "watch") : ""]) },
     { title: "Why", bare: true, cell: (each) => [foreign(each.reason), el("div.soft", {}, `policy ${each.policy}`)] },
-    { title: "Marked", tight: true, cell: (each) => [ago(each.markedAt), each.tagged ? "" : el("div.soft", {}, "here only: its kind takes no tag")] },
+    { title: "Marked", tight: true, cell: (each) => [ago(each.markedAt), each.tagged ? "" : el("div.soft", {}, "not in Azure: this kind has no tags")] },
   ];
 }
 
@@ -79,7 +79,7 @@ function reportColumns(context) {
     { title: "Run", bare: true, cell: (each) => [el("a", { href: context.link("report", each.name), "data-hold": "name" }, named(each)), el("div.soft", {}, ago(each.startTime), " by ", foreign(each.caller))] },
     { title: "Status", bare: true, tight: true, cell: (each) => badge(each.status) },
     { title: "Mode", bare: true, tight: true, cell: mode },
-    { title: "Looked at", tight: true, cell: (each) => (each.looked ?? "").toLocaleString() },
+    { title: "Checked", tight: true, cell: (each) => (each.looked ?? "").toLocaleString() },
     { title: "Outcomes", bare: true, cell: outcomes },
     { title: "Next", bare: true, tight: true, cell: then },
   ];
@@ -105,7 +105,7 @@ function policyColumns(preview) {
   return [
     { title: "Policy", bare: true, cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, foreign(each.description))] },
     { title: "Does", bare: true, cell: (each) => [`${each.action} `, el("span.soft", {}, each.kind), each.grace ? el("div.soft", {}, `${lasting(each.grace)} after marking`) : ""] },
-    { title: "Mode", bare: true, tight: true, cell: (each) => (each.mode === "enforce" ? badge("enforce", "watch") : "only reports") },
+    { title: "Mode", bare: true, tight: true, cell: (each) => (each.mode === "enforce" ? badge("enforce", "watch") : "dry run") },
     { title: "When", tight: true, cell: (each) => when(each.schedule) },
     { title: "Preview", bare: true, tight: true, cell: start },
   ];

@@ -14,11 +14,11 @@ export function cost(compute) {
     const error = more.provisioningErrors?.[0]?.error ?? {};
     return told("Failed", "bad", "failed", "watch", [error.code, error.message].filter(Boolean).join(": "));
   }
-  if (provisioning !== "Succeeded") return told(provisioning, "busy", "in change", "plain", "");
+  if (provisioning !== "Succeeded") return told(provisioning, "busy", "changing", "plain", "");
   switch (more.computeType) {
     case "ComputeInstance": return instance(inner);
     case "AmlCompute": return cluster(inner);
-    default: return told(provisioning, "", "attached", "plain", "paid for where it belongs");
+    default: return told(provisioning, "", "attached", "plain", "billed at its own resource");
   }
 }
 
@@ -27,7 +27,7 @@ function instance(inner) {
   const since = inner.lastOperation?.operationTime ?? "";
   if (state !== "Running") {
     const stopped = state === "Stopped";
-    return told(state, stopped ? "plain" : "", stopped ? "off" : "in change", "plain", stopped ? "no compute cost, its disk remains; stopped" : "", since);
+    return told(state, stopped ? "plain" : "", stopped ? "off" : "changing", "plain", stopped ? "no compute cost, its disk remains; stopped" : "", since);
   }
   const shutdown = inner.idleTimeBeforeShutdown;
   if (shutdown) return told(state, "good", "shuts itself down", "good", `after ${shutdown} of idleness; started`, since);
@@ -43,7 +43,7 @@ function cluster(inner) {
   const state = inner.allocationState === "Resizing" ? "Resizing" : `${nodes} of ${inner.scaleSettings?.maxNodeCount ?? "?"} nodes`;
   const since = inner.allocationStateTransitionTime ?? "";
   if (idle && least) return told(state, "", `${idle} idle`, "watch", `kept by a minimum of ${least}; last change`, since, Math.min(idle, least));
-  if (idle) return told(state, "", `${idle} idle`, "plain", `given back after ${inner.scaleSettings?.nodeIdleTimeBeforeScaleDown ?? "a while"}`);
+  if (idle) return told(state, "", `${idle} idle`, "plain", `released after ${inner.scaleSettings?.nodeIdleTimeBeforeScaleDown ?? "a while"}`);
   if (!nodes) return told(state, "plain", "off", "plain", "no nodes, no compute cost");
   return told(state, "good", "in use", "good", least ? `keeps at least ${least}` : "");
 }

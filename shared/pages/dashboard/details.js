@@ -17,12 +17,12 @@ function operation(id, context) {
   const cancel = async (query) => {
     try {
       await send(`${path}/cancel${query}`, { method: "POST" });
-      context.say("The cancellation was accepted");
+      context.say("Cancellation accepted");
       acts.replaceChildren();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       const letGo = el("button.danger", { type: "button", click: () => cancel("?abandon=true") }, "Stop following it");
-      const what = el("p", {}, "Azure goes on with it; the app only stops looking.");
+      const what = el("p", {}, "Azure continues; the app stops following it.");
       acts.replaceChildren(trouble(problem), ...(problem.code === "NotCancelable" ? [what, letGo] : []));
       acts.querySelector("button")?.focus();
     }
@@ -34,7 +34,7 @@ function operation(id, context) {
   };
   const sure = () => {
     const yes = el("button.danger", { type: "button", click: () => cancel("") }, "Yes, cancel it");
-    acts.replaceChildren(el("span", {}, "Cancel it?"), yes, el("button", { type: "button", click: () => offer().focus() }, "No, let it go on"));
+    acts.replaceChildren(el("span", {}, "Cancel it?"), yes, el("button", { type: "button", click: () => offer().focus() }, "No, continue"));
     yes.focus();
   };
   offer();
@@ -64,7 +64,7 @@ function about(found) {
   const more = found.properties ?? {};
   const calls = Object.entries(more.azureCalls ?? {}).map(([what, number]) => count(number, what)).join(", ");
   return facts([
-    ["Asked for by", more.caller ? foreign(more.caller) : ""],
+    ["Caller", more.caller ? foreign(more.caller) : ""],
     ["Started", ago(found.startTime)],
     ["Ended", found.endTime ? [ago(found.endTime), `, after ${took(found.startTime, found.endTime)}`] : ""],
     ["Requests to Azure", calls],
@@ -83,7 +83,7 @@ function told(found) {
     const why = each.status !== "Delivered" && last ? ` Last answer: ${last.problem ?? last.status}.` : "";
     return el("li", {}, badge(each.status), " ", foreign(each.target), " ", el("span.soft", {}, count(each.tried, "attempt"), each.nextAttempt ? [", next ", ago(each.nextAttempt)] : "", ".", foreign(why)));
   });
-  return entries.length ? [el("h3", {}, "Who is told of its end"), el("ul.list", {}, entries)] : [];
+  return entries.length ? [el("h3", {}, "Notifications"), el("ul.list", {}, entries)] : [];
 }
 
 function ended(found) {
@@ -94,14 +94,14 @@ function ended(found) {
     ["Trace", more.traceId ? copyable(more.traceId, "trace id") : ""],
   ]);
   named.className = "ids";
-  return [more.result ? folded("Result", more.result) : "", el("h3", {}, "To look further"), named];
+  return [more.result ? folded("Result", more.result) : "", el("h3", {}, "Identifiers"), named];
 }
 
 function explain(id) {
   const shown = part((found) => found && parts(found));
-  shown.node.append(el("p.soft", {}, "Reading what refers to it …"));
+  shown.node.append(el("p.soft", {}, "Reading references …"));
   return {
-    title: `Why ${place(id)} stays or goes`,
+    title: `Why ${place(id)} is kept or deleted`,
     node: shown.node,
     async refresh(signal) {
       shown.update(await send(`cleanup/explain?${new URLSearchParams({ resource: id })}`, { signal }));
@@ -112,7 +112,7 @@ function explain(id) {
   function parts(found) {
     const mark = found.mark ? el("p", {}, badge("marked", "watch"), ` by ${found.mark.policy}, due `, ago(found.mark.due), `: ${found.mark.reason}`) : null;
     const lock = found.lock ? el("p", {}, badge("locked", "watch"), ` ${typeof found.lock === "string" ? found.lock : JSON.stringify(found.lock)}`) : null;
-    const none = found.policies.length ? null : el("p.empty", {}, found.exists ? "No policy is about resources of its kind." : "No policy finds it: it does not exist, or not any more.");
+    const none = found.policies.length ? null : el("p.empty", {}, found.exists ? "No policy covers this kind." : "It does not exist (any more).");
     return [mark, lock, none, found.policies.map(verdict), (found.notes ?? []).map((each) => el("p.soft", {}, foreign(each)))];
   }
 }
@@ -123,7 +123,7 @@ function verdict(policy) {
   const conditions = policy.conditions.map((each) =>
     el("li", {}, badge(...(HOLDS[each.holds] ?? [each.holds, "plain"])), " ", el("strong", {}, each.condition), " ", foreign(each.because), each.evidence.length ? el("div.soft", {}, foreign(each.evidence.join("; "))) : ""));
   const acts = policy.step === "keep" ? badge("stays", "good") : badge(`${policy.mode === "enforce" ? "" : "would "}${policy.step === "act" ? policy.action : `${policy.step}, to ${policy.action}`}`, "watch");
-  return el("section.sheet", {}, el("h3", {}, policy.policy, " ", acts), el("p", {}, foreign(policy.next)), el("p.soft", {}, policy.mode === "enforce" ? "This policy is in force." : "This policy only reports."), el("ul.list", {}, conditions));
+  return el("section.sheet", {}, el("h3", {}, policy.policy, " ", acts), el("p", {}, foreign(policy.next)), el("p.soft", {}, policy.mode === "enforce" ? "This policy is enforced." : "This policy is a dry run."), el("ul.list", {}, conditions));
 }
 
 function firing(id, context) {
@@ -134,20 +134,20 @@ function firing(id, context) {
     el("h3", {}, "Steps"), el("ol.line", {}, found.steps.map(step)),
     fold("Event", el("pre", { tabindex: "0", "aria-label": "Event" }, JSON.stringify(found.event, null, 2))),
     folded("Answers", found.answers ?? {}),
-    el("h3", {}, "To look further"), further(found),
+    el("h3", {}, "Identifiers"), further(found),
   ]);
   const step = (each) => {
-    const state = each.status ? badge(String(each.status), each.status < 400 ? "good" : "bad") : each.skipped ? badge("skipped") : each.operation ? badge("waiting") : badge("not taken");
-    const link = each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "data-hold": each.name }, "its operation")] : "";
+    const state = each.status ? badge(String(each.status), each.status < 400 ? "good" : "bad") : each.skipped ? badge("skipped") : each.operation ? badge("waiting") : badge("not run");
+    const link = each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "data-hold": each.name }, "operation")] : "";
     return el("li", {}, el("span", {}, state), el("div", {}, el("strong", {}, each.name), " ", el("code", {}, each.does), link));
   };
   const further = (found) => {
-    const named = facts([["Firing", copyable(found.name, "firing id")], ["Trace", copyable(found.traceId ?? "", "trace id")], ["Rules before it", String(Math.max(0, found.depth - 1))]]);
+    const named = facts([["Firing", copyable(found.name, "firing id")], ["Trace", copyable(found.traceId ?? "", "trace id")], ["Triggering rules", String(Math.max(0, found.depth - 1))]]);
     named.className = "ids";
     return named;
   };
   return {
-    title: "A rule fired",
+    title: "Rule run",
     node: shown.node,
     async refresh(signal) {
       const found = await send(`events/firings/${encodeURIComponent(id)}`, { signal });

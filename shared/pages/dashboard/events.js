@@ -12,23 +12,23 @@ const STATUSES = ["Running", "Succeeded", "Failed", "Refused"];
 export const events = {
   title: "Events",
   build(root, context) {
-    const none = "No rule has fired yet. POST events/test tells which rules an event would fire; POST events sends it.";
+    const none = "No rule has run yet. POST events/test shows which rules an event would trigger; POST events sends it.";
     const status = el("select", { change: () => { known = null; context.refresh(); } }, el("option", { value: "" }, "all"), STATUSES.map((each) => el("option", {}, each)));
-    const fired = table("Rules that fired, the newest first", firingColumns(context), (each) => each.name, none);
-    const rules = table("Rules in force", RULES, (each) => `${each.file} ${each.name}`, "There are no rules. PUT a file of them to events/rules/NAME.");
+    const fired = table("Rule runs, newest first", firingColumns(context), (each) => each.name, none);
+    const rules = table("Rules in force", RULES, (each) => `${each.file} ${each.name}`, "No rules. PUT a file to events/rules/NAME.");
     const older = el("button", { type: "button", hidden: true, click: () => { wanted = Math.min(MOST, wanted + PAGE); context.refresh(); } }, "Show older");
     const problems = el("div");
     root.append(
       el("div.bar", {}, el("label", {}, "Status", status)),
-      section("Fired", "What came of events, the newest first.", fired.node, older),
-      section("Rules", "Those in force, by file.", problems, rules.node));
+      section("Rule runs", "Newest first.", fired.node, older),
+      section("Rules", "Rules in force, by file.", problems, rules.node));
     let wanted = PAGE;
     let known = null;
     return {
       async refresh(signal) {
         const query = new URLSearchParams({ $top: String(wanted), ...(status.value ? { status: status.value } : {}) });
         const [went, inForce] = await Promise.all([send(`events/firings?${query}`, { signal }), send("events/rules", { signal })]);
-        fired.update(went.value, status.value ? "None like that." : none);
+        fired.update(went.value, status.value ? "No matches." : none);
         older.hidden = went.value.length < wanted || wanted >= MOST;
         rules.update(inForce.value);
         problems.replaceChildren(...inForce.problems.map(problem));
@@ -43,7 +43,7 @@ export const events = {
 
 function problem(file) {
   const all = file.error?.details?.length ? file.error.details : [file.error ?? {}];
-  return el("div.problem", {}, el("p", {}, el("strong", {}, file.file), " has no effect:"), el("ul", {}, all.map((each) => el("li", {}, foreign(each.message)))));
+  return el("div.problem", {}, el("p", {}, el("strong", {}, file.file), " is ignored:"), el("ul", {}, all.map((each) => el("li", {}, foreign(each.message)))));
 }
 
 /** Azure ML's types are all of one family: its name says nothing. */

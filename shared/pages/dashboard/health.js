@@ -11,13 +11,13 @@ export const health = {
   build(root, context) {
     const points = part(attention);
     const cards = part((found) => el("div.cards", {}, cardsOf(found, context)));
-    const queues = table("Queues; poison is what kept failing", QUEUES, (each) => each.name, "The queues cannot be read.");
-    const lost = table("Deliveries that do not go well, the newest first", lostColumns(context), (each) => `${each.about} ${each.target} ${each.eventId}`, "Whoever was to be told was told. Callback-Url and STEWARD_NOTIFY name receivers.");
-    const allowances = table("What Azure Resource Manager still allows to read", ALLOWANCES, (each) => `${each.subscription} ${each.allowance}`, "Azure has told nothing about it yet: nothing was asked of it.");
+    const queues = table("Queues; poison messages failed repeatedly", QUEUES, (each) => each.name, "The queues cannot be read.");
+    const lost = table("Failing deliveries, newest first", lostColumns(context), (each) => `${each.about} ${each.target} ${each.eventId}`, "All notifications delivered. Callback-Url and STEWARD_NOTIFY name receivers.");
+    const allowances = table("Remaining read quota of Azure Resource Manager", ALLOWANCES, (each) => `${each.subscription} ${each.allowance}`, "Not known yet: this process has sent no request to Azure.");
     root.append(points.node, cards.node,
-      section("Queues", "Poison is what kept failing.", queues.node),
-      section("Deliveries", "Receivers that are tried again, or were given up.", lost.node),
-      section("Throttling", "What Azure Resource Manager still allows to read, as it told this process.", allowances.node));
+      section("Queues", "Poison messages failed repeatedly.", queues.node),
+      section("Deliveries", "Receivers being retried or given up.", lost.node),
+      section("Throttling", "Remaining read quota of Azure Resource Manager, as seen by this process.", allowances.node));
     return {
       async refresh(signal) {
         const found = await send("health/details", { signal });
@@ -34,9 +34,9 @@ export const health = {
 };
 
 function attention(points) {
-  if (!points.length) return el("p.fine", {}, badge("all well", "good"), " Nothing needs anybody.");
+  if (!points.length) return el("p.fine", {}, badge("all well", "good"), " No action needed.");
   const rows = points.map((each) => el("li", {}, el("p", {}, el("code", {}, each.code), " ", foreign(each.message)), el("p.soft", {}, each.next)));
-  return el("section.problem", {}, el("h2", {}, `${count(points.length, "thing")} to look at`), el("ul", {}, rows));
+  return el("section.problem", {}, el("h2", {}, count(points.length, "problem")), el("ul", {}, rows));
 }
 
 function card(title, given, show) {
@@ -53,11 +53,11 @@ function cardsOf(found, context) {
   return [
     card("App", found, () => el("p.big", {}, badge(found.status))),
     card("Sign-in to Azure", found.token, () => el("p.big", {}, badge("works", "good"))),
-    card("Open operations", found.operations, (given) => [big(given.open), given.oldest ? el("p", {}, oldest(given.oldest)) : el("p.soft", {}, "Nothing is under way.")]),
-    card("Messages waiting", found.queues, (given) => [big(waiting(given)), el("p.soft", {}, "in all queues, later ones too")]),
-    card("Poison", found.queues, (given) => [big(poison(given)), wrong(poison(given), "look into the log")]),
-    card("Events put aside", found.eventsPutAside, (given) => [big(given.count), el("p.soft", {}, given.prefix)]),
-    card("Deliveries", found.deliveries, (given) => [big(given.triedAgain + given.givenUp), el("p.soft", {}, `${given.triedAgain} tried again, ${given.givenUp} given up`)]),
+    card("Open operations", found.operations, (given) => [big(given.open), given.oldest ? el("p", {}, oldest(given.oldest)) : el("p.soft", {}, "No open operations.")]),
+    card("Messages waiting", found.queues, (given) => [big(waiting(given)), el("p.soft", {}, "in all queues, delayed ones included")]),
+    card("Poison", found.queues, (given) => [big(poison(given)), wrong(poison(given), "see the log")]),
+    card("Rejected events", found.eventsPutAside, (given) => [big(given.count), el("p.soft", {}, given.prefix)]),
+    card("Deliveries", found.deliveries, (given) => [big(given.triedAgain + given.givenUp), el("p.soft", {}, `${given.triedAgain} being retried, ${given.givenUp} given up`)]),
     card("Mistakes in policies", found.policyFiles, files),
     card("Mistakes in rules", found.ruleFiles, files),
     card("Refused by throttling", found.throttling, (given) => [big(given.refused), el("p.soft", {}, "since this worker process started")]),
@@ -79,7 +79,7 @@ function lostColumns(context) {
   const last = (each) => each.attempts.at(-1) ?? {};
   return [
     { title: "Receiver", bare: true, cell: (each) => [foreign(each.target), el("div.soft", {}, each.type)] },
-    { title: "Status", bare: true, tight: true, cell: (each) => (each.status === "Pending" ? badge("tried again", "watch") : badge(each.status === "Gone" ? "not wanted any more" : "given up", "bad")) },
+    { title: "Status", bare: true, tight: true, cell: (each) => (each.status === "Pending" ? badge("retrying", "watch") : badge(each.status === "Gone" ? "receiver gone" : "given up", "bad")) },
     { title: "Last answer", cell: (each) => foreign(last(each).problem ?? last(each).status ?? "") },
     { title: "Attempts", tight: true, cell: (each) => [String(each.tried), each.nextAttempt ? [", next ", ago(each.nextAttempt)] : ""] },
     { title: "About", bare: true, tight: true, cell: about },
@@ -89,5 +89,5 @@ function lostColumns(context) {
 const ALLOWANCES = [
   { title: "Subscription", bare: true, cell: (each) => each.subscription },
   { title: "Allowance", bare: true, tight: true, cell: (each) => each.allowance },
-  { title: "Left", tight: true, cell: (each) => [el("progress", { max: each.of, value: each.left, "aria-label": `left of ${each.allowance}` }), ` ${each.left.toLocaleString()} of ${each.of.toLocaleString()} `, each.left / each.of < LITTLE ? badge("little", "watch") : ""] },
+  { title: "Left", tight: true, cell: (each) => [el("progress", { max: each.of, value: each.left, "aria-label": `left of ${each.allowance}` }), ` ${each.left.toLocaleString()} of ${each.of.toLocaleString()} `, each.left / each.of < LITTLE ? badge("low", "watch") : ""] },
 ];

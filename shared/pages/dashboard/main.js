@@ -53,7 +53,7 @@ async function refresh() {
     const again = known && (!failure.status || failure.status === 429 || failure.status >= 500);
     pauseS = again ? Math.min(LONGEST_PAUSE_S, Math.max(failure.retryAfterS, 2 ** failures)) : 0;
     spot.replaceChildren(trouble(known ? failure : new Problem("This page cannot show the app's answer.", { hint: String(failure) })));
-    $("updated").textContent = pauseS ? `Trying again in ${span(pauseS)}` : "";
+    $("updated").textContent = pauseS ? `Retrying in ${span(pauseS)}` : "";
   }
   if (live && pauseS) timer = setTimeout(refresh, pauseS * 1000);
 }
@@ -61,7 +61,7 @@ async function refresh() {
 /** Say at the view's link how many things need somebody. */
 function attend(points) {
   attended = Date.now();
-  $("to-health").replaceChildren(VIEWS.health.title, ...(points.length ? [el("span.dot", {}, String(points.length), el("span.unseen", {}, ` ${count(points.length, "thing").split(" ")[1]} to look at`))] : []));
+  $("to-health").replaceChildren(VIEWS.health.title, ...(points.length ? [el("span.dot", {}, String(points.length), el("span.unseen", {}, ` ${count(points.length, "problem").split(" ")[1]}`))] : []));
 }
 
 /** Ask for that now and then beside what is shown; whether it can be had is for the view itself to say. */
@@ -143,7 +143,7 @@ function signIn(problem) {
     await come(wrong, field);
   };
   const form = el("form", { submit: enter }, el("label", {}, "Function key", field), el("button.primary", { type: "submit" }, "Show"), wrong);
-  const hint = "The page itself holds no data. The key stays in this tab, goes to this app alone, as a header, and is forgotten when the tab closes.";
+  const hint = "This page holds no data. The key stays in this tab, is sent to this app only, as a header, and is forgotten when the tab closes.";
   $("view").replaceChildren(el("section.sign-in", {}, el("h1", {}, "azureml-steward"), form, el("p.soft", { id: "key-hint" }, hint)));
   field.focus();
 }

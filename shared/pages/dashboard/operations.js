@@ -27,11 +27,11 @@ export const operations = {
   title: "Operations",
   build(root, context) {
     const status = el("select", { change: () => restart() }, el("option", { value: "" }, "all"), STATUSES.map((each) => el("option", {}, each)));
-    const below = el("input", { type: "search", size: 36, placeholder: "workspaces/ml-prod, or a whole id", spellcheck: "false", change: () => restart() });
+    const below = el("input", { type: "search", size: 36, placeholder: "workspaces/ml-prod, or a full id", spellcheck: "false", change: () => restart() });
     const more = el("button", { type: "button", hidden: true, click: () => { wanted += PAGE; context.refresh(); } }, "Show older");
     const shown = el("span.soft");
-    const first = ["No operations yet. Each change that is asked of the app becomes one; ", el("a", { href: "docs" }, "the API's page"), " can ask for some."];
-    const grid = table("Operations, the newest first", columns(context), (each) => each.name, first);
+    const first = ["No operations yet. Each change request becomes one; ", el("a", { href: "docs" }, "the API page"), " can send one."];
+    const grid = table("Operations, newest first", columns(context), (each) => each.name, first);
     root.append(el("div.bar", {}, el("label", {}, "Status", status), el("label", {}, "At or below", below)), grid.node, el("div.bar", {}, more, shown));
     let wanted = PAGE;
     let known = null;
@@ -61,9 +61,9 @@ export const operations = {
       async refresh(signal) {
         const found = await read(signal);
         const narrowed = status.value || below.value.trim();
-        grid.update(found, narrowed ? "None like that." : first);
+        grid.update(found, narrowed ? "No matches." : first);
         const open = found.filter((each) => !each.endTime).length;
-        shown.textContent = found.length ? `${found.length} shown, ${open} of them under way` : "";
+        shown.textContent = found.length ? `${found.length} shown, ${open} of them running` : "";
         tell(found, known, context);
         known = new Map(found.map((each) => [each.name, each.status]));
         return open ? Math.max(BUSY_S, found.length / 40) : QUIET_S;
@@ -94,7 +94,7 @@ function by(caller, context) {
 function tell(found, known, context) {
   if (!known) {
     const open = found.filter((each) => !each.endTime).length;
-    return context.say(`${found.length} operations shown, ${open} under way`);
+    return context.say(`${found.length} operations shown, ${open} running`);
   }
   const ended = found.filter((each) => each.endTime && known.has(each.name) && known.get(each.name) !== each.status);
   if (ended.length) context.say(ended.map((each) => `${place(each.properties?.target)}: ${each.status}`).join("; "));

@@ -12,7 +12,7 @@ const SAID = "would notify"; // takes no request to Azure, so there is nothing t
 /** How a run goes about it, as a word. */
 export function mode(run) {
   if (run.mode !== "enforce") return "dry run";
-  return run.approves ? badge("approved", "watch") : badge("as policies say", "watch");
+  return run.approves ? "approved" : "scheduled";
 }
 
 /** What became of resources, by number: what was or would be done first, what was kept last. */
@@ -43,7 +43,7 @@ export function report(name, context) {
     el("a", { href: context.link("explain", each.id), "aria-label": `Explain ${place(each.id)}`, "data-hold": "explain" }, "explain"),
     each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "aria-label": `Operation on ${place(each.id)}` }, "operation")] : "",
   ];
-  const grid = table("What is, or would be, done", columns, (each) => `${each.policy} ${each.id}`, "Nothing is or would be done.");
+  const grid = table("Changes", columns, (each) => `${each.policy} ${each.id}`, "No changes.");
   const older = el("button", { type: "button", hidden: true, click: () => { wanted += PAGE; context.refresh(); } }, "Show more");
   let wanted = PAGE;
   let offered = "";
@@ -75,9 +75,9 @@ function stopping(path, context) {
   const node = el("div.bar");
   const ask = el("button.danger", { type: "button", click: () => sure() }, "Stop this run");
   const sure = () => {
-    const yes = el("button.danger", { type: "button", click: () => act(node, `${path}/cancel`, context, () => context.say("The run stops")) }, "Yes, stop it");
-    const no = el("button", { type: "button", click: () => { node.replaceChildren(ask); ask.focus(); } }, "No, let it go on");
-    node.replaceChildren(el("span", {}, "Nothing more is submitted; what was submitted is followed to its end."), yes, no);
+    const yes = el("button.danger", { type: "button", click: () => act(node, `${path}/cancel`, context, () => context.say("Run stopping")) }, "Yes, stop it");
+    const no = el("button", { type: "button", click: () => { node.replaceChildren(ask); ask.focus(); } }, "No, continue");
+    node.replaceChildren(el("span", {}, "Nothing more is submitted; submitted operations are followed to their end."), yes, no);
     yes.focus();
   };
   node.append(ask);
@@ -88,7 +88,7 @@ function stopping(path, context) {
 function approving(path, found, context) {
   const node = el("div");
   const ask = el("button.primary", { type: "button", click: () => weigh() }, "Approve …");
-  const back = () => { node.replaceChildren(el("div.bar", {}, ask, el("span.soft", {}, "Carries out what is listed here, after it says how many of what."))); };
+  const back = () => { node.replaceChildren(el("div.bar", {}, ask, el("span.soft", {}, "Carries out the changes listed here, after a summary."))); };
   async function weigh() {
     ask.disabled = true;
     try {
@@ -103,7 +103,7 @@ function approving(path, found, context) {
     const title = el("h3", { tabindex: "-1", id: "approve-title" }, `Carry out ${count(tally.total, "change")} in ${count(tally.places, "workspace")}?`);
     const words = `Yes, carry out ${count(tally.total, "change")}`;
     const yes = el(`button.${tally.deletes ? "danger" : "primary"}`, { type: "button", click: () => { yes.disabled = true; act(node, `${path}/approve`, context, (run) => {
-      context.say("Approved: the run has begun");
+      context.say("Approved: run started");
       context.go("report", run.name);
     }); } }, words);
     const no = el("button", { type: "button", click: () => { back(); ask.focus(); } }, "No, change nothing");
@@ -112,7 +112,7 @@ function approving(path, found, context) {
       title,
       el("ul.list", {}, rows),
       tally.deletes ? el("p", {}, el("strong", {}, `${count(tally.deletes, "deletion")} cannot be undone.`)) : null,
-      el("p.soft", {}, "This dry run ended ", ago(found.endTime), ". Each resource is read and judged again right before; what changed meanwhile, is in use or protected is kept."),
+      el("p.soft", {}, "This dry run ended ", ago(found.endTime), ". Each resource is checked again right before the change; it is kept if it has changed, is in use or is protected."),
       el("div.bar", {}, yes, no)));
     title.focus();
   }
@@ -164,17 +164,17 @@ function about(found, context) {
   const policies = found.policies ?? [];
   return [
     el("p.state", {}, badge(found.status), mode(found), found.phase ? el("span.soft", {}, `now: ${found.phase}`) : "",
-      found.mode === "enforce" ? "" : el("span.soft", {}, "nothing was or will be changed by it"),
-      found.approvedBy ? el("span", {}, "Approved: ", link(found.approvedBy, "the run that carries it out")) : "",
+      found.mode === "enforce" ? "" : el("span.soft", {}, "changes nothing"),
+      found.approvedBy ? el("span", {}, "Approved: ", link(found.approvedBy, "the run")) : "",
       found.approves ? el("span", {}, "Carries out ", link(found.approves, "this dry run")) : ""),
     el("p", {}, outcomes(found)),
     facts([
-      ["Asked for by", foreign(found.caller)],
+      ["Caller", foreign(found.caller)],
       ["Started", ago(found.startTime)],
       ["Took", found.endTime ? took(found.startTime, found.endTime) : ""],
-      ["Looked at", found.looked === undefined ? "" : count(found.looked, "resource")],
+      ["Checked", found.looked === undefined ? "" : count(found.looked, "resource")],
       [found.mode === "enforce" ? "Saves" : "Would save", aDay],
-      ["Idle until now", idle],
+      ["Idle so far", idle],
       ["Trace", copyable(found.traceId, "trace id")],
       ["Policies", policies.length > 3 ? "" : policies.join(", ")],
     ]),

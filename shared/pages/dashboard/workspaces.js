@@ -28,12 +28,12 @@ export const workspaces = {
     const chosen = el("select", { change: () => { tree.replaceChildren(); branches.clear(); context.refresh(); } });
     const words = el("input", { type: "search", size: 24, placeholder: "name, group, region or tag", spellcheck: "false", input: () => narrow() });
     const only = el("input", { type: "checkbox", change: () => narrow() });
-    const all = el("button", { type: "button", click: () => look() }, "Look into all");
+    const all = el("button", { type: "button", click: () => look() }, "Load all");
     const sum = el("p.soft");
     const tree = el("ul.tree");
     const none = el("p.empty.table", { hidden: true });
     root.append(
-      el("div.bar", {}, el("label", {}, "Subscription", chosen), el("label", {}, "Find", words), all, el("label.check", {}, only, "Only computes to look at")),
+      el("div.bar", {}, el("label", {}, "Subscription", chosen), el("label", {}, "Find", words), all, el("label.check", {}, only, "Only with findings")),
       sum, tree, none);
 
     /** Show what the words and the box ask for; nothing is read for it. */
@@ -46,12 +46,12 @@ export const workspaces = {
         shown += branch.node.hidden ? 0 : 1;
       }
       none.hidden = Boolean(shown);
-      none.textContent = branches.size ? "No workspace is like that." : "There are no workspaces in this subscription that the app may see. PUT workspaces/NAME makes one.";
+      none.textContent = branches.size ? "No matches." : "The app sees no workspaces in this subscription. PUT workspaces/NAME creates one.";
       const known = [...branches.values()].filter((each) => each.known());
       const idle = known.flatMap((each) => each.idle());
       const nodes = idle.reduce((total, each) => total + each.nodes, 0);
-      const price = idle.length ? `${count(idle.length, "compute")} to look at; ${count(nodes, "node")} may idle, at ${count(nodes * HOURS, "node-hour")} a day.` : known.length ? "None idles at a price." : "";
-      sum.textContent = branches.size ? `${count(branches.size, "workspace")}, ${known.length} looked into. ${price}` : "";
+      const price = idle.length ? `${count(idle.length, "compute")} with findings; ${count(nodes, "node")} may idle, ${count(nodes * HOURS, "node-hour")} a day.` : known.length ? "No paid idle compute." : "";
+      sum.textContent = branches.size ? `${count(branches.size, "workspace")}, ${known.length} loaded. ${price}` : "";
     }
 
     /** Read all that are shown, a few at a time. */
@@ -135,9 +135,9 @@ function branchOf(id, context, changed) {
   /** Say how many there are to look at; the rows themselves are made for whoever opened it. */
   function show() {
     const idle = machines.filter((each) => each.cost.mood === "watch");
-    told.replaceChildren(idle.length ? badge(`${idle.length} of ${count(machines.length, "compute")} to look at`, "watch") : el("span.soft", {}, machines.length ? `${count(machines.length, "compute")}, none idles at a price` : "no computes"));
+    told.replaceChildren(idle.length ? badge(`${idle.length} of ${count(machines.length, "compute")} with findings`, "watch") : el("span.soft", {}, machines.length ? `${count(machines.length, "compute")}, no paid idle compute` : "no computes"));
     if (!fold.open) return;
-    computes.update(narrowed ? idle : machines, narrowed && machines.length ? "None of its computes idles at a price." : undefined);
+    computes.update(narrowed ? idle : machines, narrowed && machines.length ? "No paid idle compute." : undefined);
     endpoints.update(served);
     rest.hidden = false;
   }
@@ -188,6 +188,6 @@ function computeColumns(context) {
     { title: "Compute", bare: true, cell: (each) => [el("strong", {}, foreign(each.name)), el("div.soft", {}, `${each.properties?.computeType ?? ""} ${each.properties?.properties?.vmSize ?? ""}`)] },
     { title: "State", bare: true, tight: true, cell: (each) => badge(each.cost.state, each.cost.stateMood) },
     { title: "Idleness", bare: true, cell: (each) => [badge(each.cost.word, each.cost.mood), el("div.soft", {}, foreign(each.cost.why), " ", ago(each.cost.since), hours(each.cost))] },
-    { title: "Clean-up", bare: true, tight: true, cell: (each) => el("a", { href: context.link("explain", each.id), "data-hold": "explain", "aria-label": `Why ${place(each.id)} stays or goes` }, "stays or goes?") },
+    { title: "Clean-up", bare: true, tight: true, cell: (each) => el("a", { href: context.link("explain", each.id), "data-hold": "explain", "aria-label": `Why is ${place(each.id)} kept?` }, "Why kept?") },
   ];
 }

@@ -158,10 +158,10 @@ def test_hostile_names_stay_text_and_every_view_fits(width: int, busy: App) -> N
     for place, heading in VIEWS.items():
         busy.show(place, heading)
         if place == "workspaces":
-            busy.page.get_by_role("button", name="Look into all").click()
+            busy.page.get_by_role("button", name="Load all").click()
             expect(busy.page.locator("p").filter(has_text="20 looked into")).to_be_visible()
             busy.page.locator("summary").first.click()
-            expect(busy.page.get_by_text("stays or goes?").first).to_be_visible()
+            expect(busy.page.get_by_text("Why kept?").first).to_be_visible()
         assert busy.page.evaluate("document.documentElement.scrollWidth") <= width, place
         assert busy.page.locator("img[src=x]").count() == 0
         busy.accessible()
@@ -185,7 +185,7 @@ def test_two_hundred_operations_are_one_request_and_older_ones_follow(busy: App)
     assert not [each for each in busy.asked if "skipToken" in each]
     busy.page.get_by_role("button", name="Show older").click()
     expect(rows).to_have_count(260)
-    expect(busy.page.get_by_text("260 shown, 208 of them under way")).to_be_visible()
+    expect(busy.page.get_by_text("260 shown, 208 of them running")).to_be_visible()
     expect(busy.page.get_by_role("button", name="Show older")).to_be_hidden()
     kept = busy.page.evaluate_handle("document.querySelector('tbody tr:nth-child(200)')")
     busy.page.get_by_role("button", name="Refresh").click()
@@ -197,10 +197,10 @@ def test_a_thousand_computes_are_counted_found_and_narrowed(busy: App) -> None:
     """What may idle at a price is summed up before anybody opens a workspace, and comes first when they do."""
     busy.show("workspaces", "Workspaces")
     assert not [each for each in busy.asked if each.endswith("/computes")], "nothing is read before somebody asks"
-    busy.page.get_by_role("button", name="Look into all").click()
+    busy.page.get_by_role("button", name="Load all").click()
     told = busy.page.locator("p").filter(has_text="looked into")
     expect(told).to_contain_text(
-        "20 workspaces, 20 looked into. 1,000 computes to look at; 1,500 nodes may idle, at 36,000 node-hours a day."
+        "20 workspaces, 20 loaded. 1,000 computes with findings; 1,500 nodes may idle, 36,000 node-hours a day."
     )
     assert busy.page.evaluate("document.querySelectorAll('*').length") < NODES
     assert sum(each.endswith("/computes") for each in busy.asked) == 20
@@ -208,9 +208,9 @@ def test_a_thousand_computes_are_counted_found_and_narrowed(busy: App) -> None:
     busy.page.get_by_label("Find").fill("team 1")
     expect(busy.page.locator(".tree > li:visible")).to_have_count(10)
     busy.page.get_by_label("Find").fill("nobody")
-    expect(busy.page.get_by_text("No workspace is like that.")).to_be_visible()
+    expect(busy.page.get_by_text("No matches.")).to_be_visible()
     busy.page.get_by_label("Find").fill("")
-    busy.page.get_by_label("Only computes to look at").check()
+    busy.page.get_by_label("Only with findings").check()
     busy.page.locator("summary").nth(4).click()
     expect(
         busy.page.get_by_role("row").filter(has_text="no idle shutdown; started 1 day ago, 30 node-hours at most").first
@@ -234,11 +234,11 @@ def test_thirty_reports_and_marks_with_their_due_dates(busy: App) -> None:
 def test_health_says_what_needs_somebody_and_every_view_says_how_much(busy: App) -> None:
     """Poison, mistakes in files, receivers that were given up, little left to read, a failed sign-in; nothing reads [object …]."""
     busy.show("operations", "Operations")
-    link = busy.page.get_by_role("link", name="Health 2 things to look at")
+    link = busy.page.get_by_role("link", name="Health 2 problems")
     expect(link).to_be_visible()
     link.click()
     main = busy.page.get_by_role("main")
-    for said in ("2 things to look at", "PoisonMessages", "SignInFailed", "given up", "little", "3 days ago"):
+    for said in ("2 problems", "PoisonMessages", "SignInFailed", "given up", "low", "3 days ago"):
         expect(main.get_by_text(said).first).to_be_visible()
     assert "[object" not in main.inner_text()
     busy.page.get_by_role("row").filter(has_text="given up").get_by_role("link", name="the operation").click()
@@ -255,7 +255,7 @@ def test_where_there_is_nothing_the_next_step_is_said(scheme: Any, app: App) -> 
         "workspaces": "PUT workspaces/NAME makes one",
         "clean-up": "There was no run yet. Preview all policies",
         "events": "PUT a file of them to events/rules/NAME",
-        "health": "Nothing needs anybody",
+        "health": "No action needed",
     }
     for place, heading in VIEWS.items():
         app.show(place, heading)
