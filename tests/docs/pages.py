@@ -49,8 +49,8 @@ when `STEWARD_PREVIEWS` is true. A request with one of the secret fields is sent
 
 PASSAGES_HEAD = """## v1 pass-through routes
 
-Generated from `shared/catalog/proxy_routes.py`. Paths are below `/api/{plane}/[{scope}/]workspaces/{w}/`. Query and body go to Azure
-and back unchanged, and nothing is recorded. `{}` is one name, `{*}` one or more, `[E]` is optional, and `E` is an experiment
+Generated from `shared/catalog/proxy_routes.py`. Paths are below `/api/{plane}/[{scope}/]workspaces/{w}/`. Query and body go to
+Azure and back unchanged, and nothing is recorded. `{}` is one name, `{*}` one or more, `[E]` is optional, and `E` is an experiment
 (`experiments/{name}` or `experimentids/{id}`).
 
 | plane | path | verbs |
