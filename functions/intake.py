@@ -19,7 +19,7 @@ from shared.files.plans import Plan, Task
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import azure.functions as func
 
@@ -63,12 +63,14 @@ class Files:
     Attributes:
         part: The part that held them, '' for loose ones.
         name: The file name that their sender gave them.
+        root: Where among them the paths start that their sender gave them: loose parts may lead up (`../c.yml`).
     """
 
     part: str
     name: str
     packed: bool
     data: bytes = b""
+    root: str = ""
     upload: upload_inbox.Upload | None = None
 
     @property
@@ -97,12 +99,12 @@ class Spec:
 
     Attributes:
         media: Its content type; None for a part of a multipart body, whose senders seldom know.
-        root: Its folder among the files.
+        folder: Its own among the files, as their sender has them.
     """
 
     text: bytes
     media: str | None
-    root: str = ""
+    folder: str = ""
 
     @property
     def is_yaml(self) -> bool:
@@ -146,11 +148,11 @@ def brought(req: func.HttpRequest, target: Target | None) -> tuple[Spec, Files |
     named = given.pop(SPEC, None)
     files = _given_files(req, target, given)
     if named is None:
-        text = _text(files, path) if files and path != "." else None
+        text = _text(files, posixpath.join(files.root, path)) if files and path != "." else None
         if text is None:
             raise multipart.missing(SPEC, given)
-        return Spec(text=text.encode(), media="application/yaml", root=posixpath.dirname(path)), files
-    return Spec(text=named[1], media=None, root=posixpath.dirname(path)), files
+        return Spec(text=text.encode(), media="application/yaml", folder=posixpath.dirname(path)), files
+    return Spec(text=named[1], media=None, folder=posixpath.dirname(path)), files
 
 
 def translated(
@@ -188,7 +190,7 @@ def translated(
         location=location,
         workspace_id=workspace_id,
         overrides=[(path, value) for path, _, value in pairs],
-        files=lambda path: _text(files, posixpath.normpath(posixpath.join(spec.root, path))) if files else None,
+        files=_reader(files, spec.folder),
     )
 
 
@@ -207,10 +209,9 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
         file_name, data = given[wanted[0]]
         name = upload_steps.plain_name(file_name, wanted[0])
         return Files(part=wanted[0], name=name, packed=content.is_zip(data), data=data)
-    for name in given:
-        content.check_name(name, f"The part {name[:100]!a}", name[:100])
-    data = content.packed({name: data for name, (_, data) in given.items()})
-    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=data)
+    root, places = content.placed(given)
+    data = content.packed({places[name]: data for name, (_, data) in given.items()})
+    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=data, root=root)
 
 
 def _uploaded(req: func.HttpRequest, upload_id: str) -> Files:
@@ -260,7 +261,8 @@ def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files |
         sent = translations.Sent(
             names=frozenset(names),
             task=files.task,
-            root=spec.root,
+            folder=spec.folder,
+            root=files.root,
             packed=files.packed,
             whole=taken.purpose if taken and files.part in (taken.part, UPLOAD, ANY_CONTENT) else "",
         )
@@ -296,6 +298,16 @@ def _workspace(target: Target) -> tuple[str | None, str | None]:
     found = app.client.send("GET", url).checked().body
     location, workspace_id = bodies.dig(found, "location"), bodies.dig(found, "properties.workspaceId")
     return str(location or "") or None, str(workspace_id or "") or None
+
+
+def _reader(files: Files | None, folder: str) -> Callable[[str], str | None]:
+    """Return what reads a text file by its path below the YAML's folder, and names that folder for messages."""
+
+    def read(path: str) -> str | None:
+        return _text(files, posixpath.normpath(posixpath.join(files.root, folder, path))) if files else None
+
+    read.folder = folder  # type: ignore[attr-defined]
+    return read
 
 
 def _text(files: Files | None, path: str) -> str | None:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import itertools
 import posixpath
+import re
 import stat
 import struct
 import zlib
@@ -22,7 +23,7 @@ from shared.rest import errors
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Buffer, Callable, Iterator, Sequence
+    from collections.abc import Buffer, Callable, Iterable, Iterator, Sequence
 
     from shared.durable.storage import Blobs
 
@@ -38,6 +39,8 @@ END = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE 4.3.16
 END64 = struct.Struct("<4sQ2H2L4Q")  # its zip64 form, 4.3.14
 LOCATOR64 = struct.Struct("<4sLQL")  # 4.3.15
 COMMENT_LIMIT = 65_535
+LEVELS_LIMIT = 30  # that a loose file may lead up
+_LEADING_UP = re.compile(r"^(?:\.\./)+")
 
 
 class BrokenError(errors.BadRequestError):
@@ -191,6 +194,33 @@ def check_name(given: str, shown: str, part: str) -> None:
         raise BrokenError(f"{shown} leads outside its folder.", target=part)
     if len(name) > NAME_LIMIT or not name.isprintable():
         raise BrokenError(f"{shown} is no name of a file: {NAME_LIMIT} printable characters are taken.", target=part)
+
+
+def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """Return the folder that the names of loose files start in, and where each lies, counted from the highest that `../` leads to.
+
+    `../../c.yml` beside `src/a.py` says that the sender's folder lies two deep: what its name is stands nowhere, so it gets one.
+
+    Raises:
+        BadRequestError: `InvalidMultipart`: a name leads outside in another way, or cannot be a file's.
+    """
+    plain = {name: _LEADING_UP.sub("", _name(name)) for name in names}
+    levels = {name: _name(name).count("../", 0, len(_name(name)) - len(rest)) for name, rest in plain.items()}
+    for name, rest in plain.items():
+        try:
+            check_name(rest, f"The part {name[:100]!a}", name[:100])
+        except BrokenError as bad:
+            raise errors.BadRequestError("InvalidMultipart", bad.error.message, target=name[:100]) from None
+    deepest = max(levels.values(), default=0)
+    if deepest > LEVELS_LIMIT:
+        message = f"A part leads {deepest} folders up; {LEVELS_LIMIT} are taken."
+        raise errors.BadRequestError("InvalidMultipart", message, target="body")
+    folder = "spec"
+    while any(folder in rest.split("/") for rest in plain.values()):
+        folder += "_"
+    return "/".join([folder] * deepest), {
+        name: "/".join([*([folder] * (deepest - levels[name])), rest]) for name, rest in plain.items()
+    }
 
 
 def is_zip(head: bytes) -> bool:

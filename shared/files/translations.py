@@ -29,20 +29,26 @@ class Sent:
     Attributes:
         names: Their paths; empty when none came.
         task: What a task says of where they are (`blob`, `size`, `etag`).
-        root: The YAML's own folder among them.
+        folder: The YAML's own among them, as their sender has them.
+        root: Where among the names the sender's paths start.
         packed: They came as a zip; else it is one file.
         whole: What they all are together, when they came as the part that the kind takes (`code`, `model` …).
     """
 
     names: frozenset[str] = frozenset()
     task: dict[str, Any] = field(default_factory=dict)
+    folder: str = ""
     root: str = ""
     packed: bool = True
     whole: str = ""
 
+    def asked(self, path: str) -> str:
+        """Return the name under which the sender gives what a path of the YAML names."""
+        return posixpath.normpath(posixpath.join(self.folder, path))
+
     def path(self, path: str) -> str:
         """Return where a path of the YAML leads among the files; '' is all of them."""
-        found = posixpath.normpath(posixpath.join(self.root, path))
+        found = posixpath.normpath(posixpath.join(self.root, self.folder, path))
         return "" if found == "." else found
 
 
@@ -86,9 +92,9 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
         path, there = "", bool(sent.names)
     if not there:
         came = ", ".join(sorted(sent.names)[:10]) or "none"
-        message = (
-            f"The YAML names '{wanted.path}'; send it along (multipart: spec, and files by path or as a zip). Sent: {came[:300]}."
-        )
+        asked = sent.asked(wanted.path)
+        message = f"The YAML names '{wanted.path}'; send it along as '{asked}' (multipart: spec, and files by path or as a zip)."
+        message += f" Sent: {came[:300]}."
         raise errors.BadRequestError("FileMissing", message, target=wanted.path)
     name = upload_steps.plain_name(posixpath.basename(path) or posixpath.basename(wanted.path), wanted.purpose)
     return _task(wanted, sent, ahead, folder=path if sent.packed else None, includes=includes, name=name)
@@ -112,7 +118,7 @@ def _there(path: str, sent: Sent) -> str:
     found = sent.path(path)
     if sent.packed and any(name == found or name.startswith(f"{found}/") for name in sent.names):
         return found
-    message = f"The YAML includes '{path[:200]}'; send it along (multipart: files by path, or all as a zip)."
+    message = f"The YAML includes '{path[:200]}'; send it along as '{sent.asked(path)[:200]}' (multipart: files by path, or a zip)."
     raise errors.BadRequestError("FileMissing", message, target=path[:200])
 
 

@@ -19,7 +19,9 @@ DETAIL_LIMIT = 20
 DEPTH_LIMIT = 5
 
 # Azure ML bodies quote cluster-internal addresses, .NET stack traces and tenant ids; none of it is for our callers.
-_INTERNAL_URL = re.compile(r"https?://[^\s\"'/]*\.svc\b[^\s\"']*", re.IGNORECASE)
+# A cluster's own hosts end in `.svc`, with a scheme or without; what follows "Request: VERB" without one is such, whatever its end.
+_INTERNAL_URL = re.compile(r"(?:https?://|(?<![\w./@:-]))[\w.-]+\.svc(?![\w-])(?:[:./?][^\s\"']*)?", re.IGNORECASE)
+_INTERNAL_REQUEST = re.compile(r"(\bRequest: [A-Z]{3,7} )(?!https?://)[^\s\"']*[./][^\s\"']*", re.IGNORECASE)
 _STACK_FRAME = re.compile(
     r"(?<!\s)\s+(?:at [\w.<>`+\[\],|$&]+\([^)\n]*\)(?: in \S+:line \d+)?"
     r"|--- End of [^\n]*? ---"
@@ -32,12 +34,13 @@ _TENANT_ID = re.compile(
     re.IGNORECASE,
 )
 _GENERIC_CODES = frozenset(
-    {"", "usererror", "systemerror", "serviceerror", "badrequest", "error", "invalidrequest", "unknown", "unknownerror"}
+    {"", "usererror", "systemerror", "serviceerror", "badrequest", "error", "invalidrequest", "notfound", "unknown", "unknownerror"}
 )
 # Texts that say nothing by themselves; what is wrong stands in the details.
 _EMPTY_WORDS = frozenset({
     "the request is invalid", "one or more validation errors occurred", "the specified resource was not found",
-    "a retryable error occurred",
+    "a retryable error occurred", "the requested resource was not found", "resource not found", "not found", "bad request",
+    "an error occurred", "an unexpected error occurred", "internal server error",
 })  # fmt: skip
 _WRAPPERS = ("error", "odata.error", "errorresponse", "remoteexception")
 _SPEAKING = ("code", "errorcode", "message", "messageformat", "detail", "title")
@@ -104,13 +107,13 @@ def _read(error: dict[str, Any], usual: str, depth: int = 0) -> AzureError:
     if not code or code.isdigit():  # an HTTP status
         code = usual or code
     message = _clean(message)
-    more = next((d.message for d in details if d.message and d.message != message), "")
+    more = next((d.message for d in details if d.message and d.message not in message), "")
     if more and (not message or message.strip(" .").lower() in _EMPTY_WORDS):
         message = f"{message} {more}".strip()[:MESSAGE_LIMIT]
     return AzureError(
         code=code or "Unknown",
         message=message or "Azure gave no message.",
-        target=_plain(error.get("target"))[:MESSAGE_LIMIT] or None,
+        target=_clean(_plain(error.get("target"))) or None,
         outer_code=outer if outer and outer != code else None,
         details=details,
     )
@@ -196,5 +199,6 @@ def _list(value: Any) -> list[Any]:
 
 def _clean(message: str) -> str:
     message = _INTERNAL_URL.sub("[internal address]", message[:READ_LIMIT].lstrip("\ufeff").strip())
+    message = _INTERNAL_REQUEST.sub(r"\1[internal address]", message)
     message = _TENANT_ID.sub(r"\1[tenant]", _STACK_FRAME.sub("", message)).strip()
     return message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…"

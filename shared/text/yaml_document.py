@@ -62,9 +62,18 @@ class RefusedError(errors.BadRequestError):
 
 @dataclass(slots=True, kw_only=True)
 class Source:
-    """Where further files come from and how many have been read; whether keys may repeat; what is worth telling about the files."""
+    """Where further files come from, and what is kept while they are read.
+
+    Attributes:
+        read: Returns a file's text by its path below the first file's folder; None when it is not there.
+        folder: The first file's own, among the files as their sender has them.
+        opened: How many have been read.
+        repeats: A key may stand twice.
+        notes: What is worth saying about the files.
+    """
 
     read: Callable[[str], str | None] | None = None
+    folder: str = ""
     opened: int = 0
     repeats: bool = False
     notes: list[str] = field(default_factory=list)
@@ -175,7 +184,8 @@ class Cursor:
         outside = name.startswith(("/", "..")) and source.read is None
         text = None if source.read is None or outside else source.read(name)
         if text is None:
-            raise self.refusal(f"The file '{path[:200]}' is needed to translate this; send it with the request as '{name[:200]}'.")
+            asked = posixpath.normpath(posixpath.join(source.folder, name))
+            raise self.refusal(f"The file '{path[:200]}' is needed to translate this; send it with the request as '{asked[:200]}'.")
         return text
 
 

@@ -139,6 +139,7 @@ def translate(
         workspace_id: Its `workspaceId`, for a model's package.
         overrides: `--set` pairs: a dotted path (`inputs.rate`, `jobs.a.inputs[0]`) and a value, read as JSON if it is JSON.
         files: Reads a text file below the YAML's folder, by path with slashes; None when it is not there.
+            Its attribute `folder`, if it has one, is the YAML's own among them: messages name files as seen from there.
 
     Raises:
         RefusedError: Code `InvalidYaml`, with line and column, and the field's dotted path as target.
@@ -146,7 +147,7 @@ def translate(
     from shared.catalog.yaml import api_versions, drafts
     from shared.text import yaml_document
 
-    source = yaml_document.Source(read=files, repeats=True)
+    source = yaml_document.Source(read=files, folder=getattr(files, "folder", ""), repeats=True)
     top = yaml_document.parse(text, source=source)
     if not isinstance(top.value, dict):
         raise top.refusal("A YAML for Azure ML is a mapping of fields." if top.value is not None else "The YAML is empty.")

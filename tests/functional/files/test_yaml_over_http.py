@@ -171,3 +171,54 @@ def test_a_deployment_brings_model_code_and_environment(caller: Caller, lying: A
     model = caller.send("GET", found["model"].partition("/workspaces/ml-files/")[2]).json()
     assert lying(model["properties"]["modelUri"]) == {"": b"1 2 3"}
     assert "/environments/" in found["environmentId"]
+
+
+LEADING_UP = [  # where a YAML is sent, itself, the name that it asks for, and what is then sent
+    (
+        "environments/y-up/versions/1",
+        "image: x/y:1\nconda_file: ../../c.yml\n",
+        "../../c.yml",
+        {"../../c.yml": "dependencies: [python=3.12]\n"},
+    ),
+    ("environments/y-up/versions/2", "build: {path: ../context}\n", "../context", {"../context/Dockerfile": "FROM scratch\n"}),
+    (
+        "models/y-up/versions/1",
+        "name: y-up\npath: ../../../weights/w.bin\n",
+        "../../../weights/w.bin",
+        {"../../../weights/w.bin": "1"},
+    ),
+    ("data/y-up/versions/1", "name: y-up\ntype: uri_file\npath: ../rows.csv\n", "../rows.csv", {"../rows.csv": "1,2\n"}),
+    (
+        "components/y_up/versions/1",
+        "name: y_up\nversion: '1'\ntype: command\ncommand: python a.py\nenvironment: azureml:e:1\ncode: ../src\n",
+        "../src",
+        {"../src/a.py": "print(1)\n", "beside.txt": "not asked for\n"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "asked", "files"), LEADING_UP)
+def test_what_a_message_asks_for_is_taken(caller: Caller, path: str, text: str, asked: str, files: dict[str, str]) -> None:
+    """A YAML alone is refused with the name to send; sent under that name, it is made: names may lead up."""
+    refused = caller.send("PUT", path, files={"spec": ("m.yml", text)})
+    assert refused.status_code == 400, refused.text
+    assert f"as '{asked}'" in refused.json()["error"]["message"]
+    answer = caller.send("PUT", path, files={"spec": ("m.yml", text), **{name: (name, given) for name, given in files.items()}})
+    assert caller.resource(answer)["name"] == path.rpartition("/")[2]
+
+
+def test_a_spec_among_loose_parts_may_lead_up(caller: Caller) -> None:
+    """`specPath` names it among them; what is asked for is named as its sender sees it."""
+    spec = {"specPath": (None, "cli/m.yml"), "cli/m.yml": ("m.yml", "image: x/y:1\nconda_file: ../../c.yml\n")}
+    refused = caller.send("PUT", "environments/y-up-path/versions/1", files=spec)
+    assert "as '../c.yml'" in refused.json()["error"]["message"]
+    answer = caller.send("PUT", "environments/y-up-path/versions/1", files={**spec, "../c.yml": ("c.yml", "dependencies: [pip]\n")})
+    assert "pip" in caller.resource(answer)["properties"]["condaFile"]
+
+
+@pytest.mark.parametrize("name", ["/etc/c.yml", "a/../../c.yml", "../a/../c.yml"])
+def test_a_part_that_leads_outside_otherwise_is_no_zips_fault(caller: Caller, name: str) -> None:
+    """Only a name that begins with `../` may lead up."""
+    files = {"spec": ("m.yml", ENVIRONMENT), name: ("c.yml", "x")}
+    answer = caller.send("PUT", "environments/y-out/versions/1", files=files)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidMultipart")

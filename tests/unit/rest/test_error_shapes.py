@@ -270,3 +270,33 @@ def test_an_answer_without_a_body_is_told_by_what_was_asked_for():
     error = client.Response(status=404, url=f"https://management.azure.com{path}?api-version=2025-12-01&sig=x").error()
     assert (error.code, error.target) == ("NotFound", path)
     assert error.message == f"Azure answered 404 without a body: {path}"
+
+
+@pytest.mark.parametrize("code", ["NoSuchEndpoint", "NoSuchService", "OperationNotFound"])
+@pytest.mark.parametrize("general", ["The specified resource was not found.", "The requested resource was not found"])
+def test_a_general_refusal_says_what_is_missing(code: str, general: str) -> None:
+    """Recorded for endpoints, services and operations: the useful code and sentence stand in the details."""
+    detail = {"code": code, "message": "There is none with name x in ws."}
+    found = error_bodies.unfold(404, {"error": {"code": "NotFound", "message": general, "details": [detail]}})
+    assert (found.code, found.outer_code) == (code, "NotFound")
+    assert found.message == f"{general} There is none with name x in ws."
+    plain = error_bodies.unfold(404, {"error": {"code": "NotFound", "message": general}})
+    assert (plain.code, plain.message) == ("NotFound", general)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Request: GET data-store.westeurope.svc/datastore/v1.0/x failed.", "Request: GET [internal address] failed."),
+        ("Request: POST metastorefe.cluster-7/metastore/v1/y", "Request: POST [internal address]"),
+        ("Host model-api.azureml.svc.cluster.local:8080 is away.", "Host [internal address] is away."),
+        ("http://a.b.svc:80/x?getSecret=True", "[internal address]"),
+        ("Request: GET https://management.azure.com/x", "Request: GET https://management.azure.com/x"),
+        ("See https://example.com/Service.svc for more.", "See https://example.com/Service.svc for more."),
+    ],
+)
+def test_no_internal_address_leaves_in_any_text(said: str, shown: str) -> None:
+    """With a scheme or without, in message, target and those of details; public addresses stay."""
+    detail = {"code": "D", "message": said, "target": said}
+    found = error_bodies.unfold(500, {"error": {"code": "C", "message": said, "target": said, "details": [detail]}})
+    assert {found.message, found.target, found.details[0].message, found.details[0].target} == {shown}
