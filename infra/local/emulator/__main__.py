@@ -11,16 +11,18 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.emulator import proxy, seeding, server, transitions, writes
+from infra.local.emulator import transitions, writes
 from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
 from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.events import publishing
-from infra.local.emulator.identity import routes as identity
+from infra.local.emulator.identity import resources as identity
 from infra.local.emulator.runner.backend import ProcessJobs
+from infra.local.emulator.scenes import seeding
 from infra.local.emulator.serving import scoring, web_services
 from infra.local.emulator.serving.deployments import ProcessServing
+from infra.local.emulator.sockets import proxy, server
 from infra.local.emulator.storage import StorageAccounts
 from infra.local.emulator.world import World
 

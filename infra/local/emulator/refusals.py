@@ -203,7 +203,8 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.TEXT, source=f"{_GITHUB}Azure/azure-rest-api-specs/pull/8577",
     ),
     Refusal(
-        name="location of a group unknown", status=400, code="LocationNotAvailableForResourceGroup", raised_in="arm/subscriptions",
+        name="location of a group unknown", status=400, code="LocationNotAvailableForResourceGroup",
+        raised_in="arm/subscriptions/resources",
         message="The provided location '{}' is not available for resource group. List of available regions is '{}'.",
         proof=Proof.TEXT, source=f"{_GITHUB}cloud-barista/cb-spider/issues/527",
     ),
@@ -260,7 +261,7 @@ ROWS: tuple[Refusal, ...] = (
         source=f"{_GITHUB}microsoft/vscode-apimanagement/issues/348",
     ),
     Refusal(
-        name="locked against deletion", status=409, code="ScopeLocked", raised_in="arm/locks",
+        name="locked against deletion", status=409, code="ScopeLocked", raised_in="arm/locks/resources",
         message=(
             "The scope '{}' cannot perform delete operation because following scope(s) are locked: '{}'. Please remove the lock "
             "and try again."
@@ -268,7 +269,7 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.TEXT, source=f"{_GITHUB}Azure/azure-cli/issues/20232",
     ),
     Refusal(
-        name="locked against writes", status=409, code="ScopeLocked", raised_in="arm/locks",
+        name="locked against writes", status=409, code="ScopeLocked", raised_in="arm/locks/resources",
         message=(
             "The scope '{}' cannot perform write operation because following scope(s) are locked: '{}'. Please remove the lock "
             "and try again."
@@ -277,10 +278,11 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="lock level unknown", status=400, code="InvalidLockLevel", message="The lock level '{}' is none of {}.",
-        raised_in="arm/locks",
+        raised_in="arm/locks/resources",
     ),
     Refusal(
-        name="lock missing", status=404, code="LockNotFound", message="The lock '{}' could not be found.", raised_in="arm/locks",
+        name="lock missing", status=404, code="LockNotFound", message="The lock '{}' could not be found.",
+        raised_in="arm/locks/resources",
     ),
     Refusal(
         name="status URL changed", status=403, code="AuthorizationFailed", raised_in="arm/long_running",
@@ -296,7 +298,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     # ── the neighbours ───────────────────────────────────────────────────────────────────────────────────────────────
     Refusal(
-        name="storage account name invalid", status=400, code="AccountNameInvalid", raised_in="arm/dependencies",
+        name="storage account name invalid", status=400, code="AccountNameInvalid", raised_in="arm/dependencies/resources",
         message=(
             "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length and use "
             "numbers and lower-case letters only."
@@ -305,32 +307,32 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="storage account in another group", status=409, code="StorageAccountInAnotherResourceGroup",
-        raised_in="arm/dependencies", message="The account {} is already in another resource group in this subscription.",
+        raised_in="arm/dependencies/resources", message="The account {} is already in another resource group in this subscription.",
         proof=Proof.TEXT, source=_ACCOUNTS,
     ),
     Refusal(
-        name="storage account name taken", status=409, code="StorageAccountAlreadyTaken", raised_in="arm/dependencies",
+        name="storage account name taken", status=409, code="StorageAccountAlreadyTaken", raised_in="arm/dependencies/resources",
         message="The storage account named {} is already taken.", proof=Proof.TEXT, source=_ACCOUNTS,
     ),
     Refusal(
         name="keys of an account that is not ready", status=409, code="StorageAccountIsNotProvisioned",
-        raised_in="arm/dependencies",
+        raised_in="arm/dependencies/resources",
         message="The storage account provisioning state must be 'Succeeded' before executing the operation.",
         proof=Proof.TEXT, source=_STORAGE,
     ),
     Refusal(
         name="workspace on an account that is not ready", status=409, code="StorageAccountIsNotProvisioned",
-        raised_in="arm/dependencies",
+        raised_in="arm/dependencies/resources",
         message="The storage account provisioning state must be 'Succeeded' before executing the operation.", proof=Proof.CODE,
         source=f"{_GITHUB}Azure/azure-service-operator/issues/3086",
     ),
     Refusal(
-        name="storage account busy", status=409, code="StorageAccountOperationInProgress", raised_in="arm/dependencies",
+        name="storage account busy", status=409, code="StorageAccountOperationInProgress", raised_in="arm/dependencies/resources",
         message="An operation is currently performing on this storage account that requires exclusive access: {}.",
         proof=Proof.CODE, source=_STORAGE,
     ),
     Refusal(
-        name="vault name invalid", status=400, code="VaultNameNotValid", raised_in="arm/dependencies",
+        name="vault name invalid", status=400, code="VaultNameNotValid", raised_in="arm/dependencies/resources",
         message=(
             "The vault name '{}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with "
             "a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: "
@@ -339,12 +341,12 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.TEXT, source=f"{_GITHUB}cristianoag/microsoft-teams-apps-company-communicator/issues/28",
     ),
     Refusal(
-        name="vault name taken", status=409, code="VaultAlreadyExists", raised_in="arm/dependencies",
+        name="vault name taken", status=409, code="VaultAlreadyExists", raised_in="arm/dependencies/resources",
         message="The vault name '{}' is already in use. Vault names are globally unique {}", proof=Proof.TEXT,
         source=f"{_GITHUB}Esri/arcgis-gitops/issues/174",
     ),
     Refusal(
-        name="vault soft-deleted", status=409, code="ConflictError", raised_in="arm/dependencies",
+        name="vault soft-deleted", status=409, code="ConflictError", raised_in="arm/dependencies/resources",
         message=(
             "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. "
             "Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."
@@ -352,26 +354,27 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.TEXT, source=f"{_GITHUB}alan-turing-institute/data-safe-haven/issues/2523",
     ),
     Refusal(
-        name="purge of a protected vault", status=405, code="MethodNotAllowed", raised_in="arm/deleted_vaults",
+        name="purge of a protected vault", status=405, code="MethodNotAllowed", raised_in="arm/dependencies/deleted_vaults",
         message="Operation 'DeletedVaultPurge' is not allowed.", proof=Proof.TEXT,
         source="https://stackoverflow.com/a/64094916",
     ),
     Refusal(
         name="filter of resources that cannot be read", status=400, code="InvalidFilterInQueryString",
-        raised_in="arm/resource_lists", message="Invalid $filter '{}' specified in the query string. {}",
+        raised_in="arm/subscriptions/resource_lists", message="Invalid $filter '{}' specified in the query string. {}",
     ),
     Refusal(
-        name="deployment of a subscription moves", status=409, code="InvalidDeploymentLocation", raised_in="arm/deployments",
+        name="deployment of a subscription moves", status=409, code="InvalidDeploymentLocation",
+        raised_in="arm/deployments/resources",
         message="Invalid deployment location '{}'. The deployment '{}' already exists in location '{}'.", proof=Proof.CODE,
         source="https://learn.microsoft.com/azure/azure-resource-manager/templates/deploy-to-subscription#deployment-location-and-name",
     ),
     Refusal(
-        name="container registry name invalid", status=400, code="InvalidResourceName", raised_in="arm/dependencies",
+        name="container registry name invalid", status=400, code="InvalidResourceName", raised_in="arm/dependencies/resources",
         message="{} is not a valid name. Registry names may contain only alpha numeric characters and must be between 5 and 50 {}",
         source=_NAMES,
     ),
     Refusal(
-        name="container registry name taken", status=409, code="AlreadyInUse", raised_in="arm/dependencies",
+        name="container registry name taken", status=409, code="AlreadyInUse", raised_in="arm/dependencies/resources",
         message=(
             "The registry DNS name {}.azurecr.io is already in use. You can check if the name is already claimed using following "
             "API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability"
@@ -380,25 +383,26 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="passwords of a registry without admin user", status=400, code="UnAuthorizedForCredentialOperations",
-        raised_in="arm/dependencies", message="Cannot perform credential operations for {} as admin user is disabled. {}",
+        raised_in="arm/dependencies/resources", message="Cannot perform credential operations for {} as admin user is disabled. {}",
         proof=Proof.TEXT, source=f"{_GITHUB}hashicorp/terraform-provider-azurerm/issues/21440",
     ),
     Refusal(
-        name="role assignment missing", status=404, code="RoleAssignmentNotFound", raised_in="arm/neighbours",
+        name="role assignment missing", status=404, code="RoleAssignmentNotFound", raised_in="arm/dependencies/neighbours",
         message="The role assignment '{}' is not found.",
     ),
     # ── workspaces ───────────────────────────────────────────────────────────────────────────────────────────────────
     Refusal(
-        name="workspace name invalid", status=400, code="ValidationError", raised_in="machine_learning/workspaces",
+        name="workspace name invalid", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
         message="The workspace name '{}' is invalid: {}", source=_NAMES,
     ),
     Refusal(
-        name="workspace without dependencies", status=400, code="ValidationError", raised_in="machine_learning/workspaces",
+        name="workspace without dependencies", status=400, code="ValidationError",
+        raised_in="machine_learning/workspaces/resources",
         message="Missing dependent resources in workspace json", proof=Proof.TEXT,
         source=f"{_GITHUB}Azure/azure-cli/issues/28980",
     ),
     Refusal(
-        name="workspace soft-deleted", status=400, code="BadRequest", raised_in="machine_learning/workspaces",
+        name="workspace soft-deleted", status=400, code="BadRequest", raised_in="machine_learning/workspaces/resources",
         message="Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete",
         source=f"{_LEARN}machine-learning/concept-soft-delete",
     ),
@@ -419,11 +423,11 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=_ERRORS,
     ),
     Refusal(
-        name="dependency of another type", status=400, code="ValidationError", raised_in="machine_learning/workspaces",
+        name="dependency of another type", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
         message="The property {} must be the id of a {}, not of a {}.",
     ),
     Refusal(
-        name="workspace without identity", status=400, code="ValidationError", raised_in="machine_learning/workspaces",
+        name="workspace without identity", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
         message="The workspace needs an identity. Make sure to create your workspace using a client which support MSI.",
     ),
     Refusal(
@@ -436,7 +440,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="storage account of a workspace changed", status=400, code="ValidationError",
-        raised_in="machine_learning/workspaces", message="The property storageAccount of a workspace cannot be changed.",
+        raised_in="machine_learning/workspaces/resources", message="The property storageAccount of a workspace cannot be changed.",
         source=f"{_LEARN}machine-learning/how-to-manage-workspace",
     ),
     Refusal(
@@ -449,68 +453,73 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="registry without admin user", status=200, code="BadRequest", moment=Moment.OPERATION,
-        inner="ContainerRegistryAdminUserDisabled", raised_in="machine_learning/workspaces",
+        inner="ContainerRegistryAdminUserDisabled", raised_in="machine_learning/workspaces/resources",
         message="The container registry '{}' does not have its admin user enabled, {}",
         source=f"{_GITHUB}MicrosoftDocs/azure-docs/issues/69632",
     ),
     Refusal(
         name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
-        raised_in="machine_learning/workspaces", message="The key vault '{}' of the customer-managed key was not found, {}",
+        raised_in="machine_learning/workspaces/resources", message="The key vault '{}' of the customer-managed key was not found, {}",
         source=f"{_LEARN}machine-learning/concept-customer-managed-keys",
     ),
     Refusal(
-        name="project without hub", status=400, code="ValidationError", raised_in="machine_learning/workspaces",
+        name="project without hub", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
         message="A workspace of kind Project needs the hubResourceId of an existing hub.",
     ),
     # ── computes ─────────────────────────────────────────────────────────────────────────────────────────────────────
     Refusal(
         name="compute name invalid", status=400, code="UserError", inner="InvalidComputeName",
-        raised_in="machine_learning/computes", message="The compute name '{}' is invalid: {}", source=_NAMES,
+        raised_in="machine_learning/computes/resources", message="The compute name '{}' is invalid: {}", source=_NAMES,
     ),
     Refusal(
-        name="compute type missing", status=400, code="UserError", inner="ValidationError", raised_in="machine_learning/computes",
+        name="compute type missing", status=400, code="UserError", inner="ValidationError",
+        raised_in="machine_learning/computes/resources",
         message="The property computeType is required.", source=_SPEC,
     ),
     Refusal(
-        name="compute type unknown", status=400, code="UserError", inner="ValidationError", raised_in="machine_learning/computes",
+        name="compute type unknown", status=400, code="UserError", inner="ValidationError",
+        raised_in="machine_learning/computes/resources",
         message="The compute type '{}' is not supported.", source=_SPEC,
     ),
     Refusal(
-        name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue", raised_in="machine_learning/computes",
+        name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue",
+        raised_in="machine_learning/computes/resources",
         message=(
             "The specified value {} for property Cluster.Properties.VMSize is not a supported VM size. See additional details for "
             "supported VM sizes. {}"
         ),
     ),
     Refusal(
-        name="VM size missing", status=400, code="UserError", inner="InvalidPropertyValue", raised_in="machine_learning/computes",
+        name="VM size missing", status=400, code="UserError", inner="InvalidPropertyValue",
+        raised_in="machine_learning/computes/resources",
         message="The specified value  for property Cluster.Properties.VMSize is not a supported VM size. {}",
     ),
     Refusal(
-        name="VM size changed", status=400, code="UserError", inner="ImmutableProperty", raised_in="machine_learning/computes",
+        name="VM size changed", status=400, code="UserError", inner="ImmutableProperty",
+        raised_in="machine_learning/computes/resources",
         message="The VM size of an existing compute cannot be changed. {}",
         source=f"{_LEARN}machine-learning/how-to-create-attach-compute-cluster",
     ),
     Refusal(
         name="scale settings invalid", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes", message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
+        raised_in="machine_learning/computes/resources", message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
     ),
     Refusal(
         name="instance without public address", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes", message="{}enableNodePublicIp{}", proof=Proof.CODE, source=_RECORDED,
+        raised_in="machine_learning/computes/resources", message="{}enableNodePublicIp{}", proof=Proof.CODE, source=_RECORDED,
     ),
     Refusal(
         name="compute busy", status=409, code="UserError", inner="ResourceOperationInProgress",
-        raised_in="machine_learning/computes",
+        raised_in="machine_learning/computes/resources",
         message="The specified compute {} is in state {}; another operation on it is already running.",
     ),
     Refusal(
-        name="compute missing", status=404, code="", message="", raised_in="machine_learning/computes", proof=Proof.TEXT,
+        name="compute missing", status=404, code="", message="", raised_in="machine_learning/computes/resources", proof=Proof.TEXT,
         source=_RECORDED,
     ),
     Refusal(
         name="no quota for a cluster's nodes", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        raised_in="machine_learning/computes",
+        raised_in="machine_learning/computes/resources",
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -519,7 +528,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="cluster that got no quota", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.RESOURCE,
-        raised_in="machine_learning/computes",
+        raised_in="machine_learning/computes/resources",
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -528,7 +537,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="no quota in all", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        raised_in="machine_learning/computes",
+        raised_in="machine_learning/computes/resources",
         message=(
             "The specified subscription has a total vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -536,27 +545,28 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.TEXT, source=f"{_GITHUB}Azure/mlops-v2/issues/81",
     ),
     Refusal(
-        name="start of a cluster", status=400, code="UserError", inner="NotSupported", raised_in="machine_learning/compute_actions",
+        name="start of a cluster", status=400, code="UserError", inner="NotSupported",
+        raised_in="machine_learning/computes/actions",
         message="start with computeType AmlCompute is not supported.", proof=Proof.CODE,
         source="https://learn.microsoft.com/rest/api/azureml/compute/start",
     ),
     Refusal(
         name="restart of a stopped instance", status=409, code="UserError", inner="InvalidComputeState",
-        raised_in="machine_learning/compute_actions", message="The compute instance {} is in state {}; restart is not possible.",
+        raised_in="machine_learning/computes/actions", message="The compute instance {} is in state {}; restart is not possible.",
     ),
     Refusal(
         name="idle time out of range", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/compute_actions",
+        raised_in="machine_learning/computes/actions",
         message="idleTimeBeforeShutdown '{}' must be between 15 minutes and 3 days.", source=_SPEC,
     ),
     # ── online endpoints and deployments ─────────────────────────────────────────────────────────────────────────────
     Refusal(
         name="endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
-        raised_in="machine_learning/online_endpoints", message="The endpoint name '{}' is invalid: {}", source=_LIMITS,
+        raised_in="machine_learning/online_endpoints/resources", message="The endpoint name '{}' is invalid: {}", source=_LIMITS,
     ),
     Refusal(
         name="endpoint name taken in the region", status=400, code="BadRequest", inner="InferencingClientCallFailed",
-        raised_in="machine_learning/online_endpoints",
+        raised_in="machine_learning/online_endpoints/resources",
         message="{}There is already an endpoint with this name, Endpoint name needs to be unique within a region. {}",
         proof=Proof.CODE, source=f"{_GITHUB}Azure/azureml-examples/pull/1931",
     ),
@@ -575,54 +585,54 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="too many endpoints in the region", status=400, code="UserError", inner="OutOfQuota",
-        raised_in="machine_learning/counts", message="The limit of {} endpoints in {} is reached. Current usage: {}.",
+        raised_in="machine_learning/quotas/refusals", message="The limit of {} endpoints in {} is reached. Current usage: {}.",
         proof=Proof.CODE, source=f"{_TROUBLE} and {_LIMITS}",
     ),
     Refusal(
         name="traffic does not sum to 100", status=400, code="UserError", inner="InvalidTrafficSum",
-        raised_in="machine_learning/online_endpoints", message="The sum of traffic must be either 0 or 100, it is {}.",
+        raised_in="machine_learning/online_endpoints/resources", message="The sum of traffic must be either 0 or 100, it is {}.",
         source=f"{_LEARN}machine-learning/reference-yaml-endpoint-online",
     ),
     Refusal(
         name="traffic of an unknown deployment", status=400, code="UserError", inner="TrafficDeploymentNotFound",
-        raised_in="machine_learning/online_endpoints", message="Traffic refers to the deployment '{}', which does not exist.",
+        raised_in="machine_learning/online_endpoints/resources", message="Traffic refers to the deployment '{}', which does not exist.",
     ),
     Refusal(
         name="traffic of a failed deployment", status=400, code="UserError", inner="TrafficDeploymentNotReady",
-        raised_in="machine_learning/online_endpoints", message="Traffic cannot go to the deployment '{}' in state {}.",
+        raised_in="machine_learning/online_endpoints/resources", message="Traffic cannot go to the deployment '{}' in state {}.",
     ),
     Refusal(
         name="more than half mirrored", status=400, code="UserError", inner="InvalidMirrorTraffic",
-        raised_in="machine_learning/online_endpoints", message="The share of mirrored traffic is at most 50, not {}.",
+        raised_in="machine_learning/online_endpoints/resources", message="The share of mirrored traffic is at most 50, not {}.",
         source=f"{_LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
     ),
     Refusal(
         name="two mirrors", status=400, code="UserError", inner="InvalidMirrorTraffic",
-        raised_in="machine_learning/online_endpoints", message="Only one deployment of an endpoint can get mirrored traffic.",
+        raised_in="machine_learning/online_endpoints/resources", message="Only one deployment of an endpoint can get mirrored traffic.",
         source=f"{_LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
     ),
     Refusal(
         name="mirror with live traffic", status=400, code="UserError", inner="InvalidMirrorTraffic",
-        raised_in="machine_learning/online_endpoints",
+        raised_in="machine_learning/online_endpoints/resources",
         message="The deployment '{}' gets live traffic; it cannot get mirrored traffic, too.",
         source=f"{_LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
     ),
     Refusal(
         name="token of an endpoint opened by keys", status=400, code="UserError", inner="AuthModeMismatch",
-        raised_in="machine_learning/online_endpoints", message="The endpoint's authMode is Key; tokens are for AMLToken.",
+        raised_in="machine_learning/online_endpoints/resources", message="The endpoint's authMode is Key; tokens are for AMLToken.",
     ),
     Refusal(
         name="deployment name invalid", status=400, code="UserError", inner="InvalidDeploymentName",
-        raised_in="machine_learning/online_deployments", message="The deployment name '{}' is invalid.", source=_LIMITS,
+        raised_in="machine_learning/online_deployments/resources", message="The deployment name '{}' is invalid.", source=_LIMITS,
     ),
     Refusal(
         name="deployment on an endpoint that is not ready", status=409, code="UserError", inner="EndpointNotReady",
-        raised_in="machine_learning/online_deployments",
+        raised_in="machine_learning/online_deployments/resources",
         message="Cannot create a deployment in endpoint {}: its provisioning state is {}. Try again later.",
     ),
     Refusal(
         name="no quota for a deployment and its reserve", status=400, code="BadRequest",
-        inner="InferencingClientCreateDeploymentFailed", raised_in="machine_learning/online_deployments",
+        inner="InferencingClientCreateDeploymentFailed", raised_in="machine_learning/online_deployments/resources",
         message=(
             "{}Not enough quota available for {} in SubscriptionId {}. Current usage/limit: {}/{}. Additional needed: {} Please "
             "see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota{}"
@@ -636,25 +646,25 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="no instances", status=400, code="UserError", inner="InvalidCapacity",
-        raised_in="machine_learning/online_deployments", message="sku.capacity must be a whole number, 1 or more.",
+        raised_in="machine_learning/online_deployments/resources", message="sku.capacity must be a whole number, 1 or more.",
     ),
     Refusal(
         name="too many instances", status=400, code="UserError", inner="InvalidCapacity",
-        raised_in="machine_learning/online_deployments", message="sku.capacity must be at most {}, it is {}.", source=_LIMITS,
+        raised_in="machine_learning/online_deployments/resources", message="sku.capacity must be at most {}, it is {}.", source=_LIMITS,
     ),
     Refusal(
         name="too many deployments of an endpoint", status=400, code="UserError", inner="OutOfQuota",
-        raised_in="machine_learning/counts",
+        raised_in="machine_learning/quotas/refusals",
         message="The limit of {} deployments of an endpoint is reached. Current usage: {}.", source=_LIMITS,
     ),
     Refusal(
         name="too many deployments in the region", status=400, code="UserError", inner="OutOfQuota",
-        raised_in="machine_learning/counts", message="The limit of {} deployments in {} is reached. Current usage: {}.",
+        raised_in="machine_learning/quotas/refusals", message="The limit of {} deployments in {} is reached. Current usage: {}.",
         source=_LIMITS,
     ),
     Refusal(
         name="deployment without environment", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/online_deployments",
+        raised_in="machine_learning/online_deployments/resources",
         message="The field environmentId is required unless the model is an MLflow model.",
     ),
     Refusal(
@@ -663,13 +673,13 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="deletion of a deployment with traffic", status=200, code="UserError", inner="DeploymentHasTraffic",
-        moment=Moment.OPERATION, raised_in="machine_learning/online_deployments",
+        moment=Moment.OPERATION, raised_in="machine_learning/online_deployments/resources",
         message="Deployment {} has {}% of the endpoint's traffic and cannot be deleted. Set its traffic to 0 first.",
         source=_RECORDED,
     ),
     Refusal(
         name="container that crashes", status=200, code="ResourceNotReady", moment=Moment.OPERATION,
-        raised_in="machine_learning/online_deployments",
+        raised_in="machine_learning/online_deployments/resources",
         message=(
             "User container has crashed or terminated: {} Please see troubleshooting guide, available here: "
             "https://aka.ms/oe-tsg#error-resourcenotready"
@@ -679,48 +689,51 @@ ROWS: tuple[Refusal, ...] = (
     # ── batch endpoints, serverless endpoints ────────────────────────────────────────────────────────────────────────
     Refusal(
         name="batch endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
-        raised_in="machine_learning/batch_endpoints", message="The endpoint name '{}' is invalid.", source=_LIMITS,
+        raised_in="machine_learning/batch_endpoints/resources", message="The endpoint name '{}' is invalid.", source=_LIMITS,
     ),
     Refusal(
         name="default deployment unknown", status=400, code="UserError", inner="DeploymentNotFound",
-        raised_in="machine_learning/batch_endpoints", message="The default deployment '{}' does not exist.",
+        raised_in="machine_learning/batch_endpoints/resources", message="The default deployment '{}' does not exist.",
     ),
     Refusal(
         name="serverless endpoint name taken", status=400, code="UserError", inner="ServerlessEndpointNameNotAvailable",
-        raised_in="machine_learning/plain_kinds",
+        raised_in="machine_learning/plain_kinds/resources",
         message="Serverless endpoint name '{}' is not available. Please select a different name.", proof=Proof.TEXT,
         source=f"{_GITHUB}Azure-Samples/azureai-foundry-finetuning-raft/issues/45",
     ),
     # ── schedules ────────────────────────────────────────────────────────────────────────────────────────────────────
     Refusal(
         name="schedule without trigger", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/schedules", message="A schedule needs a trigger and an action.", source=_SPEC,
+        raised_in="machine_learning/schedules/resources", message="A schedule needs a trigger and an action.", source=_SPEC,
     ),
     Refusal(
         name="cron expression of six fields", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules", message="The cron expression {} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.",
+        raised_in="machine_learning/schedules/resources", message="The cron expression {} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.",
         source=f"{_LEARN}machine-learning/how-to-schedule-pipeline-job",
     ),
     Refusal(
         name="cron expression that NCrontab does not read", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules", message="The cron expression {} is not understood: {}", source=_SPEC,
+        raised_in="machine_learning/schedules/resources", message="The cron expression {} is not understood: {}", source=_SPEC,
     ),
     Refusal(
-        name="time zone unknown", status=400, code="UserError", inner="InvalidTrigger", raised_in="machine_learning/schedules",
+        name="time zone unknown", status=400, code="UserError", inner="InvalidTrigger",
+        raised_in="machine_learning/schedules/resources",
         message="The time zone {} is not known.", source=_SPEC,
     ),
     Refusal(
-        name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger", raised_in="machine_learning/schedules",
+        name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger",
+        raised_in="machine_learning/schedules/resources",
         message="The frequency {} is none of {}.", source=_SPEC,
     ),
     Refusal(
         name="deletion of an enabled schedule", status=200, code="UserError", inner="ActiveSchedule", moment=Moment.OPERATION,
-        raised_in="machine_learning/schedules",
+        raised_in="machine_learning/schedules/resources",
         message="The schedule {} is enabled. Disable it (isEnabled: false) before it is deleted.", source=_RECORDED,
     ),
     # ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
     Refusal(
-        name="job name used", status=400, code="UserError", inner="JobPropertyImmutable", raised_in="machine_learning/jobs",
+        name="job name used", status=400, code="UserError", inner="JobPropertyImmutable",
+        raised_in="machine_learning/jobs/resources",
         message=(
             "A job with this name already exists. If you are trying to create a new job, use a different name. If you are trying "
             "to update an existing job, the existing job's {} cannot be changed. Only description, tags, displayName, properties, "
@@ -729,7 +742,7 @@ ROWS: tuple[Refusal, ...] = (
         source=f"{_GITHUB}Azure/azureml-examples/pull/3061",
     ),
     Refusal(
-        name="job name invalid", status=400, code="UserError", inner="InvalidJobName", raised_in="machine_learning/jobs",
+        name="job name invalid", status=400, code="UserError", inner="InvalidJobName", raised_in="machine_learning/jobs/resources",
         message="The job name '{}' is invalid.", source=_SPEC,
     ),
     Refusal(
@@ -738,7 +751,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="job without command", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/command_jobs", message="The field command is required for a command job.", source=_SPEC,
+        raised_in="machine_learning/jobs/command", message="The field command is required for a command job.", source=_SPEC,
     ),
     Refusal(
         name="compute of a job unknown", status=400, code="UserError", inner="ComputeNotFound",
@@ -753,7 +766,8 @@ ROWS: tuple[Refusal, ...] = (
         raised_in="machine_learning/references", message="Code '{}' was not found.",
     ),
     Refusal(
-        name="deletion of a job that runs", status=409, code="UserError", inner="JobNotTerminal", raised_in="machine_learning/jobs",
+        name="deletion of a job that runs", status=409, code="UserError", inner="JobNotTerminal",
+        raised_in="machine_learning/jobs/resources",
         message="The job {} is in status {}; cancel it first.",
     ),
     Refusal(
@@ -763,25 +777,25 @@ ROWS: tuple[Refusal, ...] = (
     # ── assets, datastores, connections, registries ──────────────────────────────────────────────────────────────────
     Refusal(
         name="data version changed", status=400, code="UserError", inner="AssetPropertyImmutable",
-        raised_in="machine_learning/assets",
+        raised_in="machine_learning/assets/resources",
         message="Data {} with version {} is already registered and cannot be changed. Only description, tags, {}",
         source=f"{_LEARN}machine-learning/how-to-create-data-assets",
     ),
     Refusal(
         name="environment version changed", status=409, code="UserError", inner="AssetPropertyImmutable",
-        raised_in="machine_learning/assets",
+        raised_in="machine_learning/assets/resources",
         message="Environment {} with version {} is already registered and cannot be changed. Only description, tags, {}",
     ),
     Refusal(
         name="files of a model missing", status=400, code="UserError", inner="DatastorePathNotFound",
-        raised_in="machine_learning/assets", message="The specified path does not exist: {}",
+        raised_in="machine_learning/assets/resources", message="The specified path does not exist: {}",
     ),
     Refusal(
         name="asset without its files", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/assets", message="Data: dataUri is required.", source=_SPEC,
+        raised_in="machine_learning/assets/resources", message="Data: dataUri is required.", source=_SPEC,
     ),
     Refusal(
-        name="asset name invalid", status=400, code="UserError", inner="InvalidName", raised_in="machine_learning/assets",
+        name="asset name invalid", status=400, code="UserError", inner="InvalidName", raised_in="machine_learning/assets/resources",
         message="The name '{}' is invalid.", source=_SPEC,
     ),
     Refusal(
@@ -790,32 +804,32 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="account of a datastore missing", status=400, code="UserError", inner="StorageAccountNotFound",
-        raised_in="machine_learning/datastores", message="The storage account '{}' was not found.",
+        raised_in="machine_learning/datastores/resources", message="The storage account '{}' was not found.",
     ),
     Refusal(
         name="key of a datastore wrong", status=400, code="UserError", inner="InvalidCredentials",
-        raised_in="machine_learning/datastores", message="The key does not open the storage account '{}'.",
+        raised_in="machine_learning/datastores/resources", message="The key does not open the storage account '{}'.",
     ),
     Refusal(
         name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
-        raised_in="machine_learning/datastores", message="Key based authentication is not permitted on this storage account.",
+        raised_in="machine_learning/datastores/resources", message="Key based authentication is not permitted on this storage account.",
         proof=Proof.CODE, source=f"{_LEARN}storage/common/shared-key-authorization-prevent",
     ),
     Refusal(
         name="deletion of the default datastore", status=400, code="UserError", inner="DefaultDatastore",
-        raised_in="machine_learning/datastores", message="The default datastore of a workspace cannot be deleted.",
+        raised_in="machine_learning/datastores/resources", message="The default datastore of a workspace cannot be deleted.",
     ),
     Refusal(
         name="secrets of a datastore without credentials", status=400, code="UserError", inner="NoCredentials",
-        raised_in="machine_learning/datastores", message="The datastore has no credentials.",
+        raised_in="machine_learning/datastores/resources", message="The datastore has no credentials.",
     ),
     Refusal(
         name="connection without category", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/connections", message="The property category is required.", source=_SPEC,
+        raised_in="machine_learning/connections/resources", message="The property category is required.", source=_SPEC,
     ),
     Refusal(
         name="connection missing", status=404, code="UserError", inner="ConnectionNotFound",
-        raised_in="machine_learning/connections", message="Connection {} can't be found in this workspace",
+        raised_in="machine_learning/connections/resources", message="Connection {} can't be found in this workspace",
     ),
     Refusal(
         name="outbound rule of unknown type", status=400, code="UserError", inner="ValidationError",
@@ -823,11 +837,12 @@ ROWS: tuple[Refusal, ...] = (
         source=_SPEC,
     ),
     Refusal(
-        name="registry name taken", status=409, code="RegistryNameNotAvailable", raised_in="machine_learning/registries",
+        name="registry name taken", status=409, code="RegistryNameNotAvailable", raised_in="machine_learning/registries/resources",
         message="The registry name '{}' is taken.", source=f"{_LEARN}machine-learning/how-to-manage-registries",
     ),
     Refusal(
-        name="registry missing", status=404, code="UserError", inner="RegistryNotFound", raised_in="machine_learning/registries",
+        name="registry missing", status=404, code="UserError", inner="RegistryNotFound",
+        raised_in="machine_learning/registries/resources",
         message="The registry '{}' was not found.", proof=Proof.CODE, source=_RECORDED,
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """How many requests each online deployment was sent, by the minute: scoring counts them, Azure Monitor shows them.
 
-Not here: the answers of Azure Monitor (`arm/metrics.py`).
+Not here: the answers of Azure Monitor (`arm/metrics/resources.py`).
 """
 
 from __future__ import annotations

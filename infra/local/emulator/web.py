@@ -2,7 +2,7 @@
 
 A service is a `Routes`: a host pattern, a guard (authentication), and handlers by method and path template. A handler is
 `(world, request) -> Response`; it refuses by raising `Refused`. This module knows no service, no state and no socket:
-`server.py` makes the requests and sends the answers.
+`sockets/server.py` makes the requests and sends the answers.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local.emulator import writes
 from infra.local.emulator.authorization.state import Authorization
+from infra.local.emulator.control.faults import Faults
 from infra.local.emulator.events import watching
 from infra.local.emulator.events.grid import Grid
-from infra.local.emulator.faults import Faults
 from infra.local.emulator.identity.tokens import DEFAULT_LIFETIME_S, Tokens
 from infra.local.emulator.operations import Operations
 from infra.local.emulator.resources import Resources
@@ -72,7 +72,7 @@ class JobRequest:
         inputs, outputs: ARM's `inputs`/`outputs` of a command job.
         target: the compute's name, None for serverless.
         nodes: nodes that it occupies.
-        ranks: of a distributed job: what `runner/ranks.py` is told.
+        ranks: of a distributed job: what `runner/scripts/ranks.py` is told.
         timeout_s: the job is cancelled after so long, as the spec of `limits.timeout` says.
     """
 

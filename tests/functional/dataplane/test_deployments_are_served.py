@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.serving import access, scoring
 from infra.local.emulator.serving.deployments import ProcessServing

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.runner import archive, processes
 from infra.local.emulator.runs import Run

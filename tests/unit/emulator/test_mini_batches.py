@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.emulator.runner import mini_batches
+from infra.local.emulator.runner.scripts import mini_batches
 
 
 def test_the_files_are_those_of_the_folder_in_order(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.emulator.runner import policies
+from infra.local.emulator.runner.sweeps import policies
 
 
 @pytest.mark.parametrize(("reports", "due"), [(1, False), (4, False), (5, False), (6, True), (7, False), (8, True)])

@@ -2,7 +2,7 @@
 
 import json
 
-from infra.local.emulator.runner import ranks
+from infra.local.emulator.runner.scripts import ranks
 
 
 def test_pytorch_gets_ranks_over_all_nodes_and_one_meeting_place() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.emulator.runner import sampling
+from infra.local.emulator.runner.sweeps import sampling
 
 
 def first(count: int, space: dict[str, Any], kind: str = "Random", **options: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.emulator.machine_learning import triggers
+from infra.local.emulator.machine_learning.schedules import triggers
 
 
 def moment(text: str) -> dt.datetime:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
-from infra.local.emulator.arm import cloud_metadata, limits, locks, refusals, throttling, versions
+from infra.local.emulator.arm import limits, refusals, throttling, versions
+from infra.local.emulator.arm.locks import resources as locks
+from infra.local.emulator.arm.subscriptions import cloud_metadata
 from infra.local.emulator.authorization import door
 from infra.local.emulator.events import watching
 from infra.local.emulator.identity.tokens import TokenRefusedError

@@ -10,13 +10,15 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import docs_scene, population, resources, seeding, traffic, web, writes
+from infra.local.emulator import resources, traffic, web, writes
 from infra.local.emulator.arm.limits import Policy
 from infra.local.emulator.authorization import control as roles
+from infra.local.emulator.control.faults import Fault
 from infra.local.emulator.events import control as events
-from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
 from infra.local.emulator.runs import Run, RunExistsError
+from infra.local.emulator.scenes import docs as docs_scene
+from infra.local.emulator.scenes import population, seeding
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
-from infra.local.emulator.dataplane import (
-    artifacts,
-    data_assets,
-    datastores,
-    discovery,
-    execution,
-    experiments,
-    hyperdrive,
-    metrics,
-    mlflow,
-    models,
-    runs,
-    scope,
-    services,
-    v1_assets,
-)
-from infra.local.emulator.machine_learning import registry_assets
+from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.artifacts import resources as artifacts
+from infra.local.emulator.dataplane.assets import resources as v1_assets
+from infra.local.emulator.dataplane.data import resources as data_assets
+from infra.local.emulator.dataplane.datastores import resources as datastores
+from infra.local.emulator.dataplane.discovery import resources as discovery
+from infra.local.emulator.dataplane.execution import resources as execution
+from infra.local.emulator.dataplane.history import experiments
+from infra.local.emulator.dataplane.history import resources as runs
+from infra.local.emulator.dataplane.hyperdrive import resources as hyperdrive
+from infra.local.emulator.dataplane.metrics import resources as metrics
+from infra.local.emulator.dataplane.mlflow import resources as mlflow
+from infra.local.emulator.dataplane.models import resources as models
+from infra.local.emulator.dataplane.services import resources as services
+from infra.local.emulator.machine_learning.registries import assets as registry_assets
 from infra.local.emulator.serving import batch
 from infra.local.emulator.world import FetchError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.identity import routes as entra
+from infra.local.emulator.identity import resources as entra
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

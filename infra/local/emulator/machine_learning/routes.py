@@ -1,25 +1,23 @@
 """The parts of Microsoft.MachineLearningServices, in the order their routes are tried."""
 
-from infra.local.emulator.machine_learning import (
-    assets,
-    batch_endpoints,
-    compute_actions,
-    computes,
-    connections,
-    datastores,
-    jobs,
-    networks,
-    online_deployments,
-    online_endpoints,
-    plain_actions,
-    plain_kinds,
-    registries,
-    registry_assets,
-    schedules,
-    statuses,
-    workspace_actions,
-    workspaces,
-)
+from infra.local.emulator.machine_learning import statuses
+from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.batch_endpoints import resources as batch_endpoints
+from infra.local.emulator.machine_learning.computes import actions as compute_actions
+from infra.local.emulator.machine_learning.computes import resources as computes
+from infra.local.emulator.machine_learning.connections import resources as connections
+from infra.local.emulator.machine_learning.datastores import resources as datastores
+from infra.local.emulator.machine_learning.jobs import resources as jobs
+from infra.local.emulator.machine_learning.networks import resources as networks
+from infra.local.emulator.machine_learning.online_deployments import resources as online_deployments
+from infra.local.emulator.machine_learning.online_endpoints import resources as online_endpoints
+from infra.local.emulator.machine_learning.plain_kinds import actions as plain_actions
+from infra.local.emulator.machine_learning.plain_kinds import resources as plain_kinds
+from infra.local.emulator.machine_learning.registries import assets as registry_assets
+from infra.local.emulator.machine_learning.registries import resources as registries
+from infra.local.emulator.machine_learning.schedules import resources as schedules
+from infra.local.emulator.machine_learning.workspaces import actions as workspace_actions
+from infra.local.emulator.machine_learning.workspaces import resources as workspaces
 
 PARTS = (
     statuses.routes,

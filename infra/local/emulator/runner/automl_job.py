@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runner import mltables, outcomes, trials
 from infra.local.emulator.runs import Run
 from infra.local.emulator.world import JobRequest

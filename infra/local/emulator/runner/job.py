@@ -14,7 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane import locations, named_outputs, storage
+from infra.local.emulator.dataplane.data import named_outputs
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runner import command, environments, outcomes, processes, variables
 from infra.local.emulator.world import FetchError
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 LOG_NAMES = {"v1": "azureml-logs/70_driver_log.txt"}
 LOG_NAME = "user_logs/std_log.txt"
 COLLECTED = ("outputs", "logs")  # what run history keeps of the working folder
-_RANKS = Path(__file__).with_name("ranks.py")
+_RANKS = Path(__file__).parent / "scripts" / "ranks.py"
 _LOOK_S = 0.1
 _SHIP_S = 1.0
 _TAIL_BYTES = 2000

@@ -9,7 +9,8 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane import locations, storage
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Runs a pipeline: each step when the steps whose outputs it reads have completed; data goes from step to step in storage.
 
-Not here: reading steps and components (`machine_learning/composed_jobs.py`).
+Not here: reading steps and components (`machine_learning/jobs/composed.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.runner import automl_job, outcomes, sweep
+from infra.local.emulator.runner import automl_job, outcomes
+from infra.local.emulator.runner.sweeps import sweep
 from infra.local.emulator.runs import Run
 from infra.local.emulator.world import JobRequest
 

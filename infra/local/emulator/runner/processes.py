@@ -1,6 +1,6 @@
 """Child processes that never outlive the local Azure, not even when it is killed. Not here: what they run.
 
-`leash.py` stands between: it ends the command's whole process group when our end of its standard input closes.
+`scripts/leash.py` stands between: it ends the command's whole process group when our end of its standard input closes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(__file__).parent / "scripts" / "leash.py"
 GRACE_S = 5.0
 
 

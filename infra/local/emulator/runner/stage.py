@@ -1,6 +1,6 @@
 """What a job made of jobs (pipeline, sweep) works with: its run, its log, its children; and how such a job lives.
 
-Not here: which children, and in which order (`pipeline.py`, `sweep.py`).
+Not here: which children, and in which order (`pipeline.py`, `sweeps/sweep.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane import locations, named_outputs, storage
+from infra.local.emulator.dataplane.data import named_outputs
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runner import outcomes
 from infra.local.emulator.world import FetchError
 

@@ -1,6 +1,6 @@
 """Invokes batch endpoints: `POST https://{endpoint}.{region}.inference.ml.azure.com/jobs` starts a job over files.
 
-The job runs the deployment's own score.py (`runner/mini_batches.py`) and is in run history as any other. Not here: batch
+The job runs the deployment's own score.py (`runner/scripts/mini_batches.py`) and is in run history as any other. Not here: batch
 endpoints as resources, which are ARM's; deployments of pipeline components (`batch_pipelines.py`).
 """
 
@@ -12,9 +12,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, web
-from infra.local.emulator.dataplane import scope, storage
+from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.identity.tokens import TokenRefusedError
-from infra.local.emulator.machine_learning import jobs, parallel_steps, references
+from infra.local.emulator.machine_learning import references
+from infra.local.emulator.machine_learning.jobs import parallel as parallel_steps
+from infra.local.emulator.machine_learning.jobs import resources as jobs
 from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.serving import batch_pipelines

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.machine_learning import jobs
+from infra.local.emulator.machine_learning.jobs import resources as jobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

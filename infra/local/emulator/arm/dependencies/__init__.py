@@ -1,0 +1,1 @@
+"""What a workspace stands on: storage accounts, vaults, container registries, and other neighbours."""

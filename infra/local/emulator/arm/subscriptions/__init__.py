@@ -1,0 +1,1 @@
+"""Subscriptions, resource groups, providers, and lists over all of them."""

@@ -1,0 +1,201 @@
+"""Files of runs: listed, read, written and signed; by run (history v1.0) or by origin and container (artifact v2.0)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import ResourceNotFoundError
+
+from infra.local.emulator import web
+from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.history import resources as run_routes
+from infra.local.emulator.dataplane.storage import files as storage
+from infra.local.emulator.dataplane.storage import locations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.local.emulator.dataplane.storage.locations import Location
+    from infra.local.emulator.world import World
+
+routes = web.Routes(r".*")
+ORIGIN = "ExperimentRun"
+_BY_RUN = f"{run_routes.EXPERIMENT_RUN}/artifacts"
+_BY_RUN_ID = f"{run_routes.RUN}/artifacts"
+_ALL = f"/artifact/v2.0{scope.WORKSPACE}/artifacts"
+_BY_CONTAINER = f"{_ALL}/{{origin}}/{{container}}"
+
+
+def _container(world: World, request: web.Request) -> tuple[str, str, str]:
+    """Workspace, origin and container that the path means."""
+    if "run" in request.params:
+        run = scope.run(world, request)
+        return run.workspace_id, ORIGIN, f"dcid.{run.run_id}"
+    return scope.workspace_id(world, request), request.params["origin"], request.params["container"]
+
+
+def _path(request: web.Request) -> str:
+    return (request.params.get("path") or request.query.get("path") or "").strip("/")
+
+
+def _place(world: World, request: web.Request) -> tuple[Location, dict[str, Any]]:
+    """Where one artifact is, and what it is called.
+
+    Raises:
+        web.Refused: 400 without a path.
+    """
+    owner, origin, container = _container(world, request)
+    path = _path(request)
+    if not path or ".." in path.split("/"):
+        raise scope.bad(request, "The query parameter path names the artifact.")
+    return locations.artifact(world, owner, origin, container, path), {"origin": origin, "container": container, "path": path}
+
+
+def _shown(name: dict[str, Any], *, etag: str | None = None, created: str | None = None) -> dict[str, Any]:
+    whole = f"{name['origin']}/{name['container']}/{name['path']}"
+    return {
+        "artifactId": whole,
+        **name,
+        "etag": etag,
+        "createdTime": created,
+        "dataPath": {"dataStoreName": "workspaceartifactstore", "relativePath": whole, "sqlDataPath": None},
+        "tags": {},
+    }
+
+
+def _listed(world: World, request: web.Request) -> Iterator[dict[str, Any]]:
+    owner, origin, container = _container(world, request)
+    root = locations.artifact(world, owner, origin, container, "")
+    wanted = _path(request)
+    for name, _ in storage.files(world, root):
+        if not wanted or name == wanted or name.startswith(wanted + "/"):
+            yield {"origin": origin, "container": container, "path": name}
+
+
+def _page(world: World, request: web.Request, items: list[dict[str, Any]]) -> web.Response:
+    token = request.query.get("continuationtoken")
+    return web.answer(
+        scope.page(request, items, top=world.limits.page_size, token=token, token_name="continuationToken")  # noqa: S106 - a name
+    )
+
+
+def _signed(world: World, request: web.Request, name: dict[str, Any], location: Location, permission: str = "r") -> dict[str, Any]:
+    suffix = storage.storage_suffix(request.host)
+    return {"contentUri": storage.sas_url(world, location, permission=permission, suffix=suffix), **name}
+
+
+def _missing(request: web.Request, name: dict[str, Any]) -> web.Refused:
+    text = f"Artifact {name['path']} of {name['container']} was not found."
+    return scope.not_found(request, text, "ArtifactNotFound")
+
+
+def _existing(world: World, request: web.Request) -> tuple[Location, dict[str, Any]]:
+    location, name = _place(world, request)
+    if not storage.exists(world, location):
+        raise _missing(request, name)
+    return location, name
+
+
+@routes.route("GET", _BY_RUN)
+@routes.route("GET", _BY_RUN_ID)
+@routes.route("GET", f"{_BY_RUN}/path")
+@routes.route("GET", f"{_BY_RUN_ID}/path")
+@routes.route("GET", _BY_CONTAINER)
+def list_all(world: World, request: web.Request) -> web.Response:
+    """The artifacts of a run or container, or those below `path`."""
+    return _page(world, request, [_shown(name) for name in _listed(world, request)])
+
+
+@routes.route("GET", f"{_BY_RUN}/prefix/contentinfo")
+@routes.route("GET", f"{_BY_RUN_ID}/prefix/contentinfo")
+@routes.route("GET", f"{_BY_CONTAINER}/prefix/contentinfo")
+def signed_below(world: World, request: web.Request) -> web.Response:
+    """The same with a signed URL for each."""
+    owner, origin, container = _container(world, request)
+    found = [
+        _signed(world, request, name, locations.artifact(world, owner, origin, container, name["path"]))
+        for name in _listed(world, request)
+    ]
+    return _page(world, request, found)
+
+
+@routes.route("GET", f"{_BY_RUN}/contentinfo")
+@routes.route("GET", f"{_BY_RUN_ID}/contentinfo")
+@routes.route("GET", f"{_BY_CONTAINER}/contentinfo")
+def content_info(world: World, request: web.Request) -> web.Response:
+    """A signed URL to read one artifact."""
+    location, name = _existing(world, request)
+    return web.answer(_signed(world, request, name, location))
+
+
+@routes.route("GET", f"{_BY_RUN}/artifacturi")
+@routes.route("GET", f"{_BY_RUN_ID}/artifacturi")
+def artifact_uri(world: World, request: web.Request) -> web.Response:
+    """The same as a bare JSON string."""
+    location, name = _existing(world, request)
+    return web.answer(_signed(world, request, name, location)["contentUri"])
+
+
+@routes.route("GET", f"{_BY_CONTAINER}/write")
+def write_url(world: World, request: web.Request) -> web.Response:
+    """A signed URL to write one artifact."""
+    location, name = _place(world, request)
+    return web.answer(_signed(world, request, name, location, "rcw"))
+
+
+@routes.route("GET", f"{_BY_RUN}/metadata")
+@routes.route("GET", f"{_BY_RUN_ID}/metadata")
+@routes.route("GET", f"{_BY_CONTAINER}/metadata")
+def metadata(world: World, request: web.Request) -> web.Response:
+    """What is known of one artifact."""
+    location, name = _place(world, request)
+    try:
+        known = storage.container_client(world, location).get_blob_client(location.path).get_blob_properties()
+    except ResourceNotFoundError:
+        raise _missing(request, name) from None
+    return web.answer(_shown(name, etag=known.etag, created=scope.time_text(known.creation_time or known.last_modified)))
+
+
+@routes.route("GET", f"{_BY_CONTAINER}/content")
+@routes.route("GET", f"{_ALL}/content/{{origin}}/{{container}}/{{path*}}")
+def content(world: World, request: web.Request) -> web.Response:
+    """The bytes of one artifact."""
+    location, name = _place(world, request)
+    found = storage.read(world, location)
+    if found is None:
+        raise _missing(request, name)
+    return web.Response(headers=(("Content-Type", "application/octet-stream"),), body=found)
+
+
+@routes.route("POST", f"{_BY_CONTAINER}/content")
+@routes.route("POST", f"{_ALL}/content/{{origin}}/{{container}}/{{path*}}")
+def upload(world: World, request: web.Request) -> web.Response:
+    """Write one artifact; `allowOverwrite=false` refuses an existing one, `append=true` adds to it."""
+    location, name = _place(world, request)
+    old = storage.read(world, location)
+    append = request.query.get("append", "").lower() == "true"
+    if old is not None and not append and request.query.get("allowoverwrite", "true").lower() == "false":
+        raise scope.refused(request, 409, f"Artifact {name['path']} exists already.", "Conflict", "ArtifactAlreadyExists")
+    storage.write(world, location, (old or b"") + request.body if append else request.body)
+    return web.answer(_shown(name, created=scope.time_text(world.now())))
+
+
+@routes.route("POST", f"{_ALL}/register")
+@routes.route("POST", f"{_ALL}/metadata")
+def register(world: World, request: web.Request) -> web.Response:
+    """Announce an artifact that is written straight to storage afterwards: `{"origin","container","path"}`."""
+    scope.workspace_id(world, request)
+    asked = scope.body(request)
+    name = {field: scope.text(request, asked, field) or "" for field in ("origin", "container", "path")}
+    if not all(name.values()):
+        raise scope.bad(request, "An artifact has an origin, a container and a path.")
+    return web.answer(_shown(name, created=scope.time_text(world.now())))
+
+
+@routes.route("DELETE", f"{_BY_CONTAINER}/metadata")
+def delete(world: World, request: web.Request) -> web.Response:
+    """Forget one artifact; `hardDelete=true` deletes its blob too (without it the blob stays, and so the listing)."""
+    location, _ = _existing(world, request)
+    if request.query.get("harddelete", "").lower() == "true":
+        storage.container_client(world, location).delete_blob(location.path)
+    return web.empty(200)

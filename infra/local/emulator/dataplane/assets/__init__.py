@@ -1,0 +1,1 @@
+"""Assets, version 1 of the API."""

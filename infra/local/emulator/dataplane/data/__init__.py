@@ -1,0 +1,1 @@
+"""The data service, and the outputs of jobs that become assets."""

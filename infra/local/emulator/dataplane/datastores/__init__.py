@@ -1,0 +1,1 @@
+"""Datastores, version 1 of the API."""

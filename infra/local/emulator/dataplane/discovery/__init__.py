@@ -1,0 +1,1 @@
+"""Where the services of a region are."""

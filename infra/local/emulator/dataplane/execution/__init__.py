@@ -1,0 +1,1 @@
+"""Runs, version 1 of the API: how they start."""

@@ -1,0 +1,1 @@
+"""Hyperparameter tuning, version 1 of the API."""

@@ -1,0 +1,1 @@
+"""Models, version 1 of the API."""

@@ -1,0 +1,1 @@
+"""Web services, version 1 of the API."""

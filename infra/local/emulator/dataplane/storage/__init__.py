@@ -1,0 +1,1 @@
+"""A workspace's storage: from URIs to places, and files at places."""

@@ -1,0 +1,1 @@
+"""Assets of a workspace: models, environments, code, data, components."""

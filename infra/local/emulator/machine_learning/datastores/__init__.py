@@ -1,0 +1,1 @@
+"""Datastores as ARM shows them."""

@@ -1,0 +1,1 @@
+"""Jobs as ARM takes and shows them; a module for each type of job."""

@@ -1,0 +1,1 @@
+"""Kinds that are kept and answered and do nothing here."""

@@ -1,0 +1,1 @@
+"""What a region and a subscription may hold: VM sizes, cores, endpoints, deployments."""

@@ -1,0 +1,224 @@
+"""Schedules: created, enabled, disabled, deleted; what is due starts by the local Azure's clock, or by hand.
+
+A job that a schedule starts is called `SCHEDULE-YYYYMMDDThhmmssZ`, as Azure calls it. What fell due while the clock was moved
+on is started afterwards, the newest few. Not here: when that is (`triggers.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import web, writes
+from infra.local.emulator.arm import gateway, lists
+from infra.local.emulator.machine_learning import scope, statuses
+from infra.local.emulator.machine_learning.jobs import resources as jobs
+from infra.local.emulator.machine_learning.schedules import triggers
+from infra.local.emulator.resources import Resource
+from infra.local.emulator.runner import outcomes
+from infra.local.emulator.runs import Run, RunExistsError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from infra.local.emulator.world import World
+
+routes = web.Routes(r".*")
+TYPE = f"{scope.NAMESPACE}/workspaces/schedules"
+SCHEDULE = f"{scope.WORKSPACE}/schedules/{{schedule}}"
+_TRIGGERS = ("Cron", "Recurrence")
+_ACTIONS = ("CreateJob", "InvokeBatchEndpoint", "CreateMonitor", "ImportData")
+_MOST_MISSED, _LONGEST_MISSED = 10, timedelta(days=31)
+_LOG = logging.getLogger("emulator.schedules")
+
+
+def _existing(world: World, request: web.Request) -> Resource:
+    workspace = scope.workspace(world, request, "schedules")
+    found = world.resources.get(f"{workspace.id}/schedules/{request.params['schedule']}")
+    if found is None:
+        raise scope.missing("Schedule", request.params["schedule"])
+    return found
+
+
+@routes.route("GET", f"{scope.WORKSPACE}/schedules")
+def list_all(world: World, request: web.Request) -> web.Response:
+    """The schedules; `listViewType` EnabledOnly (default), DisabledOnly, All."""
+    workspace = scope.workspace(world, request, "schedules")
+    view = request.query.get("listviewtype", "EnabledOnly").lower()
+    found = world.resources.children(workspace.id, "schedules")
+    if view != "all":
+        found = [item for item in found if bool(item.properties["isEnabled"]) is (view == "enabledonly")]
+    return lists.page(world, request, [item.body for item in found])
+
+
+@routes.route("GET", SCHEDULE)
+def get(world: World, request: web.Request) -> web.Response:
+    """One schedule."""
+    return web.answer(_existing(world, request).body)
+
+
+@routes.route("PUT", SCHEDULE)
+def put(world: World, request: web.Request) -> web.Response:
+    """201 with Location = the resource and Azure-AsyncOperation."""
+    workspace, properties = scope.workspace(world, request, "schedules"), scope.properties_of(gateway.body_object(request))
+    trigger, action = properties.get("trigger"), properties.get("action")
+    if not isinstance(trigger, dict) or not isinstance(action, dict):
+        raise scope.invalid("A schedule needs a trigger and an action.", "ValidationError")
+    scope.one_of(str(trigger.get("triggerType") or ""), _TRIGGERS, "triggerType")
+    scope.one_of(str(action.get("actionType") or ""), _ACTIONS, "actionType")
+    try:
+        when = triggers.read(trigger)
+    except triggers.BadTriggerError as error:
+        raise scope.invalid(str(error), "InvalidTrigger") from None
+    arm_id = f"{workspace.id}/schedules/{request.params['schedule']}"
+    found = world.resources.get(arm_id)
+    if found is not None and world.operations.running(arm_id):
+        raise scope.conflict(found.name, found.state)
+    defaults: dict[str, Any] = {
+        "description": None,
+        "tags": {},
+        "properties": {},
+        "displayName": request.params["schedule"],
+        "isEnabled": True,
+    }
+    body = {
+        "id": arm_id,
+        "name": request.params["schedule"],
+        "type": TYPE,
+        "properties": {
+            **defaults,
+            **writes.left_out(world, found, properties),
+            **properties,
+            "provisioningState": "Updating" if found else "Creating",
+        },
+        "systemData": dict(found.body["systemData"]) if found else {},
+    }
+    created = found.hidden.get("created", world.now()) if found else world.now()
+    hidden = {"created": created, "trigger": when, "next": triggers.next_after(when, world.now(), created)}
+    made = world.resources.put(Resource(id=arm_id, body=body, hidden=hidden))
+    made.touched(world.now(), scope.caller(request))
+    world.looks["schedules"] = partial(_start_what_is_due, world)
+
+    def done() -> None:
+        made.properties["provisioningState"] = "Succeeded"
+
+    operation = statuses.begin(world, request, made, kind="schedule", prefix="s", finish=done, workspace=workspace, verb="Creating")
+    headers = statuses.frontend_headers(world, operation, resource_url=scope.resource_url(request, arm_id))
+    return web.answer(made.body, status=201, headers=headers)
+
+
+@routes.route("DELETE", SCHEDULE)
+def delete(world: World, request: web.Request) -> web.Response:
+    """202 `null`; an enabled schedule is accepted and fails in the operation."""
+    workspace, found = scope.workspace(world, request, "schedules"), _existing(world, request)
+    error = None
+    if found.properties["isEnabled"]:
+        text = f"The schedule {found.name} is enabled. Disable it (isEnabled: false) before it is deleted."
+        error = web.frontend_error_body("UserError", text, inner=("BadArgument", "ActiveSchedule"), component="managementfrontend")
+    else:
+        found.properties["provisioningState"] = "Deleting"
+    operation = statuses.begin(
+        world,
+        request,
+        found,
+        kind="schedule",
+        prefix="s",
+        finish=partial(_deleted, world, found),
+        failed=lambda _error: None,
+        error=error,
+        workspace=workspace,
+        verb="Deleting",
+    )
+    return web.answer(None, status=202, headers=statuses.frontend_headers(world, operation))
+
+
+@routes.route("POST", f"{SCHEDULE}/trigger")
+def trigger(world: World, request: web.Request) -> web.Response:
+    """What the clock would do, once and now."""
+    workspace, found = scope.workspace(world, request, "schedules"), _existing(world, request)
+    run = _fire(world, workspace, found, f"{found.name}-{uuid.uuid4().hex[:12]}", scope.caller(request))
+    return web.answer({"scheduleActionType": found.properties["action"]["actionType"], "submissionId": run.run_id})
+
+
+# ── by the clock ─────────────────────────────────────────────────────────────────────────────────────────────────────
+def _start_what_is_due(world: World) -> None:
+    """Called again and again by the jobs backend, without the world's lock."""
+    with world.lock:
+        now = world.now()
+        for found in [one for one in world.resources.of_type(TYPE.lower()) if "trigger" in one.hidden]:
+            due: list[datetime] = []
+            _skip(found, now)
+            while (at := found.hidden["next"]) is not None and at <= now:
+                due = [*due, at][-_MOST_MISSED:]
+                found.hidden["next"] = triggers.next_after(found.hidden["trigger"], at, found.hidden["created"])
+            if found.properties["isEnabled"] and found.state != "Deleting":
+                for at in due:
+                    _start(world, found, at)
+
+
+def _skip(found: Resource, now: datetime) -> None:
+    """Forget what fell due long ago: the clock was moved far on."""
+    at = found.hidden["next"]
+    if at is not None and at < now - _LONGEST_MISSED:
+        found.hidden["next"] = triggers.next_after(found.hidden["trigger"], now - _LONGEST_MISSED, found.hidden["created"])
+
+
+def _start(world: World, found: Resource, at: datetime) -> None:
+    workspace = world.resources.get(found.id.rpartition("/schedules/")[0])
+    try:
+        if workspace is not None:
+            _fire(world, workspace, found, f"{found.name}-{at:%Y%m%dT%H%M%SZ}", found.body["systemData"]["createdBy"])
+    except (web.Refused, RunExistsError) as refused:  # what it refers to is gone; the next time it may be there again
+        _LOG.warning("schedule %s at %s: %s", found.name, at, refused)
+
+
+def _fire(world: World, workspace: Resource, found: Resource, name: str, by: str) -> Run:
+    """Start what the schedule is for; monitors and imports are only recorded.
+
+    Raises:
+        web.Refused: 400, the job cannot be started.
+    """
+    action = found.properties["action"]
+    kind = scope.one_of(str(action.get("actionType") or ""), _ACTIONS, "actionType")
+    if kind != "CreateJob":
+        return _record(world, workspace, found, name, by, kind)
+    definition = action.get("jobDefinition")
+    if not isinstance(definition, dict):
+        raise scope.invalid(f"The schedule {found.name} has no jobDefinition.", "ValidationError")
+    if source := scope.text_of(definition, "sourceJobId"):
+        earlier = world.runs.get(workspace.id, source.rstrip("/").rpartition("/")[2])
+        if earlier is None:
+            raise scope.invalid(f"The job '{source}' was not found.", "JobNotFound")
+        definition = {**earlier.definition, **{key: one for key, one in definition.items() if one and key != "sourceJobId"}}
+    own = {"displayName": name, "properties": {**(definition.get("properties") or {}), jobs.SCHEDULE_PROPERTY: found.name}}
+    return jobs.start(world, by, workspace, name, {**definition, **own})
+
+
+def _record(world: World, workspace: Resource, found: Resource, name: str, by: str, kind: str) -> Run:
+    """A run without steps: Completed for a monitor or an import, Failed for an invocation, whose form is not published."""
+    run = Run(
+        run_id=name,
+        workspace_id=workspace.id.lower(),
+        experiment=found.name,
+        created_at=world.now(),
+        kind="Pipeline",
+        display_name=name,
+        description=f"{kind} of the schedule {found.name}: recorded by the local Azure, not carried out.",
+        created_by=by,
+        properties={jobs.SCHEDULE_PROPERTY: found.name},
+        definition={"jobType": "Pipeline", "jobs": {}},
+    )
+    world.runs.create(run)
+    text = "The local Azure does not invoke batch endpoints by schedules."
+    failed = kind == "InvokeBatchEndpoint"
+    world.runs.update(run.workspace_id, name, status="Running")
+    error = outcomes.error("UserError", "ActionNotSupported", text) if failed else None
+    world.runs.update(run.workspace_id, name, status="Failed" if failed else "Completed", error=error)
+    return run
+
+
+def _deleted(world: World, found: Resource) -> None:
+    world.resources.delete(found.id)

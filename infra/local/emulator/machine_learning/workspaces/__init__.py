@@ -1,0 +1,1 @@
+"""Workspaces and what can be asked of them."""

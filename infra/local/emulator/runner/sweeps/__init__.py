@@ -1,0 +1,1 @@
+"""Sweeps: how trials are drawn, when they end early, how they run."""
