@@ -459,7 +459,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
-        raised_in="machine_learning/workspaces/resources", message="The key vault '{}' of the customer-managed key was not found, {}",
+        raised_in="machine_learning/workspaces/resources",
+        message="The key vault '{}' of the customer-managed key was not found, {}",
         source=f"{_LEARN}machine-learning/concept-customer-managed-keys",
     ),
     Refusal(
@@ -502,7 +503,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="scale settings invalid", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/resources", message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
+        raised_in="machine_learning/computes/resources",
+        message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
     ),
     Refusal(
         name="instance without public address", status=400, code="UserError", inner="InvalidPropertyValue",
@@ -595,7 +597,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="traffic of an unknown deployment", status=400, code="UserError", inner="TrafficDeploymentNotFound",
-        raised_in="machine_learning/online_endpoints/resources", message="Traffic refers to the deployment '{}', which does not exist.",
+        raised_in="machine_learning/online_endpoints/resources",
+        message="Traffic refers to the deployment '{}', which does not exist.",
     ),
     Refusal(
         name="traffic of a failed deployment", status=400, code="UserError", inner="TrafficDeploymentNotReady",
@@ -608,7 +611,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="two mirrors", status=400, code="UserError", inner="InvalidMirrorTraffic",
-        raised_in="machine_learning/online_endpoints/resources", message="Only one deployment of an endpoint can get mirrored traffic.",
+        raised_in="machine_learning/online_endpoints/resources",
+        message="Only one deployment of an endpoint can get mirrored traffic.",
         source=f"{_LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
     ),
     Refusal(
@@ -650,7 +654,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="too many instances", status=400, code="UserError", inner="InvalidCapacity",
-        raised_in="machine_learning/online_deployments/resources", message="sku.capacity must be at most {}, it is {}.", source=_LIMITS,
+        raised_in="machine_learning/online_deployments/resources",
+        message="sku.capacity must be at most {}, it is {}.", source=_LIMITS,
     ),
     Refusal(
         name="too many deployments of an endpoint", status=400, code="UserError", inner="OutOfQuota",
@@ -708,7 +713,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="cron expression of six fields", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules/resources", message="The cron expression {} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.",
+        raised_in="machine_learning/schedules/resources",
+        message="The cron expression {} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.",
         source=f"{_LEARN}machine-learning/how-to-schedule-pipeline-job",
     ),
     Refusal(
@@ -812,7 +818,8 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
-        raised_in="machine_learning/datastores/resources", message="Key based authentication is not permitted on this storage account.",
+        raised_in="machine_learning/datastores/resources",
+        message="Key based authentication is not permitted on this storage account.",
         proof=Proof.CODE, source=f"{_LEARN}storage/common/shared-key-authorization-prevent",
     ),
     Refusal(
