@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from azure.data.tables import TableClient
 from azure.storage.queue import QueueClient
 
 from infra.local import stack
@@ -26,6 +27,7 @@ PROMISED = re.findall(
 )
 LINE = re.compile(r'Function\.(\w+)\.User: (\{"what": .*\}) \(Id=[0-9a-f-]{36}\)$', re.MULTILINE)
 PATIENCE_S = 60.0
+AT_START = "setting.unusable"
 WORKSPACE = "workspaces/ml-lines"
 RULE = "rules:\n- {name: lines, on: {types: [lines.asked]}, do: [{request: GET workspaces}]}\n"
 EVENT = {"specversion": "1.0", "id": "lines-1", "source": "/lines", "type": "lines.asked", "subject": "x"}
@@ -61,6 +63,12 @@ class Ground:
         finally:
             self.azure.call("DELETE", "faults")
 
+    def foreign_row(self) -> None:
+        """Put a row that is not the app's where reconcile looks, and have it look."""
+        with TableClient.from_connection_string(self.parts.storage.connection_string(), "stewardopen") as client:
+            client.upsert_entity({"PartitionKey": "0foreign", "RowKey": "row", "note": "not ours"})
+            self.run("reconcile_operations")
+
     def poison(self, queue: str) -> None:
         """Put a message where what kept failing goes."""
         with QueueClient.from_connection_string(self.parts.storage.connection_string(), f"{queue}-poison") as client:
@@ -72,6 +80,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """A stack of its own: its log is read as a whole."""
     settings = {
         "STEWARD_NOTIFY": "queue:told",
+        "STEWARD_CLEANUP_REPORT_DAYS": "half a year",
         "PYTHON_ENABLE_DEBUG_LOGGING": "1",
         "AzureFunctionsJobHost__logging__logLevel__Function": "Debug",
     }
@@ -124,6 +133,7 @@ HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
         lambda ground: ground.app.send("POST", "cleanup", headers={"Prefer": "wait=60"}, expect=200),
         {("cleanup_step", "cleanup.ended")},
     ),
+    "a row of storage cannot be read": (lambda ground: ground.foreign_row(), {("reconcile_operations", "storage.unreadable")}),
     **{
         f"a message of {queue} kept failing": (lambda ground, queue=queue: ground.poison(queue), {(function, "poison")})  # type: ignore[misc]
         for queue, function in (
@@ -138,9 +148,18 @@ HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
 
 def test_every_promised_line_is_looked_for() -> None:
     """A new line in the page is a new row here."""
-    looked_for = {what for _, lines in HAPPENS.values() for _, what in lines}
+    looked_for = {what for _, lines in HAPPENS.values() for _, what in lines} | {AT_START}
     assert looked_for == set(PROMISED)
-    assert len(looked_for) == 10
+    assert len(looked_for) == 12
+
+
+def test_a_setting_that_cannot_be_used_is_named_once_the_app_is_used(ground: Ground) -> None:
+    """By whichever function runs first: a timer's, or a request's. `lines` finds none without an invocation."""
+    ground.run("reconcile_operations")
+    found, end = [], time.monotonic() + PATIENCE_S
+    while not found and time.monotonic() < end:
+        found = [line for _, line in ground.lines() if line["what"] == AT_START]
+    assert [line["setting"] for line in found] == ["STEWARD_CLEANUP_REPORT_DAYS"]
 
 
 @pytest.mark.parametrize("what", HAPPENS)

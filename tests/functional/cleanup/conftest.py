@@ -83,7 +83,7 @@ class Place:
         """Return a report once something is true of it; the timer fires more often than each minute."""
         deadline, timer, report = time.monotonic() + PATIENCE_S, 0.0, dict[str, Any]()
         while time.monotonic() < deadline:
-            answer = self.app.send("GET", f"cleanup/reports/{name}?$top=1", expect=(200, 502, 503))  # its worker may be killed
+            answer = self.app.send("GET", f"cleanup/reports/{name}?$top=1", expect=(200, 500, 503))  # 500: its worker was killed
             report = answer.json() if answer.ok else report
             if report and true(report):
                 return report
