@@ -16,7 +16,6 @@ from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from shared.hooks import matching
-    from shared.hooks.firing_record import Firing
     from shared.hooks.rules import Rule
 
 blueprint = func.Blueprint()
@@ -188,5 +187,5 @@ def _firing(req: func.HttpRequest) -> func.HttpResponse:
     if found is None:
         message = f"There is no firing '{name[:60]}'; GET events/firings lists them."
         raise errors.BadRequestError("FiringNotFound", message, target="id", status=404)
-    firing: Firing = found[0]
+    firing = found.value
     return http.json_response({**firing.view(), "answers": dict(firing.answers)}, 200, req)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.durable import aside, timers
+from shared.durable import aside, records, timers
 from shared.files import upload_inbox
 from shared.operations import flows
 from shared.rest import errors
@@ -57,7 +57,6 @@ def _prepare(app: services.Services) -> None:
 def purge(timer: func.TimerRequest) -> None:
     """Delete operations that ended longer ago than the retention, and uploads that nobody may use any more."""
     from shared.hooks import inbox, matching
-    from shared.notify import deliveries
 
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
@@ -69,6 +68,6 @@ def purge(timer: func.TimerRequest) -> None:
             try:
                 files = upload_inbox.purge(app.ledger.blobs, app.clock()) + inbox.forget(app, before)
             finally:
-                rows = matching.purge(app, firings_before=before) + deliveries.purge(app, before)
+                rows = matching.purge(app, firings_before=before) + records.purge(app.delivery_rows, before)
     timers.finished("purge_operations", app.cleanup_rows, app.clock())
     log.info("purge: %d operations, %d blobs of uploads and dead events, %d rows; past due: %s", count, files, rows, timer.past_due)

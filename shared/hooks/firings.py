@@ -15,11 +15,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from shared.durable import aside, storage
+from shared.durable import aside, records, storage
 from shared.hooks import expressions
 from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
 from shared.operations import messages
-from shared.operations.ledger import UnreadableError, created
+from shared.operations.ledger import UnreadableError
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
+    from shared.durable.records import Versioned
     from shared.durable.storage import Queue, Row, Rows
     from shared.hooks.rules import Step
     from shared.operations.ledger import Ledger
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.hooks")
 
 PARTITION = "firing"
-COLUMN_LIMIT = 30_000  # characters of one table column
 ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
 ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
 PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is not recorded."
@@ -71,30 +71,27 @@ def begin(firing: Firing, services: Services, *, delay_s: float = 0.0) -> bool:
         BadRequestError: `EventTooLarge`; the event and its resource do not fit a row.
         TransientError: the app's storage is out of reach; nothing was recorded.
     """
-    row = _row_of(replace(firing, due_at=firing.due_at + timedelta(seconds=delay_s)))
-    try:
-        services.hook_rows.write([storage.Change(verb="insert", row=row)])
-    except storage.ConflictError:
+    if table(services).insert(replace(firing, due_at=firing.due_at + timedelta(seconds=delay_s))) is None:
         return False
     if not firing.ended and delay_s <= LONGEST_DELAY_S:  # later ones are found when they are due (`overdue`)
         _enqueue(firing, services, delay_s=delay_s)
     return True
 
 
-def load(firing_id: str, services: Services) -> tuple[Firing, str] | None:
-    """Return a firing and its etag, or None."""
-    row = services.hook_rows.get(PARTITION, firing_id)
-    return (_of(row), row.etag) if row else None
+def table(services: Services) -> records.Table[Firing]:
+    """Return all firings."""
+    return records.Table(rows=services.hook_rows, row_of=row_of, from_row=from_row, name="firings")
+
+
+def load(firing_id: str, services: Services) -> Versioned[Firing] | None:
+    """Return a firing, or None."""
+    return table(services).load(PARTITION, firing_id)
 
 
 def newest(top: int, services: Services, *, rule: str = "", status: str = "") -> list[Firing]:
     """Return the newest firings, newest first."""
-    import heapq
-
     equal = {name: value for name, value in (("rule", rule), ("status", status)) if value}
-    rows = services.hook_rows.query(partition=PARTITION, equal=equal or None)
-    dated = aside.readable(rows, lambda row: (created(row), row), "firings")
-    return list(aside.readable((row for _, row in heapq.nlargest(top, dated, key=lambda each: each[0])), _of, "firings"))
+    return table(services).newest(top, partition=PARTITION, equal=equal or None)
 
 
 def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
@@ -107,14 +104,14 @@ def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer
         TransientError: the app's storage is out of reach.
     """
     found = load(firing_id, services)
-    if found is None or found[0].ended:
+    if found is None or found.value.ended:
         return None
-    firing, etag = found
-    with trace.bound(firing.trace):
-        return _advanced(firing, etag, services, perform)
+    with trace.bound(found.value.trace):
+        return _advanced(found, services, perform)
 
 
-def _advanced(firing: Firing, etag: str, services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
+def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
+    firing = known.value
     try:
         moved, delay_s = _moved(firing, services, perform)
     except errors.TransientError as problem:
@@ -125,12 +122,11 @@ def _advanced(firing: Firing, etag: str, services: Services, perform: Callable[[
         moved, delay_s = _failed(firing, said, services.clock()), None
     due_at = services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE
     try:
-        row = _row_of(replace(moved, due_at=due_at), etag)
-    except errors.BadRequestError as problem:  # the answers fill the row
-        moved, delay_s = _failed(firing, problem.error, services.clock()), None
-        row = _row_of(moved, etag)
-    try:
-        services.hook_rows.write([storage.Change(verb="replace", row=row)])
+        try:
+            table(services).save(known, replace(moved, due_at=due_at))
+        except errors.BadRequestError as problem:  # the answers fill the row
+            moved, delay_s = _failed(firing, problem.error, services.clock()), None
+            table(services).save(known, moved)
     except storage.ConflictError:
         log.info("firing %s was taken further by another worker", firing.id)
         return None
@@ -160,9 +156,9 @@ def wake(firing_id: str, services: Services, *, delay_s: float = 0.0) -> None:
 def give_up(firing_id: str, reason: str, services: Services) -> None:
     """End a firing whose message kept failing."""
     found = load(firing_id, services)
-    if found and not found[0].ended:
-        ended = _failed(found[0], errors.AzureError(code="StewardInternalError", message=reason), services.clock())
-        services.hook_rows.write([storage.Change(verb="replace", row=_row_of(ended, found[1]))])
+    if found and not found.value.ended:
+        ended = _failed(found.value, errors.AzureError(code="StewardInternalError", message=reason), services.clock())
+        table(services).save(found, ended)
 
 
 def _moved(firing: Firing, services: Services, perform: Callable[[Call], Answer]) -> tuple[Firing, float | None]:
@@ -293,28 +289,24 @@ def _enqueue(firing: Firing, services: Services, *, delay_s: float) -> None:
     wake(firing.id, services, delay_s=delay_s)
 
 
-def _row_of(firing: Firing, etag: str = "") -> Row:
-    text = json.dumps(firing.to_json())
-    if len(text) > ROW_LIMIT + (2 * ANSWER_LIMIT if firing.ended else 0):  # the last answer, or an error, still fits the row
-        message = f"The event and its resource have {len(text)} characters; {ROW_LIMIT} fit a firing."
+def row_of(firing: Firing) -> Row:
+    """Return the row of a firing.
+
+    Raises:
+        BadRequestError: `EventTooLarge`; it does not fit.
+    """
+    chunks = records.chunked(firing.to_json())
+    length = sum(map(len, chunks.values()))
+    if length > ROW_LIMIT + (2 * ANSWER_LIMIT if firing.ended else 0):  # the last answer, or an error, still fits the row
+        message = f"The event and its resource have {length} characters; {ROW_LIMIT} fit a firing."
         raise errors.BadRequestError("EventTooLarge", message)
     columns: dict[str, Any] = {"rule": firing.rule.name, "status": firing.status, "created_at": firing.created_at}
-    columns |= {"due_at": firing.due_at, **chunked(text)}
+    columns |= {"due_at": firing.due_at, **chunks}
     if firing.ended_at:
         columns["ended_at"] = firing.ended_at
-    return storage.Row(partition=PARTITION, key=firing.id, columns=columns, etag=etag)
+    return storage.Row(partition=PARTITION, key=firing.id, columns=columns)
 
 
-def chunked(text: str) -> dict[str, str]:
-    """Return the columns that hold a JSON text; `joined` reads them back."""
-    return {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
-
-
-def joined(columns: Mapping[str, Any]) -> Any:
-    """Return the JSON of columns that `chunked` made."""
-    names = sorted((name for name in columns if name.startswith("json")), key=lambda name: int(name[4:]))
-    return json.loads("".join(columns[name] for name in names))
-
-
-def _of(row: Row) -> Firing:
-    return Firing.from_json(joined(row.columns))
+def from_row(row: Row) -> Firing:
+    """Read back what `row_of` made."""
+    return Firing.from_json(records.joined(row.columns))

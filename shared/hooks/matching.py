@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import aside, storage
+from shared.durable import aside, records, storage
 from shared.hooks import event_target, events, expressions, firings, lineage, pace
 from shared.hooks.firing_record import Firing
 from shared.operations import models, steps
@@ -271,14 +271,11 @@ def _remember(event: Event, services: Services) -> None:
 
 def purge(services: Services, *, firings_before: datetime) -> int:
     """Delete firings that ended before that moment, and what was remembered only for a time; returns how many rows."""
-    count, now = 0, services.clock()
-    for row in services.hook_rows.query(columns=["ended_at"], below={"ended_at": now}):
-        old = row.columns["ended_at"] < firings_before if row.partition == firings.PARTITION else True
-        if old:
-            with suppress(storage.ConflictError):
-                services.hook_rows.write([storage.Change(verb="delete", row=row)])
-                count += 1
-    return count
+    return records.purge(
+        services.hook_rows,
+        services.clock(),
+        lambda row: row.partition != firings.PARTITION or row.columns["ended_at"] < firings_before,
+    )
 
 
 def _resource(event: Event, services: Services) -> Any:

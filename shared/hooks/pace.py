@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import storage
+from shared.durable import records, storage
 from shared.hooks import firings
 from shared.hooks.firing_record import VERSION, Firing
 
@@ -63,15 +63,15 @@ def hold(firing: Firing, group: str, happened: datetime | None, services: Servic
     Returns:
         False when the firing is too large to be kept: nothing waits for it then.
     """
-    rule, text = firing.rule, json.dumps(firing.to_json())
-    if len(text) > firings.ROW_LIMIT:
+    rule, chunks = firing.rule, records.chunked(firing.to_json())
+    if sum(map(len, chunks.values())) > firings.ROW_LIMIT:
         return False
     key = hashlib.sha256(group.encode()).hexdigest()[:40]
     while True:
         row = services.hook_rows.get(_debounce_partition(rule.name), key)
         sequence = secrets.token_hex(8)  # never one of an earlier burst, whose message may come again
         columns: dict[str, Any] = {"sequence": sequence, "rule": rule.name, "created_at": services.clock()}
-        columns |= _newest(firings.chunked(text), happened, row)
+        columns |= _newest(chunks, happened, row)
         changed = storage.Row(partition=_debounce_partition(rule.name), key=key, columns=columns, etag=row.etag if row else "")
         with suppress(storage.ConflictError):
             services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
@@ -89,7 +89,7 @@ def held(rule_name: str, key: str, sequence: int | str, services: Services) -> R
 
 def firing_of(row: Row) -> Firing:
     """Return the firing that a row holds."""
-    return Firing.from_json(firings.joined(row.columns))
+    return Firing.from_json(records.joined(row.columns))
 
 
 def release(row: Row, services: Services) -> None:

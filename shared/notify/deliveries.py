@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.durable import aside, codec, storage, versions
+from shared.durable import codec, records, storage, versions
 from shared.notify import notices
 from shared.operations import models
 
@@ -24,7 +23,9 @@ if TYPE_CHECKING:
     from shared.settings import Settings
 
 VERSION = 1
-COLUMNS = frozenset({"version", "status", "target", "event", "tried", "attempts", "created_at", "next_at", "ended_at"})
+COLUMNS = frozenset({"version", "status", "target", "event", "tried", "attempts", "created_at", "next_at", "ended_at"}) | {
+    records.WRITER
+}  # fmt: skip
 
 Status = Literal["Pending", "Delivered", "Failed", "Gone"]
 
@@ -84,23 +85,26 @@ def recorded(notice: Notice, target: str, services: Services) -> Delivery:
         created_at=now,
         next_at=now,
     )
-    try:
-        services.delivery_rows.write([storage.Change(verb="insert", row=row_of(delivery))])
-    except storage.ConflictError:
-        row = services.delivery_rows.get(delivery.about, delivery.key)
-        return from_row(row) if row else delivery
+    rows = table(services)
+    if rows.insert(delivery) is None and (known := rows.load(delivery.about, delivery.key)):
+        return known.value
     return delivery
+
+
+def table(services: Services) -> records.Table[Delivery]:
+    """Return all deliveries."""
+    return records.Table(rows=services.delivery_rows, row_of=row_of, from_row=from_row, name="deliveries")
 
 
 def of(about: str, services: Services) -> list[Delivery]:
     """Return how telling others of something goes, oldest first."""
-    found = aside.readable(services.delivery_rows.query(partition=about), from_row, "deliveries")
+    found = (known.value for known in table(services).find(partition=about))
     return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
 
 
 def in_state(state: Status, services: Services) -> Iterator[Delivery]:
     """Yield all deliveries in a state, in no order."""
-    yield from aside.readable(services.delivery_rows.query(equal={"status": state}), from_row, "deliveries")
+    yield from (known.value for known in table(services).find(equal={"status": state}))
 
 
 def views(about: str, services: Services) -> list[dict[str, Any]]:
@@ -108,17 +112,7 @@ def views(about: str, services: Services) -> list[dict[str, Any]]:
     return [delivery.view() for delivery in of(about, services)]
 
 
-def purge(services: Services, ended_before: datetime) -> int:
-    """Delete deliveries that ended before that moment; returns how many."""
-    count = 0
-    for row in services.delivery_rows.query(below={"ended_at": ended_before}, columns=["ended_at"]):
-        with suppress(storage.ConflictError):
-            services.delivery_rows.write([storage.Change(verb="delete", row=row)])
-            count += 1
-    return count
-
-
-def row_of(delivery: Delivery, etag: str = "") -> Row:
+def row_of(delivery: Delivery) -> Row:
     """Return the row of a delivery, as it is to be written."""
     columns: dict[str, Any] = {
         **delivery.unknown,
@@ -131,7 +125,7 @@ def row_of(delivery: Delivery, etag: str = "") -> Row:
         "created_at": delivery.created_at,
     }
     columns |= {name: value for name, value in (("next_at", delivery.next_at), ("ended_at", delivery.ended_at)) if value}
-    return storage.Row(partition=delivery.about, key=delivery.key, columns=columns, etag=etag)
+    return storage.Row(partition=delivery.about, key=delivery.key, columns=columns)
 
 
 def from_row(row: Row) -> Delivery:

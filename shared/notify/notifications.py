@@ -25,6 +25,7 @@ from shared.telemetry import trace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.durable.records import Versioned
     from shared.durable.storage import Queue
     from shared.notify.deliveries import Delivery
     from shared.notify.notices import Notice
@@ -94,16 +95,16 @@ def take(text: str, services: Services) -> Delivery | None:
 
 def _take(text: str, services: Services) -> Delivery | None:
     found = _named(text, services)
-    if found is None or found[0].status != "Pending" or found[0].tried != _tried(text):
+    if found is None or found.value.status != "Pending" or found.value.tried != _tried(text):
         return None
-    delivery, etag = found
+    delivery = found.value
     now = services.clock()
     with trace.bound(trace.parse(str(delivery.event.get(trace.HEADER, "")))):
         outcome = _attempt(delivery, services)
         moved, delay_s = _after(delivery, outcome, now)
         observing.delivered(moved)
     try:
-        services.delivery_rows.write([storage.Change(verb="replace", row=deliveries.row_of(moved, etag))])
+        deliveries.table(services).save(found, moved)
     except storage.ConflictError:  # another worker took the same message: both have told, as at least once allows
         return None
     if delay_s is not None:
@@ -119,25 +120,25 @@ def give_up(text: str, services: Services, reason: str) -> None:
         ValueError: it is no message of this app's.
     """
     found = _named(text, services)
-    if found and found[0].status == "Pending":
+    if found and found.value.status == "Pending":
         now = services.clock()
         said = {"at": models.iso(now), "problem": reason}
-        ended = replace(found[0], status="Failed", ended_at=now, attempts=(*found[0].attempts, said)[-ATTEMPTS_KEPT:])
+        ended = replace(found.value, status="Failed", ended_at=now, attempts=(*found.value.attempts, said)[-ATTEMPTS_KEPT:])
         with suppress(storage.ConflictError):  # another worker has gone on with it
-            services.delivery_rows.write([storage.Change(verb="replace", row=deliveries.row_of(ended, found[1]))])
+            deliveries.table(services).save(found, ended)
 
 
 def overdue(services: Services) -> int:
     """Queue again what should have been tried long ago: its message was lost; returns how many."""
     count = 0
-    rows = services.delivery_rows.query(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE})
-    for delivery in aside.readable(rows, deliveries.from_row, "deliveries"):
-        services.notification_queue.send(_message(delivery))
+    due = deliveries.table(services).find(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE})
+    for known in due:
+        services.notification_queue.send(_message(known.value))
         count += 1
     return count
 
 
-def _named(text: str, services: Services) -> tuple[Delivery, str] | None:
+def _named(text: str, services: Services) -> Versioned[Delivery] | None:
     """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
     asked = json.loads(text)
     if not isinstance(asked, dict):
@@ -156,8 +157,7 @@ def _named(text: str, services: Services) -> tuple[Delivery, str] | None:
         case _:
             message = "expected operation and target, or about and key"
             raise ValueError(message)
-    row = services.delivery_rows.get(about, key)
-    return (deliveries.from_row(row), row.etag) if row else None
+    return deliveries.table(services).load(about, key)
 
 
 def _attempt(delivery: Delivery, services: Services) -> Outcome:

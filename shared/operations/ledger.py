@@ -11,13 +11,12 @@ import heapq
 import json
 import logging
 import re
-import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, storage, versions
+from shared.durable import aside, records, storage, versions
 from shared.files import plans
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -34,12 +33,10 @@ LANE = "lane"
 KEY = "key"
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
-COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
 RESULTS_BEFORE = 3  # of how many earlier operations the result is read, to see whether anything changed since
 PAYLOADS = ("body", "resource", "result", "plan")
 ROW_LIMIT = 515_000  # characters of an operation in all columns; the service takes 1 MiB of UTF-16
 BLOB_KEY = "$blob"
-WRITER = "writer"  # column that is another one with every write: it tells whose write a row is
 OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
 
@@ -118,7 +115,7 @@ class Ledger:
             entered = replace(operation, phase="waiting") if before else operation
             changes = [_change("insert", _row_of(entered)), _lane_change(operation, lane, [*before, operation.suffix])]
             try:
-                etag, *lane_etag = self._write(changes)
+                etag, *lane_etag = records.write(self._rows, changes)
             except storage.ConflictError:
                 existing = self.load(operation.id)
                 if existing:
@@ -162,7 +159,7 @@ class Ledger:
             ConflictError: somebody else changed it since it was read.
         """
         operation = self._offload(operation)
-        etag = self._write([_change("replace", _row_of(operation, stored.etag))])[0]
+        etag = records.write(self._rows, [_change("replace", _row_of(operation, stored.etag))])[0]
         return Stored(operation=operation, etag=etag, lane=stored.lane)
 
     def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
@@ -184,7 +181,7 @@ class Ledger:
             if after != before:
                 changes.append(_lane_change(operation, lane, after))
             try:
-                etag = self._write(changes)[0]
+                etag = records.write(self._rows, changes)[0]
             except storage.ConflictError:
                 current = self._rows.get(operation.partition, operation.suffix)
                 if current is None or current.etag != stored.etag:
@@ -212,7 +209,7 @@ class Ledger:
             if self._rows.get(operation.partition, waiting[0]) is not None:
                 return f"{operation.partition}-{waiting[0]}"
             with suppress(storage.ConflictError):
-                self._write([_lane_change(operation, lane, waiting[1:])])
+                records.write(self._rows, [_lane_change(operation, lane, waiting[1:])])
 
     def results_before(self, operation: Operation) -> Iterator[Any]:
         """Yield the target as the operations before this one left it, the newest first, as far as it is still known."""
@@ -262,10 +259,8 @@ class Ledger:
 
     def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
         """Return the newest operations, newest first, of a status or of one target's partition when given."""
-        rows = self._rows.query(partition=partition, equal={"status": status} if status else None)
-        dated = aside.readable((row for row in rows if row.key not in (LANE, KEY)), lambda row: (created(row), row), "operations")
-        newest = (row for _, row in heapq.nlargest(top, dated, key=lambda each: each[0]))
-        return list(aside.readable(newest, _operation_of, "operations"))
+        found = records.Table(rows=self._rows, row_of=_row_of, from_row=_operation_of, name="operations")
+        return found.newest(top, skip=(LANE, KEY), partition=partition, equal={"status": status} if status else None)
 
     def purge(self, ended_before: datetime) -> int:
         """Delete operations that ended before that moment, with their blobs, and return how many.
@@ -331,39 +326,6 @@ class Ledger:
         for name in list(self._blobs.names(f"operations/{operation.id}/{plans.FOLDER}/")):
             self._blobs.delete(name)
 
-    def _write(self, changes: list[storage.Change]) -> list[str]:
-        """Write an operation's row with what belongs to it, and return the etags, or only the row's when its answer was lost.
-
-        A library that repeats a write by itself is refused its own first one, and a connection that breaks says nothing at all;
-        then the row tells. Whoever claimed a request must know that it did: it alone knows that the request was not sent. What
-        did not arrive is written once more, so that a broken connection does not cost an answer of Azure's.
-
-        Raises:
-            ConflictError: somebody else changed the row.
-            TransientError: the ledger is out of reach; the write may have arrived.
-        """
-        try:
-            return self._rows.write(changes)
-        except (storage.ConflictError, errors.TransientError) as problem:
-            if etag := self._etag_if_ours(changes[0].row, problem):
-                return [etag]
-            if isinstance(problem, storage.ConflictError):
-                raise
-        try:
-            return self._rows.write(changes)
-        except (storage.ConflictError, errors.TransientError) as problem:
-            if etag := self._etag_if_ours(changes[0].row, problem):
-                return [etag]
-            raise
-
-    def _etag_if_ours(self, row: Row, problem: Exception) -> str:
-        """Return the etag of a row that stands as it was written, '' when it does not; raise `problem` when nobody can tell."""
-        try:
-            known = self._rows.get(row.partition, row.key)
-        except errors.TransientError:
-            raise problem from None
-        return known.etag if known and known.columns.get(WRITER) == row.columns[WRITER] else ""
-
     def _announce(self, operation: Operation) -> None:
         """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that.
 
@@ -395,12 +357,11 @@ def _id_of(row: Row) -> str:
 
 
 def _row_of(operation: Operation, etag: str = "") -> Row:
-    text = json.dumps(operation.to_json())  # ASCII: one character is one unit of the column's limit
-    if len(text) > ROW_LIMIT and operation.error:  # details of details: without them, rather than never written
-        text = json.dumps(replace(operation, error=replace(operation.error, details=())).to_json())
-    chunks = {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
+    chunks = records.chunked(operation.to_json())
+    if sum(map(len, chunks.values())) > ROW_LIMIT and operation.error:  # without details of details, rather than never written
+        chunks = records.chunked(replace(operation, error=replace(operation.error, details=())).to_json())
     columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
-    columns |= {"target": operation.target.lower(), WRITER: secrets.token_hex(8)}
+    columns["target"] = operation.target.lower()
     if operation.ended_at:
         columns["ended_at"] = operation.ended_at
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns, etag=etag)
@@ -413,26 +374,16 @@ def _operation_of(row: Row) -> Operation:
         UnreadableError: it holds no operation that this version of the app reads.
     """
     try:
-        names = sorted((name for name in row.columns if name.startswith("json")), key=lambda name: int(name[4:]))
-        return Operation.from_json(json.loads("".join(row.columns[name] for name in names)))
+        return Operation.from_json(records.joined(row.columns))
     except Exception as problem:
         raise UnreadableError(f"Operation {_id_of(row)}", problem) from problem
-
-
-def created(row: Row) -> datetime:
-    """Return when the operation of a row was accepted."""
-    at = row.columns["created_at"]
-    if not isinstance(at, datetime):
-        message = f"created_at is {at!r}; expected a moment"
-        raise TypeError(message)
-    return at
 
 
 def _opened(row: Row) -> tuple[str, datetime]:
     """Read an entry of the list of open operations."""
     if not OPERATION_ID.fullmatch(_id_of(row)):
         raise ValueError("its keys are not those of an operation")
-    return _id_of(row), created(row)
+    return _id_of(row), records.created(row)
 
 
 def _is_blob(value: Any) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from shared.durable import aside
+from shared.durable import aside, records
 from shared.operations import models
-from shared.operations.ledger import KEY, LANE, OPERATION_ID, UnreadableError, created
+from shared.operations.ledger import KEY, LANE, OPERATION_ID, UnreadableError
 from shared.rest import errors
 from shared.telemetry import threads
 
@@ -129,7 +129,7 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
         columns=DECIDING,
     )
     own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment
-    for row, created_at in aside.readable(own, lambda row: (row, created(row)), "operations"):
+    for row, created_at in aside.readable(own, lambda row: (row, records.created(row)), "operations"):
         target = f"{row.columns.get('target', '')}/"
         brief = (created_at, f"{row.partition}-{row.key}")
         between = (place is None or brief < (place.at, place.id)) and (begin is None or brief[0] >= begin)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from shared.cleanup.run.journal import Journal, Kept, Run, Unit
+    from shared.cleanup.run.journal import Journal, Run, Unit
+    from shared.durable.records import Versioned
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.rest.client import Client, Response
     from shared.settings import Settings
@@ -72,7 +73,7 @@ class Claim:
     """
 
     run: Run
-    kept: Kept[Unit]
+    kept: Versioned[Unit]
     services: Services
     began_at: datetime
     alive_at: datetime

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
 import secrets
 from contextlib import suppress
@@ -16,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.durable import aside, codec, storage, versions
+from shared.durable import codec, records, storage, versions
+from shared.durable.records import Versioned
 from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import trace
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 VERSION = 1
 RUNS = "runs"
 NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
-COLUMN_LIMIT = 30_000  # characters in one string column; the service takes 32 K of UTF-16
 BATCH = 100  # changes in one transaction of the table service
 NEWEST_FIRST = str.maketrans("0123456789", "9876543210")
 NOTE_LIMIT = 50
@@ -140,19 +139,12 @@ class Unit:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept[T]:
-    """A record as it stands in the table, with the etag that a change must name."""
-
-    value: T
-    etag: str
-
-
 class Journal:
     """Runs and their units in one table."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self._runs = records.Table[Run](rows=rows, row_of=_run_row, from_row=lambda row: _read(Run, row), name="clean-up")
 
     @property
     def rows(self) -> Rows:
@@ -161,30 +153,24 @@ class Journal:
 
     def insert(self, run: Run) -> bool:
         """Record a new run; False when there is one of that name."""
-        try:
-            self._rows.write([storage.Change(verb="insert", row=_run_row(run))])
-        except storage.ConflictError:
-            return False
-        return True
+        return self._runs.insert(run) is not None
 
-    def load(self, name: str) -> Kept[Run] | None:
+    def load(self, name: str) -> Versioned[Run] | None:
         """Return the run of that name, or None."""
-        row = self._rows.get(RUNS, name.translate(NEWEST_FIRST)) if NAME.fullmatch(name) else None
-        return Kept(value=_read(Run, row), etag=row.etag) if row else None
+        return self._runs.load(RUNS, name.translate(NEWEST_FIRST)) if NAME.fullmatch(name) else None
 
-    def save(self, kept: Kept[Run], run: Run) -> Kept[Run]:
+    def save(self, kept: Versioned[Run], run: Run) -> Versioned[Run]:
         """Replace a run.
 
         Raises:
             ConflictError: somebody else changed it since it was read.
         """
-        etag = self._rows.write([storage.Change(verb="replace", row=_run_row(run, kept.etag))])[0]
-        return Kept(value=run, etag=etag)
+        return self._runs.save(kept, run)
 
     def runs(self, *, only_open: bool = False) -> Iterator[Run]:
         """Yield all runs, newest first."""
-        rows = self._rows.query(partition=RUNS, equal={"open": True} if only_open else None)
-        yield from aside.readable(rows, lambda row: _read(Run, row), "clean-up")
+        found = self._runs.find(partition=RUNS, equal={"open": True} if only_open else None)
+        yield from (known.value for known in found)
 
     def enter(self, run: str, units: Iterable[Unit]) -> None:
         """Record the units of a run that are not recorded yet; all of them are there afterwards."""
@@ -199,24 +185,27 @@ class Journal:
                     with suppress(storage.ConflictError):
                         self._rows.write([change])
 
-    def units(self, run: str) -> Iterator[Kept[Unit]]:
+    def units(self, run: str) -> Iterator[Versioned[Unit]]:
         """Yield a run's units, in the order of their keys."""
         for row in self._rows.query(partition=f"run-{run}"):  # of one that cannot be read nothing is known: the run must not go on
-            yield Kept(value=_read(Unit, row), etag=row.etag)
+            yield Versioned(value=_read(Unit, row), etag=row.etag)
 
-    def unit(self, run: str, key: str) -> Kept[Unit] | None:
+    def unit(self, run: str, key: str) -> Versioned[Unit] | None:
         """Return one unit, or None."""
-        row = self._rows.get(f"run-{run}", key)
-        return Kept(value=_read(Unit, row), etag=row.etag) if row else None
+        return self._units(run).load(f"run-{run}", key)
 
-    def save_unit(self, run: str, kept: Kept[Unit], unit: Unit) -> Kept[Unit]:
+    def save_unit(self, run: str, kept: Versioned[Unit], unit: Unit) -> Versioned[Unit]:
         """Replace a unit.
 
         Raises:
             ConflictError: somebody else changed it since it was read.
         """
-        etag = self._rows.write([storage.Change(verb="replace", row=_unit_row(run, unit, kept.etag))])[0]
-        return Kept(value=unit, etag=etag)
+        return self._units(run).save(kept, unit)
+
+    def _units(self, run: str) -> records.Table[Unit]:
+        return records.Table(
+            rows=self._rows, row_of=lambda unit: _unit_row(run, unit), from_row=lambda row: _read(Unit, row), name="clean-up"
+        )
 
     def remove(self, run: str) -> None:
         """Forget a run and its units."""
@@ -262,23 +251,17 @@ def _typed(name: str, value: Any) -> Any:
     return value
 
 
-def _run_row(run: Run, etag: str = "") -> storage.Row:
-    columns = {**_chunks(to_json(run)), "open": not run.ended, "created_at": run.created_at}
-    return storage.Row(partition=RUNS, key=run.name.translate(NEWEST_FIRST), columns=columns, etag=etag)
+def _run_row(run: Run) -> storage.Row:
+    columns = {**records.chunked(to_json(run)), "open": not run.ended, "created_at": run.created_at}
+    return storage.Row(partition=RUNS, key=run.name.translate(NEWEST_FIRST), columns=columns)
 
 
-def _unit_row(run: str, unit: Unit, etag: str = "") -> storage.Row:
-    return storage.Row(partition=f"run-{run}", key=unit.key, columns=_chunks(to_json(unit)), etag=etag)
-
-
-def _chunks(value: Any) -> dict[str, str]:
-    text = json.dumps(value)  # ASCII: one character is one unit of the column's limit
-    return {f"json{n}": text[at : at + COLUMN_LIMIT] for n, at in enumerate(range(0, len(text), COLUMN_LIMIT))}
+def _unit_row(run: str, unit: Unit) -> storage.Row:
+    return storage.Row(partition=f"run-{run}", key=unit.key, columns=records.chunked(to_json(unit)))
 
 
 def _read[T](kind: type[T], row: storage.Row) -> T:
-    names = sorted((name for name in row.columns if name.startswith("json")), key=lambda name: int(name[4:]))
-    return from_json(kind, json.loads("".join(row.columns[name] for name in names)))
+    return from_json(kind, records.joined(row.columns))
 
 
 def missing(name: str) -> errors.BadRequestError:

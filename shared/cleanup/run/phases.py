@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.cleanup.run.claims import Services
-    from shared.cleanup.run.journal import Kept, Phase, Run, Status
+    from shared.cleanup.run.journal import Phase, Run, Status
+    from shared.durable.records import Versioned
 
 log = logging.getLogger("steward.cleanup")
 
@@ -36,7 +37,7 @@ NEVER = 1_000_000  # the round in which a unit is surveyed that is only judged
 OFF = "The clean-up was switched off by the setting STEWARD_CLEANUP."
 
 
-def take(kept: Kept[Run], services: Services) -> None:
+def take(kept: Versioned[Run], services: Services) -> None:
     """Take the next step of a run as a whole; what its units do is theirs.
 
     Raises:
@@ -58,7 +59,7 @@ def take(kept: Kept[Run], services: Services) -> None:
             advance(kept.value.name, services)
 
 
-def _list(kept: Kept[Run], services: Services) -> None:
+def _list(kept: Versioned[Run], services: Services) -> None:
     """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged.
 
     In a later round, what was made since then is surveyed with the rest, and not judged.
@@ -134,7 +135,7 @@ def advance(name: str, services: Services) -> None:
         move(kept, after, services)
 
 
-def _plan(kept: Kept[Run], services: Services) -> None:
+def _plan(kept: Versioned[Run], services: Services) -> None:
     """Choose what is carried out, within each policy's limits, before the first act."""
     run, chosen = kept.value, units.frozen(kept.value, services)
     found = [unit.value for unit in services.journal.units(run.name)]
@@ -153,7 +154,7 @@ def _plan(kept: Kept[Run], services: Services) -> None:
     move(kept, planned, services)
 
 
-def _act(kept: Kept[Run], services: Services) -> None:
+def _act(kept: Versioned[Run], services: Services) -> None:
     """Carry out one act after the other for a while; the claim is renewed with each."""
     work, end = conduct.begin(kept.value, services), services.clock() + BUDGET
     while kept.value.next < kept.value.acts and services.clock() < end:
@@ -174,7 +175,7 @@ def _act(kept: Kept[Run], services: Services) -> None:
     move(kept, replace(kept.value, phase="settle", next=0) if done else kept.value, services)
 
 
-def _settle(kept: Kept[Run], services: Services) -> None:
+def _settle(kept: Versioned[Run], services: Services) -> None:
     """Look how the run's operations ended; judge again and submit anew those that were not sent in time."""
     work, run = conduct.begin(kept.value, services), kept.value
     open_acts = 0
@@ -197,12 +198,12 @@ def _settle(kept: Kept[Run], services: Services) -> None:
     end(kept, "Completed" if run.status == "Running" else run.status, services)
 
 
-def _survey_again(kept: Kept[Run], services: Services, *, after: Phase) -> None:
+def _survey_again(kept: Versioned[Run], services: Services, *, after: Phase) -> None:
     """Read all references anew, those of new workspaces too, and then go on where the run was."""
     move(kept, replace(kept.value, phase="list", after=after), services)
 
 
-def stop(kept: Kept[Run], note: str, services: Services, *, status: Status = "Stopped") -> Kept[Run]:
+def stop(kept: Versioned[Run], note: str, services: Services, *, status: Status = "Stopped") -> Versioned[Run]:
     """Submit nothing more; what was submitted is followed to its end."""
     run = kept.value.noted(note)
     if not run.acts:
@@ -210,7 +211,7 @@ def stop(kept: Kept[Run], note: str, services: Services, *, status: Status = "St
     return move(kept, replace(run, phase="settle", status=status, next=0), services)
 
 
-def end(kept: Kept[Run], status: Status, services: Services, *, note: str = "") -> Kept[Run]:
+def end(kept: Versioned[Run], status: Status, services: Services, *, note: str = "") -> Versioned[Run]:
     """End a run: its outcomes and numbers are final."""
     run = kept.value.noted(note) if note else kept.value
     acts = outcomes.of(run, services)
@@ -270,7 +271,7 @@ def is_done(unit: Unit, run: Run) -> bool:
     return unit.surveyed >= run.round if run.phase == "survey" else unit.judged or not unit.judges
 
 
-def move(kept: Kept[Run], run: Run, services: Services, *, delay_s: float = 0.0) -> Kept[Run]:
+def move(kept: Versioned[Run], run: Run, services: Services, *, delay_s: float = 0.0) -> Versioned[Run]:
     """Save a run's next step and put it on the queue."""
     due = services.clock() + timedelta(seconds=delay_s) + LEASE
     saved = services.journal.save(kept, replace(run, step=kept.value.step + 1, due_at=due))

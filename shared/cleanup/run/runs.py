@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.policy.model import Mode, Policy
     from shared.cleanup.run.claims import Services
-    from shared.cleanup.run.journal import Kept
+    from shared.durable.records import Versioned
 
 log = logging.getLogger("steward.cleanup")
 
@@ -257,7 +257,7 @@ def _unit_step(run: Run, message: Message, services: Services, *, redelivered: b
     phases.advance(run.name, services)
 
 
-def _wake(kept: Kept[Run], services: Services) -> int:
+def _wake(kept: Versioned[Run], services: Services) -> int:
     """Send again what is overdue of one run."""
     run, now, sent = kept.value, services.clock(), 0
     if run.phase in ("survey", "judge"):

@@ -1,0 +1,137 @@
+"""Rows and messages of the version before are read by this one, and what this one writes back the version before reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shared.cleanup.run.journal import Journal
+from shared.durable import records, storage
+from shared.hooks import firings
+from shared.notify import deliveries
+from shared.operations.ledger import Ledger
+from tests.fakes import START, FakeBlobs, FakeRows, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAMPLES = json.loads(Path(__file__).with_name("samples.json").read_text())
+RUN = "20260302T090000Z-00000000"
+
+
+def row_of(sample: dict[str, Any]) -> storage.Row:
+    """Return a kept row; its times are JSON objects in the file."""
+    columns = {
+        name: datetime.fromisoformat(value["$time"]) if isinstance(value, dict) else value
+        for name, value in sample["columns"].items()
+    }
+    return storage.Row(partition=sample["partition"], key=sample["key"], columns=columns)
+
+
+class App:
+    """One table for everything; each machine's own way to its records."""
+
+    def __init__(self, row: storage.Row) -> None:
+        self.rows = self.hook_rows = self.delivery_rows = self.cleanup_rows = FakeRows()
+        self.rows.put(row)
+        self.ledger = Ledger(self.rows, FakeRows(), FakeBlobs())
+        self.journal = Journal(self.rows)
+
+    def stored(self, row: storage.Row) -> dict[str, Any]:
+        """Return the columns of a row as they stand, but whose write it was."""
+        columns = dict(self.rows.rows[row.partition, row.key].columns)
+        columns.pop(records.WRITER, None)
+        return columns
+
+
+def _operation(app: Any, row: storage.Row) -> Any:
+    known = app.ledger.load(f"{row.partition}-{row.key}")
+    return known.operation, lambda value: app.ledger.save(known, value)
+
+
+def _firing(app: Any, row: storage.Row) -> Any:
+    known = firings.load(row.key, app)
+    return known.value, lambda value: firings.table(app).save(known, value)
+
+
+def _run(app: Any, _row: storage.Row) -> Any:
+    known = app.journal.load(RUN)
+    return known.value, lambda value: app.journal.save(known, value)
+
+
+def _unit(app: Any, row: storage.Row) -> Any:
+    known = app.journal.unit(RUN, row.key)
+    return known.value, lambda value: app.journal.save_unit(RUN, known, value)
+
+
+def _delivery(app: Any, row: storage.Row) -> Any:
+    known = deliveries.table(app).load(row.partition, row.key)
+    return known.value, lambda value: deliveries.table(app).save(known, value)
+
+
+WAYS: dict[str, Callable[[Any, storage.Row], Any]] = {
+    "operation": _operation,
+    "firing": _firing,
+    "run": _run,
+    "unit": _unit,
+    "delivery": _delivery,
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "operation": {"due_at": START + timedelta(hours=1)},
+    "firing": {"attempts": 3},
+    "run": {"step": 8},
+    "unit": {"attempt": 3},
+    "delivery": {"tried": 2},
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES["rows"])
+def test_a_row_of_the_version_before_is_read_and_written_back_as_it_was(name: str) -> None:
+    """Field names, columns and versions stay: so the version before reads it, too, after a rollback."""
+    row = row_of(SAMPLES["rows"][name])
+    app = App(row)
+    before = app.stored(row)
+    value, save = WAYS[name.partition(",")[0]](app, row)
+    save(value)
+    assert app.stored(row) == before
+
+
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("fault", ["conflict", "lost answer"])
+def test_an_own_write_whose_answer_was_lost_is_recognised(name: str, fault: str) -> None:
+    """A library that repeats its own write is refused the first one: no machine takes that for another worker's."""
+    row = row_of(SAMPLES["rows"][name])
+    app = App(row)
+    value, save = WAYS[name](app, row)
+    write, lost = app.rows.write, []
+
+    def arrives(changes: Any) -> list[str]:
+        etags = write(changes)
+        if not lost:
+            lost.append(1)
+            if fault == "conflict":
+                raise storage.ConflictError
+            raise unavailable()
+        return etags
+
+    app.rows.write = arrives  # type: ignore[method-assign]
+    save(replace(value, **CHANGES[name]))
+    assert lost
+    assert app.stored(row) != dict(row.columns)
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_another_workers_write_is_a_conflict(name: str) -> None:
+    """However alike the two writes are: only one of two workers has the record."""
+    row = row_of(SAMPLES["rows"][name])
+    app = App(row)
+    (value, first), (_, second) = WAYS[name](app, row), WAYS[name](app, row)
+    changed = replace(value, **CHANGES[name])
+    first(changed)
+    with pytest.raises(storage.ConflictError):
+        second(changed)
