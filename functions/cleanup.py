@@ -11,6 +11,7 @@ import azure.functions as func
 
 from functions import http, parameters, routes, terms, waiting, yaml_files
 from shared import services
+from shared.durable import messages
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.cleanup")
 
-QUEUE = services.CLEANUP_QUEUE
+QUEUE = messages.CLEANUP_QUEUE
 LIST_LIMIT = 100
 SKIP_LIMIT = 100_000_000
 WAIT_STEP_S = 0.5
@@ -37,16 +38,19 @@ SHOWN = ("all", "changes")
 def tick(timer: func.TimerRequest) -> None:
     """Start the policies that came due, and send again what is overdue of runs under way."""
     from shared.cleanup.run import runs, timetable
-    from shared.durable import aside, timers
+    from shared.durable import aside, sweep, timers
 
-    app, sent = services.get(), 0
+    app, started = services.get(), ""
+
+    def due() -> int:
+        nonlocal started
+        started = timetable.tick(app)
+        return bool(started)
+
     with aside.collected("clean-up", lambda: app.blobs):
-        try:
-            sent = runs.reconcile(app)
-        finally:  # whatever becomes of those, what is due begins
-            started = timetable.tick(app)
+        sent = sweep.parts({"lost": lambda: runs.reconcile(app), "due": due})
     timers.finished("cleanup_timer", app.cleanup_rows, app.clock())
-    log.info("clean-up: %d sent again, started %s; past due: %s", sent, started or "none", timer.past_due)
+    log.info("clean-up: %d sent again, started %s; past due: %s", sent["lost"], started or "none", timer.past_due)
 
 
 @blueprint.function_name("cleanup_step")
@@ -62,11 +66,13 @@ def step(message: func.QueueMessage) -> None:
 @blueprint.queue_trigger("message", f"{QUEUE}-poison", "AzureWebJobsStorage")
 def poison(message: func.QueueMessage) -> None:
     """Put a message aside that kept failing; its run goes on by the timer, which gives up what fails again and again."""
-    from shared.durable import aside
+    from shared.cleanup.run import runs
+    from shared.durable import worker
     from shared.operations import observing
 
     text = message.get_body().decode("utf-8", errors="replace")
-    aside.bury(QUEUE, text, RuntimeError("every attempt failed; the app's log holds the reason"), services.get().ledger.blobs)
+    app = services.get()
+    worker.poisoned(runs.machine(), QUEUE, text, app, lambda: app.ledger.blobs)
     observing.poisoned(QUEUE)
     log.error("poison message: %.200s", text)
 

@@ -10,7 +10,7 @@ import azure.functions as func
 
 from functions import http, parameters, routes, yaml_files
 from shared import services
-from shared.operations import messages
+from shared.durable import messages
 from shared.rest import errors
 from shared.telemetry import trace
 

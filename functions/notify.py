@@ -7,7 +7,7 @@ import logging
 import azure.functions as func
 
 from shared import services
-from shared.operations import messages
+from shared.durable import messages
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.notifications")
@@ -29,18 +29,11 @@ def poison(message: func.QueueMessage) -> None:
 
     A poison queue has no second poison queue: the platform leaves its message where it is, and brings it again after ten minutes.
     """
-    from shared.durable import aside
+    from shared.durable import worker
     from shared.notify import notifications
     from shared.operations import observing
-    from shared.rest import errors
 
-    text = message.get_body().decode("utf-8", errors="replace")
+    text, app = message.get_body().decode("utf-8", errors="replace"), services.get()
     observing.poisoned(messages.NOTIFICATION_QUEUE)
     log.error("poison notification: %.200s", text)
-    app = services.get()
-    try:
-        notifications.give_up(text, app, "every attempt failed; the app's log holds the reason")
-    except errors.TransientError:
-        raise
-    except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
-        aside.bury(messages.NOTIFICATION_QUEUE, text, problem, app.ledger.blobs)
+    worker.poisoned(notifications.MACHINE, messages.NOTIFICATION_QUEUE, text, app, lambda: app.ledger.blobs)

@@ -7,9 +7,8 @@ import logging
 import azure.functions as func
 
 from shared import services
-from shared.durable import aside
-from shared.operations import flows, messages, observing
-from shared.rest import errors
+from shared.durable import messages, worker
+from shared.operations import flows, observing
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.poll")
@@ -29,12 +28,7 @@ def poison(message: func.QueueMessage) -> None:
 
     It raises where neither can be done: a poison queue has no second poison queue, and what it returns from is deleted.
     """
-    text, app, marked = message.get_body().decode("utf-8", errors="replace"), services.get(), False
-    try:
-        marked = flows.give_up(text, app, "Every attempt to take the operation's next step failed; the app's log holds the reason.")
-    except errors.TransientError:
-        raise
-    except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
-        aside.bury(messages.QUEUE, text, problem, app.ledger.blobs)
+    text, app = message.get_body().decode("utf-8", errors="replace"), services.get()
+    marked = worker.poisoned(flows.MACHINE, messages.QUEUE, text, app, lambda: app.ledger.blobs)
     observing.poisoned(messages.QUEUE, settled=marked)
     log.error("poison message (operation marked: %s): %.200s", marked, text)

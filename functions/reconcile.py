@@ -8,7 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.durable import aside, records, timers
+from shared.durable import aside, records, sweep, timers
 from shared.files import upload_inbox
 from shared.operations import flows
 from shared.rest import errors
@@ -24,21 +24,18 @@ def reconcile(timer: func.TimerRequest) -> None:
     from shared.hooks import firings
     from shared.notify import notifications
 
-    app, woken = services.get(), 0
+    app = services.get()
     _prepare(app)
     with aside.collected("reconcile", lambda: app.ledger.blobs):
-        try:
-            counts = flows.reconcile(app)
-        finally:  # whatever became of those, firings and notifications are looked after as well
-            try:
-                for firing in firings.overdue(app):
-                    firings.wake(firing, app)
-                    woken += 1
-            finally:
-                woken += notifications.overdue(app)
+        woken = sweep.parts(
+            {
+                "operations": lambda: flows.reconcile(app)["woken"],
+                "firings": lambda: firings.overdue(app),
+                "deliveries": lambda: notifications.overdue(app),
+            }
+        )
     timers.finished("reconcile_operations", app.cleanup_rows, app.clock())
-    counts["woken"] += woken
-    log.info("reconcile: %(open)d open, %(woken)d woken, %(closed)d closed; past due: %(late)s", {**counts, "late": timer.past_due})
+    log.info("reconcile: %s woken; past due: %s", ", ".join(f"{count} {name}" for name, count in woken.items()), timer.past_due)
 
 
 def _prepare(app: services.Services) -> None:
@@ -60,14 +57,15 @@ def purge(timer: func.TimerRequest) -> None:
 
     app = services.get()
     before = app.clock() - timedelta(days=app.settings.retention_days)
-    count = files = rows = 0
     with aside.collected("purge", lambda: app.ledger.blobs):
-        try:
-            count = app.ledger.purge(before)
-        finally:  # whatever became of those, the others' time is over as well
-            try:
-                files = upload_inbox.purge(app.ledger.blobs, app.clock()) + inbox.forget(app, before)
-            finally:
-                rows = matching.purge(app, firings_before=before) + records.purge(app.delivery_rows, before)
+        gone = sweep.parts(
+            {
+                "operations": lambda: app.ledger.purge(before),
+                "uploads": lambda: upload_inbox.purge(app.ledger.blobs, app.clock()),
+                "dead events": lambda: inbox.forget(app, before),
+                "rows of rules": lambda: matching.purge(app, firings_before=before),
+                "deliveries": lambda: records.purge(app.delivery_rows, before),
+            }
+        )
     timers.finished("purge_operations", app.cleanup_rows, app.clock())
-    log.info("purge: %d operations, %d blobs of uploads and dead events, %d rows; past due: %s", count, files, rows, timer.past_due)
+    log.info("purge: %s; past due: %s", ", ".join(f"{count} {name}" for name, count in gone.items()), timer.past_due)

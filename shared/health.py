@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared import services
 from shared.durable import aside, timers
+from shared.durable.aside import UnreadableError
 from shared.operations import models
-from shared.operations.ledger import UnreadableError
 from shared.rest import errors
 from shared.telemetry import threads
 

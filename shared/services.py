@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from shared.operations import messages
+from shared.durable import messages
 from shared.settings import Settings, from_environ
 from shared.telemetry import export, lines
 
@@ -41,12 +41,11 @@ log = logging.getLogger("steward.settings")
 LEDGER_TABLE = "stewardoperations"
 OPEN_TABLE = "stewardopen"
 CLEANUP_TABLE = "stewardcleanup"
-CLEANUP_QUEUE = "steward-cleanup"
 HOOK_TABLE = "stewardhooks"
 DELIVERY_TABLE = "stewarddeliveries"
 CONTAINER = "azureml-steward"
 TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE)
-QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, CLEANUP_QUEUE)
+QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, messages.CLEANUP_QUEUE)
 OWN = (  # all that the app needs of its account; the platform makes none of it
     *(("queue", each) for name in QUEUES for each in (name, f"{name}-poison")),
     *(("table", name) for name in TABLES),
@@ -172,7 +171,7 @@ class Services:
     @_OpenedOnce
     def cleanup_queue(self) -> Queue:
         """The queue of the clean-up's runs."""
-        return self.queue_named(CLEANUP_QUEUE)
+        return self.queue_named(messages.CLEANUP_QUEUE)
 
     @_OpenedOnce
     def journal(self) -> Journal:

@@ -10,15 +10,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths
+from shared.durable import messages, worker
 from shared.files import plans, upload_steps
 from shared.operations import acceptance, flows, ledger
-from shared.operations.messages import Message
 from shared.rest import addresses, errors
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION, FakeAzure
 from tests.fakes import Clock, FakeBlobs, FakeQueue, FakeRows, Fuse, Held, Killed
 
 if TYPE_CHECKING:
+    from shared.durable.messages import Message
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
 
@@ -129,7 +130,7 @@ class Steward:
                 message.visible_at = self.clock() + timedelta(seconds=RETRY_S)
                 return
             self.poisoned.append(message.text)
-            flows.give_up(message.text, self.process, "every attempt failed")
+            worker.give_up(flows.MACHINE, message.text, self.process, "every attempt failed")
         self.queue.delete(message)
 
     def step(self) -> bool:
@@ -171,8 +172,8 @@ class Steward:
     def messages(self, operation: Operation | str) -> list[Message]:
         """Return what is queued for an operation."""
         wanted = operation if isinstance(operation, str) else operation.id
-        found = [Message.from_text(message.text) for message in self.queue.messages]
-        return [message for message in found if message.operation == wanted]
+        found = [messages.read(message.text, "operation") for message in self.queue.messages]
+        return [message for message in found if message.key[0] == wanted]
 
     def everything_stored(self) -> str:
         """Return all that tables, blobs and queue hold, for looking for what must not be there."""

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from shared.durable import versions
 from shared.rest import errors
 from shared.telemetry import lines
 
@@ -28,6 +29,16 @@ PREFIX = "unreadable/"
 DEAD = "poison/"
 KEPT = 50  # of one timer, by name
 _noted: ContextVar[dict[str, str] | None] = ContextVar("steward_aside", default=None)
+
+
+class UnreadableError(errors.PermanentError):
+    """A stored operation cannot be read: a newer version of the app wrote it, or something else changed its row."""
+
+    def __init__(self, what: str, reason: Exception) -> None:
+        newer = isinstance(reason, versions.NewerError)
+        follow = "Deploy the newer version again: it goes on then." if newer else "Its row in the app's storage was changed or cut."
+        message = f"{what} cannot be read: {str(reason) or type(reason).__name__}. {follow}"
+        super().__init__(errors.AzureError(code="OperationUnreadable", message=message), status=503 if newer else 409)
 
 
 def readable[T](rows: Iterable[Row], read: Callable[[Row], T], table: str) -> Iterator[T]:

@@ -15,16 +15,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from shared.durable import aside, records, storage
+from shared.durable import aside, records, storage, sweep, worker
+from shared.durable.aside import UnreadableError
+from shared.durable.messages import Message
 from shared.hooks import expressions
 from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
-from shared.operations import messages
-from shared.operations.ledger import UnreadableError
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from shared.durable.records import Versioned
@@ -94,23 +94,25 @@ def newest(top: int, services: Services, *, rule: str = "", status: str = "") ->
     return table(services).newest(top, partition=PARTITION, equal=equal or None)
 
 
-def advance(firing_id: str, services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
-    """Take the next step of a firing; None when there is nothing to take.
+def machine(perform: Callable[[Call], Answer]) -> worker.Machine[Services, Versioned[Firing]]:
+    """Return the machine of firings, whose requests `perform` makes.
 
-    A step is claimed by nobody: two workers that take it at once send the same request under the same key, which the API
-    carries out once, and only one of them can record what came of it.
-
-    Raises:
-        TransientError: the app's storage is out of reach.
+    A step is claimed by no worker: two that take it at once send the same request under the same key, which the API carries
+    out once, and only one of them can record what came of it.
     """
-    found = load(firing_id, services)
-    if found is None or found.value.ended:
-        return None
-    with trace.bound(found.value.trace):
-        return _advanced(found, services, perform)
+    return worker.Machine(
+        name="firing",
+        forms=("firing",),
+        queue=lambda services: services.event_queue,
+        load=lambda message, services: load(str(message.key[0]), services),
+        stale=lambda known, _message: known.value.ended,
+        advance=lambda known, _message, services: _advanced(known, services, perform),
+        give_up=_give_up,
+        within=lambda known: trace.bound(known.value.trace),
+    )
 
 
-def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[Call], Answer]) -> Firing | None:
+def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[Call], Answer]) -> Firing:
     firing = known.value
     try:
         moved, delay_s = _moved(firing, services, perform)
@@ -122,14 +124,10 @@ def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[C
         moved, delay_s = _failed(firing, said, services.clock()), None
     due_at = services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE
     try:
-        try:
-            table(services).save(known, replace(moved, due_at=due_at))
-        except errors.BadRequestError as problem:  # the answers fill the row
-            moved, delay_s = _failed(firing, problem.error, services.clock()), None
-            table(services).save(known, moved)
-    except storage.ConflictError:
-        log.info("firing %s was taken further by another worker", firing.id)
-        return None
+        table(services).save(known, replace(moved, due_at=due_at))
+    except errors.BadRequestError as problem:  # the answers fill the row
+        moved, delay_s = _failed(firing, problem.error, services.clock()), None
+        table(services).save(known, moved)
     if delay_s is not None:
         _enqueue(moved, services, delay_s=delay_s)
     else:
@@ -139,26 +137,27 @@ def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[C
     return moved
 
 
-def overdue(services: Services) -> Iterator[str]:
-    """Yield the ids of firings whose message was lost."""
-    now = services.clock()
-    for row in services.hook_rows.query(
-        partition=PARTITION, equal={"status": "Running"}, below={"due_at": now}, columns=["due_at"]
-    ):
-        yield row.key
+def overdue(services: Services) -> int:
+    """Queue again the firings whose message was lost; returns how many."""
+    due = services.hook_rows.query(
+        partition=PARTITION, equal={"status": "Running"}, below={"due_at": services.clock()}, columns=["due_at"]
+    )
+
+    def look(row: Row) -> int:
+        wake(row.key, services)
+        return 1
+
+    return sweep.rows(due, look, lambda row: f"firing {row.key}")
 
 
 def wake(firing_id: str, services: Services, *, delay_s: float = 0.0) -> None:
     """Put a firing on the queue: an operation that it waits for has ended, or its message was lost."""
-    services.event_queue.send(messages.of_firing(firing_id), delay_s=delay_s)
+    services.event_queue.send(Message(machine="firing", key=(firing_id,)).to_text(), delay_s=delay_s)
 
 
-def give_up(firing_id: str, reason: str, services: Services) -> None:
-    """End a firing whose message kept failing."""
-    found = load(firing_id, services)
-    if found and not found.value.ended:
-        ended = _failed(found.value, errors.AzureError(code="StewardInternalError", message=reason), services.clock())
-        table(services).save(found, ended)
+def _give_up(known: Versioned[Firing], services: Services, reason: str) -> None:
+    error = errors.AzureError(code="StewardInternalError", message=reason)
+    table(services).save(known, _failed(known.value, error, services.clock()))
 
 
 def _moved(firing: Firing, services: Services, perform: Callable[[Call], Answer]) -> tuple[Firing, float | None]:

@@ -12,8 +12,9 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from shared.durable import messages, worker
 from shared.hooks import events, firings, matching
-from shared.operations import messages, models
+from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import meters
 
@@ -63,20 +64,21 @@ def take(text: str, services: matching.Services, perform: Callable[[Call], Answe
         TransientError: the app's storage is out of reach; the platform delivers the message again.
     """
     asked = _object(text)
+    if "firing" in asked:
+        worker.take(firings.machine(perform), text, services)
+        return
     try:
-        _take(text, asked, services, perform)
+        _take(text, asked, services)
     except errors.TransientError as problem:
-        if not {"firing", "debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued anew
+        if not {"debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued anew
             raise
         log.warning("an event message waits for storage: %s", problem)
         again, delay_s = messages.postponed(text)
         services.event_queue.send(again, delay_s=delay_s)
 
 
-def _take(text: str, asked: dict[str, Any], services: matching.Services, perform: Callable[[Call], Answer]) -> None:
+def _take(text: str, asked: dict[str, Any], services: matching.Services) -> None:
     match asked:
-        case {"firing": str(firing)}:
-            firings.advance(firing, services, perform)
         case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int() | str() as sequence}}:
             matching.settle_debounced(rule, key, sequence, services)
         case {"blob": str(name)} if name.startswith(LARGE):
@@ -109,16 +111,18 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
     name = f"{DEAD}{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     services.ledger.blobs.put(name, json.dumps({"reason": reason, "at": models.iso(now), "message": text}).encode())
     log.error("an event message was put aside as %s: %s", name, reason)
-    match _object(text):
-        case {"firing": str(firing)}:
-            try:
-                firings.give_up(firing, reason, services)
-            except errors.TransientError:
-                raise
-            except Exception:  # the message is kept; the firing itself cannot be read, or has gone on
-                log.exception("firing %s could not be ended", firing)
-        case _:
-            return
+    if "firing" not in _object(text):
+        return
+    try:
+        worker.give_up(firings.machine(_no_request), text, services, reason)
+    except errors.TransientError:
+        raise
+    except Exception:  # the message is kept; the firing itself cannot be read
+        log.exception("a firing could not be ended: %.200s", text)
+
+
+def _no_request(call: Call) -> Answer:
+    raise NotImplementedError(call.path)  # a firing that is ended makes no request
 
 
 def _events(text: str, services: matching.Services, *, attempts: int) -> None:

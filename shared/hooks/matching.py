@@ -15,10 +15,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.durable import aside, records, storage
+from shared.durable.aside import UnreadableError
 from shared.hooks import event_target, events, expressions, firings, lineage, pace
 from shared.hooks.firing_record import Firing
 from shared.operations import models, steps
-from shared.operations.ledger import UnreadableError
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import aside, storage, versions
+from shared.durable import sweep, worker
+from shared.durable.messages import Message
 from shared.notify import deliveries, notices, receivers
-from shared.operations import messages, models, observing
-from shared.operations.ledger import UnreadableError
+from shared.operations import models, observing
 from shared.rest import errors
 from shared.settings import WEBHOOK_SECRETS
 from shared.telemetry import trace
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.notifications")
 
-VERSION = 1
 # Seconds after each failed attempt: Standard Webhooks' own schedule, 75 hours in all.
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1
@@ -74,90 +72,63 @@ def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> None:
 
 
 def take(text: str, services: Services) -> Delivery | None:
-    """Make one attempt for a message of the queue; None when there is nothing to do, or storage is out of reach for now.
-
-    Raises:
-        TransientError: the queue cannot take the message for later either; the platform delivers it again.
-        ValueError: it is no message of this app, or of a newer one.
-    """
-    try:
-        return _take(text, services)
-    except errors.TransientError as problem:
-        log.warning("a notification waits for storage: %s", problem)
-        again, delay_s = messages.postponed(text)
-        services.notification_queue.send(again, delay_s=delay_s)
-        return None
-    except UnreadableError as problem:  # whose end it is about: it is told of once that can be read
-        aside.note("operation of a notification", problem)
-        services.notification_queue.send(text, delay_s=UNREADABLE_PAUSE_S)
-        return None
+    """Make one attempt for a message of the queue; None when there is nothing to do, or storage is out of reach for now."""
+    taken: Delivery | None = worker.take(MACHINE, text, services)
+    return taken
 
 
-def _take(text: str, services: Services) -> Delivery | None:
-    found = _named(text, services)
-    if found is None or found.value.status != "Pending" or found.value.tried != _tried(text):
-        return None
-    delivery = found.value
-    now = services.clock()
-    with trace.bound(trace.parse(str(delivery.event.get(trace.HEADER, "")))):
-        outcome = _attempt(delivery, services)
-        moved, delay_s = _after(delivery, outcome, now)
-        observing.delivered(moved)
-    try:
-        deliveries.table(services).save(found, moved)
-    except storage.ConflictError:  # another worker took the same message: both have told, as at least once allows
-        return None
+def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> Delivery:
+    delivery, now = known.value, services.clock()
+    moved, delay_s = _after(delivery, _attempt(delivery, services), now)
+    observing.delivered(moved)
+    deliveries.table(services).save(known, moved)  # a conflict: both workers have told, as at least once allows
     if delay_s is not None:
         services.notification_queue.send(_message(moved), delay_s=delay_s)
     return moved
 
 
-def give_up(text: str, services: Services, reason: str) -> None:
-    """End the delivery of a message that kept failing.
-
-    Raises:
-        TransientError: the app's storage is out of reach.
-        ValueError: it is no message of this app's.
-    """
-    found = _named(text, services)
-    if found and found.value.status == "Pending":
-        now = services.clock()
-        said = {"at": models.iso(now), "problem": reason}
-        ended = replace(found.value, status="Failed", ended_at=now, attempts=(*found.value.attempts, said)[-ATTEMPTS_KEPT:])
-        with suppress(storage.ConflictError):  # another worker has gone on with it
-            deliveries.table(services).save(found, ended)
+def _give_up(known: Versioned[Delivery], services: Services, reason: str) -> None:
+    now = services.clock()
+    said = {"at": models.iso(now), "problem": reason}
+    attempts = (*known.value.attempts, said)[-ATTEMPTS_KEPT:]
+    deliveries.table(services).save(known, replace(known.value, status="Failed", ended_at=now, attempts=attempts))
 
 
 def overdue(services: Services) -> int:
     """Queue again what should have been tried long ago: its message was lost; returns how many."""
-    count = 0
     due = deliveries.table(services).find(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE})
-    for known in due:
+
+    def look(known: Versioned[Delivery]) -> int:
         services.notification_queue.send(_message(known.value))
-        count += 1
-    return count
+        return 1
+
+    return sweep.rows(due, look, lambda known: f"delivery {known.value.about} {known.value.key}")
 
 
-def _named(text: str, services: Services) -> Versioned[Delivery] | None:
+def _named(message: Message, services: Services) -> Versioned[Delivery] | None:
     """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
-    asked = json.loads(text)
-    if not isinstance(asked, dict):
-        raise ValueError("not a notification message")  # noqa: TRY004 - one exception for every unreadable message
-    versions.check(asked, VERSION, "the notification message")
-    match asked:
-        case {"operation": str(name), "target": int(position)}:
-            stored = services.ledger.load(name)
-            if stored is None or position >= len(stored.operation.notify):
-                return None
-            operation = replace(stored.operation, resource=None, result=None)
-            delivery = deliveries.recorded(notices.of_operation(operation), operation.notify[position], services)
-            about, key = delivery.about, delivery.key
-        case {"about": str(about), "key": str(key)}:
-            pass
-        case _:
-            message = "expected operation and target, or about and key"
-            raise ValueError(message)
-    return deliveries.table(services).load(about, key)
+    about, key = str(message.key[0]), message.key[1]
+    if message.machine == "end":
+        stored, position = services.ledger.load(about), int(key)
+        if stored is None or position >= len(stored.operation.notify):
+            return None
+        operation = replace(stored.operation, resource=None, result=None)
+        delivery = deliveries.recorded(notices.of_operation(operation), operation.notify[position], services)
+        about, key = delivery.about, delivery.key
+    return deliveries.table(services).load(about, str(key))
+
+
+MACHINE = worker.Machine["Services", "Versioned[Delivery]"](
+    name="delivery",
+    forms=("end", "delivery"),
+    queue=lambda services: services.notification_queue,
+    load=_named,
+    stale=lambda known, message: known.value.status != "Pending" or known.value.tried != message.step,
+    advance=_step,
+    give_up=_give_up,
+    within=lambda known: trace.bound(trace.parse(str(known.value.event.get(trace.HEADER, "")))),
+    unreadable_s=UNREADABLE_PAUSE_S,
+)
 
 
 def _attempt(delivery: Delivery, services: Services) -> Outcome:
@@ -230,8 +201,4 @@ def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> tuple[Deliver
 
 def _message(delivery: Delivery) -> str:
     """Return the message of the next attempt; one that names an earlier attempt is stale."""
-    return json.dumps({"version": VERSION, "about": delivery.about, "key": delivery.key, "tried": delivery.tried})
-
-
-def _tried(text: str) -> int:
-    return int(json.loads(text).get("tried", 0))
+    return Message(machine="delivery", key=(delivery.about, delivery.key), step=delivery.tried).to_text()

@@ -12,16 +12,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.durable import aside, storage
+from shared.durable import aside, storage, worker
+from shared.durable.aside import UnreadableError
 from shared.endpoints import parking
 from shared.operations import acceptance, observing, settle, steps
-from shared.operations.ledger import UnreadableError
-from shared.operations.messages import Message
 from shared.rest import errors
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from shared.durable.messages import Message
     from shared.operations.acceptance import Request
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
@@ -31,7 +31,6 @@ log = logging.getLogger("steward.operations")
 
 INLINE_BUDGET = timedelta(seconds=45)
 ORPHAN_AGE = timedelta(minutes=10)
-STORAGE_PAUSE_S = 30.0
 FAILURES_LIMIT = 5  # operations in a row that could not be reconciled: storage is out of reach, and the timer tries again
 
 
@@ -96,30 +95,30 @@ def advance(text: str, services: Services) -> Operation | None:
     Raises:
         ValueError: the message cannot be read (it will end in the poison queue).
     """
-    message = Message.from_text(text)
-    try:
-        return _advance(message, services)
-    except errors.TransientError as problem:  # the app's own storage; the operation is none the worse for it
-        log.warning("operation %s step %d waits for storage: %s", message.operation, message.step, problem)
-        services.queue.send(text, delay_s=STORAGE_PAUSE_S)
-        return None
-    except UnreadableError as problem:  # reconcile takes it up again once it can be read
-        aside.note(f"operation {message.operation}", problem)
-        return None
+    taken: Operation | None = worker.take(MACHINE, text, services)
+    return taken
 
 
-def _advance(message: Message, services: Services) -> Operation | None:
-    stored = services.ledger.load(message.operation)
-    if stored is None or stored.operation.ended or message.step != stored.operation.step:
-        log.info("stale message: operation %s step %d", message.operation, message.step)
-        return None
-    try:
-        if stored.operation.phase == "waiting":
-            return steps.take_turn(stored, services)
-        return steps.take(stored, services).operation
-    except storage.ConflictError:
-        log.info("operation %s step %d was taken by another worker", message.operation, message.step)
-        return None
+def _step(stored: Stored, _message: Message, services: Services) -> Operation:
+    if stored.operation.phase == "waiting":
+        return steps.take_turn(stored, services)
+    return steps.take(stored, services).operation
+
+
+def _give_up(stored: Stored, services: Services, reason: str) -> None:
+    error = errors.AzureError(code="StewardInternalError", message=reason, target=stored.operation.target)
+    steps.record(stored, settle.fail(stored.operation, error, services.clock(), http_status=500), services)
+
+
+MACHINE = worker.Machine["Services", "Stored"](
+    name="operation",
+    forms=("operation",),
+    queue=lambda services: services.queue,
+    load=lambda message, services: services.ledger.load(str(message.key[0])),
+    stale=lambda stored, message: stored.operation.ended or stored.operation.step != message.step,
+    advance=_step,
+    give_up=_give_up,
+)
 
 
 def reconcile(services: Services) -> dict[str, int]:
@@ -216,31 +215,6 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
         steps.cancel_in_azure(operation, kind, services)
     asked = operation.counted("write").noted(now, "cancel requested")
     return steps.record(stored, settle.Step(operation=asked, delay_s=0.0), services).operation
-
-
-def give_up(text: str, services: Services, reason: str) -> bool:
-    """Mark the operation of a poison message Failed with the reason; True when there was one to mark.
-
-    A stale message marks nothing: another worker has taken its operation further. Nor does that of an operation that cannot be
-    read: it stands in its row until it can be.
-
-    Raises:
-        TransientError: the app's storage is out of reach.
-        ValueError: it is no message of this app's.
-    """
-    message = Message.from_text(text)
-    try:
-        stored = services.ledger.load(message.operation)
-        if stored is None or stored.operation.ended or stored.operation.step != message.step:
-            return False
-        error = errors.AzureError(code="StewardInternalError", message=reason, target=stored.operation.target)
-        steps.record(stored, settle.fail(stored.operation, error, services.clock(), http_status=500), services)
-    except UnreadableError as problem:
-        aside.note(f"operation {message.operation}", problem)
-        return False
-    except storage.ConflictError:
-        return False
-    return True
 
 
 def _reloaded(stored: Stored, services: Services) -> Stored:

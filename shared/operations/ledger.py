@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, records, storage, versions
+from shared.durable import aside, records, storage
+from shared.durable.aside import UnreadableError
 from shared.files import plans
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -53,16 +54,6 @@ class Stored:
     operation: Operation
     etag: str
     lane: Row | None = None
-
-
-class UnreadableError(errors.PermanentError):
-    """A stored operation cannot be read: a newer version of the app wrote it, or something else changed its row."""
-
-    def __init__(self, what: str, reason: Exception) -> None:
-        newer = isinstance(reason, versions.NewerError)
-        follow = "Deploy the newer version again: it goes on then." if newer else "Its row in the app's storage was changed or cut."
-        message = f"{what} cannot be read: {str(reason) or type(reason).__name__}. {follow}"
-        super().__init__(errors.AzureError(code="OperationUnreadable", message=message), status=503 if newer else 409)
 
 
 class Ledger:

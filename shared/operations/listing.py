@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.durable import aside, records
+from shared.durable.aside import UnreadableError
 from shared.operations import models
-from shared.operations.ledger import KEY, LANE, OPERATION_ID, UnreadableError
+from shared.operations.ledger import KEY, LANE, OPERATION_ID
 from shared.rest import errors
 from shared.telemetry import threads
 

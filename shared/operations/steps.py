@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
 from shared.durable import aside, storage
+from shared.durable.aside import UnreadableError
+from shared.durable.messages import Message
 from shared.endpoints import parking
 from shared.files import upload_steps
-from shared.operations import messages, observing, settle
-from shared.operations.ledger import UnreadableError
-from shared.operations.messages import Message
+from shared.operations import observing, settle
 from shared.rest import clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
@@ -290,9 +290,9 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
 def announce(operation: Operation, services: Services) -> None:
     """Queue what has to be told of an operation's end; what dies before that is done again by reconcile."""
     for position in range(len(operation.notify)):
-        services.notification_queue.send(messages.of_end(operation.id, position))
+        services.notification_queue.send(Message(machine="end", key=(operation.id, position)).to_text())
     if operation.origin:
-        services.event_queue.send(messages.of_firing(operation.origin))
+        services.event_queue.send(Message(machine="firing", key=(operation.origin,)).to_text())
 
 
 def take_turn(stored: Stored, services: Services) -> Operation:
@@ -306,7 +306,9 @@ def take_turn(stored: Stored, services: Services) -> Operation:
 
 def enqueue(stored: Stored, services: Services, *, delay_s: float = 0.0) -> None:
     """Put the operation's next step on the queue."""
-    services.queue.send(Message(operation=stored.operation.id, step=stored.operation.step).to_text(), delay_s=delay_s)
+    services.queue.send(
+        Message(machine="operation", key=(stored.operation.id,), step=stored.operation.step).to_text(), delay_s=delay_s
+    )
 
 
 def wake(stored: Stored, services: Services) -> bool:

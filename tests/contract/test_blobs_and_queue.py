@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.durable import azure_storage
-from shared.operations.messages import Message
+from shared.durable.messages import Message
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def test_a_deleted_blob_is_gone_and_deleting_it_again_is_no_error(blobs: Blobs) 
 
 def test_a_message_arrives_as_it_was_sent(end: FakeEnd | AzuriteEnd) -> None:
     """Also with characters that XML or base64 might change."""
-    text = Message(operation="a-b", step=3).to_text()
+    text = Message(machine="operation", key=("a-b",), step=3).to_text()
     end.queue.send(text)
     end.queue.send("<ü€😀&\n")
     assert sorted(end.visible()) == sorted([text, "<ü€😀&\n"])

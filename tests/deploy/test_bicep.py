@@ -18,7 +18,7 @@ from functions import dashboard, hooks, pages
 from infra.bicep import evaluation, syntax, tree
 from infra.bicep import functions as bicep_functions
 from shared import services
-from shared.operations import messages
+from shared.durable import messages
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_a_parameter_file_names_parameters_that_there_are(bicep: dict[str, dict[
 def test_queues_tables_and_container_are_those_of_the_app() -> None:
     """With a poison queue beside each queue."""
     text = (AZURE / "modules" / "storage.bicep").read_text()
-    named = {messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, services.CLEANUP_QUEUE}
+    named = {messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, messages.CLEANUP_QUEUE}
     assert set(array(text, "queues")) == named | {f"{name}-poison" for name in named}
     tables = {value for name, value in vars(services).items() if name.endswith("_TABLE")}
     assert set(array(text, "tables")) == tables

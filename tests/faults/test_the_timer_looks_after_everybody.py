@@ -10,7 +10,7 @@ import pytest
 
 from functions import reconcile
 from shared import services
-from shared.durable import storage
+from shared.durable import storage, worker
 from shared.files import upload_inbox
 from shared.notify import notices, notifications
 from shared.operations import flows
@@ -117,7 +117,7 @@ def _grown_old(app: Steward) -> None:
     app.drive()
     notice = notices.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
     notifications.tell(notice, ("queue:ends",), services.get())
-    notifications.give_up(app.notification_queue.messages[0].text, services.get(), "enough")
+    worker.give_up(notifications.MACHINE, app.notification_queue.messages[0].text, services.get(), "enough")
     upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
     app.clock.advance(timedelta(days=32).total_seconds())
 

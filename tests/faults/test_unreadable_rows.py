@@ -13,11 +13,11 @@ import pytest
 from functions import hooks, reconcile
 from functions import operations as operations_http
 from shared import health, services
-from shared.durable import storage
+from shared.durable import storage, worker
+from shared.durable.aside import UnreadableError
+from shared.durable.messages import Message
 from shared.notify import deliveries
 from shared.operations import flows
-from shared.operations.ledger import UnreadableError
-from shared.operations.messages import Message
 from shared.settings import Settings
 from tests.fakes import FakeRows, unavailable
 from tests.steward import Steward
@@ -152,7 +152,7 @@ def test_a_poison_message_of_one_that_cannot_be_read_marks_nothing(app: Steward)
     """Its row keeps it; reconcile goes on with it once it can be read."""
     operation = app.submit("PUT", "workspaces/w2", BODY)
     _spoil(app, operation, "newer")
-    assert flows.give_up(Message(operation=operation.id, step=operation.step).to_text(), app.process, "why") is False
+    assert worker.give_up(flows.MACHINE, _text(operation.id, operation.step), app.process, "why") is False
 
 
 def test_an_event_that_cannot_be_put_aside_stays_in_its_queue(app: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,3 +177,7 @@ def test_an_event_that_cannot_be_put_aside_stays_in_its_queue(app: Steward, monk
 
 def _unusable() -> Settings:
     raise ValueError("STEWARD_CLOUD is 'x'")
+
+
+def _text(operation: str, step: int) -> str:
+    return Message(machine="operation", key=(operation,), step=step).to_text()

@@ -29,8 +29,8 @@ from functions import (
 )
 from infra.local.host import schedule as ncrontab
 from shared.catalog import proxy_routes
+from shared.durable import messages
 from shared.openapi import document
-from shared.operations import messages
 from shared.rest import addresses
 
 ROOT = Path(__file__).parents[2]

@@ -1,5 +1,5 @@
 // The app's own account: its queues, tables and blobs, and the package it is started from. No key opens it, only roles.
-// The names are those of shared/services.py and shared/operations/messages.py; a test compares them.
+// The names are those of shared/services.py and shared/durable/messages.py; a test compares them.
 import { tagsType } from '../types.bicep'
 
 param location string

@@ -16,8 +16,8 @@ from shared.cleanup.policy import targets
 from shared.cleanup.policy.model import Mark
 from shared.cleanup.run import acts, outcomes, report_lines, units
 from shared.cleanup.verdict import judge, marks
+from shared.durable.aside import UnreadableError
 from shared.operations import flows, models
-from shared.operations.ledger import UnreadableError
 from shared.rest import errors, ids
 from shared.text import times
 

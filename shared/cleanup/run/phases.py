@@ -16,7 +16,7 @@ from shared.cleanup.policy import scopes
 from shared.cleanup.report import savings
 from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, units
 from shared.cleanup.run.journal import Unit
-from shared.cleanup.run.run_messages import Message
+from shared.durable.messages import Message
 from shared.rest import errors, ids
 from shared.telemetry import lines as log_lines
 from shared.telemetry import meters
@@ -281,9 +281,9 @@ def move(kept: Versioned[Run], run: Run, services: Services, *, delay_s: float =
 
 def send(run: Run, services: Services, *, delay_s: float = 0.0) -> None:
     """Put a run's next step on the queue."""
-    services.cleanup_queue.send(Message(run=run.name, number=run.step).to_text(), delay_s=delay_s)
+    services.cleanup_queue.send(Message(machine="run", key=(run.name, ""), step=run.step).to_text(), delay_s=delay_s)
 
 
 def send_unit(run: Run, unit: Unit, services: Services, *, delay_s: float = 0.0) -> None:
     """Put a unit's next step on the queue."""
-    services.cleanup_queue.send(Message(run=run.name, unit=unit.key, number=unit.attempt).to_text(), delay_s=delay_s)
+    services.cleanup_queue.send(Message(machine="run", key=(run.name, unit.key), step=unit.attempt).to_text(), delay_s=delay_s)

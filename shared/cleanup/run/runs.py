@@ -16,8 +16,7 @@ from shared.cleanup.policy import policies
 from shared.cleanup.policy.scopes import EVERYTHING, Scope
 from shared.cleanup.run import claims, journal, outcomes, phases, report_lines, turns, units
 from shared.cleanup.run.journal import Run
-from shared.cleanup.run.run_messages import Message
-from shared.durable import aside, storage
+from shared.durable import storage, sweep, worker
 from shared.rest import errors
 from shared.telemetry import trace
 
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
 
     from shared.cleanup.policy.model import Mode, Policy
     from shared.cleanup.run.claims import Services
+    from shared.durable.messages import Message
     from shared.durable.records import Versioned
 
 log = logging.getLogger("steward.cleanup")
 
 LOST_AFTER = 20  # steps of a run that led nowhere, before it is given up
-STORAGE_PAUSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,38 +178,37 @@ def step(text: str, services: Services, *, redelivered: bool = False) -> None:
     Raises:
         ValueError: the message cannot be read (it will end in the poison queue).
     """
-    message = Message.from_text(text)
-    try:
-        kept = services.journal.load(message.run)
-        if kept is None or kept.value.ended:
-            return
-        with trace.bound(kept.value.trace):
-            if message.unit:
-                _unit_step(kept.value, message, services, redelivered=redelivered)
-            elif kept.value.step == message.number:
-                phases.take(kept, services)
-    except storage.ConflictError:
-        log.info("clean-up %s: another worker goes on with %s", message.run, message.unit or "the run")
-    except errors.TransientError as problem:  # the app's own storage
-        log.warning("clean-up %s waits for storage: %s", message.run, problem)
-        services.cleanup_queue.send(text, delay_s=STORAGE_PAUSE_S)
+    worker.take(machine(redelivered=redelivered), text, services)
+
+
+def machine(*, redelivered: bool = False) -> worker.Machine[Services, Versioned[Run]]:
+    """Return the machine of runs and their units; what fails again and again is given up by the timer."""
+
+    def advance(kept: Versioned[Run], message: Message, services: Services) -> None:
+        if message.key[1]:
+            _unit_step(kept.value, message, services, redelivered=redelivered)
+        else:
+            phases.take(kept, services)
+
+    return worker.Machine(
+        name="clean-up",
+        forms=("run",),
+        queue=lambda services: services.cleanup_queue,
+        load=lambda message, services: services.journal.load(str(message.key[0])),
+        stale=lambda kept, message: kept.value.ended or (not message.key[1] and kept.value.step != message.step),
+        advance=advance,
+        within=lambda kept: trace.bound(kept.value.trace),
+    )
 
 
 def reconcile(services: Services) -> int:
     """Send again what is overdue of every open run; returns how many messages. One that fails does not stand in others' way."""
-    sent = 0
-    for run in list(services.journal.runs(only_open=True)):
-        try:
-            kept = services.journal.load(run.name)
-            if kept and not kept.value.ended:
-                sent += _wake(kept, services)
-        except storage.ConflictError:
-            continue
-        except errors.TransientError as problem:
-            log.warning("clean-up %s could not be woken: %s", run.name, problem)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it belongs to this run
-            aside.note(f"clean-up {run.name}", problem)
-    return sent
+
+    def look(run: Run) -> int:
+        kept = services.journal.load(run.name)
+        return _wake(kept, services) if kept and not kept.value.ended else 0
+
+    return sweep.rows(list(services.journal.runs(only_open=True)), look, lambda run: f"clean-up {run.name}")
 
 
 def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool = False) -> Run:
@@ -239,7 +237,7 @@ def _unit_step(run: Run, message: Message, services: Services, *, redelivered: b
         return
     if run.phase not in ("survey", "judge"):
         return
-    held = claims.claim(run, message.unit, message.number, services, redelivered=redelivered)
+    held = claims.claim(run, str(message.key[1]), message.step, services, redelivered=redelivered)
     if held is None or phases.is_done(held.unit, run):
         return
     try:

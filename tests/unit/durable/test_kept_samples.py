@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.cleanup.run.journal import Journal
-from shared.durable import records, storage
+from shared.durable import messages, records, storage
 from shared.hooks import firings
 from shared.notify import deliveries
 from shared.operations.ledger import Ledger
@@ -135,3 +135,24 @@ def test_another_workers_write_is_a_conflict(name: str) -> None:
     first(changed)
     with pytest.raises(storage.ConflictError):
         second(changed)
+
+
+@pytest.mark.parametrize("name", SAMPLES["messages"])
+def test_a_message_of_the_version_before_is_read_and_would_be_written_as_it_was(name: str) -> None:
+    """Messages in flight survive a deployment, and a rollback."""
+    text = SAMPLES["messages"][name]
+    message = messages.read(text, *messages.FORMS)
+    assert {**json.loads(message.to_text()), "waits": 1} == {**json.loads(text), "waits": 1}
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"version": 1, "operation": 3, "step": 1}', '{"version": 1, "firing": "f"}', "1"])
+def test_what_is_no_message_of_a_machine_is_refused(text: str) -> None:
+    """It ends in the poison queue, and is put aside there."""
+    with pytest.raises(ValueError, match="expected version, operation, step"):
+        messages.read(text, "operation")
+
+
+def test_a_message_of_a_newer_version_is_refused() -> None:
+    """It is read after the newer version was deployed again."""
+    with pytest.raises(ValueError, match="version 2"):
+        messages.read('{"version": 2, "operation": "a", "step": 1}', "operation")

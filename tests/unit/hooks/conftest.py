@@ -107,8 +107,7 @@ class Hooks:
         """Fire the timer; when it fails the platform fires it again a minute later."""
         try:
             flows.reconcile(self.app)
-            for firing in firings.overdue(self.app):
-                firings.wake(firing, self.app)
+            firings.overdue(self.app)
         except errors.TransientError as problem:
             self.trouble.append(problem)
 

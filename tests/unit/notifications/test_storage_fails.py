@@ -9,8 +9,8 @@ import azure.functions as func
 import pytest
 
 from functions import notify
+from shared.durable import messages
 from shared.notify import notifications
-from shared.operations import messages
 from shared.rest import errors
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.durable import messages, worker
+from shared.durable.messages import Message
 from shared.operations import flows, steps
-from shared.operations.messages import Message
 from shared.rest import errors
 from tests.fake_azure import WORKSPACE, Fault, lost, refusal
 from tests.fakes import Killed, unavailable
@@ -171,10 +172,10 @@ def test_a_poison_message_marks_its_operation_and_frees_the_lane(steward: Stewar
 def test_a_poison_message_that_is_stale_marks_nothing(steward: Steward) -> None:
     """Reconcile took the operation further while the message was failing."""
     operation = steward.submit("PUT", "workspaces/w2", BODY)
-    text = Message(operation=operation.id, step=operation.step).to_text()
+    text = Message(machine="operation", key=(operation.id,), step=operation.step).to_text()
     steward.clock.advance(120)
     flows.reconcile(steward.process)
-    assert flows.give_up(text, steward.process, "why") is False
+    assert worker.give_up(flows.MACHINE, text, steward.process, "why") is False
     steward.drive()
     assert steward.load(operation).status == "Succeeded"
 
@@ -182,14 +183,14 @@ def test_a_poison_message_that_is_stale_marks_nothing(steward: Steward) -> None:
 def test_a_poison_message_stays_while_storage_is_out_of_reach(steward: Steward, monkeypatch: Any) -> None:
     """A poison queue has no second poison queue: what its function returns from is deleted."""
     operation = steward.submit("PUT", "workspaces/w2", BODY)
-    text = Message(operation=operation.id, step=operation.step).to_text()
+    text = Message(machine="operation", key=(operation.id,), step=operation.step).to_text()
 
     def fail(*_: Any, **__: Any) -> None:
         raise unavailable()
 
     monkeypatch.setattr(steward.rows, "write", fail)
     with pytest.raises(errors.TransientError):
-        flows.give_up(text, steward.process, "why")
+        worker.give_up(flows.MACHINE, text, steward.process, "why")
 
 
 def test_reconcile_wakes_exactly_what_is_overdue(steward: Steward) -> None:
@@ -263,11 +264,11 @@ def test_one_operation_that_cannot_be_read_does_not_stop_the_others(steward: Ste
     steward.queue.messages.clear()
     steward.clock.advance(300)
     assert flows.reconcile(steward.process)["woken"] == 1
-    assert [message.operation for message in map(_message, steward.queue.messages)] == [other.id]
+    assert [message.key[0] for message in map(_message, steward.queue.messages)] == [other.id]
 
 
 def _message(held: Any) -> Message:
-    return Message.from_text(held.text)
+    return messages.read(held.text, "operation")
 
 
 def test_a_write_under_way_is_not_looked_up_before_its_time_outs_are_over(steward: Steward) -> None:

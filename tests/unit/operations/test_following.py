@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.durable import worker
+from shared.durable.messages import Message
 from shared.operations import flows, steps
-from shared.operations.messages import Message
 from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import API, WORKSPACE, Fault, lost, refusal, throttled
@@ -341,11 +342,11 @@ def test_a_stale_message_does_nothing(steward: Steward) -> None:
     operation = steward.submit("PUT", "workspaces/w2", BODY)
     before = len(steward.azure.requests)
     for step in (operation.step - 1, operation.step + 1):
-        assert flows.advance(Message(operation=operation.id, step=step).to_text(), steward.process) is None
-    assert flows.advance(Message(operation=f"{'0' * 20}-{'0' * 20}", step=0).to_text(), steward.process) is None
+        assert flows.advance(Message(machine="operation", key=(operation.id,), step=step).to_text(), steward.process) is None
+    assert flows.advance(Message(machine="operation", key=(f"{'0' * 20}-{'0' * 20}",), step=0).to_text(), steward.process) is None
     assert len(steward.azure.requests) == before
     steward.drive()
-    assert flows.advance(Message(operation=operation.id, step=steward.load(operation).step).to_text(), steward.process) is None
+    assert flows.advance(_text(operation.id, steward.load(operation).step), steward.process) is None
 
 
 def test_a_duplicate_message_does_nothing_the_second_time(steward: Steward) -> None:
@@ -367,7 +368,7 @@ def test_a_message_of_nobody_is_an_error_for_the_poison_queue(steward: Steward, 
     with pytest.raises(ValueError, match=r".*"):
         flows.advance(text, steward.process)
     with pytest.raises(ValueError, match=r".*"):
-        flows.give_up(text, steward.process, "why")
+        worker.give_up(flows.MACHINE, text, steward.process, "why")
 
 
 def test_a_message_of_a_newer_app_is_left_to_it(steward: Steward) -> None:
@@ -375,3 +376,7 @@ def test_a_message_of_a_newer_app_is_left_to_it(steward: Steward) -> None:
     newer = json.dumps({"version": 2, "operation": "a-b", "step": 1})
     with pytest.raises(ValueError, match="version 2"):
         flows.advance(newer, steward.process)
+
+
+def _text(operation: str, step: int) -> str:
+    return Message(machine="operation", key=(operation,), step=step).to_text()

@@ -11,8 +11,8 @@ import pytest
 
 from functions import poll, reconcile
 from shared import services
+from shared.durable.messages import Message
 from shared.operations import flows
-from shared.operations.messages import Message
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
@@ -67,7 +67,7 @@ def test_a_message_is_one_step(app: Steward) -> None:
 def test_a_poison_message_marks_its_operation(app: Steward) -> None:
     """With a reason that names the log."""
     operation = app.submit("PUT", "workspaces/w2", BODY)
-    _run(poll.poison, _message(Message(operation=operation.id, step=operation.step).to_text()))
+    _run(poll.poison, _message(Message(machine="operation", key=(operation.id,), step=operation.step).to_text()))
     ended = app.load(operation)
     assert ended.error
     assert (ended.status, ended.error.code) == ("Failed", "StewardInternalError")

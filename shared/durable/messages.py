@@ -1,0 +1,79 @@
+"""The one message of the app's queues: which machine, which record, which step of it.
+
+On the wire each machine has the names that it has always had, a row of `FORMS`: what is in flight survives a deployment and a
+rollback. Not here: events, which arrive on a queue as their senders wrote them (hooks.events), and taking a step (worker).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from shared.durable import versions
+
+VERSION = 1
+QUEUE = "steward-operations"
+NOTIFICATION_QUEUE = "steward-notifications"
+EVENT_QUEUE = "steward-events"
+CLEANUP_QUEUE = "steward-cleanup"
+PAUSE_S, LONGEST_PAUSE_S = 30.0, 900.0  # before a message that the app's own storage failed comes again
+
+# machine → the members that name its record, with their types, and the member that holds its step
+FORMS: dict[str, tuple[dict[str, type], str]] = {
+    "operation": ({"operation": str}, "step"),
+    "end": ({"operation": str, "target": int}, ""),  # of an operation, for one of its receivers
+    "firing": ({"firing": str}, ""),
+    "delivery": ({"about": str, "key": str}, "tried"),
+    "run": ({"run": str, "unit": str}, "number"),  # unit '' for the run as a whole
+}
+OPTIONAL = {"unit": "", "tried": 0}  # what the oldest messages leave out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One step of one record; a step that is not the record's own is stale.
+
+    Attributes:
+        machine: A row of `FORMS`.
+        key: What names the record.
+        step: Which step; 0 where the machine's messages name none.
+    """
+
+    machine: str
+    key: tuple[str | int, ...]
+    step: int = 0
+
+    def to_text(self) -> str:
+        """Return the JSON that is queued."""
+        names, step = FORMS[self.machine]
+        members = dict(zip(names, self.key, strict=True))
+        return json.dumps({"version": VERSION, **members, **({step: self.step} if step else {})})
+
+
+def read(text: str, *machines: str) -> Message:
+    """Read back a message of one of these machines.
+
+    Raises:
+        ValueError: it is a message of no such machine, or of a newer version of the app.
+    """
+    stored = json.loads(text)
+    given = {**OPTIONAL, **stored} if isinstance(stored, dict) else {}
+    for machine in machines:
+        names, step = FORMS[machine]
+        wanted = {**names, **({step: int} if step else {})}
+        if all(isinstance(given.get(name), kind) for name, kind in wanted.items()):
+            versions.check(stored, VERSION, "the message")
+            return Message(machine=machine, key=tuple(given[name] for name in names), step=given[step] if step else 0)
+    expected = " or ".join(", ".join([*FORMS[machine][0], *filter(None, FORMS[machine][1:])]) for machine in machines)
+    message = f"not a message of {' or '.join(machines)}: expected version, {expected}"
+    raise ValueError(message)
+
+
+def postponed(text: str) -> tuple[str, float]:
+    """Return a message as it is to come again, and in how many seconds: later each time that storage fails it in a row.
+
+    Left to the platform it would be in the poison queue within a minute, and what it asks for would never be done.
+    """
+    asked = json.loads(text)
+    waits = asked.get("waits", 0)
+    return json.dumps({**asked, "waits": waits + 1}), min(PAUSE_S * 2 ** min(waits, 10), LONGEST_PAUSE_S)
