@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
 from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.events import publishing
+from infra.local.emulator.control.exchanges import Exchanges
 from infra.local.emulator.identity import resources as identity
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.scenes import seeding
@@ -55,6 +57,14 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         choices=(writes.KEEP, writes.REPLACE),
         default=writes.REPLACE,
         help="what a PUT does with members that it leaves out, where nothing says what Azure does",
+    )
+    kept = os.environ.get("LOCAL_AZURE_EXCHANGES")
+    parser.add_argument(
+        "--exchanges",
+        metavar="FOLDER",
+        type=Path,
+        default=Path(kept) if kept else None,
+        help="whole requests and answers are written there, secrets too: for tests (LOCAL_AZURE_EXCHANGES)",
     )
     parser.add_argument("--no-seed", action="store_true", help="begin without the scene")
     parser.add_argument("--log-level", default="WARNING")
@@ -99,7 +109,7 @@ async def _run(options: argparse.Namespace) -> None:
     variables: dict[str, str] = {}
     if options.ml_python is not None:
         set_up_backends(world, options.ml_python.absolute(), lambda: variables)
-    app = App(world, services())
+    app = App(world, services(), Exchanges(options.exchanges) if options.exchanges else None)
     authority = server.Authority()
     bundle = state / "ca.pem"
     authority.write_bundle(bundle)

@@ -14,6 +14,7 @@ from infra.local.emulator.world import Received
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from infra.local.emulator.control.exchanges import Exchanges
     from infra.local.emulator.control.faults import Fault
     from infra.local.emulator.world import World
 
@@ -27,10 +28,12 @@ class App:
     Args:
         world: the state.
         services: in order; the first that serves the host answers.
+        exchanges: where whole requests and answers are written down, if anywhere.
     """
 
-    def __init__(self, world: World, services: Sequence[web.Routes]) -> None:
+    def __init__(self, world: World, services: Sequence[web.Routes], exchanges: Exchanges | None = None) -> None:
         self.world = world
+        self._exchanges = exchanges
         self._services = tuple(services)
         self._order = 0
         self._order_lock = threading.Lock()
@@ -55,6 +58,8 @@ class App:
             status = response.status
         finally:
             self._record(request, order, status, fault, time.monotonic() - began)
+        if self._exchanges is not None:
+            self._exchanges.keep(request, response, scripted=fault is not None)
         return response
 
     def before(self, request: web.Request) -> Fault | None:

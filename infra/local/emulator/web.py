@@ -355,6 +355,7 @@ class Routes:
             try:
                 if self._guard is not None:
                     request = self._guard(world, request)
+                    request.notes["principal"] = request.principal
                 handler, request = self.find(request)
                 response = handler(world, request)
             except Refused as refused:

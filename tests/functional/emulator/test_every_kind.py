@@ -187,6 +187,8 @@ def test_a_schedule_can_be_triggered_by_hand(azure: Client) -> None:
     trigger = {"triggerType": "Cron", "expression": "0 0 * * *"}
     azure.arm("PUT", f"{workspace}/schedules/nightly", {"properties": {"trigger": trigger, "action": action}})
     url = f"{ARM}{workspace}/schedules/nightly/trigger?api-version={PREVIEW}"
-    answer = azure.session.post(url, json={}, headers={"Authorization": f"Bearer {azure.token()}"}, timeout=30)
+    headers = {"Authorization": f"Bearer {azure.token()}"}
+    assert "scheduleTime" in azure.session.post(url, json={}, headers=headers, timeout=30).json()["error"]["message"]
+    answer = azure.session.post(url, json={"scheduleTime": "2026-12-01T02:00:00Z"}, headers=headers, timeout=30)
     assert answer.status_code == 200, answer.text
     assert azure.arm("GET", f"{workspace}/jobs/{answer.json()['submissionId']}").status_code == 200

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import scene
 from infra.local.emulator.dataplane.data import resources as data_assets
 from infra.local.emulator.machine_learning import scope
+from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.computes import resources as computes
 from infra.local.emulator.resources import Resource, stamp
 from infra.local.emulator.runner import nodes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 ML = scope.NAMESPACE
+_KINDS = {kind.collection: kind for kind in asset_kinds.KINDS}
 _VERSION: dict[str, dict[str, Any]] = {
     "models": {"modelUri": "azureml://datastores/workspaceblobstore/paths/models/m", "modelType": "custom_model", "flavors": {}},
     "environments": {"image": "mcr.microsoft.com/azureml/minimal:1", "environmentType": "UserCreated", "osType": "Linux"},
@@ -102,7 +104,8 @@ def version(
 ) -> str:
     """A version of an asset, `asset` as `models/NAME`; its container is made when it is the first: its id."""
     collection = asset.partition("/")[0]
-    container = world.resources.get(f"{home}/{asset}") or _container(world, f"{home}/{asset}", days)
+    whole = {**_VERSION[collection], **properties}
+    container = world.resources.get(f"{home}/{asset}") or _container(world, f"{home}/{asset}", collection, whole, days)
     container.properties["latestVersion"] = number
     if number.isdecimal():
         container.properties["nextVersion"] = str(max(int(container.properties["nextVersion"]), int(number) + 1))
@@ -114,13 +117,14 @@ def version(
     whole = {**own, **properties}
     if "componentSpec" in whole:  # as Azure fills in what a client leaves out (machine_learning.assets)
         whole["componentSpec"] = {"name": asset.partition("/")[2], **whole["componentSpec"], "version": number}
-    body = {"properties": {**whole, "provisioningState": "Succeeded"}}
+    body = {"properties": {**whole, **_KINDS[collection].state}}
     return put(world, f"{home}/{asset}/versions/{number}", body, days=days, changed=changed).id
 
 
-def _container(world: World, arm_id: str, days: float) -> Resource:
+def _container(world: World, arm_id: str, collection: str, first: dict[str, Any], days: float) -> Resource:
     own: dict[str, Any] = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "nextVersion": "1"}
-    return put(world, arm_id, {"properties": {**own, "provisioningState": "Succeeded"}}, days=days)
+    kept = {name: first[name] for name in _KINDS[collection].kept}
+    return put(world, arm_id, {"properties": {**own, **kept, **_KINDS[collection].state}}, days=days)
 
 
 def instance(

@@ -19,6 +19,8 @@ class AssetKind:
         fixed: properties that no later PUT may change.
         uri: the property that names files, or empty.
         enums: property → its values; the first is the default.
+        kept: properties that a container must name and keeps, as its versions do.
+        states: whether an answer shows `provisioningState`.
     """
 
     collection: str
@@ -28,6 +30,13 @@ class AssetKind:
     uri: str = ""
     home: str = "workspaces"
     enums: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    kept: tuple[str, ...] = ()
+    states: bool = True
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What an answer's properties say of the state."""
+        return {"provisioningState": "Succeeded"} if self.states else {}
 
     @property
     def type(self) -> str:
@@ -58,6 +67,8 @@ KINDS = (
         fixed=("dataUri", "dataType"),
         uri="dataUri",
         enums=(("dataType", ("uri_folder", "uri_file", "mltable")),),
+        kept=("dataType",),
+        states=False,
     ),
     AssetKind(collection="components", title="Component", required=("componentSpec",), fixed=("componentSpec",)),
 )

@@ -85,7 +85,10 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
     """Create (201) or change (200) what holds the versions."""
     arm_id, properties = _container_id(kind, world, request), scope.properties_of(gateway.body_object(request))
     fresh = world.resources.get(arm_id) is None
-    found = _ensure_container(kind, world, arm_id, scope.caller(request))
+    for name in kind.kept:
+        if not properties.get(name):
+            raise scope.invalid(f"The field {name} is required.", "ValidationError")
+    found = _ensure_container(kind, world, arm_id, scope.caller(request), properties)
     for name in ("description", "tags", "properties", "isArchived"):
         if name in properties:
             found.properties[name] = properties[name]
@@ -95,7 +98,8 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
     )
 
 
-def _ensure_container(kind: AssetKind, world: World, arm_id: str, by: str) -> Resource:
+def _ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first: dict[str, Any]) -> Resource:
+    """The container; made as its own PUT or its first version says, if it is not there."""
     found = world.resources.get(arm_id)
     if found is not None:
         return found
@@ -109,10 +113,11 @@ def _ensure_container(kind: AssetKind, world: World, arm_id: str, by: str) -> Re
         "isArchived": False,
         "latestVersion": None,
         "nextVersion": "1",
+        **{name: first[name] for name in kind.kept},
     }
     made = Resource(
         id=arm_id,
-        body={"id": arm_id, "name": name, "type": kind.type, "properties": {**properties, "provisioningState": "Succeeded"}},
+        body={"id": arm_id, "name": name, "type": kind.type, "properties": {**properties, **kind.state}},
     )
     made.touched(world.now(), by)
     return world.resources.put(made)
@@ -251,11 +256,11 @@ def register(
     kind: AssetKind, world: World, workspace: Resource, name: str, version: str, properties: dict[str, Any], *, by: str
 ) -> Resource:
     """Add a version (the checks are done): it, with its container made or renumbered."""
-    container = _ensure_container(kind, world, f"{workspace.id}/{kind.collection}/{name}", by)
+    container = _ensure_container(kind, world, f"{workspace.id}/{kind.collection}/{name}", by, properties)
     arm_id = f"{container.id}/versions/{version}"
     defaults: dict[str, Any] = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
     if kind.collection == "models":
-        defaults |= {"flavors": {}, "jobName": None, "datastoreId": None, "stage": None}
+        defaults |= {"flavors": {}, "jobName": None, "stage": None}
     if kind.collection == "environments":
         defaults |= {"environmentType": "UserCreated", "osType": "Linux", "image": None, "condaFile": None, "build": None}
         defaults |= {"autoRebuild": "Disabled", "stage": None}
@@ -263,7 +268,7 @@ def register(
         "id": arm_id,
         "name": version,
         "type": f"{kind.type}/versions",
-        "properties": {**defaults, **properties, "provisioningState": "Succeeded"},
+        "properties": {**defaults, **properties, **kind.state},
     }
     made = Resource(id=arm_id, body=body)
     made.touched(world.now(), by)

@@ -187,7 +187,7 @@ def list_keys(world: World, request: web.Request) -> web.Response:
     if kind == "VirtualMachine":
         account = (found.properties.get("properties") or {}).get("administratorAccount") or {}
         return web.answer({"computeType": kind, "administratorAccount": account})
-    if kind in {"AKS", "Kubernetes"}:
+    if kind == "AKS":
         return web.answer({"computeType": kind, "userKubeConfig": "", "adminKubeConfig": "", "imagePullSecretName": ""})
     text = f"ComputeListKeys with computeType {kind} is not supported."
     raise computes.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))

@@ -240,7 +240,7 @@ def _build(
 
 @routes.route("PATCH", DEPLOYMENT)
 def patch(world: World, request: web.Request) -> web.Response:
-    """Change tags or capacity: 202 with the resource."""
+    """Change tags or capacity: 202 `null`."""
     workspace, found, body = (
         scope.workspace(world, request, "onlineEndpoints"),
         _existing(world, request),
@@ -258,7 +258,7 @@ def patch(world: World, request: web.Request) -> web.Response:
         found.touched(world.now(), scope.caller(request))
 
     operation = statuses.begin(world, request, found, kind="onlineDeployment.update", prefix="od", finish=done, workspace=workspace)
-    return web.answer(found.body, status=202, headers=statuses.frontend_headers(world, operation))
+    return web.answer(None, status=202, headers=statuses.frontend_headers(world, operation))
 
 
 @routes.route("DELETE", DEPLOYMENT)

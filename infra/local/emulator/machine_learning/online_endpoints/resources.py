@@ -120,7 +120,7 @@ def _begin(
     found.properties["properties"]["AzureAsyncOperationUri"] = statuses.status_url(world, operation)
     created = found.properties["provisioningState"] == "Creating" or request.method == "PUT"
     headers = statuses.frontend_headers(world, operation, resource_url=scope.resource_url(request, found.id) if created else None)
-    return web.answer(found.body, status=201 if created else 202, headers=headers)
+    return web.answer(found.body if created else None, status=201 if created else 202, headers=headers)
 
 
 def _new(world: World, request: web.Request, workspace: Resource, body: dict[str, Any]) -> Resource:
@@ -197,7 +197,7 @@ def _check_mirror(world: World, found: Resource | None, given: Any, traffic: dic
 
 @routes.route("PATCH", ENDPOINT)
 def patch(world: World, request: web.Request) -> web.Response:
-    """Change tags or identity: 202 with the resource; other members are left alone."""
+    """Change tags or identity: 202 `null`; other members are left alone."""
     found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
     if world.operations.running(found.id):
         raise scope.conflict(found.name, found.state)

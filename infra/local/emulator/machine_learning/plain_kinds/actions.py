@@ -130,7 +130,6 @@ def _features(world: World, found: Resource) -> list[dict[str, Any]]:
                 "description": one.get("description"),
                 "tags": one.get("tags") or {},
                 "properties": {},
-                "isArchived": False,
             },
         }
         for one in listed or []
@@ -212,9 +211,9 @@ def serverless_new_key(world: World, request: web.Request) -> web.Response:
 
 @routes.route("POST", f"{_SERVERLESS.template}/getStatus")
 def serverless_status(world: World, request: web.Request) -> web.Response:
-    """Online, whenever it is not being changed: there is nothing behind it."""
-    found = plain_kinds.existing(_SERVERLESS, world, request)
-    return web.answer({"endpointState": found.properties.get("endpointState"), "modelSpecificStatus": None})
+    """The metrics of the model behind it: there is no model here."""
+    plain_kinds.existing(_SERVERLESS, world, request)
+    return web.answer({"metrics": {}})
 
 
 for _kind in asset_kinds.KINDS:

@@ -36,6 +36,7 @@ class Row:
         tracked: whether it has a location.
         patch: whether it can be patched.
         secrets: properties that no GET shows.
+        created: status of a PUT that makes one.
     """
 
     path: str
@@ -45,6 +46,7 @@ class Row:
     tracked: bool = False
     patch: bool = False
     secrets: tuple[str, ...] = ()
+    created: int = 201
 
     @property
     def type(self) -> str:
@@ -63,7 +65,7 @@ ROWS = (
     Row(path="featurestoreEntities", title="Featurestore entity container"),
     Row(path="featurestoreEntities/versions", title="Featurestore entity", required=("indexColumns",), prefix="fs"),
     Row(path="capabilityHosts", title="Capability host", prefix="ch"),
-    Row(path="privateEndpointConnections", title="Private endpoint connection"),
+    Row(path="privateEndpointConnections", title="Private endpoint connection", created=200),
     Row(
         path="serverlessEndpoints", title="Serverless endpoint", required=("modelSettings",), prefix="sse", tracked=True, patch=True
     ),
@@ -131,7 +133,8 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
     location = scope.resource_url(request, whole_id)
     if not row.prefix:
         made.properties["provisioningState"] = "Succeeded"
-        return web.answer(made.body, status=200 if found else 201, headers={} if found else {"location": location})
+        fresh = not found and row.created == 201
+        return web.answer(made.body, status=201 if fresh else 200, headers={"location": location} if fresh else {})
     kind = row.path.partition("/")[0]
     operation = statuses.begin(
         world, request, made, kind=kind, prefix=row.prefix, finish=partial(_done, made), workspace=workspace, verb="Creating"
@@ -170,7 +173,8 @@ def _body(
         host = f"{whole_id.rpartition('/')[2].lower()}.{scope.location(workspace)}.models.ai.azure.com"
         defaults = {"authMode": "Key", "endpointState": "Online", "inferenceEndpoint": {"uri": f"https://{host}", "headers": {}}}
     if row.path.startswith("feature"):
-        defaults = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "stage": "Development"}
+        defaults = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
+        defaults |= {"stage": "Development"} if "/" in row.path else {}
     if row.path == "marketplaceSubscriptions":  # read-only both
         properties = {**properties, "marketplaceSubscriptionStatus": "Subscribed", "marketplacePlan": _plan(properties["modelId"])}
     return {

@@ -149,9 +149,7 @@ def copy_into(  # noqa: PLR0913, PLR0917 - from where, what, to where, under whi
     """Make a workspace's asset one of a registry: 202, and 204 at the end of its Location."""
 
     def done() -> None:
-        properties = {
-            key: one for key, one in found.properties.items() if key not in {"provisioningState", "jobName", "datastoreId"}
-        }
+        properties = {key: one for key, one in found.properties.items() if key not in {"provisioningState", "jobName"}}
         try:
             if kind.uri:
                 properties[kind.uri] = _copied(world, request, source, owner, str(properties[kind.uri]))

@@ -48,13 +48,18 @@ def existing(world: World, request: web.Request) -> Resource:
 def list_all(world: World, request: web.Request) -> web.Response:
     """The registries of a group or subscription."""
     parent = request.path[: request.path.lower().index("/providers/")]
-    return lists.page(world, request, [found.body for found in world.resources.below(parent, of_type=TYPE.lower())])
+    return lists.page(world, request, [shown(found) for found in world.resources.below(parent, of_type=TYPE.lower())])
+
+
+def shown(found: Resource) -> dict[str, Any]:
+    """What an answer holds: no version describes a `provisioningState` of a registry."""
+    return {**found.body, "properties": {name: one for name, one in found.properties.items() if name != "provisioningState"}}
 
 
 @routes.route("GET", REGISTRY)
 def get(world: World, request: web.Request) -> web.Response:
     """One registry."""
-    return web.answer(existing(world, request).body)
+    return web.answer(shown(existing(world, request)))
 
 
 @routes.route("PUT", REGISTRY)
@@ -135,7 +140,7 @@ def _storage(world: World, request: web.Request, name: str, region: str) -> dict
 def _created(world: World, made: Resource) -> dict[str, Any]:
     made.properties["provisioningState"] = "Succeeded"
     made.touched(world.now(), str(made.body["systemData"]["lastModifiedBy"]))
-    return made.body
+    return shown(made)
 
 
 @routes.route("PATCH", REGISTRY)
@@ -144,7 +149,7 @@ def patch(world: World, request: web.Request) -> web.Response:
     found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
     found.body = merge_patch(found.body, body)
     found.touched(world.now(), scope.caller(request))
-    return web.answer(found.body)
+    return web.answer(shown(found))
 
 
 @routes.route("POST", f"{REGISTRY}/removeRegions")
@@ -157,7 +162,7 @@ def remove_regions(world: World, request: web.Request) -> web.Response:
     def done() -> dict[str, Any]:
         left = [one for one in found.properties["regionDetails"] if str(one.get("location") or "").lower() not in gone]
         found.properties.update(regionDetails=left, provisioningState="Succeeded")
-        return found.body
+        return shown(found)
 
     operation = statuses.begin(world, request, found, kind="registry", finish=done)
     return web.empty(202, statuses.registry_headers(world, operation))

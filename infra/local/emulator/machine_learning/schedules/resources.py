@@ -137,8 +137,10 @@ def delete(world: World, request: web.Request) -> web.Response:
 
 @routes.route("POST", f"{SCHEDULE}/trigger")
 def trigger(world: World, request: web.Request) -> web.Response:
-    """What the clock would do, once and now."""
+    """What the clock would do at `scheduleTime`, once and now."""
     workspace, found = scope.workspace(world, request, "schedules"), _existing(world, request)
+    if not scope.text_of(gateway.body_object(request), "scheduleTime"):
+        raise scope.invalid("The field scheduleTime is required.", "ValidationError")
     run = _fire(world, workspace, found, f"{found.name}-{uuid.uuid4().hex[:12]}", scope.caller(request))
     return web.answer({"scheduleActionType": found.properties["action"]["actionType"], "submissionId": run.run_id})
 

@@ -41,9 +41,11 @@ def list_keys(world: World, request: web.Request) -> web.Response:
             "username": registry.name,
             "passwords": [{"name": name, "value": value} for name, value in passwords],
         }
+    version = request.query["api-version"]  # previews had the new name first
+    storage_id = "userStorageArmId" if version >= ("2023-06" if "preview" in version else "2025") else "userStorageResourceId"
     body = {
         "userStorageKey": _storage_key(world, workspace),
-        "userStorageResourceId": workspace.properties.get("storageAccount"),
+        storage_id: workspace.properties.get("storageAccount"),
         "appInsightsInstrumentationKey": insights.properties["InstrumentationKey"] if insights else None,
         "containerRegistryCredentials": credentials,
         "notebookAccessKeys": {"primaryAccessKey": None, "secondaryAccessKey": None},

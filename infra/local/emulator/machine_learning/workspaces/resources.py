@@ -38,7 +38,20 @@ _DEFAULTS: dict[str, Any] = {
     "description": "", "containerRegistry": None, "hbiWorkspace": False, "imageBuildCompute": None,
     "publicNetworkAccess": "Enabled", "v1LegacyMode": False, "enableDataIsolation": False,
 }  # fmt: skip
-_SINCE = {"v1LegacyMode": "2022-02", "softDeleteEnabled": "2022-12", "enableDataIsolation": "2023-02"}  # recorded by version
+_SINCE = {  # recorded by version; those of 2020: Microsoft's description of 2019-11-01 has none of them
+    "v1LegacyMode": "2022-02",
+    "softDeleteEnabled": "2022-12",
+    "enableDataIsolation": "2023-02",
+    **dict.fromkeys(
+        (
+            "hbiWorkspace", "imageBuildCompute", "mlFlowTrackingUri", "notebookInfo", "privateLinkCount", "publicNetworkAccess",
+            "sdkTelemetryAppInsightsKey", "storageHnsEnabled", "subscriptionState", "subscriptionStatusChangeTimeStampUtc",
+            "tenantId",
+        ),
+        "2020",
+    ),
+}  # fmt: skip
+_BESIDE_SINCE = dict.fromkeys(("etag", "kind", "systemData"), "2020")
 _READ_ONLY = (
     "creationTime", "workspaceId", "subscriptionState", "subscriptionStatusChangeTimeStampUtc", "discoveryUrl",
     "mlFlowTrackingUri", "storageHnsEnabled", "privateLinkCount", "provisioningState", "notebookInfo", "tenantId",
@@ -56,8 +69,9 @@ def get(world: World, request: web.Request) -> web.Response:
 def shown(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
     """A workspace as the api-version asked for shows it: some properties came with later ones."""
     version = request.query["api-version"]
-    hidden = {name for name, since in _SINCE.items() if version < since}
-    return {**body, "properties": {name: value for name, value in body["properties"].items() if name not in hidden}}
+    properties = {name: value for name, value in body["properties"].items() if version >= _SINCE.get(name, "")}
+    beside = {name: value for name, value in body.items() if version >= _BESIDE_SINCE.get(name, "")}
+    return {**beside, "properties": properties}
 
 
 def existing(world: World, request: web.Request) -> Resource:
