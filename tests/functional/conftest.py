@@ -6,6 +6,23 @@ import pytest
 
 from infra.local import stack
 from infra.local.azurite import Azurite
+from tests.spec.judge import Judge
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
+    """Every local Azure that a test starts writes its exchanges down."""
+    folder = tmp_path_factory.mktemp("exchanges")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCAL_AZURE_EXCHANGES", str(folder))
+        yield Judge(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _everything_is_as_microsoft_describes_it(_judge: Judge) -> Iterator[None]:
+    """What the app asked and what the local Azure answered while the tests of a file ran (docs/local-azure.md)."""
+    yield
+    assert not (found := _judge.problems()), "\n".join(found)
 
 
 @pytest.fixture(scope="session")

@@ -125,8 +125,16 @@ def problems(exchange: Exchange) -> list[str]:
     return [
         f"{operation}: {one}"
         for one in found
-        if not any(re.search(line.pattern, f"{operation}: {one}") for line in proven.DEVIATIONS)
+        if not any(re.search(line.pattern, f"{operation}: {one}") for line in (*proven.DEVIATIONS, *proven.UNKNOWN))
     ]
+
+
+def odd(exchange: Exchange) -> bool:
+    """Whether an answer that repeats this request's body can be anything but as described, down to the case of a word."""
+    _, operation = of(exchange)
+    if operation is None or operation.body == "" or not isinstance(exchange.body, (dict, list)):
+        return False
+    return any(wrong(operation.body, exchange.body, "", answer=False, exact=True))
 
 
 def _request(exchange: Exchange, operation: Operation) -> Iterator[str]:
@@ -138,7 +146,7 @@ def _request(exchange: Exchange, operation: Operation) -> Iterator[str]:
         yield from (f"query: unknown parameter {name}" for name in sorted(given - known.keys()))
         yield from (f"query: {name} is required" for name, must in known.items() if must and name not in given)
     if operation.body != "" and isinstance(exchange.body, (dict, list)):
-        yield from wrong(operation.body, exchange.body, "request", answer=False)
+        yield from wrong(operation.body, exchange.body, "request", answer=False, exact=False)
 
 
 def _answer(exchange: Exchange, operation: Operation) -> Iterator[str]:
@@ -156,7 +164,7 @@ def _answer(exchange: Exchange, operation: Operation) -> Iterator[str]:
     elif exchange.answer is None and kind != "*":
         yield f"{exchange.status} answer: a body is described; got nothing"
     else:
-        yield from wrong(kind, exchange.answer, f"{exchange.status} answer", answer=True)
+        yield from wrong(kind, exchange.answer, f"{exchange.status} answer", answer=True, exact=True)
 
 
 def _is_error(body: Any) -> bool:
@@ -167,8 +175,8 @@ def _is_error(body: Any) -> bool:
     return isinstance(error, dict) and isinstance(error.get("code"), str) and isinstance(error.get("message"), str)
 
 
-def wrong(kind: Any, value: Any, where: str, *, answer: bool) -> Iterator[str]:
-    """What is wrong with a value of a type; `where` is its place."""
+def wrong(kind: Any, value: Any, where: str, *, answer: bool, exact: bool) -> Iterator[str]:
+    """What is wrong with a value of a type; `where` is its place; `exact`: values of an enum are read in their own case only."""
     if kind == "*":
         return
     if isinstance(kind, list):
@@ -176,24 +184,24 @@ def wrong(kind: Any, value: Any, where: str, *, answer: bool) -> Iterator[str]:
             yield f"{where}: a list is described; got {_shown(value)}"
             return
         for one in value:
-            yield from wrong(kind[0], one, f"{where}[]", answer=answer)
+            yield from wrong(kind[0], one, f"{where}[]", answer=answer, exact=exact)
     elif isinstance(kind, str):
         if not isinstance(value, PYTHON[kind]) or (isinstance(value, bool) and kind != "b"):
             yield f"{where}: {WORDS[kind]} is described; got {_shown(value)}"
     elif "e" in (item := _types()[kind]):
-        if not _among(value, item["e"], answer=answer):
+        if not _among(value, item["e"], exact=exact):
             yield f"{where}: {_shown(value)} is none of {', '.join(map(str, item['e']))}"
     elif not isinstance(value, dict):
         yield f"{where}: an object is described; got {_shown(value)}"
     else:
-        yield from _members(item, value, where, answer=answer)
+        yield from _members(item, value, where, answer=answer, exact=exact)
 
 
-def _members(item: dict[str, Any], value: dict[str, Any], where: str, *, answer: bool) -> Iterator[str]:
+def _members(item: dict[str, Any], value: dict[str, Any], where: str, *, answer: bool, exact: bool) -> Iterator[str]:
     known = dict(item["p"])
     if "d" in item:
         given = value.get(item["d"])
-        exact = next((one for one in item["v"] if one == given or (not answer and one.lower() == str(given).lower())), None)
+        exact = next((one for one in item["v"] if one == given or (not exact and one.lower() == str(given).lower())), None)
         if exact is None:
             yield f"{where}.{item['d']}: {_shown(given)} is none of {', '.join(item['v'])}"
             return
@@ -205,7 +213,7 @@ def _members(item: dict[str, Any], value: dict[str, Any], where: str, *, answer:
         elif one is None and not flags & NULLABLE and flags & REQUIRED:
             yield f"{where}.{name}: null, and it is required"
         elif one is not None:
-            yield from wrong(kind, one, f"{where}.{name}", answer=answer)
+            yield from wrong(kind, one, f"{where}.{name}", answer=answer, exact=exact)
     absent = WRITE_ONLY if answer else READ_ONLY
     for name, one in known.items():
         flags = _of(one)[1]
@@ -218,8 +226,8 @@ def _of(one: Any) -> tuple[Any, int]:
     return (one[0], one[1]) if isinstance(one, list) and len(one) == 2 else (one, 0)
 
 
-def _among(value: Any, values: Iterable[Any], *, answer: bool) -> bool:
-    return value in values or (not answer and isinstance(value, str) and value.lower() in {str(one).lower() for one in values})
+def _among(value: Any, values: Iterable[Any], *, exact: bool) -> bool:
+    return value in values or (not exact and isinstance(value, str) and value.lower() in {str(one).lower() for one in values})
 
 
 def _shown(value: Any) -> str:

@@ -324,7 +324,7 @@ def _neighbours(bicep: Bicep) -> dict[tuple[str, str], dict[str, Any]]:
         namespace, *parts = name.split("/")
         collection = f"/providers/{namespace}/" + "/{}/".join(parts)
         for method in ("GET", "PUT", "PATCH", "DELETE"):
-            shape = kind if method != "DELETE" else ""
+            shape = kind if method != "DELETE" else "*"
             answers = {str(status): "" if status in {202, 204} else shape for status in WRITTEN[method]}
             made[method, f"{{*}}{collection}/{{}}"] = {"answers": answers, "body": kind if method == "PUT" else "", "query": None}
         made["GET", f"{{*}}{collection}"] = {"answers": {"200": _list_of(bicep.types, kind)}, "body": "", "query": None}

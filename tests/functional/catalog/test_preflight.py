@@ -214,9 +214,14 @@ def test_a_workspace_that_is_there_needs_no_dependencies_again(ask, azure):
 def test_the_reserve_counts_and_what_the_deployment_holds_already_does_not(ask, azure):
     """20 instances of 4 cores need 96 of 100; while 10 run (48), growing the same one to 20 fits, another one of 11 does not."""
     home = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/held"
-    held = {"location": scene.LOCATION, "sku": {"capacity": 10}, "properties": {**DEPLOYED, "provisioningState": "Succeeded"}}
+    held = {
+        "location": scene.LOCATION,
+        "sku": {"name": "Default", "capacity": 10},
+        "properties": {**DEPLOYED, "provisioningState": "Succeeded"},
+    }
     made = {"location": scene.LOCATION, "properties": {"provisioningState": "Succeeded"}}
-    azure.seed((home, made), (f"{home}/onlineEndpoints/e", made), (f"{home}/onlineEndpoints/e/deployments/blue", held))
+    endpoint = {**made, "properties": {**made["properties"], "authMode": "Key"}}
+    azure.seed((home, made), (f"{home}/onlineEndpoints/e", endpoint), (f"{home}/onlineEndpoints/e/deployments/blue", held))
     told = {
         (name, capacity): [
             row["ok"] for row in ask(f"workspaces/held/onlineEndpoints/e/deployments/{name}", deployed(capacity))["quota"]

@@ -46,7 +46,14 @@ _ROWS = (
     ("Microsoft.Compute/virtualMachines", 201, _as_given),
 )
 KINDS = tuple(
-    dependencies.Kind(type=kind, names=_ANY_NAME, rule="The name is invalid.", first=first, fill=fill)
+    dependencies.Kind(
+        type=kind,
+        names=_ANY_NAME,
+        rule="The name is invalid.",
+        first=first,
+        fill=fill,
+        hides=("properties.provisioningState",) if fill is _identity else (),
+    )
     for kind, first, fill in _ROWS
 )
 

@@ -35,6 +35,7 @@ class Kind:
         said: the sentence that it stands in.
         first: the first answer to a create.
         fill: the read-only properties of a new one.
+        hides: members that no answer of its own provider shows (Microsoft's description has none of them).
     """
 
     type: str
@@ -43,6 +44,12 @@ class Kind:
     first: int
     fill: Callable[[World, str, dict[str, Any], str], dict[str, Any]]
     said: str = "{name} is not a valid name. {rule}"
+    hides: tuple[str, ...] = ()
+
+    def shown(self, found: Resource) -> dict[str, Any]:
+        """What an answer holds."""
+        properties = {name: value for name, value in found.properties.items() if f"properties.{name}" not in self.hides}
+        return {name: value for name, value in {**found.body, "properties": properties}.items() if name not in self.hides}
 
 
 def _storage(_world: World, name: str, properties: dict[str, Any], host: str) -> dict[str, Any]:
@@ -89,6 +96,7 @@ STORAGE = Kind(
     first=202,
     said="{name} is not a valid storage account name. {rule}",
     fill=_storage,
+    hides=("systemData",),
 )
 VAULT = Kind(
     type="Microsoft.KeyVault/vaults",
@@ -110,6 +118,7 @@ INSIGHTS = Kind(
     rule="The component name is not valid.",
     first=200,
     fill=_insights,
+    hides=("systemData",),
 )
 REGISTRY = Kind(
     type="Microsoft.ContainerRegistry/registries",
@@ -204,7 +213,7 @@ def _put(kind: Kind, world: World, request: web.Request) -> web.Response:
         change["properties"] = {"accessPolicies": [], **(change.get("properties") or {})}
     found.body = merge_patch(found.body, change)
     found.touched(world.now(), scene.CLIENT_ID)
-    return web.answer(found.body)
+    return web.answer(kind.shown(found))
 
 
 def holder(world: World, kind: Kind, name: str) -> Resource | None:
@@ -262,12 +271,12 @@ def _recovered(world: World, arm_id: str, body: dict[str, Any]) -> Resource | No
 
 def _first_answer(world: World, request: web.Request, kind: Kind, made: Resource) -> web.Response:
     if kind not in (STORAGE, REGISTRY):
-        return web.answer(made.body, status=kind.first)
+        return web.answer(kind.shown(made), status=kind.first)
     made.properties["provisioningState"] = "Creating"
 
     def done() -> dict[str, Any]:
         made.properties["provisioningState"] = "Succeeded"
-        return made.body
+        return kind.shown(made)
 
     def failed(_error: dict[str, Any]) -> None:
         made.properties["provisioningState"] = "Failed"
@@ -278,7 +287,7 @@ def _first_answer(world: World, request: web.Request, kind: Kind, made: Resource
         status = (
             f"https://{request.host}{made.id}/operationStatuses/registry-{operation.id}?api-version={request.query['api-version']}"
         )
-        return web.answer(made.body, status=kind.first, headers={"Azure-AsyncOperation": long_running.signed(world, status)})
+        return web.answer(kind.shown(made), status=kind.first, headers={"Azure-AsyncOperation": long_running.signed(world, status)})
     url = (
         f"https://{request.host}/subscriptions/{request.params['subscription']}/providers/Microsoft.Storage/locations/"
         f"{made.body['location']}/asyncoperations/{operation.id}?monitor=true&api-version={request.query['api-version']}"
@@ -330,7 +339,7 @@ def _patch(kind: Kind, world: World, request: web.Request) -> web.Response:
     found, body = _existing(kind, world, request), gateway.body_object(request)
     found.body = merge_patch(found.body, writes.patch_of(kind.type, body))
     found.touched(world.now(), scene.CLIENT_ID)
-    return web.answer(found.body)
+    return web.answer(kind.shown(found))
 
 
 def _delete(_kind: Kind, world: World, request: web.Request) -> web.Response:
@@ -343,7 +352,7 @@ def _delete(_kind: Kind, world: World, request: web.Request) -> web.Response:
 def _list(kind: Kind, world: World, request: web.Request) -> web.Response:
     group = request.params.get("group")
     parent = f"/subscriptions/{request.params['subscription']}" + (f"/resourceGroups/{group}" if group else "")
-    return lists.page(world, request, [found.body for found in world.resources.below(parent, of_type=kind.type.lower())])
+    return lists.page(world, request, [kind.shown(found) for found in world.resources.below(parent, of_type=kind.type.lower())])
 
 
 def _list_keys(kind: Kind, world: World, request: web.Request) -> web.Response:

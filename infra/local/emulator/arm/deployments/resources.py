@@ -200,7 +200,7 @@ def validate(world: World, request: web.Request) -> web.Response:
         "mode": "Incremental",
         "validatedResources": [{"id": part.id} for part in plan.parts],
     }
-    return web.answer({"id": request.path.rpartition("/")[0], "type": TYPE, "properties": shown})
+    return web.answer({"properties": shown})
 
 
 def what_if_route(world: World, request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ import secrets
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import scene, web
+from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.models import resources as models
 from infra.local.emulator.dataplane.services import code as service_code
@@ -176,7 +176,7 @@ def get(world: World, request: web.Request) -> web.Response:
 
 @routes.route("PATCH", _SERVICE)
 def modify(world: World, request: web.Request) -> web.Response:
-    """JSON Patch on `/description` and `/kvTags/x`: 200; anything else of a service takes a new one."""
+    """JSON Patch on `/description` and `/kvTags/x`: 200 without a body; anything else of a service takes a new one."""
     found = _existing(world, request)
     service = found.body["service"]
     for step in models.patch_steps(request):
@@ -187,7 +187,7 @@ def modify(world: World, request: web.Request) -> web.Response:
             service["kvTags"] = {**service["kvTags"], path.name: str(step.get("value"))}
         else:
             raise scope.bad(request, f"The path {path} of a service cannot be changed.", "InvalidPatch")
-    return web.answer(shown(found))
+    return web.empty(200)
 
 
 @routes.route("DELETE", _SERVICE)
@@ -230,7 +230,7 @@ def token(world: World, request: web.Request) -> web.Response:
     issued = access.issue_token(world, _existing(world, request))
     told = {"accessToken": issued["accessToken"], "tokenType": issued["tokenType"]}
     times = {"expiryOn": issued["expiryTimeUtc"], "refreshAfter": issued["refreshAfterTimeUtc"]}
-    return web.answer({**told, **times, "tenantId": scene.TENANT_ID}, status=201)
+    return web.answer({**told, **times}, status=201)
 
 
 @routes.route("GET", f"{_SERVICE}/logs")

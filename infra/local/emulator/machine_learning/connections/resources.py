@@ -73,13 +73,18 @@ def put(world: World, request: web.Request) -> web.Response:
             "createdByWorkspaceArmId": workspace.id,
             **writes.left_out(world, found, properties),
             **properties,
-            "credentials": None,
+            **_hidden(properties["authType"]),
         },
         "systemData": dict(found.body["systemData"]) if found else {},
     }
     made = Resource(id=arm_id, body=body, secrets=dict(properties.get("credentials") or {}))
     made.touched(world.now(), scope.caller(request))
     return web.answer(world.resources.put(made).body)
+
+
+def _hidden(kind: str) -> dict[str, None]:
+    """What an answer has instead of credentials; some kinds have none to hide."""
+    return {} if kind in {"AAD", "None"} else {"credentials": None}
 
 
 @routes.route("PATCH", CONNECTION)
@@ -106,4 +111,5 @@ def delete(world: World, request: web.Request) -> web.Response:
 def list_secrets(world: World, request: web.Request) -> web.Response:
     """The connection with its credentials."""
     found = existing(world, request)
-    return web.answer({**found.body, "properties": {**found.properties, "credentials": found.secrets}})
+    told = {"credentials": found.secrets} if "credentials" in found.properties else {}
+    return web.answer({**found.body, "properties": {**found.properties, **told}})

@@ -59,6 +59,13 @@ _OWN = {  # what a job of each type shows besides what all have
     ),
     "Pipeline": ("jobs", "settings", "sourceJobId"),
 }
+_MAPS = {
+    "Command": ("inputs", "outputs", "environmentVariables", "parameters"),
+    "Sweep": ("inputs", "outputs"),
+    "AutoML": ("outputs", "environmentVariables"),
+    "Spark": ("inputs", "outputs", "environmentVariables"),
+    "Pipeline": ("inputs", "outputs"),
+}
 _WORDS = {"experimentName": "Experiment", "codeId": "CodeId", "environmentId": "EnvironmentId", "computeId": "ComputeId"}
 
 
@@ -87,7 +94,7 @@ def body_of(workspace: Resource, run: Run) -> dict[str, Any]:
         "componentId": None,
         "jobType": run.kind if run.kind != "v1" else "Base",
         **{name: given.get(name) for name in _OWN.get(run.kind, _OWN["Command"])},
-        **{name: given.get(name) or {} for name in ("inputs", "outputs", "environmentVariables", "parameters")},
+        **{name: given.get(name) or {} for name in _MAPS.get(run.kind, _MAPS["Command"])},
     }
     who = run.created_by or "system"
     data = {
