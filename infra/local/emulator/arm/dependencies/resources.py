@@ -52,7 +52,7 @@ class Kind:
         return {name: value for name, value in {**found.body, "properties": properties}.items() if name not in self.hides}
 
 
-def _storage(_world: World, name: str, properties: dict[str, Any], host: str) -> dict[str, Any]:
+def _storage(world: World, name: str, properties: dict[str, Any], host: str) -> dict[str, Any]:
     suffix = clouds.sibling(host, "storage")
     services = ("blob", "queue", "table", "file", "dfs")
     return {
@@ -61,6 +61,7 @@ def _storage(_world: World, name: str, properties: dict[str, Any], host: str) ->
         "primaryEndpoints": {service: f"https://{name}.{service}.{suffix}/" for service in services},
         "primaryLocation": scene.LOCATION,
         "statusOfPrimary": "available",
+        "creationTime": stamp(world.now()),
     }
 
 
@@ -332,7 +333,7 @@ def _existing(kind: Kind, world: World, request: web.Request) -> Resource:
 
 
 def _get(kind: Kind, world: World, request: web.Request) -> web.Response:
-    return web.answer(_existing(kind, world, request).body)
+    return web.answer(kind.shown(_existing(kind, world, request)))
 
 
 def _patch(kind: Kind, world: World, request: web.Request) -> web.Response:
