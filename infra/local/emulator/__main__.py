@@ -16,9 +16,9 @@ from infra.local.emulator import transitions, writes
 from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
+from infra.local.emulator.control.exchanges import Exchanges
 from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.events import publishing
-from infra.local.emulator.control.exchanges import Exchanges
 from infra.local.emulator.identity import resources as identity
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.scenes import seeding
