@@ -392,17 +392,17 @@ ROWS: tuple[Refusal, ...] = (
     ),
     # ── workspaces ───────────────────────────────────────────────────────────────────────────────────────────────────
     Refusal(
-        name="workspace name invalid", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
+        name="workspace name invalid", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
         message="The workspace name '{}' is invalid: {}", source=_NAMES,
     ),
     Refusal(
         name="workspace without dependencies", status=400, code="ValidationError",
-        raised_in="machine_learning/workspaces/resources",
+        raised_in="machine_learning/workspaces/refusals",
         message="Missing dependent resources in workspace json", proof=Proof.TEXT,
         source=f"{_GITHUB}Azure/azure-cli/issues/28980",
     ),
     Refusal(
-        name="workspace soft-deleted", status=400, code="BadRequest", raised_in="machine_learning/workspaces/resources",
+        name="workspace soft-deleted", status=400, code="BadRequest", raised_in="machine_learning/workspaces/state",
         message="Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete",
         source=f"{_LEARN}machine-learning/concept-soft-delete",
     ),
@@ -423,11 +423,11 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=_ERRORS,
     ),
     Refusal(
-        name="dependency of another type", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
+        name="dependency of another type", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
         message="The property {} must be the id of a {}, not of a {}.",
     ),
     Refusal(
-        name="workspace without identity", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
+        name="workspace without identity", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
         message="The workspace needs an identity. Make sure to create your workspace using a client which support MSI.",
     ),
     Refusal(
@@ -440,7 +440,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="storage account of a workspace changed", status=400, code="ValidationError",
-        raised_in="machine_learning/workspaces/resources", message="The property storageAccount of a workspace cannot be changed.",
+        raised_in="machine_learning/workspaces/refusals", message="The property storageAccount of a workspace cannot be changed.",
         source=f"{_LEARN}machine-learning/how-to-manage-workspace",
     ),
     Refusal(
@@ -453,18 +453,18 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="registry without admin user", status=200, code="BadRequest", moment=Moment.OPERATION,
-        inner="ContainerRegistryAdminUserDisabled", raised_in="machine_learning/workspaces/resources",
+        inner="ContainerRegistryAdminUserDisabled", raised_in="machine_learning/workspaces/refusals",
         message="The container registry '{}' does not have its admin user enabled, {}",
         source=f"{_GITHUB}MicrosoftDocs/azure-docs/issues/69632",
     ),
     Refusal(
         name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
-        raised_in="machine_learning/workspaces/resources",
+        raised_in="machine_learning/workspaces/refusals",
         message="The key vault '{}' of the customer-managed key was not found, {}",
         source=f"{_LEARN}machine-learning/concept-customer-managed-keys",
     ),
     Refusal(
-        name="project without hub", status=400, code="ValidationError", raised_in="machine_learning/workspaces/resources",
+        name="project without hub", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
         message="A workspace of kind Project needs the hubResourceId of an existing hub.",
     ),
     # ── computes ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -479,12 +479,12 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="compute type unknown", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message="The compute type '{}' is not supported.", source=_SPEC,
     ),
     Refusal(
         name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified value {} for property Cluster.Properties.VMSize is not a supported VM size. See additional details for "
             "supported VM sizes. {}"
@@ -492,27 +492,27 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="VM size missing", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message="The specified value  for property Cluster.Properties.VMSize is not a supported VM size. {}",
     ),
     Refusal(
         name="VM size changed", status=400, code="UserError", inner="ImmutableProperty",
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message="The VM size of an existing compute cannot be changed. {}",
         source=f"{_LEARN}machine-learning/how-to-create-attach-compute-cluster",
     ),
     Refusal(
         name="scale settings invalid", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
     ),
     Refusal(
         name="instance without public address", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/resources", message="{}enableNodePublicIp{}", proof=Proof.CODE, source=_RECORDED,
+        raised_in="machine_learning/computes/refusals", message="{}enableNodePublicIp{}", proof=Proof.CODE, source=_RECORDED,
     ),
     Refusal(
         name="compute busy", status=409, code="UserError", inner="ResourceOperationInProgress",
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message="The specified compute {} is in state {}; another operation on it is already running.",
     ),
     Refusal(
@@ -521,7 +521,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="no quota for a cluster's nodes", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -530,7 +530,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="cluster that got no quota", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.RESOURCE,
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -539,7 +539,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="no quota in all", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        raised_in="machine_learning/computes/resources",
+        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified subscription has a total vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -814,11 +814,11 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="key of a datastore wrong", status=400, code="UserError", inner="InvalidCredentials",
-        raised_in="machine_learning/datastores/resources", message="The key does not open the storage account '{}'.",
+        raised_in="machine_learning/datastores/refusals", message="The key does not open the storage account '{}'.",
     ),
     Refusal(
         name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
-        raised_in="machine_learning/datastores/resources",
+        raised_in="machine_learning/datastores/refusals",
         message="Key based authentication is not permitted on this storage account.",
         proof=Proof.CODE, source=f"{_LEARN}storage/common/shared-key-authorization-prevent",
     ),

@@ -10,7 +10,9 @@ from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, refusals
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.computes import idle_shutdown
+from infra.local.emulator.machine_learning.computes import refusals as computes_refusals
 from infra.local.emulator.machine_learning.computes import resources as computes
+from infra.local.emulator.machine_learning.computes import state as computes_state
 from infra.local.emulator.machine_learning.quotas import vm_sizes
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def _instance(world: World, request: web.Request, action: str) -> Resource:
     kind = found.properties["computeType"]
     if kind != "ComputeInstance":
         text = f"{action} with computeType {kind} is not supported."
-        raise computes.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))
+        raise computes_refusals.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))
     return found
 
 
@@ -42,16 +44,18 @@ def _power(action: str, world: World, request: web.Request) -> web.Response:
     workspace = scope.workspace(world, request, "computes")
     inner = found.properties["properties"]
     if world.operations.running(found.id):
-        raise computes.busy(found, scope.location(workspace))
+        raise computes_refusals.busy(found, scope.location(workspace))
     if inner["state"] not in _ALLOWED[action]:
         text = f"The compute instance {found.name} is in state {inner['state']}; {action} is not possible."
-        raise computes.refused(409, "UserError", text, inner=("Conflict", "InvalidComputeState"), region=scope.location(workspace))
+        raise computes_refusals.refused(
+            409, "UserError", text, inner=("Conflict", "InvalidComputeState"), region=scope.location(workspace)
+        )
     before, inner["state"] = inner["state"], _ON_THE_WAY[action]
-    inner["lastOperation"] = computes.last_operation(world, action.title(), "InProgress")
+    inner["lastOperation"] = computes_state.last_operation(world, action.title(), "InProgress")
 
     def end(state: str, status: str) -> None:
         inner["state"] = state
-        inner["lastOperation"] = computes.last_operation(world, action.title(), status)
+        inner["lastOperation"] = computes_state.last_operation(world, action.title(), status)
 
     def undone(_error: dict[str, Any]) -> None:
         end(before, f"{action.title()}Failed")
@@ -83,7 +87,7 @@ def set_idle_time(world: World, request: web.Request) -> web.Response:
     minutes = sum(int(part or 0) * unit for part, unit in zip(match.groups(), (1440, 60, 1), strict=True)) if match else 0
     if not 15 <= minutes <= 3 * 1440:
         text = f"idleTimeBeforeShutdown '{given}' must be between 15 minutes and 3 days."
-        raise computes.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
+        raise computes_refusals.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
     found.properties["properties"]["idleTimeBeforeShutdown"] = given
     found.hidden[idle_shutdown.SET_AT] = world.now()
     return web.empty(200)
@@ -95,10 +99,12 @@ def update_schedules(world: World, request: web.Request) -> web.Response:
     found, body = _instance(world, request, "updateSchedules"), gateway.body_object(request)
     given = body.get("computeStartStop")
     if not isinstance(given, list):
-        raise computes.refused(400, "UserError", "computeStartStop is a list.", inner=("BadRequest", "InvalidPropertyValue"))
+        raise computes_refusals.refused(
+            400, "UserError", "computeStartStop is a list.", inner=("BadRequest", "InvalidPropertyValue")
+        )
     for one in given:
         if isinstance(one, dict) and str(one.get("action")).lower() not in {"start", "stop"}:
-            raise computes.refused(
+            raise computes_refusals.refused(
                 400, "UserError", "A schedule's action is Start or Stop.", inner=("BadRequest", "InvalidPropertyValue")
             )
     found.properties["properties"]["schedules"] = {"computeStartStop": given}
@@ -112,14 +118,14 @@ def resize(world: World, request: web.Request) -> web.Response:
     workspace, size = scope.workspace(world, request, "computes"), vm_sizes.find(str(body.get("targetVMSize") or ""))
     if size is None:
         text = f"The VM size '{body.get('targetVMSize')}' is not supported."
-        raise computes.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
+        raise computes_refusals.refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"))
     inner = found.properties["properties"]
     if inner["state"] != "Stopped":
         text = f"The compute instance {found.name} is in state {inner['state']}; only a stopped one can be resized."
-        raise computes.refused(409, "UserError", text, inner=("Conflict", "InvalidComputeState"))
+        raise computes_refusals.refused(409, "UserError", text, inner=("Conflict", "InvalidComputeState"))
 
     def done() -> None:
-        inner.update(vmSize=size.name.upper(), lastOperation=computes.last_operation(world, "Resize", "Succeeded"))
+        inner.update(vmSize=size.name.upper(), lastOperation=computes_state.last_operation(world, "Resize", "Succeeded"))
 
     operation = statuses.begin(
         world, request, found, kind="compute.resize", finish=done, failed=lambda _error: None, workspace=workspace
@@ -164,7 +170,7 @@ def list_nodes(world: World, request: web.Request) -> web.Response:
     found = computes.existing(world, request)
     if (kind := found.properties["computeType"]) != "AmlCompute":
         text = f"ComputeListNodes with computeType {kind} is not supported."
-        raise computes.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))
+        raise computes_refusals.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))
     nodes = [
         {
             "nodeId": node["nodeId"],
@@ -190,4 +196,4 @@ def list_keys(world: World, request: web.Request) -> web.Response:
     if kind == "AKS":
         return web.answer({"computeType": kind, "userKubeConfig": "", "adminKubeConfig": "", "imagePullSecretName": ""})
     text = f"ComputeListKeys with computeType {kind} is not supported."
-    raise computes.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))
+    raise computes_refusals.refused(400, "UserError", text, inner=("BadRequest", "NotSupported"))

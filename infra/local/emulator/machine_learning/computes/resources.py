@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import scope, statuses
-from infra.local.emulator.machine_learning.computes import idle_shutdown
-from infra.local.emulator.machine_learning.quotas import state as quota
-from infra.local.emulator.machine_learning.quotas import vm_sizes
-from infra.local.emulator.operations import OperationFailedError
+from infra.local.emulator.machine_learning.computes import idle_shutdown, refusals, state
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 
 if TYPE_CHECKING:
@@ -22,21 +19,6 @@ routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/computes"
 COMPUTE = f"{scope.WORKSPACE}/computes/{{compute}}"
 _NAME = re.compile(r"[a-zA-Z](?!.*-[^a-zA-Z]*$)[a-zA-Z0-9\-]{2,23}")  # behind each '-' comes a letter, sooner or later
-_TYPES = (
-    "AmlCompute", "ComputeInstance", "AKS", "Kubernetes", "VirtualMachine", "HDInsight", "DataFactory", "Databricks",
-    "DataLakeAnalytics", "SynapseSpark",
-)  # fmt: skip
-# Of a cluster's inner properties: what the service writes, and the priority, which nothing changes.
-_STATE = frozenset({
-    "vmPriority", "allocationState", "allocationStateTransitionTime", "errors", "currentNodeCount", "targetNodeCount",
-    "nodeStateCounts",
-})  # fmt: skip
-_OWN = frozenset({"AmlCompute", "ComputeInstance"})
-
-
-def refused(status: int, code: str, message: str, *, inner: tuple[str, ...] = (), region: str = "") -> web.Refused:
-    """A refusal of the compute service (shape c)."""
-    return web.Refused(web.service_error(status, code, message, inner=inner, component="machinelearningcompute", location=region))
 
 
 @routes.route("GET", f"{scope.WORKSPACE}/computes")
@@ -79,86 +61,31 @@ def put(world: World, request: web.Request) -> web.Response:
             f"The compute name '{name}' is invalid: 3 to 24 characters, letters, digits and '-', beginning with a letter, and "
             "with a letter somewhere behind each '-'."
         )
-        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidComputeName"), region=region)
+        raise refusals.refused(400, "UserError", text, inner=("BadRequest", "InvalidComputeName"), region=region)
     properties = body.get("properties")
     if not isinstance(properties, dict) or not properties.get("computeType"):
-        raise refused(
+        raise refusals.refused(
             400, "UserError", "The property computeType is required.", inner=("BadRequest", "ValidationError"), region=region
         )
-    kind = _kind(str(properties["computeType"]), region)
+    kind = refusals.kind(str(properties["computeType"]), region)
     inner = properties.get("properties")
     inner = dict(inner) if isinstance(inner, dict) else {}
     found = world.resources.get(f"{workspace.id}/computes/{name}")
-    if kind in _OWN:
-        _check(kind, inner, found, region)
+    if kind in refusals.OWN:
+        refusals.check(kind, inner, found, region)
         if kind == "ComputeInstance" and inner.get("enableNodePublicIp") is False:
-            _check_private(world, workspace, region)
+            refusals.check_private(world, workspace, region)
     if found is not None and world.operations.running(found.id):
-        raise busy(found, region)
+        raise refusals.busy(found, region)
     made = _build(
         world, request, workspace, {**body, "properties": {**properties, "computeType": kind, "properties": inner}}, found
     )
     world.resources.put(made)
-    finish = partial(_created, world, made, region)
+    finish = partial(state.created, world, made, region)
     operation = statuses.begin(
-        world, request, made, kind="compute", finish=finish, failed=partial(_failed, made), workspace=workspace
+        world, request, made, kind="compute", finish=finish, failed=partial(state.failed, made), workspace=workspace
     )
     return web.answer(made.body, status=201, headers=statuses.compute_headers(world, operation))
-
-
-def busy(found: Resource, region: str) -> web.Refused:
-    """409: an operation on it is not finished."""
-    text = f"The specified compute {found.name} is in state {found.state}; another operation on it is already running."
-    return refused(409, "UserError", text, inner=("Conflict", "ResourceOperationInProgress"), region=region)
-
-
-def _kind(given: str, region: str) -> str:
-    for kind in _TYPES:
-        if kind.lower() == given.lower():
-            return kind
-    raise refused(
-        400, "UserError", f"The compute type '{given}' is not supported.", inner=("BadRequest", "ValidationError"), region=region
-    )
-
-
-def _check(kind: str, inner: dict[str, Any], found: Resource | None, region: str) -> None:
-    size = str(inner.get("vmSize") or "")
-    if vm_sizes.find(size) is None:
-        text = (
-            f"The specified value {size} for property Cluster.Properties.VMSize is not a supported VM size. See additional details "
-            f"for supported VM sizes. {','.join(known.name.upper() for known in vm_sizes.SIZES)}"
-        )
-        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
-    if found is not None and str((found.properties.get("properties") or {}).get("vmSize")).lower() != size.lower():
-        text = "The VM size of an existing compute cannot be changed. Delete the compute and create it again."
-        raise refused(400, "UserError", text, inner=("BadRequest", "ImmutableProperty"), region=region)
-    if kind == "AmlCompute":
-        check_scale(inner.get("scaleSettings"), region)
-
-
-def _check_private(world: World, workspace: Resource, region: str) -> None:
-    """An instance without a public address needs a private way to its workspace, as recorded."""
-    private = world.resources.children(workspace.id, "privateEndpointConnections")
-    mode = str((workspace.properties.get("managedNetwork") or {}).get("isolationMode") or "Disabled").lower()
-    if not private and mode == "disabled":
-        text = (
-            "A compute instance with enableNodePublicIp false needs a workspace with a private endpoint or a managed network. "
-            "Make one of them first."
-        )
-        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
-
-
-def check_scale(scale: Any, region: str) -> None:
-    """Scale settings must hold a maximum that the minimum does not exceed.
-
-    Raises:
-        web.Refused: 400.
-    """
-    numbers = [scale.get(name) for name in ("minNodeCount", "maxNodeCount")] if isinstance(scale, dict) else [None, None]
-    low, high = numbers[0] or 0, numbers[1]
-    if not isinstance(low, int) or not isinstance(high, int) or low < 0 or high < low:
-        text = f"The scale settings are invalid: minNodeCount {numbers[0]}, maxNodeCount {numbers[1]}."
-        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
 
 
 def _build(world: World, request: web.Request, workspace: Resource, body: dict[str, Any], found: Resource | None) -> Resource:
@@ -172,8 +99,8 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
         inner["userAccountCredentials"] = {"adminUserName": credentials.get("adminUserName"), "adminUserPassword": None}
     if properties["computeType"] == "AmlCompute":
         old = (found.properties.get("properties") or {}) if found else {}
-        stays = {name: value for name, value in old.items() if name in _STATE or world.unrecorded == writes.KEEP}
-        inner = {**_cluster(now), **stays, **inner}
+        stays = {name: value for name, value in old.items() if name in refusals.STATE or world.unrecorded == writes.KEEP}
+        inner = {**state.cluster(now), **stays, **inner}
         inner["vmSize"] = str(inner["vmSize"]).upper()
     elif properties["computeType"] == "ComputeInstance":
         inner = {"state": "Creating", "sshSettings": {"sshPublicAccess": "Disabled"}, "errors": None, **inner}
@@ -195,7 +122,7 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
             "computeLocation": scope.location(workspace),
             "provisioningErrors": None,
             "provisioningState": "Updating" if found else "Creating",
-            "isAttachedCompute": properties["computeType"] not in _OWN,
+            "isAttachedCompute": properties["computeType"] not in refusals.OWN,
             "properties": inner,
         },
         "systemData": dict(found.body["systemData"]) if found else {},
@@ -203,72 +130,6 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
     made = Resource(id=arm_id, body=whole, secrets=secrets, hidden=found.hidden if found else {})
     made.touched(world.now(), scope.caller(request))
     return made
-
-
-def _cluster(now: str) -> dict[str, Any]:
-    names = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
-    return {
-        "vmPriority": "Dedicated",
-        "osType": "Linux",
-        "virtualMachineImage": None,
-        "isolatedNetwork": False,
-        "subnet": None,
-        "remoteLoginPortPublicAccess": "NotSpecified",
-        "allocationState": "Steady",
-        "allocationStateTransitionTime": now,
-        "errors": None,
-        "currentNodeCount": 0,
-        "targetNodeCount": 0,
-        "nodeStateCounts": {f"{name}NodeCount": 0 for name in names},
-        "enableNodePublicIp": True,
-    }
-
-
-def _created(world: World, made: Resource, region: str) -> None:
-    inner = made.properties["properties"]
-    if made.properties["computeType"] in _OWN:
-        _check_quota(world, made, inner, region)
-    if made.properties["computeType"] == "ComputeInstance":
-        inner["state"] = "Running"
-        inner["applications"] = [
-            {"displayName": name, "endpointUri": f"https://{made.name}.{region}.instances.azureml.ms{path}"}
-            for name, path in (("Jupyter", "/tree"), ("Jupyter Lab", "/lab"))
-        ]
-        inner["lastOperation"] = last_operation(world, "Create", "Succeeded")
-    made.properties["provisioningState"] = "Succeeded"
-    made.properties["modifiedOn"] = stamp(world.now())
-
-
-def last_operation(world: World, name: str, status: str) -> dict[str, str]:
-    """A compute instance's `lastOperation`."""
-    return {"operationName": name, "operationTime": stamp(world.now()), "operationStatus": status, "operationTrigger": "User"}
-
-
-def _check_quota(world: World, made: Resource, inner: dict[str, Any], region: str) -> None:
-    size = vm_sizes.find(str(inner["vmSize"]))
-    if size is None or str(inner.get("vmPriority")).lower() == "lowpriority":
-        return
-    single = made.properties["computeType"] == "ComputeInstance"
-    nodes = 1 if single else int((inner.get("scaleSettings") or {}).get("minNodeCount") or 0)
-    short = quota.short_of(world, made.id.split("/")[2], region, size, nodes * size.cores, without=made.id)
-    if short is not None:
-        family, _, most = short
-        message = (
-            f"The specified subscription has a {quota.title(family)} vCPU quota of {most} and cannot accomodate for at least "
-            f"{nodes} requested managed compute nodes which maps to {nodes * size.cores} vCPUs. Talk to your Subscription Admin or "
-            "refer to https://docs.microsoft.com/azure/machine-learning/how-to-manage-quotas#request-quota-increases to increase "
-            f"the {quota.title(family)} vCPU quota"
-        )
-        raise OperationFailedError(
-            {"code": "ClusterMinNodesExceedCoreQuota", "message": message, "details": [], "additionalInfo": []}
-        )
-
-
-def _failed(made: Resource, error: dict[str, Any]) -> None:
-    made.properties["provisioningState"] = "Failed"
-    made.properties["provisioningErrors"] = [{"error": error}]
-    if made.properties["computeType"] == "ComputeInstance":
-        made.properties["properties"]["state"] = "CreateFailed"
 
 
 @routes.route("PATCH", COMPUTE)
@@ -281,9 +142,9 @@ def patch(world: World, request: web.Request) -> web.Response:
     scale = inner.get("scaleSettings")
     if found.properties["computeType"] == "AmlCompute" and scale is not None:
         merged = merge_patch((found.properties["properties"] or {}).get("scaleSettings"), scale)
-        check_scale(merged, region)
+        refusals.check_scale(merged, region)
     if world.operations.running(found.id):
-        raise busy(found, region)
+        raise refusals.busy(found, region)
     found.properties["provisioningState"] = "Updating"
 
     def done() -> None:
@@ -307,9 +168,9 @@ def delete(world: World, request: web.Request) -> web.Response:
     action = request.query.get("underlyingresourceaction", "Delete")
     if action.lower() not in {"delete", "detach"}:
         text = f"The value '{action}' of underlyingResourceAction is neither Delete nor Detach."
-        raise refused(400, "UserError", text, inner=("BadRequest", "ValidationError"), region=region)
+        raise refusals.refused(400, "UserError", text, inner=("BadRequest", "ValidationError"), region=region)
     if any(operation.kind == "compute.delete" for operation in world.operations.running(found.id)):
-        raise busy(found, region)
+        raise refusals.busy(found, region)
     world.operations.drop(found.id)
     before, found.properties["provisioningState"] = found.state, "Deleting"
 

@@ -7,61 +7,17 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web, writes
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import scope
-from infra.local.emulator.resources import Resource
+from infra.local.emulator.machine_learning.datastores import refusals, state
 
 if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/workspaces/datastores"
 _TYPES = ("AzureBlob", "AzureFile", "AzureDataLakeGen1", "AzureDataLakeGen2", "OneLake")
 _CREDENTIALS = ("AccountKey", "Sas", "ServicePrincipal", "Certificate", "None")
-_ACCOUNTS = "microsoft.storage/storageaccounts"
 _SECRET_FIELDS = {"AccountKey": "key", "Sas": "sasToken", "ServicePrincipal": "clientSecret", "Certificate": "certificate"}
 _DATASTORE = f"{scope.WORKSPACE}/datastores/{{name}}"
-
-
-def create_defaults(world: World, workspace: Resource, account: str, container: str) -> None:
-    """The four that every workspace begins with."""
-    share = "azureml-filestore-" + str(workspace.properties["workspaceId"])
-    code = "code-391ff5ac-6576-460f-ba4d-7e03433c68b6"
-    blobs, files = ("workspaceblobstore", "workspaceartifactstore"), ("workspacefilestore", "workspaceworkingdirectory")
-    for name in (*blobs, *files):
-        place = {"containerName": container if name == "workspaceblobstore" else "azureml"}
-        if name in files:
-            place = {"fileShareName": share if name == "workspacefilestore" else code}
-        properties = {
-            "description": None,
-            "tags": {},
-            "properties": None,
-            "isDefault": name == "workspaceblobstore",
-            "credentials": {"credentialsType": "AccountKey"},
-            "datastoreType": "AzureBlob" if name in blobs else "AzureFile",
-            "accountName": account,
-            **place,
-            "endpoint": "core.windows.net",
-            "protocol": "https",
-            "serviceDataAccessAuthIdentity": "None",
-        }
-        secret = {"secretsType": "AccountKey", "key": world.storage.keys(account)[0]}
-        _store(world, workspace, name, properties, secret, by="system")
-
-
-def _store(
-    world: World, workspace: Resource, name: str, properties: dict[str, Any], secret: dict[str, Any], *, by: str
-) -> Resource:
-    arm_id = f"{workspace.id}/datastores/{name}"
-    old = world.resources.get(arm_id)
-    body = {
-        "id": arm_id,
-        "name": name,
-        "type": TYPE,
-        "properties": properties,
-        "systemData": dict(old.body["systemData"]) if old else {},
-    }
-    made = Resource(id=arm_id, body=body, secrets=secret)
-    made.touched(world.now(), by)
-    return world.resources.put(made)
 
 
 def _existing(world: World, request: web.Request) -> Resource:
@@ -103,7 +59,7 @@ def put(world: World, request: web.Request) -> web.Response:
     secret = {"secretsType": kind, **(credentials.pop("secrets", None) or {})}
     properties["credentials"] = {**credentials, "credentialsType": kind}
     if request.query.get("skipvalidation", "").lower() != "true":
-        _check(world, properties, secret)
+        refusals.check(world, properties, secret)
     arm_id = f"{workspace.id}/datastores/{request.params['name']}"
     found = world.resources.get(arm_id)
     fresh = found is None
@@ -118,26 +74,10 @@ def put(world: World, request: web.Request) -> web.Response:
     if properties["isDefault"]:
         for other in world.resources.children(workspace.id, "datastores"):
             other.properties["isDefault"] = False
-    made = _store(world, workspace, request.params["name"], properties, secret, by=scope.caller(request))
+    made = state.store(world, workspace, request.params["name"], properties, secret, by=scope.caller(request))
     return web.answer(
         made.body, status=201 if fresh else 200, headers={"location": scope.resource_url(request, arm_id)} if fresh else {}
     )
-
-
-def _check(world: World, properties: dict[str, Any], secret: dict[str, Any]) -> None:
-    if properties["datastoreType"] not in {"AzureBlob", "AzureDataLakeGen2", "AzureFile"}:
-        return
-    account = scope.text_of(properties, "accountName")
-    try:
-        keys = world.storage.keys(account.lower())
-    except KeyError:
-        raise scope.invalid(f"The storage account '{account}' was not found.", "StorageAccountNotFound") from None
-    found = next((one for one in world.resources.of_type(_ACCOUNTS) if one.name.lower() == account.lower()), None)
-    if secret["secretsType"] == "AccountKey" and found is not None and found.properties.get("allowSharedKeyAccess") is False:
-        text = "Key based authentication is not permitted on this storage account."
-        raise scope.invalid(text, "KeyBasedAuthenticationNotPermitted")
-    if secret["secretsType"] == "AccountKey" and secret.get("key") not in keys:
-        raise scope.invalid(f"The key does not open the storage account '{account}'.", "InvalidCredentials")
 
 
 @routes.route("DELETE", _DATASTORE)

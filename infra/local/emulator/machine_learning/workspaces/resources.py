@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,46 +11,25 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 
 from infra.local.emulator import clouds, scene, web, writes
 from infra.local.emulator.arm import gateway, lists, refusals, versions
-from infra.local.emulator.arm.dependencies import resources as dependencies
 from infra.local.emulator.machine_learning import scope, statuses
-from infra.local.emulator.machine_learning.datastores import resources as datastores
+from infra.local.emulator.machine_learning.datastores import state as datastores_state
 from infra.local.emulator.machine_learning.networks import state as managed_network
+from infra.local.emulator.machine_learning.workspaces import refusals as workspaces_refusals
+from infra.local.emulator.machine_learning.workspaces import responses, state
 from infra.local.emulator.operations import OperationFailedError
-from infra.local.emulator.resources import Resource, merge_patch, stamp, type_of
+from infra.local.emulator.resources import Resource, merge_patch, stamp
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces"
-RETENTION = timedelta(days=14)
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}")
-_DEPENDENCIES = {
-    "storageAccount": "microsoft.storage/storageaccounts",
-    "keyVault": "microsoft.keyvault/vaults",
-    "applicationInsights": "microsoft.insights/components",
-    "containerRegistry": "microsoft.containerregistry/registries",
-}
-_REQUIRED = ("storageAccount", "keyVault", "applicationInsights")
 _PATCH_TAKES_TIME_SINCE = "2021-03-01"  # the specifications of 2019-11-01 and 2020-08-01 know 200 only
 _DEFAULTS: dict[str, Any] = {
     "description": "", "containerRegistry": None, "hbiWorkspace": False, "imageBuildCompute": None,
     "publicNetworkAccess": "Enabled", "v1LegacyMode": False, "enableDataIsolation": False,
 }  # fmt: skip
-_SINCE = {  # recorded by version; those of 2020: Microsoft's description of 2019-11-01 has none of them
-    "v1LegacyMode": "2022-02",
-    "softDeleteEnabled": "2022-12",
-    "enableDataIsolation": "2023-02",
-    **dict.fromkeys(
-        (
-            "hbiWorkspace", "imageBuildCompute", "mlFlowTrackingUri", "notebookInfo", "privateLinkCount", "publicNetworkAccess",
-            "sdkTelemetryAppInsightsKey", "storageHnsEnabled", "subscriptionState", "subscriptionStatusChangeTimeStampUtc",
-            "tenantId",
-        ),
-        "2020",
-    ),
-}  # fmt: skip
-_BESIDE_SINCE = dict.fromkeys(("etag", "kind", "systemData"), "2020")
 _READ_ONLY = (
     "creationTime", "workspaceId", "subscriptionState", "subscriptionStatusChangeTimeStampUtc", "discoveryUrl",
     "mlFlowTrackingUri", "storageHnsEnabled", "privateLinkCount", "provisioningState", "notebookInfo", "tenantId",
@@ -63,15 +41,7 @@ _FIXED = ("storageAccount", "keyVault", "hbiWorkspace")
 @routes.route("GET", scope.WORKSPACE)
 def get(world: World, request: web.Request) -> web.Response:
     """One workspace."""
-    return web.answer(shown(request, existing(world, request).body))
-
-
-def shown(request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-    """A workspace as the api-version asked for shows it: some properties came with later ones."""
-    version = request.query["api-version"]
-    properties = {name: value for name, value in body["properties"].items() if version >= _SINCE.get(name, "")}
-    beside = {name: value for name, value in body.items() if version >= _BESIDE_SINCE.get(name, "")}
-    return {**beside, "properties": properties}
+    return web.answer(responses.shown(request, existing(world, request).body))
 
 
 def existing(world: World, request: web.Request) -> Resource:
@@ -94,7 +64,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
     found = [one.body for one in world.resources.below(parent, of_type=TYPE.lower())]
     if kinds := {kind.strip().lower() for kind in request.query.get("kind", "").split(",")} - {""}:
         found = [body for body in found if str(body["kind"]).lower() in kinds]
-    return lists.page(world, request, [shown(request, body) for body in found])
+    return lists.page(world, request, [responses.shown(request, body) for body in found])
 
 
 # ── create and update ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -105,7 +75,7 @@ def put(world: World, request: web.Request) -> web.Response:
     body = gateway.body_object(request)
     if not _NAME.fullmatch(name):
         text = f"The workspace name '{name}' is invalid: 3 to 33 letters, digits, '-' and '_', beginning with a letter or digit."
-        raise _validation(text)
+        raise workspaces_refusals.validation(text)
     location = str(body.get("location") or "").lower().replace(" ", "")
     if not location:
         raise refusals.location_required()
@@ -118,16 +88,23 @@ def put(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(arm_id)
     if found is not None:
         return _update(world, request, found, {**body, "location": location}, identity)
-    recovered = _recovered(world, arm_id, properties)
+    recovered = state.recovered(world, arm_id, properties)
     kind = str(body.get("kind") or "Default").lower()
     if kind == "project":
         properties = body["properties"] = {**_of_hub(world, properties), **{name: one for name, one in properties.items() if one}}
-    _check_dependencies(world, arm_id, properties, kind)
+    workspaces_refusals.check_dependencies(world, arm_id, properties, kind)
     if identity is None:
-        raise _validation("The workspace needs an identity. Make sure to create your workspace using a client which support MSI.")
+        raise workspaces_refusals.validation(
+            "The workspace needs an identity. Make sure to create your workspace using a client which support MSI."
+        )
     made = world.resources.put(_new(world, request, {**body, "location": location}, identity, recovered))
     operation = statuses.begin(
-        world, request, made, kind="workspace", finish=partial(_created, world, made), error=_registry_error(world, properties)
+        world,
+        request,
+        made,
+        kind="workspace",
+        finish=partial(_created, world, made),
+        error=workspaces_refusals.registry_error(world, properties),
     )
     return web.empty(202, statuses.workspace_headers(world, operation))
 
@@ -138,7 +115,7 @@ def _update(
     if found.body["location"] != body["location"]:
         raise refusals.location_changed(found.name, found.body["location"], request.params["group"], body["location"])
     if found.state == "Failed":  # a failed create is repeated, not updated
-        _check_dependencies(world, found.id, body.get("properties") or {})
+        workspaces_refusals.check_dependencies(world, found.id, body.get("properties") or {})
         made = world.resources.put(_new(world, request, body, identity or {"type": "SystemAssigned"}, None))
         operation = statuses.begin(
             world,
@@ -146,7 +123,7 @@ def _update(
             made,
             kind="workspace",
             finish=partial(_created, world, made),
-            error=_registry_error(world, body.get("properties") or {}),
+            error=workspaces_refusals.registry_error(world, body.get("properties") or {}),
         )
         return web.empty(202, statuses.workspace_headers(world, operation))
     given = body.get("properties") or {}
@@ -178,8 +155,8 @@ def _change(
     for name in _FIXED:
         old, new = found.properties.get(name), properties.get(name)
         if new is not None and str(old).strip("/").lower() != str(new).strip("/").lower():
-            raise _validation(f"The property {name} of a workspace cannot be changed.")
-    _check_references(world, found.id, properties)
+            raise workspaces_refusals.validation(f"The property {name} of a workspace cannot be changed.")
+    workspaces_refusals.check_references(world, found.id, properties)
     found.properties["provisioningState"] = "Updating"
 
     def done() -> dict[str, Any]:
@@ -194,7 +171,7 @@ def _change(
     if request.method == "PATCH" and request.query["api-version"] < _PATCH_TAKES_TIME_SINCE:
         return web.answer(done())
     operation = statuses.begin(
-        world, request, found, kind="workspace.update", finish=done, error=_registry_error(world, properties)
+        world, request, found, kind="workspace.update", finish=done, error=workspaces_refusals.registry_error(world, properties)
     )
     return web.empty(202, statuses.workspace_headers(world, operation))
 
@@ -209,85 +186,12 @@ def patch(world: World, request: web.Request) -> web.Response:
     return _change(world, request, found, whole, body.get("properties") or {}, identity)
 
 
-def _validation(message: str) -> web.Refused:
-    """400 `ValidationError`, as the workspace service says it."""
-    details = [{"code": "Invalid", "message": message, "target": "workspace"}]
-    return web.Refused(web.arm_error(400, "ValidationError", message, target="workspace", details=details))
-
-
 def _of_hub(world: World, properties: dict[str, Any]) -> dict[str, Any]:
     """What a project takes over from its hub."""
     hub = world.resources.get(str(properties.get("hubResourceId") or "-"))
     if hub is None or str(hub.body.get("kind")).lower() != "hub":
-        raise _validation("A workspace of kind Project needs the hubResourceId of an existing hub.")
-    return {name: hub.properties[name] for name in _DEPENDENCIES if hub.properties.get(name)}
-
-
-def _check_dependencies(world: World, arm_id: str, properties: dict[str, Any], kind: str = "default") -> None:
-    required = _REQUIRED if kind == "default" else _REQUIRED[:2]  # hubs, projects and feature stores do without insights
-    if any(not properties.get(name) for name in required):
-        raise _validation("Missing dependent resources in workspace json")
-    _check_references(world, arm_id, properties)
-
-
-def _check_references(world: World, arm_id: str, properties: dict[str, Any]) -> None:
-    for name, wanted in _DEPENDENCIES.items():
-        value = properties.get(name)
-        if not value:
-            continue
-        if not isinstance(value, str) or not re.fullmatch(
-            r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+", value, re.IGNORECASE
-        ):
-            raise refusals.linked_id_invalid(str(value), f"properties.{name}")
-        if type_of(value) != wanted:
-            raise _validation(f"The property {name} must be the id of a {wanted}, not of a {type_of(value)}.")
-        linked = world.resources.get(value)
-        if linked is None:
-            raise refusals.linked_missing(value, arm_id)
-        dependencies.check_provisioned(linked)
-
-
-def _registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
-    """Accepted all the same: the operation is where Azure tells that a registry's admin user is missing."""
-    if (error := _key_error(world, properties.get("encryption"))) is not None:
-        return error
-    registry = world.resources.get(str(properties.get("containerRegistry") or ""))
-    if registry is None or registry.properties.get("adminUserEnabled"):
-        return None
-    message = (
-        f"The container registry '{registry.name}' does not have its admin user enabled, which the workspace needs to pull and "
-        "push images. Enable the admin user (properties.adminUserEnabled) and try again."
-    )
-    details = [{"code": "ContainerRegistryAdminUserDisabled", "message": message, "target": "containerRegistry"}]
-    return {"code": "BadRequest", "message": message, "target": "workspace", "details": details, "additionalInfo": []}
-
-
-def _key_error(world: World, encryption: Any) -> dict[str, Any] | None:
-    """What is wrong with the vault of a customer-managed key; told by the operation, as the registry's admin user is."""
-    if not isinstance(encryption, dict) or str(encryption.get("status") or "").lower() != "enabled":
-        return None
-    given = encryption.get("keyVaultProperties") or {}
-    vault = world.resources.get(str(given.get("keyVaultArmId") or "-"))
-    if vault is None or not given.get("keyIdentifier"):
-        message = f"The key vault '{given.get('keyVaultArmId')}' of the customer-managed key was not found, or no key is named."
-    elif vault.properties.get("enableSoftDelete") is False or not vault.properties.get("enablePurgeProtection"):
-        message = f"The key vault '{vault.name}' must have soft delete and purge protection enabled for a customer-managed key."
-    else:
-        return None
-    return {"code": "CustomerManagedKeyInvalid", "message": message, "target": "encryption", "details": [], "additionalInfo": []}
-
-
-def _recovered(world: World, arm_id: str, properties: dict[str, Any]) -> Resource | None:
-    found = world.resources.get(arm_id, deleted=True)
-    if found is None:
-        return None
-    if world.now() - datetime.fromisoformat(found.hidden["deletedAt"]) > RETENTION:
-        world.resources.delete(arm_id)
-        return None
-    if not properties.get("allowRecoverSoftDeletedWorkspace"):
-        text = "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete"
-        raise refusals.refuse(400, "BadRequest", text)
-    return found
+        raise workspaces_refusals.validation("A workspace of kind Project needs the hubResourceId of an existing hub.")
+    return {name: hub.properties[name] for name in workspaces_refusals.DEPENDENCIES if hub.properties.get(name)}
 
 
 def _new(
@@ -347,7 +251,7 @@ def _created(world: World, made: Resource) -> dict[str, Any]:
         raise OperationFailedError(
             {"code": "StorageAccountUnreachable", "message": message, "details": [], "additionalInfo": []}
         ) from None
-    datastores.create_defaults(world, made, account, store)
+    datastores_state.create_defaults(world, made, account, store)
     made.properties["provisioningState"] = "Succeeded"
     made.touched(world.now(), str(made.body["systemData"]["lastModifiedBy"]))
     managed_network.keep(world, made)

@@ -1,0 +1,110 @@
+"""What is refused of a compute: its name, its settings, its quota."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import web
+from infra.local.emulator.machine_learning.quotas import state as quota
+from infra.local.emulator.machine_learning.quotas import vm_sizes
+from infra.local.emulator.operations import OperationFailedError
+
+if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import World
+
+TYPES = (
+    "AmlCompute", "ComputeInstance", "AKS", "Kubernetes", "VirtualMachine", "HDInsight", "DataFactory", "Databricks",
+    "DataLakeAnalytics", "SynapseSpark",
+)  # fmt: skip
+
+# Of a cluster's inner properties: what the service writes, and the priority, which nothing changes.
+STATE = frozenset({
+    "vmPriority", "allocationState", "allocationStateTransitionTime", "errors", "currentNodeCount", "targetNodeCount",
+    "nodeStateCounts",
+})  # fmt: skip
+
+OWN = frozenset({"AmlCompute", "ComputeInstance"})
+
+
+def refused(status: int, code: str, message: str, *, inner: tuple[str, ...] = (), region: str = "") -> web.Refused:
+    """A refusal of the compute service (shape c)."""
+    return web.Refused(web.service_error(status, code, message, inner=inner, component="machinelearningcompute", location=region))
+
+
+def busy(found: Resource, region: str) -> web.Refused:
+    """409: an operation on it is not finished."""
+    text = f"The specified compute {found.name} is in state {found.state}; another operation on it is already running."
+    return refused(409, "UserError", text, inner=("Conflict", "ResourceOperationInProgress"), region=region)
+
+
+def kind(given: str, region: str) -> str:
+    """The type of compute that is meant, in whatever case it is written; 400 for an unknown one."""
+    for kind in TYPES:
+        if kind.lower() == given.lower():
+            return kind
+    raise refused(
+        400, "UserError", f"The compute type '{given}' is not supported.", inner=("BadRequest", "ValidationError"), region=region
+    )
+
+
+def check(kind: str, inner: dict[str, Any], found: Resource | None, region: str) -> None:
+    """An own compute needs a known size, and keeps it."""
+    size = str(inner.get("vmSize") or "")
+    if vm_sizes.find(size) is None:
+        text = (
+            f"The specified value {size} for property Cluster.Properties.VMSize is not a supported VM size. See additional details "
+            f"for supported VM sizes. {','.join(known.name.upper() for known in vm_sizes.SIZES)}"
+        )
+        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
+    if found is not None and str((found.properties.get("properties") or {}).get("vmSize")).lower() != size.lower():
+        text = "The VM size of an existing compute cannot be changed. Delete the compute and create it again."
+        raise refused(400, "UserError", text, inner=("BadRequest", "ImmutableProperty"), region=region)
+    if kind == "AmlCompute":
+        check_scale(inner.get("scaleSettings"), region)
+
+
+def check_private(world: World, workspace: Resource, region: str) -> None:
+    """An instance without a public address needs a private way to its workspace, as recorded."""
+    private = world.resources.children(workspace.id, "privateEndpointConnections")
+    mode = str((workspace.properties.get("managedNetwork") or {}).get("isolationMode") or "Disabled").lower()
+    if not private and mode == "disabled":
+        text = (
+            "A compute instance with enableNodePublicIp false needs a workspace with a private endpoint or a managed network. "
+            "Make one of them first."
+        )
+        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
+
+
+def check_scale(scale: Any, region: str) -> None:
+    """Scale settings must hold a maximum that the minimum does not exceed.
+
+    Raises:
+        web.Refused: 400.
+    """
+    numbers = [scale.get(name) for name in ("minNodeCount", "maxNodeCount")] if isinstance(scale, dict) else [None, None]
+    low, high = numbers[0] or 0, numbers[1]
+    if not isinstance(low, int) or not isinstance(high, int) or low < 0 or high < low:
+        text = f"The scale settings are invalid: minNodeCount {numbers[0]}, maxNodeCount {numbers[1]}."
+        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
+
+
+def check_quota(world: World, made: Resource, inner: dict[str, Any], region: str) -> None:
+    """The nodes that a compute begins with must fit into the quota."""
+    size = vm_sizes.find(str(inner["vmSize"]))
+    if size is None or str(inner.get("vmPriority")).lower() == "lowpriority":
+        return
+    single = made.properties["computeType"] == "ComputeInstance"
+    nodes = 1 if single else int((inner.get("scaleSettings") or {}).get("minNodeCount") or 0)
+    short = quota.short_of(world, made.id.split("/")[2], region, size, nodes * size.cores, without=made.id)
+    if short is not None:
+        family, _, most = short
+        message = (
+            f"The specified subscription has a {quota.title(family)} vCPU quota of {most} and cannot accomodate for at least "
+            f"{nodes} requested managed compute nodes which maps to {nodes * size.cores} vCPUs. Talk to your Subscription Admin or "
+            "refer to https://docs.microsoft.com/azure/machine-learning/how-to-manage-quotas#request-quota-increases to increase "
+            f"the {quota.title(family)} vCPU quota"
+        )
+        raise OperationFailedError(
+            {"code": "ClusterMinNodesExceedCoreQuota", "message": message, "details": [], "additionalInfo": []}
+        )

@@ -1,0 +1,85 @@
+"""What is refused of a workspace: at once, and in its operation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator import web
+from infra.local.emulator.arm import refusals
+from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.resources import type_of
+
+if TYPE_CHECKING:
+    from infra.local.emulator.world import World
+
+DEPENDENCIES = {
+    "storageAccount": "microsoft.storage/storageaccounts",
+    "keyVault": "microsoft.keyvault/vaults",
+    "applicationInsights": "microsoft.insights/components",
+    "containerRegistry": "microsoft.containerregistry/registries",
+}
+
+REQUIRED = ("storageAccount", "keyVault", "applicationInsights")
+
+
+def validation(message: str) -> web.Refused:
+    """400 `ValidationError`, as the workspace service says it."""
+    details = [{"code": "Invalid", "message": message, "target": "workspace"}]
+    return web.Refused(web.arm_error(400, "ValidationError", message, target="workspace", details=details))
+
+
+def check_dependencies(world: World, arm_id: str, properties: dict[str, Any], kind: str = "default") -> None:
+    """What a workspace of this kind stands on must be named and there."""
+    required = REQUIRED if kind == "default" else REQUIRED[:2]  # hubs, projects and feature stores do without insights
+    if any(not properties.get(name) for name in required):
+        raise validation("Missing dependent resources in workspace json")
+    check_references(world, arm_id, properties)
+
+
+def check_references(world: World, arm_id: str, properties: dict[str, Any]) -> None:
+    """Each id must name a finished resource of the right type."""
+    for name, wanted in DEPENDENCIES.items():
+        value = properties.get(name)
+        if not value:
+            continue
+        if not isinstance(value, str) or not re.fullmatch(
+            r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+", value, re.IGNORECASE
+        ):
+            raise refusals.linked_id_invalid(str(value), f"properties.{name}")
+        if type_of(value) != wanted:
+            raise validation(f"The property {name} must be the id of a {wanted}, not of a {type_of(value)}.")
+        linked = world.resources.get(value)
+        if linked is None:
+            raise refusals.linked_missing(value, arm_id)
+        dependencies.check_provisioned(linked)
+
+
+def registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
+    """Accepted all the same: the operation is where Azure tells that a registry's admin user is missing."""
+    if (error := key_error(world, properties.get("encryption"))) is not None:
+        return error
+    registry = world.resources.get(str(properties.get("containerRegistry") or ""))
+    if registry is None or registry.properties.get("adminUserEnabled"):
+        return None
+    message = (
+        f"The container registry '{registry.name}' does not have its admin user enabled, which the workspace needs to pull and "
+        "push images. Enable the admin user (properties.adminUserEnabled) and try again."
+    )
+    details = [{"code": "ContainerRegistryAdminUserDisabled", "message": message, "target": "containerRegistry"}]
+    return {"code": "BadRequest", "message": message, "target": "workspace", "details": details, "additionalInfo": []}
+
+
+def key_error(world: World, encryption: Any) -> dict[str, Any] | None:
+    """What is wrong with the vault of a customer-managed key; told by the operation, as the registry's admin user is."""
+    if not isinstance(encryption, dict) or str(encryption.get("status") or "").lower() != "enabled":
+        return None
+    given = encryption.get("keyVaultProperties") or {}
+    vault = world.resources.get(str(given.get("keyVaultArmId") or "-"))
+    if vault is None or not given.get("keyIdentifier"):
+        message = f"The key vault '{given.get('keyVaultArmId')}' of the customer-managed key was not found, or no key is named."
+    elif vault.properties.get("enableSoftDelete") is False or not vault.properties.get("enablePurgeProtection"):
+        message = f"The key vault '{vault.name}' must have soft delete and purge protection enabled for a customer-managed key."
+    else:
+        return None
+    return {"code": "CustomerManagedKeyInvalid", "message": message, "target": "encryption", "details": [], "additionalInfo": []}
