@@ -1,94 +1,66 @@
-"""The HTTP routes: each function registers through here, so that one place knows which verbs a path takes.
+"""HTTP: one function for each path of the table of routes, and one for what no route takes.
 
-Whatever answers GET answers HEAD alike (RFC 9110 §9.3.2; the platform leaves the content out). Not here: what no route takes
-(others), what a route may be asked (openapi.asked).
+Whatever answers GET answers HEAD alike (RFC 9110 §9.3.2; the platform leaves the content out). Not here: the table
+(shared.route_table), what is done (shared.api, and the handlers of each room).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import azure.functions as func
 
+from functions import answering, http
+from shared.api import answer, handling, route
+from shared.route_table import ROUTES
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    type Answer = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+    from shared.api.route import Route
 
-CATCH_ALL = "{*rest}"
+    type Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
+blueprint = func.Blueprint()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One function, the verbs and the template that it is registered with."""
-
-    verbs: tuple[str, ...]
-    template: str
-    function: Answer
-
-    def takes(self, path: str) -> bool:
-        """Tell whether a decoded path without empty segments fits."""
-        wanted, given = self.template.split("/"), path.split("/")
-        if wanted[-1] == CATCH_ALL:
-            wanted.pop()
-            given = given[: len(wanted)]
-        same = len(wanted) == len(given)
-        return same and all(each.startswith("{") or each.lower() == one.lower() for each, one in zip(wanted, given, strict=True))
+VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+ARM = "arm"
 
 
-ROUTES: list[Route] = []  # in the order in which the modules are imported; no two take the same verb and path
+async def anything_else(req: func.HttpRequest) -> func.HttpResponse:
+    """Answer what is below `arm/` by the route of its path, empty segments dropped; refuse anything else."""
+    path, rows = str(req.route_params.get("rest") or ""), ROUTES
+    call, row, (first, _, below) = http.call_of(req), None, path.partition("/")
+    if first.lower() == ARM:
+        path, rows = "/".join(filter(None, below.split("/"))), tuple(each for each in ROUTES if not each.own)
+        row = route.find(rows, call.method, path)
+    if row is None:
+        return http.response_of(answer.of_error(handling.refusal(call.method, path, rows)), call)
+    call = replace(call, path=quote(path, safe="/"))
+    return http.response_of(await answering.answered(call, row), call)
 
 
-def route(
-    blueprint: func.Blueprint,
-    name: str,
-    template: str,
-    verbs: list[str],
-    *,
-    anonymous: bool = False,
-    head: Answer | None = None,
-) -> Callable[[Answer], Answer]:
-    """Register the function that follows: its platform name, route and verbs, and HEAD wherever it answers GET.
+def _trigger(name: str, rows: Sequence[Route]) -> Trigger:
+    by_verb = {row.verb: row for row in rows}
 
-    Args:
-        blueprint: Its module's.
-        name: Unique; the platform asks functions in the order of their names.
-        template: Its route.
-        verbs: What it takes.
-        anonymous: No key is asked for.
-        head: What answers HEAD, where that is not GET without its content.
-    """
+    async def trigger(req: func.HttpRequest) -> func.HttpResponse:
+        call = http.call_of(req)
+        return http.response_of(await answering.answered(call, by_verb["GET" if call.method == "HEAD" else call.method]), call)
 
-    def registered(function: Answer) -> Answer:
-        every = tuple(verbs) if "GET" not in verbs else (*verbs, "HEAD")
-
-        async def trigger(req: func.HttpRequest) -> func.HttpResponse:
-            if req.method != "HEAD":
-                return await function(req)
-            return await (head(req) if head else function(as_get(req)))
-
-        trigger.__name__ = name
-        level = func.AuthLevel.ANONYMOUS if anonymous else None
-        blueprint.function_name(name)(blueprint.route(template, methods=every, auth_level=level)(trigger))
-        ROUTES.append(Route(verbs=every, template=template, function=trigger))
-        return function
-
-    return registered
+    trigger.__name__ = name
+    return trigger
 
 
-def as_get(req: func.HttpRequest) -> func.HttpRequest:
-    """Return the GET that a HEAD asks about."""
-    return again(req, "GET", req.url, dict(req.route_params))
+def _register(name: str, template: str, verbs: Sequence[str], trigger: Trigger, *, anonymous: bool = False) -> None:
+    level = func.AuthLevel.ANONYMOUS if anonymous else None
+    every = [*verbs, *(["HEAD"] if "GET" in verbs and "HEAD" not in verbs else [])]
+    blueprint.function_name(name)(blueprint.route(template, methods=every, auth_level=level)(trigger))
 
 
-def again(req: func.HttpRequest, method: str, url: str, route_params: dict[str, str]) -> func.HttpRequest:
-    """Return a request with another verb or place, all else as it came."""
-    return func.HttpRequest(
-        method=method,
-        url=url,
-        headers=dict(req.headers.items()),
-        params=dict(req.params),
-        route_params=route_params,
-        body=req.get_body(),
-    )
+FUNCTIONS = {name: [row for row in ROUTES if row.function == name] for name in dict.fromkeys(row.function for row in ROUTES)}
+TRIGGERS = {name: _trigger(name, rows) for name, rows in FUNCTIONS.items()}
+for name, rows in FUNCTIONS.items():
+    _register(name, rows[0].template, [row.verb for row in rows], TRIGGERS[name], anonymous=rows[0].anonymous)
+_register("zz_anything_else", route.REST, VERBS, anything_else)  # the platform asks functions in the order of their names

@@ -1,7 +1,4 @@
-"""Waiting without holding the event loop: for work that blocks, in a thread; for the end of an operation, asleep.
-
-Not here: what a caller is answered then (http), the wait for a clean-up's run (cleanup).
-"""
+"""Waiting without holding the event loop: for work that blocks, in a thread; for what is to end, asleep."""
 
 from __future__ import annotations
 
@@ -12,17 +9,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared import services
+from shared.api.answer import Later
+from shared.api.call import WAIT_LIMIT_S
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shared.operations.models import Operation
+    from shared.api.answer import Answer
 
-LIMIT_S = 60.0
 STEP_S = 0.25
 LONGEST_STEP_S = 1.0
-SHARE = 0.1  # of what was waited already: an end is told of later by that much at most, or by a step
+SHARE = 0.1  # of what was waited already: an end is seen later by that much at most, or by a step
 _waiting: set[object] = set()  # of this process' event loop, which alone changes it
 
 
@@ -32,21 +30,25 @@ async def in_thread[T](work: Callable[..., T], *args: Any) -> T:
 
 
 def pause_s(waited_s: float) -> float:
-    """Return how long to wait before the next look at an operation: every look of every caller who waits is a read of a table."""
+    """Return how long to wait before the next look: every look of every caller who waits is a read of a table."""
     return min(max(STEP_S, SHARE * waited_s), LONGEST_STEP_S)
 
 
-async def for_end(operation: Operation, wait_s: float) -> Operation:
-    """Return the operation once it has ended or `wait_s` seconds are over: sleeping on the loop, reading in a thread."""
+async def for_end(later: Later) -> Later:
+    """Return it once it has ended or its caller has waited long enough: sleeping on the loop, looking in a thread."""
     began = time.monotonic()
-    end = began + min(wait_s, LIMIT_S)
+    end = began + min(later.wait_s, WAIT_LIMIT_S)
     with place() as free:
-        while free and not operation.ended and (now := time.monotonic()) < end:
+        while free and not later.ended and (now := time.monotonic()) < end:
             await asyncio.sleep(min(pause_s(now - began), end - now))
-            stored = await in_thread(services.get().ledger.load, operation.id)
-            if stored:
-                operation = stored.operation
-    return operation
+            later = await in_thread(later.look)
+    return later
+
+
+async def answered(work: Callable[[], Answer | Later]) -> Answer:
+    """Return the answer that blocking work makes, at once or after as long as its caller waits."""
+    found = await in_thread(work)
+    return await in_thread((await for_end(found)).answer) if isinstance(found, Later) else found
 
 
 @contextmanager

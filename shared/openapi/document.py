@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,9 @@ from shared.catalog import kinds
 from shared.openapi import own, parts, regional, resources, webhooks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.api.route import Route
     from shared.openapi.parts import Json
 
 EXAMPLES = Path(__file__).parent / "examples.json"
@@ -28,23 +30,23 @@ VARIABLES: parts.Json = {
 }
 
 
-@cache
-def written(prefix: str) -> tuple[bytes, str]:
+def written(prefix: str, rows: Sequence[Route]) -> tuple[bytes, str]:
     """Return the document as JSON, and a strong validator of it (an ETag).
 
     Args:
         prefix: What stands before every path: `/api` unless host.json says otherwise.
+        rows: Every route.
     """
-    content = json.dumps(build(prefix), ensure_ascii=False, separators=(",", ":")).encode()
+    content = json.dumps(build(rows, prefix), ensure_ascii=False, separators=(",", ":")).encode()
     return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def build(prefix: str = "/api") -> Json:
+def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
     """Return the document."""
     paths: dict[str, dict[str, Any]] = {}
     shown = json.loads(EXAMPLES.read_text(encoding="utf-8"))
     ours: list[parts.Json] = [{"url": prefix or "/", "description": "This app; the settings' scope."}]
-    for path, verb, operation in (*resources.operations(), *regional.operations(), *own.operations()):
+    for path, verb, operation in (*resources.operations(), *regional.operations(), *own.operations(rows)):
         _with_examples(operation, shown.get(operation["operationId"], []))
         operation["responses"] = dict(sorted(operation["responses"].items()))
         item = paths.setdefault(path, {})

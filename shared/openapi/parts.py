@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.api import schemas
 from shared.openapi import shapes
 
 Json = dict[str, Any]
+ref, listed = schemas.ref, schemas.listed
 
-STRING, OBJECT, STATUSES = shapes.STRING, shapes.OBJECT, shapes.STATUSES
-
-
-def ref(kind: str, name: str) -> Json:
-    """Return a reference to a component: `ref("schemas", "Resource")`."""
-    return {"$ref": f"#/components/{kind}/{name}"}
+STRING, OBJECT, STATUSES = schemas.STRING, schemas.OBJECT, shapes.STATUSES
 
 
 def content(schema: Json, media: str = "application/json") -> Json:
@@ -29,12 +26,6 @@ def anything() -> Json:
     return {"application/json": {"schema": {}}, "*/*": {"schema": {}}}
 
 
-def listed(schema: Json) -> Json:
-    """Return the schema of a page of a list."""
-    link = {"type": "string", "format": "uri", "description": "The next page, with this app's own address; absent on the last."}
-    return {"type": "object", "required": ["value"], "properties": {"value": {"type": "array", "items": schema}, "nextLink": link}}
-
-
 def component_parts() -> Json:
     """Return all components but the schemas of single kinds."""
     return {
@@ -42,65 +33,10 @@ def component_parts() -> Json:
             "key": {"type": "apiKey", "in": "header", "name": "x-functions-key", "description": "A function key of the app."},
             "code": {"type": "apiKey", "in": "query", "name": "code", "description": "The same key, for senders without headers."},
         },
-        "parameters": _parameters(),
+        "parameters": dict(schemas.parameters()),
         "headers": _headers(),
         "responses": _responses(),
         "schemas": _schemas(),
-    }
-
-
-def _query(name: str, description: str, schema: Json | None = None) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema or STRING}
-
-
-def _header(name: str, description: str, schema: Json | None = None) -> Json:
-    return {"name": name, "in": "header", "description": description, "schema": schema or STRING}
-
-
-def _parameters() -> Json:
-    wait = {"type": "integer", "minimum": 0, "maximum": 60}
-    version = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?$"}
-    return {
-        "ApiVersion": _query("api-version", "Overrides the table's api-version for this request.", version),
-        "Preflight": _query(
-            "preflight", "`true`: ask Azure what would stop this, all problems at once; nothing is sent.", {"type": "boolean"}
-        ),
-        "Force": _query("force", "`true`: delete although a guard of this app names what still uses it.", {"type": "boolean"}),
-        "Set": _query(
-            "set", "`path=value`: changes a field of a YAML before it is translated.", {"type": "array", "items": STRING}
-        ),
-        "Top": _query("$top", "How many of a page; Azure decides what it takes.", {"type": "integer", "minimum": 1}),
-        "Skip": _query("$skip", "Azure's own token of a page, as its `nextLink` carries it."),
-        "SkipToken": _query("$skipToken", "The token of a page, as its `nextLink` carries it."),
-        "ListViewType": _query(
-            "listViewType",
-            "Which of archived and active ones.",
-            {"type": "string", "enum": ["ActiveOnly", "ArchivedOnly", "All"]},
-        ),
-        "Wait": _query("wait", "Answer when it has ended, after so many seconds at the latest.", wait),
-        "Prefer": _header(
-            "Prefer",
-            "`wait=N`: answer when the operation has ended, after N seconds (at most 60) at the latest. "
-            "`respond-async`: record and queue only, 202 even while ARM is down.",
-        ),
-        "IdempotencyKey": _header(
-            "Idempotency-Key",
-            "The same key with the same request gets the operation that it made the first time; with another request 400.",
-            {"type": "string", "maxLength": 255},
-        ),
-        "CallbackUrl": _header(
-            "Callback-Url",
-            "Whom to tell when the operation has ended: up to five https URLs on the allow-list, by commas or spaces.",
-        ),
-        "UploadId": _header("Upload-Id", "The files of this body are that upload's (POST uploads)."),
-        "TraceParent": _header("traceparent", "W3C trace context: the operation and what it asks of Azure carry it on."),
-        "ClientRequestId": _header("x-ms-client-request-id", "Sent back on the answer: the first 200 of its printable characters."),
-        "WebHookRequestOrigin": {
-            **_header(
-                "WebHook-Request-Origin", "Who is going to deliver.", {"type": "string", "pattern": "^[a-zA-Z0-9.*:-]{1,255}$"}
-            ),
-            "required": True,
-        },
     }
 
 

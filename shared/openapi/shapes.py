@@ -5,23 +5,22 @@ A test holds real answers against them with nothing further allowed. Not here: r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from shared.api.schemas import OBJECT, STRING, Json
+from shared.operations import models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Json = dict[str, Any]
-
-STRING: Json = {"type": "string"}
-OBJECT: Json = {"type": "object"}
 COUNT: Json = {"type": "integer", "minimum": 0}
 NUMBER: Json = {"type": "number", "minimum": 0}
 FLAG: Json = {"type": "boolean"}
 MOMENT: Json = {"type": "string", "format": "date-time"}
 LINK: Json = {"type": "string", "format": "uri"}
 ERROR: Json = {"$ref": "#/components/schemas/ErrorDetail"}
-STATUSES = ("NotStarted", "Running", "Succeeded", "Failed", "Canceled")
-PHASES = ("waiting", "accepted", "preparing", "registering", "sending", "following", "ended")
+STATUSES: tuple[str, ...] = get_args(models.Status)
+PHASES: tuple[str, ...] = get_args(models.Phase)
 TRACE: Json = {
     "type": "string",
     "pattern": "^[0-9a-f]{32}$",

@@ -14,7 +14,7 @@ import pytest
 from pycep import BicepParser
 
 import functions
-from functions import dashboard, hooks, pages
+from functions import routes as http
 from infra.bicep import evaluation, syntax, tree
 from infra.bicep import functions as bicep_functions
 from shared import services
@@ -247,7 +247,7 @@ def test_the_threads_are_enough_for_the_queue_steps_of_host_json() -> None:
 def test_always_ready_functions_are_there() -> None:
     """A function that was renamed would not be kept warm."""
     sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
-    functions = set(re.findall(r'function_name\("(\w+)"\)', sources))
+    functions = {*re.findall(r'function_name\("(\w+)"\)', sources), *http.FUNCTIONS}
     assert set(re.findall(r"function:(\w+)", (AZURE / "modules" / "function-app.bicep").read_text())) <= functions
 
 
@@ -334,24 +334,20 @@ def excluded() -> set[str]:
 
 def test_what_asks_for_no_key_asks_for_no_token_and_nothing_else_is_open() -> None:
     """The pages must load in a browser that has none yet; events come from senders that have keys."""
-    anonymous = {
-        path for module in (dashboard, hooks, pages) for path, level in routes(module.blueprint).items() if level == "ANONYMOUS"
-    }
+    levels = routes(http.blueprint)
+    anonymous = {path for path, level in levels.items() if level == "ANONYMOUS"}
     assert anonymous >= {"/api/health", "/api/docs", "/api/dashboard"}
     senders = {"/api/events", "/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid"}
     assert {re.sub(r"\{.*\}$", "*", path) for path in anonymous} == excluded() - senders
-    assert routes(hooks.blueprint)["/api/events"] == "FUNCTION"
+    assert levels["/api/events"] == "FUNCTION"
 
 
 def test_nobody_else_is_anonymous() -> None:
-    """Of all modules of functions/, only those above have functions that ask for no key."""
+    """Of all modules of functions/, only that one has functions that ask for no key."""
     modules = [importlib.import_module(f"functions.{each.name}") for each in pkgutil.iter_modules(functions.__path__)]
     blueprints = {module.__name__: module.blueprint for module in modules if hasattr(module, "blueprint")}
-    assert len(blueprints) > 10
-    assert {name for name, each in blueprints.items() if "ANONYMOUS" in routes(each).values()} == {
-        "functions.dashboard",
-        "functions.pages",
-    }
+    assert len(blueprints) > 5
+    assert {name for name, each in blueprints.items() if "ANONYMOUS" in routes(each).values()} == {"functions.routes"}
 
 
 def test_every_ready_query_is_offered() -> None:

@@ -216,7 +216,7 @@ def test_the_app_starts_from_it_and_is_up(address: str) -> None:
         ("infra", False, False),
         ("shared/infra", True, False),
         (".local", True, True),
-        ("functions/pages.py", False, False),
+        ("functions/poll.py", False, False),
         ("requirements-otel.txt", False, False),  # the build in Azure reads it where requirements.txt refers to it
         ("azureml-steward_env", True, True),  # what `azd restore` makes
     ],

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.openapi import document
+from shared.route_table import ROUTES
 from tests.docs import commands, exempt
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +121,7 @@ def _read(call: list[str], stdin: str, files: dict[str, str]) -> tuple[str, str,
 def _templates() -> list[tuple[str, re.Pattern[str], str]]:
     """Return (verb, pattern, operation id), those with the most words first."""
     out = []
-    for path, item in document.build()["paths"].items():
+    for path, item in document.build(ROUTES)["paths"].items():
         pattern = re.compile(re.sub(r"{\w+}", "[^/]+", path.replace(".", r"\.")), re.IGNORECASE)
         out += [(verb.upper(), pattern, it["operationId"], path.count("{")) for verb, it in item.items() if verb != "servers"]
     return [(verb, pattern, name) for verb, pattern, name, _ in sorted(out, key=lambda each: each[3])]

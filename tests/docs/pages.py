@@ -7,22 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import (
-    act,
-    browse,
-    cleanup,
-    dashboard,
-    hooks,
-    http,
-    notify,
-    operations,
-    others,
-    pages,
-    poll,
-    provision,
-    reconcile,
-    uploads,
-)
+from functions import cleanup, hooks, notify, poll, reconcile, routes
+from shared.api.resources import resource_routes
 from shared.catalog import kinds, proxy_routes
 from shared.rest import addresses
 from tests.docs import openapi_examples, policies
@@ -34,7 +20,7 @@ if TYPE_CHECKING:
     from shared.catalog.proxy_routes import Passage
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLUEPRINTS = (provision, act, browse, uploads, operations, poll, reconcile, cleanup, hooks, notify, pages, dashboard, others)
+BLUEPRINTS = (routes, poll, reconcile, cleanup, hooks, notify)
 VERB_ORDER = ("GET", "LIST", "PUT", "PATCH", "DELETE")
 
 KINDS_HEAD = """# Every kind
@@ -58,9 +44,10 @@ Azure and back unchanged, and nothing is recorded. `{}` is one name, `{*}` one o
 
 FUNCTIONS_HEAD = """# Every function
 
-Generated from the blueprints in `functions/` by `python -m tests.docs`; a test keeps both equal.
+Generated from the blueprints in `functions/` and the table of routes (`shared/route_table.py`) by
+`python -m tests.docs`; a test keeps both equal.
 
-The platform needs one function per route, so modules that serve any resource have one function per first path segment. Routes are
+The platform needs one function per route, so resources have one function per verb and first path segment. Routes are
 below `/api/`; `{*rest}` matches the rest of a path. Everything needs a function key except `health` and the pages.
 """
 
@@ -97,7 +84,7 @@ def functions_page() -> str:
             f"| `{each.get_function_name()}` | {_trigger(each.get_trigger().get_dict_repr())} |" for each in app.get_functions()
         ]
         out += [""]
-    out += [f"First path segments: {', '.join(f'`{literal}`' for literal in http.LITERALS)}."]
+    out += [f"First path segments: {', '.join(f'`{literal}`' for literal in resource_routes.LITERALS)}."]
     return "\n".join(out) + "\n"
 
 

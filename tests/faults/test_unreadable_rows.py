@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import azure.functions as func
 import pytest
 
 from functions import hooks, reconcile
-from functions import operations as operations_http
 from shared import health, services
 from shared.durable import storage, worker
 from shared.durable.aside import UnreadableError
@@ -19,6 +17,7 @@ from shared.durable.messages import Message
 from shared.notify import deliveries
 from shared.operations import flows
 from shared.settings import Settings
+from tests import front
 from tests.fakes import FakeRows, unavailable
 from tests.steward import Steward
 
@@ -122,9 +121,7 @@ def test_reading_an_operation_that_cannot_be_read_says_so(app: Steward, how: str
     """In ARM's envelope, with what to do."""
     operation = app.submit("PUT", "workspaces/w2", BODY)
     _spoil(app, operation, how)
-    url = f"https://steward/api/operations/{operation.id}"
-    request = func.HttpRequest(method="GET", url=url, route_params={"id": operation.id}, body=b"")
-    answer = asyncio.run(operations_http.read_operation(request))
+    answer = front.respond("GET", f"operations/{operation.id}")
     error = json.loads(answer.get_body())["error"]
     assert (answer.status_code, error["code"]) == (status, "OperationUnreadable")
     assert operation.id in error["message"]

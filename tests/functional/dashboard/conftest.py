@@ -11,8 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-from functions import dashboard
 from infra.local import bootstrap
+from shared.pages import page_routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,9 +92,9 @@ class App:
         url = urlsplit(route.request.url)
         path = url.path.removeprefix("/api/")
         if path == "dashboard" or path.startswith("dashboard/"):
-            file = dashboard.FOLDER / (path.partition("/")[2] or "index.html")
-            media = dashboard.TYPES.get(file.suffix, "text/html")
-            headers = {"Content-Type": f"{media}; charset=utf-8", "Content-Security-Policy": dashboard.POLICY}
+            file = page_routes.DASHBOARD / (path.partition("/")[2] or "index.html")
+            media = page_routes.DASHBOARD_TYPES.get(file.suffix, "text/html")
+            headers = {"Content-Type": f"{media}; charset=utf-8", "Content-Security-Policy": page_routes.DASHBOARD_POLICY}
             route.fulfill(headers=headers, body=file.read_bytes())
             return
         self.asked.append(f"{route.request.method} {path}{'?' if url.query else ''}{url.query}")

@@ -11,12 +11,13 @@ import pytest
 from playwright.sync_api import expect
 
 from shared.openapi import document
+from shared.route_table import ROUTES
 from tests.functional.dashboard.conftest import EMPTY, WELL, paged
 
 if TYPE_CHECKING:
     from tests.functional.dashboard.conftest import App
 
-COMPONENTS = document.build()["components"]
+COMPONENTS = document.build(ROUTES)["components"]
 HARM = "<img src=x onerror=window.hacked=1>"
 TURNED = "\u202etxt.exe مرحبا"
 LONG = "n" * 200

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import re
 
-from functions import dashboard
 from infra.local import bootstrap
+from shared.pages import page_routes
 
 LIMIT_KB = 40
 ROUND_KB = 3  # what the docs may be off by
@@ -14,7 +14,7 @@ ROUND_KB = 3  # what the docs may be off by
 
 def test_the_whole_page_is_as_small_as_the_docs_say() -> None:
     """All of its files, compressed as they are sent, and as they are written."""
-    files = [path.read_bytes() for path in dashboard.FOLDER.iterdir()]
+    files = [path.read_bytes() for path in page_routes.DASHBOARD.iterdir()]
     sent = sum(len(gzip.compress(content, compresslevel=6)) for content in files) / 1000
     written = sum(len(content) for content in files) / 1000
     said = re.search(r"(\d+) KB as it is sent, (\d+) KB as it is written", (bootstrap.ROOT / "docs/dashboard.md").read_text())

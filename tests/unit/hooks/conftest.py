@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions import acting
 from shared import services
-from shared.hooks import events, firings, inbox, store
+from shared.hooks import events, firings, inbox, rule_requests, store
 from shared.operations import flows
 from shared.rest import errors
 from shared.settings import Settings
@@ -68,7 +67,7 @@ class Hooks:
     def perform(self, call: Call) -> Answer:
         """Note what a rule asks, and do it."""
         self.calls.append(call)
-        return acting.perform(call)
+        return rule_requests.perform(call, self.app)
 
     def step(self) -> bool:
         """Deliver one message of either queue; False when none is visible."""

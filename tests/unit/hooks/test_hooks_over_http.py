@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import quote
 
 import azure.functions as func
 import pytest
 
 from functions import hooks as triggers
 from shared.hooks import store
+from tests import front
 from tests.fake_azure import WORKSPACE
 from tests.unit.hooks.conftest import ML, Hooks
 
@@ -36,14 +36,9 @@ EVENT = {
 }
 
 
-def send(function: Any, method: str, path: str, body: Any = b"", route: dict[str, str] | None = None, **headers: str) -> Any:
-    """Send a request to one of the functions; returns status, headers and JSON."""
-    content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    url = f"http://localhost:7071/api/{path}"
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    params = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
-    req = func.HttpRequest(method=method, url=url, headers=named, params=params, route_params=route or {}, body=content)
-    answer = asyncio.run(function(req))
+def send(method: str, path: str, body: Any = b"", **headers: str) -> Any:
+    """Send a request; returns status, headers and JSON."""
+    answer = front.respond(method, path, body if isinstance(body, bytes | str) else json.dumps(body), **headers)
     content = answer.get_body()
     named = {name.lower(): value for name, value in answer.headers.items()}
     is_json = content and "json" in f"{answer.mimetype} {named.get('content-type', '')}"
@@ -52,7 +47,7 @@ def send(function: Any, method: str, path: str, body: Any = b"", route: dict[str
 
 def test_a_delivery_is_stored_before_it_is_answered(hooks: Hooks) -> None:
     """200: Event Grid may forget it, and Microsoft's own client takes nothing else for success."""
-    status, _, body = send(triggers.on_webhook, "POST", "events", [EVENT])
+    status, _, body = send("POST", "events", [EVENT])
     assert (status, body) == (200, {"accepted": 1, "messages": 1})
     assert len(hooks.steward.event_queue.messages) == 1
 
@@ -60,8 +55,8 @@ def test_a_delivery_is_stored_before_it_is_answered(hooks: Hooks) -> None:
 def test_both_handshakes_are_answered(hooks: Hooks) -> None:
     """Event Grid's own, and CloudEvents' by OPTIONS."""
     asked = [{**EVENT, "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent", "data": {"validationCode": "c-1"}}]
-    assert send(triggers.on_webhook, "POST", "events", asked)[2] == {"validationResponse": "c-1"}
-    status, headers, _ = send(triggers.on_webhook, "OPTIONS", "events", webhook_request_origin="eventgrid.azure.net")
+    assert send("POST", "events", asked)[2] == {"validationResponse": "c-1"}
+    status, headers, _ = send("OPTIONS", "events", webhook_request_origin="eventgrid.azure.net")
     assert (status, headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
     assert not hooks.steward.event_queue.messages
 
@@ -70,14 +65,14 @@ def test_both_handshakes_are_answered(hooks: Hooks) -> None:
 def test_a_handshake_without_a_host_is_refused(hooks: Hooks, origin: str) -> None:
     """What is echoed is a host name and nothing else."""
     assert hooks
-    status, headers, body = send(triggers.on_webhook, "OPTIONS", "events", webhook_request_origin=origin)
+    status, headers, body = send("OPTIONS", "events", webhook_request_origin=origin)
     assert (status, body["error"]["target"]) == (400, "WebHook-Request-Origin")
     assert "webhook-allowed-origin" not in headers
 
 
 def test_a_malformed_delivery_is_refused_and_nothing_is_queued(hooks: Hooks) -> None:
     """400 names the event and the field."""
-    status, _, body = send(triggers.on_webhook, "POST", "events", [EVENT, {**EVENT, "id": 7}])
+    status, _, body = send("POST", "events", [EVENT, {**EVENT, "id": 7}])
     assert (status, body["error"]["code"], body["error"]["target"]) == (400, "InvalidEvent", "[1].id")
     assert not hooks.steward.event_queue.messages
 
@@ -105,23 +100,22 @@ def test_the_trigger_takes_both_schemas(hooks: Hooks, *, cloud: bool) -> None:
 def test_rules_are_put_read_listed_and_deleted(hooks: Hooks) -> None:
     """A file that is wrong is refused with line and column, and the one in force stays."""
     assert hooks
-    at = {"file": "ml"}
-    status, _, body = send(triggers.rule_file, "PUT", "events/rules/ml", RULES, at)
+    status, _, body = send("PUT", "events/rules/ml", RULES)
     assert (status, body["rules"][0]["name"]) == (200, "copy")
-    status, _, body = send(triggers.rule_file, "PUT", "events/rules/ml", RULES.replace("if:", "iff:"), at)
+    status, _, body = send("PUT", "events/rules/ml", RULES.replace("if:", "iff:"))
     assert (status, body["error"]["code"]) == (400, "InvalidRules")
     assert "line 6, column 5" in body["error"]["message"]
-    assert send(triggers.rule_file, "GET", "events/rules/ml", b"", at)[2].decode() == RULES
-    assert [rule["name"] for rule in send(triggers.list_rules, "GET", "events/rules")[2]["value"]] == ["copy"]
-    assert send(triggers.rule_file, "DELETE", "events/rules/ml", b"", at)[0] == 204
-    assert send(triggers.list_rules, "GET", "events/rules")[2]["value"] == []
-    assert send(triggers.rule_file, "GET", "events/rules/ml", b"", at)[0] == 404
+    assert send("GET", "events/rules/ml")[2].decode() == RULES
+    assert [rule["name"] for rule in send("GET", "events/rules")[2]["value"]] == ["copy"]
+    assert send("DELETE", "events/rules/ml")[0] == 204
+    assert send("GET", "events/rules")[2]["value"] == []
+    assert send("GET", "events/rules/ml")[0] == 404
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "x" * 200])
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "x" * 200])
 def test_a_file_name_stays_in_its_folder(hooks: Hooks, name: str) -> None:
     """400, and nothing is written."""
-    assert send(triggers.rule_file, "PUT", "events/rules/x", RULES, {"file": name})[0] == 400
+    assert send("PUT", f"events/rules/{quote(name, safe='')}", RULES)[0] == 400
     assert not hooks.steward.blobs.blobs
 
 
@@ -129,7 +123,7 @@ def test_a_broken_file_in_the_container_stops_only_itself(hooks: Hooks) -> None:
     """Somebody wrote it there by hand; the list tells what is wrong."""
     hooks.rules(RULES, "good.yaml")
     hooks.rules("rules: [{name: x", "bad.yaml")
-    body = send(triggers.list_rules, "GET", "events/rules")[2]
+    body = send("GET", "events/rules")[2]
     assert [rule["name"] for rule in body["value"]] == ["copy"]
     assert body["problems"][0]["file"].endswith("bad.yaml")
 
@@ -138,7 +132,7 @@ def test_a_test_shows_what_would_be_sent_and_sends_nothing(hooks: Hooks) -> None
     """Each rule with the reason; values of earlier answers are not known yet."""
     hooks.rules(RULES)
     other = {**EVENT, "id": "e2", "data": {}}
-    body = send(triggers.try_event, "POST", "events/test", [EVENT, other])[2]
+    body = send("POST", "events/test", [EVENT, other])[2]
     (first,), (second,) = (shown["rules"] for shown in body["value"])
     assert first["fires"]
     assert first["requests"][0]["path"] == "workspaces/w1/models/credit-a/versions/1"
@@ -153,19 +147,19 @@ def test_a_test_shows_what_would_be_sent_and_sends_nothing(hooks: Hooks) -> None
 def test_firings_are_listed_and_read(hooks: Hooks) -> None:
     """Step by step, with the operations they became."""
     hooks.rules(RULES.replace("      - request: GET workspaces/w1/models/${{ steps.first.body.name }}\n", ""))
-    send(triggers.on_webhook, "POST", "events", [EVENT])
+    send("POST", "events", [EVENT])
     hooks.drive()
-    (shown,) = send(triggers.list_firings, "GET", "events/firings?$top=5")[2]["value"]
+    (shown,) = send("GET", "events/firings?$top=5")[2]["value"]
     assert (shown["rule"], shown["status"]) == ("copy", "Succeeded")
-    one = send(triggers.read_firing, "GET", "events/firings/x", b"", {"id": shown["name"]})[2]
+    one = send("GET", f"events/firings/{shown['name']}")[2]
     assert one["answers"]["first"]["status"] in (200, 201)
-    assert send(triggers.read_firing, "GET", "events/firings/x", b"", {"id": "nope"})[0] == 404
+    assert send("GET", "events/firings/nope")[0] == 404
 
 
 def test_a_rules_request_is_not_a_callers(hooks: Hooks) -> None:
     """The operation says which rule sent it, and how deep."""
     hooks.rules(RULES)
-    send(triggers.on_webhook, "POST", "events", [EVENT])
+    send("POST", "events", [EVENT])
     hooks.drive()
     operation = hooks.steward.ledger.newest(top=1)[0]
     assert (operation.caller, operation.depth) == ("rule:copy", 1)
@@ -173,10 +167,8 @@ def test_a_rules_request_is_not_a_callers(hooks: Hooks) -> None:
 
 def test_nobody_claims_a_rules_terms_over_the_wire(hooks: Hooks) -> None:
     """No header makes a caller a rule."""
-    from functions import provision
-
     send(
-        provision._provision, "PUT", "workspaces/w1/models/m/versions/1", {"properties": {}}, content_type="application/json",
+        "PUT", "workspaces/w1/models/m/versions/1", {"properties": {}}, content_type="application/json",
         firing="abc", depth="9", origin="x", steward_origin="r/abc/9",
     )  # fmt: skip
     operation = hooks.steward.ledger.newest(top=1)[0]
@@ -185,10 +177,8 @@ def test_nobody_claims_a_rules_terms_over_the_wire(hooks: Hooks) -> None:
 
 def test_a_callback_that_is_not_listed_is_refused_before_anything_is_accepted(hooks: Hooks) -> None:
     """400 names the header; no operation."""
-    from functions import provision
-
     status, _, body = send(
-        provision._provision, "PUT", "workspaces/w1/models/m/versions/1", {"properties": {}}, content_type="application/json",
+        "PUT", "workspaces/w1/models/m/versions/1", {"properties": {}}, content_type="application/json",
         callback_url="https://evil.example/",
     )  # fmt: skip
     assert (status, body["error"]["code"], body["error"]["target"]) == (400, "CallbackNotAllowed", "Callback-Url")
@@ -199,7 +189,7 @@ def test_rules_that_were_put_are_in_force_in_every_instance(hooks: Hooks) -> Non
     """Another instance read the files a moment ago, and meets the next event."""
     other = store.Store(hooks.steward.blobs, hooks.steward.clock)
     assert other.rules() == ()
-    send(triggers.rule_file, "PUT", "events/rules/ml", RULES, {"file": "ml"})
+    send("PUT", "events/rules/ml", RULES)
     assert [rule.name for rule in other.rules()] == ["copy"]
-    send(triggers.rule_file, "DELETE", "events/rules/ml", b"", {"file": "ml"})
+    send("DELETE", "events/rules/ml")
     assert other.rules() == ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 import pytest
 
-from functions import pages, waiting
+from functions import answering, routes, waiting
 from shared import services
 from shared.settings import Settings
+from tests import front
 from tests.fakes import unavailable
 from tests.steward import Steward
 
@@ -33,9 +33,7 @@ def app() -> Iterator[Steward]:
 
 
 def _ask() -> tuple[int, Any]:
-    request = func.HttpRequest(method="GET", url="https://steward/api/health", body=b"")
-    answer = asyncio.run(pages.health(request))
-    return answer.status_code, json.loads(answer.get_body())
+    return front.told(front.respond("GET", "health"))
 
 
 def test_storage_that_goes_away_after_a_first_success_is_seen(app: Steward, caplog: pytest.LogCaptureFixture) -> None:
@@ -53,8 +51,8 @@ def test_storage_that_does_not_answer_is_down_within_its_time(
     app: Steward, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The calls of callers have threads of their own."""
-    assert pages.PROBE_S == 2.0
-    monkeypatch.setattr(pages, "PROBE_S", 0.05)
+    assert answering.PROBE_S == 2.0
+    monkeypatch.setattr(answering, "PROBE_S", 0.05)
     silent = threading.Event()
 
     def get(*_: Any) -> None:
@@ -91,7 +89,7 @@ def test_health_does_not_wait_where_callers_queue(app: Steward) -> None:
         callers = [asyncio.ensure_future(waiting.in_thread(release.wait)) for _ in range(services.get().settings.threads + 8)]
         await asyncio.sleep(0)
         try:
-            return (await asyncio.wait_for(pages.health(request), 20)).status_code
+            return (await asyncio.wait_for(routes.TRIGGERS["health"](request), 20)).status_code
         finally:
             release.set()
             await asyncio.gather(*callers)

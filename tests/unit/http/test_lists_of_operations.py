@@ -86,7 +86,7 @@ def test_looking_back_stops_in_time_and_goes_on_with_the_next_page(app: App, mon
     """Where a rare status is looked for among many, a page may be empty and still lead on."""
     (only,) = _made(app, 1, apart_s=0.0)
     app.steward.clock.advance(timedelta(days=20).total_seconds())
-    monkeypatch.setattr("functions.operations.LIST_BUDGET_S", 0.0)
+    monkeypatch.setattr("shared.api.following.LIST_BUDGET_S", 0.0)
     pages = _walked(app, "operations")
     assert pages[0] == []
     assert [each for page in pages for each in page] == [only]

@@ -2,64 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
-import azure.functions as func
 import pytest
 
-from functions import act, browse, cleanup, dashboard, hooks, operations, pages, provision, uploads
-from shared.openapi import asked, own
+from shared.api import names, strict
+from shared.api.call import Call
+from shared.api.resources import resource_routes
 from shared.rest import errors
+from shared.route_table import ROUTES
+from tests import front
 
 if TYPE_CHECKING:
+    from shared.api.route import Route
     from tests.unit.http.conftest import App
 
-MODULES = (act, browse, cleanup, dashboard, hooks, operations, pages, provision, uploads)
 COMPUTE = json.dumps({"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "X"}}})
 
 
-def functions() -> list[tuple[str, set[str], Any]]:
-    """Return route, verbs and function of every HTTP function."""
-    app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-    for module in MODULES:
-        app.register_functions(module.blueprint)
-    found = []
-    for each in app.get_functions():
-        trigger = each.get_trigger().get_dict_repr()
-        if trigger["type"] == "httpTrigger":
-            verbs = {getattr(verb, "value", verb) for verb in trigger["methods"]}
-            found.append((trigger["route"], verbs, each.get_user_function()))
-    return found
+OWN = [each for each in ROUTES if each.own]
 
 
-FUNCTIONS = functions()
-
-
-def call(row: own.Route, query: str = "", body: bytes = b"", **headers: str) -> tuple[int, dict[str, Any]]:
-    """Call the function of one of our own routes; what it refuses with."""
-    verb, _, path = row.call.partition(" ")
-    path = path.strip("/")
-    function = next(each for route, verbs, each in FUNCTIONS if _same(route, path) and verb in verbs)
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    url = f"http://localhost:7071/api/{re.sub('{.+?}', 'x', path)}?{query}"
-    params = dict(parse_qsl(query, keep_blank_values=True))
-    route = dict.fromkeys(re.findall("{(.+?)}", path), "x")
-    req = func.HttpRequest(method=verb, url=url, params=params, route_params=route, headers=named, body=body)
-    answer = asyncio.run(function(req))
+def call(row: Route, query: str = "", body: bytes = b"", **headers: str) -> tuple[int, dict[str, Any]]:
+    """Call one of our own routes; what it refuses with."""
+    path = re.sub("{.+?}", "x", row.template)
+    answer = front.respond(row.verb, f"{path}?{query}", body, **headers)
     content = answer.get_body() or b"{}"
     return answer.status_code, {} if content.startswith(b"<") else json.loads(content).get("error", {})
 
 
-def _same(route: str, path: str) -> bool:
-    return re.sub("{.+?}", "{}", route) == re.sub("{.+?}", "{}", path)
-
-
-@pytest.mark.parametrize("row", own.ROUTES, ids=lambda row: row.id)
-def test_every_route_of_ours_refuses_a_parameter_that_it_does_not_know(app: App, row: own.Route) -> None:
+@pytest.mark.parametrize("row", OWN, ids=lambda row: row.id)
+def test_every_route_of_ours_refuses_a_parameter_that_it_does_not_know(app: App, row: Route) -> None:
     """At the door, by the table that describes it; with the name, before anything is done."""
     if row.polled:  # a client of ARM repeats its first request's query there
         return
@@ -71,25 +46,19 @@ def test_every_route_of_ours_refuses_a_parameter_that_it_does_not_know(app: App,
     assert call(row, "code=k&clientId=default")[1].get("code") != "UnknownParameter"
 
 
-@pytest.mark.parametrize("row", own.ROUTES, ids=lambda row: row.id)
-def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: own.Route) -> None:
+@pytest.mark.parametrize("row", OWN, ids=lambda row: row.id)
+def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: Route) -> None:
     """A header that asks for something is honoured or refused, never ignored; an answer at once has waited long enough."""
     assert app
     if row.polled:
         return
-    honoured = {name for rows in asked.routes().values() for each in rows for name in each.headers if _is(each, row)}
     for name, value in (("Idempotency-Key", "k"), ("Callback-Url", "queue:q"), ("Expires-In", "P1D"), ("Upload-Id", "u")):
-        if name not in honoured:
+        if name not in row.honoured:
             status, error = call(row, **{name: value})
             assert (status, error["code"], error["target"]) == (400, "UnsupportedHeader", name)
-    if "Prefer" not in honoured:
+    if "Prefer" not in row.honoured:
         assert call(row, Prefer="respond-async")[1]["code"] == "UnsupportedHeader"
         assert call(row, Prefer="wait=5")[1].get("code") != "UnsupportedHeader"
-
-
-def _is(route: asked.Route, row: own.Route) -> bool:
-    verb, _, path = row.call.partition(" ")
-    return route in asked.routes()[verb] and bool(route.path.fullmatch(re.sub("{.+?}", "x", path.strip("/"))))
 
 
 @pytest.mark.parametrize(
@@ -227,11 +196,12 @@ def test_fields_of_our_own_bodies_are_known_or_refused(app: App) -> None:
 )
 def test_one_edit_is_one_letter(one: str, other: str, *, near: bool) -> None:
     """More, less, other, or swapped with the next; of very short names only what is not shorter."""
-    assert bool(asked.nearest(other, (one,))) == near
+    assert bool(names.nearest(other, (one,))) == near
 
 
 def test_a_rules_request_is_as_strict(app: App) -> None:
     """It goes through the same door."""
     assert app
+    call = Call(method="PUT", path="workspaces/w1", query="preflght=true", body=b'{"a": 1}')
     with pytest.raises(errors.BadRequestError, match="did you mean 'preflight'"):
-        asked.check("PUT", "workspaces/w1", "preflght=true", {}, body=True)
+        strict.check(call, resource_routes.of("PUT"))

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
-import azure.functions as func
 import pytest
 
-from functions import others, routes
-from infra.local.host import paths
+from tests import front
 from tests.fake_azure import SUBSCRIPTION
-from tests.unit.test_app_wiring import MODULES
 
 if TYPE_CHECKING:
+    import azure.functions as func
+
     from tests.unit.http.conftest import App
 
 pytestmark = pytest.mark.usefixtures("app")
-assert MODULES  # all of them have to be imported: each registers its routes
-
-
-def ask(method: str, path: str) -> func.HttpResponse:
-    """Send a request to the route that takes it, and to the last function if none does, as the platform does."""
-    url = f"http://localhost:7071/api/{path}"
-    params = dict(parse_qsl(urlsplit(url).query))
-    decoded = paths.decode(urlsplit(url).path).removeprefix("/api/")
-    whole = "" not in decoded.rstrip("/").split("/")[:2]
-    own = [each for each in routes.ROUTES if each.template != routes.CATCH_ALL]
-    found = next((each for each in own if whole and method in each.verbs and each.takes(decoded.rstrip("/"))), None)
-    rest = decoded if found is None else decoded.partition("/")[2]
-    req = func.HttpRequest(method=method, url=url, headers={}, params=params, route_params={"rest": rest, "id": "x"}, body=b"")
-    return asyncio.run((found.function if found else others.anything_else)(req))
 
 
 def error(answer: func.HttpResponse) -> dict[str, str]:
@@ -57,7 +40,7 @@ def error(answer: func.HttpResponse) -> dict[str, str]:
 )
 def test_an_unknown_path_is_404_with_what_there_is(path: str, said: str) -> None:
     """One envelope always; the nearest name where there is one."""
-    answer = ask("GET", path)
+    answer = front.respond("GET", path)
     assert answer.status_code == 404
     assert error(answer)["code"] == "UnknownKind"
     assert said in error(answer)["message"]
@@ -83,14 +66,14 @@ def test_an_unknown_path_is_404_with_what_there_is(path: str, said: str) -> None
 )
 def test_a_known_path_under_another_verb_is_405_with_allow(method: str, path: str, allow: str) -> None:
     """RFC 9110 §15.5.6: the answer must say which verbs there are."""
-    answer = ask(method, path)
+    answer = front.respond(method, path)
     assert (answer.status_code, error(answer)["code"]) == (405, "MethodNotAllowed")
     assert answer.headers["Allow"] == allow
 
 
 def test_an_empty_segment_is_refused_with_the_base_that_takes_it() -> None:
     """`/api/x//y` reaches the last function; `/api//x` no function at all."""
-    answer = ask("GET", "workspaces//computes")
+    answer = front.respond("GET", "workspaces//computes")
     assert (answer.status_code, error(answer)["code"]) == (400, "InvalidPath")
     assert "/arm" in error(answer)["message"]
 
@@ -104,20 +87,20 @@ EXISTS, MISSING = f"{GROUP}/workspaces/w1", f"{GROUP}/workspaces/ws-no"
 @pytest.mark.parametrize("path", [EXISTS, MISSING, f"arm/{EXISTS}", f"arm//{MISSING}", "operations", "health", "docs"])
 def test_head_is_get_without_its_content(path: str) -> None:
     """The same status; the platform leaves the content out."""
-    assert ask("HEAD", path).status_code == ask("GET", path).status_code
+    assert front.respond("HEAD", path).status_code == front.respond("GET", path).status_code
 
 
 @pytest.mark.parametrize("path", [GROUP, f"arm//{GROUP}"])
 def test_head_of_a_resource_group_is_204_or_404_as_arm_answers(app: App, path: str) -> None:
     """`check_existence` of ARM's clients takes nothing else."""
     app.steward.azure.resources[f"/{GROUP}".lower()] = {"name": "rg1"}
-    assert ask("GET", path).status_code == 200
-    answer = ask("HEAD", path)
+    assert front.respond("GET", path).status_code == 200
+    answer = front.respond("HEAD", path)
     assert (answer.status_code, answer.get_body()) == (204, b"")
-    assert ask("HEAD", path.replace("rg1", "rg-no")).status_code == 404
+    assert front.respond("HEAD", path.replace("rg1", "rg-no")).status_code == 404
 
 
 def test_below_arm_empty_segments_are_dropped() -> None:
     """What clients send that put `/` and an id behind the base URL; the query goes with it."""
     for path in (f"arm//{EXISTS}", f"arm/{GROUP}//workspaces/w1/?api-version=2025-09-01", f"ARM/{EXISTS}", f"arm/{EXISTS}//"):
-        assert ask("GET", path).status_code == 200
+        assert front.respond("GET", path).status_code == 200

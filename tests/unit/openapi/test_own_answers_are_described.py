@@ -16,9 +16,10 @@ from shared.notify import deliveries
 from shared.openapi import document, shapes
 from shared.operations import models
 from shared.rest import errors, long_running
+from shared.route_table import ROUTES
 
 NOW = datetime(2026, 11, 2, 4, 5, 6, tzinfo=UTC)
-COMPONENTS = document.build()["components"]
+COMPONENTS = document.build(ROUTES)["components"]
 TARGET = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 ERROR = errors.AzureError(
     code="Inner", message="m", target="t", outer_code="Outer", details=(errors.AzureError(code="C", message="m"),)

@@ -18,9 +18,10 @@ BUILDER = Path("shared/rest/ids.py")
 # what builds addresses that are not Azure's, and never goes into a request of this app's
 OTHERS = {
     "functions/http.py": "this app's own links",
-    "functions/static.py": "this app's own links",
-    "functions/others.py": "this app's own links",
-    "functions/cleanup.py": "this app's own links",
+    "functions/routes.py": "this app's own links",
+    "shared/api/answer.py": "this app's own links",
+    "shared/pages/static.py": "this app's own links",
+    "shared/cleanup/cleanup_routes.py": "this app's own links",
     "shared/openapi": "templates of this app's own paths",
     "shared/catalog/yaml": "references inside bodies, in the forms of `az ml`",
     "shared/settings.py": "accounts and hosts that the operator names",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import azure.functions as func
 import pytest
 
-from functions import http
 from shared import services
+from shared.api import answer, handling
+from shared.api.call import Call
+from shared.api.route import Route
 from shared.notify import notices
 from shared.operations.models import Operation
 from shared.rest import client, clouds
@@ -109,14 +110,14 @@ def test_whoever_is_told_of_the_end_is_told_the_trace(steward):
 @pytest.mark.parametrize(("header", "wanted"), [(CALLERS, ID), ("garbage", None), ("", None)])
 def test_the_header_of_a_request_is_what_its_handler_works_within(header, wanted):
     """Read once, for every function; what cannot be read begins a trace, and is no error of the caller's."""
-    request = func.HttpRequest(method="GET", url="http://localhost/api/x", headers={"traceparent": header}, params={}, body=b"")
     found = []
 
-    def handler(_req):
+    def handler(_call, _app):
         found.append(trace.current().id)
-        return func.HttpResponse("ok")
+        return answer.of_json({})
 
-    http._traced(handler, request)
+    route = Route(function="x", call="GET /x", role="reader", handler=handler)
+    handling.answered(Call(method="GET", path="x", headers={"traceparent": header}), route, None)
     assert found[0] == wanted if wanted else len(found[0]) == 32
     assert trace.current() is None
 

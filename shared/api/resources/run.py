@@ -1,40 +1,39 @@
-"""HTTP: start a job (v2) or an experiment run (v1). act.py hands these requests here."""
+"""Start a job (v2) or an experiment run (v1)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions import http, intake, multipart, parameters, terms
+from shared.api.resources import multipart, payload, submission
 from shared.catalog import bodies, paths
 from shared.files import content
 from shared.operations import acceptance
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    import azure.functions as func
-
+    from shared.api.call import App, Call
     from shared.catalog.paths import Target
     from shared.operations.models import Operation
 
 V1_PARTS = ("projectZipFile", "runDefinitionFile")
 
 
-def start_job(req: func.HttpRequest, target: Target) -> Operation:
+def start_job(call: Call, target: Target, app: App) -> Operation:
     """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with it as `spec` and its code as the zip `code`."""
-    brought = intake.read(req, target)
-    bodies.check(target.kind, brought.body, preview=http.api_version(req, target).endswith("-preview"))
+    brought = payload.read(call, target, app)
+    bodies.check(target.kind, brought.body, preview=call.is_preview(target))
     if not brought.target.id.is_collection:
         paths.check_name(brought.target)
-    return _submit(req, brought=brought)
+    return _submit(call, app, brought=brought)
 
 
-def start_run(req: func.HttpRequest, target: Target) -> Operation:
+def start_run(call: Call, target: Target, app: App) -> Operation:
     """POST `workspaces/{w}/experiments/{e}/startrun`: multipart `projectZipFile` and `runDefinitionFile`, as the article has it."""
-    http.refuse_asks(req, "Prefer", "Idempotency-Key", "Callback-Url")
-    if not multipart.is_multipart(req):
+    call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
+    if not multipart.is_multipart(call):
         message = f"startrun takes multipart/form-data with {' and '.join(V1_PARTS)}."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
-    given = multipart.parts(req)
+    given = multipart.parts(call)
     for name in V1_PARTS:
         if name not in given:
             raise multipart.missing(name, given)
@@ -44,23 +43,22 @@ def start_run(req: func.HttpRequest, target: Target) -> Operation:
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
-    return _submit(req, brought=intake.Intake(target=target), files=parts, run_id=parameters.text(req, "runId"))
+    return _submit(call, app, brought=payload.Brought(target=target), files=parts, run_id=call.text("runId"))
 
 
 def _submit(
-    req: func.HttpRequest,
+    call: Call,
+    app: App,
     *,
-    brought: intake.Intake,
+    brought: payload.Brought,
     files: dict[str, bytes] | None = None,
     run_id: str = "",
 ) -> Operation:
-    query = "&".join(
-        part for part in paths.forwarded_query(http.raw_query(req)).split("&") if not part.lower().startswith("runid=")
-    )
+    query = "&".join(part for part in call.forwarded.split("&") if not part.lower().startswith("runid="))
     request = acceptance.Request(
         target=brought.target,
         method="POST" if brought.target.id.is_collection or brought.target.action else "PUT",
-        api_version=http.given_version(req, brought.target.api_version),
+        api_version=call.api_version(brought.target.api_version),
         query=query,
         body=brought.body,
         plan=brought.plan,
@@ -68,4 +66,4 @@ def _submit(
         files=files or {},
         run_id=run_id,
     )
-    return terms.submit(req, request)
+    return submission.submit(call, request, app)

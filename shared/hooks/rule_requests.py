@@ -1,18 +1,18 @@
-"""A rule's request through the app's own front door: the very functions that serve callers, called in place.
+"""A rule's request, carried out by the handlers that serve callers; its sender is the run of the rule.
 
-Not here: which requests (shared.hooks.firings).
+Not here: which requests (firings).
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
-import azure.functions as func
-
-from functions import act, browse, http, provision, terms
-from shared import services
+from shared.api import answer, handling
+from shared.api import call as api
+from shared.api.answer import Later
+from shared.api.resources import resource_routes
 from shared.catalog import bodies
 from shared.hooks import lineage
 from shared.hooks.firing_record import NOTIFY, Answer
@@ -22,36 +22,29 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shared.hooks.firing_record import Call
+    from shared.notify import notifications
 
-ROOT = "https://rules.invalid/api/"  # never sent anywhere; a name that RFC 2606 keeps from meaning anything
+    class Services(api.App, notifications.Services, Protocol):
+        """What a rule's requests need of the composition root (shared.services)."""
+
+
 MARKED = frozenset({"jobs", "models"})  # whose properties Azure's events of them carry
-_VERBS: dict[str, Callable[[func.HttpRequest], func.HttpResponse | Operation]] = {
-    "GET": browse.browse,
-    "POST": act.act,
-    "PUT": provision.change,
-    "PATCH": provision.change,
-    "DELETE": provision.change,
-}
 
 
-def perform(call: Call) -> Answer:
+def perform(asked: Call, app: Services) -> Answer:
     """Carry out one request of a rule.
 
     Raises:
         TransientError: it could not be accepted now.
     """
-    if call.method == NOTIFY:
-        return _notify(call)
-    with terms.acting_for(call):
-        try:
-            req = _request(call)
-            http.check(req)
-            outcome = _VERBS[call.method](req)
-        except errors.PermanentError as problem:
-            return Answer(status=problem.status, body={"error": problem.error.to_json()})
+    if asked.method == NOTIFY:
+        return _notify(asked, app)
+    call = _call(asked)
+    try:
+        outcome = handling.carry_out(call, resource_routes.of(asked.method), app)
+    except errors.PermanentError as problem:
+        return Answer(status=problem.status, body={"error": problem.error.to_json()})
     if isinstance(outcome, Operation):
         if not outcome.ended:
             return Answer(status=202, operation=outcome.id)
@@ -59,24 +52,22 @@ def perform(call: Call) -> Answer:
             return Answer(status=outcome.http_status or 200, body=outcome.result)
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
         return Answer(status=max(outcome.http_status, 409), body={"error": error.to_json()})
-    return _passed(call, outcome)
+    return _passed(call, outcome.answer() if isinstance(outcome, Later) else outcome, app)
 
 
-def _passed(call: Call, outcome: func.HttpResponse) -> Answer:
+def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:
     """Return an answer of Azure's; what may hold keys is private, the rest goes without those it has."""
-    body = _json(outcome.get_body())
-    if outcome.status_code >= 400:  # an error's code and message
-        return Answer(status=outcome.status_code, body=body)
-    path = urlsplit(ROOT + call.path).path.removeprefix("/api/")
-    kept = redaction.of_answer(call.method, path, services.get().settings, body)
-    return Answer(status=outcome.status_code, body=body if kept is None else kept, private=kept is None)
+    body = _json(outcome.content)
+    if outcome.status >= 400:  # an error's code and message
+        return Answer(status=outcome.status, body=body)
+    kept = redaction.of_answer(call.method, call.path, app.settings, body)
+    return Answer(status=outcome.status, body=body if kept is None else kept, private=kept is None)
 
 
-def _notify(call: Call) -> Answer:
+def _notify(call: Call, app: Services) -> Answer:
     """Have whoever the settings name told what a rule says."""
     from shared.notify import notices, notifications
 
-    app = services.get()
     data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}
     here = trace.current()
     notice = notices.Notice(
@@ -92,18 +83,16 @@ def _notify(call: Call) -> Answer:
     return Answer(status=202, body={"told": len(app.settings.notify), "eventId": notice.id})
 
 
-def _request(call: Call) -> func.HttpRequest:
-    url = ROOT + call.path
-    body = _marked(call)
-    content = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    headers = {"content-type": "application/json", **{name.lower(): value for name, value in call.headers.items()}}
-    return func.HttpRequest(
-        method=call.method,
-        url=url,
-        headers=headers,
-        params=dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
-        route_params={},
-        body=content,
+def _call(asked: Call) -> api.Call:
+    path, _, query = asked.path.partition("?")
+    body = _marked(asked)
+    return api.Call(
+        method=asked.method,
+        path=path,
+        query=query,
+        headers={"content-type": "application/json", **{name.lower(): value for name, value in asked.headers.items()}},
+        body=b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode(),
+        sender=api.RuleRun(key=asked.key, caller=asked.caller, firing=asked.firing, depth=asked.depth),
     )
 
 

@@ -10,12 +10,12 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions import http
+from shared.api.answer import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import azure.functions as func
+    from shared.api.call import Call
 
 GUARDS = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -38,31 +38,31 @@ def read(path: Path) -> tuple[bytes, str]:
     return content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
-def served(req: func.HttpRequest, content: bytes, tag: str, media: str, policy: str) -> func.HttpResponse:
+def served(call: Call, content: bytes, tag: str, media: str, policy: str) -> Answer:
     """Answer with what is the same for everybody: packed where that is taken, 304 to who has it already.
 
     Args:
-        req: The request.
+        call: The request.
         content: What there is.
         tag: Its ETag.
         media: Its type.
         policy: The Content-Security-Policy.
     """
     headers = {**GUARDS, "Content-Security-Policy": policy, "ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    known = {each.strip().removeprefix("W/") for each in str(req.headers.get("if-none-match", "")).split(",")}
+    known = {each.strip().removeprefix("W/") for each in call.header("if-none-match").split(",")}
     if tag in known:
-        return http.response(b"", 304, req, headers)
+        return Answer(status=304, headers=headers)
     headers["Content-Type"] = f"{media}; charset=utf-8"
-    if "gzip" in str(req.headers.get("accept-encoding", "")).lower():
-        return http.response(_packed(content), 200, req, {**headers, "Content-Encoding": "gzip"})
-    return http.response(content, 200, req, headers)
+    if "gzip" in call.header("accept-encoding").lower():
+        return Answer(content=_packed(content), headers={**headers, "Content-Encoding": "gzip"})
+    return Answer(content=content, headers=headers)
 
 
-def shell(req: func.HttpRequest, path: Path, policy: str) -> func.HttpResponse:
+def shell(call: Call, path: Path, policy: str) -> Answer:
     """Answer with a page, or, where its address ends in a slash, with the one from which its files are found."""
-    if http.path(req).endswith("/"):  # from there they would be looked for one level too deep
-        return http.response(b"", 308, req, {"Location": f"../{http.path(req).strip('/').rpartition('/')[2]}"})
-    return served(req, *read(path), "text/html", policy)
+    if call.path.endswith("/"):  # from there they would be looked for one level too deep
+        return Answer(status=308, headers={"Location": f"../{call.path.strip('/').rpartition('/')[2]}"})
+    return served(call, *read(path), "text/html", policy)
 
 
 @cache

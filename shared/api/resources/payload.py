@@ -9,10 +9,9 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from functions import http, multipart
-from shared import services
+from shared.api.resources import multipart
 from shared.catalog import bodies, kinds
 from shared.files import content, translations, upload_inbox, upload_steps
 from shared.files.plans import Plan, Task
@@ -21,10 +20,10 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import azure.functions as func
-
+    from shared.api.call import App, Call
     from shared.catalog.paths import Target
     from shared.catalog.yaml import Translation
+    from shared.durable.storage import Blobs
 
 SPEC = "spec"
 SPEC_PATH = "specPath"  # where, among the files, the spec lies: its relative paths start there
@@ -41,7 +40,7 @@ TEXT_LIMIT = 4 * 1024 * 1024  # bytes of a file that a YAML includes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
+class Brought:
     """A request's body, what must be in Azure before it, and the files it brings for that.
 
     Attributes:
@@ -64,6 +63,7 @@ class Files:
         part: The part that held them, '' for loose ones.
         name: The file name that their sender gave them.
         root: Where among them the paths start that their sender gave them: loose parts may lead up (`../c.yml`).
+        blobs: Where an upload is.
     """
 
     part: str
@@ -72,13 +72,14 @@ class Files:
     data: bytes = b""
     root: str = ""
     upload: upload_inbox.Upload | None = None
+    blobs: Blobs | None = None
 
     @property
     def source(self) -> content.Source:
         """How to read them."""
-        if self.upload is None:
+        if self.upload is None or self.blobs is None:
             return content.in_memory(self.data)
-        return content.in_blob(services.get().ledger.blobs, self.upload.blob, self.upload.found)
+        return content.in_blob(self.blobs, self.upload.blob, self.upload.found)
 
     @property
     def task(self) -> dict[str, Any]:
@@ -115,38 +116,38 @@ class Spec:
         return media in YAML_TYPES or media.endswith("+yaml")
 
 
-def read(req: func.HttpRequest, target: Target) -> Intake:
+def read(call: Call, target: Target, app: App) -> Brought:
     """Read a request that may bring files.
 
     Raises:
         BadRequestError: the body, a part or a file cannot be used; the message names it.
         RejectedError: Azure does not know the workspace whose region a YAML needs.
     """
-    spec, files = brought(req, target)
+    spec, files = brought(call, target, app)
     if spec.is_yaml:
-        return _from_yaml(req, target, spec, files)
-    if "set" in {name.lower() for name in parse_qs(http.raw_query(req))}:
+        return _from_yaml(call, target, spec, files, app)
+    if any(name.lower() == "set" for name, _ in call.asked):
         message = "'set' changes a YAML; send one as application/yaml, or change the JSON itself."
         raise errors.BadRequestError("InvalidParameter", message, target="set")
-    parse = bodies.parse_patch if req.method == "PATCH" and target.kind.json_patch else bodies.parse
+    parse = bodies.parse_patch if call.method == "PATCH" and target.kind.json_patch else bodies.parse
     body = parse(spec.text, "application/json", part=SPEC) if spec.media is None else parse(spec.text, spec.media)
-    return _with_files(target, body, files) if files else Intake(target=target, body=body)
+    return _with_files(target, body, files) if files else Brought(target=target, body=body)
 
 
-def brought(req: func.HttpRequest, target: Target | None) -> tuple[Spec, Files | None]:
+def brought(call: Call, target: Target | None, app: App) -> tuple[Spec, Files | None]:
     """Take a request apart.
 
     Raises:
         BadRequestError: `MissingPart`, `InvalidMultipart`, `UploadNotFound`, 413.
     """
-    if not multipart.is_multipart(req):
-        upload_id = str(req.headers.get(UPLOAD_HEADER, ""))
-        spec = Spec(text=req.get_body(), media=str(req.headers.get("content-type", "")))
-        return spec, _uploaded(req, upload_id) if upload_id else None
-    given = multipart.parts(req)
+    if not multipart.is_multipart(call):
+        upload_id = call.header(UPLOAD_HEADER)
+        spec = Spec(text=call.body, media=call.media)
+        return spec, _uploaded(call, upload_id, app) if upload_id else None
+    given = multipart.parts(call)
     path = posixpath.normpath(given.pop(SPEC_PATH, ("", b"."))[1].decode("utf-8", "replace").strip() or ".")
     named = given.pop(SPEC, None)
-    files = _given_files(req, target, given)
+    files = _given_files(call, target, given, app)
     if named is None:
         text = _text(files, posixpath.join(files.root, path)) if files and path != "." else None
         if text is None:
@@ -156,7 +157,7 @@ def brought(req: func.HttpRequest, target: Target | None) -> tuple[Spec, Files |
 
 
 def translated(
-    req: func.HttpRequest,
+    call: Call,
     target: Target | None,
     spec: Spec,
     files: Files | None,
@@ -178,8 +179,7 @@ def translated(
         text = spec.text.decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise errors.BadRequestError("InvalidYaml", f"The body is not UTF-8: {bad.reason}.", target="body") from None
-    asked = parse_qsl(http.raw_query(req), keep_blank_values=True)
-    pairs = [value.partition("=") for name, value in asked if name.lower() == "set"]
+    pairs = [value.partition("=") for name, value in call.asked if name.lower() == "set"]
     if given := next((path for path, equals, _ in pairs if not equals), None):
         message = f"'set' is '{given[:100]}'; expected path=value, such as tags.stage=test."
         raise errors.BadRequestError("InvalidParameter", message, target="set")
@@ -194,7 +194,7 @@ def translated(
     )
 
 
-def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, tuple[str, bytes]]) -> Files | None:
+def _given_files(call: Call, target: Target | None, given: dict[str, tuple[str, bytes]], app: App) -> Files | None:
     """Return the files among the parts: an upload's, one part's, or loose ones, each part named by its path."""
     taken = upload_steps.TAKES.get(target.kind.path) if target else None
     wanted = [name for name in (UPLOAD, ANY_CONTENT, CONTENTS, taken.part if taken else "") if name in given]
@@ -204,7 +204,7 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
         message = f"'{wanted[0]}' is all the files there are; it cannot come with {', '.join(set(given) - {wanted[0]})[:200]}."
         raise errors.BadRequestError("InvalidMultipart", message, target=wanted[0])
     if wanted == [UPLOAD]:
-        return _uploaded(req, given[UPLOAD][1].decode("utf-8", "replace").strip())
+        return _uploaded(call, given[UPLOAD][1].decode("utf-8", "replace").strip(), app)
     if wanted:
         file_name, data = given[wanted[0]]
         name = upload_steps.plain_name(file_name, wanted[0])
@@ -214,15 +214,20 @@ def _given_files(req: func.HttpRequest, target: Target | None, given: dict[str, 
     return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=data, root=root)
 
 
-def _uploaded(req: func.HttpRequest, upload_id: str) -> Files:
-    app = services.get()
-    found = upload_inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=http.caller(req))
+def _uploaded(call: Call, upload_id: str, app: App) -> Files:
+    found = upload_inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=call.by(app.settings))
     size, etag = found.found.size, found.found.etag
     head = app.ledger.blobs.read(found.blob, 0, min(4, size), etag=etag) if size else b""
-    return Files(part=UPLOAD, name=upload_steps.plain_name(found.name, UPLOAD), packed=content.is_zip(head), upload=found)
+    return Files(
+        part=UPLOAD,
+        name=upload_steps.plain_name(found.name, UPLOAD),
+        packed=content.is_zip(head),
+        upload=found,
+        blobs=app.ledger.blobs,
+    )
 
 
-def _with_files(target: Target, body: Any, files: Files) -> Intake:
+def _with_files(target: Target, body: Any, files: Files) -> Brought:
     """Plan the one upload of a request whose body is JSON: the table says where its outcome goes."""
     taken = upload_steps.TAKES.get(target.kind.path) if target.action is None else None
     if taken is None:
@@ -244,13 +249,13 @@ def _with_files(target: Target, body: Any, files: Files) -> Intake:
     with content.members(files.source, folder=folder, part=taken.part):  # judged before anything is recorded
         name = files.name.removesuffix(".zip") if is_folder else files.name
     task = Task(what="upload", goals=(taken.goal,), purpose=taken.purpose, folder=folder, name=name, **files.task)
-    return Intake(target=target, body=body, plan=Plan(tasks=(task,)), contents=files.contents)
+    return Brought(target=target, body=body, plan=Plan(tasks=(task,)), contents=files.contents)
 
 
-def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files | None) -> Intake:
+def _from_yaml(call: Call, target: Target, spec: Spec, files: Files | None, app: App) -> Brought:
     """Translate, and plan what the YAML needs done first."""
-    location, workspace_id = _workspace(target)
-    found = translated(req, target, spec, files, location=location, workspace_id=workspace_id)
+    location, workspace_id = _workspace(target, app)
+    found = translated(call, target, spec, files, location=location, workspace_id=workspace_id)
     taken = upload_steps.TAKES.get(target.kind.path)
     sent = translations.Sent()
     if files:
@@ -269,18 +274,18 @@ def _from_yaml(req: func.HttpRequest, target: Target, spec: Spec, files: Files |
     plan = translations.planned(found, sent)
     needs_files = plan is not None and any(task.what == "upload" for task in plan.tasks)
     contents = files.contents if files and needs_files else {}
-    named = replace(_named(target, found), body_version=found.api_version)
-    return Intake(target=named, body=found.body, query=urlencode(found.query), plan=plan, contents=contents)
+    named = replace(_named(target, found, app), body_version=found.api_version)
+    return Brought(target=named, body=found.body, query=urlencode(found.query), plan=plan, contents=contents)
 
 
-def _named(target: Target, found: Translation) -> Target:
+def _named(target: Target, found: Translation, app: App) -> Target:
     """Return what a YAML makes of a path: of `jobs` the job of its name, of an asset the version it says, or the next one."""
     if target.kind.named_by_us and target.id.is_collection and found.name:
         return replace(target, id=replace(target.id, names=(*target.id.names, found.name)))
     below = kinds.by_type().get((target.kind.plane, target.kind.namespace.lower(), f"{target.kind.path}/versions".lower()))
     if below is None or target.id.is_collection:
         return target
-    version = found.version or upload_steps.next_version(target.id, services.get().client)
+    version = found.version or upload_steps.next_version(target.id, app.client)
     return replace(target, kind=below, id=target.id.child("versions", version))
 
 
@@ -288,12 +293,11 @@ def _is_package(target: Target | None) -> bool:
     return target is not None and target.action is not None and target.action.name == "package"
 
 
-def _workspace(target: Target) -> tuple[str | None, str | None]:
+def _workspace(target: Target, app: App) -> tuple[str | None, str | None]:
     """Return region and own id of the target's workspace, for the kinds whose bodies carry them."""
     located = len(target.kind.types) > 1 and target.kind.types[1] in LOCATED
     if not located and not _is_package(target):
         return None, None
-    app = services.get()
     url = app.addresses.url("arm", target.workspace.path, f"api-version={kinds.ML_VERSION}", workspace=target.workspace.path)
     found = app.client.send("GET", url).checked().body
     location, workspace_id = bodies.dig(found, "location"), bodies.dig(found, "properties.workspaceId")

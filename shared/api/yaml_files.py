@@ -1,4 +1,4 @@
-"""HTTP functions over one YAML file in the app's container, of rules or of policies: read, put, delete.
+"""Routes and answers over one YAML file in the app's container, of rules or of policies: read, put, delete.
 
 A file that is wrong is refused as a whole, and what was in force stays so. Not here: what a file may hold.
 """
@@ -9,18 +9,23 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions import http
-from shared import services
+from shared.api import answer, schemas
+from shared.api.route import LARGE, MISSING, Route
 from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import azure.functions as func
+    from shared.api.answer import Answer
+    from shared.api.call import Call
+    from shared.api.route import Handler
+    from shared.durable.storage import Blobs
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 ENDINGS = (".yaml", ".yml")
 SIZE_LIMIT = 1_000_000  # bytes
+YAML = "application/yaml"
+FILE_NAME: schemas.Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +46,13 @@ class Folder:
     missing: str
 
 
-def text_of(req: func.HttpRequest, invalid: str) -> str:
+def text_of(call: Call, invalid: str) -> str:
     """Return the body as text.
 
     Raises:
         BadRequestError: it is too large (413), or, with the code `invalid`, not UTF-8.
     """
-    content = req.get_body()
+    content = call.body
     if len(content) > SIZE_LIMIT:
         message = f"The file has {len(content)} bytes; {SIZE_LIMIT} are taken."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
@@ -57,35 +62,82 @@ def text_of(req: func.HttpRequest, invalid: str) -> str:
         raise errors.BadRequestError(invalid, f"The file is not UTF-8: {bad.reason}.", target="body") from None
 
 
-def answer(
-    req: func.HttpRequest, folder: Folder, read: Callable[[str, str], list[dict[str, Any]]], changed: Callable[[], object]
-) -> func.HttpResponse:
+def answered(
+    call: Call, blobs: Blobs, folder: Folder, read: Callable[[str, str], list[dict[str, Any]]], changed: Callable[[], object]
+) -> Answer:
     """Answer GET, PUT or DELETE of the file that the route's `file` names; `.yaml` may be left out.
 
     Args:
-        req: The request.
+        call: The request.
+        blobs: The app's container.
         folder: Where it is kept.
         read: Text and file name → what the file has, as the answer shows it; raises BadRequestError when it is wrong.
         changed: Called when a file was written or removed.
     """
-    name = str(req.route_params.get("file", ""))
+    name = call.named.get("file", "")
     if not NAME.fullmatch(name):
         said = "expected letters, digits, dots, hyphens and underscores, 100 at most"
         message = f"'{name[:100]}' is no file name; {said}: my-{folder.holds}.yaml."
         raise errors.BadRequestError("InvalidParameter", message, target="file")
-    blobs, file = services.get().blobs, name if name.lower().endswith(ENDINGS) else f"{name}.yaml"
-    if req.method == "PUT":
-        text = text_of(req, folder.invalid)
+    file = name if name.lower().endswith(ENDINGS) else f"{name}.yaml"
+    if call.method == "PUT":
+        text = text_of(call, folder.invalid)
         found = read(text, file)
         blobs.put(folder.prefix + file, text.encode())
         changed()
-        return http.json_response({"file": file, folder.holds: found}, 200, req)
+        return answer.of_json({"file": file, folder.holds: found})
     content = blobs.get(folder.prefix + file)
     if content is None:
         message = f"There is no file of {folder.holds} '{name}'; GET {folder.listing} lists those in force with their files."
         raise errors.BadRequestError(folder.missing, message, target="file", status=404)
-    if req.method == "DELETE":
+    if call.method == "DELETE":
         blobs.delete(folder.prefix + file)
         changed()
-        return http.json_response(None, 204, req)
-    return http.response(content, 200, req, {"Content-Type": "application/yaml; charset=utf-8"})
+        return answer.of_json(None, 204)
+    return answer.of_bytes(content, f"{YAML}; charset=utf-8")
+
+
+def routes(function: str, path: str, handler: Handler, *, name: str, tag: str, holds: str) -> tuple[Route, ...]:
+    """Return the routes of one YAML file of rules or policies below a path."""
+    file = {"file": FILE_NAME}
+    return (
+        Route(
+            function=function,
+            role="reader",
+            handler=handler,
+            id=f"{name}_get",
+            call=f"GET {path}/{{file}}",
+            tag=tag,
+            summary=f"One file of {holds}, as YAML",
+            path=file,
+            answers={},
+            answers_as=(YAML,),
+            problems=MISSING,
+        ),
+        Route(
+            function=function,
+            role="admin",
+            handler=handler,
+            id=f"{name}_put",
+            call=f"PUT {path}/{{file}}",
+            tag=tag,
+            summary=f"Store a file of {holds}; refused with line and column when it is wrong",
+            path=file,
+            body={YAML: schemas.STRING},
+            needed=True,
+            answers={"200": schemas.OBJECT},
+            problems=LARGE,
+        ),
+        Route(
+            function=function,
+            role="admin",
+            handler=handler,
+            id=f"{name}_delete",
+            call=f"DELETE {path}/{{file}}",
+            tag=tag,
+            summary=f"Remove a file of {holds}",
+            path=file,
+            answers={"204": None},
+            problems=MISSING,
+        ),
+    )

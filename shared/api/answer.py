@@ -1,0 +1,169 @@
+"""What a call is answered: a status, headers and bytes; now, or once what it waits for has ended.
+
+Operations and errors become answers here, and links back into this API are made here. Not here: HTTP (functions).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shared.api.call import App, Call
+    from shared.operations.models import Operation
+
+log = logging.getLogger("steward.http")
+
+NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer."""
+
+    status: int = 200
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """An answer that may be waited for.
+
+    Attributes:
+        ended: There is nothing to wait for any more.
+        wait_s: How long the caller waits.
+        look: Looks again; it may block.
+        answer: Returns the answer as it stands; it may block.
+    """
+
+    ended: bool
+    wait_s: float
+    look: Callable[[], Later]
+    answer: Callable[[], Answer]
+
+
+def of_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with JSON, or with nothing when `body` is None."""
+    if body is None:
+        return Answer(status=status, headers=headers or {})
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
+    return of_bytes(content, "application/json; charset=utf-8", status, headers)
+
+
+def of_bytes(content: bytes, media: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with content of a type."""
+    return Answer(status=status, content=content, headers={"Content-Type": media, **(headers or {})})
+
+
+def of_error(problem: errors.StewardError) -> Answer:
+    """Answer with an error of ours in ARM's envelope."""
+    headers = {}
+    if isinstance(problem, errors.MethodNotAllowedError):
+        headers["Allow"] = ", ".join(problem.allow)
+    if isinstance(problem, errors.TransientError):
+        headers["Retry-After"] = str(max(1, round(problem.delay_s)))
+    return of_json({"error": problem.error.to_json()}, problem.status, headers)
+
+
+def of_operation(operation: Operation, call: Call) -> Answer:
+    """Answer with how an operation stands: 202 and where to follow it, the resource, or Azure's error.
+
+    With `respond-async` it is the operation also where a retry finds it ended: one form of answer to read.
+    """
+    wanted = call.prefers if call.method != "GET" else {}
+    if not operation.ended or ("respond-async" in wanted and "wait" not in wanted):
+        return of_json(operation.view(), 202, follow_headers(operation, call))
+    headers = {"Operation-Id": operation.id}
+    if operation.status == "Succeeded":
+        if operation.result is None:
+            return of_json(None, 204 if operation.method == "DELETE" else 200, headers)
+        return of_json(operation.result, operation.http_status if operation.http_status in (200, 201) else 200, headers)
+    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
+    status = operation.http_status if operation.http_status >= 400 else 409
+    if status == 503:
+        headers["Retry-After"] = "10"
+    return of_json({"error": error.to_json()}, status, headers)
+
+
+def followed(operation: Operation, call: Call, app: App) -> Later:
+    """Return the answer to a call that made an operation: as it stands after `Prefer: wait=N`; as last known if storage fails."""
+
+    def look() -> Later:
+        try:
+            stored = app.ledger.load(operation.id)
+        except errors.TransientError as problem:  # it is accepted: the answer must say which one it is
+            log.warning("operation %s is answered as last known: %s", operation.id, problem)
+            return replace(later, ended=True)
+        return followed(stored.operation, call, app) if stored else later
+
+    def answer() -> Answer:
+        try:
+            shown = app.ledger.whole(operation)
+        except errors.TransientError as problem:
+            log.warning("operation %s is answered as last known: %s", operation.id, problem)
+            shown = replace(operation, resource=None)
+        found = of_operation(shown, call)
+        return replace(found, headers={**found.headers, "Preference-Applied": f"wait={call.wait_s:.0f}"}) if call.wait_s else found
+
+    later = Later(ended=operation.ended, wait_s=call.wait_s, look=look, answer=answer)
+    return later
+
+
+def follow_headers(operation: Operation, call: Call) -> dict[str, str]:
+    """Return the headers of a 202: status monitor, result, and when to look again (whole seconds)."""
+    monitor = to_follow(call, f"operations/{operation.id}")
+    return {
+        "Operation-Location": monitor,
+        "Azure-AsyncOperation": monitor,
+        "Location": to_follow(call, f"operations/{operation.id}/result"),
+        "Retry-After": retry_after(operation),
+    }
+
+
+def retry_after(operation: Operation) -> str:
+    """Return when to look at an operation again, in whole seconds."""
+    pause_s = operation.follow.interval_s if operation.follow else 2.0
+    return str(round(min(max(pause_s, 1.0), 10.0)))
+
+
+def own_next_link(body: Any, url: str, call: Call) -> Any:
+    """Replace Azure's nextLink by ours with the same query, byte for byte: `$skipToken` is Azure's to read.
+
+    Raises:
+        RejectedError: `UnexpectedNextLink` (502); it leads elsewhere than the list at `url`.
+    """
+    if not isinstance(body, dict) or not body.get("nextLink"):
+        return body
+    asked, follows = urlsplit(url), urlsplit(str(body["nextLink"]))
+    if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
+        message = "Azure's nextLink leads to another path than the list that was asked for."
+        raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
+    return {**body, "nextLink": f"{call.base}/{call.path}?{follows.query}"}
+
+
+def next_link(call: Call, token: str) -> str:
+    """Return the call's own URL with a token of ours, for a list that goes on; no key or old token stays in it."""
+    kept = [part for part in call.query.split("&") if part and unquote(part.partition("=")[0]).lower() not in NOT_REPEATED]
+    return f"{call.base}/{call.path}?{'&'.join([*kept, f'$skipToken={token}'])}"
+
+
+def to_follow(call: Call, below: str) -> str:
+    """Return a URL of ours that a 202 sends its caller to, with the function key if that came in the URL, as it was sent.
+
+    Who has no say in the headers follows it as it is: Logic Apps repeats an action's `authentication`, which no function key fits
+    into (github.com/Azure/logicapps/issues/611), and Durable Functions' URLs have a key for the same reason. Where the header
+    has a key, the platform reads that one, and the URL gets none.
+    """
+    url = f"{call.base}/{below}"
+    if call.header("x-functions-key"):
+        return url
+    given = [part for part in call.query.split("&") if unquote(part.partition("=")[0]).lower() == "code"]
+    return f"{url}?{given[0]}" if given else url

@@ -1,0 +1,244 @@
+"""One request of the app's API, read once, whoever sends it: an HTTP caller, or a rule.
+
+Names of parameters are read in any casing, as Azure reads them; a value that cannot be used is refused by its name.
+Not here: what a route may be asked (strict), what Azure's own parameters mean, HTTP (functions).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qsl
+
+from shared.api import names
+from shared.catalog import paths
+from shared.notify import deliveries
+from shared.operations import steps
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from shared.catalog.paths import Scope, Target
+    from shared.durable.storage import Blobs
+    from shared.endpoints.scoring import Scoring
+    from shared.rest import ids
+    from shared.settings import Settings
+
+WAIT_LIMIT_S = 60.0
+KEY_LIMIT = 255  # characters of an Idempotency-Key
+
+
+class App(steps.Services, deliveries.Services, Protocol):
+    """What the handlers need of the composition root (shared.services)."""
+
+    @property
+    def blobs(self) -> Blobs: ...  # noqa: D102
+    @property
+    def scoring(self) -> Scoring: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sent a request over HTTP: the principal that the platform signed in, '' without one."""
+
+    principal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRun:
+    """A step of a rule that sends a request.
+
+    Attributes:
+        key: The idempotency key of the step.
+        caller: The rule, as an operation names it.
+        firing, depth: Recorded with the operation: where it comes from, and how many rules led to it.
+    """
+
+    key: str
+    caller: str
+    firing: str
+    depth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of a multipart body; `file` is its file name, None for a plain field."""
+
+    name: str
+    file: str | None
+    content: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request.
+
+    Attributes:
+        path: Below the route prefix, percent-encoded.
+        query: As it was sent.
+        headers: By name in lower case.
+        named: What the braces of the route's path took.
+        base: The app's own address with the prefix, for links.
+        form: Takes a multipart body apart.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    named: Mapping[str, str] = field(default_factory=dict)
+    base: str = ""
+    sender: Caller | RuleRun = field(default_factory=Caller)
+    form: Callable[[], Iterable[Part]] = tuple
+
+    @cached_property
+    def asked(self) -> tuple[tuple[str, str], ...]:
+        """The parameters, in their order."""
+        return tuple(parse_qsl(self.query, keep_blank_values=True))
+
+    @cached_property
+    def prefers(self) -> Mapping[str, str]:
+        """The preferences of the Prefer header (RFC 7240), names in lower case."""
+        return names.preferences(self.header("prefer"))
+
+    @property
+    def wait_s(self) -> float:
+        """The seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
+        given = self.prefers.get("wait", "")
+        return min(float(given), WAIT_LIMIT_S) if given.isascii() and given.isdigit() else 0.0
+
+    @property
+    def media(self) -> str:
+        """The content type of the body."""
+        return self.header("content-type")
+
+    @property
+    def forwarded(self) -> str:
+        """The query without the parameters that are this app's; the rest is Azure's, byte for byte."""
+        return paths.forwarded_query(self.query)
+
+    def header(self, name: str) -> str:
+        """Return a header, '' when it is not given; `name` is in lower case."""
+        return self.headers.get(name, "")
+
+    def by(self, settings: Settings) -> str:
+        """Return the sender's name.
+
+        A person's token has a name; an application's (a managed identity, a service principal) has only an id.
+        """
+        if isinstance(self.sender, RuleRun):
+            return self.sender.caller
+        return self.sender.principal if self.sender.principal and settings.signed_in else "function key"
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a parameter: `?Preflight=true` must not be carried out because of its capital."""
+        return next((value for given, value in self.asked if given.lower() == name.lower()), default)
+
+    def choice(self, name: str, known: Collection[str]) -> str:
+        """Return a parameter that is one of a few words, as they are written here; '' when it is not given.
+
+        Raises:
+            BadRequestError: `InvalidParameter`; it is not one of them.
+        """
+        given = self.text(name)
+        found = next((word for word in known if word.lower() == given.lower()), "")
+        if given and not found:
+            message = f"'{name}' is '{given[:50]}'; expected one of {', '.join(known)}."
+            raise errors.BadRequestError("InvalidParameter", message, target=name)
+        return found
+
+    def flag(self, name: str) -> bool:
+        """Return a parameter that is true or false.
+
+        Raises:
+            BadRequestError: `InvalidParameter`; it is something else.
+        """
+        given = self.text(name).lower()
+        if given not in ("", "true", "false"):
+            raise errors.BadRequestError("InvalidParameter", f"'{name}' is '{given[:50]}'; expected true or false.", target=name)
+        return given == "true"
+
+    def whole_number(self, name: str, default: int, limit: int) -> int:
+        """Return a parameter that is a whole number.
+
+        Raises:
+            BadRequestError: `InvalidParameter`; it is not one from 0 to `limit`.
+        """
+        given = self.text(name) or str(default)
+        if not given.isascii() or not given.isdigit() or len(given) > 9 or int(given) > limit:
+            message = f"'{name}' is '{given[:50]}'; expected a whole number from 0 to {limit}."
+            raise errors.BadRequestError("InvalidParameter", message, target=name)
+        return int(given)
+
+    def resource(self, name: str, scope: Scope) -> ids.ResourceId | None:
+        """Return a parameter that names a resource or a collection: an ARM id, or a path below `/api`; None when it is not given.
+
+        Raises:
+            BadRequestError: it names nothing that is known here.
+        """
+        given = self.text(name)
+        if not given:
+            return None
+        try:
+            found = paths.resolve(given, scope)
+        except errors.BadRequestError as problem:
+            message = f"'{name}' is '{given[:200]}'; expected an ARM id or a path below /api. {problem.error.message}"
+            raise errors.BadRequestError(problem.error.code, message, target=name) from None
+        if found.action or found.view:
+            message = f"'{name}' is '{given[:200]}', an action; expected the resource itself."
+            raise errors.BadRequestError("InvalidResourceId", message, target=name)
+        return found.id
+
+    def api_version(self, example: str) -> str:
+        """Return the caller's own `?api-version=`, '' when there is none; `example` is for the message.
+
+        Raises:
+            BadRequestError: `InvalidParameter`; it does not look like one.
+        """
+        given = self.text("api-version")
+        if given and not re.fullmatch(r"\d{4}-\d{2}-\d{2}(-[a-z]{1,20})?", given):
+            message = f"'api-version' is '{given[:50]}'; expected a date such as {example}."
+            raise errors.BadRequestError("InvalidParameter", message, target="api-version")
+        return given
+
+    def is_preview(self, target: Target) -> bool:
+        """Tell if the api-version that Azure is asked with is a preview."""
+        return (self.api_version(target.api_version) or target.api_version).endswith("-preview")
+
+    def azure_query(self, default: str) -> str:
+        """Return the query that Azure is sent: the api-version, the caller's or `default`, and the caller's other parameters."""
+        return "&".join(part for part in (f"api-version={self.api_version(default) or default}", self.forwarded) if part)
+
+    def idempotency_key(self) -> str:
+        """Return the Idempotency-Key header, '' when there is none.
+
+        Raises:
+            BadRequestError: `InvalidHeader`; it is longer than 255 characters.
+        """
+        key = self.header("idempotency-key")
+        if len(key) > KEY_LIMIT:
+            message = f"'Idempotency-Key' has {len(key)} characters; {KEY_LIMIT} are taken."
+            raise errors.BadRequestError("InvalidHeader", message, target="Idempotency-Key")
+        return key
+
+    def refuse_asks(self, *honoured: str) -> None:
+        """Refuse headers that ask for what this request cannot be given: all of `names.ASKS` but those that are honoured.
+
+        Raises:
+            BadRequestError: `UnsupportedHeader`.
+        """
+        names.check_headers(self.headers, honoured, f"{self.method} {self.path.strip('/')}"[:300])
+
+    def refuse_preflight(self) -> None:
+        """Refuse `?preflight=true` where there is none: what was only to be asked must not be done.
+
+        Raises:
+            BadRequestError: `InvalidParameter`.
+        """
+        if self.flag("preflight"):
+            message = f"'preflight' is for PUT of a resource, not for this {self.method}."
+            raise errors.BadRequestError("InvalidParameter", message, target="preflight")

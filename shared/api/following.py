@@ -1,0 +1,146 @@
+"""Our own operations: list, read, wait for, fetch the result of, cancel."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+from shared.api import answer, schemas
+from shared.api.answer import Later
+from shared.api.call import WAIT_LIMIT_S
+from shared.api.route import BUSY, MISSING, Route
+from shared.operations import flows, listing, models
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import App, Call
+    from shared.operations.ledger import Stored
+    from shared.operations.models import Operation
+
+LIST_LIMIT = 200
+LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far as it got
+STATUSES: tuple[str, ...] = get_args(models.Status)
+STATUS: schemas.Json = {"type": "string", "enum": list(STATUSES)}
+OPERATION = schemas.ref("schemas", "Operation")
+
+
+def read(call: Call, app: App) -> Later:
+    """GET `operations/{id}?wait=N`: always 200 with the status, after at most N seconds."""
+    wait_s = call.whole_number("wait", 0, int(WAIT_LIMIT_S))
+    return _shown(_load(call, app).operation, call, app, wait_s)
+
+
+def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
+    def look() -> Later:
+        return _shown(_load(call, app).operation, call, app, wait_s)
+
+    def view() -> Answer:
+        shown = app.ledger.whole(operation)
+        body = shown.view()
+        if shown.notify:
+            body["properties"]["deliveries"] = _deliveries(shown.id, app)
+        return answer.of_json(body, headers={} if shown.ended else {"Retry-After": answer.retry_after(shown)})
+
+    return Later(ended=operation.ended, wait_s=wait_s, look=look, answer=view)
+
+
+def result(call: Call, app: App) -> Operation:
+    """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error."""
+    return _load(call, app).operation
+
+
+def _deliveries(operation_id: str, app: App) -> list[dict[str, object]]:
+    """Return how telling others of the operation's end goes."""
+    from shared.notify import deliveries
+
+    return deliveries.views(operation_id, app)
+
+
+def list_newest(call: Call, app: App) -> Answer:
+    """GET `operations?status=&target=&below=&$top=`: the newest first, with a nextLink while there are more."""
+    target, below = (call.resource(name, app.settings) for name in ("target", "below"))
+    wanted = listing.Wanted(
+        top=call.whole_number("$top", 50, LIST_LIMIT),
+        status=call.choice("status", STATUSES),
+        partition=models.partition_of(target) if target else "",
+        below=below.key if below else "",
+        place=listing.Place.of(call.text("$skipToken")),
+    )
+    end = time.monotonic() + LIST_BUDGET_S
+    found, place = listing.page(wanted, app.ledger, app.clock(), lambda: time.monotonic() >= end)
+    body: dict[str, object] = {}
+    body["value"] = [replace(operation, resource=None, result=None).view() for operation in found]  # one at a time shows its result
+    if place:
+        body["nextLink"] = answer.next_link(call, place.token)
+    return answer.of_json(body)
+
+
+def cancel(call: Call, app: App) -> Answer:
+    """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now."""
+    abandon = call.flag("abandon")
+    operation = app.ledger.whole(flows.cancel(_load(call, app), app, abandon=abandon))
+    return answer.of_json(operation.view())
+
+
+def _load(call: Call, app: App) -> Stored:
+    operation_id = call.named.get("id", "")
+    stored = app.ledger.load(operation_id)
+    if stored is None:
+        message = f"There is no operation '{operation_id[:100]}'; ended ones are kept for {app.settings.retention_days} days."
+        raise errors.BadRequestError("OperationNotFound", message, target="id", status=404)
+    return stored
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        id="operations_list",
+        function="operations_list",
+        role="reader",
+        handler=list_newest,
+        call="GET /operations",
+        tag="Operations",
+        summary="The operations of this app, the newest first",
+        query={"status": STATUS, "target": schemas.STRING, "below": schemas.STRING, "$top": schemas.top(200), "SkipToken": ""},
+        answers={"200": schemas.ref("schemas", "OperationList")},
+    ),
+    Route(
+        id="operations_get",
+        function="operations_read",
+        role="reader",
+        handler=read,
+        call="GET /operations/{id}",
+        tag="Operations",
+        summary="One operation: always 200 with its status",
+        query={"Wait": ""},
+        answers={"200": OPERATION},
+        problems=MISSING,
+        polled=True,
+    ),
+    Route(
+        id="operations_result",
+        function="operations_result",
+        role="reader",
+        handler=result,
+        call="GET /operations/{id}/result",
+        tag="Operations",
+        summary="What it came to: 202 while it runs, then the resource or Azure's error",
+        query={"Prefer": ""},
+        answers={"200": {}, "201": {}, "202": OPERATION, "204": None},
+        problems={**MISSING, **BUSY, "403": "Forbidden", "429": "Throttled"},
+        polled=True,
+    ),
+    Route(
+        id="operations_cancel",
+        function="operations_cancel",
+        role="operator",
+        handler=cancel,
+        call="POST /operations/{id}/cancel",
+        tag="Operations",
+        summary="Cancel: what is not sent yet, or a job or run; with `abandon` only stop following it",
+        query={"abandon": {"type": "boolean"}},
+        answers={"200": OPERATION},
+        problems={**MISSING, **BUSY},
+    ),
+)

@@ -1,0 +1,99 @@
+"""Handling a call: refuse what cannot be, let its route carry it out. A call that no route takes is refused with what there is."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from shared.api import answer, strict
+from shared.api.answer import Answer, Later
+from shared.operations.models import Operation
+from shared.rest import errors
+from shared.telemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.api.call import Call
+    from shared.api.route import Outcome, Route
+
+BODY_LIMIT = 100_000_000  # bytes of a request; over 104,857,600 the platform answers 500 without a body
+CHUNKED = (
+    "The body was sent in chunks (Transfer-Encoding) and did not arrive: Azure Functions hands on only a body with Content-Length. "
+    "Send that header; in .NET use StringContent, or await LoadIntoBufferAsync() of the content before it is sent."
+)
+
+
+def carry_out(call: Call, route: Route, app: Any) -> Outcome:
+    """Check a call against its route, and carry it out.
+
+    Raises:
+        StewardError: it is refused, or fails.
+    """
+    check_body(call)
+    strict.check(call, route)
+    return route.handler(call, app)
+
+
+def answered(call: Call, route: Route, app: Any) -> Answer | Later:
+    """Return the answer to a call, or what the caller wants to wait for; part of the trace that its `traceparent` names.
+
+    Raises:
+        StewardError: it is refused, or fails.
+    """
+    with trace.bound(trace.parse(call.header(trace.HEADER))):
+        outcome = carry_out(call, route, app)
+        if isinstance(outcome, Operation):
+            outcome = answer.followed(outcome, call, app)
+        return outcome.answer() if isinstance(outcome, Later) and (outcome.ended or not outcome.wait_s) else outcome
+
+
+def at_once(call: Call, route: Route, app: Any) -> Answer:
+    """Return the answer to a call of a route that does not let its caller wait.
+
+    Raises:
+        StewardError: see `answered`.
+    """
+    found = answered(call, route, app)
+    return found.answer() if isinstance(found, Later) else found
+
+
+def check_body(call: Call) -> None:
+    """Refuse a body that did not arrive, that is too large, or that is compressed: by its own name, before it is read as something.
+
+    Raises:
+        BadRequestError: `LengthRequired` (411), `RequestContentTooLarge` (413), `UnsupportedMediaType` (415).
+    """
+    if "transfer-encoding" in call.headers and not call.body:
+        raise errors.BadRequestError("LengthRequired", CHUNKED, target="Content-Length", status=411)
+    if len(call.body) > BODY_LIMIT:
+        takes = f"a request takes {BODY_LIMIT}. POST /api/uploads opens an upload for larger files."
+        message = f"The body has {len(call.body)} bytes; {takes}"
+        raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
+    encoding = call.header("content-encoding").strip()
+    if encoding.lower() not in ("", "identity") and call.body:
+        message = f"The body comes with Content-Encoding '{encoding[:50]}'; expected it as it is, uncompressed."
+        raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Encoding", status=415)
+
+
+def refusal(method: str, path: str, rows: Sequence[Route]) -> errors.StewardError:
+    """Return why none of some routes takes a request: an empty segment, another verb, or a name that is not there."""
+    plain = path.rstrip("/")
+    if "" in plain.split("/")[1:]:
+        message = f"'{path[:200]}' has an empty segment; leave it out, or put /arm behind /api, where ARM's paths may have them."
+        return errors.BadRequestError("InvalidPath", message, target="path")
+    if verbs := {each.verb for each in rows if each.takes(plain)}:
+        allow = sorted(verbs | ({"HEAD"} if "GET" in verbs else set()))
+        return errors.MethodNotAllowedError(f"There is no {method} of '{plain[:200]}'; there is {', '.join(allow)}.", allow)
+    first, _, below = plain.partition("/")
+    there = sorted({each.template.split("/")[0] for each in rows}, key=str.lower)
+    if first.lower() not in {name.lower() for name in there}:
+        return _unknown("There", first, there)
+    follows = {each.template.partition("/")[2] for each in rows if each.template.lower().startswith(f"{first.lower()}/")}
+    return _unknown(f"Below '{first}' there", below, sorted(follows))
+
+
+def _unknown(where: str, name: str, there: list[str]) -> errors.StewardError:
+    near = difflib.get_close_matches(name, there, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there is {', '.join(there) or 'nothing'}."
+    return errors.BadRequestError("UnknownKind", f"{where} is no '{name[:100]}'; {hint}", target="path", status=404)

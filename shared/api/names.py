@@ -1,0 +1,118 @@
+"""Names that callers write: of headers, preferences and fields of our own; what is not known is refused with the nearest name.
+
+Pure. Not here: which names a route takes (strict).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", "Expires-In", "Upload-Id")  # headers that ask for something
+READ = (*ASKS, "traceparent", "WebHook-Request-Origin", "x-ms-client-request-id")  # all that this app reads by a name of its own
+PREFERENCES = ("wait", "respond-async")
+
+
+def check_spelling(headers: Mapping[str, str]) -> None:
+    """Refuse headers and preferences that are one edit from one of ours.
+
+    Raises:
+        BadRequestError: `UnknownHeader`.
+    """
+    known = {each.lower() for each in READ}
+    for name in headers:
+        low = name.lower()
+        near = "" if low in known or low.startswith("ce-") else nearest(low.removeprefix("x-"), READ, same=True)
+        if near:
+            message = f"There is no header '{name[:80]}'; did you mean '{near}'?"
+            raise errors.BadRequestError("UnknownHeader", message, target=name[:80])
+    value = next((value for name, value in headers.items() if name.lower() == "prefer"), "")
+    for name in preferences(value):
+        if name not in PREFERENCES and (near := nearest(name, PREFERENCES)):
+            message = f"There is no preference '{name[:80]}'; did you mean 'Prefer: {near}'?"
+            raise errors.BadRequestError("UnknownHeader", message, target="Prefer")
+
+
+def check_headers(headers: Mapping[str, str], honoured: Collection[str], what: str) -> None:
+    """Refuse headers that ask for what a request cannot be given.
+
+    Raises:
+        BadRequestError: `UnsupportedHeader`.
+    """
+    asked = {name.lower(): value for name, value in headers.items()}
+    for name in ASKS:
+        value = asked.get(name.lower(), "").strip()
+        if not value or name in honoured:
+            continue
+        if name == "Prefer" and "respond-async" not in preferences(value):  # what is answered at once has waited long enough
+            continue
+        shown = f"{name}: respond-async" if name == "Prefer" else name
+        message = f"{what} cannot honour '{shown}'; send it without."
+        raise errors.BadRequestError("UnsupportedHeader", message, target=name)
+
+
+def check_fields(body: Mapping[str, object], known: Collection[str]) -> None:
+    """Refuse members of a body of ours that are not known.
+
+    Raises:
+        BadRequestError: `UnknownField`.
+    """
+    for name in body:
+        if name not in known:
+            message = f"There is no field '{name[:80]}'{hint(alike(name, known), known)}"
+            raise errors.BadRequestError("UnknownField", message, target=name[:80])
+
+
+def preferences(value: str) -> dict[str, str]:
+    """Return the preferences of a Prefer header (RFC 7240), names in lower case."""
+    out = {}
+    for part in value.replace(";", ",").split(","):
+        name, _, wanted = part.strip().partition("=")
+        if name:
+            out[name.strip().lower()] = wanted.strip().strip('"')
+    return out
+
+
+def nearest(name: str, known: Iterable[str], *, same: bool = False) -> str:
+    """Return the known name that is one edit from `name`, hyphens and underscores apart; '' for none, or for the `same` name."""
+    plain = _plain(name)
+    return next((each for each in known if (same or each.lower() != name.lower()) and _within_one(plain, _plain(each))), "")
+
+
+def hint(near: str, known: Collection[str]) -> str:
+    """Return the end of a refusal: the nearest name, else all that are known."""
+    return f"; did you mean '{near}'?" if near else f"; known are: {listed(known)}."
+
+
+def listed(names: Collection[str]) -> str:
+    """Return names as a message shows them."""
+    return ", ".join(names) or "none"
+
+
+def alike(name: str, known: Collection[str]) -> str:
+    """Return the known name that looks most like `name`, '' when no one does."""
+    by_plain = {_plain(each): each for each in known}
+    found = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
+    return by_plain[found[0]] if found else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_$\s]", "", name).lower()
+
+
+def _within_one(one: str, other: str) -> bool:
+    """Tell whether a single letter more, less, other or swapped with the next makes one text of the other."""
+    if one == other:
+        return True
+    if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < 3:
+        return False
+    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    rest, tail = one[at:], other[at:]
+    swapped = rest[:2] == tail[1::-1] and len(tail) > 1 and rest[2:] == tail[2:]
+    return rest[1:] == tail[1:] or rest[1:] == tail or rest == tail[1:] or swapped

@@ -1,0 +1,1 @@
+"""Handlers of resources: provision, act, run, score, browse, pass through to the v1 data plane."""

@@ -1,0 +1,89 @@
+"""HTTP: POST on any resource. The table says whether that provisions, starts a run or scores; one function a literal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.api import answer
+from shared.api.resources import payload, proxy, run, score, submission
+from shared.catalog import bodies, paths
+from shared.operations import acceptance
+from shared.preflight import guards
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import App, Call
+    from shared.catalog.paths import Target
+    from shared.operations.models import Operation
+
+
+def act(call: Call, app: App) -> Answer | Operation:
+    """Find the action in the table and hand it to its room."""
+    call.refuse_preflight()
+    if route := proxy.find(call, app):
+        return proxy.pass_on(call, route, app)
+    target = paths.resolve(call.path, app.settings)
+    if target.action is None and (on_itself := target.kind.action("")):  # Azure takes a POST on the resource itself
+        target = replace(target, action=on_itself)
+    action = target.action
+    if action is None:
+        if target.id.is_collection and target.kind.named_by_us:
+            return run.start_job(call, target, app)
+        if target.id.is_collection and target.kind.posted_name:
+            return _create(call, target, app)
+        names = ", ".join(action.name for action in target.kind.actions) or "none"
+        message = f"POST needs an action of {target.kind.full_type}: {names}."
+        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
+    if action.preview and not app.settings.previews:
+        message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
+        raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
+    if action.room == "score":
+        return score.score(call, target, app)
+    if action.room == "run":
+        return run.start_run(call, target, app)
+    return _pass_on(call, target, app) if action.direct else _carry_out(call, target, app)
+
+
+def _pass_on(call: Call, target: Target, app: App) -> Answer:
+    """Ask Azure and hand its answer to the caller; nothing of it (keys, tokens) is stored."""
+    call.refuse_asks()
+    url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
+    response = app.client.send("POST", url, body=_body(call)).checked()
+    return answer.of_json(response.body, response.status)
+
+
+def _create(call: Call, target: Target, app: App) -> Operation:
+    """POST a resource to its collection: its body names it."""
+    body = bodies.parse(call.body, call.media)
+    bodies.check(target.kind, body)
+    name = bodies.dig(body, target.kind.posted_name)
+    ids.segment(str(name))
+    paths.check_name(replace(target, id=replace(target.id, names=(*target.id.names, str(name)))))
+    return _carry_out(call, target, app)
+
+
+def _carry_out(call: Call, target: Target, app: App) -> Operation:
+    brought = payload.Brought(target=target)
+    if target.action and target.action.name == "package" and call.body.strip():  # its YAML may name code
+        brought = payload.read(call, target, app)
+    else:
+        call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
+        brought = replace(brought, body=_body(call))
+    guards.check_move(target, brought.body)
+    request = acceptance.Request(
+        target=brought.target,
+        method="POST",
+        api_version=call.api_version(target.api_version),
+        query=call.forwarded,
+        body=brought.body,
+        plan=brought.plan,
+        contents=brought.contents,
+    )
+    return submission.submit(call, request, app)
+
+
+def _body(call: Call) -> dict[str, object] | None:
+    content = call.body
+    return bodies.parse(content, call.media) if content.strip() else None

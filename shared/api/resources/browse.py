@@ -1,0 +1,74 @@
+"""GET any resource or collection of the catalog, and the logs and metrics of a job or run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from shared.api import answer
+from shared.api.answer import Answer
+from shared.api.resources import proxy
+from shared.catalog import paths
+from shared.jobs import history
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.api.call import App, Call
+    from shared.catalog.paths import Target
+
+
+def browse(call: Call, app: App) -> Answer:
+    """Ask Azure and hand its answer on; a list's nextLink leads back here."""
+    if route := proxy.find(call, app):
+        return proxy.pass_on(call, route, app)
+    target = paths.resolve(call.path, app.settings)
+    if target.action:
+        message = f"'{target.action.name}' is an action: POST it."
+        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
+    if target.view == "discovery":
+        return answer.of_json(app.addresses.discover(target.id.path))
+    if target.view == "logs":
+        return _logs(call, target, app)
+    if target.view == "metrics":
+        return answer.of_json(history.metrics(target, app.client, app.addresses))
+    if target.id.is_collection and target.kind.searchable and (asked := _search_asked(call)):
+        return _search(call, target, asked, app)
+    paths.check_verb(target, "LIST" if target.id.is_collection else "GET")
+    url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
+    body = app.client.send("GET", url).checked().body
+    return answer.of_json(answer.own_next_link(body, url, call))
+
+
+def _search_asked(call: Call) -> dict[str, list[str]]:
+    """Return the query when it asks for what only run history can filter by, else nothing."""
+    from shared.jobs import search
+
+    query = parse_qs(call.query, keep_blank_values=True)
+    return query if search.PARAMETERS & {name.lower() for name in query} else {}
+
+
+def _search(call: Call, target: Target, asked: dict[str, list[str]], app: App) -> Answer:
+    """Answer a list of jobs from run history, and say so; nextLink is the same search with our own token."""
+    from shared.jobs import search
+
+    found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
+    body: dict[str, object] = {"value": found, "source": "run history"}
+    if token:
+        body["nextLink"] = answer.next_link(call, token)
+    return answer.of_json(body)
+
+
+def _logs(call: Call, target: Target, app: App) -> Answer:
+    """Answer with every log as JSON, or with `?file=` one of them as text."""
+    only = call.text("file")
+    found = history.logs(target, app.client, app.addresses, only=only)
+    if only:
+        content = str(found["value"][0]["content"]).encode("utf-8", errors="replace")
+        return answer.of_bytes(content, "text/plain; charset=utf-8")
+    return answer.of_json(found)
+
+
+def exists(call: Call, found: Answer) -> Answer:
+    """Return the answer to HEAD: as to GET; of a resource group 204, as ARM (`check_existence` of its clients wants that)."""
+    segments = call.path.strip("/").lower().split("/")
+    return Answer(status=204) if found.status == 200 and segments[-2:-1] == ["resourcegroups"] else found

@@ -1,0 +1,75 @@
+"""PUT, PATCH and DELETE any resource of the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.api import answer
+from shared.api.resources import payload, proxy, submission
+from shared.catalog import bodies, paths
+from shared.operations import acceptance
+from shared.preflight import guards
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import App, Call
+    from shared.operations.models import Operation
+
+
+def change(call: Call, app: App) -> Answer | Operation:
+    """Check what can be checked without Azure, then carry the request out."""
+    if route := proxy.find(call, app):
+        return proxy.pass_on(call, route, app)
+    target = paths.resolve(call.path, app.settings)
+    if target.action or target.view or target.id.is_collection:
+        message = f"{call.method} needs the path of one resource, not of a collection or action."
+        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
+    paths.check_verb(target, call.method)
+    brought, asked = payload.Brought(target=target), target.path
+    query = call.forwarded
+    if call.method == "DELETE":
+        call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
+        query = _with_default(query, target.kind.delete_query)
+    else:
+        brought = payload.read(call, target, app)
+        target, query = brought.target, _with_default(query, brought.query)
+        brought = replace(brought, body=bodies.normalised(brought.body))
+    preview = call.is_preview(target)
+    if call.flag("preflight"):
+        return _preflight(call, brought, app, preview=preview)
+    if call.method == "PUT":
+        paths.check_name(target)
+        bodies.check(target.kind, brought.body or {}, preview=preview)
+    if call.method == "PATCH" and not preview:
+        bodies.check_patch(target.kind, brought.body)
+    if call.method == "DELETE":
+        guards.check_delete(target, app.client, force=call.flag("force"))
+    request = acceptance.Request(
+        target=target,
+        method=call.method,
+        asked=asked,
+        api_version=call.api_version(target.api_version),
+        query=query,
+        body=brought.body,
+        plan=brought.plan,
+        contents=brought.contents,
+    )
+    return submission.submit(call, request, app)
+
+
+def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool) -> Answer:
+    """Tell everything that would stop this PUT; send nothing that changes anything."""
+    if call.method != "PUT":
+        call.refuse_preflight()
+    from shared.preflight import checks
+
+    findings = checks.run(brought.target, brought.body or {}, app.client, preview=preview)
+    return answer.of_json(checks.report(findings))
+
+
+def _with_default(query: str, default: str) -> str:
+    name = default.partition("=")[0].lower()
+    given = {part.partition("=")[0].lower() for part in query.split("&")}
+    return query if not default or name in given else "&".join(part for part in (query, default) if part)

@@ -1,0 +1,122 @@
+"""A row of the table of routes: what it takes, who may send it, what carries it out, and how it is described.
+
+The rows feed the registration of functions, the check of names (strict) and the OpenAPI document. Not here: the rows
+(resource_routes, and each room's own), all of them together (shared.route_table).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.api import schemas
+from shared.operations.models import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from shared.api.answer import Answer, Later
+    from shared.api.call import Call
+    from shared.api.schemas import Json
+
+type Outcome = Answer | Later | Operation
+type Handler = Callable[[Call, Any], Outcome]
+type Role = Literal["anyone", "reader", "scorer", "operator", "admin"]
+
+REST = "{*rest}"
+MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"411": "NoLength", "413": "TooLarge"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One verb and path.
+
+    Attributes:
+        function: The platform's name of the function that takes it; rows of one path share one.
+        call: Verb and path below the prefix.
+        role: What its sender must at least be; `anyone` needs no key. Of resources the kind may ask for more.
+        handler: Carries it out: the call, and the composition root.
+        id: Its operation id in the document; '' for resources, which the table of kinds describes.
+        tag: Group.
+        summary: What it does.
+        query: Schema by parameter; a name of `schemas.parameters` stands for itself.
+        path: Schema by parameter of the path, where it is not any text.
+        body: Schema by media type.
+        needed: The body is required.
+        answers: Schema of each status' JSON; None is an answer without a body. Other media: `answers_as`.
+        answers_as: Further media types of a 200.
+        problems: Refusals besides 400, 401, 500 and 503.
+        polled: Clients of ARM follow it with whatever query their first request had, which says nothing here.
+        probe: It must answer while callers hold every thread: it has one of its own, and two seconds.
+    """
+
+    function: str
+    call: str
+    role: Role
+    handler: Handler
+    id: str = ""
+    tag: str = ""
+    summary: str = ""
+    query: Mapping[str, Json | str] = field(default_factory=dict)
+    path: Mapping[str, Json] = field(default_factory=dict)
+    body: Mapping[str, Json] = field(default_factory=dict)
+    needed: bool = False
+    answers: Mapping[str, Json | None] = field(default_factory=lambda: {"200": {}})
+    answers_as: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    polled: bool = False
+    probe: bool = False
+
+    @property
+    def verb(self) -> str:
+        """Its verb."""
+        return self.call.partition(" ")[0]
+
+    @property
+    def template(self) -> str:
+        """Its path, as the platform registers it."""
+        return self.call.partition(" ")[2].strip("/")
+
+    @property
+    def own(self) -> bool:
+        """It is the app's own, not a path of Azure's kinds."""
+        return not self.template.endswith(REST)
+
+    @property
+    def anonymous(self) -> bool:
+        """No key is asked for."""
+        return self.role == "anyone"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that it takes."""
+        return tuple(each["name"] for each in self._given("query"))
+
+    @property
+    def many(self) -> frozenset[str]:
+        """Those that may be given several times."""
+        return frozenset(each["name"] for each in self._given("query") if each["schema"].get("type") == "array")
+
+    @property
+    def honoured(self) -> frozenset[str]:
+        """The headers that it takes."""
+        return frozenset(each["name"] for each in self._given("header"))
+
+    def _given(self, where: str) -> list[Json]:
+        given = [
+            schemas.parameters()[name] if isinstance(schema, str) else {"name": name, "in": "query", "schema": schema}
+            for name, schema in self.query.items()
+        ]
+        return [each for each in given if each["in"] == where]
+
+    def takes(self, path: str) -> bool:
+        """Tell if a decoded path without empty segments fits."""
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template.removesuffix(REST)))
+        return bool(re.fullmatch(pattern + ("" if self.own else ".*"), path if self.own else f"{path}/", re.IGNORECASE))
+
+
+def find(rows: Collection[Route], verb: str, path: str) -> Route | None:
+    """Return the row that takes a request; HEAD goes with GET."""
+    wanted = "GET" if verb == "HEAD" else verb
+    return next((each for each in rows if each.verb == wanted and each.takes(path)), None)

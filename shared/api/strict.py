@@ -1,0 +1,101 @@
+"""What a request may ask for, by route: parameters, headers, whether it has a body. What is not known is refused, never ignored.
+
+A mistyped name would otherwise widen or carry out what was meant to be narrow or only asked. On the app's own routes the
+row is the whole list; on paths of Azure's kinds all other names are Azure's own and stay free, unless they are one
+edit away from one of ours. Pure. Not here: what the parameters mean (call, jobs.search).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from shared.api import names
+from shared.jobs import search
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from shared.api.call import Call
+    from shared.api.route import Route
+
+KEYS = frozenset({"code", "clientid"})  # of the platform: any route takes them
+SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer body is not copied to see
+AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds, by verb
+    "GET": ("api-version",),
+    "PUT": ("api-version", "preflight", "set"),
+    "PATCH": ("api-version", "set"),
+    "POST": ("api-version", "set"),
+    "DELETE": ("api-version", "force"),
+}
+MEANT = {  # ours, and what each is for
+    "preflight": "PUT of a resource",
+    "force": "DELETE",
+    "set": "PUT, PATCH and POST of YAML",
+    "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
+}
+SEARCH = search.PARAMETERS | {"$top", "$skiptoken"}
+JOBS = frozenset(  # of Azure's own list of jobs, api-version 2025-12-01
+    {"$skip", "jobtype", "listviewtype", "asset_name", "scheduled", "scheduleid", "properties", "api-version"}
+)
+
+
+def check(call: Call, route: Route) -> None:
+    """Refuse what the route of a request does not know.
+
+    Raises:
+        BadRequestError: `UnknownParameter`, `InvalidParameter`, `UnknownHeader`, `UnsupportedHeader` or `UnexpectedBody`.
+    """
+    names.check_spelling(call.headers)
+    if not route.own:
+        _check_azure(route.verb, call.path, call.asked)
+        if route.verb == "GET":
+            names.check_headers(call.headers, (), f"{call.method} of a resource")
+        return
+    taken = KEYS | {each.lower() for each in route.names}
+    for name, _ in call.asked:
+        near = names.nearest(name, route.names)
+        if name.lower() not in taken and (near or not route.polled or name.lower() in MEANT):
+            raise _unknown(name, near or names.alike(name, route.names), route.names)
+    _check_values(call.asked, route.names, route.many)
+    what = f"{call.method} {call.path.strip('/')}"
+    if not route.polled:
+        names.check_headers(call.headers, route.honoured, what)
+    says = len(call.body) > SAYS_NOTHING or call.body.strip() not in (b"", b"{}", b"null")
+    if says and not route.body:
+        message = f"{what} takes no body; what it can be asked stands in the query: {names.listed(route.names)}."
+        raise errors.BadRequestError("UnexpectedBody", message, target="body")
+
+
+def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None:
+    """Refuse our own parameters where they mean nothing, and names that are one edit from them; the others are Azure's."""
+    ours = AZURE.get(verb, ())
+    for name, _ in given:
+        low = name.lower()
+        if low in MEANT and low not in ours:
+            message = f"'{low}' is not for this {verb}: it is for {MEANT[low]}."
+            raise errors.BadRequestError("InvalidParameter", message, target=low)
+        if low not in MEANT and low != "api-version" and (near := names.nearest(name, (*MEANT, "api-version"))):
+            raise _unknown(name, near, ours)
+    if verb == "GET" and re.search(r"(^|/)workspaces/[^/]+/jobs/?$", path, re.IGNORECASE):
+        for name, _ in given:
+            if name.lower() not in SEARCH | JOBS | KEYS and (near := names.nearest(name, SEARCH) or names.alike(name, SEARCH)):
+                raise _unknown(name, near, sorted(SEARCH))
+    _check_values(given, ours, frozenset({"set"}))
+
+
+def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many: Collection[str]) -> None:
+    for name in known:
+        values = [value for each, value in given if each.lower() == name.lower()]
+        if any(not value.strip() for value in values):
+            message = f"'{name}' is missing: its name stands there without a value. Give it one, or leave it out."
+            raise errors.BadRequestError("InvalidParameter", message, target=name)
+        if len(values) > 1 and name not in many:
+            message = f"'{name}' is given {len(values)} times; expected once."
+            raise errors.BadRequestError("InvalidParameter", message, target=name)
+
+
+def _unknown(name: str, near: str, known: Collection[str]) -> errors.BadRequestError:
+    message = f"There is no parameter '{name[:80]}'{names.hint(near, known)}"
+    return errors.BadRequestError("UnknownParameter", message, target=name[:80])

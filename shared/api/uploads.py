@@ -1,0 +1,74 @@
+"""Room for files that are too large for one request; what a YAML would be sent as."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.api import answer, names, schemas
+from shared.api.resources import payload
+from shared.api.route import BUSY, LARGE, MISSING, Route
+from shared.catalog import bodies, paths
+from shared.files import upload_inbox, upload_steps
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import App, Call
+
+FILE: schemas.Json = {"type": "string", "format": "binary"}
+
+
+def translate(call: Call, app: App) -> Answer:
+    """POST `translate?path=&set=`: the ARM body of a YAML and what would be done first; Azure is asked nothing."""
+    path = call.text("path")
+    target = paths.resolve(path, app.settings) if path else None
+    spec, files = payload.brought(call, target, app)
+    found = payload.translated(call, target, spec, files, location=call.text("location") or None)
+    return answer.of_json(found.to_json())
+
+
+def open_upload(call: Call, app: App) -> Answer:
+    """POST `uploads`, optionally `{"name": "model.pkl"}`: 201 with id, sasUri and when that expires."""
+    content = call.body
+    asked = bodies.parse(content, call.media) if content.strip() else {}
+    names.check_fields(asked, ("name",))
+    given = asked.get("name") or ""
+    if not isinstance(given, str):
+        message = "'name' is no text; expected the file's name, such as model.pkl."
+        raise errors.BadRequestError("InvalidValue", message, target="name")
+    name = upload_steps.plain_name(given, "")
+    opened = upload_inbox.open_upload(app.ledger.blobs, app.clock(), caller=call.by(app.settings), name=name)
+    return answer.of_json(opened, 201)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        id="uploads_open",
+        function="uploads_open",
+        role="operator",
+        handler=open_upload,
+        call="POST /uploads",
+        tag="Files",
+        summary="Room for a large file: a signed URL to put it to; a later request names the upload",
+        body={"application/json": {"type": "object", "properties": {"name": schemas.STRING}}},
+        answers={"201": schemas.ref("schemas", "Upload")},
+        problems={**LARGE, "415": "Unsupported"},
+    ),
+    Route(
+        id="translate",
+        function="translate",
+        role="reader",
+        handler=translate,
+        call="POST /translate",
+        tag="Files",
+        summary="The ARM body that a YAML would be sent as, and what would be done first; Azure is asked nothing",
+        query={"path": schemas.STRING, "Set": "", "location": schemas.STRING, "UploadId": ""},
+        body={
+            "application/yaml": schemas.ref("schemas", "Yaml"),
+            "multipart/form-data": {"type": "object", "properties": {"spec": schemas.STRING, "files": FILE}},
+        },
+        needed=True,
+        answers={"200": schemas.OBJECT},
+        problems={**MISSING, **BUSY, **LARGE},
+    ),
+)

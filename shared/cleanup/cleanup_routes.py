@@ -1,0 +1,370 @@
+"""Routes of the clean-up: runs on demand, reports, approval, policies, marks. Not here: its timer and queue (functions)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.api import answer as answers
+from shared.api import schemas, yaml_files
+from shared.api.answer import Later
+from shared.api.resources import submission
+from shared.api.route import BUSY, LARGE, MISSING, Route
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.api.answer import Answer
+    from shared.api.call import Call
+    from shared.cleanup.policy.model import Mode
+    from shared.cleanup.policy.scopes import Scope
+    from shared.cleanup.run.claims import Services
+    from shared.cleanup.run.journal import Run
+
+LIST_LIMIT = 100
+SKIP_LIMIT = 100_000_000
+MARKS_LIMIT = 500
+MODES: tuple[Mode, ...] = ("dryRun", "enforce")
+FORMS = ("json", "html", "csv")
+SHOWN = ("all", "changes")
+REPORT = schemas.ref("schemas", "Report")
+PLACE: schemas.Json = {"type": "string", "minLength": 1}
+MARKS: schemas.Json = {
+    "type": "object",
+    "required": ["value", "count"],
+    "properties": {"value": {"type": "array", "items": schemas.ref("schemas", "Mark")}, "count": schemas.NUMBER},
+}
+
+
+def _begun(call: Call, run: Run, app: Services) -> Later:
+    """Return the answer to a call that began a run: the report as it stands after as long as the caller prefers to wait."""
+
+    def look() -> Later:
+        kept = app.journal.load(run.name)
+        return _begun(call, kept.value if kept else run, app)
+
+    return Later(ended=run.ended, wait_s=call.wait_s, look=look, answer=lambda: _answer(call, run, app))
+
+
+def _answer(call: Call, run: Run, app: Services) -> Answer:
+    """Answer with the report, or 202 and where to follow the run.
+
+    Raises:
+        RejectedError: `CleanupFailed` (502); the run ended before it could judge anything.
+    """
+    from shared.cleanup.report import reports
+
+    below = f"cleanup/reports/{run.name}"
+    if not run.ended:
+        headers = {"Location": answers.to_follow(call, f"{below}/result"), "Retry-After": "2"}
+        return answers.of_json(reports.summary(run), 202, headers)
+    if run.status == "Failed":
+        message = f"The clean-up failed, and its report has what it came to: {' '.join(run.notes)}"
+        error = errors.AzureError(code="CleanupFailed", message=message, target=f"/{below}")
+        raise errors.RejectedError(error, status=502)
+    headers = {"Location": f"{call.base}/{below}"}
+    return answers.of_json(reports.view(reports.load(run.name, reports.Page(), app)), 200, headers)
+
+
+def _start(call: Call, app: Services) -> Later:
+    from shared.cleanup.run import runs, timetable
+
+    mode: Mode = "enforce" if call.choice("mode", MODES) == "enforce" else "dryRun"
+    names = [name.strip() for name in call.text("policy").split(",") if name.strip()]
+    if not names and (given := call.text("policy")):
+        message = f"'policy' is '{given[:50]}'; expected names of policies, by commas, or no such parameter for all of them."
+        raise errors.BadRequestError("InvalidParameter", message, target="policy")
+    chosen, notes = timetable.chosen(names, app)
+    if mode == "enforce":
+        dry = [policy.name for policy in chosen if policy.mode != "enforce"]
+        if dry and (names or len(dry) == len(chosen)):
+            who = f"{', '.join(dry[:10])} only report{'s' if len(dry) == 1 else ''}"
+            message = f"{who}: run it dry and POST cleanup/reports/{{id}}/approve, or say `mode: enforce` in the policy."
+            raise errors.BadRequestError("PolicyNotEnforced", message, target="mode", status=409)
+    notify = submission.callbacks(call, app.settings)
+    asked = runs.Asked(mode=mode, caller=call.by(app.settings), notes=notes, notify=notify, scope=_scope(call, app))
+    return _begun(call, runs.start(chosen, asked, app), app)
+
+
+def _scope(call: Call, app: Services) -> Scope:
+    from shared.cleanup.policy import scopes
+
+    given = [word for word in scopes.WORDS if call.text(word)]
+    if len(given) > 1:
+        message = f"A run keeps to one of {', '.join(scopes.WORDS)}; {' and '.join(given)} are given."
+        raise errors.BadRequestError("InvalidParameter", message, target=given[1])
+    return scopes.read(given[0], call.text(given[0]), app) if given else scopes.EVERYTHING
+
+
+def _approve(call: Call, app: Services) -> Later:
+    from shared.cleanup.run import runs
+
+    notify = submission.callbacks(call, app.settings)
+    return _begun(call, runs.approve(_name(call), caller=call.by(app.settings), services=app, notify=notify), app)
+
+
+def _cancel(call: Call, app: Services) -> Answer:
+    from shared.cleanup.report import reports
+    from shared.cleanup.run import runs
+
+    return answers.of_json(reports.summary(runs.cancel(_name(call), app)))
+
+
+def _list(call: Call, app: Services) -> Answer:
+    from shared.cleanup.report import reports
+
+    top = call.whole_number("$top", 20, LIST_LIMIT)
+    return answers.of_json({"value": [reports.summary(run) for run in reports.newest(top, app)]})
+
+
+def _read(call: Call, app: Services) -> Answer:
+    from shared.cleanup.report import report_page, reports
+    from shared.notify import deliveries
+
+    page = reports.Page(
+        skip=call.whole_number("$skipToken", 0, SKIP_LIMIT) or call.whole_number("$skip", 0, SKIP_LIMIT),
+        top=max(1, call.whole_number("$top", reports.TOP, reports.MOST)),
+        changes=call.choice("show", SHOWN) == "changes",
+    )
+    report = reports.load(_name(call), page, app)
+    form, following = _form(call), answers.next_link(call, str(report.more)) if report.more else ""
+    if form == "json":
+        body = reports.view(report)
+        if report.run.notify:
+            body["deliveries"] = deliveries.views(report.run.name, app)
+        return answers.of_json({**body, "nextLink": following} if following else body)
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    if form == "csv":
+        headers["Content-Disposition"] = f'attachment; filename="cleanup-{report.run.name}.csv"'
+        return answers.of_bytes(report_page.table(report), "text/csv; charset=utf-8", headers=headers)
+    headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    link = f"?{following.partition('?')[2]}" if following else ""
+    content = report_page.page(report, following=link)
+    return answers.of_bytes(content, "text/html; charset=utf-8", headers=headers)
+
+
+def _result(call: Call, app: Services) -> Answer:
+    from shared.cleanup.run import journal
+
+    kept = app.journal.load(_name(call))
+    if kept is None:
+        raise journal.missing(_name(call))
+    return _answer(call, kept.value, app)
+
+
+def _name(call: Call) -> str:
+    return call.named.get("id", "")
+
+
+def _form(call: Call) -> str:
+    """Return json, html or csv: what `format` says, else what the caller accepts."""
+    if given := call.choice("format", FORMS):
+        return given
+    accepts = call.header("accept").lower()
+    return "csv" if "text/csv" in accepts else "html" if "text/html" in accepts else "json"
+
+
+def _explain(call: Call, app: Services) -> Answer:
+    from shared.cleanup.report import explaining
+
+    resource = call.resource("resource", app.settings)
+    if resource is None or resource.is_collection or not resource.types:
+        given = f"'resource' is '{call.text('resource')[:200]}'" if resource else "'resource' is missing"
+        message = f"{given}; expected one resource: its ARM id, or its path below /api such as workspaces/ml1/computes/cpu."
+        raise errors.BadRequestError("InvalidParameter", message, target="resource")
+    return answers.of_json(explaining.explain(resource, app))
+
+
+def _policies(_call: Call, app: Services) -> Answer:
+    from shared.cleanup.policy import policies
+
+    found, problems = policies.load(app.blobs)
+    body = {"value": [policies.to_json(policy) for policy in found], "problems": [problem.to_json() for problem in problems]}
+    return answers.of_json(body)
+
+
+def _check(call: Call, _app: Services) -> Answer:
+    from shared.cleanup.policy import policies
+
+    text = yaml_files.text_of(call, policies.CODE)
+    name = "".join(each for each in call.text("name", "policies.yaml") if each.isprintable())
+    found = policies.parse(text, name[:200])
+    return answers.of_json({"value": [policies.to_json(policy) for policy in found]})
+
+
+def _policy_file(call: Call, app: Services) -> Answer:
+    from shared.cleanup.policy import policies
+
+    folder = yaml_files.Folder(
+        prefix=policies.FOLDER,
+        holds="policies",
+        listing="cleanup/policies",
+        invalid=policies.CODE,
+        missing="PolicyFileNotFound",
+    )
+
+    def read(text: str, file: str) -> list[dict[str, Any]]:
+        return [policies.to_json(policy) for policy in policies.parse(text, file)]
+
+    return yaml_files.answered(call, app.blobs, folder, read, lambda: None)  # a run reads the files when it begins
+
+
+def _marks(call: Call, app: Services) -> Answer:
+    from shared.cleanup.verdict import marks as kept
+    from shared.operations import models
+
+    top = call.whole_number("$top", 100, MARKS_LIMIT)
+    found = sorted(kept.Marks(app.cleanup_rows).every(), key=lambda each: each[1].due)
+    shown = [
+        {
+            "resource": resource,
+            "policy": mark.policy,
+            "reason": mark.reason,
+            "tagged": mark.tagged,
+            "markedAt": models.iso(mark.at),
+            "due": models.iso(mark.due),
+        }
+        for resource, mark in found[:top]
+    ]
+    return answers.of_json({"value": shown, "count": len(found)})
+
+
+def _one_of(words: Sequence[str]) -> schemas.Json:
+    return {"type": "string", "enum": list(words)}
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        id="cleanup_run",
+        function="cleanup_run",
+        role="operator",
+        handler=_start,
+        call="POST /cleanup",
+        tag="Clean-up",
+        summary="Start a run of the clean-up: a dry run unless told otherwise",
+        query={
+            "policy": schemas.STRING,
+            "workspace": schemas.STRING,
+            "resource": PLACE,
+            "below": schemas.STRING,
+            "mode": _one_of(MODES),
+            "Prefer": "",
+            "CallbackUrl": "",
+        },
+        answers={"200": REPORT, "202": REPORT},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_reports_list",
+        function="cleanup_reports",
+        role="reader",
+        handler=_list,
+        call="GET /cleanup/reports",
+        tag="Clean-up",
+        summary="The runs, the newest first, without their resources",
+        query={"$top": schemas.top(100)},
+        answers={"200": schemas.listed(REPORT)},
+    ),
+    Route(
+        id="cleanup_reports_get",
+        function="cleanup_report",
+        role="reader",
+        handler=_read,
+        call="GET /cleanup/reports/{id}",
+        tag="Clean-up",
+        summary="One report: every resource that was looked at, with the reason",
+        query={
+            "format": _one_of(FORMS),
+            "show": _one_of(SHOWN),
+            "$top": schemas.top(10_000),
+            "$skip": schemas.NUMBER,
+            "SkipToken": "",
+        },
+        answers={"200": REPORT},
+        answers_as=("text/html", "text/csv"),
+        problems=MISSING,
+    ),
+    Route(
+        id="cleanup_reports_result",
+        function="cleanup_result",
+        role="reader",
+        handler=_result,
+        call="GET /cleanup/reports/{id}/result",
+        tag="Clean-up",
+        summary="What a run came to: 202 while it goes on, then its report",
+        answers={"200": REPORT, "202": REPORT},
+        problems=MISSING,
+    ),
+    Route(
+        id="cleanup_reports_approve",
+        function="cleanup_approve",
+        role="admin",
+        handler=_approve,
+        call="POST /cleanup/reports/{id}/approve",
+        tag="Clean-up",
+        summary="Carry out exactly what that dry run would do, each judged again",
+        query={"Prefer": "", "CallbackUrl": ""},
+        answers={"200": REPORT, "202": REPORT},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_reports_cancel",
+        function="cleanup_cancel",
+        role="operator",
+        handler=_cancel,
+        call="POST /cleanup/reports/{id}/cancel",
+        tag="Clean-up",
+        summary="Submit nothing more",
+        answers={"200": REPORT},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        id="cleanup_marks",
+        function="cleanup_marks",
+        role="reader",
+        handler=_marks,
+        call="GET /cleanup/marks",
+        tag="Clean-up",
+        summary="What is marked, the first due first",
+        query={"$top": schemas.top(500)},
+        answers={"200": MARKS},
+    ),
+    Route(
+        id="cleanup_explain",
+        function="cleanup_explain",
+        role="reader",
+        handler=_explain,
+        call="GET /cleanup/explain",
+        tag="Clean-up",
+        summary="What each policy finds of one resource, condition by condition",
+        query={"resource": PLACE},
+        problems={**MISSING, "403": "Forbidden"},
+    ),
+    Route(
+        id="cleanup_policies_list",
+        function="cleanup_policies",
+        role="reader",
+        handler=_policies,
+        call="GET /cleanup/policies",
+        tag="Clean-up",
+        summary="The policies in force, and what is wrong with files",
+        answers={"200": schemas.listed(schemas.OBJECT)},
+    ),
+    Route(
+        id="cleanup_policies_check",
+        function="cleanup_policies_check",
+        role="reader",
+        handler=_check,
+        call="POST /cleanup/policies",
+        tag="Clean-up",
+        summary="How a file of policies reads, or every mistake at its place; nothing is stored",
+        query={"name": schemas.STRING},
+        body={yaml_files.YAML: schemas.STRING},
+        needed=True,
+        answers={"200": schemas.listed(schemas.OBJECT)},
+        problems=LARGE,
+    ),
+    *yaml_files.routes(
+        "cleanup_policy_file", "/cleanup/policies", _policy_file, name="cleanup_policies", tag="Clean-up", holds="policies"
+    ),
+)

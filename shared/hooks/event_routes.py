@@ -1,0 +1,198 @@
+"""Routes of the hooks: events in, rules, what an event would do, what fired. Not here: Event Grid and queue (functions)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.api import answer, schemas, yaml_files
+from shared.api.route import LARGE, MISSING, Route
+from shared.hooks import matching
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import Call
+    from shared.durable.storage import Blobs
+    from shared.hooks.rules import Rule
+    from shared.hooks.store import Store
+
+LIST_LIMIT = 200
+STATUSES = ("Running", "Succeeded", "Failed", "Refused")
+ORIGIN_HEADER = "webhook-request-origin"
+FIRING = schemas.ref("schemas", "Firing")
+EVENT = schemas.ref("schemas", "Event")
+EVENTS: schemas.Json = {
+    "application/json": {"anyOf": [EVENT, {"type": "array", "items": EVENT}]},
+    "application/cloudevents+json": EVENT,
+    "application/cloudevents-batch+json": {"type": "array", "items": EVENT},
+}
+
+
+class Services(matching.Services, Protocol):
+    """What these handlers need of the composition root (shared.services)."""
+
+    @property
+    def blobs(self) -> Blobs: ...  # noqa: D102
+    @property
+    def rule_store(self) -> Store: ...  # noqa: D102
+
+
+def _handshake(call: Call, _app: Services) -> Answer:
+    origin = call.header(ORIGIN_HEADER)
+    if not re.fullmatch(r"[a-zA-Z0-9.*:-]{1,255}", origin):
+        message = "OPTIONS asks for the CloudEvents webhook handshake: expected the header WebHook-Request-Origin with a host name."
+        raise errors.BadRequestError("InvalidHeader", message, target="WebHook-Request-Origin")
+    headers = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "POST, OPTIONS"}
+    return answer.of_json(None, 200, headers)
+
+
+def _accept(call: Call, app: Services) -> Answer:
+    from shared.hooks import events, inbox
+
+    found = events.from_http(call.body, call.headers)
+    if found.validation_code:
+        return answer.of_json({"validationResponse": found.validation_code})
+    told = {"accepted": len(found.events), "messages": inbox.store(found.events, app)}
+    return answer.of_json(told)  # not 202: Microsoft's own client (azure-eventgrid) takes nothing else for success
+
+
+def _try(call: Call, app: Services) -> Answer:
+    from shared.hooks import events, matching
+
+    found = events.from_http(call.body, call.headers)
+    if found.validation_code:
+        raise errors.BadRequestError("InvalidEvent", "This is a handshake, not an event.", target="body")
+    shown = [{"event": event.to_json(), "rules": [_shown(each) for each in matching.matches(event, app)]} for event in found.events]
+    return answer.of_json({"value": shown})
+
+
+def _shown(found: matching.Match) -> dict[str, Any]:
+    from shared.hooks import firings
+
+    out: dict[str, Any] = {"rule": found.rule.name, "fires": found.firing is not None, "reason": found.reason}
+    if found.firing:
+        out["depth"] = found.firing.depth
+        out["requests"] = [firings.preview(found.firing, step) for step in found.rule.steps]
+    return out
+
+
+def _rules(_call: Call, app: Services) -> Answer:
+    in_force = [_rule(rule) for rule in app.rule_store.rules()]
+    problems = [{"file": each.file, "error": each.error.to_json()} for each in app.rule_store.problems()]
+    return answer.of_json({"value": in_force, "problems": problems})
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
+    named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
+    return {**named, "on": on, "steps": [step.name for step in rule.steps]}
+
+
+def _rule_file(call: Call, app: Services) -> Answer:
+    from shared.hooks import rules, store
+
+    folder = yaml_files.Folder(
+        prefix=store.PREFIX, holds="rules", listing="events/rules", invalid="InvalidRules", missing="RulesNotFound"
+    )
+
+    def read(text: str, file: str) -> list[dict[str, Any]]:
+        return [_rule(rule) for rule in rules.parse(text, file)]
+
+    return yaml_files.answered(call, app.blobs, folder, read, app.rule_store.changed)
+
+
+def _firings(call: Call, app: Services) -> Answer:
+    from shared.hooks import firings
+
+    top = call.whole_number("$top", 20, LIST_LIMIT)
+    status = call.choice("status", STATUSES)
+    found = firings.newest(top, app, rule=call.text("rule"), status=status)
+    return answer.of_json({"value": [firing.view() for firing in found]})
+
+
+def _firing(call: Call, app: Services) -> Answer:
+    from shared.hooks import firings
+
+    name = call.named.get("id", "")
+    found = firings.load(name, app) if re.fullmatch(r"[0-9a-f]{40}", name) else None
+    if found is None:
+        message = f"There is no firing '{name[:60]}'; GET events/firings lists them."
+        raise errors.BadRequestError("FiringNotFound", message, target="id", status=404)
+    firing = found.value
+    return answer.of_json({**firing.view(), "answers": dict(firing.answers)})
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        id="events_post",
+        function="hooks_webhook",
+        role="operator",
+        handler=_accept,
+        call="POST /events",
+        tag="Events",
+        summary="Deliver events: Event Grid's schema or CloudEvents 1.0; 200 once they are stored",
+        query={"TraceParent": "", "api-version": schemas.STRING},
+        body=EVENTS,
+        needed=True,
+        answers={"200": schemas.OBJECT},
+        problems=LARGE,
+    ),
+    Route(
+        id="events_handshake",
+        function="hooks_webhook",
+        role="operator",
+        handler=_handshake,
+        call="OPTIONS /events",
+        tag="Events",
+        summary="The CloudEvents handshake of webhooks (header `WebHook-Request-Origin`)",
+        query={"WebHookRequestOrigin": ""},
+        answers={"200": None},
+    ),
+    Route(
+        id="events_test",
+        function="hooks_test",
+        role="reader",
+        handler=_try,
+        call="POST /events/test",
+        tag="Events",
+        summary="Which rules an event would fire, and what they would send; nothing is sent",
+        body=EVENTS,
+        needed=True,
+        answers={"200": schemas.listed(schemas.OBJECT)},
+        problems=LARGE,
+    ),
+    Route(
+        id="events_rules_list",
+        function="hooks_rules",
+        role="reader",
+        handler=_rules,
+        call="GET /events/rules",
+        tag="Events",
+        summary="The rules in force, and what is wrong with the files that are not",
+        answers={"200": schemas.listed(schemas.OBJECT)},
+    ),
+    Route(
+        id="events_firings_list",
+        function="hooks_firings",
+        role="reader",
+        handler=_firings,
+        call="GET /events/firings",
+        tag="Events",
+        summary="Rules that fired, the newest first",
+        query={"$top": schemas.top(200), "rule": schemas.STRING, "status": {"type": "string", "enum": list(STATUSES)}},
+        answers={"200": schemas.listed(FIRING)},
+    ),
+    Route(
+        id="events_firings_get",
+        function="hooks_firing",
+        role="reader",
+        handler=_firing,
+        call="GET /events/firings/{id}",
+        tag="Events",
+        summary="One of them, step by step",
+        answers={"200": FIRING},
+        problems=MISSING,
+    ),
+    *yaml_files.routes("hooks_rule_file", "/events/rules", _rule_file, name="events_rules", tag="Events", holds="rules"),
+)

@@ -1,0 +1,23 @@
+"""The table of all routes: each room brings its own rows. It feeds the registration of functions and the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.api import following, uploads
+from shared.api.resources import resource_routes
+from shared.cleanup import cleanup_routes
+from shared.hooks import event_routes
+from shared.pages import page_routes
+
+if TYPE_CHECKING:
+    from shared.api.route import Route
+
+ROUTES: tuple[Route, ...] = (
+    *resource_routes.ROUTES,
+    *following.ROUTES,
+    *cleanup_routes.ROUTES,
+    *event_routes.ROUTES,
+    *uploads.ROUTES,
+    *page_routes.routes(lambda: ROUTES),
+)
