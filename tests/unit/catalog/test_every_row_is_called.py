@@ -42,7 +42,7 @@ class Recorder:
             return rest.Response(status=200, url=url, body={"properties": {"discoveryUrl": f"{SERVER}/discovery"}}, content=b"{}")
         if url == f"{SERVER}/discovery":
             return rest.Response(status=200, url=url, body={"api": SERVER}, content=b"{}")
-        if f"{permissions.PROVIDER}?" in url:
+        if f"{'/'.join(permissions.PROVIDER)}?" in url:
             return rest.Response(status=200, url=url, body={"value": [{"actions": ["*"]}]}, content=b"{}")
         self.sent.append((method, url, content if body is None else body))
         return rest.Response(status=200, url=url, body={"status": "Completed", "value": []}, content=b"{}")
