@@ -59,7 +59,7 @@ def _register(name: str, template: str, verbs: Sequence[str], trigger: Trigger, 
     blueprint.function_name(name)(blueprint.route(template, methods=every, auth_level=level)(trigger))
 
 
-FUNCTIONS = {name: [row for row in ROUTES if row.function == name] for name in dict.fromkeys(row.function for row in ROUTES)}
+FUNCTIONS = {name: [row for row in ROUTES if row.trigger == name] for name in dict.fromkeys(row.trigger for row in ROUTES)}
 TRIGGERS = {name: _trigger(name, rows) for name, rows in FUNCTIONS.items()}
 for name, rows in FUNCTIONS.items():
     _register(name, rows[0].template, [row.verb for row in rows], TRIGGERS[name], anonymous=rows[0].anonymous)

@@ -96,8 +96,6 @@ def _load(call: Call, app: App) -> Stored:
 ROUTES: tuple[Route, ...] = (
     Route(
         id="operations_list",
-        function="operations_list",
-        role="reader",
         handler=list_newest,
         call="GET /operations",
         tag="Operations",
@@ -108,7 +106,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="operations_get",
         function="operations_read",
-        role="reader",
         handler=read,
         call="GET /operations/{id}",
         tag="Operations",
@@ -120,8 +117,6 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         id="operations_result",
-        function="operations_result",
-        role="reader",
         handler=result,
         call="GET /operations/{id}/result",
         tag="Operations",
@@ -133,7 +128,6 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         id="operations_cancel",
-        function="operations_cancel",
         role="operator",
         handler=cancel,
         call="POST /operations/{id}/cancel",

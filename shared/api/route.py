@@ -33,11 +33,11 @@ class Route:
     """One verb and path.
 
     Attributes:
-        function: The platform's name of the function that takes it; rows of one path share one.
+        id: Its operation id in the document; of resources, which the table of kinds describes, the function's name.
         call: Verb and path below the prefix.
-        role: What its sender must at least be; `anyone` needs no key. Of resources the kind may ask for more.
         handler: Carries it out: the call, and the composition root.
-        id: Its operation id in the document; '' for resources, which the table of kinds describes.
+        function: The platform's name of the function that takes it, where that is not `id`; rows of one path share one.
+        role: What its sender must at least be; `anyone` needs no key. Of resources the kind may ask for more.
         tag: Group.
         summary: What it does.
         query: Schema by parameter; a name of `schemas.parameters` stands for itself.
@@ -51,11 +51,11 @@ class Route:
         probe: It must answer while callers hold every thread: it has one of its own, and two seconds.
     """
 
-    function: str
+    id: str
     call: str
-    role: Role
     handler: Handler
-    id: str = ""
+    function: str = ""
+    role: Role = "reader"
     tag: str = ""
     summary: str = ""
     query: Mapping[str, Json | str] = field(default_factory=dict)
@@ -67,6 +67,11 @@ class Route:
     problems: Mapping[str, str] = field(default_factory=dict)
     polled: bool = False
     probe: bool = False
+
+    @property
+    def trigger(self) -> str:
+        """The platform's name of its function."""
+        return self.function or self.id
 
     @property
     def verb(self) -> str:

@@ -44,7 +44,6 @@ def open_upload(call: Call, app: App) -> Answer:
 ROUTES: tuple[Route, ...] = (
     Route(
         id="uploads_open",
-        function="uploads_open",
         role="operator",
         handler=open_upload,
         call="POST /uploads",
@@ -56,8 +55,6 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         id="translate",
-        function="translate",
-        role="reader",
         handler=translate,
         call="POST /translate",
         tag="Files",

@@ -103,7 +103,6 @@ def routes(function: str, path: str, handler: Handler, *, name: str, tag: str, h
     return (
         Route(
             function=function,
-            role="reader",
             handler=handler,
             id=f"{name}_get",
             call=f"GET {path}/{{file}}",

@@ -236,7 +236,6 @@ def _one_of(words: Sequence[str]) -> schemas.Json:
 ROUTES: tuple[Route, ...] = (
     Route(
         id="cleanup_run",
-        function="cleanup_run",
         role="operator",
         handler=_start,
         call="POST /cleanup",
@@ -257,7 +256,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="cleanup_reports_list",
         function="cleanup_reports",
-        role="reader",
         handler=_list,
         call="GET /cleanup/reports",
         tag="Clean-up",
@@ -268,7 +266,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="cleanup_reports_get",
         function="cleanup_report",
-        role="reader",
         handler=_read,
         call="GET /cleanup/reports/{id}",
         tag="Clean-up",
@@ -287,7 +284,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="cleanup_reports_result",
         function="cleanup_result",
-        role="reader",
         handler=_result,
         call="GET /cleanup/reports/{id}/result",
         tag="Clean-up",
@@ -320,8 +316,6 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         id="cleanup_marks",
-        function="cleanup_marks",
-        role="reader",
         handler=_marks,
         call="GET /cleanup/marks",
         tag="Clean-up",
@@ -331,8 +325,6 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         id="cleanup_explain",
-        function="cleanup_explain",
-        role="reader",
         handler=_explain,
         call="GET /cleanup/explain",
         tag="Clean-up",
@@ -343,7 +335,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="cleanup_policies_list",
         function="cleanup_policies",
-        role="reader",
         handler=_policies,
         call="GET /cleanup/policies",
         tag="Clean-up",
@@ -352,8 +343,6 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         id="cleanup_policies_check",
-        function="cleanup_policies_check",
-        role="reader",
         handler=_check,
         call="POST /cleanup/policies",
         tag="Clean-up",

@@ -152,7 +152,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="events_test",
         function="hooks_test",
-        role="reader",
         handler=_try,
         call="POST /events/test",
         tag="Events",
@@ -165,7 +164,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="events_rules_list",
         function="hooks_rules",
-        role="reader",
         handler=_rules,
         call="GET /events/rules",
         tag="Events",
@@ -175,7 +173,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="events_firings_list",
         function="hooks_firings",
-        role="reader",
         handler=_firings,
         call="GET /events/firings",
         tag="Events",
@@ -186,7 +183,6 @@ ROUTES: tuple[Route, ...] = (
     Route(
         id="events_firings_get",
         function="hooks_firing",
-        role="reader",
         handler=_firing,
         call="GET /events/firings/{id}",
         tag="Events",

@@ -102,7 +102,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
     return (
         Route(
             id="openapi",
-            function="openapi",
             role="anyone",
             handler=openapi,
             call="GET /openapi.json",
@@ -113,7 +112,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         Route(
             id="health",
             probe=True,
-            function="health",
             role="anyone",
             handler=health,
             call="GET /health",
@@ -123,8 +121,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         ),
         Route(
             id="health_details",
-            function="health_details",
-            role="reader",
             handler=details,
             call="GET /health/details",
             tag="Pages",
@@ -134,7 +130,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         ),
         Route(
             id="docs",
-            function="docs",
             role="anyone",
             handler=docs,
             call="GET /docs",
@@ -145,7 +140,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         ),
         Route(
             id="docs_file",
-            function="docs_file",
             role="anyone",
             handler=docs_file,
             call="GET /docs/{file}",
@@ -157,7 +151,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         ),
         Route(
             id="dashboard",
-            function="dashboard",
             role="anyone",
             handler=dashboard,
             call="GET /dashboard",
@@ -168,7 +161,6 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
         ),
         Route(
             id="dashboard_file",
-            function="dashboard_file",
             role="anyone",
             handler=dashboard_file,
             call="GET /dashboard/{file}",

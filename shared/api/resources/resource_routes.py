@@ -38,7 +38,7 @@ VERBS: tuple[tuple[str, str, Role, Handler], ...] = (
     ("browse", "GET", "reader", browse.browse),
 )
 ROUTES = tuple(
-    Route(function=f"{function}_{literal}", call=f"{verb} /{literal}/{REST}", role=role, handler=handler)
+    Route(id=f"{function}_{literal}", call=f"{verb} /{literal}/{REST}", role=role, handler=handler)
     for function, verb, role, handler in VERBS
     for literal in LITERALS
 )
