@@ -12,8 +12,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
-from shared.durable import aside, storage, worker
+from shared.durable import aside, due, storage, worker
 from shared.durable.aside import UnreadableError
+from shared.durable.messages import Message
 from shared.endpoints import parking
 from shared.operations import acceptance, observing, settle, steps
 from shared.rest import errors
@@ -21,9 +22,8 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from shared.durable.messages import Message
     from shared.operations.acceptance import Request
-    from shared.operations.ledger import Stored
+    from shared.operations.ledger import Listed, Stored
     from shared.operations.models import Operation
     from shared.operations.steps import Services
 
@@ -133,9 +133,10 @@ def reconcile(services: Services) -> dict[str, int]:
     counts = {"open": 0, "woken": 0, "closed": 0}
     oldest: tuple[datetime, str] | None = None
     failures = 0
-    for operation_id, created_at in services.ledger.open_ids():
+    for listed in services.ledger.listed():
+        operation_id, created_at = listed.id, listed.created_at
         try:
-            is_open = _reconciled(operation_id, counts, services)
+            is_open = _reconciled(listed, counts, services)
             failures = 0
         except storage.ConflictError:  # somebody else is at it
             is_open = True
@@ -160,23 +161,34 @@ def reconcile(services: Services) -> dict[str, int]:
     return counts
 
 
-def _reconciled(operation_id: str, counts: dict[str, int], services: Services) -> bool:
-    """Look after one entry of the list of open operations; tells whether it is one that has not ended.
+def _reconciled(listed: Listed, counts: dict[str, int], services: Services) -> bool:
+    """Look after one entry of the list of open operations; returns whether it is one that has not ended.
 
     Raises:
         ConflictError: another worker changed it.
     """
-    stored = services.ledger.load(operation_id)
+    now = services.clock()
+    at, left_s = listed.row.columns.get(due.LOOK_AT), due.left_s(listed.row.columns, now)
+    if at is not None and at > now:  # nothing of it is read: what is not due costs next to nothing
+        return True
+    if left_s is not None:  # a long wait ends before the next tick
+        message = Message(machine="operation", key=(listed.id,), step=int(listed.row.columns[due.STEP]))
+        services.queue.send(message.to_text(), delay_s=left_s)
+        services.ledger.looked(listed, now + timedelta(seconds=left_s) + steps.GRACE)
+        return True
+    stored = services.ledger.load(listed.id)
     if stored is None:
-        counts["closed"] += services.ledger.drop(operation_id, ORPHAN_AGE)
+        counts["closed"] += services.ledger.drop(listed.id, ORPHAN_AGE)
         return False
     if stored.operation.ended:
         steps.announce(stored.operation, services)
-        services.ledger.close(operation_id)
+        services.ledger.close(listed.id)
         counts["closed"] += 1
         return False
-    if stored.operation.due_at <= services.clock():
+    if stored.operation.due_at <= now:
         counts["woken"] += steps.wake(stored, services)
+    else:
+        services.ledger.looked(listed, stored.operation.due_at)
     return True
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, records, storage
+from shared.durable import aside, due, records, storage
 from shared.durable.aside import UnreadableError
 from shared.files import plans
 from shared.operations.models import Operation
@@ -49,11 +49,13 @@ class Stored:
         operation: It.
         etag: What a write must name.
         lane: The target's lane as it was when the operation entered it, None when that is not known here.
+        looked_at: By when a timer looks at it at the latest, as its entry in the list of open ones has it.
     """
 
     operation: Operation
     etag: str
     lane: Row | None = None
+    looked_at: datetime | None = None
 
 
 class Ledger:
@@ -114,7 +116,7 @@ class Ledger:
                 lane = self._rows.get(operation.partition, LANE)
                 continue
             entered_lane = replace(changes[1].row, etag=lane_etag[0]) if lane_etag else None
-            return Stored(operation=entered, etag=etag, lane=entered_lane), True
+            return Stored(operation=entered, etag=etag, lane=entered_lane, looked_at=operation.due_at), True
 
     def first_of(self, key: str, operation: Operation) -> tuple[str, str]:
         """Return hash and target of the request that an idempotency key first came with: this one's when the key is new.
@@ -141,7 +143,10 @@ class Ledger:
         """
         named = OPERATION_ID.fullmatch(operation_id)
         row = self._rows.get(named[1], named[2]) if named else None
-        return Stored(operation=_operation_of(row), etag=row.etag) if row else None
+        if row is None:
+            return None
+        operation = _operation_of(row)
+        return Stored(operation=operation, etag=row.etag, looked_at=operation.due_at)
 
     def save(self, stored: Stored, operation: Operation) -> Stored:
         """Replace `stored` by `operation`.
@@ -151,7 +156,7 @@ class Ledger:
         """
         operation = self._offload(operation)
         etag = records.write(self._rows, [_change("replace", _row_of(operation, stored.etag))])[0]
-        return Stored(operation=operation, etag=etag, lane=stored.lane)
+        return Stored(operation=operation, etag=etag, lane=stored.lane, looked_at=stored.looked_at)
 
     def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
         """Save `operation` and give up its place in the target's lane, in one transaction; it stays on the list of open ones.
@@ -181,7 +186,7 @@ class Ledger:
                 continue
             was_first = bool(before) and before[0] == operation.suffix
             woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
-            return Stored(operation=operation, etag=etag), woken
+            return Stored(operation=operation, etag=etag, looked_at=stored.looked_at), woken
 
     def is_first(self, operation: Operation) -> bool:
         """Tell whether it is this operation's turn on its target."""
@@ -215,9 +220,23 @@ class Ledger:
             if isinstance(result, dict):
                 yield result
 
-    def open_ids(self) -> Iterator[tuple[str, datetime]]:
-        """Yield the id and time of acceptance of everything that was open when last written."""
+    def listed(self) -> Iterator[Listed]:
+        """Yield the list of open operations: a page of entries is one call, and no operation is read."""
         yield from aside.readable(self._open.query(), _opened, "open")
+
+    def look_at(self, operation: Operation, at: datetime, *, wake_at: datetime | None = None) -> None:
+        """Have a timer look at an open operation at that moment, or put its present step on the queue in time for `wake_at`."""
+        row = _open_row(operation)
+        waits = {due.WAKE_AT: wake_at, due.STEP: operation.step} if wake_at else {}
+        self._open.put(replace(row, columns={**row.columns, due.LOOK_AT: at, **waits}))
+
+    def looked(self, listed: Listed, at: datetime) -> None:
+        """Have a timer look at an entry again at that moment; what it waited for is on the queue."""
+        gone = (due.WAKE_AT, due.STEP)
+        columns = {name: value for name, value in listed.row.columns.items() if name not in gone}
+        with suppress(storage.ConflictError):  # it has gone on, or has ended, meanwhile
+            changed = replace(listed.row, columns={**columns, due.LOOK_AT: at})
+            self._open.write([_change("replace", changed)])
 
     def open_on(self, partition: str) -> list[str]:
         """Return the ids of the operations on one target that were open when last written."""
@@ -370,11 +389,20 @@ def _operation_of(row: Row) -> Operation:
         raise UnreadableError(f"Operation {_id_of(row)}", problem) from problem
 
 
-def _opened(row: Row) -> tuple[str, datetime]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An entry of the list of open operations: its id, when it was accepted, and its row."""
+
+    id: str
+    created_at: datetime
+    row: Row
+
+
+def _opened(row: Row) -> Listed:
     """Read an entry of the list of open operations."""
     if not OPERATION_ID.fullmatch(_id_of(row)):
         raise ValueError("its keys are not those of an operation")
-    return _id_of(row), records.created(row)
+    return Listed(id=_id_of(row), created_at=records.created(row), row=row)
 
 
 def _is_blob(value: Any) -> bool:
@@ -382,7 +410,7 @@ def _is_blob(value: Any) -> bool:
 
 
 def _open_row(operation: Operation) -> Row:
-    columns = {"target": operation.target.lower(), "created_at": operation.created_at}
+    columns = {"target": operation.target.lower(), "created_at": operation.created_at, due.LOOK_AT: operation.due_at}
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns)
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.durable import aside, storage
+from shared.durable import aside, due, storage
 from shared.durable.aside import UnreadableError
 from shared.durable.messages import Message
 from shared.endpoints import parking
@@ -265,6 +265,9 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
     """
     operation = replace(step.operation, step=stored.operation.step + 1, lost_since=None)
     if step.delay_s is None:
+        now = services.clock()
+        if stored.looked_at and stored.looked_at > now + 2 * GRACE:  # out of a long wait: what dies below is found soon
+            services.ledger.look_at(stored.operation, now + GRACE)
         ended, woken = services.ledger.leave_lane(stored, operation)
         observing.ended(ended.operation)
         wake_id(woken, services)
@@ -280,11 +283,22 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
         saved, woken = services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
     else:
         saved = services.ledger.save(stored, operation)
+    _indexed(saved, delay_s, services)
     goes_on_inline = inline and delay_s == 0 and operation.phase in ("accepted", "preparing")
-    if not goes_on_inline:
+    if not goes_on_inline and not due.is_long(delay_s):
         enqueue(saved, services, delay_s=delay_s)
     wake_id(woken, services)
     return saved
+
+
+def _indexed(saved: Stored, delay_s: float, services: Services) -> None:
+    """Note a long wait, or that a timer must look at the operation sooner than its entry in the list of open ones says."""
+    operation = saved.operation
+    if due.is_long(delay_s):
+        wake_at = operation.due_at - GRACE
+        services.ledger.look_at(operation, wake_at - due.AHEAD, wake_at=wake_at)
+    elif saved.looked_at is None or operation.due_at < saved.looked_at:
+        services.ledger.look_at(operation, operation.due_at)
 
 
 def announce(operation: Operation, services: Services) -> None:
@@ -334,7 +348,9 @@ def wake(stored: Stored, services: Services) -> bool:
         woken = replace(woken, phase=_first_phase(operation))
     elif operation.phase == "sending":
         woken = replace(woken, attempts=operation.attempts + 1)
-    enqueue(services.ledger.save(stored, woken), services)
+    saved = services.ledger.save(stored, woken)
+    _indexed(saved, 0.0, services)
+    enqueue(saved, services)
     return True
 
 

@@ -98,7 +98,7 @@ def test_many_requests_for_one_target_all_enter_its_lane(steward: Steward) -> No
         steward.step()
     assert {steward.load(operation).status for operation in outcomes} == {"Succeeded"}
     assert steward.azure.count("PATCH") == WORKERS
-    assert list(steward.ledger.open_ids()) == []
+    assert list(steward.ledger.listed()) == []
 
 
 def test_reconcile_in_many_places_wakes_an_operation_once(steward: Steward) -> None:

@@ -235,6 +235,7 @@ def test_reconcile_tidies_the_list_of_open_operations(steward: Steward) -> None:
     left = dict(steward.open.rows)
     steward.drive()
     steward.open.rows.update(left)
+    steward.clock.advance(60)  # a timer looks at an entry once its moment has come
     assert flows.reconcile(steward.process) == {"open": 0, "woken": 0, "closed": 1}
     assert steward.open.rows == {}
     assert steward.load(operation).status == "Succeeded"

@@ -374,7 +374,7 @@ def test_open_operations_are_listed_until_they_end(bench: Bench) -> None:
     """The open table is what reconcile reads."""
     first, second = bench.insert(1), bench.insert(2)
     bench.end(first)
-    assert list(bench.ledger.open_ids()) == [(second.operation.id, second.operation.created_at)]
+    assert [(each.id, each.created_at) for each in bench.ledger.listed()] == [(second.operation.id, second.operation.created_at)]
 
 
 def test_the_newest_come_first_and_can_be_narrowed(bench: Bench) -> None:
@@ -420,7 +420,7 @@ def test_what_a_dead_acceptance_left_is_dropped_unless_it_came_again(bench: Benc
     bench.fuse.blow(4, after=False)
     with pytest.raises(Killed):
         bench.ledger.insert(_operation(1), {f"operations/{_operation(1).id}/files/x": b"1"})
-    ((operation_id, _),) = bench.ledger.open_ids()
+    (operation_id,) = (each.id for each in bench.ledger.listed())
     bench.clock.advance(600)
     assert not bench.ledger.drop(operation_id, TEN_MINUTES)
     assert bench.blobs.blobs
@@ -445,7 +445,7 @@ def test_an_acceptance_that_comes_to_its_row_after_all_keeps_entry_and_blobs(ben
     bench.clock.advance(700)
     bench.fuse.between = accepted
     assert not bench.ledger.drop(operation.id, TEN_MINUTES)
-    assert [found for found, _ in bench.ledger.open_ids()] == [operation.id]
+    assert [each.id for each in bench.ledger.listed()] == [operation.id]
     assert bench.blobs.blobs
 
 
@@ -455,7 +455,7 @@ def test_the_purge_puts_an_open_operation_back_on_the_list(bench: Bench) -> None
     ended = bench.end(bench.insert(2))
     bench.open.rows.clear()
     bench.ledger.purge(START - timedelta(days=1))
-    assert [found for found, _ in bench.ledger.open_ids()] == [stored.operation.id]
+    assert [each.id for each in bench.ledger.listed()] == [stored.operation.id]
     assert ended
 
 
@@ -466,7 +466,7 @@ def test_rows_of_others_keep_nothing_from_being_listed_or_purged(bench: Bench, c
     bench.end(bench.insert(2))
     for table in (bench.rows, bench.open):
         table.put(storage.Row(partition="0foreign", key="row", columns={**columns, "ended_at": "yesterday"}))
-    assert [found for found, _ in bench.ledger.open_ids()] == [stored.operation.id]
+    assert [each.id for each in bench.ledger.listed()] == [stored.operation.id]
     assert {each.id for each in bench.ledger.newest(top=9)} >= {stored.operation.id}
     assert bench.ledger.purge(START + timedelta(days=1)) == 1
 
