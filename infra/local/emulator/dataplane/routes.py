@@ -16,10 +16,10 @@ from infra.local.emulator.dataplane.history import experiments
 from infra.local.emulator.dataplane.history import resources as runs
 from infra.local.emulator.dataplane.hyperdrive import resources as hyperdrive
 from infra.local.emulator.dataplane.metrics import resources as metrics
-from infra.local.emulator.dataplane.mlflow import resources as mlflow
 from infra.local.emulator.dataplane.models import resources as models
 from infra.local.emulator.dataplane.services import resources as services
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
+from infra.local.emulator.mlflow import routes as mlflow_routes
 from infra.local.emulator.serving import batch
 from infra.local.emulator.world import FetchError
 
@@ -41,7 +41,7 @@ class _DataPlane(web.Routes):
 routes = _DataPlane(scope.HOSTS, guard=scope.guard, not_found=scope.no_route)
 for _family in (
     data_assets, discovery, execution, experiments, artifacts, metrics, runs, models, v1_assets, services, datastores, hyperdrive,
-    mlflow,
+    mlflow_routes,
 ):  # fmt: skip
     routes.include(_family.routes)
 registry_assets.add_regional(routes)

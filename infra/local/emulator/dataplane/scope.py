@@ -135,14 +135,15 @@ def generation(world: World, workspace_id: str) -> str:
 
 
 def run(world: World, request: web.Request) -> Run:
-    """The run in the path (and of the experiment in the path, if there is one).
+    """The run in the path (and of the experiment in the path, if there is one: its name, or its id as MLflow's plug-in sends).
 
     Raises:
         web.Refused: 404.
     """
     found = world.runs.get(workspace_id(world, request), request.params["run"])
     experiment = request.params.get("experiment")
-    if found is None or (experiment is not None and found.experiment.lower() != experiment.lower()):
+    known = {found.experiment.lower(), found.experiment_id.lower()} if found else set()
+    if found is None or (experiment is not None and experiment.lower() not in known):
         raise not_found(request, f"RunId {request.params['run']} was not found.", "RunNotFound")
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -13,7 +14,7 @@ from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from infra.local.emulator.dataplane.storage.locations import Location
     from infra.local.emulator.world import World
@@ -22,6 +23,8 @@ routes = web.Routes(r".*")
 ORIGIN = "ExperimentRun"
 _BY_RUN = f"{run_routes.EXPERIMENT_RUN}/artifacts"
 _BY_RUN_ID = f"{run_routes.RUN}/artifacts"
+_OF_EXPERIMENT_ID = f"{run_routes.BASE}/experimentids/{{experiment}}/runs/{{run}}/artifacts"
+_RUN_FORMS = (_BY_RUN, _BY_RUN_ID, _OF_EXPERIMENT_ID)
 _ALL = f"/artifact/v2.0{scope.WORKSPACE}/artifacts"
 _BY_CONTAINER = f"{_ALL}/{{origin}}/{{container}}"
 
@@ -44,11 +47,26 @@ def _place(world: World, request: web.Request) -> tuple[Location, dict[str, Any]
     Raises:
         web.Refused: 400 without a path.
     """
-    owner, origin, container = _container(world, request)
-    path = _path(request)
+    return _named(request, world, *_container(world, request), _path(request))
+
+
+def _named(
+    request: web.Request, world: World, owner: str, origin: str, container: str, path: str
+) -> tuple[Location, dict[str, Any]]:
     if not path or ".." in path.split("/"):
         raise scope.bad(request, "The query parameter path names the artifact.")
     return locations.artifact(world, owner, origin, container, path), {"origin": origin, "container": container, "path": path}
+
+
+def _of_each(methods: str, tail: str, homes: Iterable[str]) -> Callable[[web.Handler], web.Handler]:
+    """Decorator: the same handler below each of these paths."""
+
+    def register(handler: web.Handler) -> web.Handler:
+        for home in homes:
+            routes.route(methods, f"{home}{tail}")(handler)
+        return handler
+
+    return register
 
 
 def _shown(name: dict[str, Any], *, etag: str | None = None, created: str | None = None) -> dict[str, Any]:
@@ -96,18 +114,15 @@ def _existing(world: World, request: web.Request) -> tuple[Location, dict[str, A
     return location, name
 
 
-@routes.route("GET", _BY_RUN)
-@routes.route("GET", _BY_RUN_ID)
-@routes.route("GET", f"{_BY_RUN}/path")
-@routes.route("GET", f"{_BY_RUN_ID}/path")
+@_of_each("GET", "", _RUN_FORMS)
+@_of_each("GET", "/path", _RUN_FORMS)
 @routes.route("GET", _BY_CONTAINER)
 def list_all(world: World, request: web.Request) -> web.Response:
     """The artifacts of a run or container, or those below `path`."""
     return _page(world, request, [_shown(name) for name in _listed(world, request)])
 
 
-@routes.route("GET", f"{_BY_RUN}/prefix/contentinfo")
-@routes.route("GET", f"{_BY_RUN_ID}/prefix/contentinfo")
+@_of_each("GET", "/prefix/contentinfo", _RUN_FORMS)
 @routes.route("GET", f"{_BY_CONTAINER}/prefix/contentinfo")
 def signed_below(world: World, request: web.Request) -> web.Response:
     """The same with a signed URL for each."""
@@ -119,8 +134,7 @@ def signed_below(world: World, request: web.Request) -> web.Response:
     return _page(world, request, found)
 
 
-@routes.route("GET", f"{_BY_RUN}/contentinfo")
-@routes.route("GET", f"{_BY_RUN_ID}/contentinfo")
+@_of_each("GET", "/contentinfo", _RUN_FORMS)
 @routes.route("GET", f"{_BY_CONTAINER}/contentinfo")
 def content_info(world: World, request: web.Request) -> web.Response:
     """A signed URL to read one artifact."""
@@ -128,8 +142,7 @@ def content_info(world: World, request: web.Request) -> web.Response:
     return web.answer(_signed(world, request, name, location))
 
 
-@routes.route("GET", f"{_BY_RUN}/artifacturi")
-@routes.route("GET", f"{_BY_RUN_ID}/artifacturi")
+@_of_each("GET", "/artifacturi", _RUN_FORMS)
 def artifact_uri(world: World, request: web.Request) -> web.Response:
     """The same as a bare JSON string."""
     location, name = _existing(world, request)
@@ -143,8 +156,7 @@ def write_url(world: World, request: web.Request) -> web.Response:
     return web.answer(_signed(world, request, name, location, "rcw"))
 
 
-@routes.route("GET", f"{_BY_RUN}/metadata")
-@routes.route("GET", f"{_BY_RUN_ID}/metadata")
+@_of_each("GET", "/metadata", _RUN_FORMS)
 @routes.route("GET", f"{_BY_CONTAINER}/metadata")
 def metadata(world: World, request: web.Request) -> web.Response:
     """What is known of one artifact."""
@@ -190,6 +202,23 @@ def register(world: World, request: web.Request) -> web.Response:
     if not all(name.values()):
         raise scope.bad(request, "An artifact has an origin, a container and a path.")
     return web.answer(_shown(name, created=scope.time_text(world.now())))
+
+
+@_of_each("POST", "/batch/metadata", (*_RUN_FORMS, _BY_CONTAINER))
+def announce(world: World, request: web.Request) -> web.Response:
+    """`{"paths":[{"path"}]}` to a signed URL for each, to write it to; one that is there already is an error of its own."""
+    owner, origin, container = _container(world, request)
+    found: dict[str, dict[str, Any]] = {"artifacts": {}, "artifactContentInformation": {}, "errors": {}}
+    for asked in scope.objects(request, scope.body(request), "paths"):
+        path = (scope.text(request, asked, "path") or "").strip("/")
+        location, name = _named(request, world, owner, origin, container, path)
+        if storage.exists(world, location):
+            text = f"Resource Conflict: ArtifactId {origin}/{container}/{path} already exists."
+            found["errors"][path] = json.loads(scope.refused(request, 409, text, "Conflict").response.body)
+            continue
+        found["artifacts"][path] = _shown(name, created=scope.time_text(world.now()))
+        found["artifactContentInformation"][path] = _signed(world, request, name, location, "rcw") | {"tags": {}}
+    return web.answer(found)
 
 
 @routes.route("DELETE", f"{_BY_CONTAINER}/metadata")

@@ -19,21 +19,24 @@ def discovery(_world: World, request: web.Request) -> web.Response:
     region, cloud = scope.region_of(request), request.host.rpartition(".")[2]
     if cloud in {"us", "cn"}:
         api = history = models = f"https://{region}.api.ml.azure.{cloud}"
-        studio = f"https://studio.ml.azure.{cloud}"
+        studio = core = f"https://studio.ml.azure.{cloud}"
     else:
         api = f"https://{region}.api.azureml.ms"
         history = f"https://{region}.experiments.azureml.net"
         models = f"https://{region}.modelmanagement.azureml.net"
-        studio = f"https://{region}.studioservice.azureml.com"
+        core, studio = f"https://{region}.studioservice.azureml.com", "https://ml.azure.com"
     return web.answer(
         {
             "api": api,
+            "catalog": "https://catalog.cortanaanalytics.com",
             "experimentation": history,
+            "gallery": "https://gallery.cortanaintelligence.com/project",
             "history": history,
             "hyperdrive": history,
             "labeling": history,
             "modelmanagement": models,
             "pipelines": f"https://{region}.aether.ms",
-            "studiocoreservices": studio,
+            "studio": studio,
+            "studiocoreservices": core,
         }
     )

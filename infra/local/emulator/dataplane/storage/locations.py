@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -23,6 +24,14 @@ _JOB_OUTPUT = re.compile(r"azureml://(?:.*?/)?jobs/([^/]+)/outputs/([^/]+)(?:/pa
 _ASSET = re.compile(r"(?:azureml:)?/?(?:/.*?/|.*?/workspaces/[^/]+/)?(models|codes|data)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _REGISTRY_ASSET = re.compile(r"azureml://registries/([\w.-]+)/(models|codes|data)/([^/]+)/versions/([^/]+)", re.IGNORECASE)
 _SHORT_ASSET = re.compile(r"azureml:(?!//)([\w.-]+):([\w.-]+)")
+_MLFLOW_FILES = re.compile(
+    r"azureml://[^/]+/mlflow/v[\d.]+(/subscriptions/.+/workspaces/[^/]+)/experiments/[^/]+/runs/([^/]+)/artifacts(?:/(.*))?",
+    re.IGNORECASE,
+)
+_ARTIFACT = re.compile(r"(?:azureml://artifacts|aml://artifact)/([^/]*)(?:/([^/]*)(?:/(.*))?)?", re.IGNORECASE)
+_RUN_FILE = re.compile(r"runs:/+([^/]*)(?:/(.*))?")
+_V1_ASSET = re.compile(r"aml://asset/(.*)")
+_HTTPS = re.compile(r"https://.*", re.IGNORECASE)
 _CONTAINER_URL = re.compile(r"(?:wasbs?|abfss?)://([^@/]+)@([a-z0-9]+)\.[^/]+(?:/(.*))?", re.IGNORECASE)
 
 
@@ -82,44 +91,30 @@ def artifact(world: World, workspace_id: str, origin: str, container: str, path:
     return Location(account=account_of(world, workspace_id), container=ARTIFACTS, path=whole)
 
 
-def resolve(world: World, workspace_id: str, uri: str) -> Location:  # noqa: PLR0911 - one return for each kind of URI
-    """Where the files behind a URI are.
-
-    Knows `azureml://…/datastores/D/paths/P`, `azureml://jobs/J/outputs/O/paths/P`, asset ids in their three spellings
-    (ARM id, `azureml://…/models/M/versions/V`, `azureml:M:V`), `https://ACCOUNT.blob…`, `wasbs://`, `abfss://`,
-    `runs:/R/P` and v1's `aml://artifact/…`, `aml://asset/…`.
+def resolve(world: World, workspace_id: str, uri: str) -> Location:
+    """Where the files behind a URI are; `_FORMS`, at the end of this module, lists every form that is known.
 
     Raises:
-        FetchError: it is none of these, or names a datastore, job or asset that does not exist.
+        FetchError: it is of no known form, or names a datastore, run or asset that does not exist.
     """
     text = uri.strip()
-    if match := _REGISTRY_ASSET.fullmatch(text):
-        return _registry_asset(world, text, *_unquoted(match))
-    if match := _JOB_OUTPUT.fullmatch(text):
-        return _job_output(world, workspace_id, *_unquoted(match))
-    if match := _DATASTORE.fullmatch(text):
-        return _datastore(world, workspace_id, *_unquoted(match))
-    if text.startswith("runs:/"):
-        run_id, _, path = text.removeprefix("runs:/").lstrip("/").partition("/")
-        return run_folder(world, workspace_id, run_id).child(path)
-    if text.startswith("aml://artifact/"):
-        origin, _, rest = text.removeprefix("aml://artifact/").partition("/")
-        container, _, path = rest.partition("/")
-        return artifact(world, workspace_id, origin, container, path)
-    if text.startswith("aml://asset/"):
-        return _v1_asset(world, workspace_id, text.removeprefix("aml://asset/"))
-    if match := _CONTAINER_URL.fullmatch(text):
-        container, account, path = _unquoted(match)
-        return Location(account=account, container=container, path=path.strip("/"))
-    if text.lower().startswith("https://"):
-        return _blob_url(text)
-    if (match := _ASSET.fullmatch(text)) or (match := _SHORT_ASSET.fullmatch(text)):
-        return _asset(world, workspace_id, text, _unquoted(match))
+    for pattern, place in _FORMS:
+        if match := pattern.fullmatch(text):
+            return place(world, workspace_id, match)
     raise FetchError(f"The path {uri!r} is of no supported kind.")
 
 
 def _unquoted(match: re.Match[str]) -> list[str]:
     return [unquote(part or "") for part in match.groups()]
+
+
+def _mlflow_files(world: World, workspace_id: str, home: str, run_id: str, path: str) -> Location:
+    if home.lower() != workspace_id.lower():
+        raise FetchError("The run is in another workspace: a model is registered in the workspace of its run.")
+    run = world.runs.get(workspace_id, run_id)
+    if run is None:
+        raise FetchError(f"The run {run_id} was not found in the workspace.")
+    return run_folder(world, workspace_id, run.run_id).child(path)
 
 
 def _job_output(world: World, workspace_id: str, job: str, output: str, path: str) -> Location:
@@ -192,3 +187,25 @@ def _blob_url(url: str) -> Location:
     if named is None or named[1] not in {"blob", "dfs"} or not container:
         raise FetchError(f"{parts.scheme}://{parts.netloc}{parts.path} is not the address of a blob.")
     return Location(account=named[0], container=container, path=path.strip("/"))
+
+
+def _container_url(_world: World, _workspace_id: str, match: re.Match[str]) -> Location:
+    container, account, path = _unquoted(match)
+    return Location(account=account, container=container, path=path.strip("/"))
+
+
+# Each form of a URI with what finds its place; the first that matches counts.
+type _Form = tuple[re.Pattern[str], Callable[[World, str, re.Match[str]], Location]]
+_FORMS: tuple[_Form, ...] = (
+    (_REGISTRY_ASSET, lambda world, _home, match: _registry_asset(world, match[0], *_unquoted(match))),
+    (_MLFLOW_FILES, lambda world, home, match: _mlflow_files(world, home, *_unquoted(match))),
+    (_ARTIFACT, lambda world, home, match: artifact(world, home, *match.groups(""))),
+    (_JOB_OUTPUT, lambda world, home, match: _job_output(world, home, *_unquoted(match))),
+    (_DATASTORE, lambda world, home, match: _datastore(world, home, *_unquoted(match))),
+    (_RUN_FILE, lambda world, home, match: run_folder(world, home, match[1]).child(match[2] or "")),
+    (_V1_ASSET, lambda world, home, match: _v1_asset(world, home, match[1])),
+    (_CONTAINER_URL, _container_url),
+    (_HTTPS, lambda _world, _home, match: _blob_url(match[0])),
+    (_ASSET, lambda world, home, match: _asset(world, home, match[0], _unquoted(match))),
+    (_SHORT_ASSET, lambda world, home, match: _asset(world, home, match[0], _unquoted(match))),
+)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
 _VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.:]{0,254}")  # recorded: `18.04:2022`
 _DEFAULT_VERSION = "azureml_default"  # recorded: the clients' `components.get(name)`, answered under the id of the label
 
@@ -88,7 +88,7 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
     for name in kind.kept:
         if not properties.get(name):
             raise scope.invalid(f"The field {name} is required.", "ValidationError")
-    found = _ensure_container(kind, world, arm_id, scope.caller(request), properties)
+    found = ensure_container(kind, world, arm_id, scope.caller(request), properties)
     for name in ("description", "tags", "properties", "isArchived"):
         if name in properties:
             found.properties[name] = properties[name]
@@ -98,13 +98,17 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
     )
 
 
-def _ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first: dict[str, Any]) -> Resource:
-    """The container; made as its own PUT or its first version says, if it is not there."""
+def ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first: dict[str, Any]) -> Resource:
+    """The container; made as its own PUT or its first version says, if it is not there.
+
+    Raises:
+        web.Refused: 400 for an invalid name.
+    """
     found = world.resources.get(arm_id)
     if found is not None:
         return found
     name = arm_id.rpartition("/")[2]
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise scope.invalid(f"The name '{name}' is invalid.", "InvalidName")
     properties: dict[str, Any] = {
         "description": None,
@@ -130,6 +134,12 @@ def delete(kind: AssetKind, world: World, request: web.Request) -> web.Response:
         return web.empty(204)
     _renumber(world, _container_id(kind, world, request))
     return web.empty(200)
+
+
+def delete_version(world: World, version: Resource) -> None:
+    """Delete a version; the numbers of its container go on where they were."""
+    world.resources.delete(version.id)
+    _renumber(world, version.id.rpartition("/versions/")[0])
 
 
 def _renumber(world: World, container_id: str) -> None:
@@ -256,7 +266,7 @@ def register(
     kind: AssetKind, world: World, workspace: Resource, name: str, version: str, properties: dict[str, Any], *, by: str
 ) -> Resource:
     """Add a version (the checks are done): it, with its container made or renumbered."""
-    container = _ensure_container(kind, world, f"{workspace.id}/{kind.collection}/{name}", by, properties)
+    container = ensure_container(kind, world, f"{workspace.id}/{kind.collection}/{name}", by, properties)
     arm_id = f"{container.id}/versions/{version}"
     defaults: dict[str, Any] = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
     if kind.collection == "models":

@@ -1,0 +1,11 @@
+"""All of MLflow's API of a workspace; what is not here is unknown to Azure ML's server, too."""
+
+from __future__ import annotations
+
+from infra.local.emulator import web
+from infra.local.emulator.mlflow import experiments, models, runs, wire
+
+routes = web.Routes(r".*")
+for _family in (experiments, runs, models):
+    routes.include(_family.routes)
+routes.route("GET POST PUT PATCH DELETE", f"{wire.HOME}/{{rest*}}")(wire.unknown)
