@@ -23,7 +23,7 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 	@$(PYTHON) -m infra.local up $(ARGS)
 
 test: ## All tests, three files at a time (ARGS="tests/unit -k word", ARGS="-n 0" one by one)
-	@$(BOOTSTRAP) python node ml sdk mgmt javascript browser
+	@$(BOOTSTRAP) python node ml sdk mgmt mlflow v1 javascript browser
 	@$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
 
 nightly: ## Tests whose set-up is too large for every day: the Azure CLI (700 MB) against the local Azure
@@ -56,7 +56,7 @@ doctor: ## Check settings, identity, permissions and storage, and say what to fi
 lock: ## Renew the lock files after a change of requirements or of package.json
 	@$(BOOTSTRAP) python node
 	@$(PYTHON) -m infra.local.lock
-	@$(BOOTSTRAP) python node ml sdk mgmt javascript
+	@$(BOOTSTRAP) python node ml sdk mgmt mlflow v1 javascript
 
 clean: ## Remove everything that was installed or left behind by runs
 	rm -rf .venv .local dist infra/local/node_modules tests/functional/clients/javascript/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,8 +6,9 @@ It starts nothing; ``python -m infra.local`` does.
 
 ``python3 infra/local/bootstrap.py [python] [node] [ml] [PART …]``: only the parts named (``node`` and ``python`` come together).
 Only when they are named: Microsoft's own clients for the tests (``sdk``: azure-ai-ml, ``mgmt``: the azure-mgmt packages,
-``javascript``: the @azure/arm packages, ``cli``: the Azure CLI), ``browser``, Chromium for the pages', ``supply``, what looks
-through the dependencies, and ``c7n``, whom the bench measures beside us.
+``javascript``: the @azure/arm packages, ``cli``: the Azure CLI, ``mlflow``: MLflow with Azure ML's plug-in, ``v1``: azureml-core),
+``browser``, Chromium for the pages', ``supply``, what looks through the dependencies, and ``c7n``, whom the bench measures
+beside us.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
 SDK_REQUIREMENTS = ("tests/sdk-requirements.txt",)
 MGMT_REQUIREMENTS = ("tests/mgmt-requirements.txt",)
 CLI_REQUIREMENTS = ("tests/cli-requirements.txt",)
+MLFLOW_REQUIREMENTS = ("tests/mlflow-requirements.txt",)
+V1_REQUIREMENTS = ("tests/v1-requirements.txt",)
 C7N_REQUIREMENTS = ("tests/bench/c7n-requirements.txt",)
 SUPPLY_REQUIREMENTS = ("tests/supply-requirements.txt",)
 LOCKS = {
@@ -54,6 +57,8 @@ LOCKS = {
     SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
     MGMT_REQUIREMENTS: "infra/local/locks/mgmt.txt",
     CLI_REQUIREMENTS: "infra/local/locks/cli.txt",
+    MLFLOW_REQUIREMENTS: "infra/local/locks/mlflow.txt",
+    V1_REQUIREMENTS: "infra/local/locks/v1.txt",
     C7N_REQUIREMENTS: "infra/local/locks/c7n.txt",
     SUPPLY_REQUIREMENTS: "infra/local/locks/supply.txt",
 }
@@ -63,6 +68,8 @@ ENVIRONMENTS = {
     "sdk": SDK_REQUIREMENTS,
     "mgmt": MGMT_REQUIREMENTS,
     "cli": CLI_REQUIREMENTS,
+    "mlflow": MLFLOW_REQUIREMENTS,
+    "v1": V1_REQUIREMENTS,
     "c7n": C7N_REQUIREMENTS,
     "supply": SUPPLY_REQUIREMENTS,
 }

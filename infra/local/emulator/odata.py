@@ -14,7 +14,7 @@ type Lookup = Callable[[str], Any]
 type Predicate = Callable[[Lookup], bool]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<open>\()|(?P<close>\))|(?P<comma>,)|(?:datetime(?:offset)?)?'(?P<text>(?:[^']|'')*)'"
+    r"\s*(?:(?P<open>\()|(?P<close>\))|(?P<comma>,)|(?:datetime(?:offset)?)?'(?P<text>(?:[^']|'')*)'|\"(?P<quoted>[^\"]*)\""
     r"|(?P<time>\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?)|(?P<number>-?\d+(?:\.\d+)?)|(?P<word>[A-Za-z_][\w./-]*))"
 )
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -44,7 +44,10 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         if match is None:
             raise FilterError(f"The filter cannot be read at {text[at : at + 20]!r}.")
         kind = str(match.lastgroup)
-        found.append((kind, match[kind].replace("''", "'") if kind == "text" else match[kind]))
+        if kind in {"text", "quoted"}:  # the SDK v1 quotes with "
+            found.append(("text", match[kind].replace("''", "'") if kind == "text" else match[kind]))
+        else:
+            found.append((kind, match[kind]))
         at = match.end()
     return found
 

@@ -37,6 +37,18 @@ def management_python() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mlflow_python() -> Path:
+    """The interpreter that has azureml-mlflow and the newest MLflow that it takes."""
+    return _installed("mlflow")
+
+
+@pytest.fixture(scope="session")
+def v1_python() -> Path:
+    """The interpreter that has azureml-core."""
+    return _installed("v1")
+
+
+@pytest.fixture(scope="session")
 def node() -> str:
     """A Node, with Microsoft's JavaScript clients in the folder of their script."""
     subprocess.run([sys.executable, str(bootstrap.ROOT / "infra/local/bootstrap.py"), "javascript"], check=True)

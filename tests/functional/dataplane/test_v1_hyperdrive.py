@@ -13,7 +13,7 @@ API = f"https://{scene.LOCATION}.api.azureml.ms"
 TRIAL = """
 import os, sys, requests
 given = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric"
+url = os.environ["MLFLOW_TRACKING_URI"].replace("azureml", "https", 1) + "/api/2.0/mlflow/runs/log-metric"
 headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
 body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "score", "value": float(given["--x"]), "timestamp": 1}
 requests.post(url, json=body, headers=headers).raise_for_status()

@@ -18,13 +18,29 @@ print("Hello, REST!", sys.argv[1])
 """
 LOG_BY_MLFLOW = """
 import os, requests
-base = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/"
+base = os.environ["MLFLOW_TRACKING_URI"].replace("azureml", "https", 1) + "/api/2.0/mlflow/"
 headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]}
 for step, value in enumerate([0.5, 0.25]):
     body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "loss", "value": value, "step": step, "timestamp": 1700000000000}
     requests.post(base + "runs/log-metric", json=body, headers=headers).raise_for_status()
 requests.post(base + "runs/log-batch", json={"run_id": os.environ["MLFLOW_RUN_ID"], "params": [{"key": "depth", "value": "3"}],
     "tags": [{"key": "stage", "value": "dev"}]}, headers=headers).raise_for_status()
+"""
+TRAIN_WITH_MLFLOW = """
+import os, mlflow
+from pathlib import Path
+from sklearn.linear_model import LinearRegression
+mlflow.set_experiment(os.environ["MLFLOW_EXPERIMENT_NAME"])
+mlflow.autolog(log_models=False)
+with mlflow.start_run() as run:
+    model = LinearRegression().fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0])
+    mlflow.log_text("noted", "notes.txt")
+    Path("report.csv").write_text("a,b")
+    mlflow.log_artifact("report.csv", "reports")
+    mlflow.sklearn.log_model(model, "line", registered_model_name="line", pip_requirements=["scikit-learn"])
+again = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/line")
+mlflow.MlflowClient().set_tag(run.info.run_id, "predicted", round(float(again.predict([[21.0]])[0])))
+assert run.info.run_id in list(mlflow.search_runs()["run_id"])
 """
 
 
@@ -151,6 +167,19 @@ def test_a_run_logs_metrics_through_mlflow(finished, history, lab, azure):
     shown = history("GET", f"api/2.0/mlflow/runs/get?run_id={run_id}", service="mlflow/v1.0").json()["run"]
     assert shown["data"]["metrics"][0]["value"] == 0.25
     assert history("POST", f"runs/{run_id}/full", {"metricName": "absent"}, service="metric/v2.0").status_code == 404
+
+
+def test_a_training_script_with_mlflow_leaves_files_and_a_model(azure, lab, finished, history):
+    """Autolog, log_text, log_artifact, log_model and search_runs with Microsoft's plug-in: in run history, in storage, in ARM."""
+    run_id = finished(TRAIN_WITH_MLFLOW)
+    run = history("GET", f"runs/{run_id}").json()
+    assert run["status"] == "Completed", run["error"]
+    assert run["properties"]["mlflow.param.fit_intercept"] == "True"
+    assert run["tags"]["predicted"] == "42"
+    names = {one["path"] for one in history("GET", f"runs/{run_id}/artifacts").json()["value"]}
+    assert {"notes.txt", "reports/report.csv", "line/MLmodel", "line/model.pkl"} <= names
+    model = azure.arm("GET", f"{lab}/models/line/versions/1").json()["properties"]
+    assert (model["modelType"], model["jobName"]) == ("mlflow_model", run_id)
 
 
 def test_a_failing_script_is_a_failed_run_with_its_error(finished, history):

@@ -168,7 +168,7 @@ def test_a_sweep_of_failing_trials_fails(azure: Client) -> None:
 
 REPORT = """
 import os, sys, time, requests
-url = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric"
+url = os.environ["MLFLOW_TRACKING_URI"].replace("azureml", "https", 1) + "/api/2.0/mlflow/runs/log-metric"
 for step in range(3 if float(sys.argv[1]) > 0.5 else 6000):
     body = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": "m", "value": float(sys.argv[1]), "step": step, "timestamp": 1}
     requests.post(url, json=body, headers={"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"]})

@@ -94,13 +94,15 @@ def search(world: World, request: web.Request) -> web.Response:
 def matching(given: dict[str, Any], shown: list[dict[str, Any]], attributes: dict[str, type]) -> list[dict[str, Any]]:
     """Those of the shown things that `filter` lets through, in the order of `order_by`.
 
+    A tag that is absent is empty: MLflow 3 adds ``tag.`mlflow.prompt.is_prompt` != 'true'`` to each search of models.
+
     Raises:
         web.Refused: 400.
     """
 
     def lookup(one: dict[str, Any]) -> filters.Lookup:
         tags = {tag["key"]: tag["value"] for tag in one["tags"]}
-        return lambda kind, key: tags.get(key) if kind == "tags" else one.get(key) if kind == "attributes" else None
+        return lambda kind, key: tags.get(key, "") if kind == "tags" else one.get(key) if kind == "attributes" else None
 
     orders = given.get("order_by") or []
     try:

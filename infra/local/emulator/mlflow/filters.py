@@ -76,14 +76,14 @@ def parse(filter_text: str, attributes: Mapping[str, type]) -> Predicate:
         FilterError: it cannot be read.
     """
     terms: list[Predicate] = []
-    at = 0
-    while filter_text[at:].strip():
+    at, more = 0, bool(filter_text.strip())
+    while more:
         match = _TERM.match(filter_text, at)
         if match is None:
             raise FilterError(f"The filter cannot be read at {filter_text[at : at + 30]!r}; comparisons are joined by AND.")
         terms.append(_term(match, attributes))
-        at = match.end()
-        if filter_text[at:]:
+        at, more = match.end(), match.end() < len(filter_text)
+        if more:
             joined = _AND.match(filter_text, at)
             if joined is None:
                 raise FilterError(f"The filter has {filter_text[at : at + 30]!r} where AND is expected.")

@@ -45,7 +45,8 @@ def _azure_ml(task: Task) -> dict[str, str]:
     scope = (
         f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
     )
-    api = f"https://{region}.api.azureml.ms"
+    host = f"{region}.api.azureml.ms"
+    api = f"https://{host}"
     return {
         "AZUREML_RUN_ID": request.run_id,
         "AZUREML_ROOT_RUN_ID": request.run_id,
@@ -63,7 +64,7 @@ def _azure_ml(task: Task) -> dict[str, str]:
         "AZUREML_SERVICE_ENDPOINT": api,
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{api}/discovery",
         "AZUREML_NODE_COUNT": str(request.nodes),
-        "MLFLOW_TRACKING_URI": f"{api}/mlflow/v1.0{scope}",
+        "MLFLOW_TRACKING_URI": f"azureml://{host}/mlflow/v1.0{scope}",  # a scheme that azureml-mlflow knows
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": request.run_id,
         "MLFLOW_DISABLE_TELEMETRY": "true",  # a job has nobody outside to tell

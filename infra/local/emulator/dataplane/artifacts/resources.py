@@ -64,6 +64,8 @@ def _of_each(methods: str, tail: str, homes: Iterable[str]) -> Callable[[web.Han
     def register(handler: web.Handler) -> web.Handler:
         for home in homes:
             routes.route(methods, f"{home}{tail}")(handler)
+            if tail:  # the SDK v1 puts the artifact's path behind
+                routes.route(methods, f"{home}{tail}/{{path*}}")(handler)
         return handler
 
     return register
@@ -124,6 +126,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
 
 @_of_each("GET", "/prefix/contentinfo", _RUN_FORMS)
 @routes.route("GET", f"{_BY_CONTAINER}/prefix/contentinfo")
+@routes.route("GET", f"{_ALL}/prefix/contentinfo/{{origin}}/{{container}}/{{path*}}")
 def signed_below(world: World, request: web.Request) -> web.Response:
     """The same with a signed URL for each."""
     owner, origin, container = _container(world, request)
@@ -136,6 +139,7 @@ def signed_below(world: World, request: web.Request) -> web.Response:
 
 @_of_each("GET", "/contentinfo", _RUN_FORMS)
 @routes.route("GET", f"{_BY_CONTAINER}/contentinfo")
+@routes.route("GET", f"{_ALL}/contentinfo/{{origin}}/{{container}}/{{path*}}")
 def content_info(world: World, request: web.Request) -> web.Response:
     """A signed URL to read one artifact."""
     location, name = _existing(world, request)
@@ -158,6 +162,7 @@ def write_url(world: World, request: web.Request) -> web.Response:
 
 @_of_each("GET", "/metadata", _RUN_FORMS)
 @routes.route("GET", f"{_BY_CONTAINER}/metadata")
+@routes.route("GET", f"{_ALL}/metadata/{{origin}}/{{container}}/{{path*}}")
 def metadata(world: World, request: web.Request) -> web.Response:
     """What is known of one artifact."""
     location, name = _place(world, request)
@@ -204,6 +209,7 @@ def register(world: World, request: web.Request) -> web.Response:
     return web.answer(_shown(name, created=scope.time_text(world.now())))
 
 
+@routes.route("POST", f"{_ALL}/batch/metadata/{{origin}}/{{container}}")
 @_of_each("POST", "/batch/metadata", (*_RUN_FORMS, _BY_CONTAINER))
 def announce(world: World, request: web.Request) -> web.Response:
     """`{"paths":[{"path"}]}` to a signed URL for each, to write it to; one that is there already is an error of its own."""

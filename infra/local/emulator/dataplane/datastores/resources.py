@@ -1,11 +1,14 @@
-"""The v1 view of datastores; the same ones that ARM shows. Not here: creating them, which is ARM's."""
+"""The v1 view of datastores; the same ones that ARM shows."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
+from infra.local.emulator.machine_learning.datastores import refusals, state
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 routes = web.Routes(r".*")
 _BASE = f"/datastore/v1.0{scope.WORKSPACE}"
 _V1_TYPES = {"AzureBlob", "AzureFile", "AzureDataLakeGen2"}
+_NAME = re.compile(r"[A-Za-z0-9_]{1,255}")
+_PLACES = {"AzureBlob": "containerName", "AzureFile": "fileShareName"}  # what the SDK v1 registers with a key or a SAS
+_SECRETS = {"AccountKey": "key", "Sas": "sasToken", "None": ""}
 
 
 def _shown(found: Resource, *, with_secret: bool) -> dict[str, Any]:
@@ -76,6 +82,77 @@ def get(world: World, request: web.Request) -> web.Response:
         if store.name.lower() == request.params["name"].lower():
             return web.answer(_shown(store, with_secret=_with_secret(request)))
     raise scope.not_found(request, f"Could not find datastore: {request.params['name']}.", "DataStoreNotFound")
+
+
+@routes.route("POST", f"{_BASE}/datastores")
+@routes.route("PUT", f"{_BASE}/datastores/{{name}}")
+def register(world: World, request: web.Request) -> web.Response:
+    """Make one, or replace it; its account and key are checked unless `skipValidation=true`.
+
+    Raises:
+        web.Refused: 400; 409 for a POST of a name that is taken (`createIfNotExists=true` answers the one that is there).
+    """
+    workspace, asked = scope.workspace(world, request), scope.body(request)
+    name = scope.text(request, asked, "name") or ""
+    if not _NAME.fullmatch(name):
+        raise scope.bad(request, f"The datastore name {name!r} is invalid: letters, digits and underscores are allowed.")
+    there = next((one for one in _all(world, request) if one.name.lower() == name.lower()), None)
+    if there is not None and request.method == "POST":
+        if request.query.get("createifnotexists", "").lower() == "true":
+            return web.answer(_shown(there, with_secret=True))
+        raise scope.refused(request, 409, f"The datastore {name} exists already.", "Conflict", "DataStoreExists")
+    properties, secret = _given(request, asked)
+    with world.lock:
+        if request.query.get("skipvalidation", "").lower() != "true":
+            try:
+                refusals.check(world, properties, secret)
+            except web.Refused as refusal:
+                raise scope.bad(request, json.loads(refusal.response.body)["error"]["message"]) from None
+        if there is not None:
+            properties["isDefault"] = there.properties.get("isDefault")
+        by = request.principal.app_id if request.principal else ""
+        made = state.store(world, workspace, name, properties, secret, by=by)
+    return web.answer(_shown(made, with_secret=True))
+
+
+def _given(request: web.Request, asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The properties of a datastore as ARM keeps them, and its secret."""
+    kind, section = scope.text(request, asked, "dataStoreType") or "", scope.mapping(request, asked, "azureStorageSection")
+    if kind not in _PLACES:
+        raise scope.bad(request, f"The dataStoreType {kind!r} is not one of {', '.join(_PLACES)}.")
+    credential = scope.text(request, section, "credentialType") or "None"
+    if credential not in _SECRETS:
+        raise scope.bad(request, f"The credentialType {credential!r} is not one of {', '.join(_SECRETS)}.")
+    properties = {
+        "description": None,
+        "tags": scope.texts(request, asked, "tags"),
+        "properties": None,
+        "isDefault": False,
+        "credentials": {"credentialsType": credential},
+        "datastoreType": kind,
+        "accountName": scope.text(request, section, "accountName"),
+        _PLACES[kind]: scope.text(request, section, "containerName"),
+        "endpoint": scope.text(request, section, "endpoint") or "core.windows.net",
+        "protocol": scope.text(request, section, "protocol") or "https",
+        "serviceDataAccessAuthIdentity": "None",
+    }
+    if not properties["accountName"] or not properties[_PLACES[kind]]:
+        raise scope.bad(request, "The azureStorageSection of a datastore has an accountName and a containerName.")
+    value = scope.text(request, section, "credential")
+    return properties, {"secretsType": credential} | ({_SECRETS[credential]: value} if _SECRETS[credential] else {})
+
+
+@routes.route("DELETE", f"{_BASE}/datastores/{{name}}")
+def delete(world: World, request: web.Request) -> web.Response:
+    """200; 204 when there is none. The default one stays."""
+    found = next((one for one in _all(world, request) if one.name.lower() == request.params["name"].lower()), None)
+    if found is None:
+        return web.empty(204)
+    if found.properties.get("isDefault"):
+        raise scope.bad(request, "The default datastore of a workspace cannot be deleted.")
+    with world.lock:
+        world.resources.delete(found.id)
+    return web.empty(200)
 
 
 @routes.route("GET", f"{_BASE}/default")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.local.emulator import web
     from infra.local.emulator.world import World
 
-_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
+RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}")
 _FRAMEWORKS = {"python", "pytorch", "tensorflow", ""}
 _COMMUNICATORS = {"none", ""}
 
@@ -53,7 +53,7 @@ def run_of(world: World, request: web.Request, owner: str, definition: dict[str,
     if not experiments.valid_name(experiment):
         raise scope.bad(request, f"The experiment name {experiment!r} is invalid.", "InvalidExperimentName")
     run_id = request.query.get("runid") or f"{experiment}_{int(world.now().timestamp())}_{uuid.uuid4().hex[:8]}"
-    if not _RUN_ID.fullmatch(run_id):
+    if not RUN_ID.fullmatch(run_id):
         raise scope.bad(request, f"The run id {run_id!r} is invalid.", "InvalidRunId")
     known = experiments.ensure(world, owner, experiment)
     return Run(

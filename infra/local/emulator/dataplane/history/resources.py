@@ -5,23 +5,32 @@ Not here: starting a run (`execution`), its files (`artifacts`) and values (`met
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import odata, web
+from infra.local.emulator import clouds, odata, scene, web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.data import resources as data_assets
+from infra.local.emulator.dataplane.execution import run_definitions
+from infra.local.emulator.dataplane.history import experiments
 from infra.local.emulator.dataplane.history import responses as run_fields
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.runs import TERMINAL, Run
 
 if TYPE_CHECKING:
-    from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 BASE = f"/history/v1.0{scope.WORKSPACE}"
 RUN = f"{BASE}/runs/{{run}}"
 EXPERIMENT_RUN = f"{BASE}/experiments/{{experiment}}/runs/{{run}}"
+_EXPERIMENT_ID_RUN = f"{BASE}/experimentids/{{experiment}}/runs/{{run}}"
+_STATUSES = frozenset({"NotStarted", "Starting", "Preparing", "Queued", "Running", "Finalizing", *TERMINAL})
+_EVENT = "Microsoft.MachineLearning.Run."
+# What a run on the caller's machine says of itself, and its status from then on; the others are acknowledged.
+_EVENTS = {"Start": "Running", "Completed": "Completed", "Failed": "Failed", "Canceled": "Canceled", "Queued": "Queued"}
+_OTHER_EVENTS = frozenset({"Heartbeat", "QueueingInfo", "Warning", "CancelRequested"})
 
 
 def answer_page(  # noqa: PLR0913 - a query has this many parts
@@ -109,6 +118,7 @@ def children(world: World, request: web.Request) -> web.Response:
 
 @routes.route("GET", RUN)
 @routes.route("GET", EXPERIMENT_RUN)
+@routes.route("GET", _EXPERIMENT_ID_RUN)
 def get(world: World, request: web.Request) -> web.Response:
     """One run."""
     return web.answer(run_fields.shown(world, scope.run(world, request)))
@@ -165,12 +175,54 @@ def run_data(world: World, request: web.Request) -> web.Response:
     )
 
 
+def _made(world: World, request: web.Request) -> Run | None:
+    """A new run of the experiment in the path, which runs on the caller's machine; None when the run is there already.
+
+    Raises:
+        web.Refused: 404 for an unknown experiment or parent, 400 for a bad id.
+    """
+    owner = scope.workspace_id(world, request)
+    if world.runs.get(owner, request.params["run"]) is not None:
+        return None
+    asked, wanted = scope.body(request), request.params["experiment"].lower()
+    known = (one for one in experiments.all_of(world, owner) if wanted in {one["name"].lower(), one["experimentId"]})
+    experiment = next(known, None)
+    if experiment is None:
+        raise scope.not_found(request, f"Experiment {request.params['experiment']} was not found.", "ExperimentNotFound")
+    parent = scope.text(request, asked, "parentRunId")
+    if parent and world.runs.get(owner, parent) is None:
+        raise scope.not_found(request, f"RunId {parent} was not found.", "RunNotFound")
+    if not run_definitions.RUN_ID.fullmatch(request.params["run"]):
+        raise scope.bad(request, f"The run id {request.params['run']!r} is invalid.", "InvalidRunId")
+    return world.runs.create(
+        Run(
+            run_id=request.params["run"],
+            workspace_id=owner,
+            experiment=experiment["name"],
+            experiment_id=experiment["experimentId"],
+            created_at=world.now(),
+            parent_run_id=parent,
+            target=scope.text(request, asked, "target"),
+            created_by=request.principal.object_id if request.principal else "",
+        )
+    )
+
+
 @routes.route("PATCH", RUN)
 @routes.route("PATCH", EXPERIMENT_RUN)
+@routes.route("PATCH", _EXPERIMENT_ID_RUN)
 def modify(world: World, request: web.Request) -> web.Response:
-    """Merge displayName, description, tags, properties, hidden into a run; nothing else of it can be changed."""
-    run, asked = scope.run(world, request), scope.body(request)
+    """Merge displayName, description, tags, properties, hidden into a run.
+
+    One that does not exist is made, as the SDK v1 relies on. Only of a run that no service runs the status can be set.
+    """
+    run = (_made(world, request) if "experiment" in request.params else None) or scope.run(world, request)
+    asked = scope.body(request)
     changes: dict[str, Any] = {}
+    if (status := scope.text(request, asked, "status")) is not None and not run.definition:
+        if status not in _STATUSES:
+            raise scope.bad(request, f"The status {status!r} is not one of {', '.join(sorted(_STATUSES))}.")
+        changes["status"] = status
     for name, attribute in (("name", "display_name"), ("displayName", "display_name"), ("description", "description")):
         if (value := scope.text(request, asked, name)) is not None:
             changes[attribute] = value
@@ -181,6 +233,42 @@ def modify(world: World, request: web.Request) -> web.Response:
             changes[name] = {**getattr(run, name), **given}
     world.runs.update(run.workspace_id, run.run_id, **changes)
     return web.answer(run_fields.shown(world, run))
+
+
+@routes.route("POST", f"{EXPERIMENT_RUN}/events")
+@routes.route("POST", f"{_EXPERIMENT_ID_RUN}/events")
+def event(world: World, request: web.Request) -> web.Response:
+    """What a run says of itself: started, completed, failed, canceled. A job's status is the service's own."""
+    run, asked = scope.run(world, request), scope.body(request)
+    name = (scope.text(request, asked, "name") or "").removeprefix(_EVENT)
+    if name not in _EVENTS and name not in _OTHER_EVENTS:
+        raise scope.bad(request, f"The event {scope.field(asked, 'name')!r} is unknown.")
+    if name in _EVENTS and not run.definition:
+        error = scope.field(scope.mapping(request, asked, "data"), "Error") if name == "Failed" else None
+        world.runs.update(run.workspace_id, run.run_id, status=_EVENTS[name], error=_error(error))
+    return web.empty(200)
+
+
+def _error(given: object) -> dict[str, Any] | None:
+    found = scope.field(given, "error") if isinstance(given, dict) else given
+    if isinstance(found, dict):
+        return found
+    return {"code": "UserError", "message": str(found)} if found else None
+
+
+@routes.route("GET", f"{EXPERIMENT_RUN}/token")
+@routes.route("GET", f"{_EXPERIMENT_ID_RUN}/token")
+def token(world: World, request: web.Request) -> web.Response:
+    """A token for the run's own calls, the caller's."""
+    run = scope.run(world, request)
+    who = request.principal
+    text, lifetime_s = world.tokens.mint(
+        audience=clouds.ML_AUDIENCES[0],
+        tenant_id=scene.TENANT_ID,
+        app_id=who.app_id if who else "",
+        object_id=who.object_id if who else run.created_by,
+    )
+    return web.answer({"token": text, "expiryTimeUtc": scope.time_text(world.now() + timedelta(seconds=lifetime_s))})
 
 
 @routes.route("DELETE", f"{RUN}/tags")

@@ -50,6 +50,7 @@ def _v2(run: Run, name: str, *, with_values: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "runId": run.run_id,
         "name": name,
+        "metricKey": {"name": name},  # what the SDK v1 reads
         "dataContainerId": f"dcid.{run.run_id}",
         "metricType": SCALAR,
         "createdUtc": scope.time_text(found[0].at),
@@ -140,6 +141,13 @@ def log_v1(world: World, request: web.Request) -> web.Response:
                 _check_value(request, value)
                 log(world, run, name if len(cell) == 1 else str(column), value, at=time_of(scope.field(metric, "createdUtc")))
     return web.empty(200)
+
+
+@routes.route("GET", f"{run_routes.EXPERIMENT_RUN}/metricsingest/wait")
+def wait_on_ingest(world: World, request: web.Request) -> web.Response:
+    """Whether what a run logged can be read: here it can at once."""
+    scope.run(world, request)
+    return web.answer({})
 
 
 def _step(request: web.Request, value: dict[str, Any]) -> int | None:

@@ -150,7 +150,7 @@ def log(metrics: dict[str, float], parameters: dict[str, str]) -> None:
         "params": [{"key": name, "value": value} for name, value in parameters.items()],
     }
     headers = {"Authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}"}
-    url = f"{os.environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/runs/log-batch"
+    url = f"{os.environ['MLFLOW_TRACKING_URI'].replace('azureml://', 'https://')}/api/2.0/mlflow/runs/log-batch"
     answer = requests.post(url, json=body, headers=headers, timeout=60)
     answer.raise_for_status()
 
