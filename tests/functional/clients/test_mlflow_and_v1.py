@@ -43,6 +43,7 @@ def test_the_sdk_v1_takes_its_first_steps(run_command: Run, v1_python: Path, cli
     assert said["workspaces"]
     assert said["experiments"]
     assert said["run"] == ["Completed", {"stage": "dev"}, "1", ["outputs/up.txt"], ["Failed"]]
+    assert said["error"] == "broken"
     assert said["metrics"] == {"loss": 0.5, "many": [1, 2]}
     assert said["tagged"] == [True]
     assert said["model"] == [1, "model"]

@@ -31,6 +31,7 @@ run.flush()
 run.complete()
 run = Run(experiment, run.id)
 said["run"] = [run.get_status(), run.tags, run.properties["p"], run.get_file_names(), [one.status for one in run.get_children()]]
+said["error"] = next(iter(run.get_children())).get_details()["error"]["error"]["message"]
 said["metrics"] = run.get_metrics()
 said["tagged"] = [one.id == run.id for one in experiment.get_runs(tags={"stage": "dev"})]
 

@@ -30,7 +30,7 @@ _STATUSES = frozenset({"NotStarted", "Starting", "Preparing", "Queued", "Running
 _EVENT = "Microsoft.MachineLearning.Run."
 # What a run on the caller's machine says of itself, and its status from then on; the others are acknowledged.
 _EVENTS = {"Start": "Running", "Completed": "Completed", "Failed": "Failed", "Canceled": "Canceled", "Queued": "Queued"}
-_OTHER_EVENTS = frozenset({"Heartbeat", "QueueingInfo", "Warning", "CancelRequested"})
+_OTHER_EVENTS = frozenset({"Error", "Heartbeat", "QueueingInfo", "Warning", "CancelRequested"})
 
 
 def answer_page(  # noqa: PLR0913 - a query has this many parts
@@ -238,22 +238,17 @@ def modify(world: World, request: web.Request) -> web.Response:
 @routes.route("POST", f"{EXPERIMENT_RUN}/events")
 @routes.route("POST", f"{_EXPERIMENT_ID_RUN}/events")
 def event(world: World, request: web.Request) -> web.Response:
-    """What a run says of itself: started, completed, failed, canceled. A job's status is the service's own."""
+    """What a run says of itself: started, completed, failed (its error comes first), canceled; a job's status is not its own."""
     run, asked = scope.run(world, request), scope.body(request)
     name = (scope.text(request, asked, "name") or "").removeprefix(_EVENT)
     if name not in _EVENTS and name not in _OTHER_EVENTS:
         raise scope.bad(request, f"The event {scope.field(asked, 'name')!r} is unknown.")
     if name in _EVENTS and not run.definition:
-        error = scope.field(scope.mapping(request, asked, "data"), "Error") if name == "Failed" else None
-        world.runs.update(run.workspace_id, run.run_id, status=_EVENTS[name], error=_error(error))
+        world.runs.update(run.workspace_id, run.run_id, status=_EVENTS[name])
+    if name == "Error" and not run.definition:
+        given = scope.mapping(request, scope.mapping(request, asked, "data"), "ErrorResponse")
+        world.runs.update(run.workspace_id, run.run_id, error=scope.mapping(request, given, "error") or None)
     return web.empty(200)
-
-
-def _error(given: object) -> dict[str, Any] | None:
-    found = scope.field(given, "error") if isinstance(given, dict) else given
-    if isinstance(found, dict):
-        return found
-    return {"code": "UserError", "message": str(found)} if found else None
 
 
 @routes.route("GET", f"{EXPERIMENT_RUN}/token")
