@@ -38,7 +38,10 @@ _TAGS = {"scalar": _SCALARS, "sequence": frozenset({"seq"}), "mapping": frozense
 
 
 class RefusedError(errors.BadRequestError):
-    """A YAML that cannot be translated: `reason` without the place, `line` and `column` from 1, `depth` into the document."""
+    """A YAML that cannot be translated: `reason` without the place, `line` and `column` from 1, `depth` into the document.
+
+    `others` are further ones of the same YAML.
+    """
 
     def __init__(self, reason: str, *, file: str, line: int, column: int, target: str, depth: int) -> None:
         where = f"{file}, " if file else ""
@@ -48,11 +51,20 @@ class RefusedError(errors.BadRequestError):
         self.line = line
         self.column = column
         self.depth = depth
+        self.others: tuple[RefusedError, ...] = ()
 
     @property
     def place(self) -> tuple[str, int, int]:
         """File, line and column."""
         return self.file, self.line, self.column
+
+    def whole(self) -> RefusedError:
+        """Return the refusal with the others of the same file in its details."""
+        if self.others:
+            more = f"{self.error.message} (and {len(self.others)} more problem{'s' * (len(self.others) > 1)}, see details)"
+            details = tuple(each.error for each in (self, *self.others))
+            self.error = replace(self.error, message=more[: errors.MESSAGE_LIMIT], details=details)
+        return self
 
     def saying(self, reason: str) -> RefusedError:
         """Return a refusal of the same place for another reason."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.text import yaml_document
+from shared.text import problems, yaml_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -194,13 +195,45 @@ def choice(*values: str, fold: Callable[[str], str] = lower, keep: bool = False)
     return read
 
 
+class Faults:
+    """What was refused so far of something that is read on, so that all of it is said at once."""
+
+    def __init__(self) -> None:
+        self.first: yaml_document.RefusedError | None = None
+
+    def add(self, refused: yaml_document.RefusedError) -> None:
+        """Keep one; enough are enough."""
+        if self.first is None:
+            self.first = refused
+            return
+        self.first.others += (refused, *refused.others)
+        if len(self.first.others) >= problems.SHOWN:
+            raise self.first
+
+    def read(self, shape: Shape, at: Cursor) -> Any:
+        """Return what a shape reads, or None when it refuses."""
+        try:
+            return shape(at)
+        except yaml_document.RefusedError as refused:
+            self.add(refused)
+            return None
+
+    def done(self) -> None:
+        """Raise what was kept: the first, the others with it."""
+        if self.first is not None:
+            raise self.first
+
+
 def sequence(item: Shape) -> Shape:
     """A list of `item`."""
 
     def read(at: Cursor) -> Any:
         if not isinstance(at.value, list):
             raise at.refusal(f"Expected a list, got {noun(at.value)}.")
-        return [item(each) for each in at.children()]
+        faults = Faults()
+        out = [faults.read(item, each) for each in at.children()]
+        faults.done()
+        return out
 
     return read
 
@@ -211,7 +244,12 @@ def mapping(item: Shape = anything, *, key: Shape = anything) -> Shape:
     def read(at: Cursor) -> Any:
         if not isinstance(at.value, dict):
             raise at.refusal(f"Expected a mapping, got {noun(at.value)}.")
-        return {key(each.having(each.path[-1])): item(each) for each in at.children()}
+        faults, out = Faults(), {}
+        for each in at.children():
+            name = faults.read(key, each.having(each.path[-1]))
+            out[name] = faults.read(item, each)
+        faults.done()
+        return out
 
     return read
 
@@ -293,15 +331,17 @@ def record(
         if not isinstance(at.value, dict):
             raise at.refusal(f"Expected a mapping, got {noun(at.value)}.")
         out: dict[str, Any] = {}
+        faults = Faults()
         for each in at.children():
             name = each.path[-1]
             if name in fields and not (each.value is None and name in empty):
-                out[str(name)] = _filled(fields[str(name)], each)
+                out[str(name)] = faults.read(partial(_filled, fields[str(name)]), each)
             elif name not in fields and name not in skip:
-                _other(each, fields, unknown, out)
-        missing = next((name for name in must if name not in out), None)
-        if missing is not None:
-            raise at.refusal(f"The field '{missing}' is missing.")
+                faults.read(partial(_other, fields=fields, unknown=unknown, out=out), each)
+        for name in must:
+            if name not in out:
+                faults.add(at.refusal(f"The field '{name}' is missing."))
+        faults.done()
         return out
 
     if "type" in fields:

@@ -157,7 +157,11 @@ def translate(
     name, version, parent = _named(top, found, target)
     scope = target.ancestor(1) if target is not None else None
     draft = drafts.Draft(workspace=scope, location=location, workspace_id=workspace_id)
-    body, uploads, registrations, labels = drafts.finish(draft, _translator(found)(draft, top))
+    try:
+        whole = _translator(found)(draft, top)
+    except yaml_document.RefusedError as refused:
+        raise refused.whole() from None
+    body, uploads, registrations, labels = drafts.finish(draft, whole)
     return Translation(
         kind=found,
         name=name,

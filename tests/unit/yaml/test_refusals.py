@@ -219,3 +219,33 @@ def outcome(text: str) -> errors.AzureError | None:
     except yaml_document.RefusedError as refused:
         return refused.error
     return None
+
+
+def test_all_mistakes_of_a_yaml_are_said_at_once() -> None:
+    """The first is the message, the details hold each with its own place and field."""
+    error = refusal("command: 1\nenvironmnt: azureml:e:1\nresources: {instance_count: many}\ncompute: azureml:cpu\n")
+    assert "(and 3 more problems, see details)" in error.message
+    assert [each.target for each in error.details] == ["command", "environmnt", "resources.instance_count", "body"]
+    assert [each.message.partition("(line ")[2][:1] for each in error.details] == ["1", "2", "3", "1"]
+
+
+def test_each_step_without_compute_is_named() -> None:
+    """Five steps, five problems."""
+    steps = "".join(f"  s{number}: {{command: echo, environment: 'azureml:e:1'}}\n" for number in range(5))
+    error = refusal(f"type: pipeline\njobs:\n{steps}")
+    assert [each.target for each in error.details] == [f"jobs.s{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("command: 'echo ${{inputs.nope}}'\nenvironment: azureml:e:1\ninputs: {rows: 1}\n", "its inputs: rows."),
+        (
+            "type: pipeline\njobs:\n  a: {command: echo, environment: 'azureml:e:1', inputs: {x: '${{jobs.b.outputs.o}}'}}\n",
+            "parent.jobs.b",
+        ),
+    ],
+)
+def test_an_expression_that_refers_to_nothing_says_what_there_is(text: str, said: str) -> None:
+    """The names that there are, or today's form."""
+    assert said in refusal(text).message

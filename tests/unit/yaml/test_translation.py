@@ -137,7 +137,7 @@ def test_what_has_to_happen_first_names_its_places() -> None:
 def test_the_same_inline_thing_is_registered_once_under_the_same_version() -> None:
     """An anonymous asset's version is a hash of its body, so that sending a job again registers nothing new."""
     node = "{command: echo, environment: {image: x}}"
-    text = f"type: pipeline\njobs:\n  a: {node}\n  b: {node}\n"
+    text = f"type: pipeline\ncompute: azureml:cpu\njobs:\n  a: {node}\n  b: {node}\n"
     made = translations.translate(text, target=WORKSPACE.child("jobs"))
     assert [each.type for each in made.registrations] == ["environments", "components"]
     again = translations.translate(text, target=WORKSPACE.child("jobs"))
@@ -147,7 +147,7 @@ def test_the_same_inline_thing_is_registered_once_under_the_same_version() -> No
 
 def test_a_registration_may_wait_for_another() -> None:
     """Its place then is in that registration's body, not in the job's."""
-    text = "type: pipeline\njobs:\n  a: {command: echo, code: src, environment: {image: x}}\n"
+    text = "type: pipeline\ncompute: azureml:cpu\njobs:\n  a: {command: echo, code: src, environment: {image: x}}\n"
     made = translations.translate(text, target=WORKSPACE.child("jobs"))
     environment, component = made.registrations
     assert [(place.registration, place.pattern) for place in environment.places] == [(1, "azureml:{}")]

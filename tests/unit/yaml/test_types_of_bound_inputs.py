@@ -6,7 +6,7 @@ import pytest
 
 from shared.catalog import yaml as translations
 
-STEP = {"type": "command", "command": "echo", "environment": "azureml:plain:1"}
+STEP = {"type": "command", "command": "echo", "environment": "azureml:plain:1", "compute": "azureml:cpu"}
 
 LITERALS = [
     (0, "integer"),

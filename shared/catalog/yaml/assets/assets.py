@@ -94,10 +94,12 @@ def environment_body(draft: Draft, at: Cursor, fields: dict[str, Any], *, anonym
     if isinstance(at.value, dict) and ("channels" in at.value or "dependencies" in at.value):
         raise at.refusal("This is a conda file; an environment names it under 'conda_file', beside 'image'.")
     build = fields.get("build")
+    if fields.get("image") is None and build is None:
+        raise at.refusal("The environment has neither 'image' nor 'build'; a 'conda_file' goes on top of an image.")
     routes = fields.get("inference_config")
     properties: dict[str, Any] = {
         "condaFile": _conda(at, fields.get("conda_file")),
-        "image": fields.get("image"),
+        "image": fields.get("image") or None,
         "build": _build(draft, build, fields.get("datastore")) if build else None,
         "osType": fields.get("os_type"),
         "tags": fields.get("tags") or None,

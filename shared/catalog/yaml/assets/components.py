@@ -7,10 +7,10 @@ Azure keeps a component as its YAML (`componentSpec`), so this mostly normalises
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import drafts, references
+from shared.catalog.yaml import bindings, drafts, references
 from shared.catalog.yaml.assets import assets, component_fields
 from shared.catalog.yaml.assets.assets import filled
 from shared.catalog.yaml.jobs import execution
@@ -18,7 +18,10 @@ from shared.text import yaml_values
 from shared.text.yaml_values import anything, choice, named, record
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.catalog.yaml.drafts import Draft, Pending
+    from shared.catalog.yaml.jobs.nodes import Node
     from shared.text.yaml_document import Cursor
 
 FROM_JOB = "YAML.JOB"  # where a component came from, as Azure records it
@@ -36,6 +39,7 @@ class Component:
         at: Where.
         source: `YAML.JOB` or `YAML.COMPONENT`, as Azure records it.
         spec: The `componentSpec`, references still to come.
+        nodes: Of a pipeline component, as loaded.
     """
 
     kind: str
@@ -43,6 +47,7 @@ class Component:
     at: Cursor
     source: str
     spec: dict[str, Any]
+    nodes: Mapping[str, Node] = field(default_factory=dict)
 
 
 def component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
@@ -62,8 +67,8 @@ def kind_of(at: Cursor) -> str:
     if stated is not None and isinstance(stated.value, str):
         known = (*component_fields.KINDS, "pipeline")
         return stated.value.lower() if stated.value.lower() in known else choice(*known)(stated)
-    for field, kind in (("jobs", "pipeline"), ("entry", "spark"), ("task", "parallel")):
-        if at.get(field) is not None:
+    for name, kind in (("jobs", "pipeline"), ("entry", "spark"), ("task", "parallel")):
+        if at.get(name) is not None:
             return kind
     return "command"
 
@@ -85,6 +90,7 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
     fields = shape(at)
     spec = base_spec(fields, anonymous=anonymous, kind=kind, source=source)
     if kind == "command":
+        bindings.check_component(at.child("command"), fields["command"], fields)
         spec |= _command_spec(draft, at, fields)
     elif kind == "spark":
         spec |= spark_spec(draft, at, fields)

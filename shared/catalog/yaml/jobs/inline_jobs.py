@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import inputs, references
+from shared.catalog.yaml import bindings, inputs, references
 from shared.catalog.yaml.assets import components
 from shared.catalog.yaml.assets.assets import filled
 from shared.text import yaml_values
@@ -38,6 +38,7 @@ def component_of(draft: Draft, node: Node, scope: Scope) -> components.Component
         for name in ("command", "environment"):
             if name not in fields:
                 raise node.at.refusal(f"The node has neither 'component' nor '{name}'.")
+        bindings.check_component(node.at.child("command"), fields["command"], given)
         code = node.at.get("code")
         spec |= {
             "command": fields["command"],
@@ -47,6 +48,7 @@ def component_of(draft: Draft, node: Node, scope: Scope) -> components.Component
             "distribution": components.distribution_spec(fields.get("distribution")),
         }
     elif node.kind == "spark":
+        bindings.check_job(node.at.get("args"), fields.get("args"), fields.get("inputs", {}))
         spec |= components.spark_spec(draft, node.at, fields)
     elif node.kind == "parallel":
         spec |= components.parallel_spec(draft, node.at, _unbound(fields))
@@ -71,8 +73,8 @@ def _unbound(fields: dict[str, Any]) -> dict[str, Any]:
 def _input_type(at: Cursor, value: Any, scope: Scope) -> dict[str, Any]:
     """Return the definition of an input of a component made from a job."""
     plain = inputs.literal(value) if inputs.is_literal(value) else None
-    if isinstance(plain, str) and inputs.PARENT_INPUT.match(plain):
-        kind, mode = bound_type(at, plain, scope)
+    if bindings.is_parent(plain):
+        kind, mode = bound_type(at, str(plain), scope)
         return filled({"type": kind, "mode": mode})
     if plain is not None:
         return components.port({"type": TYPE_NAMES[type(plain)], "default": plain})
@@ -94,11 +96,11 @@ def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tup
     if parent:
         values = scope.inputs if parent[1] == "inputs" else scope.outputs
         if parent[2] not in values:
-            raise at.refusal(f"{expression[:120]} refers to no {parent[1][:-1]} of the pipeline.")
+            raise bindings.missing(at, expression, f"{parent[1][:-1]} of the pipeline", values)
         return _own_type(values[parent[2]])
     job = JOB_BINDING.match(expression)
     if not job or job[1] not in scope.nodes or depth > len(scope.nodes):
-        raise at.refusal(f"{expression[:120]} refers to no node of the pipeline.")
+        raise bindings.missing(at, expression, "node of the pipeline", scope.nodes)
     source = scope.nodes[job[1]]
     if source.kind == "automl":
         return "mltable", None
@@ -106,7 +108,12 @@ def bound_type(at: Cursor, expression: str, scope: Scope, depth: int = 0) -> tup
         defined = source.component.fields.get(job[2], {}).get(job[3])
         if defined is not None:
             return str(defined["type"]), None
-    value = source.fields.get(job[2], {}).get(job[3])
+    own = source.fields.get(job[2], {})
+    if job[3] not in own:
+        names = {*own, *(source.component.fields.get(job[2]) or {} if source.component is not None else ())}
+        what = f"{job[2].rstrip('s')} of the node '{job[1][:80]}' (of a registered component's, the node declares those in use)"
+        raise bindings.missing(at, expression, what if source.reference is not None else what.partition(" (")[0], names)
+    value = own.get(job[3])
     if isinstance(value, str) and yaml_values.is_binding(value):
         return bound_type(source.at, value, scope, depth + 1)[0], None
     return _own_type(value)[0], None

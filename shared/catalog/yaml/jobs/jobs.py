@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import inputs, references
+from shared.catalog.yaml import bindings, inputs, references
 from shared.catalog.yaml.assets import assets
 from shared.catalog.yaml.jobs import execution
 from shared.text import yaml_values
@@ -171,6 +171,7 @@ _ALLOCATION = "spark.dynamicAllocation."
 def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a command job."""
     job = COMMAND(at)
+    bindings.check_job(at.get("command"), job["command"], job.get("inputs", {}))
     base = base_body(draft, job)
     properties = {
         **base,
@@ -194,6 +195,7 @@ def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 def sweep_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a sweep job."""
     job = SWEEP(at)
+    bindings.check_job(at.child("trial").get("command"), job["trial"]["command"], job.get("inputs", {}))
     trial = _program(draft, at.child("trial"), job["trial"])
     trial.pop("services", None)
     resources = execution.resources_body(job.get("resources"))
@@ -218,6 +220,7 @@ def sweep_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a Spark job."""
     job = SPARK(at)
+    bindings.check_job(at.get("args"), job.get("args"), job.get("inputs", {}))
     compute = draft.compute(job.get("compute"))
     conf = {name: str(value) for name, value in spark_conf(job.get("conf", {})).items()}
     if conf.get(f"{_ALLOCATION}enabled", "").lower() == "true":

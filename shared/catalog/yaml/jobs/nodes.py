@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog.yaml import inputs, references
+from shared.catalog.yaml import bindings, inputs, references
 from shared.catalog.yaml.assets import component_fields, components
 from shared.catalog.yaml.assets.assets import filled
 from shared.catalog.yaml.jobs import execution, imports, inline_jobs, jobs, node_kinds
@@ -17,6 +18,8 @@ from shared.text import yaml_values
 from shared.text.yaml_values import anything, choice, either, mapping, named, record, sequence, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.catalog.yaml.drafts import Draft
     from shared.text.yaml_document import Cursor
 
@@ -232,6 +235,7 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
         from shared.catalog.yaml.jobs import automl
 
         return automl.node_body(draft, name, node.at, node.fields)
+    _check(node)
     component, reference = node.component, node.reference
     if component is None and reference is None:
         reference = _builtin(node)
@@ -266,6 +270,48 @@ def _body(draft: Draft, name: str, node: Node, scope: Scope) -> dict[str, Any]:
     else:
         base["componentId"] = found
     return filled(base)
+
+
+def _check(node: Node) -> None:
+    """Refuse expressions in the old form, and what the node's own component cannot take."""
+    for part in ("inputs", "outputs"):
+        for name, value in node.fields.get(part, {}).items():
+            path = value.get("path") if isinstance(value, dict) and "value" not in value else inputs.literal(value)
+            bindings.check_form(node.port(part, name), path)
+    defined = node.component.fields.get("inputs", {}) if node.component is not None else {}
+    given = node.fields.get("inputs", {})
+    for name, declared in defined.items():
+        if name not in given:
+            if declared.get("optional") is not True and "default" not in declared:
+                raise (node.at.get("inputs") or node.at).refusal(
+                    f"The component's input '{name}' is required; give it under 'inputs'."
+                )
+        elif declared["type"] not in component_fields.PRIMITIVE_TYPES and inputs.is_literal(given[name]):
+            value = inputs.literal(given[name])
+            if not isinstance(value, str):
+                message = f"The input '{name}' is a {declared['type']}: expected a path, got {yaml_values.noun(value)}."
+                raise node.port("inputs", name).refusal(message)
+
+
+def check_compute(nodes: Mapping[str, Node]) -> None:
+    """Refuse the nodes of a pipeline that run nowhere, when the pipeline itself says nothing about it.
+
+    Raises:
+        RefusedError: All of them.
+    """
+    faults = yaml_values.Faults()
+    for name, node in nodes.items():
+        if node.kind == "pipeline":
+            inner = node.component.nodes if node.component is not None else {}
+            faults.read(partial(_check_inner, nodes=inner), node.at)
+        elif node.fields.get("compute") is None and not (node.kind == "spark" and node.fields.get("resources")):
+            message = f"The node '{name}' has no compute: give it one, or the pipeline 'settings.default_compute'."
+            faults.add(node.at.refusal(message))
+    faults.done()
+
+
+def _check_inner(_: Cursor, nodes: Mapping[str, Node]) -> None:
+    check_compute(nodes)
 
 
 def _others(node: Node) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shared.text.yaml_document import Cursor
     from shared.text.yaml_values import Shape
 
+FROM_COMPONENT = "REMOTE.WORKSPACE.JOB"  # where a job's pipeline came from, as Azure records it
 SETTINGS = record(
     {
         "default_datastore": references.short("datastores"),
@@ -66,11 +67,15 @@ def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     source = components.FROM_JOB
     built: dict[str, Any] = {}
     found: Any = None
-    details: dict[str, Any] = {}
+    loaded: components.Component | None = None
     if component is not None:
-        found, details, source = _pipeline_reference(draft, component)
+        source = FROM_COMPONENT
+        found, loaded = _pipeline_reference(draft, component)
     if at.get("jobs") is not None:
         built = nodes.nodes_body(draft, at.child("jobs"), scope)
+    details = loaded.fields if loaded is not None else {}
+    if job.get("compute") is None and (job.get("settings") or {}).get("default_compute") is None:
+        nodes.check_compute(scope.nodes or (loaded.nodes if loaded is not None else {}))
     given, outputs = job.get("inputs", {}), job.get("outputs", {})
     if details:
         known = details.get("inputs", {})
@@ -165,12 +170,14 @@ def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
     for name in nodes.optional_inputs(scope):
         spec["inputs"][name] = {"optional": True, **spec["inputs"][name]}
-    return components.Component(kind="pipeline", fields=fields, at=at, source=components.FROM_FILE, spec=filled(spec))
+    source = components.FROM_FILE
+    return components.Component(kind="pipeline", fields=fields, at=at, source=source, spec=filled(spec), nodes=scope.nodes)
 
 
 def batch_component(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
     """Return the id of a batch deployment's pipeline component, and what the deployment repeats of it."""
-    found, details, _ = _pipeline_reference(draft, at)
+    found, loaded = _pipeline_reference(draft, at)
+    details = loaded.fields if loaded is not None else {}
     repeated = {"tags": details.get("tags", {}), "description": details.get("description")} if details else {}
     return found, filled(repeated)
 
@@ -191,12 +198,12 @@ def of_job(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
     return draft.register("components", body, name=None, version=None, anonymous=references.ANONYMOUS_COMPONENT), {}
 
 
-def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any], str]:
+def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, components.Component | None]:
     if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
-        return nodes.registered(draft, at), {}, "REMOTE.WORKSPACE.JOB"
+        return nodes.registered(draft, at), None
     opened = at.open(at.value.removeprefix("file:")) if isinstance(at.value, str) else at
     component = load(draft, opened, anonymous=True)
-    return components.register(draft, component), component.fields, "REMOTE.WORKSPACE.JOB"
+    return components.register(draft, component), component
 
 
 def _by_reference(draft: Draft, at: Cursor) -> dict[str, Any]:
@@ -214,7 +221,7 @@ def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[st
         "jobs": {},
         "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(changes.get("inputs", {}))),
         "outputs": {name: inputs.output_body(value) for name, value in changes.get("outputs", {}).items()},
-        "settings": {**settings, "_source": components.FROM_JOB if "/" in job else "REMOTE.WORKSPACE.JOB"},
+        "settings": {**settings, "_source": components.FROM_JOB if "/" in job else FROM_COMPONENT},
         "sourceJobId": job,
         "jobType": "Pipeline",
     }

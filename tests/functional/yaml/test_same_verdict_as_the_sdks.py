@@ -1,0 +1,128 @@
+"""What azure-ai-ml refuses before it sends anything is refused here, and what it takes is taken: siblings of each check."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local import bootstrap
+from shared.catalog import yaml as translations
+from shared.text.yaml_document import RefusedError
+from tests.functional.yaml import conversation
+
+ENVIRONMENT = 'environment: "azureml:e:1"'
+JOB = f"{ENVIRONMENT}\ncompute: azureml:cpu\n"
+SWEEP = "type: sweep\nobjective: {goal: minimize, primary_metric: m}\nlimits: {max_total_trials: 2}\nsampling_algorithm: random\n"
+SWEEP += "search_space: {y: {type: choice, values: [1]}}\ncompute: azureml:cpu\n"
+SPARK = "type: spark\nentry: {file: a.py}\ncode: .\nresources: {instance_type: standard_e4s_v3, runtime_version: '3.3'}\n"
+SPARK += "conf: {spark.driver.cores: 1, spark.driver.memory: 2g, spark.executor.cores: 2, spark.executor.memory: 2g, "
+SPARK += "spark.executor.instances: 2}\n"
+COMPONENT = f'name: c\nversion: "1"\ntype: command\n{ENVIRONMENT}\n'
+NOWHERE = 'type: pipeline\ninputs: {seed: 1, rows: {type: uri_folder, path: "azureml:d:1"}}\njobs:\n'
+PIPELINE = f"settings: {{default_compute: azureml:cpu}}\n{NOWHERE}"
+FIRST = f"  a: {{type: command, command: echo, {ENVIRONMENT}, outputs: {{o: {{type: uri_folder}}}}}}\n"
+OWN = f'  a: {{type: command, component: {{type: command, command: "ls ${{{{inputs.rows}}}}", {ENVIRONMENT}, inputs: '
+OWN += "{rows: {type: uri_folder}, n: {type: integer, optional: true}, m: {type: number, default: 1}}, "
+OWN += "outputs: {o: {type: uri_folder}}}"
+
+
+def second(value: str, part: str = "inputs") -> str:
+    """A step that brings no component, bound to something."""
+    return f'  b: {{type: command, command: "echo", {ENVIRONMENT}, {part}: {{i: "{value}"}}}}\n'
+
+
+REFUSED = {
+    "job/command": f'command: "echo ${{{{inputs.nope}}}}"\n{JOB}',
+    "job/sweep": f'{SWEEP}trial: {{command: "x ${{{{inputs.a}}}} ${{{{search_space.z}}}}", {ENVIRONMENT}}}\n',
+    "job/spark": f'{SPARK}args: "--a ${{{{inputs.nope}}}}"\n',
+    "component/neither": f'{COMPONENT}command: "echo ${{{{inputs.rows}}}} ${{{{outputs.nope}}}}"\n',
+    "component/search": f'{COMPONENT}command: "echo ${{{{search_space.x}}}}"\n',
+    "component/member": f'{COMPONENT}command: "echo ${{{{inputs.rows.nope}}}}"\ninputs: {{rows: {{type: uri_folder}}}}\n',
+    "component/optional": f'{COMPONENT}command: "echo $[[--x ${{{{inputs.nope}}}}]]"\n',
+    "job/old-output": PIPELINE + FIRST + second("${{jobs.a.outputs.o}}"),
+    "job/old-input": PIPELINE + FIRST + second("${{inputs.seed}}"),
+    "job/old-outputs": PIPELINE + FIRST + second("${{outputs.seed}}"),
+    "job/old-as-output": PIPELINE + FIRST + second("${{outputs.seed}}", "outputs"),
+    "job/old-in-a-component": PIPELINE + OWN + ', inputs: {rows: "${{jobs.x.outputs.o}}"}}\n',
+    "job/no-output": PIPELINE + FIRST + second("${{parent.jobs.a.outputs.nope}}"),
+    "job/no-input": PIPELINE + FIRST + second("${{parent.jobs.a.inputs.nope}}"),
+    "job/no-node": PIPELINE + FIRST + second("${{parent.jobs.zz.outputs.o}}"),
+    "job/no-pipeline-input": PIPELINE + FIRST + second("${{parent.inputs.nope}}"),
+    "job/no-pipeline-output": PIPELINE + FIRST + second("${{parent.outputs.nope}}", "outputs"),
+    "job/no-output-of-a-component": PIPELINE
+    + OWN
+    + ', inputs: {rows: "${{parent.inputs.rows}}"}}\n'
+    + second("${{parent.jobs.a.outputs.nope}}"),
+    "job/no-output-of-a-named-one": PIPELINE
+    + '  a: {type: command, component: "azureml:c:1"}\n'
+    + second("${{parent.jobs.a.outputs.nope}}"),
+    "job/command-of-a-step": f'{PIPELINE}  b: {{type: command, command: "echo ${{{{inputs.nope}}}}", {ENVIRONMENT}}}\n',
+    "job/number-for-a-folder": PIPELINE + OWN + ", inputs: {rows: 12}}\n",
+    "job/value-for-a-folder": PIPELINE + OWN + ", inputs: {rows: {value: 12}}}\n",
+    "job/truth-for-a-folder": PIPELINE + OWN + ", inputs: {rows: true}}\n",
+    "job/required-input": PIPELINE + OWN + "}\n",
+    "job/no-compute": NOWHERE + FIRST,
+    "job/no-compute-but-a-component": NOWHERE + '  a: {type: command, component: "azureml:c:1"}\n',
+    "environment/bare": "name: e\n",
+    "environment/conda": "name: e\nconda_file: {dependencies: [pip]}\n",
+    "job/conda": "command: echo\nenvironment: {conda_file: {dependencies: [pip]}}\ncompute: azureml:cpu\n",
+    "component/conda": 'name: c\nversion: "1"\ntype: command\ncommand: echo\nenvironment: {conda_file: {dependencies: [pip]}}\n',
+}
+TAKEN = {
+    "job/optional": f'command: "echo $[[--x ${{{{inputs.nope}}}}]] [${{{{inputs.opt}}}}]"\n{JOB}',
+    "job/other-roots": f'command: "echo ${{{{ inputs.nope }}}} ${{{{outputs.nope}}}} ${{{{search_space.q}}}}"\n{JOB}',
+    "component/groups": f'{COMPONENT}command: "echo ${{{{inputs.rows.path}}}} ${{{{inputs.g.x}}}} ${{{{name}}}} "\n'
+    "inputs: {rows: {type: uri_folder}, g.x: {type: string}}\n",
+    "job/other-parent": PIPELINE + FIRST + second("${{parent.foo.bar}}"),
+    "job/text-around": PIPELINE + FIRST + second("${{parent.inputs.rows}}/x.csv"),
+    "job/left-to-azure": PIPELINE + OWN + ', inputs: {rows: "${{parent.inputs.nope}}"}}\n',
+    "job/node-left-to-azure": PIPELINE + OWN + ', inputs: {rows: "${{parent.jobs.zz.outputs.o}}"}}\n',
+    "job/compute-of-the-pipeline": "compute: azureml:cpu\n" + NOWHERE + FIRST,
+    "environment/empty-image": 'name: e\nimage: ""\n',
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """What azure-ai-ml says of each."""
+    subprocess.run([sys.executable, bootstrap.__file__, "sdk"], check=True, capture_output=True)
+    folder = tmp_path_factory.mktemp("verdicts")
+    for name, text in {**REFUSED, **TAKEN}.items():
+        file = folder / f"{name}.yml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    (folder / "job" / "a.py").write_text("")
+    cases = [{"file": f"{name}.yml", "loader": name.partition("/")[0]} for name in (*REFUSED, *TAKEN)]
+    command = [str(bootstrap.SDK_VENV / "bin" / "python"), "-W", "ignore", str(Path(__file__).with_name("oracle.py"))]
+    done = subprocess.run(command, input=json.dumps(cases), capture_output=True, text=True, cwd=folder, check=False)
+    assert not done.returncode, done.stderr[-2000:]
+    return {answer["file"].removesuffix(".yml"): answer for answer in map(json.loads, done.stdout.splitlines())}
+
+
+def translated(name: str, text: str) -> translations.Translation:
+    """Translate as a request would."""
+    return translations.translate(text, target=conversation.target(name.partition("/")[0], text), location="eastus")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_the_sdk_refuses_is_refused_with_its_place(name: str, verdicts: dict[str, dict[str, Any]]) -> None:
+    """Before anything is sent, with line and column."""
+    assert verdicts[name].get("error") or verdicts[name].get("after")
+    with pytest.raises(RefusedError, match=r"\(line \d+, column \d+\)"):
+        translated(name, REFUSED[name])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_the_sdk_takes_is_taken(name: str, verdicts: dict[str, dict[str, Any]]) -> None:
+    """And the body is the same."""
+    assert not verdicts[name].get("error"), verdicts[name]["error"]
+    assert not verdicts[name].get("after"), verdicts[name]["after"]
+    ours = conversation.carried_out(translated(name, TAKEN[name]))
+    path, theirs = conversation.sent(verdicts[name])
+    conversation.without_made_up_names(name.partition("/")[0], path, theirs, ours)
+    assert ours == theirs
