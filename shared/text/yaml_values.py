@@ -190,6 +190,8 @@ def choice(*values: str, fold: Callable[[str], str] = lower, keep: bool = False)
             return at.value if keep else fold(at.value)
         shown = ", ".join(by_folded)
         got = f"'{at.value[:60]}'" if isinstance(at.value, str) else noun(at.value)
+        if isinstance(at.value, bool) and str(at.value).lower() in by_folded:
+            raise at.refusal(f'Expected text, got a boolean: write it in quotes, "{str(at.value).lower()}".')
         raise at.refusal(f"Expected {shown if len(by_folded) == 1 else f'one of {shown}'}, got {got}.")
 
     return read

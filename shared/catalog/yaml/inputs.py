@@ -45,7 +45,17 @@ def _data(modes: tuple[str, ...], types: tuple[str, ...], *, on_compute: bool) -
 DATA_INPUT = _data(_READ, ("uri_file", "uri_folder"), on_compute=True)
 MODEL_INPUT = _data(_READ, ("custom_model", "mlflow_model", "triton_model"), on_compute=False)
 TABLE_INPUT = _data((*_READ, "eval_mount", "eval_download"), ("mltable",), on_compute=True)
-INPUT = either(DATA_INPUT, MODEL_INPUT, TABLE_INPUT, LITERAL, PRIMITIVE)
+_FORMS = either(DATA_INPUT, MODEL_INPUT, TABLE_INPUT, LITERAL, PRIMITIVE)
+
+
+def INPUT(at: Cursor) -> Any:  # noqa: N802  # a shape among shapes
+    """An input in any of its forms."""
+    for name in ("optional", "default", "min", "max"):
+        if isinstance(at.value, dict) and name in at.value:
+            raise at.child(name).refusal(f"'{name}' belongs to a component's inputs; a job's input has its value.", at_key=True)
+    return _FORMS(at)
+
+
 INPUTS = named(INPUT)
 OUTPUT = record(
     {

@@ -25,6 +25,7 @@ _ARM_VERSION = re.compile(
     r"^/?subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices"
     r"/workspaces/[^/]+/[^/]+/[^/]+/versions/[^/]+"
 )
+_PLAIN = re.compile(r"^[\w.-]+$")
 _SHORT_VERSION = re.compile(r"^[^:/@]+:[^:/@]+$")
 
 
@@ -40,6 +41,8 @@ def local(at: Cursor) -> LocalPath:
     """A path on the user's disk; `file:` in front is allowed."""
     written = yaml_values.text(at)
     path = written.removeprefix("file:")
+    if path.lstrip() != path and is_remote(path.lstrip()):
+        raise at.refusal(f"'{written[:80]}' begins with a blank; take it out.")
     if _REMOTE.match(path) or not path:
         raise at.refusal(f"Expected a path, got '{written[:80]}'.")
     return LocalPath(path=at.document.resolve(path), shown=written)
@@ -97,8 +100,27 @@ def versioned(kind: str, *, bare: bool = False) -> yaml_values.Shape:
     return read
 
 
+def asset(kind: str) -> yaml_values.Shape:
+    """An `azureml://registries/…` id, or what `versioned` takes; a refusal names all forms."""
+    of_workspace, noun = versioned(kind, bare=True), kind.removesuffix("s")
+
+    def read(at: Cursor) -> str:
+        if isinstance(at.value, str) and at.value.startswith((REGISTRIES, FEEDS)):
+            return registry(at)
+        if isinstance(at.value, str) and not at.value.startswith(PREFIX) and at.value.strip():
+            shown = at.value[:80]
+            example = f"{PREFIX}{shown if _PLAIN.match(shown) else 'name'}"
+            forms = f"{example}:1, {example}@latest or {REGISTRIES}…"
+            raise at.refusal(f"'{shown}' is no {noun} reference: write {forms}.")
+        return str(of_workspace(at))
+
+    return read
+
+
 def compute(at: Cursor) -> str:
     """A compute: `azureml:name`, a bare name, an ARM id, or `local`."""
+    if isinstance(at.value, dict) and "target" in at.value:
+        raise at.refusal("'compute' with a 'target' is an old form; write compute: azureml:NAME.")
     written = yaml_values.text(at)
     return "local" if written.lower() == "local" else written.removeprefix(PREFIX)
 

@@ -249,3 +249,28 @@ def test_each_step_without_compute_is_named() -> None:
 def test_an_expression_that_refers_to_nothing_says_what_there_is(text: str, said: str) -> None:
     """The names that there are, or today's form."""
     assert said in refusal(text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "command: x\nenvironment: plain\n",
+            "'plain' is no environment reference: write azureml:plain:1, azureml:plain@latest or azureml://",
+        ),
+        ("jobs:\n  a: {component: train, type: command}\ncompute: azureml:cpu\n", "train"),
+        ("command: x\nenvironment: azureml:e:1\ncompute: {target: azureml:cpu}\n", "write compute: azureml:NAME"),
+        (JOB + "inputs: {x: {type: uri_file, path: a, optional: true}}\n", "'optional' belongs to a component's inputs"),
+        (JOB + "inputs: {x: {type: number, default: 1}}\n", "'default' belongs to a component's inputs"),
+        (JOB + "code: ' azureml://datastores/d/paths/x'\n", "begins with a blank"),
+    ],
+)
+def test_a_refusal_says_todays_form(text: str, said: str) -> None:
+    """What to write instead stands in the message."""
+    assert said in refusal(text).message
+
+
+def test_a_boolean_for_a_word_is_to_be_quoted() -> None:
+    """`enabled: true` of a data collector is text for the CLI."""
+    text = "name: d\nendpoint_name: e\nmodel: azureml:m:1\ninstance_type: S\ndata_collector: {collections: {request: {enabled: true}}}\n"
+    assert 'write it in quotes, "true"' in refusal(text, kind="online_deployment").message

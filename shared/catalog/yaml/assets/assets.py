@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import drafts, references
 from shared.text import yaml_values
-from shared.text.yaml_values import anything, choice, either, integer, mapping, named, record, sequence, text
+from shared.text.yaml_values import anything, choice, integer, mapping, named, record, sequence, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.drafts import Draft, Pending
@@ -131,7 +131,7 @@ def environment_reference(draft: Draft, at: Cursor, *, with_name: bool = False) 
     return draft.versioned("environments", reference, at)
 
 
-ENVIRONMENT_NAME = either(references.registry, references.versioned("environments", bare=True))
+ENVIRONMENT_NAME = references.asset("environments")
 
 
 def model_body(draft: Draft, fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def model_reference(draft: Draft, at: Cursor) -> str | Pending:
         fields = INLINE_MODEL(at)
         body = model_body(draft, fields, anonymous="name" not in fields)
         return draft.register("models", body, name=fields.get("name"), version=fields.get("version"), anonymous="")
-    reference = either(references.registry, references.versioned("models", bare=True))(at)
+    reference = references.asset("models")(at)
     return draft.versioned("models", reference, at)
 
 

@@ -171,7 +171,7 @@ def optional_inputs(scope: Scope) -> list[str]:
 
 def registered(draft: Draft, at: Cursor) -> Any:
     """Return the id of a registered component."""
-    reference = either(references.registry, references.versioned("components", bare=True))(at)
+    reference = references.asset("components")(at)
     return draft.versioned("components", reference, at)
 
 
