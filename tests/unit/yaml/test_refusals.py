@@ -272,5 +272,6 @@ def test_a_refusal_says_todays_form(text: str, said: str) -> None:
 
 def test_a_boolean_for_a_word_is_to_be_quoted() -> None:
     """`enabled: true` of a data collector is text for the CLI."""
-    text = "name: d\nendpoint_name: e\nmodel: azureml:m:1\ninstance_type: S\ndata_collector: {collections: {request: {enabled: true}}}\n"
+    text = "name: d\nendpoint_name: e\nmodel: azureml:m:1\ninstance_type: S\n"
+    text += "data_collector: {collections: {request: {enabled: true}}}\n"
     assert 'write it in quotes, "true"' in refusal(text, kind="online_deployment").message
