@@ -168,7 +168,7 @@ def _answer(exchange: Exchange, operation: Operation) -> Iterator[str]:
 
 
 def _is_error(body: Any) -> bool:
-    """PROTOCOL §6: an envelope, v1 model management's flat one, or nothing."""
+    """docs/protocol.md §6: an envelope, v1 model management's flat one, or nothing."""
     if body is None:
         return True
     error = body.get("error", body) if isinstance(body, dict) else None
