@@ -8,7 +8,7 @@ from infra.local import stack
 from infra.local.azurite import Azurite
 from tests.spec.judge import Judge
 
-JUDGED = {"catalog", "emulator"}  # folders whose exchanges are held to the description
+JUDGED = {"catalog", "emulator", "files"}  # folders whose exchanges are held to the description
 
 
 @pytest.fixture(scope="session", autouse=True)
