@@ -66,12 +66,42 @@ def test_a_schedule_repeats_a_job_that_was_there(azure: Client, workspace: str) 
 def test_monitors_and_imports_are_recorded_as_runs(azure: Client, workspace: str) -> None:
     """Completed, and their description says that nothing was done."""
     for kind in ("CreateMonitor", "ImportData"):
-        azure.arm("PUT", f"{workspace}/schedules/{kind}", schedule(workspace, {"actionType": kind}))
+        body = schedule(workspace, {"actionType": kind})
+        made = azure.arm("PUT", f"{workspace}/schedules/{kind}", body, version="2023-06-01-preview")  # imports: in previews only
+        assert made.status_code == 201
     azure.control("POST", "clock", {"advance_s": 3700})
     for kind in ("CreateMonitor", "ImportData"):
         until(lambda kind=kind: len(started(azure, workspace, kind)) == 1)
         shown = started(azure, workspace, kind)[0]["properties"]
         assert (shown["status"], "not carried out" in shown["description"]) == ("Completed", True)
+
+
+@pytest.mark.parametrize(
+    ("version", "action"),
+    [
+        ("2025-12-01", {"actionType": "ImportData"}),
+        (
+            "2025-12-01",
+            {
+                "actionType": "CreateMonitor",
+                "monitorDefinition": {"signals": {"s": {"productionData": {"inputDataType": "Trailing"}}}},
+            },
+        ),
+        (
+            "2025-12-01",
+            {
+                "actionType": "CreateMonitor",
+                "monitorDefinition": {"signals": {"s": {"productionData": [{"inputDataType": "Odd"}]}}},
+            },
+        ),
+    ],
+)
+def test_a_discriminator_that_the_version_lacks_is_refused(
+    azure: Client, workspace: str, version: str, action: dict[str, Any]
+) -> None:
+    """400: what only a preview knows goes with that preview."""
+    answer = azure.arm("PUT", f"{workspace}/schedules/odd", schedule(workspace, action), version=version)
+    assert (answer.status_code, "none of" in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,12 @@ TYPE = f"{scope.NAMESPACE}/workspaces/schedules"
 SCHEDULE = f"{scope.WORKSPACE}/schedules/{{schedule}}"
 _TRIGGERS = ("Cron", "Recurrence")
 _ACTIONS = ("CreateJob", "InvokeBatchEndpoint", "CreateMonitor", "ImportData")
+_WINDOWS = ("Fixed", "Static", "Rolling", "Trailing")
+# Discriminators that only some api-versions have, by Microsoft's generated types of each; a later version refuses them.
+_ONLY_IN = {
+    "ImportData": ("2023-04-01-preview", "2023-06-01-preview", "2023-08-01-preview", "2024-01-01-preview", "2024-04-01-preview"),
+    "Trailing": ("2023-06-01-preview",),
+}
 _MOST_MISSED, _LONGEST_MISSED = 10, timedelta(days=31)
 _LOG = logging.getLogger("emulator.schedules")
 
@@ -41,6 +47,21 @@ def _existing(world: World, request: web.Request) -> Resource:
     if found is None:
         raise scope.missing("Schedule", request.params["schedule"])
     return found
+
+
+def known_to(version: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values that an api-version has."""
+    return tuple(value for value in values if version in _ONLY_IN.get(value, (version,)))
+
+
+def _windows(value: Any) -> list[str]:
+    """What a monitor's inputs say of their time windows, wherever they stand."""
+    if isinstance(value, list):
+        return [window for each in value for window in _windows(each)]
+    if not isinstance(value, dict):
+        return []
+    own = [str(value["inputDataType"])] if "inputDataType" in value else []
+    return own + [window for each in value.values() for window in _windows(each)]
 
 
 @routes.route("GET", f"{scope.WORKSPACE}/schedules")
@@ -68,7 +89,10 @@ def put(world: World, request: web.Request) -> web.Response:
     if not isinstance(trigger, dict) or not isinstance(action, dict):
         raise scope.invalid("A schedule needs a trigger and an action.", "ValidationError")
     scope.one_of(str(trigger.get("triggerType") or ""), _TRIGGERS, "triggerType")
-    scope.one_of(str(action.get("actionType") or ""), _ACTIONS, "actionType")
+    version = request.query["api-version"]
+    scope.one_of(str(action.get("actionType") or ""), known_to(version, _ACTIONS), "actionType")
+    for window in _windows(action):
+        scope.one_of(window, known_to(version, _WINDOWS), "inputDataType")
     try:
         when = triggers.read(trigger)
     except triggers.BadTriggerError as error:
