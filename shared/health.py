@@ -1,7 +1,7 @@
 """How the app itself is: its queues, what is open, who cannot be told, its files, what Azure still allows, the sign-in.
 
 For the people who run it; each part is read for itself, so that one that is out of order hides no other. What needs somebody
-is said once more in `attention`, in words. Not here: up or down for a load balancer (functions.pages), metrics over time
+is said once more in `attention`, in words. Not here: up or down for a load balancer (functions.answering), metrics over time
 (telemetry.meters).
 """
 

@@ -38,7 +38,6 @@ class Route:
         handler: Carries it out: the call, and the composition root.
         function: The platform's name of the function that takes it, where that is not `id`; rows of one path share one.
         role: What its sender must at least be; `anyone` needs no key. Of resources the kind may ask for more.
-        tag: Group.
         summary: What it does.
         query: Schema by parameter; a name of `schemas.parameters` stands for itself.
         path: Schema by parameter of the path, where it is not any text.
@@ -56,12 +55,11 @@ class Route:
     handler: Handler
     function: str = ""
     role: Role = "reader"
-    tag: str = ""
     summary: str = ""
     query: Mapping[str, Json | str] = field(default_factory=dict)
     path: Mapping[str, Json] = field(default_factory=dict)
     body: Mapping[str, Json] = field(default_factory=dict)
-    needed: bool = False
+    needed: bool = True
     answers: Mapping[str, Json | None] = field(default_factory=lambda: {"200": {}})
     answers_as: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)

@@ -97,7 +97,7 @@ def answered(
     return answer.of_bytes(content, f"{YAML}; charset=utf-8")
 
 
-def routes(function: str, path: str, handler: Handler, *, name: str, tag: str, holds: str) -> tuple[Route, ...]:
+def routes(function: str, path: str, handler: Handler, *, name: str, holds: str) -> tuple[Route, ...]:
     """Return the routes of one YAML file of rules or policies below a path."""
     file = {"file": FILE_NAME}
     return (
@@ -106,7 +106,6 @@ def routes(function: str, path: str, handler: Handler, *, name: str, tag: str, h
             handler=handler,
             id=f"{name}_get",
             call=f"GET {path}/{{file}}",
-            tag=tag,
             summary=f"One file of {holds}, as YAML",
             path=file,
             answers={},
@@ -119,11 +118,9 @@ def routes(function: str, path: str, handler: Handler, *, name: str, tag: str, h
             handler=handler,
             id=f"{name}_put",
             call=f"PUT {path}/{{file}}",
-            tag=tag,
             summary=f"Store a file of {holds}; refused with line and column when it is wrong",
             path=file,
             body={YAML: schemas.STRING},
-            needed=True,
             answers={"200": schemas.OBJECT},
             problems=LARGE,
         ),
@@ -133,7 +130,6 @@ def routes(function: str, path: str, handler: Handler, *, name: str, tag: str, h
             handler=handler,
             id=f"{name}_delete",
             call=f"DELETE {path}/{{file}}",
-            tag=tag,
             summary=f"Remove a file of {holds}",
             path=file,
             answers={"204": None},

@@ -1,7 +1,7 @@
 """Scoring: the endpoint's URI and key are fetched from Azure, kept in memory for minutes, and used for that URI only.
 
 A key goes nowhere but to the scoring URI that Azure returned for its endpoint; an Entra ID token only to a host of the
-cloud's inference domain. Nothing of it is stored or logged. Not here: HTTP answers to our caller (functions.score).
+cloud's inference domain. Nothing of it is stored or logged. Not here: HTTP answers to our caller (shared.api.resources.score).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a call does that finds its endpoint parked: start one wake however many call, and tell when to come again.
 
-Not here: the wake's own steps (parking), HTTP (functions.score).
+Not here: the wake's own steps (parking), HTTP (shared.api.resources.score).
 """
 
 from __future__ import annotations

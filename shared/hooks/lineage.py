@@ -1,6 +1,6 @@
 """Where an event comes from: how many rules led to it, so that rules cannot loop.
 
-Not here: what is done with one that too many led to (intake), who leaves the mark on a request (functions.acting).
+Not here: what is done with one that too many led to (intake), who leaves the mark on a request (rule_requests).
 """
 
 from __future__ import annotations

@@ -24,6 +24,13 @@ TAGS = {
     "Files": "Large files, and what a YAML would be sent as.",
     "Pages": "The same for everybody; no key is asked for, but for the details of health.",
 }
+TAG_OF = {
+    "operations": "Operations",
+    "cleanup": "Clean-up",
+    "events": "Events",
+    "uploads": "Files",
+    "translate": "Files",
+}  # by segment
 OPERATION = ref("schemas", "Operation")
 ASKS = {
     "$skip": "How many to leave out.",
@@ -61,7 +68,12 @@ def _operation(route: Route) -> Json:
     given += [_parameter(name, schema, needed=name == "resource" and route.verb == "GET") for name, schema in route.query.items()]
     if not route.anonymous:
         given.append(ref("parameters", "ClientRequestId"))
-    out: Json = {"operationId": route.id, "tags": [route.tag], "summary": route.summary, "parameters": given}
+    out: Json = {
+        "operationId": route.id,
+        "tags": [TAG_OF.get(route.template.partition("/")[0], "Pages")],
+        "summary": route.summary,
+        "parameters": given,
+    }
     answers: Json = {status: _answer(status, schema) for status, schema in route.answers.items()}
     for media in route.answers_as:
         answers.setdefault("200", {"description": "Done.", "content": {}})["content"] |= parts.content(parts.STRING, media)

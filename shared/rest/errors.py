@@ -11,7 +11,7 @@
         ├─ AzureUnavailableError 408, 5xx: may have been processed
         └─ UnreachableError      no answer at all; `maybe_arrived` tells whether the request can have left
 
-Not here: reading what Azure sends (rest.error_bodies), HTTP answers of our own (functions.http).
+Not here: reading what Azure sends (rest.error_bodies), HTTP answers of our own (shared.api.answer).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The parts of a multipart/form-data body. Not here: what they are taken for (intake, run)."""
+"""The parts of a multipart/form-data body. Not here: what they are taken for (payload, run)."""
 
 from __future__ import annotations
 

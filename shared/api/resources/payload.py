@@ -218,13 +218,8 @@ def _uploaded(call: Call, upload_id: str, app: App) -> Files:
     found = upload_inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=call.by(app.settings))
     size, etag = found.found.size, found.found.etag
     head = app.ledger.blobs.read(found.blob, 0, min(4, size), etag=etag) if size else b""
-    return Files(
-        part=UPLOAD,
-        name=upload_steps.plain_name(found.name, UPLOAD),
-        packed=content.is_zip(head),
-        upload=found,
-        blobs=app.ledger.blobs,
-    )
+    name, packed = upload_steps.plain_name(found.name, UPLOAD), content.is_zip(head)
+    return Files(part=UPLOAD, name=name, packed=packed, upload=found, blobs=app.ledger.blobs)
 
 
 def _with_files(target: Target, body: Any, files: Files) -> Brought:

@@ -13,22 +13,7 @@ from shared.api.route import REST, Route
 if TYPE_CHECKING:
     from shared.api.route import Handler, Role
 
-LITERALS = (
-    "subscriptions",
-    "resourceGroups",
-    "workspaces",
-    "registries",
-    "locations",
-    "providers",
-    "history",
-    "execution",
-    "modelmanagement",
-    "modelregistry",
-    "metric",
-    "artifact",
-    "datastore",
-    "hyperdrive",
-)
+LITERALS = ["subscriptions", "resourceGroups", "workspaces", "registries", "locations", "providers", "history", "execution", "modelmanagement", "modelregistry", "metric", "artifact", "datastore", "hyperdrive"]
 # What a sender must at least be: to score is a POST, and asks for less than the other actions.
 VERBS: tuple[tuple[str, str, Role, Handler], ...] = (
     ("provision", "PUT", "operator", provision.change),

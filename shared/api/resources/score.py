@@ -13,25 +13,9 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.operations.models import Operation
 
-NOT_PASSED_BACK = frozenset(  # of one connection, of the body's transfer, or for the app alone
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "content-encoding",
-        "content-type",
-        "cache-control",
-        "date",
-        "server",
-        "set-cookie",
-        "www-authenticate",
-        "x-ms-client-request-id",
-    }
+# of one connection, of the body's transfer, or for the app alone
+NOT_PASSED_BACK = frozenset(
+    ["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "content-encoding", "content-type", "cache-control", "date", "server", "set-cookie", "www-authenticate", "x-ms-client-request-id"]
 )
 
 

@@ -1,7 +1,7 @@
 """What a run keeps to when its caller names it: some workspaces, one resource, or one and everything below it.
 
 References are read everywhere all the same: what a resource is used by does not end where a run does. Not here: which of
-the query's words say it (functions.cleanup).
+the query's words say it (cleanup_routes).
 """
 
 from __future__ import annotations
