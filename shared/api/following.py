@@ -10,6 +10,7 @@ from shared.api import answer, schemas
 from shared.api.answer import Later
 from shared.api.call import WAIT_LIMIT_S
 from shared.api.route import BUSY, MISSING, Route
+from shared.notify import deliveries
 from shared.operations import flows, listing, models
 from shared.rest import errors
 
@@ -40,7 +41,7 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
         shown = app.ledger.whole(operation)
         body = shown.view()
         if shown.notify:
-            body["properties"]["deliveries"] = _deliveries(shown.id, app)
+            body["properties"]["deliveries"] = deliveries.views(shown.id, app)
         return answer.of_json(body, headers={} if shown.ended else {"Retry-After": answer.retry_after(shown)})
 
     return Later(ended=operation.ended, wait_s=wait_s, look=look, answer=view)
@@ -49,13 +50,6 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
 def result(call: Call, app: App) -> Operation:
     """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error."""
     return _load(call, app).operation
-
-
-def _deliveries(operation_id: str, app: App) -> list[dict[str, object]]:
-    """Return how telling others of the operation's end goes."""
-    from shared.notify import deliveries
-
-    return deliveries.views(operation_id, app)
 
 
 def list_newest(call: Call, app: App) -> Answer:
@@ -95,18 +89,18 @@ def _load(call: Call, app: App) -> Stored:
 
 ROUTES: tuple[Route, ...] = (
     Route(
-        id="operations_list",
-        handler=list_newest,
-        call="GET /operations",
+        "operations_list",
+        "GET /operations",
+        list_newest,
         summary="The operations of this app, the newest first",
         query={"status": STATUS, "target": schemas.STRING, "below": schemas.STRING, "$top": schemas.top(200), "SkipToken": ""},
         answers={"200": schemas.ref("schemas", "OperationList")},
     ),
     Route(
-        id="operations_get",
+        "operations_get",
+        "GET /operations/{id}",
+        read,
         function="operations_read",
-        handler=read,
-        call="GET /operations/{id}",
         summary="One operation: always 200 with its status",
         query={"Wait": ""},
         answers={"200": OPERATION},
@@ -114,9 +108,9 @@ ROUTES: tuple[Route, ...] = (
         polled=True,
     ),
     Route(
-        id="operations_result",
-        handler=result,
-        call="GET /operations/{id}/result",
+        "operations_result",
+        "GET /operations/{id}/result",
+        result,
         summary="What it came to: 202 while it runs, then the resource or Azure's error",
         query={"Prefer": ""},
         answers={"200": {}, "201": {}, "202": OPERATION, "204": None},
@@ -124,10 +118,10 @@ ROUTES: tuple[Route, ...] = (
         polled=True,
     ),
     Route(
-        id="operations_cancel",
+        "operations_cancel",
+        "POST /operations/{id}/cancel",
+        cancel,
         role="operator",
-        handler=cancel,
-        call="POST /operations/{id}/cancel",
         summary="Cancel: what is not sent yet, or a job or run; with `abandon` only stop following it",
         query={"abandon": {"type": "boolean"}},
         answers={"200": OPERATION},

@@ -7,7 +7,7 @@ The rows feed the registration of functions, the check of names (strict) and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.api import schemas
@@ -28,7 +28,7 @@ REST = "{*rest}"
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"411": "NoLength", "413": "TooLarge"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One verb and path.
 
@@ -53,6 +53,7 @@ class Route:
     id: str
     call: str
     handler: Handler
+    _: KW_ONLY
     function: str = ""
     role: Role = "reader"
     summary: str = ""

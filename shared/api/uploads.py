@@ -43,10 +43,10 @@ def open_upload(call: Call, app: App) -> Answer:
 
 ROUTES: tuple[Route, ...] = (
     Route(
-        id="uploads_open",
+        "uploads_open",
+        "POST /uploads",
+        open_upload,
         role="operator",
-        handler=open_upload,
-        call="POST /uploads",
         summary="Room for a large file: a signed URL to put it to; a later request names the upload",
         body={"application/json": {"type": "object", "properties": {"name": schemas.STRING}}},
         needed=False,
@@ -54,9 +54,9 @@ ROUTES: tuple[Route, ...] = (
         problems={**LARGE, "415": "Unsupported"},
     ),
     Route(
-        id="translate",
-        handler=translate,
-        call="POST /translate",
+        "translate",
+        "POST /translate",
+        translate,
         summary="The ARM body that a YAML would be sent as, and what would be done first; Azure is asked nothing",
         query={"path": schemas.STRING, "Set": "", "location": schemas.STRING, "UploadId": ""},
         body={

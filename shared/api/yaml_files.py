@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.api import answer, schemas
@@ -25,6 +26,7 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 ENDINGS = (".yaml", ".yml")
 SIZE_LIMIT = 1_000_000  # bytes
 YAML = "application/yaml"
+GONE: dict[str, None] = {"204": None}
 FILE_NAME: schemas.Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 
 
@@ -99,40 +101,16 @@ def answered(
 
 def routes(function: str, path: str, handler: Handler, *, name: str, holds: str) -> tuple[Route, ...]:
     """Return the routes of one YAML file of rules or policies below a path."""
-    file = {"file": FILE_NAME}
+    call = f"{path}/{{file}}"
+    route = partial(Route, handler=handler, function=function, path={"file": FILE_NAME})
+    stored = f"Store a file of {holds}; refused with line and column when it is wrong"
+    text, changed = {YAML: schemas.STRING}, {"200": schemas.OBJECT}
     return (
-        Route(
-            function=function,
-            handler=handler,
-            id=f"{name}_get",
-            call=f"GET {path}/{{file}}",
-            summary=f"One file of {holds}, as YAML",
-            path=file,
-            answers={},
-            answers_as=(YAML,),
-            problems=MISSING,
+        route(
+            f"{name}_get", f"GET {call}", summary=f"One file of {holds}, as YAML", answers={}, answers_as=(YAML,), problems=MISSING
         ),
-        Route(
-            function=function,
-            role="admin",
-            handler=handler,
-            id=f"{name}_put",
-            call=f"PUT {path}/{{file}}",
-            summary=f"Store a file of {holds}; refused with line and column when it is wrong",
-            path=file,
-            body={YAML: schemas.STRING},
-            answers={"200": schemas.OBJECT},
-            problems=LARGE,
-        ),
-        Route(
-            function=function,
-            role="admin",
-            handler=handler,
-            id=f"{name}_delete",
-            call=f"DELETE {path}/{{file}}",
-            summary=f"Remove a file of {holds}",
-            path=file,
-            answers={"204": None},
-            problems=MISSING,
+        route(f"{name}_put", f"PUT {call}", role="admin", summary=stored, body=text, answers=changed, problems=LARGE),
+        route(
+            f"{name}_delete", f"DELETE {call}", role="admin", summary=f"Remove a file of {holds}", answers=GONE, problems=MISSING
         ),
     )

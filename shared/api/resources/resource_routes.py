@@ -13,7 +13,10 @@ from shared.api.route import REST, Route
 if TYPE_CHECKING:
     from shared.api.route import Handler, Role
 
-LITERALS = ["subscriptions", "resourceGroups", "workspaces", "registries", "locations", "providers", "history", "execution", "modelmanagement", "modelregistry", "metric", "artifact", "datastore", "hyperdrive"]
+LITERALS = (
+    "subscriptions", "resourceGroups", "workspaces", "registries", "locations", "providers", "history",
+    "execution", "modelmanagement", "modelregistry", "metric", "artifact", "datastore", "hyperdrive",
+)  # fmt: skip
 # What a sender must at least be: to score is a POST, and asks for less than the other actions.
 VERBS: tuple[tuple[str, str, Role, Handler], ...] = (
     ("provision", "PUT", "operator", provision.change),
@@ -23,7 +26,7 @@ VERBS: tuple[tuple[str, str, Role, Handler], ...] = (
     ("browse", "GET", "reader", browse.browse),
 )
 ROUTES = tuple(
-    Route(id=f"{function}_{literal}", call=f"{verb} /{literal}/{REST}", role=role, handler=handler)
+    Route(f"{function}_{literal}", f"{verb} /{literal}/{REST}", handler, role=role)
     for function, verb, role, handler in VERBS
     for literal in LITERALS
 )

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from shared.operations.models import Operation
 
 # of one connection, of the body's transfer, or for the app alone
-NOT_PASSED_BACK = frozenset(
-    ["connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "content-length", "content-encoding", "content-type", "cache-control", "date", "server", "set-cookie", "www-authenticate", "x-ms-client-request-id"]
-)
+NOT_PASSED_BACK = frozenset((
+    "connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "content-length",
+    "content-encoding", "content-type", "cache-control", "date", "server", "set-cookie", "www-authenticate",
+    "x-ms-client-request-id",
+))  # fmt: skip
 
 
 def score(call: Call, target: Target, app: App) -> Answer | Operation:
