@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from shared.api import answer
 from shared.api.resources import payload, proxy, run, score, submission
 from shared.catalog import bodies, paths
-from shared.operations import acceptance
 from shared.preflight import guards
 from shared.rest import errors, ids
 
@@ -72,16 +71,7 @@ def _carry_out(call: Call, target: Target, app: App) -> Operation:
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
         brought = replace(brought, body=_body(call))
     guards.check_move(target, brought.body)
-    request = acceptance.Request(
-        target=brought.target,
-        method="POST",
-        api_version=call.api_version(target.api_version),
-        query=call.forwarded,
-        body=brought.body,
-        plan=brought.plan,
-        contents=brought.contents,
-    )
-    return submission.submit(call, request, app)
+    return submission.submit(call, brought, app)
 
 
 def _body(call: Call) -> dict[str, object] | None:

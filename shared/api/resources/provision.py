@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from shared.api import answer
 from shared.api.resources import payload, proxy, submission
 from shared.catalog import bodies, paths
-from shared.operations import acceptance
 from shared.preflight import guards
 from shared.rest import errors
 
@@ -46,17 +45,7 @@ def change(call: Call, app: App) -> Answer | Operation:
         bodies.check_patch(target.kind, brought.body)
     if call.method == "DELETE":
         guards.check_delete(target, app.client, force=call.flag("force"))
-    request = acceptance.Request(
-        target=target,
-        method=call.method,
-        asked=asked,
-        api_version=call.api_version(target.api_version),
-        query=query,
-        body=brought.body,
-        plan=brought.plan,
-        contents=brought.contents,
-    )
-    return submission.submit(call, request, app)
+    return submission.submit(call, brought, app, asked=asked, query=query)
 
 
 def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool) -> Answer:

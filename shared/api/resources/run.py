@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.api.resources import multipart, payload, submission
 from shared.catalog import bodies, paths
 from shared.files import content
-from shared.operations import acceptance
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def start_job(call: Call, target: Target, app: App) -> Operation:
     bodies.check(target.kind, brought.body, preview=call.is_preview(target))
     if not brought.target.id.is_collection:
         paths.check_name(brought.target)
-    return _submit(call, app, brought=brought)
+    return _submit(call, brought, app)
 
 
 def start_run(call: Call, target: Target, app: App) -> Operation:
@@ -43,27 +42,10 @@ def start_run(call: Call, target: Target, app: App) -> Operation:
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
-    return _submit(call, app, brought=payload.Brought(target=target), files=parts, run_id=call.text("runId"))
+    return _submit(call, payload.Brought(target=target), app, files=parts, run_id=call.text("runId"))
 
 
-def _submit(
-    call: Call,
-    app: App,
-    *,
-    brought: payload.Brought,
-    files: dict[str, bytes] | None = None,
-    run_id: str = "",
-) -> Operation:
+def _submit(call: Call, brought: payload.Brought, app: App, **more: Any) -> Operation:
     query = "&".join(part for part in call.forwarded.split("&") if not part.lower().startswith("runid="))
-    request = acceptance.Request(
-        target=brought.target,
-        method="POST" if brought.target.id.is_collection or brought.target.action else "PUT",
-        api_version=call.api_version(brought.target.api_version),
-        query=query,
-        body=brought.body,
-        plan=brought.plan,
-        contents=brought.contents,
-        files=files or {},
-        run_id=run_id,
-    )
-    return submission.submit(call, request, app)
+    method = "POST" if brought.target.id.is_collection or brought.target.action else "PUT"
+    return submission.submit(call, brought, app, method=method, query=query, **more)

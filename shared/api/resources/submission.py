@@ -5,8 +5,7 @@ Not here: what the request asks for (provision, act, run).
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.api.call import RuleRun
 from shared.operations import acceptance, flows
@@ -14,27 +13,42 @@ from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.api.call import App, Call
+    from shared.api.resources.payload import Brought
     from shared.operations.models import Operation
     from shared.settings import Settings
 
 CALLBACK_LIMIT = 5
 
 
-def submit(call: Call, request: acceptance.Request, app: App) -> Operation:
-    """Accept a request on its sender's terms: idempotency key, caller, whom to tell, and whether it is only to be queued.
+def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
+    """Accept what a call brings on its sender's terms: idempotency key, caller, whom to tell, and whether it is only to be queued.
+
+    Args:
+        call: The call.
+        brought: What it is about, and what it brings.
+        app: The composition root.
+        more: What else the request has; `method` and `query` unless the call's own.
 
     Raises:
         BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.
         StewardError: see `flows.submit`.
     """
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id")
-    receivers = (*callbacks(call, app.settings), *app.settings.notify)
-    request = replace(request, notify=tuple(dict.fromkeys(receivers)))
-    request = replace(request, caller=call.by(app.settings))
-    if isinstance(sender := call.sender, RuleRun):
-        request = replace(request, idempotency_key=sender.key, origin=sender.firing, depth=sender.depth)
+    sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)
+    given: dict[str, Any] = {"method": call.method, "query": call.forwarded, "caller": call.by(app.settings)}
+    if isinstance(sender, RuleRun):
+        given |= {"idempotency_key": sender.key, "origin": sender.firing, "depth": sender.depth}
     else:
-        request = replace(request, idempotency_key=call.idempotency_key())
+        given |= {"idempotency_key": call.idempotency_key()}
+    request = acceptance.Request(
+        target=brought.target,
+        api_version=call.api_version(brought.target.api_version),
+        body=brought.body,
+        plan=brought.plan,
+        contents=brought.contents,
+        notify=tuple(dict.fromkeys(receivers)),
+        **given | more,
+    )
     return flows.submit(request, app, respond_async="respond-async" in call.prefers)
 
 
