@@ -83,7 +83,7 @@ def test_a_multipart_with_another_boundary_is_told_so(app: App) -> None:
     assert "boundary" in answer.said
 
 
-@pytest.mark.parametrize("name", ["../../x.py", "/etc/passwd", "C:/x.py", "a/../x"])
+@pytest.mark.parametrize("name", ["/etc/passwd", "C:/x.py", "a/../x"])
 def test_a_loose_file_that_leads_outside_is_named_as_it_came(app: App, name: str) -> None:
     """By its own name, quoted once: its sender knows of no zip."""
     answer = _multipart(app, "workspaces/w1/jobs", {"spec": ("", JOB.encode()), name: ("x", b"x")})
