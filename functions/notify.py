@@ -1,4 +1,4 @@
-"""Queue: one attempt to tell one receiver per message; and the poison queue."""
+"""Queue: one delivery attempt to one receiver per message; and the poison queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timer: put back on the queue whatever lost its message; delete ended operations after their retention."""
+"""Timer: queue operations again that lost their message; delete ended operations after their retention."""
 
 from __future__ import annotations
 

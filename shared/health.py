@@ -85,7 +85,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     oldest = found["operations"].get("oldest")
     if oldest and oldest["ageS"] > OLD_S:
         told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
-        yield _point("OldOperation", told, f"operations/{oldest['name']} tells what it waits for.")
+        yield _point("OldOperation", told, f"operations/{oldest['name']} shows what it waits for.")
     if lost := found["deliveries"].get("givenUpToday"):
         told = f"{lost} notifications of the last day were given up."
         yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")

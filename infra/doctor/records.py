@@ -136,7 +136,7 @@ def _backlog(app: Services) -> Iterator[Finding]:
     oldest = seen["operations"].get("oldest") or {}
     said = f"{seen['operations'].get('open', 0)} operations are open"
     if oldest.get("ageS", 0) > OLD_S:
-        fix = f"GET operations/{oldest['name']} tells what it waits for; jobs are open as long as they run"
+        fix = f"GET operations/{oldest['name']} shows what it waits for; jobs are open as long as they run"
         yield warning(BACKLOG, f"{said}, one for {oldest['ageS'] // 3600} hours", fix)
     else:
         yield ok(BACKLOG, said)

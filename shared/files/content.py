@@ -319,7 +319,7 @@ def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
         if entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS:
             raise BrokenError(f"{shown} is encrypted or compressed in a way that is not taken.", target=part)
         if name in seen:
-            raise BrokenError(f"{shown} stands there twice.", target=part)
+            raise BrokenError(f"{shown} is in it twice.", target=part)
         seen.add(name)
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from shared.openapi.parts import Json
 
 EXAMPLES = Path(__file__).parent / "examples.json"
-ABOUT = """Provision, run and score on Azure Machine Learning by plain HTTP; every long operation is followed to its end.
+ABOUT = """Provision, run and score on Azure Machine Learning over plain HTTP. The app follows every long operation to its end.
 
-Paths are the short ones, where the app's settings say subscription and resource group. With another server of this document
-the scope stands in the path; any ARM id is accepted below `/api`. Bodies are ARM's own JSON, passed on as it is, or the YAML of
-`az ml`. What takes time answers 202 and is followed at `Operation-Location`. Errors are always ARM's envelope.
+Paths are relative to the default subscription and resource group in the app's settings. For another scope, choose a server below;
+any ARM id is accepted below `/api`. Bodies are ARM's own JSON, passed on unchanged, or the YAML of `az ml`. A request that takes
+time answers 202; follow it at `Operation-Location`. Errors are always ARM's envelope.
 """
 SCOPED = "/subscriptions/{subscriptionId}"
 VARIABLES: parts.Json = {
@@ -105,6 +105,6 @@ def _tags(paths: dict[str, dict[str, Any]]) -> list[str]:
 def _about(tag: str) -> str:
     """Return what a group is."""
     if tag.startswith("v1: "):
-        return f"The region's `{tag.removeprefix('v1: ')}` server: what it is asked is handed on as it comes."
+        return f"The region's `{tag.removeprefix('v1: ')}` server: requests are passed on unchanged."
     grouped = dict.fromkeys(f"`{kind.full_type}`" for kind in kinds.KINDS if resources.tag_of(kind) == tag)
     return own.TAGS.get(tag) or ", ".join(grouped)

@@ -94,7 +94,7 @@ def _written(node: Json, *, top: bool = False, loose: bool = False) -> Json:
     if ANY in members:
         out["additionalProperties"] = _written(members[ANY], loose=True)
     if top:
-        out["description"] = "ARM's own JSON, passed on as it is; these are the fields that this app looks at."
+        out["description"] = "ARM's own JSON, passed on unchanged; these are the fields that the app checks."
     return out
 
 

@@ -40,7 +40,7 @@ SEARCH = {
     "tag": "With that tag, or with that value of it: `stage`, `stage=dev`.",
     "since": "Created since then: a date, or a date and time.",
     "archived": "`true`: archived ones, too.",
-    "anonymous": "`true`: also those that nobody named: trials of a sweep, steps of a pipeline.",
+    "anonymous": "`true`: also unnamed jobs: trials of a sweep, steps of a pipeline.",
 }
 TITLES = {
     "LIST": "List",
@@ -255,7 +255,7 @@ def _starts_run(out: Json, kind: Kind) -> None:
 
 
 def _scores(out: Json) -> None:
-    out["summary"] = "Score; the body goes to the endpoint as it came, its answer comes back as it is"
+    out["summary"] = "Score; body and answer are passed through unchanged"
     out["requestBody"] = {"required": False, "content": parts.anything()}
     out["responses"]["200"] = {"description": "The endpoint's own answer.", "content": parts.anything()}
     out["responses"]["202"] = parts.ref("responses", "Accepted")

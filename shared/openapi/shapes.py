@@ -51,14 +51,14 @@ def operation() -> Json:
         "kind": STRING,
         "request": _told("Verb and path, as Azure is sent it."),
         "phase": {"type": "string", "enum": list(PHASES)},
-        "azureStatus": _told("The state that Azure last told of its own operation."),
+        "azureStatus": _told("The last state of Azure's own operation."),
         "caller": STRING,
         "traceId": TRACE,
         "azureCalls": calls,
         "resource": {"description": "The resource as Azure showed it while the operation goes on."},
-        "result": {"description": "What it came to, in a single operation that has ended."},
+        "result": {"description": "The result, in a single operation that has ended."},
         "timeline": {"type": "array", "items": event},
-        "deliveries": {"type": "array", "items": _ref("Delivery"), "description": "How telling others of its end goes."},
+        "deliveries": {"type": "array", "items": _ref("Delivery"), "description": "The deliveries of its notifications."},
     }
     return _record(
         {
@@ -90,7 +90,7 @@ def delivery() -> Json:
             "nextAttempt": MOMENT,
         },
         ("target", "type", "eventId", "status", "attempts", "tried"),
-        "How telling one receiver of an end goes.",
+        "The delivery of a notification to one receiver.",
     )
 
 
@@ -182,7 +182,7 @@ def health() -> Json:
     first = _record({"file": STRING, "line": COUNT, "column": COUNT, "message": STRING}, ("file", "message"))
     files = _record({"mistakes": COUNT, "files": COUNT, "first": first})
     oldest = _record({"name": STRING, "target": STRING, "startTime": MOMENT, "ageS": COUNT})
-    about = {"about": _told("The operation, report or firing that it tells of.")}
+    about = {"about": _told("The operation, report or firing that it is about.")}
     lost = _record({**about, **delivery()["properties"]}, ("about", *delivery()["required"]))
     told = {**dict.fromkeys(("triedAgain", "givenUp", "givenUpToday"), COUNT), "newest": _list(lost)}
     allowance = {"subscription": STRING, "allowance": STRING, "left": COUNT, "of": COUNT}
@@ -208,7 +208,7 @@ def health() -> Json:
     known = {
         "status": {"type": "string", "enum": ["up", "degraded"], "description": "`degraded`: a part cannot be read."},
         "at": MOMENT,
-        "attention": {"type": "array", "items": _record(point, point), "description": "What needs somebody, in words."},
+        "attention": {"type": "array", "items": _record(point, point), "description": "Problems, in words."},
         "caller": STRING,
     }
     return _record({**known, **{name: {"anyOf": [failed, part]} for name, part in parts.items()}}, (*known, *parts))

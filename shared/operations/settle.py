@@ -304,7 +304,7 @@ def _with_hint(operation: Operation, error: errors.AzureError) -> errors.AzureEr
     """Name the next step when Azure gave no reason: a failed job's is in its log."""
     views = kind_of(operation).views
     if "logs" in views and operation.action == "" and error.code.startswith("Resource"):
-        return replace(error, message=f"{error.message} Its log may tell: GET {operation.target}/logs.")
+        return replace(error, message=f"{error.message} Its log may show the reason: GET {operation.target}/logs.")
     return error
 
 

@@ -370,7 +370,7 @@ def _lost(operation: Operation, now: datetime) -> Step:
     if operation.phase in ("sending", "following") or parking.begun(operation):
         return settle.unknown(operation, now)
     hours = STUCK_AFTER.total_seconds() / 3600
-    message = f"Nobody came to the end of its next step for {hours:.0f} hours; the app's log holds the reason."
+    message = f"The next step did not complete within {hours:.0f} hours (its worker ended each time); the app's log has the reason."
     error = errors.AzureError(code="NotSent", message=message, target=operation.target)
     return settle.fail(operation, error, now, http_status=500)
 

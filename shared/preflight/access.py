@@ -52,7 +52,7 @@ def denials(question: Question) -> Iterator[Finding]:
         told = [str(each.get("id")).lower() for each in rows_of(row.get("properties"), "principals")]
         certain = EVERYONE in told and not rows_of(row.get("properties"), "excludePrincipals")
         message = f"The deny assignment '{name}' covers it" + (
-            " for everyone." if certain else "; whether for the app's identity, ARM does not tell."
+            " for everyone." if certain else "; ARM does not show whether for the app's identity."
         )
         code = "DenyAssignmentAuthorizationFailed" if certain else "Unknown"
         yield Finding(check="deny", target=action, ok=False if certain else None, code=code, message=message)

@@ -93,7 +93,7 @@ def _name_is_free(question: Question) -> Iterator[Finding]:
         yield unknown("free", target.id.path, answer.error())
     elif target.kind.full_type == f"{kinds.ML}/workspaces":
         message = (
-            "No workspace has the name. Whether a deleted one holds it (14 days), Azure tells only when it is created; then "
+            "No workspace has the name. Whether a deleted one holds it (14 days), Azure shows only on create; then "
             "properties.allowRecoverSoftDeletedWorkspace brings the old one back, DELETE with ?forceToPurge=true frees the name."
         )
         yield Finding(check="free", target=target.id.path, ok=None, code="Unknown", message=message)

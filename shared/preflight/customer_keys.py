@@ -75,7 +75,7 @@ def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
         return _row(at, ok=principal in able, code="NoKeyAccess", what=f"An access policy grants the identity {wanted}.")
     if not able:
         return _row(at, ok=False, code="NoKeyAccess", what=f"An access policy grants Azure Cosmos DB {wanted}.")
-    message = f"An access policy grants {wanted}; whether it is Azure Cosmos DB's, ARM does not tell."
+    message = f"An access policy grants {wanted}; ARM does not show whether it is Azure Cosmos DB's."
     return Finding(check=CHECK, target=at, ok=None, code="Unknown", message=message)
 
 
@@ -95,7 +95,7 @@ def _role(question: Question, at: str, principal: str) -> Finding:
     if allowed is None:
         message = f"The vault uses Azure roles, and not all that are assigned there can be read to the end; needed: {wanted}."
     elif allowed and not principal:
-        message = f"A role there allows {wanted}; whether it is Azure Cosmos DB's, ARM does not tell."
+        message = f"A role there allows {wanted}; ARM does not show whether it is Azure Cosmos DB's."
     else:
         whose = "the identity" if principal else "Azure Cosmos DB"
         return _row(at, ok=allowed, code="NoKeyAccess", what=f"A role allows {whose} {wanted}.")

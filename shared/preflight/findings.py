@@ -47,7 +47,7 @@ class Finding:
 def unknown(check: str, target: str, error: errors.AzureError) -> Finding:
     """Return that Azure did not answer, and what it said instead."""
     return Finding(
-        check=check, target=target, ok=None, code="Unknown", message=f"Azure did not tell: {error.code}: {error.message}"
+        check=check, target=target, ok=None, code="Unknown", message=f"Azure did not answer: {error.code}: {error.message}"
     )
 
 

@@ -288,8 +288,8 @@ def _refused(follow: Follow, response: Response, now: datetime) -> Outcome:
         return Done()
     reason = response.error()
     message = (
-        f"Azure refuses to say how the operation stands ({response.status} {reason.code}). It may have taken effect: look at the "
-        "resource before you repeat it."
+        f"Azure refuses to show the state of the operation ({response.status} {reason.code}). It may have taken effect: look at "
+        "the resource before you repeat it."
     )
     error = errors.AzureError(code="OutcomeUnknown", message=message, target=follow.resource_url, details=(reason,))
     return Failed(error=error, unknown=True)

@@ -75,7 +75,7 @@ INSTRUMENTS = (
         attributes=("mode", "outcome"),
     ),
     Instrument(
-        name="steward.deliveries", kind="counter", unit="{attempt}", tells="Attempts to tell a receiver",
+        name="steward.deliveries", kind="counter", unit="{attempt}", tells="Delivery attempts",
         attributes=("status", "way"),
     ),
     Instrument(

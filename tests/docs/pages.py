@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,8 @@ def functions_page() -> str:
             f"| `{each.get_function_name()}` | {_trigger(each.get_trigger().get_dict_repr())} |" for each in app.get_functions()
         ]
         out += [""]
-    out += [f"First path segments: {', '.join(f'`{literal}`' for literal in resource_routes.LITERALS)}."]
+    literals = ", ".join(f"`{literal}`" for literal in resource_routes.LITERALS)
+    out += textwrap.wrap(f"First path segments: {literals}.", width=130, break_on_hyphens=False)
     return "\n".join(out) + "\n"
 
 

@@ -40,9 +40,9 @@ def matches(policy: Policy, subject: Subject, workspace: Mapping[str, Any] | Non
     """
     where = policy.where
     if where.workspaces and not _in_workspaces(where, subject.id):
-        return f"workspace '{workspace_name(subject.id)}' is none of the policy's"
+        return f"workspace '{workspace_name(subject.id)}' is not one of the policy's"
     if where.names and not named(where.names, subject.id):
-        return f"its name is none of {', '.join(where.names)}"
+        return f"its name matches none of {', '.join(where.names)}"
     if reason := _tags(where, subject, workspace):
         return reason
     for path, globs in _grouped(where.properties).items():
@@ -178,7 +178,7 @@ def _text(value: Any) -> str | None:
 
 
 def _quoted(text: str | None) -> str:
-    return "not told" if text is None else f"'{text[:100]}'"
+    return "unknown" if text is None else f"'{text[:100]}'"
 
 
 def _is_version(resource: ResourceId) -> bool:

@@ -158,4 +158,4 @@ def _number(text: str, field: _Field, part: str) -> int:
 def _bad(part: str, field: _Field) -> ValueError:
     named = f" or {field.names[0][:3]} to {field.names[-1][:3]}" if field.names else ""
     expected = f"*, {field.first} to {field.last}{named}, ranges a-b, lists a,b and steps /n"
-    return ValueError(f"its {field.name} '{part[:40]}' is none; expected {expected}")
+    return ValueError(f"its {field.name} '{part[:40]}' is not valid; expected {expected}")

@@ -29,7 +29,7 @@ NAMES: Mapping[str, str] = {
     "properties": "ARM's `properties`, as Azure lists them",
     "resource": "the whole of what Azure lists of it",
     "parent": "`{name, tags, properties}` of the model of a version or the endpoint of a deployment, else null",
-    "createdAt": "when it was made, ISO 8601 in UTC; null when Azure does not tell",
+    "createdAt": "when it was made, ISO 8601 in UTC; null when Azure does not show it",
     "changedAt": "when it was last changed; the clean-up's own mark is no change",
     "ageDays": "days since `createdAt`, with fractions; a query that reads it never holds where it is not known",
     "unchangedDays": "days since `changedAt`; likewise",
@@ -64,7 +64,7 @@ def holds(query: str, document: Mapping[str, Any]) -> str:
     _, names = _read(query)
     for name in sorted(names & AGES):
         if document.get(name) is None:
-            return f"the query reads its {name}, which is not told"
+            return f"the query reads its {name}, which is unknown"
     try:
         found = jmes.search(query, document)
     except ValueError as problem:

@@ -100,7 +100,7 @@ CONDITIONS: dict[str, Condition] = {
         argument="flag",
         says="no deployment, schedule, v1 service, component or running job refers to it, in any workspace or registry that could",
     ),
-    "idleFor": Condition(argument="duration", says="it has been idle for longer, by all that Azure tells of it"),
+    "idleFor": Condition(argument="duration", says="it has been idle for longer, by every fact that Azure shows"),
     "outsideHours": Condition(argument="hours", says="it runs outside of working hours, and no job of its own does"),
     "idleNodes": Condition(argument="flag", says="its minimum keeps nodes that run nothing"),
     "failed": Condition(argument="flag", says="its provisioning failed, or it is unusable"),

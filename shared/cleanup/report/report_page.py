@@ -59,11 +59,11 @@ def page(report: Report, *, following: str = "") -> bytes:
         f"<title>{_text(title)}</title><style>{STYLE}</style></head><body>",
         f"<h1>{_text(title)}</h1>",
         _facts(report),
-        *_list("What the run has to say", list(run.notes)),
-        *_list("Not looked at, or not whole", [_unread(each) for each in reports.view(report)["workspaces"] if "reason" in each]),
+        *_list("Notes", list(run.notes)),
+        *_list("Not read, or incomplete", [_unread(each) for each in reports.view(report)["workspaces"] if "reason" in each]),
         "<h2>Resources</h2>",
         *(_article(line) for line in sorted(report.lines, key=_weight)),
-        f'<p><a href="{html.escape(following)}">The next page</a></p>' if following else "",
+        f'<p><a href="{html.escape(following)}">Next page</a></p>' if following else "",
         "</body></html>",
     ]
     return "\n".join(part for part in parts if part).encode("utf-8", errors="replace")
@@ -71,23 +71,22 @@ def page(report: Report, *, following: str = "") -> bytes:
 
 def _facts(report: Report) -> str:
     told = reports.summary(report.run, report.totals)
-    out = [("Status", f"{told['status']} ({told['mode']}, asked for by {told['caller']})"), ("Begun", told["startTime"])]
+    out = [("Status", f"{told['status']} ({told['mode']}, caller {told['caller']})"), ("Started", told["startTime"])]
     if told.get("endTime"):
         out.append(("Ended", told["endTime"]))
     if told.get("approves"):
         out.append(("Carries out", told["approves"]))
     out.append(("Policies", ", ".join(told["policies"])))
     counts = ", ".join(f"{count} {outcome}" for outcome, count in told.get("outcomes", {}).items())
-    out.append(("Looked at", f"{told.get('looked', 0)} resources: {counts or 'none'}"))
+    out.append(("Checked", f"{told.get('looked', 0)} resources: {counts or 'none'}"))
     saved: dict[str, Any] = told.get("savings", {})
     if saved.get("nodeHoursADay"):
         money = f", {saved['moneyADay']:g} {saved.get('currency', '')}" if "moneyADay" in saved else ""
-        spent = f"; {saved['idleNodeHours']:g} node-hours were spent idle"
+        spent = f"; {saved['idleNodeHours']:g} node-hours were spent idle" if saved["idleNodeHours"] else ""
         out.append(("Saves", f"{saved['nodeHoursADay']:g} node-hours{money} a day{spent}"))
     asked: dict[str, Any] = told.get("requests", {})
     if asked:
-        each = f"{asked['callsPer1000']:g} requests and {asked['secondsPer1000']:g} s per 1,000 resources"
-        out.append(("Took", f"{asked['calls']} requests, {asked['seconds']:g} s of work: {each}"))
+        out.append(("Took", f"{asked['calls']} requests, {asked['seconds']:g} s of work"))
     return "<dl>" + "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in out) + "</dl>"
 
 

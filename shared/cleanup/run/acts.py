@@ -109,9 +109,9 @@ def request(order: Order) -> acceptance.Request:
 def _why(order: Order) -> str:
     """Return what the operation's time line says of it: whom the policy wants to hear of it, and the reason."""
     told = order.policy.notify
-    owner = order.owner or "nobody"
+    owner = order.owner or "no owner"
     whom = (
-        f"; to be told: {owner} (tag {told['ownerTag']})" if told.get("ownerTag") else f"; to be told: {dict(told)}" if told else ""
+        f"; to notify: {owner} (tag {told['ownerTag']})" if told.get("ownerTag") else f"; to notify: {dict(told)}" if told else ""
     )
     return f"policy {order.policy.name}{whom}; {order.judged.verdict.reason}"
 

@@ -84,7 +84,7 @@ def _archive(policy: Policy, subject: Subject, known: Facts) -> Finding:
 def _stop(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     state = bodies.dig(subject.body, "properties.properties.state")
     if state != "Running":
-        return _no(f"its state is {state or 'not told'}", unknown=not state)
+        return _no(f"its state is {state or 'unknown'}", unknown=not state)
     return _without_runs(subject, known)
 
 
@@ -110,15 +110,15 @@ def _park(_policy: Policy, subject: Subject, known: Facts) -> Finding:
 
 
 def _cancel(_policy: Policy, subject: Subject, _known: Facts) -> Finding:
-    status = str(bodies.dig(subject.body, "properties.status") or "not told")
-    if status == "not told" or status.lower() in (*activity.TERMINAL, "cancelrequested"):
-        return _no(f"its status is {status}", unknown=status == "not told")
+    status = str(bodies.dig(subject.body, "properties.status") or "unknown")
+    if status == "unknown" or status.lower() in (*activity.TERMINAL, "cancelrequested"):
+        return _no(f"its status is {status}", unknown=status == "unknown")
     return GIVEN
 
 
 def _over(_policy: Policy, subject: Subject, _known: Facts) -> Finding:
-    status = str(bodies.dig(subject.body, "properties.status") or "not told")
-    return GIVEN if status.lower() in activity.TERMINAL else _no(f"its status is {status}", unknown=status == "not told")
+    status = str(bodies.dig(subject.body, "properties.status") or "unknown")
+    return GIVEN if status.lower() in activity.TERMINAL else _no(f"its status is {status}", unknown=status == "unknown")
 
 
 def _gone_job(policy: Policy, subject: Subject, known: Facts) -> Finding:
@@ -152,7 +152,7 @@ def _without_runs(subject: Subject, known: Facts) -> Finding:
 def _gone_endpoint(policy: Policy, subject: Subject, known: Facts) -> Finding:
     there = known.deployments(subject.id)
     if there and not (subject.target == "onlineEndpoint" and "noRequests" in policy.stale_when):
-        return _no(f"it has {condition_findings.count(len(there), 'deployment')}, and nobody asked whether they are called")
+        return _no(f"it has {condition_findings.count(len(there), 'deployment')}, and the policy has no condition noRequests")
     for each in there:
         named = replace(subject, id=subject.id.child("deployments", str(each["name"])))
         if not (found := conditions.unreferenced(named, known)).holds:
@@ -168,7 +168,7 @@ def _gone_deployment(_policy: Policy, subject: Subject, known: Facts) -> Finding
         return conditions.unreferenced(subject, known)
     part = endpoint_conditions.share(subject.parent, subject.id.name)
     if part is None:
-        return _no("its endpoint's traffic is not told", unknown=True)
+        return _no("its endpoint's traffic is unknown", unknown=True)
     return _no(f"{part} % of the endpoint's traffic goes to it") if part else conditions.unreferenced(subject, known)
 
 

@@ -65,7 +65,7 @@ def outside_hours(subject: Subject, hours: Hours, known: Facts) -> Finding:
     if hours.hold(known.now):
         return Finding(holds=False, text=f"these are working hours: {hours}", evidence=local)
     if state != "Running":
-        return Finding(holds=False if state else None, text=f"its state is {state or 'not told'}", evidence=local)
+        return Finding(holds=False if state else None, text=f"its state is {state or 'unknown'}", evidence=local)
     if str(bodies.dig(last, "operationStatus") or "").lower() == "inprogress":
         return Finding(holds=False, text=f"{bodies.dig(last, 'operationName')} is under way", evidence=local)
     runs = known.runs_on(subject.id, timedelta(hours=1))
@@ -80,12 +80,12 @@ def idle_nodes(subject: Subject, _flag: object, _known: Facts) -> Finding:
     """Its minimum keeps nodes, and nodes are idle."""
     inner = bodies.dig(subject.body, "properties.properties")
     if not isinstance(inner, dict) or bodies.dig(subject.body, "properties.provisioningState") != "Succeeded":
-        return Finding(holds=None, text="what its nodes do is not told")
+        return Finding(holds=None, text="what its nodes do is unknown")
     least, waiting = idle.least(inner), bodies.dig(inner, "nodeStateCounts.idleNodeCount")
     if not least:
         return Finding(holds=False, text="its minimum is 0 nodes")
     if not isinstance(waiting, int):
-        return Finding(holds=None, text="how many of its nodes are idle is not told")
+        return Finding(holds=None, text="how many of its nodes are idle is unknown")
     if not waiting:
         return Finding(holds=False, text="none of its nodes is idle")
     return Finding(holds=True, text=f"{condition_findings.count(waiting, 'idle node')}, of which its minimum keeps {least}")
@@ -106,16 +106,16 @@ def failed(subject: Subject, _flag: object, _known: Facts) -> Finding:
     unusable, there = bodies.dig(inner, "nodeStateCounts.unusableNodeCount"), bodies.dig(inner, "currentNodeCount")
     if subject.target.startswith("compute") and isinstance(unusable, int) and unusable and unusable == there:
         return Finding(holds=True, text=f"all of its {unusable} nodes are unusable", evidence=evidence)
-    return Finding(holds=False if state else None, text=f"its provisioningState is {state or 'not told'}", evidence=evidence)
+    return Finding(holds=False if state else None, text=f"its provisioningState is {state or 'unknown'}", evidence=evidence)
 
 
 def unused_for(subject: Subject, length: timedelta, known: Facts) -> Finding:
     """Nothing ran on it, and nobody started, stopped or changed it. Of a running instance nobody knows (notebooks)."""
     kind = bodies.dig(subject.body, "properties.computeType")
-    state = str(bodies.dig(subject.body, "properties.properties.state") or "not told")
+    state = str(bodies.dig(subject.body, "properties.properties.state") or "unknown")
     if kind == idle.INSTANCE and state.lower() not in STOPPED_STATES:
-        text = f"its state is {state}; only of a stopped instance it is known that nobody uses it"
-        return Finding(holds=None if state == "not told" else False, text=text)
+        text = f"its state is {state}; only a stopped instance is known to be unused"
+        return Finding(holds=None if state == "unknown" else False, text=text)
     touched = times.latest(idle.used(subject.body), _changed(subject))
     found = condition_findings.age("last used", touched, length, known.now)
     if not found.holds:
@@ -137,7 +137,7 @@ def lacks_idle_shutdown(subject: Subject, _flag: object, _known: Facts) -> Findi
     """No `idleTimeBeforeShutdown`; one that is set is never changed."""
     inner = bodies.dig(subject.body, "properties.properties")
     if not isinstance(inner, dict) or bodies.dig(subject.body, "properties.provisioningState") != "Succeeded":
-        return Finding(holds=None, text="its settings are not told")
+        return Finding(holds=None, text="its settings are unknown")
     if own := inner.get("idleTimeBeforeShutdown"):
         return Finding(holds=False, text=f"it has idle shutdown after {own}")  # lowering it would begin its idle time anew
     return Finding(holds=True, text="it has no idle shutdown", evidence=(f"state {inner.get('state')}",))

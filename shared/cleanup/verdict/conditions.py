@@ -83,9 +83,9 @@ def _count(number: int, name: str) -> str:
 
 def _stuck_for(subject: Subject, stuck: Stuck, known: Facts) -> Finding:
     """A job that never started has waited since it was made; one that waits again, since it started."""
-    status = str(bodies.dig(subject.body, "properties.status") or "not told")
+    status = str(bodies.dig(subject.body, "properties.status") or "unknown")
     if status.lower() not in {name.lower() for name in stuck.statuses}:
-        return Finding(holds=None if status == "not told" else False, text=f"its status is {status}")
+        return Finding(holds=None if status == "unknown" else False, text=f"its status is {status}")
     since = times.latest(subject.created_at, _started_at(subject)) if subject.created_at else None
     found = condition_findings.age(f"{status} since", since, stuck.longer_than, known.now)
     if found.holds and since:
@@ -95,9 +95,9 @@ def _stuck_for(subject: Subject, stuck: Stuck, known: Facts) -> Finding:
 
 
 def _running_longer_than(subject: Subject, length: timedelta, known: Facts) -> Finding:
-    status = str(bodies.dig(subject.body, "properties.status") or "not told")
+    status = str(bodies.dig(subject.body, "properties.status") or "unknown")
     if status.lower() not in ("running", "finalizing"):
-        return Finding(holds=None if status == "not told" else False, text=f"its status is {status}")
+        return Finding(holds=None if status == "unknown" else False, text=f"its status is {status}")
     found = condition_findings.age("started", _started_at(subject), length, known.now)
     return (
         found

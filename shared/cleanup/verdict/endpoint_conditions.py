@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def share(endpoint: Mapping[str, Any] | None, deployment: str) -> int | None:
-    """Return which part of an online endpoint's traffic, live or mirrored, goes to a deployment, in percent; None: not told."""
+    """Return which part of an online endpoint's traffic, live or mirrored, goes to a deployment, in percent; None: unknown."""
     traffic = bodies.dig(endpoint, "properties.traffic")
     if not isinstance(traffic, dict):
         return None
@@ -35,7 +35,7 @@ def no_traffic(subject: Subject, length: timedelta, known: Facts) -> Finding:
     """No live or mirrored share goes to any deployment, and the endpoint is unchanged for so long."""
     traffic = bodies.dig(subject.body, "properties.traffic")
     if not isinstance(traffic, dict):
-        return Finding(holds=None, text="its traffic is not told")
+        return Finding(holds=None, text="its traffic is unknown")
     mirrored = bodies.dig(subject.body, "properties.mirrorTraffic")
     shares = {**(mirrored if isinstance(mirrored, dict) else {}), **{name: part for name, part in traffic.items() if part}}
     if busy := next((f"{part} % of its traffic goes to {name}" for name, part in shares.items() if part), ""):
@@ -64,13 +64,13 @@ def zero_traffic_for(subject: Subject, length: timedelta, known: Facts) -> Findi
     """It has no share, neither it nor its endpoint (whose change a change of traffic is) was touched, and nobody named it."""
     part = share(subject.parent, subject.id.name)
     if part is None:
-        return Finding(holds=None, text="its endpoint's traffic is not told")
+        return Finding(holds=None, text="its endpoint's traffic is unknown")
     if part:
         return Finding(holds=False, text=f"{part} % of the endpoint's traffic goes to it")
     endpoint = subject.id.ancestor(2)
     changes = (known.changed_at(endpoint, subject.parent or {}), subject.changed_at)
     if None in changes:
-        return Finding(holds=None, text="when it or its endpoint was last changed is not told")
+        return Finding(holds=None, text="when it or its endpoint was last changed is unknown")
     found = condition_findings.age("last changed", times.latest(*changes), length, known.now)
     if not found.holds:
         return Finding(**condition_findings.parts(found, f"it, or its endpoint's traffic, was {found.text}"))

@@ -64,12 +64,12 @@ class Idle:
 def of(body: Mapping[str, Any], changed: datetime | None) -> Idle:
     """Judge a compute by its resource alone; `changed` is when it was made or changed last, our own mark apart."""
     kind = str(bodies.dig(body, "properties.computeType") or "unknown")
-    state = str(bodies.dig(body, "properties.provisioningState") or "not told")
+    state = str(bodies.dig(body, "properties.provisioningState") or "unknown")
     inner = bodies.dig(body, "properties.properties")
     if kind not in (INSTANCE, CLUSTER) or bodies.dig(body, "properties.isAttachedCompute") is True:
-        return Idle(state="unknown", reason=f"nobody can tell whether an attached compute, or one of type {kind}, is idle")
+        return Idle(state="unknown", reason=f"Azure does not show whether an attached compute, or one of type {kind}, is idle")
     if state != "Succeeded":
-        return Idle(state="unknown" if state == "not told" else "busy", reason=f"its provisioningState is {state}")
+        return Idle(state="unknown" if state == "unknown" else "busy", reason=f"its provisioningState is {state}")
     if not isinstance(inner, dict):
         return Idle(state="unknown", reason="its properties are missing")
     return _instance(inner, changed) if kind == INSTANCE else _cluster(inner, changed)
@@ -100,9 +100,9 @@ def _instance(inner: dict[str, Any], changed: datetime | None) -> Idle:
     state, last = inner.get("state"), inner.get("lastOperation")
     operated = times.moment(last.get("operationTime")) if isinstance(last, dict) else None
     if state != "Running":
-        return Idle(state="busy" if state else "unknown", reason=f"its state is {state or 'not told'}")
+        return Idle(state="busy" if state else "unknown", reason=f"its state is {state or 'unknown'}")
     if operated is None or not isinstance(last, dict):
-        return Idle(state="unknown", reason="its lastOperation is not told")
+        return Idle(state="unknown", reason="its lastOperation is unknown")
     outcome = str(last.get("operationStatus") or "")
     evidence = [
         f"state {state}",
@@ -138,16 +138,16 @@ def _cluster(inner: dict[str, Any], changed: datetime | None) -> Idle:
     """No node at work, steady for long; nodes that the minimum keeps may be there, idle."""
     wanted = [count for name in ("currentNodeCount", "targetNodeCount") if isinstance(count := inner.get(name), int)]
     if len(wanted) < 2:
-        return Idle(state="unknown", reason="its currentNodeCount or targetNodeCount is not told")
+        return Idle(state="unknown", reason="its currentNodeCount or targetNodeCount is unknown")
     steady, at = inner.get("allocationState"), times.moment(inner.get("allocationStateTransitionTime"))
     evidence = (f"{condition_findings.count(max(wanted), 'node')}, minimum {least(inner)}, allocation {steady}", _told(changed))
     if working := _working(inner, max(wanted)):
         return replace(working, evidence=evidence)
     if steady != "Steady":
-        reason = f"its allocationState is {steady or 'not told'}"
+        reason = f"its allocationState is {steady or 'unknown'}"
         return Idle(state="busy" if steady else "unknown", reason=reason, evidence=evidence)
     if at is None:
-        return Idle(state="unknown", reason="its allocationStateTransitionTime is not told", evidence=evidence)
+        return Idle(state="unknown", reason="its allocationStateTransitionTime is unknown", evidence=evidence)
     known = (*evidence, f"steady since {at:%Y-%m-%dT%H:%MZ}")
     return Idle(state="idle", since=times.latest(at, changed), evidence=known)
 
@@ -162,7 +162,7 @@ def _working(inner: dict[str, Any], wanted: int) -> Idle | None:
     waiting = told.get("idleNodeCount")
     if (wanted or waiting) and waiting != wanted:
         known = isinstance(waiting, int)
-        reason = f"{waiting} of its {wanted} nodes are idle" if known else "what its nodes do is not told"
+        reason = f"{waiting} of its {wanted} nodes are idle" if known else "what its nodes do is unknown"
         return Idle(state="busy" if known else "unknown", reason=reason)
     return None
 
@@ -186,4 +186,4 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
 
 
 def _told(at: datetime | None) -> str:
-    return f"last changed {at:%Y-%m-%dT%H:%MZ}" if at else "last change not told"
+    return f"last changed {at:%Y-%m-%dT%H:%MZ}" if at else "last change unknown"

@@ -74,7 +74,7 @@ def after(policy: Policy, judged: Judged, mark: Mark | None, now: datetime) -> N
 def _marked(mark: Mark, judged: Judged, now: datetime) -> Next:
     """Return what follows from a verdict on what is marked already."""
     if why := _lifted(mark, judged):
-        return Next(step="lift", reason=f"{why}, so the mark is void; its grace begins anew when it is stale in the next run")
+        return Next(step="lift", reason=f"{why}, so the mark is void; a new grace period starts if it is stale in the next run")
     since = f"{judged.verdict.reason}; marked {_day(mark.at)}"
     if now < mark.due:
         return Next(step="wait", reason=f"{since}, due {_day(mark.due)}", due=mark.due)

@@ -253,9 +253,9 @@ def test_where_there_is_nothing_the_next_step_is_said(scheme: Any, app: App) -> 
     app.page.emulate_media(color_scheme=scheme)
     said = {
         "operations": "No operations yet",
-        "workspaces": "PUT workspaces/NAME makes one",
-        "clean-up": "There was no run yet. Preview all policies",
-        "events": "PUT a file of them to events/rules/NAME",
+        "workspaces": "PUT workspaces/NAME creates one",
+        "clean-up": "No runs yet. Preview all policies",
+        "events": "PUT a file to events/rules/NAME",
         "health": "No action needed",
     }
     for place, heading in VIEWS.items():

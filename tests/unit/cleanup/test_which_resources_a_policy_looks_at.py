@@ -98,7 +98,7 @@ def test_the_tag_of_what_it_belongs_to_counts_against_it_too():
     """A model's tag speaks for its versions."""
     found = subject(parent={"name": "churn", "properties": {"tags": {"stage": "production"}}})
     assert reason(found, tags=(("stage", "!production"),)) == "what it belongs to has a tag stage that is not !production"
-    assert reason(found, tags=(("stage", "production"),)) == "its tag stage is not told, not production"
+    assert reason(found, tags=(("stage", "production"),)) == "its tag stage is unknown, not production"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_query_is_asked_of_the_documented_document(query, expected):
 def test_an_age_that_is_not_told_is_never_old_enough_however_the_query_asks():
     """In JMESPath alone, `!(ageDays < 30)` would be true of a missing age."""
     found = subject(age=None)
-    assert reason(found, query="!(ageDays < `30`)") == "the query reads its ageDays, which is not told"
+    assert reason(found, query="!(ageDays < `30`)") == "the query reads its ageDays, which is unknown"
     assert reason(found, query="name == 'churn'") == ""
 
 

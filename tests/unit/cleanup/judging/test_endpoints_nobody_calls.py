@@ -109,10 +109,10 @@ def test_a_deployment_at_0_percent_goes_only_when_nobody_named_it_either(scene, 
     [
         ({"days": 3}, {}, "its endpoint's traffic"),
         ({}, {"days": 3}, "it, or its"),
-        ({"traffic": None}, {}, "not told"),
+        ({"traffic": None}, {}, "unknown"),
         ({"traffic": {"blue": 90, "GREEN": 10}}, {}, "10 %"),
         ({"mirrorTraffic": {"green": 5}}, {}, "5 %"),
-        ({"traffic": {"green": "0"}}, {}, "not told"),
+        ({"traffic": {"green": "0"}}, {}, "unknown"),
     ],
 )
 def test_what_is_not_known_to_have_been_at_0_percent_for_so_long_is_kept(world, verdicts, endpoint, deployment, why):

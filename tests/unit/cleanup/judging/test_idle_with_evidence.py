@@ -36,8 +36,8 @@ def test_a_running_instance_that_nobody_operated_is_idle_with_its_evidence(world
     [
         ({"state": "Stopped"}, "its state is Stopped"),
         ({"state": "JobRunning"}, "its state is JobRunning"),
-        ({"state": None}, "its state is not told"),
-        ({"lastOperation": None}, "its lastOperation is not told"),
+        ({"state": None}, "its state is unknown"),
+        ({"lastOperation": None}, "its lastOperation is unknown"),
         (
             {"lastOperation": {"operationName": "Restart", "operationTime": ago(1), "operationStatus": "InProgress"}},
             "Restart is under",

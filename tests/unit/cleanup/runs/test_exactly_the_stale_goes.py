@@ -71,7 +71,7 @@ def test_every_act_is_an_operation_that_names_the_report(stage, make_policy):
     report = stage.run(make_policy(notify={"ownerTag": "owner"}))
     for line in report.acts:
         operation = stage.ledger.load(line.operation).operation
-        assert operation.timeline[0].detail.startswith("policy models; to be told: ")
+        assert operation.timeline[0].detail.startswith("policy models; to notify: ")
         assert operation.timeline[0].detail.endswith("no deployment among 1 refers to it")
         assert (operation.caller, operation.method, operation.target) == (f"cleanup:{report.run.name}", "DELETE", line.id)
 

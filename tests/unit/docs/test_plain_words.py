@@ -1,0 +1,96 @@
+"""Text that users read has the field's words: the docs, the dashboard, and every message of the app."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[3]
+NOT_PLAIN = re.compile(
+    r"\b(?:tells?|told|telling|anew|whoever|whomever|nobody|somebody|everybody|anybody|it came to"
+    r"|(?:is|are|was|were|be|been) had|(?:is|are) none of)\b|\bis none(?=[;,.])",
+    re.IGNORECASE,
+)
+NAMES = re.compile(r"tell-of-failed-runs")  # a shipped rule's name
+LINE = 140
+DASHBOARD = sorted((ROOT / "shared" / "pages" / "dashboard").glob("*.*"))
+COMMENT = re.compile(r"/\*.*?\*/|^\s*//.*$", re.DOTALL | re.MULTILINE)
+TEXT_OF_SCRIPT = re.compile(r'"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`')
+
+
+def prose(path: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def literals(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of each text in a module that is not a docstring: parts of f-strings, too."""
+    tree = ast.parse(path.read_text())
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare and " " in node.value:
+            yield node.lineno, node.value
+
+
+def odd(text: str) -> list[str]:
+    """Return the words of a text that are not plain."""
+    return [found[0] for found in NOT_PLAIN.finditer(NAMES.sub("", text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nobody is told", ["Nobody", "told"]),
+        ("its grace begins anew", ["anew"]),
+        ("what is had beforehand", ["is had"]),
+        ("'W1' is none; expected", ["is none"]),
+        ("its name matches none of a*, b*", []),
+        ("The caller gets the resource", []),
+    ],
+)
+def test_the_search_finds_what_it_is_for(text: str, found: list[str]) -> None:
+    """A search that finds nothing proves nothing."""
+    assert odd(text) == found
+
+
+def test_the_docs_have_plain_words() -> None:
+    """Prose and tables; blocks hold commands, data and what the app answers."""
+    assert not [f"{path.name}: {each}" for path in commands.pages() for each in odd(prose(path))]
+
+
+def test_messages_have_plain_words() -> None:
+    """Every text of the app that is a sentence, whichever error or answer it ends in."""
+    modules = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    found = [f"{path.relative_to(ROOT)}:{line}: {each}" for path in modules for line, text in literals(path) for each in odd(text)]
+    assert len(modules) > 100
+    assert not found
+
+
+def test_the_dashboard_has_plain_words() -> None:
+    """What its scripts and its page write, comments left out."""
+    found = []
+    for path in DASHBOARD:
+        text = COMMENT.sub("", path.read_text())
+        shown = [one or other for one, other in TEXT_OF_SCRIPT.findall(text)] if path.suffix == ".js" else [text]
+        found += [f"{path.name}: {each}" for part in shown if " " in part and path.suffix in (".js", ".html") for each in odd(part)]
+    assert not found
+
+
+def test_a_line_of_the_docs_is_not_too_long() -> None:
+    """A page is read in a terminal and in a diff, too. Tables and blocks are as wide as what they hold."""
+    found = [
+        f"{path.name}: {line[:60]} … ({len(line)})"
+        for path in sorted((ROOT / "docs").glob("*.md"))
+        for line in prose(path).splitlines()
+        if len(line) > LINE and not line.startswith("|")
+    ]
+    assert not found
