@@ -71,7 +71,7 @@ def parameters() -> Json:
         ),
         "CallbackUrl": _header(
             "Callback-Url",
-            "Whom to tell when the operation has ended: up to five https URLs on the allow-list, by commas or spaces.",
+            "Receivers of the operation's end: up to five https URLs on the allow-list, separated by commas or spaces.",
         ),
         "UploadId": _header("Upload-Id", "The files of this body are that upload's (POST uploads)."),
         "TraceParent": _header("traceparent", "W3C trace context: the operation and what it asks of Azure carry it on."),

@@ -64,7 +64,7 @@ def check(call: Call, route: Route) -> None:
         names.check_headers(call.headers, route.honoured, what)
     says = len(call.body) > SAYS_NOTHING or call.body.strip() not in (b"", b"{}", b"null")
     if says and not route.body:
-        message = f"{what} takes no body; what it can be asked stands in the query: {names.listed(route.names)}."
+        message = f"{what} takes no body; use the query parameters: {names.listed(route.names)}."
         raise errors.BadRequestError("UnexpectedBody", message, target="body")
 
 
@@ -89,7 +89,7 @@ def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many
     for name in known:
         values = [value for each, value in given if each.lower() == name.lower()]
         if any(not value.strip() for value in values):
-            message = f"'{name}' is missing: its name stands there without a value. Give it one, or leave it out."
+            message = f"'{name}' is missing: it has no value. Give it one, or leave it out."
             raise errors.BadRequestError("InvalidParameter", message, target=name)
         if len(values) > 1 and name not in many:
             message = f"'{name}' is given {len(values)} times; expected once."

@@ -59,7 +59,7 @@ def _answer(call: Call, run: Run, app: Services) -> Answer:
         headers = {"Location": answers.to_follow(call, f"{below}/result"), "Retry-After": "2"}
         return answers.of_json(reports.summary(run), 202, headers)
     if run.status == "Failed":
-        message = f"The clean-up failed, and its report has what it came to: {' '.join(run.notes)}"
+        message = f"The clean-up failed; see the report for the results so far: {' '.join(run.notes)}"
         error = errors.AzureError(code="CleanupFailed", message=message, target=f"/{below}")
         raise errors.RejectedError(error, status=502)
     headers = {"Location": f"{call.base}/{below}"}

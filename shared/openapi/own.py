@@ -22,7 +22,7 @@ TAGS = {
     "Clean-up": "What is stale or idle, by policy: dry runs, reports, approval.",
     "Events": "Events in, rules, and what came of them.",
     "Files": "Large files, and what a YAML would be sent as.",
-    "Pages": "The same for everybody; no key is asked for, but for the details of health.",
+    "Pages": "The same for every caller; only the details of health need a key.",
 }
 TAG_OF = {
     "operations": "Operations",

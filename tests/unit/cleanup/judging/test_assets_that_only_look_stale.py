@@ -161,7 +161,7 @@ def test_names_tags_and_workspaces_narrow_a_policy(scene, verdicts):
     found = verdicts("modelVersion", {"olderThan": DAYS_90}, where=where)
     assert [name for name, verdict in found.items() if verdict.action == "delete"] == []
     assert found["other:1"].reason.startswith("online deployment")
-    assert found["flats:1"].reason == "its name is none of oth*"
+    assert found["flats:1"].reason == "its name matches none of oth*"
     assert verdicts("modelVersion", {"olderThan": DAYS_90}, where=model.Where(workspaces=("!ws",))) == {}
 
 

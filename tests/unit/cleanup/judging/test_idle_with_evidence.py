@@ -234,7 +234,7 @@ def test_a_stopped_instance_that_nothing_touched_for_long_is_unused(world, verdi
     world.instance("young", hours=24 * 10, state="Stopped")
     found = verdicts("compute", {"unusedFor": timedelta(days=90)})
     assert {name: verdict.action for name, verdict in found.items()} == {"off": "delete", "on": "none", "young": "none"}
-    assert found["on"].reason.startswith("its state is Running; only of a stopped instance")
+    assert found["on"].reason.startswith("its state is Running; only a stopped instance")
 
 
 def test_our_own_mark_does_not_make_a_compute_used(world, verdicts):
