@@ -111,7 +111,7 @@ ROUTES: tuple[Route, ...] = (
         "operations_result",
         "GET /operations/{id}/result",
         result,
-        summary="What it came to: 202 while it runs, then the resource or Azure's error",
+        summary="The result: 202 while it runs, then the resource or Azure's error",
         query={"Prefer": ""},
         answers={"200": {}, "201": {}, "202": OPERATION, "204": None},
         problems={**MISSING, **BUSY, "403": "Forbidden", "429": "Throttled"},

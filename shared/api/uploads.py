@@ -57,7 +57,7 @@ ROUTES: tuple[Route, ...] = (
         "translate",
         "POST /translate",
         translate,
-        summary="The ARM body that a YAML would be sent as, and what would be done first; Azure is asked nothing",
+        summary="The ARM body of a YAML, and what would be done first; sends nothing to Azure",
         query={"path": schemas.STRING, "Set": "", "location": schemas.STRING, "UploadId": ""},
         body={
             "application/yaml": schemas.ref("schemas", "Yaml"),

@@ -239,7 +239,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /cleanup",
         _start,
         role="operator",
-        summary="Start a run of the clean-up: a dry run unless told otherwise",
+        summary="Start a run of the clean-up: a dry run by default",
         query={
             "policy": schemas.STRING,
             "workspace": schemas.STRING,

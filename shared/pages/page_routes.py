@@ -121,8 +121,7 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
             "health_details",
             "GET /health/details",
             details,
-            summary="What needs somebody; queues and poison, open operations, deliveries, files, what Azure still allows, "
-            "the sign-in",
+            summary="Problems; queues and poison, open operations, deliveries, files, what Azure still allows, the sign-in",
             answers={"200": schemas.ref("schemas", "Health")},
         ),
         Route(
