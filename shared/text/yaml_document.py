@@ -160,10 +160,11 @@ class Cursor:
             path = path[:-1]
         return self.document.marks.get(path, (1, 1))
 
-    def refusal(self, message: str, *, at_key: bool = False) -> RefusedError:
-        """Build the error to raise for this value (for its key when `at_key`)."""
+    def refusal(self, message: str, *, at_key: bool = False, member: str = "") -> RefusedError:
+        """Build the error to raise for this value (for its key when `at_key`, for a `member` that it lacks)."""
         line, column = self.place(at_key=at_key)
-        return RefusedError(message, file=self.document.name, line=line, column=column, target=self.target, depth=len(self.path))
+        target = f"{self.target}.{member}".strip(".")
+        return RefusedError(message, file=self.document.name, line=line, column=column, target=target, depth=len(self.path))
 
     def note(self, message: str, *, at_key: bool = False) -> None:
         """Keep something worth telling about this value that is no reason to refuse it."""

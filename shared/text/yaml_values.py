@@ -342,7 +342,7 @@ def record(
                 faults.read(partial(_other, fields=fields, unknown=unknown, out=out), each)
         for name in must:
             if name not in out:
-                faults.add(at.refusal(f"The field '{name}' is missing."))
+                faults.add(at.refusal(f"The field '{name}' is missing.", member=name))
         faults.done()
         return out
 

@@ -31,7 +31,7 @@ def refusal(text: str, kind: str = "job", **files: str) -> errors.AzureError:
         (JOB + "queue_settings: {job_tier: cheap}\n", "queue_settings.job_tier", "line 3, column 28", "one of spot, basic"),
         (JOB + "inputs:\n  - a\n", "inputs", "line 4, column 3", "Expected a mapping, got a list"),
         (JOB + "compute:\n", "compute", "line 3, column 1", "is empty"),
-        ("environment: azureml:e:1\n", "body", "line 1, column 1", "'command' is missing"),
+        ("environment: azureml:e:1\n", "command", "line 1, column 1", "'command' is missing"),
         ("command: echo\nenvironment: e:1\n", "environment", "line 2, column 14", "azureml:"),
         ("command: echo\nenvironment: azureml:e\n", "environment", "line 2, column 14", "names no version"),
         (JOB + "type: dance\n", "type", "line 3, column 7", "one of command, sweep"),
@@ -225,7 +225,7 @@ def test_all_mistakes_of_a_yaml_are_said_at_once() -> None:
     """The first is the message, the details hold each with its own place and field."""
     error = refusal("command: 1\nenvironmnt: azureml:e:1\nresources: {instance_count: many}\ncompute: azureml:cpu\n")
     assert "(and 3 more problems, see details)" in error.message
-    assert [each.target for each in error.details] == ["command", "environmnt", "resources.instance_count", "body"]
+    assert [each.target for each in error.details] == ["command", "environmnt", "resources.instance_count", "environment"]
     assert [each.message.partition("(line ")[2][:1] for each in error.details] == ["1", "2", "3", "1"]
 
 
