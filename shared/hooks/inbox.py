@@ -64,7 +64,7 @@ def take(text: str, services: matching.Services, perform: Callable[[Call], Answe
         TransientError: the app's storage is out of reach; the platform delivers the message again.
     """
     asked = _object(text)
-    if "firing" in asked:
+    if isinstance(asked.get("firing"), str):
         worker.take(firings.machine(perform), text, services)
         return
     try:
