@@ -111,7 +111,7 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
     name = f"{DEAD}{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     services.ledger.blobs.put(name, json.dumps({"reason": reason, "at": models.iso(now), "message": text}).encode())
     log.error("an event message was put aside as %s: %s", name, reason)
-    if "firing" not in _object(text):
+    if not isinstance(_object(text).get("firing"), str):
         return
     try:
         worker.give_up(firings.machine(_no_request), text, services, reason)
