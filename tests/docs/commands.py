@@ -126,7 +126,7 @@ def run(command: str, folder: Path, variables: Mapping[str, str], *, session: st
         session: A name; one shell's variables and functions are kept from command to command.
 
     Raises:
-        subprocess.CalledProcessError: it did not end well; its stderr is in the error's notes.
+        subprocess.CalledProcessError: it did not end well; what it wrote is in the error's notes.
     """
     notes = folder / ".notes"
     notes.mkdir(exist_ok=True)
@@ -149,7 +149,7 @@ def run(command: str, folder: Path, variables: Mapping[str, str], *, session: st
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        error.add_note(error.stderr)
+        error.add_note(f"{error.stderr}\n{error.stdout}")
         raise
     return _answer(notes, done.stdout)
 

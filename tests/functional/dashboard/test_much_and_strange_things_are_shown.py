@@ -160,7 +160,7 @@ def test_hostile_names_stay_text_and_every_view_fits(width: int, busy: App) -> N
         busy.show(place, heading)
         if place == "workspaces":
             busy.page.get_by_role("button", name="Load all").click()
-            expect(busy.page.locator("p").filter(has_text="20 looked into")).to_be_visible()
+            expect(busy.page.locator("p").filter(has_text="20 loaded")).to_be_visible()
             busy.page.locator("summary").first.click()
             expect(busy.page.get_by_text("Why kept?").first).to_be_visible()
         assert busy.page.evaluate("document.documentElement.scrollWidth") <= width, place
@@ -199,18 +199,18 @@ def test_a_thousand_computes_are_counted_found_and_narrowed(busy: App) -> None:
     busy.show("workspaces", "Workspaces")
     assert not [each for each in busy.asked if each.endswith("/computes")], "nothing is read before somebody asks"
     busy.page.get_by_role("button", name="Load all").click()
-    told = busy.page.locator("p").filter(has_text="looked into")
+    told = busy.page.locator("p").filter(has_text="loaded")
     expect(told).to_contain_text(
         "20 workspaces, 20 loaded. 1,000 computes with findings; 1,500 nodes may idle, 36,000 node-hours a day."
     )
     assert busy.page.evaluate("document.querySelectorAll('*').length") < NODES
     assert sum(each.endswith("/computes") for each in busy.asked) == 20
 
-    busy.page.get_by_label("Find").fill("team 1")
+    busy.page.get_by_label("Find", exact=True).fill("team 1")
     expect(busy.page.locator(".tree > li:visible")).to_have_count(10)
-    busy.page.get_by_label("Find").fill("nobody")
+    busy.page.get_by_label("Find", exact=True).fill("nobody")
     expect(busy.page.get_by_text("No matches.")).to_be_visible()
-    busy.page.get_by_label("Find").fill("")
+    busy.page.get_by_label("Find", exact=True).fill("")
     busy.page.get_by_label("Only with findings").check()
     busy.page.locator("summary").nth(4).click()
     expect(
