@@ -14,6 +14,7 @@ import requests
 
 from infra.local import azurite
 from infra.local.emulator import scene
+from infra.local.emulator.authorization import seeding as roles_of_the_scene
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.storage import StorageAccounts
@@ -36,6 +37,7 @@ def world(storage_service: azurite.Azurite, tmp_path: Path) -> Iterator[World]:
     accounts = StorageAccounts((storage_service.blob_port, storage_service.queue_port, storage_service.table_port))
     accounts.add_scene_account(scene.STORAGE_ACCOUNT)
     made = World(workdir=tmp_path / "work", storage=accounts)
+    roles_of_the_scene.seed(made)
     yield made
     made.stop()
 

@@ -125,7 +125,7 @@ def test_token_endpoints_take_their_own_kind_of_token_only(world, endpoint, mode
     """An endpoint's token opens that endpoint; Entra ID's opens AADToken endpoints; a key opens neither."""
     endpoint.properties["authMode"] = mode
     aml = access.issue_token(world, endpoint)
-    aad, _ = world.tokens.mint(audience="https://ml.azure.com", tenant_id="t", app_id="a", object_id="o")
+    aad, _ = world.tokens.mint(audience="https://ml.azure.com", tenant_id="t", app_id=scene.CLIENT_ID, object_id=scene.OBJECT_ID)
     allowed = aml["accessToken"] if mode == "AMLToken" else aad
     refused = aad if mode == "AMLToken" else aml["accessToken"]
     assert ask(world, {}, key=allowed).status == 404

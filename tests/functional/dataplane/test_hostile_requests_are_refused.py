@@ -58,7 +58,7 @@ def paths(workspace_id):
     values |= {"subscription": subscription, "group": group, "workspace": workspace, "name": "workspaceblobstore"}
     for route in routes._routes:
         for one in ("m:1", "s") if "{id}" in route.template else ("",):
-            yield route.method, route.template.replace("{path*}", "a/b").format(**values, id=one)
+            yield route.method, route.template.replace("{path*}", "a/b").replace("{rest*}", "no/such").format(**values, id=one)
 
 
 def send(world, method, path, body, token):
@@ -70,7 +70,7 @@ def send(world, method, path, body, token):
 @pytest.fixture
 def token(world):
     """A good token."""
-    return world.tokens.mint(audience="https://ml.azure.com", tenant_id="t", app_id="a", object_id="o")[0]
+    return world.tokens.mint(audience="https://ml.azure.com", tenant_id="t", app_id=scene.CLIENT_ID, object_id=scene.OBJECT_ID)[0]
 
 
 def test_no_body_makes_the_data_plane_stumble(world, everything, token):

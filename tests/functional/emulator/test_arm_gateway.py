@@ -122,20 +122,29 @@ def test_ids_are_found_in_any_case(azure: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "body", "version", "status"),
+    ("kind", "name", "body", "version", "status", "state"),
     [
-        ("Microsoft.KeyVault/vaults", "kv-new", {"properties": {"sku": {"name": "standard"}}}, "2023-07-01", 200),
-        ("Microsoft.Insights/components", "ai-new", {"kind": "web"}, "2020-02-02", 200),
-        ("Microsoft.ContainerRegistry/registries", "acrnew", {"properties": {"adminUserEnabled": True}}, "2023-07-01", 201),
+        ("Microsoft.KeyVault/vaults", "kv-new", {"properties": {"sku": {"name": "standard"}}}, "2023-07-01", 200, "Succeeded"),
+        ("Microsoft.Insights/components", "ai-new", {"kind": "web"}, "2020-02-02", 200, "Succeeded"),
+        (
+            "Microsoft.ContainerRegistry/registries",
+            "acrnew",
+            {"properties": {"adminUserEnabled": True}},
+            "2023-07-01",
+            201,
+            "Creating",
+        ),
     ],
 )
-def test_the_other_dependencies_are_created_at_once(
-    azure: Client, kind: str, name: str, body: dict[str, Any], version: str, status: int
+def test_the_other_dependencies_have_first_answers_of_their_own(
+    azure: Client, kind: str, name: str, body: dict[str, Any], version: str, status: int, state: str
 ) -> None:
-    """Their own first answers; then they are read, patched and deleted."""
+    """A registry is followed at its status URL; then they are read, patched and deleted."""
     path = f"{scene.GROUP_ID}/providers/{kind}/{name}"
     made = azure.arm("PUT", path, {**body, "location": "westeurope"}, version=version)
-    assert (made.status_code, made.json()["properties"]["provisioningState"]) == (status, "Succeeded")
+    assert (made.status_code, made.json()["properties"]["provisioningState"]) == (status, state)
+    assert ("azure-asyncoperation" in made.headers) == (state == "Creating")
+    assert azure.arm("GET", path, version=version).json()["properties"]["provisioningState"] == "Succeeded"
     assert azure.arm("PATCH", path, {"tags": {"a": "b"}}, version=version).json()["tags"] == {"a": "b"}
     assert azure.arm("DELETE", path, version=version).status_code == 200
     assert azure.arm("DELETE", path, version=version).status_code == 204

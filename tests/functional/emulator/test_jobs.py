@@ -89,7 +89,7 @@ def test_cancelling_a_job_that_has_ended_is_an_empty_200(azure: Client, workspac
         ({"command": "echo ${{inputs.data}}"}, "InvalidExpression"),
         ({"jobType": "Spark"}, "ValidationError"),
         ({"jobType": "Pipeline"}, "InvalidPipeline"),
-        ({"distribution": {"distributionType": "Ray"}}, "distributionType"),
+        ({"distribution": {"distributionType": "Horovod"}}, "distributionType"),
         ({"distribution": {"distributionType": "Mpi", "processCountPerInstance": 0}}, "processCountPerInstance"),
         (
             {"distribution": {"distributionType": "Mpi", "processCountPerInstance": 32}, "resources": {"instanceCount": 2}},
