@@ -300,7 +300,7 @@ def test_a_preview_is_a_dry_run_and_marks_are_listed(inside: Page, place: Place)
     inside.get_by_role("button", name="Preview stale-model-versions", exact=True).click()
     dialog = inside.get_by_role("dialog")
     expect(dialog).to_contain_text("Completed")
-    expect(dialog).to_contain_text("nothing was or will be changed")
+    expect(dialog).to_contain_text("changes nothing")
     expect(dialog.get_by_role("row").filter(has_text="would mark").first).to_be_visible()
     dialog.get_by_text("Evidence").first.click()
     shoot(inside, "report")
@@ -397,7 +397,7 @@ def test_a_failing_app_is_asked_ever_less_and_a_hidden_tab_not_at_all(page: Page
 
     page.route("**/api/operations*", down)
     page.get_by_role("button", name="Refresh").click()
-    expect(page.locator("#problem")).to_contain_text("This page tries again by itself")
+    expect(page.locator("#problem")).to_contain_text("This page retries")
     for _ in range(30):
         seen = len(asked)
         page.clock.run_for(10_000)
