@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             parts=parts, azure=Control(parts.azure.control), app=Steward(parts.app.url, parts.app.key, parts.app.master_key)
         )
         place.azure.call("POST", "scenes", json={"name": "cleanup", "workspaces": 2, "versions": 16, "models": 2, "facts": False})
-        body = {**story.workspace_body(), "tags": {HOSTILE: HOSTILE}}
+        body = {**story.workspace_body(), "tags": {"hostile": HOSTILE}}
         body["properties"] = {**body["properties"], "friendlyName": HOSTILE, "description": HOSTILE}
         place.app.done("PUT", "workspaces/hostile", json=body)
         yield place
@@ -269,7 +269,7 @@ def test_the_tree_shows_what_idles_and_hostile_names_are_only_text(inside: Page,
     """A tag with a script in it is read, not run; an idle instance is pointed at, and why it would go is explained."""
     view(inside, "Workspaces")
     expect(inside.get_by_text(f"“{HOSTILE}”")).to_be_visible()
-    expect(inside.get_by_text(f"{HOSTILE}: {HOSTILE}")).to_be_visible()
+    expect(inside.get_by_text(f"hostile: {HOSTILE}")).to_be_visible()
     inside.locator("summary").filter(has_text="clean-000").click()
     idle = inside.get_by_role("row").filter(has_text="idle-00x")
     expect(idle).to_contain_text("may idle")
