@@ -122,7 +122,8 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
 
 
 def _no_request(call: Call) -> Answer:
-    raise NotImplementedError(call.path)  # a firing that is ended makes no request
+    message = f"a firing that is being ended asked for {call.path}; it makes no request"
+    raise AssertionError(message)
 
 
 def _events(text: str, services: matching.Services, *, attempts: int) -> None:
