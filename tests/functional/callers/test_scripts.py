@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 type Blocks = Mapping[tuple[str, str], list[str]]
 
-FIRST = "# Calling it from elsewhere"
+FIRST = "# Call the app from other services"
 NOTED = "az() { printf '%s\\0' \"$@\"; printf '\\n'; }\n"
 
 
