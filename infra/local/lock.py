@@ -21,7 +21,8 @@ def main() -> int:
         return 1
     for requirements, lock in bootstrap.LOCKS.items():
         file = bootstrap.ROOT / lock
-        command = [uv, *COMPILE, *PLAIN, "--upgrade", requirements[-1]]
+        same = ["--constraint", bootstrap.LOCKS[bootstrap.REQUIREMENTS]] if requirements == bootstrap.APP_REQUIREMENTS else []
+        command = [uv, *COMPILE, *PLAIN, *same, "--upgrade", requirements[-1]]
         compiled = subprocess.run(command, cwd=bootstrap.ROOT, capture_output=True, text=True, check=False)
         if compiled.returncode:
             print(f"lock: {requirements[-1]}: {compiled.stderr}", file=sys.stderr)
