@@ -220,7 +220,7 @@ def _install_packages(folder: Path) -> None:
     """What ``package-lock.json`` of a folder names, in its ``node_modules``."""
     environment = dict(os.environ)
     npm = _npm(environment)
-    command = [npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [npm, "ci", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]
     with _progress(_short(folder / "package-lock.json"), folder / "node_modules"):
         _run(command, "install what " + _short(folder / "package-lock.json") + " names", cwd=folder, env=environment)
     _stamp(folder / "node_modules", _node_hash(folder))
