@@ -4,11 +4,12 @@ Run by make with whatever Python 3 (3.8 or newer) the machine has, so it uses th
 syntax. A stamp beside each installation holds the hash of what it was made from: a second run compares and is done.
 It starts nothing; ``python -m infra.local`` does.
 
-``python3 infra/local/bootstrap.py [PART …]``: the parts named; without a name ``app`` and ``node``, which is what the app and the
-local Azure need. ``python`` is ``app`` and what tests and checks add, ``ml`` the environment in which the local Azure runs jobs: it
-installs that itself when the first job or deployment needs it. For tests: Microsoft's own clients (``sdk``: azure-ai-ml, ``mgmt``:
-the azure-mgmt packages, ``javascript``: the @azure/arm packages, ``cli``: the Azure CLI, ``mlflow``: MLflow with Azure ML's plug-in,
-``v1``: azureml-core), ``browser``: Chromium, ``supply``: the tools that check the dependencies, ``c7n``: what the bench compares with.
+``python3 infra/local/bootstrap.py [PART …]``: the parts named. Without a name ``app`` and ``node``: what the app and the local
+Azure need. ``python`` is ``app`` with what tests and checks add. ``ml`` is the environment in which the local Azure runs jobs;
+the local Azure installs it itself when the first job or deployment needs it. For tests: Microsoft's own clients (``sdk``:
+azure-ai-ml, ``mgmt``: the azure-mgmt packages, ``javascript``: the @azure/arm packages, ``cli``: the Azure CLI, ``mlflow``:
+MLflow with Azure ML's plug-in, ``v1``: azureml-core), ``browser``: Chromium, ``supply``: what checks the dependencies, ``c7n``:
+the bench's rival.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def install(parts: set[str]) -> bool:
         if part in parts and not _has_packages(folders[part])
     ]
     # What npm installs needs Node. Where Node has to come from PyPI, these parts follow the virtual environment.
-    together = [*jobs, *packages] if _has_node() else jobs
+    together = [*jobs, *packages] if packages and _has_node() else jobs
     _side_by_side(together)
     _side_by_side([job for job in packages if job not in together])
     return bool(jobs or packages)
@@ -179,7 +180,13 @@ def _environment(folder: Path, requirements: tuple[str, ...]) -> None:
         try:
             _install(program, ["--require-hashes", "-r", str(ROOT / lock)], "install " + lock, uv)
         except MissingVersionError:
-            _say("the package index has no such version of all that " + lock + " names: installing what " + requirements[-1] + " allows")
+            _say(
+                "the package index has no such version of all that "
+                + lock
+                + " names: installing what "
+                + requirements[-1]
+                + " allows"
+            )
         else:
             return
     _install(program, ["-r", str(ROOT / requirements[-1])], "install " + requirements[-1], uv)
@@ -393,7 +400,7 @@ def _megabytes(folder: Path) -> int:
     for place, _, names in os.walk(str(folder)):
         for name in names:
             with contextlib.suppress(OSError):
-                size += os.lstat(os.path.join(place, name)).st_size
+                size += (Path(place) / name).lstat().st_size
     return size // 1_000_000
 
 

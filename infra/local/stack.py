@@ -139,6 +139,7 @@ def start_azure(options: Options, storage: azurite.Azurite) -> Iterator[Azure]:
     command = [
         *(sys.executable, "-m", "infra.local.emulator", "--port", str(options.azure_port)),
         *("--state", str(options.state / "emulator"), "--ml-python", str(ML_PYTHON)),
+        *(() if ML_PYTHON.exists() else ("--ml-setup", json.dumps(_ml_setup()))),
         *("--blob-port", str(storage.blob_port), "--queue-port", str(storage.queue_port)),
         *("--table-port", str(storage.table_port)),
         *("--transitions", options.transitions, "--speed", str(options.speed), "--roles", str(held)),
@@ -188,9 +189,19 @@ def app_settings(options: Options, storage: azurite.Azurite, azure: Azure) -> di
     return own | dict(options.settings)
 
 
+def _ml_setup() -> list[str]:
+    """The command that installs the environment of jobs, with the proxies that the parts of the stack do not get."""
+    network = [f"{name}={value}" for name, value in os.environ.items() if _is_network(name)]
+    return ["env", *network, sys.executable, str(ROOT / "infra" / "local" / "bootstrap.py"), "ml"]
+
+
+def _is_network(name: str) -> bool:
+    certificates = ("REQUESTS_CA_BUNDLE", "SSL_CERT_", "CURL_CA_BUNDLE")
+    return name.startswith(certificates) or name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
 def _environment() -> dict[str, str]:
     """Ours, without what would lead a part astray: proxies and Azure credentials of the person who started us."""
-    astray = ("AZURE_", "REQUESTS_CA_BUNDLE", "SSL_CERT_", "CURL_CA_BUNDLE", "IDENTITY_", "MSI_")
-    proxies = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(astray) and k.lower() not in proxies}
+    astray = ("AZURE_", "IDENTITY_", "MSI_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(astray) and not _is_network(k)}
     return kept | {"PYTHONUNBUFFERED": "1"}

@@ -20,6 +20,7 @@ from infra.local.emulator.control.exchanges import Exchanges
 from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.events import publishing
 from infra.local.emulator.identity import resources as identity
+from infra.local.emulator.runner import prepared
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.scenes import seeding
 from infra.local.emulator.serving import scoring, web_services
@@ -58,6 +59,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         default=writes.REPLACE,
         help="what a PUT does with members that it leaves out, where nothing says what Azure does",
     )
+    parser.add_argument(
+        "--ml-setup", type=json.loads, default=(), metavar="JSON", help="the command that installs it, run when it is first needed"
+    )
     kept = os.environ.get("LOCAL_AZURE_EXCHANGES")
     parser.add_argument(
         "--exchanges",
@@ -76,16 +80,19 @@ def services() -> list[web.Routes]:
     return [identity.routes, arm.routes, dataplane.routes, scoring.routes, web_services.routes, publishing.routes]
 
 
-def set_up_backends(world: World, python: Path, variables: Callable[[], dict[str, str]]) -> None:
+def set_up_backends(
+    world: World, python: Path, variables: Callable[[], dict[str, str]], prepare: Callable[[], None] = prepared.already
+) -> None:
     """Let jobs and deployments run in the prepared environment of `python`.
 
     Args:
         world: gets the backends.
         python: the environment's interpreter.
+        prepare: installs the environment when it is first needed.
         variables: what every process is given (proxy, certificates), asked for when one starts.
     """
-    world.jobs_backend = ProcessJobs(world, python, extra=variables)
-    world.serving_backend = ProcessServing(world, python, extra=variables)
+    world.jobs_backend = ProcessJobs(world, python, prepare=prepare, extra=variables)
+    world.serving_backend = ProcessServing(world, python, prepare=prepare, extra=variables)
 
 
 def _start_azurite(state: Path) -> Callable[[str, str], StartedAzurite]:
@@ -108,7 +115,8 @@ async def _run(options: argparse.Namespace) -> None:
         seeding.seed(world)
     variables: dict[str, str] = {}
     if options.ml_python is not None:
-        set_up_backends(world, options.ml_python.absolute(), lambda: variables)
+        prepare = prepared.Setup(options.ml_setup) if options.ml_setup else prepared.already
+        set_up_backends(world, options.ml_python.absolute(), lambda: variables, prepare)
     app = App(world, services(), Exchanges(options.exchanges) if options.exchanges else None)
     authority = server.Authority()
     bundle = state / "ca.pem"

@@ -8,6 +8,8 @@ import pytest
 
 from infra.local import bootstrap
 
+GOOD = bootstrap._has_node
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -30,7 +32,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def run(command, what, cwd=None, env=None):
         ran.append(" ".join(map(str, command)))
-        if command[1:3] == ["-m", "venv"]:
+        if "venv" in command[1:3]:
             Path(command[-1]).mkdir(parents=True)
         if "ci" in command:
             (cwd / "node_modules").mkdir(exist_ok=True)
@@ -38,14 +40,15 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(bootstrap, "_run", run)
     monkeypatch.setattr(bootstrap, "python_313", lambda: "python3.13")
     monkeypatch.setattr(bootstrap, "_is_wanted", lambda program: Path(program).parents[1].exists())
-    monkeypatch.setattr(bootstrap, "_compile", lambda: None)
+    monkeypatch.setattr(bootstrap, "fetch_uv", lambda: "uv")
+    monkeypatch.setattr(bootstrap, "_has_node", lambda: True)
     return ran
 
 
 def test_the_first_run_installs_and_the_second_does_nothing(place: Path, commands: list[str]) -> None:
     """Stamps beside the installations hold the hash of what they were made from."""
     assert bootstrap.main([]) == 0
-    assert sum("venv" in command for command in commands if "-m venv" in command) == 2
+    assert sum(" venv " in command for command in commands) == 1  # that of jobs is made when a job needs it
     assert any("ci" in command.split() for command in commands)
 
     commands.clear()
@@ -53,12 +56,46 @@ def test_the_first_run_installs_and_the_second_does_nothing(place: Path, command
     assert commands == []
 
 
+def test_the_developers_environment_is_the_apps_with_more(place: Path, commands: list[str]) -> None:
+    """`python` adds to .venv what tests need; after that the app's part is there, too."""
+    bootstrap.main(["app"])
+    commands.clear()
+    bootstrap.main(["python"])
+    assert [command.split()[-1].rpartition("/")[2] for command in commands] == ["requirements.txt"]
+    commands.clear()
+    assert bootstrap.main(["app", "python"]) == 0
+    assert commands == []
+
+
+def test_pip_installs_where_uv_cannot(place: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """A mirror that only pip is set up for: uv's reason is printed, and pip installs the same."""
+    good = bootstrap._run
+
+    def fail(command, what, cwd=None, env=None):
+        good(command, what, cwd, env)
+        if command[:3] == ["uv", "pip", "install"]:
+            raise bootstrap.CannotHaveError("no route to the index")
+
+    monkeypatch.setattr(bootstrap, "_run", fail)
+    assert bootstrap.main(["app"]) == 0
+    uv, pip = commands[-2:]
+    assert pip.split()[1:4] == ["-m", "pip", "install"]
+    assert pip.split()[-2:] == uv.split()[-2:]
+    assert "no route to the index" in capsys.readouterr().out
+
+
+def test_what_is_installed_is_said_with_its_size_and_time(place: Path, commands: list[str], capsys) -> None:
+    """Also every ten seconds, for the first run takes a while."""
+    bootstrap.main(["app"])
+    assert "installed .venv: 0 MB, 0 s" in capsys.readouterr().out
+
+
 def test_only_what_changed_is_installed_again(place: Path, commands: list[str]) -> None:
     """A new line in one requirements file does not touch the other environment, or Node's."""
-    bootstrap.main([])
+    bootstrap.main(["app", "node", "ml"])
     commands.clear()
     (place / "infra/local/ml-requirements.txt").write_text("second")
-    assert bootstrap.main([]) == 0
+    assert bootstrap.main(["app", "node", "ml"]) == 0
     assert [command.split()[-1].rpartition("/")[2] for command in commands] == ["ml-requirements.txt"]
 
 
@@ -144,7 +181,8 @@ def test_why_no_python_was_fetched_is_said(
 
 def test_a_machine_without_node_gets_it_from_pip(place: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Too old a Node is no Node."""
-    versions = iter(["v18.1.0", "v22.3.0", "v22.3.0"])
+    versions = iter(["v18.1.0", "v22.3.0"])
+    monkeypatch.setattr(bootstrap, "_has_node", GOOD)
     monkeypatch.setattr(bootstrap, "_output", lambda command: next(versions))
     monkeypatch.setattr(bootstrap, "_which", lambda program: f"/bin/{program}")
     bootstrap._install_packages(place / "infra" / "local")

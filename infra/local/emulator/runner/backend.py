@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from infra.local.emulator.runner import job, nodes, outcomes
 from infra.local.emulator.runner import stage as stages
+from infra.local.emulator.runner.prepared import already
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,12 +33,16 @@ class ProcessJobs:
     Args:
         world: the state.
         python: the interpreter of the prepared environment.
+        prepare: installs the environment when it is first needed.
         extra: more environment variables for jobs, asked for when one starts (proxy and certificates).
     """
 
-    def __init__(self, world: World, python: Path, *, extra: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(
+        self, world: World, python: Path, *, prepare: Callable[[], None] = already, extra: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
         self._world = world
         self._python = python
+        self._prepare = prepare
         self._extra = extra
         self._lock = threading.Lock()
         self._tasks: dict[tuple[str, str], tuple[threading.Event, threading.Thread]] = {}  # its event ends it
@@ -52,6 +57,7 @@ class ProcessJobs:
             request=request,
             folder=self._world.workdir / "jobs" / uuid.uuid4().hex,
             python=self._python,
+            prepare=self._prepare,
             canceled=threading.Event(),
             extra=dict(self._extra()),
             take_nodes=self._take_nodes,

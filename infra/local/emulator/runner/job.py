@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator.dataplane.data import named_outputs
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
-from infra.local.emulator.runner import command, environments, outcomes, processes, variables
+from infra.local.emulator.runner import command, environments, outcomes, prepared, processes, variables
 from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Task:
     Attributes:
         folder: its own, with `code` (the working folder), `data` and the log; removed at the end.
         python: the interpreter of the prepared environment.
+        prepare: installs that environment when it is first needed.
         canceled: set by whoever wants it ended.
         extra: environment variables for every job (proxy, certificates).
         take_nodes: waits until the job has its nodes or `canceled` is set; True when it has them.
@@ -53,6 +54,7 @@ class Task:
     request: JobRequest
     folder: Path
     python: Path
+    prepare: Callable[[], None]
     canceled: threading.Event
     extra: Mapping[str, str]
     take_nodes: Callable[[Task], bool]
@@ -84,7 +86,7 @@ def live(task: Task) -> None:
         end = outcomes.JobEndedError("Completed")
     except outcomes.JobEndedError as ended:
         end = ended
-    except (FetchError, command.BadCommandError, environments.BadEnvironmentError) as mistake:
+    except (FetchError, prepared.NotPreparedError, command.BadCommandError, environments.BadEnvironmentError) as mistake:
         end = outcomes.bad_request(type(mistake).__name__.removesuffix("Error"), str(mistake))
         _say(task, str(mistake))
     except Exception as bug:  # noqa: BLE001 - the job must not hang in Running because of a mistake of ours
@@ -99,6 +101,7 @@ def _run_through(task: Task) -> None:
     (task.folder / "tmp").mkdir()
     _say(task, *environments.lines(task.request.environment), "")
     _status(task, "Preparing")
+    task.prepare()
     _prepare(task)
     _dwell(task)
     _status(task, "Queued")

@@ -17,7 +17,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.emulator.runner import environments, processes
+from infra.local.emulator.runner import environments, prepared, processes
+from infra.local.emulator.runner.prepared import already
 from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
@@ -42,13 +43,23 @@ class Deployment:
         request: what to serve.
         folder: its own; removed when it is stopped.
         python: the interpreter of the prepared environment.
+        environment: installs that of `python`, when it is first needed.
         extra: environment variables for every deployment.
     """
 
-    def __init__(self, request: DeploymentRequest, *, folder: Path, python: Path, extra: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        request: DeploymentRequest,
+        *,
+        folder: Path,
+        python: Path,
+        environment: Callable[[], None],
+        extra: Mapping[str, str],
+    ) -> None:
         self._request = request
         self._folder = folder
         self._python = python
+        self._environment = environment
         self._extra = dict(extra)
         self._ending = threading.Event()
         self._port = 0
@@ -88,7 +99,7 @@ class Deployment:
     def _live(self) -> None:
         try:
             self._serve()
-        except (FetchError, environments.BadEnvironmentError) as mistake:
+        except (FetchError, prepared.NotPreparedError, environments.BadEnvironmentError) as mistake:
             self._say("StorageInitializer", str(mistake))
             self._fail(f"{mistake} See the log of the container StorageInitializer (getLogs).")
         except Exception as bug:  # noqa: BLE001 - a deployment must not stay in `starting` because of a mistake of ours
@@ -108,6 +119,7 @@ class Deployment:
 
     def _serve(self) -> None:
         self._say("InferenceServer", *environments.lines(self._request.environment), "")
+        self._environment()
         script = self._prepare()
         if self._ending.is_set() or script is None:
             return
@@ -220,12 +232,16 @@ class ProcessServing:
     Args:
         world: the state.
         python: the interpreter of the prepared environment.
+        prepare: installs the environment when it is first needed.
         extra: more environment variables for deployments, asked for when one starts.
     """
 
-    def __init__(self, world: World, python: Path, *, extra: Callable[[], Mapping[str, str]] = dict) -> None:
+    def __init__(
+        self, world: World, python: Path, *, prepare: Callable[[], None] = already, extra: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
         self._world = world
         self._python = python
+        self._prepare = prepare
         self._extra = extra
         self._lock = threading.Lock()
         self._all: list[Deployment] = []
@@ -233,7 +249,7 @@ class ProcessServing:
     def deploy(self, request: DeploymentRequest) -> Deployment:
         """Begin to serve; the handle tells the rest."""
         folder = self._world.workdir / "deployments" / uuid.uuid4().hex
-        made = Deployment(request, folder=folder, python=self._python, extra=self._extra())
+        made = Deployment(request, folder=folder, python=self._python, environment=self._prepare, extra=self._extra())
         with self._lock:
             self._all = [deployment for deployment in self._all if deployment.thread.is_alive()] + [made]
         return made
