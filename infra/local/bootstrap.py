@@ -112,7 +112,7 @@ def install(parts: set[str]) -> bool:
     Raises:
         CannotHaveError: A part cannot be had.
     """
-    jobs = []
+    jobs: list[Callable[[], None]] = []
     wanted = REQUIREMENTS if "python" in parts else APP_REQUIREMENTS
     if parts & {"app", "python", "node"} and not any(_fresh(VENV, _locked_hash(each)) for each in {wanted, REQUIREMENTS}):
         jobs.append(functools.partial(_install_environment, VENV, wanted))
@@ -122,7 +122,7 @@ def install(parts: set[str]) -> bool:
     if "browser" in parts and not browser():
         jobs.append(_install_browser)
     folders = {"node": NODE_FOLDER, "javascript": JAVASCRIPT_FOLDER}
-    packages = [
+    packages: list[Callable[[], None]] = [
         functools.partial(_install_packages, folders[part])
         for part in folders
         if part in parts and not _has_packages(folders[part])
