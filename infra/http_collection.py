@@ -81,7 +81,8 @@ def collection() -> str:
     """Return the file's text."""
     variables, parts, seen = dict(SET_BELOW), [], set()
     for page in PAGES:
-        title, files = "", {}
+        title = ""
+        files: dict[str, str] = {}
         for match in BLOCK.finditer((DOCS / f"{page}.md").read_text(encoding="utf-8")):
             if match["title"]:
                 title = match["title"]
