@@ -58,7 +58,7 @@ def list_newest(call: Call, app: App) -> Answer:
     wanted = listing.Wanted(
         top=call.whole_number("$top", 50, LIST_LIMIT),
         status=call.choice("status", STATUSES),
-        partition=models.partition_of(target) if target else "",
+        target=target,
         below=below.key if below else "",
         place=listing.Place.of(call.text("$skipToken")),
     )

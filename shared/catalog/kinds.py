@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from shared.rest import ids
     from shared.rest.addresses import Plane
 
 Room = Literal["provision", "run", "score", "park"]
@@ -50,6 +51,7 @@ class Action:
         name: As Azure spells it; callers may use any casing.
         direct: Answered by Azure at once and passed on; no operation, nothing stored (keys, tokens, logs, listings).
         repeatable: Sending it twice does no harm, so an unknown outcome is settled by sending it again.
+        shown_by: The action whose answer holds the keys that this one changes: Azure forgets the operation, the keys show its end.
         preview: The api-version of an action that is no part of the stable API; offered when `STEWARD_PREVIEWS` is true.
         room: Which room of the app carries it out. What `park` does is this app's own: Azure has no such action.
     """
@@ -57,6 +59,7 @@ class Action:
     name: str
     direct: bool = False
     repeatable: bool = False
+    shown_by: str = ""
     preview: str = ""
     room: Room = "provision"
 
@@ -87,6 +90,9 @@ class Kind:
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
         patch: What PATCH takes, dotted, each with all below it, where Azure would answer 200 to the rest and change nothing (the
             schema of the PATCH body in the specification); empty where Azure judges the body.
+        lane: How many types of its id name the resource in whose lane its operations wait, because Azure keeps both in one
+            object; 0 for a lane of its own.
+        stands_on: Dotted paths of a body that name what must be ready before the request is sent.
     """
 
     path: str
@@ -110,6 +116,8 @@ class Kind:
     searchable: bool = False
     json_patch: bool = False
     patch: tuple[str, ...] = ()
+    lane: int = 0
+    stands_on: tuple[str, ...] = ()
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -176,6 +184,7 @@ _WORKSPACE_PATCH = (  # WorkspaceUpdateParameters
         )
     ),
 )  # fmt: skip
+_DEPENDENCIES = ("storageAccount", "keyVault", "applicationInsights", "containerRegistry", "hubResourceId")
 _COMPUTE_SECRETS = (
     "userAccountCredentials.adminUserPassword",
     "properties.userAccountCredentials.adminUserPassword",
@@ -252,6 +261,7 @@ KINDS: tuple[Kind, ...] = (
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("location",),
         patch=_WORKSPACE_PATCH,
+        stands_on=tuple(f"properties.{name}" for name in _DEPENDENCIES),
         views=("discovery",),
         actions=(
             *_direct("listKeys", "listNotebookAccessToken", "listNotebookKeys", "listStorageAccountKeys"),
@@ -298,8 +308,15 @@ KINDS: tuple[Kind, ...] = (
         secrets=("properties.credentials.*",),
         actions=(*_direct("listsecrets"), *_previews("2025-01-01-preview", "testconnection")),
     ),
-    Kind(path="workspaces/outboundRules", name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}", required=("properties.type",)),
-    Kind(path="workspaces/privateEndpointConnections", name=None),
+    # One managed network holds all rules: those sent at once remove each other (Azure/terraform-provider-azapi#453)
+    Kind(
+        path="workspaces/outboundRules",
+        name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        required=("properties.type",),
+        lane=1,
+        stands_on=("properties.destination.serviceResourceId",),
+    ),
+    Kind(path="workspaces/privateEndpointConnections", name=None, lane=1),  # which the workspace holds
     Kind(path="workspaces/capabilityHosts", verbs=NO_PATCH - {"LIST"}),
     _list("workspaces/outboundNetworkDependenciesEndpoints"),
     _list("workspaces/privateLinkResources"),
@@ -393,7 +410,7 @@ KINDS: tuple[Kind, ...] = (
         patch=("tags", "identity"),
         actions=(
             *_direct("listKeys", "token"),
-            Action(name="regenerateKeys"),
+            Action(name="regenerateKeys", shown_by="listKeys"),
             Action(name="score", room="score"),
             Action(name="park", room="park"),
             Action(name="wake", room="park"),
@@ -436,7 +453,7 @@ KINDS: tuple[Kind, ...] = (
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),
         actions=(
             *_direct("listKeys"),
-            Action(name="regenerateKeys"),
+            Action(name="regenerateKeys", shown_by="listKeys"),
             *_previews("2024-04-01-preview", "getStatus", direct=True),
         ),
     ),
@@ -511,6 +528,11 @@ QUIRKS: tuple[Quirk, ...] = (
         proof="ARM common error codes: retry after the running operation has ended",
     ),
     Quirk(
+        code="StorageAccountIsNotProvisioned",
+        meaning="busy",
+        proof="Azure/azure-service-operator#3086: a request that needs an account which is still being made",
+    ),
+    Quirk(
         code="ReferencedResourceNotProvisioned",
         meaning="busy",
         proof="docs/protocol.md §1.4: seen as a 429 without Retry-After",
@@ -549,6 +571,12 @@ QUIRKS: tuple[Quirk, ...] = (
 def by_type() -> dict[tuple[str, str, str], Kind]:
     """Return the rows by (plane, lower-cased namespace, lower-cased path)."""
     return {(kind.plane, kind.namespace.lower(), kind.path.lower()): kind for kind in KINDS}
+
+
+def lane_of(target: ids.ResourceId) -> ids.ResourceId:
+    """Return the resource in whose lane operations on a target wait: itself, or what Azure keeps it in."""
+    kind = by_type().get(("arm", target.namespace.lower(), "/".join(target.types).lower()))
+    return target.ancestor(kind.lane) if kind and kind.lane else target
 
 
 def quirk_of(code: str | None, message: str) -> Quirk | None:

@@ -18,7 +18,7 @@ from shared.durable import aside, records, storage
 from shared.durable.aside import UnreadableError
 from shared.hooks import event_target, events, expressions, firings, lineage, pace
 from shared.hooks.firing_record import Firing
-from shared.operations import models, steps
+from shared.operations import steps
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def wake_operations(target: ids.ResourceId, services: Services, *, in_place: boo
         in_place: Poll here instead of by a message, which would wait until the idle queue is looked at.
     """
     count = 0
-    for operation_id in services.ledger.open_on(models.partition_of(target)):
+    for operation_id in services.ledger.open_on(target):
         try:
             stored = services.ledger.load(operation_id)
         except UnreadableError as problem:  # it stands still; the others on the target are woken

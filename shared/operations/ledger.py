@@ -1,6 +1,7 @@
 """The ledger: one row per operation, a lane row per target, and a small table of what is still open.
 
-A row's partition is the hash of its target, so that an operation and the lane of its target change in one transaction.
+A row's partition is the hash of its lane (its target, or what Azure keeps several targets in), so that an operation and its lane
+change in one transaction.
 Values over 16 KB go to a blob that is written before the row. Not here: what the next step is (settle), sending (steps).
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from shared.durable import aside, due, records, storage
 from shared.durable.aside import UnreadableError
 from shared.files import plans
+from shared.operations import models
 from shared.operations.models import Operation
 from shared.rest import errors
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from shared.durable.storage import Blobs, Row, Rows
+    from shared.rest import ids
 
 log = logging.getLogger("steward.operations")
 
@@ -209,7 +212,8 @@ class Ledger:
 
     def results_before(self, operation: Operation) -> Iterator[Any]:
         """Yield the target as the operations before this one left it, the newest first, as far as it is still known."""
-        briefs = self._rows.query(partition=operation.partition, equal={"status": "Succeeded"}, columns=("ended_at", "created_at"))
+        wanted = {"status": "Succeeded", "target": operation.target.lower()}
+        briefs = self._rows.query(partition=operation.partition, equal=wanted, columns=("ended_at", "created_at"))
         ended = [row for row in briefs if isinstance(row.columns.get("ended_at"), datetime) and OPERATION_ID.fullmatch(_id_of(row))]
         for brief in heapq.nlargest(RESULTS_BEFORE, ended, key=lambda row: row.columns["ended_at"]):
             try:
@@ -238,9 +242,10 @@ class Ledger:
             changed = replace(listed.row, columns={**columns, due.LOOK_AT: at})
             self._open.write([_change("replace", changed)])
 
-    def open_on(self, partition: str) -> list[str]:
+    def open_on(self, target: ids.ResourceId) -> list[str]:
         """Return the ids of the operations on one target that were open when last written."""
-        return [f"{row.partition}-{row.key}" for row in self._open.query(partition=partition)]
+        rows = (row for partition in models.partitions_of(target) for row in self._open.query(partition=partition))
+        return [_id_of(row) for row in rows if row.columns.get("target", target.key) == target.key]
 
     def close(self, operation_id: str) -> None:
         """Take an operation off the list of open ones."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from shared.operations.ledger import Ledger
     from shared.operations.models import Operation
+    from shared.rest import ids
 
 FIRST_SPAN = timedelta(days=1)
 SPANS = 5  # 31 days, as long as ended operations are kept by default; then everything before that
@@ -69,14 +70,14 @@ class Wanted:
     Attributes:
         top: Operations of a page.
         status: '' for any.
-        partition: Of one target, '' for all; a list of one target reads only that target's rows.
+        target: Of one target, None for all; a list of one target reads only the rows of its lane.
         below: Lower-case ARM id: only what is about it or anything below it; '' for all.
         place: Where the last page ended.
     """
 
     top: int
     status: str = ""
-    partition: str = ""
+    target: ids.ResourceId | None = None
     below: str = ""
     place: Place | None = None
 
@@ -111,7 +112,7 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
 
 def _begins(wanted: Wanted, now: datetime) -> Iterator[datetime | None]:
     """Yield how far back each scan goes, None for all the way; spans double with the distance from now."""
-    for doubled in range(1, 0 if wanted.partition else SPANS + 1):
+    for doubled in range(1, 0 if wanted.target else SPANS + 1):
         begin = now - FIRST_SPAN * (2**doubled - 1)
         if wanted.place is None or begin < wanted.place.at:
             yield begin
@@ -122,12 +123,17 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
     """Yield moment and id of what was accepted from `begin` on and before `place`."""
     least = {"created_at": begin} if begin else {}
     below = {"created_at": place.at + TICK} if place else {}
-    rows = ledger.rows.query(
-        partition=wanted.partition,
-        equal={"status": wanted.status} if wanted.status else None,
-        least={**least, **({"target": wanted.below} if wanted.below else {})},
-        below={**below, **({"target": f"{wanted.below}0"} if wanted.below else {})},  # 0 comes next after the slash
-        columns=DECIDING,
+    equal = {**({"status": wanted.status} if wanted.status else {}), **({"target": wanted.target.key} if wanted.target else {})}
+    rows = (
+        row
+        for partition in (models.partitions_of(wanted.target) if wanted.target else ("",))
+        for row in ledger.rows.query(
+            partition=partition,
+            equal=equal or None,
+            least={**least, **({"target": wanted.below} if wanted.below else {})},
+            below={**below, **({"target": f"{wanted.below}0"} if wanted.below else {})},  # 0 comes next after the slash
+            columns=DECIDING,
+        )
     )
     own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment
     for row, created_at in aside.readable(own, lambda row: (row, records.created(row)), "operations"):

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.catalog import kinds
 from shared.durable import codec, versions
-from shared.rest import errors, ids, long_running
+from shared.rest import errors, long_running
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from shared.rest import ids
 
 VERSION = 1
 TIMELINE_LIMIT = 60
@@ -45,7 +48,7 @@ class Operation:
     """One request on its way to Azure and to its end.
 
     Attributes:
-        id: `{partition}-{suffix}`; the partition is derived from the target, so the id alone finds the row.
+        id: `{partition}-{suffix}`; the partition is derived from the target's lane, so the id alone finds the row.
         target: ARM id of the resource, canonical casing.
         plane: Which server has it (`arm`, `history`, `execution`, `modelmanagement`).
         path, query: What Azure is sent, below the plane's base URL.
@@ -115,7 +118,7 @@ class Operation:
 
     @property
     def partition(self) -> str:
-        """Partition key of its row: the target's hash."""
+        """Partition key of its row: the hash of its lane."""
         return self.id.partition("-")[0]
 
     @property
@@ -198,8 +201,14 @@ class Operation:
 
 
 def partition_of(target: ids.ResourceId) -> str:
-    """Return the partition of all operations on `target`: 80 bits of the hash of its lower-cased id."""
-    return hashlib.sha256(target.key.encode()).hexdigest()[:20]
+    """Return the partition of all operations in the lane of `target`: 80 bits of the hash of a lower-cased id."""
+    return hashlib.sha256(kinds.lane_of(target).key.encode()).hexdigest()[:20]
+
+
+def partitions_of(target: ids.ResourceId) -> tuple[str, ...]:
+    """Return the partitions that may hold operations on `target`: its lane's, and its own, where releases before 0.2 kept them."""
+    own = hashlib.sha256(target.key.encode()).hexdigest()[:20]
+    return tuple(dict.fromkeys((partition_of(target), own)))
 
 
 def new_suffix(idempotency_key: str, caller: str) -> str:

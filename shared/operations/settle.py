@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.rest.client import Response
 
 BUSY_DELAY_S = 15.0
+WAITS_DELAY_S = 5.0
 BUSY_LIMIT = timedelta(hours=1)
 NOTED_ATTEMPTS = 3
 REGISTER_DELAY_S = 5.0
@@ -130,6 +131,20 @@ def fail(
 def cancel(operation: Operation, reason: errors.AzureError, now: datetime) -> Step:
     """End an operation as Canceled on its caller's word."""
     return fail(operation, reason, now, http_status=409, canceled=True)
+
+
+def waits_for(operation: Operation, before: str, now: datetime) -> Step:
+    """Look again soon whether the operation has ended that makes what the body names."""
+    if operation.attempts == 0:
+        operation = operation.noted(now, "waits", f"operation {before} makes what the body names")
+    waiting = replace(operation, phase="accepted", attempts=operation.attempts + 1, sent_azure=None)
+    return Step(operation=waiting, delay_s=WAITS_DELAY_S)
+
+
+def shown(operation: Operation, now: datetime) -> Step:
+    """End an action whose effect is seen."""
+    operation = operation.noted(now, "looked up", f"{operation.action} took effect: the key has changed")
+    return _end(replace(operation, status="Succeeded", http_status=200), now)
 
 
 def postponed(operation: Operation, problem: errors.TransientError, now: datetime, *, looking: bool = False) -> Step:
@@ -280,7 +295,8 @@ def _refused(operation: Operation, response: Response, now: datetime) -> Step:
         waiting = replace(operation, phase="accepted", attempts=operation.attempts + 1, sent_azure=None)
         return Step(operation=waiting, delay_s=BUSY_DELAY_S)
     namespace = _namespace_in(error.message) or ids.parse(operation.target).namespace
-    if quirk and quirk.meaning == "unregistered" and namespace.lower() not in operation.registered and not operation.secret:
+    unregistered = quirk and quirk.meaning == "unregistered" and not _knows_no_such_version(operation, error.message)
+    if unregistered and namespace.lower() not in operation.registered and not operation.secret:
         operation = operation.noted(now, "registering", namespace)
         registering = replace(operation, phase="registering", status="Running", registering=namespace, error=error, attempts=0)
         return Step(operation=registering, delay_s=0.0)
@@ -298,6 +314,13 @@ def _namespace_in(message: str) -> str:
     """Return the provider namespace that a refusal names, '' when it names none."""
     found = re.search(r"namespace '([A-Za-z0-9.]+)'", message)
     return found[1] if found else ""
+
+
+def _knows_no_such_version(operation: Operation, message: str) -> bool:
+    """Tell whether a refusal lists the api-versions that the provider knows without the one that was asked with."""
+    listed = re.search(r"supported api-versions are '([^']*)'", message, re.IGNORECASE)
+    asked = operation.query.partition("&")[0].removeprefix("api-version=").lower()
+    return bool(listed and listed[1].strip()) and asked not in re.split(r"[,;\s]+", (listed[1] if listed else "").lower())
 
 
 def _with_hint(operation: Operation, error: errors.AzureError) -> errors.AzureError:

@@ -17,7 +17,7 @@ from shared.durable.aside import UnreadableError
 from shared.durable.messages import Message
 from shared.endpoints import parking
 from shared.files import upload_steps
-from shared.operations import observing, settle
+from shared.operations import new_keys, observing, settle, waits
 from shared.rest import clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
@@ -94,9 +94,12 @@ def _take(stored: Stored, services: Services, inline_end: datetime | None, secre
                 step = settle.cancel(operation, error, services.clock())
             case "accepted":
                 parcel = _pack(operation, services, secret_body)
-                stored = _claim(stored, parcel, services)
-                operation = stored.operation
-                step = _send(operation, parcel, services)
+                if before := waits.before_sending(operation, parcel.body, services.ledger, services.clock()):
+                    step = settle.waits_for(operation, before, services.clock())
+                else:
+                    stored = _claim(stored, parcel, services)
+                    operation = stored.operation
+                    step = _send(operation, parcel, services)
             case "preparing" if operation.action in (parking.PARK, parking.WAKE):
                 stored = _hold(stored, services)
                 operation = stored.operation
@@ -179,12 +182,21 @@ def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel
 
 
 def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
+    new_keys.remember(operation, parcel.body, services)
     response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts, headers=parcel.headers)
-    return settle.first_answer(operation, response, parcel.resource_url, services.clock())
+    now = services.clock()
+    step = settle.first_answer(operation, response, parcel.resource_url, now)
+    if step.operation.status == "Failed" and (before := waits.after_refusal(step.operation, parcel.body, services.ledger, now)):
+        return settle.waits_for(operation, before, now)
+    if step.operation.phase == "following" and new_keys.changed(operation, services):
+        return settle.shown(step.operation, now)
+    return step
 
 
 def _poll(operation: Operation, services: Services) -> Step:
     follow = operation.follow
+    if new_keys.changed(operation, services):
+        return settle.shown(operation, services.clock())
     if follow is None:
         raise errors.OutcomeUnknownError("The operation lost its poll URL.", target=operation.target)
     try:

@@ -247,9 +247,10 @@ def test_a_cancel_with_nothing_to_cancel_is_done_at_once(azure: wires.Wire, stew
 
 
 def test_an_operation_of_regenerated_keys_that_azure_forgets_is_unknown(azure: wires.Wire, steward: Steward) -> None:
-    """202 with Location alone; its Location answers 404 again and again: no proof that the keys were not changed."""
+    """202 with Location alone; its Location answers 404 again and again, and the keys cannot be looked at: no proof."""
     results = url("mfeOperationResults", "oe:1:2")
     gone = {"error": {"code": "NotFound", "message": "m", "details": [{"code": "OperationNotFound", "message": "m"}]}}
+    azure.will(told(403, {"error": {"code": "AuthorizationFailed", "message": "m"}}))
     azure.will(told(202, raw=NULL, location=results))
     for _ in range(20):
         azure.will(told(404, gone))
@@ -259,6 +260,37 @@ def test_an_operation_of_regenerated_keys_that_azure_forgets_is_unknown(azure: w
     assert ended.error
     assert ended.error.code == "OutcomeUnknown"
     assert len(azure.seen) < 15
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+@pytest.mark.parametrize("kind", ["onlineEndpoints", "serverlessEndpoints"])
+def test_regenerated_keys_have_ended_when_the_key_is_another_one(
+    azure: wires.Wire, steward: Steward, kind: str, looks: int
+) -> None:
+    """Azure forgets the operation; the key that was asked for has changed at the first look, or at a later one."""
+    before = {"primaryKey": "PRIMARY-1", "secondaryKey": "SECONDARY-1"}
+    azure.will(told(200, before))
+    azure.will(told(202, raw=NULL, location=url("mfeOperationResults", "oe:1:2")))
+    for look in range(1, looks):  # the other key is no sign: another caller may have changed it
+        azure.will(told(200, {**before, "secondaryKey": "SECONDARY-2"}))
+        if look > 1:
+            azure.will(told(404, {"error": {"code": "NotFound", "message": "m"}}))
+    azure.will(told(200, {**before, "primaryKey": "PRIMARY-2"}))
+    operation = steward.submit("POST", f"workspaces/w1/{kind}/e1x/regenerateKeys", {"keyType": "Primary"})
+    steward.drive()
+    ended = steward.load(operation)
+    assert (ended.status, ended.error, ended.result) == ("Succeeded", None, None)
+    assert "PRIMARY" not in steward.everything_stored()
+
+
+def test_a_key_that_was_asked_for_and_is_there_already_is_no_failure(azure: wires.Wire, steward: Steward) -> None:
+    """A caller names the value: the key has it, before and after."""
+    azure.will(told(200, {"primaryKey": "mine", "secondaryKey": "s"}))
+    azure.will(told(202, raw=NULL, location=url("mfeOperationResults", "oe:1:2")))
+    azure.will(told(200, {"primaryKey": "mine", "secondaryKey": "s"}))
+    body = {"keyType": "Primary", "keyValue": "mine"}
+    operation = steward.submit("POST", "workspaces/w1/onlineEndpoints/e1x/regenerateKeys", body)
+    assert steward.load(operation).status == "Succeeded"
 
 
 def test_a_diagnosis_is_the_answer_of_its_location(azure: wires.Wire, steward: Steward) -> None:
