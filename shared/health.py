@@ -82,6 +82,9 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             place = f", line {first['line']}, column {first['column']}" if "line" in first else ""
             told = f"Mistakes in files of {noun}: {count}. {first['file']}{place}: {first['message']}"
             yield _point("FileMistakes", told, "Such a file has no effect until it is right.")
+    if silent := found["ruleFiles"].get("silent"):
+        told = f"Rules that notify have no receiver: {', '.join(silent[:SHOWN])}."
+        yield _point("RulesNotifyNoReceiver", told, "Their notify steps are skipped until the setting STEWARD_NOTIFY names one.")
     oldest = found["operations"].get("oldest")
     if oldest and oldest["ageS"] > OLD_S:
         told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
@@ -248,13 +251,14 @@ def _policy_files(app: Services) -> dict[str, Any]:
 
 
 def _rule_files(app: Services) -> dict[str, Any]:
-    """Return how many mistakes files of rules have, and the first: such a file has no effect."""
+    """Return how many mistakes files of rules have, and the first; and the rules that notify while no receiver is set."""
     told = [
         {"file": each.file, "message": one.message}
         for each in app.rule_store.problems()
         for one in each.error.details or (each.error,)
     ]
-    return _mistakes([_placed(each) for each in told])
+    silent = [rule.name for rule in app.rule_store.rules() if rule.enabled and any(step.notify for step in rule.steps)]
+    return {**_mistakes([_placed(each) for each in told]), **({"silent": silent} if silent and not app.settings.notify else {})}
 
 
 def _placed(told: dict[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def routes(function: str, path: str, handler: Handler, *, name: str, holds: str)
     call = f"{path}/{{file}}"
     route = partial(Route, handler=handler, function=function, path={"file": FILE_NAME})
     stored = f"Store a file of {holds}; refused with line and column when it is wrong"
-    text, changed = {YAML: schemas.STRING}, {"200": schemas.OBJECT}
+    text, changed = {YAML: schemas.STRING, "text/plain": schemas.STRING}, {"200": schemas.OBJECT}
     return (
         route(
             f"{name}_get", f"GET {call}", summary=f"One file of {holds}, as YAML", answers={}, answers_as=(YAML,), problems=MISSING

@@ -137,6 +137,37 @@ def check_verb(target: Target, verb: str) -> None:
         )
 
 
+def check_method(target: Target, method: str) -> None:
+    """Refuse a method that a path does not take, saying what to send instead.
+
+    Raises:
+        BadRequestError: `MethodNotAllowed` (405).
+    """
+    kind, last = target.kind, target.id
+    acts = bool(target.action) or bool(kind.action(""))
+    made = last.is_collection and bool(kind.named_by_us or kind.posted_name)
+    if method == "GET" and target.action:
+        message = f"'{target.action.name}' is an action: send it as POST."
+    elif method == "GET":
+        return None if target.view else check_verb(target, "LIST" if last.is_collection else "GET")
+    elif method == "POST" and (acts or made):
+        return None
+    elif method == "POST" and last.is_collection and "PUT" in kind.verbs:
+        message = f"A collection takes no POST. To create one of {kind.label}, send PUT {kind.label}/{{name}}."
+    elif method == "POST":
+        there = ", ".join(action.name for action in kind.actions) or "none"
+        message = f"POST needs an action of {kind.full_type}: {there}."
+    elif target.action or target.view:
+        message = f"{method} needs the path of a resource, without '{(target.action and target.action.name) or target.view}'."
+    elif made:
+        message = f"{method} needs the path of one resource: POST here starts one, {method} {kind.label}/{{name}} names it."
+    elif last.is_collection:
+        message = f"{method} needs the path of one resource: {kind.label}/{{name}}."
+    else:
+        return check_verb(target, method)
+    raise errors.MethodNotAllowedError(message, allowed(target), target="path")
+
+
 def allowed(target: Target) -> set[str]:
     """Return the verbs that a path takes: of an action, a view, a collection or a resource."""
     kind = target.kind

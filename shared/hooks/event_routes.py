@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from shared.api import answer, schemas, yaml_files
 from shared.api.route import LARGE, MISSING, Route
-from shared.hooks import matching
+from shared.hooks import firing_record, matching
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.hooks.store import Store
 
 LIST_LIMIT = 200
-STATUSES = ("Running", "Succeeded", "Failed", "Refused")
+STATUSES: tuple[str, ...] = get_args(firing_record.Status)
 ORIGIN_HEADER = "webhook-request-origin"
 FIRING = schemas.ref("schemas", "Firing")
 EVENT = schemas.ref("schemas", "Event")
@@ -53,7 +53,8 @@ def _accept(call: Call, app: Services) -> Answer:
     found = events.from_http(call.body, call.headers)
     if found.validation_code:
         return answer.of_json({"validationResponse": found.validation_code})
-    told = {"accepted": len(found.events), "messages": inbox.store(found.events, app)}
+    keys = [{"id": event.id, "key": event.key} for event in found.events]
+    told = {"accepted": len(found.events), "messages": inbox.store(found.events, app), "events": keys}
     return answer.of_json(told)  # not 202: Microsoft's own client (azure-eventgrid) takes nothing else for success
 
 
@@ -63,30 +64,38 @@ def _try(call: Call, app: Services) -> Answer:
     found = events.from_http(call.body, call.headers)
     if found.validation_code:
         raise errors.BadRequestError("InvalidEvent", "This is a handshake, not an event.", target="body")
-    shown = [{"event": event.to_json(), "rules": [_shown(each) for each in matching.matches(event, app)]} for event in found.events]
+    shown = []
+    for event in found.events:
+        rules = [_shown(each, app) for each in matching.matches(event, app)]
+        shown.append({"event": event.to_json(), "rules": rules})
     return answer.of_json({"value": shown})
 
 
-def _shown(found: matching.Match) -> dict[str, Any]:
+def _shown(found: matching.Match, app: Services) -> dict[str, Any]:
     from shared.hooks import firings
 
     out: dict[str, Any] = {"rule": found.rule.name, "fires": found.firing is not None, "reason": found.reason}
     if found.firing:
         out["depth"] = found.firing.depth
-        out["requests"] = [firings.preview(found.firing, step) for step in found.rule.steps]
+        told = {} if app.settings.notify else {"skipped": firings.NO_RECEIVER}
+        out["requests"] = [{**firings.preview(found.firing, step), **(told if step.notify else {})} for step in found.rule.steps]
     return out
 
 
 def _rules(_call: Call, app: Services) -> Answer:
-    in_force = [_rule(rule) for rule in app.rule_store.rules()]
+    in_force = [_rule(rule, app) for rule in app.rule_store.rules()]
     problems = [{"file": each.file, "error": each.error.to_json()} for each in app.rule_store.problems()]
     return answer.of_json({"value": in_force, "problems": problems})
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule, app: Services) -> dict[str, Any]:
+    from shared.hooks import firings
+
     on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
     named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
-    return {**named, "on": on, "steps": [step.name for step in rule.steps]}
+    told = [f"Step '{step.name}' is going to be skipped. {firings.NO_RECEIVER}" for step in rule.steps if step.notify]
+    warned = {"warnings": told} if told and not app.settings.notify else {}
+    return {**named, "on": on, "steps": [step.name for step in rule.steps], **warned}
 
 
 def _rule_file(call: Call, app: Services) -> Answer:
@@ -97,7 +106,7 @@ def _rule_file(call: Call, app: Services) -> Answer:
     )
 
     def read(text: str, file: str) -> list[dict[str, Any]]:
-        return [_rule(rule) for rule in rules.parse(text, file)]
+        return [_rule(rule, app) for rule in rules.parse(text, file)]
 
     return yaml_files.answered(call, app.blobs, folder, read, app.rule_store.changed)
 
@@ -107,20 +116,39 @@ def _firings(call: Call, app: Services) -> Answer:
 
     top = call.whole_number("$top", 20, LIST_LIMIT)
     status = call.choice("status", STATUSES)
-    found = firings.newest(top, app, rule=call.text("rule"), status=status)
+    found = firings.newest(top, app, rule=call.text("rule"), status=status, event=call.text("event").lower())
     return answer.of_json({"value": [firing.view() for firing in found]})
 
 
 def _firing(call: Call, app: Services) -> Answer:
     from shared.hooks import firings
 
-    name = call.named.get("id", "")
-    found = firings.load(name, app) if re.fullmatch(r"[0-9a-f]{40}", name) else None
+    name = _name(call)
+    found = firings.load(name, app) if name else None
     if found is None:
-        message = f"There is no firing '{name[:60]}'; GET events/firings lists them."
-        raise errors.BadRequestError("FiringNotFound", message, target="id", status=404)
+        raise _missing(call)
     firing = found.value
     return answer.of_json({**firing.view(), "answers": dict(firing.answers)})
+
+
+def _cancel(call: Call, app: Services) -> Answer:
+    from shared.hooks import firings
+
+    name = _name(call)
+    found = firings.cancel(name, app) if name else None
+    if found is None:
+        raise _missing(call)
+    return answer.of_json(found.view())
+
+
+def _name(call: Call) -> str:
+    name = call.named.get("id", "")
+    return name if re.fullmatch(r"[0-9a-f]{40}", name) else ""
+
+
+def _missing(call: Call) -> errors.BadRequestError:
+    message = f"There is no firing '{call.named.get('id', '')[:60]}'; GET events/firings lists them."
+    return errors.BadRequestError("FiringNotFound", message, target="id", status=404)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -170,7 +198,12 @@ ROUTES: tuple[Route, ...] = (
         _firings,
         function="hooks_firings",
         summary="Rules that fired, the newest first",
-        query={"$top": schemas.top(200), "rule": schemas.STRING, "status": {"type": "string", "enum": list(STATUSES)}},
+        query={
+            "$top": schemas.top(200),
+            "rule": schemas.STRING,
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "event": schemas.STRING,
+        },
         answers={"200": schemas.listed(FIRING)},
     ),
     Route(
@@ -179,6 +212,16 @@ ROUTES: tuple[Route, ...] = (
         _firing,
         function="hooks_firing",
         summary="One of them, step by step",
+        answers={"200": FIRING},
+        problems=MISSING,
+    ),
+    Route(
+        "events_firings_cancel",
+        "POST /events/firings/{id}/cancel",
+        _cancel,
+        function="hooks_firing_cancel",
+        role="operator",
+        summary="Take no further step of it; what was submitted goes on",
         answers={"200": FIRING},
         problems=MISSING,
     ),

@@ -64,7 +64,7 @@ class Event:
     @property
     def key(self) -> str:
         """What the event is remembered by: 160 bits of its source and id (CloudEvents: together they are unique)."""
-        return hashlib.sha256(f"{self.source.lower()}\n{self.id}".encode()).hexdigest()[:40]
+        return key_of(self.source, self.id)
 
     def value(self, name: str) -> Any:
         """Return a member of `data`, whatever the casing of its key; None when it is not there."""
@@ -92,6 +92,11 @@ class Delivery:
 
     events: tuple[Event, ...] = ()
     validation_code: str = ""
+
+
+def key_of(source: str, event_id: str) -> str:
+    """Return the key of the event with an id of a source."""
+    return hashlib.sha256(f"{source.lower()}\n{event_id}".encode()).hexdigest()[:40]
 
 
 def lowered(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -64,10 +64,19 @@ def check_all(template: Any) -> None:
     Raises:
         ValueError: one is no expression or is not closed.
     """
+    for piece in all_of(template):
+        check(piece)
+
+
+def all_of(template: Any) -> Iterator[str]:
+    """Yield every expression in a value, keys included."""
     for text in _texts(template):
-        for piece, is_expression in _pieces(text):
-            if is_expression:
-                check(piece)
+        yield from (piece for piece, is_expression in _pieces(text) if is_expression)
+
+
+def filled(template: str, value: str) -> str:
+    """Return a text with a value in the place of each expression."""
+    return "".join(value if is_expression else piece for piece, is_expression in _pieces(template))
 
 
 def render(template: Any, document: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.durable import codec, versions
+from shared.hooks import events
 from shared.hooks.rules import Rule
 from shared.operations import models
 from shared.rest import errors
@@ -26,7 +27,7 @@ MEMBERS = frozenset({"version", "id", "rule", "document", "depth", "createdAt", 
 }  # fmt: skip
 NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
 
-Status = Literal["Running", "Succeeded", "Failed", "Refused"]
+Status = Literal["Running", "Succeeded", "Failed", "Refused", "Canceled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,14 @@ class Answer:
         body: JSON; `expect` reads it.
         operation: The id of the one that has not ended yet.
         private: The body may hold keys or tokens: it is read, and recorded nowhere.
+        skipped: Why nothing was done, '' where something was.
     """
 
     status: int
     body: Any = None
     operation: str = ""
     private: bool = False
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,13 @@ class Firing:
     def ended(self) -> bool:
         """Tell whether it will not change any more."""
         return self.status != "Running"
+
+    @property
+    def event_key(self) -> str:
+        """The key of the event that it fired for (events.Event.key); '' where an older app did not keep one."""
+        event = self.document.get("event")
+        found = event if isinstance(event, dict) else {}
+        return events.key_of(str(found.get("source", "")), str(found["id"])) if found.get("id") else ""
 
     @property
     def trace(self) -> trace.Trace:

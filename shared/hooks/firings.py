@@ -38,6 +38,7 @@ PARTITION = "firing"
 ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
 ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
 PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is not recorded."
+NO_RECEIVER = "The setting STEWARD_NOTIFY names no receiver of a 'notify' step."
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
 LONGEST_DELAY_S = 6 * 86_400.0  # of a message; Azure Storage takes 7 days
@@ -88,10 +89,27 @@ def load(firing_id: str, services: Services) -> Versioned[Firing] | None:
     return table(services).load(PARTITION, firing_id)
 
 
-def newest(top: int, services: Services, *, rule: str = "", status: str = "") -> list[Firing]:
-    """Return the newest firings, newest first."""
-    equal = {name: value for name, value in (("rule", rule), ("status", status)) if value}
+def newest(top: int, services: Services, **wanted: str) -> list[Firing]:
+    """Return the newest firings, newest first: of a `rule`, a `status`, or the key of an `event` where one is given."""
+    equal = {name: value for name, value in wanted.items() if value}
     return table(services).newest(top, partition=PARTITION, equal=equal or None)
+
+
+def cancel(firing_id: str, services: Services) -> Firing | None:
+    """Take no further step of a firing, and return it; None for one that is not there. What was submitted goes on in Azure."""
+    while known := load(firing_id, services):
+        if known.value.ended:
+            return known.value
+        message = "It was cancelled: no further step is taken. An operation that it waited for goes on; cancel that by itself."
+        error = errors.AzureError(code="Canceled", message=message, target=known.value.step.name)
+        canceled = replace(_failed(known.value, error, services.clock()), status="Canceled")
+        try:
+            table(services).save(known, canceled)
+        except storage.ConflictError:  # a step was recorded meanwhile
+            continue
+        _ended(canceled)
+        return canceled
+    return None
 
 
 def machine(perform: Callable[[Call], Answer]) -> worker.Machine[Services, Versioned[Firing]]:
@@ -131,10 +149,14 @@ def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[C
     if delay_s is not None:
         _enqueue(moved, services, delay_s=delay_s)
     else:
-        code = moved.error.code if moved.error else ""
-        meters.count("steward.firings", 1, rule=moved.rule.name, status=moved.status)
-        lines.event(log, logging.INFO, "firing.ended", firing=moved.id, rule=moved.rule.name, status=moved.status, code=code)
+        _ended(moved)
     return moved
+
+
+def _ended(firing: Firing) -> None:
+    code = firing.error.code if firing.error else ""
+    meters.count("steward.firings", 1, rule=firing.rule.name, status=firing.status)
+    lines.event(log, logging.INFO, "firing.ended", firing=firing.id, rule=firing.rule.name, status=firing.status, code=code)
 
 
 def overdue(services: Services) -> int:
@@ -168,6 +190,8 @@ def _moved(firing: Firing, services: Services, perform: Callable[[Call], Answer]
     if step.when and not expressions.holds(step.when, firing.seen()):
         return _on(firing, {"skipped": True}, now)
     answer = perform(call_of(firing, step))
+    if answer.skipped:
+        return _on(firing, {"skipped": True, "reason": answer.skipped}, now)
     if answer.operation:
         return replace(firing, operation=answer.operation, attempts=0), WAIT_AGAIN.total_seconds()
     if answer.status in NOT_DONE:
@@ -300,7 +324,7 @@ def row_of(firing: Firing) -> Row:
         message = f"The event and its resource have {length} characters; {ROW_LIMIT} fit a firing."
         raise errors.BadRequestError("EventTooLarge", message)
     columns: dict[str, Any] = {"rule": firing.rule.name, "status": firing.status, "created_at": firing.created_at}
-    columns |= {"due_at": firing.due_at, **chunks}
+    columns |= {"due_at": firing.due_at, **chunks, **({"event": firing.event_key} if firing.event_key else {})}
     if firing.ended_at:
         columns["ended_at"] = firing.ended_at
     return storage.Row(partition=PARTITION, key=firing.id, columns=columns)

@@ -10,7 +10,7 @@ import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.hooks import expressions
+from shared.hooks import expressions, rule_checks
 from shared.hooks.event_target import ML_TYPE
 from shared.hooks.rules import Rule, Step
 from shared.text import durations, yaml_sheets, yaml_values
@@ -58,7 +58,9 @@ def _rule(at: Cursor, sheet: Sheet) -> Rule | None:
     rate, per = found.pop("rate", (None, None))
     named = {"if": "condition", "oncePer": "once_per", "do": "steps"}
     values = {named.get(name, name): value for name, value in found.items() if name != "on"}
-    return Rule(**values, **found["on"], **({"rate": rate, "per": per} if rate else {}), source=sheet.source)
+    rule = Rule(**values, **found["on"], **({"rate": rate, "per": per} if rate else {}), source=sheet.source)
+    rule_checks.rule(at, sheet, rule)
+    return rule if len(sheet.problems) == before else None
 
 
 def _under_true(path: tuple[Any, ...], at: Cursor) -> bool:
@@ -73,7 +75,10 @@ def _types(at: Cursor, sheet: Sheet) -> tuple[str, ...] | None:
     """Globs of event types; Azure ML's own may be written without `Microsoft.MachineLearningServices.`."""
     short = {name.lower() for name in SHORT_TYPES}
     found = _globs(at, sheet)
-    return None if found is None else tuple(ML_TYPE + glob if glob in short else glob for glob in found)
+    types = None if found is None else tuple(ML_TYPE + glob if glob in short else glob for glob in found)
+    for problem in filter(None, (rule_checks.event_type(each, SHORT_TYPES) for each in types or ())):
+        sheet.note(at, problem)
+    return types
 
 
 def _globs(at: Cursor, sheet: Sheet) -> tuple[str, ...] | None:

@@ -14,7 +14,7 @@ from shared.api import call as api
 from shared.api.answer import Later
 from shared.api.resources import resource_routes
 from shared.catalog import bodies
-from shared.hooks import lineage
+from shared.hooks import firings, lineage
 from shared.hooks.firing_record import NOTIFY, Answer
 from shared.operations import redaction
 from shared.operations.models import Operation
@@ -68,6 +68,8 @@ def _notify(call: Call, app: Services) -> Answer:
     """Have whoever the settings name told what a rule says."""
     from shared.notify import notices, notifications
 
+    if not app.settings.notify:
+        return Answer(status=0, skipped=firings.NO_RECEIVER)
     data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}
     here = trace.current()
     notice = notices.Notice(

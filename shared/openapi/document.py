@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
         if not _scoped(path):
             item["servers"] = ours
     components = parts.component_parts()
-    components["schemas"] |= resources.schemas()
+    components["schemas"] |= {**resources.schemas(), "Notice": webhooks.event()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "azureml-steward", "version": "1", "description": ABOUT},
@@ -87,11 +88,15 @@ def _scoped(path: str) -> bool:
 
 def _with_examples(operation: Json, shown: list[Json]) -> None:
     content = operation.get("requestBody", {}).get("content", {})
-    for position, example in enumerate(shown, 1):
+    for example in shown:
         media = example["media"]
         if media in content:
-            named = {"summary": example["summary"], "value": example["value"]}
-            content[media].setdefault("examples", {})[f"example{position}"] = named
+            named = content[media].setdefault("examples", {})
+            words = "-".join(re.findall(r"[a-z0-9]+", example["summary"].lower())[:8]) or "example"
+            named[words if words not in named else f"{words}-{len(named) + 1}"] = {
+                "summary": example["summary"],
+                "value": example["value"],
+            }
 
 
 def _tags(paths: dict[str, dict[str, Any]]) -> list[str]:

@@ -38,6 +38,7 @@ ASKS = {
     "abandon": "`true`: only stop following it; what Azure does goes on.",
     "api-version": "What Event Grid's own senders name; it changes nothing.",
     "below": "Only what concerns this resource and everything below it: an ARM id, or a path below /api.",
+    "event": "Firings for this event: its key, as POST events answers it.",
     "format": "Instead of what `Accept` says.",
     "location": "The region of what the YAML describes, where it needs one.",
     "mode": "`dryRun`, unless said otherwise, changes nothing.",

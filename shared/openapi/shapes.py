@@ -155,13 +155,13 @@ def mark() -> Json:
 
 def firing() -> Json:
     """Return the schema of a firing of a rule."""
-    step = {"name": STRING, "does": STRING, "status": COUNT, "skipped": FLAG, "operation": STRING}
+    step = {"name": STRING, "does": STRING, "status": COUNT, "skipped": FLAG, "reason": STRING, "operation": STRING}
     return _record(
         {
             "id": STRING,
             "name": STRING,
             "rule": STRING,
-            "status": {"type": "string", "enum": ["Running", "Succeeded", "Failed", "Refused"]},
+            "status": {"type": "string", "enum": ["Running", "Succeeded", "Failed", "Refused", "Canceled"]},
             "startTime": MOMENT,
             "endTime": MOMENT,
             "depth": _told("How many rules led to it, itself included.", COUNT),

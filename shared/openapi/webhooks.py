@@ -17,19 +17,19 @@ def webhooks() -> Json:
     signed = ("webhook-id", "webhook-timestamp", "webhook-signature")
     headers = [{"name": name, "in": "header", "schema": parts.STRING} for name in signed]
     told = {
-        "operationId": "told",
-        "tags": ["Events"],
+        "operationId": "notice",
+        "tags": ["Notices"],
         "summary": "An operation, a run of the clean-up or a rule's step has ended",
         "description": "Sent to each `Callback-Url`, at least once, again for three days; signed after Standard Webhooks.",
         "security": [],
         "parameters": headers,
-        "requestBody": {"required": True, "content": parts.content(event(), MEDIA)},
+        "requestBody": {"required": True, "content": parts.content(parts.ref("schemas", "Notice"), MEDIA)},
         "responses": {
             "200": {"description": "Taken; any 2xx does."},
             "410": {"description": "Not wanted any more: it is not sent again."},
         },
     }
-    return {"told": {"post": told}}
+    return {"notice": {"post": told}}
 
 
 def event() -> Json:

@@ -28,13 +28,8 @@ def act(call: Call, app: App) -> Answer | Operation:
         target = replace(target, action=on_itself)
     action = target.action
     if action is None:
-        if target.id.is_collection and target.kind.named_by_us:
-            return run.start_job(call, target, app)
-        if target.id.is_collection and target.kind.posted_name:
-            return _create(call, target, app)
-        names = ", ".join(action.name for action in target.kind.actions) or "none"
-        message = f"POST needs an action of {target.kind.full_type}: {names}."
-        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
+        paths.check_method(target, "POST")
+        return run.start_job(call, target, app) if target.kind.named_by_us else _create(call, target, app)
     if action.preview and not app.settings.previews:
         message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
         raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)

@@ -10,7 +10,6 @@ from shared.api.answer import Answer
 from shared.api.resources import proxy
 from shared.catalog import paths
 from shared.jobs import history
-from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.api.call import App, Call
@@ -22,9 +21,7 @@ def browse(call: Call, app: App) -> Answer:
     if route := proxy.find(call, app):
         return proxy.pass_on(call, route, app)
     target = paths.resolve(call.path, app.settings)
-    if target.action:
-        message = f"'{target.action.name}' is an action: POST it."
-        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
+    paths.check_method(target, "GET")
     if target.view == "discovery":
         return answer.of_json(app.addresses.discover(target.id.path))
     if target.view == "logs":
@@ -33,7 +30,6 @@ def browse(call: Call, app: App) -> Answer:
         return answer.of_json(history.metrics(target, app.client, app.addresses))
     if target.id.is_collection and target.kind.searchable and (asked := _search_asked(call)):
         return _search(call, target, asked, app)
-    paths.check_verb(target, "LIST" if target.id.is_collection else "GET")
     url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
     body = app.client.send("GET", url).checked().body
     return answer.of_json(answer.own_next_link(body, url, call))

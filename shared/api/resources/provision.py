@@ -9,7 +9,6 @@ from shared.api import answer
 from shared.api.resources import payload, proxy, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
-from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.api.answer import Answer
@@ -22,10 +21,7 @@ def change(call: Call, app: App) -> Answer | Operation:
     if route := proxy.find(call, app):
         return proxy.pass_on(call, route, app)
     target = paths.resolve(call.path, app.settings)
-    if target.action or target.view or target.id.is_collection:
-        message = f"{call.method} needs the path of one resource, not of a collection or action."
-        raise errors.MethodNotAllowedError(message, paths.allowed(target), target="path")
-    paths.check_verb(target, call.method)
+    paths.check_method(target, call.method)
     brought, asked = payload.Brought(target=target), target.path
     query = call.forwarded
     if call.method == "DELETE":

@@ -7,7 +7,7 @@ const BUSY_S = 3;
 const PAUSE_S = 15;
 const PAGE = 30;
 const MOST = 200;
-const STATUSES = ["Running", "Succeeded", "Failed", "Refused"];
+const STATUSES = ["Running", "Succeeded", "Failed", "Refused", "Canceled"];
 
 export const events = {
   title: "Events",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -48,7 +49,9 @@ def send(method: str, path: str, body: Any = b"", **headers: str) -> Any:
 def test_a_delivery_is_stored_before_it_is_answered(hooks: Hooks) -> None:
     """200: Event Grid may forget it, and Microsoft's own client takes nothing else for success."""
     status, _, body = send("POST", "events", [EVENT])
-    assert (status, body) == (200, {"accepted": 1, "messages": 1})
+    key = body["events"][0].pop("key")
+    assert (status, body) == (200, {"accepted": 1, "messages": 1, "events": [{"id": "e1"}]})
+    assert re.fullmatch(r"[0-9a-f]{40}", key)
     assert len(hooks.steward.event_queue.messages) == 1
 
 
@@ -193,3 +196,54 @@ def test_rules_that_were_put_are_in_force_in_every_instance(hooks: Hooks) -> Non
     assert [rule.name for rule in other.rules()] == ["copy"]
     send("DELETE", "events/rules/ml")
     assert other.rules() == ()
+
+
+TELLS = """
+rules:
+  - name: tells
+    on: {types: [contoso.plan]}
+    do:
+      - notify: contoso.planned
+      - request: GET workspaces/w1/models
+"""
+PLAN = {"specversion": "1.0", "type": "contoso.plan", "source": "me", "data": {}}
+
+
+def test_what_an_event_started_is_found_by_its_key(hooks: Hooks) -> None:
+    """The answer to the delivery has the key of each event."""
+    hooks.rules(TELLS)
+    keys = [send("POST", "events", {**PLAN, "id": name}, content_type="application/cloudevents+json")[2] for name in ("a", "b")]
+    hooks.drive()
+    for name, told in zip(("a", "b"), keys, strict=True):
+        key = told["events"][0]["key"]
+        found = send("GET", f"events/firings?event={key.upper()}")[2]["value"]
+        assert [each["event"]["id"] for each in found] == [name]
+    assert send("GET", f"events/firings?event={'0' * 40}")[2]["value"] == []
+
+
+def test_a_notification_without_a_receiver_is_said_to_be_skipped(hooks: Hooks) -> None:
+    """When the file is put, when it is tried, when it fires, and to the operator."""
+    warned = send("PUT", "events/rules/tells", TELLS)[2]["rules"][0]["warnings"]
+    assert "STEWARD_NOTIFY" in warned[0]
+    tried = send("POST", "events/test", {**PLAN, "id": "t"}, content_type="application/cloudevents+json")[2]
+    assert "STEWARD_NOTIFY" in tried["value"][0]["rules"][0]["requests"][0]["skipped"]
+    assert "skipped" not in tried["value"][0]["rules"][0]["requests"][1]
+    send("POST", "events", {**PLAN, "id": "a"}, content_type="application/cloudevents+json")
+    hooks.drive()
+    step = send("GET", "events/firings")[2]["value"][0]["steps"][0]
+    assert step["skipped"] is True
+    assert "STEWARD_NOTIFY" in step["reason"]
+
+
+def test_a_firing_takes_no_further_step_once_it_is_cancelled(hooks: Hooks) -> None:
+    """Whatever its message says; a second time changes nothing."""
+    hooks.rules(TELLS)
+    send("POST", "events", {**PLAN, "id": "a"}, content_type="application/cloudevents+json")
+    assert hooks.step()
+    (firing,) = hooks.firings()
+    status, _, body = send("POST", f"events/firings/{firing.id}/cancel")
+    assert (status, body["status"], body["error"]["code"]) == (200, "Canceled", "Canceled")
+    hooks.drive()
+    assert hooks.firings(status="Canceled")[0].answers == {}
+    assert send("POST", f"events/firings/{firing.id}/cancel")[2]["endTime"] == body["endTime"]
+    assert send("POST", f"events/firings/{'0' * 40}/cancel")[0] == 404

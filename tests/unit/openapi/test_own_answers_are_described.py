@@ -98,7 +98,7 @@ def test_every_field_of_a_firing_is_described() -> None:
         "due_at": NOW,
     }
     waits = Firing(**known, operation="p-s").view()
-    answers = {"asked": {"skipped": True}, "told": {"status": 202, "body": {}}}
+    answers = {"asked": {"skipped": True, "reason": "r"}, "told": {"status": 202, "body": {}}}
     ended = Firing(**known, status="Failed", error=ERROR, ended_at=NOW, answers=answers, position=1).view()
     assert valid("Firing", waits) | valid("Firing", ended) == set(waits) | set(ended) | {LATER["firing"]}
     steps = set().union(*(each for found in (waits, ended) for each in found["steps"]))

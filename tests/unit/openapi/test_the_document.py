@@ -156,7 +156,7 @@ def test_what_a_callback_gets_is_described():
     """The event itself, as it is made for a webhook."""
     at = datetime(2026, 1, 31, tzinfo=UTC)
     told = notices.Notice(about="1", type="azureml-steward.operation.succeeded", subject="/x", at=at, data={"status": "Succeeded"})
-    schema = DOCUMENT["webhooks"]["told"]["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
+    schema = DOCUMENT["webhooks"]["notice"]["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
     validator(schema).validate(told.event("https://steward.example"))
     assert list(validator(schema).iter_errors({"specversion": "0.3"}))
 

@@ -1,0 +1,202 @@
+"""What of a rule can never be: a type that no event has, a request that no route takes, a name that no expression finds.
+
+Any type and any field of `data` may be named, since Azure adds some: only what is within two edits of a known one is refused.
+Pure. Not here: the form of each field (rule_fields).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, Any
+
+from shared.api import call as api
+from shared.api import names, strict
+from shared.api.resources import resource_routes
+from shared.catalog import paths, proxy_routes
+from shared.hooks import expressions
+from shared.hooks.event_target import ML_TYPE, OWN_TYPE, RESOURCE_TYPE
+from shared.rest import errors
+from shared.settings import Settings
+from shared.text import jmes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from shared.hooks.rules import Rule, Step
+    from shared.text.yaml_document import Cursor
+    from shared.text.yaml_sheets import Sheet
+
+RUN = ("experimentId", "experimentName", "runId", "runType", "runTags", "runProperties")
+RESOURCE = ("resourceUri", "operationName", "status", "correlationId", "authorization", "httpRequest", "claims", "subscriptionId")
+DATA: Mapping[str, tuple[str, ...]] = {  # docs/hooks.md has the table with its sources
+    f"{ML_TYPE}modelregistered": ("modelName", "modelVersion", "modelTags", "modelProperties"),
+    f"{ML_TYPE}modeldeployed": ("serviceName", "serviceComputeType", "modelIds", "serviceTags", "serviceProperties"),
+    f"{ML_TYPE}runcompleted": RUN,
+    f"{ML_TYPE}runstatuschanged": (*RUN, "runStatus"),
+    f"{ML_TYPE}datasetdriftdetected": (
+        "dataDriftId", "dataDriftName", "runId", "baseDatasetId", "targetDatasetId", "driftCoefficient", "startTime", "endTime",
+    ),
+    **{
+        f"{RESOURCE_TYPE}{verb}{end}": (*RESOURCE, "resourceProvider", "tenantId")
+        for verb in ("write", "delete", "action")
+        for end in ("success", "failure", "cancel")
+    },
+    **dict.fromkeys((f"{OWN_TYPE}operation.{end}" for end in ("succeeded", "failed", "canceled", "outcomeunknown")), ()),
+}  # fmt: skip
+EVENT = ("id", "source", "type", "subject", "time", "data", "traceparent")
+WORKSPACE = ("id", "name", "resourceGroup", "subscription")
+ANSWER = ("status", "body", "operation", "skipped")
+ANY = frozenset("*?[")
+EDITS = 2
+FILLED = "filled"  # stands where an expression puts a value
+SCOPE = Settings(subscription_id="00000000-0000-0000-0000-000000000000", resource_group=FILLED)
+
+
+def event_type(glob: str, short: Collection[str]) -> str:
+    """Return why no event has a type, '' for one that may be; `glob` is in lower case, with its namespace.
+
+    Args:
+        glob: As a rule has it.
+        short: Azure ML's types as they may be written.
+    """
+    if any(fnmatch.fnmatchcase(each, glob) for each in DATA):
+        return ""
+    spelled = {each.lower(): each for each in short}
+    if ANY & set(glob):
+        if any(fnmatch.fnmatchcase(each, glob) for each in spelled):
+            return f"'{glob[:100]}' matches no event's type: write '*.{glob[:100]}'"
+        near = _begins_like(glob)
+    else:
+        near = spelled.get(found.removeprefix(ML_TYPE), found) if (found := _near(glob, (*DATA, *spelled))) else ""
+    return f"no event has the type '{glob[:100]}': did you mean '{near}'?" if near else ""
+
+
+def rule(at: Cursor, sheet: Sheet, found: Rule) -> None:
+    """Refuse what can never be of a rule whose fields are right each for itself."""
+    known: dict[str, Collection[str]] = {**dict.fromkeys(EVENT, ()), "event": EVENT, "workspace": WORKSPACE}
+    known["data"] = _data_of(found.types)
+    known |= {"resource": ()} if found.read else {}
+    for name in ("if", "oncePer"):
+        if name in at.value:
+            _expressions(at.child(name), sheet, known, alone=name == "if")
+    do = at.child("do")
+    steps = list(do.children()) if isinstance(do.value, list) else [do]
+    taken: dict[str, Collection[str]] = {}
+    for place, step in zip(steps, found.steps, strict=True):
+        seen = {**known, "steps": taken}
+        for name in place.value:
+            answered = {"status": (), "body": (), "steps": {**taken, step.name: ANSWER}} if name == "expect" else {}
+            if name != "name":
+                _expressions(place.child(name), sheet, {**seen, **answered}, alone=name in ("if", "expect"))
+        if step.method and (problem := request(step)):
+            sheet.note(place.child("request"), problem)
+        taken = {**taken, step.name: ANSWER}
+
+
+def request(step: Step) -> str:
+    """Return why the API can never take a request, '' when it may."""
+    path, _, query = expressions.filled(step.path, FILLED).partition("?")
+    first = path.strip("/").partition("/")[0]
+    if first.lower() not in {each.lower() for each in resource_routes.LITERALS}:
+        near = names.hint(names.alike(first, resource_routes.LITERALS), resource_routes.LITERALS)
+        return f"a rule asks for resources of Azure's, and there is no '{first[:100]}'{near}"
+    call = api.Call(method=step.method, path=path, query=query, headers=dict(step.headers))
+    try:
+        strict.check(call, resource_routes.of(step.method))
+        if proxy_routes.find(path, step.method, SCOPE) is None:
+            paths.check_method(paths.resolve(path, SCOPE), step.method)
+    except errors.BadRequestError as problem:
+        said = problem.error.message
+        return "" if f"'{FILLED}'" in said or (FILLED in query and problem.error.code == "InvalidParameter") else said
+    return ""
+
+
+def _data_of(types: Collection[str]) -> tuple[str, ...]:
+    """Return the fields of `data` of the events that a rule is on, () where an unknown type may have any."""
+    if not all(each in DATA and DATA[each] for each in types):
+        return ()
+    return tuple(dict.fromkeys(name for each in types for name in DATA[each]))
+
+
+def _expressions(at: Cursor, sheet: Sheet, known: Mapping[str, Any], *, alone: bool) -> None:
+    """Refuse the names that the expressions of a value can never find."""
+    told = [at.value] if alone else expressions.all_of(at.value)
+    for text in told:
+        for chain in _chains(jmes.read(text)):
+            if problem := _unfound(chain, known):
+                sheet.note(at, problem)
+
+
+def _unfound(chain: tuple[str, ...], known: Mapping[str, Any]) -> str:
+    """Return why nothing is ever found at a path, '' when something may be."""
+    first, rest = chain[0], chain[1:]
+    if first == "resource" and first not in known:
+        return "'resource' is not read: add 'read: true' to the rule"
+    if first not in known:
+        return f"an expression finds nothing at '{first[:60]}'{names.hint(_near(first, known), known)}"
+    inner: Any = known[first]
+    if first == "event" and rest[:1] == ("data",):
+        inner, rest, first = known["data"], rest[1:], "event.data"
+    if not rest or (not inner and first != "steps"):
+        return ""
+    if rest[0] in inner:
+        return _unfound(rest, inner) if isinstance(inner, dict) else ""
+    near = _near(rest[0], inner)
+    if first in ("data", "event.data") and not near:  # Azure may add fields
+        return ""
+    hint = names.hint(near, inner) if inner else ": it is the first step."
+    return f"an expression finds nothing at '{first}.{rest[0][:60]}'{hint}"
+
+
+def _chains(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the paths that an expression follows from the top of its document."""
+    children = node["children"]
+    match node["type"]:
+        case "field":
+            yield (node["value"],)
+        case "subexpression":
+            found = list(_chains(children[0]))
+            plain = bool(found) and children[0]["type"] in ("field", "subexpression")
+            for child in children[1:]:
+                plain = plain and child["type"] == "field"
+                if plain:
+                    found[-1] = (*found[-1], child["value"])
+            yield from found
+        case "index_expression" | "pipe" | "projection" | "filter_projection" | "value_projection" | "flatten":
+            yield from _chains(children[0])
+        case "expref":
+            pass
+        case _:
+            for child in children:
+                yield from _chains(child)
+
+
+def _begins_like(glob: str) -> str:
+    """Return a glob with what stands before its first `*` put right, '' where that is not near the beginning of a known type."""
+    plain = glob[: min(glob.index(each) for each in ANY if each in glob)]
+    for each in DATA if len(plain) > 2 * EDITS + 1 else ():
+        for length in range(len(plain) - EDITS, len(plain) + EDITS + 1):
+            if 0 < _edits(plain, each[:length]) <= EDITS and each[:length].endswith(plain[-1]):
+                return each[:length] + glob[len(plain) :]
+    return ""
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    """Return the known name that is two edits from another one at most, the nearest first; of a short name one edit."""
+    limit = EDITS if len(name) > 2 * EDITS else 1
+    found = sorted((_edits(name.lower(), each.lower()), each) for each in known if abs(len(each) - len(name)) <= limit)
+    return found[0][1] if found and found[0][0] <= limit else ""
+
+
+def _edits(one: str, other: str) -> int:
+    """Return how many letters more, less, other or swapped with the next make one text of the other."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        older, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            least = min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and (a, b) == (other[j - 2], one[i - 2]):
+                least = min(least, older[j - 2] + 1)
+            row.append(least)
+    return row[-1]
