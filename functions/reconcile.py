@@ -8,6 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
+from shared.api.access import approvals
 from shared.durable import aside, records, sweep, timers
 from shared.files import upload_inbox
 from shared.operations import flows
@@ -65,6 +66,8 @@ def purge(timer: func.TimerRequest) -> None:
                 "dead events": lambda: inbox.forget(app, before),
                 "rows of rules": lambda: matching.purge(app, firings_before=before),
                 "deliveries": lambda: records.purge(app.delivery_rows, before),
+                "approvals": lambda: approvals.purge(app),
+                "rows of the audit": lambda: records.purge(app.access_rows, app.clock() - timedelta(days=app.settings.audit_days)),
             }
         )
     timers.finished("purge_operations", app.cleanup_rows, app.clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.api import following, uploads
+from shared.api import access_routes, following, uploads
 from shared.api.resources import resource_routes
 from shared.cleanup import cleanup_routes
 from shared.hooks import event_routes
@@ -19,5 +19,6 @@ ROUTES: tuple[Route, ...] = (
     *cleanup_routes.ROUTES,
     *event_routes.ROUTES,
     *uploads.ROUTES,
+    *access_routes.routes(lambda: ROUTES),
     *page_routes.routes(lambda: ROUTES),
 )

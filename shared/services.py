@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueServiceClient
 
+    from shared.api.access.key_book import Book
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
     from shared.durable.storage import Blobs, Queue, Rows
@@ -43,8 +44,9 @@ OPEN_TABLE = "stewardopen"
 CLEANUP_TABLE = "stewardcleanup"
 HOOK_TABLE = "stewardhooks"
 DELIVERY_TABLE = "stewarddeliveries"
+ACCESS_TABLE = "stewardaccess"
 CONTAINER = "azureml-steward"
-TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE)
+TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE, ACCESS_TABLE)
 QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, messages.CLEANUP_QUEUE)
 OWN = (  # all that the app needs of its account; the platform makes none of it
     *(("queue", each) for name in QUEUES for each in (name, f"{name}-poison")),
@@ -198,6 +200,18 @@ class Services:
     def delivery_rows(self) -> Rows:
         """How telling others goes."""
         return self._rows(DELIVERY_TABLE)
+
+    @_OpenedOnce
+    def access_rows(self) -> Rows:
+        """Keys, the audit, and approvals."""
+        return self._rows(ACCESS_TABLE)
+
+    @_OpenedOnce
+    def key_book(self) -> Book:
+        """Whose a function key is."""
+        from shared.api.access import key_book
+
+        return key_book.Book(self.access_rows, self.clock)
 
     def missing(self) -> list[tuple[str, str]]:
         """Return what of `OWN` the account does not have: three requests."""

@@ -52,6 +52,10 @@ class Settings:
             set by Azure); otherwise anybody with a key could write that header.
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
+        unnamed_keys: Whether a function key that has no name here may do everything (`STEWARD_UNNAMED_KEYS`: `admin` or `refused`).
+        audit_days: How long rows of the audit are kept (`STEWARD_AUDIT_DAYS`).
+        approvals: What another person must approve (`STEWARD_APPROVALS`): `cleanup`, `rules`, `resourceGroups`, `workspaces`.
+        approval_hours: How long an approval can be given (`STEWARD_APPROVAL_HOURS`).
         telemetry: Where measurements and spans go (`STEWARD_TELEMETRY`): `off`, `otlp` or `azuremonitor`.
         problems: Optional settings that cannot be used. Each of them turns off what it is for, and nothing else.
     """
@@ -76,6 +80,10 @@ class Settings:
     poll_with_events_s: int = 0
     cleanup: bool = True
     cleanup_days: int = 180
+    unnamed_keys: bool = True
+    audit_days: int = 365
+    approvals: frozenset[str] = frozenset()
+    approval_hours: int = 24
     telemetry: str = "off"
     problems: tuple[Problem, ...] = ()
 
@@ -85,6 +93,7 @@ class Settings:
 
 
 UNRESOLVED = "@microsoft.keyvault("  # how a reference begins that the platform could not resolve: the app sees it as it is
+APPROVALS = ("cleanup", "rules", "resourceGroups", "workspaces")
 WEBHOOK_SECRETS = "STEWARD_WEBHOOK_SECRETS"
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
 
@@ -145,6 +154,12 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         poll_with_events_s=optional("STEWARD_POLL_WITH_EVENTS", _number(0, least=0), off=0),
         cleanup=optional("STEWARD_CLEANUP", _choice(("on", "off")), off="off") == "on",
         cleanup_days=optional("STEWARD_CLEANUP_REPORT_DAYS", _number(180, least=1), off=NUMBER_LIMIT),
+        unnamed_keys=optional("STEWARD_UNNAMED_KEYS", _choice(("admin", "refused")), off="refused") == "admin",
+        audit_days=optional("STEWARD_AUDIT_DAYS", _number(365, least=1), off=NUMBER_LIMIT),
+        approvals=optional(
+            "STEWARD_APPROVALS", _some_of(APPROVALS), off=frozenset(APPROVALS)
+        ),  # off: all of them, rather than less
+        approval_hours=optional("STEWARD_APPROVAL_HOURS", _number(24, least=1), off=24),
         telemetry=optional("STEWARD_TELEMETRY", _choice(export.CHOICES), off="off"),
     )
     return replace(found, problems=tuple(problems))
@@ -213,6 +228,18 @@ def _choice(choices: tuple[str, ...]) -> Callable[[Mapping[str, str], str], str]
             message = f"{name} is '{text[:50]}'; expected one of {', '.join(choices)}"
             raise ValueError(message)
         return found
+
+    return read
+
+
+def _some_of(choices: tuple[str, ...]) -> Callable[[Mapping[str, str], str], frozenset[str]]:
+    def read(environ: Mapping[str, str], name: str) -> frozenset[str]:
+        known = {choice.lower(): choice for choice in choices}
+        words = _words(environ, name)
+        if unknown := next((word for word in words if word.lower() not in known), None):
+            message = f"{name} names '{unknown[:50]}'; expected some of {', '.join(choices)}"
+            raise ValueError(message)
+        return frozenset(known[word.lower()] for word in words)
 
     return read
 

@@ -61,6 +61,7 @@ class Steward:
     def __post_init__(self) -> None:
         self.rows = FakeRows("rows", self.fuse, self.clock)
         self.open = FakeRows("open", self.fuse, self.clock)
+        self.access_rows = FakeRows("access", self.fuse, self.clock)
         self.blobs = FakeBlobs(self.fuse)
         self.queue = FakeQueue(self.clock, self.fuse)
         self.notification_queue = FakeQueue(self.clock, self.fuse)

@@ -155,6 +155,7 @@ def exports(running: stack.Stack) -> dict[str, str]:
     return {
         "STEWARD": f"{running.app.url}/api",
         "KEY": running.app.key,
+        "MASTER_KEY": running.app.master_key,
         "SUBSCRIPTION": scene.SUBSCRIPTION_ID,
         "RESOURCE_GROUP": scene.RESOURCE_GROUP,
         "STORAGE_KEY": scene.storage_keys(scene.STORAGE_ACCOUNT)[0],

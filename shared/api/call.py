@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
 from shared.api import names
-from shared.catalog import paths
+from shared.catalog import grants, paths
 from shared.notify import deliveries
 from shared.operations import steps
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from shared.catalog.grants import Grant
     from shared.catalog.paths import Scope, Target
     from shared.durable.storage import Blobs
     from shared.endpoints.scoring import Scoring
-    from shared.rest import ids
     from shared.settings import Settings
 
 WAIT_LIMIT_S = 60.0
@@ -42,9 +42,19 @@ class App(steps.Services, deliveries.Services, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who sent a request over HTTP: the principal that the platform signed in, '' without one."""
+    """Who sent a request over HTTP.
+
+    Attributes:
+        principal: Whom the platform signed in, '' without one; not to be believed yet.
+        name: Who it is, once that is known (api.access).
+        grants: What it may do: as much as each of them allows; () is not limited.
+        approved: The id of the approval under which another one has it carried out.
+    """
 
     principal: str = ""
+    name: str = ""
+    grants: tuple[Grant, ...] = ()
+    approved: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +65,16 @@ class RuleRun:
         key: The idempotency key of the step.
         caller: The rule, as an operation names it.
         firing, depth: Recorded with the operation: where it comes from, and how many rules led to it.
+        grants: What the rule's author may do, and the rule no more.
+        author: Who that is, '' for a file that came another way than by this API.
     """
 
     key: str
     caller: str
     firing: str
     depth: int
+    grants: tuple[Grant, ...] = ()
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +146,24 @@ class Call:
         """
         if isinstance(self.sender, RuleRun):
             return self.sender.caller
+        if self.sender.name:
+            return self.sender.name
         return self.sender.principal if self.sender.principal and settings.signed_in else "function key"
+
+    @property
+    def limited(self) -> bool:
+        """Its sender may not see everything of the app."""
+        return not all(grant.whole for grant in self.sender.grants)
+
+    def sees(self, target: str, kind: str = "") -> bool:
+        """Tell whether a resource, by its ARM id, is within what its sender is limited to; `kind` is its full type, or a plane."""
+        if not self.limited:
+            return True
+        try:
+            named = ids.parse(target)
+        except errors.BadRequestError:
+            return False
+        return grants.holds(self.sender.grants, named, kind or named.full_type)
 
     def text(self, name: str, default: str = "") -> str:
         """Return a parameter: `?Preflight=true` must not be carried out because of its capital."""

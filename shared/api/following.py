@@ -10,9 +10,10 @@ from shared.api import answer, schemas
 from shared.api.answer import Later
 from shared.api.call import WAIT_LIMIT_S
 from shared.api.route import BUSY, MISSING, Route
+from shared.catalog import grants
 from shared.notify import deliveries
 from shared.operations import flows, listing, models
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from shared.api.answer import Answer
@@ -60,6 +61,8 @@ def list_newest(call: Call, app: App) -> Answer:
         status=call.choice("status", STATUSES),
         target=target,
         below=below.key if below else "",
+        caller=call.text("caller"),
+        shown=(lambda each: call.sees(each.target)) if call.limited else None,
         place=listing.Place.of(call.text("$skipToken")),
     )
     end = time.monotonic() + LIST_BUDGET_S
@@ -84,6 +87,9 @@ def _load(call: Call, app: App) -> Stored:
     if stored is None:
         message = f"There is no operation '{operation_id[:100]}'; ended ones are kept for {app.settings.retention_days} days."
         raise errors.BadRequestError("OperationNotFound", message, target="id", status=404)
+    target = ids.parse(stored.operation.target) if call.limited else None
+    if target:
+        grants.check_reach(call.sender.grants, call.by(app.settings), target, target.full_type)
     return stored
 
 
@@ -93,7 +99,14 @@ ROUTES: tuple[Route, ...] = (
         "GET /operations",
         list_newest,
         summary="The operations of this app, the newest first",
-        query={"status": STATUS, "target": schemas.STRING, "below": schemas.STRING, "$top": schemas.top(200), "SkipToken": ""},
+        query={
+            "status": STATUS,
+            "target": schemas.STRING,
+            "below": schemas.STRING,
+            "caller": schemas.STRING,
+            "$top": schemas.top(200),
+            "SkipToken": "",
+        },
         answers={"200": schemas.ref("schemas", "OperationList")},
     ),
     Route(

@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from shared.api import answer, strict
+from shared.api.access import admission, approvals, audit
 from shared.api.answer import Answer, Later
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -25,14 +26,45 @@ CHUNKED = (
 
 
 def carry_out(call: Call, route: Route, app: Any) -> Outcome:
-    """Check a call against its route, and carry it out.
+    """Check a call against its route and its sender's rights, and carry it out.
+
+    What changes something, or reads a secret, is audited.
 
     Raises:
         StewardError: it is refused, or fails.
     """
     check_body(call)
+    if route.anonymous:
+        strict.check(call, route)
+        return route.handler(call, app)
+    try:
+        call, asked = admission.admitted(call, route, app)
+    except errors.BadRequestError as problem:
+        audit.refused(call, problem)
+        raise
     strict.check(call, route)
-    return route.handler(call, app)
+    if (what := approvals.deletes(call, asked)) and approvals.wanted(what, call, app):
+        return approvals.ask(what, call, app, asked)
+    if not audit.wanted(route, asked):
+        return route.handler(call, app)
+    return _audited(call, route, asked, app)
+
+
+def _audited(call: Call, route: Route, asked: admission.Asked | None, app: Any) -> Outcome:
+    entry = audit.entry(call, route, asked, app)
+    recorded = asked is None or asked.secret or asked.row is None or asked.direct  # the rest becomes an operation
+    if recorded:
+        audit.write(entry, app)
+    try:
+        outcome = route.handler(call, app)
+    except errors.StewardError as problem:
+        audit.ended(entry, app, recorded=recorded, status=problem.status, code=problem.error.code)
+        raise
+    if isinstance(outcome, Operation):
+        audit.ended(entry, app, recorded=recorded, status=outcome.http_status or 202, operation=outcome.id)
+    else:
+        audit.ended(entry, app, recorded=recorded, status=outcome.status if isinstance(outcome, Answer) else 202)
+    return outcome
 
 
 def answered(call: Call, route: Route, app: Any) -> Answer | Later:

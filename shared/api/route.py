@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from shared.api import schemas
 from shared.operations.models import Operation
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from shared.api.answer import Answer, Later
     from shared.api.call import Call
     from shared.api.schemas import Json
+    from shared.catalog.grants import Role
 
 type Outcome = Answer | Later | Operation
 type Handler = Callable[[Call, Any], Outcome]
-type Role = Literal["anyone", "reader", "scorer", "operator", "admin"]
 
 REST = "{*rest}"
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"411": "NoLength", "413": "TooLarge"}
@@ -38,6 +38,7 @@ class Route:
         handler: Carries it out: the call, and the composition root.
         function: The platform's name of the function that takes it, where that is not `id`; rows of one path share one.
         role: What its sender must at least be; `anyone` needs no key. Of resources the kind may ask for more.
+        whole: It concerns the whole app: callers who are limited to places or kinds may not.
         summary: What it does.
         query: Schema by parameter; a name of `schemas.parameters` stands for itself.
         path: Schema by parameter of the path, where it is not any text.
@@ -56,6 +57,7 @@ class Route:
     _: KW_ONLY
     function: str = ""
     role: Role = "reader"
+    whole: bool = False
     summary: str = ""
     query: Mapping[str, Json | str] = field(default_factory=dict)
     path: Mapping[str, Json] = field(default_factory=dict)
@@ -91,6 +93,16 @@ class Route:
     def anonymous(self) -> bool:
         """No key is asked for."""
         return self.role == "anyone"
+
+    @property
+    def signs_in(self) -> bool:
+        """The platform's sign-in, where it is on, covers the path: only then are its headers believed."""
+        return self.role not in ("anyone", "events")
+
+    @property
+    def audited(self) -> bool:
+        """Each call of it leaves a row, whether or not it becomes an operation, which is a row of its own."""
+        return self.own and self.verb != "GET" and self.role in ("operator", "admin")
 
     @property
     def names(self) -> tuple[str, ...]:

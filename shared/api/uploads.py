@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shared.api import answer, names, schemas
 from shared.api.resources import payload
 from shared.api.route import BUSY, LARGE, MISSING, Route
-from shared.catalog import bodies, paths
+from shared.catalog import bodies, grants, paths
 from shared.files import upload_inbox, upload_steps
 from shared.rest import errors
 
@@ -22,6 +22,8 @@ def translate(call: Call, app: App) -> Answer:
     """POST `translate?path=&set=`: the ARM body of a YAML and what would be done first; Azure is asked nothing."""
     path = call.text("path")
     target = paths.resolve(path, app.settings) if path else None
+    if target:
+        grants.check_reach(call.sender.grants, call.by(app.settings), target.id, target.kind.full_type)
     spec, files = payload.brought(call, target, app)
     found = payload.translated(call, target, spec, files, location=call.text("location") or None)
     return answer.of_json(found.to_json())

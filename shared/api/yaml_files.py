@@ -65,7 +65,12 @@ def text_of(call: Call, invalid: str) -> str:
 
 
 def answered(
-    call: Call, blobs: Blobs, folder: Folder, read: Callable[[str, str], list[dict[str, Any]]], changed: Callable[[], object]
+    call: Call,
+    blobs: Blobs,
+    folder: Folder,
+    read: Callable[[str, str], list[dict[str, Any]]],
+    changed: Callable[[], object],
+    lead: bytes = b"",
 ) -> Answer:
     """Answer GET, PUT or DELETE of the file that the route's `file` names; `.yaml` may be left out.
 
@@ -75,6 +80,7 @@ def answered(
         folder: Where it is kept.
         read: Text and file name → what the file has, as the answer shows it; raises BadRequestError when it is wrong.
         changed: Called when a file was written or removed.
+        lead: A line of ours that is written before the text, and not shown.
     """
     name = call.named.get("file", "")
     if not NAME.fullmatch(name):
@@ -85,7 +91,7 @@ def answered(
     if call.method == "PUT":
         text = text_of(call, folder.invalid)
         found = read(text, file)
-        blobs.put(folder.prefix + file, text.encode())
+        blobs.put(folder.prefix + file, lead + text.encode())
         changed()
         return answer.of_json({"file": file, folder.holds: found})
     content = blobs.get(folder.prefix + file)
@@ -96,21 +102,30 @@ def answered(
         blobs.delete(folder.prefix + file)
         changed()
         return answer.of_json(None, 204)
+    if lead and content.startswith(lead.partition(b":")[0] + b":"):
+        content = content.partition(b"\n")[2]
     return answer.of_bytes(content, f"{YAML}; charset=utf-8")
 
 
-def routes(function: str, path: str, handler: Handler, *, name: str, holds: str) -> tuple[Route, ...]:
+def routes(function: str, path: str, handler: Handler, *, name: str, holds: str, whole: bool = False) -> tuple[Route, ...]:
     """Return the routes of one YAML file of rules or policies below a path."""
     call = f"{path}/{{file}}"
     route = partial(Route, handler=handler, function=function, path={"file": FILE_NAME})
+    changing = partial(route, role="admin", whole=whole)
     stored = f"Store a file of {holds}; refused with line and column when it is wrong"
     text, changed = {YAML: schemas.STRING, "text/plain": schemas.STRING}, {"200": schemas.OBJECT}
     return (
         route(
             f"{name}_get", f"GET {call}", summary=f"One file of {holds}, as YAML", answers={}, answers_as=(YAML,), problems=MISSING
         ),
-        route(f"{name}_put", f"PUT {call}", role="admin", summary=stored, body=text, answers=changed, problems=LARGE),
+        changing(f"{name}_put", f"PUT {call}", summary=stored, body=text, answers=changed, problems=LARGE),
         route(
-            f"{name}_delete", f"DELETE {call}", role="admin", summary=f"Remove a file of {holds}", answers=GONE, problems=MISSING
+            f"{name}_delete",
+            f"DELETE {call}",
+            role="admin",
+            whole=whole,
+            summary=f"Remove a file of {holds}",
+            answers=GONE,
+            problems=MISSING,
         ),
     )

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from shared.catalog.grants import Role
     from shared.rest import ids
     from shared.rest.addresses import Plane
 
@@ -38,6 +39,22 @@ DATA_TYPES = (("properties.dataType", ("uri_file", "uri_folder", "mltable")),)
 AUTH_MODES = (("properties.authMode", ("Key", "AMLToken", "AADToken")),)
 ENDPOINT_COMPUTE_TYPES = ("Managed", "Kubernetes", "AzureMLCompute")
 
+ACCESS = (  # of any body: who gets in, over which network, and as whom the resource acts
+    "identity.userAssignedIdentities",
+    *(
+        f"properties.{name}"
+        for name in (
+            "publicNetworkAccess", "networkAcls", "networkRuleSet", "ipAllowlist", "allowPublicAccessWhenBehindVnet",
+            "managedNetwork", "accessPolicies", "enableRbacAuthorization", "allowSharedKeyAccess", "allowBlobPublicAccess",
+            "defaultToOAuthAuthentication", "adminUserEnabled", "anonymousPullEnabled", "disableLocalAuth",
+            "egressPublicNetworkAccess", "publicNetworkAccessForIngestion", "publicNetworkAccessForQuery",
+            "systemDatastoresAuthMode", "keys",
+            "properties.sshSettings.sshPublicAccess", "properties.remoteLoginPortPublicAccess", "properties.enableNodePublicIp",
+        )
+    ),
+)  # fmt: skip
+CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
+
 ASSET_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
 VERSION_NAME = r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}"
 ENDPOINT_NAME = r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]"  # also of deployments
@@ -54,6 +71,8 @@ class Action:
         shown_by: The action whose answer holds the keys that this one changes: Azure forgets the operation, the keys show its end.
         preview: The api-version of an action that is no part of the stable API; offered when `STEWARD_PREVIEWS` is true.
         room: Which room of the app carries it out. What `park` does is this app's own: Azure has no such action.
+        role: What its sender must at least be.
+        secret: Its answer is made of keys, tokens or signed URLs: each use is audited.
     """
 
     name: str
@@ -62,6 +81,8 @@ class Action:
     shown_by: str = ""
     preview: str = ""
     room: Room = "provision"
+    role: Role = "operator"
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +109,8 @@ class Kind:
         posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
         searchable: Run history answers a list of them that is filtered by status, compute, tag or time (jobs.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
+        admin: The verbs that only an admin may send; the others need an operator, or for GET and LIST a reader.
+        guarded: Dotted paths of a body that only an admin may set, in any casing: network and access settings.
         patch: What PATCH takes, dotted, each with all below it, where Azure would answer 200 to the rest and change nothing (the
             schema of the PATCH body in the specification); empty where Azure judges the body.
         lane: How many types of its id name the resource in whose lane its operations wait, because Azure keeps both in one
@@ -115,6 +138,8 @@ class Kind:
     posted_name: str = ""
     searchable: bool = False
     json_patch: bool = False
+    admin: frozenset[str] = frozenset()
+    guarded: tuple[str, ...] = ACCESS
     patch: tuple[str, ...] = ()
     lane: int = 0
     stands_on: tuple[str, ...] = ()
@@ -139,12 +164,22 @@ class Kind:
         return next((action for action in self.actions if action.name.lower() == name.lower()), None)
 
 
-def _direct(*names: str) -> tuple[Action, ...]:
-    return tuple(Action(name=name, direct=True) for name in names)
+def _direct(*names: str, role: Role = "reader", secret: bool = False) -> tuple[Action, ...]:
+    return tuple(Action(name=name, direct=True, role=role, secret=secret) for name in names)
 
 
-def _previews(version: str, *names: str, direct: bool = False) -> tuple[Action, ...]:
-    return tuple(Action(name=name, preview=version, direct=direct) for name in names)
+def _keys(*names: str) -> tuple[Action, ...]:
+    """Return the actions that answer with keys or tokens: an admin's, and audited."""
+    return _direct(*names, role="admin", secret=True)
+
+
+def _signed(*names: str) -> tuple[Action, ...]:
+    """Return the actions that answer with a signed URL, for a file to come or go by."""
+    return _direct(*names, role="operator", secret=True)
+
+
+def _previews(version: str, *names: str, direct: bool = False, role: Role = "operator") -> tuple[Action, ...]:
+    return tuple(Action(name=name, preview=version, direct=direct, role=role) for name in names)
 
 
 def _asset(
@@ -208,7 +243,8 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[-\w._()]{0,89}[-\w_()]",
         required=("location",),
-        actions=(Action(name="validateMoveResources", repeatable=True), Action(name="moveResources")),
+        admin=frozenset({"DELETE"}),
+        actions=(Action(name="validateMoveResources", repeatable=True), Action(name="moveResources", role="admin")),
     ),
     Kind(
         path="providers",
@@ -217,7 +253,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=READ,
         name=r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+",
         state_field="registrationState",
-        actions=(Action(name="register", direct=True),),
+        actions=_direct("register", role="admin"),
     ),
     # What a workspace stands on
     Kind(
@@ -227,7 +263,8 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-z0-9]{3,24}",
         required=("location", "sku.name"),
-        actions=_direct("listKeys", "regenerateKey"),
+        admin=frozenset({"DELETE"}),
+        actions=_keys("listKeys", "regenerateKey"),
     ),
     Kind(
         path="vaults",
@@ -236,6 +273,7 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{1,22}[a-zA-Z0-9]",
         required=("location", "properties.tenantId", "properties.sku.name"),
+        admin=CHANGES,  # who may write a vault can give access to its secrets
     ),
     Kind(
         path="components",
@@ -252,7 +290,8 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z0-9]{5,50}",
         required=("location", "sku.name"),
-        actions=_direct("listCredentials", "regenerateCredential"),
+        admin=frozenset({"DELETE"}),
+        actions=_keys("listCredentials", "regenerateCredential"),
     ),
     # Azure Machine Learning: resources
     Kind(
@@ -264,11 +303,11 @@ KINDS: tuple[Kind, ...] = (
         stands_on=tuple(f"properties.{name}" for name in _DEPENDENCIES),
         views=("discovery",),
         actions=(
-            *_direct("listKeys", "listNotebookAccessToken", "listNotebookKeys", "listStorageAccountKeys"),
+            *_keys("listKeys", "listNotebookAccessToken", "listNotebookKeys", "listStorageAccountKeys"),
             Action(name="diagnose", repeatable=True),
             Action(name="resyncKeys", repeatable=True),
             Action(name="prepareNotebook"),
-            Action(name="provisionManagedNetwork", repeatable=True),
+            Action(name="provisionManagedNetwork", repeatable=True, role="admin"),
         ),
     ),
     Kind(
@@ -281,15 +320,16 @@ KINDS: tuple[Kind, ...] = (
         secrets=_COMPUTE_SECRETS,
         delete_query="underlyingResourceAction=Delete",
         actions=(
-            *_direct("listNodes", "listKeys"),
+            *_direct("listNodes"),
+            *_keys("listKeys"),
             Action(name="start", repeatable=True),
             Action(name="stop", repeatable=True),
             Action(name="restart"),
             # docs/protocol.md §9: idle shutdown and schedules of an existing instance change by these POSTs only
             *_previews("2025-01-01-preview", "updateIdleShutdownSetting", "updateSchedules", "resize"),
             *_previews("2025-01-01-preview", "customServices", "updateDataMounts"),
-            *_previews("2025-01-01-preview", "getAllowedVmSizesForResize", direct=True),
-            *_previews("2024-04-01-preview", "enableSso"),
+            *_previews("2025-01-01-preview", "getAllowedVmSizesForResize", direct=True, role="reader"),
+            *_previews("2024-04-01-preview", "enableSso", role="admin"),
         ),
     ),
     Kind(
@@ -298,7 +338,7 @@ KINDS: tuple[Kind, ...] = (
         required=("properties.datastoreType",),
         choices=(("properties.datastoreType", DATASTORE_TYPES),),
         secrets=("properties.credentials.secrets.*", "properties.credentials.*.key", "properties.credentials.*.sasToken"),
-        actions=_direct("listSecrets"),
+        actions=_keys("listSecrets"),
     ),
     Kind(
         path="workspaces/connections",
@@ -306,17 +346,18 @@ KINDS: tuple[Kind, ...] = (
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("properties.category",),
         secrets=("properties.credentials.*",),
-        actions=(*_direct("listsecrets"), *_previews("2025-01-01-preview", "testconnection")),
+        actions=(*_keys("listsecrets"), *_previews("2025-01-01-preview", "testconnection")),
     ),
     # One managed network holds all rules: those sent at once remove each other (Azure/terraform-provider-azapi#453)
     Kind(
         path="workspaces/outboundRules",
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("properties.type",),
+        admin=CHANGES,
         lane=1,
         stands_on=("properties.destination.serviceResourceId",),
     ),
-    Kind(path="workspaces/privateEndpointConnections", name=None, lane=1),  # which the workspace holds
+    Kind(path="workspaces/privateEndpointConnections", name=None, admin=CHANGES, lane=1),  # which the workspace holds
     Kind(path="workspaces/capabilityHosts", verbs=NO_PATCH - {"LIST"}),
     _list("workspaces/outboundNetworkDependenciesEndpoints"),
     _list("workspaces/privateLinkResources"),
@@ -324,7 +365,7 @@ KINDS: tuple[Kind, ...] = (
     # Azure Machine Learning: assets, of a workspace and of a registry
     *_asset("models", actions=_previews("2024-04-01-preview", "package"), choices=MODEL_TYPES),
     *_asset("environments"),
-    *_asset("codes", actions=_direct("startPendingUpload")),
+    *_asset("codes", actions=_signed("startPendingUpload")),
     *_asset("data", choices=DATA_TYPES),
     *_asset("components"),
     Kind(
@@ -333,26 +374,27 @@ KINDS: tuple[Kind, ...] = (
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("location",),
         patch=("tags", "identity", "sku"),
+        admin=frozenset({"DELETE"}),
         actions=(Action(name="removeRegions"),),
     ),
     *_asset(
         "models",
         home="registries",
-        actions=(*_direct("startPendingUpload"), *_previews("2024-04-01-preview", "package")),
+        actions=(*_signed("startPendingUpload"), *_previews("2024-04-01-preview", "package")),
         choices=MODEL_TYPES,
     ),
     *_asset("environments", home="registries"),
-    *_asset("codes", home="registries", actions=_direct("startPendingUpload")),
-    *_asset("data", home="registries", actions=_direct("startPendingUpload"), choices=DATA_TYPES),
+    *_asset("codes", home="registries", actions=_signed("startPendingUpload")),
+    *_asset("data", home="registries", actions=_signed("startPendingUpload"), choices=DATA_TYPES),
     *_asset("components", home="registries"),
-    Kind(path="registries/datareferences/versions", verbs=frozenset(), actions=_direct("")),
+    Kind(path="registries/datareferences/versions", verbs=frozenset(), actions=_signed("")),
     # Feature store
     Kind(path="workspaces/featuresets"),
     Kind(
         path="workspaces/featuresets/versions",
         name=VERSION_NAME,
         required=("properties",),
-        actions=(Action(name="backfill"), *_previews("2023-06-01-preview", "listMaterializationJobs", direct=True)),
+        actions=(Action(name="backfill"), *_previews("2023-06-01-preview", "listMaterializationJobs", direct=True, role="reader")),
     ),
     Kind(path="workspaces/featuresets/versions/features", verbs=READ, name=None),
     Kind(path="workspaces/featurestoreEntities"),
@@ -361,7 +403,7 @@ KINDS: tuple[Kind, ...] = (
     _list("locations/usages", scope="subscription"),
     _list("locations/quotas", scope="subscription"),
     _list("locations/vmSizes", scope="subscription"),
-    Kind(path="locations", scope="subscription", verbs=frozenset(), name=None, actions=_direct("updateQuotas")),
+    Kind(path="locations", scope="subscription", verbs=frozenset(), name=None, actions=_direct("updateQuotas", role="admin")),
     _list("operations", scope="tenant"),
     # Jobs, and v1 experiment runs
     Kind(
@@ -409,9 +451,9 @@ KINDS: tuple[Kind, ...] = (
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),  # keyValue: of regenerateKeys
         patch=("tags", "identity"),
         actions=(
-            *_direct("listKeys", "token"),
-            Action(name="regenerateKeys", shown_by="listKeys"),
-            Action(name="score", room="score"),
+            *_keys("listKeys", "token"),
+            Action(name="regenerateKeys", shown_by="listKeys", role="admin", secret=True),
+            Action(name="score", room="score", role="scorer"),
             Action(name="park", room="park"),
             Action(name="wake", room="park"),
         ),
@@ -435,7 +477,7 @@ KINDS: tuple[Kind, ...] = (
         choices=AUTH_MODES,
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey"),
         patch=("tags", "identity"),
-        actions=(*_direct("listkeys"), Action(name="invoke", room="score")),
+        actions=(*_keys("listkeys"), Action(name="invoke", room="score", role="scorer")),
     ),
     Kind(
         path="workspaces/batchEndpoints/deployments",
@@ -452,9 +494,9 @@ KINDS: tuple[Kind, ...] = (
         patch=("tags", "identity", "sku"),
         secrets=("properties.keys.primaryKey", "properties.keys.secondaryKey", "keyValue"),
         actions=(
-            *_direct("listKeys"),
-            Action(name="regenerateKeys", shown_by="listKeys"),
-            *_previews("2024-04-01-preview", "getStatus", direct=True),
+            *_keys("listKeys"),
+            Action(name="regenerateKeys", shown_by="listKeys", role="admin", secret=True),
+            *_previews("2024-04-01-preview", "getStatus", direct=True, role="reader"),
         ),
     ),
     Kind(path="workspaces/marketplaceSubscriptions"),
@@ -472,7 +514,12 @@ KINDS: tuple[Kind, ...] = (
         interval_s=(5.0, 30.0),
         posted_name="name",
         json_patch=True,
-        actions=(*_direct("listkeys", "token"), Action(name="regenerateKeys"), Action(name="score", room="score")),
+        guarded=("keys", "authEnabled", "aadAuthEnabled", "sslEnabled"),
+        actions=(
+            *_keys("listkeys", "token"),
+            Action(name="regenerateKeys", role="admin", secret=True),
+            Action(name="score", room="score", role="scorer"),
+        ),
     ),
 )
 

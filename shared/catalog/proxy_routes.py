@@ -12,15 +12,16 @@ import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
-from shared.catalog import kinds, paths
+from shared.catalog import grants, kinds, paths
 from shared.rest import addresses, errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from shared.catalog.grants import Role
     from shared.catalog.paths import Scope
     from shared.rest.addresses import Plane
 
@@ -32,25 +33,34 @@ class Passage:
     Attributes:
         plane: The service, as the URL's first segment names it.
         template: Segments; `{}` is one name, `{*}` one or more, `E` an experiment by name or id, `[E]` one or none.
-        verbs: What Azure offers there.
+        verbs: What Azure offers there, and the role that each needs: to read needs a reader, all else an operator, unless a row
+            says otherwise (`POST=reader` asks a question).
+        secret: Its answers may hold keys or signed URLs: each use is audited.
     """
 
     plane: Plane
     template: str
-    verbs: frozenset[str]
+    verbs: Mapping[str, Role]
+    secret: bool = False
 
 
 def _rows(plane: Plane, **verbs_by_template: str) -> tuple[Passage, ...]:
     return tuple(
-        Passage(plane=plane, template=template, verbs=frozenset(verbs.split())) for template, verbs in verbs_by_template.items()
+        Passage(plane=plane, template=template, verbs=_roles(verbs.removesuffix("!")), secret=verbs.endswith("!"))
+        for template, verbs in verbs_by_template.items()
     )
+
+
+def _roles(verbs: str) -> dict[str, Role]:
+    given = (each.partition("=") for each in verbs.split())
+    return {verb: cast("Role", role or ("reader" if verb == "GET" else "operator")) for verb, _, role in given}
 
 
 PASSAGES: tuple[Passage, ...] = (
     *_rows(
         "history",
         **{
-            "experiments:query": "POST",
+            "experiments:query": "POST=reader",
             "experiments/{}": "GET POST",
             "experimentids/{}": "GET PATCH DELETE",
             "experimentids/{}/tags": "DELETE",
@@ -58,10 +68,10 @@ PASSAGES: tuple[Passage, ...] = (
             "experimentids/{}/runs/{}/cancel": "POST",
             "[E]/batch/events": "POST",
             "E/batch/runs": "PATCH",
-            "E/runs:query": "POST",
-            "E/runs/runIds": "POST",
+            "E/runs:query": "POST=reader",
+            "E/runs/runIds": "POST=reader",
             "E/metrics/{}": "GET",
-            "E/metrics:query": "POST",
+            "E/metrics:query": "POST=reader",
             "[E]/runs/{}": "GET PATCH",
             "runs/{}": "POST",
             "[E]/runs/{}/children": "GET",
@@ -76,13 +86,13 @@ PASSAGES: tuple[Passage, ...] = (
             "E/runs/{}/artifacts": "GET",
             "E/runs/{}/artifacts/path": "GET",
             "E/runs/{}/artifacts/metadata": "GET",
-            "E/runs/{}/artifacts/contentinfo": "GET",
-            "E/runs/{}/artifacts/artifacturi": "GET",
-            "E/runs/{}/artifacts/prefix/contentinfo": "GET",
-            "E/runs/{}/artifacts/batch/metadata": "POST",
+            "E/runs/{}/artifacts/contentinfo": "GET!",
+            "E/runs/{}/artifacts/artifacturi": "GET!",
+            "E/runs/{}/artifacts/prefix/contentinfo": "GET!",
+            "E/runs/{}/artifacts/batch/metadata": "POST=reader",
             "computes/{}/runs": "GET",
-            "rundata": "POST",
-            "batchrundata": "POST",
+            "rundata": "POST=reader",
+            "batchrundata": "POST=reader",
         },
     ),
     *_rows(
@@ -97,9 +107,9 @@ PASSAGES: tuple[Passage, ...] = (
     *_rows(
         "metric",
         **{
-            "runs/{}/full": "POST",
-            "runs/{}/list": "POST",
-            "runs/{}/sample": "POST",
+            "runs/{}/full": "POST=reader",
+            "runs/{}/list": "POST=reader",
+            "runs/{}/sample": "POST=reader",
             "runs/{}/batch": "POST",
             "runs/{}/deleteMetrics": "DELETE",
             "experiments/{}/containers/{}/deleteMetrics": "DELETE",
@@ -111,28 +121,28 @@ PASSAGES: tuple[Passage, ...] = (
             "artifacts/metadata": "POST",
             "artifacts/register": "POST",
             "artifacts/batch/metadata": "POST",
-            "artifacts/storageuri/batch/metadata": "POST",
+            "artifacts/storageuri/batch/metadata": "POST!",
             "artifacts/content/{}/{}/{*}": "GET POST",
             "artifacts/{}/{}": "GET",
             "artifacts/{}/{}/metadata": "GET DELETE",
             "artifacts/{}/{}/content": "GET POST",
-            "artifacts/{}/{}/contentinfo": "GET",
-            "artifacts/{}/{}/contentinfo/storageuri": "GET",
-            "artifacts/{}/{}/write": "GET",
-            "artifacts/{}/{}/prefix/contentinfo": "GET",
-            "artifacts/{}/{}/prefix/contentinfo/storageuri": "GET",
+            "artifacts/{}/{}/contentinfo": "GET!",
+            "artifacts/{}/{}/contentinfo/storageuri": "GET!",
+            "artifacts/{}/{}/write": "GET=operator!",
+            "artifacts/{}/{}/prefix/contentinfo": "GET!",
+            "artifacts/{}/{}/prefix/contentinfo/storageuri": "GET!",
             "artifacts/{}/{}/batch": "DELETE",
             "artifacts/{}/{}/batch/metadata": "POST",
             "artifacts/{}/{}/batch/metadata:delete": "POST",
-            "artifacts/{}/{}/batch/ingest/containersas": "POST",
+            "artifacts/{}/{}/batch/ingest/containersas": "POST!",
         },
     ),
     *_rows(
         "datastore",
         **{
-            "datastores": "GET POST DELETE",
-            "datastores/{}": "GET PUT DELETE",
-            "default": "GET",
+            "datastores": "GET=admin POST DELETE!",
+            "datastores/{}": "GET=admin PUT DELETE!",
+            "default": "GET=admin!",
             "default/{}": "PUT",
         },
     ),
@@ -142,7 +152,7 @@ PASSAGES: tuple[Passage, ...] = (
             "assets": "GET POST",
             "assets/{}": "GET PATCH DELETE",
             "models": "POST",
-            "models/list": "POST",
+            "models/list": "POST=reader",
             "models/{}": "PATCH",
             "models/{}/metrics": "GET",
             "images/{}/profiles": "GET POST",
@@ -158,12 +168,12 @@ PASSAGES: tuple[Passage, ...] = (
             "assets": "GET POST",
             "assets/{}": "GET PATCH DELETE",
             "models": "GET POST",
-            "models/list": "POST",
-            "models/querybatch": "POST",
+            "models/list": "POST=reader",
+            "models/querybatch": "POST=reader",
             "models/deploymentSettings": "POST",
             "models/createUnregisteredInput": "POST",
             "models/createUnregisteredOutput": "POST",
-            "models/batchGetResolvedUris": "POST",
+            "models/batchGetResolvedUris": "POST=reader!",
             "models/{}": "GET PATCH DELETE",
         },
     ),
@@ -172,11 +182,13 @@ PASSAGES: tuple[Passage, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where one request goes: the plane, the path below it, and the workspace that tells its server."""
+    """Where one request goes: the plane, the path below it, the workspace that tells its server, and what its sender must be."""
 
     plane: Plane
     path: str
     workspace: ids.ResourceId
+    role: Role
+    secret: bool = False
 
 
 def find(path: str, verb: str, scope: Scope) -> Way | None:
@@ -191,11 +203,14 @@ def find(path: str, verb: str, scope: Scope) -> Way | None:
     before, after = _cut(plane, path.strip("/"))
     rest = [paths.decoded(segment) for segment in after]
     rows = [row for row, pattern in _patterns() if row.plane == plane and pattern.fullmatch("/".join(rest))]
-    if not any(verb in row.verbs for row in rows):
+    taking = [row for row in rows if verb in row.verbs]
+    if not taking:
         _refuse_unless_a_kind(path, plane, rows, scope)
         return None
     workspace = paths.resolve("/".join(before), scope).id
-    return Way(plane=rows[0].plane, path=ids.below(workspace.path, *rest), workspace=workspace)
+    role = max((row.verbs[verb] for row in taking), key=grants.LADDER.index)
+    secret = any(row.secret for row in taking)
+    return Way(plane=taking[0].plane, path=ids.below(workspace.path, *rest), workspace=workspace, role=role, secret=secret)
 
 
 def _refuse_unless_a_kind(path: str, plane: str, rows: list[Passage], scope: Scope) -> None:

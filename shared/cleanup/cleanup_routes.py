@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import itertools
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer as answers
 from shared.api import schemas, yaml_files
+from shared.api.access import approvals
 from shared.api.answer import Later
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
-from shared.rest import errors
+from shared.catalog import grants
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +21,14 @@ if TYPE_CHECKING:
     from shared.api.call import Call
     from shared.cleanup.policy.model import Mode
     from shared.cleanup.policy.scopes import Scope
-    from shared.cleanup.run.claims import Services
+    from shared.cleanup.run import claims
     from shared.cleanup.run.journal import Run
 
+    class Services(claims.Services, approvals.Services, Protocol):
+        """What these handlers need of the composition root (shared.services)."""
+
+
+WHAT = "cleanup"  # of STEWARD_APPROVALS
 LIST_LIMIT = 100
 SKIP_LIMIT = 100_000_000
 MARKS_LIMIT = 500
@@ -66,7 +74,7 @@ def _answer(call: Call, run: Run, app: Services) -> Answer:
     return answers.of_json(reports.view(reports.load(run.name, reports.Page(), app)), 200, headers)
 
 
-def _start(call: Call, app: Services) -> Later:
+def _start(call: Call, app: Services) -> Later | Answer:
     from shared.cleanup.run import runs, timetable
 
     mode: Mode = "enforce" if call.choice("mode", MODES) == "enforce" else "dryRun"
@@ -81,40 +89,74 @@ def _start(call: Call, app: Services) -> Later:
             who = f"{', '.join(dry[:10])} only report{'s' if len(dry) == 1 else ''}"
             message = f"{who}: run it dry and POST cleanup/reports/{{id}}/approve, or say `mode: enforce` in the policy."
             raise errors.BadRequestError("PolicyNotEnforced", message, target="mode", status=409)
-    notify = submission.callbacks(call, app.settings)
-    asked = runs.Asked(mode=mode, caller=call.by(app.settings), notes=notes, notify=notify, scope=_scope(call, app))
+    notify, scope = submission.callbacks(call, app.settings), _scope(call, app)
+    if mode == "enforce" and approvals.wanted(WHAT, call, app):
+        return approvals.ask(WHAT, call, app)
+    asked = runs.Asked(mode=mode, caller=call.by(app.settings), notes=notes, notify=notify, scope=scope)
     return _begun(call, runs.start(chosen, asked, app), app)
 
 
 def _scope(call: Call, app: Services) -> Scope:
+    """Return what a run keeps to: what its caller names, or what its caller is limited to."""
     from shared.cleanup.policy import scopes
+
+    def permit(*places: ids.ResourceId) -> None:
+        grants.check_places(call.sender.grants, call.by(app.settings), "A clean-up", places)
 
     given = [word for word in scopes.WORDS if call.text(word)]
     if len(given) > 1:
         message = f"A run keeps to one of {', '.join(scopes.WORDS)}; {' and '.join(given)} are given."
         raise errors.BadRequestError("InvalidParameter", message, target=given[1])
-    return scopes.read(given[0], call.text(given[0]), app) if given else scopes.EVERYTHING
+    if given:
+        return scopes.read(given[0], call.text(given[0]), app, permit)
+    within = grants.places_of(call.sender.grants)
+    permit(*map(ids.parse, within))
+    return scopes.Scope(within=within)
 
 
-def _approve(call: Call, app: Services) -> Later:
+def _sees(call: Call, run: Run) -> bool:
+    return not call.limited or (bool(run.scope) and all(call.sees(place) for place in run.scope))
+
+
+def _run(call: Call, app: Services) -> Run:
+    """Return the run that the path names.
+
+    Raises:
+        BadRequestError: `ReportNotFound` (404), `OutOfScope` (403).
+    """
+    from shared.cleanup.run import journal
+
+    kept = app.journal.load(_name(call))
+    if kept is None:
+        raise journal.missing(_name(call))
+    places = [ids.parse(place) for place in kept.value.scope]
+    grants.check_places(call.sender.grants, call.by(app.settings), f"The clean-up {kept.value.name}", places)
+    return kept.value
+
+
+def _approve(call: Call, app: Services) -> Later | Answer:
     from shared.cleanup.run import runs
 
-    notify = submission.callbacks(call, app.settings)
-    return _begun(call, runs.approve(_name(call), caller=call.by(app.settings), services=app, notify=notify), app)
+    notify, dry = submission.callbacks(call, app.settings), _run(call, app)
+    if approvals.wanted(WHAT, call, app):
+        return approvals.ask(WHAT, call, app)
+    return _begun(call, runs.approve(dry.name, caller=call.by(app.settings), services=app, notify=notify), app)
 
 
 def _cancel(call: Call, app: Services) -> Answer:
     from shared.cleanup.report import reports
     from shared.cleanup.run import runs
 
-    return answers.of_json(reports.summary(runs.cancel(_name(call), app)))
+    return answers.of_json(reports.summary(runs.cancel(_run(call, app).name, app)))
 
 
 def _list(call: Call, app: Services) -> Answer:
     from shared.cleanup.report import reports
 
     top = call.whole_number("$top", 20, LIST_LIMIT)
-    return answers.of_json({"value": [reports.summary(run) for run in reports.newest(top, app)]})
+    caller = call.text("caller")
+    shown = (run for run in app.journal.runs() if _sees(call, run) and caller in ("", run.caller))
+    return answers.of_json({"value": [reports.summary(run) for run in itertools.islice(shown, top)]})
 
 
 def _read(call: Call, app: Services) -> Answer:
@@ -126,7 +168,7 @@ def _read(call: Call, app: Services) -> Answer:
         top=max(1, call.whole_number("$top", reports.TOP, reports.MOST)),
         changes=call.choice("show", SHOWN) == "changes",
     )
-    report = reports.load(_name(call), page, app)
+    report = reports.load(_run(call, app).name, page, app)
     form, following = _form(call), answers.next_link(call, str(report.more)) if report.more else ""
     if form == "json":
         body = reports.view(report)
@@ -144,12 +186,7 @@ def _read(call: Call, app: Services) -> Answer:
 
 
 def _result(call: Call, app: Services) -> Answer:
-    from shared.cleanup.run import journal
-
-    kept = app.journal.load(_name(call))
-    if kept is None:
-        raise journal.missing(_name(call))
-    return _answer(call, kept.value, app)
+    return _answer(call, _run(call, app), app)
 
 
 def _name(call: Call) -> str:
@@ -172,6 +209,7 @@ def _explain(call: Call, app: Services) -> Answer:
         given = f"'resource' is '{call.text('resource')[:200]}'" if resource else "'resource' is missing"
         message = f"{given}; expected one resource: its ARM id, or its path below /api such as workspaces/ml1/computes/cpu."
         raise errors.BadRequestError("InvalidParameter", message, target="resource")
+    grants.check_reach(call.sender.grants, call.by(app.settings), resource, resource.full_type)
     return answers.of_json(explaining.explain(resource, app))
 
 
@@ -214,7 +252,8 @@ def _marks(call: Call, app: Services) -> Answer:
     from shared.operations import models
 
     top = call.whole_number("$top", 100, MARKS_LIMIT)
-    found = sorted(kept.Marks(app.cleanup_rows).every(), key=lambda each: each[1].due)
+    every = (each for each in kept.Marks(app.cleanup_rows).every() if call.sees(each[0]))
+    found = sorted(every, key=lambda each: each[1].due)
     shown = [
         {
             "resource": resource,
@@ -258,7 +297,7 @@ ROUTES: tuple[Route, ...] = (
         _list,
         function="cleanup_reports",
         summary="The runs, the newest first, without their resources",
-        query={"$top": schemas.top(100)},
+        query={"caller": schemas.STRING, "$top": schemas.top(100)},
         answers={"200": schemas.listed(REPORT)},
     ),
     Route(
@@ -342,5 +381,7 @@ ROUTES: tuple[Route, ...] = (
         answers={"200": schemas.listed(schemas.OBJECT)},
         problems=LARGE,
     ),
-    *yaml_files.routes("cleanup_policy_file", "/cleanup/policies", _policy_file, name="cleanup_policies", holds="policies"),
+    *yaml_files.routes(
+        "cleanup_policy_file", "/cleanup/policies", _policy_file, name="cleanup_policies", holds="policies", whole=True
+    ),
 )

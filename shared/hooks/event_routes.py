@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from shared.api import answer, schemas, yaml_files
+from shared.api.access import approvals
 from shared.api.route import LARGE, MISSING, Route
+from shared.catalog import grants
 from shared.hooks import firing_record, matching
 from shared.rest import errors
 
@@ -29,7 +31,7 @@ EVENTS: schemas.Json = {
 }
 
 
-class Services(matching.Services, Protocol):
+class Services(matching.Services, approvals.Services, Protocol):
     """What these handlers need of the composition root (shared.services)."""
 
     @property
@@ -59,11 +61,13 @@ def _accept(call: Call, app: Services) -> Answer:
 
 
 def _try(call: Call, app: Services) -> Answer:
-    from shared.hooks import events, matching
+    from shared.hooks import event_target, events, matching
 
     found = events.from_http(call.body, call.headers)
     if found.validation_code:
         raise errors.BadRequestError("InvalidEvent", "This is a handshake, not an event.", target="body")
+    for target in (target for event in found.events for target in event_target.of(event)):  # a rule may read it
+        grants.check_reach(call.sender.grants, call.by(app.settings), target, target.full_type)
     shown = []
     for event in found.events:
         rules = [_shown(each, app) for each in matching.matches(event, app)]
@@ -99,7 +103,7 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
 
 
 def _rule_file(call: Call, app: Services) -> Answer:
-    from shared.hooks import rules, store
+    from shared.hooks import authors, rules, store
 
     folder = yaml_files.Folder(
         prefix=store.PREFIX, holds="rules", listing="events/rules", invalid="InvalidRules", missing="RulesNotFound"
@@ -108,7 +112,14 @@ def _rule_file(call: Call, app: Services) -> Answer:
     def read(text: str, file: str) -> list[dict[str, Any]]:
         return [_rule(rule, app) for rule in rules.parse(text, file)]
 
-    return yaml_files.answered(call, app.blobs, folder, read, app.rule_store.changed)
+    deletes = call.method == "PUT" and any(
+        step.method == "DELETE" for rule in rules.parse(yaml_files.text_of(call, "InvalidRules"), "") for step in rule.steps
+    )
+    if deletes and approvals.wanted("rules", call, app):
+        return approvals.ask("rules", call, app)
+    own = authors.line(call.by(app.settings), call.sender.grants)
+    authors.check_replaceable(call, app.blobs, folder.prefix, app.settings)
+    return yaml_files.answered(call, app.blobs, folder, read, app.rule_store.changed, lead=own)
 
 
 def _firings(call: Call, app: Services) -> Answer:
@@ -157,7 +168,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /events",
         _accept,
         function="hooks_webhook",
-        role="operator",
+        role="events",
         summary="Deliver events: Event Grid's schema or CloudEvents 1.0; 200 once they are stored",
         query={"TraceParent": "", "api-version": schemas.STRING},
         body=EVENTS,
@@ -169,7 +180,7 @@ ROUTES: tuple[Route, ...] = (
         "OPTIONS /events",
         _handshake,
         function="hooks_webhook",
-        role="operator",
+        role="events",
         summary="The CloudEvents handshake of webhooks (header `WebHook-Request-Origin`)",
         query={"WebHookRequestOrigin": ""},
         answers={"200": None},
@@ -197,6 +208,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /events/firings",
         _firings,
         function="hooks_firings",
+        whole=True,
         summary="Rules that fired, the newest first",
         query={
             "$top": schemas.top(200),
@@ -211,6 +223,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /events/firings/{id}",
         _firing,
         function="hooks_firing",
+        whole=True,
         summary="One of them, step by step",
         answers={"200": FIRING},
         problems=MISSING,
@@ -220,6 +233,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /events/firings/{id}/cancel",
         _cancel,
         function="hooks_firing_cancel",
+        whole=True,
         role="operator",
         summary="Take no further step of it; what was submitted goes on",
         answers={"200": FIRING},

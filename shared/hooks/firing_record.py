@@ -38,6 +38,7 @@ class Call:
         path: Below `/api/`, percent-encoded, with its query.
         key: The Idempotency-Key.
         firing, depth: Where it comes from, and how many rules led to it: recorded with the operation it becomes.
+        author: Whose rule it is, and what that one may do.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Call:
     caller: str
     firing: str
     depth: int
+    author: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -282,6 +282,7 @@ def call_of(firing: Firing, step: Step) -> Call:
         caller=f"rule:{firing.rule.name}",
         firing=firing.id,
         depth=firing.depth,
+        author=firing.rule.author,
     )
 
 

@@ -14,7 +14,7 @@ from shared.api import call as api
 from shared.api.answer import Later
 from shared.api.resources import resource_routes
 from shared.catalog import bodies
-from shared.hooks import firings, lineage
+from shared.hooks import authors, firings, lineage
 from shared.hooks.firing_record import NOTIFY, Answer
 from shared.operations import redaction
 from shared.operations.models import Operation
@@ -94,7 +94,14 @@ def _call(asked: Call) -> api.Call:
         query=query,
         headers={"content-type": "application/json", **{name.lower(): value for name, value in asked.headers.items()}},
         body=b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode(),
-        sender=api.RuleRun(key=asked.key, caller=asked.caller, firing=asked.firing, depth=asked.depth),
+        sender=api.RuleRun(
+            key=asked.key,
+            caller=asked.caller,
+            firing=asked.firing,
+            depth=asked.depth,
+            grants=authors.grants_of(asked.author),
+            author=str(asked.author.get("name", "")),
+        ),
     )
 
 

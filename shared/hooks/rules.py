@@ -62,6 +62,7 @@ class Rule:
         debounce: Wait until no further event with the same `once_per` came for so long, then fire for the newest.
         steps: What is done, one after the other.
         source: The file it stands in.
+        author: Who wrote it and what that one may do (authors); {} where a file says nothing of it.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Rule:
     description: str = ""
     enabled: bool = True
     source: str = ""
+    author: Mapping[str, Any] = field(default_factory=dict)
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def wants(self, event: Event) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shared.hooks import rules
+from shared.hooks import authors, rules
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class Store:
 
     def _parsed(self, name: str) -> tuple[Rule, ...] | Problem:
         try:
-            return rules.parse((self.blobs.get(name) or b"").decode("utf-8-sig"), name.removeprefix(PREFIX))
+            author, content = authors.taken(self.blobs.get(name) or b"")
+            found = rules.parse(content.decode("utf-8-sig"), name.removeprefix(PREFIX))
+            return tuple(replace(rule, author=author) for rule in found)
         except UnicodeDecodeError:
             error = errors.AzureError(code="InvalidRules", message=f"{name} is not UTF-8.", target=name)
         except errors.BadRequestError as bad:

@@ -22,6 +22,7 @@ TAGS = {
     "Clean-up": "What is stale or idle, by policy: dry runs, reports, approval.",
     "Events": "Events in, rules, and what came of them.",
     "Files": "Large files, and what a YAML would be sent as.",
+    "Access": "Who may do what, what they did, and what waits for the approval of another one.",
     "Pages": "The same for every caller; only the details of health need a key.",
 }
 TAG_OF = {
@@ -30,6 +31,9 @@ TAG_OF = {
     "events": "Events",
     "uploads": "Files",
     "translate": "Files",
+    "keys": "Access",
+    "audit": "Access",
+    "approvals": "Access",
 }  # by segment
 OPERATION = ref("schemas", "Operation")
 ASKS = {
@@ -37,8 +41,11 @@ ASKS = {
     "$top": "How many of a page.",
     "abandon": "`true`: only stop following it; what Azure does goes on.",
     "api-version": "What Event Grid's own senders name; it changes nothing.",
+    "caller": "Only those of this caller, as `caller` shows it: `key:NAME`, a sign-in's name, `rule:NAME`.",
     "below": "Only what concerns this resource and everything below it: an ARM id, or a path below /api.",
     "event": "Firings for this event: its key, as POST events answers it.",
+    "since": "From this moment on: ISO 8601; a day ago, unless said otherwise.",
+    "until": "Before this moment; now, unless said otherwise.",
     "format": "Instead of what `Accept` says.",
     "location": "The region of what the YAML describes, where it needs one.",
     "mode": "`dryRun`, unless said otherwise, changes nothing.",
@@ -74,11 +81,15 @@ def _operation(route: Route) -> Json:
         "tags": [TAG_OF.get(route.template.partition("/")[0], "Pages")],
         "summary": route.summary,
         "parameters": given,
+        "x-role": route.role,
     }
+    if not route.anonymous:
+        out["description"] = parts.needs(route.role) + (" The whole app is concerned: no scope." if route.whole else "")
     answers: Json = {status: _answer(status, schema) for status, schema in route.answers.items()}
     for media in route.answers_as:
         answers.setdefault("200", {"description": "Done.", "content": {}})["content"] |= parts.content(parts.STRING, media)
-    usual = {} if route.anonymous else {"400": "BadRequest", "401": "Unauthorized", "500": "Internal", "503": "Unavailable"}
+    usual = {"400": "BadRequest", "401": "Unauthorized", "403": "Forbidden", "500": "Internal", "503": "Unavailable"}
+    usual = {} if route.anonymous else usual
     answers |= {status: ref("responses", name) for status, name in {**usual, **route.problems}.items()}
     out["responses"] = answers
     if route.id == "health":

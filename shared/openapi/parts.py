@@ -16,6 +16,11 @@ ref, listed = schemas.ref, schemas.listed
 STRING, OBJECT, STATUSES = schemas.STRING, schemas.OBJECT, shapes.STATUSES
 
 
+def needs(role: str) -> str:
+    """Return what a description says of the role that an operation needs."""
+    return f"Needs the role `{role}`."
+
+
 def content(schema: Json, media: str = "application/json") -> Json:
     """Return the `content` of a body or answer."""
     return {media: {"schema": schema}}
@@ -64,6 +69,7 @@ def _responses() -> Json:
     monitor, looked = ref("headers", "StatusMonitor"), ref("headers", "RetryAfter")
     follow = {"Operation-Location": monitor, "Azure-AsyncOperation": monitor, "Location": ref("headers", "Result")}
     mistake = "'api-version' is 'x'; expected a date such as 2025-12-01."
+    held = "'key:ci' has the role reader; DELETE workspaces/ml1 needs operator."
     known = "The path names no known kind; known: workspaces, workspaces/computes, ..."
     verbs = "Azure offers no PUT for that kind; it offers GET, LIST."
     large = "A request takes 100 MB; POST /api/uploads opens an upload for larger files."
@@ -76,7 +82,11 @@ def _responses() -> Json:
         "Done": {"description": "Done; the answer has no body."},
         "Unauthorized": {"description": "No function key, or a wrong one. The platform's own answer, without a body."},
         "BadRequest": _problem("A mistake in the request; `target` names it.", "InvalidParameter", mistake, "api-version"),
-        "Forbidden": _problem("Azure does not allow this app to do it.", "AuthorizationFailed", "The client does not have ..."),
+        "Forbidden": _problem(
+            "The caller's role or scope does not allow it, or Azure does not allow it to this app.",
+            "RoleNeeded",
+            held,
+        ),
         "NotFound": _problem("There is no such resource, or no such kind.", "UnknownKind", known, "path"),
         "NotAllowed": _problem("Azure does not offer that verb there.", "MethodNotAllowed", verbs),
         "Conflict": _problem("It does not go with how things are.", "ResourceInUse", "A workspace uses it.", "id"),

@@ -74,6 +74,8 @@ def _operation(row: Passage, template: str, verb: str) -> Json:
     }
     if "{path}" in template:
         out["description"] += " `path` may hold slashes."
+    out["x-role"] = row.verbs[verb]
+    out["description"] += f" {parts.needs(row.verbs[verb])}"
     out["responses"]["200"] = {"description": "Azure's own answer.", "content": parts.anything()}
     out["responses"]["502"] = parts.ref("responses", "BadGateway")
     if verb == "DELETE":

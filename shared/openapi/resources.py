@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.catalog import kinds
+from shared.catalog import grants, kinds
 from shared.openapi import parts, request_bodies
 from shared.rest import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shared.catalog.grants import Role
     from shared.catalog.kinds import Action, Kind
     from shared.openapi.parts import Json
 
@@ -105,16 +106,17 @@ def schemas() -> Json:
     return out
 
 
-def common(kind: Kind, verb: str, path: str, summary: str) -> Json:
+def common(kind: Kind, verb: str, path: str, summary: str, *, role: Role = "operator") -> Json:
     """Return what every operation of a kind has."""
     names = re.findall(r"{(\w+)}", path)
     given = [{"name": name, "in": "path", "required": True, "schema": parts.STRING} for name in names]
-    version = f"Azure's api-version: `{kind.api_version}`."
+    version = f"Azure's api-version: `{kind.api_version}`. {parts.needs(role)}"
     return {
         "operationId": f"{name_of(kind)}_{verb}",
         "tags": [tag_of(kind)],
         "summary": summary,
         "description": version,
+        "x-role": role,
         "parameters": [*given, parts.ref("parameters", "ApiVersion"), parts.ref("parameters", "ClientRequestId")],
         "responses": {status: parts.ref("responses", name) for status, name in PROBLEMS.items()},
     }
@@ -148,7 +150,7 @@ def _verbs(kind: Kind) -> Iterator[tuple[str, str, Json]]:
 
 
 def _verb(kind: Kind, verb: str, path: str) -> Json:
-    out = common(kind, verb.lower(), path, f"{TITLES[verb]}: {kind.path}")
+    out = common(kind, verb.lower(), path, f"{TITLES[verb]}: {kind.path}", role=grants.needed(kind, verb))
     if verb == "LIST":
         _lists(out, kind)
     elif verb == "GET":
@@ -222,9 +224,9 @@ def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, n
 def _action(kind: Kind, action: Action) -> Json:
     path = f"{path_of(kind)}/{action.name}"
     summary = f"{action.name or 'POST'}: {kind.path}"
-    out = common(kind, f"post_{action.name}".rstrip("_"), path, summary)
+    out = common(kind, f"post_{action.name}".rstrip("_"), path, summary, role=action.role)
     if action.preview:
-        out["description"] = f"A preview (`{action.preview}`); the setting STEWARD_PREVIEWS offers it."
+        out["description"] = f"A preview (`{action.preview}`); the setting STEWARD_PREVIEWS offers it. {parts.needs(action.role)}"
         out["x-preview"] = action.preview
     if action.room == "run":
         _starts_run(out, kind)
@@ -265,7 +267,7 @@ def _scores(out: Json) -> None:
 
 def _view(kind: Kind, view: str) -> Json:
     path = f"{path_of(kind)}/{view}"
-    out = common(kind, f"get_{view}", path, f"{view}: {kind.path}")
+    out = common(kind, f"get_{view}", path, f"{view}: {kind.path}", role="reader")
     out["responses"]["200"] = _found("Json")
     if view == "logs":
         text = "One of the logs, as text."

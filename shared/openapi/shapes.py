@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
+from shared.api.access import approvals, audit
 from shared.api.schemas import OBJECT, STRING, Json
+from shared.catalog import grants
 from shared.operations import models
 
 if TYPE_CHECKING:
@@ -39,7 +41,53 @@ def schemas() -> Json:
         "Mark": mark(),
         "Health": health(),
         "Upload": upload(),
+        "Key": key(),
+        "AuditEntry": audit_entry(),
+        "Approval": approval(),
     }
+
+
+def approval() -> Json:
+    """Return the schema of a request that waits for the approval of another one."""
+    said = {
+        "id": STRING,
+        "name": STRING,
+        "status": {"type": "string", "enum": list(get_args(approvals.Status))},
+        "what": _told("Which of `STEWARD_APPROVALS` asks for it."),
+        "request": STRING,
+        "target": STRING,
+        "caller": _told("Who asked."),
+        "author": _told("Who wrote the rule that asked."),
+        "createdAt": MOMENT,
+        "expiresAt": MOMENT,
+        "decidedAt": MOMENT,
+        "by": _told("Who approved or refused it."),
+        "operation": _told("What it became."),
+    }
+    return _record(said, ("id", "name", "status", "what", "request", "caller", "createdAt", "expiresAt"), "It waits, or waited.")
+
+
+def key() -> Json:
+    """Return the schema of a named key."""
+    scope = _record({"below": {"type": "array", "items": STRING}, "kinds": {"type": "array", "items": STRING}}, ("below", "kinds"))
+    said = {
+        "id": STRING,
+        "name": STRING,
+        "status": {"type": "string", "enum": ["Active", "Revoked"]},
+        "role": {"type": "string", "enum": list(grants.ROLES)},
+        "scope": scope,
+        "createdAt": MOMENT,
+        "changedAt": MOMENT,
+        "by": _told("Who changed it last."),
+    }
+    return _record(said, tuple(said), "What a function key may do; the key itself is the platform's.")
+
+
+def audit_entry() -> Json:
+    """Return the schema of an entry of the audit."""
+    said: dict[str, Json] = dict.fromkeys(audit.COLUMNS, STRING)
+    said |= {"time": MOMENT, "secret": FLAG, "status": COUNT}
+    return _record(said, audit.COLUMNS, "Something that a caller did; `status` 0: the app died before it was answered.")
 
 
 def operation() -> Json:
@@ -210,8 +258,10 @@ def health() -> Json:
         "at": MOMENT,
         "attention": {"type": "array", "items": _record(point, point), "description": "Problems, in words."},
         "caller": STRING,
+        "role": {"type": "string", "enum": list(grants.ROLES)},
     }
-    return _record({**known, **{name: {"anyOf": [failed, part]} for name, part in parts.items()}}, (*known, *parts))
+    whole = {name: {"anyOf": [failed, part]} for name, part in parts.items()}
+    return _record({**known, **whole}, known, "A caller with a scope gets the required members alone.")
 
 
 def upload() -> Json:

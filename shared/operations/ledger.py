@@ -376,7 +376,7 @@ def _row_of(operation: Operation, etag: str = "") -> Row:
     if sum(map(len, chunks.values())) > ROW_LIMIT and operation.error:  # without details of details, rather than never written
         chunks = records.chunked(replace(operation, error=replace(operation.error, details=())).to_json())
     columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
-    columns["target"] = operation.target.lower()
+    columns |= {"target": operation.target.lower(), "caller": operation.caller}
     if operation.ended_at:
         columns["ended_at"] = operation.ended_at
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns, etag=etag)

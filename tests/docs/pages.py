@@ -107,7 +107,7 @@ def _passage_row(row: Passage) -> str:
 def _kind_row(kind: Kind) -> str:
     cells = (
         f"`{kind.path}`",
-        ", ".join(verb for verb in VERB_ORDER if verb in kind.verbs),
+        ", ".join(verb + (" (admin)" if verb in kind.admin else "") for verb in VERB_ORDER if verb in kind.verbs),
         ", ".join([*map(_action, kind.actions), *(f"GET `{view}`" for view in kind.views)]),
         kind.api_version,
         ", ".join(f"`{path}`" for path in kind.required),
@@ -118,6 +118,7 @@ def _kind_row(kind: Kind) -> str:
 
 def _action(action: Action) -> str:
     notes = [*(["at once"] if action.direct else []), *(["preview"] if action.preview else [])]
+    notes += [action.role] if action.role != "operator" else []
     name = f"`{action.name}`" if action.name else "POST itself"
     return f"{name} ({', '.join(notes)})" if notes else name
 

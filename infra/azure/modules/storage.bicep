@@ -28,6 +28,7 @@ var tables = [
   'stewardcleanup'
   'stewardhooks'
   'stewarddeliveries'
+  'stewardaccess'
 ]
 var eventQueue = 'steward-events'
 var container = 'azureml-steward'

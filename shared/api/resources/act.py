@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.api import answer
+from shared.api.access import admission
 from shared.api.resources import payload, proxy, run, score, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
@@ -43,8 +44,10 @@ def act(call: Call, app: App) -> Answer | Operation:
 def _pass_on(call: Call, target: Target, app: App) -> Answer:
     """Ask Azure and hand its answer to the caller; nothing of it (keys, tokens) is stored."""
     call.refuse_asks()
+    body = _body(call)
+    admission.check_body(call, target.kind, body, app.settings)
     url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
-    response = app.client.send("POST", url, body=_body(call)).checked()
+    response = app.client.send("POST", url, body=body).checked()
     return answer.of_json(response.body, response.status)
 
 

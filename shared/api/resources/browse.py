@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from shared.api import answer
@@ -31,8 +31,17 @@ def browse(call: Call, app: App) -> Answer:
     if target.id.is_collection and target.kind.searchable and (asked := _search_asked(call)):
         return _search(call, target, asked, app)
     url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
-    body = app.client.send("GET", url).checked().body
+    body = _seen(app.client.send("GET", url).checked().body, target, call)
     return answer.of_json(answer.own_next_link(body, url, call))
+
+
+def _seen(body: Any, target: Target, call: Call) -> Any:
+    """Return a list without what its caller is not to see: a list of a group, and a scope of one of its workspaces."""
+    if not call.limited or not isinstance(body, dict) or not isinstance(body.get("value"), list):
+        return body
+    within = [each for each in body["value"] if call.sees(str(each.get("id") or ""), target.kind.full_type)]
+    whole = all(grant.reach(target.id) == "all" for grant in call.sender.grants)
+    return body if whole else {**body, "value": within}
 
 
 def _search_asked(call: Call) -> dict[str, list[str]]:
@@ -48,7 +57,7 @@ def _search(call: Call, target: Target, asked: dict[str, list[str]], app: App) -
     from shared.jobs import search
 
     found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
-    body: dict[str, object] = {"value": found, "source": "run history"}
+    body = _seen({"value": found, "source": "run history"}, target, call)
     if token:
         body["nextLink"] = answer.next_link(call, token)
     return answer.of_json(body)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.api import answer
+from shared.api.access import admission
 from shared.api.resources import payload, proxy, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
@@ -48,6 +49,7 @@ def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool)
     """Tell everything that would stop this PUT; send nothing that changes anything."""
     if call.method != "PUT":
         call.refuse_preflight()
+    admission.check_body(call, brought.target.kind, brought.body, app.settings)
     from shared.preflight import checks
 
     findings = checks.run(brought.target, brought.body or {}, app.client, preview=preview)

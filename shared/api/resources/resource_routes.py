@@ -11,18 +11,19 @@ from shared.api.resources import act, browse, provision
 from shared.api.route import REST, Route
 
 if TYPE_CHECKING:
-    from shared.api.route import Handler, Role
+    from shared.api.route import Handler
+    from shared.catalog.grants import Role
 
 LITERALS = (
     "subscriptions", "resourceGroups", "workspaces", "registries", "locations", "providers", "history",
     "execution", "modelmanagement", "modelregistry", "metric", "artifact", "datastore", "hyperdrive",
 )  # fmt: skip
-# What a sender must at least be: to score is a POST, and asks for less than the other actions.
+# What a sender must at least be; the row of the kind, or its action, may ask for more.
 VERBS: tuple[tuple[str, str, Role, Handler], ...] = (
     ("provision", "PUT", "operator", provision.change),
     ("provision", "PATCH", "operator", provision.change),
     ("provision", "DELETE", "operator", provision.change),
-    ("act", "POST", "scorer", act.act),
+    ("act", "POST", "reader", act.act),
     ("browse", "GET", "reader", browse.browse),
 )
 ROUTES = tuple(

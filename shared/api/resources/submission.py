@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.api.access import admission
 from shared.api.call import RuleRun
 from shared.operations import acceptance, flows
 from shared.rest import errors
@@ -34,6 +35,7 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
         StewardError: see `flows.submit`.
     """
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id")
+    admission.check_body(call, brought.target.kind, brought.body, app.settings)
     sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)
     given: dict[str, Any] = {"method": call.method, "query": call.forwarded, "caller": call.by(app.settings)}
     if isinstance(sender, RuleRun):

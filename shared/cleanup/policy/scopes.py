@@ -14,6 +14,8 @@ from shared.cleanup.facts import inventory
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.cleanup.run.claims import Services
     from shared.cleanup.run.journal import Run
 
@@ -31,8 +33,8 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def read(word: str, text: str, services: Services) -> Scope:
-    """Return the scope that a word and what stands behind it say.
+def read(word: str, text: str, services: Services, permit: Callable[[ids.ResourceId], None] = lambda _: None) -> Scope:
+    """Return the scope that a word and what stands behind it say; `permit` refuses a place before Azure is asked about it.
 
     Raises:
         BadRequestError: it is no place, there is no such thing, or the clean-up does not look there.
@@ -42,7 +44,8 @@ def read(word: str, text: str, services: Services) -> Scope:
     if not names:
         message = f"'{word}' is '{text[:50]}'; expected names of workspaces, by commas."
         raise errors.BadRequestError("InvalidParameter", message, target=word)
-    found = [_place(word, f"workspaces/{name}" if word == "workspace" and "/" not in name else name, services) for name in names]
+    texts = [f"workspaces/{name}" if word == "workspace" and "/" not in name else name for name in names]
+    found = [_place(word, each, services, permit) for each in texts]
     return Scope(within=tuple(dict.fromkeys(found)), only=word == "resource")
 
 
@@ -57,7 +60,7 @@ def reaches(run: Run, workspace: ids.ResourceId) -> bool:
     return holds(run, workspace) or any(path.lower().startswith(f"{workspace.key}/") for path in run.scope)
 
 
-def _place(word: str, text: str, services: Services) -> str:
+def _place(word: str, text: str, services: Services, permit: Callable[[ids.ResourceId], None]) -> str:
     try:
         target = paths.resolve(text, services.settings)
     except errors.BadRequestError as problem:
@@ -67,6 +70,7 @@ def _place(word: str, text: str, services: Services) -> str:
     if target.action or target.view or not wanted or (word != "below" and target.id.is_collection):
         message = f"'{word}' is '{text[:200]}'; expected one {'workspace' if word == 'workspace' else 'resource'}."
         raise errors.BadRequestError("InvalidParameter", message, target=word)
+    permit(target.id)
     _check_place(word, target.id, services)
     known = replace(target, id=target.id.ancestor(len(target.id.names))) if target.id.is_collection else target
     if known.plane == "arm" and known.id.names and inventory.read(known.id, services, known.api_version) is None:

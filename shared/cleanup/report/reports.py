@@ -60,11 +60,6 @@ class Report:
     totals: Mapping[str, Any]
 
 
-def newest(top: int, services: Services) -> list[Run]:
-    """Return the newest runs, newest first."""
-    return list(itertools.islice(services.journal.runs(), top))
-
-
 def load(name: str, page: Page, services: Services) -> Report:
     """Return a page of a report.
 

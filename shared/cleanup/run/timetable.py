@@ -62,8 +62,11 @@ def _start_due(last: datetime, now: datetime, services: Services) -> str:
         log.warning("clean-up: %s", "; ".join(notes))
         return ""
     moment = max(at for at, _ in due)
+    alone = "cleanup" not in services.settings.approvals
+    if not alone:
+        notes.append("By STEWARD_APPROVALS nothing is done by schedule: POST cleanup/reports/{id}/approve asks for it.")
     asked = runs.Asked(
-        mode="enforce",
+        mode="enforce" if alone else "dryRun",
         caller=TIMER,
         at=moment,
         seed=" ".join(policy.name for policy in wanted),

@@ -22,7 +22,7 @@ export const key = {
 
 const HINTS = {
   401: "The key was not accepted. A function key is under Functions, App keys in the portal.",
-  403: "You or the app's identity lack the permission.",
+  403: "Your key, or the app's identity, lacks the permission.",
   404: "It does not exist (any more).",
   409: "Not possible in the current state.",
   429: "Azure throttles requests. This page waits and retries.",

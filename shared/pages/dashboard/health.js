@@ -22,6 +22,10 @@ export const health = {
       async refresh(signal) {
         const found = await send("health/details", { signal });
         context.attend(found.attention);
+        if (!found.queues) {
+          points.node.textContent = "Your key has a scope. The app's own state needs a key without one.";
+          return 0;
+        }
         points.update(found.attention);
         cards.update({ ...found, at: "" });
         queues.update(found.queues.error ? [] : found.queues);

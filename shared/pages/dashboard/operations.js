@@ -28,11 +28,12 @@ export const operations = {
   build(root, context) {
     const status = el("select", { change: () => restart() }, el("option", { value: "" }, "all"), STATUSES.map((each) => el("option", {}, each)));
     const below = el("input", { type: "search", size: 36, placeholder: "workspaces/ml-prod, or a full id", spellcheck: "false", change: () => restart() });
+    const caller = el("input", { type: "search", size: 16, placeholder: "key:ci", spellcheck: "false", change: () => restart() });
     const more = el("button", { type: "button", hidden: true, click: () => { wanted += PAGE; context.refresh(); } }, "Show older");
     const shown = el("span.soft");
     const first = ["No operations yet. Each change request becomes one; ", el("a", { href: "docs" }, "the API page"), " can send one."];
     const grid = table("Operations, newest first", columns(context), (each) => each.name, first);
-    root.append(el("div.bar", {}, el("label", {}, "Status", status), el("label", {}, "At or below", below)), grid.node, el("div.bar", {}, more, shown));
+    root.append(el("div.bar", {}, el("label", {}, "Status", status), el("label", {}, "At or below", below), el("label", {}, "By", caller)), grid.node, el("div.bar", {}, more, shown));
     let wanted = PAGE;
     let known = null;
 
@@ -46,6 +47,7 @@ export const operations = {
       const query = new URLSearchParams({ $top: String(Math.min(wanted, MOST)) });
       if (status.value) query.set("status", status.value);
       if (below.value.trim()) query.set("below", below.value.trim());
+      if (caller.value.trim()) query.set("caller", caller.value.trim());
       let path = `operations?${query}`;
       const found = [];
       while (path && found.length < wanted) {
@@ -60,7 +62,7 @@ export const operations = {
     return {
       async refresh(signal) {
         const found = await read(signal);
-        const narrowed = status.value || below.value.trim();
+        const narrowed = status.value || below.value.trim() || caller.value.trim();
         grid.update(found, narrowed ? "No matches." : first);
         const open = found.filter((each) => !each.endTime).length;
         shown.textContent = found.length ? `${found.length} shown, ${open} of them running` : "";

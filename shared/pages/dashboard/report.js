@@ -103,6 +103,7 @@ function approving(path, found, context) {
     const title = el("h3", { tabindex: "-1", id: "approve-title" }, `Carry out ${count(tally.total, "change")} in ${count(tally.places, "workspace")}?`);
     const words = `Yes, carry out ${count(tally.total, "change")}`;
     const yes = el(`button.${tally.deletes ? "danger" : "primary"}`, { type: "button", click: () => { yes.disabled = true; act(node, `${path}/approve`, context, (run) => {
+      if (run.expiresAt) { location.hash = "/approvals"; return; } // it waits for another caller
       context.say("Approved: run started");
       context.go("report", run.name);
     }); } }, words);

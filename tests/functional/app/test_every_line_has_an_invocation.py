@@ -114,7 +114,12 @@ HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
     ),
     "a change ends within its request": (
         lambda ground: ground.app.send("DELETE", "workspaces/ml-absent", expect=204),
-        {("provision_workspaces", f"operation.{what}") for what in ("accepted", "step", "ended")},
+        {("provision_workspaces", f"operation.{what}") for what in ("accepted", "step", "ended")}
+        | {("provision_workspaces", "audit")},
+    ),
+    "a caller sends two keys": (
+        lambda ground: ground.app.send("GET", "operations?code=another", expect=400),
+        {("operations_list", "audit.refused")},
     ),
     "a read is throttled": (
         lambda ground: ground.with_fault(429, "/computes", "GET", f"{WORKSPACE}/computes"),
@@ -150,7 +155,7 @@ def test_every_promised_line_is_looked_for() -> None:
     """A new line in the page is a new row here."""
     looked_for = {what for _, lines in HAPPENS.values() for _, what in lines} | {AT_START}
     assert looked_for == set(PROMISED)
-    assert len(looked_for) == 12
+    assert len(looked_for) == 14
 
 
 def test_a_setting_that_cannot_be_used_is_named_once_the_app_is_used(ground: Ground) -> None:

@@ -28,6 +28,7 @@ WELL: dict[str, Any] = {
     "status": "up",
     "at": "2026-11-21T10:00:00Z",
     "caller": "function key",
+    "role": "admin",
     "attention": [],
     "missing": [],
     "queues": [],
@@ -52,6 +53,7 @@ EMPTY: dict[str, Any] = {
     "GET cleanup/marks": {"value": [], "count": 0},
     "GET cleanup/policies": {"value": [], "problems": []},
     "GET events/firings": NOTHING,
+    "GET approvals": NOTHING,
     "GET events/rules": {"value": [], "problems": []},
 }
 

@@ -27,6 +27,7 @@ VIEWS = {
     "workspaces": "Workspaces",
     "clean-up": "Clean-up",
     "events": "Events",
+    "approvals": "Approvals",
     "health": "Health",
 }
 ROOT_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces"
@@ -130,6 +131,17 @@ def busy(app: App) -> App:
     rule = {"name": "r", "file": HARM, "description": TURNED, "enabled": True, "on": {"types": [HARM, LONG]}, "steps": [LONG]}
     answers["GET events/rules"] = {"value": [rule], "problems": [{"file": LONG, "error": {"code": "C", "message": HARM}}]}
     answers["GET health/details"] = troubled()
+    waiting = {
+        "id": "/approvals/a",
+        "name": "a",
+        "status": "Pending",
+        "what": "rules",
+        "request": HARM,
+        "caller": LONG,
+        "author": TURNED,
+    }
+    waiting |= {"createdAt": ago(hours=1), "expiresAt": ago(hours=-1)}
+    answers["GET approvals"] = {"value": [true_to("Approval", waiting)]}
     return app
 
 
@@ -256,6 +268,7 @@ def test_where_there_is_nothing_the_next_step_is_said(scheme: Any, app: App) -> 
         "workspaces": "PUT workspaces/NAME creates one",
         "clean-up": "No runs yet. Preview all policies",
         "events": "PUT a file to events/rules/NAME",
+        "approvals": "No approvals.",
         "health": "No action needed",
     }
     for place, heading in VIEWS.items():

@@ -81,6 +81,7 @@ def azure() -> Iterator[Recorder]:
         client=client,
         addresses=addresses.Addresses(client),
         blobs=blobs,
+        access_rows=fakes.FakeRows("access", fuse),
         ledger=ledger.Ledger(fakes.FakeRows("rows", fuse), fakes.FakeRows("open", fuse), blobs),
         queue=fakes.FakeQueue(clock, fuse),
     )

@@ -53,6 +53,7 @@ class Hooks:
             self.app.__dict__[name] = getattr(process, name)
         self.app.__dict__["blobs"] = self.steward.blobs
         self.app.__dict__["hook_rows"] = self.hook_rows
+        self.app.__dict__["access_rows"] = self.steward.access_rows
         services.use(self.app)
 
     def rules(self, text: str, file: str = "a.yaml") -> None:

@@ -64,6 +64,7 @@ def running(client: Any = None) -> Iterator[App]:
     for name in ("client", "addresses", "ledger", "queue"):
         own.__dict__[name] = getattr(steward.process, name)
     own.__dict__["blobs"] = steward.blobs
+    own.__dict__["access_rows"] = steward.access_rows
     if client:
         own.__dict__["client"] = steward.process.client = client
         own.__dict__["addresses"] = steward.process.addresses = addresses.Addresses(client)

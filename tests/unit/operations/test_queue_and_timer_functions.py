@@ -40,9 +40,10 @@ def app(steward: Steward) -> Iterator[Steward]:
     own = services.Services(settings=Settings(retention_days=30), clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue"):
         own.__dict__[name] = getattr(steward.process, name)
-    for name in ("hook_rows", "delivery_rows", "cleanup_rows"):
+    for name in ("hook_rows", "delivery_rows", "cleanup_rows", "access_rows"):
         own.__dict__[name] = FakeRows(name)
     own.__dict__["prepare"] = list
+    own.__dict__["blobs"] = steward.blobs
     services.use(own)
     yield steward
     services.use(None)

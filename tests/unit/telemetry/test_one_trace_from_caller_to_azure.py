@@ -116,7 +116,7 @@ def test_the_header_of_a_request_is_what_its_handler_works_within(header, wanted
         found.append(trace.current().id)
         return answer.of_json({})
 
-    route = Route(id="x", call="GET /x", handler=handler)
+    route = Route(id="x", call="GET /x", handler=handler, role="anyone")
     handling.answered(Call(method="GET", path="x", headers={"traceparent": header}), route, None)
     assert found[0] == wanted if wanted else len(found[0]) == 32
     assert trace.current() is None

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from shared.api.access import key_book
 from shared.cleanup.facts import pacing
 from shared.cleanup.policy import model
 from shared.cleanup.report import reports
@@ -159,6 +160,8 @@ class Stage:
         self.blobs = fakes.FakeBlobs(self.fuse)
         self.queue, self.cleanup_queue = fakes.FakeQueue(self.clock, self.fuse), fakes.FakeQueue(self.clock, self.fuse)
         self.cleanup_rows = fakes.FakeRows("cleanup", self.fuse)
+        self.access_rows = fakes.FakeRows("access", self.fuse)
+        self.key_book = key_book.Book(self.access_rows, self.clock)
         self.ledger = ledger.Ledger(
             fakes.FakeRows("rows", self.fuse, self.clock), fakes.FakeRows("open", self.fuse, self.clock), self.blobs
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
 from functions import cleanup
 from shared import services as root
+from shared.api.access import key_book
 from shared.rest import client
 from tests.front import respond, told
 
@@ -422,3 +425,42 @@ def test_one_run_of_a_policy_over_the_same_scope_at_a_time(app):
     app.drive()
     app.clock.advance(1)
     assert told(respond("POST", "cleanup?policy=watch"))[0] == 202
+
+
+def named(name, role, *below):
+    """Name a key, and return the header that sends it."""
+    body = {"role": role, "hash": key_book.hashed(name), "scope": {"below": list(below)}}
+    assert told(respond("PUT", f"keys/{name}", json.dumps(body)))[0] == 200
+    return {"x_functions_key": name}
+
+
+def test_a_run_keeps_to_the_scope_of_who_starts_it(app):
+    """What a caller is limited to is what the run looks at; another one's reports are not its to see."""
+    own, other = named("own", "operator", "workspaces/ws/models/old"), named("other", "operator", "workspaces/else")
+    status, body = told(respond("POST", "cleanup?policy=ours", **own))
+    assert (status, body["scope"], body["caller"]) == (202, [f"{WS}/models/old".lower()], "key:own")
+    app.drive()
+    report = told(read(body["name"], **own))[1]
+    assert {line["id"] for line in report["resources"]} == {f"{WS}/models/old/versions/{version}" for version in (1, 2)}
+    assert [each["name"] for each in told(respond("GET", "cleanup/reports", **own))[1]["value"]] == [body["name"]]
+    assert told(respond("GET", "cleanup/reports", **other))[1]["value"] == []
+    for method, path in (("GET", ""), ("GET", "/result"), ("POST", "/cancel")):
+        assert told(respond(method, f"cleanup/reports/{body['name']}{path}", **other))[0] == 403
+    for query in ("workspace=ws", "below=workspaces/ws/models", f"resource={WS}/models/young/versions/1"):
+        status, body = told(respond("POST", f"cleanup?{query}", **own))
+        assert (status, body["error"]["code"]) == (403, "OutOfScope"), query
+
+
+def test_an_enforced_run_waits_for_another_caller(app, gone):
+    """Asked by one, approved by another; a run by schedule only reports."""
+    app.settings = replace(app.settings, approvals=frozenset({"cleanup"}))
+    ann, bob = named("ann", "admin"), named("bob", "admin")
+    status, asked = told(respond("POST", "cleanup?policy=ours&mode=enforce", **ann))
+    assert (status, asked["status"], asked["what"]) == (202, "Pending", "cleanup")
+    assert told(respond("POST", f"approvals/{asked['name']}/approve", **ann))[0] == 403
+    app.drive()
+    assert gone(app) == []
+    status, run = told(respond("POST", f"approvals/{asked['name']}/approve", **bob))
+    assert (status, run["mode"], run["caller"]) == (202, "enforce", "key:ann")
+    app.drive()
+    assert len(gone(app)) == 2

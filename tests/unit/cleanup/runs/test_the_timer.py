@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -191,3 +192,12 @@ def test_without_a_subscription_there_is_nothing_to_clean(stage, make_policy):
     stage.settings = replace(stage.settings, subscription_id="")
     with pytest.raises(errors.BadRequestError, match="ScopeMissing"):
         stage.start(make_policy())
+
+
+def test_by_schedule_nothing_is_done_where_another_caller_must_approve_it(scheduled):
+    """The run reports, and says why."""
+    scheduled.settings = replace(scheduled.settings, approvals=frozenset({"cleanup"}))
+    scheduled.clock.advance(30 * 60)
+    run = scheduled.report(timetable.tick(scheduled)).run
+    assert run.mode == "dryRun"
+    assert "STEWARD_APPROVALS" in run.notes[0]

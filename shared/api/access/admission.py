@@ -1,0 +1,176 @@
+"""Who sends a request, and whether they may: judged before anything is asked of Azure, by the role columns of the tables.
+
+A caller has the name and the grants of its sign-in (app roles) and of its key, as far as each has any, and may do what all of
+them allow. Not here: which roles there are and what a refusal says (catalog.grants), keys (key_book).
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.api.call import Caller
+from shared.catalog import grants, paths, proxy_routes
+from shared.catalog.grants import Grant
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.api.access.key_book import Book
+    from shared.api.call import Call
+    from shared.api.route import Route
+    from shared.catalog.grants import Role
+    from shared.catalog.kinds import Kind
+    from shared.rest import ids
+    from shared.settings import Settings
+
+APP_ROLES: dict[str, Role] = {f"steward.{role}": role for role in grants.ROLES}  # of the app registration, any casing
+KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
+ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
+
+
+class Services(Protocol):
+    """What admission needs of the composition root."""
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+    @property
+    def key_book(self) -> Book: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a path of Azure's asks for, as the tables have it.
+
+    Attributes:
+        role: What its sender must be.
+        kind: Its full type, or the plane of the v1 API.
+        id: The resource or collection, of the v1 API the workspace.
+        row: Its row, None for the v1 API's passages.
+        reads: It changes nothing.
+        secret: Its answer is made of keys, tokens or signed URLs.
+        direct: It is answered at once, and becomes no operation.
+    """
+
+    role: Role
+    kind: str
+    id: ids.ResourceId
+    row: Kind | None = None
+    reads: bool = False
+    secret: bool = False
+    direct: bool = False
+
+
+def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | None]:
+    """Return a call with its sender known, and what it asks of Azure; None on a route of our own.
+
+    Raises:
+        BadRequestError: `RoleNeeded`, `OutOfScope`, `KeyRevoked`, `KeyNotNamed` (403), `AmbiguousKey` (400); the path is unknown.
+        TransientError: the keys cannot be read.
+    """
+    if isinstance(call.sender, Caller) and not call.sender.approved:
+        call = replace(call, sender=sender_of(call, route, app))
+    who, held = call.by(app.settings), call.sender.grants
+    what = f"{call.method} {call.path.strip('/')[:200]}"
+    grants.check_role(held, who, what, route.role)
+    if route.whole:
+        grants.check_whole(held, who, what)
+    if route.own:
+        return call, None
+    asked = asked_of(call, app.settings)
+    grants.check_role(held, who, what, asked.role)
+    grants.check_reach(held, who, asked.id, asked.kind, some=call.method == "GET")
+    if asked.row is None and call.limited:
+        grants.check_named(held, who, _json(call.body))
+    return call, asked
+
+
+def asked_of(call: Call, settings: Settings) -> Asked:
+    """Return what a path of Azure's asks for.
+
+    Raises:
+        BadRequestError: it names nothing that is known here.
+    """
+    if way := proxy_routes.find(call.path, call.method, settings):
+        reads = call.method == "GET" or way.role == "reader"
+        return Asked(role=way.role, kind=way.plane, id=way.workspace, reads=reads, secret=way.secret)
+    target = paths.resolve(call.path, settings)
+    action = target.action or (target.kind.action("") if call.method == "POST" else None)
+    role = grants.needed(target.kind, call.method, action if call.method == "POST" else None)
+    return Asked(
+        role=role,
+        kind=target.kind.full_type,
+        id=target.id,
+        row=target.kind,
+        reads=call.method == "GET" or (action is not None and action.role in ("reader", "scorer")),
+        secret=action is not None and action.secret and call.method == "POST",
+        direct=action is not None and action.direct,
+    )
+
+
+def check_body(call: Call, kind: Kind, body: Any, settings: Settings) -> None:
+    """Refuse a body that sets what only an admin may, or names what lies outside of its sender's places.
+
+    Raises:
+        BadRequestError: `RoleNeeded`, `OutOfScope` (403).
+    """
+    held = call.sender.grants
+    if held and (field := grants.guarded(kind, body)):
+        grants.check_role(held, call.by(settings), f"'{field}' of {kind.full_type}", "admin")
+    grants.check_named(held, call.by(settings), [body, call.query])
+
+
+def sender_of(call: Call, route: Route, app: Services) -> Caller:
+    """Return who sends a request over HTTP.
+
+    Raises:
+        BadRequestError: `AmbiguousKey` (400), `KeyRevoked`, `KeyNotNamed` (403).
+    """
+    principal = call.sender.principal if isinstance(call.sender, Caller) else ""
+    signed_in = bool(principal) and app.settings.signed_in and route.signs_in
+    held = _app_role(call.header(PRINCIPAL_HEADER)) if signed_in else ()
+    secret = _key(call)
+    key = app.key_book.of(secret) if secret else None
+    name = principal if signed_in else f"key:{key.name}" if key else "function key"
+    if key:
+        held = (*held, key.grant)
+    if not held and not app.settings.unnamed_keys:
+        message = (
+            f"'{name}' has no role: its key has no name here, and the setting STEWARD_UNNAMED_KEYS refuses such keys. "
+            "Use a named key, or a sign-in with an app role of this app (docs/security.md)."
+        )
+        raise errors.BadRequestError("KeyNotNamed", message, target=KEY_HEADER, status=403)
+    return Caller(principal=principal, name=name, grants=held)
+
+
+def _key(call: Call) -> str:
+    """Return the key that the platform accepted, '' for none."""
+    given = {call.header(KEY_HEADER), *(value for name, value in call.asked if name.lower() == "code")} - {""}
+    if len(given) > 1:
+        message = "The header x-functions-key and the parameter 'code' hold two keys; send one."
+        raise errors.BadRequestError("AmbiguousKey", message, target=KEY_HEADER)
+    return next(iter(given), "")
+
+
+def _app_role(header: str) -> tuple[Grant, ...]:
+    """Return what the app roles of a sign-in allow: the highest of them, () for none."""
+    try:
+        claims = json.loads(b64decode(header, validate=True))["claims"]
+        values = [str(each["val"]).lower() for each in claims if str(each["typ"]).lower() in ROLE_CLAIMS]
+    except (ValueError, KeyError, TypeError):
+        return ()
+    return _highest([APP_ROLES[value] for value in values if value in APP_ROLES])
+
+
+def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:
+    return (Grant(role=max(roles, key=grants.ROLES.index)),) if roles else ()
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content.decode("utf-8", errors="replace")

@@ -1,0 +1,204 @@
+"""Named keys: which role and scope a function key of the platform has here. A key is known by its hash, and kept nowhere.
+
+The platform makes and checks keys; this book only says whose one is. A revoked key keeps its row: the platform may still accept
+it, and one that is unknown here is the host's own. Not here: making keys (infra.keys), what a role may (catalog.grants).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import grants
+from shared.durable import aside, codec, records, storage, versions
+from shared.operations import models
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shared.catalog.grants import Grant
+    from shared.durable.records import Versioned
+    from shared.durable.storage import Row, Rows
+
+log = logging.getLogger("steward.access")
+
+VERSION = 1
+PARTITION = "keys"
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)
+MEMBERS = frozenset({"version", "name", "role", "scope", "hashes", "revoked", "createdAt", "changedAt", "by"})
+HASHES = "hashes"
+HASH = re.compile(r"[0-9a-f]{64}")
+FRESH = timedelta(seconds=15)  # how old what is known may be: a revoked key is refused everywhere after that
+STALE = timedelta(minutes=10)  # the same while storage is out of reach, when no key can be revoked either
+RESERVED = frozenset({"master", "_master", "default"})  # the platform's own names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A named key.
+
+    Attributes:
+        grant: What its holder may do.
+        hashes: SHA-256 of the key, the newest first; the one before serves until the platform has the new one.
+        revoked: Hashes that are refused.
+        by: Who changed it last.
+        unknown: Stored members that this version does not know.
+    """
+
+    name: str
+    grant: Grant
+    created_at: datetime
+    changed_at: datetime
+    hashes: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
+    by: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it, without hashes."""
+        dates = {"createdAt": models.iso(self.created_at), "changedAt": models.iso(self.changed_at)}
+        status = "Active" if self.hashes else "Revoked"
+        return {"id": f"/keys/{self.name}", "name": self.name, "status": status, **self.grant.to_json(), **dates, "by": self.by}
+
+
+@dataclass(slots=True)
+class Book:
+    """The keys, as of at most `FRESH` ago."""
+
+    rows: Rows
+    clock: Callable[[], datetime]
+    _known: dict[str, Key | None] = field(default_factory=dict)
+    _read_at: datetime | None = None
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, secret: str) -> Key | None:
+        """Return the key that a request was sent with, None for one that has no name here.
+
+        Raises:
+            BadRequestError: `KeyRevoked` (403).
+            TransientError: the app's storage is out of reach, and what was known is too old.
+        """
+        digest, known = hashed(secret), self._by_hash()
+        if digest not in known:
+            return None
+        found = known[digest]
+        if found is None or digest in found.revoked:
+            why = f"The key '{found.name}' was revoked." if found else "This version of the app cannot read the row of this key."
+            message = f"{why} Ask an admin of this app for another one (docs/security.md)."
+            raise errors.BadRequestError("KeyRevoked", message, target="x-functions-key", status=403)
+        return found
+
+    def every(self) -> list[Key]:
+        """Return all keys, by name."""
+        return sorted((each.value for each in self._table.find(partition=PARTITION)), key=lambda each: each.name.lower())
+
+    def load(self, name: str) -> Versioned[Key] | None:
+        """Return a key by its name in any casing."""
+        return self._table.load(PARTITION, name.lower())
+
+    def put(self, name: str, grant: Grant, digest: str, by: str) -> Key:
+        """Name a key, or give one another role, scope or hash.
+
+        Args:
+            name: Of the key.
+            grant: What it may do.
+            digest: SHA-256 of a new key, '' to leave the key itself as it is.
+            by: Who asks.
+
+        Raises:
+            BadRequestError: `KeyInUse` (409), or `MissingField`: a new name needs a hash.
+            ConflictError: somebody else changed it at this moment.
+        """
+        now, known = self.clock(), self.load(name)
+        self._read_at = None
+        used = self._by_hash()
+        other = used.get(digest)
+        if digest in used and (other is None or other.name.lower() != name.lower() or digest in other.revoked):
+            message = f"This key has been in use as '{other.name if other else 'another'}'; make a new one for '{name}'."
+            raise errors.BadRequestError("KeyInUse", message, target="hash", status=409)
+        before = known.value if known else Key(name=name, grant=grant, created_at=now, changed_at=now)
+        hashes = tuple(dict.fromkeys((digest, *before.hashes))) if digest else before.hashes
+        if not hashes:
+            message = "'hash' is missing: the SHA-256 of the key, in hex. `python -m infra.keys make` makes key and hash."
+            raise errors.BadRequestError("MissingField", message, target="hash")
+        changed = replace(before, grant=grant, hashes=hashes, changed_at=now, by=by)
+        return self._stored(known, changed)
+
+    def revoke(self, name: str, by: str) -> Key | None:
+        """Refuse a key from now on, None when there is no such name; its row stays."""
+        known = self.load(name)
+        if known is None:
+            return None
+        revoked = tuple(dict.fromkeys((*known.value.hashes, *known.value.revoked)))
+        return self._stored(known, replace(known.value, hashes=(), revoked=revoked, changed_at=self.clock(), by=by))
+
+    def _stored(self, known: Versioned[Key] | None, key: Key) -> Key:
+        if known:
+            self._table.save(known, key)
+        elif self._table.insert(key) is None:
+            raise storage.ConflictError
+        self._read_at = None
+        return key
+
+    def _by_hash(self) -> dict[str, Key | None]:
+        """Return what each hash stands for: a key, or None where its row cannot be read."""
+        with self._guard:
+            now = self.clock()
+            if self._read_at is None or not timedelta(0) <= now - self._read_at < FRESH:
+                try:
+                    rows = list(self.rows.query(partition=PARTITION))
+                    self._known = {digest: None for row in rows for digest in str(row.columns.get(HASHES, "")).split()}
+                    found = list(aside.readable(rows, _from_row, "keys"))
+                    self._known |= {digest: key for key in found for digest in (*key.hashes, *key.revoked)}
+                    self._read_at = now
+                except errors.TransientError as problem:
+                    if self._read_at is None or now - self._read_at > STALE:
+                        raise
+                    log.warning("the keys are as of %s: %s", self._read_at, problem)
+            return self._known
+
+    @property
+    def _table(self) -> records.Table[Key]:
+        return records.Table(rows=self.rows, row_of=_row_of, from_row=_from_row, name="keys")
+
+
+def hashed(secret: str) -> str:
+    """Return what a key is known by. It is random, and as long as the platform makes it: no salt would add to it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _row_of(key: Key) -> Row:
+    body = {
+        **key.unknown,
+        "version": VERSION,
+        "name": key.name,
+        **key.grant.to_json(),
+        "hashes": key.hashes,
+        "revoked": key.revoked,
+        "createdAt": models.iso(key.created_at),
+        "changedAt": models.iso(key.changed_at),
+        "by": key.by,
+    }
+    columns = {HASHES: " ".join((*key.hashes, *key.revoked)), **records.chunked(body)}  # also for an app that cannot read the rest
+    return storage.Row(partition=PARTITION, key=key.name.lower(), columns=columns)
+
+
+def _from_row(row: Row) -> Key:
+    stored = records.joined(row.columns)
+    versions.check(stored, VERSION, f"key {stored['name']}")
+    return Key(
+        name=stored["name"],
+        grant=grants.Grant.from_json(stored),
+        hashes=tuple(stored["hashes"]),
+        revoked=tuple(stored["revoked"]),
+        created_at=datetime.fromisoformat(stored["createdAt"]),
+        changed_at=datetime.fromisoformat(stored["changedAt"]),
+        by=stored["by"],
+        unknown=codec.rest(stored, MEMBERS),
+    )

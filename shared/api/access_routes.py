@@ -1,0 +1,354 @@
+"""Routes of named keys, of the audit, and of approvals. Not here: making keys, which the platform's key API does (infra.keys)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+from shared.api import answer, handling, names, route, schemas
+from shared.api.access import admission, approvals, audit, key_book
+from shared.api.call import Caller
+from shared.api.route import BUSY, MISSING, Route
+from shared.catalog import bodies, grants, kinds, paths
+from shared.durable import storage
+from shared.operations.models import Operation
+from shared.rest import addresses, errors
+from shared.text import times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shared.api.answer import Answer
+    from shared.api.call import Call
+    from shared.api.route import Outcome
+    from shared.settings import Settings
+
+KEY = schemas.ref("schemas", "Key")
+APPROVAL_SCHEMA = schemas.ref("schemas", "Approval")
+APPROVAL: tuple[str, ...] = get_args(approvals.Status)
+PLACES: schemas.Json = {"type": "array", "items": schemas.STRING, "maxItems": 100}
+KEY_BODY: schemas.Json = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": {"type": "string", "enum": list(grants.ROLES)},
+        "hash": {"type": "string", "pattern": f"^{key_book.HASH.pattern}$", "description": "SHA-256 of the key, in hex."},
+        "scope": {
+            "type": "object",
+            "properties": {
+                "below": {**PLACES, "description": "ARM ids, or paths below /api: only these and what is below them."},
+                "kinds": {**PLACES, "description": "Only these kinds, such as workspaces/jobs; or planes of the v1 API."},
+            },
+        },
+    },
+}
+KEY_NAME: schemas.Json = {"type": "string", "pattern": f"^{key_book.NAME.pattern}$"}
+FORMS = ("json", "csv", "ndjson")
+AUDIT_LIMIT = 500
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for a formula
+
+
+def _keys(_call: Call, app: Any) -> Answer:
+    return answer.of_json({"value": [key.view() for key in app.key_book.every()]})
+
+
+def _key(call: Call, app: Any) -> Answer:
+    """GET, PUT or DELETE `keys/{name}`."""
+    name = call.named.get("name", "")
+    try:
+        found = _done(name, call, app)
+    except storage.ConflictError:
+        message = f"'{name[:63]}' was changed by another request at this moment; read it, and send yours again."
+        raise errors.BadRequestError("KeyChanged", message, target="name", status=409) from None
+    if found is None:
+        message = f"There is no key '{name[:63]}'; GET keys lists them."
+        raise errors.BadRequestError("KeyNotFound", message, target="name", status=404)
+    return answer.of_json(found.view())
+
+
+def _done(name: str, call: Call, app: Any) -> key_book.Key | None:
+    book: key_book.Book = app.key_book
+    if call.method == "PUT":
+        return _put(name, call, book, app.settings)
+    if call.method == "DELETE":
+        return book.revoke(name, call.by(app.settings))
+    known = book.load(name)
+    return known.value if known else None
+
+
+def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_book.Key:
+    if not key_book.NAME.fullmatch(name) or name.lower() in key_book.RESERVED:
+        message = f"'{name[:63]}' cannot name a key; expected letters, digits and hyphens, 63 at most, no name of the platform's."
+        raise errors.BadRequestError("InvalidParameter", message, target="name")
+    body = bodies.parse(call.body, call.media)
+    names.check_fields(body, ("role", "scope", "hash"))
+    role, digest = body.get("role"), body.get("hash") or ""
+    if role not in grants.ROLES:
+        message = f"'role' is '{str(role)[:50]}'; expected one of {', '.join(grants.ROLES)}."
+        raise errors.BadRequestError("InvalidValue", message, target="role")
+    if not isinstance(digest, str) or (digest and not key_book.HASH.fullmatch(digest)):
+        message = "'hash' is no SHA-256 in hex (64 of 0-9, a-f). The key itself is never sent here."
+        raise errors.BadRequestError("InvalidValue", message, target="hash")
+    grant = grants.Grant(role=role, **_scope(body.get("scope"), settings))
+    return book.put(name, grant, digest, call.by(settings))
+
+
+def _scope(given: object, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return places and kinds of a scope, as they are stored."""
+    if given is None:
+        return {}
+    listed: dict[str, Any] = given if isinstance(given, dict) else {"scope": given}
+    for name, value in listed.items():
+        if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value) or len(value) > 100:
+            message = f"'{name}' of the scope is no list of texts; expected below: [places] or kinds: [kinds], 100 at most."
+            raise errors.BadRequestError("InvalidValue", message, target="scope")
+    names.check_fields(listed, ("below", "kinds"))
+    return {
+        "below": tuple(dict.fromkeys(_place(each, settings) for each in listed.get("below", ()))),
+        "kinds": tuple(dict.fromkeys(_kind(each) for each in listed.get("kinds", ()))),
+    }
+
+
+def _place(text: str, settings: Settings) -> str:
+    target = paths.resolve(text, settings)
+    if target.action or target.view or target.id.is_collection or not target.id.subscription:
+        message = f"'{text[:200]}' is no place; expected a subscription, group or resource: its ARM id, or its path below /api."
+        raise errors.BadRequestError("InvalidValue", message, target="scope.below")
+    return target.id.key
+
+
+def _kind(text: str) -> str:
+    """Return the full type of a kind, or a plane, in lower case."""
+    known = {kind.full_type.lower() for kind in kinds.KINDS} | addresses.CALLERS_PLANES
+    low = text.strip().lower().strip("/")
+    found = next((each for each in (low, f"{kinds.ML}/{low}".lower(), f"{kinds.RESOURCES}/{low}".lower()) if each in known), "")
+    if not found:
+        near = names.alike(low, known)
+        message = f"'{text[:100]}' is no kind{names.hint(near, ()) if near else '; docs/kinds.md lists them.'}"
+        raise errors.BadRequestError("InvalidValue", message, target="scope.kinds")
+    return found
+
+
+def _audit(call: Call, app: Any) -> Answer:
+    """GET `audit?since=&until=&caller=`: JSON, CSV or NDJSON, the oldest first."""
+    now = app.clock()
+    asked = audit.Wanted(
+        since=_moment(call, "since", now - timedelta(days=1)),
+        until=_moment(call, "until", now + timedelta(seconds=1)),
+        caller=call.text("caller"),
+        after=call.text("$skipToken"),
+        top=call.whole_number("$top", 100, AUDIT_LIMIT) or 1,
+    )
+    if asked.until - asked.since > timedelta(days=366):
+        message = "'since' and 'until' are more than a year apart; ask for a year at most."
+        raise errors.BadRequestError("InvalidParameter", message, target="since")
+    found, more = audit.page(asked, app)
+    shown, following = [each.view() for each in found], answer.next_link(call, more) if more else ""
+    form = call.choice("format", FORMS) or "json"
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    if form == "ndjson":
+        content = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in shown).encode("utf-8", errors="replace")
+        return answer.of_bytes(content, "application/x-ndjson", headers=headers)
+    if form == "csv":
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerows([audit.COLUMNS, *([_cell(value) for value in each.values()] for each in shown)])
+        headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
+        return answer.of_bytes(out.getvalue().encode("utf-8-sig", errors="replace"), "text/csv; charset=utf-8", headers=headers)
+    return answer.of_json({"value": shown, "nextLink": following} if following else {"value": shown})
+
+
+def _cell(value: object) -> str:
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _moment(call: Call, name: str, default: datetime) -> datetime:
+    given = call.text(name)
+    if not given:
+        return default
+    found = times.moment(given)
+    if found is None:
+        message = f"'{name}' is '{given[:50]}'; expected a moment such as 2026-11-30T08:00:00Z, or a date."
+        raise errors.BadRequestError("InvalidParameter", message, target=name)
+    return found.astimezone(UTC)
+
+
+def _approvals(call: Call, app: Any) -> Answer:
+    """GET `approvals?status=`: the newest first."""
+    status, top = call.choice("status", APPROVAL), call.whole_number("$top", 50, 200)
+    found = (each.value for each in approvals.every(app))
+    shown = [each for each in found if status in ("", each.status) and _sees(call, each)]
+    return answer.of_json({"value": [each.view() for each in sorted(shown, key=lambda each: each.id, reverse=True)[:top]]})
+
+
+def _sees(call: Call, found: approvals.Approval) -> bool:
+    return not call.limited or (bool(found.target) and call.sees(found.target, found.kind))
+
+
+def _waiting(call: Call, app: Any) -> approvals.Approval:
+    found: approvals.Approval = approvals.load(call.named.get("id", ""), app).value
+    if not _sees(call, found):
+        grants.check_whole(call.sender.grants, call.by(app.settings), f"The approval {found.id}")
+    return found
+
+
+def _approval(call: Call, app: Any) -> Answer:
+    return answer.of_json(_waiting(call, app).view())
+
+
+def _approval_result(call: Call, app: Any) -> Outcome:
+    """GET `approvals/{id}/result`: 202 until it is decided, then what the request came to."""
+    found = _waiting(call, app)
+    if found.status == "Pending":
+        return answer.of_json(found.view(), 202, {"Retry-After": "30"})
+    if found.status != "Approved":
+        message = f"{found.method} {found.path} was not approved: it is {found.status.lower()}."
+        raise errors.BadRequestError(f"Approval{found.status}", message, target="id", status=403)
+    stored = app.ledger.load(found.operation) if found.operation else None
+    return stored.operation if stored else answer.of_json(found.view())
+
+
+def _refuse(call: Call, app: Any) -> Answer:
+    return answer.of_json(approvals.decide(_waiting(call, app).id, "Refused", call, app).value.view())
+
+
+def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
+    """Return the rows; `every` returns those of all rooms: what is approved is carried out by its own."""
+
+    def approve(call: Call, app: Any) -> Outcome:
+        """POST `approvals/{id}/approve`: carry it out as who asked; who approves is another one, and may do it, too."""
+        found = _waiting(call, app)
+        asked = approvals.request(found, call, app)
+        row = route.find(every(), found.method, found.path)
+        if row is None:
+            raise handling.refusal(found.method, found.path, every())
+        sender = call.sender
+        if isinstance(sender, Caller):
+            admission.admitted(replace(asked, sender=replace(sender, approved=found.id)), row, app)
+        known = approvals.decide(found.id, "Approved", call, app)
+        try:
+            outcome = handling.carry_out(asked, row, app)
+        except errors.PermanentError as problem:
+            approvals.save(known, replace(known.value, answered=problem.status), app)
+            raise
+        operation = outcome.id if isinstance(outcome, Operation) else ""
+        approvals.save(known, replace(known.value, answered=200, operation=operation), app)
+        return outcome
+
+    return (*ROUTES, Route(
+        "approvals_approve",
+        "POST /approvals/{id}/approve",
+        approve,
+        role="operator",
+        summary="Approve: what was asked for is done, as who asked; that one cannot approve it",
+        answers={"200": {}, "202": {}, "204": None},
+        problems={**MISSING, **BUSY},
+    ))  # fmt: skip
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "approvals_list",
+        "GET /approvals",
+        _approvals,
+        role="operator",
+        summary="What waits for the approval of another one, and what waited",
+        query={"status": {"type": "string", "enum": list(APPROVAL)}, "$top": schemas.top(200)},
+        answers={"200": schemas.listed(APPROVAL_SCHEMA)},
+    ),
+    Route(
+        "approvals_get",
+        "GET /approvals/{id}",
+        _approval,
+        role="operator",
+        summary="One of them",
+        answers={"200": APPROVAL_SCHEMA},
+        problems=MISSING,
+    ),
+    Route(
+        "approvals_result",
+        "GET /approvals/{id}/result",
+        _approval_result,
+        role="operator",
+        summary="What the request came to: 202 until it is decided",
+        answers={"200": {}, "202": {}, "204": None},
+        problems={**MISSING, **BUSY},
+        polled=True,
+    ),
+    Route(
+        "approvals_refuse",
+        "POST /approvals/{id}/refuse",
+        _refuse,
+        role="operator",
+        summary="Refuse it, or take it back",
+        answers={"200": APPROVAL_SCHEMA},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        "keys_list",
+        "GET /keys",
+        _keys,
+        role="admin",
+        whole=True,
+        summary="The named keys: role, scope, and whether they are revoked; never a key",
+        answers={"200": schemas.listed(KEY)},
+    ),
+    Route(
+        "keys_get",
+        "GET /keys/{name}",
+        _key,
+        function="keys_one",
+        role="admin",
+        whole=True,
+        summary="One named key",
+        answers={"200": KEY},
+        problems=MISSING,
+    ),
+    Route(
+        "keys_put",
+        "PUT /keys/{name}",
+        _key,
+        function="keys_one",
+        role="admin",
+        whole=True,
+        summary="Name a key by its hash, or change its role, scope or hash",
+        path={"name": KEY_NAME},
+        body={"application/json": KEY_BODY},
+        answers={"200": KEY},
+        problems=BUSY,
+    ),
+    Route(
+        "keys_delete",
+        "DELETE /keys/{name}",
+        _key,
+        function="keys_one",
+        role="admin",
+        whole=True,
+        summary="Revoke a key: it is refused within 30 seconds, its row stays",
+        answers={"200": KEY},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        "audit_list",
+        "GET /audit",
+        _audit,
+        role="admin",
+        whole=True,
+        summary="Changes and reads of secrets, the oldest first: who, what, when, result",
+        query={
+            "since": {"type": "string", "minLength": 1},
+            "until": {"type": "string", "minLength": 1},
+            "caller": schemas.STRING,
+            "format": {"type": "string", "enum": list(FORMS)},
+            "$top": schemas.top(AUDIT_LIMIT),
+            "SkipToken": "",
+        },
+        answers={"200": schemas.listed(schemas.ref("schemas", "AuditEntry"))},
+        answers_as=("text/csv", "application/x-ndjson"),
+    ),
+)

@@ -1,0 +1,67 @@
+"""Named keys on the real host: made by the script, limited by the app, revoked, and never an admin's in between."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from infra import keys
+
+if TYPE_CHECKING:
+    from infra.local import stack
+
+
+@pytest.fixture
+def run(app: stack.App, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """`python -m infra.keys …`: what it prints."""
+    for name, value in (("STEWARD", app.url), ("KEY", app.key), ("MASTER_KEY", app.master_key)):
+        monkeypatch.setenv(name, value)
+
+    def main(*arguments: str, status: int = 0) -> str:
+        assert keys.main(arguments) == status, capsys.readouterr().err
+        return capsys.readouterr().out.strip()
+
+    return main
+
+
+def ask(app: stack.App, method: str, path: str, key: str, body: object = None) -> tuple[int, str]:
+    """Send one request; status and code."""
+    with requests.Session() as session:
+        session.trust_env = False
+        answer = session.request(method, f"{app.url}/api/{path}", headers={"x-functions-key": key}, json=body, timeout=60)
+        error = answer.json().get("error", {}) if answer.content else {}
+        return answer.status_code, str(error.get("code", ""))
+
+
+def test_a_named_key_from_its_making_to_its_end(app: stack.App, run) -> None:
+    """The platform lets it in, the app limits it; a renewed key is the same name, a revoked one nobody."""
+    key = run("make", "ci", "--role", "reader", "--below", "workspaces/ml-team")
+    assert ask(app, "GET", "operations", key) == (200, "")
+    assert ask(app, "PUT", "workspaces/ml-team", key, {"location": "westeurope"}) == (403, "RoleNeeded")
+    assert ask(app, "GET", "workspaces/other", key) == (403, "OutOfScope")
+    assert ask(app, "GET", f"operations?code={app.key}", key) == (400, "AmbiguousKey")
+    new = run("rotate", "ci")
+    assert ask(app, "GET", "operations", key)[0] == 401
+    assert ask(app, "PUT", "workspaces/ml-team", new, {"location": "westeurope"}) == (403, "RoleNeeded")
+    run("change", "ci", "--role", "scorer")
+    assert '"role": "scorer"' in run("list")
+    run("revoke", "ci")
+    assert ask(app, "GET", "operations", new)[0] == 401
+    assert [each["status"] for each in map(json.loads, run("list").splitlines()) if each["name"] == "ci"] == ["Revoked"]
+    requests.put(
+        f"{app.url}/admin/host/functionkeys/stray", json={"value": new}, headers={"x-functions-key": app.master_key}, timeout=60
+    )
+    assert ask(app, "GET", "operations", new) == (403, "KeyRevoked")  # brought back on the platform, it is still refused
+
+
+def test_the_key_of_events_opens_nothing_else(app: stack.App, run) -> None:
+    """It is a key of that function: the platform refuses it elsewhere, and the app would."""
+    key = run("make", "grid", "--role", "events")
+    event = {"id": "1", "eventType": "t", "subject": "s", "eventTime": "2026-01-01T00:00:00Z", "data": {}, "topic": "/t"}
+    assert ask(app, "POST", "events", key, [event])[0] == 200
+    assert ask(app, "GET", "operations", key)[0] == 401
+    run("revoke", "grid")
+    assert run("revoke", "nobody", status=1) == ""
