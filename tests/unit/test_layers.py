@@ -54,3 +54,21 @@ def test_no_module_of_the_product_is_named_like_another():
     """A failing line in a log names one file."""
     names = Counter(path.name for path in modules("shared", "functions"))
     assert not [name for name, count in names.items() if count > 1]
+
+
+def in_circles(graph: dict[str, set[str]]) -> set[str]:
+    """The modules that reach themselves: take away what imports nothing of the rest, until nothing more goes."""
+    left = dict(graph)
+    while gone := [name for name, wanted in left.items() if not wanted & left.keys() - {name}]:
+        for name in gone:
+            del left[name]
+    return set(left)
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Imports for types and imports inside functions count, too; what imports a circle is listed with it."""
+    paths = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules("infra/local/emulator")}
+    graph = {name: {wanted for wanted in imported(path) if wanted in paths} for name, path in paths.items()}
+    assert sum(map(len, graph.values())) > 500
+    assert in_circles({"a": {"b"}, "b": {"a"}, "c": {"a"}, "d": set()}) == {"a", "b", "c"}
+    assert not in_circles(graph)

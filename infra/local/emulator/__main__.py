@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.emulator import transitions, writes
+from infra.local.emulator import transitions
 from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
@@ -27,7 +27,7 @@ from infra.local.emulator.serving import scoring, web_services
 from infra.local.emulator.serving.deployments import ProcessServing
 from infra.local.emulator.sockets import proxy, server
 from infra.local.emulator.storage import StorageAccounts
-from infra.local.emulator.world import World
+from infra.local.emulator.world import KEEP, REPLACE, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,8 +55,8 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--speed", type=float, default=1.0, help="time mode: real durations divided by it")
     parser.add_argument(
         "--unrecorded",
-        choices=(writes.KEEP, writes.REPLACE),
-        default=writes.REPLACE,
+        choices=(KEEP, REPLACE),
+        default=REPLACE,
         help="what a PUT does with members that it leaves out, where nothing says what Azure does",
     )
     parser.add_argument(

@@ -51,7 +51,7 @@ class App:
         if request.path.startswith(CONTROL):
             return self._answer(request)
         order, began = self._next_order(), time.monotonic()
-        fault = self.world.faults.take(request)
+        fault = self.world.faults.take(request.method, request.where)
         status: int | None = None
         try:
             response = self._with_fault(request, fault)
@@ -64,7 +64,7 @@ class App:
 
     def before(self, request: web.Request) -> Fault | None:
         """The fault rule for a request that is handed on as a byte stream (storage)."""
-        return self.world.faults.take(request)
+        return self.world.faults.take(request.method, request.where)
 
     def handed_on(self, request: web.Request, status: int | None, fault: Fault | None, seconds: float) -> None:
         """Log such a request."""

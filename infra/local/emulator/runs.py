@@ -1,6 +1,6 @@
 """Run history: every v1 run and v2 job with its status, times, logs and metrics.
 
-ARM's jobs and the data plane's runs are two views of this one store. A backend (see `world.JobsBackend`) writes the
+ARM's jobs and the data plane's runs are two views of this one store. A backend (see `backends.JobsBackend`) writes the
 progress; nobody else does, except that a cancel marks `CancelRequested` first.
 """
 

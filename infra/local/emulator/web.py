@@ -48,6 +48,7 @@ class Request:
         raw_query: the query as sent, without `?`.
         notes: what guard and handler leave for `finish` (the rate limit that remains, …); shared by all copies of the request.
         operation_error: set by a fault rule: the operation that this request starts ends with this ARM error.
+        service: the routes that answer it; a handler can ask them more (a template's resources, what a GET would say).
     """
 
     method: str
@@ -62,6 +63,12 @@ class Request:
     raw_query: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
     operation_error: Mapping[str, Any] | None = None
+    service: Routes = field(default_factory=lambda: Routes("(?!)"))
+
+    @property
+    def where(self) -> str:
+        """`host/path?query`, as sent."""
+        return f"{self.host}{self.path}" + (f"?{self.raw_query}" if self.raw_query else "")
 
     def json(self) -> Any:
         """The body as JSON.
@@ -351,6 +358,7 @@ class Routes:
 
     def handle(self, world: World, request: Request) -> Response:
         """Guard, find, handle; a refusal becomes its answer."""
+        request = replace(request, service=self)
         with world.lock if self.locked else contextlib.nullcontext():
             try:
                 if self._guard is not None:

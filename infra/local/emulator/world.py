@@ -1,44 +1,39 @@
-"""The state of the local Azure, and the two contracts with what really runs: jobs and deployments.
+"""The state of the local Azure.
 
 Handlers get the `World`; services made with `locked=True` run under its lock, the others take it where they touch
-resources. Not here: HTTP (`web.py`), what a service means by its resources (each service's folder).
+resources. Not here: HTTP (`web.py`), what a service means by its resources (each service's folder), who
+changes the state: this module imports no handler.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import writes
 from infra.local.emulator.authorization.state import Authorization
 from infra.local.emulator.control.faults import Faults
-from infra.local.emulator.events import watching
+from infra.local.emulator.events import happened
 from infra.local.emulator.events.grid import Grid
 from infra.local.emulator.identity.tokens import DEFAULT_LIFETIME_S, Tokens
 from infra.local.emulator.operations import Operations
 from infra.local.emulator.resources import Resources
-from infra.local.emulator.runs import Runs
+from infra.local.emulator.runs import Run, Runs
 from infra.local.emulator.transitions import Transitions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from azure.storage.blob import BlobServiceClient
 
-    from infra.local.emulator.arm.limits import Policy
-    from infra.local.emulator.runner.stage import Play
+    from infra.local.emulator.arm.state import Policy
+    from infra.local.emulator.backends import JobsBackend, Serving, ServingBackend
     from infra.local.emulator.storage import StorageAccounts
 
-# Fills an empty folder with files; raises `FetchError`. Called in the backend's own thread, never under the world's lock.
-type Fetch = Callable[[Path], None]
-
-
-class FetchError(Exception):
-    """Code or a model could not be had; the message is for the user."""
+KEEP, REPLACE = "keep", "replace"  # what a PUT does with members that it leaves out
 
 
 class Clock:
@@ -58,110 +53,6 @@ class Clock:
     def reset(self) -> None:
         """Back to the machine's own time."""
         self._offset = timedelta()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
-    """What a job backend is asked to run. The `Run` is already in `world.runs` (NotStarted) under the same ids.
-
-    Attributes:
-        workspace_id: lower-cased ARM id.
-        kind: `v1` (command is an argument list: script and arguments) or `command` (a shell command line).
-        code: fills the working folder, or None.
-        environment: what the user asked for (image, conda): to be validated and recorded.
-        inputs, outputs: ARM's `inputs`/`outputs` of a command job.
-        target: the compute's name, None for serverless.
-        nodes: nodes that it occupies.
-        ranks: of a distributed job: what `runner/scripts/ranks.py` is told.
-        timeout_s: the job is cancelled after so long, as the spec of `limits.timeout` says.
-    """
-
-    workspace_id: str
-    run_id: str
-    experiment: str
-    kind: str
-    command: str | tuple[str, ...]
-    code: Fetch | None = None
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    environment_variables: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    target: str | None = None
-    nodes: int = 1
-    ranks: Mapping[str, Any] | None = None
-    timeout_s: float | None = None
-
-
-class JobsBackend(Protocol):
-    """Runs jobs; writes their progress into `world.runs`. Its methods return at once."""
-
-    def submit(self, job: JobRequest) -> None:
-        """Take a job."""
-
-    def conduct(self, workspace_id: str, run_id: str, play: Play) -> None:
-        """Take a job made of jobs: `play` starts its children; the `Run` is in `world.runs` already."""
-
-    def cancel(self, workspace_id: str, run_id: str) -> None:
-        """End a job soon (its run says CancelRequested already): Canceled, unless it ended by itself before."""
-
-    def forget(self, workspace_id: str) -> None:
-        """The workspace is gone: end its jobs."""
-
-    def stop(self) -> None:
-        """End every process."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentRequest:
-    """What a serving backend is asked to serve.
-
-    Attributes:
-        deployment_id: ARM id of the online deployment.
-        code: fills the code folder, None for a no-code deployment.
-        scoring_script: path in the code folder.
-        model: fills the model folder, or None.
-        model_folder: the folder below AZUREML_MODEL_DIR's parent, as Azure lays it out (`name/version`).
-    """
-
-    deployment_id: str
-    code: Fetch | None
-    scoring_script: str
-    model: Fetch | None
-    model_folder: str = ""
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    environment_variables: Mapping[str, str] = field(default_factory=dict)
-
-
-class Serving(Protocol):
-    """One deployment that is being started or served."""
-
-    @property
-    def state(self) -> str:
-        """`starting`, `healthy` or `failed`; known without waiting."""
-
-    @property
-    def failure(self) -> str:
-        """Why it failed, for the user; empty otherwise."""
-
-    @property
-    def url(self) -> str:
-        """Base URL of the local server, e.g. `http://127.0.0.1:40123`; valid once healthy."""
-
-    def logs(self, container: str, tail: int) -> str:
-        """The last lines of `InferenceServer` or `StorageInitializer`."""
-
-    def stop(self) -> None:
-        """End it; returns at once."""
-
-
-class ServingBackend(Protocol):
-    """Starts deployments; `deploy` returns at once, the handle tells the rest."""
-
-    def deploy(self, request: DeploymentRequest) -> Serving:
-        """Begin to serve."""
-
-    def stop(self) -> None:
-        """End every process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +110,7 @@ class World:
     """
 
     def __init__(
-        self, *, workdir: Path, storage: StorageAccounts, transitions: Transitions | None = None, unrecorded: str = writes.REPLACE
+        self, *, workdir: Path, storage: StorageAccounts, transitions: Transitions | None = None, unrecorded: str = REPLACE
     ) -> None:
         self.lock = threading.RLock()
         self.clock = Clock()
@@ -230,7 +121,7 @@ class World:
         self.authorization = Authorization(self.clock.now)
         self.resources = Resources()
         self.operations = Operations(self.clock.now, self.lock, self.transitions)
-        self.runs = Runs(self.clock.now, lambda run: watching.run_changed(self, run))
+        self.runs = Runs(self.clock.now, self._run_changed)
         self.grid = Grid(self.clock.now, storage, self._settle)
         self.faults = Faults()
         self.limits = Limits()
@@ -250,6 +141,11 @@ class World:
 
     def _settle(self) -> None:
         self.operations.settle()  # a reset makes new ones
+
+    def _run_changed(self, run: Run) -> None:
+        workspace = self.resources.get(run.workspace_id)
+        for event in happened.of_run(run, workspace.id if workspace else run.workspace_id, self.now()):
+            self.grid.take(event)
 
     def now(self) -> datetime:
         """The world's time."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.world import KEEP
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
-KEEP, REPLACE = "keep", "replace"
 _ML = "microsoft.machinelearningservices/"
 
 # Lower-cased type → the members of its PATCH schema, dotted; a member brings everything below it.

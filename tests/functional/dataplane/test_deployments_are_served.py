@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from infra.local.emulator import scene, web
+from infra.local.emulator.backends import DeploymentRequest
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.serving import access, scoring
 from infra.local.emulator.serving.deployments import ProcessServing
-from infra.local.emulator.world import DeploymentRequest
 
 SCORE = """
 import json, os, pathlib

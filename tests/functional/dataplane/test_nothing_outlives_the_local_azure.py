@@ -14,7 +14,7 @@ HOLDER = """
 import os, sys, time, pathlib
 from infra.local.emulator.runner import processes
 from infra.local.emulator.serving import deployments
-from infra.local.emulator.world import DeploymentRequest
+from infra.local.emulator.backends import DeploymentRequest
 folder, python = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 job = "import os, subprocess, sys, time; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']);" \\
     "print(os.getpid(), child.pid, flush=True); time.sleep(300)"

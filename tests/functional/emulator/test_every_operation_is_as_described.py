@@ -59,7 +59,7 @@ class Still:
     def submit(self, job: Any) -> None:
         """Take it."""
 
-    def conduct(self, workspace_id: str, run_id: str, play: Any) -> None:
+    def conduct(self, workspace_id: str, run_id: str, work: Any) -> None:
         """Take it."""
 
     def cancel(self, workspace_id: str, run_id: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene, writes
+from infra.local.emulator.world import KEEP, REPLACE
 from tests.functional.emulator.bodies import CLUSTER, PLACE, SCHEDULE
 from tests.functional.emulator.client import WORKSPACES, Client, workspace_body
 from tests.functional.emulator.provocations import ACCOUNT, CURATED, SERVED, account, acr, endpoint, polled, vault
@@ -174,7 +175,7 @@ UNRECORDED: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("choice", [writes.KEEP, writes.REPLACE])
+@pytest.mark.parametrize("choice", [KEEP, REPLACE])
 @pytest.mark.parametrize("kind", UNRECORDED)
 def test_the_switch_decides_where_nothing_is_recorded(azure: Client, kind: str, choice: str) -> None:
     """The member that the second PUT leaves out is kept, or is what a new resource would have."""
@@ -184,18 +185,18 @@ def test_the_switch_decides_where_nothing_is_recorded(azure: Client, kind: str, 
     found = _again(azure, f"{home}/{path}".rstrip("/"), first, second)["properties"]
     for step in where:
         found = found.get(step) if isinstance(found, dict) else None
-    assert found == (at_first if choice == writes.KEEP else by_default)
-    azure.control("PUT", "unrecorded", {"put": writes.REPLACE})
+    assert found == (at_first if choice == KEEP else by_default)
+    azure.control("PUT", "unrecorded", {"put": REPLACE})
 
 
-@pytest.mark.parametrize("choice", [writes.KEEP, writes.REPLACE])
+@pytest.mark.parametrize("choice", [KEEP, REPLACE])
 def test_an_endpoints_put_does_what_is_recorded_whatever_the_switch_says(azure: Client, choice: str) -> None:
     """`description` stays, `tags` are replaced, another `authMode` is taken without a word and changes nothing."""
     azure.control("PUT", "unrecorded", {"put": choice})
     second = {**PLACE, "tags": {"b": "2"}, "properties": {"authMode": "AMLToken"}}
     found = _again(azure, f"{azure.workspace()}/onlineEndpoints/line", ENDPOINT, second)
     assert (found["properties"]["description"], found["properties"]["authMode"], found["tags"]) == ("first", "Key", {"b": "2"})
-    azure.control("PUT", "unrecorded", {"put": writes.REPLACE})
+    azure.control("PUT", "unrecorded", {"put": REPLACE})
 
 
 def test_a_workspaces_dependencies_stay_when_a_put_leaves_them_out(azure: Client) -> None:

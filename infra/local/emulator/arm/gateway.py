@@ -206,9 +206,7 @@ def not_found(world: World, request: web.Request) -> web.Response:
 
 def _head(world: World, request: web.Request, target: Target) -> web.Response:
     """204 for a resource that exists (Resources_CheckExistenceById); a list answers as to a GET, without the body."""
-    from infra.local.emulator.arm import routes as arm
-
-    handler, request = arm.routes.find(replace(request, method="GET"))
+    handler, request = request.service.find(replace(request, method="GET"))
     answer = handler(world, request)
     one = target.namespace and len(target.names) == len(target.kinds)
     return web.empty(204) if one and answer.status == 200 else answer

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import refusals
 
 if TYPE_CHECKING:
+    from infra.local.emulator.arm.state import Policy
     from infra.local.emulator.world import World
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -31,14 +31,6 @@ _RESERVED = frozenset({
 _NOWHERE, _NOT_FIRST = ("MICROSOFT", "WINDOWS"), ("LOGIN", "XBOX")
 # Extensions and ARM's own types are not named by the people who make resources.
 _NOT_NAMED = frozenset({"microsoft.authorization", "microsoft.eventgrid", "microsoft.resources"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """An assigned policy with the effect `deny`: `match` is searched in the path of a write and in its body's JSON."""
-
-    name: str
-    match: str
 
 
 def check(world: World, request: web.Request, namespace: str, kinds: tuple[str, ...], names: tuple[str, ...]) -> None:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.local.emulator.web import Request
-
 ACTIONS = ("respond", "drop_before", "drop_after", "respond_after", "delay", "fail_operation")
 
 
@@ -64,10 +62,9 @@ class Fault:
             raise ValueError(f"not a regular expression: {error}") from None
         return cls(**rule)
 
-    def matches(self, request: Request) -> bool:
-        """Whether the rule speaks of this request."""
-        where = f"{request.host}{request.path}" + (f"?{request.raw_query}" if request.raw_query else "")
-        return bool(re.fullmatch(self.method, request.method, re.IGNORECASE) and re.search(self.match, where, re.IGNORECASE))
+    def matches(self, method: str, where: str) -> bool:
+        """Whether the rule speaks of a request: its method, its `host/path?query`."""
+        return bool(re.fullmatch(self.method, method, re.IGNORECASE) and re.search(self.match, where, re.IGNORECASE))
 
 
 class Faults:
@@ -88,11 +85,11 @@ class Faults:
         with self._lock:
             self._rules = list(faults)
 
-    def take(self, request: Request) -> Fault | None:
-        """The rule that acts on this request, counted as used."""
+    def take(self, method: str, where: str) -> Fault | None:
+        """The rule that acts on a request to `host/path?query`, counted as used."""
         with self._lock:
             for fault in self._rules:
-                if not fault.matches(request):
+                if not fault.matches(method, where):
                     continue
                 if fault.skip > 0:
                     fault.skip -= 1

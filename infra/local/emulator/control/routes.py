@@ -10,8 +10,8 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import resources, traffic, web, writes
-from infra.local.emulator.arm.limits import Policy
+from infra.local.emulator import resources, traffic, web
+from infra.local.emulator.arm.state import Policy
 from infra.local.emulator.authorization import control as roles
 from infra.local.emulator.control.faults import Fault
 from infra.local.emulator.events import control as events
@@ -19,6 +19,7 @@ from infra.local.emulator.identity import managed
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.scenes import docs as docs_scene
 from infra.local.emulator.scenes import population, seeding
+from infra.local.emulator.world import KEEP, REPLACE
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -298,8 +299,8 @@ def unrecorded(world: World, request: web.Request) -> web.Response:
     """`{"put":"keep"}` or `{"put":"replace"}`: what a PUT does with members that it leaves out, where nothing is recorded."""
     if request.method == "PUT":
         choice = _body(request, dict).get("put")
-        if choice not in {writes.KEEP, writes.REPLACE}:
-            return _bad(f"put is {writes.KEEP} or {writes.REPLACE}, not {choice!r}")
+        if choice not in {KEEP, REPLACE}:
+            return _bad(f"put is {KEEP} or {REPLACE}, not {choice!r}")
         world.unrecorded = choice
     return web.answer({"put": world.unrecorded})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.artifacts import resources as artifacts
 from infra.local.emulator.dataplane.assets import resources as v1_assets
@@ -23,7 +24,6 @@ from infra.local.emulator.machine_learning.computes import resources as computes
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
 from infra.local.emulator.mlflow import routes as mlflow_routes
 from infra.local.emulator.serving import batch
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from infra.local.emulator.runs import Run
+
 ML = "Microsoft.MachineLearningServices"
 RESOURCES = "Microsoft.Resources"
 EVENT_GRID_SCHEMA, CLOUD_EVENTS_SCHEMA = "EventGridSchema", "CloudEventSchemaV1_0"
@@ -66,6 +68,21 @@ def time_text(at: datetime) -> str:
 def of_workspace(name: str, workspace_id: str, subject: str, data: Mapping[str, Any], at: datetime) -> Event:
     """One of Azure ML's, by its short name."""
     return Event(type=f"{ML}.{name}", topics=(workspace_id,), subject=subject, at=at, data=data)
+
+
+def of_run(run: Run, workspace_id: str, at: datetime) -> list[Event]:
+    """A run has another status: RunCompleted when it completed, and RunStatusChanged."""
+    data: dict[str, Any] = {
+        "experimentId": run.experiment_id or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.workspace_id}/{run.experiment}".lower())),
+        "experimentName": run.experiment,
+        "runId": run.run_id,
+        "runType": {"v1": "azureml.scriptrun", "Command": "azureml.scriptrun"}.get(run.kind, f"azureml.{run.kind}"),
+        "runTags": dict(run.tags),
+        "runProperties": dict(run.properties),
+    }
+    subject = f"experiments/{data['experimentId']}/runs/{run.run_id}"
+    changed = of_workspace("RunStatusChanged", workspace_id, subject, {**data, "runStatus": run.status}, at)
+    return [of_workspace("RunCompleted", workspace_id, subject, data, at), changed] if run.status == "Completed" else [changed]
 
 
 def of_resource(

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from infra.local.emulator import web
     from infra.local.emulator.operations import Operation
     from infra.local.emulator.resources import Resource
-    from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 
 _WHAT = {"PUT": "Write", "PATCH": "Write", "DELETE": "Delete", "POST": "Action"}
@@ -82,24 +81,6 @@ def _type(arm_id: str) -> str:
     return "/".join([parts[at + 1], *parts[at + 2 :: 2]]) if at + 1 < len(parts) else "Microsoft.Resources/providers"
 
 
-def run_changed(world: World, run: Run) -> None:
-    """A run has another status: RunStatusChanged, and RunCompleted when it completed."""
-    workspace_id = _workspace_id(world, run.workspace_id)
-    data: dict[str, Any] = {
-        "experimentId": run.experiment_id or str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.workspace_id}/{run.experiment}".lower())),
-        "experimentName": run.experiment,
-        "runId": run.run_id,
-        "runType": {"v1": "azureml.scriptrun", "Command": "azureml.scriptrun"}.get(run.kind, f"azureml.{run.kind}"),
-        "runTags": dict(run.tags),
-        "runProperties": dict(run.properties),
-    }
-    subject = f"experiments/{data['experimentId']}/runs/{run.run_id}"
-    if run.status == "Completed":
-        world.grid.take(happened.of_workspace("RunCompleted", workspace_id, subject, data, world.now()))
-    changed = {**data, "runStatus": run.status}
-    world.grid.take(happened.of_workspace("RunStatusChanged", workspace_id, subject, changed, world.now()))
-
-
 def model_registered(world: World, version: Resource) -> None:
     """A model version was registered, by ARM or by v1."""
     workspace_id, _, rest = version.id.partition("/models/")
@@ -129,11 +110,6 @@ def service_deployed(world: World, service: Resource) -> None:
     }
     event = happened.of_workspace("ModelDeployed", workspace_id, f"endpoints/{service.name}", data, world.now())
     world.grid.take(event)
-
-
-def _workspace_id(world: World, lowered: str) -> str:
-    found = world.resources.get(lowered)
-    return found.id if found else lowered
 
 
 def _texts(given: Any) -> dict[str, str]:

@@ -11,15 +11,16 @@ import uuid
 from typing import TYPE_CHECKING
 
 from infra.local.emulator.runner import job, nodes, outcomes
-from infra.local.emulator.runner import stage as stages
 from infra.local.emulator.runner.prepared import already
+from infra.local.emulator.runner.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from infra.local.emulator.backends import JobRequest, Work
     from infra.local.emulator.resources import Resource
-    from infra.local.emulator.world import JobRequest, World
+    from infra.local.emulator.world import World
 
 _LOG = logging.getLogger("emulator.runner")
 _LOOK_S = 0.2
@@ -28,7 +29,7 @@ COMPUTE_TYPE = "microsoft.machinelearningservices/workspaces/computes"
 
 
 class ProcessJobs:
-    """Runs jobs as processes; see `world.JobsBackend`.
+    """Runs jobs as processes; see `backends.JobsBackend`.
 
     Args:
         world: the state.
@@ -52,7 +53,7 @@ class ProcessJobs:
 
     def submit(self, request: JobRequest) -> None:
         """Take a job; it lives in a thread of its own."""
-        task = job.Task(
+        task = Task(
             world=self._world,
             request=request,
             folder=self._world.workdir / "jobs" / uuid.uuid4().hex,
@@ -63,26 +64,25 @@ class ProcessJobs:
             take_nodes=self._take_nodes,
             release_nodes=self._release_nodes,
         )
-        thread = threading.Thread(target=self._live, args=(task,), name=f"job {request.run_id}", daemon=True)
-        with self._lock:
-            self._tasks[_key(request)] = (task.canceled, thread)
-        thread.start()
+        key = (request.workspace_id.lower(), request.run_id.lower())
+        self._start(key, task.canceled, lambda: job.live(task))
 
-    def conduct(self, workspace_id: str, run_id: str, play: stages.Play) -> None:
+    def conduct(self, workspace_id: str, run_id: str, work: Work) -> None:
         """Take a job made of jobs; it lives in a thread of its own."""
-        stage = stages.Stage(world=self._world, backend=self, workspace_id=workspace_id, run_id=run_id, canceled=threading.Event())
-        key = (workspace_id.lower(), run_id.lower())
+        canceled = threading.Event()
+        self._start((workspace_id.lower(), run_id.lower()), canceled, lambda: work(canceled))
 
+    def _start(self, key: tuple[str, str], canceled: threading.Event, live: Callable[[], None]) -> None:
         def whole() -> None:
             try:
-                stages.live(stage, play)
+                live()
             finally:
                 with self._lock:
                     self._tasks.pop(key, None)
 
-        thread = threading.Thread(target=whole, name=f"job {run_id}", daemon=True)
+        thread = threading.Thread(target=whole, name=f"job {key[1]}", daemon=True)
         with self._lock:
-            self._tasks[key] = (stage.canceled, thread)
+            self._tasks[key] = (canceled, thread)
         thread.start()
 
     def cancel(self, workspace_id: str, run_id: str) -> None:
@@ -111,15 +111,8 @@ class ProcessJobs:
         for _, thread in found:
             thread.join(_STOP_S)
 
-    def _live(self, task: job.Task) -> None:
-        try:
-            job.live(task)
-        finally:
-            with self._lock:
-                self._tasks.pop(_key(task.request), None)
-
     # ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
-    def _take_nodes(self, task: job.Task) -> bool:
+    def _take_nodes(self, task: Task) -> bool:
         request = task.request
         if not request.target:
             return not task.canceled.is_set()
@@ -146,7 +139,7 @@ class ProcessJobs:
                 raise outcomes.bad_request("ComputeNotFound", f"The compute target {request.target!r} does not exist any more.")
             return nodes.take(compute, request.run_id, request.nodes, self._world.now())
 
-    def _release_nodes(self, task: job.Task) -> None:
+    def _release_nodes(self, task: Task) -> None:
         if not task.request.target:
             return
         with self._world.lock:
@@ -168,10 +161,6 @@ class ProcessJobs:
 
     def _computes(self) -> list[Resource]:
         return self._world.resources.of_type(COMPUTE_TYPE)
-
-
-def _key(request: JobRequest) -> tuple[str, str]:
-    return request.workspace_id.lower(), request.run_id.lower()
 
 
 def _compute_id(request: JobRequest) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

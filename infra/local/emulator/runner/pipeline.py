@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.backends import JobRequest
 from infra.local.emulator.runner import automl_job, outcomes
 from infra.local.emulator.runner.sweeps import sweep
 from infra.local.emulator.runs import Run
-from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,18 +10,19 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane.data import named_outputs
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runner import outcomes
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
+    from infra.local.emulator.backends import JobRequest, JobsBackend
     from infra.local.emulator.runs import Run
-    from infra.local.emulator.world import JobRequest, JobsBackend, World
+    from infra.local.emulator.world import World
 
 LOG_NAMES = {"pipeline": "logs/azureml/executionlogs.txt", "sweep": "azureml-logs/hyperdrive.txt", "automl": "azureml_automl.log"}
 _LOOK_S = 0.1
@@ -70,7 +71,7 @@ class Stage:
         self.world.runs.create(run)
         self.children.append(run.run_id)
         if callable(work):
-            self.backend.conduct(self.workspace_id, run.run_id, work)
+            conduct(self.world, self.backend, self.workspace_id, run.run_id, work)
         else:
             self.backend.submit(work)
 
@@ -118,6 +119,15 @@ class Stage:
             before = run.definition.get("outputs") or {}
             whole = {**before, **{name: {**(before.get(name) or {}), **given} for name, given in outputs.items()}}
             self.world.runs.update(self.workspace_id, self.run_id, definition={**run.definition, "outputs": whole})
+
+
+def conduct(world: World, backend: JobsBackend, workspace_id: str, run_id: str, play: Play) -> None:
+    """Have a job made of jobs conducted by the backend; its `Run` is in `world.runs` already."""
+
+    def work(canceled: threading.Event) -> None:
+        live(Stage(world=world, backend=backend, workspace_id=workspace_id, run_id=run_id, canceled=canceled), play)
+
+    backend.conduct(workspace_id, run_id, work)
 
 
 def live(stage: Stage, play: Play) -> None:

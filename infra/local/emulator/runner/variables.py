@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from infra.local.emulator import scene
 
 if TYPE_CHECKING:
-    from infra.local.emulator.runner.job import Task
+    from infra.local.emulator.runner.task import Task
 
 _FROM_THIS_PROCESS = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 TOKEN_AUDIENCE = "https://ml.azure.com"  # noqa: S105 - an audience, not a token

@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, web
+from infra.local.emulator.backends import JobRequest
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.identity.tokens import TokenRefusedError
@@ -22,13 +23,13 @@ from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.serving import batch_pipelines
 from infra.local.emulator.serving.deployments import NO_CODE_SCRIPT
-from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from infra.local.emulator.backends import Fetch
     from infra.local.emulator.resources import Resource
-    from infra.local.emulator.world import Fetch, World
+    from infra.local.emulator.world import World
 
 ENDPOINT_TYPE = "microsoft.machinelearningservices/workspaces/batchendpoints"
 ENDPOINT_PROPERTY, DEPLOYMENT_PROPERTY = "azureml.batchendpointname", "azureml.batchdeploymentname"

@@ -17,14 +17,15 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.runner import environments, prepared, processes
 from infra.local.emulator.runner.prepared import already
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from infra.local.emulator.world import DeploymentRequest, World
+    from infra.local.emulator.backends import DeploymentRequest
+    from infra.local.emulator.world import World
 
 SERVER = Path(__file__).with_name("server.py")
 NO_CODE_SCRIPT = Path(__file__).with_name("mlflow_score.py")
@@ -227,7 +228,7 @@ class Deployment:
 
 
 class ProcessServing:
-    """Starts deployments as processes; see `world.ServingBackend`.
+    """Starts deployments as processes; see `backends.ServingBackend`.
 
     Args:
         world: the state.

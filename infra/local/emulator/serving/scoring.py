@@ -18,8 +18,9 @@ from infra.local.emulator import clouds, traffic, web
 from infra.local.emulator.serving import access, batch
 
 if TYPE_CHECKING:
+    from infra.local.emulator.backends import Serving
     from infra.local.emulator.resources import Resource
-    from infra.local.emulator.world import Serving, World
+    from infra.local.emulator.world import World
 
 ENDPOINT_TYPE = "microsoft.machinelearningservices/workspaces/onlineendpoints"
 PIN_HEADER = "azureml-model-deployment"

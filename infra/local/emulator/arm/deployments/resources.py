@@ -54,8 +54,6 @@ def _advance(world: World, plan: templates.Plan) -> bool:
 
 
 def _submit(world: World, plan: templates.Plan, part: templates.Part) -> None:
-    from infra.local.emulator.arm import routes as arm
-
     try:
         body = templates.body_of(part)
     except expressions.TemplateError as error:
@@ -73,7 +71,7 @@ def _submit(world: World, plan: templates.Plan, part: templates.Part) -> None:
         id=str(uuid.uuid4()),
         operation_error=None,
     )
-    answer = arm.routes.handle(world, request)
+    answer = request.service.handle(world, request)
     if answer.status >= 400:
         part.state, part.error = "Failed", json.loads(answer.body or b"{}").get("error") or {"code": str(answer.status)}
         return

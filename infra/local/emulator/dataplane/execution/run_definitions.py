@@ -7,11 +7,11 @@ import uuid
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.backends import JobRequest
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.history import experiments
 from infra.local.emulator.runner import archive, environments
 from infra.local.emulator.runs import Run
-from infra.local.emulator.world import JobRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,11 +17,13 @@ from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.execution import run_definitions, snapshots
 from infra.local.emulator.dataplane.history import experiments
+from infra.local.emulator.runner import stage
 from infra.local.emulator.runner.sweeps import policies, sampling, sweep
 from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:
-    from infra.local.emulator.world import JobRequest, World
+    from infra.local.emulator.backends import JobRequest
+    from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 _RUNS = f"/hyperdrive/v1.0{scope.WORKSPACE}/runs"
@@ -51,7 +53,7 @@ def create(world: World, request: web.Request) -> web.Response:
     if world.jobs_backend is None:
         raise _refused(503, "This local Azure was started without a place to run jobs.")
     world.runs.create(run)
-    world.jobs_backend.conduct(owner, run.run_id, partial(sweep.play, made, {}, {}))
+    stage.conduct(world, world.jobs_backend, owner, run.run_id, partial(sweep.play, made, {}, {}))
     return web.answer({"code": 201, "result": _shown(run, config)}, status=201)
 
 

@@ -7,11 +7,11 @@ import tarfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.backends import DeploymentRequest, FetchError
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runner import archive, environments
-from infra.local.emulator.world import DeploymentRequest, FetchError
 
 if TYPE_CHECKING:
     from pathlib import Path

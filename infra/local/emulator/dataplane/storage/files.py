@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobSasPermissions, ContainerSasPermissions, generate_blob_sas, generate_container_sas
 
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane.storage import locations
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import ContainerClient
 
+    from infra.local.emulator.backends import Fetch
     from infra.local.emulator.dataplane.storage.locations import Location
-    from infra.local.emulator.world import Fetch, World
+    from infra.local.emulator.world import World
 
 SAS_LIFETIME = timedelta(hours=8)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from infra.local.emulator import clouds
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource

@@ -11,6 +11,7 @@ from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.computes import idle_shutdown, refusals, state
 from infra.local.emulator.resources import Resource, merge_patch, stamp
+from infra.local.emulator.world import KEEP
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -99,7 +100,7 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
         inner["userAccountCredentials"] = {"adminUserName": credentials.get("adminUserName"), "adminUserPassword": None}
     if properties["computeType"] == "AmlCompute":
         old = (found.properties.get("properties") or {}) if found else {}
-        stays = {name: value for name, value in old.items() if name in refusals.STATE or world.unrecorded == writes.KEEP}
+        stays = {name: value for name, value in old.items() if name in refusals.STATE or world.unrecorded == KEEP}
         inner = {**state.cluster(now), **stays, **inner}
         inner["vmSize"] = str(inner["vmSize"]).upper()
     elif properties["computeType"] == "ComputeInstance":

@@ -19,8 +19,9 @@ from infra.local.emulator.runner.scripts import mini_batches
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.local.emulator.backends import Fetch, JobRequest
     from infra.local.emulator.resources import Resource
-    from infra.local.emulator.world import Fetch, JobRequest, World
+    from infra.local.emulator.world import World
 
 DRIVER = Path(mini_batches.__file__)
 _MOST_WORKERS = 8  # this machine is not a cluster

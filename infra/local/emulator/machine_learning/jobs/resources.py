@@ -16,6 +16,7 @@ from infra.local.emulator.machine_learning.jobs import command as command_jobs
 from infra.local.emulator.machine_learning.jobs import composed as composed_jobs
 from infra.local.emulator.machine_learning.jobs import spark as spark_jobs
 from infra.local.emulator.resources import Resource, stamp
+from infra.local.emulator.runner import stage
 from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def start(world: World, by: str, workspace: Resource, name: str, properties: dic
     if job is not None:
         world.jobs_backend.submit(job)
     elif play is not None:
-        world.jobs_backend.conduct(run.workspace_id, name, play)
+        stage.conduct(world, world.jobs_backend, run.workspace_id, name, play)
     return run
 
 

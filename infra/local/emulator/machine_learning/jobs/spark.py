@@ -18,8 +18,9 @@ from infra.local.emulator.runner.scripts import spark_driver
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from infra.local.emulator.backends import Fetch, JobRequest
     from infra.local.emulator.resources import Resource
-    from infra.local.emulator.world import Fetch, JobRequest, World
+    from infra.local.emulator.world import World
 
 DRIVER = Path(spark_driver.__file__)
 _DRIVER_NAME = ".azureml-spark.py"

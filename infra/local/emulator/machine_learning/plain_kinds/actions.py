@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, refusals
+from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.machine_learning import scope, statuses
@@ -20,7 +21,6 @@ from infra.local.emulator.machine_learning.assets import resources as assets
 from infra.local.emulator.machine_learning.connections import resources as connections
 from infra.local.emulator.machine_learning.plain_kinds import resources as plain_kinds
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
-from infra.local.emulator.world import FetchError
 
 if TYPE_CHECKING:
     from infra.local.emulator.machine_learning.assets.kinds import AssetKind

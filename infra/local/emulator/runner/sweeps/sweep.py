@@ -19,8 +19,8 @@ from infra.local.emulator.runs import Run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from infra.local.emulator.backends import JobRequest
     from infra.local.emulator.runner.stage import Stage
-    from infra.local.emulator.world import JobRequest
 
 _PLACE = re.compile(r"\$\{\{\s*search_space\.([\w-]+)\s*\}\}")
 
