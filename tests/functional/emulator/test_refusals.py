@@ -1,5 +1,6 @@
 """The table of refusals, row by row: a real request provokes it, at the stated moment, with the stated status, code and text."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ import pytest
 import requests
 
 import infra.local.emulator
-from infra.local.emulator.refusals import ROWS, Moment, Proof, Refusal
+from infra.local.emulator.refusal import Moment, Proof, Refusal
+from infra.local.emulator.refusals import ROWS
 from tests.functional.emulator.client import Client
 from tests.functional.emulator.conftest import ML_PYTHON
 from tests.functional.emulator.provocations import PROVOKE
 
+ROWS_OF_A_SERVICE = re.compile(r"^ROWS: .*?^\)", re.DOTALL | re.MULTILINE)
 NEEDS_PYTHON = {"container that crashes", "no quota for a deployment and its reserve"}
 
 
@@ -62,7 +65,7 @@ def test_every_row_names_the_code_that_raises_it_and_its_source() -> None:
     """The module holds the code (or the inner one); what is said to be proven has a source."""
     home = Path(infra.local.emulator.__file__).parent
     for row in ROWS:
-        text = (home / f"{row.raised_in}.py").read_text()
+        text = ROWS_OF_A_SERVICE.sub("", (home / f"{row.raised_in}.py").read_text())
         told = row.inner or row.code
         assert told in text or told.endswith("NotFound") or not told, row.name
         assert row.source or row.proof is Proof.BEHAVIOUR, row.name

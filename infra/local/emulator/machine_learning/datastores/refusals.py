@@ -5,9 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.machine_learning import scope
+from infra.local.emulator.refusal import LEARN, Proof, Refusal
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
+
+ROWS: tuple[Refusal, ...] = (
+    Refusal(
+        name="account of a datastore missing", status=400, code="UserError", inner="StorageAccountNotFound",
+        raised_in="machine_learning/datastores/resources", message="The storage account '{}' was not found.",
+    ),
+    Refusal(
+        name="key of a datastore wrong", status=400, code="UserError", inner="InvalidCredentials",
+        raised_in="machine_learning/datastores/refusals", message="The key does not open the storage account '{}'.",
+    ),
+    Refusal(
+        name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
+        raised_in="machine_learning/datastores/refusals",
+        message="Key based authentication is not permitted on this storage account.",
+        proof=Proof.CODE, source=f"{LEARN}storage/common/shared-key-authorization-prevent",
+    ),
+    Refusal(
+        name="deletion of the default datastore", status=400, code="UserError", inner="DefaultDatastore",
+        raised_in="machine_learning/datastores/resources", message="The default datastore of a workspace cannot be deleted.",
+    ),
+    Refusal(
+        name="secrets of a datastore without credentials", status=400, code="UserError", inner="NoCredentials",
+        raised_in="machine_learning/datastores/resources", message="The datastore has no credentials.",
+    ),
+)  # fmt: skip
 
 ACCOUNTS = "microsoft.storage/storageaccounts"
 

@@ -9,9 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator.machine_learning import scope
+from infra.local.emulator.refusal import LIMITS, TROUBLE, Proof, Refusal
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
+
+ROWS: tuple[Refusal, ...] = (
+    Refusal(
+        name="too many endpoints in the region", status=400, code="UserError", inner="OutOfQuota",
+        raised_in="machine_learning/quotas/refusals", message="The limit of {} endpoints in {} is reached. Current usage: {}.",
+        proof=Proof.CODE, source=f"{TROUBLE} and {LIMITS}",
+    ),
+    Refusal(
+        name="too many deployments of an endpoint", status=400, code="UserError", inner="OutOfQuota",
+        raised_in="machine_learning/quotas/refusals",
+        message="The limit of {} deployments of an endpoint is reached. Current usage: {}.", source=LIMITS,
+    ),
+    Refusal(
+        name="too many deployments in the region", status=400, code="UserError", inner="OutOfQuota",
+        raised_in="machine_learning/quotas/refusals", message="The limit of {} deployments in {} is reached. Current usage: {}.",
+        source=LIMITS,
+    ),
+)  # fmt: skip
 
 _ENDPOINTS = tuple(f"{scope.NAMESPACE}/workspaces/{kind}".lower() for kind in ("onlineEndpoints", "batchEndpoints"))
 _DEPLOYMENTS = tuple(f"{kind}/deployments" for kind in _ENDPOINTS)
