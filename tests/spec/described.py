@@ -29,7 +29,7 @@ WORDS = {"s": "text", "i": "an integer", "n": "a number", "b": "true or false"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """A request and its answer, as the local Azure writes them down (`infra/local/emulator/control/exchanges.py`)."""
+    """A request and its answer, as the local Azure writes them down (`infra/local/emulator/sockets/exchanges.py`)."""
 
     method: str
     host: str

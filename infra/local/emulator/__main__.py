@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import transitions
-from infra.local.emulator.app import App
 from infra.local.emulator.arm import routes as arm
 from infra.local.emulator.control import routes as control
-from infra.local.emulator.control.exchanges import Exchanges
 from infra.local.emulator.dataplane import routes as dataplane
 from infra.local.emulator.events import publishing
 from infra.local.emulator.identity import resources as identity
@@ -26,14 +24,16 @@ from infra.local.emulator.scenes import seeding
 from infra.local.emulator.serving import scoring, web_services
 from infra.local.emulator.serving.deployments import ProcessServing
 from infra.local.emulator.sockets import proxy, server
-from infra.local.emulator.storage import StorageAccounts
+from infra.local.emulator.sockets.app import App
+from infra.local.emulator.sockets.exchanges import Exchanges
+from infra.local.emulator.storage.accounts import StorageAccounts
 from infra.local.emulator.world import KEEP, REPLACE, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from infra.local.emulator import web
-    from infra.local.emulator.storage import StartedAzurite
+    from infra.local.emulator.storage.accounts import StartedAzurite
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote
 from werkzeug.formparser import FormDataParser
 
 if TYPE_CHECKING:
-    from infra.local.emulator.identity.tokens import Principal
+    from infra.local.emulator.identity.state import Principal
     from infra.local.emulator.world import World
 
 type Handler = Callable[[World, Request], Response]

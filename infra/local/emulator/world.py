@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.authorization.state import Authorization
-from infra.local.emulator.control.faults import Faults
 from infra.local.emulator.events import happened
 from infra.local.emulator.events.grid import Grid
-from infra.local.emulator.identity.tokens import DEFAULT_LIFETIME_S, Tokens
+from infra.local.emulator.faults import Faults
+from infra.local.emulator.identity.state import DEFAULT_LIFETIME_S, Tokens
 from infra.local.emulator.operations import Operations
 from infra.local.emulator.resources import Resources
 from infra.local.emulator.runs import Run, Runs
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from infra.local.emulator.arm.state import Policy
     from infra.local.emulator.backends import JobsBackend, Serving, ServingBackend
-    from infra.local.emulator.storage import StorageAccounts
+    from infra.local.emulator.storage.accounts import StorageAccounts
 
 KEEP, REPLACE = "keep", "replace"  # what a PUT does with members that it leaves out
 

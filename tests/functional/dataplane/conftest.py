@@ -17,7 +17,7 @@ from infra.local.emulator import scene
 from infra.local.emulator.authorization import seeding as roles_of_the_scene
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.runner.backend import ProcessJobs
-from infra.local.emulator.storage import StorageAccounts
+from infra.local.emulator.storage.accounts import StorageAccounts
 from infra.local.emulator.world import World
 
 ROOT = Path(__file__).parents[3]

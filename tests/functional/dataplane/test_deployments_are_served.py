@@ -7,11 +7,12 @@ import pytest
 
 from infra.local.emulator import scene, web
 from infra.local.emulator.backends import DeploymentRequest
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.machine_learning import access
 from infra.local.emulator.resources import Resource
-from infra.local.emulator.serving import access, scoring
+from infra.local.emulator.serving import scoring
 from infra.local.emulator.serving.deployments import ProcessServing
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 SCORE = """
 import json, os, pathlib

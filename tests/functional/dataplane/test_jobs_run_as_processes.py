@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from infra.local.emulator.backends import JobRequest
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.runner import archive, processes
 from infra.local.emulator.runs import Run
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 
 def zipped(**files: str) -> bytes:

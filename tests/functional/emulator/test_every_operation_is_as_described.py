@@ -15,9 +15,9 @@ import pytest
 from infra.local import azurite
 from infra.local.emulator import __main__ as emulator
 from infra.local.emulator import scene, web
-from infra.local.emulator.app import App
 from infra.local.emulator.scenes import seeding
-from infra.local.emulator.storage import StorageAccounts
+from infra.local.emulator.sockets.app import App
+from infra.local.emulator.storage.accounts import StorageAccounts
 from infra.local.emulator.world import World
 from shared.catalog import kinds
 from tests.spec import bodies, described

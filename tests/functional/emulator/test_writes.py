@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.emulator import scene, writes
+from infra.local.emulator import scene
+from infra.local.emulator.arm import writes
 from infra.local.emulator.world import KEEP, REPLACE
 from tests.functional.emulator.bodies import CLUSTER, PLACE, SCHEDULE
 from tests.functional.emulator.client import WORKSPACES, Client, workspace_body

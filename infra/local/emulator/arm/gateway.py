@@ -16,9 +16,9 @@ from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import limits, refusals, throttling, versions
 from infra.local.emulator.arm.locks import resources as locks
 from infra.local.emulator.arm.subscriptions import cloud_metadata
-from infra.local.emulator.authorization import door
+from infra.local.emulator.authorization import refusals as door
 from infra.local.emulator.events import watching
-from infra.local.emulator.identity.tokens import TokenRefusedError
+from infra.local.emulator.identity.state import TokenRefusedError
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

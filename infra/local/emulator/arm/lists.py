@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote_plus
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import refusals
-from infra.local.emulator.authorization import door
+from infra.local.emulator.authorization import refusals as door
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

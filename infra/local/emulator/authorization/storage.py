@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.identity.tokens import TokenRefusedError
+from infra.local.emulator.identity.state import TokenRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import resources, traffic, web
 from infra.local.emulator.arm.state import Policy
 from infra.local.emulator.authorization import control as roles
-from infra.local.emulator.control.faults import Fault
 from infra.local.emulator.events import control as events
+from infra.local.emulator.faults import Fault
 from infra.local.emulator.identity import managed
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.scenes import docs as docs_scene

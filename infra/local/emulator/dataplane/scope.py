@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from infra.local.emulator import clouds, web
 from infra.local.emulator.authorization import dataplane
-from infra.local.emulator.identity.tokens import TokenRefusedError
+from infra.local.emulator.identity.state import TokenRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

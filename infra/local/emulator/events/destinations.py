@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from infra.local.emulator.events.subscriptions import Destination, Subscription
-    from infra.local.emulator.storage import StorageAccounts
+    from infra.local.emulator.storage.accounts import StorageAccounts
 
 ORIGIN = "eventgrid.azure.net"
 TIMEOUT_S = 30.0  # Event Grid waits so long for an answer ("Event Grid message delivery and retry")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from infra.local.emulator.events.happened import Event
     from infra.local.emulator.events.subscriptions import Subscription
-    from infra.local.emulator.storage import StorageAccounts
+    from infra.local.emulator.storage.accounts import StorageAccounts
 
 log = logging.getLogger("emulator.events")
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from infra.local.emulator import clouds, web
 from infra.local.emulator.events.happened import CLOUD_EVENTS_SCHEMA, EVENT_GRID_SCHEMA, Event
-from infra.local.emulator.identity.tokens import TokenRefusedError
+from infra.local.emulator.identity.state import TokenRefusedError
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource

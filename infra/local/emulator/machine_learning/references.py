@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.machine_learning.quotas import vm_sizes
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource

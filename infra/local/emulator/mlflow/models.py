@@ -12,11 +12,11 @@ from infra.local.emulator import web
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.data import resources as data_assets
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
 from infra.local.emulator.mlflow import experiments, runs, wire
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource

@@ -11,10 +11,10 @@ from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.history import experiments as history
 from infra.local.emulator.dataplane.metrics import resources as metrics
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.mlflow import experiments, filters, wire
 from infra.local.emulator.runs import Run
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.data import named_outputs
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.machine_learning.assets import named_outputs
 from infra.local.emulator.runner import command, environments, outcomes, prepared, processes, variables
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.runner.task import Task

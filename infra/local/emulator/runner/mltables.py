@@ -10,8 +10,8 @@ import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.data import named_outputs
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.machine_learning.assets import named_outputs
 from infra.local.emulator.runner import outcomes
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     import threading

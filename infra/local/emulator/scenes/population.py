@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
 from infra.local.emulator.dataplane.data import resources as data_assets
-from infra.local.emulator.machine_learning import scope
+from infra.local.emulator.machine_learning import access, scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.computes import resources as computes
 from infra.local.emulator.resources import Resource, stamp
 from infra.local.emulator.runner import nodes
 from infra.local.emulator.runs import TERMINAL, Run
-from infra.local.emulator.serving import access
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
 from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.event_grid import resources as events
 from infra.local.emulator.arm.subscriptions import resources as subscriptions
 from infra.local.emulator.authorization import seeding as authorization
-from infra.local.emulator.events import resources as events
 from infra.local.emulator.scenes import cleanup as cleanup_scene
 
 if TYPE_CHECKING:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import clouds, web
 from infra.local.emulator.backends import JobRequest
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.identity.tokens import TokenRefusedError
+from infra.local.emulator.identity.state import TokenRefusedError
 from infra.local.emulator.machine_learning import references
 from infra.local.emulator.machine_learning.jobs import parallel as parallel_steps
 from infra.local.emulator.machine_learning.jobs import resources as jobs
@@ -23,6 +22,7 @@ from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.serving import batch_pipelines
 from infra.local.emulator.serving.deployments import NO_CODE_SCRIPT
+from infra.local.emulator.storage import files as storage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from infra.local.emulator import clouds, traffic, web
-from infra.local.emulator.serving import access, batch
+from infra.local.emulator.machine_learning import access
+from infra.local.emulator.serving import batch
 
 if TYPE_CHECKING:
     from infra.local.emulator.backends import Serving

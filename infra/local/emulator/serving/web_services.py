@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
-from infra.local.emulator.serving import access, scoring
+from infra.local.emulator.machine_learning import access
+from infra.local.emulator.serving import scoring
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

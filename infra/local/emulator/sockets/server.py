@@ -20,15 +20,15 @@ from cheroot import server as cheroot
 from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
-from infra.local.emulator import app as app_module
 from infra.local.emulator import clouds, web
 from infra.local.emulator.authorization import storage
+from infra.local.emulator.sockets import app as app_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from infra.local.emulator.app import App
+    from infra.local.emulator.sockets.app import App
 
 _LOG = logging.getLogger("emulator.server")
 _CHUNK = 1 << 18

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web, writes
-from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions
+from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions, writes
 from infra.local.emulator.arm.dependencies import deleted_vaults
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import odata, web
-from infra.local.emulator.arm import lists, refusals
+from infra.local.emulator import web
+from infra.local.emulator.arm import lists, odata, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import scene, web, writes
-from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions
+from infra.local.emulator import scene, web
+from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions, writes
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:

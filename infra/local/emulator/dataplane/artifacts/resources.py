@@ -10,13 +10,13 @@ from azure.core.exceptions import ResourceNotFoundError
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.history import resources as run_routes
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from infra.local.emulator.dataplane.storage.locations import Location
+    from infra.local.emulator.storage.locations import Location
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource

@@ -8,15 +8,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, odata, scene, web
+from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.arm import odata
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.data import resources as data_assets
 from infra.local.emulator.dataplane.execution import run_definitions
 from infra.local.emulator.dataplane.history import experiments
 from infra.local.emulator.dataplane.history import responses as run_fields
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runs import TERMINAL, Run
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

@@ -10,7 +10,7 @@ from infra.local.emulator.dataplane.history import experiments
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.local.emulator import odata
+    from infra.local.emulator.arm import odata
     from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 

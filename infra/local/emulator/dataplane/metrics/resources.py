@@ -7,7 +7,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import odata, web
+from infra.local.emulator import web
+from infra.local.emulator.arm import odata
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.history import resources as run_routes
 from infra.local.emulator.dataplane.history import responses as run_fields

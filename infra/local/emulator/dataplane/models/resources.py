@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

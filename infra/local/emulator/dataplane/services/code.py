@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import DeploymentRequest, FetchError
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.runner import archive, environments
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from pathlib import Path

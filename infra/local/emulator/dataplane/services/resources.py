@@ -16,9 +16,10 @@ from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.models import resources as models
 from infra.local.emulator.dataplane.services import code as service_code
 from infra.local.emulator.events import watching
+from infra.local.emulator.machine_learning import access
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource
-from infra.local.emulator.serving import access, web_services
+from infra.local.emulator.serving import web_services
 
 if TYPE_CHECKING:
     from infra.local.emulator.operations import Operation

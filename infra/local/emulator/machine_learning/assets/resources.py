@@ -17,13 +17,13 @@ from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane.data import resources as data_assets
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import references, scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.registries import resources as registries
 from infra.local.emulator.resources import Resource
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.machine_learning.assets.kinds import AssetKind

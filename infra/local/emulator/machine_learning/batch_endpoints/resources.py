@@ -7,13 +7,12 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, web, writes
-from infra.local.emulator.arm import gateway, lists, refusals
-from infra.local.emulator.machine_learning import references, scope, statuses
+from infra.local.emulator import clouds, web
+from infra.local.emulator.arm import gateway, lists, refusals, writes
+from infra.local.emulator.machine_learning import access, references, scope, statuses
 from infra.local.emulator.machine_learning.jobs import command as command_jobs
 from infra.local.emulator.machine_learning.quotas import refusals as counts
 from infra.local.emulator.resources import Resource, merge_patch
-from infra.local.emulator.serving import access
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

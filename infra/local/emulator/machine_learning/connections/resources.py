@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web, writes
-from infra.local.emulator.arm import gateway, lists
+from infra.local.emulator import web
+from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.resources import Resource, merge_patch
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import JobRequest
-from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.machine_learning import references, scope
 from infra.local.emulator.runner import command as commands
 from infra.local.emulator.runner import durations
+from infra.local.emulator.storage import files as storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,16 +6,16 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web, writes
-from infra.local.emulator.arm import gateway, lists, refusals
+from infra.local.emulator import web
+from infra.local.emulator.arm import gateway, lists, refusals, writes
 from infra.local.emulator.backends import DeploymentRequest
-from infra.local.emulator.dataplane.storage import files as storage
 from infra.local.emulator.machine_learning import references, scope, statuses
 from infra.local.emulator.machine_learning.quotas import refusals as counts
 from infra.local.emulator.machine_learning.quotas import state as quota
 from infra.local.emulator.machine_learning.quotas import vm_sizes
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource
+from infra.local.emulator.storage import files as storage
 
 if TYPE_CHECKING:
     from infra.local.emulator.backends import Serving

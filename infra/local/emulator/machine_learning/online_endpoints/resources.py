@@ -8,13 +8,12 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web, writes
-from infra.local.emulator.arm import gateway, lists, refusals
-from infra.local.emulator.machine_learning import scope, statuses
+from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.arm import gateway, lists, refusals, writes
+from infra.local.emulator.machine_learning import access, scope, statuses
 from infra.local.emulator.machine_learning.online_deployments import resources as online_deployments
 from infra.local.emulator.machine_learning.quotas import refusals as counts
 from infra.local.emulator.resources import Resource
-from infra.local.emulator.serving import access
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

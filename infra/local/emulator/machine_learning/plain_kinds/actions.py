@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, refusals
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
 from infra.local.emulator.machine_learning.connections import resources as connections
 from infra.local.emulator.machine_learning.plain_kinds import resources as plain_kinds
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.machine_learning.assets.kinds import AssetKind

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web, writes
-from infra.local.emulator.arm import gateway, lists
+from infra.local.emulator import web
+from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.assets import resources as assets
 from infra.local.emulator.resources import Resource, merge_patch

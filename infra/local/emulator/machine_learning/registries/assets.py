@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.storage import files as storage
-from infra.local.emulator.dataplane.storage import locations
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
 from infra.local.emulator.machine_learning.registries import resources as registries
 from infra.local.emulator.operations import OperationFailedError
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

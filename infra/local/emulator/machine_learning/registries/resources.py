@@ -7,8 +7,8 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web, writes
-from infra.local.emulator.arm import gateway, lists, refusals, versions
+from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.arm import gateway, lists, refusals, versions, writes
 from infra.local.emulator.arm.dependencies import resources as dependencies
 from infra.local.emulator.arm.subscriptions import resources as subscriptions
 from infra.local.emulator.machine_learning import scope, statuses

@@ -12,8 +12,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web, writes
-from infra.local.emulator.arm import gateway, lists
+from infra.local.emulator import web
+from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.jobs import resources as jobs
 from infra.local.emulator.machine_learning.schedules import triggers

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, ResourceExistsError
 
-from infra.local.emulator import clouds, scene, web, writes
-from infra.local.emulator.arm import gateway, lists, refusals, versions
+from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.arm import gateway, lists, refusals, versions, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.datastores import state as datastores_state
 from infra.local.emulator.machine_learning.networks import state as managed_network

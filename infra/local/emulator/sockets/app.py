@@ -14,8 +14,8 @@ from infra.local.emulator.world import Received
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from infra.local.emulator.control.exchanges import Exchanges
-    from infra.local.emulator.control.faults import Fault
+    from infra.local.emulator.faults import Fault
+    from infra.local.emulator.sockets.exchanges import Exchanges
     from infra.local.emulator.world import World
 
 

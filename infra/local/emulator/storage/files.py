@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFo
 from azure.storage.blob import BlobSasPermissions, ContainerSasPermissions, generate_blob_sas, generate_container_sas
 
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.storage import locations
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
     from infra.local.emulator.backends import Fetch
-    from infra.local.emulator.dataplane.storage.locations import Location
+    from infra.local.emulator.storage.locations import Location
     from infra.local.emulator.world import World
 
 SAS_LIFETIME = timedelta(hours=8)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from infra.local.emulator import web
     from infra.local.emulator.authorization.state import Denial
-    from infra.local.emulator.identity.tokens import Principal
+    from infra.local.emulator.identity.state import Principal
     from infra.local.emulator.world import World
 
 _SHORTENED = "authorization.shortened"

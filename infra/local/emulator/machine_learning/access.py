@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene
-from infra.local.emulator.identity.tokens import TokenRefusedError
+from infra.local.emulator.identity.state import TokenRefusedError
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource

@@ -1,0 +1,1 @@
+"""Role definitions and role assignments as ARM shows them."""

@@ -1,0 +1,1 @@
+"""Event Grid as ARM shows it: topics, event subscriptions, topic types."""

@@ -1,1 +1,0 @@
-"""A workspace's storage: from URIs to places, and files at places."""

@@ -1,0 +1,1 @@
+"""Storage: the accounts, the places that URIs name, the files at them."""
