@@ -12,16 +12,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infra.local.emulator import transitions
-from infra.local.emulator.arm import routes as arm
+from infra.local.emulator import services, transitions
 from infra.local.emulator.control import routes as control
-from infra.local.emulator.dataplane import routes as dataplane
-from infra.local.emulator.events import publishing
-from infra.local.emulator.identity import resources as identity
 from infra.local.emulator.runner import prepared
 from infra.local.emulator.runner.backend import ProcessJobs
 from infra.local.emulator.scenes import seeding
-from infra.local.emulator.serving import scoring, web_services
 from infra.local.emulator.serving.deployments import ProcessServing
 from infra.local.emulator.sockets import proxy, server
 from infra.local.emulator.sockets.app import App
@@ -32,7 +27,6 @@ from infra.local.emulator.world import KEEP, REPLACE, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from infra.local.emulator import web
     from infra.local.emulator.storage.accounts import StartedAzurite
 
 
@@ -75,11 +69,6 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(given)
 
 
-def services() -> list[web.Routes]:
-    """Every service, in the order hosts are tried."""
-    return [identity.routes, arm.routes, dataplane.routes, scoring.routes, web_services.routes, publishing.routes]
-
-
 def set_up_backends(
     world: World, python: Path, variables: Callable[[], dict[str, str]], prepare: Callable[[], None] = prepared.already
 ) -> None:
@@ -117,7 +106,7 @@ async def _run(options: argparse.Namespace) -> None:
     if options.ml_python is not None:
         prepare = prepared.Setup(options.ml_setup) if options.ml_setup else prepared.already
         set_up_backends(world, options.ml_python.absolute(), lambda: variables, prepare)
-    app = App(world, services(), Exchanges(options.exchanges) if options.exchanges else None)
+    app = App(world, services.ALL, Exchanges(options.exchanges) if options.exchanges else None)
     authority = server.Authority()
     bundle = state / "ca.pem"
     authority.write_bundle(bundle)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from azure.storage.blob import BlobServiceClient
 
-    from infra.local.emulator.arm.state import Policy
     from infra.local.emulator.backends import JobsBackend, Serving, ServingBackend
     from infra.local.emulator.storage.accounts import StorageAccounts
 
@@ -71,6 +70,14 @@ class Received:
     correlation_id: str | None
     fault: str | None
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """An assigned policy with the effect `deny`: `match` is searched in the path of a write and in its body's JSON."""
+
+    name: str
+    match: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,6 +157,12 @@ class World:
     def now(self) -> datetime:
         """The world's time."""
         return self.clock.now()
+
+    def generation(self, workspace_id: str) -> str:
+        """What `notes` are kept by: the workspace's own guid, so that a new one of the same name begins empty."""
+        with self.lock:
+            found = self.resources.get(workspace_id)
+            return str((found.properties if found else {}).get("workspaceId") or workspace_id).lower()
 
     def blob_service(self, account: str) -> BlobServiceClient:
         """A client for an account's blobs, straight to Azurite.

@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.local.emulator import scene, web
-from infra.local.emulator.dataplane.routes import routes
+from infra.local.emulator import scene, services, web
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.runs import Metric, Run
 from infra.local.emulator.serving import scoring, web_services
@@ -56,7 +55,7 @@ def paths(workspace_id):
     }
     _, _, subscription, _, group, *_, workspace = workspace_id.split("/")
     values |= {"subscription": subscription, "group": group, "workspace": workspace, "name": "workspaceblobstore"}
-    for route in routes._routes:
+    for route in services.dataplane.routes._routes:
         for one in ("m:1", "s") if "{id}" in route.template else ("",):
             yield route.method, route.template.replace("{path*}", "a/b").replace("{rest*}", "no/such").format(**values, id=one)
 
@@ -64,7 +63,7 @@ def paths(workspace_id):
 def send(world, method, path, body, token):
     """One request straight to the service."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    return routes.handle(world, web.request_from(method, HOST, path, headers, body))
+    return services.dataplane.routes.handle(world, web.request_from(method, HOST, path, headers, body))
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def test_no_form_makes_startrun_stumble(world, everything, token, body, content_
     """Broken multipart bodies are 4xx."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": content_type}
     path = f"/execution/v1.0{everything}/experiments/e/startrun"
-    assert 400 <= routes.handle(world, web.request_from("POST", HOST, path, headers, body)).status < 500
+    assert 400 <= services.dataplane.routes.handle(world, web.request_from("POST", HOST, path, headers, body)).status < 500
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer ", "Basic x", "Bearer \u00e9", "Bearer a.b.c", "k"])

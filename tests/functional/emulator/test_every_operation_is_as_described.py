@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local import azurite
-from infra.local.emulator import __main__ as emulator
-from infra.local.emulator import scene, web
+from infra.local.emulator import scene, services, web
 from infra.local.emulator.scenes import seeding
 from infra.local.emulator.sockets.app import App
 from infra.local.emulator.storage.accounts import StorageAccounts
@@ -85,7 +84,7 @@ class Sweep:
     """The local Azure in this process, and what has been called on it."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.app = world, App(world, emulator.services())
+        self.world, self.app = world, App(world, services.ALL)
         self.called: set[tuple[str, str]] = set()
         self.problems: list[str] = []
         token, _ = world.tokens.mint(

@@ -13,8 +13,7 @@ from infra.local.emulator import web
 from infra.local.emulator.arm import refusals
 
 if TYPE_CHECKING:
-    from infra.local.emulator.arm.state import Policy
-    from infra.local.emulator.world import World
+    from infra.local.emulator.world import Policy, World
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_TAGS, MAX_TAG_NAME, MAX_TAG_VALUE = 50, 512, 256

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.arm import refusals
+from infra.local.emulator import web
 from infra.local.emulator.authorization import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.local.emulator import web
     from infra.local.emulator.authorization.state import Denial
     from infra.local.emulator.identity.state import Principal
     from infra.local.emulator.world import World
@@ -66,7 +65,7 @@ def _check_linked(world: World, request: web.Request, need: operations.Need) -> 
             f"permission to perform action(s) '{actions}' on the linked scope(s) '{scopes}' (respectively) or the linked scope(s) "
             "are invalid."
         )
-        raise refusals.refuse(403, "LinkedAuthorizationFailed", text)
+        raise web.Refused(web.arm_error(403, "LinkedAuthorizationFailed", text))
 
 
 def visible(world: World, request: web.Request, items: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -95,7 +94,7 @@ def not_allowed(caller: Principal, action: str, scope: str) -> web.Refused:
         f"{_whom(caller)} does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. "
         "If access was recently granted, please refresh your credentials."
     )
-    return refusals.refuse(403, "AuthorizationFailed", text)
+    return web.Refused(web.arm_error(403, "AuthorizationFailed", text))
 
 
 def _denied(caller: Principal, action: str, scope: str, denial: Denial) -> web.Refused:
@@ -103,4 +102,4 @@ def _denied(caller: Principal, action: str, scope: str, denial: Denial) -> web.R
         f"{_whom(caller)} has permission to perform action '{action}' on scope '{scope}'; however, the access is denied because of "
         f"the deny assignment with name '{denial.title}' and Id '{denial.name.replace('-', '')}' at scope '{denial.scope}'."
     )
-    return refusals.refuse(403, "DenyAssignmentAuthorizationFailed", text)
+    return web.Refused(web.arm_error(403, "DenyAssignmentAuthorizationFailed", text))

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import resources, traffic, web
-from infra.local.emulator.arm.state import Policy
 from infra.local.emulator.authorization import control as roles
 from infra.local.emulator.events import control as events
 from infra.local.emulator.faults import Fault
@@ -19,7 +18,7 @@ from infra.local.emulator.identity import managed
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.scenes import docs as docs_scene
 from infra.local.emulator.scenes import population, seeding
-from infra.local.emulator.world import KEEP, REPLACE
+from infra.local.emulator.world import KEEP, REPLACE, Policy
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World

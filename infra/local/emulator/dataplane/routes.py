@@ -22,8 +22,6 @@ from infra.local.emulator.dataplane.secrets import resources as secrets
 from infra.local.emulator.dataplane.services import resources as services
 from infra.local.emulator.machine_learning.computes import resources as computes
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
-from infra.local.emulator.mlflow import routes as mlflow_routes
-from infra.local.emulator.serving import batch
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -43,7 +41,7 @@ class _DataPlane(web.Routes):
 routes = _DataPlane(scope.HOSTS, guard=scope.guard, not_found=scope.no_route)
 for _family in (
     data_assets, discovery, execution, experiments, artifacts, metrics, runs, models, v1_assets, services, datastores, hyperdrive,
-    secrets, mlflow_routes,
+    secrets,
 ):  # fmt: skip
     routes.include(_family.routes)
 registry_assets.add_regional(routes)
@@ -51,5 +49,3 @@ _computes = web.Routes(r".*")  # ARM's own, read by way of the region: the SDK v
 _computes.route("GET", f"/rp/workspaces{scope.WORKSPACE}/computes")(computes.list_all)
 _computes.route("GET", f"/rp/workspaces{computes.COMPUTE}")(computes.get)
 routes.include_locked(_computes)
-for _path in ("batchEndpoints/{endpoint}/jobs", "batchEndpoints/{endpoint}/deployments/{deployment}/jobs"):
-    routes.route("GET", f"{registry_assets.FRONT_END}{scope.WORKSPACE}/{_path}")(batch.jobs_of)

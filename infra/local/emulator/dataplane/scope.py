@@ -127,13 +127,6 @@ def workspace_id(world: World, request: web.Request) -> str:
     return "/" + workspace(world, request).id.strip("/").lower()
 
 
-def generation(world: World, workspace_id: str) -> str:
-    """What `world.notes` are kept by: the workspace's own guid, so that a new one of the same name begins empty."""
-    with world.lock:
-        found = world.resources.get(workspace_id)
-        return str((found.properties if found else {}).get("workspaceId") or workspace_id).lower()
-
-
 def run(world: World, request: web.Request) -> Run:
     """The run in the path (and of the experiment in the path, if there is one: its name, or its id as MLflow's plug-in sends).
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.dataplane.data import resources as data_assets
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
 from infra.local.emulator.mlflow import experiments, runs, wire
@@ -193,7 +192,7 @@ def create_version(world: World, request: web.Request) -> web.Response:
         raise wire.invalid(str(error)) from None
     uri = source
     if place.container == locations.ARTIFACTS:
-        uri = data_assets.long(world, owner, f"azureml://datastores/workspaceartifactstore/paths/{place.path}")
+        uri = locations.long(world, owner, f"azureml://datastores/workspaceartifactstore/paths/{place.path}")
     properties = {
         "modelUri": uri,
         "modelType": "mlflow_model" if described else "custom_model",

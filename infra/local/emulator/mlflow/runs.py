@@ -102,7 +102,7 @@ def _info(world: World, request: web.Request, run: Run) -> dict[str, Any]:
 
 def _shown(world: World, request: web.Request, run: Run) -> dict[str, Any]:
     with world.lock:
-        inputs = list(_inputs(world).get((scope.generation(world, run.workspace_id), run.run_id), ()))
+        inputs = list(_inputs(world).get((world.generation(run.workspace_id), run.run_id), ()))
     return {
         "info": _info(world, request, run),
         "data": {
@@ -329,7 +329,7 @@ def log_inputs(world: World, request: web.Request) -> web.Response:
     for one in datasets:
         wire.required(scope.mapping(request, one, "dataset"), "name")
     with world.lock:
-        _inputs(world).setdefault((scope.generation(world, run.workspace_id), run.run_id), []).extend(datasets)
+        _inputs(world).setdefault((world.generation(run.workspace_id), run.run_id), []).extend(datasets)
     return web.answer({})
 
 

@@ -12,13 +12,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
-from infra.local.emulator.dataplane.data import resources as data_assets
 from infra.local.emulator.machine_learning import access, scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.computes import resources as computes
 from infra.local.emulator.resources import Resource, stamp
 from infra.local.emulator.runner import nodes
 from infra.local.emulator.runs import TERMINAL, Run
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,7 +112,7 @@ def version(
     owner = world.resources.get(home)
     for name in ("modelUri", "dataUri"):
         if name in own and owner is not None and "/workspaces/" in home:
-            own[name] = data_assets.long(world, owner, own[name])
+            own[name] = locations.long(world, owner, own[name])
     whole = {**own, **properties}
     if "componentSpec" in whole:  # as Azure fills in what a client leaves out (machine_learning.assets)
         whole["componentSpec"] = {"name": asset.partition("/")[2], **whole["componentSpec"], "version": number}

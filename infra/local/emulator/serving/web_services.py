@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
+from infra.local.emulator.dataplane.services import resources as v1_services
 from infra.local.emulator.machine_learning import access
 from infra.local.emulator.serving import scoring
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
-SUFFIX = "azurecontainer.io"
-SERVICE_TYPE = "microsoft.machinelearningservices/workspaces/services"
 routes = web.Routes(r"[a-z0-9-]+\.[a-z0-9]+\.azurecontainer\.io")
 
 
@@ -21,7 +20,7 @@ routes = web.Routes(r"[a-z0-9-]+\.[a-z0-9]+\.azurecontainer\.io")
 def score(world: World, request: web.Request) -> web.Response:
     """Let the service answer; what its server says is passed on with its own status, as ACI does."""
     with world.lock:
-        service = next((one for one in world.resources.of_type(SERVICE_TYPE) if one.hidden["host"] == request.host), None)
+        service = next((one for one in world.resources.of_type(v1_services.TYPE) if one.hidden["host"] == request.host), None)
         handle = world.serving.get(service.id.lower()) if service else None
     if service is None or handle is None:
         return web.Response(status=404, headers=(("Content-Type", "text/plain"),), body=b"No such service.")

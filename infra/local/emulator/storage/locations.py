@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 from infra.local.emulator import clouds
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane import scope
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -135,6 +134,30 @@ def default_output_uri(run_id: str, output: str) -> str:
     return f"azureml://datastores/workspaceblobstore/paths/azureml/{run_id}/{output}/"
 
 
+def long(world: World, owner: Resource, uri: str) -> str:
+    """A URI as Azure keeps it: an output of a job is a place in a datastore, and that has its workspace in front."""
+    if match := _JOB_OUTPUT.fullmatch(uri):
+        uri = _output_uri(world, owner, *(part or "" for part in match.groups())) or uri
+    if not uri.lower().startswith("azureml://datastores/"):
+        return uri
+    _, _, subscription, _, group, *_ = owner.id.split("/")
+    return f"azureml://subscriptions/{subscription}/resourcegroups/{group}/workspaces/{owner.name}/{uri[10:]}"
+
+
+def _output_uri(world: World, owner: Resource, job: str, output: str, path: str) -> str | None:
+    """The place of a job's output, or of what lies below it; None when there is no such job or output."""
+    run = world.runs.get(owner.id, job)
+    if run is None:
+        return None
+    if output in {"artifacts", "default"}:
+        return f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{run.run_id}/{path}"
+    given = (run.definition.get("outputs") or {}).get(output)
+    if not isinstance(given, dict):
+        return None
+    where = str(given.get("uri") or default_output_uri(run.run_id, output))
+    return f"{where.rstrip('/')}/{path}" if path else where
+
+
 def _datastore(world: World, workspace_id: str, name: str, path: str) -> Location:
     with world.lock:
         found = world.resources.get(f"{workspace_id}/datastores/{name}")
@@ -172,7 +195,7 @@ def _registry_asset(world: World, text: str, registry: str, kind: str, name: str
 
 
 def _v1_asset(world: World, workspace_id: str, asset_id: str) -> Location:
-    asset = (world.notes.get("v1_assets") or {}).get((scope.generation(world, workspace_id), asset_id.lower()))
+    asset = (world.notes.get("v1_assets") or {}).get((world.generation(workspace_id), asset_id.lower()))
     if not asset or not asset.get("artifacts"):
         raise FetchError(f"The asset {asset_id} was not found.")
     first = asset["artifacts"][0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions, writes
+from infra.local.emulator.arm.subscriptions import state
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def put_group(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(request.path)
     if found is not None and found.body["location"] != location:
         raise refusals.location_changed(name, found.body["location"], name, location)
-    made = world.resources.put(group_resource(request.params["subscription"], name, location, body.get("tags")))
+    made = world.resources.put(state.group_resource(request.params["subscription"], name, location, body.get("tags")))
     return web.answer(made.body, status=201 if found is None else 200)
 
 
@@ -118,20 +119,6 @@ def patch_group(world: World, request: web.Request) -> web.Response:
     if "tags" in body:
         found.body["tags"] = body["tags"] or {}
     return web.answer(found.body)
-
-
-def group_resource(subscription: str, name: str, location: str, tags: dict[str, str] | None = None) -> Resource:
-    """A resource group."""
-    arm_id = f"/subscriptions/{subscription}/resourceGroups/{name}"
-    body: dict[str, Any] = {
-        "id": arm_id,
-        "name": name,
-        "type": "Microsoft.Resources/resourceGroups",
-        "location": location,
-        **({"tags": tags} if tags else {}),
-        "properties": {"provisioningState": "Succeeded"},
-    }
-    return Resource(id=arm_id, body=body)
 
 
 @routes.route("DELETE", "/subscriptions/{subscription}/resourceGroups/{group}")
@@ -151,10 +138,10 @@ def delete_group(world: World, request: web.Request) -> web.Response:
 
 def _remove_group(world: World, found: Resource) -> None:
     from infra.local.emulator.arm.dependencies import resources as dependencies
-    from infra.local.emulator.machine_learning.workspaces import resources as workspaces
 
-    for workspace in world.resources.below(found.id, of_type=workspaces.TYPE.lower()):
-        workspaces.remove(world, workspace)
+    for kind, remove in state.REMOVE.items():
+        for inside in world.resources.below(found.id, of_type=kind):
+            remove(world, inside)
     for removed in world.resources.delete(found.id):
         dependencies.removed(world, removed)
     world.authorization.forget_below(found.id)
@@ -263,7 +250,7 @@ def seed(world: World) -> None:
     }
     world.resources.put(Resource(id=arm_id, body=body))
     for name, location in scene.RESOURCE_GROUPS.items():
-        world.resources.put(group_resource(scene.SUBSCRIPTION_ID, name, location))
+        world.resources.put(state.group_resource(scene.SUBSCRIPTION_ID, name, location))
     for namespace in versions.NAMESPACES:
         registered = versions.NAMESPACES[namespace] in scene.REGISTERED_PROVIDERS
         world.registration[namespace] = "Registered" if registered else "NotRegistered"

@@ -22,7 +22,7 @@ def _known(world: World) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _here(world: World, request: web.Request) -> str:
-    return scope.generation(world, scope.workspace_id(world, request))
+    return world.generation(scope.workspace_id(world, request))
 
 
 @routes.route("POST", _ASSETS)

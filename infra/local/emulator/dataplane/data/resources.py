@@ -10,13 +10,11 @@ from infra.local.emulator.dataplane import scope
 from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
-    from infra.local.emulator.resources import Resource
     from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 _OUTPUT = re.compile(r"azureml://locations/[^/]+/workspaces/[^/]+/data/azureml_(.+)_output_data_([^/]+)/versions/1", re.IGNORECASE)
-_JOB_OUTPUT = re.compile(r"azureml://(?:.*?/)?jobs/([^/]+)/outputs/([^/]+)(?:/paths)?(?:/(.*))?", re.IGNORECASE)
 
 
 def outputs_of(world: World, run: Run) -> dict[str, Any]:
@@ -50,29 +48,8 @@ def resolved(world: World, request: web.Request) -> web.Response:
         run = world.runs.get(owner.id, match[1]) if match else None
         one = (run.definition.get("outputs") or {}).get(match[2]) if run and match else None
         if isinstance(one, dict) and one.get("uri"):
-            found[asset_id] = {"uri": long(world, owner, str(one["uri"])), "type": one.get("jobOutputType") or "uri_folder"}
+            found[asset_id] = {
+                "uri": locations.long(world, owner, str(one["uri"])),
+                "type": one.get("jobOutputType") or "uri_folder",
+            }
     return web.answer({"values": found})
-
-
-def long(world: World, owner: Resource, uri: str) -> str:
-    """A URI as Azure keeps it: an output of a job is a place in a datastore, and that has its workspace in front."""
-    if match := _JOB_OUTPUT.fullmatch(uri):
-        uri = _output(world, owner, *(part or "" for part in match.groups())) or uri
-    if not uri.lower().startswith("azureml://datastores/"):
-        return uri
-    _, _, subscription, _, group, *_ = owner.id.split("/")
-    return f"azureml://subscriptions/{subscription}/resourcegroups/{group}/workspaces/{owner.name}/{uri[10:]}"
-
-
-def _output(world: World, owner: Resource, job: str, output: str, path: str) -> str | None:
-    """The place of a job's output, or of what lies below it; None when there is no such job or output."""
-    run = world.runs.get(owner.id, job)
-    if run is None:
-        return None
-    if output in {"artifacts", "default"}:
-        return f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{run.run_id}/{path}"
-    given = (run.definition.get("outputs") or {}).get(output)
-    if not isinstance(given, dict):
-        return None
-    where = str(given.get("uri") or locations.default_output_uri(run.run_id, output))
-    return f"{where.rstrip('/')}/{path}" if path else where

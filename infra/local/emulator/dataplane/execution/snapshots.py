@@ -9,8 +9,6 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
-from infra.local.emulator.dataplane import scope
-
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
@@ -22,7 +20,7 @@ def keep(world: World, workspace_id: str, project: bytes) -> str:
     snapshot_id = str(uuid.UUID(bytes=hashlib.sha256(project).digest()[:16]))
     with world.lock:
         known: dict[tuple[str, str], bytes] = world.notes.setdefault("snapshots", {})
-        known[scope.generation(world, workspace_id), snapshot_id] = project
+        known[world.generation(workspace_id), snapshot_id] = project
         while len(known) > _MOST:
             del known[next(iter(known))]
     return snapshot_id
@@ -32,4 +30,4 @@ def find(world: World, workspace_id: str, snapshot_id: str) -> bytes | None:
     """The project's zip, or None."""
     with world.lock:
         known: dict[tuple[str, str], bytes] = world.notes.get("snapshots") or {}
-        return known.get((scope.generation(world, workspace_id), snapshot_id.lower()))
+        return known.get((world.generation(workspace_id), snapshot_id.lower()))

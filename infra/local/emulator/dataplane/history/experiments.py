@@ -29,7 +29,7 @@ def ensure(world: World, workspace_id: str, name: str) -> dict[str, Any]:
     """The experiment of this name (any case), made when absent."""
     with world.lock:
         known: dict[tuple[str, str], dict[str, Any]] = world.notes.setdefault("experiments", {})
-        key = (scope.generation(world, workspace_id), name.lower())
+        key = (world.generation(workspace_id), name.lower())
         if key not in known:
             known[key] = {
                 "experimentId": str(uuid.uuid4()),
@@ -52,7 +52,7 @@ def all_of(world: World, workspace_id: str) -> list[dict[str, Any]]:
     for run in world.runs.of(workspace_id):
         ensure(world, workspace_id, run.experiment)
     with world.lock:
-        known, here = world.notes.setdefault("experiments", {}), scope.generation(world, workspace_id)
+        known, here = world.notes.setdefault("experiments", {}), world.generation(workspace_id)
         return [found for (owner, _), found in known.items() if owner == here]
 
 

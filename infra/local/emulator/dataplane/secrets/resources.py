@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9-]{1,127}")  # Key Vault's own rule
 
 
 def _kept(world: World, request: web.Request) -> dict[str, dict[str, Any]]:
-    owner = scope.generation(world, scope.workspace_id(world, request))
+    owner = world.generation(scope.workspace_id(world, request))
     by_workspace: dict[str, dict[str, dict[str, Any]]] = world.notes.setdefault("v1_secrets", {})
     return by_workspace.setdefault(owner, {})
 

@@ -19,13 +19,14 @@ from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import access
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.resources import Resource
-from infra.local.emulator.serving import web_services
 
 if TYPE_CHECKING:
     from infra.local.emulator.operations import Operation
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
+TYPE = "microsoft.machinelearningservices/workspaces/services"
+_SUFFIX = "azurecontainer.io"
 _SERVICES = f"{models.BASE}/services"
 _SERVICE = f"{_SERVICES}/{{id}}"
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{1,30})[a-z0-9]")
@@ -81,7 +82,7 @@ def _made(world: World, request: web.Request, arm_id: str, asked: dict[str, Any]
     given = scope.mapping(request, asked, "keys")
     keys = {key: str(scope.field(given, key) or secrets.token_urlsafe(24)) for key in access.KEY_NAMES}
     enabled = scope.field(asked, "authEnabled")
-    host = f"{name}-{secrets.token_hex(4)}.{scope.region_of(request)}.{web_services.SUFFIX}"
+    host = f"{name}-{secrets.token_hex(4)}.{scope.region_of(request)}.{_SUFFIX}"
     body = {
         "id": name,
         "name": name,

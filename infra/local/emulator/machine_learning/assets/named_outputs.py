@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
-from infra.local.emulator.dataplane.data import resources as data_assets
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -32,7 +32,7 @@ def register(world: World, workspace_id: str, run_id: str) -> None:
 
 def _add(world: World, workspace: Resource, run_id: str, name: str, output: dict[str, Any]) -> None:
     type_ = str(output.get("jobOutputType") or output.get("job_output_type") or "uri_folder")
-    uri = data_assets.long(world, workspace, str(output["uri"]))
+    uri = locations.long(world, workspace, str(output["uri"]))
     collection = "models" if type_ in _MODELS else "data"
     container = world.resources.get(f"{workspace.id}/{collection}/{name}")
     following = str(container.properties["nextVersion"]) if container is not None else "1"

@@ -16,7 +16,6 @@ from azure.core.exceptions import AzureError
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.dataplane.data import resources as data_assets
 from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import references, scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
@@ -219,7 +218,7 @@ def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[s
     if isinstance(spec := properties.get("componentSpec"), dict):  # recorded: Azure fills in what a client leaves out
         properties["componentSpec"] = {"name": request.params["name"], **spec, "version": version}
     if kind.uri and properties.get(kind.uri):
-        properties[kind.uri] = data_assets.long(world, owner, scope.text_of(properties, kind.uri))
+        properties[kind.uri] = locations.long(world, owner, scope.text_of(properties, kind.uri))
     if found is None:
         _check_new(kind, world, owner, properties)
     return properties, found

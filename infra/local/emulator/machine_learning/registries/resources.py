@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import gateway, lists, refusals, versions, writes
 from infra.local.emulator.arm.dependencies import resources as dependencies
-from infra.local.emulator.arm.subscriptions import resources as subscriptions
+from infra.local.emulator.arm.subscriptions import state as subscriptions_state
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.resources import Resource, merge_patch
 
@@ -128,7 +128,7 @@ def _built(world: World, request: web.Request, body: dict[str, Any], found: Reso
 def _storage(world: World, request: web.Request, name: str, region: str) -> dict[str, Any]:
     """The managed resource group of a new registry, with the storage account in it."""
     guid = str(uuid.uuid4())
-    group = subscriptions.group_resource(request.params["subscription"], f"azureml-rg-{name}_{guid}", region)
+    group = subscriptions_state.group_resource(request.params["subscription"], f"azureml-rg-{name}_{guid}", region)
     world.resources.put(group)
     account = f"{group.id}/providers/{dependencies.STORAGE.type}/reg{guid.replace('-', '')[:18]}"
     dependencies.build(

@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 
 from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import gateway, lists, refusals, versions, writes
+from infra.local.emulator.arm.subscriptions import state as groups
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.datastores import state as datastores_state
 from infra.local.emulator.machine_learning.networks import state as managed_network
@@ -295,3 +296,6 @@ def remove(world: World, found: Resource, *, keep_name: bool = False) -> None:
         found.deleted = True
         found.hidden["deletedAt"] = world.now().isoformat()
         world.resources.put(found)
+
+
+groups.REMOVE[TYPE.lower()] = remove
