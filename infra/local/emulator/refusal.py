@@ -1,7 +1,6 @@
 """What one row of the table of refusals holds: what Azure says, when, and who says so.
 
-Each service has its own rows in its `refusals`; `refusals.py` joins them. Not here: the code that raises them, which is in
-the module that `raised_in` names.
+Each service has its own rows in its `refusals`, beside the code that raises them; `refusals.py` joins them.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ class Refusal:
         inner: the useful code, however deep it stands; empty where `code` is it.
         message: the text, `{}` for what varies.
         moment: when a caller learns of it.
-        raised_in: the module below `infra/local/emulator` that raises it.
         proof: how much `source` proves.
         source: a page of Microsoft's, or a public issue in which Azure said so; `recorded` for recorded traffic of the
             official clients; empty where there is none.
@@ -48,7 +46,6 @@ class Refusal:
     status: int
     code: str
     message: str
-    raised_in: str
     inner: str = ""
     moment: Moment = Moment.REQUEST
     proof: Proof = Proof.BEHAVIOUR

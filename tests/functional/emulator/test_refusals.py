@@ -10,7 +10,7 @@ import requests
 
 import infra.local.emulator
 from infra.local.emulator.refusal import Moment, Proof, Refusal
-from infra.local.emulator.refusals import ROWS
+from infra.local.emulator.refusals import ROWS, SERVICES
 from tests.functional.emulator.client import Client
 from tests.functional.emulator.conftest import ML_PYTHON
 from tests.functional.emulator.provocations import PROVOKE
@@ -61,11 +61,14 @@ def test_every_row_is_provoked_and_every_provocation_has_a_row() -> None:
     assert set(names) == set(PROVOKE)
 
 
-def test_every_row_names_the_code_that_raises_it_and_its_source() -> None:
-    """The module holds the code (or the inner one); what is said to be proven has a source."""
+def test_every_row_stands_beside_the_code_that_raises_it_and_has_a_source() -> None:
+    """A module of the service, or of the words that several share, holds the code; what is said to be proven has a source."""
     home = Path(infra.local.emulator.__file__).parent
-    for row in ROWS:
-        text = ROWS_OF_A_SERVICE.sub("", (home / f"{row.raised_in}.py").read_text())
-        told = row.inner or row.code
-        assert told in text or told.endswith("NotFound") or not told, row.name
-        assert row.source or row.proof is Proof.BEHAVIOUR, row.name
+    shared = [home / "arm" / "refusals.py", *(home / "machine_learning").glob("*.py")]
+    for service in SERVICES:
+        own = Path(str(service.__file__)).parent.glob("*.py")
+        text = "".join(ROWS_OF_A_SERVICE.sub("", path.read_text()) for path in (*own, *shared))
+        for row in service.ROWS:
+            code = row.inner or row.code
+            assert code in text or code.endswith("NotFound") or not code, row.name
+            assert row.source or row.proof is Proof.BEHAVIOUR, row.name

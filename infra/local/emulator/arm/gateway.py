@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
 from infra.local.emulator.arm import limits, refusals, throttling, versions
-from infra.local.emulator.arm.locks import resources as locks
+from infra.local.emulator.arm.locks import refusals as locks_refusals
 from infra.local.emulator.arm.subscriptions import cloud_metadata
 from infra.local.emulator.authorization import refusals as door
 from infra.local.emulator.events import watching
@@ -81,7 +81,7 @@ def guard(world: World, request: web.Request) -> web.Request:
     _check_scope(world, request, target)
     _check_version(world, request, target, version)
     limits.check(world, request, target.namespace, target.kinds, target.names)
-    locks.check(world, request)
+    locks_refusals.check(world, request)
     if request.method in {"GET", "HEAD"}:
         world.operations.look(request.path)
     watching.before_write(world, request)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.identity import resources as entra
+from infra.local.emulator.identity import refusals as identity_refusals
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -23,7 +23,7 @@ def token(world: World, request: web.Request) -> web.Response:
     if request.query.get("api-version") != API_VERSION:
         return _refuse(400, f"The api-version is not supported; use {API_VERSION}.")
     resource = request.query.get("resource", "")
-    if not entra.known_resource(resource):
+    if not identity_refusals.known_resource(resource):
         return _refuse(400, f"The resource {resource!r} was not found in the tenant.")
     client = request.query.get("client_id") or scene.MANAGED_IDENTITY_CLIENT_ID
     if client.lower() != scene.MANAGED_IDENTITY_CLIENT_ID:

@@ -5,93 +5,15 @@ Only the client-credentials flow is there; any other is refused as Entra ID refu
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import clouds, scene, web
+from infra.local.emulator.identity import refusals
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(clouds.LOGIN)
-
-_RESOURCES = (
-    *clouds.ARM_AUDIENCES,
-    *clouds.ML_AUDIENCES,
-    "https://storage.azure.com",
-    "https://vault.azure.net",
-    "https://graph.microsoft.com",
-    "https://eventgrid.azure.net",
-)
-
-
-def _refuse(world: World, code: int, error: str, text: str, *, status: int = 400) -> web.Response:
-    moment, trace, correlation = f"{world.now():%Y-%m-%d %H:%M:%SZ}", str(uuid.uuid4()), str(uuid.uuid4())
-    body = {
-        "error": error,
-        "error_description": (f"AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {moment}"),
-        "error_codes": [code],
-        "timestamp": moment,
-        "trace_id": trace,
-        "correlation_id": correlation,
-        "error_uri": f"https://login.microsoftonline.com/error?code={code}",
-    }
-    return web.answer(body, status=status)
-
-
-def known_resource(resource: str) -> bool:
-    """Whether a token can be had for this resource (storage accounts and the list above)."""
-    plain = resource.rstrip("/").lower()
-    return plain in _RESOURCES or clouds.storage_service(plain.removeprefix("https://")) is not None
-
-
-def _tenant_refusal(world: World, tenant: str) -> web.Response | None:
-    if tenant.lower() in {scene.TENANT_ID, "common", "organizations"}:
-        return None
-    text = (
-        f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the "
-        "correct cloud. Check with your subscription administrator, this may happen if there are no active "
-        "subscriptions for the tenant."
-    )
-    return _refuse(world, 90002, "invalid_request", text)
-
-
-def _client_refusal(world: World, tenant: str, form: dict[str, str]) -> web.Response | None:
-    for name in ("grant_type", "client_id", "client_secret"):
-        if not form.get(name):
-            text = f"The request body must contain the following parameter: '{name}'."
-            return _refuse(world, 900144, "invalid_request", text)
-    if form["grant_type"] != "client_credentials":
-        return _refuse(
-            world, 70003, "unsupported_grant_type", f"The app requested an unsupported grant type '{form['grant_type']}'."
-        )
-    if refused := _tenant_refusal(world, tenant):
-        return refused
-    client = form["client_id"]
-    known = scene.APPLICATIONS.get(client.lower())
-    if known is None:
-        text = (
-            f"Application with identifier '{client}' was not found in the directory '{scene.SUBSCRIPTION_NAME}'. This can "
-            "happen if the application has not been installed by the administrator of the tenant or consented to by any "
-            "user in the tenant. You may have sent your authentication request to the wrong tenant."
-        )
-        return _refuse(world, 700016, "unauthorized_client", text)
-    if form["client_secret"] != known[0]:
-        text = (
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not "
-            f"the client secret ID, for a secret added to app '{client}'."
-        )
-        return _refuse(world, 7000215, "invalid_client", text, status=401)
-    return None
-
-
-def _resource_refusal(world: World, resource: str) -> web.Response:
-    text = (
-        f"The resource principal named {resource} was not found in the tenant named {scene.SUBSCRIPTION_NAME}. This can "
-        "happen if the application has not been installed by the administrator of the tenant or consented to by any user "
-        "in the tenant. You might have sent your authentication request to the wrong tenant."
-    )
-    return _refuse(world, 500011, "invalid_resource", text)
 
 
 def _minted(world: World, client: str, resource: str) -> tuple[str, int]:
@@ -103,11 +25,11 @@ def _minted(world: World, client: str, resource: str) -> tuple[str, int]:
 def token_v1(world: World, request: web.Request) -> web.Response:
     """The v1 endpoint (`resource=`), whose numbers are strings."""
     form = request.form()[0]
-    if refused := _client_refusal(world, request.params["tenant"], form):
+    if refused := refusals.client_refusal(world, request.params["tenant"], form):
         return refused
     resource = form.get("resource", "")
-    if not known_resource(resource):
-        return _resource_refusal(world, resource)
+    if not refusals.known_resource(resource):
+        return refusals.resource_refusal(world, resource)
     token, seconds = _minted(world, form["client_id"].lower(), resource)
     now = int(world.now().timestamp())
     body = {
@@ -126,15 +48,15 @@ def token_v1(world: World, request: web.Request) -> web.Response:
 def token_v2(world: World, request: web.Request) -> web.Response:
     """The v2 endpoint (`scope=RESOURCE/.default`), whose numbers are numbers."""
     form = request.form()[0]
-    if refused := _client_refusal(world, request.params["tenant"], form):
+    if refused := refusals.client_refusal(world, request.params["tenant"], form):
         return refused
     scope = form.get("scope", "").split(" ")[0]
     resource, marker, _ = scope.rpartition("/.default")
     if not marker:
         text = f"The provided value for the input parameter 'scope' is not valid. It must end in '/.default': {scope}."
-        return _refuse(world, 1002012, "invalid_scope", text)
-    if not known_resource(resource):
-        return _resource_refusal(world, resource)
+        return refusals.refuse(world, 1002012, "invalid_scope", text)
+    if not refusals.known_resource(resource):
+        return refusals.resource_refusal(world, resource)
     token, seconds = _minted(world, form["client_id"].lower(), resource)
     body: dict[str, Any] = {
         "token_type": "Bearer",
@@ -152,7 +74,7 @@ def token_v2(world: World, request: web.Request) -> web.Response:
 def openid_configuration(world: World, request: web.Request) -> web.Response:
     """OIDC discovery for a tenant; which version, the path says."""
     tenant = request.params["tenant"]
-    if refused := _tenant_refusal(world, tenant):
+    if refused := refusals.tenant_refusal(world, tenant):
         return refused
     base, v2 = f"https://{request.host}/{tenant}", "/v2.0/" in request.path
     flow = f"{base}/oauth2/v2.0" if v2 else f"{base}/oauth2"

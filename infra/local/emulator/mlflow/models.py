@@ -12,7 +12,7 @@ from infra.local.emulator import web
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
-from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.assets import state as assets_state
 from infra.local.emulator.mlflow import experiments, runs, wire
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
@@ -121,12 +121,12 @@ def create(world: World, request: web.Request) -> web.Response:
     """A model without versions; 400 when the name is taken."""
     given, owner = wire.asked(request), scope.workspace(world, request)
     name, tags = wire.required(given, "name"), wire.pairs(request, given)
-    if not assets.NAME.fullmatch(name):
+    if not assets_state.NAME.fullmatch(name):
         raise wire.invalid(f"The model name {name!r} is invalid.")
     with world.lock:
         if world.resources.get(f"{owner.id}/models/{name}") is not None:
             raise wire.exists(f"Registered Model (name={name}) already exists.")
-        made = assets.ensure_container(_KIND, world, f"{owner.id}/models/{name}", _caller(request), {})
+        made = assets_state.ensure_container(_KIND, world, f"{owner.id}/models/{name}", _caller(request), {})
         made.properties.update({"description": wire.text(given, "description") or None, "tags": tags})
     return web.answer({"registered_model": _model_shown(world, made)})
 
@@ -202,7 +202,7 @@ def create_version(world: World, request: web.Request) -> web.Response:
     }
     with world.lock:
         number = str(model.properties.get("nextVersion") or 1)
-        made = assets.register(_KIND, world, owner, model.name, number, properties, by=_caller(request))
+        made = assets_state.register(_KIND, world, owner, model.name, number, properties, by=_caller(request))
         made.hidden["mlflowSource"] = source
     return web.answer({"model_version": _version_shown(made)})
 
@@ -277,7 +277,7 @@ def delete_version(world: World, request: web.Request) -> web.Response:
     """Delete one version."""
     found = _version(world, request, wire.asked(request))
     with world.lock:
-        assets.delete_version(world, found)
+        assets_state.delete_version(world, found)
     return web.answer({})
 
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene, traffic
-from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.dependencies import state as dependencies_state
+from infra.local.emulator.arm.locks import refusals as locks_refusals
 from infra.local.emulator.arm.locks import resources as locks
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.scenes import population
@@ -183,7 +184,7 @@ def _asset_traps(made: _Made, home: str, other: str) -> None:
         oldest[name] = _version(made, home, name, 1, of=15, kept=why, **more)
         for number in range(2, 16):
             _version(made, home, name, number, of=15)
-    world.resources.put(locks.build(f"{oldest['models/trap-locked']}/providers/{locks.TYPE}/keep", "CanNotDelete"))
+    world.resources.put(locks.build(f"{oldest['models/trap-locked']}/providers/{locks_refusals.TYPE}/keep", "CanNotDelete"))
     endpoint = population.endpoint(world, other, "refers", days=300, traffic={"blue": 100})
     placed: dict[str, dict[str, Any]] = {
         "blue": {"model": oldest["models/trap-deployed-elsewhere"]},
@@ -304,10 +305,13 @@ def _failed(made: _Made) -> None:
     for name in ("failedlab", "gonelab"):
         gone = f"{scene.GROUP_ID}/providers/{scope.NAMESPACE}/workspaces/{name}"
         tags = {"azureml-workspace": gone}
-        for kind, short in ((dependencies.STORAGE, f"{name}storage01"), (dependencies.VAULT, f"{name}keyvault01")):
+        for kind, short in ((dependencies_state.STORAGE, f"{name}storage01"), (dependencies_state.VAULT, f"{name}keyvault01")):
             arm_id = f"{scene.GROUP_ID}/providers/{kind.type}/{short}"
-            left[name, kind.type] = dependencies.build(world, kind, arm_id, {"location": scene.LOCATION, "tags": tags}).id
+            left[name, kind.type] = dependencies_state.build(world, kind, arm_id, {"location": scene.LOCATION, "tags": tags}).id
             made.note(arm_id, "leftover", f"{name} {'failed' if name == 'failedlab' else 'is gone'}; report only")
-    own = {"storageAccount": left["failedlab", dependencies.STORAGE.type], "keyVault": left["failedlab", dependencies.VAULT.type]}
+    own = {
+        "storageAccount": left["failedlab", dependencies_state.STORAGE.type],
+        "keyVault": left["failedlab", dependencies_state.VAULT.type],
+    }
     failed = population.workspace(world, "failedlab", days=20, state="Failed", **own)
     made.note(failed, "workspace", "it failed 20 days ago", stale=True)

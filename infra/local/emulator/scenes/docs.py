@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from infra.local.emulator import scene
 from infra.local.emulator.arm.dependencies import neighbours
-from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.dependencies import state as dependencies_state
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -38,7 +38,7 @@ def seed(world: World) -> dict[str, list[str]]:
         world.registration[kind.type.partition("/")[0].lower()] = "Registered"
         arm_id = f"{scene.GROUP_ID}/providers/{path}"
         if world.resources.get(arm_id) is None:
-            dependencies.build(world, kind, arm_id, {"location": scene.LOCATION})
+            dependencies_state.build(world, kind, arm_id, {"location": scene.LOCATION})
         made.append(arm_id)
     with world.blob_service(scene.STORAGE_ACCOUNT) as service:
         rows = service.get_container_client(CONTAINER)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
-from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.dependencies import state as dependencies_state
 from infra.local.emulator.arm.event_grid import resources as events
 from infra.local.emulator.arm.subscriptions import resources as subscriptions
 from infra.local.emulator.authorization import seeding as authorization
@@ -35,7 +35,7 @@ def seed(world: World) -> None:
     with world.lock:
         subscriptions.seed(world)
         authorization.seed(world)
-        dependencies.seed(world)
+        dependencies_state.seed(world)
         if world.app_storage:
             world.grid.places.set_account(scene.APP_ACCOUNT, world.app_storage)
             events.seed(world, f"/subscriptions/{scene.SUBSCRIPTION_ID}", "steward", scene.APP_ACCOUNT_ID, scene.EVENTS_QUEUE)

@@ -17,7 +17,7 @@ from infra.local.emulator.dataplane import scope
 from infra.local.emulator.identity.state import TokenRefusedError
 from infra.local.emulator.machine_learning import references
 from infra.local.emulator.machine_learning.jobs import parallel as parallel_steps
-from infra.local.emulator.machine_learning.jobs import resources as jobs
+from infra.local.emulator.machine_learning.jobs import responses as jobs_responses
 from infra.local.emulator.runner import durations
 from infra.local.emulator.runs import Run, RunExistsError
 from infra.local.emulator.serving import batch_pipelines
@@ -74,7 +74,7 @@ def _refused(request: web.Request, status: int, message: str, inner: str) -> web
 
 
 def _shown(workspace: Resource, run: Run) -> dict[str, Any]:
-    body = jobs.body_of(workspace, run)
+    body = jobs_responses.body_of(workspace, run)
     body["id"] = f"{workspace.id}/batchEndpoints//jobs/{run.run_id}"  # with the double slash of recorded traffic
     return body
 
@@ -84,7 +84,7 @@ def jobs_of(world: World, request: web.Request) -> web.Response:
     workspace = scope.workspace(world, request)
     wanted = {ENDPOINT_PROPERTY: request.params["endpoint"], DEPLOYMENT_PROPERTY: request.params.get("deployment")}
     found = [
-        jobs.body_of(workspace, run)
+        jobs_responses.body_of(workspace, run)
         for run in reversed(world.runs.of(workspace.id))
         if all(value is None or run.properties.get(name, "").lower() == value.lower() for name, value in wanted.items())
     ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, refusals
 from infra.local.emulator.arm.dependencies import deleted_vaults
-from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.dependencies import state as dependencies_state
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -28,15 +28,17 @@ class Check:
         taken: its words for a name that is taken.
     """
 
-    kind: dependencies.Kind
+    kind: dependencies_state.Kind
     invalid: str
     taken: str
 
 
 CHECKS = (
-    Check(kind=dependencies.STORAGE, invalid="AccountNameInvalid", taken="The storage account named {name} is already taken."),
-    Check(kind=dependencies.VAULT, invalid="AccountNameInvalid", taken="The name '{name}' is already in use."),
-    Check(kind=dependencies.REGISTRY, invalid="Invalid", taken="The registry {name} is already in use."),
+    Check(
+        kind=dependencies_state.STORAGE, invalid="AccountNameInvalid", taken="The storage account named {name} is already taken."
+    ),
+    Check(kind=dependencies_state.VAULT, invalid="AccountNameInvalid", taken="The name '{name}' is already in use."),
+    Check(kind=dependencies_state.REGISTRY, invalid="Invalid", taken="The registry {name} is already in use."),
 )
 
 
@@ -48,9 +50,9 @@ def _ask(check: Check, world: World, request: web.Request) -> web.Response:
     reason = message = ""
     if not re.fullmatch(check.kind.names, name):
         reason, message = check.invalid, f"{name} is not a valid name. {check.kind.rule}"
-    elif name.lower() in world.taken or dependencies.holder(world, check.kind, name):
+    elif name.lower() in world.taken or dependencies_state.holder(world, check.kind, name):
         reason, message = "AlreadyExists", check.taken.format(name=name)
-    elif check.kind is dependencies.VAULT and deleted_vaults.holding(world, name):
+    elif check.kind is dependencies_state.VAULT and deleted_vaults.holding(world, name):
         reason, message = "AlreadyExists", deleted_vaults.HELD
     if reason:
         return web.answer({"nameAvailable": False, "reason": reason, "message": message})

@@ -13,6 +13,7 @@ from azure.core.exceptions import AzureError
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import refusals
 from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.dependencies import state as dependencies_state
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _ROWS = (
     ("Microsoft.Compute/virtualMachines", 201, _as_given),
 )
 KINDS = tuple(
-    dependencies.Kind(
+    dependencies_state.Kind(
         type=kind,
         names=_ANY_NAME,
         rule="The name is invalid.",

@@ -6,7 +6,6 @@ every operation here. Not here: reading a template (`templates.py`).
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import replace
 from functools import partial
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, long_running, refusals
-from infra.local.emulator.arm.deployments import expressions, relaxed, templates, what_if
-from infra.local.emulator.operations import OperationFailedError
-from infra.local.emulator.resources import Resource, stamp, type_of
+from infra.local.emulator.arm.deployments import expressions, relaxed, state, templates, what_if
+from infra.local.emulator.resources import Resource, stamp
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -24,98 +22,9 @@ if TYPE_CHECKING:
 routes = web.Routes(r".*")
 TYPE = "Microsoft.Resources/deployments"
 _SCOPES = ("/subscriptions/{subscription}/resourceGroups/{group}", "/subscriptions/{subscription}")
-_ENDED = frozenset({"Succeeded", "Failed", "Canceled"})
 
 
 # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _known_as(part: templates.Part) -> set[str]:
-    """How a dependsOn may name a resource."""
-    kind, low = type_of(part.id), part.id.lower()
-    names = low.partition(f"/providers/{kind.split('/')[0]}/")[2].split("/")[1::2] or [low.rpartition("/")[2]]
-    return {low, "/".join(names), f"{kind}/{'/'.join(names)}"}
-
-
-def _advance(world: World, plan: templates.Plan) -> bool:
-    """Do what can be done now; whether nothing is left to wait for."""
-    moved = True
-    while moved:
-        moved = False
-        open_names = {name for part in plan.parts if part.state in {"Waiting", "Running"} for name in _known_as(part)}
-        for part in plan.parts:
-            if part.state == "Running":
-                _look(world, part)
-                moved = moved or part.state in _ENDED
-            elif part.state == "Waiting" and not part.needs & (open_names - _known_as(part)):
-                _submit(world, plan, part)
-                moved = True
-        if any(part.state == "Failed" for part in plan.parts):
-            return all(part.state != "Running" for part in plan.parts)
-    return all(part.state in _ENDED for part in plan.parts)
-
-
-def _submit(world: World, plan: templates.Plan, part: templates.Part) -> None:
-    try:
-        body = templates.body_of(part)
-    except expressions.TemplateError as error:
-        part.state, part.error = "Failed", {"code": "InvalidTemplate", "message": str(error)}
-        return
-    version = body.pop("apiVersion", "")
-    world.registration[type_of(part.id).partition("/")[0]] = "Registered"  # a deployment registers what it needs, as ARM does
-    request = replace(
-        plan.request,
-        method="PUT",
-        path=part.id,
-        query={"api-version": str(version)},
-        raw_query=f"api-version={version}",
-        body=json.dumps(body).encode(),
-        id=str(uuid.uuid4()),
-        operation_error=None,
-    )
-    answer = request.service.handle(world, request)
-    if answer.status >= 400:
-        part.state, part.error = "Failed", json.loads(answer.body or b"{}").get("error") or {"code": str(answer.status)}
-        return
-    part.state = "Running"
-    _look(world, part)
-
-
-def _look(world: World, part: templates.Part) -> None:
-    world.operations.look(part.id)
-    found = world.resources.get(part.id)
-    if world.operations.running(part.id):
-        return
-    ended = [one for one in world.operations.all() if one.target.lower() == part.id.lower() and one.error]
-    failed = found.state == "Failed" if found is not None else bool(ended)  # role assignments are kept elsewhere
-    part.state = "Failed" if failed else "Succeeded"
-    if failed:
-        part.error = ended[-1].error if ended else {"code": "ResourceDeploymentFailure", "message": f"{part.id} failed."}
-
-
-def _finish(world: World, made: Resource, plan: templates.Plan) -> dict[str, Any]:
-    details = [part.error for part in plan.parts if part.error]
-    if details:
-        text = (
-            "At least one resource deployment operation failed. Please list deployment operations for details. Please see "
-            "https://aka.ms/arm-deployment-operations for usage details."
-        )
-        raise OperationFailedError({"code": "DeploymentFailed", "message": text, "details": details})
-    try:
-        made.properties["outputs"] = {
-            name: {"type": one.get("type"), "value": expressions.evaluated(one.get("value"), plan.functions)}
-            for name, one in plan.outputs.items()
-        }
-    except expressions.TemplateError as error:
-        raise OperationFailedError({"code": "DeploymentOutputEvaluationFailed", "message": str(error)}) from None
-    made.properties.update(
-        provisioningState="Succeeded",
-        duration=_duration(world, made),
-        outputResources=[{"id": part.id} for part in plan.parts],
-    )
-    return made.body
-
-
-def _duration(world: World, made: Resource) -> str:
-    return f"PT{(world.now() - made.hidden['began']).total_seconds():.7f}S"
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,13 +71,13 @@ def put(world: World, request: web.Request) -> web.Response:
     made = world.resources.put(Resource(id=request.path, body=body, hidden=hidden))
 
     def failed(error: dict[str, Any]) -> None:
-        made.properties.update(provisioningState="Failed", error=error, duration=_duration(world, made))
+        made.properties.update(provisioningState="Failed", error=error, duration=state.duration(world, made))
 
     operation = world.operations.begin(
         kind="deployment",
         target=made.id,
-        ready=partial(_advance, world, plan),
-        finish=partial(_finish, world, made, plan),
+        ready=partial(state.advance, world, plan),
+        finish=partial(state.finish, world, made, plan),
         failed=failed,
         error=request.operation_error,
     )
@@ -267,7 +176,7 @@ def operations(world: World, request: web.Request) -> web.Response:
                 "provisioningOperation": "Create",
                 "provisioningState": part.state,
                 "timestamp": stamp(world.now()),
-                "duration": _duration(world, found),
+                "duration": state.duration(world, found),
                 "serviceRequestId": str(uuid.uuid4()),
                 "statusCode": "OK" if part.state != "Failed" else "BadRequest",
                 **({"statusMessage": {"status": "Failed", "error": part.error}} if part.error else {}),

@@ -7,62 +7,27 @@ each interval, zeros included; split by a dimension it has a series for each val
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import traffic, web
 from infra.local.emulator.arm import refusals
+from infra.local.emulator.arm.metrics import responses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from infra.local.emulator.traffic import Cell
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 BASE = "/subscriptions/{subscription}/{rest*}/providers/Microsoft.Insights"
 ENDPOINT_TYPE = "microsoft.machinelearningservices/workspaces/onlineendpoints"
 NAMESPACE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints"
-RETENTION = timedelta(days=93)
 DEFAULT_SPAN = timedelta(hours=1)
 MAX_POINTS = 10_000
 _GRAINS = {
     "PT1M": 60, "PT5M": 300, "PT15M": 900, "PT30M": 1800, "PT1H": 3600, "PT6H": 21600, "PT12H": 43200, "P1D": 86400,
 }  # fmt: skip
-_UNITS = {
-    "RequestsPerMinute": ("Requests Per Minute", "Count"),
-    "RequestLatency": ("Request Latency", "Milliseconds"),
-    "RequestLatency_P50": ("Request Latency P50", "Milliseconds"),
-    "RequestLatency_P95": ("Request Latency P95", "Milliseconds"),
-    "ConnectionsActive": ("Connections Active", "Count"),
-    "NewConnectionsPerSecond": ("New Connections Per Second", "CountPerSecond"),
-    "NetworkBytes": ("Network Bytes", "BytesPerSecond"),
-}
 _AGGREGATIONS = ("average", "count", "maximum", "minimum", "total")
-_DIMENSIONS: dict[str, Callable[[Cell], str]] = {
-    "deployment": lambda cell: cell.deployment,
-    "statuscode": lambda cell: str(cell.status),
-    "statuscodeclass": lambda cell: f"{cell.status // 100}xx",
-}
 _CONDITION = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    since: datetime
-    until: datetime
-    grain_s: int
-    grain: str
-    aggregations: tuple[str, ...]
-    filters: tuple[tuple[str, str], ...]
-
-    @property
-    def starts(self) -> range:
-        """Where the intervals begin, in seconds of the epoch."""
-        first = int(self.since.timestamp())
-        return range(first, max(first + 1, int(self.until.timestamp())), self.grain_s)
 
 
 @routes.route("GET", f"{BASE}/metrics")
@@ -75,10 +40,10 @@ def read(world: World, request: web.Request) -> web.Response:
         raise refusals.refuse(404, "ResourceNotFound", f"The resource '{target}' of type {kind} has no metrics here.")
     asked, names = _asked(world, request), request.query.get("metricnames") or "RequestsPerMinute"
     counted = traffic.of(world, found.id)
-    value = [_metric(found.id, name, asked, counted) for name in (_known(one.strip()) for one in names.split(","))]
+    value = [responses.metric(found.id, name, asked, counted) for name in (_known(one.strip()) for one in names.split(","))]
     body = {
         "cost": 59 * len(value),
-        "timespan": f"{_text(asked.since)}/{_text(asked.until)}",
+        "timespan": f"{responses.text(asked.since)}/{responses.text(asked.until)}",
         "interval": asked.grain,
         "value": value,
         "namespace": NAMESPACE,
@@ -100,10 +65,10 @@ def definitions(_world: World, request: web.Request) -> web.Response:
             "unit": unit,
             "primaryAggregationType": "Average",
             "supportedAggregationTypes": [one.title() for one in _AGGREGATIONS],
-            "metricAvailabilities": [{"timeGrain": grain, "retention": f"P{RETENTION.days}D"} for grain in _GRAINS],
+            "metricAvailabilities": [{"timeGrain": grain, "retention": f"P{responses.RETENTION.days}D"} for grain in _GRAINS],
             "dimensions": [{"value": one, "localizedValue": one} for one in ("deployment", "statusCode", "statusCodeClass")],
         }
-        for name, (title, unit) in _UNITS.items()
+        for name, (title, unit) in responses.UNITS.items()
     ]
     return web.answer({"value": value})
 
@@ -113,13 +78,15 @@ def _bad(message: str) -> web.Refused:
 
 
 def _known(name: str) -> str:
-    for known in _UNITS:
+    for known in responses.UNITS:
         if known.lower() == name.lower():
             return known
-    raise _bad(f"Failed to find metric configuration for provider: {NAMESPACE}, metric: {name}, Valid metrics: {','.join(_UNITS)}")
+    raise _bad(
+        f"Failed to find metric configuration for provider: {NAMESPACE}, metric: {name}, Valid metrics: {','.join(responses.UNITS)}"
+    )
 
 
-def _asked(world: World, request: web.Request) -> _Asked:
+def _asked(world: World, request: web.Request) -> responses.Asked:
     since, until = _span(world, request.query.get("timespan", ""))
     grain = request.query.get("interval", "PT1M").upper()
     whole = int((until - since).total_seconds())
@@ -132,7 +99,7 @@ def _asked(world: World, request: web.Request) -> _Asked:
     aggregations = tuple(one.strip() for one in given.split(","))
     if unknown := set(aggregations) - set(_AGGREGATIONS):
         raise _bad(f"Detected invalid aggregation types: {', '.join(sorted(unknown))}")
-    return _Asked(
+    return responses.Asked(
         since=since, until=until, grain_s=grain_s, grain=grain, aggregations=aggregations, filters=_filters(request.query)
     )
 
@@ -155,61 +122,7 @@ def _filters(query: Any) -> tuple[tuple[str, str], ...]:
     found = []
     for part in filter(None, re.split(r"\s+and\s+", query.get("$filter", ""), flags=re.IGNORECASE)):
         match = _CONDITION.fullmatch(part)
-        if match is None or match[1].lower() not in _DIMENSIONS:
+        if match is None or match[1].lower() not in responses.DIMENSIONS:
             raise _bad(f"The filter '{part}' is not supported: one of deployment, statusCode, statusCodeClass eq 'value' or '*'.")
         found.append((match[1], match[2].replace("''", "'")))
     return tuple(found)
-
-
-def _metric(endpoint_id: str, name: str, asked: _Asked, counted: Counter[Cell]) -> dict[str, Any]:
-    title, unit = _UNITS[name]
-    return {
-        "id": f"{endpoint_id}/providers/Microsoft.Insights/metrics/{name}",
-        "type": "Microsoft.Insights/metrics",
-        "name": {"value": name, "localizedValue": title},
-        "displayDescription": title,
-        "unit": unit,
-        "timeseries": _series(asked, counted) if name == "RequestsPerMinute" else [],
-        "errorCode": "Success",
-    }
-
-
-def _series(asked: _Asked, counted: Counter[Cell]) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
-    if not asked.filters:
-        groups[()] = Counter()  # an undivided metric has a series even of zeros
-    oldest = max(asked.since, asked.until - RETENTION).timestamp() - traffic.MINUTE_S
-    for cell, times in counted.items():
-        values = tuple(_DIMENSIONS[dimension.lower()](cell) for dimension, _ in asked.filters)
-        wanted = all(want == "*" or want.lower() == value.lower() for (_, want), value in zip(asked.filters, values, strict=True))
-        if wanted and oldest < cell.minute < asked.until.timestamp():
-            groups[values][cell.minute] += times
-    return [
-        {
-            "metadatavalues": [
-                {"name": {"value": dimension.lower(), "localizedValue": dimension.lower()}, "value": value}
-                for (dimension, _), value in zip(asked.filters, values, strict=True)
-            ],
-            "data": [_point(start, asked, minutes) for start in asked.starts],
-        }
-        for values, minutes in groups.items()
-    ]
-
-
-def _point(start: int, asked: _Asked, minutes: Counter[int]) -> dict[str, Any]:
-    inside = [
-        times for minute, times in minutes.items() if start <= max(minute, int(asked.since.timestamp())) < start + asked.grain_s
-    ]
-    total, samples = float(sum(inside)), max(1, len(inside))
-    known = {
-        "total": total,
-        "count": float(samples),
-        "average": total / samples,
-        "maximum": float(max(inside, default=0)),
-        "minimum": float(min(inside, default=0)),
-    }
-    return {"timeStamp": _text(datetime.fromtimestamp(start, UTC)), **{name: known[name] for name in asked.aggregations}}
-
-
-def _text(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -137,7 +137,7 @@ def delete_group(world: World, request: web.Request) -> web.Response:
 
 
 def _remove_group(world: World, found: Resource) -> None:
-    from infra.local.emulator.arm.dependencies import resources as dependencies
+    from infra.local.emulator.arm.dependencies import state as dependencies
 
     for kind, remove in state.REMOVE.items():
         for inside in world.resources.below(found.id, of_type=kind):

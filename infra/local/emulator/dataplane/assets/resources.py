@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.assets import state
 from infra.local.emulator.dataplane.models import resources as models
 
 if TYPE_CHECKING:
@@ -16,19 +17,10 @@ routes = web.Routes(r".*")
 _ASSETS = f"{models.BASE}/assets"
 
 
-def _known(world: World) -> dict[tuple[str, str], dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = world.notes.setdefault("v1_assets", {})
-    return found
-
-
-def _here(world: World, request: web.Request) -> str:
-    return world.generation(scope.workspace_id(world, request))
-
-
 @routes.route("POST", _ASSETS)
 def create(world: World, request: web.Request) -> web.Response:
     """`{"name","artifacts":[{"prefix"|"id"}]}`."""
-    owner, asked = _here(world, request), scope.body(request)
+    owner, asked = state.here(world, request), scope.body(request)
     name, artifacts = scope.text(request, asked, "name"), scope.objects(request, asked, "artifacts")
     if not name or not artifacts:
         raise scope.bad(request, "An asset has a name and a list of artifacts.", "InvalidAsset")
@@ -44,16 +36,16 @@ def create(world: World, request: web.Request) -> web.Response:
         "createdTime": scope.time_text(world.now()),
     }
     with world.lock:
-        _known(world)[owner, asset["id"]] = asset
+        state.known(world)[owner, asset["id"]] = asset
     return web.answer(asset)
 
 
 @routes.route("GET", _ASSETS)
 def list_all(world: World, request: web.Request) -> web.Response:
     """All, or those of a `name` or `runId`."""
-    owner = _here(world, request)
+    owner = state.here(world, request)
     with world.lock:
-        found = [asset for (place, _), asset in _known(world).items() if place == owner]
+        found = [asset for (place, _), asset in state.known(world).items() if place == owner]
     for field, query in (("name", "name"), ("runid", "runid")):
         if query in request.query:
             found = [asset for asset in found if asset[field] == request.query[query]]
@@ -64,7 +56,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", f"{_ASSETS}/{{id}}")
 def get(world: World, request: web.Request) -> web.Response:
     """One asset."""
-    found = _known(world).get((_here(world, request), request.params["id"].lower()))
+    found = state.known(world).get((state.here(world, request), request.params["id"].lower()))
     if found is None:
         raise scope.refused(request, 404, f"Asset with id {request.params['id']} was not found.", "AssetNotFound")
     return web.answer(found)
@@ -74,5 +66,5 @@ def get(world: World, request: web.Request) -> web.Response:
 def delete(world: World, request: web.Request) -> web.Response:
     """200; 204 when there is none."""
     with world.lock:
-        gone = _known(world).pop((_here(world, request), request.params["id"].lower()), None)
+        gone = state.known(world).pop((state.here(world, request), request.params["id"].lower()), None)
     return web.empty(200 if gone else 204)

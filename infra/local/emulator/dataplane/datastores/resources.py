@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.datastores import responses
 from infra.local.emulator.machine_learning.datastores import refusals, state
 
 if TYPE_CHECKING:
@@ -16,40 +17,9 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 _BASE = f"/datastore/v1.0{scope.WORKSPACE}"
-_V1_TYPES = {"AzureBlob", "AzureFile", "AzureDataLakeGen2"}
 _NAME = re.compile(r"[A-Za-z0-9_]{1,255}")
 _PLACES = {"AzureBlob": "containerName", "AzureFile": "fileShareName"}  # what the SDK v1 registers with a key or a SAS
 _SECRETS = {"AccountKey": "key", "Sas": "sasToken", "None": ""}
-
-
-def _shown(found: Resource, *, with_secret: bool) -> dict[str, Any]:
-    properties = found.properties
-    kind = str(properties.get("datastoreType") or "AzureBlob")
-    credential = str((properties.get("credentials") or {}).get("credentialsType") or "None")
-    secret = (found.secrets.get("key") or found.secrets.get("sasToken")) if with_secret else None
-    section = {
-        "accountName": properties.get("accountName"),
-        "containerName": properties.get("containerName") or properties.get("fileShareName") or properties.get("filesystem"),
-        "endpoint": properties.get("endpoint") or "core.windows.net",
-        "protocol": properties.get("protocol") or "https",
-        "credentialType": credential if credential in {"None", "Sas", "AccountKey"} else "ClientCredentials",
-        "credential": secret,
-        "blobCacheTimeout": None,
-        "isSas": credential == "Sas",
-        "accountKey": secret if credential == "AccountKey" else None,
-        "sasToken": secret if credential == "Sas" else None,
-    }
-    return {
-        "name": found.name,
-        "dataStoreType": kind if kind in _V1_TYPES else "AzureBlob",
-        "hasBeenValidated": True,
-        "tags": properties.get("tags") or {},
-        "azureStorageSection": section,
-        "azureDataLakeSection": None,
-        "azureSqlDatabaseSection": None,
-        "azurePostgreSqlSection": None,
-        "glusterFsSection": None,
-    }
 
 
 def _all(world: World, request: web.Request) -> list[Resource]:
@@ -67,7 +37,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
     """All, or those that `dataStoreNames` lists."""
     names = {name.strip().lower() for name in request.query.get("datastorenames", "").split(",") if name.strip()}
     found = [
-        _shown(store, with_secret=_with_secret(request))
+        responses.shown(store, with_secret=_with_secret(request))
         for store in _all(world, request)
         if not names or store.name.lower() in names
     ]
@@ -80,7 +50,7 @@ def get(world: World, request: web.Request) -> web.Response:
     """One datastore."""
     for store in _all(world, request):
         if store.name.lower() == request.params["name"].lower():
-            return web.answer(_shown(store, with_secret=_with_secret(request)))
+            return web.answer(responses.shown(store, with_secret=_with_secret(request)))
     raise scope.not_found(request, f"Could not find datastore: {request.params['name']}.", "DataStoreNotFound")
 
 
@@ -99,7 +69,7 @@ def register(world: World, request: web.Request) -> web.Response:
     there = next((one for one in _all(world, request) if one.name.lower() == name.lower()), None)
     if there is not None and request.method == "POST":
         if request.query.get("createifnotexists", "").lower() == "true":
-            return web.answer(_shown(there, with_secret=True))
+            return web.answer(responses.shown(there, with_secret=True))
         raise scope.refused(request, 409, f"The datastore {name} exists already.", "Conflict", "DataStoreExists")
     properties, secret = _given(request, asked)
     with world.lock:
@@ -112,7 +82,7 @@ def register(world: World, request: web.Request) -> web.Response:
             properties["isDefault"] = there.properties.get("isDefault")
         by = request.principal.app_id if request.principal else ""
         made = state.store(world, workspace, name, properties, secret, by=by)
-    return web.answer(_shown(made, with_secret=True))
+    return web.answer(responses.shown(made, with_secret=True))
 
 
 def _given(request: web.Request, asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -160,7 +130,7 @@ def get_default(world: World, request: web.Request) -> web.Response:
     """The default datastore."""
     for store in _all(world, request):
         if store.properties.get("isDefault"):
-            return web.answer(_shown(store, with_secret=_with_secret(request)))
+            return web.answer(responses.shown(store, with_secret=_with_secret(request)))
     raise scope.not_found(request, "The workspace has no default datastore.", "DataStoreNotFound")
 
 

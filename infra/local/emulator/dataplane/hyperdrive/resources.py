@@ -17,6 +17,7 @@ from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.execution import run_definitions, snapshots
 from infra.local.emulator.dataplane.history import experiments
+from infra.local.emulator.dataplane.hyperdrive import responses
 from infra.local.emulator.runner import stage
 from infra.local.emulator.runner.sweeps import policies, sampling, sweep
 from infra.local.emulator.runs import Run
@@ -30,7 +31,6 @@ _RUNS = f"/hyperdrive/v1.0{scope.WORKSPACE}/runs"
 _EXPERIMENT_RUNS = f"/hyperdrive/v1.0{scope.WORKSPACE}/experiments/{{experiment}}/runs"
 _REQUIRED = ("generator_config", "name", "platform", "platform_config", "policy_config", "primary_metric_config", "user")
 _SAMPLING = {"RANDOM": "Random", "GRID": "Grid", "BAYESIANOPTIMIZATION": "Bayesian"}
-_LIMITS = {"max_concurrent_jobs": (100, 10), "max_duration_minutes": (43200, 10080), "max_total_jobs": (1000, 20)}
 
 
 @routes.route("POST", _RUNS)
@@ -54,7 +54,7 @@ def create(world: World, request: web.Request) -> web.Response:
         raise _refused(503, "This local Azure was started without a place to run jobs.")
     world.runs.create(run)
     stage.conduct(world, world.jobs_backend, owner, run.run_id, partial(sweep.play, made, {}, {}))
-    return web.answer({"code": 201, "result": _shown(run, config)}, status=201)
+    return web.answer({"code": 201, "result": responses.shown(run, config)}, status=201)
 
 
 def _refused(status: int, message: str) -> web.Refused:
@@ -89,7 +89,7 @@ def _run(world: World, request: web.Request, owner: str, config: dict[str, Any])
         raise _refused(400, f"The experiment name {name!r} is invalid.")
     known = experiments.ensure(world, owner, name)
     generator, metric = config["generator_config"], config["primary_metric_config"]
-    kept = ("generator_config", "policy_config", "primary_metric_config", *_LIMITS, "name")
+    kept = ("generator_config", "policy_config", "primary_metric_config", *responses.LIMITS, "name")
     return Run(
         run_id=f"HD_{uuid.uuid4()}",
         workspace_id=owner,
@@ -165,7 +165,7 @@ def _sweep(config: dict[str, Any], trial: JobRequest, configuration: dict[str, A
 
 
 def _whole(config: dict[str, Any], name: str) -> int:
-    most, default = _LIMITS[name]
+    most, default = responses.LIMITS[name]
     value: int | None = config.get(name)
     if value is None:
         return default
@@ -194,28 +194,6 @@ def _policy(given: dict[str, Any]) -> policies.Policy | None:
         )
     except (AttributeError, TypeError, ValueError) as error:
         raise _refused(400, f"The properties of the policy are not numbers: {error}") from None
-
-
-def _shown(run: Run, config: dict[str, Any]) -> dict[str, Any]:
-    """The experiment as the official example shows it."""
-    at = scope.time_text(run.created_at)
-    return {
-        "all_jobs_generated": False,
-        "cancellation_requested": False,
-        "created": at,
-        "created_by_user_id": 0,
-        "description": config.get("description"),
-        "experiment_id": run.run_id,
-        "experiment_uri": None,
-        **{name: config.get(name) for name in ("generator_config", "name", "platform", "platform_config", "policy_config")},
-        "primary_metric_config": config["primary_metric_config"],
-        **{name: config.get(name) or default for name, (_, default) in _LIMITS.items()},
-        "modified": at,
-        "status": "Running",
-        "study_id": config.get("study_id") or 0,
-        "study_uri": None,
-        "hyperdrive_run_id": run.run_id,
-    }
 
 
 @routes.route("POST", f"{_RUNS}/{{run}}/cancel")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from infra.local.emulator.arm import odata
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.history import resources as run_routes
 from infra.local.emulator.dataplane.history import responses as run_fields
+from infra.local.emulator.dataplane.metrics import responses
 from infra.local.emulator.runs import Metric
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 _V2 = f"/metric/v2.0{scope.WORKSPACE}/runs/{{run}}"
-SCALAR = "azureml.v1.scalar"
 
 
 def log(world: World, run: Run, name: str, value: float | str, *, step: int | None = None, at: datetime | None = None) -> None:
@@ -45,36 +44,6 @@ def _names(run: Run) -> list[str]:
     return list(dict.fromkeys(metric.name for metric in run.metrics))
 
 
-def _v2(run: Run, name: str, *, with_values: bool) -> dict[str, Any]:
-    found = [metric for metric in run.metrics if metric.name == name]
-    kind = "String" if isinstance(found[0].value, str) else "Double"
-    shown: dict[str, Any] = {
-        "runId": run.run_id,
-        "name": name,
-        "metricKey": {"name": name},  # what the SDK v1 reads
-        "dataContainerId": f"dcid.{run.run_id}",
-        "metricType": SCALAR,
-        "createdUtc": scope.time_text(found[0].at),
-        "columns": {name: kind},
-        "properties": {"uxMetricType": SCALAR},
-        "namespace": None,
-        "standardSchemaId": None,
-        "value": [],
-    }
-    if with_values:
-        shown["value"] = [
-            {
-                "metricId": f"{run.run_id}_{name}_{position}",
-                "createdUtc": scope.time_text(metric.at),
-                "step": metric.step,
-                "data": {name: metric.value},
-                "sasUri": None,
-            }
-            for position, metric in enumerate(found)
-        ]
-    return shown
-
-
 @routes.route("POST", f"{_V2}/list")
 @routes.route("GET", f"{_V2}/list")
 @routes.route("GET", f"{_V2}/lastvalues")
@@ -83,7 +52,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
     """The names and columns; `lastvalues` adds the newest value of each."""
     run = scope.run(world, request)
     last = request.path.lower().endswith("/lastvalues")
-    found = [_v2(run, name, with_values=last) for name in _names(run)]
+    found = [responses.v2(run, name, with_values=last) for name in _names(run)]
     for metric in found:
         metric["value"] = metric["value"][-1:]
     token = scope.text(request, scope.body(request), "continuationToken")
@@ -102,7 +71,7 @@ def full(world: World, request: web.Request) -> web.Response:
     name = scope.text(request, asked, "metricName") or ""
     if name not in _names(run):
         raise scope.not_found(request, f"The run {run.run_id} has no metric {name!r}.", "MetricNotFound")
-    shown = _v2(run, name, with_values=True)
+    shown = responses.v2(run, name, with_values=True)
     begin, end = time_of(scope.field(asked, "startTime")), time_of(scope.field(asked, "endTime"))
     values = [
         value
@@ -163,25 +132,6 @@ def _check_value(request: web.Request, value: object) -> None:
         raise scope.bad(request, f"{value!r} is neither a number nor text.")
 
 
-def _v1(run: Run, name: str) -> dict[str, Any]:
-    found = [metric for metric in run.metrics if metric.name == name]
-    kind = "string" if isinstance(found[0].value, str) else "float"
-    return {
-        "runId": run.run_id,
-        "metricId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{run.workspace_id}/{run.run_id}/{name}")),
-        "dataContainerId": f"dcid.{run.run_id}",
-        "metricType": SCALAR,
-        "createdUtc": scope.time_text(found[0].at),
-        "name": name,
-        "description": "",
-        "label": None,
-        "numCells": len(found),
-        "dataLocation": None,
-        "cells": [{name: metric.value} for metric in found],
-        "schema": {"numProperties": 1, "properties": [{"propertyId": name, "name": name, "type": kind}]},
-    }
-
-
 @routes.route("POST", f"{run_routes.BASE}/experiments/{{experiment}}/metrics:query")
 def query_v1(world: World, request: web.Request) -> web.Response:
     """The metrics of an experiment's runs; `filter` is `RunId eq '…'`, alone or joined by `or`."""
@@ -191,6 +141,6 @@ def query_v1(world: World, request: web.Request) -> web.Response:
         holds = odata.parse(scope.text(request, asked, "filter"), run_fields.known)
     except odata.FilterError as error:
         raise scope.bad(request, str(error), "InvalidFilter") from None
-    found = [_v1(run, name) for run in runs if holds(run_fields.lookup(run)) for name in _names(run)]
+    found = [responses.v1(run, name) for run in runs if holds(run_fields.lookup(run)) for name in _names(run)]
     top, token = scope.count_of(request, scope.field(asked, "top")), scope.text(request, asked, "continuationToken")
     return web.answer(scope.page(request, found, top=top, token=token, token_name="continuationToken"))  # noqa: S106 - a name

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.models import responses
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
-from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.assets import state as assets_state
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
 
@@ -30,32 +31,6 @@ _ORDERS: dict[str, tuple[str, bool]] = {
     "updatedatdesc": ("modifiedTime", True),
     "updatedatasc": ("modifiedTime", False),
 }
-
-
-def shown(version: Resource) -> dict[str, Any]:
-    """A registered version as v1 shows it."""
-    name, properties = version.id.split("/")[-3], version.properties
-    system = version.body.get("systemData") or {}
-    own = dict(properties.get("properties") or {})
-    return {
-        "id": f"{name}:{version.name}",
-        "name": name,
-        "framework": own.pop("v1.framework", "Custom"),
-        "frameworkVersion": own.pop("v1.frameworkVersion", None),
-        "version": int(version.name) if version.name.isdecimal() else version.name,
-        "datasets": [],
-        "url": properties.get("modelUri"),
-        "mimeType": own.pop("v1.mimeType", "application/x-python"),
-        "description": properties.get("description"),
-        "createdTime": system.get("createdAt"),
-        "modifiedTime": system.get("lastModifiedAt"),
-        "unpack": own.pop("v1.unpack", "false") == "true",
-        "parentModelId": None,
-        "runId": own.pop("v1.runId", None) or properties.get("jobName"),
-        "experimentName": own.pop("v1.experimentName", None),
-        "kvTags": dict(properties.get("tags") or {}),
-        "properties": own,
-    }
 
 
 def _versions(world: World, workspace_id: str) -> list[Resource]:
@@ -89,7 +64,7 @@ def _has(values: dict[str, Any], wanted: list[tuple[str, str | None]]) -> bool:
 
 
 def _listed(world: World, request: web.Request, asked: Callable[[str], Any]) -> web.Response:
-    models = [shown(version) for version in _versions(world, scope.workspace_id(world, request))]
+    models = [responses.shown(version) for version in _versions(world, scope.workspace_id(world, request))]
     tags, properties = _pairs(request, asked("tags") or asked("tag")), _pairs(request, asked("properties"))
     models = [
         model
@@ -142,7 +117,7 @@ def _existing(world: World, request: web.Request) -> Resource:
 @routes.route("GET", f"{BASE}/models/{{id}}")
 def get(world: World, request: web.Request) -> web.Response:
     """One model."""
-    return web.answer(shown(_existing(world, request)))
+    return web.answer(responses.shown(_existing(world, request)))
 
 
 @routes.route("POST", f"{BASE}/models")
@@ -167,8 +142,8 @@ def register(world: World, request: web.Request) -> web.Response:
         container = world.resources.get(f"{workspace.id}/models/{name}")
         version = str(container.properties.get("nextVersion") or 1) if container else "1"
         by = request.principal.app_id if request.principal else ""
-        made = assets.register(_KIND, world, workspace, name, version, _properties(request, asked, url), by=by)
-    return web.answer(shown(made))
+        made = assets_state.register(_KIND, world, workspace, name, version, _properties(request, asked, url), by=by)
+    return web.answer(responses.shown(made))
 
 
 def _properties(request: web.Request, asked: dict[str, Any], url: str) -> dict[str, Any]:
@@ -195,7 +170,7 @@ def modify(world: World, request: web.Request) -> web.Response:
         for step in steps:
             _apply(request, found, step)
         found.touched(world.now(), request.principal.app_id if request.principal else "")
-    return web.answer(shown(found))
+    return web.answer(responses.shown(found))
 
 
 def patch_steps(request: web.Request) -> list[dict[str, Any]]:
@@ -239,7 +214,7 @@ def delete(world: World, request: web.Request) -> web.Response:
     found = _found(world, request)
     if found is None:
         return web.empty(204)
-    model_id = shown(found)["id"]
+    model_id = responses.shown(found)["id"]
     with world.lock:
         services = world.resources.children(scope.workspace_id(world, request), "services")
         users = [service.name for service in services if model_id in service.hidden["modelIds"]]

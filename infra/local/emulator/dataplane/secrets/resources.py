@@ -5,65 +5,43 @@ They are kept beside the workspace: the vault itself has no data plane here.
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.secrets import state
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
 _SECRETS = f"/credential/v2.0{scope.WORKSPACE}/secrets"
-_NAME = re.compile(r"[A-Za-z0-9-]{1,127}")  # Key Vault's own rule
-
-
-def _kept(world: World, request: web.Request) -> dict[str, dict[str, Any]]:
-    owner = world.generation(scope.workspace_id(world, request))
-    by_workspace: dict[str, dict[str, dict[str, Any]]] = world.notes.setdefault("v1_secrets", {})
-    return by_workspace.setdefault(owner, {})
-
-
-def _put(world: World, request: web.Request, given: dict[str, Any]) -> dict[str, Any]:
-    name, value = scope.text(request, given, "name") or "", scope.text(request, given, "value")
-    if not _NAME.fullmatch(name):
-        raise scope.bad(request, f"The secret name {name!r} is invalid: letters, digits and hyphens are allowed, up to 127.")
-    if value is None:
-        raise scope.bad(request, f"The secret {name!r} has no value.")
-    now = scope.time_text(world.now())
-    with world.lock:
-        kept = _kept(world, request)
-        created = kept[name.lower()]["createdTime"] if name.lower() in kept else now
-        made = {"name": name, "value": value, "contentType": scope.field(given, "contentType")}
-        kept[name.lower()] = {**made, "createdTime": created, "modifiedTime": now}
-        return kept[name.lower()]
 
 
 @routes.route("PUT", _SECRETS)
 def put(world: World, request: web.Request) -> web.Response:
     """`{"name","value"}`."""
-    return web.answer(_put(world, request, scope.body(request)))
+    return web.answer(state.put(world, request, scope.body(request)))
 
 
 @routes.route("PUT", f"{_SECRETS}:putbatch")
 def put_several(world: World, request: web.Request) -> web.Response:
     """`{"secrets":[…]}`."""
     asked = scope.objects(request, scope.body(request), "secrets")
-    return web.answer({"secrets": [_put(world, request, one) for one in asked], "notFoundSecrets": []})
+    return web.answer({"secrets": [state.put(world, request, one) for one in asked], "notFoundSecrets": []})
 
 
 @routes.route("GET", _SECRETS)
 def list_all(world: World, request: web.Request) -> web.Response:
     """Names, without values."""
     with world.lock:
-        return web.answer({"value": [{"name": one["name"]} for one in _kept(world, request).values()]})
+        return web.answer({"value": [{"name": one["name"]} for one in state.kept(world, request).values()]})
 
 
 @routes.route("GET", f"{_SECRETS}/{{name}}")
 def get(world: World, request: web.Request) -> web.Response:
     """One secret with its value."""
-    found = _kept(world, request).get(request.params["name"].lower())
+    found = state.kept(world, request).get(request.params["name"].lower())
     if found is None:
         raise scope.not_found(request, f"The secret {request.params['name']} was not found.", "SecretNotFound")
     return web.answer(found)
@@ -73,7 +51,7 @@ def get(world: World, request: web.Request) -> web.Response:
 def get_several(world: World, request: web.Request) -> web.Response:
     """Those of `{"secrets":[{"name"}]}` that there are, and the names of the others."""
     names = [scope.text(request, one, "name") or "" for one in scope.objects(request, scope.body(request), "secrets")]
-    kept = _kept(world, request)
+    kept = state.kept(world, request)
     found = {"secrets": [kept[name.lower()] for name in names if name.lower() in kept]}
     return web.answer({**found, "notFoundSecrets": [name for name in names if name.lower() not in kept]})
 
@@ -82,5 +60,5 @@ def get_several(world: World, request: web.Request) -> web.Response:
 def delete(world: World, request: web.Request) -> web.Response:
     """200, also when there is none."""
     with world.lock:
-        _kept(world, request).pop(request.params["name"].lower(), None)
+        state.kept(world, request).pop(request.params["name"].lower(), None)
     return web.empty(200)

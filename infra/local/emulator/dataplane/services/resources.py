@@ -15,6 +15,7 @@ from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.dataplane.models import resources as models
 from infra.local.emulator.dataplane.services import code as service_code
+from infra.local.emulator.dataplane.services import responses
 from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import access
 from infra.local.emulator.operations import OperationFailedError
@@ -33,11 +34,6 @@ _NAME = re.compile(r"[a-z](?:[a-z0-9-]{1,30})[a-z0-9]")
 _TYPES = {"ACI", "AKS", "AKSENDPOINT"}
 _STATES = {"InProgress": "Running", "Succeeded": "Succeeded", "Failed": "Failed", "Canceled": "Cancelled"}
 KIND = "webService"
-
-
-def shown(service: Resource) -> dict[str, Any]:
-    """A service as its owner sees it, without keys."""
-    return dict(service.body["service"])
 
 
 def _existing(world: World, request: web.Request) -> Resource:
@@ -156,7 +152,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
     """All; `name`, `computeType`, `modelId`, `modelName` filter, `count` and `$skipToken` page."""
     owner, query = scope.workspace_id(world, request), request.query
     with world.lock:
-        found = [shown(service) for service in world.resources.children(owner, "services")]
+        found = [responses.shown(service) for service in world.resources.children(owner, "services")]
     for parameter, field in (("name", "name"), ("computetype", "computeType")):
         if wanted := query.get(parameter):
             found = [service for service in found if str(service[field]).lower() == wanted.lower()]
@@ -173,7 +169,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", _SERVICE)
 def get(world: World, request: web.Request) -> web.Response:
     """One service."""
-    return web.answer(shown(_existing(world, request)))
+    return web.answer(responses.shown(_existing(world, request)))
 
 
 @routes.route("PATCH", _SERVICE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
-from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.assets import state as assets_state
 from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
@@ -41,4 +41,4 @@ def _add(world: World, workspace: Resource, run_id: str, name: str, output: dict
         return
     model = {"modelUri": uri, "modelType": type_, "jobName": run_id}
     properties = model if collection == "models" else {"dataUri": uri, "dataType": type_}
-    assets.register(_KINDS[collection], world, workspace, name, version, properties, by=scene.CLIENT_ID)
+    assets_state.register(_KINDS[collection], world, workspace, name, version, properties, by=scene.CLIENT_ID)

@@ -1,33 +1,66 @@
 """The refusals of assets, as rows: what Azure says, when, and who says so."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator.backends import FetchError
+from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.refusal import LEARN, SPEC, Refusal
+from infra.local.emulator.storage import files as storage
+from infra.local.emulator.storage import locations
+
+if TYPE_CHECKING:
+    from infra.local.emulator.machine_learning.assets.kinds import AssetKind
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import World
+
 
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="data version changed", status=400, code="UserError", inner="AssetPropertyImmutable",
-        raised_in="machine_learning/assets/resources",
         message="Data {} with version {} is already registered and cannot be changed. Only description, tags, {}",
         source=f"{LEARN}machine-learning/how-to-create-data-assets",
     ),
     Refusal(
         name="environment version changed", status=409, code="UserError", inner="AssetPropertyImmutable",
-        raised_in="machine_learning/assets/resources",
         message="Environment {} with version {} is already registered and cannot be changed. Only description, tags, {}",
     ),
     Refusal(
         name="files of a model missing", status=400, code="UserError", inner="DatastorePathNotFound",
-        raised_in="machine_learning/assets/resources", message="The specified path does not exist: {}",
+        message="The specified path does not exist: {}",
     ),
     Refusal(
-        name="asset without its files", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/assets/resources", message="Data: dataUri is required.", source=SPEC,
+        name="asset without its files", status=400, code="UserError", inner="ValidationError", message="Data: dataUri is required.",
+        source=SPEC,
     ),
     Refusal(
-        name="asset name invalid", status=400, code="UserError", inner="InvalidName", raised_in="machine_learning/assets/resources",
-        message="The name '{}' is invalid.", source=SPEC,
+        name="asset name invalid", status=400, code="UserError", inner="InvalidName", message="The name '{}' is invalid.",
+        source=SPEC,
     ),
     Refusal(
-        name="asset missing", status=404, code="UserError", inner="ModelNotFound", raised_in="machine_learning/scope",
-        message="Model {} was not found.",
+        name="asset missing", status=404, code="UserError", inner="ModelNotFound", message="Model {} was not found.",
     ),
 )  # fmt: skip
+
+
+def check_new(kind: AssetKind, world: World, workspace: Resource, properties: dict[str, Any]) -> None:
+    """Refuse a new version that lacks a field, or whose files are not there.
+
+    Raises:
+        web.Refused: 400.
+    """
+    if not any(properties.get(name) for name in kind.required):
+        raise scope.invalid(f"{kind.title}: {' or '.join(kind.required)} is required.", "ValidationError")
+    for name, values in kind.enums:
+        properties[name] = scope.one_of(scope.text_of(properties, name) or values[0], values, name)
+    if kind.collection in {"models", "codes"}:
+        uri = scope.text_of(properties, kind.uri)
+        if uri.startswith("git+"):  # recorded: taken as it is; who runs it learns whether it can be fetched
+            return
+        try:
+            place = locations.resolve(world, workspace.id.lower(), uri)
+            if next(iter(storage.files(world, place)), None) is None:
+                raise scope.invalid(f"The specified path does not exist: {uri}", "DatastorePathNotFound")
+        except FetchError as error:
+            raise scope.invalid(str(error), "DatastorePathNotFound") from None

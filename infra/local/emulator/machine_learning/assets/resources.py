@@ -16,35 +16,21 @@ from azure.core.exceptions import AzureError
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists
 from infra.local.emulator.backends import FetchError
-from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import references, scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
+from infra.local.emulator.machine_learning.assets import refusals, responses, state
 from infra.local.emulator.machine_learning.registries import resources as registries
-from infra.local.emulator.resources import Resource
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
     from infra.local.emulator.machine_learning.assets.kinds import AssetKind
+    from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
 _VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.:]{0,254}")  # recorded: `18.04:2022`
 _DEFAULT_VERSION = "azureml_default"  # recorded: the clients' `components.get(name)`, answered under the id of the label
-
-
-def visible(request: web.Request, found: list[Resource]) -> list[Resource]:
-    """What `listViewType` (default ActiveOnly) lets through."""
-    view = request.query.get("listviewtype", "ActiveOnly").lower()
-    if view == "all":
-        return found
-    archived = view == "archivedonly"
-    return [
-        item
-        for item in found
-        if bool(item.properties.get("isArchived")) is archived and (archived or not item.properties.get("isAnonymous"))
-    ]
 
 
 def home(kind: AssetKind, world: World, request: web.Request) -> Resource:
@@ -61,23 +47,15 @@ def _container_id(kind: AssetKind, world: World, request: web.Request) -> str:
 
 
 def _list_containers(kind: AssetKind, world: World, request: web.Request) -> web.Response:
-    found = visible(request, world.resources.children(home(kind, world, request).id, kind.collection))
-    return lists.page(world, request, [shown(request, item) for item in found])
-
-
-def shown(request: web.Request, item: Resource) -> dict[str, Any]:
-    """What a GET answers; a registry's front end names its assets `azureml://registries/…`."""
-    if "registry" not in request.params or request.host.startswith("management."):
-        return item.body
-    tail = item.id[item.id.lower().index("/registries/") + 1 :]
-    return {**item.body, "id": f"azureml://{tail}"}
+    found = responses.visible(request, world.resources.children(home(kind, world, request).id, kind.collection))
+    return lists.page(world, request, [responses.shown(request, item) for item in found])
 
 
 def _get_container(kind: AssetKind, world: World, request: web.Request) -> web.Response:
     found = world.resources.get(_container_id(kind, world, request))
     if found is None:
         raise scope.missing(f"{kind.title} container", request.params["name"])
-    return web.answer(shown(request, found))
+    return web.answer(responses.shown(request, found))
 
 
 def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Response:
@@ -87,7 +65,7 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
     for name in kind.kept:
         if not properties.get(name):
             raise scope.invalid(f"The field {name} is required.", "ValidationError")
-    found = ensure_container(kind, world, arm_id, scope.caller(request), properties)
+    found = state.ensure_container(kind, world, arm_id, scope.caller(request), properties)
     for name in ("description", "tags", "properties", "isArchived"):
         if name in properties:
             found.properties[name] = properties[name]
@@ -97,58 +75,13 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
     )
 
 
-def ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first: dict[str, Any]) -> Resource:
-    """The container; made as its own PUT or its first version says, if it is not there.
-
-    Raises:
-        web.Refused: 400 for an invalid name.
-    """
-    found = world.resources.get(arm_id)
-    if found is not None:
-        return found
-    name = arm_id.rpartition("/")[2]
-    if not NAME.fullmatch(name):
-        raise scope.invalid(f"The name '{name}' is invalid.", "InvalidName")
-    properties: dict[str, Any] = {
-        "description": None,
-        "tags": {},
-        "properties": {},
-        "isArchived": False,
-        "latestVersion": None,
-        "nextVersion": "1",
-        **{name: first[name] for name in kind.kept},
-    }
-    made = Resource(
-        id=arm_id,
-        body={"id": arm_id, "name": name, "type": kind.type, "properties": {**properties, **kind.state}},
-    )
-    made.touched(world.now(), by)
-    return world.resources.put(made)
-
-
 def delete(kind: AssetKind, world: World, request: web.Request) -> web.Response:
     """A container or a version; 204 when there is none. Version numbers go on where they were."""
     arm_id = _container_id(kind, world, request) + (f"/versions/{request.params['version']}" if "version" in request.params else "")
     if not world.resources.delete(arm_id):
         return web.empty(204)
-    _renumber(world, _container_id(kind, world, request))
+    state.renumber(world, _container_id(kind, world, request))
     return web.empty(200)
-
-
-def delete_version(world: World, version: Resource) -> None:
-    """Delete a version; the numbers of its container go on where they were."""
-    world.resources.delete(version.id)
-    _renumber(world, version.id.rpartition("/versions/")[0])
-
-
-def _renumber(world: World, container_id: str) -> None:
-    container = world.resources.get(container_id)
-    if container is None:
-        return
-    versions = world.resources.children(container_id, "versions")
-    container.properties["latestVersion"] = versions[-1].name if versions else None
-    numbers = [int(version.name) + 1 for version in versions if version.name.isdecimal()]
-    container.properties["nextVersion"] = str(max([int(container.properties["nextVersion"]), *numbers]))
 
 
 # ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +93,7 @@ def _list_versions(kind: AssetKind, world: World, request: web.Request) -> web.R
         return lists.page(world, request, same)
     if world.resources.get(container_id) is None and kind.home == "workspaces":  # a registry answers an empty list
         raise scope.missing(f"{kind.title} container", request.params["name"])
-    found = visible(request, world.resources.children(container_id, "versions"))
+    found = responses.visible(request, world.resources.children(container_id, "versions"))
     if wanted := request.query.get("version"):
         found = [item for item in found if item.name == wanted]
     for tag in filter(None, request.query.get("tags", "").split(",")):
@@ -170,7 +103,7 @@ def _list_versions(kind: AssetKind, world: World, request: web.Request) -> web.R
         ]
     if "desc" in request.query.get("$orderby", "").lower():
         found = found[::-1]
-    return lists.page(world, request, [shown(request, item) for item in found])
+    return lists.page(world, request, [responses.shown(request, item) for item in found])
 
 
 def version_of(kind: AssetKind, world: World, request: web.Request) -> Resource:
@@ -190,8 +123,8 @@ def _get_version(kind: AssetKind, world: World, request: web.Request) -> web.Res
     if kind.collection == "components" and request.params["version"] == _DEFAULT_VERSION:
         container_id = _container_id(kind, world, request)
         if newest := references.newest(world, container_id):
-            return web.answer({**shown(request, newest), "id": f"{container_id}/labels/default"})
-    return web.answer(shown(request, version_of(kind, world, request)))
+            return web.answer({**responses.shown(request, newest), "id": f"{container_id}/labels/default"})
+    return web.answer(responses.shown(request, version_of(kind, world, request)))
 
 
 def _put_version(kind: AssetKind, world: World, request: web.Request) -> web.Response:
@@ -199,7 +132,9 @@ def _put_version(kind: AssetKind, world: World, request: web.Request) -> web.Res
     if found is not None:
         return web.answer(_updated(kind, world, request, found, properties).body)
     owner = home(kind, world, request)
-    made = register(kind, world, owner, request.params["name"], request.params["version"], properties, by=scope.caller(request))
+    made = state.register(
+        kind, world, owner, request.params["name"], request.params["version"], properties, by=scope.caller(request)
+    )
     return web.answer(made.body, status=201, headers={"location": scope.resource_url(request, made.id)})
 
 
@@ -220,7 +155,7 @@ def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[s
     if kind.uri and properties.get(kind.uri):
         properties[kind.uri] = locations.long(world, owner, scope.text_of(properties, kind.uri))
     if found is None:
-        _check_new(kind, world, owner, properties)
+        refusals.check_new(kind, world, owner, properties)
     return properties, found
 
 
@@ -242,50 +177,6 @@ def _updated(kind: AssetKind, world: World, request: web.Request, found: Resourc
 
 def _plain(value: Any) -> Any:
     return value.replace("_", "").lower().rstrip("/") if isinstance(value, str) else value
-
-
-def _check_new(kind: AssetKind, world: World, workspace: Resource, properties: dict[str, Any]) -> None:
-    if not any(properties.get(name) for name in kind.required):
-        raise scope.invalid(f"{kind.title}: {' or '.join(kind.required)} is required.", "ValidationError")
-    for name, values in kind.enums:
-        properties[name] = scope.one_of(scope.text_of(properties, name) or values[0], values, name)
-    if kind.collection in {"models", "codes"}:
-        uri = scope.text_of(properties, kind.uri)
-        if uri.startswith("git+"):  # recorded: taken as it is; who runs it learns whether it can be fetched
-            return
-        try:
-            place = locations.resolve(world, workspace.id.lower(), uri)
-            if next(iter(storage.files(world, place)), None) is None:
-                raise scope.invalid(f"The specified path does not exist: {uri}", "DatastorePathNotFound")
-        except FetchError as error:
-            raise scope.invalid(str(error), "DatastorePathNotFound") from None
-
-
-def register(
-    kind: AssetKind, world: World, workspace: Resource, name: str, version: str, properties: dict[str, Any], *, by: str
-) -> Resource:
-    """Add a version (the checks are done): it, with its container made or renumbered."""
-    container = ensure_container(kind, world, f"{workspace.id}/{kind.collection}/{name}", by, properties)
-    arm_id = f"{container.id}/versions/{version}"
-    defaults: dict[str, Any] = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
-    if kind.collection == "models":
-        defaults |= {"flavors": {}, "jobName": None, "stage": None}
-    if kind.collection == "environments":
-        defaults |= {"environmentType": "UserCreated", "osType": "Linux", "image": None, "condaFile": None, "build": None}
-        defaults |= {"autoRebuild": "Disabled", "stage": None}
-    body = {
-        "id": arm_id,
-        "name": version,
-        "type": f"{kind.type}/versions",
-        "properties": {**defaults, **properties, **kind.state},
-    }
-    made = Resource(id=arm_id, body=body)
-    made.touched(world.now(), by)
-    world.resources.put(made)
-    _renumber(world, container.id)
-    if kind.collection == "models":
-        watching.model_registered(world, made)
-    return made
 
 
 def _start_pending_upload(kind: AssetKind, world: World, request: web.Request) -> web.Response:

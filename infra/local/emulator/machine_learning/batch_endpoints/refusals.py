@@ -5,10 +5,10 @@ from infra.local.emulator.refusal import LIMITS, Refusal
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="batch endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
-        raised_in="machine_learning/batch_endpoints/resources", message="The endpoint name '{}' is invalid.", source=LIMITS,
+        message="The endpoint name '{}' is invalid.", source=LIMITS,
     ),
     Refusal(
         name="default deployment unknown", status=400, code="UserError", inner="DeploymentNotFound",
-        raised_in="machine_learning/batch_endpoints/resources", message="The default deployment '{}' does not exist.",
+        message="The default deployment '{}' does not exist.",
     ),
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway, lists, refusals, writes
 from infra.local.emulator.machine_learning import access, references, scope, statuses
+from infra.local.emulator.machine_learning.batch_endpoints import state
 from infra.local.emulator.machine_learning.jobs import command as command_jobs
 from infra.local.emulator.machine_learning.quotas import refusals as counts
 from infra.local.emulator.resources import Resource, merge_patch
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/workspaces/batchEndpoints"
 ENDPOINT = f"{scope.WORKSPACE}/batchEndpoints/{{endpoint}}"
 DEPLOYMENT = f"{ENDPOINT}/deployments/{{deployment}}"
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
@@ -38,7 +38,7 @@ def _existing(world: World, request: web.Request) -> Resource:
         names = f"{request.params['workspace']}/{request.params['endpoint']}" + (
             f"/{request.params['deployment']}" if nested else ""
         )
-        raise refusals.resource_not_found(f"{TYPE}/deployments" if nested else TYPE, names, request.params["group"])
+        raise refusals.resource_not_found(f"{state.TYPE}/deployments" if nested else state.TYPE, names, request.params["group"])
     return found
 
 
@@ -92,7 +92,7 @@ def put(world: World, request: web.Request) -> web.Response:
         "swaggerUri": None,
     }
     keys = found.secrets if found else {key: secrets.token_urlsafe(24) for key in access.KEY_NAMES}
-    return _write(world, request, workspace, arm_id, TYPE, {**body, "properties": given}, "be", keys)
+    return _write(world, request, workspace, arm_id, state.TYPE, {**body, "properties": given}, "be", keys)
 
 
 @routes.route("PUT", DEPLOYMENT)
@@ -122,25 +122,9 @@ def put_deployment(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(arm_id)
     if found is None:
         counts.check_deployments(world, scope.location(workspace), endpoint_id)
-    defaults = {} if configuration else _deployment_defaults()
+    defaults = {} if configuration else state.deployment_defaults()
     properties = {**defaults, **writes.left_out(world, found, properties), **properties}
-    return _write(world, request, workspace, arm_id, f"{TYPE}/deployments", {**body, "properties": properties}, "bd", {})
-
-
-def _deployment_defaults() -> dict[str, Any]:
-    """What Azure fills in of a batch deployment's properties, as recorded answers show it."""
-    return {
-        "description": None,
-        "environmentVariables": {},
-        "errorThreshold": -1,
-        "loggingLevel": "Info",
-        "maxConcurrencyPerInstance": 1,
-        "miniBatchSize": 10,
-        "outputAction": "AppendRow",
-        "outputFileName": "predictions.csv",
-        "resources": {"instanceCount": 1, "instanceType": None, "properties": {}},
-        "retrySettings": {"maxRetries": 3, "timeout": "PT30S"},
-    }
+    return _write(world, request, workspace, arm_id, f"{state.TYPE}/deployments", {**body, "properties": properties}, "bd", {})
 
 
 def _write(  # noqa: PLR0913, PLR0917 - one step of both

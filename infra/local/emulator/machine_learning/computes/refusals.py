@@ -17,21 +17,18 @@ if TYPE_CHECKING:
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="compute name invalid", status=400, code="UserError", inner="InvalidComputeName",
-        raised_in="machine_learning/computes/resources", message="The compute name '{}' is invalid: {}", source=NAMES,
+        message="The compute name '{}' is invalid: {}", source=NAMES,
     ),
     Refusal(
         name="compute type missing", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/computes/resources",
         message="The property computeType is required.", source=SPEC,
     ),
     Refusal(
         name="compute type unknown", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/computes/refusals",
         message="The compute type '{}' is not supported.", source=SPEC,
     ),
     Refusal(
         name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified value {} for property Cluster.Properties.VMSize is not a supported VM size. See additional details for "
             "supported VM sizes. {}"
@@ -39,36 +36,30 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="VM size missing", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/refusals",
         message="The specified value  for property Cluster.Properties.VMSize is not a supported VM size. {}",
     ),
     Refusal(
         name="VM size changed", status=400, code="UserError", inner="ImmutableProperty",
-        raised_in="machine_learning/computes/refusals",
         message="The VM size of an existing compute cannot be changed. {}",
         source=f"{LEARN}machine-learning/how-to-create-attach-compute-cluster",
     ),
     Refusal(
         name="scale settings invalid", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/refusals",
         message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
     ),
     Refusal(
         name="instance without public address", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/refusals", message="{}enableNodePublicIp{}", proof=Proof.CODE, source=RECORDED,
+        message="{}enableNodePublicIp{}", proof=Proof.CODE, source=RECORDED,
     ),
     Refusal(
         name="compute busy", status=409, code="UserError", inner="ResourceOperationInProgress",
-        raised_in="machine_learning/computes/refusals",
         message="The specified compute {} is in state {}; another operation on it is already running.",
     ),
     Refusal(
-        name="compute missing", status=404, code="", message="", raised_in="machine_learning/computes/resources", proof=Proof.TEXT,
-        source=RECORDED,
+        name="compute missing", status=404, code="", message="", proof=Proof.TEXT, source=RECORDED,
     ),
     Refusal(
         name="no quota for a cluster's nodes", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -77,7 +68,6 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="cluster that got no quota", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.RESOURCE,
-        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -86,7 +76,6 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="no quota in all", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        raised_in="machine_learning/computes/refusals",
         message=(
             "The specified subscription has a total vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
@@ -95,17 +84,15 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="start of a cluster", status=400, code="UserError", inner="NotSupported",
-        raised_in="machine_learning/computes/actions",
         message="start with computeType AmlCompute is not supported.", proof=Proof.CODE,
         source="https://learn.microsoft.com/rest/api/azureml/compute/start",
     ),
     Refusal(
         name="restart of a stopped instance", status=409, code="UserError", inner="InvalidComputeState",
-        raised_in="machine_learning/computes/actions", message="The compute instance {} is in state {}; restart is not possible.",
+        message="The compute instance {} is in state {}; restart is not possible.",
     ),
     Refusal(
         name="idle time out of range", status=400, code="UserError", inner="InvalidPropertyValue",
-        raised_in="machine_learning/computes/actions",
         message="idleTimeBeforeShutdown '{}' must be between 15 minutes and 3 days.", source=SPEC,
     ),
 )  # fmt: skip

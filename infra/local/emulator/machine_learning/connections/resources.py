@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope
+from infra.local.emulator.machine_learning.connections import refusals
 from infra.local.emulator.resources import Resource, merge_patch
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ TYPE = f"{scope.NAMESPACE}/workspaces/connections"
 CONNECTION = f"{scope.WORKSPACE}/connections/{{connection}}"
 
 
-def refused(status: int, message: str, *inner: str) -> web.Refused:
-    """A refusal of the connections service (shape c)."""
-    return web.Refused(web.service_error(status, "UserError", message, inner=inner, component="account-rp"))
-
-
 def existing(world: World, request: web.Request) -> Resource:
     """The connection in the path.
 
@@ -32,7 +28,7 @@ def existing(world: World, request: web.Request) -> Resource:
     workspace = scope.workspace(world, request, "connections")
     found = world.resources.get(f"{workspace.id}/connections/{request.params['connection']}")
     if found is None:
-        raise refused(
+        raise refusals.refused(
             404, f"Connection {request.params['connection']} can't be found in this workspace", "NotFound", "ConnectionNotFound"
         )
     return found
@@ -61,7 +57,7 @@ def put(world: World, request: web.Request) -> web.Response:
     workspace, properties = scope.workspace(world, request, "connections"), scope.properties_of(gateway.body_object(request))
     for name in ("category", "authType"):
         if not isinstance(properties.get(name), str):
-            raise refused(400, f"The property {name} is required.", "BadArgument", "ValidationError")
+            raise refusals.refused(400, f"The property {name} is required.", "BadArgument", "ValidationError")
     arm_id = f"{workspace.id}/connections/{request.params['connection']}"
     found = world.resources.get(arm_id)
     body = {

@@ -13,25 +13,24 @@ if TYPE_CHECKING:
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="account of a datastore missing", status=400, code="UserError", inner="StorageAccountNotFound",
-        raised_in="machine_learning/datastores/resources", message="The storage account '{}' was not found.",
+        message="The storage account '{}' was not found.",
     ),
     Refusal(
         name="key of a datastore wrong", status=400, code="UserError", inner="InvalidCredentials",
-        raised_in="machine_learning/datastores/refusals", message="The key does not open the storage account '{}'.",
+        message="The key does not open the storage account '{}'.",
     ),
     Refusal(
         name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
-        raised_in="machine_learning/datastores/refusals",
-        message="Key based authentication is not permitted on this storage account.",
-        proof=Proof.CODE, source=f"{LEARN}storage/common/shared-key-authorization-prevent",
+        message="Key based authentication is not permitted on this storage account.", proof=Proof.CODE,
+        source=f"{LEARN}storage/common/shared-key-authorization-prevent",
     ),
     Refusal(
         name="deletion of the default datastore", status=400, code="UserError", inner="DefaultDatastore",
-        raised_in="machine_learning/datastores/resources", message="The default datastore of a workspace cannot be deleted.",
+        message="The default datastore of a workspace cannot be deleted.",
     ),
     Refusal(
         name="secrets of a datastore without credentials", status=400, code="UserError", inner="NoCredentials",
-        raised_in="machine_learning/datastores/resources", message="The datastore has no credentials.",
+        message="The datastore has no credentials.",
     ),
 )  # fmt: skip
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists
-from infra.local.emulator.machine_learning import references, scope, statuses
+from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.jobs import command as command_jobs
 from infra.local.emulator.machine_learning.jobs import composed as composed_jobs
+from infra.local.emulator.machine_learning.jobs import responses, state
 from infra.local.emulator.machine_learning.jobs import spark as spark_jobs
-from infra.local.emulator.resources import Resource, stamp
+from infra.local.emulator.resources import Resource
 from infra.local.emulator.runner import stage
-from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:
+    from infra.local.emulator.runs import Run
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/workspaces/jobs"
 JOB = f"{scope.WORKSPACE}/jobs/{{job}}"
 SCHEDULE_PROPERTY = "azureml.schedule"  # among a run's properties: the name of the schedule that started it
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
@@ -40,85 +40,14 @@ _COMPARED = (
     "limits",
     "resources",
 )
-_COMMAND_PROPERTIES = {"_azureml.ComputeTargetType": "amlctrain", "ProcessInfoFile": "azureml-logs/process_info.json"}
-_OWN = {  # what a job of each type shows besides what all have
-    "Command": ("resources", "codeId", "command", "environmentId", "distribution", "limits"),
-    "Sweep": ("searchSpace", "samplingAlgorithm", "limits", "objective", "earlyTermination", "trial", "queueSettings"),
-    "AutoML": ("taskDetails", "resources", "environmentId", "queueSettings"),
-    "Spark": (
-        "resources",
-        "codeId",
-        "environmentId",
-        "entry",
-        "args",
-        "conf",
-        "jars",
-        "pyFiles",
-        "files",
-        "archives",
-        "queueSettings",
-    ),
-    "Pipeline": ("jobs", "settings", "sourceJobId"),
-}
-_MAPS = {
-    "Command": ("inputs", "outputs", "environmentVariables", "parameters"),
-    "Sweep": ("inputs", "outputs"),
-    "AutoML": ("outputs", "environmentVariables"),
-    "Spark": ("inputs", "outputs", "environmentVariables"),
-    "Pipeline": ("inputs", "outputs"),
-}
 _WORDS = {"experimentName": "Experiment", "codeId": "CodeId", "environmentId": "EnvironmentId", "computeId": "ComputeId"}
-
-
-def body_of(workspace: Resource, run: Run) -> dict[str, Any]:
-    """The job resource of a run."""
-    arm_id = f"{workspace.id}/jobs/{run.run_id}"
-    extra = {"StartTimeUtc": f"{run.started_at:%Y-%m-%d %H:%M:%S}"} if run.started_at else {}  # no zone, as recorded
-    if run.ended_at:
-        extra["EndTimeUtc"] = f"{run.ended_at:%Y-%m-%d %H:%M:%S}"
-    region = scope.location(workspace)
-    given = run.definition if run.kind != "v1" else {}
-    properties = {
-        "description": run.description or None,
-        "tags": run.tags,
-        "properties": {**run.properties, **extra},
-        "displayName": run.display_name or run.run_id,
-        "status": run.status,
-        "experimentName": run.experiment,
-        "services": {
-            "Tracking": _service("Tracking", f"azureml://{region}.api.azureml.ms/mlflow/v1.0{workspace.id}?"),
-            "Studio": _service("Studio", f"https://ml.azure.com/runs/{run.run_id}?wsid={workspace.id}"),
-        },
-        "computeId": f"{workspace.id}/computes/{run.target}" if run.target else None,
-        "isArchived": run.archived,
-        "identity": None,
-        "componentId": None,
-        "jobType": run.kind if run.kind != "v1" else "Base",
-        **{name: given.get(name) for name in _OWN.get(run.kind, _OWN["Command"])},
-        **{name: given.get(name) or {} for name in _MAPS.get(run.kind, _MAPS["Command"])},
-    }
-    who = run.created_by or "system"
-    data = {
-        "createdAt": stamp(run.created_at),
-        "createdBy": who,
-        "createdByType": "Application",
-        "lastModifiedAt": stamp(run.modified_at or run.created_at),
-        "lastModifiedBy": who,
-        "lastModifiedByType": "Application",
-    }
-    return {"id": arm_id, "name": run.run_id, "type": TYPE, "properties": properties, "systemData": data}
-
-
-def _service(kind: str, endpoint: str) -> dict[str, Any]:
-    unset = dict.fromkeys(("port", "status", "errorMessage", "properties", "nodes"))
-    return {"jobServiceType": kind, "endpoint": endpoint, **unset}
 
 
 @routes.route("GET", JOB)
 def get(world: World, request: web.Request) -> web.Response:
     """One job."""
     workspace = scope.workspace(world, request, "jobs")
-    return web.answer(body_of(workspace, _existing(world, request, workspace)))
+    return web.answer(responses.body_of(workspace, _existing(world, request, workspace)))
 
 
 def _existing(world: World, request: web.Request, workspace: Resource) -> Run:
@@ -143,7 +72,7 @@ def list_all(world: World, request: web.Request) -> web.Response:
         found = [run for run in found if run.properties.get(SCHEDULE_PROPERTY, "").lower() == wanted.lower()]
     if wanted := request.query.get("scheduled"):
         found = [run for run in found if (SCHEDULE_PROPERTY in run.properties) is (wanted.lower() == "true")]
-    bodies = [body_of(workspace, run) for run in found]
+    bodies = [responses.body_of(workspace, run) for run in found]
     return lists.page(world, request, [body for body in bodies if not kind or body["properties"]["jobType"].lower() == kind])
 
 
@@ -162,10 +91,10 @@ def put(world: World, request: web.Request) -> web.Response:
     found = world.runs.get(workspace.id, name)
     if found is not None:
         _update(world, workspace, found, properties)
-        return web.answer(body_of(workspace, found))
+        return web.answer(responses.body_of(workspace, found))
     run = start(world, scope.caller(request), workspace, name, properties)
     headers = {"location": scope.resource_url(request, f"{workspace.id}/jobs/{name}")}
-    return web.answer(body_of(workspace, run), status=201, headers=headers)
+    return web.answer(responses.body_of(workspace, run), status=201, headers=headers)
 
 
 def start(world: World, by: str, workspace: Resource, name: str, properties: dict[str, Any]) -> Run:
@@ -180,7 +109,7 @@ def start(world: World, by: str, workspace: Resource, name: str, properties: dic
     play = composed_jobs.play_of(world, workspace, properties, kind) if job is None else None
     if world.jobs_backend is None:
         raise scope.refused(503, "ServiceError", "No jobs backend is set up: start the local Azure with --ml-python.")
-    run = world.runs.create(_run(world, by, workspace, kind, name, properties))
+    run = world.runs.create(state.run(world, by, workspace, kind, name, properties))
     if job is not None:
         world.jobs_backend.submit(job)
     elif play is not None:
@@ -188,29 +117,8 @@ def start(world: World, by: str, workspace: Resource, name: str, properties: dic
     return run
 
 
-def _run(world: World, by: str, workspace: Resource, kind: str, name: str, properties: dict[str, Any]) -> Run:
-    return Run(
-        run_id=name,
-        workspace_id=workspace.id.lower(),
-        experiment=scope.text_of(properties, "experimentName") or "Default",
-        created_at=world.now(),
-        kind=kind,
-        target=references.compute(world, workspace, scope.text_of(properties, "computeId")),
-        display_name=scope.text_of(properties, "displayName"),
-        description=scope.text_of(properties, "description"),
-        created_by=by,
-        archived=bool(properties.get("isArchived")),
-        tags=dict(properties.get("tags") or {}),
-        properties={
-            **(properties.get("properties") or {}),
-            **(_COMMAND_PROPERTIES if kind == "Command" else {}),
-        },
-        definition={**properties, "jobType": kind},
-    )
-
-
 def _update(world: World, workspace: Resource, run: Run, properties: dict[str, Any]) -> None:
-    now = body_of(workspace, run)["properties"]
+    now = responses.body_of(workspace, run)["properties"]
     changed = [name for name in _COMPARED if properties.get(name) is not None and _plain(properties[name]) != _plain(now.get(name))]
     if changed:
         words = ",  ".join(_WORDS.get(name, name[0].upper() + name[1:]) for name in changed)

@@ -1,20 +1,31 @@
 """The refusals of online deployments, as rows: what Azure says, when, and who says so."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from infra.local.emulator.machine_learning import references, scope
+from infra.local.emulator.machine_learning.quotas import state as quota
+from infra.local.emulator.machine_learning.quotas import vm_sizes
 from infra.local.emulator.refusal import GITHUB, LEARN, LIMITS, RECORDED, TROUBLE, Moment, Proof, Refusal
+
+if TYPE_CHECKING:
+    from infra.local.emulator.resources import Resource
+    from infra.local.emulator.world import World
+
 
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="deployment name invalid", status=400, code="UserError", inner="InvalidDeploymentName",
-        raised_in="machine_learning/online_deployments/resources", message="The deployment name '{}' is invalid.", source=LIMITS,
+        message="The deployment name '{}' is invalid.", source=LIMITS,
     ),
     Refusal(
         name="deployment on an endpoint that is not ready", status=409, code="UserError", inner="EndpointNotReady",
-        raised_in="machine_learning/online_deployments/resources",
         message="Cannot create a deployment in endpoint {}: its provisioning state is {}. Try again later.",
     ),
     Refusal(
         name="no quota for a deployment and its reserve", status=400, code="BadRequest",
-        inner="InferencingClientCreateDeploymentFailed", raised_in="machine_learning/online_deployments/resources",
+        inner="InferencingClientCreateDeploymentFailed",
         message=(
             "{}Not enough quota available for {} in SubscriptionId {}. Current usage/limit: {}/{}. Additional needed: {} Please "
             "see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota{}"
@@ -23,36 +34,33 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="instance type unknown", status=400, code="UserError", inner="InvalidInstanceType",
-        raised_in="machine_learning/references", message="Instance type '{}' is not supported. Supported: {}.",
+        message="Instance type '{}' is not supported. Supported: {}.",
         source=f"{LEARN}machine-learning/reference-managed-online-endpoints-vm-sku-list",
     ),
     Refusal(
         name="no instances", status=400, code="UserError", inner="InvalidCapacity",
-        raised_in="machine_learning/online_deployments/resources", message="sku.capacity must be a whole number, 1 or more.",
+        message="sku.capacity must be a whole number, 1 or more.",
     ),
     Refusal(
         name="too many instances", status=400, code="UserError", inner="InvalidCapacity",
-        raised_in="machine_learning/online_deployments/resources",
         message="sku.capacity must be at most {}, it is {}.", source=LIMITS,
     ),
     Refusal(
         name="deployment without environment", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/online_deployments/resources",
         message="The field environmentId is required unless the model is an MLflow model.",
     ),
     Refusal(
         name="model of a deployment unknown", status=400, code="UserError", inner="ModelNotFound",
-        raised_in="machine_learning/references", message="Model '{}' was not found.",
+        message="Model '{}' was not found.",
     ),
     Refusal(
         name="deletion of a deployment with traffic", status=200, code="UserError", inner="DeploymentHasTraffic",
-        moment=Moment.OPERATION, raised_in="machine_learning/online_deployments/resources",
+        moment=Moment.OPERATION,
         message="Deployment {} has {}% of the endpoint's traffic and cannot be deleted. Set its traffic to 0 first.",
         source=RECORDED,
     ),
     Refusal(
         name="container that crashes", status=200, code="ResourceNotReady", moment=Moment.OPERATION,
-        raised_in="machine_learning/online_deployments/resources",
         message=(
             "User container has crashed or terminated: {} Please see troubleshooting guide, available here: "
             "https://aka.ms/oe-tsg#error-resourcenotready"
@@ -60,3 +68,34 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=TROUBLE,
     ),
 )  # fmt: skip
+
+
+def checked_capacity(
+    world: World, workspace: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None
+) -> int:
+    """The number of instances, for which there is quota.
+
+    Raises:
+        web.Refused: 400.
+    """
+    capacity = (body.get("sku") or {}).get("capacity", 1)
+    if not isinstance(capacity, int) or capacity < 1:
+        raise scope.invalid("sku.capacity must be a whole number, 1 or more.", "InvalidCapacity")
+    if properties["endpointComputeType"] != "Managed":
+        return capacity  # the cluster has its own instance types and its own room
+    if capacity > (most := world.limits.instances_per_deployment):
+        raise scope.invalid(f"sku.capacity must be at most {most}, it is {capacity}.", "InvalidCapacity")
+    properties["instanceType"] = references.instance_type(scope.text_of(properties, "instanceType") or "Standard_DS3_v2")
+    size, subscription = vm_sizes.find(properties["instanceType"]), workspace.id.split("/")[2]
+    needed = quota.for_deployment(size, capacity) if size else 0
+    without = found.id if found else ""
+    short = quota.short_of(world, subscription, scope.location(workspace), size, needed, without=without) if size else None
+    if short is not None:
+        _, used, most = short
+        text = (
+            f"Not enough quota available for {properties['instanceType']} in SubscriptionId {subscription}. "
+            f"Current usage/limit: {used}/{most}. Additional needed: {needed} Please see troubleshooting guide, "
+            "available here: https://aka.ms/oe-tsg#error-outofquota"
+        )
+        raise scope.inferencing("InferencingClientCreateDeploymentFailed", "VmSize", text)
+    return capacity

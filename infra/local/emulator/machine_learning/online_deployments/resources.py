@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, refusals, writes
-from infra.local.emulator.backends import DeploymentRequest
-from infra.local.emulator.machine_learning import references, scope, statuses
+from infra.local.emulator.machine_learning import scope, statuses
+from infra.local.emulator.machine_learning.online_deployments import refusals as online_deployments_refusals
+from infra.local.emulator.machine_learning.online_deployments import state
 from infra.local.emulator.machine_learning.quotas import refusals as counts
-from infra.local.emulator.machine_learning.quotas import state as quota
-from infra.local.emulator.machine_learning.quotas import vm_sizes
 from infra.local.emulator.operations import OperationFailedError
-from infra.local.emulator.resources import Resource
-from infra.local.emulator.storage import files as storage
 
 if TYPE_CHECKING:
     from infra.local.emulator.backends import Serving
+    from infra.local.emulator.resources import Resource
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/workspaces/onlineEndpoints/deployments"
 DEPLOYMENTS = f"{scope.WORKSPACE}/onlineEndpoints/{{endpoint}}/deployments"
 DEPLOYMENT = f"{DEPLOYMENTS}/{{deployment}}"
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9\-_]{1,30}[a-zA-Z0-9]")
@@ -35,7 +32,7 @@ def _endpoint(world: World, request: web.Request) -> Resource:
     arm_id = f"{workspace.id}/onlineEndpoints/{request.params['endpoint']}"
     found = world.resources.get(arm_id)
     if found is None:
-        raise refusals.parent_not_found(TYPE.partition("/")[2], arm_id, verb="read" if request.method == "GET" else "write")
+        raise refusals.parent_not_found(state.TYPE.partition("/")[2], arm_id, verb="read" if request.method == "GET" else "write")
     return found
 
 
@@ -44,7 +41,7 @@ def _existing(world: World, request: web.Request) -> Resource:
     found = world.resources.get(f"{endpoint.id}/deployments/{request.params['deployment']}")
     if found is None:
         names = f"{request.params['workspace']}/{endpoint.name}/{request.params['deployment']}"
-        raise refusals.resource_not_found(TYPE, names, request.params["group"])
+        raise refusals.resource_not_found(state.TYPE, names, request.params["group"])
     return found
 
 
@@ -84,11 +81,11 @@ def put(world: World, request: web.Request) -> web.Response:
     )
     if found is None:
         counts.check_deployments(world, scope.location(workspace), endpoint.id)
-    order = _order(world, workspace, f"{endpoint.id}/deployments/{name}", properties)
-    capacity = _capacity(world, workspace, body, properties, found)
+    order = state.order(world, workspace, f"{endpoint.id}/deployments/{name}", properties)
+    capacity = online_deployments_refusals.checked_capacity(world, workspace, body, properties, found)
     if world.serving_backend is None:
         raise scope.refused(503, "ServiceError", "No serving backend is set up: start the local Azure with --ml-python.")
-    made = world.resources.put(_build(world, request, endpoint, body, properties, found))
+    made = world.resources.put(state.build(world, request, endpoint, body, properties, found))
     made.body["sku"]["capacity"] = capacity
     serving = world.serving_backend.deploy(order)
     return _begin(world, request, workspace, made, serving)
@@ -136,120 +133,19 @@ def _begin(world: World, request: web.Request, workspace: Resource, made: Resour
     return web.answer(made.body, status=201, headers=headers)
 
 
-def _order(world: World, workspace: Resource, arm_id: str, properties: dict[str, Any]) -> DeploymentRequest:
-    home = workspace.id.lower()
-    configuration = properties.get("codeConfiguration") or {}
-    if not isinstance(configuration, dict):
-        raise scope.invalid("The field codeConfiguration must be an object.", "ValidationError")
-    model_id, environment_id = scope.text_of(properties, "model"), scope.text_of(properties, "environmentId")
-    model = (
-        references.asset(world, workspace, "models", model_id, "Model")
-        if model_id and not model_id.startswith("azureml://")
-        else None
-    )
-    if model is None and model_id and "/models/" in model_id.lower():
-        model = references.asset(world, workspace, "models", model_id, "Model")
-    no_code = model is not None and references.is_mlflow(model)
-    code_id, script = str(configuration.get("codeId") or ""), str(configuration.get("scoringScript") or "")
-    if not no_code:
-        for field, value in (
-            ("environmentId", environment_id),
-            ("codeConfiguration.codeId", code_id),
-            ("codeConfiguration.scoringScript", script),
-        ):
-            if not value:
-                raise scope.invalid(f"The field {field} is required unless the model is an MLflow model.", "ValidationError")
-    code = references.asset(world, workspace, "codes", code_id, "Code") if code_id else None
-    variables = properties.get("environmentVariables") or {}
-    return DeploymentRequest(
-        deployment_id=arm_id,
-        code=storage.fetch(world, home, str(code.properties["codeUri"])) if code else None,
-        scoring_script=script,
-        model=storage.fetch(world, home, str(model.properties["modelUri"]) if model else model_id, keep_folder=True)
-        if model_id
-        else None,
-        model_folder=f"{model.id.split('/')[-3]}/{model.name}" if model else "",
-        environment=references.environment(world, workspace, environment_id) if environment_id else {},
-        environment_variables={str(key): str(value) for key, value in variables.items()},
-    )
-
-
-def _capacity(world: World, workspace: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None) -> int:
-    capacity = (body.get("sku") or {}).get("capacity", 1)
-    if not isinstance(capacity, int) or capacity < 1:
-        raise scope.invalid("sku.capacity must be a whole number, 1 or more.", "InvalidCapacity")
-    if properties["endpointComputeType"] != "Managed":
-        return capacity  # the cluster has its own instance types and its own room
-    if capacity > (most := world.limits.instances_per_deployment):
-        raise scope.invalid(f"sku.capacity must be at most {most}, it is {capacity}.", "InvalidCapacity")
-    properties["instanceType"] = references.instance_type(scope.text_of(properties, "instanceType") or "Standard_DS3_v2")
-    size, subscription = vm_sizes.find(properties["instanceType"]), workspace.id.split("/")[2]
-    needed = quota.for_deployment(size, capacity) if size else 0
-    without = found.id if found else ""
-    short = quota.short_of(world, subscription, scope.location(workspace), size, needed, without=without) if size else None
-    if short is not None:
-        _, used, most = short
-        text = (
-            f"Not enough quota available for {properties['instanceType']} in SubscriptionId {subscription}. "
-            f"Current usage/limit: {used}/{most}. Additional needed: {needed} Please see troubleshooting guide, "
-            "available here: https://aka.ms/oe-tsg#error-outofquota"
-        )
-        raise scope.inferencing("InferencingClientCreateDeploymentFailed", "VmSize", text)
-    return capacity
-
-
-def _defaults() -> dict[str, Any]:
-    """What Azure fills in of a deployment's properties."""
-    probe = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "successThreshold": 1, "failureThreshold": 30}
-    return {
-        "description": None,
-        "appInsightsEnabled": False,
-        "egressPublicNetworkAccess": "Enabled",
-        "environmentVariables": {},
-        "scaleSettings": {"scaleType": "Default"},
-        "requestSettings": {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"},
-        "livenessProbe": dict(probe),
-        "readinessProbe": dict(probe),
-    }
-
-
-def _build(
-    world: World, request: web.Request, endpoint: Resource, body: dict[str, Any], properties: dict[str, Any], found: Resource | None
-) -> Resource:
-    arm_id = f"{endpoint.id}/deployments/{request.params['deployment']}"
-    whole = {
-        "id": arm_id,
-        "name": request.params["deployment"],
-        "type": TYPE,
-        "location": endpoint.body["location"],
-        "tags": writes.kept_whole(world, found, body, "tags") or {},
-        "kind": properties["endpointComputeType"],
-        "sku": {"name": "Default", "tier": "Standard", "capacity": 1, **(body.get("sku") or {})},
-        "properties": {
-            **_defaults(),
-            **writes.left_out(world, found, properties),
-            **properties,
-            "properties": {**(properties.get("properties") or {}), "azureml.onlineendpointid": endpoint.id.lower()},
-            "provisioningState": "Updating" if found else "Creating",
-        },
-        "systemData": dict(found.body["systemData"]) if found else {},
-    }
-    made = Resource(id=arm_id, body=whole, hidden=dict(found.hidden) if found else {})
-    made.touched(world.now(), scope.caller(request))
-    return made
-
-
 @routes.route("PATCH", DEPLOYMENT)
 def patch(world: World, request: web.Request) -> web.Response:
     """Change tags or capacity: 202 `null`."""
     workspace, found, body = (
         scope.workspace(world, request, "onlineEndpoints"),
         _existing(world, request),
-        writes.patch_of(TYPE, gateway.body_object(request)),
+        writes.patch_of(state.TYPE, gateway.body_object(request)),
     )
     if world.operations.running(found.id):
         raise scope.conflict(found.name, found.state)
-    capacity = _capacity(world, workspace, {"sku": {**found.body["sku"], **(body.get("sku") or {})}}, found.properties, found)
+    capacity = online_deployments_refusals.checked_capacity(
+        world, workspace, {"sku": {**found.body["sku"], **(body.get("sku") or {})}}, found.properties, found
+    )
     found.properties["provisioningState"] = "Updating"
 
     def done() -> None:
@@ -302,15 +198,7 @@ def _deleted(world: World, endpoint: Resource, found: Resource) -> None:
         given = endpoint.properties.get(shares) or {}
         endpoint.properties[shares] = {name: share for name, share in given.items() if name.lower() != found.name.lower()}
     for removed in world.resources.delete(found.id):
-        stop_serving(world, removed)
-
-
-def stop_serving(world: World, removed: Resource) -> None:
-    """End the servers of a deployment that is gone."""
-    serving = world.serving.pop(removed.id.lower(), None)
-    for handle in (serving, removed.hidden.get("latest")):
-        if handle is not None:
-            handle.stop()
+        state.stop_serving(world, removed)
 
 
 # ── logs and skus ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -331,7 +219,7 @@ def skus(world: World, request: web.Request) -> web.Response:
     """How far the deployment may be scaled."""
     _existing(world, request)
     sku = {
-        "resourceType": TYPE,
+        "resourceType": state.TYPE,
         "sku": {"name": "Default", "tier": "Standard"},
         "capacity": {"minimum": 1, "maximum": world.limits.instances_per_deployment, "default": 1, "scaleType": "Manual"},
     }

@@ -16,6 +16,7 @@ from infra.local.emulator.backends import FetchError
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.assets import state as assets_state
 from infra.local.emulator.machine_learning.connections import resources as connections
 from infra.local.emulator.machine_learning.plain_kinds import resources as plain_kinds
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
@@ -89,7 +90,7 @@ def _package(world: World, request: web.Request) -> web.Response:
     def done() -> dict[str, Any]:
         environments = asset_kinds.KINDS[1]
         image = {"image": f"{workspace.name.lower()}.azurecr.io/packages/{request.params['name']}:{found.name}"}
-        made = assets.register(environments, world, workspace, name, version, image, by=scope.caller(request))
+        made = assets_state.register(environments, world, workspace, name, version, image, by=scope.caller(request))
         return {
             "buildId": str(uuid.uuid4()),
             "buildState": "Succeeded",

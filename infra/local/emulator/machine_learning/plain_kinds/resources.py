@@ -6,14 +6,14 @@ One row each; the routes are made from the rows. What some of them can do beside
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
-from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.assets import responses as assets_responses
+from infra.local.emulator.machine_learning.plain_kinds import refusals, state
 from infra.local.emulator.resources import Resource, merge_patch
 
 if TYPE_CHECKING:
@@ -24,56 +24,21 @@ routes = web.Routes(r".*")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One kind.
-
-    Attributes:
-        path: its segments behind the workspace, e.g. `featuresets/versions`.
-        title: in messages.
-        required: properties that must be given.
-        prefix: letters of its operations; empty: every write is done at once.
-        tracked: whether it has a location.
-        patch: whether it can be patched.
-        secrets: properties that no GET shows.
-        created: status of a PUT that makes one.
-    """
-
-    path: str
-    title: str
-    required: tuple[str, ...] = ()
-    prefix: str = ""
-    tracked: bool = False
-    patch: bool = False
-    secrets: tuple[str, ...] = ()
-    created: int = 201
-
-    @property
-    def type(self) -> str:
-        """As ARM writes it."""
-        return f"{scope.NAMESPACE}/workspaces/{self.path}"
-
-    @property
-    def template(self) -> str:
-        """The path of one resource."""
-        return scope.WORKSPACE + "".join(f"/{part}/{{name{n}}}" for n, part in enumerate(self.path.split("/")))
-
-
 ROWS = (
-    Row(path="featuresets", title="Featureset container"),
-    Row(path="featuresets/versions", title="Featureset", required=("specification", "entities"), prefix="fs"),
-    Row(path="featurestoreEntities", title="Featurestore entity container"),
-    Row(path="featurestoreEntities/versions", title="Featurestore entity", required=("indexColumns",), prefix="fs"),
-    Row(path="capabilityHosts", title="Capability host", prefix="ch"),
-    Row(path="privateEndpointConnections", title="Private endpoint connection", created=200),
-    Row(
+    state.Row(path="featuresets", title="Featureset container"),
+    state.Row(path="featuresets/versions", title="Featureset", required=("specification", "entities"), prefix="fs"),
+    state.Row(path="featurestoreEntities", title="Featurestore entity container"),
+    state.Row(path="featurestoreEntities/versions", title="Featurestore entity", required=("indexColumns",), prefix="fs"),
+    state.Row(path="capabilityHosts", title="Capability host", prefix="ch"),
+    state.Row(path="privateEndpointConnections", title="Private endpoint connection", created=200),
+    state.Row(
         path="serverlessEndpoints", title="Serverless endpoint", required=("modelSettings",), prefix="sse", tracked=True, patch=True
     ),
-    Row(path="marketplaceSubscriptions", title="Marketplace subscription", required=("modelId",), prefix="mps"),
+    state.Row(path="marketplaceSubscriptions", title="Marketplace subscription", required=("modelId",), prefix="mps"),
 )
 
 
-def arm_id(row: Row, world: World, request: web.Request) -> str:
+def arm_id(row: state.Row, world: World, request: web.Request) -> str:
     """The id of the resource in the path.
 
     Raises:
@@ -83,7 +48,7 @@ def arm_id(row: Row, world: World, request: web.Request) -> str:
     return workspace.id + "".join(f"/{part}/{request.params[f'name{n}']}" for n, part in enumerate(row.path.split("/")))
 
 
-def existing(row: Row, world: World, request: web.Request) -> Resource:
+def existing(row: state.Row, world: World, request: web.Request) -> Resource:
     """The resource in the path.
 
     Raises:
@@ -95,19 +60,19 @@ def existing(row: Row, world: World, request: web.Request) -> Resource:
     return found
 
 
-def _get(row: Row, world: World, request: web.Request) -> web.Response:
+def _get(row: state.Row, world: World, request: web.Request) -> web.Response:
     return web.answer(existing(row, world, request).body)
 
 
-def _list(row: Row, world: World, request: web.Request) -> web.Response:
+def _list(row: state.Row, world: World, request: web.Request) -> web.Response:
     workspace = scope.workspace(world, request, row.path.split("/")[0])
     first, _, nested = row.path.partition("/")
     parent = f"{workspace.id}/{first}/{request.params['name0']}" if nested else workspace.id
-    found = assets.visible(request, world.resources.children(parent, nested or first))
+    found = assets_responses.visible(request, world.resources.children(parent, nested or first))
     return lists.page(world, request, [item.body for item in found])
 
 
-def _put(row: Row, world: World, request: web.Request) -> web.Response:
+def _put(row: state.Row, world: World, request: web.Request) -> web.Response:
     """201 (200 for a change of a synchronous kind); Location = the resource; with operations, Azure-AsyncOperation too."""
     body = gateway.body_object(request)
     properties = dict(body.get("properties") or {})
@@ -122,12 +87,12 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
     if found is not None and world.operations.running(whole_id):
         raise scope.conflict(found.name, found.state)
     if row.path == "serverlessEndpoints" and found is None:
-        _check_free(world, row, whole_id, scope.location(workspace))
+        refusals.check_free(world, row, whole_id, scope.location(workspace))
     if "/" in row.path:
-        _ensure_parent(row, world, request, whole_id.rsplit("/", 2)[0])
+        state.ensure_parent(row, world, request, whole_id.rsplit("/", 2)[0])
     secrets = {name: properties.pop(name) for name in row.secrets if name in properties}
     stays = writes.left_out(world, found, properties)
-    made = Resource(id=whole_id, body=_body(row, workspace, whole_id, body, properties, found, stays), secrets=secrets)
+    made = Resource(id=whole_id, body=state.body_of(row, workspace, whole_id, body, properties, found, stays), secrets=secrets)
     made.touched(world.now(), scope.caller(request))
     world.resources.put(made)
     location = scope.resource_url(request, whole_id)
@@ -145,73 +110,11 @@ def _put(row: Row, world: World, request: web.Request) -> web.Response:
     return web.answer(made.body, status=201, headers=headers)
 
 
-def _check_free(world: World, row: Row, whole_id: str, region: str) -> None:
-    name = whole_id.rpartition("/")[2]
-    for other in world.resources.of_type(row.type.lower()):
-        if other.name.lower() == name.lower() and other.body["location"] == region:
-            text = f"Serverless endpoint name '{name}' is not available. Please select a different name."
-            raise scope.invalid(text, "ServerlessEndpointNameNotAvailable")
-
-
-def _body(
-    row: Row,
-    workspace: Resource,
-    whole_id: str,
-    body: dict[str, Any],
-    properties: dict[str, Any],
-    found: Resource | None,
-    stays: dict[str, Any],
-) -> dict[str, Any]:
-    kept = {name: body[name] for name in ("tags", "identity", "sku", "kind") if body.get(name)}
-    if row.tracked:
-        kept["location"] = body.get("location") or scope.location(workspace)
-    defaults: dict[str, Any] = {}
-    if row.path == "marketplaceSubscriptions":
-        plan = {"publisherId": "contoso", "offerId": "models", "planId": "pay-as-you-go"}
-        defaults = {"marketplacePlan": plan, "marketplaceSubscriptionStatus": "Subscribed"}
-    if row.path == "serverlessEndpoints":
-        host = f"{whole_id.rpartition('/')[2].lower()}.{scope.location(workspace)}.models.ai.azure.com"
-        defaults = {"authMode": "Key", "endpointState": "Online", "inferenceEndpoint": {"uri": f"https://{host}", "headers": {}}}
-    if row.path.startswith("feature"):
-        defaults = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
-        defaults |= {"stage": "Development"} if "/" in row.path else {}
-    if row.path == "marketplaceSubscriptions":  # read-only both
-        properties = {**properties, "marketplaceSubscriptionStatus": "Subscribed", "marketplacePlan": _plan(properties["modelId"])}
-    return {
-        "id": whole_id,
-        "name": whole_id.rpartition("/")[2],
-        "type": row.type,
-        **kept,
-        "properties": {**defaults, **stays, **properties, "provisioningState": "Updating" if found else "Creating"},
-        "systemData": dict(found.body.get("systemData") or {}) if found else {},
-    }
-
-
-def _plan(model_id: Any) -> dict[str, str]:
-    """The offer behind a model: the registry's publisher, the model's name. The real ids are in the Marketplace."""
-    parts = str(model_id).strip("/").split("/")
-    offer = parts[-1].lower()
-    publisher = parts[parts.index("registries") + 1] if "registries" in parts[:-1] else "azureml"
-    return {"publisherId": publisher.removeprefix("azureml-"), "offerId": offer, "planId": offer}
-
-
-def _ensure_parent(row: Row, world: World, request: web.Request, parent_id: str) -> None:
-    if world.resources.get(parent_id) is None:
-        body = {
-            "id": parent_id,
-            "name": parent_id.rpartition("/")[2],
-            "type": row.type.rpartition("/")[0],
-            "properties": {"isArchived": False, "latestVersion": None, "provisioningState": "Succeeded"},
-        }
-        made = world.resources.put(Resource(id=parent_id, body=body))
-        made.touched(world.now(), scope.caller(request))
-
-
 def _done(made: Resource) -> None:
     made.properties["provisioningState"] = "Succeeded"
 
 
-def _patch(row: Row, world: World, request: web.Request) -> web.Response:
+def _patch(row: state.Row, world: World, request: web.Request) -> web.Response:
     """200, at once."""
     found = existing(row, world, request)
     found.body = merge_patch(found.body, writes.patch_of(row.type, gateway.body_object(request)))
@@ -219,7 +122,7 @@ def _patch(row: Row, world: World, request: web.Request) -> web.Response:
     return web.answer(found.body)
 
 
-def _delete(row: Row, world: World, request: web.Request) -> web.Response:
+def _delete(row: state.Row, world: World, request: web.Request) -> web.Response:
     """200 without a body, or 202 `null` with both headers; 204 when there is none."""
     found = world.resources.get(arm_id(row, world, request))
     if found is None:

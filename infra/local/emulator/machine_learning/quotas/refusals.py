@@ -17,18 +17,16 @@ if TYPE_CHECKING:
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="too many endpoints in the region", status=400, code="UserError", inner="OutOfQuota",
-        raised_in="machine_learning/quotas/refusals", message="The limit of {} endpoints in {} is reached. Current usage: {}.",
-        proof=Proof.CODE, source=f"{TROUBLE} and {LIMITS}",
+        message="The limit of {} endpoints in {} is reached. Current usage: {}.", proof=Proof.CODE,
+        source=f"{TROUBLE} and {LIMITS}",
     ),
     Refusal(
         name="too many deployments of an endpoint", status=400, code="UserError", inner="OutOfQuota",
-        raised_in="machine_learning/quotas/refusals",
         message="The limit of {} deployments of an endpoint is reached. Current usage: {}.", source=LIMITS,
     ),
     Refusal(
         name="too many deployments in the region", status=400, code="UserError", inner="OutOfQuota",
-        raised_in="machine_learning/quotas/refusals", message="The limit of {} deployments in {} is reached. Current usage: {}.",
-        source=LIMITS,
+        message="The limit of {} deployments in {} is reached. Current usage: {}.", source=LIMITS,
     ),
 )  # fmt: skip
 

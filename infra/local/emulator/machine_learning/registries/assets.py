@@ -18,6 +18,7 @@ from infra.local.emulator.backends import FetchError
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import resources as assets
+from infra.local.emulator.machine_learning.assets import state as assets_state
 from infra.local.emulator.machine_learning.registries import resources as registries
 from infra.local.emulator.operations import OperationFailedError
 from infra.local.emulator.storage import files as storage
@@ -68,7 +69,7 @@ def _put_version(kind: AssetKind, world: World, request: web.Request) -> web.Res
         if found is not None:
             found.properties.update({key: properties[key] for key in ("description", "tags", "properties") if key in properties})
         else:
-            assets.register(kind, world, owner, name, version, properties, by=scope.caller(request))
+            assets_state.register(kind, world, owner, name, version, properties, by=scope.caller(request))
         return {"assetId": asset_id(owner, kind, name, version)}
 
     return _accepted(world, request, owner, done, service=_service(kind))
@@ -155,7 +156,7 @@ def copy_into(  # noqa: PLR0913, PLR0917 - from where, what, to where, under whi
                 properties[kind.uri] = _copied(world, request, source, owner, str(properties[kind.uri]))
         except FetchError as error:
             raise OperationFailedError({"code": "UserError", "message": str(error), "details": []}) from None
-        assets.register(kind, world, owner, name, version, properties, by=scope.caller(request))
+        assets_state.register(kind, world, owner, name, version, properties, by=scope.caller(request))
 
     return _accepted(world, request, owner, done)
 

@@ -4,12 +4,11 @@ from infra.local.emulator.refusal import LEARN, RECORDED, Proof, Refusal
 
 ROWS: tuple[Refusal, ...] = (
     Refusal(
-        name="registry name taken", status=409, code="RegistryNameNotAvailable", raised_in="machine_learning/registries/resources",
-        message="The registry name '{}' is taken.", source=f"{LEARN}machine-learning/how-to-manage-registries",
+        name="registry name taken", status=409, code="RegistryNameNotAvailable", message="The registry name '{}' is taken.",
+        source=f"{LEARN}machine-learning/how-to-manage-registries",
     ),
     Refusal(
-        name="registry missing", status=404, code="UserError", inner="RegistryNotFound",
-        raised_in="machine_learning/registries/resources",
-        message="The registry '{}' was not found.", proof=Proof.CODE, source=RECORDED,
+        name="registry missing", status=404, code="UserError", inner="RegistryNotFound", message="The registry '{}' was not found.",
+        proof=Proof.CODE, source=RECORDED,
     ),
 )  # fmt: skip

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import re
-import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import clouds, scene, web
+from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, refusals, versions, writes
-from infra.local.emulator.arm.dependencies import resources as dependencies
-from infra.local.emulator.arm.subscriptions import state as subscriptions_state
+from infra.local.emulator.arm.dependencies import state as dependencies_state
 from infra.local.emulator.machine_learning import scope, statuses
+from infra.local.emulator.machine_learning.registries import responses, state
 from infra.local.emulator.resources import Resource, merge_patch
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/registries"
 REGISTRY = f"{scope.GROUP}/registries/{{registry}}"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}")
-
-
-def registry_id(request: web.Request) -> str:
-    """The ARM id of the registry in the path."""
-    params = request.params
-    group = f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}"
-    return f"{group}/providers/{TYPE}/{params['registry']}"
 
 
 def existing(world: World, request: web.Request) -> Resource:
@@ -36,7 +27,7 @@ def existing(world: World, request: web.Request) -> Resource:
     Raises:
         web.Refused: 404 `RegistryNotFound`, in the older services' shape.
     """
-    found = world.resources.get(registry_id(request))
+    found = world.resources.get(state.registry_id(request))
     if found is None:
         text = f"The registry '{request.params['registry']}' was not found."
         raise web.Refused(web.service_error(404, "UserError", text, inner=("NotFound", "RegistryNotFound"), component="account-rp"))
@@ -48,18 +39,15 @@ def existing(world: World, request: web.Request) -> Resource:
 def list_all(world: World, request: web.Request) -> web.Response:
     """The registries of a group or subscription."""
     parent = request.path[: request.path.lower().index("/providers/")]
-    return lists.page(world, request, [shown(found) for found in world.resources.below(parent, of_type=TYPE.lower())])
-
-
-def shown(found: Resource) -> dict[str, Any]:
-    """What an answer holds: no version describes a `provisioningState` of a registry."""
-    return {**found.body, "properties": {name: one for name, one in found.properties.items() if name != "provisioningState"}}
+    return lists.page(
+        world, request, [responses.shown(found) for found in world.resources.below(parent, of_type=state.TYPE.lower())]
+    )
 
 
 @routes.route("GET", REGISTRY)
 def get(world: World, request: web.Request) -> web.Response:
     """One registry."""
-    return web.answer(shown(existing(world, request)))
+    return web.answer(responses.shown(existing(world, request)))
 
 
 @routes.route("PUT", REGISTRY)
@@ -72,84 +60,27 @@ def put(world: World, request: web.Request) -> web.Response:
     if not location:
         raise refusals.location_required()
     if location not in versions.LOCATIONS:
-        raise refusals.location_unavailable(location, TYPE, versions.LOCATIONS)
-    arm_id = registry_id(request)
+        raise refusals.location_unavailable(location, state.TYPE, versions.LOCATIONS)
+    arm_id = state.registry_id(request)
     found = world.resources.get(arm_id)
     if found is not None and world.operations.running(arm_id):
         raise scope.conflict(found.name, found.state)
-    if any(one.name.lower() == name.lower() and one.id.lower() != arm_id.lower() for one in world.resources.of_type(TYPE.lower())):
+    if any(
+        one.name.lower() == name.lower() and one.id.lower() != arm_id.lower() for one in world.resources.of_type(state.TYPE.lower())
+    ):
         raise refusals.refuse(409, "RegistryNameNotAvailable", f"The registry name '{name}' is taken.")
-    made = world.resources.put(_built(world, request, {**body, "location": location}, found))
-    operation = statuses.begin(world, request, made, kind="registry", finish=partial(_created, world, made))
+    made = world.resources.put(state.built(world, request, {**body, "location": location}, found))
+    operation = statuses.begin(world, request, made, kind="registry", finish=partial(state.created, world, made))
     return web.empty(202, statuses.registry_headers(world, operation))
-
-
-def _built(world: World, request: web.Request, body: dict[str, Any], found: Resource | None) -> Resource:
-    name, region = request.params["registry"], body["location"]
-    hidden = found.hidden if found else _storage(world, request, name, region)
-    details = (body.get("properties") or {}).get("regionDetails") or [{"location": region}]
-    host = f"https://{region}.{clouds.sibling(request.host, 'ml_api')}"
-    account = {
-        "storageAccountName": hidden["storageAccount"].rpartition("/")[2],
-        "storageAccountType": "Standard_LRS",
-        "storageAccountHnsEnabled": False,
-        "allowBlobPublicAccess": False,
-        "armResourceId": {"resourceId": hidden["storageAccount"]},
-    }
-    properties = {
-        "publicNetworkAccess": "Enabled",
-        "intellectualPropertyPublisher": None,
-        "registryPrivateEndpointConnections": [],
-        **writes.left_out(world, found, body.get("properties") or {}),
-        **(body.get("properties") or {}),
-        "regionDetails": [{**one, "storageAccountDetails": [{"systemCreatedStorageAccount": account}]} for one in details],
-        "discoveryUrl": f"{host}/registrymanagement/v1.0/registries/{name}/discovery",
-        "mlFlowRegistryUri": f"azureml://{region}.{clouds.sibling(request.host, 'ml_api')}/mlflow/v1.0{registry_id(request)}",
-        "managedResourceGroup": {"resourceId": hidden["group"]},
-        "provisioningState": "Updating" if found else "Creating",
-    }
-    whole = {
-        "id": registry_id(request),
-        "name": name,
-        "type": TYPE,
-        "location": region,
-        "tags": writes.kept_whole(world, found, body, "tags") or {},
-        "identity": {"type": "SystemAssigned", "principalId": str(uuid.uuid4()), "tenantId": scene.TENANT_ID},
-        "sku": body.get("sku"),
-        "kind": body.get("kind"),
-        "properties": properties,
-        "systemData": dict(found.body["systemData"]) if found else {},
-    }
-    made = Resource(id=whole["id"], body=whole, hidden=hidden)
-    made.touched(world.now(), scope.caller(request))
-    return made
-
-
-def _storage(world: World, request: web.Request, name: str, region: str) -> dict[str, Any]:
-    """The managed resource group of a new registry, with the storage account in it."""
-    guid = str(uuid.uuid4())
-    group = subscriptions_state.group_resource(request.params["subscription"], f"azureml-rg-{name}_{guid}", region)
-    world.resources.put(group)
-    account = f"{group.id}/providers/{dependencies.STORAGE.type}/reg{guid.replace('-', '')[:18]}"
-    dependencies.build(
-        world, dependencies.STORAGE, account, {"location": region, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
-    )
-    return {"guid": guid, "group": group.id, "storageAccount": account}
-
-
-def _created(world: World, made: Resource) -> dict[str, Any]:
-    made.properties["provisioningState"] = "Succeeded"
-    made.touched(world.now(), str(made.body["systemData"]["lastModifiedBy"]))
-    return shown(made)
 
 
 @routes.route("PATCH", REGISTRY)
 def patch(world: World, request: web.Request) -> web.Response:
     """Tags and the like: 200, at once."""
-    found, body = existing(world, request), writes.patch_of(TYPE, gateway.body_object(request))
+    found, body = existing(world, request), writes.patch_of(state.TYPE, gateway.body_object(request))
     found.body = merge_patch(found.body, body)
     found.touched(world.now(), scope.caller(request))
-    return web.answer(shown(found))
+    return web.answer(responses.shown(found))
 
 
 @routes.route("POST", f"{REGISTRY}/removeRegions")
@@ -162,7 +93,7 @@ def remove_regions(world: World, request: web.Request) -> web.Response:
     def done() -> dict[str, Any]:
         left = [one for one in found.properties["regionDetails"] if str(one.get("location") or "").lower() not in gone]
         found.properties.update(regionDetails=left, provisioningState="Succeeded")
-        return shown(found)
+        return responses.shown(found)
 
     operation = statuses.begin(world, request, found, kind="registry", finish=done)
     return web.empty(202, statuses.registry_headers(world, operation))
@@ -171,7 +102,7 @@ def remove_regions(world: World, request: web.Request) -> web.Response:
 @routes.route("DELETE", REGISTRY)
 def delete(world: World, request: web.Request) -> web.Response:
     """202, empty, both headers; 204 when there is none. Its managed resource group goes with it."""
-    found = world.resources.get(registry_id(request))
+    found = world.resources.get(state.registry_id(request))
     if found is None:
         return web.empty(204)
     if world.operations.running(found.id):
@@ -184,4 +115,4 @@ def delete(world: World, request: web.Request) -> web.Response:
 def _removed(world: World, found: Resource) -> None:
     world.resources.delete(found.id)
     for gone in world.resources.delete(found.hidden["group"]):
-        dependencies.removed(world, gone)
+        dependencies_state.removed(world, gone)

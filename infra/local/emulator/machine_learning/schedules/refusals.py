@@ -5,31 +5,27 @@ from infra.local.emulator.refusal import LEARN, RECORDED, SPEC, Moment, Refusal
 ROWS: tuple[Refusal, ...] = (
     Refusal(
         name="schedule without trigger", status=400, code="UserError", inner="ValidationError",
-        raised_in="machine_learning/schedules/resources", message="A schedule needs a trigger and an action.", source=SPEC,
+        message="A schedule needs a trigger and an action.", source=SPEC,
     ),
     Refusal(
         name="cron expression of six fields", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules/resources",
         message="The cron expression {} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.",
         source=f"{LEARN}machine-learning/how-to-schedule-pipeline-job",
     ),
     Refusal(
         name="cron expression that NCrontab does not read", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules/resources", message="The cron expression {} is not understood: {}", source=SPEC,
+        message="The cron expression {} is not understood: {}", source=SPEC,
     ),
     Refusal(
-        name="time zone unknown", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules/resources",
-        message="The time zone {} is not known.", source=SPEC,
+        name="time zone unknown", status=400, code="UserError", inner="InvalidTrigger", message="The time zone {} is not known.",
+        source=SPEC,
     ),
     Refusal(
-        name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger",
-        raised_in="machine_learning/schedules/resources",
-        message="The frequency {} is none of {}.", source=SPEC,
+        name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger", message="The frequency {} is none of {}.",
+        source=SPEC,
     ),
     Refusal(
         name="deletion of an enabled schedule", status=200, code="UserError", inner="ActiveSchedule", moment=Moment.OPERATION,
-        raised_in="machine_learning/schedules/resources",
         message="The schedule {} is enabled. Disable it (isEnabled: false) before it is deleted.", source=RECORDED,
     ),
 )  # fmt: skip

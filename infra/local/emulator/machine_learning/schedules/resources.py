@@ -6,39 +6,28 @@ on is started afterwards, the newest few. Not here: when that is (`triggers.py`)
 
 from __future__ import annotations
 
-import logging
 import uuid
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
-from infra.local.emulator.machine_learning.jobs import resources as jobs
-from infra.local.emulator.machine_learning.schedules import triggers
+from infra.local.emulator.machine_learning.schedules import state, triggers
 from infra.local.emulator.resources import Resource
-from infra.local.emulator.runner import outcomes
-from infra.local.emulator.runs import Run, RunExistsError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-TYPE = f"{scope.NAMESPACE}/workspaces/schedules"
 SCHEDULE = f"{scope.WORKSPACE}/schedules/{{schedule}}"
 _TRIGGERS = ("Cron", "Recurrence")
-_ACTIONS = ("CreateJob", "InvokeBatchEndpoint", "CreateMonitor", "ImportData")
 _WINDOWS = ("Fixed", "Static", "Rolling", "Trailing")
 # Discriminators that only some api-versions have, by Microsoft's generated types of each; a later version refuses them.
 _ONLY_IN = {
     "ImportData": ("2023-04-01-preview", "2023-06-01-preview", "2023-08-01-preview", "2024-01-01-preview", "2024-04-01-preview"),
     "Trailing": ("2023-06-01-preview",),
 }
-_MOST_MISSED, _LONGEST_MISSED = 10, timedelta(days=31)
-_LOG = logging.getLogger("emulator.schedules")
 
 
 def _existing(world: World, request: web.Request) -> Resource:
@@ -90,7 +79,7 @@ def put(world: World, request: web.Request) -> web.Response:
         raise scope.invalid("A schedule needs a trigger and an action.", "ValidationError")
     scope.one_of(str(trigger.get("triggerType") or ""), _TRIGGERS, "triggerType")
     version = request.query["api-version"]
-    scope.one_of(str(action.get("actionType") or ""), known_to(version, _ACTIONS), "actionType")
+    scope.one_of(str(action.get("actionType") or ""), known_to(version, state.ACTIONS), "actionType")
     for window in _windows(action):
         scope.one_of(window, known_to(version, _WINDOWS), "inputDataType")
     try:
@@ -111,7 +100,7 @@ def put(world: World, request: web.Request) -> web.Response:
     body = {
         "id": arm_id,
         "name": request.params["schedule"],
-        "type": TYPE,
+        "type": state.TYPE,
         "properties": {
             **defaults,
             **writes.left_out(world, found, properties),
@@ -124,7 +113,7 @@ def put(world: World, request: web.Request) -> web.Response:
     hidden = {"created": created, "trigger": when, "next": triggers.next_after(when, world.now(), created)}
     made = world.resources.put(Resource(id=arm_id, body=body, hidden=hidden))
     made.touched(world.now(), scope.caller(request))
-    world.looks["schedules"] = partial(_start_what_is_due, world)
+    world.looks["schedules"] = partial(state.start_what_is_due, world)
 
     def done() -> None:
         made.properties["provisioningState"] = "Succeeded"
@@ -165,85 +154,11 @@ def trigger(world: World, request: web.Request) -> web.Response:
     workspace, found = scope.workspace(world, request, "schedules"), _existing(world, request)
     if not scope.text_of(gateway.body_object(request), "scheduleTime"):
         raise scope.invalid("The field scheduleTime is required.", "ValidationError")
-    run = _fire(world, workspace, found, f"{found.name}-{uuid.uuid4().hex[:12]}", scope.caller(request))
+    run = state.fire(world, workspace, found, f"{found.name}-{uuid.uuid4().hex[:12]}", scope.caller(request))
     return web.answer({"scheduleActionType": found.properties["action"]["actionType"], "submissionId": run.run_id})
 
 
 # ── by the clock ─────────────────────────────────────────────────────────────────────────────────────────────────────
-def _start_what_is_due(world: World) -> None:
-    """Called again and again by the jobs backend, without the world's lock."""
-    with world.lock:
-        now = world.now()
-        for found in [one for one in world.resources.of_type(TYPE.lower()) if "trigger" in one.hidden]:
-            due: list[datetime] = []
-            _skip(found, now)
-            while (at := found.hidden["next"]) is not None and at <= now:
-                due = [*due, at][-_MOST_MISSED:]
-                found.hidden["next"] = triggers.next_after(found.hidden["trigger"], at, found.hidden["created"])
-            if found.properties["isEnabled"] and found.state != "Deleting":
-                for at in due:
-                    _start(world, found, at)
-
-
-def _skip(found: Resource, now: datetime) -> None:
-    """Forget what fell due long ago: the clock was moved far on."""
-    at = found.hidden["next"]
-    if at is not None and at < now - _LONGEST_MISSED:
-        found.hidden["next"] = triggers.next_after(found.hidden["trigger"], now - _LONGEST_MISSED, found.hidden["created"])
-
-
-def _start(world: World, found: Resource, at: datetime) -> None:
-    workspace = world.resources.get(found.id.rpartition("/schedules/")[0])
-    try:
-        if workspace is not None:
-            _fire(world, workspace, found, f"{found.name}-{at:%Y%m%dT%H%M%SZ}", found.body["systemData"]["createdBy"])
-    except (web.Refused, RunExistsError) as refused:  # what it refers to is gone; the next time it may be there again
-        _LOG.warning("schedule %s at %s: %s", found.name, at, refused)
-
-
-def _fire(world: World, workspace: Resource, found: Resource, name: str, by: str) -> Run:
-    """Start what the schedule is for; monitors and imports are only recorded.
-
-    Raises:
-        web.Refused: 400, the job cannot be started.
-    """
-    action = found.properties["action"]
-    kind = scope.one_of(str(action.get("actionType") or ""), _ACTIONS, "actionType")
-    if kind != "CreateJob":
-        return _record(world, workspace, found, name, by, kind)
-    definition = action.get("jobDefinition")
-    if not isinstance(definition, dict):
-        raise scope.invalid(f"The schedule {found.name} has no jobDefinition.", "ValidationError")
-    if source := scope.text_of(definition, "sourceJobId"):
-        earlier = world.runs.get(workspace.id, source.rstrip("/").rpartition("/")[2])
-        if earlier is None:
-            raise scope.invalid(f"The job '{source}' was not found.", "JobNotFound")
-        definition = {**earlier.definition, **{key: one for key, one in definition.items() if one and key != "sourceJobId"}}
-    own = {"displayName": name, "properties": {**(definition.get("properties") or {}), jobs.SCHEDULE_PROPERTY: found.name}}
-    return jobs.start(world, by, workspace, name, {**definition, **own})
-
-
-def _record(world: World, workspace: Resource, found: Resource, name: str, by: str, kind: str) -> Run:
-    """A run without steps: Completed for a monitor or an import, Failed for an invocation, whose form is not published."""
-    run = Run(
-        run_id=name,
-        workspace_id=workspace.id.lower(),
-        experiment=found.name,
-        created_at=world.now(),
-        kind="Pipeline",
-        display_name=name,
-        description=f"{kind} of the schedule {found.name}: recorded by the local Azure, not carried out.",
-        created_by=by,
-        properties={jobs.SCHEDULE_PROPERTY: found.name},
-        definition={"jobType": "Pipeline", "jobs": {}},
-    )
-    world.runs.create(run)
-    text = "The local Azure does not invoke batch endpoints by schedules."
-    failed = kind == "InvokeBatchEndpoint"
-    world.runs.update(run.workspace_id, name, status="Running")
-    error = outcomes.error("UserError", "ActionNotSupported", text) if failed else None
-    world.runs.update(run.workspace_id, name, status="Failed" if failed else "Completed", error=error)
-    return run
 
 
 def _deleted(world: World, found: Resource) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import refusals
-from infra.local.emulator.arm.dependencies import resources as dependencies
+from infra.local.emulator.arm.dependencies import refusals as dependencies_refusals
 from infra.local.emulator.refusal import ERRORS, GITHUB, LEARN, NAMES, RECORDED, SPEC, Moment, Proof, Refusal
 from infra.local.emulator.resources import type_of
 
@@ -16,22 +16,20 @@ if TYPE_CHECKING:
 
 ROWS: tuple[Refusal, ...] = (
     Refusal(
-        name="workspace name invalid", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
-        message="The workspace name '{}' is invalid: {}", source=NAMES,
+        name="workspace name invalid", status=400, code="ValidationError", message="The workspace name '{}' is invalid: {}",
+        source=NAMES,
     ),
     Refusal(
         name="workspace without dependencies", status=400, code="ValidationError",
-        raised_in="machine_learning/workspaces/refusals",
-        message="Missing dependent resources in workspace json", proof=Proof.TEXT,
-        source=f"{GITHUB}Azure/azure-cli/issues/28980",
+        message="Missing dependent resources in workspace json", proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-cli/issues/28980",
     ),
     Refusal(
-        name="workspace soft-deleted", status=400, code="BadRequest", raised_in="machine_learning/workspaces/state",
+        name="workspace soft-deleted", status=400, code="BadRequest",
         message="Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete",
         source=f"{LEARN}machine-learning/concept-soft-delete",
     ),
     Refusal(
-        name="dependency missing", status=400, code="InvalidResourceReference", raised_in="arm/refusals",
+        name="dependency missing", status=400, code="InvalidResourceReference",
         message=(
             "Resource {} referenced by resource {} was not found. Please make sure that the referenced resource exists, and that "
             "both resources are in the same region."
@@ -39,7 +37,7 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=ERRORS,
     ),
     Refusal(
-        name="dependency is no id", status=400, code="LinkedInvalidPropertyId", raised_in="arm/refusals",
+        name="dependency is no id", status=400, code="LinkedInvalidPropertyId",
         message=(
             "Property id '{}' at path '{}' is invalid. Expect fully qualified resource Id that start with "
             "'/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'."
@@ -47,48 +45,46 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=ERRORS,
     ),
     Refusal(
-        name="dependency of another type", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
+        name="dependency of another type", status=400, code="ValidationError",
         message="The property {} must be the id of a {}, not of a {}.",
     ),
     Refusal(
-        name="workspace without identity", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
+        name="workspace without identity", status=400, code="ValidationError",
         message="The workspace needs an identity. Make sure to create your workspace using a client which support MSI.",
     ),
     Refusal(
-        name="identity type unknown", status=400, code="ValidationError", raised_in="machine_learning/scope",
-        message="The identity type '{}' is not supported.", source=SPEC,
+        name="identity type unknown", status=400, code="ValidationError", message="The identity type '{}' is not supported.",
+        source=SPEC,
     ),
     Refusal(
         name="user-assigned identity missing", status=404, code="UserAssignedIdentityNotFound",
-        raised_in="machine_learning/scope", message="The identity '{}' was not found.", proof=Proof.CODE, source=RECORDED,
+        message="The identity '{}' was not found.", proof=Proof.CODE, source=RECORDED,
     ),
     Refusal(
         name="storage account of a workspace changed", status=400, code="ValidationError",
-        raised_in="machine_learning/workspaces/refusals", message="The property storageAccount of a workspace cannot be changed.",
+        message="The property storageAccount of a workspace cannot be changed.",
         source=f"{LEARN}machine-learning/how-to-manage-workspace",
     ),
     Refusal(
-        name="workspace busy", status=409, code="Conflict", inner="ResourceOperationInProgress", raised_in="machine_learning/scope",
+        name="workspace busy", status=409, code="Conflict", inner="ResourceOperationInProgress",
         message="Another operation on same entity is already running. Entity: {}, state: {}. {}",
     ),
     Refusal(
         name="workspace not ready for children", status=409, code="Conflict", inner="WorkspaceNotReady",
-        raised_in="machine_learning/scope", message="The workspace '{}' {}; nothing can be created in it now.",
+        message="The workspace '{}' {}; nothing can be created in it now.",
     ),
     Refusal(
         name="registry without admin user", status=200, code="BadRequest", moment=Moment.OPERATION,
-        inner="ContainerRegistryAdminUserDisabled", raised_in="machine_learning/workspaces/refusals",
-        message="The container registry '{}' does not have its admin user enabled, {}",
+        inner="ContainerRegistryAdminUserDisabled", message="The container registry '{}' does not have its admin user enabled, {}",
         source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/69632",
     ),
     Refusal(
         name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
-        raised_in="machine_learning/workspaces/refusals",
         message="The key vault '{}' of the customer-managed key was not found, {}",
         source=f"{LEARN}machine-learning/concept-customer-managed-keys",
     ),
     Refusal(
-        name="project without hub", status=400, code="ValidationError", raised_in="machine_learning/workspaces/refusals",
+        name="project without hub", status=400, code="ValidationError",
         message="A workspace of kind Project needs the hubResourceId of an existing hub.",
     ),
 )  # fmt: skip
@@ -132,7 +128,7 @@ def check_references(world: World, arm_id: str, properties: dict[str, Any]) -> N
         linked = world.resources.get(value)
         if linked is None:
             raise refusals.linked_missing(value, arm_id)
-        dependencies.check_provisioned(linked)
+        dependencies_refusals.check_provisioned(linked)
 
 
 def registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:

@@ -284,7 +284,7 @@ def delete(world: World, request: web.Request) -> web.Response:
 
 def remove(world: World, found: Resource, *, keep_name: bool = False) -> None:
     """Take a workspace and everything in it away; `keep_name` leaves it soft-deleted."""
-    from infra.local.emulator.machine_learning.online_deployments import resources as online_deployments
+    from infra.local.emulator.machine_learning.online_deployments import state as online_deployments
 
     if world.jobs_backend is not None:
         world.jobs_backend.forget(found.id.lower())
