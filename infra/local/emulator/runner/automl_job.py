@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import JobRequest
-from infra.local.emulator.runner import mltables, outcomes, trials
+from infra.local.emulator.runner import mltables, outcomes
+from infra.local.emulator.runner.sweeps import trials
 from infra.local.emulator.runs import Run
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations

@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.runner import outcomes, trials
-from infra.local.emulator.runner.sweeps import policies, sampling
+from infra.local.emulator.runner import outcomes
+from infra.local.emulator.runner.sweeps import policies, sampling, trials
 from infra.local.emulator.runs import Run
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Runs the trials of a sweep or of AutoML: so many at once, as long as time allows, and tells which was the best.
 
-Not here: what a trial is (`sweeps/sweep.py`, `automl_job.py`), whether one ends early (`sweeps/policies.py`).
+Not here: what a trial is (`sweep.py`, `automl_job.py`), whether one ends early (`policies.py`).
 """
 
 from __future__ import annotations
