@@ -135,15 +135,15 @@ def restore(app: Whole, folder: Path, *, without: Sequence[str] = (), replace: b
 
 def line_of(entity: Any) -> str:
     """Return a row as a line; what its columns' types are is not lost."""
-    return json.dumps({name: _told(value) for name, value in entity.items()}, ensure_ascii=False, sort_keys=True)
+    return json.dumps({name: _text_of(value) for name, value in entity.items()}, ensure_ascii=False, sort_keys=True)
 
 
 def entity_of(line: str) -> dict[str, Any]:
-    """Return the row that a line tells of."""
-    return {name: _value(told) for name, told in json.loads(line).items()}
+    """Return the row that a line holds."""
+    return {name: _value(held) for name, held in json.loads(line).items()}
 
 
-def _told(value: Any) -> Any:
+def _text_of(value: Any) -> Any:
     match value:
         case str() | bool() | int() | float():
             return value
@@ -160,8 +160,8 @@ def _told(value: Any) -> Any:
     return {"type": kind, "value": TYPES[kind][0](value)}
 
 
-def _value(told: Any) -> Any:
-    return TYPES[told["type"]][1](told["value"]) if isinstance(told, dict) else told
+def _value(held: Any) -> Any:
+    return TYPES[held["type"]][1](held["value"]) if isinstance(held, dict) else held
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[dict[str, Any]]]:
@@ -206,7 +206,7 @@ def _manifest(folder: Path) -> dict[str, int]:
 def _opened(file: Path | None, *, as_me: bool) -> Whole:
     values = {**os.environ, **(configuration.values_of(file) if file else {})}
     hidden = configuration.OF_THE_IDENTITY if as_me else ()
-    # Only what opens storage: a reference to a vault is none of this command's business.
+    # Only what opens storage: this command reads no reference to a vault.
     plain = {name: value for name, value in values.items() if name not in hidden and not value.startswith(configuration.KEY_VAULT)}
     return Whole(settings=settings.from_environ(plain))
 
@@ -215,7 +215,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.backup", description="Copy the app's records into a folder, or back.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     file = "app settings: local.settings.json, or what `az functionapp config appsettings list` prints; else the environment"
-    me = "open it as whoever is signed in here (az login) instead of as the app's managed identity"
+    me = "open it with the sign-in of this machine (az login) instead of the app's managed identity"
     for verb, what in (("export", "copy into a new folder"), ("restore", "put back into an account that has no rows")):
         one = verbs.add_parser(verb, help=what, description=what)
         one.add_argument("folder", type=Path)

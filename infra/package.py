@@ -36,7 +36,7 @@ PYTHON = (3, 13)
 # The platform's image has glibc 2.36; wheels for older ones run there, too.
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 ABIS = ("cp313", "abi3", "none")
-BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can tell
+BEGINNING = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 SURPLUS = ("bin", "*/tests", "*/test")  # of the dependencies: scripts, and tests that some bring along
 LINUX = 3  # "create system" of a zip entry whose permissions are Unix ones
 
@@ -76,7 +76,7 @@ def assemble(folder: Path, requirements: list[Path]) -> None:
     """Put the app, what ``requirements`` name, and the bytecode of all into ``folder``.
 
     Raises:
-        PackageError: This is not Python 3.13, a dependency cannot be had, or a module does not compile.
+        PackageError: This is not Python 3.13, a dependency cannot be installed, or a module does not compile.
     """
     if sys.version_info[:2] != PYTHON:
         raise PackageError(f"Python {PYTHON[0]}.{PYTHON[1]} is needed: its bytecode is what the app runs")
@@ -102,7 +102,7 @@ def app_files() -> list[Path]:
 
 
 def is_ignored(path: Path, patterns: list[str], *, is_folder: bool) -> bool:
-    """Tell whether one of the patterns, in .gitignore's spelling without ``!`` and ``**``, means the path or its name."""
+    """Whether one of the patterns, in .gitignore's spelling without ``!`` and ``**``, means the path or its name."""
     for pattern in patterns:
         if pattern.endswith("/") and not is_folder:
             continue
@@ -134,7 +134,7 @@ def _install(site_packages: Path, requirements: list[Path], locked: dict[str, st
         for surplus in site_packages.glob(pattern):
             shutil.rmtree(surplus)
     for record in site_packages.glob("*.dist-info"):
-        for name in ("RECORD", "REQUESTED", "INSTALLER", "direct_url.json"):  # they tell of files that went, and of this machine
+        for name in ("RECORD", "REQUESTED", "INSTALLER", "direct_url.json"):  # they name files that went, and paths of this machine
             (record / name).unlink(missing_ok=True)
 
 

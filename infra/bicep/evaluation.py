@@ -335,7 +335,7 @@ class Deployment:
 
 
 def holds_runtime(value: Any) -> bool:
-    """Tell whether a value, or something in it, is known only while the deployment runs."""
+    """Whether a value, or something in it, is known only while the deployment runs."""
     if isinstance(value, dict):
         return any(map(holds_runtime, value.values()))
     return any(map(holds_runtime, value)) if isinstance(value, list) else isinstance(value, Runtime)

@@ -1,6 +1,6 @@
 """Reads Bicep into a tree: as much of the language as infra/azure uses, and nothing that it does not.
 
-pycep (conftest.py) tells that a file is Bicep; it does not tell how operators bind, nor what a string embeds. Here both are known,
+pycep (conftest.py) checks that a file is Bicep; it does not say how operators bind, nor what a string embeds. Here both are known,
 so that evaluation.py can say what a deployment would make. Not here: the tree itself (tree.py), and what names mean.
 """
 

@@ -113,8 +113,8 @@ class Declaration:
         keyword: Which.
         name: What it declares; '' for the last three.
         kind: Type of a param or output as it is written, resource type and api-version, path of a module
-            or of what is imported; '' where there is none.
-        value: Default, value or body; None when there is none.
+            or of what is imported; '' where it has none of either.
+        value: Default, value or body; None without one.
         existing: Of a resource that is there already.
         decorators: Arguments of each, by name.
         line: Where it stands.

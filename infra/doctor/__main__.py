@@ -71,7 +71,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.doctor", description="Look the app over.", epilog=EPILOGUE)
     file = "app settings: local.settings.json, or what `az functionapp config appsettings list` prints; else the environment"
     parser.add_argument("--settings", type=Path, metavar="FILE", help=file)
-    me = "ask as whoever is signed in here (az login) instead of as the app's managed identity"
+    me = "ask with the sign-in of this machine (az login) instead of the app's managed identity"
     parser.add_argument("--as-me", action="store_true", help=me)
     scope = "look for permissions there, e.g. /subscriptions/S/resourceGroups/G; may be given several times"
     parser.add_argument("--scope", action="append", default=[], metavar="ID", help=scope)

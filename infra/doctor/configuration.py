@@ -1,4 +1,4 @@
-"""The settings: read from a file or the environment, judged without asking anybody but DNS.
+"""The settings: read from a file or the environment, judged without a request, except to DNS.
 
 Not here: whether what they name works (identity, records).
 """
@@ -26,8 +26,8 @@ CHECK = "settings"
 CALLBACKS = "callbacks"
 KEY_VAULT = "@Microsoft.KeyVault("
 CREDENTIAL, BY_IDENTITY = "AzureWebJobsStorage__credential", "managedidentity"
-PUBLIC_ONLY = "only public addresses are told; send to a queue or an Event Grid topic instead"
-# What the app's managed identity is told by; somebody who looks from a laptop signs in as themselves.
+PUBLIC_ONLY = "only public addresses get notifications; send to a queue or an Event Grid topic instead"
+# These settings name the app's managed identity; a person at a laptop signs in as themselves.
 OF_THE_IDENTITY = ("AZURE_CLIENT_ID", "AzureWebJobsStorage__clientId", "IDENTITY_ENDPOINT", "IDENTITY_HEADER")
 
 
@@ -50,7 +50,7 @@ def values_of(file: Path) -> dict[str, str]:
         file: local.settings.json, a plain JSON object, or what `az functionapp config appsettings list` prints.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: it is not one of them.
     """
     loaded = json.loads(file.read_text(encoding="utf-8-sig"))
     if isinstance(loaded, list) and all(isinstance(each, dict) and "name" in each for each in loaded):
@@ -84,7 +84,7 @@ def _unknown(values: Mapping[str, str], known: set[str]) -> Iterator[Finding]:
         if name.startswith("STEWARD_") and name not in known:
             near = difflib.get_close_matches(name, known, 1)
             fix = f"did you mean {near[0]}?" if near else "remove it; docs/settings.md has the names"
-            yield problem(CHECK, f"{name} is read by nobody", fix)
+            yield problem(CHECK, f"{name} is not a setting of the app", fix)
 
 
 def _judged(settings: Settings, values: Mapping[str, str]) -> Iterator[Finding]:
@@ -121,7 +121,7 @@ def threads(settings: Settings, host: Mapping[str, Any]) -> Finding:
 
 
 def callbacks(settings: Settings, look_up: Callable[..., Any] = socket.getaddrinfo) -> Iterator[Finding]:
-    """Judge whom the app may tell: names that resolve, to public addresses, over signed requests."""
+    """Judge the receivers of notifications: names that resolve, to public addresses, over signed requests."""
     for text in settings.notify:
         try:
             receivers.parse(text, settings.callback_hosts, settings.cloud, field="STEWARD_NOTIFY")
@@ -131,14 +131,14 @@ def callbacks(settings: Settings, look_up: Callable[..., Any] = socket.getaddrin
     for entry in hosts:
         yield _resolved(entry, look_up)
     if settings.callback_hosts and not settings.webhook_secrets and not entirely_local(settings):
-        fix = "set STEWARD_WEBHOOK_SECRETS (a Key Vault reference), so that receivers can tell who speaks"
+        fix = "set STEWARD_WEBHOOK_SECRETS (a Key Vault reference), so that receivers can check the sender"
         yield warning(CALLBACKS, "webhooks are not signed, or their secret is a reference that is not looked at here", fix)
     if not settings.callback_hosts:
         yield ok(CALLBACKS, "no webhooks are allowed (STEWARD_CALLBACK_HOSTS is not set)")
 
 
 def entirely_local(settings: Settings) -> bool:
-    """Tell whether only receivers of this machine are allowed."""
+    """Whether only receivers of this machine are allowed."""
     return all(entry.startswith(receivers.LOOPBACK) for entry in settings.callback_hosts)
 
 

@@ -1,4 +1,4 @@
-"""What a check found, and how it is told. Not here: any check."""
+"""What a check found, and how it is printed. Not here: any check."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Who the app is to Azure, what it may do there, and whether its clock is right.
 
-It sends nothing but GETs. Permissions are ARM's own answer about whoever asks, compared with the roles of infra/azure/roles.
+It sends nothing but GETs. Permissions are ARM's own answer about the caller, compared with the roles of infra/azure/roles.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _sign_in_fix(failed: errors.StewardError) -> str:
     if isinstance(failed, errors.TransientError):
         return "the sign-in service must be reachable: check the network, HTTPS_PROXY and the outbound rules of the subnet"
     if any(word in failed.error.message for word in OF_ENTRA):
-        return "correct AZURE_TENANT_ID, AZURE_CLIENT_ID or AZURE_CLIENT_SECRET: what Entra ID says tells which"
+        return "correct AZURE_TENANT_ID, AZURE_CLIENT_ID or AZURE_CLIENT_SECRET: the text from Entra ID names the wrong one"
     return "give the app an identity (AZURE_CLIENT_ID for a user-assigned one), or sign in with `az login` where it runs"
 
 
@@ -169,9 +169,9 @@ def _judged(scope: str, rows: list[dict[str, Any]], wanted: tuple[Wanted, ...]) 
             yield ok(PERMISSIONS, f"{scope}: all of {each.role}.json")
             continue
         more = f" and {len(lacking) - NAMED_AT_MOST} more" if len(lacking) > NAMED_AT_MOST else ""
-        told = f"{scope}: {', '.join(lacking[:NAMED_AT_MOST])}{more} not allowed"
+        text = f"{scope}: {', '.join(lacking[:NAMED_AT_MOST])}{more} not allowed"
         fix = f"give the role of infra/azure/roles/{each.role}.json there: {each.why}"
-        yield (problem if each.problem else warning)(PERMISSIONS, told, fix)
+        yield (problem if each.problem else warning)(PERMISSIONS, text, fix)
 
 
 def _rows(answer: Response) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ CONNECT_S, READ_S = 10, 20
 
 
 class _Once:
-    """A client class of Azure's storage whose clients ask once: a doctor says at once that nobody answers."""
+    """A client class of Azure's storage whose clients ask once: the doctor says at once that there is no answer."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
@@ -104,7 +104,7 @@ def _parts(app: Services) -> list[tuple[str, str, Callable[[], object]]]:
 def _fix(app: Services) -> str:
     if app.settings.storage:
         return "check AzureWebJobsStorage: account, key and endpoints; locally, whether Azurite runs (`make up`)"
-    return f"give whoever runs this {DATA_ROLES} on the account; check its firewall, private endpoints and the ServiceUri settings"
+    return f"give the caller {DATA_ROLES} on the account; check its firewall, private endpoints and the ServiceUri settings"
 
 
 def _policies(app: Services) -> Iterator[Finding]:

@@ -81,7 +81,7 @@ TICK_S = 10.0
 
 
 class CannotHaveError(Exception):
-    """Something needed cannot be had here; the message is one line that says what and what to do."""
+    """A part is missing and cannot be installed here; the message is one line: what it is, and what to do."""
 
 
 class MissingVersionError(CannotHaveError):
@@ -110,7 +110,7 @@ def install(parts: set[str]) -> bool:
         Whether anything had to be installed.
 
     Raises:
-        CannotHaveError: A part cannot be had.
+        CannotHaveError: A part cannot be installed.
     """
     jobs: list[Callable[[], None]] = []
     wanted = REQUIREMENTS if "python" in parts else APP_REQUIREMENTS
@@ -289,7 +289,7 @@ def python_313() -> str:
 
 
 def _python_of_uv() -> str:
-    """A Python 3.13 that uv has or fetches; empty, with uv's reason on standard error, when there is none."""
+    """A Python 3.13 that uv has or fetches; empty, with uv's reason on standard error, without one."""
     uv = shutil.which("uv") or fetch_uv()
     if not uv:
         return ""
@@ -304,7 +304,7 @@ def _python_of_uv() -> str:
 
 
 def fetch_uv() -> str:
-    """The path of a uv of our own, from PyPI; empty when it cannot be had."""
+    """The path of a uv of our own, from PyPI; empty when it cannot be installed."""
     folder = LOCAL / "uv"
     program = folder / "bin" / "uv"
     with _UV:

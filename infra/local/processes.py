@@ -90,7 +90,7 @@ def part(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str]
 
 
 def choose_port(wanted: int) -> int:
-    """``wanted`` when nobody listens there, else a free one; 0 always takes a free one."""
+    """``wanted`` when it is free, else a free one; 0 always takes a free one."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

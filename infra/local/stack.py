@@ -1,6 +1,6 @@
 """The whole local stack: Azurite, the local Azure and the app on its host, started in order and stopped in reverse.
 
-The app is told where it is by app settings alone, as in Azure; it has no local mode. Used by ``python -m infra.local``
+Only app settings say to the app where it is, as in Azure; it has no local mode. Used by ``python -m infra.local``
 and by the tests. What the parts do inside is theirs.
 """
 
@@ -153,7 +153,7 @@ def start_azure(options: Options, storage: azurite.Azurite) -> Iterator[Azure]:
 
 @contextlib.contextmanager
 def start_app(options: Options, storage: azurite.Azurite, azure: Azure) -> Iterator[App]:
-    """The app on its host, told by app settings where storage and the local Azure are."""
+    """The app on its host; app settings name storage and the local Azure."""
     settings = app_settings(options, storage, azure)
     file = options.state / "settings.json"
     file.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=2))

@@ -30,7 +30,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
-// Empty: everybody may knock, and keys and tokens decide. Else also Azure's own senders: the test of /api/health, Event Grid's webhooks.
+// Empty: every address may connect, and keys and tokens decide. Else also Azure's own senders: the test of /api/health, Event Grid's webhooks.
 var callers = [
   for address in callerAddresses: {
     name: 'caller'
@@ -148,7 +148,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   properties: allSettings
 }
 
-// Nobody publishes with a password: deployments come with a token. One after the other, as all that configures the site: it takes one
+// No password publishes: deployments come with a token. One after the other, as all that configures the site: it takes one
 // change at a time.
 resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
@@ -182,7 +182,7 @@ resource authentication 'Microsoft.Web/sites/config@2025-03-01' = if (!empty(aut
     globalValidation: {
       requireAuthentication: true
       unauthenticatedClientAction: 'Return401'
-      // What tells nothing of anybody's: up or down, and pages whose data comes by other requests. And where events come in: webhooks carry
+      // What shows no data: up or down, and pages whose data comes by other requests. And where events come in: webhooks carry
       // a function key, Event Grid the system key. A path means itself; /* all below it:
       // https://github.com/MicrosoftDocs/azure-docs/issues/86514
       excludedPaths: [

@@ -1,4 +1,4 @@
-// Where the app's logs go. Application Insights takes them from an identity only, never from whoever knows its key.
+// Where the app's logs go. Application Insights takes them from an identity only, never from a caller that knows its key.
 import { tagsType } from '../types.bicep'
 
 param location string

@@ -1,5 +1,5 @@
 // What is watched besides the app's own log lines (alerts.bicep): whether it answers, what Azure refuses it, the way out of its network,
-// how much it logs. People are told by the action group of alerts.bicep.
+// how much it logs. The action group of alerts.bicep informs people.
 import { tagsType } from '../types.bicep'
 
 param location string

@@ -37,7 +37,7 @@ policies:
     limits: {count: 5}
     schedule: "* * * * * *"
   - name: demo-clusters
-    description: Clusters that nobody has used for hours
+    description: Clusters without use for hours
     kind: computeCluster
     staleWhen: {unusedFor: PT2H}
     action: delete
@@ -48,7 +48,7 @@ policies:
 
 
 def make_stale(story: Story) -> str:
-    """Versions of a model that nobody deployed for years and a cluster that nobody uses: made young, then aged."""
+    """Versions of a model that were not deployed for years, and a cluster without use: made young, then aged."""
     for version in ("1", "2"):
         story.app.done("PUT", f"{WORKSPACE_PATH}/models/{STALE_MODEL}/versions/{version}", json=model_body(story.run_id))
     story.app.done("PUT", f"{WORKSPACE_PATH}/computes/{IDLE_COMPUTE}", json=cluster_body())

@@ -38,7 +38,7 @@ class Ended:
 
     @property
     def error(self) -> dict[str, Any]:
-        """ARM's error, empty when there is none."""
+        """ARM's error; empty without one."""
         return self.operation.get("error") or {}
 
 
@@ -49,7 +49,7 @@ class Steward:
         url: Of the app, e.g. ``http://127.0.0.1:7071``.
         key: A function key.
         master_key: For ``/admin``.
-        watch: Told what a followed operation is doing, for a progress line.
+        watch: Called with what a followed operation is doing, for a progress line.
     """
 
     def __init__(self, url: str, key: str, master_key: str, watch: Callable[[str], None] = lambda _: None) -> None:

@@ -1,4 +1,4 @@
-"""Step 6, second half: Azure's events reach the app, and its rules roll a model out that somebody only registered."""
+"""Step 6, second half: Azure's events reach the app, and its rules roll out a model that was only registered."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until a signal ends it."""
     options = arguments()
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     options.state.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ type Work = Callable[[threading.Event], None]
 
 
 class FetchError(Exception):
-    """Code or a model could not be had; the message is for the user."""
+    """Code or a model could not be fetched; the message is for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class JobRequest:
         inputs, outputs: ARM's `inputs`/`outputs` of a command job.
         target: the compute's name, None for serverless.
         nodes: nodes that it occupies.
-        ranks: of a distributed job: what `runner/scripts/ranks.py` is told.
+        ranks: of a distributed job: what `runner/scripts/ranks.py` gets.
         timeout_s: the job is cancelled after so long, as the spec of `limits.timeout` says.
     """
 
@@ -119,7 +119,7 @@ class Serving(Protocol):
 
 
 class ServingBackend(Protocol):
-    """Starts deployments; `deploy` returns at once, the handle tells the rest."""
+    """Starts deployments; `deploy` returns at once, the handle shows the rest."""
 
     def deploy(self, request: DeploymentRequest) -> Serving:
         """Begin to serve."""

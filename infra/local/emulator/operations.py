@@ -1,6 +1,6 @@
 """Long-running operations: started by a write, asked about by polls, ended by the transition of their kind.
 
-Nothing runs in the background here: an operation is settled when somebody looks (a poll, or any request at all), so the
+Nothing runs in the background here: an operation is settled at the next look (a poll, or any request at all), so the
 order of events is the order of requests. Not here: what a status body looks like; each Azure service has its own.
 """
 
@@ -41,7 +41,7 @@ class Operation:
         ready: false while something real (a server starting) is not done, whatever the transition says.
         finish: makes it so, and returns the result; raises `OperationFailedError`.
         failed: undoes or marks what the failed operation leaves behind.
-        then: told once when it has ended, however.
+        then: called once when it has ended, with or without success.
         polls: running answers given so far.
         hidden: the service's own notes (body style, running word).
     """
@@ -117,7 +117,7 @@ class Operations:
         return operation
 
     def poll(self, operation_id: str) -> Operation | None:
-        """The operation after one look at its status URL; None if there is none of this id."""
+        """The operation after one look at its status URL; None for an unknown id."""
         with self._lock:
             operation = self._by_id.get(operation_id.lower())
             if operation is not None and not operation.ended:

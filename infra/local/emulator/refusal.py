@@ -39,7 +39,7 @@ class Refusal:
         moment: when a caller learns of it.
         proof: how much `source` proves.
         source: a page of Microsoft's, or a public issue in which Azure said so; `recorded` for recorded traffic of the
-            official clients; empty where there is none.
+            official clients; empty without one.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Run history: every v1 run and v2 job with its status, times, logs and metrics.
 
 ARM's jobs and the data plane's runs are two views of this one store. A backend (see `backends.JobsBackend`) writes the
-progress; nobody else does, except that a cancel marks `CancelRequested` first.
+progress; nothing else does, except that a cancel marks `CancelRequested` first.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Runs:
 
     Args:
         now: the world's clock.
-        changed: told of each change of a run's status; must be quick.
+        changed: called at each change of a run's status; must be quick.
     """
 
     def __init__(self, now: Callable[[], datetime], changed: Callable[[Run], None] = lambda _run: None) -> None:

@@ -1,4 +1,4 @@
-"""The scene: what exists in the local Azure before anybody does anything. Plain data; the demo and the tests read it too.
+"""The scene: what exists in the local Azure at its start. Plain data; the demo and the tests read it too.
 
 The ids and secrets are made up and worth nothing outside this machine.
 """

@@ -90,7 +90,7 @@ class Transitions:
         """Set one kind's rule, e.g. `("compute", "polls:3")`.
 
         Raises:
-            ValueError: the rule is none.
+            ValueError: the rule cannot be read.
         """
         self._rules[kind] = Transition.parse(rule)
 

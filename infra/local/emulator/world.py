@@ -104,7 +104,7 @@ class World:
         lock: guards `resources`, `serving`, `notes`; an RLock, so code under it may call anything here.
         serving: the handle of each online deployment, by lower-cased ARM id.
         vm_quota_cores: total dedicated cores per region.
-        policies: what is denied to everybody, settable by the control route.
+        policies: what is denied to every caller, settable by the control route.
         unrecorded: `keep` or `replace`: what a PUT does with members that it leaves out, where nothing says what Azure does.
         taken: names that others have somewhere in Azure, settable by the control route.
         registration: registration state of each resource provider, by lower-cased namespace.

@@ -48,4 +48,4 @@ class Result:
 
 
 class InvocationLostError(Exception):
-    """The worker process ended, or was ended, while it ran the function: nobody knows how far it came."""
+    """The worker process ended, or was ended, while it ran the function: how far it came is unknown."""

@@ -90,7 +90,7 @@ class Keys:
         return made, is_new
 
     def delete(self, scope: str, name: str) -> bool:
-        """Remove a key; false if there is none of that name."""
+        """Remove a key; false if no key has that name."""
         with self._lock:
             found = self._held(scope).pop(name, None) is not None
             self._write()

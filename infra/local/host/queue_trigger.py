@@ -4,7 +4,7 @@ The rules are those of QueueListener and QueueProcessor in Azure/azure-webjobs-s
 than ``newBatchThreshold`` messages are under way; an empty queue is looked at less and less often; a message is
 invisible while its function runs and deleted only after success; a failed one comes back after
 ``visibilityTimeout`` or goes to ``QUEUE-poison``; a poison queue has no poison queue of its own, its failed messages
-just stay invisible for their ten minutes. So does a message whose worker process died: nobody knows how far it came.
+just stay invisible for their ten minutes. So does a message whose worker process died: how far it came is unknown.
 """
 
 import base64
@@ -114,7 +114,7 @@ class QueueTrigger:
 
 
 class QueueListener:
-    """Polls the queue of one trigger until told to stop."""
+    """Polls the queue of one trigger until it is stopped."""
 
     def __init__(self, trigger: QueueTrigger) -> None:
         options = trigger.options

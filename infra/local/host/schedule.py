@@ -37,7 +37,7 @@ _FIELDS = (
 
 
 def next_due(expression: str, after: datetime) -> datetime:
-    """The first moment later than ``after`` (UTC) at which the schedule is due; ``NEVER`` if there is none.
+    """The first moment later than ``after`` (UTC) at which the schedule is due; ``NEVER`` if it never is.
 
     Raises:
         ValueError: It is not NCRONTAB.

@@ -149,7 +149,7 @@ def time_span_s(text: object, where: str) -> float:
     """Seconds of a .NET time span such as ``00:00:02``, ``00:00:00.5`` or ``1.00:00:00``.
 
     Raises:
-        SettingsError: It is none.
+        SettingsError: It is something else.
     """
     match = _TIME_SPAN.fullmatch(str(text))
     if not match:
@@ -199,7 +199,7 @@ def connection_string(name: str, settings: Mapping[str, str], where: str) -> str
     """The storage connection string behind a binding's ``connection``, tried as the platform does: with the prefix too.
 
     Raises:
-        SettingsError: There is none. Identity-based connections (``NAME__queueServiceUri``) need Azure.
+        SettingsError: It is missing. Identity-based connections (``NAME__queueServiceUri``) need Azure.
     """
     for candidate in (f"AzureWebJobs{name}", name):
         if value := settings.get(candidate):

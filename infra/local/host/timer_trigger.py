@@ -147,7 +147,7 @@ class Timer:
 
 
 def missed(expression: str, status: dict[str, str], now: datetime) -> bool:
-    """Whether a timer came due between its remembered status and ``now``; a schedule changed since then counts anew."""
+    """Whether a timer came due between its remembered status and ``now``; a schedule changed since then starts its count again."""
     try:
         due, updated = (datetime.fromisoformat(status[name]) for name in ("Next", "LastUpdated"))
     except (KeyError, ValueError):

@@ -212,7 +212,7 @@ def _read(channel: _Channel, loop: asyncio.AbstractEventLoop, inbox: asyncio.Que
         try:
             message = channel.receive()
         except (EOFError, OSError):
-            os._exit(1)  # the host is gone: whatever runs here belongs to nobody any more
+            os._exit(1)  # the host is gone: what runs here has no owner any more
         loop.call_soon_threadsafe(inbox.put_nowait, message)
         if message is None:
             return

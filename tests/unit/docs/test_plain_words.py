@@ -1,9 +1,10 @@
-"""Text that users read has the field's words: the docs, the dashboard, and every message of the app."""
+"""Text that users read has the field's words: the docs, the dashboard, every message of the app, and all prose of infra/."""
 
 from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import pytest
 from tests.docs import commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[3]
 NOT_PLAIN = re.compile(
@@ -39,6 +40,13 @@ def literals(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare and " " in node.value:
             yield node.lineno, node.value
+
+
+def all_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of every text and comment in a module, docstrings, too."""
+    kinds = (tokenize.STRING, tokenize.FSTRING_MIDDLE, tokenize.COMMENT)
+    with path.open("rb") as file:
+        yield from ((token.start[0], token.string) for token in tokenize.tokenize(file.readline) if token.type in kinds)
 
 
 def odd(text: str) -> list[str]:
@@ -72,6 +80,34 @@ def test_messages_have_plain_words() -> None:
     modules = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
     found = [f"{path.relative_to(ROOT)}:{line}: {each}" for path in modules for line, text in literals(path) for each in odd(text)]
     assert len(modules) > 100
+    assert not found
+
+
+def texts_of_bicep(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, text) of the comments and of the texts in a module of Bicep, descriptions among them."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        yield from ((number, text) for text in re.findall(r"'((?:[^'\\]|\\.)*)'|(//.*)$", line) for text in text if text)
+
+
+def test_the_search_reads_comments_and_texts(tmp_path: Path) -> None:
+    """Of Bicep and of Python, docstrings and parts of f-strings included."""
+    bicep, python = tmp_path / "a.bicep", tmp_path / "a.py"
+    bicep.write_text("@description('Nobody is here')\nparam x string // whoever\n")
+    python.write_text('"""Told."""\nx = f"{1} anew"  # somebody\n')
+    assert [each for _, text in texts_of_bicep(bicep) for each in odd(text)] == ["Nobody", "whoever"]
+    assert [each for _, text in all_texts(python) for each in odd(text)] == ["Told", "anew", "somebody"]
+
+
+def test_infra_has_plain_words() -> None:
+    """Messages, docstrings and comments of the doctor, the demo, the package and the local Azure; Bicep; descriptions of roles."""
+    files = [path for path in (ROOT / "infra").rglob("*") if "node_modules" not in path.parts]
+    texts: dict[Path, Iterable[tuple[int, str]]] = {path: all_texts(path) for path in files if path.suffix == ".py"}
+    texts |= {path: texts_of_bicep(path) for path in files if path.suffix == ".bicep"}
+    texts |= {path: enumerate(path.read_text().splitlines(), 1) for path in (ROOT / "infra" / "azure" / "roles").glob("*.json")}
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {each}" for path, read in texts.items() for line, text in read for each in odd(text)
+    ]
+    assert len(texts) > 250
     assert not found
 
 

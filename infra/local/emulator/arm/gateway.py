@@ -173,7 +173,7 @@ def _location_of(world: World, target: Target) -> str:
 def finish(world: World, request: web.Request, response: web.Response) -> web.Response:
     """The headers of every ARM answer; a write's event is raised, now or at its end.
 
-    Whoever is answered 409 waits for something: that is a look at it, too, so that `polls:N` ends for every caller.
+    A caller that gets 409 waits for an operation: that counts as a look at it, so that `polls:N` ends for every caller.
     """
     if response.status == 409:
         world.operations.look(request.path, above=True)

@@ -22,10 +22,10 @@ def page(world: World, request: web.Request, items: Sequence[Mapping[str, Any]],
     """One page of a collection.
 
     `$top` makes pages smaller; a nextLink is given as long as more items follow, `$top` or not, and its query is the
-    request's own, encoded anew (a space becomes `+`, escapes are lower case), with `$skipToken`.
+    request's own, encoded again (a space becomes `+`, escapes are lower case), with `$skipToken`.
 
     Raises:
-        web.Refused: a `$top` or `$skipToken` that is none.
+        web.Refused: a `$top` or `$skipToken` that cannot be read.
     """
     items, start = door.visible(world, request, items), _start(request)
     count = min(size or world.limits.page_size, _top(request) or world.limits.page_size)

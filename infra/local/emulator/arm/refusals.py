@@ -286,7 +286,7 @@ def location_changed(name: str, old: str, group: str, new: str) -> web.Refused:
 
 
 def linked_id_invalid(value: str, path: str) -> web.Refused:
-    """A property that must be an ARM id is none."""
+    """A property that must be an ARM id is something else."""
     message = (
         f"Property id '{value}' at path '{path}' is invalid. Expect fully qualified resource Id that start with "
         "'/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'."

@@ -1,7 +1,7 @@
 """ARM's throttling: a token bucket per subscription, caller and kind of call, and what is left in every answer's headers.
 
 The published limits are 250 reads refilled at 25/s and 200 writes or deletes at 10/s; `Limits.enforced` is off by default:
-then the numbers are told but nobody is refused.
+then the numbers are shown and no request is refused.
 """
 
 from __future__ import annotations

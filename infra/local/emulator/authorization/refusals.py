@@ -78,7 +78,7 @@ def visible(world: World, request: web.Request, items: Sequence[Mapping[str, Any
 
 def _may_see(world: World, who: str, arm_id: str) -> bool:
     parts = arm_id.strip("/").split("/")
-    if len(parts) == 2:  # a subscription shows itself to whoever holds a role in it
+    if len(parts) == 2:  # every holder of a role in a subscription sees it
         return world.authorization.has_any(who, arm_id)
     need = operations.need("GET", arm_id)
     return need is None or world.authorization.may(who, need.action, need.scope)

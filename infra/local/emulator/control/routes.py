@@ -37,7 +37,7 @@ def _body(request: web.Request, kind: type) -> Any:
     """The JSON body.
 
     Raises:
-        web.Refused: it is none, or not of this kind.
+        web.Refused: it is not JSON, or not of this kind.
     """
     try:
         body = request.json()

@@ -241,7 +241,7 @@ def page(request: web.Request, items: Sequence[Any], *, top: int, token: str | N
     """`{"value"}` with `continuationToken` and `nextLink` only while more follows, as recorded traffic shows.
 
     Raises:
-        web.Refused: 400, for a token that is none.
+        web.Refused: 400, for a token that cannot be read.
     """
     try:
         start = max(0, int(base64.b64decode(token, validate=True))) if token else 0

@@ -109,11 +109,11 @@ def begin_storm(world: World, request: web.Request) -> web.Response:
         return _bad(f"no subscription {missing}", 404)
     except TypeError as problem:
         return _bad(str(problem))
-    return told(world, request)
+    return sent(world, request)
 
 
 @routes.route("GET", "/_control/events/storm")
-def told(world: World, _request: web.Request) -> web.Response:
+def sent(world: World, _request: web.Request) -> web.Response:
     """How far the last storm is: events, sent (with repetitions and what is malformed), malformed, done."""
     found = world.notes.get("storm")
     return web.answer(dataclasses.asdict(found)) if found else _bad("there was no storm", 404)

@@ -64,7 +64,7 @@ class Places:
             self._hosts[host.lower()] = local
 
     def set_account(self, account: str, connection_string: str) -> None:
-        """Say where a storage account is that is none of the local Azure's own: the app's."""
+        """Say where a storage account is that does not belong to the local Azure: the app's."""
         with self._lock:
             self._accounts[account.lower()] = connection_string
             self._queues = {key: client for key, client in self._queues.items() if key[0] != account.lower()}

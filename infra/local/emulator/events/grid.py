@@ -90,7 +90,7 @@ class _Line:
             while not self._ended:
                 if self._waiting and self._waiting[0].due_at <= self._grid.now():
                     return self._batch()
-                # somebody may move the clock: with something to wait for, look again soon
+                # a test may move the clock: with something to wait for, look again soon
                 self._changed.wait(TICK_S if self._waiting else None)
         return []
 
@@ -130,7 +130,7 @@ class Grid:
     Args:
         now: the world's clock.
         storage: the accounts of the local Azure.
-        settle: ends the long-running operations that are due: while somebody listens, they end by themselves.
+        settle: ends the long-running operations that are due: while there are subscriptions, they end by themselves.
     """
 
     def __init__(self, now: Callable[[], datetime], storage: StorageAccounts, settle: Callable[[], None]) -> None:
@@ -165,7 +165,7 @@ class Grid:
             line.end()
 
     def take(self, event: Event) -> None:
-        """Take an event: whoever subscribed will get it."""
+        """Take an event: every subscriber will get it."""
         self.raised.append(event)
         with self._lock:
             lines = list(self._lines.values())

@@ -1,6 +1,6 @@
 """A storm: one subscriber is sent many events at a set rate, some twice, out of order, and some that are none.
 
-What was sent is told afterwards, so that a test can count. Not here: the deliveries themselves, which go as any other's.
+What was sent can be read afterwards, so that a test can count. Not here: the deliveries themselves, which go as any other's.
 """
 
 from __future__ import annotations

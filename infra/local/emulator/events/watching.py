@@ -100,13 +100,13 @@ def model_registered(world: World, version: Resource) -> None:
 
 def service_deployed(world: World, service: Resource) -> None:
     """A v1 web service is up."""
-    workspace_id, told = service.id.partition("/services/")[0], service.body["service"]
+    workspace_id, shown = service.id.partition("/services/")[0], service.body["service"]
     data = {
         "ServiceName": service.name,
-        "ServiceComputeType": str(told.get("computeType") or ""),
+        "ServiceComputeType": str(shown.get("computeType") or ""),
         "ModelIds": ",".join(str(each) for each in service.hidden.get("modelIds") or ()),
-        "ServiceTags": _texts(told.get("kvTags")),
-        "ServiceProperties": _texts(told.get("properties")),
+        "ServiceTags": _texts(shown.get("kvTags")),
+        "ServiceProperties": _texts(shown.get("properties")),
     }
     event = happened.of_workspace("ModelDeployed", workspace_id, f"endpoints/{service.name}", data, world.now())
     world.grid.take(event)

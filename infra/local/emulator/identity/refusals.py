@@ -37,7 +37,7 @@ def refuse(world: World, code: int, error: str, text: str, *, status: int = 400)
 
 
 def known_resource(resource: str) -> bool:
-    """Whether a token can be had for this resource (storage accounts and the list above)."""
+    """Whether there are tokens for this resource (storage accounts and the list above)."""
     plain = resource.rstrip("/").lower()
     return plain in _RESOURCES or clouds.storage_service(plain.removeprefix("https://")) is not None
 

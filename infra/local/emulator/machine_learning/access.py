@@ -54,7 +54,7 @@ def allows(world: World, endpoint: Resource, authorization: str | None) -> bool:
         principal = world.tokens.check(authorization, wanted)
     except TokenRefusedError:
         return False
-    if mode == "amltoken":  # whoever got one of the endpoint's own tokens may score
+    if mode == "amltoken":  # every holder of one of the endpoint's own tokens may score
         return True
     with world.lock:
         return world.authorization.may(principal.object_id, SCORE, endpoint.id)

@@ -127,7 +127,7 @@ def one_of(value: str, allowed: tuple[str, ...], name: str) -> str:
     for candidate in allowed:
         if candidate.replace("_", "").lower() == wanted:
             return candidate
-    raise invalid(f"The value '{value}' of {name} is none of {', '.join(allowed)}.", "ValidationError")
+    raise invalid(f"The value '{value}' of {name} is not one of {', '.join(allowed)}.", "ValidationError")
 
 
 def camel_case(name: str) -> str:

@@ -53,7 +53,7 @@ class AutoML:
     """One AutoML job.
 
     Attributes:
-        described: what every trial is told: task, target, validation, features, forecasting.
+        described: what every trial gets: task, target, validation, features, forecasting.
         metric: the primary one, as trials log it.
         algorithms: those allowed, in ARM's names.
         ensembles: of `VotingEnsemble` and `StackEnsemble` those wanted.
@@ -123,7 +123,7 @@ class _Search:
             start=self.start,
             concurrent=self.job.concurrent,
             timeout_s=limit_s if limit_s is None else limit_s - (time.monotonic() - self.began),
-            told=self.tell,
+            ended=self.report,
             enough=self.enough,
         )
 
@@ -210,7 +210,7 @@ class _Search:
             timeout_s=self.job.trial_timeout_s,
         )
 
-    def tell(self, run_id: str) -> None:
+    def report(self, run_id: str) -> None:
         """One line for a trial that has ended."""
         run, score = self.stage.child(run_id), trials.score(self.stage.child(run_id), self.job.metric)
         name = self.candidate_of[run_id]["algorithm"]

@@ -148,12 +148,12 @@ class ProcessJobs:
                 nodes.release(compute, task.request.run_id, self._world.now())
 
     def _watch(self) -> None:
-        """What the clock does without anybody asking: idle nodes leave, minimum nodes come, schedules start jobs."""
+        """What the clock does by itself: idle nodes leave, minimum nodes come, schedules start jobs."""
         while not self._stopped.wait(_LOOK_S):
             for name, look in list(self._world.looks.items()):
                 try:
                     look()
-                except Exception:  # noqa: BLE001 - the clock must go on for everybody else
+                except Exception:  # noqa: BLE001 - the clock must go on for the others
                     _LOG.exception("by the clock: %s", name)
             with self._world.lock:
                 for compute in self._computes():

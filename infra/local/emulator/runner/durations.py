@@ -10,7 +10,7 @@ _UNITS_S = (604800, 86400, 3600, 60, 1)
 
 
 def seconds(text: object) -> float | None:
-    """The length of a duration in seconds; None when it is none."""
+    """The length of a duration in seconds; None for any other text."""
     match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         return None

@@ -1,7 +1,7 @@
 """Judges the environment a job or deployment asks for, and words what is done with it.
 
 Everything here runs in one prepared environment: images are not pulled and conda environments are not built. What was
-asked for is checked for form and written into the log, so nobody mistakes the one for the other.
+asked for is checked for form and written into the log, so that a reader sees which is which.
 """
 
 from __future__ import annotations

@@ -84,12 +84,12 @@ def play(pipeline: Pipeline, inputs: Mapping[str, Any], outputs: Mapping[str, An
         outcomes.JobEndedError: cancelled, or a step failed.
     """
     waiting, runs = list(pipeline.steps), dict[str, str]()
-    told: set[str] = set()
+    over: set[str] = set()
     failed: list[str] = []
-    while waiting or set(runs) - told:
+    while waiting or set(runs) - over:
         for name, run_id in runs.items():
-            if name not in told and stage.ended(run_id):
-                told.add(name)
+            if name not in over and stage.ended(run_id):
+                over.add(name)
                 run = stage.child(run_id)
                 stage.say(f"Step {name} ({run_id}): {run.status if run else 'deleted'}")
                 if run is None or run.status != "Completed":
@@ -98,11 +98,11 @@ def play(pipeline: Pipeline, inputs: Mapping[str, Any], outputs: Mapping[str, An
             break
         lost = _after(pipeline.steps, set(failed))
         waiting = [step for step in waiting if step.name not in lost]
-        for step in [step for step in waiting if step.needs <= told]:
+        for step in [step for step in waiting if step.needs <= over]:
             waiting.remove(step)
             runs[step.name] = _start(step, pipeline, inputs, outputs, runs, stage)
             stage.say(f"Step {step.name} ({runs[step.name]}): started")
-        if waiting or set(runs) - told:
+        if waiting or set(runs) - over:
             stage.pause()
     _give(pipeline, runs, stage)
     if failed:

@@ -36,7 +36,7 @@ class Stage:
     """One job made of jobs.
 
     Attributes:
-        canceled: set by whoever wants it ended.
+        canceled: set to end it.
         children: run ids of those started, in order.
     """
 

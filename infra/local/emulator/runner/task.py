@@ -26,7 +26,7 @@ class Task:
         folder: its own, with `code` (the working folder), `data` and the log; removed at the end.
         python: the interpreter of the prepared environment.
         prepare: installs that environment when it is first needed.
-        canceled: set by whoever wants it ended.
+        canceled: set to end it.
         extra: environment variables for every job (proxy, certificates).
         take_nodes: waits until the job has its nodes or `canceled` is set; True when it has them.
         release_nodes: gives them back, if it had any.

@@ -67,6 +67,6 @@ def _azure_ml(task: Task) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"azureml://{host}/mlflow/v1.0{scope}",  # a scheme that azureml-mlflow knows
         "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_RUN_ID": request.run_id,
-        "MLFLOW_DISABLE_TELEMETRY": "true",  # a job has nobody outside to tell
+        "MLFLOW_DISABLE_TELEMETRY": "true",  # a job sends nothing outside
         "MLFLOW_EXPERIMENT_NAME": request.experiment,
     }

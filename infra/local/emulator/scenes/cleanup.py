@@ -85,10 +85,10 @@ def seed(world: World, sizes: Sizes) -> dict[str, Any]:
         _asset_traps(made, homes[0], homes[1])
         _endpoints(made, homes[0])
         _failed(made)
-    told: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    by_state: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for fact in made.facts:
-        told[fact.stale].append(asdict(fact))
-    return {"workspaces": homes, "stale": told[True], "kept": told[False]}
+        by_state[fact.stale].append(asdict(fact))
+    return {"workspaces": homes, "stale": by_state[True], "kept": by_state[False]}
 
 
 # ── the crowd ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +167,7 @@ def _crowd_of_endpoints(made: _Made, home: str, prefix: str, count: int) -> None
     for at in range(count):
         name, asked = f"crowd-{prefix}-{at:03}", at % 2 == 0
         arm_id = population.endpoint(made.world, home, name, days=200, changed=60, traffic={"blue": 100})
-        made.note(arm_id, "onlineEndpoint", "it was asked yesterday" if asked else "nobody ever asked it", stale=not asked)
+        made.note(arm_id, "onlineEndpoint", "it was asked yesterday" if asked else "it never got a request", stale=not asked)
         blue = population.deployment(made.world, arm_id, "blue", days=200, changed=60)
         made.note(blue, "onlineDeployment", "it has all the traffic")
         if asked:
@@ -273,7 +273,7 @@ def _registry(made: _Made) -> str:
 def _endpoints(made: _Made, home: str) -> None:
     world = made.world
     quiet = population.endpoint(world, home, "quiet", days=200, changed=60, traffic={"blue": 100})
-    made.note(quiet, "onlineEndpoint", "nobody asked it for 60 days", stale=True)
+    made.note(quiet, "onlineEndpoint", "it got no request for 60 days", stale=True)
     made.note(population.deployment(world, quiet, "blue", days=200, changed=60), "onlineDeployment", "it has all the traffic")
     traffic.count(world, quiet, "blue", 200, at=population.ago(world, 60), times=7)
     used = population.endpoint(world, home, "used", days=200, changed=60, traffic={"blue": 100, "retired": 0, "shadow": 0})

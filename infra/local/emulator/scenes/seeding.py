@@ -1,6 +1,6 @@
 """Puts scenes into a world: the one it begins with, the crowd that the clean-up is tried on, what the commands of docs/ need.
 
-The others come by control, and tell what they made (`cleanup_scene.seed`: nothing of it is served or runs)::
+The others come by control, and answer what they made (`cleanup_scene.seed`: nothing of it is served or runs)::
 
     POST /_control/scenes  {"name": "cleanup", "workspaces": 4, "models": 4, "versions": 56, "computes": 6, "endpoints": 0,
                             "traps": true}
@@ -45,7 +45,7 @@ def seed_cleanup(world: World, sizes: Mapping[str, Any], *, facts: bool = True) 
     """The scene of `cleanup.py`.
 
     Raises:
-        TypeError: a size that there is none of.
+        TypeError: an unknown size.
     """
     wanted = cleanup_scene.Sizes(**sizes)
     with world.lock:

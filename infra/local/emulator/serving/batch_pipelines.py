@@ -51,7 +51,7 @@ def start(
         deployment: of a pipeline component.
         name: the job's.
         by: who calls.
-        marks: properties that tell the job's endpoint and deployment.
+        marks: properties that name the job's endpoint and deployment.
 
     Raises:
         web.Refused: 400, with what is wrong.

@@ -248,7 +248,7 @@ class ProcessServing:
         self._all: list[Deployment] = []
 
     def deploy(self, request: DeploymentRequest) -> Deployment:
-        """Begin to serve; the handle tells the rest."""
+        """Begin to serve; the handle shows the rest."""
         folder = self._world.workdir / "deployments" / uuid.uuid4().hex
         made = Deployment(request, folder=folder, python=self._python, environment=self._prepare, extra=self._extra())
         with self._lock:

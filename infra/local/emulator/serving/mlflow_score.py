@@ -116,7 +116,7 @@ def find(folder: str) -> Model:
     """The model below a folder.
 
     Raises:
-        RuntimeError: there is none.
+        RuntimeError: it has none of them.
     """
     found = sorted(Path(folder).rglob("MLmodel"), key=lambda path: len(path.parts))
     if not found:

@@ -93,7 +93,7 @@ def _choose(world: World, endpoint: Resource, pinned: str | None) -> tuple[str, 
 
 
 def _mirror(world: World, endpoint: Resource, request: web.Request) -> None:
-    """Send a share of the requests to the mirror, too; nobody waits for its answer, which is thrown away."""
+    """Send a share of the requests to the mirror, too; no caller waits for its answer, which is thrown away."""
     with world.lock:
         shares = endpoint.properties.get("mirrorTraffic") or {}
         name, share = next(((str(name), share) for name, share in shares.items() if share), ("", 0))

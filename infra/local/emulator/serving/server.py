@@ -1,7 +1,7 @@
 """Runs inside the prepared environment: Microsoft's inference server on a free port of this machine only.
 
 `server.py PORT_FILE ENTRY_SCRIPT`. The server's own command line listens on every interface and wants a port chosen
-beforehand; here a socket is opened first and handed over the way systemd does, so no port is lost to somebody else.
+beforehand; here a socket is opened first and handed over the way systemd does, so that no other process takes the port.
 """
 
 import os
@@ -15,7 +15,7 @@ FIRST_PASSED_FD = 3  # where a process that was started with LISTEN_FDS finds it
 
 
 def main(port_file: str, entry_script: str) -> None:
-    """Open the socket, tell the port, become the server."""
+    """Open the socket, print the port, become the server."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=256)
     port = listening.getsockname()[1]
     os.dup2(listening.fileno(), FIRST_PASSED_FD, inheritable=True)

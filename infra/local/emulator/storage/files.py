@@ -94,7 +94,7 @@ def check_there(world: World, location: Location) -> None:
     """Do nothing if there is at least one blob at or below a location.
 
     Raises:
-        FetchError: there is none.
+        FetchError: it is missing.
     """
     if next(iter(files(world, location)), None) is None:
         raise FetchError(f"The specified path does not exist: {location.url()}")

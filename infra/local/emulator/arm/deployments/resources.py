@@ -1,6 +1,6 @@
 """Template deployments (`Microsoft.Resources/deployments`): each resource is a PUT to this ARM, after what it depends on.
 
-Nested deployments and `copy` are understood. The resources are made whenever somebody looks at the deployment, as with
+Nested deployments and `copy` are understood. The resources are made at each look at the deployment, as with
 every operation here. Not here: reading a template (`templates.py`).
 """
 

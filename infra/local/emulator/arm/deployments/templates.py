@@ -123,7 +123,7 @@ def _functions(  # noqa: C901 - the functions of a template see each other
             raise expressions.TemplateError(f"The template parameter '{name}' is not found.")
         allowed = declared.get(name.lower(), {}).get("allowedValues")
         if allowed and str(value).lower() not in {str(one).lower() for one in allowed}:
-            raise expressions.TemplateError(f"The value '{value}' of the parameter '{name}' is none of {allowed}.")
+            raise expressions.TemplateError(f"The value '{value}' of the parameter '{name}' is not one of {allowed}.")
         return value
 
     def variable(name: str) -> Any:

@@ -31,7 +31,7 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=f"{LEARN}azure-resource-manager/management/lock-resources",
     ),
     Refusal(
-        name="lock level unknown", status=400, code="InvalidLockLevel", message="The lock level '{}' is none of {}.",
+        name="lock level unknown", status=400, code="InvalidLockLevel", message="The lock level '{}' is not one of {}.",
     ),
     Refusal(
         name="lock missing", status=404, code="LockNotFound", message="The lock '{}' could not be found.",

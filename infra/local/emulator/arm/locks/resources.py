@@ -55,7 +55,7 @@ def _put(world: World, request: web.Request) -> web.Response:
     level = str((properties or {}).get("level") if isinstance(properties, dict) else "")
     known = next((one for one in LEVELS if one.lower() == level.lower()), None)
     if known is None:
-        raise refusals.refuse(400, "InvalidLockLevel", f"The lock level '{level}' is none of {', '.join(LEVELS)}.")
+        raise refusals.refuse(400, "InvalidLockLevel", f"The lock level '{level}' is not one of {', '.join(LEVELS)}.")
     fresh = world.resources.get(request.path) is None
     made = world.resources.put(build(request.path, known, str((properties or {}).get("notes") or "")))
     return web.answer(made.body, status=201 if fresh else 200)

@@ -1,6 +1,6 @@
 """Azure Monitor's metrics of online endpoints: requests, from what scoring really answered; any other metric has no data.
 
-Shapes after the Metrics - List operation of api-version 2023-10-01: a metric nobody split has one series with a point for
+Shapes after the Metrics - List operation of api-version 2023-10-01: a metric that is not split has one series with a point for
 each interval, zeros included; split by a dimension it has a series for each value that was seen, and none otherwise.
 """
 

@@ -64,7 +64,7 @@ def get(world: World, request: web.Request) -> web.Response:
 
 @routes.route("DELETE", f"{_ASSETS}/{{id}}")
 def delete(world: World, request: web.Request) -> web.Response:
-    """200; 204 when there is none."""
+    """200; 204 when it is missing."""
     with world.lock:
         gone = state.known(world).pop((state.here(world, request), request.params["id"].lower()), None)
     return web.empty(200 if gone else 204)

@@ -18,9 +18,9 @@ _OUTPUT = re.compile(r"azureml://locations/[^/]+/workspaces/[^/]+/data/azureml_(
 
 
 def outputs_of(world: World, run: Run) -> dict[str, Any]:
-    """A run's named outputs as run history tells them: the id and type of the data asset that each became.
+    """A run's named outputs as run history shows them: the id and type of the data asset that each became.
 
-    Models, too: what azure-ai-ml 1.35.2 asks the model service, it cannot send; what is none of its types it finds by its place.
+    Models, too: azure-ai-ml 1.35.2 cannot send its own request to the model service; it finds an unknown type by its place.
     """
     given = (run.definition.get("outputs") or {}) if run.kind != "v1" else {}
     with world.lock:

@@ -114,7 +114,7 @@ def _given(request: web.Request, asked: dict[str, Any]) -> tuple[dict[str, Any],
 
 @routes.route("DELETE", f"{_BASE}/datastores/{{name}}")
 def delete(world: World, request: web.Request) -> web.Response:
-    """200; 204 when there is none. The default one stays."""
+    """200; 204 when it is missing. The default one stays."""
     found = next((one for one in _all(world, request) if one.name.lower() == request.params["name"].lower()), None)
     if found is None:
         return web.empty(204)

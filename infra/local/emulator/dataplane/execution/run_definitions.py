@@ -28,7 +28,7 @@ def configuration_of(request: web.Request, definition: dict[str, Any]) -> dict[s
     """The configuration of a run definition.
 
     Raises:
-        web.Refused: 400, there is none, or one that cannot run here.
+        web.Refused: 400, it is missing, or cannot run here.
     """
     found = scope.field(definition, "Configuration")
     if not isinstance(found, dict):

@@ -180,7 +180,7 @@ def _policy(given: dict[str, Any]) -> policies.Policy | None:
         return None
     kind = next((one for one in policies.KINDS if one.lower() == name), None)
     if kind is None:
-        raise _refused(400, f"The policy {given.get('name')!r} is none of Default, {', '.join(policies.KINDS)}.")
+        raise _refused(400, f"The policy {given.get('name')!r} is not one of Default, {', '.join(policies.KINDS)}.")
     settings = given.get("properties") or {}
     try:
         return policies.Policy(

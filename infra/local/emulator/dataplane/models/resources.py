@@ -177,7 +177,7 @@ def patch_steps(request: web.Request) -> list[dict[str, Any]]:
     """The operations of a JSON Patch.
 
     Raises:
-        web.Refused: 400, when the body is none.
+        web.Refused: 400, the body is something else.
     """
     try:
         steps = json.loads(request.body.decode("utf-8-sig") or "[]")
@@ -210,7 +210,7 @@ def _apply(request: web.Request, found: Resource, step: dict[str, Any]) -> None:
 
 @routes.route("DELETE", f"{BASE}/models/{{id}}")
 def delete(world: World, request: web.Request) -> web.Response:
-    """200; 204 when there is none. A model that a v1 service uses stays: 400."""
+    """200; 204 when it is missing. A model that a v1 service uses stays: 400."""
     found = _found(world, request)
     if found is None:
         return web.empty(204)

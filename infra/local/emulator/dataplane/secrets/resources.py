@@ -58,7 +58,7 @@ def get_several(world: World, request: web.Request) -> web.Response:
 
 @routes.route("DELETE", f"{_SECRETS}/{{name}}")
 def delete(world: World, request: web.Request) -> web.Response:
-    """200, also when there is none."""
+    """200, also when it is missing."""
     with world.lock:
         state.kept(world, request).pop(request.params["name"].lower(), None)
     return web.empty(200)

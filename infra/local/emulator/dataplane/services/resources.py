@@ -111,8 +111,8 @@ def _begin(world: World, service: Resource) -> Operation:
         watching.service_deployed(world, service)
 
     def failed(error: dict[str, Any]) -> None:
-        told = {"code": error["code"], "statusCode": 400, "message": error["message"], "details": []}
-        service.body["service"].update(state="Failed", error=told, updatedTime=scope.time_text(world.now()))
+        shown = {"code": error["code"], "statusCode": 400, "message": error["message"], "details": []}
+        service.body["service"].update(state="Failed", error=shown, updatedTime=scope.time_text(world.now()))
 
     return world.operations.begin(
         kind=KIND, target=service.id, finish=finish, failed=failed, ready=lambda: handle.state != "starting"
@@ -190,7 +190,7 @@ def modify(world: World, request: web.Request) -> web.Response:
 
 @routes.route("DELETE", _SERVICE)
 def delete(world: World, request: web.Request) -> web.Response:
-    """200; 204 when there is none. Its server ends."""
+    """200; 204 when it is missing. Its server ends."""
     owner = scope.workspace_id(world, request)
     with world.lock:
         found = world.resources.get(f"{owner}/services/{request.params['id']}")
@@ -226,9 +226,9 @@ def regenerate_keys(world: World, request: web.Request) -> web.Response:
 def token(world: World, request: web.Request) -> web.Response:
     """201 with a token that scores this service; its times are epoch seconds."""
     issued = access.issue_token(world, _existing(world, request))
-    told = {"accessToken": issued["accessToken"], "tokenType": issued["tokenType"]}
+    token = {"accessToken": issued["accessToken"], "tokenType": issued["tokenType"]}
     times = {"expiryOn": issued["expiryTimeUtc"], "refreshAfter": issued["refreshAfterTimeUtc"]}
-    return web.answer({**told, **times}, status=201)
+    return web.answer({**token, **times}, status=201)
 
 
 @routes.route("GET", f"{_SERVICE}/logs")

@@ -76,7 +76,7 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
 
 
 def delete(kind: AssetKind, world: World, request: web.Request) -> web.Response:
-    """A container or a version; 204 when there is none. Version numbers go on where they were."""
+    """A container or a version; 204 when it is missing. Version numbers go on where they were."""
     arm_id = _container_id(kind, world, request) + (f"/versions/{request.params['version']}" if "version" in request.params else "")
     if not world.resources.delete(arm_id):
         return web.empty(204)

@@ -1,4 +1,4 @@
-"""Azure's own idle shutdown of compute instances: seen when somebody looks, as everything here.
+"""Azure's own idle shutdown of compute instances: seen at the next look, as everything here.
 
 An instance is stopped when it has run no job for its `idleTimeBeforeShutdown`, counted from its last operation, its last job's
 end, or the moment the setting was changed (a shorter time resets the clock). A custom application keeps it running for ever:

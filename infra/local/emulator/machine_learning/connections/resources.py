@@ -97,7 +97,7 @@ def patch(world: World, request: web.Request) -> web.Response:
 
 @routes.route("DELETE", CONNECTION)
 def delete(world: World, request: web.Request) -> web.Response:
-    """200 without a body; 204 when there is none."""
+    """200 without a body; 204 when it is missing."""
     workspace = scope.workspace(world, request, "connections")
     gone = world.resources.delete(f"{workspace.id}/connections/{request.params['connection']}")
     return web.empty(200 if gone else 204)

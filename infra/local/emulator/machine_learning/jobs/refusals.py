@@ -18,7 +18,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="job type unknown", status=400, code="UserError", inner="ValidationError",
-        message="The value '{}' of jobType is none of {}.", source=SPEC,
+        message="The value '{}' of jobType is not one of {}.", source=SPEC,
     ),
     Refusal(
         name="job without command", status=400, code="UserError", inner="ValidationError",

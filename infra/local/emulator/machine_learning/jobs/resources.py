@@ -1,6 +1,6 @@
 """Jobs as ARM shows them: a view of run history. They run as real processes; v1 runs appear here too.
 
-A job's PUT is no long-running operation: 201 with Location = the job, whose `properties.status` tells the rest. A job
+A job's PUT is no long-running operation: 201 with Location = the job, whose `properties.status` shows the rest. A job
 that exists cannot be changed but for a few fields.
 """
 

@@ -50,7 +50,9 @@ def request(world: World, workspace: Resource, name: str, properties: dict[str, 
     if not compute:
         size = str(resources.get("instanceType") or "")
         if size.lower() not in _SIZES:
-            raise scope.invalid(f"The instanceType '{size}' of a Spark job is none of {', '.join(_SIZES)}.", "InvalidInstanceType")
+            raise scope.invalid(
+                f"The instanceType '{size}' of a Spark job is not one of {', '.join(_SIZES)}.", "InvalidInstanceType"
+            )
     whole = {
         **{key: one for key, one in properties.items() if key != "resources"},
         "command": _command(properties, entry),

@@ -26,7 +26,7 @@ ROWS: tuple[Refusal, ...] = (
     ),
     Refusal(
         name="endpoint auth mode unknown", status=400, code="UserError", inner="ValidationError",
-        message="The value '{}' of authMode is none of Key, AMLToken, AADToken.", source=SPEC,
+        message="The value '{}' of authMode is not one of Key, AMLToken, AADToken.", source=SPEC,
     ),
     Refusal(
         name="endpoint identity unknown", status=400, code="ValidationError", message="The identity type '{}' is not supported.",

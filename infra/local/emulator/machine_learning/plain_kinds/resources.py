@@ -123,7 +123,7 @@ def _patch(row: state.Row, world: World, request: web.Request) -> web.Response:
 
 
 def _delete(row: state.Row, world: World, request: web.Request) -> web.Response:
-    """200 without a body, or 202 `null` with both headers; 204 when there is none."""
+    """200 without a body, or 202 `null` with both headers; 204 when it is missing."""
     found = world.resources.get(arm_id(row, world, request))
     if found is None:
         return web.empty(204)

@@ -101,7 +101,7 @@ def remove_regions(world: World, request: web.Request) -> web.Response:
 
 @routes.route("DELETE", REGISTRY)
 def delete(world: World, request: web.Request) -> web.Response:
-    """202, empty, both headers; 204 when there is none. Its managed resource group goes with it."""
+    """202, empty, both headers; 204 when it is missing. Its managed resource group goes with it."""
     found = world.resources.get(state.registry_id(request))
     if found is None:
         return web.empty(204)

@@ -21,7 +21,8 @@ ROWS: tuple[Refusal, ...] = (
         source=SPEC,
     ),
     Refusal(
-        name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger", message="The frequency {} is none of {}.",
+        name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger",
+        message="The frequency {} is not one of {}.",
         source=SPEC,
     ),
     Refusal(

@@ -76,7 +76,7 @@ def read(given: Mapping[str, Any]) -> Trigger:
         return _cron(str(given.get("expression") or ""), span)
     frequency, interval = str(given.get("frequency") or "").lower(), given.get("interval")
     if frequency not in _FREQUENCIES:
-        raise BadTriggerError(f"The frequency {given.get('frequency')!r} is none of {', '.join(_FREQUENCIES)}.")
+        raise BadTriggerError(f"The frequency {given.get('frequency')!r} is not one of {', '.join(_FREQUENCIES)}.")
     if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
         raise BadTriggerError("The interval of a recurrence is a whole number, 1 or more.")
     pattern = given.get("schedule") or {}
@@ -134,7 +134,7 @@ def _cron(expression: str, span: dict[str, Any]) -> Trigger:
         raise BadTriggerError(f"The cron expression {expression!r} is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.")
     for text, (names, low, high) in zip(fields, _FIELDS, strict=True):
         if not _reads(text, names, low, high):
-            raise BadTriggerError(f"The cron expression {expression!r} is not understood: {text!r} is none of NCrontab's forms.")
+            raise BadTriggerError(f"The cron expression {expression!r} is not understood: {text!r} is not one of NCrontab's forms.")
     whole = f"{fields[0]} {fields[1]} * * {fields[4]}"
     try:
         CronSim(whole, datetime.now(UTC))

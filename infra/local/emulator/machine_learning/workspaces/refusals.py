@@ -132,7 +132,7 @@ def check_references(world: World, arm_id: str, properties: dict[str, Any]) -> N
 
 
 def registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
-    """Accepted all the same: the operation is where Azure tells that a registry's admin user is missing."""
+    """The request is accepted all the same: Azure reports a missing admin user of a registry in the operation."""
     if (error := key_error(world, properties.get("encryption"))) is not None:
         return error
     registry = world.resources.get(str(properties.get("containerRegistry") or ""))
@@ -147,7 +147,7 @@ def registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] |
 
 
 def key_error(world: World, encryption: Any) -> dict[str, Any] | None:
-    """What is wrong with the vault of a customer-managed key; told by the operation, as the registry's admin user is."""
+    """What is wrong with the vault of a customer-managed key; the operation reports it, as it does the registry's admin user."""
     if not isinstance(encryption, dict) or str(encryption.get("status") or "").lower() != "enabled":
         return None
     given = encryption.get("keyVaultProperties") or {}

@@ -262,7 +262,7 @@ def _created(world: World, made: Resource) -> dict[str, Any]:
 # ── delete ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 @routes.route("DELETE", scope.WORKSPACE)
 def delete(world: World, request: web.Request) -> web.Response:
-    """202; then the name is held for 14 days, unless `forceToPurge=true`. 204 when there is none."""
+    """202; then the name is held for 14 days, unless `forceToPurge=true`. 204 when it is missing."""
     arm_id, purge = scope.workspace_id(request), request.query.get("forcetopurge", "").lower() == "true"
     found = world.resources.get(arm_id)
     if found is None:

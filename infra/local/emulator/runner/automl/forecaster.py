@@ -27,7 +27,7 @@ class Forecaster:
         estimator: a regressor, None for the simple methods.
         columns: the names of the feature columns, in order.
         time: the column of the time.
-        series: the columns that tell series apart.
+        series: the columns that name a series.
         season: periods in a season.
     """
 
@@ -129,7 +129,7 @@ def seconds(value: Any) -> float:
 
 
 def number(value: Any) -> float:
-    """A number, 0 for what is none."""
+    """A number, 0 for anything else."""
     try:
         found = float(value)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The metrics that AutoML reports, under Azure's names; each fold's values are averaged by whoever asks."""
+"""The metrics that AutoML reports, under Azure's names; the caller averages the values of the folds."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Table:
         """The values of one column.
 
         Raises:
-            BadTableError: there is none of this name.
+            BadTableError: no column has this name.
         """
         if name not in self.columns:
             raise BadTableError(f"The column {name!r} is not in the data; there are {', '.join(self.columns)}.")
@@ -92,7 +92,7 @@ def _step(given: Any) -> tuple[str, Any]:
 
 def _files(folder: Path, given: Any) -> list[Path]:
     if not isinstance(given, dict) or len(given) != 1:
-        raise BadTableError(f"The path {given!r} of the MLTable file is none of file, folder, pattern.")
+        raise BadTableError(f"The path {given!r} of the MLTable file is not one of file, folder, pattern.")
     kind, text = next((str(key), str(value)) for key, value in given.items())
     relative = text.removeprefix("./")
     if kind == "pattern":

@@ -17,7 +17,7 @@ NOT_FOUND = 127
 def _end_group(pid: int, signal_number: int) -> None:
     try:
         os.killpg(pid, signal_number)
-    except (ProcessLookupError, PermissionError):  # nobody is left, or only what is exiting (macOS says it so)
+    except (ProcessLookupError, PermissionError):  # no process is left, or only one that is exiting (macOS says it so)
         return
 
 

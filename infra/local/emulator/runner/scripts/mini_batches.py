@@ -68,7 +68,7 @@ def lines(result: Any) -> list[str]:
 
 
 def work(pipe: connection.Connection, script: str, rest: list[str]) -> None:
-    """Answer mini-batches until told to end: `(True, lines)` or `(False, None)`; first `(True, [])` when `init()` is through."""
+    """Answer mini-batches until the queue ends: `(True, lines)` or `(False, None)`; first `(True, [])` when `init()` is through."""
     sys.argv = [script, *rest]
     try:
         module = load(script)
@@ -154,7 +154,7 @@ class Crew:
                 worker.end()
 
     def hand_out(self) -> None:
-        """A mini-batch to everybody who has none."""
+        """A mini-batch to every worker that has none."""
         for worker in self.workers:
             if worker.ready and worker.batch is None and self.waiting:
                 worker.batch = self.waiting.popleft()

@@ -20,7 +20,7 @@ _LAST_WORDS_S = 1.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on this machine that nobody listens on now."""
+    """Ports on this machine that are free now."""
     opened = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in opened]
     for one in opened:
@@ -31,7 +31,7 @@ def free_ports(count: int) -> list[int]:
 def variables(settings: dict[str, object]) -> list[dict[str, str]]:
     """The environment variables of each process, by rank."""
     kind, nodes, per_node, servers = (settings[name] for name in ("kind", "nodes", "per_node", "servers"))
-    assert isinstance(nodes, int)  # noqa: S101 - whoever wrote the settings checked them
+    assert isinstance(nodes, int)  # noqa: S101 - the writer of the settings checked them
     assert isinstance(per_node, int)  # noqa: S101
     assert isinstance(servers, int)  # noqa: S101
     size = nodes * per_node
@@ -54,7 +54,7 @@ def variables(settings: dict[str, object]) -> list[dict[str, str]]:
     return found
 
 
-def tell(rank: int, process: subprocess.Popen[bytes]) -> None:
+def show(rank: int, process: subprocess.Popen[bytes]) -> None:
     """Pass on what a process writes, line by line, with its rank."""
     for line in process.stdout or ():
         sys.stdout.buffer.write(f"[{rank}] ".encode() + line)
@@ -62,13 +62,13 @@ def tell(rank: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def main(settings: str, *command: str) -> int:
-    """Run all to their end; 0, or the first exit code that is none."""
+    """Run all to their end; 0, or the first other exit code."""
     processes = [
         subprocess.Popen(command, env=os.environ | own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for own in variables(json.loads(settings))
     ]
-    told = [threading.Thread(target=tell, args=pair, daemon=True) for pair in enumerate(processes)]
-    for thread in told:
+    readers = [threading.Thread(target=show, args=pair, daemon=True) for pair in enumerate(processes)]
+    for thread in readers:
         thread.start()
     failed = 0
     while not failed and None in (codes := [process.poll() for process in processes]):
@@ -83,7 +83,7 @@ def main(settings: str, *command: str) -> int:
             process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
             process.kill()
-    for thread in told:
+    for thread in readers:
         thread.join(_LAST_WORDS_S)  # what a process left running may hold its output open; it ends with us (`leash.py`)
     return failed if failed >= 0 else 128 - failed
 

@@ -111,12 +111,12 @@ def samples(
     kind = sampling.lower()
     if kind == "grid":
         if wrong := [name for name, (distribution, _) in known.items() if distribution != "choice"]:
-            raise BadSpaceError(f"Grid sampling takes choices only; {wrong[0]} is none.")
+            raise BadSpaceError(f"Grid sampling takes choices only; {wrong[0]} is something else.")
         for values in itertools.product(*(arguments[0] for _, arguments in known.values())):
             yield dict(zip(known, values, strict=True))
         return
     if kind == "bayesian" and (wrong := [name for name, (distribution, _) in known.items() if distribution not in _BAYESIAN]):
-        raise BadSpaceError(f"Bayesian sampling takes {', '.join(_BAYESIAN)} only; {wrong[0]} is none of them.")
+        raise BadSpaceError(f"Bayesian sampling takes {', '.join(_BAYESIAN)} only; {wrong[0]} is not one of them.")
     luck = random.Random(seed)  # noqa: S311 - reproducible sampling, no secret
     if kind == "sobol":
         points = sobol(len(known), luck if seed is not None else None)
@@ -131,7 +131,7 @@ def samples(
 
 def _distribution(name: str, given: Any) -> tuple[str, list[Any]]:
     if not isinstance(given, list) or len(given) != 2 or str(given[0]).lower() not in _VALUES or not isinstance(given[1], list):
-        raise BadSpaceError(f"The search space of {name} is none of {', '.join(_VALUES)} with its arguments.")
+        raise BadSpaceError(f"The search space of {name} is not one of {', '.join(_VALUES)} with its arguments.")
     kind = str(given[0]).lower()
     if kind == "choice" and not (len(given[1]) == 1 and isinstance(given[1][0], list) and given[1][0]):
         raise BadSpaceError(f"The choice of {name} has no options.")
@@ -177,12 +177,12 @@ def _directions(dimension: int) -> list[int]:
 def _bayesian(dimensions: int, luck: random.Random, loss_of: Callable[[int], float | None]) -> Iterator[Point]:
     drawn: list[Point] = []
     while True:
-        told = sorted((loss, point) for n, point in enumerate(drawn) if (loss := loss_of(n)) is not None)
-        if len(told) < max(4, 2 * dimensions):
+        results = sorted((loss, point) for n, point in enumerate(drawn) if (loss := loss_of(n)) is not None)
+        if len(results) < max(4, 2 * dimensions):
             point = tuple(luck.random() for _ in range(dimensions))
         else:
-            best = max(2, len(told) // 4)
-            point = _proposed([one for _, one in told[:best]], [one for _, one in told[best:]], luck)
+            best = max(2, len(results) // 4)
+            point = _proposed([one for _, one in results[:best]], [one for _, one in results[best:]], luck)
         drawn.append(point)
         yield point
 

@@ -92,7 +92,7 @@ def play(sweep: Sweep, inputs: Mapping[str, Any], outputs: Mapping[str, Any], st
         concurrent=sweep.concurrent,
         timeout_s=sweep.timeout_s,
         look=lambda running: referee.look(running, stage),
-        told=lambda run_id: _tell(sweep, run_id, stage),
+        ended=lambda run_id: _report(sweep, run_id, stage),
     )
     try:
         if not trials.run(series, stage):
@@ -163,7 +163,7 @@ def _start(sweep: Sweep, values: dict[str, Any], inputs: Mapping[str, Any], outp
     return run_id
 
 
-def _tell(sweep: Sweep, run_id: str, stage: Stage) -> None:
+def _report(sweep: Sweep, run_id: str, stage: Stage) -> None:
     run = stage.child(run_id)
     stage.say(f"Trial {run_id}: {run.status if run else 'deleted'}, {sweep.metric} = {trials.score(run, sweep.metric)}")
 

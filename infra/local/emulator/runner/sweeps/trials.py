@@ -1,4 +1,4 @@
-"""Runs the trials of a sweep or of AutoML: so many at once, as long as time allows, and tells which was the best.
+"""Runs the trials of a sweep or of AutoML: so many at once, as long as time allows, and says which was the best.
 
 Not here: what a trial is (`sweep.py`, `automl_job.py`), whether one ends early (`policies.py`).
 """
@@ -27,7 +27,7 @@ class Series:
         concurrent: how many at once.
         timeout_s: of all together; None: no limit.
         look: called with the running trials each time they are looked at.
-        told: called with each that has ended.
+        ended: called with each that has ended.
         enough: whether no more are to be started.
     """
 
@@ -36,7 +36,7 @@ class Series:
     concurrent: int
     timeout_s: float | None = None
     look: Callable[[list[str]], None] = field(default=lambda _running: None)
-    told: Callable[[str], None] = field(default=lambda _run_id: None)
+    ended: Callable[[str], None] = field(default=lambda _run_id: None)
     enough: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -58,7 +58,7 @@ def run(series: Series, stage: Stage) -> bool:
         series.look(running)
         for run_id in [run_id for run_id in running if stage.ended(run_id)]:
             running.remove(run_id)
-            series.told(run_id)
+            series.ended(run_id)
         if running:
             stage.pause()
         if series.timeout_s is not None and time.monotonic() - began > series.timeout_s:
