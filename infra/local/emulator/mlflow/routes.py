@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from infra.local.emulator import web
-from infra.local.emulator.mlflow import experiments, models, runs, wire
+from infra.local.emulator.mlflow import wire
+from infra.local.emulator.mlflow.experiments import resources as experiments
+from infra.local.emulator.mlflow.models import resources as models
+from infra.local.emulator.mlflow.runs import resources as runs
 
 routes = web.Routes(r".*")
 for _family in (experiments, runs, models):

@@ -13,7 +13,11 @@ from infra.local.emulator.backends import FetchError
 from infra.local.emulator.dataplane import scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
 from infra.local.emulator.machine_learning.assets import state as assets_state
-from infra.local.emulator.mlflow import experiments, runs, wire
+from infra.local.emulator.mlflow import wire
+from infra.local.emulator.mlflow.experiments import resources as experiments
+from infra.local.emulator.mlflow.models import responses
+from infra.local.emulator.mlflow.runs import resources as runs
+from infra.local.emulator.mlflow.runs import responses as runs_responses
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
 
@@ -25,7 +29,6 @@ routes = web.Routes(r".*")
 _KIND = next(kind for kind in asset_kinds.KINDS if kind.collection == "models")
 _MODELS = f"{wire.API}/registered-models"
 _VERSIONS = f"{wire.API}/model-versions"
-_STAGES = {stage.lower(): stage for stage in ("None", "Staging", "Production", "Archived")}
 _MODEL_ATTRIBUTES: dict[str, type] = {"name": str, "creation_timestamp": float, "last_updated_timestamp": float}
 _VERSION_ATTRIBUTES: dict[str, type] = {
     **dict.fromkeys(("name", "run_id", "source_path", "version_number"), str),
@@ -35,52 +38,6 @@ _RUN_FILES = re.compile(r"ExperimentRun/dcid\.([^/]+)/(.*)")
 
 
 # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _times(found: Resource) -> dict[str, Any]:
-    system = found.body.get("systemData") or {}
-    return {
-        "creation_timestamp": wire.millis(system.get("createdAt")),
-        "last_updated_timestamp": wire.millis(system.get("lastModifiedAt")),
-    }
-
-
-def _version_shown(found: Resource) -> dict[str, Any]:
-    properties = found.properties
-    return {
-        "name": found.id.split("/")[-3],
-        "version": found.name,
-        **_times(found),
-        "user_id": (found.body.get("systemData") or {}).get("createdBy") or "",
-        "current_stage": properties.get("stage") or "None",
-        "description": properties.get("description") or "",
-        "source": found.hidden.get("mlflowSource") or properties.get("modelUri"),
-        "run_id": properties.get("jobName") or "",
-        "status": "READY",
-        "tags": wire.listed(properties.get("tags") or {}),
-    }
-
-
-def _versions_of(world: World, model: Resource) -> list[Resource]:
-    """The versions that are not archived, newest first."""
-    with world.lock:
-        found = world.resources.children(model.id, "versions")
-    return [one for one in reversed(found) if not one.properties.get("isArchived")]
-
-
-def _newest_by_stage(world: World, model: Resource, stages: list[str]) -> list[dict[str, Any]]:
-    newest: dict[str, dict[str, Any]] = {}
-    for one in _versions_of(world, model):
-        newest.setdefault(one.properties.get("stage") or "None", _version_shown(one))
-    return [newest[stage] for stage in stages if stage in newest]
-
-
-def _model_shown(world: World, found: Resource) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        **_times(found),
-        "description": found.properties.get("description") or "",
-        "latest_versions": _newest_by_stage(world, found, list(_STAGES.values())),
-        "tags": wire.listed(found.properties.get("tags") or {}),
-    }
 
 
 def _models(world: World, request: web.Request) -> list[Resource]:
@@ -128,20 +85,20 @@ def create(world: World, request: web.Request) -> web.Response:
             raise wire.exists(f"Registered Model (name={name}) already exists.")
         made = assets_state.ensure_container(_KIND, world, f"{owner.id}/models/{name}", _caller(request), {})
         made.properties.update({"description": wire.text(given, "description") or None, "tags": tags})
-    return web.answer({"registered_model": _model_shown(world, made)})
+    return web.answer({"registered_model": responses.model_shown(world, made)})
 
 
 @routes.route("GET", f"{_MODELS}/get")
 def get(world: World, request: web.Request) -> web.Response:
     """One model with the newest version of each stage."""
-    return web.answer({"registered_model": _model_shown(world, _model(world, request, wire.asked(request)))})
+    return web.answer({"registered_model": responses.model_shown(world, _model(world, request, wire.asked(request)))})
 
 
 @routes.route("GET", f"{_MODELS}/search")
 def search(world: World, request: web.Request) -> web.Response:
     """By name, unless `order_by` says otherwise."""
     given = wire.asked(request)
-    shown = [_model_shown(world, one) for one in sorted(_models(world, request), key=lambda one: one.name)]
+    shown = [responses.model_shown(world, one) for one in sorted(_models(world, request), key=lambda one: one.name)]
     return wire.page(given, experiments.matching(given, shown, _MODEL_ATTRIBUTES), "registered_models", size=100)
 
 
@@ -153,22 +110,22 @@ def update(world: World, request: web.Request) -> web.Response:
     with world.lock:
         found.properties["description"] = wire.text(given, "description")
         _touched(world, request, found)
-    return web.answer({"registered_model": _model_shown(world, found)})
+    return web.answer({"registered_model": responses.model_shown(world, found)})
 
 
 @routes.route("GET POST", f"{_MODELS}/get-latest-versions")
 def latest(world: World, request: web.Request) -> web.Response:
     """The newest version of each of the `stages`, of all of them when none is named."""
     given = wire.asked(request)
-    wanted = given.get("stages") or list(_STAGES)
+    wanted = given.get("stages") or list(responses.STAGES)
     stages = [_stage(str(one)) for one in ([wanted] if isinstance(wanted, str) else wanted)]
-    return web.answer({"model_versions": _newest_by_stage(world, _model(world, request, given), stages)})
+    return web.answer({"model_versions": responses.newest_by_stage(world, _model(world, request, given), stages)})
 
 
 def _stage(text: str) -> str:
-    if text.lower() not in _STAGES:
-        raise wire.invalid(f"The stage {text!r} is not one of {', '.join(_STAGES.values())}.")
-    return _STAGES[text.lower()]
+    if text.lower() not in responses.STAGES:
+        raise wire.invalid(f"The stage {text!r} is not one of {', '.join(responses.STAGES.values())}.")
+    return responses.STAGES[text.lower()]
 
 
 # ── versions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,20 +161,20 @@ def create_version(world: World, request: web.Request) -> web.Response:
         number = str(model.properties.get("nextVersion") or 1)
         made = assets_state.register(_KIND, world, owner, model.name, number, properties, by=_caller(request))
         made.hidden["mlflowSource"] = source
-    return web.answer({"model_version": _version_shown(made)})
+    return web.answer({"model_version": responses.version_shown(made)})
 
 
 @routes.route("GET", f"{_VERSIONS}/get")
 def get_version(world: World, request: web.Request) -> web.Response:
     """One version."""
-    return web.answer({"model_version": _version_shown(_version(world, request, wire.asked(request)))})
+    return web.answer({"model_version": responses.version_shown(_version(world, request, wire.asked(request)))})
 
 
 @routes.route("GET", f"{_VERSIONS}/search")
 def search_versions(world: World, request: web.Request) -> web.Response:
     """The versions of all models, newest first; `filter` is over name, run_id and tags."""
     given = wire.asked(request)
-    shown = [_version_shown(one) for model in _models(world, request) for one in _versions_of(world, model)]
+    shown = [responses.version_shown(one) for model in _models(world, request) for one in responses.versions_of(world, model)]
     for one in shown:
         one |= {"source_path": one["source"], "version_number": one["version"]}
     found = experiments.matching(given, shown, _VERSION_ATTRIBUTES)
@@ -240,7 +197,7 @@ def download_uri(world: World, request: web.Request) -> web.Response:
     of_run = _RUN_FILES.fullmatch(place.path) if place.container == locations.ARTIFACTS else None
     run = world.runs.get(owner, of_run[1]) if of_run else None
     if of_run and run is not None:
-        uri = f"{runs.artifact_uri(request, world, run)}/{of_run[2]}"
+        uri = f"{runs_responses.artifact_uri(request, world, run)}/{of_run[2]}"
     elif place.container == locations.ARTIFACTS:
         uri = f"azureml://artifacts/{place.path}"
     return web.answer({"artifact_uri": uri})
@@ -254,7 +211,7 @@ def update_version(world: World, request: web.Request) -> web.Response:
     with world.lock:
         found.properties["description"] = wire.text(given, "description")
         _touched(world, request, found)
-    return web.answer({"model_version": _version_shown(found)})
+    return web.answer({"model_version": responses.version_shown(found)})
 
 
 @routes.route("POST", f"{_VERSIONS}/transition-stage")
@@ -262,14 +219,14 @@ def transition(world: World, request: web.Request) -> web.Response:
     """Put a version into a stage; `archive_existing_versions` moves the others of that stage to Archived."""
     given = wire.asked(request)
     found, stage = _version(world, request, given), _stage(wire.required(given, "stage"))
-    others = _versions_of(world, _model(world, request, given)) if given.get("archive_existing_versions") is True else []
+    others = responses.versions_of(world, _model(world, request, given)) if given.get("archive_existing_versions") is True else []
     with world.lock:
         for other in others:
             if other.properties.get("stage") == stage and other.id != found.id:
                 other.properties["stage"] = "Archived"
         found.properties["stage"] = stage
         _touched(world, request, found)
-    return web.answer({"model_version": _version_shown(found)})
+    return web.answer({"model_version": responses.version_shown(found)})
 
 
 @routes.route("DELETE", f"{_VERSIONS}/delete")

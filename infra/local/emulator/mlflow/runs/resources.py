@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
-from infra.local.emulator.dataplane.history import experiments as history
 from infra.local.emulator.dataplane.metrics import resources as metrics
-from infra.local.emulator.mlflow import experiments, filters, wire
+from infra.local.emulator.mlflow import filters, wire
+from infra.local.emulator.mlflow.experiments import resources as experiments
+from infra.local.emulator.mlflow.runs import responses
 from infra.local.emulator.runs import Run
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
@@ -19,22 +20,9 @@ from infra.local.emulator.storage import locations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from infra.local.emulator.runs import Metric
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-PARAMETER = "mlflow.param."  # parameters are kept among the run's properties under this prefix
-_HISTORY_TAG = "mlflow.log-model.history"
-_PARENT_TAG = "mlflow.parentRunId"
-_NAME_TAG = "mlflow.runName"
-_STATUSES = {
-    "Running": "RUNNING",
-    "Finalizing": "RUNNING",
-    "CancelRequested": "RUNNING",
-    "Completed": "FINISHED",
-    "Failed": "FAILED",
-    "Canceled": "KILLED",
-}
 _ENDS = {"SCHEDULED": "NotStarted", "RUNNING": "Running", "FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Canceled"}
 _ATTRIBUTES: dict[str, type] = {
     **dict.fromkeys(("run_id", "run_name", "status", "user_id", "artifact_uri", "experiment_id"), str),
@@ -56,73 +44,12 @@ def existing(world: World, request: web.Request, given: dict[str, Any]) -> Run:
 
 
 # ── showing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-def artifact_uri(request: web.Request, world: World, run: Run) -> str:
-    """Where a run's files are, in the form that azureml-mlflow reads; recorded clients show the experiment's id in it."""
-    home = wire.HOME.format(**{name: request.params[name] for name in ("version", "subscription", "group", "workspace")})
-    experiment = run.experiment_id or history.experiment_id(world, run.workspace_id, run.experiment)
-    return f"azureml://{request.host}{home}/experiments/{experiment}/runs/{run.run_id}/artifacts"
-
-
-def _metric(metric: Metric) -> dict[str, Any]:
-    return {"key": metric.name, "value": metric.value, "timestamp": wire.millis(metric.at), "step": metric.step}
-
-
-def _parameters(run: Run) -> dict[str, str]:
-    return {name.removeprefix(PARAMETER): value for name, value in run.properties.items() if name.startswith(PARAMETER)}
-
-
-def _latest(run: Run) -> list[Metric]:
-    """The value of each metric at its highest step, the later one of two."""
-    found: dict[str, Metric] = {}
-    for metric in run.metrics:
-        if metric.name not in found or metric.step >= found[metric.name].step:
-            found[metric.name] = metric
-    return list(found.values())
-
-
-def _tags(run: Run) -> dict[str, str]:
-    own = {_NAME_TAG: run.display_name or run.run_id, "mlflow.rootRunId": run.parent_run_id or run.run_id}
-    return own | ({_PARENT_TAG: run.parent_run_id} if run.parent_run_id else {}) | run.tags
-
-
-def _info(world: World, request: web.Request, run: Run) -> dict[str, Any]:
-    return {
-        "run_id": run.run_id,
-        "run_uuid": run.run_id,
-        "run_name": run.display_name or run.run_id,
-        "experiment_id": run.experiment_id or history.experiment_id(world, run.workspace_id, run.experiment),
-        "user_id": run.created_by,
-        "status": _STATUSES.get(run.status, "SCHEDULED"),
-        "start_time": wire.millis(run.started_at or run.created_at),
-        "end_time": wire.millis(run.ended_at),
-        "artifact_uri": artifact_uri(request, world, run),
-        "lifecycle_stage": "deleted" if run.archived else "active",
-    }
-
-
-def _shown(world: World, request: web.Request, run: Run) -> dict[str, Any]:
-    with world.lock:
-        inputs = list(_inputs(world).get((world.generation(run.workspace_id), run.run_id), ()))
-    return {
-        "info": _info(world, request, run),
-        "data": {
-            "metrics": [_metric(metric) for metric in _latest(run)],
-            "params": wire.listed(_parameters(run)),
-            "tags": wire.listed(_tags(run)),
-        },
-        "inputs": {"dataset_inputs": inputs},
-    }
-
-
-def _inputs(world: World) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    found: dict[tuple[str, str], list[dict[str, Any]]] = world.notes.setdefault("mlflow_inputs", {})
-    return found
 
 
 @routes.route("GET", f"{wire.API}/runs/get")
 def get(world: World, request: web.Request) -> web.Response:
     """One run with its latest metrics, its parameters and tags."""
-    return web.answer({"run": _shown(world, request, existing(world, request, wire.asked(request)))})
+    return web.answer({"run": responses.shown(world, request, existing(world, request, wire.asked(request)))})
 
 
 @routes.route("GET", f"{wire.API}/metrics/get-history")
@@ -130,7 +57,9 @@ def metric_history(world: World, request: web.Request) -> web.Response:
     """Every value of one metric."""
     given = wire.asked(request)
     run, name = existing(world, request, given), wire.required(given, "metric_key")
-    return wire.page(given, [_metric(metric) for metric in run.metrics if metric.name == name], "metrics", size=25_000)
+    return wire.page(
+        given, [responses.metric_shown(metric) for metric in run.metrics if metric.name == name], "metrics", size=25_000
+    )
 
 
 @routes.route("POST", f"{wire.API}/runs/search")
@@ -142,7 +71,7 @@ def search(world: World, request: web.Request) -> web.Response:
     if not isinstance(ids, list) or not isinstance(orders, list):
         raise wire.invalid("experiment_ids and order_by are lists.")
     shown = [
-        _shown(world, request, run)
+        responses.shown(world, request, run)
         for run in reversed(world.runs.of(owner))
         if experiments.in_view(view, archived=run.archived) and (run.experiment_id in ids)
     ]
@@ -176,7 +105,7 @@ def artifacts(world: World, request: web.Request) -> web.Response:
         whole = f"{path}/{head}" if path else head
         found[head] = {"path": whole, "is_dir": True} if rest else {"path": whole, "is_dir": False, "file_size": size}
     files = [found[name] for name in sorted(found)]
-    return wire.page(given, files, "files", more={"root_uri": artifact_uri(request, world, run)})
+    return wire.page(given, files, "files", more={"root_uri": responses.artifact_uri(request, world, run)})
 
 
 # ── changing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +117,7 @@ def create(world: World, request: web.Request) -> web.Response:
     if experiment["archivedTime"]:
         raise wire.invalid(f"The experiment {experiment['name']!r} is archived.")
     tags = wire.pairs(request, given)
-    parent = tags.pop(_PARENT_TAG, "")
+    parent = tags.pop(responses.PARENT_TAG, "")
     if parent and world.runs.get(owner, parent) is None:
         raise wire.missing(f"Run with id {parent} was not found.")
     run = Run(
@@ -199,12 +128,12 @@ def create(world: World, request: web.Request) -> web.Response:
         created_at=world.now(),
         status="Running",
         started_at=wire.moment(given, "start_time") or world.now(),
-        display_name=tags.pop(_NAME_TAG, "") or wire.text(given, "run_name"),
+        display_name=tags.pop(responses.NAME_TAG, "") or wire.text(given, "run_name"),
         created_by=request.principal.object_id if request.principal else "",
         parent_run_id=parent or None,
         tags=tags,
     )
-    return web.answer({"run": _shown(world, request, world.runs.create(run))})
+    return web.answer({"run": responses.shown(world, request, world.runs.create(run))})
 
 
 @routes.route("POST", f"{wire.API}/runs/update")
@@ -224,7 +153,7 @@ def update(world: World, request: web.Request) -> web.Response:
     ended = wire.moment(given, "end_time")
     if ended is not None and run.ended and not run.definition:
         world.runs.update(run.workspace_id, run.run_id, ended_at=ended)
-    return web.answer({"run_info": _info(world, request, run)})
+    return web.answer({"run_info": responses.info(world, request, run)})
 
 
 @routes.route("POST", f"{wire.API}/runs/delete")
@@ -251,12 +180,12 @@ def _log(world: World, run: Run, batch: _Batch) -> None:
     own = dict(run.properties)
     for given in batch.params:
         name, value = wire.required(given, "key"), str(given.get("value", ""))
-        if own.setdefault(PARAMETER + name, value) != value:
-            raise wire.invalid(f"The parameter {name!r} is {own[PARAMETER + name]!r} already and cannot be changed.")
+        if own.setdefault(responses.PARAMETER + name, value) != value:
+            raise wire.invalid(f"The parameter {name!r} is {own[responses.PARAMETER + name]!r} already and cannot be changed.")
     tags = run.tags | {wire.required(given, "key"): str(given.get("value", "")) for given in batch.tags}
     changes: dict[str, Any] = {"properties": own, "tags": tags}
-    if _NAME_TAG in tags:
-        changes["display_name"] = tags.pop(_NAME_TAG)
+    if responses.NAME_TAG in tags:
+        changes["display_name"] = tags.pop(responses.NAME_TAG)
     world.runs.update(run.workspace_id, run.run_id, **changes)
     for number in values:
         metrics.log(world, run, **number)
@@ -329,7 +258,7 @@ def log_inputs(world: World, request: web.Request) -> web.Response:
     for one in datasets:
         wire.required(scope.mapping(request, one, "dataset"), "name")
     with world.lock:
-        _inputs(world).setdefault((world.generation(run.workspace_id), run.run_id), []).extend(datasets)
+        responses.all_inputs(world).setdefault((world.generation(run.workspace_id), run.run_id), []).extend(datasets)
     return web.answer({})
 
 
@@ -342,6 +271,6 @@ def log_model(world: World, request: web.Request) -> web.Response:
         described = json.loads(wire.required(given, "model_json"))
     except ValueError:
         raise wire.invalid("The parameter model_json is not valid JSON.") from None
-    before = json.loads(run.tags.get(_HISTORY_TAG) or "[]")
-    world.runs.update(run.workspace_id, run.run_id, tags={**run.tags, _HISTORY_TAG: json.dumps([*before, described])})
+    before = json.loads(run.tags.get(responses.HISTORY_TAG) or "[]")
+    world.runs.update(run.workspace_id, run.run_id, tags={**run.tags, responses.HISTORY_TAG: json.dumps([*before, described])})
     return web.answer({})
