@@ -14,186 +14,101 @@ _REGISTER = f"{LEARN}azure-resource-manager/troubleshooting/error-register-resou
 _TAGS = "https://github.com/Azure/azure-powershell/blob/main/src/Migrate/Migrate.Autorest/custom/New-AzMigrateServerReplication.ps1"
 _TAG_LIMITS = f"{LEARN}azure-resource-manager/management/tag-resources"
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="token missing", status=401, code="AuthenticationFailed",
-        message="Authentication failed. The 'Authorization' header is missing.",
-    ),
-    Refusal(
-        name="token unreadable", status=401, code="InvalidAuthenticationToken", message="The access token is invalid.",
-    ),
-    Refusal(
-        name="token of another audience", status=401, code="InvalidAuthenticationTokenAudience",
-        message=(
+    Refusal(name="token missing", status=401, code="AuthenticationFailed",
+        message="Authentication failed. The 'Authorization' header is missing."),
+    Refusal(name="token unreadable", status=401, code="InvalidAuthenticationToken", message="The access token is invalid."),
+    Refusal(name="token of another audience", status=401, code="InvalidAuthenticationTokenAudience", message=(
             "The access token has been obtained for wrong audience or resource '{}'. It should exactly match with one of the "
             "allowed audiences {}."
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}Azure-Samples/active-directory-dotnetcore-daemon-v2/issues/145",
-    ),
-    Refusal(
-        name="token expired", status=401, code="ExpiredAuthenticationToken",
-        message="The access token expiry UTC time '{}' is earlier than current UTC time '{}'.", proof=Proof.CODE, source=RECORDED,
-    ),
-    Refusal(
-        name="too many requests", status=429, code="SubscriptionRequestsThrottled",
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure-Samples/active-directory-dotnetcore-daemon-v2/issues/145"),
+    Refusal(name="token expired", status=401, code="ExpiredAuthenticationToken",
+        message="The access token expiry UTC time '{}' is earlier than current UTC time '{}'.", proof=Proof.CODE, source=RECORDED),
+    Refusal(name="too many requests", status=429, code="SubscriptionRequestsThrottled",
         message="Number of requests for subscription '{}' and operation '{}' exceeded the backend storage limit. {}",
-        proof=Proof.CODE, source=f"{LEARN}azure-resource-manager/management/request-limits-and-throttling",
-    ),
-    Refusal(
-        name="api-version missing", status=400, code="MissingApiVersionParameter",
+        proof=Proof.CODE, source=f"{LEARN}azure-resource-manager/management/request-limits-and-throttling"),
+    Refusal(name="api-version missing", status=400, code="MissingApiVersionParameter",
         message="The api-version query parameter (?api-version=) is required for all requests.", proof=Proof.CODE,
-        source=f"{GITHUB}Azure/azure-sdk-for-go/issues/21408",
-    ),
-    Refusal(
-        name="api-version unknown to the type", status=400, code="NoRegisteredProviderFound",
-        message=(
+        source=f"{GITHUB}Azure/azure-sdk-for-go/issues/21408"),
+    Refusal(name="api-version unknown to the type", status=400, code="NoRegisteredProviderFound", message=(
             "No registered resource provider found for location '{}' and API version '{}' for type '{}'. The supported "
             "api-versions are '{}'. The supported locations are '{}'."
-        ),
-        proof=Proof.CODE, source=_REGISTER,
-    ),
-    Refusal(
-        name="api-version unknown to ARM", status=400, code="InvalidApiVersionParameter",
-        message="The api-version '{}' is invalid. The supported versions are '{}'.",
-    ),
-    Refusal(
-        name="subscription malformed", status=400, code="InvalidSubscriptionId",
+        ), proof=Proof.CODE, source=_REGISTER),
+    Refusal(name="api-version unknown to ARM", status=400, code="InvalidApiVersionParameter",
+        message="The api-version '{}' is invalid. The supported versions are '{}'."),
+    Refusal(name="subscription malformed", status=400, code="InvalidSubscriptionId",
         message="The provided subscription identifier '{}' is malformed or invalid.", proof=Proof.TEXT,
-        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/77959",
-    ),
-    Refusal(
-        name="subscription missing", status=404, code="SubscriptionNotFound", message="The subscription '{}' could not be found.",
-        proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="resource group missing", status=404, code="ResourceGroupNotFound", message="Resource group '{}' could not be found.",
-        proof=Proof.TEXT, source=f"{GITHUB}MicrosoftLearning/mslearn-azure-ml/pull/27",
-    ),
-    Refusal(
-        name="resource group being deleted", status=409, code="ResourceGroupBeingDeleted",
+        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/77959"),
+    Refusal(name="subscription missing", status=404, code="SubscriptionNotFound",
+        message="The subscription '{}' could not be found.", proof=Proof.CODE, source=ERRORS),
+    Refusal(name="resource group missing", status=404, code="ResourceGroupNotFound",
+        message="Resource group '{}' could not be found.", proof=Proof.TEXT,
+        source=f"{GITHUB}MicrosoftLearning/mslearn-azure-ml/pull/27"),
+    Refusal(name="resource group being deleted", status=409, code="ResourceGroupBeingDeleted",
         message="The resource group '{}' is in deprovisioning state and cannot perform this operation.", proof=Proof.TEXT,
-        source=f"{GITHUB}Azure/azure-cli/issues/28679",
-    ),
-    Refusal(
-        name="provider unknown", status=404, code="InvalidResourceNamespace", message="The resource namespace '{}' is invalid.",
-        proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="type unknown", status=404, code="InvalidResourceType",
-        message=(
+        source=f"{GITHUB}Azure/azure-cli/issues/28679"),
+    Refusal(name="provider unknown", status=404, code="InvalidResourceNamespace", message="The resource namespace '{}' is invalid.",
+        proof=Proof.CODE, source=ERRORS),
+    Refusal(name="type unknown", status=404, code="InvalidResourceType", message=(
             "The resource type '{}' could not be found in the namespace '{}' for api version '{}'. The supported api-versions are "
             "'{}'."
-        ),
-        proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="provider not registered", status=409, code="MissingSubscriptionRegistration",
-        message=(
+        ), proof=Proof.CODE, source=ERRORS),
+    Refusal(name="provider not registered", status=409, code="MissingSubscriptionRegistration", message=(
             "The subscription is not registered to use namespace '{}'. See https://aka.ms/rps-not-found for how to register "
             "subscriptions."
-        ),
-        proof=Proof.CODE, source=_REGISTER,
-    ),
-    Refusal(
-        name="body not JSON", status=400, code="InvalidRequestContent",
-        message="The request content was invalid and could not be deserialized: '{}'.", proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="body too large", status=413, code="RequestContentTooLarge",
+        ), proof=Proof.CODE, source=_REGISTER),
+    Refusal(name="body not JSON", status=400, code="InvalidRequestContent",
+        message="The request content was invalid and could not be deserialized: '{}'.", proof=Proof.CODE, source=ERRORS),
+    Refusal(name="body too large", status=413, code="RequestContentTooLarge",
         message="The request content size exceeds the maximum size of 4 MB.", proof=Proof.TEXT,
-        source=f"{GITHUB}Azure/azure-api-management-devops-resource-kit/issues/594",
-    ),
-    Refusal(
-        name="verb not supported", status=405, code="UnsupportedHttpMethod",
-        message="The requested resource does not support http method '{}'.",
-    ),
-    Refusal(
-        name="resource missing", status=404, code="ResourceNotFound",
-        message=(
+        source=f"{GITHUB}Azure/azure-api-management-devops-resource-kit/issues/594"),
+    Refusal(name="verb not supported", status=405, code="UnsupportedHttpMethod",
+        message="The requested resource does not support http method '{}'."),
+    Refusal(name="resource missing", status=404, code="ResourceNotFound", message=(
             "The Resource '{}' under resource group '{}' was not found. For more details please go to "
             "https://aka.ms/ARMResourceNotFoundFix"
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}Azure/bicep/issues/13457",
-    ),
-    Refusal(
-        name="parent missing", status=404, code="ParentResourceNotFound",
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/bicep/issues/13457"),
+    Refusal(name="parent missing", status=404, code="ParentResourceNotFound",
         message="Failed to perform '{}' on resource(s) of type '{}', because the parent resource '{}' could not be found.",
-        proof=Proof.CODE, source=f"{LEARN}azure-resource-manager/troubleshooting/error-parent-resource",
-    ),
-    Refusal(
-        name="location missing", status=400, code="LocationRequired",
-        message="The location property is required for this definition.", proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="location unknown", status=400, code="LocationNotAvailableForResourceType",
-        message=(
+        proof=Proof.CODE, source=f"{LEARN}azure-resource-manager/troubleshooting/error-parent-resource"),
+    Refusal(name="location missing", status=400, code="LocationRequired",
+        message="The location property is required for this definition.", proof=Proof.CODE, source=ERRORS),
+    Refusal(name="location unknown", status=400, code="LocationNotAvailableForResourceType", message=(
             "The provided location '{}' is not available for resource type '{}'. List of available regions for the resource type "
             "is '{}'."
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-rest-api-specs/pull/8577",
-    ),
-    Refusal(
-        name="location changed", status=409, code="InvalidResourceLocation",
-        message=(
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-rest-api-specs/pull/8577"),
+    Refusal(name="location changed", status=409, code="InvalidResourceLocation", message=(
             "The resource '{}' already exists in location '{}' in resource group '{}'. A resource with the same name cannot be "
             "created in location '{}'. Please select a new resource name."
-        ),
-        proof=Proof.TEXT, source=ACCOUNTS,
-    ),
-    Refusal(
-        name="too many tags", status=400, code="InvalidTags",
+        ), proof=Proof.TEXT, source=ACCOUNTS),
+    Refusal(name="too many tags", status=400, code="InvalidTags",
         message="Too many tags specified. Requested tag count - '{}'. Maximum number of tags allowed - '50'.", proof=Proof.CODE,
-        source=_TAGS,
-    ),
-    Refusal(
-        name="tag name too long", status=400, code="InvalidTagName",
-        message=(
+        source=_TAGS),
+    Refusal(name="tag name too long", status=400, code="InvalidTagName", message=(
             "Tag key too large. Following tag name '{}' exceeded the maximum length. Maximum allowed length for tag name - '512' "
             "characters."
-        ),
-        proof=Proof.CODE, source=_TAGS,
-    ),
-    Refusal(
-        name="tag name of a storage account too long", status=400, code="InvalidTagName",
-        message=(
+        ), proof=Proof.CODE, source=_TAGS),
+    Refusal(name="tag name of a storage account too long", status=400, code="InvalidTagName", message=(
             "Tag key too large. Following tag name '{}' exceeded the maximum length. Maximum allowed length for tag name - '128' "
             "characters."
-        ),
-        source=_TAG_LIMITS,
-    ),
-    Refusal(
-        name="tag name with reserved characters", status=400, code="InvalidTagNameCharacters",
+        ), source=_TAG_LIMITS),
+    Refusal(name="tag name with reserved characters", status=400, code="InvalidTagNameCharacters",
         message="The tag names '{}' have reserved characters '<,>,%,&,\\,?,/' or control characters.", proof=Proof.CODE,
-        source=_TAGS,
-    ),
-    Refusal(
-        name="tag value too long", status=400, code="InvalidTagValueLength",
-        message=(
+        source=_TAGS),
+    Refusal(name="tag value too long", status=400, code="InvalidTagValueLength", message=(
             "Tag value too large. Following tag value '{}' exceeded the maximum length. Maximum allowed length for tag value - "
             "'256' characters."
-        ),
-        proof=Proof.CODE, source=_TAGS,
-    ),
-    Refusal(
-        name="reserved word in a name", status=400, code="ReservedResourceName",
+        ), proof=Proof.CODE, source=_TAGS),
+    Refusal(name="reserved word in a name", status=400, code="ReservedResourceName",
         message="The resource name '{}' or a part of the name is a trademarked or reserved word.", proof=Proof.TEXT,
-        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/80822",
-    ),
-    Refusal(
-        name="denied by policy", status=403, code="RequestDisallowedByPolicy",
+        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/80822"),
+    Refusal(name="denied by policy", status=403, code="RequestDisallowedByPolicy",
         message="Resource '{}' was disallowed by policy. Policy identifiers: '{}'.", proof=Proof.TEXT,
-        source=f"{GITHUB}microsoft/vscode-apimanagement/issues/348",
-    ),
-    Refusal(
-        name="status URL changed", status=403, code="AuthorizationFailed",
-        message="The signature of the operation URL is missing or does not match; {}",
-    ),
-    Refusal(
-        name="skip token unreadable", status=400, code="InvalidSkipToken", message="The skip token is invalid.",
-    ),
-    Refusal(
-        name="page size unreadable", status=400, code="InvalidQueryParameterValue",
-        message="The value '{}' of the query parameter '$top' is invalid.",
-    ),
+        source=f"{GITHUB}microsoft/vscode-apimanagement/issues/348"),
+    Refusal(name="status URL changed", status=403, code="AuthorizationFailed",
+        message="The signature of the operation URL is missing or does not match; {}"),
+    Refusal(name="skip token unreadable", status=400, code="InvalidSkipToken", message="The skip token is invalid."),
+    Refusal(name="page size unreadable", status=400, code="InvalidQueryParameterValue",
+        message="The value '{}' of the query parameter '$top' is invalid."),
 )  # fmt: skip
 
 

@@ -15,84 +15,49 @@ if TYPE_CHECKING:
 
 _STORAGE = "https://learn.microsoft.com/rest/api/storagerp/srp_error_codes_common"
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="storage account name invalid", status=400, code="AccountNameInvalid",
-        message=(
+    Refusal(name="storage account name invalid", status=400, code="AccountNameInvalid", message=(
             "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length and use "
             "numbers and lower-case letters only."
-        ),
-        proof=Proof.TEXT, source=ACCOUNTS,
-    ),
-    Refusal(
-        name="storage account in another group", status=409, code="StorageAccountInAnotherResourceGroup",
-        message="The account {} is already in another resource group in this subscription.", proof=Proof.TEXT, source=ACCOUNTS,
-    ),
-    Refusal(
-        name="storage account name taken", status=409, code="StorageAccountAlreadyTaken",
-        message="The storage account named {} is already taken.", proof=Proof.TEXT, source=ACCOUNTS,
-    ),
-    Refusal(
-        name="keys of an account that is not ready", status=409, code="StorageAccountIsNotProvisioned",
+        ), proof=Proof.TEXT, source=ACCOUNTS),
+    Refusal(name="storage account in another group", status=409, code="StorageAccountInAnotherResourceGroup",
+        message="The account {} is already in another resource group in this subscription.", proof=Proof.TEXT, source=ACCOUNTS),
+    Refusal(name="storage account name taken", status=409, code="StorageAccountAlreadyTaken",
+        message="The storage account named {} is already taken.", proof=Proof.TEXT, source=ACCOUNTS),
+    Refusal(name="keys of an account that is not ready", status=409, code="StorageAccountIsNotProvisioned",
         message="The storage account provisioning state must be 'Succeeded' before executing the operation.", proof=Proof.TEXT,
-        source=_STORAGE,
-    ),
-    Refusal(
-        name="workspace on an account that is not ready", status=409, code="StorageAccountIsNotProvisioned",
+        source=_STORAGE),
+    Refusal(name="workspace on an account that is not ready", status=409, code="StorageAccountIsNotProvisioned",
         message="The storage account provisioning state must be 'Succeeded' before executing the operation.", proof=Proof.CODE,
-        source=f"{GITHUB}Azure/azure-service-operator/issues/3086",
-    ),
-    Refusal(
-        name="storage account busy", status=409, code="StorageAccountOperationInProgress",
+        source=f"{GITHUB}Azure/azure-service-operator/issues/3086"),
+    Refusal(name="storage account busy", status=409, code="StorageAccountOperationInProgress",
         message="An operation is currently performing on this storage account that requires exclusive access: {}.",
-        proof=Proof.CODE, source=_STORAGE,
-    ),
-    Refusal(
-        name="vault name invalid", status=400, code="VaultNameNotValid",
-        message=(
+        proof=Proof.CODE, source=_STORAGE),
+    Refusal(name="vault name invalid", status=400, code="VaultNameNotValid", message=(
             "The vault name '{}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with "
             "a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: "
             "https://go.microsoft.com/fwlink/?linkid=2147742"
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}cristianoag/microsoft-teams-apps-company-communicator/issues/28",
-    ),
-    Refusal(
-        name="vault name taken", status=409, code="VaultAlreadyExists",
+        ), proof=Proof.TEXT, source=f"{GITHUB}cristianoag/microsoft-teams-apps-company-communicator/issues/28"),
+    Refusal(name="vault name taken", status=409, code="VaultAlreadyExists",
         message="The vault name '{}' is already in use. Vault names are globally unique {}", proof=Proof.TEXT,
-        source=f"{GITHUB}Esri/arcgis-gitops/issues/174",
-    ),
-    Refusal(
-        name="vault soft-deleted", status=409, code="ConflictError",
-        message=(
+        source=f"{GITHUB}Esri/arcgis-gitops/issues/174"),
+    Refusal(name="vault soft-deleted", status=409, code="ConflictError", message=(
             "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. "
             "Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete."
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}alan-turing-institute/data-safe-haven/issues/2523",
-    ),
-    Refusal(
-        name="purge of a protected vault", status=405, code="MethodNotAllowed",
-        message="Operation 'DeletedVaultPurge' is not allowed.", proof=Proof.TEXT, source="https://stackoverflow.com/a/64094916",
-    ),
-    Refusal(
-        name="container registry name invalid", status=400, code="InvalidResourceName",
-        message="{} is not a valid name. Registry names may contain only alpha numeric characters and must be between 5 and 50 {}",
-        source=NAMES,
-    ),
-    Refusal(
-        name="container registry name taken", status=409, code="AlreadyInUse",
-        message=(
+        ), proof=Proof.TEXT, source=f"{GITHUB}alan-turing-institute/data-safe-haven/issues/2523"),
+    Refusal(name="purge of a protected vault", status=405, code="MethodNotAllowed",
+        message="Operation 'DeletedVaultPurge' is not allowed.", proof=Proof.TEXT, source="https://stackoverflow.com/a/64094916"),
+    Refusal(name="container registry name invalid", status=400, code="InvalidResourceName", message=(
+            "{} is not a valid name. Registry names may contain only alpha numeric characters and must be between 5 and 50 {}"
+        ), source=NAMES),
+    Refusal(name="container registry name taken", status=409, code="AlreadyInUse", message=(
             "The registry DNS name {}.azurecr.io is already in use. You can check if the name is already claimed using following "
             "API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability"
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}MicrosoftDocs/azure-dev-docs/issues/1303",
-    ),
-    Refusal(
-        name="passwords of a registry without admin user", status=400, code="UnAuthorizedForCredentialOperations",
+        ), proof=Proof.TEXT, source=f"{GITHUB}MicrosoftDocs/azure-dev-docs/issues/1303"),
+    Refusal(name="passwords of a registry without admin user", status=400, code="UnAuthorizedForCredentialOperations",
         message="Cannot perform credential operations for {} as admin user is disabled. {}", proof=Proof.TEXT,
-        source=f"{GITHUB}hashicorp/terraform-provider-azurerm/issues/21440",
-    ),
-    Refusal(
-        name="role assignment missing", status=404, code="RoleAssignmentNotFound", message="The role assignment '{}' is not found.",
-    ),
+        source=f"{GITHUB}hashicorp/terraform-provider-azurerm/issues/21440"),
+    Refusal(name="role assignment missing", status=404, code="RoleAssignmentNotFound",
+        message="The role assignment '{}' is not found."),
 )  # fmt: skip
 
 

@@ -3,9 +3,7 @@
 from infra.local.emulator.refusal import Proof, Refusal
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="deployment of a subscription moves", status=409, code="InvalidDeploymentLocation",
+    Refusal(name="deployment of a subscription moves", status=409, code="InvalidDeploymentLocation",
         message="Invalid deployment location '{}'. The deployment '{}' already exists in location '{}'.", proof=Proof.CODE,
-        source="https://learn.microsoft.com/azure/azure-resource-manager/templates/deploy-to-subscription#deployment-location-and-name",
-    ),
+        source="https://learn.microsoft.com/azure/azure-resource-manager/templates/deploy-to-subscription#deployment-location-and-name"),
 )  # fmt: skip

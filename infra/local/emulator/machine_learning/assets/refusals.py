@@ -17,30 +17,18 @@ if TYPE_CHECKING:
 
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="data version changed", status=400, code="UserError", inner="AssetPropertyImmutable",
+    Refusal(name="data version changed", status=400, code="UserError", inner="AssetPropertyImmutable",
         message="Data {} with version {} is already registered and cannot be changed. Only description, tags, {}",
-        source=f"{LEARN}machine-learning/how-to-create-data-assets",
-    ),
-    Refusal(
-        name="environment version changed", status=409, code="UserError", inner="AssetPropertyImmutable",
-        message="Environment {} with version {} is already registered and cannot be changed. Only description, tags, {}",
-    ),
-    Refusal(
-        name="files of a model missing", status=400, code="UserError", inner="DatastorePathNotFound",
-        message="The specified path does not exist: {}",
-    ),
-    Refusal(
-        name="asset without its files", status=400, code="UserError", inner="ValidationError", message="Data: dataUri is required.",
-        source=SPEC,
-    ),
-    Refusal(
-        name="asset name invalid", status=400, code="UserError", inner="InvalidName", message="The name '{}' is invalid.",
-        source=SPEC,
-    ),
-    Refusal(
-        name="asset missing", status=404, code="UserError", inner="ModelNotFound", message="Model {} was not found.",
-    ),
+        source=f"{LEARN}machine-learning/how-to-create-data-assets"),
+    Refusal(name="environment version changed", status=409, code="UserError", inner="AssetPropertyImmutable",
+        message="Environment {} with version {} is already registered and cannot be changed. Only description, tags, {}"),
+    Refusal(name="files of a model missing", status=400, code="UserError", inner="DatastorePathNotFound",
+        message="The specified path does not exist: {}"),
+    Refusal(name="asset without its files", status=400, code="UserError", inner="ValidationError",
+        message="Data: dataUri is required.", source=SPEC),
+    Refusal(name="asset name invalid", status=400, code="UserError", inner="InvalidName", message="The name '{}' is invalid.",
+        source=SPEC),
+    Refusal(name="asset missing", status=404, code="UserError", inner="ModelNotFound", message="Model {} was not found."),
 )  # fmt: skip
 
 

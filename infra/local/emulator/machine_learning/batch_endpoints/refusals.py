@@ -3,12 +3,8 @@
 from infra.local.emulator.refusal import LIMITS, Refusal
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="batch endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
-        message="The endpoint name '{}' is invalid.", source=LIMITS,
-    ),
-    Refusal(
-        name="default deployment unknown", status=400, code="UserError", inner="DeploymentNotFound",
-        message="The default deployment '{}' does not exist.",
-    ),
+    Refusal(name="batch endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
+        message="The endpoint name '{}' is invalid.", source=LIMITS),
+    Refusal(name="default deployment unknown", status=400, code="UserError", inner="DeploymentNotFound",
+        message="The default deployment '{}' does not exist."),
 )  # fmt: skip

@@ -15,86 +15,48 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="compute name invalid", status=400, code="UserError", inner="InvalidComputeName",
-        message="The compute name '{}' is invalid: {}", source=NAMES,
-    ),
-    Refusal(
-        name="compute type missing", status=400, code="UserError", inner="ValidationError",
-        message="The property computeType is required.", source=SPEC,
-    ),
-    Refusal(
-        name="compute type unknown", status=400, code="UserError", inner="ValidationError",
-        message="The compute type '{}' is not supported.", source=SPEC,
-    ),
-    Refusal(
-        name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue",
-        message=(
+    Refusal(name="compute name invalid", status=400, code="UserError", inner="InvalidComputeName",
+        message="The compute name '{}' is invalid: {}", source=NAMES),
+    Refusal(name="compute type missing", status=400, code="UserError", inner="ValidationError",
+        message="The property computeType is required.", source=SPEC),
+    Refusal(name="compute type unknown", status=400, code="UserError", inner="ValidationError",
+        message="The compute type '{}' is not supported.", source=SPEC),
+    Refusal(name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue", message=(
             "The specified value {} for property Cluster.Properties.VMSize is not a supported VM size. See additional details for "
             "supported VM sizes. {}"
-        ),
-    ),
-    Refusal(
-        name="VM size missing", status=400, code="UserError", inner="InvalidPropertyValue",
-        message="The specified value  for property Cluster.Properties.VMSize is not a supported VM size. {}",
-    ),
-    Refusal(
-        name="VM size changed", status=400, code="UserError", inner="ImmutableProperty",
+        )),
+    Refusal(name="VM size missing", status=400, code="UserError", inner="InvalidPropertyValue",
+        message="The specified value  for property Cluster.Properties.VMSize is not a supported VM size. {}"),
+    Refusal(name="VM size changed", status=400, code="UserError", inner="ImmutableProperty",
         message="The VM size of an existing compute cannot be changed. {}",
-        source=f"{LEARN}machine-learning/how-to-create-attach-compute-cluster",
-    ),
-    Refusal(
-        name="scale settings invalid", status=400, code="UserError", inner="InvalidPropertyValue",
-        message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}.",
-    ),
-    Refusal(
-        name="instance without public address", status=400, code="UserError", inner="InvalidPropertyValue",
-        message="{}enableNodePublicIp{}", proof=Proof.CODE, source=RECORDED,
-    ),
-    Refusal(
-        name="compute busy", status=409, code="UserError", inner="ResourceOperationInProgress",
-        message="The specified compute {} is in state {}; another operation on it is already running.",
-    ),
-    Refusal(
-        name="compute missing", status=404, code="", message="", proof=Proof.TEXT, source=RECORDED,
-    ),
-    Refusal(
-        name="no quota for a cluster's nodes", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
+        source=f"{LEARN}machine-learning/how-to-create-attach-compute-cluster"),
+    Refusal(name="scale settings invalid", status=400, code="UserError", inner="InvalidPropertyValue",
+        message="The scale settings are invalid: minNodeCount {}, maxNodeCount {}."),
+    Refusal(name="instance without public address", status=400, code="UserError", inner="InvalidPropertyValue",
+        message="{}enableNodePublicIp{}", proof=Proof.CODE, source=RECORDED),
+    Refusal(name="compute busy", status=409, code="UserError", inner="ResourceOperationInProgress",
+        message="The specified compute {} is in state {}; another operation on it is already running."),
+    Refusal(name="compute missing", status=404, code="", message="", proof=Proof.TEXT, source=RECORDED),
+    Refusal(name="no quota for a cluster's nodes", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
         message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}ansible-collections/azure/pull/2209",
-    ),
-    Refusal(
-        name="cluster that got no quota", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.RESOURCE,
-        message=(
+        ), proof=Proof.TEXT, source=f"{GITHUB}ansible-collections/azure/pull/2209"),
+    Refusal(name="cluster that got no quota", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.RESOURCE, message=(
             "The specified subscription has a {} family vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}ansible-collections/azure/pull/2209 and {RECORDED}",
-    ),
-    Refusal(
-        name="no quota in all", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION,
-        message=(
+        ), proof=Proof.TEXT, source=f"{GITHUB}ansible-collections/azure/pull/2209 and {RECORDED}"),
+    Refusal(name="no quota in all", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION, message=(
             "The specified subscription has a total vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
-        ),
-        proof=Proof.TEXT, source=f"{GITHUB}Azure/mlops-v2/issues/81",
-    ),
-    Refusal(
-        name="start of a cluster", status=400, code="UserError", inner="NotSupported",
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/mlops-v2/issues/81"),
+    Refusal(name="start of a cluster", status=400, code="UserError", inner="NotSupported",
         message="start with computeType AmlCompute is not supported.", proof=Proof.CODE,
-        source="https://learn.microsoft.com/rest/api/azureml/compute/start",
-    ),
-    Refusal(
-        name="restart of a stopped instance", status=409, code="UserError", inner="InvalidComputeState",
-        message="The compute instance {} is in state {}; restart is not possible.",
-    ),
-    Refusal(
-        name="idle time out of range", status=400, code="UserError", inner="InvalidPropertyValue",
-        message="idleTimeBeforeShutdown '{}' must be between 15 minutes and 3 days.", source=SPEC,
-    ),
+        source="https://learn.microsoft.com/rest/api/azureml/compute/start"),
+    Refusal(name="restart of a stopped instance", status=409, code="UserError", inner="InvalidComputeState",
+        message="The compute instance {} is in state {}; restart is not possible."),
+    Refusal(name="idle time out of range", status=400, code="UserError", inner="InvalidPropertyValue",
+        message="idleTimeBeforeShutdown '{}' must be between 15 minutes and 3 days.", source=SPEC),
 )  # fmt: skip
 
 TYPES = (

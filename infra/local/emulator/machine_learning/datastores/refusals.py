@@ -11,27 +11,17 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="account of a datastore missing", status=400, code="UserError", inner="StorageAccountNotFound",
-        message="The storage account '{}' was not found.",
-    ),
-    Refusal(
-        name="key of a datastore wrong", status=400, code="UserError", inner="InvalidCredentials",
-        message="The key does not open the storage account '{}'.",
-    ),
-    Refusal(
-        name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
+    Refusal(name="account of a datastore missing", status=400, code="UserError", inner="StorageAccountNotFound",
+        message="The storage account '{}' was not found."),
+    Refusal(name="key of a datastore wrong", status=400, code="UserError", inner="InvalidCredentials",
+        message="The key does not open the storage account '{}'."),
+    Refusal(name="key where shared keys are off", status=400, code="UserError", inner="KeyBasedAuthenticationNotPermitted",
         message="Key based authentication is not permitted on this storage account.", proof=Proof.CODE,
-        source=f"{LEARN}storage/common/shared-key-authorization-prevent",
-    ),
-    Refusal(
-        name="deletion of the default datastore", status=400, code="UserError", inner="DefaultDatastore",
-        message="The default datastore of a workspace cannot be deleted.",
-    ),
-    Refusal(
-        name="secrets of a datastore without credentials", status=400, code="UserError", inner="NoCredentials",
-        message="The datastore has no credentials.",
-    ),
+        source=f"{LEARN}storage/common/shared-key-authorization-prevent"),
+    Refusal(name="deletion of the default datastore", status=400, code="UserError", inner="DefaultDatastore",
+        message="The default datastore of a workspace cannot be deleted."),
+    Refusal(name="secrets of a datastore without credentials", status=400, code="UserError", inner="NoCredentials",
+        message="The datastore has no credentials."),
 )  # fmt: skip
 
 ACCOUNTS = "microsoft.storage/storageaccounts"

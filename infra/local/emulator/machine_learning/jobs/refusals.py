@@ -3,44 +3,24 @@
 from infra.local.emulator.refusal import GITHUB, RECORDED, SPEC, Proof, Refusal
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="job name used", status=400, code="UserError", inner="JobPropertyImmutable",
-        message=(
+    Refusal(name="job name used", status=400, code="UserError", inner="JobPropertyImmutable", message=(
             "A job with this name already exists. If you are trying to create a new job, use a different name. If you are trying "
             "to update an existing job, the existing job's {} cannot be changed. Only description, tags, displayName, properties, "
             "and isArchived can be updated."
-        ),
-        source=f"{GITHUB}Azure/azureml-examples/pull/3061",
-    ),
-    Refusal(
-        name="job name invalid", status=400, code="UserError", inner="InvalidJobName", message="The job name '{}' is invalid.",
-        source=SPEC,
-    ),
-    Refusal(
-        name="job type unknown", status=400, code="UserError", inner="ValidationError",
-        message="The value '{}' of jobType is not one of {}.", source=SPEC,
-    ),
-    Refusal(
-        name="job without command", status=400, code="UserError", inner="ValidationError",
-        message="The field command is required for a command job.", source=SPEC,
-    ),
-    Refusal(
-        name="compute of a job unknown", status=400, code="UserError", inner="ComputeNotFound",
-        message="Compute '{}' was not found in workspace '{}'.",
-    ),
-    Refusal(
-        name="environment of a job unknown", status=400, code="UserError", inner="EnvironmentNotFound",
-        message="Environment '{}' was not found.",
-    ),
-    Refusal(
-        name="code of a job unknown", status=400, code="UserError", inner="CodeNotFound", message="Code '{}' was not found.",
-    ),
-    Refusal(
-        name="deletion of a job that runs", status=409, code="UserError", inner="JobNotTerminal",
-        message="The job {} is in status {}; cancel it first.",
-    ),
-    Refusal(
-        name="job missing", status=404, code="UserError", inner="JobNotFound", message="Job {} was not found.", proof=Proof.CODE,
-        source=RECORDED,
-    ),
+        ), source=f"{GITHUB}Azure/azureml-examples/pull/3061"),
+    Refusal(name="job name invalid", status=400, code="UserError", inner="InvalidJobName", message="The job name '{}' is invalid.",
+        source=SPEC),
+    Refusal(name="job type unknown", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of jobType is not one of {}.", source=SPEC),
+    Refusal(name="job without command", status=400, code="UserError", inner="ValidationError",
+        message="The field command is required for a command job.", source=SPEC),
+    Refusal(name="compute of a job unknown", status=400, code="UserError", inner="ComputeNotFound",
+        message="Compute '{}' was not found in workspace '{}'."),
+    Refusal(name="environment of a job unknown", status=400, code="UserError", inner="EnvironmentNotFound",
+        message="Environment '{}' was not found."),
+    Refusal(name="code of a job unknown", status=400, code="UserError", inner="CodeNotFound", message="Code '{}' was not found."),
+    Refusal(name="deletion of a job that runs", status=409, code="UserError", inner="JobNotTerminal",
+        message="The job {} is in status {}; cancel it first."),
+    Refusal(name="job missing", status=404, code="UserError", inner="JobNotFound", message="Job {} was not found.",
+        proof=Proof.CODE, source=RECORDED),
 )  # fmt: skip

@@ -3,8 +3,6 @@
 from infra.local.emulator.refusal import SPEC, Refusal
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="outbound rule of unknown type", status=400, code="UserError", inner="ValidationError",
-        message="The value '{}' of type is not one of FQDN, PrivateEndpoint, ServiceTag.", source=SPEC,
-    ),
+    Refusal(name="outbound rule of unknown type", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of type is not one of FQDN, PrivateEndpoint, ServiceTag.", source=SPEC),
 )  # fmt: skip

@@ -15,59 +15,35 @@ if TYPE_CHECKING:
 
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
-        message="The endpoint name '{}' is invalid: {}", source=LIMITS,
-    ),
-    Refusal(
-        name="endpoint name taken in the region", status=400, code="BadRequest", inner="InferencingClientCallFailed",
+    Refusal(name="endpoint name invalid", status=400, code="UserError", inner="InvalidEndpointName",
+        message="The endpoint name '{}' is invalid: {}", source=LIMITS),
+    Refusal(name="endpoint name taken in the region", status=400, code="BadRequest", inner="InferencingClientCallFailed",
         message="{}There is already an endpoint with this name, Endpoint name needs to be unique within a region. {}",
-        proof=Proof.CODE, source=f"{GITHUB}Azure/azureml-examples/pull/1931",
-    ),
-    Refusal(
-        name="endpoint auth mode unknown", status=400, code="UserError", inner="ValidationError",
-        message="The value '{}' of authMode is not one of Key, AMLToken, AADToken.", source=SPEC,
-    ),
-    Refusal(
-        name="endpoint identity unknown", status=400, code="ValidationError", message="The identity type '{}' is not supported.",
-        source=SPEC,
-    ),
-    Refusal(
-        name="endpoint busy", status=409, code="Conflict", inner="ResourceOperationInProgress",
-        message="Another operation on same entity is already running. Entity: {}, state: {}. {}",
-    ),
-    Refusal(
-        name="traffic does not sum to 100", status=400, code="UserError", inner="InvalidTrafficSum",
+        proof=Proof.CODE, source=f"{GITHUB}Azure/azureml-examples/pull/1931"),
+    Refusal(name="endpoint auth mode unknown", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of authMode is not one of Key, AMLToken, AADToken.", source=SPEC),
+    Refusal(name="endpoint identity unknown", status=400, code="ValidationError",
+        message="The identity type '{}' is not supported.", source=SPEC),
+    Refusal(name="endpoint busy", status=409, code="Conflict", inner="ResourceOperationInProgress",
+        message="Another operation on same entity is already running. Entity: {}, state: {}. {}"),
+    Refusal(name="traffic does not sum to 100", status=400, code="UserError", inner="InvalidTrafficSum",
         message="The sum of traffic must be either 0 or 100, it is {}.",
-        source=f"{LEARN}machine-learning/reference-yaml-endpoint-online",
-    ),
-    Refusal(
-        name="traffic of an unknown deployment", status=400, code="UserError", inner="TrafficDeploymentNotFound",
-        message="Traffic refers to the deployment '{}', which does not exist.",
-    ),
-    Refusal(
-        name="traffic of a failed deployment", status=400, code="UserError", inner="TrafficDeploymentNotReady",
-        message="Traffic cannot go to the deployment '{}' in state {}.",
-    ),
-    Refusal(
-        name="more than half mirrored", status=400, code="UserError", inner="InvalidMirrorTraffic",
+        source=f"{LEARN}machine-learning/reference-yaml-endpoint-online"),
+    Refusal(name="traffic of an unknown deployment", status=400, code="UserError", inner="TrafficDeploymentNotFound",
+        message="Traffic refers to the deployment '{}', which does not exist."),
+    Refusal(name="traffic of a failed deployment", status=400, code="UserError", inner="TrafficDeploymentNotReady",
+        message="Traffic cannot go to the deployment '{}' in state {}."),
+    Refusal(name="more than half mirrored", status=400, code="UserError", inner="InvalidMirrorTraffic",
         message="The share of mirrored traffic is at most 50, not {}.",
-        source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
-    ),
-    Refusal(
-        name="two mirrors", status=400, code="UserError", inner="InvalidMirrorTraffic",
+        source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints"),
+    Refusal(name="two mirrors", status=400, code="UserError", inner="InvalidMirrorTraffic",
         message="Only one deployment of an endpoint can get mirrored traffic.",
-        source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
-    ),
-    Refusal(
-        name="mirror with live traffic", status=400, code="UserError", inner="InvalidMirrorTraffic",
+        source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints"),
+    Refusal(name="mirror with live traffic", status=400, code="UserError", inner="InvalidMirrorTraffic",
         message="The deployment '{}' gets live traffic; it cannot get mirrored traffic, too.",
-        source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints",
-    ),
-    Refusal(
-        name="token of an endpoint opened by keys", status=400, code="UserError", inner="AuthModeMismatch",
-        message="The endpoint's authMode is Key; tokens are for AMLToken.",
-    ),
+        source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints"),
+    Refusal(name="token of an endpoint opened by keys", status=400, code="UserError", inner="AuthModeMismatch",
+        message="The endpoint's authMode is Key; tokens are for AMLToken."),
 )  # fmt: skip
 
 

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
 
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="serverless endpoint name taken", status=400, code="UserError", inner="ServerlessEndpointNameNotAvailable",
+    Refusal(name="serverless endpoint name taken", status=400, code="UserError", inner="ServerlessEndpointNameNotAvailable",
         message="Serverless endpoint name '{}' is not available. Please select a different name.", proof=Proof.TEXT,
-        source=f"{GITHUB}Azure-Samples/azureai-foundry-finetuning-raft/issues/45",
-    ),
+        source=f"{GITHUB}Azure-Samples/azureai-foundry-finetuning-raft/issues/45"),
 )  # fmt: skip
 
 

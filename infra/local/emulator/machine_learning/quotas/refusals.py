@@ -15,19 +15,13 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="too many endpoints in the region", status=400, code="UserError", inner="OutOfQuota",
+    Refusal(name="too many endpoints in the region", status=400, code="UserError", inner="OutOfQuota",
         message="The limit of {} endpoints in {} is reached. Current usage: {}.", proof=Proof.CODE,
-        source=f"{TROUBLE} and {LIMITS}",
-    ),
-    Refusal(
-        name="too many deployments of an endpoint", status=400, code="UserError", inner="OutOfQuota",
-        message="The limit of {} deployments of an endpoint is reached. Current usage: {}.", source=LIMITS,
-    ),
-    Refusal(
-        name="too many deployments in the region", status=400, code="UserError", inner="OutOfQuota",
-        message="The limit of {} deployments in {} is reached. Current usage: {}.", source=LIMITS,
-    ),
+        source=f"{TROUBLE} and {LIMITS}"),
+    Refusal(name="too many deployments of an endpoint", status=400, code="UserError", inner="OutOfQuota",
+        message="The limit of {} deployments of an endpoint is reached. Current usage: {}.", source=LIMITS),
+    Refusal(name="too many deployments in the region", status=400, code="UserError", inner="OutOfQuota",
+        message="The limit of {} deployments in {} is reached. Current usage: {}.", source=LIMITS),
 )  # fmt: skip
 
 _ENDPOINTS = tuple(f"{scope.NAMESPACE}/workspaces/{kind}".lower() for kind in ("onlineEndpoints", "batchEndpoints"))

@@ -15,78 +15,44 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 ROWS: tuple[Refusal, ...] = (
-    Refusal(
-        name="workspace name invalid", status=400, code="ValidationError", message="The workspace name '{}' is invalid: {}",
-        source=NAMES,
-    ),
-    Refusal(
-        name="workspace without dependencies", status=400, code="ValidationError",
-        message="Missing dependent resources in workspace json", proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-cli/issues/28980",
-    ),
-    Refusal(
-        name="workspace soft-deleted", status=400, code="BadRequest",
+    Refusal(name="workspace name invalid", status=400, code="ValidationError", message="The workspace name '{}' is invalid: {}",
+        source=NAMES),
+    Refusal(name="workspace without dependencies", status=400, code="ValidationError",
+        message="Missing dependent resources in workspace json", proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-cli/issues/28980"),
+    Refusal(name="workspace soft-deleted", status=400, code="BadRequest",
         message="Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete",
-        source=f"{LEARN}machine-learning/concept-soft-delete",
-    ),
-    Refusal(
-        name="dependency missing", status=400, code="InvalidResourceReference",
-        message=(
+        source=f"{LEARN}machine-learning/concept-soft-delete"),
+    Refusal(name="dependency missing", status=400, code="InvalidResourceReference", message=(
             "Resource {} referenced by resource {} was not found. Please make sure that the referenced resource exists, and that "
             "both resources are in the same region."
-        ),
-        proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="dependency is no id", status=400, code="LinkedInvalidPropertyId",
-        message=(
+        ), proof=Proof.CODE, source=ERRORS),
+    Refusal(name="dependency is no id", status=400, code="LinkedInvalidPropertyId", message=(
             "Property id '{}' at path '{}' is invalid. Expect fully qualified resource Id that start with "
             "'/subscriptions/{subscriptionId}' or '/providers/{resourceProviderNamespace}/'."
-        ),
-        proof=Proof.CODE, source=ERRORS,
-    ),
-    Refusal(
-        name="dependency of another type", status=400, code="ValidationError",
-        message="The property {} must be the id of a {}, not of a {}.",
-    ),
-    Refusal(
-        name="workspace without identity", status=400, code="ValidationError",
-        message="The workspace needs an identity. Make sure to create your workspace using a client which support MSI.",
-    ),
-    Refusal(
-        name="identity type unknown", status=400, code="ValidationError", message="The identity type '{}' is not supported.",
-        source=SPEC,
-    ),
-    Refusal(
-        name="user-assigned identity missing", status=404, code="UserAssignedIdentityNotFound",
-        message="The identity '{}' was not found.", proof=Proof.CODE, source=RECORDED,
-    ),
-    Refusal(
-        name="storage account of a workspace changed", status=400, code="ValidationError",
+        ), proof=Proof.CODE, source=ERRORS),
+    Refusal(name="dependency of another type", status=400, code="ValidationError",
+        message="The property {} must be the id of a {}, not of a {}."),
+    Refusal(name="workspace without identity", status=400, code="ValidationError",
+        message="The workspace needs an identity. Make sure to create your workspace using a client which support MSI."),
+    Refusal(name="identity type unknown", status=400, code="ValidationError", message="The identity type '{}' is not supported.",
+        source=SPEC),
+    Refusal(name="user-assigned identity missing", status=404, code="UserAssignedIdentityNotFound",
+        message="The identity '{}' was not found.", proof=Proof.CODE, source=RECORDED),
+    Refusal(name="storage account of a workspace changed", status=400, code="ValidationError",
         message="The property storageAccount of a workspace cannot be changed.",
-        source=f"{LEARN}machine-learning/how-to-manage-workspace",
-    ),
-    Refusal(
-        name="workspace busy", status=409, code="Conflict", inner="ResourceOperationInProgress",
-        message="Another operation on same entity is already running. Entity: {}, state: {}. {}",
-    ),
-    Refusal(
-        name="workspace not ready for children", status=409, code="Conflict", inner="WorkspaceNotReady",
-        message="The workspace '{}' {}; nothing can be created in it now.",
-    ),
-    Refusal(
-        name="registry without admin user", status=200, code="BadRequest", moment=Moment.OPERATION,
+        source=f"{LEARN}machine-learning/how-to-manage-workspace"),
+    Refusal(name="workspace busy", status=409, code="Conflict", inner="ResourceOperationInProgress",
+        message="Another operation on same entity is already running. Entity: {}, state: {}. {}"),
+    Refusal(name="workspace not ready for children", status=409, code="Conflict", inner="WorkspaceNotReady",
+        message="The workspace '{}' {}; nothing can be created in it now."),
+    Refusal(name="registry without admin user", status=200, code="BadRequest", moment=Moment.OPERATION,
         inner="ContainerRegistryAdminUserDisabled", message="The container registry '{}' does not have its admin user enabled, {}",
-        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/69632",
-    ),
-    Refusal(
-        name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
+        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/69632"),
+    Refusal(name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
         message="The key vault '{}' of the customer-managed key was not found, {}",
-        source=f"{LEARN}machine-learning/concept-customer-managed-keys",
-    ),
-    Refusal(
-        name="project without hub", status=400, code="ValidationError",
-        message="A workspace of kind Project needs the hubResourceId of an existing hub.",
-    ),
+        source=f"{LEARN}machine-learning/concept-customer-managed-keys"),
+    Refusal(name="project without hub", status=400, code="ValidationError",
+        message="A workspace of kind Project needs the hubResourceId of an existing hub."),
 )  # fmt: skip
 
 DEPENDENCIES = {
