@@ -40,15 +40,9 @@ APP_ACCOUNT = "devstoreaccount1"  # Azurite's own: where the app keeps what it k
 APP_ACCOUNT_ID = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{APP_ACCOUNT}"
 EVENTS_QUEUE = "steward-events"
 REGISTERED_PROVIDERS = (
-    "Microsoft.Resources",
-    "Microsoft.Storage",
-    "Microsoft.KeyVault",
-    "Microsoft.Insights",
-    "Microsoft.ContainerRegistry",
-    "Microsoft.MachineLearningServices",
-    "Microsoft.Authorization",
-    "Microsoft.EventGrid",
-)
+    "Microsoft.Resources", "Microsoft.Storage", "Microsoft.KeyVault", "Microsoft.Insights", "Microsoft.ContainerRegistry",
+    "Microsoft.MachineLearningServices", "Microsoft.Authorization", "Microsoft.EventGrid",
+)  # fmt: skip
 
 
 def storage_keys(account: str) -> tuple[str, str]:

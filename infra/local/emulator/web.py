@@ -211,13 +211,7 @@ def frontend_error(status: int, code: str, message: str, *, inner: Iterable[str]
 
 
 def service_error(
-    status: int,
-    code: str,
-    message: str,
-    *,
-    inner: Iterable[str] = (),
-    component: str,
-    location: str = "",
+    status: int, code: str, message: str, *, inner: Iterable[str] = (), component: str, location: str = ""
 ) -> Response:
     """Shape (c), the older Azure ML services (compute, connections, run history, execution). `inner` as in (b)."""
     chain: dict[str, Any] | None = None
@@ -261,11 +255,7 @@ def storage_error(status: int, code: str, message: str, *, request_id: str, deta
         f'\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code>'
         f"<Message>{message}\nRequestId:{request_id}</Message>{more}</Error>"
     )
-    return Response(
-        status=status,
-        headers=(("Content-Type", "application/xml"), ("x-ms-error-code", code)),
-        body=text.encode(),
-    )
+    return Response(status=status, headers=(("Content-Type", "application/xml"), ("x-ms-error-code", code)), body=text.encode())
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────

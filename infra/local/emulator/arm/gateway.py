@@ -55,13 +55,7 @@ def target_of(path: str) -> Target:
     if "providers" not in lowered or (at := len(lowered) - 1 - lowered[::-1].index("providers")) + 1 >= len(parts):
         return Target(subscription=subscription, group=group)
     rest = parts[at + 2 :]
-    return Target(
-        subscription=subscription,
-        group=group,
-        namespace=parts[at + 1],
-        kinds=tuple(rest[0::2]),
-        names=tuple(rest[1::2]),
-    )
+    return Target(subscription=subscription, group=group, namespace=parts[at + 1], kinds=tuple(rest[0::2]), names=tuple(rest[1::2]))
 
 
 def guard(world: World, request: web.Request) -> web.Request:
@@ -219,21 +213,10 @@ _OBJECTS = frozenset({
     "action", "keys", "userAccountCredentials", "mirrorTraffic",
 })  # fmt: skip
 _TEXTS = frozenset({"location", "kind", "description", "computeType", "vmSize", "instanceType", "type", "timeout"})
-_FREE = frozenset(
-    {
-        "componentSpec",
-        "action",
-        "inputs",
-        "outputs",
-        "tags",
-        "environmentVariables",
-        "trigger",
-        "flavors",
-        "template",
-        "parameters",
-        "jobs",
-    }
-)
+_FREE = frozenset({
+    "componentSpec", "action", "inputs", "outputs", "tags", "environmentVariables", "trigger", "flavors", "template",
+    "parameters", "jobs",
+})  # fmt: skip
 
 
 def body_object(request: web.Request) -> dict[str, Any]:

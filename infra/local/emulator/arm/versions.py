@@ -32,20 +32,9 @@ _ML_VERSIONS = (
 )  # fmt: skip
 _V2 = tuple(version for version in _ML_VERSIONS if version >= "2021-03")  # what v1 never knew: jobs, assets, endpoints
 _STORAGE = (
-    "2016-12-01",
-    "2018-07-01",
-    "2019-04-01",
-    "2019-06-01",
-    "2021-04-01",
-    "2021-09-01",
-    "2022-09-01",
-    "2022-05-01",
-    "2023-01-01",
-    "2023-04-01",
-    "2023-05-01",
-    "2024-01-01",
-    "2025-01-01",
-)
+    "2016-12-01", "2018-07-01", "2019-04-01", "2019-06-01", "2021-04-01", "2021-09-01", "2022-09-01", "2022-05-01", "2023-01-01",
+    "2023-04-01", "2023-05-01", "2024-01-01", "2025-01-01",
+)  # fmt: skip
 _KEY_VAULT = ("2015-06-01", "2019-09-01", "2021-10-01", "2022-07-01", "2023-02-01", "2023-07-01", "2024-11-01")
 _CONTAINER_REGISTRY = ("2019-05-01", "2021-09-01", "2022-12-01", "2023-07-01", "2025-04-01")
 _EVENT_GRID = (
@@ -133,24 +122,12 @@ TYPES: dict[str, tuple[str, ...]] = {
 NAMESPACES = {
     name.lower(): name
     for name in (
-        "Microsoft.Resources",
-        "Microsoft.Storage",
-        "Microsoft.KeyVault",
-        "Microsoft.Insights",
-        "Microsoft.ContainerRegistry",
-        "Microsoft.MachineLearningServices",
-        "Microsoft.EventGrid",
-        "Microsoft.OperationalInsights",
-        "Microsoft.Compute",
-        "Microsoft.Network",
-        "Microsoft.ManagedIdentity",
-        "Microsoft.Authorization",
-        "Microsoft.DocumentDB",
-        "Microsoft.Search",
-        "Microsoft.ContainerService",
-        "Microsoft.Notebooks",
+        "Microsoft.Resources", "Microsoft.Storage", "Microsoft.KeyVault", "Microsoft.Insights", "Microsoft.ContainerRegistry",
+        "Microsoft.MachineLearningServices", "Microsoft.EventGrid", "Microsoft.OperationalInsights", "Microsoft.Compute",
+        "Microsoft.Network", "Microsoft.ManagedIdentity", "Microsoft.Authorization", "Microsoft.DocumentDB", "Microsoft.Search",
+        "Microsoft.ContainerService", "Microsoft.Notebooks",
     )
-}
+}  # fmt: skip
 
 
 _WELL_FORMED = re.compile(r"(\d{4}-\d\d-\d\d)(?:-[a-z]+)?")

@@ -167,9 +167,7 @@ BUILT_IN = (
         data=_all(f"{_QUEUES}/messages", "delete", "read", "write", "process/action"),
     ),
     _built_in(
-        "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
-        "Storage Queue Data Message Sender",
-        data=(f"{_QUEUES}/messages/add/action",),
+        "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a", "Storage Queue Data Message Sender", data=(f"{_QUEUES}/messages/add/action",)
     ),
     _built_in(
         TABLE_DATA_CONTRIBUTOR,

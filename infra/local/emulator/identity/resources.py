@@ -58,12 +58,7 @@ def token_v2(world: World, request: web.Request) -> web.Response:
     if not refusals.known_resource(resource):
         return refusals.resource_refusal(world, resource)
     token, seconds = _minted(world, form["client_id"].lower(), resource)
-    body: dict[str, Any] = {
-        "token_type": "Bearer",
-        "expires_in": seconds,
-        "ext_expires_in": seconds,
-        "access_token": token,
-    }
+    body: dict[str, Any] = {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token}
     if seconds >= 7200:
         body["refresh_in"] = seconds // 2
     return web.answer(body, headers={"Cache-Control": "no-store, no-cache"})

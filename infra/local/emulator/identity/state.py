@@ -119,12 +119,7 @@ class Tokens:
             refused = claims["uti"] in self._refused
         if refused or expires_at <= self._now():
             raise TokenRefusedError("expired", f"{expires_at:%m/%d/%Y %I:%M:%S %p}")
-        return Principal(
-            object_id=claims["oid"],
-            app_id=claims["appid"],
-            tenant_id=claims["tid"],
-            audience=audience,
-        )
+        return Principal(object_id=claims["oid"], app_id=claims["appid"], tenant_id=claims["tid"], audience=audience)
 
     def revoke(self, token: str) -> None:
         """From now on answer this token as an expired one."""

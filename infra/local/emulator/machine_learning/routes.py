@@ -20,22 +20,8 @@ from infra.local.emulator.machine_learning.workspaces import actions as workspac
 from infra.local.emulator.machine_learning.workspaces import resources as workspaces
 
 PARTS = (
-    statuses.routes,
-    workspaces.routes,
-    workspace_actions.routes,
-    computes.routes,
-    compute_actions.routes,
-    datastores.routes,
-    connections.routes,
-    networks.routes,
-    assets.routes,
-    jobs.routes,
-    online_endpoints.routes,
-    online_deployments.routes,
-    batch_endpoints.routes,
-    schedules.routes,
-    plain_kinds.routes,
-    plain_actions.routes,
-    registries.routes,
+    statuses.routes, workspaces.routes, workspace_actions.routes, computes.routes, compute_actions.routes, datastores.routes,
+    connections.routes, networks.routes, assets.routes, jobs.routes, online_endpoints.routes, online_deployments.routes,
+    batch_endpoints.routes, schedules.routes, plain_kinds.routes, plain_actions.routes, registries.routes,
     registry_assets.routes,
-)
+)  # fmt: skip

@@ -63,12 +63,7 @@ def check(command: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -
 
 
 def bind(
-    command: str,
-    *,
-    inputs: Mapping[str, Any],
-    outputs: Mapping[str, Any],
-    folder: Path,
-    fetch: Callable[[str, Path], None],
+    command: str, *, inputs: Mapping[str, Any], outputs: Mapping[str, Any], folder: Path, fetch: Callable[[str, Path], None]
 ) -> Bound:
     """Fill the places of a command.
 

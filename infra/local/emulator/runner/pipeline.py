@@ -118,12 +118,7 @@ def _after(steps: tuple[Step, ...], failed: set[str]) -> set[str]:
 
 
 def _start(
-    step: Step,
-    pipeline: Pipeline,
-    inputs: Mapping[str, Any],
-    outputs: Mapping[str, Any],
-    runs: Mapping[str, str],
-    stage: Stage,
+    step: Step, pipeline: Pipeline, inputs: Mapping[str, Any], outputs: Mapping[str, Any], runs: Mapping[str, str], stage: Stage
 ) -> str:
     run_id = str(uuid.uuid4())
     filled = {name: bound for name, given in step.inputs.items() if (bound := _bound(given, inputs, runs, stage)) is not None}

@@ -139,13 +139,7 @@ def _start(world: World, request: web.Request, workspace: Resource, endpoint: Re
 
 
 def _score(
-    world: World,
-    request: web.Request,
-    workspace: Resource,
-    deployment: Resource,
-    name: str,
-    by: str,
-    marks: dict[str, str],
+    world: World, request: web.Request, workspace: Resource, deployment: Resource, name: str, by: str, marks: dict[str, str]
 ) -> Run:
     """Start the job of a deployment of a model."""
     properties = scope.mapping(request, scope.body(request), "properties")

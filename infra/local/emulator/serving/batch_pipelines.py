@@ -34,13 +34,7 @@ def component_of(deployment: Resource) -> str:
 
 
 def start(
-    world: World,
-    request: web.Request,
-    workspace: Resource,
-    deployment: Resource,
-    name: str,
-    by: str,
-    marks: Mapping[str, str],
+    world: World, request: web.Request, workspace: Resource, deployment: Resource, name: str, by: str, marks: Mapping[str, str]
 ) -> Run:
     """Start the pipeline of a deployment with what a call gives.
 

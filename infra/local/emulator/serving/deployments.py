@@ -49,13 +49,7 @@ class Deployment:
     """
 
     def __init__(
-        self,
-        request: DeploymentRequest,
-        *,
-        folder: Path,
-        python: Path,
-        environment: Callable[[], None],
-        extra: Mapping[str, str],
+        self, request: DeploymentRequest, *, folder: Path, python: Path, environment: Callable[[], None], extra: Mapping[str, str]
     ) -> None:
         self._request = request
         self._folder = folder

@@ -102,9 +102,7 @@ def finish(world: World, made: Resource, plan: templates.Plan) -> dict[str, Any]
     except expressions.TemplateError as error:
         raise OperationFailedError({"code": "DeploymentOutputEvaluationFailed", "message": str(error)}) from None
     made.properties.update(
-        provisioningState="Succeeded",
-        duration=duration(world, made),
-        outputResources=[{"id": part.id} for part in plan.parts],
+        provisioningState="Succeeded", duration=duration(world, made), outputResources=[{"id": part.id} for part in plan.parts]
     )
     return made.body
 

@@ -38,10 +38,7 @@ def ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first:
         "nextVersion": "1",
         **{name: first[name] for name in kind.kept},
     }
-    made = Resource(
-        id=arm_id,
-        body={"id": arm_id, "name": name, "type": kind.type, "properties": {**properties, **kind.state}},
-    )
+    made = Resource(id=arm_id, body={"id": arm_id, "name": name, "type": kind.type, "properties": {**properties, **kind.state}})
     made.touched(world.now(), by)
     return world.resources.put(made)
 
@@ -75,12 +72,7 @@ def register(
     if kind.collection == "environments":
         defaults |= {"environmentType": "UserCreated", "osType": "Linux", "image": None, "condaFile": None, "build": None}
         defaults |= {"autoRebuild": "Disabled", "stage": None}
-    body = {
-        "id": arm_id,
-        "name": version,
-        "type": f"{kind.type}/versions",
-        "properties": {**defaults, **properties, **kind.state},
-    }
+    body = {"id": arm_id, "name": version, "type": f"{kind.type}/versions", "properties": {**defaults, **properties, **kind.state}}
     made = Resource(id=arm_id, body=body)
     made.touched(world.now(), by)
     world.resources.put(made)

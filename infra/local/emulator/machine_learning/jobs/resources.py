@@ -29,17 +29,8 @@ SCHEDULE_PROPERTY = "azureml.schedule"  # among a run's properties: the name of 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
 _TYPES = ("Command", "Pipeline", "Sweep", "AutoML", "Spark")
 _COMPARED = (
-    "jobType",
-    "command",
-    "codeId",
-    "environmentId",
-    "computeId",
-    "experimentName",
-    "inputs",
-    "outputs",
-    "limits",
-    "resources",
-)
+    "jobType", "command", "codeId", "environmentId", "computeId", "experimentName", "inputs", "outputs", "limits", "resources",
+)  # fmt: skip
 _WORDS = {"experimentName": "Experiment", "codeId": "CodeId", "environmentId": "EnvironmentId", "computeId": "ComputeId"}
 
 

@@ -16,20 +16,10 @@ _OWN = {  # what a job of each type shows besides what all have
     "Sweep": ("searchSpace", "samplingAlgorithm", "limits", "objective", "earlyTermination", "trial", "queueSettings"),
     "AutoML": ("taskDetails", "resources", "environmentId", "queueSettings"),
     "Spark": (
-        "resources",
-        "codeId",
-        "environmentId",
-        "entry",
-        "args",
-        "conf",
-        "jars",
-        "pyFiles",
-        "files",
-        "archives",
-        "queueSettings",
+        "resources", "codeId", "environmentId", "entry", "args", "conf", "jars", "pyFiles", "files", "archives", "queueSettings",
     ),
     "Pipeline": ("jobs", "settings", "sourceJobId"),
-}
+}  # fmt: skip
 _MAPS = {
     "Command": ("inputs", "outputs", "environmentVariables", "parameters"),
     "Sweep": ("inputs", "outputs"),

@@ -29,9 +29,6 @@ def run(world: World, by: str, workspace: Resource, kind: str, name: str, proper
         created_by=by,
         archived=bool(properties.get("isArchived")),
         tags=dict(properties.get("tags") or {}),
-        properties={
-            **(properties.get("properties") or {}),
-            **(_COMMAND_PROPERTIES if kind == "Command" else {}),
-        },
+        properties={**(properties.get("properties") or {}), **(_COMMAND_PROPERTIES if kind == "Command" else {})},
         definition={**properties, "jobType": kind},
     )
