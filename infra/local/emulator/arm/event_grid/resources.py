@@ -6,15 +6,14 @@ answered the validation handshake, or failed to. Not here: what a subscription a
 
 from __future__ import annotations
 
-import secrets
 import threading
 import uuid
-from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, long_running, refusals
+from infra.local.emulator.arm.event_grid import responses, state
 from infra.local.emulator.events import destinations, publishing, subscriptions
 from infra.local.emulator.events.happened import EVENT_GRID_SCHEMA
 from infra.local.emulator.operations import OperationFailedError
@@ -69,7 +68,7 @@ def _put(world: World, request: web.Request) -> web.Response:
         wanted = subscriptions.read(request.path, topic, properties)
     except subscriptions.SubscriptionError as problem:
         raise refusals.refuse(400, "InvalidRequest", str(problem)) from None
-    made = Resource(id=request.path, body=_body(wanted, properties))
+    made = Resource(id=request.path, body=responses.body(wanted, properties))
     made.touched(world.now(), "")
     world.resources.put(made)
     operation_id = _begin(world, made, wanted)
@@ -78,31 +77,6 @@ def _put(world: World, request: web.Request) -> web.Response:
     )
     url = long_running.signed(world, f"{url}?api-version={request.query['api-version']}")
     return web.answer(made.body, status=201, headers={"Azure-AsyncOperation": url})
-
-
-def _body(wanted: Subscription, properties: dict[str, Any]) -> dict[str, Any]:
-    """What a GET shows: a webhook's URL only up to its query, which holds its key."""
-    destination = dict(properties["destination"])
-    if wanted.destination.kind == "WebHook":
-        base = wanted.destination.url.partition("?")[0]
-        destination["properties"] = {"endpointUrl": None, "endpointBaseUrl": base, **_limits(destination)}
-    shown = {
-        "topic": wanted.topic,
-        "provisioningState": "Creating",
-        "destination": destination,
-        "filter": {"subjectBeginsWith": wanted.begins, "subjectEndsWith": wanted.ends, **(properties.get("filter") or {})},
-        "labels": list(wanted.labels),
-        "eventDeliverySchema": wanted.schema,
-        "retryPolicy": {"maxDeliveryAttempts": wanted.attempts, "eventTimeToLiveInMinutes": int(wanted.lifetime_s // 60)},
-    }
-    return {"id": wanted.id, "name": wanted.name, "type": subscriptions.TYPE, "properties": shown}
-
-
-def _limits(destination: dict[str, Any]) -> dict[str, Any]:
-    given = destination.get("properties") or {}
-    return {"maxEventsPerBatch": given.get("maxEventsPerBatch", 1)} | {
-        name: given[name] for name in ("preferredBatchSizeInKilobytes",) if name in given
-    }
 
 
 def _begin(world: World, made: Resource, wanted: Subscription) -> str:
@@ -170,7 +144,7 @@ def seed(world: World, topic: str, name: str, account_id: str, queue: str) -> No
     }
     arm_id = f"{topic}{_TAIL}/{name}"
     wanted = subscriptions.read(arm_id, topic, properties)
-    made = Resource(id=arm_id, body=_body(wanted, properties))
+    made = Resource(id=arm_id, body=responses.body(wanted, properties))
     made.properties["provisioningState"] = "Succeeded"
     made.touched(world.now(), "")
     world.resources.put(made)
@@ -188,7 +162,7 @@ def put_system_topic(world: World, request: web.Request) -> web.Response:
         raise refusals.location_required()
     if not kind or world.resources.get(source) is None:
         raise refusals.refuse(400, "InvalidRequest", f"A system topic has a topicType and the source {source!r} must exist.")
-    return _kept(world, request, body, f"{PROVIDER}/systemTopics", {"source": source, "topicType": kind})
+    return state.kept(world, request, body, f"{PROVIDER}/systemTopics", {"source": source, "topicType": kind})
 
 
 @routes.route("PUT", f"{TOPICS}/{{topic}}")
@@ -203,28 +177,8 @@ def put_topic(world: World, request: web.Request) -> web.Response:
         text = f"The inputSchema '{schema}' is not one of {', '.join(publishing.SCHEMAS)}; the local Azure has no others."
         raise refusals.refuse(400, "InvalidRequest", text)
     endpoint = f"https://{request.params['topic'].lower()}.{location}-1.eventgrid.azure.net/api/events"
-    answer = _kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
+    answer = state.kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
     return replace(answer, status=201)  # an update's, too: Topics_CreateOrUpdate has no other, and the Azure CLI takes none
-
-
-def _kept(world: World, request: web.Request, body: dict[str, Any], kind: str, properties: dict[str, Any]) -> web.Response:
-    found = world.resources.get(request.path)
-    shown = {
-        "id": request.path,
-        "name": request.params["topic"],
-        "type": kind,
-        "location": body["location"],
-        "tags": body.get("tags") or {},
-        "properties": {**properties, "provisioningState": "Succeeded"},
-    }
-    made = Resource(id=request.path, body=shown)
-    made.secrets = found.secrets if found else {"key1": _key(), "key2": _key()}
-    made.touched(world.now(), "")
-    return web.answer(world.resources.put(made).body, status=200 if found else 201)
-
-
-def _key() -> str:
-    return b64encode(secrets.token_bytes(32)).decode()
 
 
 def _get_topic(world: World, request: web.Request) -> web.Response:
@@ -265,7 +219,7 @@ def regenerate_key(world: World, request: web.Request) -> web.Response:
     name = str(gateway.body_object(request).get("keyName"))
     if name not in found.secrets:
         raise refusals.refuse(400, "InvalidRequest", f"The keyName '{name}' is not one of {', '.join(found.secrets)}.")
-    found.secrets[name] = _key()
+    found.secrets[name] = state.key()
     return web.answer(found.secrets)
 
 

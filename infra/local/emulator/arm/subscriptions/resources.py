@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import gateway, lists, long_running, refusals, versions, writes
-from infra.local.emulator.arm.subscriptions import state
+from infra.local.emulator.arm.subscriptions import responses, state
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
@@ -52,25 +52,7 @@ def tenants(world: World, request: web.Request) -> web.Response:
 def locations(_world: World, request: web.Request) -> web.Response:
     """The regions."""
     base = f"/subscriptions/{request.params['subscription']}/locations"
-    return web.answer({"value": [_location(base, name) for name in versions.LOCATIONS]})
-
-
-def _location(base: str, name: str) -> dict[str, Any]:
-    group, display = versions.REGIONS[name]
-    return {
-        "id": f"{base}/{name}",
-        "name": name,
-        "type": "Region",
-        "displayName": display,
-        "regionalDisplayName": f"({group}) {display}",
-        "metadata": {
-            "regionType": "Physical",
-            "regionCategory": "Recommended",
-            "geography": group,
-            "geographyGroup": group,
-            "pairedRegion": [],
-        },
-    }
+    return web.answer({"value": [responses.location(base, name) for name in versions.LOCATIONS]})
 
 
 # ── resource groups ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,19 +145,6 @@ def operation_result(world: World, request: web.Request) -> web.Response:
 
 
 # ── resource providers ───────────────────────────────────────────────────────────────────────────────────────────────
-def _provider(world: World, subscription: str, namespace: str) -> dict[str, Any]:
-    written = versions.NAMESPACES[namespace]
-    return {
-        "id": f"/subscriptions/{subscription}/providers/{written}",
-        "namespace": written,
-        "registrationPolicy": "RegistrationRequired",
-        "resourceTypes": [
-            {"resourceType": name.partition("/")[2], "locations": list(versions.LOCATIONS), "apiVersions": list(reversed(listed))}
-            for name, listed in versions.TYPES.items()
-            if name.startswith(namespace + "/")
-        ],
-        "registrationState": world.registration.get(namespace, "NotRegistered"),
-    }
 
 
 def _namespace(request: web.Request) -> str:
@@ -190,14 +159,16 @@ def _namespace(request: web.Request) -> str:
 @routes.route("GET", "/subscriptions/{subscription}/providers")
 def providers(world: World, request: web.Request) -> web.Response:
     """The resource providers and their registration."""
-    return lists.page(world, request, [_provider(world, request.params["subscription"], name) for name in versions.NAMESPACES])
+    return lists.page(
+        world, request, [responses.provider(world, request.params["subscription"], name) for name in versions.NAMESPACES]
+    )
 
 
 @routes.route("GET", "/subscriptions/{subscription}/providers/{namespace}")
 def provider(world: World, request: web.Request) -> web.Response:
     """One provider; a GET is what moves a registration on (it has no status URL)."""
     namespace = _namespace(request)
-    return web.answer(_provider(world, request.params["subscription"], namespace))
+    return web.answer(responses.provider(world, request.params["subscription"], namespace))
 
 
 @routes.route("POST", "/subscriptions/{subscription}/providers/{namespace}/register")
@@ -212,7 +183,7 @@ def register(world: World, request: web.Request) -> web.Response:
         world.registration[namespace] = "Unregistering" if leaving else "Registering"
         finish = partial(world.registration.__setitem__, namespace, goal)
         world.operations.begin(kind="provider", target=target, finish=finish, error=request.operation_error)
-    return web.answer(_provider(world, request.params["subscription"], namespace))
+    return web.answer(responses.provider(world, request.params["subscription"], namespace))
 
 
 @routes.route("GET", "/providers/{namespace}/operations")

@@ -9,18 +9,18 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from infra.local.emulator import web
 from infra.local.emulator.dataplane import scope
+from infra.local.emulator.dataplane.artifacts import responses
 from infra.local.emulator.dataplane.history import resources as run_routes
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from infra.local.emulator.storage.locations import Location
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-ORIGIN = "ExperimentRun"
 _BY_RUN = f"{run_routes.EXPERIMENT_RUN}/artifacts"
 _BY_RUN_ID = f"{run_routes.RUN}/artifacts"
 _OF_EXPERIMENT_ID = f"{run_routes.BASE}/experimentids/{{experiment}}/runs/{{run}}/artifacts"
@@ -29,25 +29,13 @@ _ALL = f"/artifact/v2.0{scope.WORKSPACE}/artifacts"
 _BY_CONTAINER = f"{_ALL}/{{origin}}/{{container}}"
 
 
-def _container(world: World, request: web.Request) -> tuple[str, str, str]:
-    """Workspace, origin and container that the path means."""
-    if "run" in request.params:
-        run = scope.run(world, request)
-        return run.workspace_id, ORIGIN, f"dcid.{run.run_id}"
-    return scope.workspace_id(world, request), request.params["origin"], request.params["container"]
-
-
-def _path(request: web.Request) -> str:
-    return (request.params.get("path") or request.query.get("path") or "").strip("/")
-
-
 def _place(world: World, request: web.Request) -> tuple[Location, dict[str, Any]]:
     """Where one artifact is, and what it is called.
 
     Raises:
         web.Refused: 400 without a path.
     """
-    return _named(request, world, *_container(world, request), _path(request))
+    return _named(request, world, *responses.owner_of(world, request), responses.path(request))
 
 
 def _named(
@@ -69,34 +57,6 @@ def _of_each(methods: str, tail: str, homes: Iterable[str]) -> Callable[[web.Han
         return handler
 
     return register
-
-
-def _shown(name: dict[str, Any], *, etag: str | None = None, created: str | None = None) -> dict[str, Any]:
-    whole = f"{name['origin']}/{name['container']}/{name['path']}"
-    return {
-        "artifactId": whole,
-        **name,
-        "etag": etag,
-        "createdTime": created,
-        "dataPath": {"dataStoreName": "workspaceartifactstore", "relativePath": whole, "sqlDataPath": None},
-        "tags": {},
-    }
-
-
-def _listed(world: World, request: web.Request) -> Iterator[dict[str, Any]]:
-    owner, origin, container = _container(world, request)
-    root = locations.artifact(world, owner, origin, container, "")
-    wanted = _path(request)
-    for name, _ in storage.files(world, root):
-        if not wanted or name == wanted or name.startswith(wanted + "/"):
-            yield {"origin": origin, "container": container, "path": name}
-
-
-def _page(world: World, request: web.Request, items: list[dict[str, Any]]) -> web.Response:
-    token = request.query.get("continuationtoken")
-    return web.answer(
-        scope.page(request, items, top=world.limits.page_size, token=token, token_name="continuationToken")  # noqa: S106 - a name
-    )
 
 
 def _signed(world: World, request: web.Request, name: dict[str, Any], location: Location, permission: str = "r") -> dict[str, Any]:
@@ -121,7 +81,7 @@ def _existing(world: World, request: web.Request) -> tuple[Location, dict[str, A
 @routes.route("GET", _BY_CONTAINER)
 def list_all(world: World, request: web.Request) -> web.Response:
     """The artifacts of a run or container, or those below `path`."""
-    return _page(world, request, [_shown(name) for name in _listed(world, request)])
+    return responses.page(world, request, [responses.shown(name) for name in responses.listed(world, request)])
 
 
 @_of_each("GET", "/prefix/contentinfo", _RUN_FORMS)
@@ -129,12 +89,12 @@ def list_all(world: World, request: web.Request) -> web.Response:
 @routes.route("GET", f"{_ALL}/prefix/contentinfo/{{origin}}/{{container}}/{{path*}}")
 def signed_below(world: World, request: web.Request) -> web.Response:
     """The same with a signed URL for each."""
-    owner, origin, container = _container(world, request)
+    owner, origin, container = responses.owner_of(world, request)
     found = [
         _signed(world, request, name, locations.artifact(world, owner, origin, container, name["path"]))
-        for name in _listed(world, request)
+        for name in responses.listed(world, request)
     ]
-    return _page(world, request, found)
+    return responses.page(world, request, found)
 
 
 @_of_each("GET", "/contentinfo", _RUN_FORMS)
@@ -170,7 +130,7 @@ def metadata(world: World, request: web.Request) -> web.Response:
         known = storage.container_client(world, location).get_blob_client(location.path).get_blob_properties()
     except ResourceNotFoundError:
         raise _missing(request, name) from None
-    return web.answer(_shown(name, etag=known.etag, created=scope.time_text(known.creation_time or known.last_modified)))
+    return web.answer(responses.shown(name, etag=known.etag, created=scope.time_text(known.creation_time or known.last_modified)))
 
 
 @routes.route("GET", f"{_BY_CONTAINER}/content")
@@ -194,7 +154,7 @@ def upload(world: World, request: web.Request) -> web.Response:
     if old is not None and not append and request.query.get("allowoverwrite", "true").lower() == "false":
         raise scope.refused(request, 409, f"Artifact {name['path']} exists already.", "Conflict", "ArtifactAlreadyExists")
     storage.write(world, location, (old or b"") + request.body if append else request.body)
-    return web.answer(_shown(name, created=scope.time_text(world.now())))
+    return web.answer(responses.shown(name, created=scope.time_text(world.now())))
 
 
 @routes.route("POST", f"{_ALL}/register")
@@ -206,14 +166,14 @@ def register(world: World, request: web.Request) -> web.Response:
     name = {field: scope.text(request, asked, field) or "" for field in ("origin", "container", "path")}
     if not all(name.values()):
         raise scope.bad(request, "An artifact has an origin, a container and a path.")
-    return web.answer(_shown(name, created=scope.time_text(world.now())))
+    return web.answer(responses.shown(name, created=scope.time_text(world.now())))
 
 
 @routes.route("POST", f"{_ALL}/batch/metadata/{{origin}}/{{container}}")
 @_of_each("POST", "/batch/metadata", (*_RUN_FORMS, _BY_CONTAINER))
 def announce(world: World, request: web.Request) -> web.Response:
     """`{"paths":[{"path"}]}` to a signed URL for each, to write it to; one that is there already is an error of its own."""
-    owner, origin, container = _container(world, request)
+    owner, origin, container = responses.owner_of(world, request)
     found: dict[str, dict[str, Any]] = {"artifacts": {}, "artifactContentInformation": {}, "errors": {}}
     for asked in scope.objects(request, scope.body(request), "paths"):
         path = (scope.text(request, asked, "path") or "").strip("/")
@@ -222,7 +182,7 @@ def announce(world: World, request: web.Request) -> web.Response:
             text = f"Resource Conflict: ArtifactId {origin}/{container}/{path} already exists."
             found["errors"][path] = json.loads(scope.refused(request, 409, text, "Conflict").response.body)
             continue
-        found["artifacts"][path] = _shown(name, created=scope.time_text(world.now()))
+        found["artifacts"][path] = responses.shown(name, created=scope.time_text(world.now()))
         found["artifactContentInformation"][path] = _signed(world, request, name, location, "rcw") | {"tags": {}}
     return web.answer(found)
 

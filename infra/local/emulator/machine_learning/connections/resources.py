@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import web
 from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope
-from infra.local.emulator.machine_learning.connections import refusals
+from infra.local.emulator.machine_learning.connections import refusals, responses
 from infra.local.emulator.resources import Resource, merge_patch
 
 if TYPE_CHECKING:
@@ -69,18 +69,13 @@ def put(world: World, request: web.Request) -> web.Response:
             "createdByWorkspaceArmId": workspace.id,
             **writes.left_out(world, found, properties),
             **properties,
-            **_hidden(properties["authType"]),
+            **responses.hidden(properties["authType"]),
         },
         "systemData": dict(found.body["systemData"]) if found else {},
     }
     made = Resource(id=arm_id, body=body, secrets=dict(properties.get("credentials") or {}))
     made.touched(world.now(), scope.caller(request))
     return web.answer(world.resources.put(made).body)
-
-
-def _hidden(kind: str) -> dict[str, None]:
-    """What an answer has instead of credentials; some kinds have none to hide."""
-    return {} if kind in {"AAD", "None"} else {"credentials": None}
 
 
 @routes.route("PATCH", CONNECTION)
