@@ -109,7 +109,7 @@ def test_a_cancel_reaches_the_steps(azure: Client) -> None:
     [
         ({"searchSpace": {}}, "searchSpace"),
         ({"searchSpace": {"x": ["choice", [[]]]}}, "no options"),
-        ({"searchSpace": {"x": ["magic", [1]]}}, "none of"),
+        ({"searchSpace": {"x": ["magic", [1]]}}, "not one of"),
         ({"searchSpace": {"x": ["uniform", [0]]}}, "cannot be sampled"),
         ({"samplingAlgorithm": {"samplingAlgorithmType": "Grid"}}, "choices only"),
         ({"objective": {}}, "primaryMetric"),

@@ -83,7 +83,7 @@ def test_bayesian_sampling_comes_closer_to_what_was_good() -> None:
         ({"x": ["uniform", [0, 1]]}, "Grid", "choices only"),
         ({"x": ["uniform", [0]]}, "Random", "cannot be sampled"),
         ({"x": ["choice", [[]]]}, "Random", "no options"),
-        ({"x": ["magic", [1]]}, "Random", "none of"),
+        ({"x": ["magic", [1]]}, "Random", "not one of"),
         ({f"x{n}": ["uniform", [0, 1]] for n in range(22)}, "Sobol", "at most 21"),
     ],
 )
