@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 HOLDER = """
 import os, sys, time, pathlib
-from infra.local.emulator.runner import processes
+from infra.local.emulator.runner import prepared, processes
 from infra.local.emulator.serving import deployments
 from infra.local.emulator.backends import DeploymentRequest
 folder, python = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
@@ -23,7 +23,7 @@ score = "import os\\ndef init():\\n    print('PID', os.getpid(), os.getppid())\\
 request = DeploymentRequest(
     deployment_id="/x", scoring_script="score.py", model=None, code=lambda place: (place / "score.py").write_text(score)
 )
-serving = deployments.Deployment(request, folder=folder / "serving", python=python, extra={})
+serving = deployments.Deployment(request, folder=folder / "serving", python=python, environment=prepared.already, extra={})
 while serving.state == "starting" or not (folder / "job.log").read_text().strip():
     time.sleep(0.05)
 print("READY", serving.state, flush=True)
