@@ -28,7 +28,7 @@ def error(answer: func.HttpResponse) -> dict[str, str]:
     [
         ("workspace/churn", "did you mean 'workspaces'?"),
         ("cleanups", "did you mean 'cleanup'?"),
-        ("jobs", "there is artifact, audit, cleanup,"),
+        ("jobs", "there is approvals, artifact, audit, cleanup,"),
         ("mlflow/v1.0/x", "There is no 'mlflow'"),
         ("cleanup/report", "Below 'cleanup' there is no 'report'; did you mean 'reports'?"),
         ("operations/x/results", "Below 'operations' there is no 'x/results'"),
