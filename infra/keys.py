@@ -1,7 +1,8 @@
 """``python -m infra.keys``: makes, changes, renews, revokes and lists named keys of the app.
 
-The platform makes and checks keys (its key API, with the master key, which the app never holds); the app is told whose one is by
-its hash, before the platform knows the key: no key is ever valid without its name. Not here: what a role may do (docs/security.md).
+The platform makes and checks keys (its key API, with the master key, which the app never holds). The app learns the owner of a key
+by its hash, before the platform knows the key: no key is ever valid without its name. Not here: what a role may do
+(docs/security.md).
 
     STEWARD=https://APP.azurewebsites.net/api KEY=… MASTER_KEY=… python -m infra.keys make ci --role operator
 """
