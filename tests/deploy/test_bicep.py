@@ -19,6 +19,7 @@ from infra.bicep import evaluation, syntax, tree
 from infra.bicep import functions as bicep_functions
 from shared import services
 from shared.durable import messages
+from shared.route_table import ROUTES
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -340,6 +341,8 @@ def test_what_asks_for_no_key_asks_for_no_token_and_nothing_else_is_open() -> No
     senders = {"/api/events", "/runtime/webhooks/EventGrid", "/runtime/webhooks/eventgrid"}
     assert {re.sub(r"\{.*\}$", "*", path) for path in anonymous} == excluded() - senders
     assert levels["/api/events"] == "FUNCTION"
+    unsigned = {re.sub(r"\{.*\}$", "*", f"/api/{row.template}") for row in ROUTES if not row.signs_in}
+    assert unsigned == {path for path in excluded() if path.startswith("/api/")}, "where the sign-in's headers are not believed"
 
 
 def test_nobody_else_is_anonymous() -> None:
