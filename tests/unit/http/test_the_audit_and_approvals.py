@@ -177,3 +177,30 @@ def test_a_scoped_admins_rule_may_do_no_more_than_its_author(made: App) -> None:
     refused = rule_requests.perform(call, services.get())
     assert (refused.status, refused.body["error"]["code"]) == (403, "OutOfScope")
     assert rule_requests.perform(replace(call, path="workspaces/work1"), services.get()).status == 200
+
+
+def test_what_a_rule_deletes_waits_too_and_its_author_cannot_approve_it(made: App) -> None:
+    """Who wrote the rule is who asked; carried out, it is the rule's."""
+    from shared.hooks import rule_requests
+    from shared.hooks.firing_record import Call
+
+    settings(approvals=frozenset({"workspaces"}))
+    author = {"name": "key:ann", "grants": [{"role": "admin", "scope": {"below": [], "kinds": []}}]}
+    call = Call(
+        method="DELETE", path="workspaces/work1", headers={}, body=None, key="k", caller="rule:gone", firing="f" * 40, depth=1,
+        author=author,
+    )  # fmt: skip
+    asked = rule_requests.perform(call, services.get())
+    assert (asked.status, asked.body["status"], asked.body["caller"], asked.body["author"]) == (
+        202,
+        "Pending",
+        "rule:gone",
+        "key:ann",
+    )
+    assert rule_requests.perform(call, services.get()).body["name"] == asked.body["name"]
+    at = f"approvals/{asked.body['name']}/approve"
+    assert made.send("POST", at, x_functions_key="secret-ann").status == 403
+    assert made.steward.azure.count("DELETE") == 0
+    made.send("POST", at, x_functions_key="secret-bob")
+    made.steward.drive()
+    assert made.steward.azure.count("DELETE .*work1") == 1

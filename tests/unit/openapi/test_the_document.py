@@ -10,10 +10,13 @@ import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from shared.api.access import admission
+from shared.api.call import Call
 from shared.catalog import bodies, kinds
 from shared.notify import notices
 from shared.openapi import document, resources, webhooks
 from shared.route_table import ROUTES
+from shared.settings import Settings
 
 DOCUMENT = document.build(ROUTES)
 OPERATIONS = {
@@ -166,3 +169,14 @@ def test_every_group_says_what_it_is():
     used = {tag for _, _, operation in OPERATIONS.values() for tag in operation["tags"]}
     assert {tag["name"] for tag in DOCUMENT["tags"]} == used
     assert all(tag["description"] for tag in DOCUMENT["tags"])
+
+
+def test_the_role_that_is_shown_is_the_role_that_is_asked_for():
+    """Of each operation: of our own by its row, of Azure's kinds by what admission makes of the path."""
+    settings = Settings(subscription_id="s", resource_group="g")
+    own = {row.id: row.role for row in ROUTES if row.own}
+    for name, (verb, path, operation) in OPERATIONS.items():
+        filled = re.sub(r"{\w+}", lambda found: "Microsoft.X" if "provider" in found[0] else "name", path.lstrip("/"))
+        asked = own.get(name) or admission.asked_of(Call(method=verb.upper(), path=filled), settings).role
+        assert operation["x-role"] == asked, (name, verb, path)
+        assert asked == "anyone" or f"Needs the role `{asked}`." in operation["description"]
