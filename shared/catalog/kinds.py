@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Plane
 
 Room = Literal["provision", "run", "score", "park"]
-Scope = Literal["group", "subscription", "tenant"]
+Scope = Literal["group", "subscription", "tenant", "any"]
 
 ML = "Microsoft.MachineLearningServices"
 RESOURCES = "Microsoft.Resources"
@@ -91,7 +91,8 @@ class Kind:
 
     Attributes:
         path: Type segments below the provider, e.g. `workspaces/computes`.
-        scope: What its ids start with: a resource group, only a subscription, or neither.
+        scope: What its ids start with: a resource group, only a subscription, neither, or what the path has of them.
+        below_scope: Its ids stand directly below their scope, without a provider.
         namespace: Resource provider.
         plane: Which of Azure's servers has it: ARM, or a path of the workspace's regional API server.
         api_version: Default; a caller's `?api-version=` wins.
@@ -120,6 +121,7 @@ class Kind:
 
     path: str
     scope: Scope = "group"
+    below_scope: bool = False
     namespace: str = ML
     plane: Plane = "arm"
     api_version: str = ML_VERSION
@@ -158,6 +160,11 @@ class Kind:
     def label(self) -> str:
         """The singular-ish noun for messages: the last type segment."""
         return self.types[-1]
+
+    @property
+    def nameless(self) -> bool:
+        """There is none of it by name: a question that is posted to its own path."""
+        return self.name is None and bool(self.action(""))
 
     def action(self, name: str) -> Action | None:
         """Return the action of that name in any casing, or None."""
@@ -235,10 +242,32 @@ _COMPUTE_SECRETS = (
 
 KINDS: tuple[Kind, ...] = (
     # Azure Resource Manager itself
-    Kind(path="subscriptions", namespace=RESOURCES, api_version="2022-12-01", verbs=READ, name=None),
+    Kind(path="subscriptions", namespace=RESOURCES, below_scope=True, api_version="2022-12-01", verbs=READ, name=None),
+    Kind(
+        path="locations",
+        namespace=RESOURCES,
+        scope="subscription",
+        below_scope=True,
+        api_version="2022-12-01",
+        verbs=frozenset({"LIST"}),
+        name=None,
+    ),
+    Kind(
+        path="resources",
+        namespace=RESOURCES,
+        scope="any",
+        below_scope=True,
+        api_version="2021-04-01",
+        verbs=frozenset({"LIST"}),
+        name=None,
+    ),
+    # What templates made: to read. This app makes resources by their own PUT
+    Kind(path="deployments", namespace=RESOURCES, scope="any", api_version="2021-04-01", verbs=READ, name=None),
+    Kind(path="deployments/operations", namespace=RESOURCES, scope="any", api_version="2021-04-01", verbs=READ, name=None),
     Kind(
         path="resourceGroups",
         namespace=RESOURCES,
+        below_scope=True,
         api_version="2022-09-01",
         verbs=ALL,
         name=r"[-\w._()]{0,89}[-\w_()]",
@@ -249,6 +278,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         path="providers",
         namespace=RESOURCES,
+        below_scope=True,
         api_version="2022-09-01",
         verbs=READ,
         name=r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+",
@@ -256,6 +286,22 @@ KINDS: tuple[Kind, ...] = (
         actions=_direct("register", role="admin"),
     ),
     # What a workspace stands on
+    *(
+        Kind(
+            path="checkNameAvailability",
+            scope="subscription",
+            namespace=namespace,
+            api_version=version,
+            verbs=frozenset(),
+            name=None,
+            actions=_direct(""),
+        )
+        for namespace, version in (
+            ("Microsoft.Storage", "2023-05-01"),
+            ("Microsoft.KeyVault", "2023-07-01"),
+            ("Microsoft.ContainerRegistry", "2023-07-01"),
+        )
+    ),
     Kind(
         path="storageAccounts",
         namespace="Microsoft.Storage",

@@ -91,6 +91,8 @@ def resolve(path: str, scope: Scope) -> Target:
         if on_group:
             return replace(_bare_scope(path, subscription_given, subscription, group_given), action=on_group)
     namespace = ""
+    if len(segments) == 1 and (listed := _below_scope(segments[0], subscription, group_given)):
+        return listed
     if segments[0].lower() == "providers":
         if len(segments) <= 2 or (len(segments) == 3 and segments[2].lower() == "register"):
             return _match(segments, ("arm",), ids.ResourceId(subscription=_need(subscription, "subscription")), kinds.RESOURCES)
@@ -133,7 +135,7 @@ def check_verb(target: Target, verb: str) -> None:
     if verb not in target.kind.verbs:
         offered = ", ".join(sorted(target.kind.verbs | {f"POST {action.name}" for action in target.kind.actions}))
         raise errors.MethodNotAllowedError(
-            f"Azure offers no {verb} for {target.kind.full_type}; it offers {offered}.", allowed(target)
+            f"There is no {verb} of {target.kind.full_type} here; there is {offered}.", allowed(target)
         )
 
 
@@ -201,13 +203,22 @@ def _bare_scope(path: str, subscription_given: str, subscription: str, group: st
     return Target(kind=kinds.by_type()["arm", kinds.RESOURCES.lower(), wanted.lower()], id=found)
 
 
+def _below_scope(segment: str, subscription: str, group: str) -> Target | None:
+    """Return the target of a list that ARM itself has directly below a subscription or group; None for other paths."""
+    kind = kinds.by_type().get(("arm", kinds.RESOURCES.lower(), segment.lower()))
+    if kind is None or kind.verbs != {"LIST"} or (group and kind.scope == "subscription"):
+        return None
+    scope = ids.ResourceId(subscription=_need(subscription, "subscription"), resource_group=group)
+    return Target(kind=kind, id=replace(scope, types=kind.types))
+
+
 def _match(segments: list[str], planes: tuple[Plane, ...], scope: ids.ResourceId, namespace: str) -> Target:
     """Match type/name pairs against the table; what is left over is an action or a view."""
     rows = kinds.by_type()
     for plane in planes:
         types, names = tuple(segments[0::2]), tuple(segments[1::2])
         kind = rows.get((plane, namespace.lower(), "/".join(types).lower()))
-        if kind:
+        if kind and not (kind.nameless and names):
             return Target(kind=kind, id=_with(scope, kind, names))
         parent = rows.get((plane, namespace.lower(), "/".join(types[:-1]).lower()))
         if parent and len(types) > len(names):
@@ -220,7 +231,7 @@ def _match(segments: list[str], planes: tuple[Plane, ...], scope: ids.ResourceId
 
 
 def _with(scope: ids.ResourceId, kind: Kind, names: tuple[str, ...]) -> ids.ResourceId:
-    namespace = "" if kind.namespace == kinds.RESOURCES else kind.namespace
+    namespace = "" if kind.below_scope else kind.namespace
     return ids.ResourceId(
         subscription=scope.subscription,
         resource_group=scope.resource_group,
@@ -236,7 +247,7 @@ def _scoped(target: Target, *, wide: bool) -> ids.ResourceId:
         return replace(target.id, subscription="", resource_group="")
     subscription = _need(target.id.subscription, "subscription")
     whole = wide and target.id.is_collection and len(target.id.types) == 1
-    if target.kind.scope == "subscription" or whole:
+    if target.kind.scope == "subscription" or whole or (wide and target.kind.scope == "any"):
         return replace(target.id, subscription=subscription, resource_group="")
     return replace(target.id, subscription=subscription, resource_group=_need(target.id.resource_group, "resource group"))
 

@@ -71,7 +71,7 @@ def _responses() -> Json:
     mistake = "'api-version' is 'x'; expected a date such as 2025-12-01."
     held = "'key:ci' has the role reader; DELETE workspaces/ml1 needs operator."
     known = "The path names no known kind; known: workspaces, workspaces/computes, ..."
-    verbs = "Azure offers no PUT for that kind; it offers GET, LIST."
+    verbs = "There is no PUT of that kind here; there is GET, LIST."
     large = "A request takes 100 MB; POST /api/uploads opens an upload for larger files."
     out: Json = {
         "Accepted": {

@@ -66,6 +66,8 @@ def path_of(kind: Kind) -> str:
     """Return the path of one of the kind, each name a parameter."""
     if kind.namespace in (kinds.ML, kinds.RESOURCES) and kind.types[0].lower() in SHORT:
         lead = f"/{kind.plane}/{addresses.PLANE_VERSIONS[kind.plane]}" if _shadowed(kind) else ""
+    elif kind.below_scope:
+        lead = "/resourceGroups/{resourceGroupName}"
     else:
         lead = f"/providers/{kind.namespace}"
     return lead + "".join(f"/{each}/{{{parameter(each)}}}" for each in kind.types)
@@ -89,7 +91,7 @@ def operations() -> Iterator[tuple[str, str, Json]]:
     for kind in kinds.KINDS:
         yield from _verbs(kind)
         for action in kind.actions:
-            where = f"{path_of(kind)}/{action.name}".rstrip("/")
+            where = collection_of(kind) if kind.nameless else f"{path_of(kind)}/{action.name}".rstrip("/")
             yield where, "post", _action(kind, action)
         for view in kind.views:
             yield f"{path_of(kind)}/{view}", "get", _view(kind, view)

@@ -127,7 +127,7 @@ def azure_path(kind: Kind, *, collection: bool = False) -> str:
     if kind.path == "subscriptions":
         return "/subscriptions" if collection else f"/subscriptions/{SUBSCRIPTION}"
     base = f"/subscriptions/{SUBSCRIPTION}"
-    if kind.namespace == kinds.RESOURCES:
+    if kind.below_scope:
         return f"{base}/{tail}"
     if kind.scope == "tenant":
         return f"/providers/{kind.namespace}/{tail}"
@@ -189,7 +189,7 @@ def test_every_verb_of_every_kind_sends_azures_own_request(azure: Recorder, kind
 @pytest.mark.parametrize(("kind", "action"), ACTIONS, ids=label)
 def test_every_action_of_every_kind_sends_azures_own_request(azure: Recorder, kind: Kind, action: kinds.Action) -> None:
     """A POST of the action's own name below the resource, at the action's own api-version."""
-    path = azure_path(kind) + (f"/{action.name}" if action.name else "")
+    path = azure_path(kind, collection=kind.nameless) + (f"/{action.name}" if action.name else "")
     if kind.plane != "arm":
         path = f"/{kind.plane}/v1.0{path}"
     request("POST", path)

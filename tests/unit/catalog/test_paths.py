@@ -111,8 +111,16 @@ def test_a_view_of_a_job_or_run_is_not_sent_to_azure_as_a_path(path):
 def test_every_row_of_the_table_can_be_reached(kind):
     """Resource, collection and each action, by the id's own full path."""
     names = tuple(f"n{position}" for position in range(len(kind.types)))
-    front = {"group": "subscriptions/s1/resourceGroups/g1/", "subscription": "subscriptions/s1/", "tenant": ""}[kind.scope]
-    scope = "" if kind.namespace == kinds.RESOURCES else f"{front}providers/{kind.namespace}/"
+    group = "subscriptions/s1/resourceGroups/g1/"
+    front = {"group": group, "any": group, "subscription": "subscriptions/s1/", "tenant": ""}[kind.scope]
+    scope = front if kind.below_scope and kind.verbs == {"LIST"} else f"{front}providers/{kind.namespace}/"
+    scope = "" if kind.below_scope and kind.verbs != {"LIST"} else scope
+    if kind.nameless or (kind.below_scope and kind.verbs == {"LIST"}):  # there is none of it by name
+        assert paths.resolve(scope + kind.path, HERE).kind is kind
+        if kind.nameless:
+            with pytest.raises(errors.BadRequestError):
+                paths.resolve(f"{scope}{kind.path}/n1", HERE)
+        return
     plane = f"{kind.plane}/v1.0/" if kind.plane != "arm" else ""
     resource = plane + scope + "/".join(f"{segment}/{name}" for segment, name in zip(kind.types, names, strict=True))
     assert paths.resolve(resource, HERE).kind is kind
