@@ -98,6 +98,7 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
     on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
     named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
     told = [f"Step '{step.name}' is going to be skipped. {firings.NO_RECEIVER}" for step in rule.steps if step.notify]
+    named |= {"author": rule.author["name"]} if rule.author else {}
     warned = {"warnings": told} if told and not app.settings.notify else {}
     return {**named, "on": on, "steps": [step.name for step in rule.steps], **warned}
 

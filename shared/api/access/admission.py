@@ -111,8 +111,8 @@ def asked_of(call: Call, settings: Settings) -> Asked:
     )
 
 
-def check_body(call: Call, kind: Kind, body: Any, settings: Settings) -> None:
-    """Refuse a body that sets what only an admin may, or names what lies outside of its sender's places.
+def check_body(call: Call, kind: Kind, body: Any, settings: Settings, *more: Any) -> None:
+    """Refuse a body that sets what only an admin may; or that names, as may `more` that is sent, what its sender must not reach.
 
     Raises:
         BadRequestError: `RoleNeeded`, `OutOfScope` (403).
@@ -120,7 +120,7 @@ def check_body(call: Call, kind: Kind, body: Any, settings: Settings) -> None:
     held = call.sender.grants
     if held and (field := grants.guarded(kind, body)):
         grants.check_role(held, call.by(settings), f"'{field}' of {kind.full_type}", "admin")
-    grants.check_named(held, call.by(settings), [body, call.query])
+    grants.check_named(held, call.by(settings), [body, call.query, *more])
 
 
 def sender_of(call: Call, route: Route, app: Services) -> Caller:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shared.api.access import admission
 from shared.api.resources import multipart, payload, submission
 from shared.catalog import bodies, paths
 from shared.files import content
@@ -42,6 +43,7 @@ def start_run(call: Call, target: Target, app: App) -> Operation:
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
+    admission.check_body(call, target.kind, definition, app.settings)
     return _submit(call, payload.Brought(target=target), app, files=parts, run_id=call.text("runId"))
 
 

@@ -35,7 +35,8 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
         StewardError: see `flows.submit`.
     """
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id")
-    admission.check_body(call, brought.target.kind, brought.body, app.settings)
+    plan = brought.plan.to_json() if brought.plan and call.limited else None
+    admission.check_body(call, brought.target.kind, brought.body, app.settings, plan)
     sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)
     given: dict[str, Any] = {"method": call.method, "query": call.forwarded, "caller": call.by(app.settings)}
     if isinstance(sender, RuleRun):
