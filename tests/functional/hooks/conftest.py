@@ -93,7 +93,7 @@ class Ground:
             for _ in range(2):
                 self.until(
                     lambda: (
-                        not any(each["waiting"] for each in self.azure.call("GET", "events/subscriptions"))
+                        not any(each["waiting"] or each["sending"] for each in self.azure.call("GET", "events/subscriptions"))
                         and not queue.peek_messages()
                     ),
                     "an empty queue",

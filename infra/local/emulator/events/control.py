@@ -66,7 +66,7 @@ def published(world: World, _request: web.Request) -> web.Response:
 
 @routes.route("GET", "/_control/events/subscriptions")
 def subscriptions(world: World, _request: web.Request) -> web.Response:
-    """Who listens, with counts: waiting, delivered, again, dropped."""
+    """Who listens, with counts: waiting, sending, delivered, again, dropped."""
     return web.answer(world.grid.view())
 
 

@@ -56,6 +56,7 @@ class _Line:
         self.counts: Counter[str] = Counter()
         self._grid = grid
         self._waiting: list[_Waiting] = []
+        self._sending = 0  # what is on its way is not delivered yet
         self._changed = threading.Condition()
         self._ended = False
         for _ in range(WORKERS):
@@ -73,7 +74,7 @@ class _Line:
 
     def view(self) -> dict[str, Any]:
         with self._changed:
-            return {"waiting": len(self._waiting), **self.counts}
+            return {"waiting": len(self._waiting), "sending": self._sending, **self.counts}
 
     def _work(self) -> None:
         while batch := self._next():
@@ -84,12 +85,16 @@ class _Line:
             except Exception:
                 log.exception("a delivery to %s", self.subscription.id)
             self._settle(batch, status)
+            with self._changed:
+                self._sending -= len(batch)
 
     def _next(self) -> list[_Waiting]:
         with self._changed:
             while not self._ended:
                 if self._waiting and self._waiting[0].due_at <= self._grid.now():
-                    return self._batch()
+                    batch = self._batch()
+                    self._sending += len(batch)
+                    return batch
                 # a test may move the clock: with something to wait for, look again soon
                 self._changed.wait(TICK_S if self._waiting else None)
         return []
