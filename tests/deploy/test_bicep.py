@@ -20,6 +20,7 @@ from infra.bicep import functions as bicep_functions
 from shared import services
 from shared.durable import messages
 from shared.route_table import ROUTES
+from tests import tables
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +127,7 @@ def test_every_parameter_and_variable_is_used(bicep: dict[str, dict[str, Any]], 
         assert uses >= 1, f"{file}: {name}"
 
 
-@pytest.mark.parametrize("file", [*FILES, *PARAMETER_FILES])
+@tables.each("file", [*FILES, *PARAMETER_FILES])
 def test_every_name_that_is_used_is_declared(file: str) -> None:
     """Also on the branches that no deployment of test_what_is_deployed.py takes."""
     declarations = syntax.read(AZURE / file)

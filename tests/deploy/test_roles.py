@@ -19,6 +19,7 @@ from infra.local.emulator.authorization import dataplane, operations
 from infra.local.emulator.authorization.roles import matches
 from infra.local.emulator.authorization.state import Authorization
 from shared.catalog import kinds
+from tests import tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +134,7 @@ def given() -> Authorization:
     return held(EVERYTHING)
 
 
-@pytest.mark.parametrize(("action", "scope"), [*SENT, *ASKED, *LINKED])
+@tables.each(("action", "scope"), [*SENT, *ASKED, *LINKED])
 def test_a_role_allows_what_the_app_sends_where_it_sends_it(given: Authorization, action: str, scope: str) -> None:
     """Every kind, verb and action of the table in a target group, and what is sent beside it, wherever that is asked."""
     assert given.may(scene.APP_OBJECT_ID, action, scope)
@@ -154,7 +155,7 @@ def test_the_reader_does_not_depend_on_a_parameter() -> None:
         assert rules.may(scene.APP_OBJECT_ID, action, S)
 
 
-@pytest.mark.parametrize(("name", "pattern"), [(name, pattern) for name in NAMES for pattern in GRANTED[name]])
+@tables.each(("name", "pattern"), [(name, pattern) for name in NAMES for pattern in GRANTED[name]])
 def test_a_role_allows_nothing_that_the_app_never_sends(name: str, pattern: str) -> None:
     """An action of a role that covers no operation goes."""
     known = [action for action, _ in (*SENT, *ASKED, *LINKED)]

@@ -19,6 +19,7 @@ from shared.durable import messages
 from shared.openapi import document
 from shared.rest import addresses
 from shared.route_table import ROUTES
+from tests import tables
 
 ROOT = Path(__file__).parents[2]
 MODULES = (cleanup, hooks, notify, poll, reconcile, routes)
@@ -44,7 +45,7 @@ def verbs(name):
     return {getattr(verb, "value", verb) for verb in EVERY_HTTP[name]["methods"]} - {"HEAD"}
 
 
-@pytest.mark.parametrize("name", EVERY_HTTP)
+@tables.each("name", EVERY_HTTP)
 def test_what_answers_get_answers_head(name):
     """RFC 9110 §9.3.2: a client that asks whether something exists must not hear 404 because of the verb."""
     every = {getattr(verb, "value", verb) for verb in EVERY_HTTP[name]["methods"]}
@@ -100,7 +101,7 @@ def test_everything_needs_a_key_but_health_and_the_pages():
     assert {levels[name] for name in PAGES} == {"anonymous"}
 
 
-@pytest.mark.parametrize("name", HTTP)
+@tables.each("name", HTTP)
 def test_no_two_functions_answer_the_same_request(name):
     """The platform tries routes in the order of function names, not by specificity: routes are disjoint per verb."""
     rivals = [other for other in HTTP if other != name and verbs(name) & verbs(other)]
@@ -116,7 +117,7 @@ def test_overlapping_routes_would_be_noticed():
     assert not overlap(["workspaces", "{*rest}"], ["operations", "{*rest}"])
 
 
-@pytest.mark.parametrize("name", HTTP)
+@tables.each("name", HTTP)
 def test_a_catch_all_starts_with_a_literal(name):
     """No route could swallow another, nor the platform's own `admin` and `runtime`."""
     first = segments(name)[0]

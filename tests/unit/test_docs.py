@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.catalog import kinds
+from tests import tables
 from tests.docs import pages
 from tests.docs.app_settings import settings_read
 
@@ -26,7 +27,7 @@ def leaves(value, path=()):
         yield path
 
 
-@pytest.mark.parametrize("name", settings_read())
+@tables.each("name", settings_read())
 def test_every_setting_is_in_the_docs(name):
     """docs/settings.md lists what an operator can set."""
     assert f"`{name}`" in (ROOT / "docs" / "settings.md").read_text()
@@ -43,7 +44,7 @@ def test_the_docs_name_no_setting_that_is_not_read(name):
     assert name in settings_read()
 
 
-@pytest.mark.parametrize("path", list(leaves(json.loads((ROOT / "host.json").read_text()))), ids="/".join)
+@tables.each("path", list(leaves(json.loads((ROOT / "host.json").read_text()))))
 def test_every_value_of_host_json_is_explained(path):
     """Deliberate values, each with its reason; they interact."""
     assert f"`{path[-1]}`" in (ROOT / "docs" / "settings.md").read_text()
@@ -66,7 +67,7 @@ def test_a_generated_page_is_current(path):
     assert path.read_text(encoding="utf-8") == pages.PAGES[path]()
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: f"{kind.plane} {kind.full_type}")
+@tables.each("kind", kinds.KINDS)
 def test_every_kind_is_in_the_docs(kind):
     """The table is the product."""
     assert f"`{kind.path}`" in TEXT

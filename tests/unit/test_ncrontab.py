@@ -13,6 +13,7 @@ import pytest
 
 from infra.local.host import schedule
 from shared.cleanup.policy import ncrontab
+from tests import tables
 
 NOW = datetime(2026, 3, 2, 11, 40, 30, tzinfo=UTC)  # a Monday
 
@@ -87,14 +88,14 @@ REFUSED = (
 )
 
 
-@pytest.mark.parametrize(("expression", "due"), [*TAKEN.items(), *READ_OTHERWISE.items()])
+@tables.each(("expression", "due"), [*TAKEN.items(), *READ_OTHERWISE.items()])
 def test_the_local_host_fires_when_ncrontab_does(expression, due):
     """Also for what NCrontab reads in a way of its own."""
     found = schedule.next_due(expression, NOW)
     assert ("never" if found == schedule.NEVER else f"{found:%Y-%m-%d %H:%M:%S}") == due
 
 
-@pytest.mark.parametrize("expression", REFUSED)
+@tables.each("expression", REFUSED)
 def test_neither_reader_takes_what_ncrontab_refuses(expression):
     """On the platform a timer with such a schedule is in error."""
     with pytest.raises(ValueError, match=r"."):

@@ -4,6 +4,7 @@ import pytest
 
 from infra.local.host import paths, routes
 from infra.local.host.functions import Function
+from tests import tables
 
 
 def matched(template: str, path: str, prefix: str = "api"):
@@ -13,7 +14,7 @@ def matched(template: str, path: str, prefix: str = "api"):
     return None if found is None else found[1]
 
 
-@pytest.mark.parametrize(
+@tables.each(
     ("template", "path", "expected"),
     [
         ("a/{x}", "/api/a/1", {"x": "1"}),

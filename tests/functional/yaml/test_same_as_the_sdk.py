@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.catalog import yaml as translations
+from tests import tables
 from tests.functional.yaml import conversation
 from tests.functional.yaml.conftest import CORPUS, FILES
 
@@ -13,7 +14,7 @@ TEMPLATES = ("workspace", "feature_store", "registry")  # the SDK makes these be
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", FILES)
+@tables.each("name", FILES)
 def test_body_equals_the_sdks(name: str, answers: dict[str, dict[str, Any]]) -> None:
     """The SDK accepts the file, and sends what we would."""
     answer = answers[name]
@@ -29,7 +30,7 @@ def test_body_equals_the_sdks(name: str, answers: dict[str, dict[str, Any]]) -> 
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", [name for name in FILES if name.partition("/")[0] not in TEMPLATES])
+@tables.each("name", [name for name in FILES if name.partition("/")[0] not in TEMPLATES])
 def test_query_equals_the_sdks(name: str, answers: dict[str, dict[str, Any]]) -> None:
     """The body, and each asset registered ahead of it, goes with the api-version (and what else of a query) that the SDK sends."""
     translation = translated(name)

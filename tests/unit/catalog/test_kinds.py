@@ -8,9 +8,10 @@ import pytest
 
 from shared.catalog import kinds
 from shared.rest import addresses
+from tests import tables
 
 VERBS = {"GET", "LIST", "PUT", "PATCH", "DELETE"}
-ROWS = [pytest.param(kind, id=f"{kind.plane} {kind.full_type}") for kind in kinds.KINDS]
+ROWS = kinds.KINDS
 
 
 def test_no_two_rows_name_the_same_kind():
@@ -18,7 +19,7 @@ def test_no_two_rows_name_the_same_kind():
     assert len(kinds.by_type()) == len(kinds.KINDS)
 
 
-@pytest.mark.parametrize("kind", ROWS)
+@tables.each("kind", ROWS)
 def test_a_row_is_well_formed(kind):
     """Verbs, version, names, plane, pauses."""
     assert kind.verbs <= VERBS
@@ -31,7 +32,7 @@ def test_a_row_is_well_formed(kind):
     assert not kind.delete_query or re.fullmatch(r"[A-Za-z]+=[A-Za-z]+", kind.delete_query)
 
 
-@pytest.mark.parametrize("kind", ROWS)
+@tables.each("kind", ROWS)
 def test_the_pattern_of_a_name_compiles_and_takes_no_separator(kind):
     """A name is one path segment."""
     if kind.name is not None:
@@ -39,7 +40,7 @@ def test_the_pattern_of_a_name_compiles_and_takes_no_separator(kind):
         assert not any(pattern.fullmatch(bad) for bad in ("", "a/b", "a\\b", "a?b", "a#b", "a\nb", "..", "a" * 300))
 
 
-@pytest.mark.parametrize("kind", ROWS)
+@tables.each("kind", ROWS)
 def test_the_actions_of_a_row_are_found_in_any_casing_and_clash_with_nothing(kind):
     """An action must not read like a child's type or a view."""
     names = [action.name.lower() for action in kind.actions]
@@ -54,7 +55,7 @@ def test_the_actions_of_a_row_are_found_in_any_casing_and_clash_with_nothing(kin
     assert kind.action("no such action") is None
 
 
-@pytest.mark.parametrize("kind", ROWS)
+@tables.each("kind", ROWS)
 def test_what_a_row_requires_or_hides_is_a_dotted_path(kind):
     """A star stands for any member, in secrets only."""
     assert all(re.fullmatch(r"[a-zA-Z]+(\.[a-zA-Z]+)*", path) for path in (*kind.required, kind.state_field))
@@ -62,7 +63,7 @@ def test_what_a_row_requires_or_hides_is_a_dotted_path(kind):
     assert not kind.required or kind.verbs & {"PUT"} or kind.named_by_us
 
 
-@pytest.mark.parametrize("kind", [row for row in ROWS if row.values[0].scope != "group"])
+@pytest.mark.parametrize("kind", [row for row in ROWS if row.scope != "group"])
 def test_a_row_outside_resource_groups_is_read_only_or_acts(kind):
     """What belongs to a region or a tenant is not provisioned by id."""
     assert kind.verbs <= {"GET", "LIST"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from shared.catalog import kinds, paths
 from shared.rest import errors, ids
+from tests import tables
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ FORMS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "kind", "arm_path"), FORMS)
+@tables.each(("path", "kind", "arm_path"), FORMS)
 def test_every_form_of_path_names_its_kind_and_id(path, kind, arm_path):
     """With or without scope, with or without providers, any casing."""
     target = paths.resolve(path, HERE)
@@ -107,7 +108,7 @@ def test_a_view_of_a_job_or_run_is_not_sent_to_azure_as_a_path(path):
     assert target.view not in target.path
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: f"{kind.plane} {kind.full_type}")
+@tables.each("kind", kinds.KINDS)
 def test_every_row_of_the_table_can_be_reached(kind):
     """Resource, collection and each action, by the id's own full path."""
     names = tuple(f"n{position}" for position in range(len(kind.types)))
@@ -167,7 +168,7 @@ def test_an_unknown_kind_is_a_404_that_names_the_known_ones(path, named):
     assert named in refused.value.error.message
 
 
-@pytest.mark.parametrize(
+@tables.each(
     "path",
     [
         "", "/", "workspaces//computes", "workspaces/../subscriptions", "workspaces/%2e%2e/x", "workspaces/./x", "workspaces/a%2fb",

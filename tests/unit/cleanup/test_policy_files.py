@@ -12,7 +12,7 @@ import pytest
 from shared.catalog import kinds
 from shared.cleanup.policy import hours, model, ncrontab, policies, targets
 from shared.text import problems
-from tests import fakes
+from tests import fakes, tables
 
 ROOT = Path(__file__).parents[3]
 WHOLE = """
@@ -138,7 +138,7 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "line", "column", "field", "expected"), MISTAKES, ids=[row[0] for row in MISTAKES])
+@tables.each(("fields", "line", "column", "field", "expected"), MISTAKES)
 def test_a_mistake_is_told_with_file_line_column_field_and_what_was_expected(fields, line, column, field, expected):
     """Somebody who wrote the file finds the place without searching."""
     [found] = [problem for problem in refusal(one(fields)).problems if expected in problem.message]

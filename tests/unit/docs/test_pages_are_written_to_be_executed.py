@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import tables
 from tests.docs import answers, commands, exempt
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ SHOWN = {"json", "yaml", "text", "csv", "python", "kusto", "bicep", "csharp"}  #
 BEGINS = re.compile(r"^\s*(?:\$ |(?:curl|az|azd|make|python3?|func|export|until) )", re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=NAMES)
+@tables.each("path", PAGES)
 def test_each_block_says_what_it_holds(path: Path) -> None:
     """A block without a language, or indented in a list, would not be read."""
     text = path.read_text()
@@ -27,7 +28,7 @@ def test_each_block_says_what_it_holds(path: Path) -> None:
     assert len(re.findall(r"^\s*```", text, re.MULTILINE)) == 2 * len(commands.blocks(text))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=NAMES)
+@tables.each("path", PAGES)
 def test_no_command_stands_where_it_is_only_shown(path: Path) -> None:
     """Commands stand in `sh` blocks, and those are executed."""
     for block in commands.blocks(path.read_text()):

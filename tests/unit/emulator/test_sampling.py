@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator.runner.sweeps import sampling
+from tests import tables
 
 
 def first(count: int, space: dict[str, Any], kind: str = "Random", **options: Any) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def test_sobol_fills_the_square_as_published() -> None:
     ]
 
 
-@pytest.mark.parametrize("dimension", range(sampling.MOST_SOBOL))
+@tables.each("dimension", range(sampling.MOST_SOBOL))
 def test_every_dimension_of_sobol_visits_each_interval_once(dimension: int) -> None:
     """With the corner, the first 64 points have one in each 64th."""
     points = [0.0, *(point[dimension] for point in itertools.islice(sampling.sobol(sampling.MOST_SOBOL), 63))]

@@ -10,7 +10,7 @@ import pytest
 
 from shared.api import handling
 from shared.route_table import ROUTES
-from tests import front
+from tests import front, tables
 
 if TYPE_CHECKING:
     from shared.api.route import Route
@@ -20,7 +20,7 @@ WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 @pytest.mark.usefixtures("app")
-@pytest.mark.parametrize("row", [each for each in ROUTES if each.verb in WITH_BODY], ids=lambda row: row.call)
+@tables.each("row", [each for each in ROUTES if each.verb in WITH_BODY])
 def test_a_chunked_body_is_411_on_every_route_that_takes_one(row: Route) -> None:
     """The message says how to send it; nothing is done, also where a body is optional (`POST cleanup` would mean all policies)."""
     path = re.sub("{.+?}", "x", row.template)

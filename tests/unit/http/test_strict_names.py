@@ -13,7 +13,7 @@ from shared.api.call import Call
 from shared.api.resources import resource_routes
 from shared.rest import errors
 from shared.route_table import ROUTES
-from tests import front
+from tests import front, tables
 
 if TYPE_CHECKING:
     from shared.api.route import Route
@@ -33,7 +33,7 @@ def call(row: Route, query: str = "", body: bytes = b"", **headers: str) -> tupl
     return answer.status_code, {} if content.startswith(b"<") else json.loads(content).get("error", {})
 
 
-@pytest.mark.parametrize("row", OWN, ids=lambda row: row.id)
+@tables.each("row", OWN)
 def test_every_route_of_ours_refuses_a_parameter_that_it_does_not_know(app: App, row: Route) -> None:
     """At the door, by the table that describes it; with the name, before anything is done."""
     if row.polled:  # a client of ARM repeats its first request's query there
@@ -46,7 +46,7 @@ def test_every_route_of_ours_refuses_a_parameter_that_it_does_not_know(app: App,
     assert call(row, "code=k&clientId=default")[1].get("code") != "UnknownParameter"
 
 
-@pytest.mark.parametrize("row", OWN, ids=lambda row: row.id)
+@tables.each("row", OWN)
 def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: Route) -> None:
     """A header that asks for something is honoured or refused, never ignored; an answer at once has waited long enough."""
     assert app

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from shared.notify import receivers
 from shared.rest import clouds, errors
+from tests import tables
 
 if TYPE_CHECKING:
     from tests.unit.notifications.conftest import Receiver
@@ -44,7 +45,7 @@ def test_who_is_listed_is_taken(text, way, host):
     assert "code=" not in found.shown
 
 
-@pytest.mark.parametrize(
+@tables.each(
     "text",
     [
         "", "x", "ftp://hooks.contoso.com/", "http://hooks.contoso.com/", "https://contoso.com/", "https://fabrikam.com/",
@@ -78,7 +79,7 @@ def test_any_text_is_judged(text):
     assert found.way in ("queue", "topic", "webhook")
 
 
-@pytest.mark.parametrize(
+@tables.each(
     ("address", "public"),
     [
         ("20.50.2.1", True), ("2603:1020::1", True), ("10.1.2.3", False), ("172.16.0.1", False), ("192.168.0.1", False),

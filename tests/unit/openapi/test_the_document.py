@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime
 
 import jsonschema
-import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared.api.access import admission
@@ -17,6 +16,7 @@ from shared.notify import notices
 from shared.openapi import document, resources, webhooks
 from shared.route_table import ROUTES
 from shared.settings import Settings
+from tests import tables
 
 DOCUMENT = document.build(ROUTES)
 OPERATIONS = {
@@ -87,7 +87,7 @@ def test_the_same_document_is_written_every_time():
     assert json.loads(other[0])["servers"][0]["url"] == "/"
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS, ids=lambda kind: f"{kind.plane} {kind.full_type}")
+@tables.each("kind", kinds.KINDS)
 def test_every_verb_action_and_view_of_a_kind_is_an_operation(kind):
     """The table is the product: what it offers is in the document, and nothing else of the kind."""
     lead = resources.name_of(kind)
@@ -97,7 +97,7 @@ def test_every_verb_action_and_view_of_a_kind_is_an_operation(kind):
     assert wanted <= set(OPERATIONS)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in kinds.KINDS if "PUT" in kind.verbs], ids=lambda kind: kind.full_type)
+@tables.each("kind", [kind for kind in kinds.KINDS if "PUT" in kind.verbs])
 def test_a_bodys_schema_asks_for_what_the_app_asks_for(kind):
     """An empty body is refused by both, for the same fields."""
     content = OPERATIONS[f"{resources.name_of(kind)}_put"][2]["requestBody"]["content"]
@@ -116,7 +116,7 @@ def test_a_bodys_schema_asks_for_what_the_app_asks_for(kind):
     assert not list(judge.iter_errors(whole))
 
 
-@pytest.mark.parametrize(("name", "media", "key"), SHOWN)
+@tables.each(("name", "media", "key"), SHOWN)
 def test_an_example_is_as_its_schema_says(name, media, key):
     """What the docs send, which a test of theirs executes, is what the document describes."""
     content = OPERATIONS[name][2]["requestBody"]["content"][media]
@@ -129,7 +129,7 @@ def test_every_example_of_the_docs_has_its_place():
     assert len(SHOWN) == sum(map(len, kept.values())) > 40
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@tables.each("name", OPERATIONS)
 def test_an_operation_asks_for_a_key_unless_it_is_a_page(name):
     """And names each parameter of its path."""
     _, path, operation = OPERATIONS[name]

@@ -7,6 +7,7 @@ import pytest
 from shared.catalog import kinds
 from shared.operations import redaction
 from shared.settings import Settings
+from tests import tables
 
 DATASTORES = kinds.by_type()["arm", kinds.ML.lower(), "workspaces/datastores"]
 ENDPOINTS = kinds.by_type()["arm", kinds.ML.lower(), "workspaces/onlineendpoints"]
@@ -41,7 +42,7 @@ SCOPE = Settings(subscription_id="s", resource_group="g")
 DIRECT = [(kind, action.name) for kind in kinds.KINDS for action in kind.actions if action.direct]
 
 
-@pytest.mark.parametrize(("kind", "action"), DIRECT, ids=lambda given: getattr(given, "full_type", given))
+@tables.each(("kind", "action"), DIRECT)
 def test_nothing_of_a_direct_actions_answer_is_recorded(kind: kinds.Kind, action: str) -> None:
     """Keys, passwords, tokens, signed URLs: whatever its members are called."""
     last = kind.types[-1] if kind.name is None and not kind.verbs else ""

@@ -14,6 +14,7 @@ from shared.operations import settle
 from shared.operations.models import Operation
 from shared.rest import errors, long_running
 from shared.rest.client import Response
+from tests import tables
 from tests.fakes import START
 
 SENT = START + timedelta(minutes=5)
@@ -158,7 +159,7 @@ LOST = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("operation", "answer", "verdict"), [case[1:] for case in LOST], ids=[case[0] for case in LOST])
+@tables.each(("operation", "answer", "verdict"), [case[1:] for case in LOST])
 def test_a_lost_answer_is_settled_by_a_look_at_the_target(operation: Operation, answer: Response, verdict: str) -> None:
     """Only what was asked for, found in the target, proves arrival: other clients make every other state, too."""
     step = settle.arrived(operation, answer, operation.body, URL, NOW)

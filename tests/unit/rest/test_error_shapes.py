@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.rest import client, error_bodies, errors
+from tests import tables
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
@@ -73,7 +74,7 @@ JSON_WITHIN = {"error": {"code": "BadRequest", "message": f"Conflict response bo
 PATIENT = {"error": "The document could not be read.", "code": 404}
 
 
-@pytest.mark.parametrize(
+@tables.each(
     ("status", "body", "code", "outer", "message"),
     [
         (404, GATEWAY, "ResourceNotFound", None, "was not found"),
@@ -100,14 +101,7 @@ PATIENT = {"error": "The document could not be read.", "code": 404}
         (404, PATIENT, "NotFound", "404", "The document could not be read."),
         (200, {"error": {"message": "It broke."}}, "Unknown", None, "It broke."),
         (502, {"traceId": "00-f5"}, "BadGateway", None, "502 without a message"),
-    ],
-    ids=[
-        "gateway", "front end", "older service", "empty", "model management", "Entra ID", "storage XML with BOM", "capitals",
-        "resource group", "Web API", "error in error", "OData", "older OData", "problem details", "problem details with fields",
-        "container registry", "JSON for a message", "JSON in text", "JSON in XML",
-        "JSON within the message", "other JSON", "text for an error", "an operation's error without a code", "no error at all",
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_each_shape_is_unfolded_to_its_useful_code_and_message(status, body, code, outer, message):
     """docs/protocol.md §6.1 and §6.2: the shapes of recorded answers; the generic UserError hides the useful code."""
     found = error_bodies.unfold(status, body)

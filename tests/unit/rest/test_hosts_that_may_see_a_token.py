@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.rest import clouds, errors
+from tests import tables
 
 ARM = {cloud.name: cloud.arm for cloud in clouds.CLOUDS.values()}
 
@@ -49,7 +50,7 @@ def test_casing_and_the_default_port_do_not_matter(url):
     assert clouds.scope_for(clouds.PUBLIC, url) == clouds.PUBLIC.arm_scope
 
 
-@pytest.mark.parametrize(
+@tables.each(
     "url",
     [
         "http://management.azure.com/x",

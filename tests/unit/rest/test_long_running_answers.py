@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.durable import codec
 from shared.rest import long_running as lro
 from shared.rest.client import Response
+from tests import tables
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)
 ARM = "https://management.azure.com"
@@ -99,9 +100,7 @@ FIRST_ANSWERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("method", "status", "headers", "body", "then"), [row[1:] for row in FIRST_ANSWERS], ids=[row[0] for row in FIRST_ANSWERS]
-)
+@tables.each(("method", "status", "headers", "body", "then"), [row[1:] for row in FIRST_ANSWERS])
 def test_the_first_answer_tells_where_to_look_next(method, status, headers, body, then):
     """docs/protocol.md §2: a Location on a 201 is the resource; a 202 may lack Location or status URL; URLs stay byte for byte."""
     outcome = lro.begin(follow(method), answer(status, body, **headers), now=NOW)
@@ -179,8 +178,8 @@ DONE_BODIES = [
 ]
 
 
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "POST"])
-@pytest.mark.parametrize("body", RUNNING_BODIES)
+@tables.each("method", ["PUT", "PATCH", "DELETE", "POST"])
+@tables.each("body", RUNNING_BODIES)
 def test_whatever_is_not_terminal_is_running(method, body):
     """docs/protocol.md §3.2: `Updating` also during a create or delete; percentComplete proves nothing (§3.3)."""
     outcome = lro.advance(follow(method, "status_url", STATUS), answer(200, body), now=NOW)

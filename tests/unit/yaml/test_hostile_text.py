@@ -7,6 +7,7 @@ import pytest
 
 from shared.catalog import yaml as translations
 from shared.text import yaml_document
+from tests import tables
 
 JOB = "command: echo\nenvironment: azureml:e:1\n"
 VARIABLES = JOB + "environment_variables: "
@@ -18,7 +19,7 @@ def body(text: str) -> dict[str, Any]:
     return json.loads(json.dumps(made, allow_nan=False))["body"]["properties"]
 
 
-@pytest.mark.parametrize(
+@tables.each(
     ("text", "line", "column", "says"),
     [
         (JOB + "tags:\n\ta: b\n", 4, 1, "cannot start any token"),

@@ -6,6 +6,7 @@ from shared.catalog import yaml as translations
 from shared.catalog.yaml import references
 from shared.rest import ids
 from shared.text import yaml_document
+from tests import tables
 
 ROOT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 WORKSPACE = ids.parse(ROOT)
@@ -31,9 +32,7 @@ def test_the_schema_tells_the_kind(schema: str, kind: str) -> None:
     assert translations.detect(yaml_document.parse(f"$schema: {schema}\n")) == kind
 
 
-@pytest.mark.parametrize(
-    ("kind", "types"), [(kind, types) for kind, all_types in translations.KINDS.items() for types in all_types]
-)
+@tables.each(("kind", "types"), [(kind, types) for kind, all_types in translations.KINDS.items() for types in all_types])
 def test_the_path_tells_the_kind(kind: str, types: str) -> None:
     """The collection and the resource; what shares its path with another kind needs its schema, or is asked for."""
     parts = tuple(types.split("/"))

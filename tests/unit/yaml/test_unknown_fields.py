@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from shared.catalog import yaml as translations
 from shared.text import yaml_document
+from tests import tables
 
 CORPUS = Path(__file__).parents[2] / "corpus"
 FILES = sorted(file for file in CORPUS.glob("*/*.y*ml") if file.parent.name != "shared")
@@ -34,7 +34,7 @@ NOT_SENT = {  # the CLI reads past it; the translation says so
 }
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+@tables.each("file", FILES)
 def test_an_unknown_field_is_refused_at_its_line(file: Path) -> None:
     """One is put into each mapping of the file in turn."""
     whole = yaml.safe_load(file.read_text())

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.cleanup.facts import mentions
+from tests import tables
 
 HOME = mentions.workspace_home("S", "g", "ws")
 OTHER = mentions.workspace_home("S", "g", "other")
@@ -24,7 +25,7 @@ def found_in(body, home=HOME):
     return found
 
 
-@pytest.mark.parametrize(
+@tables.each(
     "text",
     [
         f"{ARM}/ws/models/Flats/versions/3",
@@ -59,7 +60,7 @@ def found_in(body, home=HOME):
         f'{{"model": "{ARM}/ws/models/flats/versions/3"}}',
     ],
 )
-@pytest.mark.parametrize("place", ["model", "uri", "anything", "list", "deep"])
+@tables.each("place", ["model", "uri", "anything", "list", "deep"])
 def test_a_model_is_found_in_every_spelling_and_place(text, place):
     """With and without `azureml:`, by name, by label, encoded once or twice, inside a command line, anywhere in a body."""
     body = {"list": {"x": [None, 1, text]}, "deep": {"a": {"b": [{"c": {"d": text}}]}}}.get(place, {place: text})
