@@ -9,6 +9,8 @@ ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/pyth
 BOOTSTRAP = $(or $(ANY_PYTHON),$(error No Python 3.8 or newer found: install any Python 3, bootstrap does the rest)) infra/local/bootstrap.py
 PYTHON := .venv/bin/python
 PACKAGES := functions shared infra
+# Some images turn bytecode off: every process that a test starts, and each of pytest's, would compile all it imports.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m pytest
 ARGS ?=
 
 help: ## This list
@@ -22,13 +24,13 @@ up: ## Start storage, the local Azure and the app, and stay up (ARGS="--port 707
 	@$(BOOTSTRAP)
 	@$(PYTHON) -m infra.local up $(ARGS)
 
-test: ## All tests, three files at a time (ARGS="tests/unit -k word", ARGS="-n 0" one by one)
+test: ## All tests, four files at a time (ARGS="tests/unit -k word", ARGS="-n 0" one by one)
 	@$(BOOTSTRAP) python node ml sdk mgmt mlflow v1 javascript browser
-	@$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
+	@$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-nightly: ## Tests whose set-up is too large for every day: the Azure CLI (700 MB) against the local Azure
+nightly: ## What is too large for every day: the Azure CLI (700 MB) against the local Azure, and the sweeps whole
 	@$(BOOTSTRAP) python node cli
-	@$(PYTHON) -m pytest -n 0 -m nightly $(ARGS)
+	@WHOLE_SWEEPS=1 $(PYTEST) -n 2 --dist loadfile -m "nightly or sweep" --timeout 1800 $(ARGS)
 
 check: ## Lint, format, types, layers
 	@$(BOOTSTRAP) python

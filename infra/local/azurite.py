@@ -21,7 +21,7 @@ PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 DEV_ACCOUNT = "devstoreaccount1"
 # Published by Microsoft for every emulator: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
 DEV_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-START_LIMIT_S = 30.0
+START_LIMIT_S = 120.0
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 
 
@@ -105,7 +105,7 @@ def launch(
         accounts: Account name to base64 key, or ``key1:key2``, besides ``devstoreaccount1``.
 
     Raises:
-        AzuriteError: Not installed, a port is taken, or it did not come up within 30 seconds.
+        AzuriteError: Not installed, a port is taken, or it did not come up within two minutes.
     """
     named = {DEV_ACCOUNT: DEV_KEY, **(accounts or {})}
     where = ["--inMemoryPersistence"] if directory is None else ["--location", str(directory)]

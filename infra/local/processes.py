@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 _READY = re.compile(r"^READY\b.*$", re.MULTILINE)
 _PR_SET_PDEATHSIG = 1
 _LAST_WORDS = 1500
-_READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 120.0
 
 
 class PartError(Exception):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
-PAGES_WAIT_S = 100
+PAGES_WAIT_S = 200
 FENCE = re.compile(r"^```(\w*)[ ]?([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("sh", "bash")
 HERE = re.compile(r"<<-?\s*(['\"]?)(\w+)\1")

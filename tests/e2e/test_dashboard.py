@@ -134,7 +134,7 @@ def shoot(page: Page, name: str) -> None:
 
 def until(condition: Callable[[], Any]) -> Any:
     """Wait for a condition."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (found := condition()):
         assert time.monotonic() < deadline, "it took too long"
         time.sleep(0.05)

@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 
 from shared.operations import flows
 from shared.rest import errors
+from tests import tables
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed
 from tests.steward import Steward
 
+pytestmark = pytest.mark.sweep
+EVERY_DAY = 15  # calls of a life; make nightly dies at each
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/e1"
 
 
@@ -172,14 +175,14 @@ def _check(steward: Steward, case: Case) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_kill_at_any_call_is_survived(case: Case, after: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """For every I/O call of the whole life of an operation: die there, restart, and it still ends Succeeded, done once."""
-    for nth in range(1, _calls_of(case) + 1):
+    for nth in tables.sample(range(1, _calls_of(case) + 1), EVERY_DAY, seed=f"{case.name} {after}"):
         _survives(case, nth, after=after)
 
 
 @named
 def test_a_kill_at_any_call_is_survived_by_what_was_only_queued(case: Case) -> None:
     """The same when the caller asked for respond-async and the queue sends the request."""
-    for nth in range(1, _calls_of(case, respond_async=True) + 1):
+    for nth in tables.sample(range(1, _calls_of(case, respond_async=True) + 1), EVERY_DAY, seed=case.name):
         _survives(case, nth, after=nth % 2 == 0, respond_async=True)
 
 
@@ -189,7 +192,7 @@ def test_a_caller_that_repeats_its_key_after_a_crash_gets_the_one_operation(case
     steward = _begun(case)
     steward.submit(case.method, case.path, case.body, files=dict.fromkeys(case.files, ZIP), idempotency_key="k1")
     accepting = len(steward.fuse.calls)
-    for nth in range(1, accepting + 1):
+    for nth in tables.sample(range(1, accepting + 1), EVERY_DAY, seed=case.name):
         for after in (False, True):
             steward = _begun(case)
             steward.fuse.blow(nth, after=after)
@@ -228,7 +231,7 @@ def test_processes_that_keep_dying_do_the_work_in_the_end(data: st.DataObject) -
 def test_a_second_worker_with_the_same_message_does_nothing_twice(case: Case) -> None:
     """The queue delivers at least once: at every call of one worker another takes the very same message."""
     total = _calls_of(case, respond_async=True)
-    for nth in range(1, total + 1):
+    for nth in tables.sample(range(1, total + 1), EVERY_DAY, seed=case.name):
         steward = _begun(case)
         _submit(steward, case, respond_async=True)
         _interleave(steward, nth)
@@ -296,7 +299,7 @@ def test_two_requests_with_one_key_at_the_same_time_are_one_operation(case: Case
     again: dict[str, Any] = {"files": dict.fromkeys(case.files, ZIP), "idempotency_key": "k1"}
     steward = _begun(case)
     steward.submit(case.method, case.path, case.body, **again)
-    for nth in range(1, len(steward.fuse.calls) + 1):
+    for nth in tables.sample(range(1, len(steward.fuse.calls) + 1), EVERY_DAY, seed=case.name):
         steward = _begun(case)
         seen = itertools.count(1)
 
@@ -371,7 +374,7 @@ def test_a_kill_at_any_call_loses_nobody_in_the_lane() -> None:
         steward.drive()
         return steward
 
-    for nth in range(1, len(begin(0, after=False).fuse.calls) + 1):
+    for nth in tables.sample(range(1, len(begin(0, after=False).fuse.calls) + 1), EVERY_DAY, seed="lane"):
         for after in (False, True):
             steward = begin(nth, after=after)
             assert [operation.status for operation in steward.ledger.newest(top=5)] == ["Succeeded"] * 2
@@ -392,7 +395,7 @@ def test_a_kill_at_any_call_of_a_cancel_is_survived() -> None:
     _submit(whole, case)
     before = len(whole.fuse.calls)
     cancel(whole)
-    for nth in range(1, len(whole.fuse.calls) - before + 1):
+    for nth in tables.sample(range(1, len(whole.fuse.calls) - before + 1), EVERY_DAY, seed="cancel"):
         for after in (False, True):
             steward = _begun(case)
             _submit(steward, case)

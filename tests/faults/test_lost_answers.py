@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.rest import errors
+from tests import tables
 from tests.fake_azure import ML, Fault, lost
 from tests.steward import Steward
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ENDINGS = 10
 SEEDS = 300
+EVERY_DAY = 50  # of them; make nightly tries all
 TARGETS = (
     ("workspaces/w1/models/m/versions/1", ("PUT",)),
     ("workspaces/w1", ("PUT", "PATCH")),
@@ -74,11 +76,12 @@ def test_a_change_of_another_clients_is_no_proof() -> None:
 SKEWS = pytest.mark.parametrize("skew", [timedelta(minutes=m) for m in (-15, 0, 15)], ids=["behind", "in step", "ahead"])
 
 
+@pytest.mark.sweep
 @SKEWS
 def test_no_end_is_wrong_in_any_order_of_losses_and_foreign_changes(skew: timedelta) -> None:
     """`Succeeded` means that Azure took it; where that cannot be seen, the end says so."""
     counts = {"Succeeded": 0, "Failed": 0}
-    for seed in range(SEEDS):
+    for seed in tables.sample(range(SEEDS), EVERY_DAY, seed=f"foreign {skew}"):
         for operation, effects in _history(seed, skew, foreign=0.2):
             counts[operation.status] += 1
             if operation.status == "Succeeded":
@@ -89,10 +92,11 @@ def test_no_end_is_wrong_in_any_order_of_losses_and_foreign_changes(skew: timede
     assert counts["Failed"] < 0.2 * counts["Succeeded"], counts
 
 
+@pytest.mark.sweep
 @SKEWS
 def test_without_foreign_changes_every_lost_answer_is_settled(skew: timedelta) -> None:
     """Nothing is left unknown, and what had arrived is not sent a second time."""
-    for seed in range(SEEDS):
+    for seed in tables.sample(range(SEEDS), EVERY_DAY, seed=f"own {skew}"):
         for operation, effects in _history(seed, skew, foreign=0.0):
             assert (operation.status, effects) == ("Succeeded", 1), f"seed {seed}: {operation.method} {operation.target}"
 

@@ -12,6 +12,7 @@ import pytest
 
 from shared.operations import steps
 from shared.rest import errors
+from tests import tables
 from tests.fake_azure import WORKSPACE
 from tests.fakes import FakeRows
 from tests.steward import Steward
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from shared.durable import storage
 
+pytestmark = pytest.mark.sweep
+EVERY_DAY = 15  # calls of a life; make nightly has each of them fail
 OUTAGES = (3, 8)  # calls that fail in a row
 INSTANCE = f"{WORKSPACE}/computes/inst"
 KEY = {"credentialsType": "AccountKey", "secrets": {"secretsType": "AccountKey", "key": "DATASTORE-SECRET"}}
@@ -151,7 +154,7 @@ def test_a_failure_of_storage_at_any_call_is_survived(case: Case, respond_async:
     """A lost answer of the claim, too: who claimed a restart knows that it was not sent, and sends it."""
     if respond_async and case.forgetful:
         return  # refused
-    for nth in range(1, _storage_calls(case, respond_async=respond_async) + 1):
+    for nth in tables.sample(range(1, _storage_calls(case, respond_async=respond_async) + 1), EVERY_DAY, seed=case.name):
         for after in (False, True):
             steward = _begun(case)
             steward.fuse.fail(nth, after=after)

@@ -26,7 +26,7 @@ PROMISED = re.findall(
     r"`([a-z.]+)`", "".join(re.findall(r"^\| (`[a-z.`, ]+`) \| (?:debug|information|warning|error)", PAGE, re.MULTILINE))
 )
 LINE = re.compile(r'Function\.(\w+)\.User: (\{"what": .*\}) \(Id=[0-9a-f-]{36}\)$', re.MULTILINE)
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 AT_START = "setting.unusable"
 WORKSPACE = "workspaces/ml-lines"
 RULE = "rules:\n- {name: lines, on: {types: [lines.asked]}, do: [{request: GET workspaces}]}\n"

@@ -8,7 +8,7 @@ import requests
 from infra.local import stack
 
 ID = "4bf92f3577b34da6a3ce929d0e0e4736"
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 def test_a_callers_trace_is_the_operations_and_stands_in_the_hosts_log(app: stack.App, stack_options: stack.Options) -> None:

@@ -112,7 +112,7 @@ def _arm(place: Place, path: str, body: Any) -> Any:
     """PUT past the app; the resource once its operation has ended well."""
     answer = place.arm.put(f"https://management.azure.com{path}?api-version=2025-02-15", json=body, timeout=60)
     assert answer.status_code == 201, answer.text  # the only success that the Azure CLI takes
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while monitor := answer.headers.get("Azure-AsyncOperation"):
         state = place.arm.get(monitor, timeout=60).json()
         if state["status"] != "InProgress":

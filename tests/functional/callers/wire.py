@@ -13,7 +13,7 @@ import requests
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEADLINE_S = 90.0
+DEADLINE_S = 150.0
 LONGEST_PAUSE_S = 0.3  # a real service waits for all of Retry-After
 
 

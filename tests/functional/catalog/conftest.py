@@ -26,7 +26,7 @@ WORKSPACE = {
         "containerRegistry": scene.REGISTRY_ID,
     },
 }
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class Walk:
 
     def wait(self, answer: Any) -> None:
         """Follow `AzureAsyncOperationUri` until it has ended well."""
-        url, deadline = answer["properties"]["properties"]["AzureAsyncOperationUri"], time.monotonic() + 60
+        url, deadline = answer["properties"]["properties"]["AzureAsyncOperationUri"], time.monotonic() + 180
         while (status := self.curl("GET", url, token=self.token)["status"]) not in {"Succeeded", "Failed"}:
             assert time.monotonic() < deadline
             time.sleep(0.2)
@@ -98,7 +98,7 @@ class Walk:
 
     def ended(self, read: Callable[[], Any]) -> str:
         """A job's last status."""
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while (status := read()["properties"]["status"]) not in {"Completed", "Failed", "Canceled"}:
             assert time.monotonic() < deadline
             time.sleep(0.2)

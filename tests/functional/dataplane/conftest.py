@@ -70,10 +70,10 @@ def jobs(world: World, ml_python: Path) -> ProcessJobs:
 
 @pytest.fixture
 def until() -> Callable[..., None]:
-    """Waits for a condition, at most a minute."""
+    """Waits for a condition, at most three minutes."""
 
     def wait(condition: Callable[[], object], what: str = "the condition") -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come true"
             time.sleep(0.05)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-LIMIT_S = 100.0
+LIMIT_S = 200.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

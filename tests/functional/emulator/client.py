@@ -91,7 +91,7 @@ def workspace_body() -> dict[str, Any]:
     }
 
 
-def until(condition: Callable[[], bool], *, seconds: float = 90) -> None:
+def until(condition: Callable[[], bool], *, seconds: float = 180) -> None:
     """Look again until it is so."""
     deadline = time.monotonic() + seconds
     while not condition():

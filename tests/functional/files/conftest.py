@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from infra.local.azurite import Azurite
 
 WORKSPACE = "ml-files"
-WAIT_S = 90.0
+WAIT_S = 150.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ WORKSPACE_ID = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/wo
 APP_HOST = "steward.azurewebsites.net"
 TOLD = "told"
 SECRET = "whsec_" + b64encode(b"a secret that signs nothing else").decode()
-WAIT_S = 90.0
+WAIT_S = 150.0
 SUBSCRIBED = "/providers/Microsoft.EventGrid/eventSubscriptions"
 
 

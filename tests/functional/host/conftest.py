@@ -24,7 +24,7 @@ from infra.local import azurite
 
 APP = Path(__file__).parent / "app"
 PROJECT = Path(__file__).parents[3]
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:

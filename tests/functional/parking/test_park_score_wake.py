@@ -33,7 +33,7 @@ def init():
 def run(raw_data):
     return {"from": os.environ["WORKER_COUNT"], "got": raw_data}
 """
-WAIT_S = 90.0
+WAIT_S = 150.0
 CALLS = 6
 
 

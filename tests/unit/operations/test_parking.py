@@ -13,6 +13,7 @@ import pytest
 from shared.endpoints import snapshots, waking
 from shared.operations import flows
 from shared.rest import errors, ids
+from tests import tables
 from tests.fake_azure import WORKSPACE, FakeAzure, Fault, lost, refusal
 from tests.fakes import Killed
 from tests.steward import Steward
@@ -133,32 +134,41 @@ def test_parking_twice_changes_nothing(steward: Steward) -> None:
     assert (steward.azure.effects, record(steward)) == (EFFECTS, kept)
 
 
+def parked_and_woken(here: Steward) -> tuple[list[Any], int]:
+    """Park, then wake, with a caller that asks again after a crash: the operations, and how often the caller saw one."""
+    operations: list[Any] = []
+    kills = 0
+    for action in ("park", "wake"):
+        asked = len(operations) + 1
+        while len(operations) < asked:
+            try:
+                operations.append(here.submit("POST", f"{PATH}/{action}", idempotency_key=action))
+            except Killed:
+                kills += 1
+                here.restart()
+        here.drive()
+    return operations, kills
+
+
+@pytest.mark.sweep
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_killed_at_any_moment_it_does_everything_once(after: bool) -> None:  # noqa: FBT001
     """Park, then wake, with the process killed at each I/O call in turn: each write takes effect exactly once."""
-    nth = kills = 0
-    while True:
-        nth += 1
+    unharmed = prepared()
+    before = len(unharmed.fuse.calls)
+    parked_and_woken(unharmed)
+    total, kills = len(unharmed.fuse.calls) - before, 0
+    assert total > 60
+    for nth in tables.sample(range(1, total + 1), 30, seed=f"park {after}"):
         here = prepared()
         here.fuse.blow(nth, after=after)
-        operations = []
-        for action in ("park", "wake"):
-            while len(operations) < ["park", "wake"].index(action) + 1:
-                try:
-                    operations.append(here.submit("POST", f"{PATH}/{action}", idempotency_key=action))
-                except Killed:
-                    kills += 1
-                    here.restart()
-            here.drive()
-        over = here.fuse.armed
+        operations, seen = parked_and_woken(here)
+        kills += seen
         here.fuse.disarm()
         assert [here.load(each).status for each in operations] == ["Succeeded", "Succeeded"], nth
         back = [f"PUT workspaces/w1/onlineEndpoints/echo/deployments/{name}" for name in ("blue", "green")]
         assert here.azure.effects == [*EFFECTS, *back, "PUT workspaces/w1/onlineEndpoints/echo"], nth
         assert (state(here), record(here)) == (WHOLE, None), nth
-        if over:
-            break
-    assert nth > 60
     assert kills > 3
 
 

@@ -66,7 +66,7 @@ endpoint.traffic, endpoint.mirror_traffic = {"blue": 100}, {"green": 50}
 client.online_endpoints.begin_create_or_update(endpoint).result()
 scored = client.online_endpoints.invoke(online, request_file="ask.json")
 mirrored = ""
-deadline = time.monotonic() + 30  # every other request is sent to the mirror too, by chance
+deadline = time.monotonic() + 120  # every other request is sent to the mirror too, by chance
 while "POST /score 200" not in mirrored and time.monotonic() < deadline:
     client.online_endpoints.invoke(online, request_file="ask.json")
     mirrored = client.online_deployments.get_logs("green", online, lines=50)

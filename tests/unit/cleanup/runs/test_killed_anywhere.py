@@ -6,7 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from tests import tables
 from tests.fakes import Killed
+
+pytestmark = pytest.mark.sweep
+KILLS = 24  # calls, of some two hundred, that a run dies at every day
 
 GONE = ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]
 MARKED = ["PUT models/old/versions/1", "PUT models/older/versions/1"]
@@ -42,7 +46,7 @@ def test_deletions_happen_once_wherever_the_process_dies(make_stage, make_policy
     policy = make_policy()
     total = calls_of(make_stage, policy)
     assert total > 100
-    for nth in range(1, total + 1):
+    for nth in tables.sample(range(1, total + 1), KILLS, seed=f"deletions {after}"):
         stage = killed_at(make_stage, nth, after, policy)
         assert gone(stage) == GONE, f"call {nth}: {stage.fuse.calls[nth - 1]}"
         ended = [run for run in stage.journal.runs() if run.policies]
@@ -57,7 +61,7 @@ def test_marks_are_set_once_and_swept_once_wherever_the_process_dies(make_stage,
     """The run that marks dies; the one that sweeps finds the marks it needs."""
     policy = make_policy(grace=timedelta(days=7))
     total = calls_of(make_stage, policy)
-    for nth in range(1, total + 1, 3):
+    for nth in tables.sample(range(1, total + 1), KILLS // 2, seed=f"marks {after}"):
         stage = killed_at(make_stage, nth, after, policy)
         assert gone(stage) == ["PUT models/old/versions/1", "PUT models/older/versions/1"], (
             f"call {nth}: {stage.fuse.calls[nth - 1]}"
@@ -78,7 +82,7 @@ def test_a_sweep_of_marks_survives_too(make_stage, make_policy, gone, after):
         stage.clock.advance(8 * 24 * 3600)
         return stage
 
-    for nth in range(1, calls_of(marked, policy) + 1, 5):
+    for nth in tables.sample(range(1, calls_of(marked, policy) + 1), KILLS // 3, seed=f"sweep {after}"):
         stage = killed_at(marked, nth, after, policy)
         assert gone(stage)[:2] == GONE, f"call {nth}"
         assert len(stage.azure.writes) == 4, f"call {nth}"
