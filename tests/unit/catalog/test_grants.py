@@ -31,6 +31,7 @@ ADMINS = re.compile(r"register|moveresources|updatequotas|provisionmanagednetwor
 READS = re.compile(r"listNodes|getLogs|getStatus|listMaterializationJobs|getAllowedVmSizesForResize", re.IGNORECASE)
 TAKES_OTHERS = ("resourcegroups", "storageaccounts", "microsoft.containerregistry/registries", "services/registries")
 NETWORK = ("vaults", "outboundrules", "privateendpointconnections")
+LISTED = ("locations", "resources")  # of ARM itself
 RANKS = {"events": 0, "reader": 1, "scorer": 2, "operator": 3, "admin": 4}
 
 
@@ -40,9 +41,12 @@ def path_of(kind: Kind, chance: random.Random, *, collection: bool) -> tuple[str
     short = chance.random() < 0.3 and kind.namespace != kinds.RESOURCES
     if short:
         sub, group = "s1", "g1"
-    top = {"tenant": "", "subscription": f"/subscriptions/{sub}"}.get(kind.scope, f"/subscriptions/{sub}/resourcegroups/{group}")
+    scope = chance.choice(("subscription", "group")) if kind.scope == "any" else kind.scope
+    top = {"tenant": "", "subscription": f"/subscriptions/{sub}"}.get(scope, f"/subscriptions/{sub}/resourcegroups/{group}")
     types = kind.types
-    if kind.namespace == kinds.RESOURCES:
+    if kind.path in LISTED and kind.namespace == kinds.RESOURCES:
+        return f"{top}/{kind.path}".lstrip("/"), f"{top}/{kind.path}", top
+    if kind.below_scope:
         top, one = (f"/subscriptions/{sub}", "Microsoft.Storage") if kind.path != "subscriptions" else ("", sub)
         path = f"{top}/{kind.path}" + ("" if collection else f"/{group if kind.path == 'resourceGroups' else one}")
         return path.lstrip("/"), path.lower(), top or path.lower()
@@ -75,7 +79,7 @@ def a_grant(chance: random.Random) -> Grant:
 
 def role_of(verb: str, kind: str, action: str) -> str:
     """What the issue says, from names alone."""
-    if verb == "GET":
+    if verb == "GET" or kind.endswith("checknameavailability"):
         return "reader"
     if verb == "POST" and action:
         if SECRETS.fullmatch(action) or ADMINS.fullmatch(action):
@@ -118,11 +122,12 @@ def wishes(chance: random.Random, count: int) -> list[Wish]:
     while len(found) < count:
         kind, verb = chance.choice(kinds.KINDS), chance.choice(("GET", "PUT", "PATCH", "DELETE", "POST", "POST"))
         action = chance.choice(kind.actions).name if verb == "POST" and kind.actions else ""
-        listed = verb in ("GET", "POST") and not action and chance.random() < 0.5
+        only_listed = kind.namespace == kinds.RESOURCES and kind.path in LISTED
+        listed = verb in ("GET", "POST") and not action and (only_listed or chance.random() < 0.5)
         path, key, of = path_of(kind, chance, collection=listed)
         call = Call(method=verb, path=path + (f"/{action}" if action else ""))
         try:
-            if admission.asked_of(call, SETTINGS).row is None:  # the v1 API's
+            if admission.asked_of(call, SETTINGS).row is not kind:  # the v1 API's, or another kind's
                 continue
         except errors.BadRequestError:  # there is no such request
             continue
