@@ -92,7 +92,7 @@ def operations() -> Iterator[tuple[str, str, Json]]:
         yield from _verbs(kind)
         for action in kind.actions:
             where = collection_of(kind) if kind.nameless else f"{path_of(kind)}/{action.name}".rstrip("/")
-            yield where, "post", _action(kind, action)
+            yield where, "post", _action(kind, action, where)
         for view in kind.views:
             yield f"{path_of(kind)}/{view}", "get", _view(kind, view)
 
@@ -223,8 +223,7 @@ def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, n
     out["responses"] |= {status: parts.ref("responses", name) for status, name in BODY_PROBLEMS.items()}
 
 
-def _action(kind: Kind, action: Action) -> Json:
-    path = f"{path_of(kind)}/{action.name}"
+def _action(kind: Kind, action: Action, path: str) -> Json:
     summary = f"{action.name or 'POST'}: {kind.path}"
     out = common(kind, f"post_{action.name}".rstrip("_"), path, summary, role=action.role)
     if action.preview:
