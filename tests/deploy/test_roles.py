@@ -91,22 +91,26 @@ GRANTED = {name: role(name)["actions"] for name in NAMES}
 
 def requests_of(kind: kinds.Kind) -> Iterator[tuple[str, str]]:
     """Method and path of everything that the table lets the app send of a kind, in a target group."""
-    if kind.namespace == kinds.RESOURCES:
+    if kind.below_scope:
         one, collection = {
+            "locations": ("", f"{S}/locations"),
+            "resources": ("", f"{TARGET}/resources"),
             "subscriptions": (S, "/subscriptions"),
             "resourceGroups": (TARGET, f"{S}/resourceGroups"),
             "providers": (f"{S}/providers/{kinds.ML}", f"{S}/providers"),
         }[kind.path]
     else:
-        at = {"group": TARGET, "subscription": S, "tenant": ""}[kind.scope]
+        at = {"group": TARGET, "any": TARGET, "subscription": S, "tenant": ""}[kind.scope]
         front = f"/{SERVICES[kind.plane]}" if kind.plane in SERVICES else ""
         collection = f"{front}{at}/providers/{kind.namespace}/" + "/name/".join(kind.types)
         one = f"{collection}/name"
+    if kind.path == "resources":  # of a whole subscription, too
+        yield "GET", f"{S}/resources"
     for verb in sorted(kind.verbs):
         yield METHODS[verb], collection if verb == "LIST" else one
     for action in kind.actions:
         if action.room != "park":  # that is the app's own
-            yield "POST", f"{one}/{action.name}".rstrip("/")
+            yield "POST", collection if kind.nameless else f"{one}/{action.name}".rstrip("/")
 
 
 def need(method: str, path: str) -> tuple[str, str] | None:
