@@ -8,9 +8,6 @@ from infra.local import stack
 from infra.local.azurite import Azurite
 from tests.spec.judge import Judge
 
-JUDGED = {"catalog", "emulator", "files"}  # folders whose exchanges are held to the description
-SEEN_ELSEWHERE: set[str] = set()  # by files that are not judged, in this process
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
@@ -22,14 +19,11 @@ def _judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _everything_is_as_microsoft_describes_it(_judge: Judge, request: pytest.FixtureRequest) -> Iterator[None]:
+def _everything_is_as_microsoft_describes_it(_judge: Judge) -> Iterator[None]:
     """What the app asked and what the local Azure answered while the tests of a file ran (docs/local-azure.md)."""
     yield
-    found = {line.partition(" x ")[2]: line for line in _judge.problems()}
-    if request.path.parent.name not in JUDGED:
-        SEEN_ELSEWHERE.update(found)  # the app works on after a file has ended: what it asks then belongs to that file's scene
-    else:
-        assert not found.keys() - SEEN_ELSEWHERE, "\n".join(found.values())
+    found = _judge.problems()
+    assert not found, "\n".join(found)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Reads what local Azures wrote down while tests ran, and says what of it is not as Microsoft describes it.
 
 An answer is judged whoever asked; a request when the app sent it. What a test puts in against the description comes back in
-answers: those are not judged, nor are those of a fault rule. Not here: the rules (`described.py`).
+answers until the local Azure is reset: those are not judged, nor are those of a fault rule. Not here: the rules (`described.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infra.local.emulator import scene
+from infra.local.emulator.sockets.exchanges import RESET
 from tests.spec import described
 
 if TYPE_CHECKING:
@@ -32,14 +33,16 @@ class Judge:
     def problems(self) -> list[str]:
         """What is wrong with the exchanges since the last call: each line once, with how often."""
         counted: dict[str, int] = {}
-        self._odd.clear()
         for file in sorted(self.folder.glob("*.jsonl")):
             with file.open("rb") as lines:
                 lines.seek(self._read.get(file.name, 0))
                 whole = [line for line in lines if line.endswith(b"\n")]
             self._read[file.name] = self._read.get(file.name, 0) + sum(map(len, whole))
-            for line in whole:
-                for problem in self._of(file.name, described.Exchange(**json.loads(line))):
+            for line in map(json.loads, whole):
+                if line == RESET:
+                    self._odd = {one for one in self._odd if not one.startswith(f"{file.name} ")}
+                    continue
+                for problem in self._of(file.name, described.Exchange(**line)):
                     counted[problem] = counted.get(problem, 0) + 1
         return [f"{times} x {problem}" for problem, times in sorted(counted.items())]
 

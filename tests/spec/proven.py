@@ -23,6 +23,11 @@ _WORKSPACE = (
     "(etag|properties.(creationTime|enableDataIsolation|sdkTelemetryAppInsightsKey|softDeleteEnabled|subscriptionState|"
     "subscriptionStatusChangeTimeStampUtc))"
 )
+_OF_TEMPLATES = (
+    "(allowRecoverSoftDeletedWorkspace|allowRoleAssignmentOnRG|encryption\\.(SearchAccountArmId|cosmosDbArmId|storageAccountArmId)|"
+    "existingWorkspaces|featureStoreSettings\\.computeruntime|hbiWorkspace|provisionNetworkNow|systemDatastoresAuthMode|"
+    "workspaceHubConfig): "
+)
 
 _HISTORY = (
     Proven(
@@ -34,6 +39,16 @@ _HISTORY = (
     Proven(
         pattern=r"/experiments:query @data plane: request\.viewType: no such member",
         proof="the description is of 2019; azure-ai-ml 1.35.2 sends it (_restclient/runhistory, ExperimentQueryParams)",
+    ),
+    Proven(
+        pattern=r"/artifacts/(\{\}/\{\}/)?batch/metadata @data plane: 200 answer\."
+        r"((artifacts|artifactContentInformation)\.\S+\.tags|errors\.\S+\.(componentName|statusCode|error\.(additionalInfo|debugInfo|detailsUri|messageFormat|messageParameters|"
+        r"referenceCode|severity))): no such member",
+        proof="the description is of 2019; azureml-mlflow 1.62 (_restclient/artifact/models) reads them; §6 (c)",
+    ),
+    Proven(
+        pattern=r'^POST \S+/runs @data plane: .*policy_config\.name: "DEFAULT" is none of',
+        proof="Microsoft's own example sends it so: azure-rest-api-specs, 2019-09-30, examples/createHyperDriveExperiment.json",
     ),
     Proven(
         pattern=r"/services(/\{\})? @data plane: 200 answer(\.value\[\])?\.modelIds: no such member",
@@ -63,10 +78,26 @@ DEVIATIONS: tuple[Proven, ...] = (
         pattern=rf"^\w+ {_ML}workspaces(/\{{\}})? @\S+: 20\d answer(\.value\[\])?\.{_WORKSPACE}: no such member",
         proof="recorded answers of 2021-07-01 to 2024-04-01 hold them (tests/functional/emulator/test_recorded_acceptance.py)",
     ),
+    Proven(
+        pattern=rf"{_ML}workspaces/\{{\}}/jobs(/\{{\}})? @\S+: 200 answer.*\.jobType: \"Base\" is none of",
+        proof="azure-ai-ml 1.35.2 (entities/_job/base_job.py): runs that no job made have the type Base",
+    ),
     *_HISTORY,
 )
 # Where it is not known what Azure answers, or a test itself asks for something odd.
 UNKNOWN: tuple[Proven, ...] = (
+    Proven(
+        pattern=rf"{_ML}workspaces/\{{\}}/jobs(/\{{\}})? @\S+: 200 answer.*\.sweep(Concurrent)?Trials: no such member",
+        proof="a job made under the preview version that azure-ai-ml 1.35.2 uses: what another shows of it is not recorded",
+    ),
+    Proven(
+        pattern=rf"^PUT {_ML}workspaces/\{{\}}/computes/\{{\}} @2019-11-01: request\.userAccountCredentials: no such member",
+        proof="docs/article.md: the article's own body; a caller's body is handed on as it is",
+    ),
+    Proven(
+        pattern=rf"{_ML}workspaces(/\{{\}})? @\S+: 200 answer(\.value\[\])?\.properties\.{_OF_TEMPLATES}",
+        proof="azure-ai-ml 1.35.2 sends them in a template, in a preview version: what others show of them is not recorded",
+    ),
     Proven(
         pattern=rf"^GET {_ML}registries/\{{\}}/components(/\{{\}}/versions)? @\S+: query: unknown parameter listviewtype",
         proof="a registry's other assets take it; the clean-up sends it, so that no archived component that refers is missed",
@@ -86,6 +117,10 @@ UNKNOWN: tuple[Proven, ...] = (
 )
 # Paths of which no description says anything.
 BESIDES: tuple[Proven, ...] = (
+    Proven(
+        pattern=r"/computes/[^/]+/updateSchedules$",
+        proof="Azure/azure-sdk-for-js, the REST client of 2021-03-01-preview: ComputeUpdateSchedules; later files leave it out",
+    ),
     Proven(pattern=r"/locations/[^/]+/\w*[oO]peration\w*/", proof="§3: the status URLs that answers name"),
     Proven(pattern=r"^/discovery$|^/registrymanagement/", proof="§8: discovery of the regional hosts; of registries likewise"),
     Proven(pattern=r"^/(assetstore|environment)/v1\.0/operations/", proof="§3.8: the status URLs of a registry's assets"),

@@ -7,6 +7,7 @@ table and the code cannot drift apart.
 from infra.local.emulator.arm import refusals as arm
 from infra.local.emulator.arm.dependencies import refusals as dependencies
 from infra.local.emulator.arm.deployments import refusals as deployments
+from infra.local.emulator.arm.event_grid import refusals as event_grid
 from infra.local.emulator.arm.locks import refusals as locks
 from infra.local.emulator.arm.subscriptions import refusals as subscriptions
 from infra.local.emulator.machine_learning.assets import refusals as assets
@@ -27,6 +28,6 @@ from infra.local.emulator.machine_learning.workspaces import refusals as workspa
 SERVICES = (
     arm, subscriptions, locks, dependencies, deployments, workspaces, computes, online_endpoints, quotas,
     online_deployments, batch_endpoints, plain_kinds, schedules, jobs, assets, datastores, connections, networks,
-    registries,
+    registries, event_grid,
 )  # fmt: skip
 ROWS = tuple(row for service in SERVICES for row in service.ROWS)

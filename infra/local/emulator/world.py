@@ -105,6 +105,7 @@ class World:
         serving: the handle of each online deployment, by lower-cased ARM id.
         vm_quota_cores: total dedicated cores per region.
         policies: what is denied to every caller, settable by the control route.
+        missing: `arm` or `service`: whose 404 comes for an endpoint or deployment that is not there.
         unrecorded: `keep` or `replace`: what a PUT does with members that it leaves out, where nothing says what Azure does.
         taken: names that others have somewhere in Azure, settable by the control route.
         registration: registration state of each resource provider, by lower-cased namespace.
@@ -139,6 +140,7 @@ class World:
         self.vm_quota_cores = 100
         self.policies: tuple[Policy, ...] = ()
         self.unrecorded = unrecorded
+        self.missing = "arm"
         self.taken: frozenset[str] = frozenset()
         self.looks: dict[str, Callable[[], None]] = {}
         self.app_storage = ""

@@ -95,7 +95,7 @@ def test_assets_are_kept_as_people_keep_them(run_client: Run, client_workspace: 
     assert said["tags"] == {"kind": "joined", "looked": "yes"}
     assert said["listed"]
     assert said["sweep"] == "Completed"
-    assert said["workspace"] == ["letters", "us", "allow_only_approved_outbound"]
+    assert said["workspace"] == ["letters", "us", "AllowOnlyApprovedOutbound"]
     assert said["rules"] == ["files", "pypi"]
 
 

@@ -625,3 +625,42 @@ PROVOKE |= {
     "outbound rule of unknown type": below("outboundRules/r", {"properties": {"type": "Tunnel", "destination": "x"}}),
     "registry missing": plain("GET", provider("Microsoft.MachineLearningServices/registries", "none")),
 }
+
+
+# ── event subscriptions ──────────────────────────────────────────────────────────────────────────────────────────────
+def _subscription(azure: Client, kind: str, **properties: Any) -> requests.Response:
+    azure.control("PUT", "providers", {"Microsoft.EventGrid": "Registered"})
+    path = f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/eventSubscriptions/news"
+    body = {"properties": {"destination": {"endpointType": kind, "properties": properties}}}
+    return azure.arm("PUT", path, body, version="2022-06-15")
+
+
+def _ended(azure: Client, answer: requests.Response) -> requests.Response:
+    """The status of a subscription, once its handshake is over."""
+    status = polled(azure, answer)
+    until(lambda: azure.arm("GET", answer.headers["Azure-AsyncOperation"]).json()["status"] != "InProgress", seconds=60)
+    return azure.arm("GET", answer.headers["Azure-AsyncOperation"]) if status.ok else status
+
+
+PROVOKE |= {
+    "destination of unknown type": lambda azure: _subscription(azure, "Pigeon"),
+    "queue of an event subscription missing": lambda azure: _ended(
+        azure, _subscription(azure, "StorageQueue", resourceId=scene.STORAGE_ID, queueName="absent")
+    ),
+    "webhook that does not answer the handshake": lambda azure: _ended(
+        azure, _subscription(azure, "WebHook", endpointUrl="https://absent.contoso.com/hook")
+    ),
+}
+
+
+@provokes("value for a folder of a component")
+def _value_for_a_folder(azure: Client) -> requests.Response:
+    home = azure.workspace()
+    rows = {"rows": {"type": "uri_folder"}}
+    spec = {"name": "c", "version": "1", "type": "command", "command": "ls", "environment": "azureml:e:1", "inputs": rows}
+    assert azure.arm("PUT", f"{home}/components/c/versions/1", {"properties": {"componentSpec": spec}}).status_code == 201
+    bound = {"job_input_type": "literal", "value": "${{parent.inputs.seed}}"}
+    step = {"type": "command", "componentId": f"{home}/components/c/versions/1", "inputs": {"rows": bound}}
+    given = {"seed": {"jobInputType": "literal", "value": "0"}}
+    body = {"properties": {"jobType": "Pipeline", "inputs": given, "jobs": {"one": step}}}
+    return azure.arm("PUT", f"{home}/jobs/one", body)

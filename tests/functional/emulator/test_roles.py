@@ -331,6 +331,24 @@ def test_a_token_for_storage_has_its_audience_and_its_version(
     assert ("resource_id=https://storage.azure.com" in answer.headers.get("WWW-Authenticate", "")) is (status == 401)
 
 
+@pytest.mark.parametrize("service", ["blob", "queue", "table"])
+def test_an_account_that_takes_no_shared_keys_refuses_the_key_and_its_sas_and_takes_a_token(azure: Client, service: str) -> None:
+    """As Azure documents `allowSharedKeyAccess: false`; it holds for each of the account's services."""
+    change = {"properties": {"allowSharedKeyAccess": False}}
+    assert azure.arm("PATCH", scene.STORAGE_ID, change, version="2023-05-01").status_code == 200
+    tail = "/Tables" if service == "table" else "/?comp=list"
+    versions = {"x-ms-version": "2021-12-02", "Accept": "application/json"}
+    key = {"Authorization": f"SharedKey {scene.STORAGE_ACCOUNT}:c2lnbmVk"}
+    signed = f"{url(service)}{tail}{'&' if '?' in tail else '?'}sv=2021-12-02&ss=bqt&srt=sco&sp=rl&se=2099-01-01&sig=c2lnbmVk"
+    for answer in (
+        azure.session.get(f"{url(service)}{tail}", headers=versions | key, timeout=30),
+        azure.session.get(signed, headers=versions, timeout=30),
+    ):
+        assert (answer.status_code, answer.headers["x-ms-error-code"]) == (403, "KeyBasedAuthenticationNotPermitted")
+    token = {"Authorization": f"Bearer {azure.token('https://storage.azure.com/')}"}
+    assert azure.session.get(f"{url(service)}{tail}", headers=versions | token, timeout=30).status_code == 200
+
+
 def test_the_control_route_replaces_what_it_names(azure: Client) -> None:
     """And refuses what it cannot read, changing nothing."""
     before = azure.control("GET", "roles")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator.world import KEEP
+from infra.local.emulator.world import KEEP, REPLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,38 +101,102 @@ class Put:
     """What a PUT of an existing resource does with members that its body leaves out.
 
     Attributes:
-        kept, replaced: members of `properties` (or `tags`, `identity`) for which it is known; the switch decides on the rest.
+        kept, replaced: members of `properties` (or `tags`, `identity`) for which it is known.
+        rest: what becomes of all others, where it is known; empty: the switch decides.
         unchanged: a value that differs from the first one is taken without a word, and the first one stays.
-        source: who says so; `unknown` where only the switch does.
+        source: what shows it; `unknown` where only the switch decides.
     """
 
     kept: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    rest: str = ""
     unchanged: tuple[str, ...] = ()
     source: str = "unknown"
 
+    def keeps(self, world: World, name: str) -> bool:
+        """Whether a member that is left out stays as it is."""
+        if name in self.kept or name in self.replaced:
+            return name in self.kept
+        return (self.rest or world.unrecorded) == KEEP
 
-_RECORDED = "recorded: PUTs of an online endpoint, api-version 2022-02-01-preview, April 2022"
+
+_SPEC = "github.com/Azure/azure-rest-api-specs"
+_GITHUB = "https://github.com/"
+_UNKNOWN = Put()
 PUT: dict[str, Put] = {
-    f"{_ML}workspaces": Put(kept=("storageAccount", "keyVault", "applicationInsights", "containerRegistry", "hbiWorkspace")),
-    f"{_ML}workspaces/computes": Put(),
-    f"{_ML}workspaces/connections": Put(),
-    f"{_ML}workspaces/datastores": Put(),
-    f"{_ML}workspaces/schedules": Put(),
-    f"{_ML}workspaces/onlineendpoints": Put(kept=("description",), replaced=("tags",), unchanged=("authMode",), source=_RECORDED),
-    f"{_ML}workspaces/onlineendpoints/deployments": Put(),
-    f"{_ML}workspaces/batchendpoints": Put(),
-    f"{_ML}workspaces/batchendpoints/deployments": Put(),
-    f"{_ML}workspaces/serverlessendpoints": Put(),
-    f"{_ML}registries": Put(),
+    f"{_ML}workspaces": Put(
+        kept=("storageAccount", "keyVault", "applicationInsights", "containerRegistry", "hbiWorkspace"),
+        source=f"{_SPEC}, machinelearningservices 2021-07-01, WorkspaceProperties: they cannot be changed",
+    ),
+    f"{_ML}workspaces/computes": _UNKNOWN,
+    f"{_ML}workspaces/connections": _UNKNOWN,
+    f"{_ML}workspaces/datastores": _UNKNOWN,
+    f"{_ML}workspaces/schedules": _UNKNOWN,
+    f"{_ML}workspaces/jobs": _UNKNOWN,
+    f"{_ML}workspaces/outboundrules": _UNKNOWN,
+    f"{_ML}workspaces/onlineendpoints": Put(
+        kept=("description",), replaced=("tags",), unchanged=("authMode",),
+        source="recorded: PUTs of an online endpoint, api-version 2022-02-01-preview, April 2022",
+    ),
+    f"{_ML}workspaces/onlineendpoints/deployments": _UNKNOWN,
+    f"{_ML}workspaces/batchendpoints": _UNKNOWN,
+    f"{_ML}workspaces/batchendpoints/deployments": _UNKNOWN,
+    f"{_ML}workspaces/serverlessendpoints": _UNKNOWN,
+    f"{_ML}workspaces/marketplacesubscriptions": _UNKNOWN,
+    f"{_ML}workspaces/capabilityhosts": _UNKNOWN,
+    f"{_ML}workspaces/privateendpointconnections": _UNKNOWN,
+    **{
+        f"{_ML}workspaces/{family}{version}": _UNKNOWN
+        for family in ("featuresets", "featurestoreentities") for version in ("", "/versions")
+    },
+    **{
+        f"{_ML}{home}/{family}{version}": _UNKNOWN
+        for home in ("workspaces", "registries")
+        for family in ("codes", "components", "data", "environments", "models") for version in ("", "/versions")
+    },
+    f"{_ML}registries": _UNKNOWN,
+    f"{_ML}registries/tempdatarefs/versions": Put(
+        rest=REPLACE, source="azure-ai-ml 1.35.2, _utils/_registry_utils.py: each is a new place to upload to"
+    ),
+    # The neighbours.
+    "microsoft.storage/storageaccounts": Put(
+        rest=KEEP, source=f"{_SPEC}, storage 2023-05-01, StorageAccounts_Create: a second request updates what it names"
+    ),
+    "microsoft.storage/storageaccounts/blobservices/containers": _UNKNOWN,
     "microsoft.keyvault/vaults": Put(
-        replaced=("accessPolicies",),
-        source="https://learn.microsoft.com/azure/key-vault/general/vault-create-template (a redeployment replaces the policies)",
+        kept=("enablePurgeProtection", "enableSoftDelete"), replaced=("accessPolicies",),
+        source=(
+            f"{_GITHUB}MicrosoftDocs/azure-docs/issues/87727 (the policies go); "
+            f"{_SPEC}, keyvault 2023-07-01, VaultProperties: the two cannot be undone"
+        ),
     ),
-    "microsoft.resources/resourcegroups": Put(
-        replaced=("tags",), source="https://learn.microsoft.com/rest/api/resources/resource-groups/create-or-update"
+    "microsoft.containerregistry/registries": _UNKNOWN,
+    "microsoft.insights/components": _UNKNOWN,
+    "microsoft.managedidentity/userassignedidentities": _UNKNOWN,
+    "microsoft.operationalinsights/workspaces": _UNKNOWN,
+    "microsoft.network/virtualnetworks": _UNKNOWN,
+    "microsoft.network/privateendpoints": _UNKNOWN,
+    "microsoft.documentdb/databaseaccounts": _UNKNOWN,
+    "microsoft.search/searchservices": _UNKNOWN,
+    "microsoft.containerservice/managedclusters": _UNKNOWN,
+    "microsoft.compute/virtualmachines": _UNKNOWN,
+    "microsoft.eventgrid/eventsubscriptions": _UNKNOWN,
+    "microsoft.eventgrid/systemtopics": _UNKNOWN,
+    "microsoft.eventgrid/systemtopics/eventsubscriptions": _UNKNOWN,
+    "microsoft.eventgrid/topics": _UNKNOWN,
+    "microsoft.authorization/locks": _UNKNOWN,
+    "microsoft.authorization/roleassignments": _UNKNOWN,
+    "microsoft.authorization/roledefinitions": _UNKNOWN,
+    # ARM's own.
+    "microsoft.resources/resourcegroups": Put(replaced=("tags",), source=f"{_GITHUB}Azure/azure-cli/issues/11513"),
+    "microsoft.resources/tags": Put(
+        rest=REPLACE, source=f"{_SPEC}, resources 2022-09-01, Tags_CreateOrUpdateAtScope: the entire set is replaced"
     ),
-}
+    "microsoft.resources/deployments": Put(
+        rest=REPLACE,
+        source="https://learn.microsoft.com/azure/azure-resource-manager/templates/deploy-cli (the earlier entry is replaced)",
+    ),
+}  # fmt: skip
 
 
 def patch_of(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,16 +221,21 @@ def left_out(world: World, found: Resource | None, given: Iterable[str]) -> dict
     """The members of `properties` that a PUT keeps of what is there, though its body does not name them."""
     if found is None:
         return {}
-    rule, named = PUT.get(found.type, Put()), set(given)
-    return {name: value for name, value in found.properties.items() if name not in named and _keeps(world, rule, name)}
+    rule, named = PUT[found.type], set(given)
+    return {name: value for name, value in found.properties.items() if name not in named and rule.keeps(world, name)}
 
 
 def kept_whole(world: World, found: Resource | None, body: Mapping[str, Any], name: str) -> Any:
     """`tags`, `identity` or another member beside `properties`: the body's, or what is kept of it; None for neither."""
     if body.get(name) is not None or found is None:
         return body.get(name)
-    return found.body.get(name) if _keeps(world, PUT.get(found.type, Put()), name) else None
+    return found.body.get(name) if PUT[found.type].keeps(world, name) else None
 
 
-def _keeps(world: World, rule: Put, name: str) -> bool:
-    return name in rule.kept or (name not in rule.replaced and world.unrecorded == KEEP)
+def changed(world: World, kind: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PUT makes of the members that can change: the body's value, or the default of one that is not kept."""
+    return {
+        name: given.get(name, default)
+        for name, default in defaults.items()
+        if name in given or not PUT[kind.lower()].keeps(world, name)
+    }

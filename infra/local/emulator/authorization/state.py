@@ -42,7 +42,7 @@ class Assignment:
     role: str
     principal: str
     effective_at: datetime
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

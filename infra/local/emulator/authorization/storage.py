@@ -138,6 +138,18 @@ def scope_of(world: World, account: str, service: str, request: web.Request) -> 
     return f"{found}/{_COLLECTIONS[service]}/{named}" if found and named and named != "Tables" else found
 
 
+def by_key(request: web.Request) -> bool:
+    """Whether a request is signed with the account's key: in its header, or by a SAS that no user delegation key made."""
+    return bool(request.headers.get("authorization")) or ("sig" in request.query and "skoid" not in request.query)
+
+
+def _takes_keys(world: World, account: str) -> bool:
+    """See https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent."""
+    with world.lock:
+        found = next((one for one in world.resources.of_type(_ACCOUNTS.lower()) if one.name.lower() == account), None)
+        return found is None or found.properties.get("allowSharedKeyAccess") is not False
+
+
 def authorized(world: World, account: str, service: str, request: web.Request) -> dict[str, str] | None:
     """Headers that replace a bearer token's for Azurite; None when the request has no bearer token: it is Azurite's to judge.
 
@@ -146,6 +158,9 @@ def authorized(world: World, account: str, service: str, request: web.Request) -
     """
     authorization = request.headers.get("authorization", "")
     if not authorization.lower().startswith("bearer ") or service not in _COLLECTIONS:
+        if by_key(request) and not _takes_keys(world, account):
+            text = "Key based authentication is not permitted on this storage account."
+            raise web.Refused(web.storage_error(403, "KeyBasedAuthenticationNotPermitted", text, request_id=request.id))
         return None
     version = request.headers.get("x-ms-version", "")
     if version < FIRST_VERSION:

@@ -293,15 +293,19 @@ def taken(world: World, request: web.Request) -> web.Response:
     return web.answer(sorted(world.taken))
 
 
+_CHOICES = {"put": (KEEP, REPLACE), "missing": ("arm", "service")}
+
+
 @routes.route("GET PUT", "/_control/unrecorded")
 def unrecorded(world: World, request: web.Request) -> web.Response:
-    """`{"put":"keep"}` or `{"put":"replace"}`: what a PUT does with members that it leaves out, where nothing is recorded."""
+    """What is not recorded: `{"put":"keep"}` or `"replace"`, `{"missing":"arm"}` or `"service"` (docs/local-azure.md)."""
     if request.method == "PUT":
-        choice = _body(request, dict).get("put")
-        if choice not in {KEEP, REPLACE}:
-            return _bad(f"put is {KEEP} or {REPLACE}, not {choice!r}")
-        world.unrecorded = choice
-    return web.answer({"put": world.unrecorded})
+        given = {"put": world.unrecorded, "missing": world.missing, **_body(request, dict)}
+        for name, choices in _CHOICES.items():
+            if given[name] not in choices:
+                return _bad(f"{name} is {' or '.join(choices)}, not {given[name]!r}")
+        world.unrecorded, world.missing = given["put"], given["missing"]
+    return web.answer({"put": world.unrecorded, "missing": world.missing})
 
 
 @routes.route("PUT", "/_control/providers")

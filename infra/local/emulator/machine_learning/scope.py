@@ -93,6 +93,20 @@ def missing(what: str, name: str) -> web.Refused:
     return refused(404, "UserError", text, inner=("NotFound", f"{what.replace(' ', '')}NotFound"))
 
 
+def endpoint_missing(world: World, resource_type: str, names: str, group: str) -> web.Refused:
+    """404 for an endpoint or a deployment, `names` with its parents'.
+
+    Both forms are recorded for the same requests, and not which comes when: `world.missing` chooses.
+    """
+    if world.missing == "arm":
+        return refusals.resource_not_found(resource_type, names, group)
+    workspace, _, rest = names.partition("/")
+    what, code = ("deployment", "NoSuchService") if "/" in rest else ("endpoint", "NoSuchEndpoint")
+    detail = {"code": code, "message": f"There is no {what} with name: {rest.rpartition('/')[2]} in {workspace}"}
+    error = {"code": "NotFound", "message": "The specified resource was not found.", "details": [detail]}
+    return web.Refused(web.answer({"error": error}, status=404))
+
+
 def properties_of(body: dict[str, Any]) -> dict[str, Any]:
     """`properties`, which must be an object.
 

@@ -203,12 +203,14 @@ def _asset_traps(made: _Made, home: str, other: str) -> None:
         )
     traffic.count(world, endpoint, "blue", 200, at=population.ago(world, 1), times=40)
     made.note(endpoint, "onlineEndpoint", "it was asked yesterday")
-    population.batch(world, home, "trap-batch", model=oldest["models/trap-batch"], days=300)
+    model = {"referenceType": "Id", "assetId": oldest["models/trap-batch"]}
+    population.batch(world, home, "trap-batch", days=300, model=model)
     inputs = {
         "model": {"jobInputType": "custom_model", "uri": "azureml:trap-scheduled:1"},
         "rows": {"jobInputType": "uri_folder", "uri": oldest["data/trap-scheduled"]},
     }
-    population.schedule(world, home, "nightly", {"inputs": inputs, "environmentId": "azureml:trap-scheduled:1"}, days=300)
+    scheduled = population.command(inputs=inputs, environmentId="azureml:trap-scheduled:1")
+    population.schedule(world, home, "nightly", scheduled, days=300)
     used = {"m": {"jobInputType": "custom_model", "uri": oldest["models/trap-running"]}}
     made.note(population.run(world, home, "uses", status="Running", days=1, inputs=used), "job", "Running for a day")
     _roundabout(made, home, other, oldest)
@@ -222,14 +224,12 @@ def _roundabout(made: _Made, home: str, other: str, oldest: dict[str, str]) -> N
     world = made.world
     read = {"m": {"jobInputType": "custom_model", "uri": oldest["models/trap-repeated"].replace("/models/", "%2Fmodels%2F")}}
     made.note(population.run(world, home, "repeated", status="Completed", days=200, inputs=read), "job", "it has ended")
-    population.schedule(world, home, "again", {"sourceJobId": "repeated"}, days=200, enabled=False)
-    baseline = {"referenceData": {"uri": "azureml:Trap-Baseline:1", "dataContext": "Training"}}
-    population.schedule(world, home, "watch", {"signals": {"drift": baseline}}, days=200, enabled=False)
-    pipeline = {"componentId": {"assetId": oldest["components/trap-batch"]}}
-    endpoint = population.endpoint(world, other, "roundabout", days=300, changed=1)
-    made.note(endpoint, "onlineEndpoint", "it was changed yesterday")
-    arm_id = population.deployment(world, endpoint, "green", days=300, changed=1, deploymentConfiguration=pipeline)
-    made.note(arm_id, "onlineDeployment", "it was changed yesterday")
+    repeated = {"actionType": "CreateJob", "jobDefinition": {"jobType": "Pipeline", "sourceJobId": "repeated"}}
+    population.schedule(world, home, "again", repeated, days=200, enabled=False)
+    population.schedule(world, home, "watch", population.monitor("azureml:Trap-Baseline:1"), days=200, enabled=False)
+    pipeline: dict[str, Any] = {"componentId": {"assetId": oldest["components/trap-batch"], "referenceType": "Id"}}
+    pipeline |= {"deploymentConfigurationType": "PipelineComponent"}
+    population.batch(world, other, "roundabout", days=300, deploymentConfiguration=pipeline)
     shared = population.registry(world, "cleancomponents")
     step = {"type": "command", "environment": f"azureml:{oldest['environments/trap-registry'].upper()}"}
     population.version(world, shared, "components/step", "1", days=300, componentSpec=step)
@@ -299,6 +299,12 @@ def _endpoints(made: _Made, home: str) -> None:
     made.note(unused, "compute", "no job on it for 100 days", stale=True)
 
 
+_SOLD: dict[str, dict[str, Any]] = {
+    dependencies_state.STORAGE.type: {"sku": {"name": "Standard_LRS", "tier": "Standard"}, "kind": "StorageV2"},
+    dependencies_state.VAULT.type: {"properties": {"sku": {"family": "A", "name": "standard"}}},
+}
+
+
 def _failed(made: _Made) -> None:
     """A workspace that failed, what was made for it, and what another left when it was deleted."""
     world, left = made.world, {}
@@ -307,7 +313,8 @@ def _failed(made: _Made) -> None:
         tags = {"azureml-workspace": gone}
         for kind, short in ((dependencies_state.STORAGE, f"{name}storage01"), (dependencies_state.VAULT, f"{name}keyvault01")):
             arm_id = f"{scene.GROUP_ID}/providers/{kind.type}/{short}"
-            left[name, kind.type] = dependencies_state.build(world, kind, arm_id, {"location": scene.LOCATION, "tags": tags}).id
+            body = {"location": scene.LOCATION, "tags": tags, **_SOLD[kind.type]}
+            left[name, kind.type] = dependencies_state.build(world, kind, arm_id, body).id
             made.note(arm_id, "leftover", f"{name} {'failed' if name == 'failedlab' else 'is gone'}; report only")
     own = {
         "storageAccount": left["failedlab", dependencies_state.STORAGE.type],

@@ -246,18 +246,35 @@ def deployment(
     return put(world, f"{endpoint_id}/deployments/{name}", body, days=days, changed=changed).id
 
 
-def batch(world: World, home: str, name: str, *, model: str, days: float) -> str:
-    """A batch endpoint with one deployment of a model: the deployment's id."""
+def batch(world: World, home: str, name: str, *, days: float, **refers: Any) -> str:
+    """A batch endpoint with one deployment; `refers`: `model`, `deploymentConfiguration`: the deployment's id."""
     arm_id = f"{home}/batchEndpoints/{name}"
     shown = {"authMode": "AADToken", "defaults": {"deploymentName": "main"}, "provisioningState": "Succeeded", "properties": {}}
     shown["scoringUri"] = f"https://{name.lower()}.{scene.LOCATION}.inference.ml.azure.com/jobs"
     put(world, arm_id, {"location": scene.LOCATION, "tags": {}, "properties": shown}, days=days)
-    own = {"model": {"referenceType": "Id", "assetId": model}, "provisioningState": "Succeeded", "properties": {}}
+    own = {**refers, "provisioningState": "Succeeded", "properties": {}}
     return put(world, f"{arm_id}/deployments/main", {"location": scene.LOCATION, "tags": {}, "properties": own}, days=days).id
 
 
-def schedule(world: World, home: str, name: str, job: dict[str, Any], *, days: float, enabled: bool = True) -> str:
-    """A schedule that would start a job each night: its id."""
+def command(**job: Any) -> dict[str, Any]:
+    """What a schedule does: start a command."""
+    whole = {"jobType": "Command", "command": "true", "environmentId": "azureml:nightly:1", **job}
+    return {"actionType": "CreateJob", "jobDefinition": whole}
+
+
+def monitor(baseline: str) -> dict[str, Any]:
+    """What a schedule does: compare the drift of data with a baseline."""
+    thresholds = [{"dataType": "Numerical", "metric": "NormalizedWassersteinDistance"}]
+    production = {"inputDataType": "Fixed", "jobInputType": "uri_folder", "uri": "azureml:seen:1", "dataContext": "ModelInputs"}
+    reference = {**production, "uri": baseline, "dataContext": "Training"}
+    drift = {"signalType": "DataDrift", "metricThresholds": thresholds, "productionData": production, "referenceData": reference}
+    runs_on: dict[str, Any] = {"computeType": "ServerlessSpark", "instanceType": "Standard_E4s_v3", "runtimeVersion": "3.4"}
+    runs_on |= {"computeIdentity": {"computeIdentityType": "AmlToken"}}
+    return {"actionType": "CreateMonitor", "monitorDefinition": {"computeConfiguration": runs_on, "signals": {"drift": drift}}}
+
+
+def schedule(world: World, home: str, name: str, action: dict[str, Any], *, days: float, enabled: bool = True) -> str:
+    """A schedule that would act each night: its id."""
     trigger = {"triggerType": "Cron", "expression": "0 3 * * *", "timeZone": "UTC"}
     properties = {
         "displayName": name,
@@ -265,7 +282,7 @@ def schedule(world: World, home: str, name: str, job: dict[str, Any], *, days: f
         "tags": {},
         "properties": {},
         "trigger": trigger,
-        "action": {"actionType": "CreateJob", "jobDefinition": {"jobType": "Command", "command": "true", **job}},
+        "action": action,
         "provisioningState": "Succeeded",
     }
     return put(world, f"{home}/schedules/{name}", {"properties": properties}, days=days).id

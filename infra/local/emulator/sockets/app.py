@@ -49,6 +49,8 @@ class App:
             web.Dropped: a fault rule wants the connection closed without an answer.
         """
         if request.path.startswith(CONTROL):
+            if self._exchanges is not None and request.path == f"{CONTROL}reset":
+                self._exchanges.reset()
             return self._answer(request)
         order, began = self._next_order(), time.monotonic()
         fault = self.world.faults.take(request.method, request.where)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infra.local.emulator import web
 
 LONGEST = 1 << 20  # bytes; a larger body is not kept
+RESET = {"reset": True}  # what stands between the exchanges of two worlds
 
 
 class Exchanges:
@@ -38,6 +39,13 @@ class Exchanges:
             "status": response.status,
             "answer": _json(response.body),
         }
+        self._write(line)
+
+    def reset(self) -> None:
+        """The world begins again."""
+        self._write(RESET)
+
+    def _write(self, line: dict[str, Any]) -> None:
         with self._lock:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()

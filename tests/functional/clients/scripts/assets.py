@@ -98,7 +98,7 @@ client.online_endpoints.begin_delete(f"k8s-{NAME}").result()
 
 # the workspace: changed, closed off
 network = ManagedNetwork(
-    isolation_mode="allow_only_approved_outbound", outbound_rules=[FqdnDestination(name="pypi", destination="pypi.org")]
+    isolation_mode="AllowOnlyApprovedOutbound", outbound_rules=[FqdnDestination(name="pypi", destination="pypi.org")]
 )
 found = client.workspaces.get(NAME)
 found.description, found.tags["team"] = "letters", "us"

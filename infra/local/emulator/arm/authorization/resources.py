@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import gateway, lists, refusals
+from infra.local.emulator.arm import gateway, lists, refusals, writes
 from infra.local.emulator.authorization.state import covers, scope_key
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 _PROVIDER = "/providers/Microsoft.Authorization"
+_TYPES = "microsoft.authorization"
 _SCOPES = ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{rest*}")
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _FILTER = re.compile(r"(?:principalId\s+eq|assignedTo\()\s*'([^']+)'\)?", re.IGNORECASE)
@@ -63,7 +64,9 @@ def definition(world: World, request: web.Request) -> web.Response:
 def define(world: World, request: web.Request) -> web.Response:
     """Make or change a custom role: 201."""
     body, name = gateway.body_object(request), request.params["name"]
-    properties = body.get("properties") or {}
+    properties, old = body.get("properties") or {}, world.authorization.roles.get(name.lower())
+    if old is not None and writes.PUT[f"{_TYPES}/roledefinitions"].keeps(world, "description"):
+        properties = {"description": old.description, **properties}
     if not _GUID.fullmatch(name):
         raise refusals.refuse(400, "InvalidRoleDefinitionId", f"The role definition ID '{name}' is not valid; it must be a GUID.")
     if not properties.get("assignableScopes"):
@@ -108,6 +111,8 @@ def assign(world: World, request: web.Request) -> web.Response:
     same = next((one for one in _at(world, scope) if one.role == known.name and one.principal == who.lower()), None)
     if same is not None:
         if same.name.lower() == name.lower():
+            beside = dict.fromkeys(("description", "condition", "conditionVersion"))
+            same.properties.update(writes.changed(world, f"{_TYPES}/roleassignments", properties, beside))
             return web.answer(same.as_json(), status=200)
         raise refusals.refuse(
             409, "RoleAssignmentExists", f"The role assignment already exists. Its ID is {same.name.replace('-', '')}."

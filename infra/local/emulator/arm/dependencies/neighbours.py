@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError
 
 from infra.local.emulator import scene, web
-from infra.local.emulator.arm import refusals
+from infra.local.emulator.arm import gateway, refusals, writes
 from infra.local.emulator.arm.dependencies import resources as dependencies
 from infra.local.emulator.arm.dependencies import state as dependencies_state
 from infra.local.emulator.resources import Resource
@@ -73,8 +73,12 @@ def container(world: World, request: web.Request) -> web.Response:
         raise refusals.refuse(404, "ResourceNotFound", f"The storage account is not there: {error}") from None
     if request.method == "GET" and not there:
         raise refusals.refuse(404, "ContainerNotFound", "The specified container does not exist.")
-    kind = "Microsoft.Storage/storageAccounts/blobServices/containers"
-    body = {"id": request.path, "name": name, "type": kind, "properties": {"publicAccess": "None"}}
+    kind, found = "Microsoft.Storage/storageAccounts/blobServices/containers", world.resources.get(request.path)
+    if request.method == "GET" and found is not None:
+        return web.answer(found.body)
+    given = (gateway.body_object(request).get("properties") or {}) if request.body else {}
+    properties = {"publicAccess": "None", **writes.left_out(world, found, given), **given}
+    body = {"id": request.path, "name": name, "type": kind, "properties": properties}
     world.resources.put(Resource(id=request.path, body=body))
     return web.answer(body, status=200 if there else 201)
 

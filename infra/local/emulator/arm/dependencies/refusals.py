@@ -30,7 +30,7 @@ ROWS: tuple[Refusal, ...] = (
         message="The storage account provisioning state must be 'Succeeded' before executing the operation.", proof=Proof.CODE,
         source=f"{GITHUB}Azure/azure-service-operator/issues/3086"),
     Refusal(name="storage account busy", status=409, code="StorageAccountOperationInProgress",
-        message="An operation is currently performing on this storage account that requires exclusive access: {}.",
+        message="An operation is currently performing on this storage account that requires exclusive access.",
         proof=Proof.CODE, source=_STORAGE),
     Refusal(name="vault name invalid", status=400, code="VaultNameNotValid", message=(
             "The vault name '{}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with "

@@ -47,14 +47,23 @@ def _put(kind: state.Kind, world: World, request: web.Request) -> web.Response:
         made = state.build(world, kind, request.path, {**body, "location": location}, host=request.host)
         return _first_answer(world, request, kind, made)
     if kind is state.STORAGE and world.operations.running(found.id):
-        text = f"An operation is currently performing on this storage account that requires exclusive access: {name}."
+        text = "An operation is currently performing on this storage account that requires exclusive access."
         raise refusals.refuse(409, "StorageAccountOperationInProgress", text)
-    change = {key: body[key] for key in ("tags", "properties", "sku", "identity") if key in body}
-    if kind is state.VAULT:  # a PUT without them takes the access policies away
-        change["properties"] = {"accessPolicies": [], **(change.get("properties") or {})}
-    found.body = merge_patch(found.body, change)
+    found.body = merge_patch(found.body, _change(world, kind, found, body))
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(kind.shown(found))
+
+
+def _change(world: World, kind: state.Kind, found: Resource, body: dict[str, Any]) -> dict[str, Any]:
+    """The body, and for what it leaves out and no rule keeps: what a new resource has, or null."""
+    given, rule = body.get("properties") or {}, writes.PUT[found.type]
+    fresh = kind.fill(world, found.name, {}, "management.azure.com")
+    before: set[str] = found.hidden.setdefault("given", set())
+    lost = before - given.keys()
+    properties = {**{name: fresh.get(name) for name in lost if not rule.keeps(world, name)}, **given}
+    before |= given.keys()
+    beside = {name: body[name] for name in ("tags", "sku", "identity") if name in body}
+    return {**({} if rule.keeps(world, "tags") else {"tags": None}), **beside, "properties": properties}
 
 
 def _recovered(world: World, arm_id: str, body: dict[str, Any]) -> Resource | None:
@@ -146,7 +155,9 @@ def _get(kind: state.Kind, world: World, request: web.Request) -> web.Response:
 
 def _patch(kind: state.Kind, world: World, request: web.Request) -> web.Response:
     found, body = _existing(kind, world, request), gateway.body_object(request)
-    found.body = merge_patch(found.body, writes.patch_of(kind.type, body))
+    change = writes.patch_of(kind.type, body)
+    found.hidden.setdefault("given", set()).update(change.get("properties") or {})
+    found.body = merge_patch(found.body, change)
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(kind.shown(found))
 

@@ -135,7 +135,7 @@ def build(world: World, kind: Kind, arm_id: str, body: dict[str, Any], *, host: 
         **{field: body[field] for field in ("sku", "kind", "identity") if field in body},
         "properties": {**kind.fill(world, name, dict(body.get("properties") or {}), host), "provisioningState": "Succeeded"},
     }
-    resource = Resource(id=arm_id, body=whole)
+    resource = Resource(id=arm_id, body=whole, hidden={"given": set(body.get("properties") or ())})
     if kind is STORAGE:
         world.storage.create(name)
     if kind is REGISTRY:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import gateway, long_running, refusals
+from infra.local.emulator.arm import gateway, long_running, refusals, writes
 from infra.local.emulator.arm.event_grid import responses, state
 from infra.local.emulator.events import destinations, publishing, subscriptions
 from infra.local.emulator.events.happened import EVENT_GRID_SCHEMA
@@ -28,6 +28,7 @@ PROVIDER = "Microsoft.EventGrid"
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
 SYSTEM_TOPICS, TOPICS = f"{_GROUP}/{PROVIDER}/systemTopics", f"{_GROUP}/{PROVIDER}/topics"
 _TAIL = f"/providers/{PROVIDER}/eventSubscriptions"
+_OF_EVENT_GRID = ("topic", "provisioningState")  # members that it says itself
 _SCOPES = ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{rest*}")
 _OF_SYSTEM_TOPIC = f"{SYSTEM_TOPICS}/{{topic}}/eventSubscriptions"
 _STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}/operationsStatus/{{operation}}"
@@ -64,6 +65,8 @@ def _existing(world: World, request: web.Request, path: str | None = None) -> Re
 
 def _put(world: World, request: web.Request) -> web.Response:
     topic, properties = _topic_of(world, request), gateway.body_object(request).get("properties") or {}
+    stays = writes.left_out(world, world.resources.get(request.path), (*properties, *_OF_EVENT_GRID))
+    properties = {**stays, **properties}
     try:
         wanted = subscriptions.read(request.path, topic, properties)
     except subscriptions.SubscriptionError as problem:
@@ -172,7 +175,9 @@ def put_topic(world: World, request: web.Request) -> web.Response:
     location = str(body.get("location") or "").lower().replace(" ", "")
     if not location:
         raise refusals.location_required()
-    schema = str((body.get("properties") or {}).get("inputSchema") or EVENT_GRID_SCHEMA)
+    given = body.get("properties") or {}
+    given = {**writes.left_out(world, world.resources.get(request.path), given), **given}
+    schema = str(given.get("inputSchema") or EVENT_GRID_SCHEMA)
     if schema not in publishing.SCHEMAS:
         text = f"The inputSchema '{schema}' is not one of {', '.join(publishing.SCHEMAS)}; the local Azure has no others."
         raise refusals.refuse(400, "InvalidRequest", text)

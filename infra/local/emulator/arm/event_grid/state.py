@@ -7,6 +7,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
+from infra.local.emulator.arm import writes
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def kept(world: World, request: web.Request, body: dict[str, Any], kind: str, pr
         "name": request.params["topic"],
         "type": kind,
         "location": body["location"],
-        "tags": body.get("tags") or {},
+        "tags": writes.kept_whole(world, found, body, "tags") or {},
         "properties": {**properties, "provisioningState": "Succeeded"},
     }
     made = Resource(id=request.path, body=shown)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import refusals
+from infra.local.emulator.arm import refusals, writes
 from infra.local.emulator.arm.locks import refusals as locks_refusals
 from infra.local.emulator.resources import Resource
 
@@ -56,9 +56,10 @@ def _put(world: World, request: web.Request) -> web.Response:
     known = next((one for one in LEVELS if one.lower() == level.lower()), None)
     if known is None:
         raise refusals.refuse(400, "InvalidLockLevel", f"The lock level '{level}' is not one of {', '.join(LEVELS)}.")
-    fresh = world.resources.get(request.path) is None
-    made = world.resources.put(build(request.path, known, str((properties or {}).get("notes") or "")))
-    return web.answer(made.body, status=201 if fresh else 200)
+    found = world.resources.get(request.path)
+    whole = {"notes": "", **writes.left_out(world, found, properties or {}), **(properties or {})}
+    made = world.resources.put(build(request.path, known, str(whole["notes"] or "")))
+    return web.answer(made.body, status=201 if found is None else 200)
 
 
 def _delete(world: World, request: web.Request) -> web.Response:

@@ -69,7 +69,7 @@ def register(world: World, request: web.Request) -> web.Response:
     there = next((one for one in _all(world, request) if one.name.lower() == name.lower()), None)
     if there is not None and request.method == "POST":
         if request.query.get("createifnotexists", "").lower() == "true":
-            return web.answer(responses.shown(there, with_secret=True))
+            return web.empty(200)
         raise scope.refused(request, 409, f"The datastore {name} exists already.", "Conflict", "DataStoreExists")
     properties, secret = _given(request, asked)
     with world.lock:
@@ -81,8 +81,8 @@ def register(world: World, request: web.Request) -> web.Response:
         if there is not None:
             properties["isDefault"] = there.properties.get("isDefault")
         by = request.principal.app_id if request.principal else ""
-        made = state.store(world, workspace, name, properties, secret, by=by)
-    return web.answer(responses.shown(made, with_secret=True))
+        state.store(world, workspace, name, properties, secret, by=by)
+    return web.empty(200)
 
 
 def _given(request: web.Request, asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

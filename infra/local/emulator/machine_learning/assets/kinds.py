@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from infra.local.emulator.machine_learning import scope
@@ -21,6 +22,7 @@ class AssetKind:
         enums: property → its values; the first is the default.
         kept: properties that a container must name and keeps, as its versions do.
         states: whether an answer shows `provisioningState`.
+        more: what else of a version can change later, and as what it begins.
     """
 
     collection: str
@@ -32,6 +34,12 @@ class AssetKind:
     enums: tuple[tuple[str, tuple[str, ...]], ...] = ()
     kept: tuple[str, ...] = ()
     states: bool = True
+    more: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def later(self) -> dict[str, object]:
+        """`more`, by name."""
+        return deepcopy(dict(self.more))
 
     @property
     def state(self) -> dict[str, str]:
@@ -52,12 +60,14 @@ KINDS = (
         fixed=("modelUri", "modelType"),
         uri="modelUri",
         enums=(("modelType", ("custom_model", "mlflow_model", "triton_model", "CustomModel", "MLFlowModel", "TritonModel")),),
+        more=(("flavors", {}), ("stage", None)),
     ),
     AssetKind(
         collection="environments",
         title="Environment",
         required=("image", "build", "condaFile"),
         fixed=("image", "build", "condaFile"),
+        more=(("stage", None),),
     ),
     AssetKind(collection="codes", title="Code", required=("codeUri",), fixed=("codeUri",), uri="codeUri"),
     AssetKind(

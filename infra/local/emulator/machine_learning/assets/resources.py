@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError
 
 from infra.local.emulator import clouds, web
-from infra.local.emulator.arm import gateway, lists
+from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.machine_learning import references, scope
 from infra.local.emulator.machine_learning.assets import kinds as asset_kinds
@@ -66,9 +66,7 @@ def put_container(kind: AssetKind, world: World, request: web.Request) -> web.Re
         if not properties.get(name):
             raise scope.invalid(f"The field {name} is required.", "ValidationError")
     found = state.ensure_container(kind, world, arm_id, scope.caller(request), properties)
-    for name in ("description", "tags", "properties", "isArchived"):
-        if name in properties:
-            found.properties[name] = properties[name]
+    found.properties.update(writes.changed(world, kind.type, properties, state.changeable()))
     found.touched(world.now(), scope.caller(request))
     return web.answer(
         found.body, status=201 if fresh else 200, headers={"location": scope.resource_url(request, arm_id)} if fresh else {}
@@ -168,9 +166,7 @@ def _updated(kind: AssetKind, world: World, request: web.Request, found: Resourc
             )
             status = 409 if kind.collection == "environments" else 400  # on 409 azure-ai-ml goes on to the next version
             raise scope.refused(status, "UserError", text, inner=("Immutable", "AssetPropertyImmutable"))
-    for name in ("description", "tags", "properties", "isArchived", "flavors", "stage"):
-        if name in properties:
-            found.properties[name] = properties[name]
+    state.update(kind, world, found, properties)
     found.touched(world.now(), scope.caller(request))
     return found
 

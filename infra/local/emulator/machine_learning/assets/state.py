@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from infra.local.emulator.arm import writes
 from infra.local.emulator.events import watching
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.resources import Resource
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]{0,254}")
+
+
+def changeable() -> dict[str, Any]:
+    """What a later PUT may change, as a new one has it."""
+    return {"description": None, "tags": {}, "properties": {}, "isArchived": False}
+
+
+def update(kind: AssetKind, world: World, found: Resource, properties: dict[str, Any]) -> None:
+    """Change what a version's PUT may change."""
+    found.properties.update(writes.changed(world, f"{kind.type}/versions", properties, {**changeable(), **kind.later}))
 
 
 def ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first: dict[str, Any]) -> Resource:
@@ -30,10 +41,7 @@ def ensure_container(kind: AssetKind, world: World, arm_id: str, by: str, first:
     if not NAME.fullmatch(name):
         raise scope.invalid(f"The name '{name}' is invalid.", "InvalidName")
     properties: dict[str, Any] = {
-        "description": None,
-        "tags": {},
-        "properties": {},
-        "isArchived": False,
+        **changeable(),
         "latestVersion": None,
         "nextVersion": "1",
         **{name: first[name] for name in kind.kept},
@@ -66,12 +74,12 @@ def register(
     """Add a version (the checks are done): it, with its container made or renumbered."""
     container = ensure_container(kind, world, f"{workspace.id}/{kind.collection}/{name}", by, properties)
     arm_id = f"{container.id}/versions/{version}"
-    defaults: dict[str, Any] = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
+    defaults: dict[str, Any] = {**changeable(), **kind.later, "isAnonymous": False}
     if kind.collection == "models":
-        defaults |= {"flavors": {}, "jobName": None, "stage": None}
+        defaults |= {"jobName": None}
     if kind.collection == "environments":
         defaults |= {"environmentType": "UserCreated", "osType": "Linux", "image": None, "condaFile": None, "build": None}
-        defaults |= {"autoRebuild": "Disabled", "stage": None}
+        defaults |= {"autoRebuild": "Disabled"}
     body = {"id": arm_id, "name": version, "type": f"{kind.type}/versions", "properties": {**defaults, **properties, **kind.state}}
     made = Resource(id=arm_id, body=body)
     made.touched(world.now(), by)

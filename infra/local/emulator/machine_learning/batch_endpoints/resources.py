@@ -38,7 +38,7 @@ def _existing(world: World, request: web.Request) -> Resource:
         names = f"{request.params['workspace']}/{request.params['endpoint']}" + (
             f"/{request.params['deployment']}" if nested else ""
         )
-        raise refusals.resource_not_found(f"{state.TYPE}/deployments" if nested else state.TYPE, names, request.params["group"])
+        raise scope.endpoint_missing(world, f"{state.TYPE}/deployments" if nested else state.TYPE, names, request.params["group"])
     return found
 
 

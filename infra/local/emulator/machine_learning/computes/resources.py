@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import web
+from infra.local.emulator import scene, web
 from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.computes import idle_shutdown, refusals, state
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/computes"
+_MEMBERS = ("computeType", "computeLocation", "description", "resourceId", "disableLocalAuth", "properties")  # that can be set
 COMPUTE = f"{scope.WORKSPACE}/computes/{{compute}}"
 _NAME = re.compile(r"[a-zA-Z](?!.*-[^a-zA-Z]*$)[a-zA-Z0-9\-]{2,23}")  # behind each '-' comes a letter, sooner or later
 
@@ -91,7 +92,7 @@ def put(world: World, request: web.Request) -> web.Response:
 
 def _build(world: World, request: web.Request, workspace: Resource, body: dict[str, Any], found: Resource | None) -> Resource:
     now, arm_id = stamp(world.now()), f"{workspace.id}/computes/{request.params['compute']}"
-    properties = body["properties"]
+    properties = {name: body["properties"][name] for name in _MEMBERS if name in body["properties"]}
     secrets = dict(found.secrets) if found else {}
     inner = dict(properties["properties"])
     credentials = inner.pop("userAccountCredentials", None)  # above `properties` no version knows them: they are left alone
@@ -104,7 +105,9 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
         inner = {**state.cluster(now), **stays, **inner}
         inner["vmSize"] = str(inner["vmSize"]).upper()
     elif properties["computeType"] == "ComputeInstance":
-        inner = {"state": "Creating", "sshSettings": {"sshPublicAccess": "Disabled"}, "errors": None, **inner}
+        who = {"userName": "an application", "userOrgId": scene.TENANT_ID, "userId": scope.caller(request)}
+        shown: dict[str, Any] = {"state": "Creating", "errors": None, "subnet": None, "createdBy": who}
+        inner = {**shown, "sshSettings": {"sshPublicAccess": "Disabled"}, **inner}
     whole = {
         "id": arm_id,
         "name": request.params["compute"],
@@ -116,7 +119,7 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
             "description": None,
             "disableLocalAuth": False,
             **writes.left_out(world, found, properties),
-            **properties,
+            **{name: one for name, one in properties.items() if name != "properties"},
             "createdOn": found.properties["createdOn"] if found else now,
             "modifiedOn": now,
             "resourceId": properties.get("resourceId"),
@@ -124,7 +127,7 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
             "provisioningErrors": None,
             "provisioningState": "Updating" if found else "Creating",
             "isAttachedCompute": properties["computeType"] not in refusals.OWN,
-            "properties": inner,
+            **({"properties": inner} if inner or properties["computeType"] in refusals.OWN else {}),
         },
         "systemData": dict(found.body["systemData"]) if found else {},
     }

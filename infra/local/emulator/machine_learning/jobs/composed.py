@@ -6,6 +6,7 @@ Not here: running (`runner/pipeline.py`), a sweep (`sweep.py`), AutoML (`automl.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.runner.stage import Play
     from infra.local.emulator.world import World
 
+_DATA = frozenset({"uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model"})
 _DEEPEST = 10
 _KINDS = {"spark": "Spark"}  # all other processes are command jobs
 _LITERALS = frozenset({"number", "integer", "boolean", "string", "literal", "float", "bool", "enum"})
@@ -59,7 +61,9 @@ def _pipeline(world: World, workspace: Resource, spec: Mapping[str, Any], comput
         raise scope.invalid("A pipeline has at least one job.", "InvalidPipeline")
     experiment = str(spec.get("experimentName") or "Default")
     try:
-        steps = tuple(_step(world, workspace, name, one, compute, experiment, depth) for name, one in jobs.items())
+        given = command_jobs.objects(spec, "inputs")
+        values = frozenset(name for name, one in given.items() if _is_value(_input(one), frozenset()))
+        steps = tuple(_step(world, workspace, name, one, compute, experiment, depth, values) for name, one in jobs.items())
         pipeline.order(steps)
     except (AttributeError, TypeError, KeyError) as error:  # nodes are free form: anything may stand where a setting is expected
         raise scope.invalid(f"A job of the pipeline is malformed: {error}", "InvalidPipeline") from None
@@ -69,7 +73,9 @@ def _pipeline(world: World, workspace: Resource, spec: Mapping[str, Any], comput
     return pipeline.Pipeline(experiment=experiment, steps=steps, go_on=go_on)
 
 
-def _step(world: World, workspace: Resource, name: str, node: Any, compute: str, experiment: str, depth: int) -> pipeline.Step:
+def _step(  # noqa: PLR0913, PLR0917 - what a step gets of its pipeline; `values` are those of its inputs that are no data
+    world: World, workspace: Resource, name: str, node: Any, compute: str, experiment: str, depth: int, values: frozenset[str]
+) -> pipeline.Step:
     if not isinstance(node, dict):
         raise scope.invalid(f"The job {name} of the pipeline is not an object.", "InvalidPipeline")
     if str(node.get("type") or "").lower() == "automl":
@@ -79,6 +85,11 @@ def _step(world: World, workspace: Resource, name: str, node: Any, compute: str,
     spec = _component(world, workspace, carrier if carrier.get("componentId") else node)
     kind = str(spec.get("type") or "command").lower()
     inputs = _given(spec, {key: _input(one) for key, one in command_jobs.objects(node, "inputs").items()}, f"the job {name}", node)
+    for key, one in inputs.items():
+        declared = (spec.get("inputs") or {}).get(key)
+        if isinstance(declared, dict) and declared.get("type") in _DATA and _is_value(one, values):
+            text = f"The input '{key}' of the job {name} is a {declared['type']}; a value was given."
+            raise scope.invalid(text, "InvalidInputType")
     outputs, gives = _outputs(spec, command_jobs.objects(node, "outputs"))
     target = str(node.get("computeId") or node.get("compute") or compute)
     if kind == "pipeline":
@@ -163,6 +174,14 @@ def _given(spec: Mapping[str, Any], given: Mapping[str, Any], whose: str, node: 
         elif not declared.get("optional"):
             raise scope.invalid(f"The input '{name}' of {whose} is required.", "MissingInput")
     return whole
+
+
+def _is_value(given: Mapping[str, Any], values: frozenset[str]) -> bool:
+    """Whether an input is a text or a number, also by way of one of the pipeline's own."""
+    if given["jobInputType"].lower() != "literal":
+        return False
+    bound = re.fullmatch(r"\s*\$\{\{\s*parent\.inputs\.(\w+)\s*\}\}\s*", str(given["value"]))
+    return bound[1] in values if bound else not str(given["value"]).lstrip().startswith("${{")
 
 
 def _input(given: Any) -> dict[str, Any]:

@@ -19,6 +19,8 @@ ROWS: tuple[Refusal, ...] = (
     Refusal(name="environment of a job unknown", status=400, code="UserError", inner="EnvironmentNotFound",
         message="Environment '{}' was not found."),
     Refusal(name="code of a job unknown", status=400, code="UserError", inner="CodeNotFound", message="Code '{}' was not found."),
+    Refusal(name="value for a folder of a component", status=400, code="UserError", inner="InvalidInputType",
+        message="The input '{}' of the job {} is a {}; a value was given."),
     Refusal(name="deletion of a job that runs", status=409, code="UserError", inner="JobNotTerminal",
         message="The job {} is in status {}; cancel it first."),
     Refusal(name="job missing", status=404, code="UserError", inner="JobNotFound", message="Job {} was not found.",

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import gateway, lists
+from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.jobs import command as command_jobs
 from infra.local.emulator.machine_learning.jobs import composed as composed_jobs
@@ -120,7 +120,9 @@ def _update(world: World, workspace: Resource, run: Run, properties: dict[str, A
         )
         raise scope.refused(400, "UserError", text, inner=("Immutable", "JobPropertyImmutable"))
     fields = {"description": "description", "displayName": "display_name", "isArchived": "archived", "tags": "tags"}
-    changes = {ours: properties[theirs] for theirs, ours in fields.items() if properties.get(theirs) is not None}
+    first = {"description": "", "displayName": run.run_id, "isArchived": False, "tags": {}}
+    given = {name: value for name, value in properties.items() if value is not None}
+    changes = {fields[name]: value for name, value in writes.changed(world, responses.TYPE, given, first).items()}
     if isinstance(properties.get("properties"), dict):
         changes["properties"] = {**run.properties, **properties["properties"]}
     world.runs.update(workspace.id, run.run_id, **changes)

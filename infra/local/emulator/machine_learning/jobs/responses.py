@@ -20,11 +20,12 @@ _OWN = {  # what a job of each type shows besides what all have
     ),
     "Pipeline": ("jobs", "settings", "sourceJobId"),
 }  # fmt: skip
+_IF_GIVEN = {"Spark": ("environmentVariables",)}  # the version that azure-ai-ml sends Spark jobs with does not know it
 _MAPS = {
     "Command": ("inputs", "outputs", "environmentVariables", "parameters"),
     "Sweep": ("inputs", "outputs"),
     "AutoML": ("outputs", "environmentVariables"),
-    "Spark": ("inputs", "outputs", "environmentVariables"),
+    "Spark": ("inputs", "outputs"),
     "Pipeline": ("inputs", "outputs"),
 }
 
@@ -55,6 +56,7 @@ def body_of(workspace: Resource, run: Run) -> dict[str, Any]:
         "jobType": run.kind if run.kind != "v1" else "Base",
         **{name: given.get(name) for name in _OWN.get(run.kind, _OWN["Command"])},
         **{name: given.get(name) or {} for name in _MAPS.get(run.kind, _MAPS["Command"])},
+        **{name: given[name] for name in _IF_GIVEN.get(run.kind, ()) if name in given},
     }
     who = run.created_by or "system"
     data = {

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import gateway, lists, refusals
+from infra.local.emulator.arm import gateway, lists, refusals, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.networks import state as managed_network
 from infra.local.emulator.machine_learning.workspaces import resources as workspaces
@@ -54,11 +54,12 @@ def put(world: World, request: web.Request) -> web.Response:
     if not properties.get("destination"):
         raise scope.invalid("The field destination is required.", "ValidationError")
     arm_id = f"{workspace.id}/outboundRules/{request.params['rule']}"
+    stays = writes.left_out(world, world.resources.get(arm_id), properties)
     body = {
         "id": arm_id,
         "name": request.params["rule"],
         "type": TYPE,
-        "properties": {"category": "UserDefined", **properties, "status": "Inactive"},
+        "properties": {"category": "UserDefined", **stays, **properties, "status": "Inactive"},
     }
     made = world.resources.put(Resource(id=arm_id, body=body))
     made.touched(world.now(), scope.caller(request))

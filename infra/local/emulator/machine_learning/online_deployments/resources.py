@@ -41,7 +41,7 @@ def _existing(world: World, request: web.Request) -> Resource:
     found = world.resources.get(f"{endpoint.id}/deployments/{request.params['deployment']}")
     if found is None:
         names = f"{request.params['workspace']}/{endpoint.name}/{request.params['deployment']}"
-        raise refusals.resource_not_found(state.TYPE, names, request.params["group"])
+        raise scope.endpoint_missing(world, state.TYPE, names, request.params["group"])
     return found
 
 

@@ -52,7 +52,7 @@ def existing(world: World, request: web.Request) -> Resource:
     found = world.resources.get(f"{workspace.id}/onlineEndpoints/{request.params['endpoint']}")
     if found is None:
         names = f"{workspace.name}/{request.params['endpoint']}"
-        raise refusals.resource_not_found(state.TYPE, names, request.params["group"])
+        raise scope.endpoint_missing(world, state.TYPE, names, request.params["group"])
     return found
 
 

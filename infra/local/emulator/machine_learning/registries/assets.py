@@ -67,7 +67,7 @@ def _put_version(kind: AssetKind, world: World, request: web.Request) -> web.Res
 
     def done() -> dict[str, str]:
         if found is not None:
-            found.properties.update({key: properties[key] for key in ("description", "tags", "properties") if key in properties})
+            assets_state.update(kind, world, found, properties)
         else:
             assets_state.register(kind, world, owner, name, version, properties, by=scope.caller(request))
         return {"assetId": asset_id(owner, kind, name, version)}
