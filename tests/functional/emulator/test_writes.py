@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from infra.local.emulator import scene
-from infra.local.emulator.arm import routes as arm_routes
+from infra.local.emulator import scene, services
 from infra.local.emulator.arm import writes
 from infra.local.emulator.authorization.roles import OWNER
 from infra.local.emulator.resources import merge_patch, type_of
@@ -345,7 +344,7 @@ def _of_type(kind: str) -> str:
 
 def test_every_kind_that_can_be_put_has_a_row_that_says_what_a_put_keeps_and_an_example() -> None:
     """The types of all routes of ARM that take a PUT."""
-    known = {type_of(re.sub(r"{rest\*}/?", "", route.template)) for route in arm_routes.routes._routes if route.method == "PUT"}
+    known = {type_of(re.sub(r"{rest\*}/?", "", route.template)) for route in services.arm._routes if route.method == "PUT"}
     assert set(writes.PUT) == known
     assert {_of_type(kind) for kind in AGAIN} == known
     assert all(rule.source != "unknown" for rule in writes.PUT.values() if rule != writes.Put())
