@@ -33,7 +33,7 @@ def cluster(now: str) -> dict[str, Any]:
 
 def created(world: World, made: Resource, region: str) -> None:
     """A compute is there: its nodes and its state."""
-    inner = made.properties["properties"]
+    inner = made.properties.get("properties") or {}
     if made.properties["computeType"] in refusals.OWN:
         refusals.check_quota(world, made, inner, region)
     if made.properties["computeType"] == "ComputeInstance":
