@@ -659,6 +659,23 @@ QUIRKS: tuple[Quirk, ...] = (
     ),
 )
 
+_LDH = "letters, digits and hyphens"
+NAMES: dict[str, str] = {  # what the patterns of the table say, in words
+    ASSET_NAME: "up to 255 letters, digits, '-', '_' and '.', the first a letter or digit",
+    ENDPOINT_NAME: f"3 to 32 {_LDH}, the first a letter, the last no hyphen",
+    r"[-\w._()]{0,89}[-\w_()]": "up to 90 letters, digits, '-', '_', '.', '(' and ')', the last no dot",
+    r"[a-z0-9]{3,24}": "3 to 24 lower-case letters and digits",
+    r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{1,22}[a-zA-Z0-9]": f"3 to 24 {_LDH}, the first a letter, the last no hyphen, no two in a row",
+    r"[a-zA-Z0-9]{5,50}": "5 to 50 letters and digits",
+    r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}": "3 to 33 letters, digits, '-' and '_', the first a letter or digit",
+    r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{1,22}[a-zA-Z0-9]": (
+        f"3 to 24 {_LDH}, the first a letter, the last no hyphen, and no hyphen with digits alone at the end ('cpu7', not 'cpu-7')"
+    ),
+    r"[a-zA-Z0-9_]{1,255}": "up to 255 letters, digits and '_'",
+    r"[a-zA-Z][a-zA-Z0-9-]{0,51}": f"up to 52 {_LDH}, the first a letter",
+    r"[a-z][a-z0-9-]{1,30}[a-z0-9]": "3 to 32 lower-case letters, digits and hyphens, the first a letter, the last no hyphen",
+}
+
 
 @cache
 def by_type() -> dict[tuple[str, str, str], Kind]:

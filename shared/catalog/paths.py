@@ -190,8 +190,10 @@ def check_name(target: Target) -> None:
     """
     rule = target.kind.name
     if rule and not re.fullmatch(rule, target.id.name):
-        message = f"'{target.id.name}' is not a valid name for {target.kind.full_type}; it must match {rule}."
-        raise errors.BadRequestError("InvalidResourceName", message, target="name")
+        words = kinds.NAMES.get(rule, f"it must match {rule}")
+        message = f"'{target.id.name}' is not a valid name for {target.kind.full_type}: {words}."
+        pattern = errors.AzureError(code="Pattern", message=rule, target="name")
+        raise errors.BadRequestError("InvalidResourceName", message, target="name", details=(pattern,))
 
 
 def _bare_scope(path: str, subscription_given: str, subscription: str, group: str) -> Target:
@@ -292,9 +294,14 @@ def _unknown(path: str, namespace: str = kinds.ML, planes: tuple[Plane, ...] = P
     depth = max(n for n in range(len(asked) + 1) if n == 0 or any(list(row[:n]) == low[:n] for row in rows))
     below = {kind.path.split("/")[depth] for row, kind in rows.items() if len(row) > depth and list(row[:depth]) == low[:depth]}
     parent = rows.get(tuple(low[:depth]))
+    deeper = {
+        "/".join(kind.path.split("/")) for row, kind in rows.items() if list(row[:depth]) == low[:depth] and len(row) == depth + 2
+    }
+    lies = ", ".join([each for each in sorted(deeper) if low[depth : depth + 1] == [each.lower().rpartition("/")[2]]][:3])
     ends = {action.name for action in parent.actions if action.name} | set(parent.views) if parent else set()
     top = {"subscriptions", "resourceGroups", "providers"} if not depth and namespace == kinds.ML else set()
-    message = f"'{path[:200]}' names no known kind: {_why_unknown(asked, depth, below | ends | top, ends)}"
+    why = f"'{asked[depth][:100]}' lie one level down, as {lies}." if lies else _why_unknown(asked, depth, below | ends | top, ends)
+    message = f"'{path[:200]}' names no known kind: {why}"
     if not rows:
         providers = ", ".join(sorted({kind.namespace for kind in kinds.KINDS}))
         message = f"'{namespace[:100]}' is no provider that is known here; there are {providers}."
@@ -308,5 +315,6 @@ def _why_unknown(asked: list[str], depth: int, known: set[str], ends: set[str]) 
     wanted, where = asked[depth][:100], f"below {'/'.join(asked[:depth])} " if depth else ""
     if wanted.lower() in {name.lower() for name in ends}:
         return f"nothing follows '{wanted}'."
-    near = difflib.get_close_matches(wanted, known, n=1)
+    spelled = {name.lower(): name for name in known}
+    near = [spelled[each] for each in difflib.get_close_matches(wanted.lower(), spelled, n=1)]
     return f"{where}there is no '{wanted}'; " + (f"did you mean '{near[0]}'?" if near else f"there are {there}.")

@@ -111,7 +111,8 @@ def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Rec
         return Receiver(way="topic", text=text, url=url, host=host)
     if not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
         shown = host if port == 443 else f"{host}:{port}"
-        message = f"'{field}' leads to {scheme}://{shown}, which STEWARD_CALLBACK_HOSTS does not list; https is expected."
+        wanted = "Ask the operator to add that host to STEWARD_CALLBACK_HOSTS." if scheme == "https" else "Expected an https URL."
+        message = f"'{field}' leads to {scheme}://{shown}, which is not allowed. {wanted}"
         raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
     return Receiver(way="webhook", text=text, url=url, host=host, port=port)
 

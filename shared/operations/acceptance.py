@@ -78,7 +78,8 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     if request.idempotency_key:
         key = models.key_hash(request.idempotency_key, request.caller)
         known_hash, known_target = services.ledger.first_of(key, operation)
-        _check_same(known_hash, operation)
+        made = f"{models.partition_of(ids.parse(known_target))}-{operation.suffix}"
+        _check_same(known_hash, operation, f"{made} on {known_target}")
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
             operation = _operation(request, services)
@@ -88,13 +89,15 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     if is_new:
         observing.accepted(stored.operation)
     else:
-        _check_same(stored.operation.request_hash, operation)
+        _check_same(stored.operation.request_hash, operation, f"{stored.operation.id} on {stored.operation.target}")
     return stored, is_new
 
 
-def _check_same(known_hash: str, operation: Operation) -> None:
+def _check_same(known_hash: str, operation: Operation, made: str) -> None:
     if known_hash != operation.request_hash:
-        message = "This Idempotency-Key came before with another request; use a new key for a new request."
+        message = (
+            f"This Idempotency-Key came before with another request, which made operation {made}. Use a new key for a new one."
+        )
         raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
 
 
