@@ -46,7 +46,9 @@ DIRECT = [(kind, action.name) for kind in kinds.KINDS for action in kind.actions
 def test_nothing_of_a_direct_actions_answer_is_recorded(kind: kinds.Kind, action: str) -> None:
     """Keys, passwords, tokens, signed URLs: whatever its members are called."""
     last = kind.types[-1] if kind.name is None and not kind.verbs else ""
-    path = "/".join(f"{each}/n1" for each in kind.types).removesuffix("/n1" if last and kind.scope != "subscription" else "")
+    path = "/".join(f"{each}/n1" for each in kind.types).removesuffix(
+        "/n1" if kind.nameless or (last and kind.scope != "subscription") else ""
+    )
     spaced = f"subscriptions/s/resourceGroups/g/providers/{kind.namespace}/{path}" if kind.namespace != kinds.ML else path
     if kind.namespace == kinds.RESOURCES:
         spaced = f"subscriptions/s/providers/{kinds.ML}"
