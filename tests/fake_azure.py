@@ -35,6 +35,8 @@ DURATION_S = 25.0
 JOB_S = 300.0
 ACCOUNT_KEY = base64.b64encode(b"ACCOUNT-KEY-SECRET" * 4).decode()
 DATASTORE = {"datastoreType": "AzureBlob", "accountName": "st1", "containerName": "azureml-blobstore-1"}
+LOGS = "https://st1.blob.core.windows.net/azureml"
+CANCELED = {"code": "Canceled"}
 NULL = object()  # the four characters `null`
 
 
@@ -69,7 +71,8 @@ class FakeAzure:
         bodies: Path and body of each PUT and PATCH among them.
         requests: Everything that was sent, `METHOD url`.
         blobs: What lies in its blob storage, path → content; `blocks` are not committed yet.
-        failing: Path → ARM error that its next long-running operation ends with.
+        failing: Path → ARM error that its next long-running operation, job or run ends with.
+        logs: Path of a deployment → what its container said.
         sign_in: What asking for a token ends with, None when it is given.
         delegates: Storage gives the app's identity a user delegation key.
         keyless: Storage takes nothing that is signed with an account key.
@@ -83,6 +86,7 @@ class FakeAzure:
         self.requests: list[str] = []
         self.resources: dict[str, dict[str, Any]] = {}
         self.failing: dict[str, dict[str, Any]] = {}
+        self.logs: dict[str, str] = {}
         self.registration = "Registered"
         self.used = 0.0
         self.sign_in: errors.StewardError | None = None
@@ -207,8 +211,9 @@ class FakeAzure:
             return self._start_run(url, path, parse_qs(parts.query)["runId"][0], files)
         if method in ("PUT", "PATCH"):
             return self._put(url, path, body) if method == "PUT" else self._patch(url, path, body)
-        verbs = {"GET": self._read, "DELETE": self._delete, "POST": self._act}
-        return verbs[method](url, path)
+        if method == "POST":
+            return self._act(url, path, body)
+        return self._read(url, path) if method == "GET" else self._delete(url, path)
 
     def _blob(self, method: str, url: str, content: bytes) -> Response:
         """Blocks and whole blobs, as block blob storage keeps them."""
@@ -219,6 +224,8 @@ class FakeAzure:
             return Response(status=403, url=url, headers={"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"})
         if method == "HEAD":
             return _response(url, 200 if parts.path in self.blobs else 404)
+        if method == "GET":
+            return Response(status=200 if parts.path in self.blobs else 404, url=url, content=self.blobs.get(parts.path, b""))
         operation = query.get("comp", [""])[0]
         if operation == "block":
             self.blocks.setdefault(parts.path, {})[query["blockid"][0]] = content
@@ -253,7 +260,7 @@ class FakeAzure:
             if "/codes/" in path:
                 return _response(url, 201, self._store(path, body, "Succeeded"), location=url)
             job = self._store(path, {"properties": {**body["properties"], "status": "NotStarted"}}, "")
-            self._tasks[path] = _Task(path=path, until=self.now() + timedelta(seconds=JOB_S), running="Running")
+            self._run(path)
             return _response(url, 201, job, location=url)
         if refused := self._unregistered(url) or self._busy(url, path):
             return refused
@@ -286,7 +293,7 @@ class FakeAzure:
         known["properties"]["provisioningState"] = "Deleting"
         return self._accepted(url, path, "DELETE", known)
 
-    def _act(self, url: str, path: str) -> Response:
+    def _act(self, url: str, path: str, body: Any) -> Response:
         target, _, action = path.rpartition("/")
         known = self.resources.get(target.lower())
         if action == "startPendingUpload":
@@ -296,15 +303,20 @@ class FakeAzure:
             )
         if known is None:
             return self._read(url, target)
-        if action == "listStorageAccountKeys":
-            return _response(url, 200, {"userStorageKey": ACCOUNT_KEY})
-        if action == "listSecrets":
-            return _response(url, 200, {"secretsType": "AccountKey", "key": ACCOUNT_KEY})
+        said = {
+            "listStorageAccountKeys": {"userStorageKey": ACCOUNT_KEY},
+            "listSecrets": {"secretsType": "AccountKey", "key": ACCOUNT_KEY},
+            "getLogs": {
+                "content": self.logs.get(target, "") if body == {**(body or {}), "containerType": "InferenceServer"} else ""
+            },
+        }
+        if action in said:
+            return _response(url, 200, said[action])
         self.effects.append(f"POST {_tail(path)}")
         if action == "cancel":
             (known if "runId" in known else known["properties"])["status"] = "CancelRequested"
             until = self.now() + timedelta(seconds=DURATION_S)
-            self._tasks[target] = _Task(path=target, until=until, running="CancelRequested", error={"code": "Canceled"})
+            self._tasks[target] = _Task(path=target, until=until, running="CancelRequested", error=CANCELED)
             return _response(url, 202, NULL, location=self._status_url("mfeOperationResults", target))
         known["systemData"]["lastModifiedAt"] = self.now().isoformat()
         return self._accepted(url, target, "POST", known)
@@ -336,8 +348,12 @@ class FakeAzure:
         assert files, "startrun takes a multipart body"
         self.effects.append(f"POST startrun {run_id}")
         self.resources[run.lower()] = {"runId": run_id, "status": "NotStarted", "createdUtc": self.now().isoformat()}
-        self._tasks[run] = _Task(path=run, until=self.now() + timedelta(seconds=JOB_S), running="Running")
+        self._run(run)
         return _response(url, 200, {"runId": run_id})
+
+    def _run(self, path: str) -> None:
+        until = self.now() + timedelta(seconds=JOB_S)
+        self._tasks[path] = _Task(path=path, until=until, running="Running", error=self.failing.pop(path, None))
 
     def _provider(self, url: str, *, register: bool) -> Response:
         if register:
@@ -382,10 +398,20 @@ class FakeAzure:
             if task.deletes and not task.error:
                 del self.resources[task.path.lower()]
             elif "/runs/" in task.path or "/jobs/" in task.path:
-                (resource if "runId" in resource else resource["properties"])["status"] = "Canceled" if task.error else "Completed"
+                ended = "Canceled" if task.error == CANCELED else "Failed" if task.error else "Completed"
+                (resource if "runId" in resource else resource["properties"])["status"] = ended
+                if ended == "Failed":
+                    self._history_of(task)
             else:
                 resource["properties"]["provisioningState"] = "Failed" if task.error else "Succeeded"
                 resource["_error"] = task.error
+
+    def _history_of(self, task: _Task) -> None:
+        """What run history has of a run that failed: its error, and the file that it logged to."""
+        workspace = re.split("/(?:jobs|experiments)/", task.path)[0]
+        files = {"system_logs/lifecycler.log": f"{LOGS}/system.log?sig=SAS", "user_logs/std_log.txt": f"{LOGS}/std_log.txt?sig=SAS"}
+        details = {"status": "Failed", "error": {"error": task.error}, "logFiles": files}
+        self.resources[f"{workspace}/runs/{task.path.rpartition('/')[2]}/details".lower()] = details
 
     def _store(self, path: str, body: Any, state: str, made: dict[str, str] | None = None) -> dict[str, Any]:
         now = self.now().isoformat()

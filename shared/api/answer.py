@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from shared.operations import advice
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -86,11 +87,16 @@ def of_operation(operation: Operation, call: Call) -> Answer:
         if operation.result is None:
             return of_json(None, 204 if operation.method == "DELETE" else 200, headers)
         return of_json(operation.result, operation.http_status if operation.http_status in (200, 201) else 200, headers)
-    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
-    status = operation.http_status if operation.http_status >= 400 else 409
-    if status == 503:
+    if operation.end_status == 503:
         headers["Retry-After"] = "10"
-    return of_json({"error": error.to_json()}, status, headers)
+    return of_json({"error": of_end(operation, call)}, operation.end_status, headers)
+
+
+def of_end(operation: Operation, call: Call) -> dict[str, Any]:
+    """Return ARM's error object of an operation that ended otherwise than asked, with its explanation among ARM's own extras."""
+    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
+    out, told = error.to_json(), advice.explain(operation, call.base)
+    return {**out, "additionalInfo": [*out.get("additionalInfo", []), {"type": "Explanation", "info": told}]} if told else out
 
 
 def followed(operation: Operation, call: Call, app: App) -> Later:

@@ -6,13 +6,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
-from shared.api import answer, schemas
+from shared.api import answer, explanation, schemas
 from shared.api.answer import Later
 from shared.api.call import WAIT_LIMIT_S
 from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import grants
 from shared.notify import deliveries
-from shared.operations import flows, listing, models
+from shared.operations import advice, flows, listing, models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
     def view() -> Answer:
         shown = app.ledger.whole(operation)
         body = shown.view()
+        if told := explanation.whole(shown, call, app):
+            body["properties"]["explanation"] = told
         if shown.notify:
             body["properties"]["deliveries"] = deliveries.views(shown.id, app)
         return answer.of_json(body, headers={} if shown.ended else {"Retry-After": answer.retry_after(shown)})
@@ -68,10 +70,18 @@ def list_newest(call: Call, app: App) -> Answer:
     end = time.monotonic() + LIST_BUDGET_S
     found, place = listing.page(wanted, app.ledger, app.clock(), lambda: time.monotonic() >= end)
     body: dict[str, object] = {}
-    body["value"] = [replace(operation, resource=None, result=None).view() for operation in found]  # one at a time shows its result
+    body["value"] = [_brief(operation, call) for operation in found]
     if place:
         body["nextLink"] = answer.next_link(call, place.token)
     return answer.of_json(body)
+
+
+def _brief(operation: Operation, call: Call) -> dict[str, object]:
+    """Return an operation as lists show it: without its result and its log."""
+    shown = replace(operation, resource=None, result=None).view()
+    if told := advice.explain(operation, call.base):
+        shown["properties"]["explanation"] = told
+    return shown
 
 
 def cancel(call: Call, app: App) -> Answer:
@@ -127,7 +137,7 @@ ROUTES: tuple[Route, ...] = (
         summary="The result: 202 while it runs, then the resource or Azure's error",
         query={"Prefer": ""},
         answers={"200": {}, "201": {}, "202": OPERATION, "204": None},
-        problems={**MISSING, **BUSY, "403": "Forbidden", "429": "Throttled"},
+        problems={**MISSING, **BUSY, "403": "Forbidden", "422": "Failed", "429": "Throttled"},
         polled=True,
     ),
     Route(

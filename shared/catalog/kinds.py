@@ -512,6 +512,7 @@ KINDS: tuple[Kind, ...] = (
         patch=("tags", "sku"),
         choices=(("properties.endpointComputeType", ENDPOINT_COMPUTE_TYPES),),
         interval_s=(5.0, 30.0),
+        views=("logs",),
         actions=_direct("getLogs"),
     ),
     _list("workspaces/onlineEndpoints/deployments/skus"),

@@ -198,7 +198,7 @@ class Journey:
     def _write(self, method: str, way: Way, path: ResourceId, body: Any) -> Turn:
         if self.operation.calls.get("write", 0) > WRITES_LIMIT + 4 * len(way.stops or ()):
             message = f"Azure takes {method} {path.types[-1]}/{path.name} again and again, and does not do it."
-            raise errors.BadRequestError("WriteWithoutEffect", message, target=path.path, status=409)
+            raise errors.OperationFailedError(errors.AzureError(code="WriteWithoutEffect", message=message, target=path.path))
         self.operation = self.operation.counted("write")
         url = self._url(path)
         answer = self._services.client.send(method, url, body=body)
@@ -282,7 +282,7 @@ def _check_ready(endpoint: Mapping[str, Any], deployments: list[dict[str, Any]])
 
 
 def _interrupted(message: str, path: ResourceId) -> errors.BadRequestError:
-    return errors.BadRequestError("ParkInterrupted", message, target=path.path, status=409)
+    return errors.BadRequestError("ParkInterrupted", message, target=path.path, status=errors.OperationFailedError.http_status)
 
 
 def _refuse_busy(answer: Response) -> None:

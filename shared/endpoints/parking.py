@@ -84,5 +84,5 @@ def step(operation: Operation, services: Services) -> Step:
         kept = replace(stored, tasks=(replace(stored.tasks[0], body=turn.way.to_json()),))
         return Step(operation=replace(moved, plan=kept.to_json()), delay_s=turn.delay_s)
     if turn.way.error:
-        return settle.fail(moved, turn.way.error, now, http_status=turn.way.status or 409)
+        return settle.fail(moved, turn.way.error, now, http_status=turn.way.status or settle.FAILED_LATER)
     return settle.moved(replace(moved, http_status=200), long_running.Done(body=turn.body), now)

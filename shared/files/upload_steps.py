@@ -217,7 +217,7 @@ def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
     """Look whether a version is there by now, and how long to wait before the next look.
 
     Raises:
-        RejectedError: it failed, or never came.
+        OperationFailedError: it failed, or never came.
     """
     answer = client.send("GET", places.asked(ids.parse(task.registering), client, api_version=task.api_version))
     state = str(bodies.dig(answer.body, "properties.provisioningState") or "Succeeded").lower() if answer.ok else ""
@@ -225,9 +225,7 @@ def _registered(task: Task, client: Client) -> tuple[Task, str, float]:
         return task, task.registering, 0.0
     if state in ("failed", "canceled") or task.looks >= LOOKS_LIMIT or (not answer.ok and answer.status != 404):
         message = f"'{task.registering}' was accepted and is not there: {state or answer.error().message}."
-        raise errors.RejectedError(
-            errors.AzureError(code="RegistrationFailed", message=message, target=task.registering), status=409
-        )
+        raise errors.OperationFailedError(errors.AzureError(code="RegistrationFailed", message=message, target=task.registering))
     return replace(task, looks=task.looks + 1), "", LOOK_PAUSE_S
 
 

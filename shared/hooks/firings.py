@@ -215,8 +215,7 @@ def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:
     if operation.status != "Succeeded":
         error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
         body = {"error": error.to_json()}
-    status = operation.http_status or (200 if operation.status == "Succeeded" else 409)
-    answer = Answer(status=status if operation.status == "Succeeded" or status >= 400 else 409, body=body)
+    answer = Answer(status=operation.end_status, body=body)
     return _answered(replace(firing, operation=""), answer, services.clock(), operation=operation.id)
 
 

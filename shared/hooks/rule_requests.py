@@ -49,9 +49,9 @@ def perform(asked: Call, app: Services) -> Answer:
         if not outcome.ended:
             return Answer(status=202, operation=outcome.id)
         if outcome.status == "Succeeded":
-            return Answer(status=outcome.http_status or 200, body=outcome.result)
+            return Answer(status=outcome.end_status, body=outcome.result)
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
-        return Answer(status=max(outcome.http_status, 409), body={"error": error.to_json()})
+        return Answer(status=outcome.end_status, body={"error": error.to_json()})
     return _passed(call, outcome.answer() if isinstance(outcome, Later) else outcome, app)
 
 

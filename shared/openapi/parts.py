@@ -90,6 +90,7 @@ def _responses() -> Json:
         "NotFound": _problem("There is no such resource, or no such kind.", "UnknownKind", known, "path"),
         "NotAllowed": _problem("Azure does not offer that verb there.", "MethodNotAllowed", verbs),
         "Conflict": _problem("It does not go with how things are.", "ResourceInUse", "A workspace uses it.", "id"),
+        "Failed": _problem("It was accepted, and failed or was canceled.", "ClusterCoreQuotaReached", "No cores are left."),
         "NoLength": _problem(
             "The body came in chunks and did not arrive.", "LengthRequired", "Send Content-Length.", "Content-Length"
         ),
@@ -113,7 +114,11 @@ def _schemas() -> Json:
             "message": STRING,
             "target": {"type": "string", "description": "The field, part or parameter that is meant."},
             "details": {"type": "array", "items": ref("schemas", "ErrorDetail")},
-            "additionalInfo": {"type": "array", "items": OBJECT, "description": "Azure's outermost code, where it is another."},
+            "additionalInfo": {
+                "type": "array",
+                "items": OBJECT,
+                "description": "Azure's outermost code; an operation's `Explanation`.",
+            },
         },
     }
     resource: Json = {

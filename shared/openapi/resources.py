@@ -208,6 +208,7 @@ def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, n
         "200": _found("Json", operation=True),
         "202": parts.ref("responses", "Accepted"),
         "405": parts.ref("responses", "NotAllowed"),
+        "422": parts.ref("responses", "Failed"),
     }
     if body is None:
         return

@@ -106,6 +106,7 @@ def operation() -> Json:
         "resource": {"description": "The resource as Azure showed it while the operation goes on."},
         "result": {"description": "The result, in a single operation that has ended."},
         "timeline": {"type": "array", "items": event},
+        "explanation": explanation(),
         "deliveries": {"type": "array", "items": _ref("Delivery"), "description": "The deliveries of its notifications."},
     }
     return _record(
@@ -122,6 +123,24 @@ def operation() -> Json:
         ("id", "name", "status", "startTime", "percentComplete", "properties"),
         "An operation of this app, in the form of ARM's own, so that its pollers can follow it.",
     )
+
+
+def explanation() -> Json:
+    """Return the schema of why an operation failed."""
+    log = {
+        "of": _told("The job, run or deployment that wrote it: of a pipeline or sweep the failed child."),
+        "name": STRING,
+        "url": _told("Where all of it is."),
+        "lines": {**_list(STRING), "description": "The last ones, with secrets masked."},
+        "problem": _told("Why it cannot be read now."),
+    }
+    said = {
+        "cause": _told("What happened, in plain words and in Azure's own."),
+        "next": _told("What to do, with requests of this API that can be pasted."),
+        "page": _told("Where to read on: Microsoft's page, or one of this app's repository."),
+        "log": {**_record(log, ()), "description": "Only in a single operation; read when that is, and never stored."},
+    }
+    return {**_record(said, ("cause", "next")), "description": "Why it failed or was canceled, and the next step."}
 
 
 def delivery() -> Json:

@@ -137,6 +137,13 @@ class Operation:
         """Tell whether it will not change any more."""
         return self.phase == "ended"
 
+    @property
+    def end_status(self) -> int:
+        """What its end amounts to over HTTP."""
+        if self.status == "Succeeded":
+            return self.http_status or 200
+        return self.http_status if self.http_status >= 400 else errors.OperationFailedError.http_status
+
     def noted(self, at: datetime, what: str, detail: str = "") -> Operation:
         """Return it with one more entry in its time line."""
         entry = Event(at=at, what=what, detail=detail[:300])

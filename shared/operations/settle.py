@@ -30,6 +30,7 @@ REGISTER_DELAY_S = 5.0
 REGISTER_LIMIT = 120
 SEND_LIMIT = timedelta(hours=24)  # a request that Azure cannot take for so long is given up
 HTTP_GONE = 404
+FAILED_LATER = errors.OperationFailedError.http_status  # accepted, and ended otherwise: no conflict, and no mistake at the door
 DIFFERENCES_SHOWN = 20
 
 
@@ -93,10 +94,8 @@ def moved(operation: Operation, outcome: long_running.Outcome, now: datetime) ->
         case long_running.Done():
             return _end(replace(operation, status="Succeeded", result=body), now)
         case long_running.Failed():
-            status = 500 if outcome.unknown else 409
-            error = _with_hint(operation, outcome.error)
-            if outcome.unknown:
-                error = replace(error, target=operation.target)
+            status = 500 if outcome.unknown else FAILED_LATER
+            error = replace(outcome.error, target=operation.target) if outcome.unknown else outcome.error
             return fail(operation, error, now, http_status=status, canceled=outcome.canceled, body=body)
         case long_running.Pending():
             if operation.follow is None or outcome.follow.state != operation.follow.state:
@@ -130,7 +129,7 @@ def fail(
 
 def cancel(operation: Operation, reason: errors.AzureError, now: datetime) -> Step:
     """End an operation as Canceled on its caller's word."""
-    return fail(operation, reason, now, http_status=409, canceled=True)
+    return fail(operation, reason, now, http_status=FAILED_LATER, canceled=True)
 
 
 def waits_for(operation: Operation, before: str, now: datetime) -> Step:
@@ -217,9 +216,8 @@ def _goes_on(operation: Operation, response: Response, resource_url: str, now: d
         return _end(replace(operation, status="Succeeded", http_status=200), now)
     if failed:
         message = f"The {operation.action} arrived and did not succeed: {proof.last_operation(response.body)}."
-        return fail(
-            operation, errors.AzureError(code="ActionFailed", message=message, target=operation.target), now, http_status=409
-        )
+        error = errors.AzureError(code="ActionFailed", message=message, target=operation.target)
+        return fail(operation, error, now, http_status=FAILED_LATER)
     outcome = long_running.resume(template(operation, resource_url), response, now=now)
     return moved(replace(operation, http_status=200, error=None), outcome, now)
 
@@ -280,7 +278,7 @@ def registration(operation: Operation, response: Response, now: datetime) -> Ste
         return Step(operation=ready, delay_s=0.0)
     if operation.attempts >= REGISTER_LIMIT:
         message = f"{operation.registering} is still {state} after {REGISTER_LIMIT} looks."
-        return fail(operation, errors.AzureError(code="RegistrationTimeout", message=message), now, http_status=409)
+        return fail(operation, errors.AzureError(code="RegistrationTimeout", message=message), now, http_status=FAILED_LATER)
     delay_s = 0.0 if operation.attempts == 0 else REGISTER_DELAY_S
     return Step(operation=replace(operation, attempts=operation.attempts + 1), delay_s=delay_s)
 
@@ -321,14 +319,6 @@ def _knows_no_such_version(operation: Operation, message: str) -> bool:
     listed = re.search(r"supported api-versions are '([^']*)'", message, re.IGNORECASE)
     asked = operation.query.partition("&")[0].removeprefix("api-version=").lower()
     return bool(listed and listed[1].strip()) and asked not in re.split(r"[,;\s]+", (listed[1] if listed else "").lower())
-
-
-def _with_hint(operation: Operation, error: errors.AzureError) -> errors.AzureError:
-    """Name the next step when Azure gave no reason: a failed job's is in its log."""
-    views = kind_of(operation).views
-    if "logs" in views and operation.action == "" and error.code.startswith("Resource"):
-        return replace(error, message=f"{error.message} Its log may show the reason: GET {operation.target}/logs.")
-    return error
 
 
 def _end(operation: Operation, now: datetime) -> Step:

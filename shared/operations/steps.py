@@ -7,6 +7,7 @@ TransientError of Azure. What an answer means is decided in settle; who calls, a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ from shared.durable.aside import UnreadableError
 from shared.durable.messages import Message
 from shared.endpoints import parking
 from shared.files import upload_steps
+from shared.jobs import logs
 from shared.operations import new_keys, observing, settle, waits
 from shared.rest import clouds, errors, ids, long_running
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
     from shared.settings import Settings
+
+log = logging.getLogger("steward.operations")
 
 GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lost
 # How long a claimed write may be under way before it is looked up: longer than the client's time-outs and a sign-in; files
@@ -205,10 +209,23 @@ def _poll(operation: Operation, services: Services) -> Step:
         follow = replace(follow, style="resource", url=follow.resource_url)
     response = _read(operation, follow.url, services)
     now = services.clock()
-    step = settle.moved(operation.counted("poll"), long_running.advance(follow, response, now=now), now)
+    operation, outcome = operation.counted("poll"), long_running.advance(follow, response, now=now)
+    if isinstance(outcome, long_running.Failed) and outcome.unexplained and "logs" in settle.kind_of(operation).views:
+        operation, outcome = operation.counted("read"), replace(outcome, error=_reason(operation, services) or outcome.error)
+    step = settle.moved(operation, outcome, now)
     if step.delay_s is not None and services.client.pressure(ids.parse(operation.target).subscription) > CROWDED:
         step = replace(step, delay_s=step.delay_s * CROWDED_FACTOR)
     return step
+
+
+def _reason(operation: Operation, services: Services) -> errors.AzureError | None:
+    """Return why a job or run failed: it does not say so itself, run history does. None where that says nothing either."""
+    target = ids.parse(operation.target)
+    try:
+        return logs.error_of(target, services.client, services.addresses)
+    except errors.StewardError as problem:
+        log.info("run history says nothing of %s: %s", target.name, problem)
+        return None
 
 
 def _read(operation: Operation, url: str, services: Services) -> Response:

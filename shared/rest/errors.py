@@ -97,8 +97,10 @@ class RejectedError(PermanentError):
 class OperationFailedError(PermanentError):
     """Azure accepted the request and the operation ended Failed or Canceled."""
 
+    http_status = 422  # RFC 9110 §15.5.21: understood, and could not be carried out
+
     def __init__(self, error: AzureError) -> None:
-        super().__init__(error, status=409)
+        super().__init__(error, status=self.http_status)
 
 
 class OutcomeUnknownError(PermanentError):

@@ -98,6 +98,11 @@ class Failed:
     unknown: bool = False
     body: Any = None
 
+    @property
+    def unexplained(self) -> bool:
+        """Azure gave no reason."""
+        return self.error.message.endswith(answers.NO_REASON)
+
 
 Outcome = Pending | Done | Failed
 

@@ -12,6 +12,8 @@ from shared.rest import error_bodies, errors
 if TYPE_CHECKING:
     from shared.rest.client import Response
 
+NO_REASON = "; Azure gave no reason."  # how the words for it end
+
 
 def dig(body: Any, path: str) -> Any:
     """Return what stands at a dotted path, None when nothing does."""
@@ -89,7 +91,7 @@ def resource_error(body: Any, ended_as: str) -> errors.AzureError:
         if error_bodies.speaks(found):
             return error_bodies.unfold(200, {"error": found})
     noun = state(body, "name") or "The resource"
-    return errors.AzureError(code=f"Resource{ended_as.capitalize()}", message=f"{noun} ended as {ended_as}; Azure gave no reason.")
+    return errors.AzureError(code=f"Resource{ended_as.capitalize()}", message=f"{noun} ended as {ended_as}{NO_REASON}")
 
 
 def _path(url: str) -> str:

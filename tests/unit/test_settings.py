@@ -37,14 +37,14 @@ def test_every_setting_is_read():
         "AzureWebJobsStorage": "UseThis", "AzureWebJobsStorage__clientId": "c", "AzureWebJobsStorage__tableServiceUri": "https://t",
         "AzureWebJobsStorage__blobServiceUri": "https://b", "AzureWebJobsStorage__queueServiceUri": "https://q",
         "STEWARD_RETENTION_DAYS": "7", "PYTHON_THREADPOOL_THREAD_COUNT": "64", "STEWARD_ALLOW_PLAIN_SCORING": "TRUE",
-        "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9",
+        "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9", "STEWARD_FAILURE_LOGS": "off",
         "STEWARD_UNNAMED_KEYS": "Refused", "STEWARD_AUDIT_DAYS": "90", "STEWARD_APPROVALS": "Cleanup, resourcegroups",
         "STEWARD_APPROVAL_HOURS": "8",
     }  # fmt: skip
     assert settings.from_environ(environ) == settings.Settings(
         subscription_id="s", resource_group="g", cloud=clouds.US_GOVERNMENT, storage="UseThis", table_uri="https://t",
         blob_uri="https://b", queue_uri="https://q", storage_client_id="c", retention_days=7, threads=64, plain_scoring=True,
-        previews=True, cleanup=False, cleanup_days=9,
+        previews=True, cleanup=False, cleanup_days=9, failure_logs=False,
         unnamed_keys=False, audit_days=90, approvals=frozenset({"cleanup", "resourceGroups"}), approval_hours=8,
     )  # fmt: skip
 
@@ -78,6 +78,7 @@ def test_development_storage_is_azurite(text):
         ("STEWARD_PREVIEWS", "1", "false, true"),
         ("STEWARD_CLEANUP", "enforce", "on, off"),
         ("STEWARD_CLEANUP_REPORT_DAYS", "0", "from 1"),
+        ("STEWARD_FAILURE_LOGS", "yes", "on, off"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_was_expected_and_turns_off_its_feature_only(name, value, expected):
@@ -102,7 +103,8 @@ OPTIONAL = (
     "STEWARD_SUBSCRIPTION_ID", "STEWARD_RESOURCE_GROUP", "STEWARD_RETENTION_DAYS", "STEWARD_ALLOW_PLAIN_SCORING",
     "STEWARD_PREVIEWS", "STEWARD_CALLBACK_HOSTS", "STEWARD_WEBHOOK_SECRETS", "STEWARD_NOTIFY",
     "STEWARD_POLL_WITH_EVENTS", "STEWARD_CLEANUP", "STEWARD_UNNAMED_KEYS", "STEWARD_AUDIT_DAYS", "STEWARD_APPROVALS",
-    "STEWARD_APPROVAL_HOURS", "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
+    "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS",
+    "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
     "WEBSITE_AUTH_ENABLED",
 )  # fmt: skip
 

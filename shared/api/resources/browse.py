@@ -1,4 +1,4 @@
-"""GET any resource or collection of the catalog, and the logs and metrics of a job or run."""
+"""GET any resource or collection of the catalog; the logs of a job, run or deployment, and a run's metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.api import answer
 from shared.api.answer import Answer
 from shared.api.resources import proxy
 from shared.catalog import paths
-from shared.jobs import history
+from shared.jobs import history, logs
 
 if TYPE_CHECKING:
     from shared.api.call import App, Call
@@ -66,7 +66,7 @@ def _search(call: Call, target: Target, asked: dict[str, list[str]], app: App) -
 def _logs(call: Call, target: Target, app: App) -> Answer:
     """Answer with every log as JSON, or with `?file=` one of them as text."""
     only = call.text("file")
-    found = history.logs(target, app.client, app.addresses, only=only)
+    found = logs.read(target.id, app.client, app.addresses, only=only)
     if only:
         content = str(found["value"][0]["content"]).encode("utf-8", errors="replace")
         return answer.of_bytes(content, "text/plain; charset=utf-8")

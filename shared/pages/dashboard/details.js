@@ -12,7 +12,7 @@ export const details = { operation, report, explain, firing };
 
 function operation(id, context) {
   const acts = el("div.bar", { hidden: true });
-  const parts = [state, about, lines, told, ended].map(part);
+  const parts = [state, why, about, lines, told, ended].map(part);
   const path = `operations/${encodeURIComponent(id)}`;
   const cancel = async (query) => {
     try {
@@ -58,6 +58,16 @@ function operation(id, context) {
       armError(found.error),
     ];
   }
+}
+
+/** Why it failed, what to do, and the end of its log. */
+function why(found) {
+  const said = found.properties?.explanation;
+  if (!said) return [];
+  const page = String(said.page ?? "").startsWith("https://") ? el("a", { href: said.page, rel: "noreferrer" }, "More at Microsoft Learn") : "";
+  const log = said.log ?? {};
+  const shown = log.lines ? [el("p.soft", {}, "End of ", foreign(log.name)), el("pre", { tabindex: "0", "aria-label": "End of the log" }, log.lines.join("\n"))] : el("p.soft", {}, foreign(log.problem));
+  return [el("h3", {}, "Why"), el("p", {}, foreign(said.cause)), el("h3", {}, "Next step"), el("p", {}, foreign(said.next)), page, shown];
 }
 
 function about(found) {

@@ -74,7 +74,7 @@ def test_azures_own_reason_ends_a_failed_operation(steward: Steward) -> None:
     steward.drive()
     ended = steward.load(operation)
     assert ended.error
-    assert (ended.status, ended.http_status, ended.error.code) == ("Failed", 409, "ClusterCoreQuotaReached")
+    assert (ended.status, ended.http_status, ended.error.code) == ("Failed", 422, "ClusterCoreQuotaReached")
     assert "azureStatus" not in ended.view()["properties"]  # what Azure said on the way is over
 
 

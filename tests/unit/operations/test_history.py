@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.catalog import paths
-from shared.jobs import history
+from shared.jobs import history, logs
 from shared.rest import addresses, clouds, errors
 from shared.rest.client import Response
 from tests.fakes import Clock
@@ -59,7 +59,7 @@ class HistoryAzure:
 
 def _logs(azure: HistoryAzure, path: str = "workspaces/w1/jobs/j1/logs", *, only: str = "") -> dict[str, Any]:
     client: Any = azure
-    return history.logs(paths.resolve(path, SETTINGS), client, addresses.Addresses(client, clock=Clock().seconds), only=only)
+    return logs.read(paths.resolve(path, SETTINGS).id, client, addresses.Addresses(client, clock=Clock().seconds), only=only)
 
 
 def test_every_log_is_read_and_one_that_is_not_there_yet_is_empty() -> None:

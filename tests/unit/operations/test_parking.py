@@ -184,7 +184,7 @@ def test_a_deployment_that_is_changed_meanwhile_stops_the_parking_and_all_is_put
     ] = steward.clock().isoformat()
     steward.drive()
     ended = steward.load(operation)
-    assert (ended.status, ended.http_status, ended.error and ended.error.code) == ("Failed", 409, "ParkInterrupted")
+    assert (ended.status, ended.http_status, ended.error and ended.error.code) == ("Failed", 422, "ParkInterrupted")
     assert "blue" in str(ended.error and ended.error.message)
     assert state(steward) == (*WHOLE[:2], {"blue": 7, "green": 1})
     assert steward.azure.count("DELETE .*blue") == 0

@@ -12,7 +12,7 @@ import pytest
 from shared.catalog import kinds
 from shared.operations import settle
 from shared.operations.models import Operation
-from shared.rest import errors, long_running
+from shared.rest import errors
 from shared.rest.client import Response
 from tests import tables
 from tests.fakes import START
@@ -173,7 +173,7 @@ def test_a_lost_answer_is_settled_by_a_look_at_the_target(operation: Operation, 
         assert after.error
         assert (after.error.code, after.error.target) == ("OutcomeUnknown", operation.target)
     elif verdict == "failed":
-        assert (after.status, after.http_status) == ("Failed", 409)
+        assert (after.status, after.http_status) == ("Failed", 422)
     else:
         assert after.phase == "following" or after.status == "Succeeded"
 
@@ -459,16 +459,3 @@ def test_changing_a_run_does_not_wait_for_the_run() -> None:
     operation = _operation("PATCH", "workspaces/experiments/runs")
     step = settle.first_answer(operation, _found({"runId": "n", "status": "Running"}), URL, NOW)
     assert step.operation.status == "Succeeded"
-
-
-def test_a_failed_job_says_where_its_log_is() -> None:
-    """Azure gives no reason in the job itself."""
-    started = settle.first_answer(
-        _operation(path="workspaces/jobs"), _found(_resource("", AFTER, status="Running")), URL, NOW
-    ).operation
-    assert started.follow
-    outcome = long_running.advance(started.follow, _found(_resource("", AFTER, status="Failed")), now=NOW)
-    operation = settle.moved(started, outcome, NOW).operation
-    assert operation.error
-    assert "/logs" in operation.error.message
-    assert operation.http_status == 409

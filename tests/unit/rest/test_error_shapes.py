@@ -245,7 +245,7 @@ def test_details_nested_without_end_are_cut_off():
     ("error", "permanent", "status"),
     [
         (errors.BadRequestError("A", "m"), True, 400),
-        (errors.OperationFailedError(errors.AzureError(code="A", message="m")), True, 409),
+        (errors.OperationFailedError(errors.AzureError(code="A", message="m")), True, 422),
         (errors.OutcomeUnknownError("m", target="/t"), True, 500),
         (errors.ThrottledError("m", delay_s=1, maybe_arrived=False), False, 429),
         (errors.AzureUnavailableError("m", delay_s=1, maybe_arrived=True), False, 503),

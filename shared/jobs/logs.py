@@ -1,0 +1,157 @@
+"""What a job, a run or a deployment has logged: every log, or the last lines of the one that says why it failed.
+
+Read when it is asked for, never stored: logs are foreign text and may hold anything. Not here: what a failure means
+(operations.advice).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import kinds
+from shared.jobs import history
+from shared.rest import error_bodies, errors, ids
+from shared.text import masking
+
+if TYPE_CHECKING:
+    from shared.rest.addresses import Addresses
+    from shared.rest.client import Client
+
+LOG_LIMIT = 256 * 1024  # bytes of each log, its end
+CONTAINERS = ("InferenceServer", "StorageInitializer")  # of a deployment
+LINES = 500  # of a container
+TAIL_LINES, TAIL_LINE = 20, 300  # lines, and characters of each, that an explanation shows
+TAIL_LIMIT = 16 * 1024  # bytes that they are looked for in
+DEPTH = 3  # a pipeline in a pipeline's step
+SPEAKING = ("user_logs/std_log", "70_driver_log", "user_logs/", "logs/azureml/")  # for a run, the best first; its system's never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """The end of a log.
+
+    Attributes:
+        of: Path of the resource that wrote it: the failed child where it is one of several.
+        name: The log's.
+        lines: Its last ones, secrets masked.
+        error: Why that child failed, where run history says so.
+    """
+
+    of: str
+    name: str
+    lines: tuple[str, ...]
+    error: errors.AzureError | None = None
+
+
+def read(where: ids.ResourceId, client: Client, addresses: Addresses, *, only: str = "") -> dict[str, Any]:
+    """Return `{"status", "value": [{"name", "content"}]}`: the end of every log, or of the one called `only`.
+
+    Raises:
+        RejectedError: Azure knows no such run or deployment.
+        BadRequestError: `NoSuchLog` (404), naming those there are.
+    """
+    if _is_deployment(where):
+        _check(only, CONTAINERS)
+        wanted = [each for each in CONTAINERS if only in ("", each)]
+        return {"value": [{"name": each, "content": _container(where, each, LINES, client, addresses)} for each in wanted]}
+    details = _details(where.name, where, client, addresses)
+    files: dict[str, str] = details.get("logFiles") or {}
+    _check(only, tuple(files))
+    value = [{"name": name, "content": _file(url, LOG_LIMIT, client)} for name, url in files.items() if only in ("", name)]
+    return {"status": details.get("status"), "value": value}
+
+
+def error_of(where: ids.ResourceId, client: Client, addresses: Addresses) -> errors.AzureError | None:
+    """Return why a job or run failed, as run history has it; None where it does not say.
+
+    Raises:
+        StewardError: it cannot be asked.
+    """
+    return _error_in(_details(where.name, where, client, addresses))
+
+
+def tail(where: ids.ResourceId, client: Client, addresses: Addresses) -> Tail | None:
+    """Return the last lines of what failed, None where nothing was logged.
+
+    Raises:
+        StewardError: it cannot be read.
+    """
+    if _is_deployment(where):
+        found = ((each, _container(where, each, TAIL_LINES, client, addresses)) for each in CONTAINERS)
+        return next((Tail(of=where.path, name=name, lines=_last(text)) for name, text in found if text.strip()), None)
+    name, error = _failed(where.name, where, client, addresses, DEPTH)
+    files: dict[str, str] = _details(name, where, client, addresses).get("logFiles") or {}
+    for each in sorted((each for each in files if not each.startswith("system_logs/")), key=_rank):
+        if lines := _last(_file(files[each], TAIL_LIMIT, client)):
+            return Tail(of=ids.below(where.ancestor(1).path, "jobs", name), name=each, lines=lines, error=error)
+    return Tail(of=ids.below(where.ancestor(1).path, "jobs", name), name="", lines=(), error=error) if error else None
+
+
+def _is_deployment(where: ids.ResourceId) -> bool:
+    return "onlineEndpoints" in where.types
+
+
+def _check(only: str, names: tuple[str, ...]) -> None:
+    if only and only not in names:
+        message = f"There is no log '{only[:200]}'; there are {', '.join(names) or 'none yet'}."
+        raise errors.BadRequestError("NoSuchLog", message, target="file", status=404)
+
+
+def _container(where: ids.ResourceId, container: str, lines: int, client: Client, addresses: Addresses) -> str:
+    """Return what a container of a deployment said last; '' for one that has said nothing yet."""
+    path = ids.below(where.path, "getLogs")
+    url = addresses.url("arm", path, f"api-version={kinds.ML_VERSION}", workspace=where.ancestor(1).path)
+    found = client.send("POST", url, body={"containerType": container, "tail": lines}).checked().body
+    return str((found or {}).get("content") or "")
+
+
+def _failed(
+    name: str, where: ids.ResourceId, client: Client, addresses: Addresses, depth: int
+) -> tuple[str, errors.AzureError | None]:
+    """Return the run that explains a failed one, and its error: its first failed child (a step, a trial), else itself."""
+    url = history.run_url(where, name, "children", addresses)
+    answer = client.send("GET", url)
+    children = (answer.body or {}).get("value") if answer.ok and isinstance(answer.body, dict) else None
+    failed = [each for each in children or [] if isinstance(each, dict) and str(each.get("status")).lower() == "failed"]
+    if not failed or not depth:
+        return name, None
+    child = min(failed, key=lambda each: str(each.get("endTimeUtc") or "~"))
+    deeper, error = _failed(str(child.get("runId")), where, client, addresses, depth - 1)
+    return deeper, error or _error_in(child)
+
+
+def _details(name: str, where: ids.ResourceId, client: Client, addresses: Addresses) -> dict[str, Any]:
+    found = client.send("GET", history.run_url(where, name, "details", addresses)).checked().body
+    return found if isinstance(found, dict) else {}
+
+
+def _error_in(run: dict[str, Any]) -> errors.AzureError | None:
+    """Return the error of a run; its message may quote the log, so it is masked, too."""
+    if not error_bodies.speaks(run.get("error")):
+        return None
+    found = error_bodies.unfold(200, {"error": run["error"]})
+    return replace(found, message=masking.masked(found.message))
+
+
+def _file(url: str, limit: int, client: Client) -> str:
+    """Return the end of a log in storage: its first bytes say how long it is. '' for one that is not there yet."""
+    answer = _part(url, f"bytes=0-{limit - 1}", client)
+    whole = answer.headers.get("content-range", "").rpartition("/")[2]
+    if whole.isdecimal() and int(whole) > limit:
+        answer = _part(url, f"bytes={int(whole) - limit}-", client)
+    return answer.content[-limit:].decode("utf-8-sig", errors="replace") if answer.ok else ""
+
+
+def _part(url: str, span: str, client: Client) -> Any:
+    return client.send_signed("GET", url, headers={"x-ms-version": "2021-08-06", "Accept": "*/*", "Range": span})
+
+
+def _rank(name: str) -> int:
+    return next((place for place, start in enumerate(SPEAKING) if start in name), len(SPEAKING))
+
+
+def _last(text: str) -> tuple[str, ...]:
+    """Return the last lines that say something."""
+    lines = [line.rstrip() for line in masking.masked(text[-TAIL_LIMIT:]).splitlines() if line.strip()]
+    return tuple(line if len(line) <= TAIL_LINE else f"{line[:TAIL_LINE]}…" for line in lines[-TAIL_LINES:])
