@@ -38,7 +38,7 @@ async def anything_else(req: func.HttpRequest) -> func.HttpResponse:
         row = route.find(rows, call.method, path)
     if row is None:
         return http.response_of(answer.of_error(handling.refusal(call.method, path, rows)), call)
-    call = replace(call, path=quote(path, safe="/"))
+    call = replace(call, path=quote(path, safe="/"), arm=True)
     return http.response_of(await answering.answered(call, row), call)
 
 

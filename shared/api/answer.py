@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from shared.operations import advice
+from shared.operations import advice, settle
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -77,16 +77,21 @@ def of_error(problem: errors.StewardError) -> Answer:
 def of_operation(operation: Operation, call: Call) -> Answer:
     """Answer with how an operation stands: 202 and where to follow it, the resource, or Azure's error.
 
-    With `respond-async` it is the operation also where a retry finds it ended: one form of answer to read.
+    With `respond-async` it is the operation also where a retry finds it ended: one form of answer to read. Below `arm/` it is
+    Azure's own first answer, status and body, with where to follow it here; what is not sent yet has none.
     """
     wanted = call.prefers if call.method != "GET" else {}
-    if not operation.ended or ("respond-async" in wanted and "wait" not in wanted):
+    queued = "respond-async" in wanted and "wait" not in wanted
+    if call.arm and operation.phase == "following" and not queued:
+        return of_json(operation.resource, operation.http_status, follow_headers(operation, call))
+    if not operation.ended or queued:
         return of_json(operation.view(), 202, follow_headers(operation, call))
     headers = {"Operation-Id": operation.id}
     if operation.status == "Succeeded":
-        if operation.result is None:
-            return of_json(None, 204 if operation.method == "DELETE" else 200, headers)
-        return of_json(operation.result, operation.http_status if operation.http_status in (200, 201) else 200, headers)
+        status = settle.declared_end(operation) if call.arm else settle.plain_end(operation)
+        if status == 202:  # the only one that is declared: with a monitor that has ended
+            headers |= follow_headers(operation, call)
+        return of_json(None if status == 204 else operation.result, status, headers)
     if operation.end_status == 503:
         headers["Retry-After"] = "10"
     return of_json({"error": of_end(operation, call)}, operation.end_status, headers)
@@ -152,13 +157,13 @@ def own_next_link(body: Any, url: str, call: Call) -> Any:
     if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
         message = "Azure's nextLink leads to another path than the list that was asked for."
         raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
-    return {**body, "nextLink": f"{call.base}/{call.path}?{follows.query}"}
+    return {**body, "nextLink": f"{call.url}?{follows.query}"}
 
 
 def next_link(call: Call, token: str) -> str:
     """Return the call's own URL with a token of ours, for a list that goes on; no key or old token stays in it."""
     kept = [part for part in call.query.split("&") if part and unquote(part.partition("=")[0]).lower() not in NOT_REPEATED]
-    return f"{call.base}/{call.path}?{'&'.join([*kept, f'$skipToken={token}'])}"
+    return f"{call.url}?{'&'.join([*kept, f'$skipToken={token}'])}"
 
 
 def to_follow(call: Call, below: str) -> str:

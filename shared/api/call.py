@@ -96,6 +96,7 @@ class Call:
         headers: By name in lower case.
         named: What the braces of the route's path took.
         base: The app's own address with the prefix, for links.
+        arm: It came below `arm/`, from a client of ARM: first answers, ends and links are as ARM's.
         form: Takes a multipart body apart.
     """
 
@@ -106,6 +107,7 @@ class Call:
     body: bytes = b""
     named: Mapping[str, str] = field(default_factory=dict)
     base: str = ""
+    arm: bool = False
     sender: Caller | RuleRun = field(default_factory=Caller)
     form: Callable[[], Iterable[Part]] = tuple
 
@@ -124,6 +126,11 @@ class Call:
         """The seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
         given = self.prefers.get("wait", "")
         return min(float(given), WAIT_LIMIT_S) if given.isascii() and given.isdigit() else 0.0
+
+    @property
+    def url(self) -> str:
+        """Its own address, without the query."""
+        return f"{self.base}/{'arm/' if self.arm else ''}{self.path}"
 
     @property
     def media(self) -> str:

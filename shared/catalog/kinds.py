@@ -73,6 +73,7 @@ class Action:
         room: Which room of the app carries it out. What `park` does is this app's own: Azure has no such action.
         role: What its sender must at least be.
         secret: Its answer is made of keys, tokens or signed URLs: each use is audited.
+        ended: The status of its end, as the specification declares it: clients of ARM take no other.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Action:
     room: Room = "provision"
     role: Role = "operator"
     secret: bool = False
+    ended: int = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class Kind:
         searchable: Run history answers a list of them that is filtered by status, compute, tag or time (jobs.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
         admin: The verbs that only an admin may send; the others need an operator, or for GET and LIST a reader.
+        deleted: The status of a DELETE that has ended, as the specification declares it.
         guarded: Dotted paths of a body that only an admin may set, in any casing: network and access settings.
         patch: What PATCH takes, dotted, each with all below it, where Azure would answer 200 to the rest and change nothing (the
             schema of the PATCH body in the specification); empty where Azure judges the body.
@@ -141,6 +144,7 @@ class Kind:
     searchable: bool = False
     json_patch: bool = False
     admin: frozenset[str] = frozenset()
+    deleted: int = 204
     guarded: tuple[str, ...] = ACCESS
     patch: tuple[str, ...] = ()
     lane: int = 0
@@ -273,7 +277,11 @@ KINDS: tuple[Kind, ...] = (
         name=r"[-\w._()]{0,89}[-\w_()]",
         required=("location",),
         admin=frozenset({"DELETE"}),
-        actions=(Action(name="validateMoveResources", repeatable=True), Action(name="moveResources", role="admin")),
+        actions=(
+            Action(name="validateMoveResources", repeatable=True, ended=204),
+            Action(name="moveResources", role="admin", ended=204),
+        ),
+        deleted=200,
     ),
     Kind(
         path="providers",
@@ -368,9 +376,9 @@ KINDS: tuple[Kind, ...] = (
         actions=(
             *_direct("listNodes"),
             *_keys("listKeys"),
-            Action(name="start", repeatable=True),
-            Action(name="stop", repeatable=True),
-            Action(name="restart"),
+            Action(name="start", repeatable=True, ended=202),
+            Action(name="stop", repeatable=True, ended=202),
+            Action(name="restart", ended=202),
             # docs/protocol.md §9: idle shutdown and schedules of an existing instance change by these POSTs only
             *_previews("2025-01-01-preview", "updateIdleShutdownSetting", "updateSchedules", "resize"),
             *_previews("2025-01-01-preview", "customServices", "updateDataMounts"),

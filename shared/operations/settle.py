@@ -59,6 +59,22 @@ def is_run(operation: Operation) -> bool:
     return bool(kind_of(operation).cancel) and (operation.method == "PUT" or operation.plane == "execution")
 
 
+def plain_end(operation: Operation) -> int:
+    """Return the status of a success: 204 of a deletion, 201 of what Azure made at once, else 200."""
+    if operation.method == "DELETE" and operation.result is None:
+        return 204
+    return operation.http_status if operation.http_status in (200, 201) and operation.result is not None else 200
+
+
+def declared_end(operation: Operation) -> int:
+    """Return the status of a success that the specification declares: Azure's own where it ended at once, else the kind's."""
+    kind = kind_of(operation)
+    action = kind.action(operation.action) if operation.action else None
+    if operation.method == "DELETE":
+        return operation.http_status if operation.http_status in (200, 204) else kind.deleted
+    return action.ended if action else plain_end(operation)
+
+
 def template(operation: Operation, resource_url: str) -> long_running.Follow:
     """Return how an operation of this kind is followed, before the first answer chose a URL."""
     kind = kind_of(operation)

@@ -74,6 +74,10 @@ def _logs(call: Call, target: Target, app: App) -> Answer:
 
 
 def exists(call: Call, found: Answer) -> Answer:
-    """Return the answer to HEAD: as to GET; of a resource group 204, as ARM (`check_existence` of its clients wants that)."""
+    """Return the answer to HEAD: as to GET; of a resource group, and below `arm/` of any resource, 204.
+
+    That is ARM's own, and `check_existence` of its clients takes no other. An id has a name for each type, a list one less.
+    """
     segments = call.path.strip("/").lower().split("/")
-    return Answer(status=204) if found.status == 200 and segments[-2:-1] == ["resourcegroups"] else found
+    alone = segments[-2:-1] == ["resourcegroups"] or (call.arm and len(segments) % 2 == 0)
+    return Answer(status=204) if found.status == 200 and alone else found
