@@ -68,10 +68,12 @@ def plain_end(operation: Operation) -> int:
 
 def declared_end(operation: Operation) -> int:
     """Return the status of a success that the specification declares: Azure's own where it ended at once, else the kind's."""
+    if operation.follow is None and operation.http_status:
+        return operation.http_status
     kind = kind_of(operation)
     action = kind.action(operation.action) if operation.action else None
     if operation.method == "DELETE":
-        return operation.http_status if operation.http_status in (200, 204) else kind.deleted
+        return kind.deleted
     return action.ended if action else plain_end(operation)
 
 

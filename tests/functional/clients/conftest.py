@@ -89,6 +89,23 @@ def variables(client_azure: stack.Azure) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def through_app(
+    azurite: Azurite, client_azure: stack.Azure, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """What a client is given that is to go through the app: its URL and key, no sign-in of Azure's, and names of its own."""
+    options = stack.Options(state=tmp_path_factory.mktemp("through"), events=False)
+    dependencies = {
+        "storageAccount": scene.STORAGE_ID,
+        "keyVault": scene.KEY_VAULT_ID,
+        "applicationInsights": scene.INSIGHTS_ID,
+        "containerRegistry": scene.REGISTRY_ID,
+    }
+    with stack.start_app(options, azurite, client_azure) as app:
+        kept = {name: value for name, value in variables.items() if name not in ("HTTPS_PROXY", "AZURE_CLIENT_SECRET")}
+        yield kept | {"STEWARD": f"{app.url}/api", "KEY": app.key, "DEPENDENCIES": json.dumps(dependencies)}
+
+
 @pytest.fixture
 def run_client(client_python: Path, variables: dict[str, str], tmp_path: Path) -> Callable[..., dict[str, object]]:
     """Runs a script of `scripts/` with the clients' interpreter: the JSON object that it writes, and its `stdout`."""
