@@ -99,10 +99,14 @@ def operations() -> Iterator[tuple[str, str, Json]]:
 
 def schemas() -> Json:
     """Return the bodies' schemas by component name."""
-    out: Json = {}
+    file = request_bodies.FILE
+    run = {"projectZipFile": file, "runDefinitionFile": {**file, "description": "JSON with Configuration."}}
+    out: Json = {"RunFiles": {"type": "object", "required": [*run], "properties": run}}
     for kind in kinds.KINDS:
         if "PUT" in kind.verbs:
             out[f"{name_of(kind)}_body"] = request_bodies.schema_of(kind)
+        if packed := request_bodies.multipart_of(kind):
+            out[f"{name_of(kind)}_files"] = packed
         if "PATCH" in kind.verbs and (kind.patch or kind.json_patch):
             out[f"{name_of(kind)}_patch"] = request_bodies.patch_of(kind)
     return out
@@ -217,8 +221,8 @@ def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, n
     if files and kind.namespace == kinds.ML and kind.plane == "arm":
         media |= parts.content(parts.ref("schemas", "Yaml"), "application/yaml")
         out["parameters"].append(parts.ref("parameters", "Set"))
-    if files and (packed := request_bodies.multipart_of(kind)):
-        media |= parts.content(packed, "multipart/form-data")
+    if files and request_bodies.multipart_of(kind):
+        media |= parts.content(parts.ref("schemas", f"{name_of(kind)}_files"), "multipart/form-data")
         out["parameters"].append(parts.ref("parameters", "UploadId"))
     out["requestBody"] = {"required": needed, "content": media}
     out["responses"] |= {status: parts.ref("responses", name) for status, name in BODY_PROBLEMS.items()}
@@ -246,15 +250,9 @@ def _action(kind: Kind, action: Action, path: str) -> Json:
 
 
 def _starts_run(out: Json, kind: Kind) -> None:
-    file = request_bodies.FILE
-    given = {
-        "type": "object",
-        "required": ["projectZipFile", "runDefinitionFile"],
-        "properties": {"projectZipFile": file, "runDefinitionFile": {**file, "description": "JSON with Configuration."}},
-    }
     _changes(out, kind, parts.ref("schemas", "ResourceBody"))
     out["summary"] = "Start a v1 run"
-    out["requestBody"] = {"required": True, "content": parts.content(given, "multipart/form-data")}
+    out["requestBody"] = {"required": True, "content": parts.content(parts.ref("schemas", "RunFiles"), "multipart/form-data")}
     out["parameters"].append({"name": "runId", "in": "query", "schema": parts.STRING})
 
 

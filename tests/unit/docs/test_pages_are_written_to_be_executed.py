@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PAGES = commands.pages()
 NAMES = [path.name for path in PAGES]
-SHOWN = {"json", "yaml", "text", "csv", "python", "kusto", "bicep", "csharp"}  # languages of what is only shown
+SHOWN = {"json", "yaml", "text", "csv", "python", "javascript", "kusto", "bicep", "csharp"}  # languages of what is only shown
 BEGINS = re.compile(r"^\s*(?:\$ |(?:curl|az|azd|make|python3?|func|export|until) )", re.MULTILINE)
 
 
