@@ -130,7 +130,7 @@ class Call:
     @property
     def url(self) -> str:
         """Its own address, without the query."""
-        return f"{self.base}/{'arm/' if self.arm else ''}{self.path}"
+        return "/".join((self.base, *(("arm",) if self.arm else ()), self.path))
 
     @property
     def media(self) -> str:

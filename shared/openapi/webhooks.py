@@ -10,10 +10,6 @@ if TYPE_CHECKING:
     from shared.openapi.parts import Json
 
 MEDIA = "application/cloudevents+json"
-BODY: parts.Json = {
-    "type": "object",
-    "description": "The schema `Notice`. (By reference, generated TypeScript clients do not compile.)",
-}
 
 
 def webhooks() -> Json:
@@ -27,7 +23,7 @@ def webhooks() -> Json:
         "description": "Sent to each `Callback-Url`, at least once, again for three days; signed after Standard Webhooks.",
         "security": [],
         "parameters": headers,
-        "requestBody": {"required": True, "content": parts.content(BODY, MEDIA)},
+        "requestBody": {"required": True, "content": parts.content(parts.ref("schemas", "Notice"), MEDIA)},
         "responses": {
             "200": {"description": "Taken; any 2xx does."},
             "410": {"description": "Not wanted any more: it is not sent again."},

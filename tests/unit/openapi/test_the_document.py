@@ -13,7 +13,7 @@ from shared.api.access import admission
 from shared.api.call import Call
 from shared.catalog import bodies, kinds
 from shared.notify import notices
-from shared.openapi import document, resources
+from shared.openapi import document, resources, webhooks
 from shared.route_table import ROUTES
 from shared.settings import Settings
 from tests import tables
@@ -159,7 +159,7 @@ def test_what_a_callback_gets_is_described():
     """The event itself, as it is made for a webhook."""
     at = datetime(2026, 1, 31, tzinfo=UTC)
     told = notices.Notice(about="1", type="azureml-steward.operation.succeeded", subject="/x", at=at, data={"status": "Succeeded"})
-    schema = DOCUMENT["components"]["schemas"]["Notice"]
+    schema = DOCUMENT["webhooks"]["notice"]["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
     validator(schema).validate(told.event("https://steward.example"))
     assert list(validator(schema).iter_errors({"specversion": "0.3"}))
 
