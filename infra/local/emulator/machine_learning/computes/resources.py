@@ -127,7 +127,7 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
             "provisioningErrors": None,
             "provisioningState": "Updating" if found else "Creating",
             "isAttachedCompute": properties["computeType"] not in refusals.OWN,
-            **({"properties": inner} if inner or properties["computeType"] in refusals.OWN else {}),
+            **({"properties": inner} if properties["computeType"] != "DataFactory" else {}),  # its type has none
         },
         "systemData": dict(found.body["systemData"]) if found else {},
     }
