@@ -2,8 +2,8 @@
 
 Loads what the model's `MLmodel` names as `python_function` and answers Azure's contract for such deployments:
 `{"input_data": {"columns": […], "data": [[…]]}}`, a bare list of rows, or columns by name; the answer is the list of
-predictions (https://learn.microsoft.com/azure/machine-learning/how-to-deploy-mlflow-models). With pandas the model gets a
-data frame, else an array in the order of its signature. A batch deployment calls `score_file` for each CSV file.
+predictions (https://learn.microsoft.com/azure/machine-learning/how-to-deploy-mlflow-models). With pandas, the model
+gets a data frame where the columns have names; else it gets an array. A batch deployment calls `score_file` for each CSV file.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _loaded(home: Path, flavor: dict[str, Any]) -> Any:
 
 
 def _frame(rows: list[list[Any]], columns: list[str] | None) -> Any:
-    if importlib.util.find_spec("pandas") is not None:
+    if columns and importlib.util.find_spec("pandas") is not None:
         pandas = importlib.import_module("pandas")
         return pandas.DataFrame(rows, columns=columns)
     numeric = all(isinstance(value, int | float) for row in rows for value in row)
