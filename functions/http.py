@@ -35,7 +35,7 @@ def call_of(req: func.HttpRequest) -> Call:
         headers=headers,
         body=req.get_body(),
         named={name: str(value) for name, value in req.route_params.items()},
-        base=f"{url.scheme}://{url.netloc}{prefix.rstrip('/')}",
+        base=prefix.rstrip("/"),
         sender=Caller(principal=principal),
         form=lambda: _parts(req),
     )

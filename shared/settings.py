@@ -5,6 +5,7 @@ Not here: opening anything (services).
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -42,8 +43,10 @@ class Settings:
         plain_scoring: Whether a scoring URI may be plain http or a bare address (`STEWARD_ALLOW_PLAIN_SCORING`): v1 services
             and Kubernetes endpoints without TLS.
         previews: Whether actions of preview api-versions are offered (`STEWARD_PREVIEWS`).
-        source: Who notifications say they are from: the app's own address (`WEBSITE_HOSTNAME`, set by Azure).
-        callback_hosts: Hosts that may be told: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000` (`STEWARD_CALLBACK_HOSTS`).
+        address: Where callers reach the API, for links and as the source of notifications (`STEWARD_ADDRESS`, else made of
+            `WEBSITE_HOSTNAME`, set by Azure); '' where neither is set. The Host header of a request is never believed.
+        callback_hosts: Receivers that callers may name: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`, a topic's host,
+            `queue:NAME` (`STEWARD_CALLBACK_HOSTS`).
         webhook_secrets: What webhooks are signed with, for a host or ('') for all (`STEWARD_WEBHOOK_SECRETS`).
         notify: Who is told of every operation's end (`STEWARD_NOTIFY`).
         poll_with_events_s: The least pause between polls, the first one apart, where events tell of ends
@@ -74,7 +77,7 @@ class Settings:
     plain_scoring: bool = False
     previews: bool = False
     signed_in: bool = False
-    source: str = "/azureml-steward"
+    address: str = ""
     callback_hosts: tuple[str, ...] = ()
     webhook_secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notify: tuple[str, ...] = ()
@@ -89,6 +92,16 @@ class Settings:
     telemetry: str = "off"
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def source(self) -> str:
+        """Who notifications say they are from."""
+        return self.address or "/azureml-steward"
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """All that may be told: what callers may name, and what the operator names."""
+        return (*self.callback_hosts, *self.notify)
+
     def problem(self, name: str) -> str:
         """Return what is wrong with a setting, '' when it can be used."""
         return next((each.message for each in self.problems if each.name == name), "")
@@ -97,6 +110,7 @@ class Settings:
 UNRESOLVED = "@microsoft.keyvault("  # how a reference begins that the platform could not resolve: the app sees it as it is
 APPROVALS = ("cleanup", "rules", "resourceGroups", "workspaces")
 WEBHOOK_SECRETS = "STEWARD_WEBHOOK_SECRETS"
+_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?(?:/[\w.~-]+)*|http://(?:localhost|127\.0\.0\.1)(?::\d+)?(?:/[\w.~-]+)*")
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
 
 AZURITE = (
@@ -149,7 +163,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         plain_scoring=optional("STEWARD_ALLOW_PLAIN_SCORING", _flag, off=False),
         previews=optional("STEWARD_PREVIEWS", _flag, off=False),
         signed_in=optional("WEBSITE_AUTH_ENABLED", _flag, off=False),
-        source=f"https://{environ['WEBSITE_HOSTNAME']}/api" if environ.get("WEBSITE_HOSTNAME") else "/azureml-steward",
+        address=optional("STEWARD_ADDRESS", _address, off=_own_address(environ)),
         callback_hosts=optional("STEWARD_CALLBACK_HOSTS", _words, off=()),
         webhook_secrets=optional(WEBHOOK_SECRETS, _secrets, off=()),  # off: no webhook is sent, rather than one without a signature
         notify=optional("STEWARD_NOTIFY", _words, off=()),
@@ -188,6 +202,21 @@ def _cloud(name: str) -> Cloud:
         message = f"STEWARD_CLOUD is '{name[:50]}'; expected one of {known}"
         raise ValueError(message)
     return cloud
+
+
+def _address(environ: Mapping[str, str], name: str) -> str:
+    """Read the base URL of the API, as callers have it."""
+    given = environ.get(name, "").strip().rstrip("/")
+    if given and not _ADDRESS.fullmatch(given):
+        message = f"{name} is '{given[:100]}'; expected https://HOST/api, the base URL that callers use"
+        raise ValueError(message)
+    return given or _own_address(environ)
+
+
+def _own_address(environ: Mapping[str, str]) -> str:
+    host = environ.get("WEBSITE_HOSTNAME", "")
+    local = host.partition(":")[0] in ("localhost", "127.0.0.1")  # as Core Tools set it
+    return f"http{'' if local else 's'}://{host}/api" if host else ""
 
 
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

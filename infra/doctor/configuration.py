@@ -124,10 +124,10 @@ def callbacks(settings: Settings, look_up: Callable[..., Any] = socket.getaddrin
     """Judge the receivers of notifications: names that resolve, to public addresses, over signed requests."""
     for text in settings.notify:
         try:
-            receivers.parse(text, settings.callback_hosts, settings.cloud, field="STEWARD_NOTIFY")
+            receivers.parse(text, settings.receivers, settings.cloud, field="STEWARD_NOTIFY")
         except errors.BadRequestError as bad:
             yield problem(CALLBACKS, bad.error.message, "change STEWARD_NOTIFY, or list the host in STEWARD_CALLBACK_HOSTS")
-    hosts = [entry for entry in settings.callback_hosts if "*" not in entry]
+    hosts = [entry for entry in settings.callback_hosts if "*" not in entry and not entry.startswith("queue:")]
     for entry in hosts:
         yield _resolved(entry, look_up)
     if settings.callback_hosts and not settings.webhook_secrets and not entirely_local(settings):

@@ -181,6 +181,7 @@ def app_settings(options: Options, storage: azurite.Azurite, azure: Azure) -> di
         "AZURE_CLIENT_SECRET": scene.APP_CLIENT_SECRET,
         "STEWARD_SUBSCRIPTION_ID": scene.SUBSCRIPTION_ID,
         "STEWARD_RESOURCE_GROUP": scene.RESOURCE_GROUP,
+        "STEWARD_CALLBACK_HOSTS": "queue:ended",  # the receiver of the walk-throughs in docs/
         "HTTPS_PROXY": azure.proxy,
         "REQUESTS_CA_BUNDLE": str(azure.ca),
         "SSL_CERT_FILE": str(azure.ca),

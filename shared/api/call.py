@@ -95,7 +95,7 @@ class Call:
         query: As it was sent.
         headers: By name in lower case.
         named: What the braces of the route's path took.
-        base: The app's own address with the prefix, for links.
+        base: The app's own address with the prefix, for links; the Host header has no part in it.
         arm: It came below `arm/`, from a client of ARM: first answers, ends and links are as ARM's.
         form: Takes a multipart body apart.
     """

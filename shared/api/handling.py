@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api import answer, strict
@@ -73,6 +74,8 @@ def answered(call: Call, route: Route, app: Any) -> Answer | Later:
     Raises:
         StewardError: it is refused, or fails.
     """
+    if app is not None and app.settings.address:
+        call = replace(call, base=app.settings.address)
     with trace.bound(trace.parse(call.header(trace.HEADER))):
         outcome = carry_out(call, route, app)
         if isinstance(outcome, Operation):

@@ -135,7 +135,7 @@ def _attempt(delivery: Delivery, services: Services) -> Outcome:
     """Tell the receiver once."""
     settings = services.settings
     try:
-        receiver = receivers.parse(delivery.target, settings.callback_hosts, settings.cloud, field="target")
+        receiver = receivers.parse(delivery.target, settings.receivers, settings.cloud, field="target")
     except errors.BadRequestError as refused:  # the list of hosts was changed since it was accepted
         return receivers.Outcome(problem=refused.error.message)
     content = json.dumps(delivery.event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", errors="replace")

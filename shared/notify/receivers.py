@@ -1,10 +1,11 @@
 """Who may be told, and how: a webhook, an Event Grid topic or a storage queue, named by one text each.
 
-    https://hooks.contoso.com/ml       a webhook; its host must be listed in STEWARD_CALLBACK_HOSTS
-    http://127.0.0.1:9000/ml           a local one; only where that very host and port are listed
+    https://hooks.contoso.com/ml       a webhook
+    http://127.0.0.1:9000/ml           a local one
     eventgrid:https://TOPIC.REGION-1.eventgrid.azure.net/api/events
     queue:NAME                         a queue of the app's own storage account
 
+Each must be listed in STEWARD_CALLBACK_HOSTS: a webhook or topic by its host (and port), a queue as it is written here.
 A webhook is sent to an address that was looked up and judged here, never to a private or link-local one, whatever its name
 resolves to a moment later; redirects are answers. Not here: what is told, and when again (notifications).
 """
@@ -35,13 +36,17 @@ if TYPE_CHECKING:
 
 TEXT_LIMIT = 2_048
 LOOPBACK = "127.0.0.1"
+NOT_TOLD = ("steward-", "azure-webjobs-")  # queues of the app, and of the platform
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 20.0
 DEADLINE_S = 30.0
 ANSWER_LIMIT = 4 * 1024  # bytes of an answer that are read: its status is what counts
 _PLATFORM = ipaddress.ip_address("168.63.129.16")  # public by its number, and the virtual machines' own host by what it serves
 _UNICAST = ipaddress.ip_network("2000::/3")  # all that IPv6 has given out as the internet's (IANA)
-_DOCUMENTATION = ipaddress.ip_network("3fff::/20")  # RFC 9637; the library does not know it yet
+_SPECIAL = tuple(  # in IANA's registries of special-purpose addresses, and public to the library
+    map(ipaddress.ip_network, ("3fff::/20", "2001::/23", "192.88.99.0/24"))  # documentation, protocols, the old 6to4 relays
+)
+_ISATAP = (0x5EFE, 0x0200_5EFE)  # before the IPv4 address in an IPv6 one (RFC 5214)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _QUEUE = re.compile(r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]")
@@ -82,7 +87,8 @@ def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Rec
 
     Args:
         text: See above.
-        allowed: Hosts of webhooks: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`.
+        allowed: Hosts of webhooks and topics, and queues: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`, `queue:NAME`;
+            also a topic or queue as a whole, which the operator has every end told to.
         cloud: Whose Event Grid topics may be sent a token.
         field: The header or setting that named it, for messages.
 
@@ -94,11 +100,11 @@ def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Rec
         raise errors.BadRequestError("InvalidCallback", message, target=field)
     if text.startswith("queue:"):
         name = text.removeprefix("queue:")
-        if not _QUEUE.fullmatch(name) or name.startswith("steward-"):
-            message = (
-                f"'{field}' names the queue '{name[:63]}'; expected 3 to 63 of a-z, 0-9 and -, and none of the app's own queues."
-            )
+        if not _QUEUE.fullmatch(name) or name.startswith(NOT_TOLD):
+            message = f"'{field}' names the queue '{name[:63]}'; expected 3 to 63 of a-z, 0-9 and -, and no queue of the app's or the platform's."
             raise errors.BadRequestError("InvalidCallback", message, target=field)
+        if text not in allowed:
+            raise _unlisted(field, text)
         return Receiver(way="queue", text=text, host=name)
     url = text.removeprefix("eventgrid:")
     scheme, host, port = _parts(url, field)
@@ -108,13 +114,18 @@ def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Rec
                 f"'{field}' is no Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
             )
             raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
-        return Receiver(way="topic", text=text, url=url, host=host)
-    if not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
+    named = url != text and text in allowed  # a topic that the operator has every end told to
+    if not named and not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
         shown = host if port == 443 else f"{host}:{port}"
-        wanted = "Ask the operator to add that host to STEWARD_CALLBACK_HOSTS." if scheme == "https" else "Expected an https URL."
-        message = f"'{field}' leads to {scheme}://{shown}, which is not allowed. {wanted}"
-        raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
+        raise _unlisted(field, f"{scheme}://{shown}")
+    if url != text:
+        return Receiver(way="topic", text=text, url=url, host=host)
     return Receiver(way="webhook", text=text, url=url, host=host, port=port)
+
+
+def _unlisted(field: str, shown: str) -> errors.BadRequestError:
+    message = f"'{field}' leads to {shown}, which STEWARD_CALLBACK_HOSTS does not list: webhooks (https) and topics by host, queues as queue:NAME."
+    return errors.BadRequestError("CallbackNotAllowed", message, target=field)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,11 +238,12 @@ def is_public(address: str) -> bool:
         inner += [each for each in (found.ipv4_mapped, found.sixtofour, found.teredo[1] if found.teredo else None) if each]
         if found in _NAT64:
             inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
-        elif found in _DOCUMENTATION or (
-            found.ipv4_mapped is None and found not in _UNICAST
-        ):  # `::127.0.0.1`, `::ffff:0:127.0.0.1`, site-local
+        elif found.ipv4_mapped is None and found not in _UNICAST:  # `::127.0.0.1`, `::ffff:0:127.0.0.1`, site-local
             return False
-    return all(each.is_global and not each.is_multicast and each != _PLATFORM for each in inner)
+        elif int(found) >> 32 & 0xFFFFFFFF in _ISATAP:
+            inner.append(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF))
+    special = any(each in network for each in inner for network in _SPECIAL if each.version == network.version)
+    return not special and all(each.is_global and not each.is_multicast and each != _PLATFORM for each in inner)
 
 
 def _parts(url: str, field: str) -> tuple[str, str, int]:

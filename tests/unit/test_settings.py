@@ -79,6 +79,10 @@ def test_development_storage_is_azurite(text):
         ("STEWARD_CLEANUP", "enforce", "on, off"),
         ("STEWARD_CLEANUP_REPORT_DAYS", "0", "from 1"),
         ("STEWARD_FAILURE_LOGS", "yes", "on, off"),
+        ("STEWARD_ADDRESS", "steward.contoso.com", "https://HOST/api"),
+        ("STEWARD_ADDRESS", "http://steward.contoso.com/api", "https://HOST/api"),
+        ("STEWARD_ADDRESS", "https://u@steward.contoso.com/api", "https://HOST/api"),
+        ("STEWARD_ADDRESS", "https://steward.contoso.com/api?code=x", "https://HOST/api"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_what_was_expected_and_turns_off_its_feature_only(name, value, expected):
@@ -106,6 +110,8 @@ OPTIONAL = (
     "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS",
     "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
     "WEBSITE_AUTH_ENABLED",
+    "STEWARD_APPROVAL_HOURS", "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
+    "WEBSITE_AUTH_ENABLED", "STEWARD_ADDRESS",
 )  # fmt: skip
 
 
@@ -143,3 +149,23 @@ def test_what_is_off_deletes_nothing_and_cleans_nothing():
     """A retention that cannot be read is no reason to delete."""
     found = settings.from_environ(dict.fromkeys(("STEWARD_RETENTION_DAYS", "STEWARD_CLEANUP", "STEWARD_CLEANUP_REPORT_DAYS"), "x"))
     assert (found.retention_days, found.cleanup_days, found.cleanup) == (100_000, 100_000, False)
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({}, ""),
+        ({"WEBSITE_HOSTNAME": "app.azurewebsites.net"}, "https://app.azurewebsites.net/api"),
+        ({"WEBSITE_HOSTNAME": "127.0.0.1:7071"}, "http://127.0.0.1:7071/api"),
+        ({"WEBSITE_HOSTNAME": "localhost:7071"}, "http://localhost:7071/api"),
+        (
+            {"WEBSITE_HOSTNAME": "app.azurewebsites.net", "STEWARD_ADDRESS": "https://ml.contoso.com/steward/"},
+            "https://ml.contoso.com/steward",
+        ),
+        ({"WEBSITE_HOSTNAME": "app.azurewebsites.net", "STEWARD_ADDRESS": "evil"}, "https://app.azurewebsites.net/api"),
+    ],
+)
+def test_the_apps_own_address_is_a_setting(environ, address):
+    """The platform's, unless callers reach the app by another."""
+    found = settings.from_environ(environ)
+    assert (found.address, found.source) == (address, address or "/azureml-steward")

@@ -287,6 +287,6 @@ def worker_environment(settings: Mapping[str, str], *, root: Path, port: int) ->
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
         "AzureWebJobsScriptRoot": str(root),
-        "WEBSITE_HOSTNAME": f"localhost:{port}",
+        "WEBSITE_HOSTNAME": f"127.0.0.1:{port}",
         **settings,
     }

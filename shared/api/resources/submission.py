@@ -69,4 +69,4 @@ def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:
     if len(given) > CALLBACK_LIMIT:
         message = f"'Callback-Url' names {len(given)} receivers; {CALLBACK_LIMIT} are taken."
         raise errors.BadRequestError("InvalidCallback", message, target="Callback-Url")
-    return tuple(receivers.parse(text, settings.callback_hosts, settings.cloud, field="Callback-Url").text for text in given)
+    return tuple(receivers.parse(text, settings.receivers, settings.cloud, field="Callback-Url").text for text in given)

@@ -77,7 +77,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, called_back: Callbacks) -> I
     """Everything, with what the examples take for granted: the workspace."""
     port = called_back.server.server_port
     options = stack.Options(
-        state=tmp_path_factory.mktemp("callers"), settings={"STEWARD_CALLBACK_HOSTS": f"127.0.0.1:{port}"}, events=False
+        state=tmp_path_factory.mktemp("callers"),
+        settings={"STEWARD_CALLBACK_HOSTS": f"127.0.0.1:{port} *.westeurope-1.eventgrid.azure.net"},
+        events=False,
     )
     with stack.start(options) as parts, requests.Session() as session, requests.Session() as arm:
         session.trust_env = arm.trust_env = False

@@ -189,7 +189,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory, callback: Receiver) -> Iter
     """Everything, with one workspace whose events reach the app."""
     settings = {
         "STEWARD_NOTIFY": f"queue:{TOLD}",
-        "STEWARD_CALLBACK_HOSTS": f"127.0.0.1:{callback.server.server_port}",
+        "STEWARD_CALLBACK_HOSTS": f"127.0.0.1:{callback.server.server_port} *.westeurope-1.eventgrid.azure.net",
         "STEWARD_WEBHOOK_SECRETS": SECRET,
     }
     options = stack.Options(state=tmp_path_factory.mktemp("hooks"), settings=settings)

@@ -50,6 +50,9 @@ def test_a_webhook_that_fails_is_told_again_under_the_same_id(first: int, ground
         "https://2130706433/x",
         "file:///etc/passwd",
         "queue:steward-operations",
+        "queue:azure-webjobs-evil",
+        "queue:victim-orders",
+        "eventgrid:https://theirs.uksouth-1.eventgrid.azure.net/api/events",
         "eventgrid:https://evil.example/api/events",
     ],
 )

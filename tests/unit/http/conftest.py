@@ -59,7 +59,7 @@ class App:
 def running(client: Any = None) -> Iterator[App]:
     """A fresh app, with one workspace in Azure, or before a client of the test's own."""
     steward = Steward()
-    settings = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1", previews=True)
+    settings = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1", previews=True, address=front.BASE)
     own = services.Services(settings=settings, clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue"):
         own.__dict__[name] = getattr(steward.process, name)

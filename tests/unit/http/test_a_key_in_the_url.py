@@ -48,3 +48,16 @@ def test_the_same_request_with_another_key_is_the_same_request(app: App) -> None
     first = app.send("PUT", "workspaces/work1?code=OLD", BODY, idempotency_key="k")
     again = app.send("PUT", "workspaces/work1?code=NEW", BODY, idempotency_key="k")
     assert again.headers["location"] == first.headers["location"].replace("OLD", "NEW")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:7071", "localhost:7071@evil.example"])
+def test_a_key_goes_to_no_host_that_the_request_names(app: App, host: str) -> None:
+    """The Host header is the sender's: links lead to the app's own address, in every answer that has one."""
+    below = f"http://{host}/api"
+    answer = app.send("PUT", f"{below}/workspaces/work1?code=KEY", BODY, prefer="respond-async", host=host)
+    assert {urlsplit(answer.headers[name]).netloc for name in URLS} == {"localhost:7071"}
+    app.send("PUT", "workspaces/work2", BODY, prefer="respond-async")
+    page = app.send("GET", f"{below}/operations?$top=1&code=KEY", host=host)
+    assert page.body["nextLink"].startswith("http://localhost:7071/api/operations?")
+    for each in (answer, page, app.send("GET", f"{below}/openapi.json", host=host), app.send("GET", f"{below}/nothing", host=host)):
+        assert "evil.example" not in str((each.headers, each.content))

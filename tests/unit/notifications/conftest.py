@@ -103,7 +103,7 @@ class Teller:
         self.settings = Settings(
             subscription_id=SUBSCRIPTION,
             resource_group="rg1",
-            callback_hosts=(self.receiver.address, "*.contoso.com"),
+            callback_hosts=(self.receiver.address, "*.contoso.com", "queue:outcomes", "*.eventgrid.azure.net"),
             webhook_secrets=(("", SECRET), ("", OLD_SECRET)),
         )
         self.restart()

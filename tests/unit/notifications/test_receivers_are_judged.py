@@ -18,7 +18,11 @@ from tests import tables
 if TYPE_CHECKING:
     from tests.unit.notifications.conftest import Receiver
 
-ALLOWED = ("hooks.contoso.com", "*.fabrikam.com", "10.0.0.5", "127.0.0.1:9000", "internal.example:8443", "localhost")
+ALLOWED = (
+    "hooks.contoso.com", "*.fabrikam.com", "10.0.0.5", "127.0.0.1:9000", "internal.example:8443", "localhost", "queue:outcomes",
+    "queue:steward-operations", "queue:azure-webjobs-host", "t.westeurope-1.eventgrid.azure.net", "*.uksouth-1.eventgrid.azure.net",
+    "eventgrid:https://told.westus-1.eventgrid.azure.net/api/events", "http://hooks.contoso.com/told",
+)  # fmt: skip
 
 
 def judged(text: str) -> receivers.Receiver:
@@ -35,6 +39,8 @@ def judged(text: str) -> receivers.Receiver:
         ("https://internal.example:8443/x", "webhook", "internal.example"),
         ("http://127.0.0.1:9000/x", "webhook", "127.0.0.1"),
         ("eventgrid:https://t.westeurope-1.eventgrid.azure.net/api/events", "topic", "t.westeurope-1.eventgrid.azure.net"),
+        ("eventgrid:https://a.uksouth-1.eventgrid.azure.net/api/events", "topic", "a.uksouth-1.eventgrid.azure.net"),
+        ("eventgrid:https://told.westus-1.eventgrid.azure.net/api/events", "topic", "told.westus-1.eventgrid.azure.net"),
         ("queue:outcomes", "queue", "outcomes"),
     ],
 )
@@ -58,6 +64,9 @@ def test_who_is_listed_is_taken(text, way, host):
         "//hooks.contoso.com/", "https:///x", "javascript:alert(1)",
         "eventgrid:https://evil.com/api/events", "eventgrid:http://t.westeurope-1.eventgrid.azure.net/",
         "eventgrid:https://eventgrid.azure.net/",
+        "eventgrid:https://t.northeurope-1.eventgrid.azure.net/api/events", "eventgrid:https://t.westeurope-1.eventgrid.azure.net:8443/",
+        "eventgrid:https://told.westus-1.eventgrid.azure.net/other", "http://hooks.contoso.com/told",
+        "queue:victim-orders", "queue:outcomes2", "queue:azure-webjobs-host", "queue:azure-webjobs-evil",
         "queue:", "queue:A", "queue:steward-operations", "queue:a/../b", "https://hooks.contoso.com/" + "x" * 3_000,
     ],
 )  # fmt: skip
@@ -88,6 +97,10 @@ def test_any_text_is_judged(text):
         ("3fff::1", False), ("3fff:fff::1", False), ("::ffff:10.0.0.1", False),
         ("::ffff:20.50.2.1", True), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False), ("64:ff9b::7f00:1", False),
         ("168.63.129.16", False), ("::7f00:1", False), ("::ffff:0:127.0.0.1", False), ("fec0::1", False), ("5f00::1", False),
+        ("192.88.99.1", False), ("192.0.0.8", False), ("198.18.0.1", False), ("203.0.113.1", False), ("240.0.0.1", False),
+        ("64:ff9b:1::1", False), ("100::1", False), ("100:0:0:1::1", False), ("2001:2::1", False), ("2001:20::1", False),
+        ("2001:db8::1", False), ("::ffff:192.88.99.1", False), ("2603:1020::5efe:10.0.0.1", False),
+        ("2603:1020::200:5efe:127.0.0.1", False), ("3fff:1000::1", True),
         ("64:ff9b::1432:201", True), ("2001:0:1432:201:0:0:80ff:fffe", False), ("nonsense", False),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from shared.cleanup.run import journal, runs
 from shared.operations import flows, ledger
 from shared.rest import client, clouds, errors, ids
 from shared.settings import Settings
-from tests import fakes
+from tests import fakes, front
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +153,9 @@ class Stage:
 
     clock: fakes.Clock = field(default_factory=lambda: fakes.Clock(NOW))
     fuse: fakes.Fuse = field(default_factory=fakes.Fuse)
-    settings: Settings = field(default_factory=lambda: Settings(subscription_id=SUBSCRIPTION, resource_group="rg"))
+    settings: Settings = field(
+        default_factory=lambda: Settings(subscription_id=SUBSCRIPTION, resource_group="rg", address=front.BASE)
+    )
 
     def __post_init__(self) -> None:
         self.azure = Azure(clock=self.clock, fuse=self.fuse)
