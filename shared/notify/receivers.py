@@ -28,7 +28,7 @@ from shared.rest import errors
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from shared.rest.clouds import Cloud
 
@@ -82,7 +82,7 @@ class Receiver:
         return self.host == LOOPBACK
 
 
-def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Receiver:
+def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> Receiver:
     """Read whom to tell, and judge by its name whether that is allowed.
 
     Args:
@@ -101,19 +101,17 @@ def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Rec
     if text.startswith("queue:"):
         name = text.removeprefix("queue:")
         if not _QUEUE.fullmatch(name) or name.startswith(NOT_TOLD):
-            message = f"'{field}' names the queue '{name[:63]}'; expected 3 to 63 of a-z, 0-9 and -, and no queue of the app's or the platform's."
+            expected = "3 to 63 of a-z, 0-9 and -, and no queue of the app's or the platform's"
+            message = f"'{field}' names the queue '{name[:63]}'; expected {expected}."
             raise errors.BadRequestError("InvalidCallback", message, target=field)
         if text not in allowed:
             raise _unlisted(field, text)
         return Receiver(way="queue", text=text, host=name)
     url = text.removeprefix("eventgrid:")
     scheme, host, port = _parts(url, field)
-    if url != text:
-        if scheme != "https" or port != 443 or not host.endswith(cloud.event_grid_suffix):
-            message = (
-                f"'{field}' is no Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
-            )
-            raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
+    if url != text and (scheme != "https" or port != 443 or not host.endswith(cloud.event_grid_suffix)):
+        message = f"'{field}' is no Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
+        raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
     named = url != text and text in allowed  # a topic that the operator has every end told to
     if not named and not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
         shown = host if port == 443 else f"{host}:{port}"
@@ -124,7 +122,8 @@ def parse(text: str, allowed: Iterable[str], cloud: Cloud, *, field: str) -> Rec
 
 
 def _unlisted(field: str, shown: str) -> errors.BadRequestError:
-    message = f"'{field}' leads to {shown}, which STEWARD_CALLBACK_HOSTS does not list: webhooks (https) and topics by host, queues as queue:NAME."
+    lists = "webhooks (https) and topics by host, queues as queue:NAME"
+    message = f"'{field}' leads to {shown}, which STEWARD_CALLBACK_HOSTS does not list; it lists {lists}."
     return errors.BadRequestError("CallbackNotAllowed", message, target=field)
 
 
