@@ -103,6 +103,7 @@ class Kind:
         required: Dotted paths a PUT body must hold.
         choices: Values that a dotted path may have in the stable API; spelling of Azure's, any casing passes.
         secrets: Dotted paths of a request that must never be stored; a `*` stands for any member.
+        private: Dotted paths, as in `secrets`, of what may hold a secret: it is sent on and not recorded from answers.
         state_field: Where the resource says how it is doing.
         cancel: The action that cancels one still under way.
         interval_s: First and longest pause between polls where Azure names none (docs/protocol.md §4: how long such work takes).
@@ -134,6 +135,7 @@ class Kind:
     required: tuple[str, ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     secrets: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     state_field: str = "properties.provisioningState"
     cancel: str | None = None
     interval_s: tuple[float, float] = (2.0, 30.0)
@@ -399,7 +401,8 @@ KINDS: tuple[Kind, ...] = (
         verbs=ALL,
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("properties.category",),
-        secrets=("properties.credentials.*",),
+        secrets=("properties.credentials.*", "properties.value"),
+        private=("properties.metadata.*",),
         actions=(*_keys("listsecrets"), *_previews("2025-01-01-preview", "testconnection")),
     ),
     # One managed network holds all rules: those sent at once remove each other (Azure/terraform-provider-azapi#453)

@@ -88,7 +88,6 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Pati
     plan = Plan.from_json(ledger.payload(operation.plan))
     task = plan.head
     if task is None:
-        ledger.discard_content(operation)
         return Step(operation=replace(operation, plan=None, phase="accepted", attempts=0), delay_s=0.0)
     target = ids.parse(operation.target)
     outcome, delay_s = "", 0.0

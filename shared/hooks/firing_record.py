@@ -5,7 +5,7 @@ Not here: taking its steps (firings), which rules fire (intake).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,6 +125,12 @@ class Firing:
         """The step to take next."""
         return self.rule.steps[self.position]
 
+    def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Firing:
+        """Return it ended: what the event brought and what steps were answered may hold secrets, and is needed no longer."""
+        answers = {name: {key: value for key, value in taken.items() if key != "body"} for name, taken in self.answers.items()}
+        document = {"event": _shown(self.document.get("event"))}
+        return replace(self, status=status, ended_at=now, error=error, document=document, answers=answers)
+
     def seen(self) -> dict[str, Any]:
         """Return what a step's expressions see."""
         return {**self.document, "steps": dict(self.answers)}
@@ -181,7 +187,7 @@ class Firing:
             "startTime": models.iso(self.created_at),
             "depth": self.depth,
             "traceId": self.trace.id,
-            "event": self.document.get("event"),
+            "event": _shown(self.document.get("event")),
         }
         if self.ended_at:
             out["endTime"] = models.iso(self.ended_at)
@@ -196,3 +202,8 @@ class Firing:
         if self.error:
             out["error"] = self.error.to_json()
         return out
+
+
+def _shown(event: Any) -> dict[str, Any]:
+    """Return an event without its data, which is its sender's own."""
+    return {name: value for name, value in event.items() if name != "data"} if isinstance(event, dict) else {}

@@ -239,7 +239,7 @@ def _on(firing: Firing, taken: Mapping[str, Any], now: datetime) -> tuple[Firing
     )
     if moved.position < len(moved.rule.steps):
         return moved, 0.0
-    return replace(moved, status="Succeeded", ended_at=now), None
+    return moved.over("Succeeded", now), None
 
 
 def _again(firing: Firing, error: errors.AzureError, now: datetime, delay_s: float | None) -> tuple[Firing, float | None]:
@@ -250,7 +250,7 @@ def _again(firing: Firing, error: errors.AzureError, now: datetime, delay_s: flo
 
 
 def _failed(firing: Firing, error: errors.AzureError, now: datetime) -> Firing:
-    return replace(firing, status="Failed", ended_at=now, error=error)
+    return firing.over("Failed", now, error)
 
 
 def preview(firing: Firing, step: Step) -> dict[str, Any]:

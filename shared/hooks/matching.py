@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -217,7 +217,7 @@ def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
         message = f"{depth - 1} rules led to this event; a rule fires up to a depth of {DEPTH_LIMIT}, so that rules cannot loop."
         now = services.clock()
         refused = errors.AzureError(code="RuleLoop", message=message, target=rule.name)
-        firings.begin(replace(found.firing, status="Refused", ended_at=now, error=refused), services)
+        firings.begin(found.firing.over("Refused", now, refused), services)
         log.warning("rule %s was refused at depth %d", rule.name, depth)
         return "refused"
     if rule.debounce:
@@ -235,27 +235,13 @@ def _start(firing: Firing, services: Services) -> bool:
     try:
         return firings.begin(firing, services, delay_s=delay_s)
     except errors.BadRequestError as problem:
-        refused = replace(firing, document=_shortened(firing.document["event"]), status="Refused", error=problem.error)
-        return firings.begin(replace(refused, ended_at=services.clock()), services)
+        return firings.begin(firing.over("Refused", services.clock(), problem.error), services)
 
 
 def _unread(rule: Rule, event: Event, depth: int, error: errors.AzureError, now: datetime) -> Firing:
-    return Firing(
-        id=firings.id_of(rule.name, event.key),
-        rule=rule,
-        document=_shortened(event.document()),
-        depth=depth,
-        created_at=now,
-        due_at=now,
-        status="Refused",
-        ended_at=now,
-        error=error,
-    )
-
-
-def _shortened(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the document of a firing that does nothing: the event without its data."""
-    return {"event": {name: value for name, value in event.items() if name != "data"}}
+    document, key = {"event": event.document()}, firings.id_of(rule.name, event.key)
+    firing = Firing(id=key, rule=rule, document=document, depth=depth, created_at=now, due_at=now)
+    return firing.over("Refused", now, error)
 
 
 def _seen(event: Event, services: Services) -> bool:

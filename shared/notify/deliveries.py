@@ -67,11 +67,16 @@ class Delivery:
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it; a target's query may be a secret."""
-        out: dict[str, Any] = {"target": self.target.partition("?")[0], "type": self.event["type"], "eventId": self.event["id"]}
+        out: dict[str, Any] = {"target": shown(self.target), "type": self.event["type"], "eventId": self.event["id"]}
         out |= {"status": self.status, "attempts": [dict(each) for each in self.attempts], "tried": self.tried}
         if self.next_at and self.status == "Pending":
             out["nextAttempt"] = models.iso(self.next_at)
         return out
+
+
+def shown(target: str) -> str:
+    """Return a target without its query, which may be a secret."""
+    return target.partition("?")[0]
 
 
 def recorded(notice: Notice, target: str, services: Services) -> Delivery:

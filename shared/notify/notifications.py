@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import sweep, worker
+from shared.durable import storage, sweep, worker
 from shared.durable.messages import Message
 from shared.notify import deliveries, notices, receivers
 from shared.operations import models, observing
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shared.notify.deliveries import Delivery
     from shared.notify.notices import Notice
     from shared.notify.receivers import Outcome, Receiver
-    from shared.operations.ledger import Ledger
+    from shared.operations.ledger import Ledger, Stored
     from shared.rest.client import Client
 
 log = logging.getLogger("steward.notifications")
@@ -38,6 +38,7 @@ log = logging.getLogger("steward.notifications")
 DELAYS_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 JITTER = 0.1
 GONE = 410
+RECORDED = "delivery:"  # and its key: in an operation, for a receiver whose delivery is recorded
 CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
 ATTEMPTS_KEPT = 12
 UNREADABLE_PAUSE_S = 600.0
@@ -87,11 +88,22 @@ def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> De
     return moved
 
 
+def _forget(stored: Stored | None, target: str, key: str, services: Services) -> None:
+    """Take a receiver out of its operation, since its query may be a secret: from here on its delivery alone has it."""
+    while stored and "?" in target and target in stored.operation.notify:
+        left = tuple(RECORDED + key if each == target else each for each in stored.operation.notify)
+        try:
+            stored = services.ledger.save(stored, replace(stored.operation, notify=left))
+        except storage.ConflictError:  # the message of another receiver did the same
+            stored = services.ledger.load(stored.operation.id)
+
+
 def _give_up(known: Versioned[Delivery], services: Services, reason: str) -> None:
     now = services.clock()
     said = {"at": models.iso(now), "problem": reason}
     attempts = (*known.value.attempts, said)[-ATTEMPTS_KEPT:]
-    deliveries.table(services).save(known, replace(known.value, status="Failed", ended_at=now, attempts=attempts))
+    ended = replace(known.value, status="Failed", target=deliveries.shown(known.value.target), ended_at=now, attempts=attempts)
+    deliveries.table(services).save(known, ended)
 
 
 def overdue(services: Services) -> int:
@@ -113,8 +125,11 @@ def _named(message: Message, services: Services) -> Versioned[Delivery] | None:
         if stored is None or position >= len(stored.operation.notify):
             return None
         operation = replace(stored.operation, resource=None, result=None)
-        delivery = deliveries.recorded(notices.of_operation(operation), operation.notify[position], services)
-        about, key = delivery.about, delivery.key
+        target = operation.notify[position]
+        key = target.removeprefix(RECORDED)
+        if key == target:
+            key = deliveries.recorded(notices.of_operation(operation), target, services).key
+            _forget(stored, target, key, services)
     return deliveries.table(services).load(about, str(key))
 
 
@@ -188,11 +203,12 @@ def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> tuple[Deliver
     said |= {"status": outcome.status} if outcome.status else {}
     said |= {"problem": outcome.problem[:300]} if outcome.problem else {}
     tried = replace(delivery, tried=delivery.tried + 1, attempts=(*delivery.attempts, said)[-ATTEMPTS_KEPT:], next_at=None)
+    ended = replace(tried, target=deliveries.shown(delivery.target), ended_at=now)
     if outcome.delivered:
-        return replace(tried, status="Delivered", ended_at=now), None
+        return replace(ended, status="Delivered"), None
     if outcome.status == GONE or tried.tried > len(DELAYS_S):
-        log.warning("delivery %s to %s ended: %s", delivery.about, delivery.target.partition("?")[0], said)
-        return replace(tried, status="Gone" if outcome.status == GONE else "Failed", ended_at=now), None
+        log.warning("delivery %s to %s ended: %s", delivery.about, ended.target, said)
+        return replace(ended, status="Gone" if outcome.status == GONE else "Failed"), None
     delay_s = DELAYS_S[tried.tried - 1] * (1 + JITTER * secrets.randbelow(1_000) / 1_000)
     if outcome.status in CROWDED or not outcome.status:
         delay_s = max(delay_s, outcome.retry_after_s)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared.durable import aside, due, records, storage
 from shared.durable.aside import UnreadableError
-from shared.files import plans
 from shared.operations import models
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -336,10 +335,14 @@ class Ledger:
             raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
         return content
 
-    def discard_content(self, operation: Operation) -> None:
-        """Delete the files that came with an operation; they are in Azure."""
-        for name in list(self._blobs.names(f"operations/{operation.id}/{plans.FOLDER}/")):
-            self._blobs.delete(name)
+    def discard(self, before: Operation, operation: Operation) -> None:
+        """Delete the blobs that an operation needed before its last step and does not need any more."""
+        kept = _named(operation)
+        if operation.plan is not None or not (before.plan is not None or _named(before) - kept):
+            return
+        for name in list(self._blobs.names(f"operations/{operation.id}/")):
+            if name not in kept:
+                self._blobs.delete(name)
 
     def _announce(self, operation: Operation) -> None:
         """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that.
@@ -412,6 +415,12 @@ def _opened(row: Row) -> Listed:
 
 def _is_blob(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {BLOB_KEY}
+
+
+def _named(operation: Operation) -> set[str]:
+    """Return the blobs that an operation's row names."""
+    payloads = (getattr(operation, name) for name in PAYLOADS)
+    return {str(value[BLOB_KEY]) for value in payloads if _is_blob(value)} | set(operation.files.values())
 
 
 def _open_row(operation: Operation) -> Row:

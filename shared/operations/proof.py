@@ -45,6 +45,8 @@ class Difference:
     @property
     def words(self) -> str:
         """Both values, for an error."""
+        if redaction.is_free(self.path):
+            return "asked for another value than the one found"
         return f"asked for {_shown(self.asked)}, found {_shown(self.found)}"
 
 
@@ -180,7 +182,7 @@ def differences(kind: Kind, asked: Any, found: Any, *, replaces: bool) -> Iterat
         found: The target.
         replaces: The request replaces all there is (PUT): a description or tag that was not asked for is a difference, too.
     """
-    yield from _differences(redaction.redacted(kind, asked), redaction.redacted(kind, found), "", replaces=replaces)
+    yield from _differences(redaction.secretless(kind, asked), redaction.secretless(kind, found), "", replaces=replaces)
 
 
 def holds(found: Any, asked: Any) -> bool:
@@ -254,5 +256,5 @@ def _state(found: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = "nothing" if value is None else repr(value)
+    text = "nothing" if value is None else redaction.plain_text(repr(value))
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"

@@ -1,8 +1,9 @@
 """What Azure answered, without what the ledger must not hold: an answer may echo a request's secret or carry new keys.
 
 The table names the secret fields of a kind; keys and tokens that actions answer with (regenerateKeys) are known by name.
-Azure hides most of them itself, but not in every api-version. What answers are made of keys is known by the request, and
-nothing of it is recorded. Not here: secrets of requests (catalog.bodies).
+Azure hides most of them itself, but not in every api-version. Members whose text is the caller's own may hold secrets, too:
+their values are left out, and in any other text the password or signature of a URL. What answers are made of keys is known by
+the request, and nothing of it is recorded. Not here: secrets of requests (catalog.bodies).
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 PUBLIC_PLANES = frozenset(
     {"history", "metric", "hyperdrive", "modelregistry"}
 )  # of the passages; others answer keys and signed URLs
+FREE = frozenset(  # members that run as the caller wrote them: their names are kept, their values are not
+    {
+        "environmentvariables", "scriptdata", "scriptarguments", "command", "args", "arguments", "commandlinearguments",
+        "baseimageregistry", "sslkey", "sslcertificate",
+    }
+)  # fmt: skip
+_OPENS = re.compile(  # in a text: the user of a URL, the signature of a SAS, the key of a function
+    r"(?P<user>https?://|[a-z][a-z0-9+.-]*://(?=[^/\s@:]*:))[^/\s@]+@|(?P<sign>[?&](?:sig|code)=)[^&\s\"'<>]+", re.IGNORECASE
+)
 _SIGNED = re.compile(r"[?&]sig=", re.IGNORECASE)
 
 KEY_NAMES = frozenset(
@@ -27,10 +37,45 @@ KEY_NAMES = frozenset(
 
 
 def redacted(kind: Kind, body: Any, *, action: str = "") -> Any:
+    """Return `body` as it may be recorded: null where a secret stands or may stand, `***` for what opens a URL."""
+    for path in kind.private:
+        body = _without(body, path.lower().split("."))
+    return _plain(secretless(kind, body, action=action))
+
+
+def secretless(kind: Kind, body: Any, *, action: str = "") -> Any:
     """Return `body` with null where its kind, or for the answer of an `action` a well-known name, says that a secret stands."""
     for path in kind.secrets:
         body = _without(body, path.lower().split("."))
     return without_keys(body) if action else body
+
+
+def plain_text(text: str) -> str:
+    """Return a text without what opens the URLs in it."""
+    return _OPENS.sub(lambda found: f"{found['user']}***@" if found["user"] else f"{found['sign']}***", text)
+
+
+def is_free(path: str) -> bool:
+    """Tell whether a dotted path leads to or through a member whose values are not recorded."""
+    return not FREE.isdisjoint(path.lower().replace("[", ".").split("."))
+
+
+def _plain(body: Any) -> Any:
+    if isinstance(body, list):
+        return [_plain(each) for each in body]
+    if isinstance(body, str):
+        return plain_text(body)
+    if not isinstance(body, dict):
+        return body
+    literal = any(str(body[name]).lower() == "literal" for name in body if name.lower() == "jobinputtype")
+    return {
+        name: _nulled(value) if name.lower() in FREE or (literal and name.lower() == "value") else _plain(value)
+        for name, value in body.items()
+    }
+
+
+def _nulled(value: Any) -> Any:
+    return {name: _nulled(each) for name, each in value.items()} if isinstance(value, dict) else None
 
 
 def of_answer(method: str, path: str, scope: Scope, body: Any) -> Any:

@@ -126,6 +126,9 @@ def moved(operation: Operation, outcome: long_running.Outcome, now: datetime) ->
                 percent=outcome.percent if outcome.percent is not None else operation.percent,
                 resource=body if isinstance(body, dict) else operation.resource,
                 attempts=0,
+                body=None,  # it is Azure's by now
+                files={},
+                plan=None,
             )
             return Step(operation=changed, delay_s=outcome.delay_s)
 
@@ -141,6 +144,7 @@ def fail(
 ) -> Step:
     """End an operation as Failed or Canceled, with Azure's own error; the resource as it stands goes along."""
     status = "Canceled" if canceled else "Failed"
+    error = replace(error, message=redaction.plain_text(error.message))
     ended = replace(operation, status=status, error=error, http_status=http_status, result=body)  # type: ignore[arg-type]
     return _end(ended, now)
 
@@ -348,6 +352,7 @@ def _end(operation: Operation, now: datetime) -> Step:
         ended_at=now,
         error=cleared,
         follow=None if operation.follow is None else replace(operation.follow, url="", location=""),
+        query=operation.query.partition("&")[0],  # the rest is the caller's own
         resource=None,
         body=None,
         files={},

@@ -301,6 +301,7 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
         observing.ended(ended.operation)
         wake_id(woken, services)
         announce(ended.operation, services)
+        services.ledger.discard(stored.operation, ended.operation)
         services.ledger.close(operation.id)
         return ended
     delay_s = step.delay_s
@@ -317,6 +318,7 @@ def record(stored: Stored, step: Step, services: Services, *, inline: bool = Fal
     if not goes_on_inline and not due.is_long(delay_s):
         enqueue(saved, services, delay_s=delay_s)
     wake_id(woken, services)
+    services.ledger.discard(stored.operation, saved.operation)
     return saved
 
 

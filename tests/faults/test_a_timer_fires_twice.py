@@ -52,7 +52,9 @@ def steward() -> Iterator[Steward]:
     """The app on real storage, which its functions find; Azure stays a fake."""
     with azurite.start(None) as running:
         made = Steward()
-        settings = Settings(storage=running.connection_string(), subscription_id=SUBSCRIPTION, resource_group="rg1")
+        settings = Settings(
+            storage=running.connection_string(), subscription_id=SUBSCRIPTION, resource_group="rg1", notify=("queue:told",)
+        )
         app: Any = services.Services(settings=settings, clock=made.clock)
         app.__dict__.update(client=made.process.client, addresses=made.process.addresses)
         made.process = app

@@ -213,6 +213,8 @@ def stop(kept: Versioned[Run], note: str, services: Services, *, status: Status 
 
 def end(kept: Versioned[Run], status: Status, services: Services, *, note: str = "") -> Versioned[Run]:
     """End a run: its outcomes and numbers are final."""
+    from shared.notify import deliveries
+
     run = kept.value.noted(note) if note else kept.value
     acts = outcomes.of(run, services)
     report_lines.put(services.blobs, outcomes.ended_blob(run.name), acts)
@@ -221,7 +223,8 @@ def end(kept: Versioned[Run], status: Status, services: Services, *, note: str =
         run = run.noted(each)
     ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)
     _tell(ended, services)
-    saved = services.journal.save(kept, ended)
+    told = tuple(deliveries.shown(each) for each in ended.notify)  # each has a delivery of its own by now
+    saved = services.journal.save(kept, replace(ended, notify=told))
     log.info("clean-up %s (%s) %s: %s", run.name, run.mode, status, totals.get("outcomes"))
     _measured(ended)
     return saved
