@@ -337,9 +337,13 @@ class Ledger:
 
     def discard(self, before: Operation, operation: Operation) -> None:
         """Delete the blobs that an operation needed before its last step and does not need any more."""
-        kept = _named(operation)
-        if operation.plan is not None or not (before.plan is not None or _named(before) - kept):
+        if operation.plan is not None or (
+            before.plan is None and before.files == operation.files and not _is_dropped(before, operation)
+        ):
             return
+        kept = {str(value[BLOB_KEY]) for name in PAYLOADS if _is_blob(value := getattr(operation, name))} | set(
+            operation.files.values()
+        )
         for name in list(self._blobs.names(f"operations/{operation.id}/")):
             if name not in kept:
                 self._blobs.delete(name)
@@ -417,10 +421,8 @@ def _is_blob(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {BLOB_KEY}
 
 
-def _named(operation: Operation) -> set[str]:
-    """Return the blobs that an operation's row names."""
-    payloads = (getattr(operation, name) for name in PAYLOADS)
-    return {str(value[BLOB_KEY]) for value in payloads if _is_blob(value)} | set(operation.files.values())
+def _is_dropped(before: Operation, operation: Operation) -> bool:
+    return _is_blob(before.body) and operation.body is None
 
 
 def _open_row(operation: Operation) -> Row:

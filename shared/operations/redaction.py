@@ -27,8 +27,9 @@ FREE = frozenset(  # members that run as the caller wrote them: their names are 
     }
 )  # fmt: skip
 _OPENS = re.compile(  # in a text: the user of a URL, the signature of a SAS, the key of a function
-    r"(?P<user>https?://|[a-z][a-z0-9+.-]*://(?=[^/\s@:]*:))[^/\s@]+@|(?P<sign>[?&](?:sig|code)=)[^&\s\"'<>]+", re.IGNORECASE
+    r"://[^/\s@]+@|([?&](?:sig|code)=)[^&\s\"'<>]+", re.IGNORECASE
 )
+_CONTAINERS = ("abfs", "abfss", "wasb", "wasbs")  # schemes whose user is a container
 _SIGNED = re.compile(r"[?&]sig=", re.IGNORECASE)
 
 KEY_NAMES = frozenset(
@@ -52,12 +53,23 @@ def secretless(kind: Kind, body: Any, *, action: str = "") -> Any:
 
 def plain_text(text: str) -> str:
     """Return a text without what opens the URLs in it."""
-    return _OPENS.sub(lambda found: f"{found['user']}***@" if found["user"] else f"{found['sign']}***", text)
+    return _OPENS.sub(_closed, text)
+
+
+def _closed(found: re.Match[str]) -> str:
+    if found[1]:
+        return f"{found[1]}***"
+    is_container = ":" not in found[0][3:] and found.string.endswith(_CONTAINERS, 0, found.start())
+    return found[0] if is_container else "://***@"
 
 
 def is_free(path: str) -> bool:
     """Tell whether a dotted path leads to or through a member whose values are not recorded."""
-    return not FREE.isdisjoint(path.lower().replace("[", ".").split("."))
+    return any(map(_is_free, path.replace("[", ".").split(".")))
+
+
+def _is_free(name: str) -> bool:
+    return name.lower().replace("_", "") in FREE
 
 
 def _plain(body: Any) -> Any:
@@ -69,7 +81,7 @@ def _plain(body: Any) -> Any:
         return body
     literal = any(str(body[name]).lower() == "literal" for name in body if name.lower() == "jobinputtype")
     return {
-        name: _nulled(value) if name.lower() in FREE or (literal and name.lower() == "value") else _plain(value)
+        name: _nulled(value) if _is_free(name) or (literal and name.lower() == "value") else _plain(value)
         for name, value in body.items()
     }
 

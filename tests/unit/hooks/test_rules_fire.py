@@ -425,3 +425,26 @@ def test_files_beyond_the_limit_are_told_of(hooks: Hooks, monkeypatch: pytest.Mo
     assert [(problem.file, problem.error.code) for problem in hooks.app.rule_store.problems()] == [
         ("hooks/rules/b.yaml", "TooManyFiles")
     ]
+
+
+def test_what_an_event_brought_is_gone_once_its_firing_has_ended(hooks: Hooks) -> None:
+    """Its data, the resource that the rule read, and what steps were answered; while it runs, no view has the data."""
+    hooks.rules(
+        """
+rules:
+  - name: look
+    on: {types: [ModelRegistered]}
+    read: true
+    do:
+      - {name: read, request: "GET workspaces/w1/models/credit/versions/1"}
+      - {name: put, request: "PUT workspaces/w1/models/seen/versions/1", body: {properties: {modelUri: x}}}
+"""
+    )
+    hooks.steward.azure.put(f"{WORKSPACE}/models/credit/versions/1", {"properties": {"flavor": "CANARY-resource"}})
+    hooks.happen(registered(1, secret="CANARY-data"))
+    hooks.step()
+    assert "CANARY-data" in str([firing.document for firing in hooks.firings()])
+    assert "CANARY" not in str([firing.view() for firing in hooks.firings()])
+    hooks.drive()
+    assert [firing.status for firing in hooks.firings()] == ["Succeeded"]
+    assert "CANARY" not in repr(hooks.hook_rows.rows)

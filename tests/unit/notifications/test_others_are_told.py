@@ -196,3 +196,23 @@ def test_the_way_a_receiver_hangs_is_recorded(teller: Teller, monkeypatch: pytes
     (delivery,) = teller.deliveries(operation)
     assert delivery["attempts"][0]["problem"] == "no answer: TimeoutError"
     assert delivery["status"] == "Pending"
+
+
+@pytest.mark.parametrize("status", [200, 410, 500])
+def test_what_opens_a_receiver_is_kept_until_it_was_told_for_the_last_time(teller: Teller, status: int) -> None:
+    """The query of a Callback-Url; a message that comes again tells no second time."""
+    teller.receiver.answers = [(status, {})]
+    operation = teller.ended(teller.receiver.url, "queue:outcomes")
+    again = list(teller.steward.notification_queue.sent)
+    teller.drive()
+    told = len(teller.receiver.got)
+    assert {each["status"] for each in teller.deliveries(operation)} == {
+        "Delivered",
+        {200: "Delivered", 410: "Gone", 500: "Failed"}[status],
+    }
+    for text, _ in again:
+        teller.steward.notification_queue.send(text)
+    teller.drive()
+    assert len(teller.receiver.got) == told
+    assert len(teller.deliveries(operation)) == 2
+    assert "SECRET-CODE" not in repr(teller.rows.rows) + teller.steward.everything_stored()

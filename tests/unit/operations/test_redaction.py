@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from shared.catalog import kinds
@@ -37,6 +39,7 @@ def test_a_resource_without_secrets_is_untouched() -> None:
         assert redaction.redacted(ENDPOINTS, body) == body
 
 
+LITERAL = {"jobInputType": "literal", "value": "s"}
 WORKSPACE = "workspaces/w1"
 SCOPE = Settings(subscription_id="s", resource_group="g")
 DIRECT = [(kind, action.name) for kind in kinds.KINDS for action in kind.actions if action.direct]
@@ -96,3 +99,44 @@ def test_what_older_servers_answer_with_keys_is_not_recorded(method: str, path: 
 def test_what_later_steps_read_is_recorded_without_secrets(method: str, path: str, answer: object, kept: object) -> None:
     """What has none stays whole."""
     assert redaction.of_answer(method, path, SCOPE, answer) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("pip: --index-url https://u:p@pypi.contoso.com/s", "pip: --index-url https://***@pypi.contoso.com/s"),
+        ("git+https://token@github.com/o/r@main", "git+https://***@github.com/o/r@main"),
+        ("ssh://u:p@h/x", "ssh://***@h/x"),
+        ("https://a.blob.core.windows.net/c?sv=1&sig=s%2B%3D&se=2", "https://a.blob.core.windows.net/c?sv=1&sig=***&se=2"),
+        ("https://f.azurewebsites.net/api/x?code=k==", "https://f.azurewebsites.net/api/x?code=***"),
+        ("abfss://container@a.dfs.core.windows.net/p", "abfss://container@a.dfs.core.windows.net/p"),
+        ("abfss://u:p@a.dfs.core.windows.net/p", "abfss://***@a.dfs.core.windows.net/p"),
+        ("ada@contoso.com, azureml://datastores/d/paths/a@b", "ada@contoso.com, azureml://datastores/d/paths/a@b"),
+    ],
+)
+def test_what_opens_a_url_is_no_part_of_a_text_that_is_recorded(text: str, kept: str) -> None:
+    """A container before the `@` is no secret."""
+    assert redaction.redacted(ENDPOINTS, {"properties": {"x": [text]}}) == {"properties": {"x": [kept]}}
+
+
+@pytest.mark.parametrize("piece", ["x", "://", "://x", "?sig=", "a.", "@", "a:", "https://a"])
+def test_a_long_text_is_read_once(piece: str) -> None:
+    """A text of a resource may have a megabyte; what is quadratic takes minutes of it."""
+    began = time.process_time()
+    redaction.plain_text(piece * (1_000_000 // len(piece)))
+    assert time.process_time() - began < 2
+
+
+def test_values_of_free_members_are_left_out_in_any_spelling() -> None:
+    """Their names say what was set."""
+    body = {"properties": {"EnvironmentVariables": {"A": "s", "B": {"value": "t"}}, "command": "x", "inputs": {"n": LITERAL}}}
+    assert redaction.redacted(ENDPOINTS, body) == {
+        "properties": {
+            "EnvironmentVariables": {"A": None, "B": {"value": None}},
+            "command": None,
+            "inputs": {"n": {"jobInputType": "literal", "value": None}},
+        }
+    }
+    assert redaction.redacted(ENDPOINTS, {"componentSpec": {"environment_variables": {"A": "s"}}}) == {
+        "componentSpec": {"environment_variables": {"A": None}}
+    }
