@@ -128,7 +128,8 @@ def test_a_run_registers_its_model_only_if_it_is_better(house: Any, ground: Any,
         begun.append(app.send("PUT", f"{HOME}/jobs/{name}", files=parts(job, code=zip_of({"train.py": TRAIN})), expect=202))
     assert [app.follow(each).status for each in begun] == ["Succeeded", "Succeeded"]
     found = ground.ended("register-better-model", 2)
-    assert {each["event"]["data"]["runId"]: each["status"] for each in found} == {"worse": "Succeeded", "better": "Succeeded"}
+    ends = {each["event"]["subject"].rpartition("/")[2]: each["status"] for each in found}
+    assert ends == {"worse": "Succeeded", "better": "Succeeded"}
     versions = app.get(f"{HOME}/models/price/versions")["value"]
     assert [(each["name"], each["properties"]["tags"].get("r2")) for each in versions] == [("1", "0.8"), ("2", "0.9")]
 
