@@ -227,4 +227,4 @@ def test_what_the_account_lacks_is_said(app: services.Services) -> None:
 
 def test_every_part_is_described(app: services.Services) -> None:
     """A part that openapi.json does not know is one that a generated client cannot read."""
-    assert set(health.look(app)) | {"caller"} == set(shapes.health()["properties"])
+    assert set(health.look(app)) | {"caller", "role"} == set(shapes.health()["properties"])
