@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local.emulator import scene
+from infra.local.emulator.authorization.roles import EVENT_DATA_SENDER
 from tests.functional.callers.conftest import QUOTA
 
 if TYPE_CHECKING:
@@ -129,7 +130,11 @@ def _topic(place: Place, given: Mapping[str, list[str]]) -> Any:
     )
     assert given["input-schema"] == ["cloudeventschemav1_0"]
     body = {"location": given["location"][0], "properties": {"inputSchema": "CloudEventSchemaV1_0"}}
-    return _arm(place, f"{path}/{given['name'][0]}", body)
+    topic = f"{path}/{given['name'][0]}"
+    held = place.azure.call("GET", "roles")["assignments"]  # the page: the app's identity needs the role on the topic
+    sender = {"scope": topic, "role": EVENT_DATA_SENDER, "principal": scene.APP_OBJECT_ID}
+    place.azure.call("PUT", "roles", json={"assignments": [*held, sender]})
+    return _arm(place, topic, body)
 
 
 def _subscribed(place: Place, given: Mapping[str, list[str]]) -> None:
