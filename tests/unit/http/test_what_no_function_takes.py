@@ -84,7 +84,7 @@ GROUP = f"subscriptions/{SUBSCRIPTION}/resourceGroups/rg1"
 EXISTS, MISSING = f"{GROUP}/workspaces/w1", f"{GROUP}/workspaces/ws-no"
 
 
-@pytest.mark.parametrize("path", [EXISTS, MISSING, f"arm/{EXISTS}", f"arm//{MISSING}", "operations", "health", "docs"])
+@pytest.mark.parametrize("path", [EXISTS, MISSING, f"arm//{MISSING}", "operations", "health", "docs"])
 def test_head_is_get_without_its_content(path: str) -> None:
     """The same status; the platform leaves the content out."""
     assert front.respond("HEAD", path).status_code == front.respond("GET", path).status_code
@@ -98,6 +98,12 @@ def test_head_of_a_resource_group_is_204_or_404_as_arm_answers(app: App, path: s
     answer = front.respond("HEAD", path)
     assert (answer.status_code, answer.get_body()) == (204, b"")
     assert front.respond("HEAD", path.replace("rg1", "rg-no")).status_code == 404
+
+
+def test_head_of_any_resource_below_arm_is_204() -> None:
+    """As ARM answers `check_existence_by_id`."""
+    assert front.respond("GET", f"arm/{EXISTS}").status_code == 200
+    assert front.respond("HEAD", f"arm/{EXISTS}").status_code == 204
 
 
 def test_below_arm_empty_segments_are_dropped() -> None:
