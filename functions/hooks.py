@@ -28,10 +28,9 @@ def on_event_grid(event: func.EventGridEvent) -> None:
 @blueprint.queue_trigger("message", messages.EVENT_QUEUE, "AzureWebJobsStorage")
 def on_message(message: func.QueueMessage) -> None:
     """Take in events, or take the next step of a firing."""
-    from shared.hooks import inbox, rule_requests
+    from shared.hooks import inbox
 
-    app = services.get()
-    inbox.take(message.get_body().decode("utf-8", errors="replace"), app, lambda call: rule_requests.perform(call, app))
+    inbox.take(message.get_body().decode("utf-8", errors="replace"), services.get())
 
 
 @blueprint.function_name("hooks_poison")

@@ -173,7 +173,7 @@ def _timers(app: Services) -> list[dict[str, Any]]:
 
 def _operations(app: Services) -> dict[str, Any]:
     """Return how many operations are open, and the oldest of them that really is."""
-    opened = sorted(((each.id, each.created_at) for each in app.ledger.listed()), key=lambda each: each[1])
+    opened = sorted(((each.id, each.created_at) for each in app.ledger.open.listed()), key=lambda each: each[1])
     out: dict[str, Any] = {"open": len(opened)}
     for operation_id, created_at in opened:
         try:

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from shared.api.access.key_book import Book
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
+    from shared.durable.due import DueIndex
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
+    from shared.hooks.firing_record import Answer, Call
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
@@ -45,8 +47,9 @@ CLEANUP_TABLE = "stewardcleanup"
 HOOK_TABLE = "stewardhooks"
 DELIVERY_TABLE = "stewarddeliveries"
 ACCESS_TABLE = "stewardaccess"
+DUE_TABLE = "stewarddue"
 CONTAINER = "azureml-steward"
-TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE, ACCESS_TABLE)
+TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE, ACCESS_TABLE, DUE_TABLE)
 QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, messages.CLEANUP_QUEUE)
 OWN = (  # all that the app needs of its account; the platform makes none of it
     *(("queue", each) for name in QUEUES for each in (name, f"{name}-poison")),
@@ -212,6 +215,19 @@ class Services:
         from shared.api.access import key_book
 
         return key_book.Book(self.access_rows, self.clock)
+
+    @_OpenedOnce
+    def due(self) -> DueIndex:
+        """When a timer must look at which record."""
+        from shared.durable import due
+
+        return due.DueIndex(self._rows(DUE_TABLE))
+
+    def perform(self, call: Call) -> Answer:
+        """Make a rule's request of the app's API."""
+        from shared.hooks import rule_requests
+
+        return rule_requests.perform(call, self)
 
     def missing(self) -> list[tuple[str, str]]:
         """Return what of `OWN` the account does not have: three requests."""

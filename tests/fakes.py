@@ -27,7 +27,7 @@ COLUMN_UNITS = 32 * 1024  # UTF-16 units in one string property
 ENTITY_BYTES = 1024 * 1024
 MESSAGE_BYTES = 48 * 1024  # in base64 64 KiB
 MAX_DELAY_S = 7 * 24 * 3600
-STORAGE = ("rows.", "open.", "hooks.", "deliveries.", "cleanup.", "blobs.", "queue.")  # calls that are no request to Azure
+STORAGE = ("rows.", "open.", "due.", "hooks.", "deliveries.", "cleanup.", "blobs.", "queue.")  # calls that are no request to Azure
 INVISIBLE_S = 600.0  # the platform's visibility timeout while a function runs
 
 
@@ -177,9 +177,9 @@ class FakeRows:
             found = [row for key, row in sorted(self.rows.items()) if not partition or key[0] == partition]
         asked = ((operator.eq, equal), (operator.ge, least), (operator.lt, below))
         for row in found:
-            has = row.columns
+            has = {**row.columns, storage.PARTITION: row.partition}
             if all(name in has and fits(has[name], value) for fits, values in asked for name, value in (values or {}).items()):
-                kept = {name: value for name, value in has.items() if not columns or name in columns}
+                kept = {name: value for name, value in row.columns.items() if not columns or name in columns}
                 yield replace(row, columns=copy.deepcopy(kept))
 
     def _apply(self, change: storage.Change) -> str:

@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths
-from shared.durable import messages, worker
+from shared.durable import messages, sweep, worker
+from shared.durable.due import DueIndex
 from shared.files import plans, upload_steps
-from shared.operations import acceptance, flows, ledger
+from shared.operations import acceptance, flows, ledger, steps
 from shared.rest import addresses, errors
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION, FakeAzure
@@ -30,6 +31,17 @@ QUIET_AFTER_S = 48 * 3600.0
 SETTINGS = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1")
 
 
+def advance(text: str, process: Any) -> Stored | None:
+    """Take the step of an operation that a message names."""
+    taken: Stored | None = worker.take((steps.MACHINE,), text, process)
+    return taken
+
+
+def look_after(process: Any) -> int:
+    """Fire the timer for operations; returns how many had lost their message."""
+    return sweep.reconcile((steps.MACHINE,), process)[steps.MACHINE.name]
+
+
 @dataclass(kw_only=True)
 class Process:
     """What one process of the app works with (steps.Services)."""
@@ -40,6 +52,7 @@ class Process:
     queue: Any
     notification_queue: Any
     event_queue: Any
+    due: DueIndex
     clock: Clock
     settings: Settings = SETTINGS
 
@@ -62,6 +75,7 @@ class Steward:
         self.rows = FakeRows("rows", self.fuse, self.clock)
         self.open = FakeRows("open", self.fuse, self.clock)
         self.access_rows = FakeRows("access", self.fuse, self.clock)
+        self.due_rows = FakeRows("due", self.fuse, self.clock)
         self.blobs = FakeBlobs(self.fuse)
         self.queue = FakeQueue(self.clock, self.fuse)
         self.notification_queue = FakeQueue(self.clock, self.fuse)
@@ -79,6 +93,7 @@ class Steward:
             queue=self.queue,
             notification_queue=self.notification_queue,
             event_queue=self.event_queue,
+            due=DueIndex(self.due_rows),
             clock=self.clock,
         )
         return self.process
@@ -124,14 +139,14 @@ class Steward:
     def deliver(self, message: Held) -> None:
         """Run the queue function for one message, as the platform does: gone after success, back after a failure."""
         try:
-            flows.advance(message.text, self.process)
+            advance(message.text, self.process)
         except Exception as problem:  # noqa: BLE001 - what the platform does
             self.trouble.append(problem)
             if message.dequeue_count < MAX_DEQUEUE:
                 message.visible_at = self.clock() + timedelta(seconds=RETRY_S)
                 return
             self.poisoned.append(message.text)
-            worker.give_up(flows.MACHINE, message.text, self.process, "every attempt failed")
+            worker.give_up((steps.MACHINE,), message.text, self.process, "every attempt failed")
         self.queue.delete(message)
 
     def step(self) -> bool:
@@ -166,7 +181,7 @@ class Steward:
     def _reconcile(self) -> None:
         """Fire the timer; when it fails the platform fires it again a minute later."""
         try:
-            flows.reconcile(self.process)
+            look_after(self.process)
         except errors.TransientError as problem:
             self.trouble.append(problem)
 

@@ -9,12 +9,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.rest import errors
+from shared.rest import errors, operation_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.catalog.kinds import Kind
+
+dig = operation_answers.dig  # the value at a dotted path, or None
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
 _ID_WITHOUT_SLASH = re.compile(r"subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers(?:/[^/\s]+){3,}", re.IGNORECASE)
@@ -179,13 +181,6 @@ def has_secret(kind: Kind, body: Any) -> bool:
     if isinstance(body, list):  # a JSON Patch
         return any(has_secret(kind, _as_object(step)) for step in body if isinstance(step, dict))
     return any(_holds(body, path.split(".")) for path in kind.secrets)
-
-
-def dig(body: Any, path: str) -> Any:
-    """Return the value at a dotted path, or None."""
-    for name in path.split("."):
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
 
 
 def _spelling(value: Any) -> str:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.cleanup.policy.model import Mode
-    from shared.cleanup.policy.scopes import Scope
     from shared.cleanup.run import claims
     from shared.cleanup.run.journal import Run
+    from shared.cleanup.run.scopes import Scope
 
     class Services(claims.Services, approvals.Services, Protocol):
         """What these handlers need of the composition root (shared.services)."""
@@ -98,7 +98,7 @@ def _start(call: Call, app: Services) -> Later | Answer:
 
 def _scope(call: Call, app: Services) -> Scope:
     """Return what a run keeps to: what its caller names, or what its caller is limited to."""
-    from shared.cleanup.policy import scopes
+    from shared.cleanup.run import scopes
 
     def permit(*places: ids.ResourceId) -> None:
         grants.check_places(call.sender.grants, call.by(app.settings), "A clean-up", places)

@@ -24,9 +24,11 @@ FORMS: dict[str, tuple[dict[str, type], str]] = {
     "end": ({"operation": str, "target": int}, ""),  # of an operation, for one of its receivers
     "firing": ({"firing": str}, ""),
     "delivery": ({"about": str, "key": str}, "tried"),
-    "run": ({"run": str, "unit": str}, "number"),  # unit '' for the run as a whole
+    "unit": ({"run": str, "unit": str}, "number"),
+    "run": ({"run": str}, "number"),
 }
-OPTIONAL = {"unit": "", "tried": 0}  # what the oldest messages leave out
+WRITTEN = {"run": {"unit": ""}}  # what the version before expects beside that
+OPTIONAL = {"tried": 0}  # what the oldest messages leave out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +39,22 @@ class Message:
         machine: A row of `FORMS`.
         key: What names the record.
         step: Which step; 0 where the machine's messages name none.
+        again: The platform brings it again: its first worker died, or failed.
     """
 
     machine: str
     key: tuple[str | int, ...]
     step: int = 0
+    again: bool = False
 
     def to_text(self) -> str:
         """Return the JSON that is queued."""
         names, step = FORMS[self.machine]
         members = dict(zip(names, self.key, strict=True))
-        return json.dumps({"version": VERSION, **members, **({step: self.step} if step else {})})
+        return json.dumps({"version": VERSION, **WRITTEN.get(self.machine, {}), **members, **({step: self.step} if step else {})})
 
 
-def read(text: str, *machines: str) -> Message:
+def read(text: str, *machines: str, again: bool = False) -> Message:
     """Read back a message of one of these machines.
 
     Raises:
@@ -58,12 +62,13 @@ def read(text: str, *machines: str) -> Message:
     """
     stored = json.loads(text)
     given = {**OPTIONAL, **stored} if isinstance(stored, dict) else {}
-    for machine in machines:
+    for machine in sorted(machines, key=lambda name: -len(FORMS[name][0])):  # a unit's names are those of its run and one more
         names, step = FORMS[machine]
         wanted = {**names, **({step: int} if step else {})}
-        if all(isinstance(given.get(name), kind) for name, kind in wanted.items()):
+        if all(isinstance(given.get(name), kind) and given[name] != "" for name, kind in wanted.items()):
             versions.check(stored, VERSION, "the message")
-            return Message(machine=machine, key=tuple(given[name] for name in names), step=given[step] if step else 0)
+            key = tuple(given[name] for name in names)
+            return Message(machine=machine, key=key, step=given[step] if step else 0, again=again)
     expected = " or ".join(", ".join([*FORMS[machine][0], *filter(None, FORMS[machine][1:])]) for machine in machines)
     message = f"not a message of {' or '.join(machines)}: expected version, {expected}"
     raise ValueError(message)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+PARTITION = "PartitionKey"  # in a query: the partition, where it need only be below a value
 CLOCK_SKEW = timedelta(minutes=5)  # between us and the storage service
 
 Verb = Literal["insert", "replace", "delete"]
@@ -88,7 +89,7 @@ class Rows(Protocol):
             partition: '' for all.
             equal: Columns with exactly these values.
             least: Columns with these values or greater ones.
-            below: Columns with smaller values.
+            below: Columns with smaller values, or partitions (`PARTITION`) that sort before one.
             columns: What is read of each row; empty for all of it.
         """
 

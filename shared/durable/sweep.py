@@ -8,18 +8,73 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, storage
+from shared.durable import aside, storage, worker
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from shared.durable.due import Entry, Index
+    from shared.durable.worker import Machine
 
 log = logging.getLogger("steward.sweep")
 
 BUDGET_S = 100.0  # of one part; host.json ends a function after 300 seconds, with whatever else runs in its process
 FAILURES = 5  # rows in a row that storage failed: it is out of reach, and the next tick tries again
+WHOLE = timedelta(minutes=15)  # how often the tables themselves are asked: for what has no entry, such as rows of an older version
+
+
+def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[str, int]:
+    """Queue what comes due before the next tick, and again whatever lost its message; returns how many lost ones of each machine.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
+    named = {machine.name: machine for machine in machines}
+    woken = dict.fromkeys(named, 0)
+    now = world.clock()
+
+    def look(entry: Entry) -> int:
+        sent = worker.look(named[entry.machine], entry, world)
+        woken[entry.machine] += sent
+        return sent
+
+    def lost(machine: Machine[Any, Any, Any], known: Any) -> int:
+        sent = worker.wake(machine, known, world)
+        machine.index(world).put(worker.entry(machine, machine.key(known), 0.0, world))
+        woken[machine.name] += sent
+        return sent
+
+    def indexed(index: Index) -> Callable[[], int]:
+        return lambda: rows(index.due(now), look, _name)
+
+    def whole(machine: Machine[Any, Any, Any]) -> Callable[[], int]:
+        found = machine.overdue(now - WHOLE, world)
+        return lambda: rows(found, lambda known: lost(machine, known), lambda known: f"{machine.name} {machine.key(known)}")
+
+    indexes = {id(index): index for index in (machine.index(world) for machine in machines)}
+    asked = {f"index {number}": indexed(index) for number, index in enumerate(indexes.values())}
+    if now.minute % (WHOLE.total_seconds() // 60) == 0:
+        asked |= {machine.name: whole(machine) for machine in machines}
+    parts(asked)
+    return woken
+
+
+def purges(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[str, Callable[[], int]]:
+    """Return for each machine what deletes the records that ended before its retention; `parts` runs them."""
+
+    def purge(machine: Machine[Any, Any, Any]) -> Callable[[], int]:
+        before = world.clock() - timedelta(days=getattr(world.settings, machine.retention))
+        return lambda: machine.purge(before, world)
+
+    return {machine.name: purge(machine) for machine in machines}
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.machine} {'/'.join(map(str, entry.key))}"
 
 
 def parts(named: Mapping[str, Callable[[], int]]) -> dict[str, int]:

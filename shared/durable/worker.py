@@ -1,89 +1,252 @@
 """One step of one record for each message: load it, drop what is stale, advance it, save it, queue the next step.
 
-Whatever dies in between leaves a message or an overdue record (sweep). Each machine is a row of data: `Machine`. Not here: what
-a step does (the machines), what messages look like (messages).
+Whatever dies in between leaves a message or an entry of the due index (sweep). Each sort of lasting work is a row of data:
+`Machine`. Not here: what a step does (the machines), what messages look like (messages).
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import aside, messages, storage
+from shared.durable import aside, due, messages, storage
+from shared.durable.messages import Message
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
-    from shared.durable.messages import Message
+    from shared.durable.due import Entry, Index
     from shared.durable.storage import Blobs, Queue
 
 log = logging.getLogger("steward.worker")
 
 
-def _no_context(_value: Any) -> AbstractContextManager[None]:
-    return nullcontext()
+class World(Protocol):
+    """What the engine needs of the composition root."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+    @property
+    def due(self) -> Index: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine[W, K]:
-    """One sort of lasting work, on records `K` (with their etags), in a world `W`.
+class Next[K, T]:
+    """What a step came to.
 
     Attributes:
-        name: What it is, for the log.
-        forms: The messages it takes (`messages.FORMS`).
-        queue: Where its messages are.
-        load: Returns the record of a message; None when there is none, or nothing is left to do.
-        stale: Whether a record is past the step that a message names.
-        advance: Takes the step, saves the record by etag, and queues the next; returns the record.
-        give_up: Ends a record whose message kept failing; None where the timer gives up by itself, and the message is kept.
-        within: The context of a step: its trace.
-        unreadable_s: When a message comes again whose record cannot be read; None when the timer looks after it.
+        known: The record as this worker read or wrote it last.
+        value: The record as it is to be saved.
+        delay_s: The pause before the next step; None when the record has ended.
     """
 
-    name: str
-    forms: tuple[str, ...]
-    queue: Callable[[W], Queue]
-    load: Callable[[Message, W], K | None]
-    stale: Callable[[K, Message], bool]
-    advance: Callable[[K, Message, W], Any]
-    give_up: Callable[[K, W, str], None] | None = None
-    within: Callable[[K], AbstractContextManager[Any]] = _no_context
-    unreadable_s: float | None = None
+    known: K
+    value: T
+    delay_s: float | None
 
 
-def take[W, K](machine: Machine[W, K], text: str, world: W) -> Any:
-    """Take the step that a message names; None when there is nothing to do, or storage keeps from it for now.
+def _no_context(_known: Any) -> AbstractContextManager[None]:
+    return nullcontext()
 
-    Raises:
-        TransientError: the queue cannot take the message for later either; the platform delivers it again.
-        ValueError: it is no message of this machine (it will end in the poison queue).
-    """
-    message = messages.read(text, *machine.forms)
-    try:
-        known = machine.load(message, world)
-        if known is None or machine.stale(known, message):
-            log.info("stale message: %s %s step %d", machine.name, message.key, message.step)
-            return None
-        with machine.within(known):
-            return machine.advance(known, message, world)
-    except storage.ConflictError:
-        log.info("%s %s step %d was taken by another worker", machine.name, message.key, message.step)
-    except errors.TransientError as problem:  # the app's own storage; the record is none the worse for it
-        log.warning("%s %s step %d waits for storage: %s", machine.name, message.key, message.step, problem)
-        again, delay_s = messages.postponed(text)
-        machine.queue(world).send(again, delay_s=delay_s)
-    except aside.UnreadableError as problem:
-        aside.note(f"{machine.name} {'/'.join(map(str, message.key))}", problem)
-        if machine.unreadable_s is not None:
-            machine.queue(world).send(text, delay_s=machine.unreadable_s)
+
+def _nothing(_before: Any, _saved: Any, _world: Any) -> None:
     return None
 
 
-def give_up[W, K](machine: Machine[W, K], text: str, world: W, reason: str) -> bool:
+def _dropped(_entry: Entry, _world: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine[W: World, K, T]:
+    """One sort of lasting work: records of class `record`, read as `K` (with their etags), in a world `W`.
+
+    Attributes:
+        name: What it is: its messages' form (`messages.FORMS`), and the machine of its entries in the due index.
+        queue: The name of its queue.
+        record: The class of its records.
+        send: Its queue, opened.
+        load: Returns the record that a message names; None when there is none, or nothing is left to do.
+        advance: Takes a step; None when there is nothing to save.
+        save: Saves what a step came to, by etag.
+        key, step: What names a record in its messages, and the step it is at; 0 where messages name none.
+        due_at: When a record's message is lost, if the step was not taken by then; None when the record has ended.
+        lease: After a message was put on the queue by a timer: when that one is lost.
+        give_up: Ends a record whose message kept failing.
+        overdue: Yields the records that the index failed: due before a moment, whoever wrote them.
+        purge: Deletes the records that ended before a moment; returns how many.
+        retention: The setting that says after how many days.
+        forms: Further forms of messages that it takes.
+        takes_over: Whether a message that the platform brings again goes on where its first worker died.
+        index: Where its entries are.
+        listed_at: Until when a record's entry lies at the latest, where that is not its `due_at`.
+        after: What follows a save, given the record before and after it; done again by the timer for what has ended.
+        wake: Puts a record whose message was lost on the queue again; returns how many messages that were.
+        missing: Whether an entry goes whose record is not there.
+        columns: What its entries keep of a record beside its moments.
+        within: The context of a step: its trace.
+    """
+
+    name: str
+    queue: str
+    record: type[T]
+    send: Callable[[W], Queue]
+    load: Callable[[Message, W], K | None]
+    advance: Callable[[K, Message, W], Next[K, T] | None]
+    save: Callable[[Next[K, T], W], K]
+    key: Callable[[K], tuple[str | int, ...]]
+    step: Callable[[K], int]
+    due_at: Callable[[K], datetime | None]
+    lease: timedelta
+    give_up: Callable[[K, str, W], Next[K, T]]
+    overdue: Callable[[datetime, W], Iterator[K]]
+    purge: Callable[[datetime, W], int]
+    retention: str = "retention_days"
+    forms: tuple[str, ...] = ()
+    takes_over: bool = False
+    index: Callable[[W], Index] = lambda world: world.due
+    listed_at: Callable[[K], datetime | None] | None = None
+    after: Callable[[K, K, W], None] = _nothing
+    wake: Callable[[K, W], int] | None = None
+    missing: Callable[[Entry, W], bool] = _dropped
+    columns: Callable[[K], Mapping[str, Any]] = lambda _known: {}
+    within: Callable[[K], AbstractContextManager[Any]] = _no_context
+
+    def message(self, known: K) -> str:
+        """Return the message of a record's next step."""
+        return Message(machine=self.name, key=self.key(known), step=self.step(known)).to_text()
+
+    def stale(self, known: K, message: Message) -> bool:
+        """Return whether a record has ended, or is past the step that a message names."""
+        late = int(self.takes_over and message.again)
+        return self.due_at(known) is None or self.step(known) - message.step not in range(late + 1)
+
+
+def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, again: bool = False) -> Any:
+    """Take the step that a message names; returns the record as saved, None when there was nothing to save.
+
+    Args:
+        machines: Those of the queue.
+        text: The message.
+        world: The composition root.
+        again: The platform brings the message again: its first worker died, or failed.
+
+    Raises:
+        TransientError: the queue cannot take the message for later either; the platform delivers it again.
+        ValueError: it is no message of these machines (it will end in the poison queue).
+    """
+    machine, message = _read(machines, text, again=again)
+    what = f"{machine.name} {'/'.join(map(str, message.key))} step {message.step}"
+    try:
+        known = machine.load(message, world)
+        if known is None or machine.stale(known, message):
+            log.info("stale message: %s", what)
+            return None
+        with machine.within(known):
+            step = machine.advance(known, message, world)
+            return record(machine, step, world) if step else None
+    except storage.ConflictError:
+        log.info("%s was taken by another worker", what)
+    except errors.TransientError as problem:  # the app's own storage; the record is none the worse for it
+        log.warning("%s waits for storage: %s", what, problem)
+        later, delay_s = messages.postponed(text)
+        machine.send(world).send(later, delay_s=delay_s)
+    except aside.UnreadableError as problem:  # its entry stays, and the timer finds it once it can be read
+        aside.note(what, problem)
+    return None
+
+
+def entry(machine: Machine[Any, Any, Any], key: tuple[str | int, ...], delay_s: float, world: Any, *, step: int = 0) -> Entry:
+    """Return the entry of a record that is about to be written: a long wait, or the moment at which its first message is lost."""
+    at = world.clock() + timedelta(seconds=delay_s)
+    if not due.is_long(delay_s):
+        return due.Entry(machine=machine.name, key=key, at=at + machine.lease)
+    text = Message(machine=machine.name, key=key, step=step).to_text()
+    return due.Entry(machine=machine.name, key=key, at=at - due.AHEAD, wake_at=at, text=text)
+
+
+def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, send: bool = True) -> K:
+    """Save what a step came to, then queue the next step, or note when that is to be queued.
+
+    Args:
+        machine: Whose record it is.
+        step: What it came to.
+        world: The composition root.
+        send: False where this worker goes on at once.
+
+    Raises:
+        ConflictError: another worker changed the record; nothing was queued.
+    """
+    saved = machine.save(step, world)
+    if step.delay_s is not None:
+        queued(machine, saved, step.delay_s, world, known=step.known, send=send)
+    machine.after(step.known, saved, world)
+    return saved
+
+
+def queued[K](
+    machine: Machine[Any, K, Any], saved: K, delay_s: float, world: Any, *, known: K | None = None, send: bool = True
+) -> None:
+    """Queue a record's next step: as a message, or as an entry of the due index where that is more than a minute away.
+
+    Args:
+        machine: Whose record it is.
+        saved: The record.
+        delay_s: When its next step is to be taken.
+        world: The composition root.
+        known: The record before, whose entry stands; a new entry is written only where that comes too late.
+        send: False where no message is needed.
+    """
+    long, at = due.is_long(delay_s), machine.due_at(saved)
+    listed = (machine.listed_at or machine.due_at)(known) if known is not None else None
+    if long or (at and known is not None and (listed is None or at < listed)):
+        made = entry(machine, machine.key(saved), delay_s, world, step=machine.step(saved))
+        made = made if long or at is None else replace(made, at=at)
+        machine.index(world).put(replace(made, columns=machine.columns(saved)))
+    if send and not long:
+        machine.send(world).send(machine.message(saved), delay_s=delay_s)
+
+
+def look(machine: Machine[Any, Any, Any], entry: Entry, world: Any) -> int:
+    """Do what an entry of the due index asks for; returns how many messages that were lost were queued again."""
+    index, now = machine.index(world), world.clock()
+    if entry.text and entry.wake_at:
+        machine.send(world).send(entry.text, delay_s=max(0.0, (entry.wake_at - now).total_seconds()))
+        index.later(entry, max(now, entry.wake_at) + machine.lease)
+        return 0
+    known = machine.load(Message(machine=entry.machine, key=entry.key), world)
+    at = machine.due_at(known) if known is not None else None
+    if known is None:
+        if machine.missing(entry, world):
+            index.drop(entry)
+        return 0
+    if at is None:
+        machine.after(known, known, world)
+        index.drop(entry)
+        return 0
+    if at > now:
+        index.later(entry, at)
+        return 0
+    sent = wake(machine, known, world)
+    index.later(entry, now + machine.lease)
+    return sent
+
+
+def wake[K](machine: Machine[Any, K, Any], known: K, world: Any) -> int:
+    """Put a record on the queue whose message was lost, or that need not wait any longer; returns how many messages that were."""
+    if machine.wake:
+        return machine.wake(known, world)
+    machine.send(world).send(machine.message(known))
+    return 1
+
+
+def give_up(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, reason: str) -> bool:
     """End the record of a message that kept failing; False when there is none to end.
 
     A stale message ends nothing: another worker has taken its record further. Nor does that of a record that cannot be read: it
@@ -91,16 +254,14 @@ def give_up[W, K](machine: Machine[W, K], text: str, world: W, reason: str) -> b
 
     Raises:
         TransientError: the app's storage is out of reach.
-        ValueError: it is no message of this machine, or the machine ends nothing.
+        ValueError: it is no message of these machines.
     """
-    message = messages.read(text, *machine.forms)
-    if machine.give_up is None:
-        raise ValueError(reason)
+    machine, message = _read(machines, text, again=True)
     try:
         known = machine.load(message, world)
         if known is None or machine.stale(known, message):
             return False
-        machine.give_up(known, world, reason)
+        record(machine, machine.give_up(known, reason, world), world)
     except aside.UnreadableError as problem:
         aside.note(f"{machine.name} {'/'.join(map(str, message.key))}", problem)
         return False
@@ -109,16 +270,22 @@ def give_up[W, K](machine: Machine[W, K], text: str, world: W, reason: str) -> b
     return True
 
 
-def poisoned[W, K](machine: Machine[W, K], queue: str, text: str, world: W, blobs: Callable[[], Blobs]) -> bool:
+def poisoned(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, blobs: Callable[[], Blobs]) -> bool:
     """Settle a message of the poison queue: its record ends, or the message is put aside; True when a record was ended.
 
     Raises:
         TransientError: neither can be done now. A poison queue has no second one: the message stays, and comes again.
     """
     try:
-        return give_up(machine, text, world, "Every attempt to take its next step failed; the app's log holds the reason.")
+        return give_up(machines, text, world, "Every attempt to take its next step failed; the app's log holds the reason.")
     except errors.TransientError:
         raise
     except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
-        aside.bury(queue, text, problem, blobs())
+        aside.bury(machines[0].queue, text, problem, blobs())
         return False
+
+
+def _read(machines: Sequence[Machine[Any, Any, Any]], text: str, *, again: bool) -> tuple[Machine[Any, Any, Any], Message]:
+    by_form = {form: machine for machine in machines for form in (machine.name, *machine.forms)}
+    message = messages.read(text, *by_form, again=again)
+    return by_form[message.machine], message

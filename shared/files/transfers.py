@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from shared.files.places import STORAGE_VERSION
+from shared.catalog import neighbours
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Progress:
 
 def exists(place: Place, client: Client) -> bool:
     """Tell whether a blob is there."""
-    answer = client.send_signed("HEAD", place.signed, headers={"x-ms-version": STORAGE_VERSION})
+    answer = client.send_signed("HEAD", place.signed, headers={"x-ms-version": neighbours.STORAGE_DATA})
     return answer.status != 404 and bool(answer.checked())
 
 
@@ -169,7 +169,7 @@ def _threads() -> threads.Pool:
 
 
 def _put(target: Place, client: Client, content: bytes, *, operation: str = "") -> None:
-    headers = {"x-ms-version": STORAGE_VERSION, **({} if operation else {"x-ms-blob-type": "BlockBlob"})}
+    headers = {"x-ms-version": neighbours.STORAGE_DATA, **({} if operation else {"x-ms-blob-type": "BlockBlob"})}
     client.send_signed("PUT", f"{target.signed}{operation}", content=content, headers=headers).checked()
 
 

@@ -34,7 +34,11 @@ def of(event: Event) -> tuple[ids.ResourceId, ...]:
         return (found,) if found else ()
     workspace = workspace_of(event)
     read = _TARGETS.get(low.removeprefix(ML_TYPE)) if low.startswith(ML_TYPE) else None
-    return read(event, workspace, _subject(event)) if workspace and read else ()
+    try:
+        about = read(event, workspace, _subject(event)) if workspace and read else ()
+        return about if all(each.path for each in about) else ()
+    except errors.BadRequestError:  # a name that no resource has
+        return ()
 
 
 def workspace_of(event: Event) -> ids.ResourceId | None:

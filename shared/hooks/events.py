@@ -12,16 +12,17 @@ import json
 import math
 import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from shared.catalog import bodies
 from shared.rest import errors
 from shared.telemetry import trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
 MESSAGE_VERSION = 1
 MESSAGE_LIMIT = 48 * 1024  # bytes of a queue message before base64, which Azure stores up to 64 KiB of
@@ -179,11 +180,7 @@ def packed(events: Iterable[Event]) -> Iterator[str]:
 
 def moment(event: Event) -> datetime | None:
     """Return when it happened, in UTC; None when the sender did not say or wrote no time."""
-    try:
-        found = datetime.fromisoformat(event.time.strip()) if event.time else None
-    except ValueError:
-        return None
-    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+    return times.moment(event.time)
 
 
 def _delivery(parsed: Any, event_type: str) -> Delivery:

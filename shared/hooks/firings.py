@@ -15,18 +15,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from shared.durable import aside, records, storage, sweep, worker
+from shared.durable import aside, due, messages, records, storage, worker
 from shared.durable.aside import UnreadableError
-from shared.durable.messages import Message
+from shared.durable.worker import Next
 from shared.hooks import expressions
 from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from shared.durable.messages import Message
     from shared.durable.records import Versioned
     from shared.durable.storage import Queue, Row, Rows
     from shared.hooks.rules import Step
@@ -41,13 +42,12 @@ PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is n
 NO_RECEIVER = "The setting STEWARD_NOTIFY names no receiver of a 'notify' step."
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
-LONGEST_DELAY_S = 6 * 86_400.0  # of a message; Azure Storage takes 7 days
 GRACE = timedelta(seconds=90)  # how long after its due time a step counts as lost
 WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
 NOT_DONE = (408, 429, 500, 502, 503, 504)
 
 
-class Services(Protocol):
+class Services(worker.World, Protocol):
     """What firings need of the composition root."""
 
     @property
@@ -56,8 +56,9 @@ class Services(Protocol):
     def event_queue(self) -> Queue: ...  # noqa: D102
     @property
     def ledger(self) -> Ledger: ...  # noqa: D102
-    @property
-    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
+
+    def perform(self, call: Call) -> Answer:
+        """Make a rule's request of the app's API."""
 
 
 def id_of(rule: str, once: str) -> str:
@@ -72,10 +73,13 @@ def begin(firing: Firing, services: Services, *, delay_s: float = 0.0) -> bool:
         BadRequestError: `EventTooLarge`; the event and its resource do not fit a row.
         TransientError: the app's storage is out of reach; nothing was recorded.
     """
-    if table(services).insert(replace(firing, due_at=firing.due_at + timedelta(seconds=delay_s))) is None:
+    first = replace(firing, due_at=firing.due_at + timedelta(seconds=delay_s))
+    if not first.ended:
+        services.due.put(worker.entry(MACHINE, (first.id,), delay_s, services))
+    if table(services).insert(first) is None:
         return False
-    if not firing.ended and delay_s <= LONGEST_DELAY_S:  # later ones are found when they are due (`overdue`)
-        _enqueue(firing, services, delay_s=delay_s)
+    if not first.ended and not due.is_long(delay_s):
+        services.event_queue.send(_message(first.id), delay_s=delay_s)
     return True
 
 
@@ -104,92 +108,93 @@ def cancel(firing_id: str, services: Services) -> Firing | None:
         error = errors.AzureError(code="Canceled", message=message, target=known.value.step.name)
         canceled = replace(_failed(known.value, error, services.clock()), status="Canceled")
         try:
-            table(services).save(known, canceled)
+            return worker.record(MACHINE, Next(known=known, value=canceled, delay_s=None), services).value
         except storage.ConflictError:  # a step was recorded meanwhile
             continue
-        _ended(canceled)
-        return canceled
     return None
 
 
-def machine(perform: Callable[[Call], Answer]) -> worker.Machine[Services, Versioned[Firing]]:
-    """Return the machine of firings, whose requests `perform` makes.
-
-    A step is claimed by no worker: two that take it at once send the same request under the same key, which the API carries
-    out once, and only one of them can record what came of it.
-    """
-    return worker.Machine(
-        name="firing",
-        forms=("firing",),
-        queue=lambda services: services.event_queue,
-        load=lambda message, services: load(str(message.key[0]), services),
-        stale=lambda known, _message: known.value.ended,
-        advance=lambda known, _message, services: _advanced(known, services, perform),
-        give_up=_give_up,
-        within=lambda known: trace.bound(known.value.trace),
-    )
+def wake(firing_id: str, services: Services) -> None:
+    """Put a firing on the queue: an operation that it waits for has ended."""
+    services.event_queue.send(_message(firing_id))
 
 
-def _advanced(known: Versioned[Firing], services: Services, perform: Callable[[Call], Answer]) -> Firing:
+def _message(firing_id: str) -> str:
+    return messages.Message(machine="firing", key=(firing_id,)).to_text()
+
+
+def _advanced(known: Versioned[Firing], _message: Message, services: Services) -> Next[Versioned[Firing], Firing]:
     firing = known.value
     try:
-        moved, delay_s = _moved(firing, services, perform)
+        moved, delay_s = _moved(firing, services)
     except errors.TransientError as problem:
         moved, delay_s = _again(firing, problem.error, services.clock(), problem.delay_s)
     except (errors.PermanentError, expressions.NothingThereError) as problem:
         error = problem.error if isinstance(problem, errors.PermanentError) else None
         said = error or errors.AzureError(code="ExpressionFoundNothing", message=f"{problem}.", target=firing.step.name)
         moved, delay_s = _failed(firing, said, services.clock()), None
-    due_at = services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE
+    moved = replace(moved, due_at=services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE)
     try:
-        table(services).save(known, replace(moved, due_at=due_at))
+        row_of(moved)
     except errors.BadRequestError as problem:  # the answers fill the row
         moved, delay_s = _failed(firing, problem.error, services.clock()), None
-        table(services).save(known, moved)
-    if delay_s is not None:
-        _enqueue(moved, services, delay_s=delay_s)
-    else:
-        _ended(moved)
-    return moved
+    return Next(known=known, value=moved, delay_s=delay_s)
 
 
-def _ended(firing: Firing) -> None:
-    code = firing.error.code if firing.error else ""
-    meters.count("steward.firings", 1, rule=firing.rule.name, status=firing.status)
-    lines.event(log, logging.INFO, "firing.ended", firing=firing.id, rule=firing.rule.name, status=firing.status, code=code)
+def _ended(before: Versioned[Firing], saved: Versioned[Firing], _services: Services) -> None:
+    moved = saved.value
+    if moved.ended and not before.value.ended:
+        code = moved.error.code if moved.error else ""
+        meters.count("steward.firings", 1, rule=moved.rule.name, status=moved.status)
+        lines.event(log, logging.INFO, "firing.ended", firing=moved.id, rule=moved.rule.name, status=moved.status, code=code)
 
 
-def overdue(services: Services) -> int:
-    """Queue again the firings whose message was lost; returns how many."""
-    due = services.hook_rows.query(
-        partition=PARTITION, equal={"status": "Running"}, below={"due_at": services.clock()}, columns=["due_at"]
+def _give_up(known: Versioned[Firing], reason: str, services: Services) -> Next[Versioned[Firing], Firing]:
+    error = errors.AzureError(code="StewardInternalError", message=reason)
+    return Next(known=known, value=_failed(known.value, error, services.clock()), delay_s=None)
+
+
+def _overdue(before: datetime, services: Services) -> Iterator[Versioned[Firing]]:
+    yield from table(services).find(partition=PARTITION, equal={"status": "Running"}, below={"due_at": before})
+
+
+def _purge(before: datetime, services: Services) -> int:
+    """Delete firings that ended before that moment, and what was remembered only for a time."""
+    return records.purge(
+        services.hook_rows, services.clock(), lambda row: row.partition != PARTITION or row.columns["ended_at"] < before
     )
 
-    def look(row: Row) -> int:
-        wake(row.key, services)
-        return 1
 
-    return sweep.rows(due, look, lambda row: f"firing {row.key}")
+# A step is claimed by no worker: two that take it at once send the same request under the same key, which the API carries out
+# once, and only one of them can record what came of it.
+MACHINE = worker.Machine["Services", "Versioned[Firing]", "Firing"](
+    name="firing",
+    queue=messages.EVENT_QUEUE,
+    record=Firing,
+    send=lambda services: services.event_queue,
+    load=lambda message, services: load(str(message.key[0]), services),
+    advance=_advanced,
+    save=lambda step, services: table(services).save(step.known, step.value),
+    key=lambda known: (known.value.id,),
+    step=lambda _known: 0,
+    due_at=lambda known: None if known.value.ended else known.value.due_at,
+    lease=GRACE,
+    give_up=_give_up,
+    overdue=_overdue,
+    purge=_purge,
+    after=_ended,
+    within=lambda known: trace.bound(known.value.trace),
+)
 
 
-def wake(firing_id: str, services: Services, *, delay_s: float = 0.0) -> None:
-    """Put a firing on the queue: an operation that it waits for has ended, or its message was lost."""
-    services.event_queue.send(Message(machine="firing", key=(firing_id,)).to_text(), delay_s=delay_s)
-
-
-def _give_up(known: Versioned[Firing], services: Services, reason: str) -> None:
-    error = errors.AzureError(code="StewardInternalError", message=reason)
-    table(services).save(known, _failed(known.value, error, services.clock()))
-
-
-def _moved(firing: Firing, services: Services, perform: Callable[[Call], Answer]) -> tuple[Firing, float | None]:
+def _moved(firing: Firing, services: Services) -> tuple[Firing, float | None]:
     """Return the firing after one more step, and the pause before the next (None when it has ended)."""
     step, now = firing.step, services.clock()
     if firing.operation:
         return _waited(firing, services)
     if step.when and not expressions.holds(step.when, firing.seen()):
         return _on(firing, {"skipped": True}, now)
-    answer = perform(call_of(firing, step))
+    answer = services.perform(call_of(firing, step))
     if answer.skipped:
         return _on(firing, {"skipped": True, "reason": answer.skipped}, now)
     if answer.operation:
@@ -306,10 +311,6 @@ def _error_of(answer: Answer) -> errors.AzureError:
     if isinstance(inner, dict) and isinstance(inner.get("code"), str) and isinstance(inner.get("message"), str):
         return errors.AzureError(code=inner["code"], message=inner["message"])
     return errors.AzureError(code="RequestFailed", message=f"The answer was {answer.status}.")
-
-
-def _enqueue(firing: Firing, services: Services, *, delay_s: float) -> None:
-    wake(firing.id, services, delay_s=delay_s)
 
 
 def row_of(firing: Firing) -> Row:

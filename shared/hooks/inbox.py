@@ -19,11 +19,10 @@ from shared.rest import errors
 from shared.telemetry import meters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shared.hooks.events import Event
-    from shared.hooks.firing_record import Answer, Call
 
 log = logging.getLogger("steward.hooks")
 
@@ -57,7 +56,7 @@ def _send(text: str, services: matching.Services, *, attempts: int = 0, delay_s:
     services.event_queue.send(told, delay_s=delay_s)
 
 
-def take(text: str, services: matching.Services, perform: Callable[[Call], Answer]) -> None:
+def take(text: str, services: matching.Services) -> None:
     """Do what one message of the queue asks for; what storage keeps from that now comes again later.
 
     Raises:
@@ -65,7 +64,7 @@ def take(text: str, services: matching.Services, perform: Callable[[Call], Answe
     """
     asked = _object(text)
     if isinstance(asked.get("firing"), str):
-        worker.take(firings.machine(perform), text, services)
+        worker.take((firings.MACHINE,), text, services)
         return
     try:
         _take(text, asked, services)
@@ -114,16 +113,11 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
     if not isinstance(_object(text).get("firing"), str):
         return
     try:
-        worker.give_up(firings.machine(_no_request), text, services, reason)
+        worker.give_up((firings.MACHINE,), text, services, reason)
     except errors.TransientError:
         raise
     except Exception:  # the message is kept; the firing itself cannot be read
         log.exception("a firing could not be ended: %.200s", text)
-
-
-def _no_request(call: Call) -> Answer:
-    message = f"a firing that is being ended asked for {call.path}; it makes no request"
-    raise AssertionError(message)
 
 
 def _events(text: str, services: matching.Services, *, attempts: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import aside, records, storage
+from shared.durable import aside, storage
 from shared.durable.aside import UnreadableError
 from shared.hooks import event_target, events, expressions, firings, lineage, pace
 from shared.hooks.firing_record import Firing
@@ -253,15 +253,6 @@ def _remember(event: Event, services: Services) -> None:
     row = storage.Row(partition=f"seen-{event.key[:2]}", key=event.key, columns={"ended_at": now + timedelta(days=SEEN_DAYS)})
     with suppress(storage.ConflictError):
         services.hook_rows.write([storage.Change(verb="insert", row=row)])
-
-
-def purge(services: Services, *, firings_before: datetime) -> int:
-    """Delete firings that ended before that moment, and what was remembered only for a time; returns how many rows."""
-    return records.purge(
-        services.hook_rows,
-        services.clock(),
-        lambda row: row.partition != firings.PARTITION or row.columns["ended_at"] < firings_before,
-    )
 
 
 def _resource(event: Event, services: Services) -> Any:

@@ -9,10 +9,11 @@ import hashlib
 import json
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import records, storage
+from shared.durable import due, records, storage, worker
 from shared.hooks import firings
 from shared.hooks.firing_record import VERSION, Firing
 
@@ -76,8 +77,13 @@ def hold(firing: Firing, group: str, happened: datetime | None, services: Servic
         with suppress(storage.ConflictError):
             services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
             break
-    asked = {"version": VERSION, "debounced": {"rule": rule.name, "key": key, "sequence": sequence}}
-    services.event_queue.send(json.dumps(asked), delay_s=rule.debounce.total_seconds())
+    asked = json.dumps({"version": VERSION, "debounced": {"rule": rule.name, "key": key, "sequence": sequence}})
+    quiet_s = rule.debounce.total_seconds()
+    if due.is_long(quiet_s):  # an entry of its own: no firing is there yet
+        waits = worker.entry(firings.MACHINE, (f"{_debounce_partition(rule.name)}/{key}",), quiet_s, services)
+        services.due.put(replace(waits, text=asked))
+    else:
+        services.event_queue.send(asked, delay_s=quiet_s)
     return True
 
 

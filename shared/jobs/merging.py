@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.operations.models import iso
 from shared.telemetry import threads
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,8 +135,4 @@ def created(run: Mapping[str, Any]) -> datetime:
 
 def instant(text: Any) -> datetime:
     """Read a moment as Azure writes it, with or without a zone (docs/protocol.md §8); long ago for anything else."""
-    try:
-        moment = datetime.fromisoformat(str(text))
-    except ValueError:
-        return LONG_AGO
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return times.moment(text) or LONG_AGO

@@ -79,10 +79,10 @@ def shown(target: str) -> str:
     return target.partition("?")[0]
 
 
-def recorded(notice: Notice, target: str, services: Services) -> Delivery:
-    """Return the delivery of a notice to a target, recorded now or before."""
+def new(notice: Notice, target: str, services: Services) -> Delivery:
+    """Return the delivery of a notice to a target, as it begins."""
     now = services.clock()
-    delivery = Delivery(
+    return Delivery(
         about=notice.about,
         key=hashlib.sha256(f"{target}\n{notice.id}".encode()).hexdigest()[:40],
         target=target,
@@ -90,10 +90,6 @@ def recorded(notice: Notice, target: str, services: Services) -> Delivery:
         created_at=now,
         next_at=now,
     )
-    rows = table(services)
-    if rows.insert(delivery) is None and (known := rows.load(delivery.about, delivery.key)):
-        return known.value
-    return delivery
 
 
 def table(services: Services) -> records.Table[Delivery]:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import storage, sweep, worker
-from shared.durable.messages import Message
+from shared.catalog import neighbours
+from shared.durable import messages, records, storage, worker
+from shared.durable.worker import Next
 from shared.notify import deliveries, notices, receivers
 from shared.operations import models, observing
 from shared.rest import errors
@@ -22,8 +23,9 @@ from shared.settings import WEBHOOK_SECRETS
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from shared.durable.messages import Message
     from shared.durable.records import Versioned
     from shared.durable.storage import Queue
     from shared.notify.deliveries import Delivery
@@ -41,12 +43,10 @@ GONE = 410
 RECORDED = "delivery:"  # and its key: in an operation, for a receiver whose delivery is recorded
 CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
 ATTEMPTS_KEPT = 12
-UNREADABLE_PAUSE_S = 600.0
 GRACE = timedelta(minutes=5)  # how long after its due time an attempt counts as lost
-TOPIC_VERSION = "2018-01-01"
 
 
-class Services(deliveries.Services, Protocol):
+class Services(worker.World, deliveries.Services, Protocol):
     """What telling others needs of the composition root."""
 
     @property
@@ -67,25 +67,27 @@ def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> None:
         TransientError: the app's storage is out of reach.
     """
     for target in targets:
-        delivery = deliveries.recorded(notice, target, services)
-        if delivery.status == "Pending":
-            services.notification_queue.send(_message(delivery))
+        known = _recorded(notice, target, services)
+        if known.value.status == "Pending":
+            worker.wake(MACHINE, known, services)
 
 
-def take(text: str, services: Services) -> Delivery | None:
-    """Make one attempt for a message of the queue; None when there is nothing to do, or storage is out of reach for now."""
-    taken: Delivery | None = worker.take(MACHINE, text, services)
-    return taken
+def _recorded(notice: Notice, target: str, services: Services) -> Versioned[Delivery]:
+    """Return the delivery of a notice to a target, recorded now or before."""
+    delivery, rows = deliveries.new(notice, target, services), deliveries.table(services)
+    if known := rows.load(delivery.about, delivery.key):
+        return known
+    services.due.put(worker.entry(MACHINE, (delivery.about, delivery.key), 0.0, services))
+    made = rows.insert(delivery) or rows.load(delivery.about, delivery.key)
+    if made is None:
+        raise storage.ConflictError
+    return made
 
 
-def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> Delivery:
-    delivery, now = known.value, services.clock()
-    moved, delay_s = _after(delivery, _attempt(delivery, services), now)
+def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> Next[Versioned[Delivery], Delivery]:
+    moved, delay_s = _after(known.value, _attempt(known.value, services), services.clock())
     observing.delivered(moved)
-    deliveries.table(services).save(known, moved)  # a conflict: both workers have told, as at least once allows
-    if delay_s is not None:
-        services.notification_queue.send(_message(moved), delay_s=delay_s)
-    return moved
+    return Next(known=known, value=moved, delay_s=delay_s)  # a conflict: both workers have told, as at least once allows
 
 
 def _forget(stored: Stored | None, target: str, key: str, services: Services) -> None:
@@ -98,51 +100,52 @@ def _forget(stored: Stored | None, target: str, key: str, services: Services) ->
             stored = services.ledger.load(stored.operation.id)
 
 
-def _give_up(known: Versioned[Delivery], services: Services, reason: str) -> None:
+def _give_up(known: Versioned[Delivery], reason: str, services: Services) -> Next[Versioned[Delivery], Delivery]:
     now = services.clock()
     said = {"at": models.iso(now), "problem": reason}
     attempts = (*known.value.attempts, said)[-ATTEMPTS_KEPT:]
     ended = replace(known.value, status="Failed", target=deliveries.shown(known.value.target), ended_at=now, attempts=attempts)
-    deliveries.table(services).save(known, ended)
-
-
-def overdue(services: Services) -> int:
-    """Queue again what should have been tried long ago: its message was lost; returns how many."""
-    due = deliveries.table(services).find(equal={"status": "Pending"}, below={"next_at": services.clock() - GRACE})
-
-    def look(known: Versioned[Delivery]) -> int:
-        services.notification_queue.send(_message(known.value))
-        return 1
-
-    return sweep.rows(due, look, lambda known: f"delivery {known.value.about} {known.value.key}")
+    return Next(known=known, value=ended, delay_s=None)
 
 
 def _named(message: Message, services: Services) -> Versioned[Delivery] | None:
     """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
     about, key = str(message.key[0]), message.key[1]
-    if message.machine == "end":
-        stored, position = services.ledger.load(about), int(key)
-        if stored is None or position >= len(stored.operation.notify):
-            return None
-        operation = replace(stored.operation, resource=None, result=None)
-        target = operation.notify[position]
-        key = target.removeprefix(RECORDED)
-        if key == target:
-            key = deliveries.recorded(notices.of_operation(operation), target, services).key
-            _forget(stored, target, key, services)
-    return deliveries.table(services).load(about, str(key))
+    if message.machine != "end":
+        return deliveries.table(services).load(about, str(key))
+    stored, position = services.ledger.load(about), int(key)
+    if stored is None or position >= len(stored.operation.notify):
+        return None
+    target = stored.operation.notify[position]
+    if target.startswith(RECORDED):
+        return deliveries.table(services).load(about, target.removeprefix(RECORDED))
+    operation = replace(stored.operation, resource=None, result=None)
+    known = _recorded(notices.of_operation(operation), target, services)
+    _forget(stored, target, known.value.key, services)
+    return known
 
 
-MACHINE = worker.Machine["Services", "Versioned[Delivery]"](
+def _overdue(before: datetime, services: Services) -> Iterator[Versioned[Delivery]]:
+    yield from deliveries.table(services).find(equal={"status": "Pending"}, below={"next_at": before - GRACE})
+
+
+MACHINE = worker.Machine["Services", "Versioned[Delivery]", "Delivery"](
     name="delivery",
-    forms=("end", "delivery"),
-    queue=lambda services: services.notification_queue,
+    queue=messages.NOTIFICATION_QUEUE,
+    record=deliveries.Delivery,
+    send=lambda services: services.notification_queue,
     load=_named,
-    stale=lambda known, message: known.value.status != "Pending" or known.value.tried != message.step,
     advance=_step,
+    save=lambda step, services: deliveries.table(services).save(step.known, step.value),
+    key=lambda known: (known.value.about, known.value.key),
+    step=lambda known: known.value.tried,
+    due_at=lambda known: (known.value.next_at or known.value.created_at) + GRACE if known.value.status == "Pending" else None,
+    lease=GRACE,
     give_up=_give_up,
+    overdue=_overdue,
+    purge=lambda before, services: records.purge(services.delivery_rows, before),
+    forms=("end",),
     within=lambda known: trace.bound(trace.parse(str(known.value.event.get(trace.HEADER, "")))),
-    unreadable_s=UNREADABLE_PAUSE_S,
 )
 
 
@@ -169,7 +172,7 @@ def _attempt(delivery: Delivery, services: Services) -> Outcome:
 def _publish(receiver: Receiver, event: Mapping[str, Any], services: Services) -> Outcome:
     """Send to an Event Grid topic that takes the CloudEvents schema ("Publish events to custom topics")."""
     joined = "&" if "?" in receiver.url else "?"
-    url = receiver.url if "api-version=" in receiver.url else f"{receiver.url}{joined}api-version={TOPIC_VERSION}"
+    url = receiver.url if "api-version=" in receiver.url else f"{receiver.url}{joined}api-version={neighbours.EVENT_GRID_TOPICS}"
     content = json.dumps([dict(event)]).encode()
     media = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
     try:
@@ -213,8 +216,3 @@ def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> tuple[Deliver
     if outcome.status in CROWDED or not outcome.status:
         delay_s = max(delay_s, outcome.retry_after_s)
     return replace(tried, next_at=now + timedelta(seconds=delay_s)), delay_s
-
-
-def _message(delivery: Delivery) -> str:
-    """Return the message of the next attempt; one that names an earlier attempt is stale."""
-    return Message(machine="delivery", key=(delivery.about, delivery.key), step=delivery.tried).to_text()

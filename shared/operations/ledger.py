@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, due, records, storage
+from shared.durable import aside, due, messages, records, storage
 from shared.durable.aside import UnreadableError
-from shared.operations import models
+from shared.durable.due import Entry
+from shared.operations import models, observing
 from shared.operations.models import Operation
 from shared.rest import errors
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.operations")
 
+OPERATION = "operation"  # the machine's name
+STEP = "step"  # column of the list of open ones: which step an operation waits for
 LANE = "lane"
 KEY = "key"
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
@@ -52,12 +55,14 @@ class Stored:
         etag: What a write must name.
         lane: The target's lane as it was when the operation entered it, None when that is not known here.
         looked_at: By when a timer looks at it at the latest, as its entry in the list of open ones has it.
+        woken: The operation whose turn it is now that this one left the lane, '' for none.
     """
 
     operation: Operation
     etag: str
     lane: Row | None = None
     looked_at: datetime | None = None
+    woken: str = ""
 
 
 class Ledger:
@@ -67,6 +72,7 @@ class Ledger:
         self._rows = rows
         self._open = open_rows
         self._blobs = blobs
+        self.open = OpenList(open_rows)
 
     @property
     def rows(self) -> Rows:
@@ -160,11 +166,8 @@ class Ledger:
         etag = records.write(self._rows, [_change("replace", _row_of(operation, stored.etag))])[0]
         return Stored(operation=operation, etag=etag, lane=stored.lane, looked_at=stored.looked_at)
 
-    def leave_lane(self, stored: Stored, operation: Operation) -> tuple[Stored, str]:
+    def leave_lane(self, stored: Stored, operation: Operation) -> Stored:
         """Save `operation` and give up its place in the target's lane, in one transaction; it stays on the list of open ones.
-
-        Returns:
-            The operation as stored and the id of the one whose turn it is now, '' when there is none.
 
         Raises:
             ConflictError: somebody else changed the operation since it was read.
@@ -188,7 +191,7 @@ class Ledger:
                 continue
             was_first = bool(before) and before[0] == operation.suffix
             woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
-            return Stored(operation=operation, etag=etag, looked_at=stored.looked_at), woken
+            return Stored(operation=operation, etag=etag, looked_at=stored.looked_at, woken=woken)
 
     def is_first(self, operation: Operation) -> bool:
         """Tell whether it is this operation's turn on its target."""
@@ -222,24 +225,6 @@ class Ledger:
                 continue
             if isinstance(result, dict):
                 yield result
-
-    def listed(self) -> Iterator[Listed]:
-        """Yield the list of open operations: a page of entries is one call, and no operation is read."""
-        yield from aside.readable(self._open.query(), _opened, "open")
-
-    def look_at(self, operation: Operation, at: datetime, *, wake_at: datetime | None = None) -> None:
-        """Have a timer look at an open operation at that moment, or put its present step on the queue in time for `wake_at`."""
-        row = _open_row(operation)
-        waits = {due.WAKE_AT: wake_at, due.STEP: operation.step} if wake_at else {}
-        self._open.put(replace(row, columns={**row.columns, due.LOOK_AT: at, **waits}))
-
-    def looked(self, listed: Listed, at: datetime) -> None:
-        """Have a timer look at an entry again at that moment; what it waited for is on the queue."""
-        gone = (due.WAKE_AT, due.STEP)
-        columns = {name: value for name, value in listed.row.columns.items() if name not in gone}
-        with suppress(storage.ConflictError):  # it has gone on, or has ended, meanwhile
-            changed = replace(listed.row, columns={**columns, due.LOOK_AT: at})
-            self._open.write([_change("replace", changed)])
 
     def open_on(self, target: ids.ResourceId) -> list[str]:
         """Return the ids of the operations on one target that were open when last written."""
@@ -401,6 +386,50 @@ def _operation_of(row: Row) -> Operation:
         raise UnreadableError(f"Operation {_id_of(row)}", problem) from problem
 
 
+class OpenList:
+    """The list of open operations: their index by due time (`due.Index`), one row for each.
+
+    A tick reads the list, a page of 1,000 in one call, since it measures how many are open and how old the oldest is.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def put(self, entry: Entry) -> None:
+        """See `Index.put`."""
+        waits = {due.WAKE_AT: entry.wake_at, STEP: messages.read(entry.text, OPERATION).step} if entry.text else {}
+        partition, _, suffix = str(entry.key[0]).partition("-")
+        columns = {**entry.columns, due.LOOK_AT: entry.at, **waits}
+        self._rows.put(storage.Row(partition=partition, key=suffix, columns=columns))
+
+    def due(self, now: datetime) -> Iterator[Entry]:
+        """See `Index.due`; an entry of the first versions has no moment, and is due."""
+        count, oldest = 0, None
+        for listed in self.listed():
+            count += 1
+            oldest = min(oldest or (listed.created_at, listed.id), (listed.created_at, listed.id))
+            entry = listed.entry()
+            if entry.at <= now:
+                yield entry
+        observing.opened(count, oldest, now)
+
+    def later(self, entry: Entry, at: datetime) -> None:
+        """See `Index.later`."""
+        if entry.row:
+            with suppress(storage.ConflictError):  # it has gone on, or has ended, meanwhile
+                self._rows.write([_change("replace", replace(entry.row, columns={**entry.columns, due.LOOK_AT: at}))])
+
+    def drop(self, entry: Entry) -> None:
+        """See `Index.drop`."""
+        if entry.row:
+            with suppress(storage.ConflictError):
+                self._rows.write([_change("delete", entry.row)])
+
+    def listed(self) -> Iterator[Listed]:
+        """Yield the list: no operation is read."""
+        yield from aside.readable(self._rows.query(), _opened, "open")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """An entry of the list of open operations: its id, when it was accepted, and its row."""
@@ -408,6 +437,20 @@ class Listed:
     id: str
     created_at: datetime
     row: Row
+
+    def entry(self) -> Entry:
+        """Return it as an entry of a due index."""
+        columns = self.row.columns
+        text = messages.Message(machine=OPERATION, key=(self.id,), step=int(columns[STEP])).to_text() if STEP in columns else ""
+        return Entry(
+            machine=OPERATION,
+            key=(self.id,),
+            at=columns.get(due.LOOK_AT) or self.created_at,
+            wake_at=columns.get(due.WAKE_AT),
+            text=text,
+            columns={name: value for name, value in columns.items() if name not in (due.WAKE_AT, STEP)},
+            row=self.row,
+        )
 
 
 def _opened(row: Row) -> Listed:
@@ -425,8 +468,13 @@ def _is_dropped(before: Operation, operation: Operation) -> bool:
     return _is_blob(before.body) and operation.body is None
 
 
+def listing(operation: Operation) -> dict[str, Any]:
+    """Return what the list of open operations keeps of one, beside its moments."""
+    return {"target": operation.target.lower(), "created_at": operation.created_at}
+
+
 def _open_row(operation: Operation) -> Row:
-    columns = {"target": operation.target.lower(), "created_at": operation.created_at, due.LOOK_AT: operation.due_at}
+    columns = {**listing(operation), due.LOOK_AT: operation.due_at}
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns)
 
 

@@ -7,13 +7,13 @@ does. Moments of Azure's are compared with Azure's own clock, never with ours. N
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import bodies
 from shared.operations import redaction
 from shared.rest import long_running
-from shared.text import durations
+from shared.text import durations, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -232,23 +232,13 @@ def _measured(text: str) -> datetime | timedelta | None:
             return durations.parse(text)
         except ValueError:
             return None
-    return _moment(text) if "T" in text else None
+    return times.moment(text) if "T" in text else None
 
 
 def moment(body: Any, *paths: str) -> datetime | None:
     """Return the latest of the moments at dotted paths, None when there is none that can be read."""
-    found = [at for path in paths if (at := _moment(bodies.dig(body, path)))]
+    found = [at for path in paths if (at := times.moment(bodies.dig(body, path)))]
     return max(found, default=None)
-
-
-def _moment(text: Any) -> datetime | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _state(found: Any) -> str:

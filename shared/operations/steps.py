@@ -13,23 +13,25 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds
-from shared.durable import aside, due, storage
+from shared.durable import aside, messages, storage, worker
 from shared.durable.aside import UnreadableError
-from shared.durable.messages import Message
+from shared.durable.worker import Next
 from shared.endpoints import parking
 from shared.files import upload_steps
 from shared.jobs import logs
-from shared.operations import new_keys, observing, settle, waits
+from shared.operations import ledger, new_keys, observing, settle, waits
+from shared.operations.models import Operation
 from shared.rest import clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from shared.durable.due import Entry
+    from shared.durable.messages import Message
     from shared.durable.storage import Queue
     from shared.operations import models
     from shared.operations.ledger import Ledger, Stored
-    from shared.operations.models import Operation
     from shared.operations.settle import Step
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
@@ -46,6 +48,7 @@ FILES_LEASE = timedelta(seconds=330)
 CLAIM_WITHIN = timedelta(seconds=45)
 # Of one step of an upload, what is left is the next step's: with the last answers it fits into what a function may run.
 UPLOAD_BUDGET = timedelta(seconds=180)
+ORPHAN_AGE = timedelta(minutes=10)
 STUCK_AFTER = timedelta(hours=24)
 SIGN_IN_ATTEMPTS = 20
 JSON_PATCH = "application/json-patch+json"
@@ -55,7 +58,7 @@ CROWDED = 0.8  # share of the read allowance above which polls step back for wri
 CROWDED_FACTOR = 3.0
 
 
-class Services(Protocol):
+class Services(worker.World, Protocol):
     """What operations need of the composition root (shared.services)."""
 
     @property
@@ -71,8 +74,6 @@ class Services(Protocol):
     @property
     def event_queue(self) -> Queue: ...  # noqa: D102
     @property
-    def clock(self) -> Callable[[], datetime]: ...  # noqa: D102
-    @property
     def settings(self) -> Settings: ...  # noqa: D102
 
 
@@ -83,13 +84,20 @@ def take(stored: Stored, services: Services, *, inline_end: datetime | None = No
         ConflictError: another worker took the step.
     """
     with observing.within(stored.operation):
-        taken = _take(stored, services, inline_end, secret_body)
-        observing.stepped(stored.operation, taken.operation)
-        return taken
+        step = taken(stored, services, inline_end, secret_body)
+        goes_on = inline_end is not None and step.delay_s == 0 and step.value.phase in ("accepted", "preparing")
+        return worker.record(MACHINE, step, services, send=not goes_on)
 
 
-def _take(stored: Stored, services: Services, inline_end: datetime | None, secret_body: Any) -> Stored:
-    operation = stored.operation
+def taken(
+    stored: Stored, services: Services, inline_end: datetime | None = None, secret_body: Any = None
+) -> Next[Stored, Operation]:
+    """Take one step; what it came to is not recorded yet.
+
+    Raises:
+        ConflictError: another worker took the step.
+    """
+    operation = began = stored.operation
     began_as = operation.phase
     try:
         match began_as:
@@ -124,7 +132,8 @@ def _take(stored: Stored, services: Services, inline_end: datetime | None, secre
         step = _transient(operation, problem, services, began_as)
     except errors.PermanentError as problem:
         step = _permanent(operation, problem, services, began_as)
-    return record(stored, step, services, inline=inline_end is not None)
+    observing.stepped(began, step.operation)
+    return _next(stored, step, services)
 
 
 def _hold(stored: Stored, services: Services) -> Stored:
@@ -286,74 +295,76 @@ def _permanent(operation: Operation, problem: errors.PermanentError, services: S
     return settle.fail(operation, problem.error, services.clock(), http_status=problem.status)
 
 
-def record(stored: Stored, step: Step, services: Services, *, inline: bool = False) -> Stored:
-    """Save a step, then enqueue the next; or end the operation and wake the next one in its lane.
+def record(stored: Stored, step: Step, services: Services) -> Stored:
+    """Save a step, then queue the next; or end the operation and wake the next one in its lane.
 
     Raises:
-        ConflictError: another worker changed the operation; nothing was enqueued.
+        ConflictError: another worker changed the operation; nothing was queued.
     """
-    operation = replace(step.operation, step=stored.operation.step + 1, lost_since=None)
-    if step.delay_s is None:
-        now = services.clock()
-        if stored.looked_at and stored.looked_at > now + 2 * GRACE:  # out of a long wait: what dies below is found soon
-            services.ledger.look_at(stored.operation, now + GRACE)
-        ended, woken = services.ledger.leave_lane(stored, operation)
-        observing.ended(ended.operation)
-        wake_id(woken, services)
-        announce(ended.operation, services)
-        services.ledger.discard(stored.operation, ended.operation)
-        services.ledger.close(operation.id)
-        return ended
-    delay_s = step.delay_s
+    return worker.record(MACHINE, _next(stored, step, services), services)
+
+
+def _next(stored: Stored, step: Step, services: Services) -> Next[Stored, Operation]:
+    operation, delay_s = step.operation, step.delay_s
     if delay_s and operation.phase == "following" and operation.calls.get("poll"):  # events tell when it has ended
         delay_s = max(delay_s, services.settings.poll_with_events_s)
-    operation = replace(operation, due_at=services.clock() + timedelta(seconds=delay_s) + GRACE)
-    woken = ""
+    return Next(known=stored, value=operation, delay_s=delay_s)
+
+
+def _save(step: Next[Stored, Operation], services: Services) -> Stored:
+    stored, now = step.known, services.clock()
+    operation = replace(step.value, step=stored.operation.step + 1, lost_since=None)
+    if step.delay_s is None:
+        if stored.looked_at and stored.looked_at > now + 2 * GRACE:  # out of a long wait: what dies below is found soon
+            soon = worker.entry(MACHINE, (operation.id,), 0.0, services)
+            services.ledger.open.put(replace(soon, columns=ledger.listing(operation)))
+        return services.ledger.leave_lane(stored, operation)
+    operation = replace(operation, due_at=now + timedelta(seconds=step.delay_s) + GRACE)
     if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):
-        saved, woken = services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
-    else:
-        saved = services.ledger.save(stored, operation)
-    _indexed(saved, delay_s, services)
-    goes_on_inline = inline and delay_s == 0 and operation.phase in ("accepted", "preparing")
-    if not goes_on_inline and not due.is_long(delay_s):
-        enqueue(saved, services, delay_s=delay_s)
-    wake_id(woken, services)
-    services.ledger.discard(stored.operation, saved.operation)
-    return saved
+        return services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
+    return services.ledger.save(stored, operation)
 
 
-def _indexed(saved: Stored, delay_s: float, services: Services) -> None:
-    """Note a long wait, or that a timer must look at the operation sooner than its entry in the list of open ones says."""
+def _after(before: Stored, saved: Stored, services: Services) -> None:
     operation = saved.operation
-    if due.is_long(delay_s):
-        wake_at = operation.due_at - GRACE
-        services.ledger.look_at(operation, wake_at - due.AHEAD, wake_at=wake_at)
-    elif saved.looked_at is None or operation.due_at < saved.looked_at:
-        services.ledger.look_at(operation, operation.due_at)
+    if operation.ended and not before.operation.ended:
+        observing.ended(operation)
+    wake_id(saved.woken, services)
+    if operation.ended:
+        announce(operation, services)
+    services.ledger.discard(before.operation, operation)
+    if operation.ended:
+        services.ledger.close(operation.id)
+
+
+def _step(stored: Stored, _message: Message, services: Services) -> Next[Stored, Operation] | None:
+    """Take the step of a message; one that waits for its turn takes its first when that has come."""
+    if stored.operation.phase == "waiting":
+        if before := services.ledger.before(stored.operation):
+            later = replace(_explained(stored.operation, before, services), due_at=services.clock() + GRACE)
+            services.ledger.save(stored, later)
+            return None
+        stored = services.ledger.save(stored, replace(stored.operation, phase=_first_phase(stored.operation)))
+    return taken(stored, services)
+
+
+def _give_up(stored: Stored, reason: str, services: Services) -> Next[Stored, Operation]:
+    error = errors.AzureError(code="StewardInternalError", message=reason, target=stored.operation.target)
+    return _next(stored, settle.fail(stored.operation, error, services.clock(), http_status=500), services)
+
+
+def _missing(entry: Entry, services: Services) -> bool:
+    """Forget an acceptance that died before its row was written, once it is old enough."""
+    services.ledger.drop(str(entry.key[0]), ORPHAN_AGE)
+    return False
 
 
 def announce(operation: Operation, services: Services) -> None:
     """Queue what has to be told of an operation's end; what dies before that is done again by reconcile."""
     for position in range(len(operation.notify)):
-        services.notification_queue.send(Message(machine="end", key=(operation.id, position)).to_text())
+        services.notification_queue.send(messages.Message(machine="end", key=(operation.id, position)).to_text())
     if operation.origin:
-        services.event_queue.send(Message(machine="firing", key=(operation.origin,)).to_text())
-
-
-def take_turn(stored: Stored, services: Services) -> Operation:
-    """Go on with a waiting operation when it is its turn."""
-    before = services.ledger.before(stored.operation)
-    if before:
-        later = replace(_explained(stored.operation, before, services), due_at=services.clock() + GRACE)
-        return services.ledger.save(stored, later).operation
-    return take(services.ledger.save(stored, replace(stored.operation, phase=_first_phase(stored.operation))), services).operation
-
-
-def enqueue(stored: Stored, services: Services, *, delay_s: float = 0.0) -> None:
-    """Put the operation's next step on the queue."""
-    services.queue.send(
-        Message(machine="operation", key=(stored.operation.id,), step=stored.operation.step).to_text(), delay_s=delay_s
-    )
+        services.event_queue.send(messages.Message(machine="firing", key=(operation.origin,)).to_text())
 
 
 def wake(stored: Stored, services: Services) -> bool:
@@ -379,10 +390,33 @@ def wake(stored: Stored, services: Services) -> bool:
         woken = replace(woken, phase=_first_phase(operation))
     elif operation.phase == "sending":
         woken = replace(woken, attempts=operation.attempts + 1)
-    saved = services.ledger.save(stored, woken)
-    _indexed(saved, 0.0, services)
-    enqueue(saved, services)
+    worker.queued(MACHINE, services.ledger.save(stored, woken), 0.0, services, known=stored)
     return True
+
+
+MACHINE = worker.Machine["Services", "Stored", "Operation"](
+    name=ledger.OPERATION,
+    queue=messages.QUEUE,
+    record=Operation,
+    send=lambda services: services.queue,
+    load=lambda message, services: services.ledger.load(str(message.key[0])),
+    advance=_step,
+    save=_save,
+    key=lambda stored: (stored.operation.id,),
+    step=lambda stored: stored.operation.step,
+    due_at=lambda stored: None if stored.operation.ended else stored.operation.due_at,
+    lease=GRACE,
+    give_up=_give_up,
+    overdue=lambda _before, _services: iter(()),  # its index is the list of open ones, and the purge mends that
+    purge=lambda before, services: services.ledger.purge(before),
+    index=lambda services: services.ledger.open,
+    listed_at=lambda stored: stored.looked_at,
+    after=_after,
+    wake=lambda stored, services: int(wake(stored, services)),
+    missing=_missing,
+    columns=lambda stored: ledger.listing(stored.operation),
+    within=lambda stored: observing.within(stored.operation),
+)
 
 
 def _explained(operation: Operation, before: str, services: Services) -> Operation:

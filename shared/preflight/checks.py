@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds, needs, paths
+from shared.catalog import bodies, kinds, needs, neighbours, paths
 from shared.preflight import access, customer_keys, fields
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
@@ -76,7 +76,7 @@ def _parents(question: Question) -> Iterator[Finding]:
     target = question.target.id
     if target.resource_group and target.types:
         group = ids.ResourceId(subscription=target.subscription, resource_group=target.resource_group)
-        yield question.exists("parent", group, "2022-09-01")
+        yield question.exists("parent", group, neighbours.RESOURCES)
     for depth in range(1, len(target.names)):
         parent = target.ancestor(depth)
         if parent.types[-1] not in needs.MADE_WITH_FIRST_VERSION:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, needs
+from shared.catalog import bodies, needs, neighbours
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from shared.catalog.paths import Target
     from shared.rest.client import Client, Response
-
-PROVIDER_VERSION = "2022-09-01"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +82,7 @@ class Question:
 
     def provider(self, namespace: str) -> Response:
         """GET a resource provider of the target's subscription."""
-        return self.read(ids.provider(self.target.id.subscription, namespace), PROVIDER_VERSION)
+        return self.read(ids.provider(self.target.id.subscription, namespace), neighbours.RESOURCES)
 
     def name_available(self, base: str, name: str, full_type: str, version: str) -> Response:
         """Ask a provider whether anybody in Azure has a name: a POST that changes nothing."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.durable.storage import Change, ConflictError, Row, Rows
+from shared.durable.storage import PARTITION, Change, ConflictError, Row, Rows
 from shared.rest import errors
 
 MOMENT = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
@@ -181,6 +181,13 @@ def test_a_query_finds_by_ranges_and_reads_only_what_it_names(rows: Rows) -> Non
     least, below = {"text": "/w", "at": MOMENT}, {"text": "/w0", "at": MOMENT + timedelta(milliseconds=1)}
     assert [row.key for row in rows.query(partition="p", least=least, below=below)] == ["0"]
     assert {row.key for row in rows.query(columns=("at",))} == {"0", "1", "2", "3", "4", "lane"}
+
+
+def test_a_query_finds_the_partitions_that_sort_before_one(rows: Rows) -> None:
+    """The due index asks for all minutes before the next one."""
+    for minute in ("20260302T0900", "20260302T0901", "20260302T0902"):
+        _insert(rows, "a", partition=minute)
+    assert [row.partition for row in rows.query(below={PARTITION: "20260302T0902"})] == ["20260302T0900", "20260302T0901"]
 
 
 def test_a_query_does_not_find_rows_without_the_column(rows: Rows) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from functions import cleanup, hooks, notify, poll, reconcile, routes
+from functions import cleanup, hooks, poll, reconcile, routes
 from shared.api.resources import resource_routes
 from shared.catalog import kinds, proxy_routes
 from shared.rest import addresses
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.catalog.proxy_routes import Passage
 
 DOCS = Path(__file__).parents[2] / "docs"
-BLUEPRINTS = (routes, poll, reconcile, cleanup, hooks, notify)
+BLUEPRINTS = (routes, poll, reconcile, cleanup, hooks)
 VERB_ORDER = ("GET", "LIST", "PUT", "PATCH", "DELETE")
 
 KINDS_HEAD = """# Every kind

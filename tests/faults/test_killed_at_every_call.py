@@ -18,7 +18,7 @@ from shared.rest import errors
 from tests import tables
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import Killed
-from tests.steward import Steward
+from tests.steward import Steward, advance, look_after
 
 pytestmark = pytest.mark.sweep
 EVERY_DAY = 15  # calls of a life; make nightly dies at each
@@ -249,8 +249,8 @@ def _interleave(steward: Steward, nth: int) -> None:
         if count == nth:
             steward.fuse.between = None
             for message in list(steward.queue.messages):
-                flows.advance(message.text, steward.process)
-            flows.reconcile(steward.process)
+                advance(message.text, steward.process)
+            look_after(steward.process)
 
     steward.fuse.between = other
 

@@ -13,11 +13,10 @@ from shared import services
 from shared.durable import storage, worker
 from shared.files import upload_inbox
 from shared.notify import notices, notifications
-from shared.operations import flows
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows, Killed, unavailable
-from tests.steward import Steward
+from tests.steward import Steward, look_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +58,7 @@ def app() -> Iterator[Steward]:
     steward.rows, steward.open = PickyRows("rows", steward.fuse, steward.clock), PickyRows("open", steward.fuse, steward.clock)
     steward.restart()
     own = services.Services(settings=Settings(), clock=steward.clock)
-    for name in ("client", "addresses", "ledger", "queue", "notification_queue", "event_queue"):
+    for name in ("client", "addresses", "ledger", "queue", "notification_queue", "event_queue", "due"):
         own.__dict__[name] = getattr(steward.process, name)
     for name in ("hook_rows", "delivery_rows", "cleanup_rows", "access_rows"):
         own.__dict__[name] = FakeRows(name)
@@ -83,7 +82,7 @@ def test_one_that_cannot_be_written_keeps_nobody_waiting(app: Steward, refused: 
     getattr(app, refused).refuses = lambda row: row.partition == first.partition
     app.queue.messages.clear()
     app.clock.advance(600)
-    flows.reconcile(app.process)
+    look_after(app.process)
     assert {message.text.split('"')[5] for message in app.queue.messages} == {each.id for each in operations} - {first.id}
 
 
@@ -95,7 +94,7 @@ def test_a_table_out_of_reach_is_not_asked_for_every_entry(app: Steward) -> None
     app.clock.advance(600)
     calls = len(app.fuse.calls)
     with pytest.raises(errors.TransientError):
-        flows.reconcile(app.process)
+        look_after(app.process)
     assert len(app.fuse.calls) - calls < 60
 
 
@@ -118,7 +117,7 @@ def _grown_old(app: Steward) -> None:
     app.drive()
     notice = notices.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
     notifications.tell(notice, ("queue:ends",), services.get())
-    worker.give_up(notifications.MACHINE, app.notification_queue.messages[0].text, services.get(), "enough")
+    worker.give_up((notifications.MACHINE,), app.notification_queue.messages[0].text, services.get(), "enough")
     upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
     app.clock.advance(timedelta(days=32).total_seconds())
 

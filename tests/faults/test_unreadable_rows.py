@@ -11,15 +11,15 @@ import pytest
 
 from functions import hooks, reconcile
 from shared import health, services
-from shared.durable import storage, worker
+from shared.durable import storage, sweep, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.messages import Message
 from shared.notify import deliveries
-from shared.operations import flows
+from shared.operations import steps
 from shared.settings import Settings
 from tests import front
 from tests.fakes import FakeRows, unavailable
-from tests.steward import Steward
+from tests.steward import Steward, advance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steward]:
     """The app; its timers' functions and its page find it."""
     steward = Steward()
     own = services.Services(settings=Settings(), clock=steward.clock)
-    for name in ("addresses", "ledger", "queue", "notification_queue", "event_queue"):
+    for name in ("addresses", "ledger", "queue", "notification_queue", "event_queue", "due"):
         own.__dict__[name] = getattr(steward.process, name)
     own.__dict__["blobs"] = steward.blobs
     own.__dict__["prepare"] = own.__dict__["missing"] = list
@@ -92,7 +92,7 @@ def test_one_operation_that_cannot_be_read_stops_no_other(app: Steward, how: str
     texts = [message.text for message in app.queue.messages]
     app.queue.messages.clear()
     for text in texts:
-        flows.advance(text, app.process)
+        advance(text, app.process)
     app.clock.advance(600)
     _fire()
     while app.queue.messages and app.load(other).status != "Succeeded":
@@ -136,7 +136,7 @@ def test_a_foreign_row_in_any_table_keeps_the_timers_going(app: Steward) -> None
     for table in (app.rows, app.open, own.hook_rows, own.cleanup_rows):
         table.put(FOREIGN)
     own.delivery_rows.put(replace(FOREIGN, columns=overdue))
-    app.clock.advance(600)
+    app.clock.advance(2 * sweep.WHOLE.total_seconds())
     _fire()
     assert len(app.messages(operation)) == 1
     assert list(deliveries.in_state("Pending", own)) == []
@@ -149,7 +149,7 @@ def test_a_poison_message_of_one_that_cannot_be_read_marks_nothing(app: Steward)
     """Its row keeps it; reconcile goes on with it once it can be read."""
     operation = app.submit("PUT", "workspaces/w2", BODY)
     _spoil(app, operation, "newer")
-    assert worker.give_up(flows.MACHINE, _text(operation.id, operation.step), app.process, "why") is False
+    assert worker.give_up((steps.MACHINE,), _text(operation.id, operation.step), app.process, "why") is False
 
 
 def test_an_event_that_cannot_be_put_aside_stays_in_its_queue(app: Steward, monkeypatch: pytest.MonkeyPatch) -> None:

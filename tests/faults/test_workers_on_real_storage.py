@@ -11,9 +11,9 @@ import pytest
 
 from infra.local import azurite
 from shared.durable import azure_storage, storage
-from shared.operations import flows, ledger
+from shared.operations import ledger
 from shared.rest import addresses, errors
-from tests.steward import Process, Steward
+from tests.steward import Process, Steward, advance, look_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def steward(connection: str) -> Iterator[Steward]:
             queue=app.queue,
             notification_queue=app.notification_queue,
             event_queue=app.event_queue,
+            due=app.process.due,
             clock=app.clock,
         )
         yield app
@@ -77,7 +78,7 @@ def test_of_many_workers_with_one_message_one_sends(steward: Steward) -> None:
     for number in range(5):
         steward.submit("PUT", f"workspaces/many{number}", BODY, respond_async=True)
         text = steward.queue.sent[-1][0]
-        outcomes = _at_once(lambda _, text=text: flows.advance(text, steward.process))
+        outcomes = _at_once(lambda _, text=text: advance(text, steward.process))
         assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert steward.azure.count(f"PUT workspaces/many{number}$") == 1
 
@@ -98,7 +99,7 @@ def test_many_requests_for_one_target_all_enter_its_lane(steward: Steward) -> No
         steward.step()
     assert {steward.load(operation).status for operation in outcomes} == {"Succeeded"}
     assert steward.azure.count("PATCH") == WORKERS
-    assert list(steward.ledger.listed()) == []
+    assert list(steward.ledger.open.listed()) == []
 
 
 def test_reconcile_in_many_places_wakes_an_operation_once(steward: Steward) -> None:
@@ -106,7 +107,7 @@ def test_reconcile_in_many_places_wakes_an_operation_once(steward: Steward) -> N
     operation = steward.submit("PUT", "workspaces/woken", BODY, respond_async=True)
     steward.queue.messages.clear()
     steward.clock.advance(120)
-    counts = _at_once(lambda _: flows.reconcile(steward.process)["woken"])
+    counts = _at_once(lambda _: look_after(steward.process))
     assert sum(counts) == len(steward.messages(operation)) == 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import azure.functions as func
 import pytest
 
-from functions import cleanup, hooks, notify, poll, reconcile, routes
+from functions import cleanup, hooks, poll, reconcile, routes
 from infra.local.host import schedule as ncrontab
 from shared.api import route
 from shared.api.resources import resource_routes
@@ -22,7 +22,7 @@ from shared.route_table import ROUTES
 from tests import tables
 
 ROOT = Path(__file__).parents[2]
-MODULES = (cleanup, hooks, notify, poll, reconcile, routes)
+MODULES = (cleanup, hooks, poll, reconcile, routes)
 
 
 def indexed():

@@ -29,6 +29,7 @@ var tables = [
   'stewardhooks'
   'stewarddeliveries'
   'stewardaccess'
+  'stewarddue'
 ]
 var eventQueue = 'steward-events'
 var container = 'azureml-steward'

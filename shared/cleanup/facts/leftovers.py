@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds
+from shared.catalog import bodies, kinds, neighbours
 from shared.cleanup.facts import inventory
 from shared.cleanup.policy.model import Subject
 from shared.rest import errors, ids
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
 
     from shared.cleanup.facts.inventory import Azure
 
-TYPES = {
-    "Microsoft.Storage/storageAccounts": "2023-05-01",
-    "Microsoft.KeyVault/vaults": "2023-07-01",
-    "Microsoft.Insights/components": "2020-02-02",
-    "Microsoft.ContainerRegistry/registries": "2023-07-01",
-}  # and the api-version of their lists
 CREATED = ("systemData.createdAt", "properties.creationTime", "properties.creationDate", "properties.CreationDate")
 NOT_REGISTERED = (404, 409)
 NAMED_BY = ("storageAccount", "keyVault", "applicationInsights", "containerRegistry")
@@ -52,7 +46,7 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
     named = {text for each in living for text in _ids_in(each.get("properties"))}
     failed = {text: each for each in workspaces if each not in living for text in _named_by(each)}
     there = {str(each["id"]).lower() for each in workspaces}
-    for kind, version in TYPES.items():
+    for kind, version in neighbours.DEPENDENCIES.items():
         for body in _listed(subscription, kind, version, azure):
             key = str(body.get("id")).lower()
             if key not in named and (found := _why(body, failed.get(key), there)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
+from shared.catalog import bodies, neighbours
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from shared.cleanup.facts.inventory import Azure
     from shared.rest.ids import ResourceId
 
-VERSION = "2020-05-01"
 PROVIDER = ("providers", "Microsoft.Authorization", "locks")
 PAGE_LIMIT = 200
 
@@ -45,10 +44,10 @@ class Locks:
 def read(resource: ResourceId, azure: Azure) -> Locks:
     """Return the locks of the subscription and of the resource group that a resource is in, with all below it."""
     arm, subscription = azure.client.cloud.arm, ids.group(resource.subscription)
-    wanted = [ids.url(arm, ids.below(subscription, *PROVIDER), VERSION, {"$filter": "atScope()"})]
+    wanted = [ids.url(arm, ids.below(subscription, *PROVIDER), neighbours.LOCKS, {"$filter": "atScope()"})]
     if resource.resource_group:
         group = ids.group(resource.subscription, resource.resource_group)
-        wanted.append(ids.url(arm, ids.below(group, *PROVIDER), VERSION))
+        wanted.append(ids.url(arm, ids.below(group, *PROVIDER), neighbours.LOCKS))
     held: dict[str, str] = {}
     try:
         for url in wanted:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.catalog import neighbours
 from shared.rest import errors, ids
 from shared.text import times
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from shared.cleanup.facts.inventory import Azure
     from shared.rest.ids import ResourceId
 
-VERSION = "2023-10-01"
 REQUESTS = "RequestsPerMinute"
 ACTIVE_NODES = "Active Nodes"
 KEPT = timedelta(days=93)  # how long Azure Monitor keeps platform metrics
@@ -76,7 +76,7 @@ def _read(resource: ResourceId, metric: str, dimension: str, azure: Azure, *, wi
         "top": str(SERIES),
     }
     path = ids.below(resource.path, "providers", "microsoft.insights", "metrics")
-    url = ids.url(azure.client.cloud.arm, path, VERSION, query)
+    url = ids.url(azure.client.cloud.arm, path, neighbours.METRICS, query)
     begun = _last_use(azure.client.send("GET", url).checked().body, metric, dimension)
     return Use(since=since, until=now, last_at={name: min(at + step, now) for name, at in begun.items()})
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.cleanup.policy.model import Judged, Policy
-    from shared.cleanup.run.report_lines import Step
+    from shared.cleanup.verdict.marks import Step
     from shared.rest.ids import ResourceId
 
 # What a PUT must not repeat: Azure's own notes in the body of an asset

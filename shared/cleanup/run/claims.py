@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.cleanup.facts import pacing
-from shared.durable import storage
+from shared.durable import due
 from shared.operations import steps
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Claim:
     Attributes:
         run: The run.
         kept: The unit as this worker wrote it last.
+        listed_at: Until when its entry in the due index lies at the latest.
         began_at: When it took the unit.
         alive_at: When it last said that it is at it.
         azure: Reads under ARM's limits, counted; each request keeps the claim alive.
@@ -75,11 +76,13 @@ class Claim:
     run: Run
     kept: Versioned[Unit]
     services: Services
-    began_at: datetime
-    alive_at: datetime
+    listed_at: datetime
+    began_at: datetime = field(init=False)
+    alive_at: datetime = field(init=False)
     azure: pacing.Paced = field(init=False)
 
     def __post_init__(self) -> None:
+        self.began_at = self.alive_at = self.services.clock()
         inner: Any = _Alive(inner=self.services.client, beat=self.beat)
         self.azure = pacing.Paced(inner=inner, places=self.services.addresses, buckets=self.services.reads, sleep=self._sleep)
 
@@ -131,17 +134,19 @@ class _Alive:
         return self.inner.send(method, url, **options)
 
 
-def claim(run: Run, key: str, attempt: int, services: Services, *, redelivered: bool = False) -> Claim | None:
-    """Take a unit; None when another attempt has it.
-
-    A message that the platform delivers again has had a worker that died: its attempt is taken over, not waited for.
-    """
+def load(run: Run, key: str, services: Services) -> Claim | None:
+    """Return a unit as nobody holds it yet, or None."""
     kept = services.journal.unit(run.name, key)
-    if kept is None or kept.value.attempt not in ((attempt, attempt + 1) if redelivered else (attempt,)):
-        return None
-    now = services.clock()
-    taken = replace(kept.value, attempt=kept.value.attempt + 1, tries=kept.value.tries + 1, due_at=now + LEASE)
-    try:
-        return Claim(run=run, kept=services.journal.save_unit(run.name, kept, taken), services=services, began_at=now, alive_at=now)
-    except storage.ConflictError:
-        return None
+    return Claim(run=run, kept=kept, services=services, listed_at=kept.value.due_at) if kept else None
+
+
+def take(held: Claim) -> None:
+    """Claim a unit: of two workers one goes on, and a timer looks after it when that one dies.
+
+    Raises:
+        ConflictError: another worker has it.
+    """
+    unit, now = held.unit, held.services.clock()
+    held.save(replace(unit, attempt=unit.attempt + 1, tries=unit.tries + 1, due_at=now + LEASE))
+    held.services.due.put(due.Entry(machine="unit", key=(held.run.name, unit.key), at=now + LEASE))
+    held.listed_at = now + LEASE

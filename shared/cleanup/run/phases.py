@@ -1,7 +1,7 @@
 """The phases of a run of the clean-up: list the workspaces, survey what refers to what, judge, choose, act, settle.
 
-Each phase ends by saving the next one and sending its messages; whatever dies in between is sent again (runs.reconcile). Not
-here: who begins a run and who wakes it (runs), looking at one workspace (units), carrying one act out (conduct).
+Each phase ends by saving the next one and sending its messages; whatever dies in between is found by its entry in the due index.
+Not here: who begins a run and who wakes it (runs), looking at one workspace (units), carrying one act out (conduct).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.facts import inventory, survey
-from shared.cleanup.policy import scopes
 from shared.cleanup.report import savings
-from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, units
-from shared.cleanup.run.journal import Unit
-from shared.durable.messages import Message
+from shared.cleanup.run import choose, conduct, journal, outcomes, report_lines, scopes, units
+from shared.cleanup.run.journal import Run, Unit
+from shared.durable.records import Versioned
+from shared.durable.worker import Next
 from shared.rest import errors, ids
 from shared.telemetry import lines as log_lines
 from shared.telemetry import meters
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.cleanup.run.claims import Services
-    from shared.cleanup.run.journal import Phase, Run, Status
-    from shared.durable.records import Versioned
+    from shared.cleanup.run.journal import Phase, Status
 
 log = logging.getLogger("steward.cleanup")
 
@@ -37,29 +36,31 @@ NEVER = 1_000_000  # the round in which a unit is surveyed that is only judged
 OFF = "The clean-up was switched off by the setting STEWARD_CLEANUP."
 
 
-def take(kept: Versioned[Run], services: Services) -> None:
+type Step = Next[Versioned[Run], Run]
+
+
+def take(kept: Versioned[Run], services: Services) -> Step | None:
     """Take the next step of a run as a whole; what its units do is theirs.
 
     Raises:
         ConflictError: another worker took it.
     """
     if not services.settings.cleanup and kept.value.phase != "settle":
-        stop(kept, OFF, services)
-        return
+        return stop(kept, OFF, services)
     match kept.value.phase:
         case "list":
-            _list(kept, services)
+            return _list(kept, services)
         case "plan":
-            _plan(kept, services)
+            return _plan(kept, services)
         case "act":
-            _act(kept, services)
+            return _act(kept, services)
         case "settle":
-            _settle(kept, services)
+            return _settle(kept, services)
         case _:  # survey and judge are their units' work
-            advance(kept.value.name, services)
+            return onward(kept, services)
 
 
-def _list(kept: Versioned[Run], services: Services) -> None:
+def _list(kept: Versioned[Run], services: Services) -> Step:
     """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged.
 
     In a later round, what was made since then is surveyed with the rest, and not judged.
@@ -68,12 +69,10 @@ def _list(kept: Versioned[Run], services: Services) -> None:
     try:
         found = inventory.workspaces(settings.subscription_id, "", services)
     except errors.TransientError as problem:
-        move(kept, run, services, delay_s=max(problem.delay_s, units.PUT_OFF_S))
-        return
+        return _next(kept, run, delay_s=max(problem.delay_s, units.PUT_OFF_S))
     except errors.PermanentError as problem:
         note = f"The workspaces of the subscription could not be listed: {problem.error.code}: {problem.error.message}"
-        stop(kept, note, services, status="Failed")
-        return
+        return stop(kept, note, services, status="Failed")
     first, group, due = run.round == 0, settings.resource_group.lower(), now + units.QUEUED
     entered = [Unit(key=survey.REGISTRIES, due_at=due, judges=False)]
     if first:
@@ -86,8 +85,7 @@ def _list(kept: Versioned[Run], services: Services) -> None:
     services.journal.enter(run.name, entered)
     acts = len(report_lines.read(services.blobs, outcomes.acts_blob(run.name))) if first and run.plan else run.acts
     surveying = replace(run, phase="survey", round=run.round + 1, surveyed_from=now, acts=acts)
-    saved = move(kept, surveying, services, delay_s=LEASE.total_seconds())
-    _fan_out(saved.value, services)
+    return _next(kept, surveying, delay_s=LEASE.total_seconds())
 
 
 def _planned_unit(run: Run, due: datetime, services: Services) -> Unit:
@@ -103,39 +101,20 @@ def _planned_unit(run: Run, due: datetime, services: Services) -> Unit:
     return Unit(key=units.PLAN, due_at=due, judges=False, surveyed=NEVER, judged=True, pages=pages, counts=counts)
 
 
-def _fan_out(run: Run, services: Services) -> None:
-    """Send a message for each unit that has something to do in this phase."""
-    for kept in services.journal.units(run.name):
-        if not is_done(kept.value, run):
-            send_unit(run, kept.value, services)
-
-
-def advance(name: str, services: Services) -> None:
-    """Go on to the next phase once every unit is done with this one.
-
-    Raises:
-        ConflictError: another worker did.
-    """
-    kept = services.journal.load(name)
-    if kept is None or kept.value.phase not in ("survey", "judge"):
-        return
+def onward(kept: Versioned[Run], services: Services) -> Step | None:
+    """Go on to the next phase once every unit is done with this one."""
     run = kept.value
-    found = [unit.value for unit in services.journal.units(name)]
+    found = [unit.value for unit in services.journal.units(run.name)]
     if not found or not all(is_done(unit, run) for unit in found):
-        return
+        return None
     if run.phase == "judge":
-        move(kept, replace(run, phase="plan"), services)
-        return
+        return _next(kept, replace(run, phase="plan"))
     services.blobs.put(units.references_blob(run), units.merged(run, found, services))
     after = replace(run, phase=run.after, surveyed_at=services.clock())
-    if run.after == "judge":
-        saved = move(kept, after, services, delay_s=LEASE.total_seconds())
-        _fan_out(saved.value, services)
-    else:
-        move(kept, after, services)
+    return _next(kept, after, delay_s=LEASE.total_seconds() if run.after == "judge" else 0.0)
 
 
-def _plan(kept: Versioned[Run], services: Services) -> None:
+def _plan(kept: Versioned[Run], services: Services) -> Step:
     """Choose what is carried out, within each policy's limits, before the first act."""
     run, chosen = kept.value, units.frozen(kept.value, services)
     found = [unit.value for unit in services.journal.units(run.name)]
@@ -151,31 +130,28 @@ def _plan(kept: Versioned[Run], services: Services) -> None:
     for unit in found:
         if unit.problem and len(planned.notes) < journal.NOTE_LIMIT:
             planned = planned.noted(f"{ids.parse(unit.id).name if unit.id else unit.key}: {unit.problem}")
-    move(kept, planned, services)
+    return _next(kept, planned)
 
 
-def _act(kept: Versioned[Run], services: Services) -> None:
+def _act(kept: Versioned[Run], services: Services) -> Step:
     """Carry out one act after the other for a while; the claim is renewed with each."""
     work, end = conduct.begin(kept.value, services), services.clock() + BUDGET
     while kept.value.next < kept.value.acts and services.clock() < end:
         if not services.settings.cleanup:
-            stop(kept, OFF, services)
-            return
+            return stop(kept, OFF, services)
         run = kept.value
         try:
             conduct.carry_out(work, run.next)
         except conduct.OldReferencesError:
-            _survey_again(kept, services, after="act")
-            return
+            return _survey_again(kept, after="act")
         except errors.TransientError as problem:
-            move(kept, run, services, delay_s=max(problem.delay_s, conduct.PAUSE_S))
-            return
+            return _next(kept, run, delay_s=max(problem.delay_s, conduct.PAUSE_S))
         kept = services.journal.save(kept, replace(run, next=run.next + 1, lost=0, due_at=services.clock() + LEASE))
     done = kept.value.next >= kept.value.acts
-    move(kept, replace(kept.value, phase="settle", next=0) if done else kept.value, services)
+    return _next(kept, replace(kept.value, phase="settle", next=0) if done else kept.value)
 
 
-def _settle(kept: Versioned[Run], services: Services) -> None:
+def _settle(kept: Versioned[Run], services: Services) -> Step:
     """Look how the run's operations ended; judge again and submit anew those that were not sent in time."""
     work, run = conduct.begin(kept.value, services), kept.value
     open_acts = 0
@@ -183,8 +159,7 @@ def _settle(kept: Versioned[Run], services: Services) -> None:
         try:
             record = conduct.carry_out(work, number) if run.status == "Running" else conduct.look(work, number)
         except conduct.OldReferencesError:
-            _survey_again(kept, services, after="settle")
-            return
+            return _survey_again(kept, after="settle")
         except errors.TransientError as problem:
             log.info("clean-up %s: act %d waits: %s", run.name, number, problem)
             open_acts += 1
@@ -193,25 +168,24 @@ def _settle(kept: Versioned[Run], services: Services) -> None:
         if number % 20 == 19:
             kept = services.journal.save(kept, replace(kept.value, due_at=services.clock() + LEASE))
     if open_acts:
-        move(kept, replace(kept.value, next=kept.value.next + 1), services, delay_s=min(SETTLE_S[0] * 1.5**run.next, SETTLE_S[1]))
-        return
-    end(kept, "Completed" if run.status == "Running" else run.status, services)
+        return _next(kept, replace(kept.value, next=kept.value.next + 1), delay_s=min(SETTLE_S[0] * 1.5**run.next, SETTLE_S[1]))
+    return end(kept, "Completed" if run.status == "Running" else run.status, services)
 
 
-def _survey_again(kept: Versioned[Run], services: Services, *, after: Phase) -> None:
-    """Read all references anew, those of new workspaces too, and then go on where the run was."""
-    move(kept, replace(kept.value, phase="list", after=after), services)
+def _survey_again(kept: Versioned[Run], *, after: Phase) -> Step:
+    """Read all references again, those of new workspaces too, and then go on where the run was."""
+    return _next(kept, replace(kept.value, phase="list", after=after))
 
 
-def stop(kept: Versioned[Run], note: str, services: Services, *, status: Status = "Stopped") -> Versioned[Run]:
+def stop(kept: Versioned[Run], note: str, services: Services, *, status: Status = "Stopped") -> Step:
     """Submit nothing more; what was submitted is followed to its end."""
     run = kept.value.noted(note)
     if not run.acts:
         return end(kept, status, services, note=note)
-    return move(kept, replace(run, phase="settle", status=status, next=0), services)
+    return _next(kept, replace(run, phase="settle", status=status, next=0))
 
 
-def end(kept: Versioned[Run], status: Status, services: Services, *, note: str = "") -> Versioned[Run]:
+def end(kept: Versioned[Run], status: Status, services: Services, *, note: str = "") -> Step:
     """End a run: its outcomes and numbers are final."""
     from shared.notify import deliveries
 
@@ -221,13 +195,10 @@ def end(kept: Versioned[Run], status: Status, services: Services, *, note: str =
     totals, notes = savings.totals(run, acts, services)
     for each in notes:
         run = run.noted(each)
-    ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals, step=run.step + 1)
+    ended = replace(run, phase="ended", status=status, ended_at=services.clock(), totals=totals)
     _tell(ended, services)
     told = tuple(deliveries.shown(each) for each in ended.notify)  # each has a delivery of its own by now
-    saved = services.journal.save(kept, replace(ended, notify=told))
-    log.info("clean-up %s (%s) %s: %s", run.name, run.mode, status, totals.get("outcomes"))
-    _measured(ended)
-    return saved
+    return Next(known=kept, value=replace(ended, notify=told), delay_s=None)
 
 
 def _tell(run: Run, services: Services) -> None:
@@ -246,9 +217,10 @@ def _tell(run: Run, services: Services) -> None:
     notifications.tell(notice, run.notify, services)
 
 
-def _measured(run: Run) -> None:
-    """Tell what a run looked at, what came of it, and what it saves a day."""
+def measured(run: Run) -> None:
+    """Measure what a run looked at, what came of it, and what it saves a day."""
     totals = run.totals
+    log.info("clean-up %s (%s) %s: %s", run.name, run.mode, run.status, totals.get("outcomes"))
     meters.count("steward.cleanup.looked", totals["looked"], mode=run.mode)
     for outcome, count in totals["outcomes"].items():
         meters.count("steward.cleanup.acted", count, mode=run.mode, outcome=outcome)
@@ -274,19 +246,5 @@ def is_done(unit: Unit, run: Run) -> bool:
     return unit.surveyed >= run.round if run.phase == "survey" else unit.judged or not unit.judges
 
 
-def move(kept: Versioned[Run], run: Run, services: Services, *, delay_s: float = 0.0) -> Versioned[Run]:
-    """Save a run's next step and put it on the queue."""
-    due = services.clock() + timedelta(seconds=delay_s) + LEASE
-    saved = services.journal.save(kept, replace(run, step=kept.value.step + 1, due_at=due))
-    send(saved.value, services, delay_s=delay_s)
-    return saved
-
-
-def send(run: Run, services: Services, *, delay_s: float = 0.0) -> None:
-    """Put a run's next step on the queue."""
-    services.cleanup_queue.send(Message(machine="run", key=(run.name, ""), step=run.step).to_text(), delay_s=delay_s)
-
-
-def send_unit(run: Run, unit: Unit, services: Services, *, delay_s: float = 0.0) -> None:
-    """Put a unit's next step on the queue."""
-    services.cleanup_queue.send(Message(machine="run", key=(run.name, unit.key), step=unit.attempt).to_text(), delay_s=delay_s)
+def _next(kept: Versioned[Run], run: Run, *, delay_s: float = 0.0) -> Step:
+    return Next(known=kept, value=run, delay_s=delay_s)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.policy.model import Action
     from shared.cleanup.run.journal import Unit
+    from shared.cleanup.verdict.marks import Step
     from shared.durable.storage import Blobs
 
 PREFIX = "cleanup/runs/"
@@ -26,7 +27,6 @@ PAGE = 500  # lines in one blob
 EVIDENCE_LIMIT = 20  # facts of one line, each of 300 characters; a reason of 500
 VERSION = 1
 
-Step = Literal["", "act", "mark", "wait", "lift"]
 Outcome = Literal["kept", "planned", "limit reached", "under way", "done", "failed", "not done"]
 
 

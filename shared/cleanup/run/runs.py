@@ -1,7 +1,6 @@
-"""The runs of the clean-up: begun, approved, canceled; each message one step; what is overdue sent again.
+"""The runs of the clean-up: begun, approved, canceled; and the machines of runs and of their units.
 
-Record before message, and every part is continued after a crash: a message that is lost or dies leaves a row that is overdue,
-and `reconcile` sends it again. Nothing is begun anew. Not here: what each phase does (phases).
+Every part is continued after a crash; nothing is begun again. Not here: what each phase does (phases), looking at a unit (units).
 """
 
 from __future__ import annotations
@@ -13,24 +12,28 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.policy import policies
-from shared.cleanup.policy.scopes import EVERYTHING, Scope
 from shared.cleanup.run import claims, journal, outcomes, phases, report_lines, turns, units
-from shared.cleanup.run.journal import Run
-from shared.durable import storage, sweep, worker
+from shared.cleanup.run.claims import Claim
+from shared.cleanup.run.journal import Run, Unit
+from shared.cleanup.run.scopes import EVERYTHING, Scope
+from shared.cleanup.verdict import marks
+from shared.durable import messages, storage, worker
+from shared.durable.messages import Message
+from shared.durable.worker import Next
 from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from shared.cleanup.policy.model import Mode, Policy
     from shared.cleanup.run.claims import Services
-    from shared.durable.messages import Message
     from shared.durable.records import Versioned
 
 log = logging.getLogger("steward.cleanup")
 
+UNITS_WORK = ("survey", "judge")  # phases of a run that are over when its units are done with them
 LOST_AFTER = 20  # steps of a run that led nowhere, before it is given up
 
 
@@ -148,7 +151,9 @@ def cancel(name: str, services: Services) -> Run:
         if kept is None:
             raise journal.missing(name)
         try:
-            return kept.value if kept.value.ended else phases.stop(kept, "It was canceled.", services).value
+            if kept.value.ended:
+                return kept.value
+            return worker.record(RUN, phases.stop(kept, "It was canceled.", services), services).value
         except storage.ConflictError:
             continue
 
@@ -167,50 +172,6 @@ def check(services: Services) -> None:
         raise errors.BadRequestError("ScopeMissing", message, target="STEWARD_SUBSCRIPTION_ID")
 
 
-def step(text: str, services: Services, *, redelivered: bool = False) -> None:
-    """Take the step that a message names; a stale message does nothing.
-
-    Args:
-        text: The message.
-        services: The composition root.
-        redelivered: The platform delivers it again: whoever had it died or failed.
-
-    Raises:
-        ValueError: the message cannot be read (it will end in the poison queue).
-    """
-    worker.take(machine(redelivered=redelivered), text, services)
-
-
-def machine(*, redelivered: bool = False) -> worker.Machine[Services, Versioned[Run]]:
-    """Return the machine of runs and their units; what fails again and again is given up by the timer."""
-
-    def advance(kept: Versioned[Run], message: Message, services: Services) -> None:
-        if message.key[1]:
-            _unit_step(kept.value, message, services, redelivered=redelivered)
-        else:
-            phases.take(kept, services)
-
-    return worker.Machine(
-        name="clean-up",
-        forms=("run",),
-        queue=lambda services: services.cleanup_queue,
-        load=lambda message, services: services.journal.load(str(message.key[0])),
-        stale=lambda kept, message: kept.value.ended or (not message.key[1] and kept.value.step != message.step),
-        advance=advance,
-        within=lambda kept: trace.bound(kept.value.trace),
-    )
-
-
-def reconcile(services: Services) -> int:
-    """Send again what is overdue of every open run; returns how many messages. One that fails does not stand in others' way."""
-
-    def look(run: Run) -> int:
-        kept = services.journal.load(run.name)
-        return _wake(kept, services) if kept and not kept.value.ended else 0
-
-    return sweep.rows(list(services.journal.runs(only_open=True)), look, lambda run: f"clean-up {run.name}")
-
-
 def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool = False) -> Run:
     """Record a run and send its first message; what it needs is there before its row is.
 
@@ -219,58 +180,163 @@ def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool
     """
     content = json.dumps([policies.to_json(policy) for policy in frozen]).encode()
     services.blobs.put(units.policies_blob(run.name), content)
+    services.due.put(worker.entry(RUN, (run.name,), 0.0, services))
     if services.journal.insert(run):
         if turn and (other := turns.take(run, services)):
             services.journal.remove(run.name)
             message = f"Report {other} has the same policy and scope in hand. Wait for its end, or cancel it."
             raise errors.BadRequestError("CleanupUnderWay", message, target="policy", status=409)
-        phases.send(run, services)
+        services.cleanup_queue.send(Message(machine="run", key=(run.name,), step=run.step).to_text())
     known = services.journal.load(run.name)
     return known.value if known else run
 
 
-def _unit_step(run: Run, message: Message, services: Services, *, redelivered: bool) -> None:
-    if not services.settings.cleanup:
-        kept = services.journal.load(run.name)
-        if kept:
-            phases.stop(kept, phases.OFF, services)
+def _save(step: phases.Step, services: Services) -> Versioned[Run]:
+    run = replace(step.value, step=step.known.value.step + 1)
+    if step.delay_s is not None:
+        run = replace(run, due_at=services.clock() + timedelta(seconds=step.delay_s) + phases.LEASE)
+    return services.journal.save(step.known, run)
+
+
+def _after(before: Versioned[Run], saved: Versioned[Run], services: Services) -> None:
+    """Send a message for each unit that has something to do in the phase that has begun; measure what has ended."""
+    run = saved.value
+    if run.phase == before.value.phase:
         return
-    if run.phase not in ("survey", "judge"):
-        return
-    held = claims.claim(run, str(message.key[1]), message.step, services, redelivered=redelivered)
-    if held is None or phases.is_done(held.unit, run):
-        return
-    try:
-        if held.unit.tries > units.TRIES + 1:
-            units.give_up(held)
-        elif run.phase == "survey":
-            units.survey_unit(held)
-        elif not units.judge_unit(held):
-            phases.send_unit(run, held.unit, services)
-            return
-    except claims.PutOffError as later:
-        held.save(replace(held.unit, due_at=services.clock() + timedelta(seconds=later.delay_s) + phases.LEASE))
-        phases.send_unit(run, held.unit, services, delay_s=later.delay_s)
-        return
-    phases.advance(run.name, services)
+    if run.ended:
+        phases.measured(run)
+    for held in _open_units(run, services):
+        services.due.put(worker.entry(UNIT, UNIT.key(held), 0.0, services))
+        services.cleanup_queue.send(UNIT.message(held))
+
+
+def _open_units(run: Run, services: Services) -> Iterator[Claim]:
+    """Yield the units of a run that have something to do in its present phase."""
+    if run.phase in UNITS_WORK:
+        for kept in list(services.journal.units(run.name)):
+            if not phases.is_done(kept.value, run):
+                yield Claim(run=run, kept=kept, services=services, listed_at=kept.value.due_at)
 
 
 def _wake(kept: Versioned[Run], services: Services) -> int:
-    """Send again what is overdue of one run."""
-    run, now, sent = kept.value, services.clock(), 0
-    if run.phase in ("survey", "judge"):
-        for held in list(services.journal.units(run.name)):
-            unit = held.value
-            if unit.due_at <= now and not phases.is_done(unit, run):
-                services.journal.save_unit(run.name, held, replace(unit, due_at=now + units.QUEUED))
-                phases.send_unit(run, unit, services)
-                sent += 1
-    if run.due_at > now:
-        return sent
-    if run.lost >= LOST_AFTER and run.phase not in ("survey", "judge"):
-        phases.end(
-            kept, "Failed", services, note=f"The step '{run.phase}' failed {run.lost} times; the app's log holds the reason."
-        )
-        return sent
-    phases.move(kept, replace(run, lost=run.lost + 1), services)
-    return sent + 1
+    """Take an overdue step again, or give the run up."""
+    run = kept.value
+    if run.lost >= LOST_AFTER and run.phase not in UNITS_WORK:
+        note = f"The step '{run.phase}' failed {run.lost} times; the app's log holds the reason."
+        worker.record(RUN, phases.end(kept, "Failed", services, note=note), services)
+        return 0
+    worker.record(RUN, Next(known=kept, value=replace(run, lost=run.lost + 1), delay_s=0.0), services)
+    return 1
+
+
+def _purge(before: datetime, services: Services) -> int:
+    """Forget runs that began before a moment, with their reports, and marks that were due before it."""
+    old = [run for run in services.journal.runs() if run.created_at < before and run.ended]
+    for run in old:
+        for name in list(services.blobs.names(f"{report_lines.PREFIX}{run.name}/")):
+            services.blobs.delete(name)
+        services.journal.remove(run.name)
+    marks.Marks(services.cleanup_rows).forget(before)
+    turns.forget(services)
+    return len(old)
+
+
+def _overdue(before: datetime, services: Services) -> Iterator[Versioned[Run]]:
+    for run in list(services.journal.runs(only_open=True)):
+        if run.due_at < before and (kept := services.journal.load(run.name)):
+            yield kept
+
+
+RUN = worker.Machine["Services", "Versioned[Run]", "Run"](
+    name="run",
+    queue=messages.CLEANUP_QUEUE,
+    record=Run,
+    send=lambda services: services.cleanup_queue,
+    load=lambda message, services: services.journal.load(str(message.key[0])),
+    advance=lambda kept, _message, services: phases.take(kept, services),
+    save=_save,
+    key=lambda kept: (kept.value.name,),
+    step=lambda kept: kept.value.step,
+    due_at=lambda kept: None if kept.value.ended else kept.value.due_at,
+    lease=phases.LEASE,
+    give_up=lambda kept, reason, services: phases.end(kept, "Failed", services, note=reason),
+    overdue=_overdue,
+    purge=_purge,
+    retention="cleanup_days",
+    after=_after,
+    wake=_wake,
+    within=lambda kept: trace.bound(kept.value.trace),
+)
+
+
+def _held(message: Message, services: Services) -> Claim | None:
+    kept = services.journal.load(str(message.key[0]))
+    return claims.load(kept.value, str(message.key[1]), services) if kept else None
+
+
+def _looked(held: Claim, _message: Message, services: Services) -> Next[Claim, Unit] | None:
+    """Look at one unit for one message; a phase that its last unit is done with is over."""
+    if not services.settings.cleanup:
+        if kept := services.journal.load(held.run.name):
+            worker.record(RUN, phases.stop(kept, phases.OFF, services), services)
+        return None
+    claims.take(held)
+    try:
+        if held.unit.tries > units.TRIES + 1:
+            unit = units.given_up(held)
+        else:
+            unit = units.survey_unit(held) if held.run.phase == "survey" else units.judge_unit(held)
+    except claims.PutOffError as later:
+        return Next(known=held, value=held.unit, delay_s=later.delay_s)
+    return Next(known=held, value=unit, delay_s=None if phases.is_done(unit, held.run) else 0.0)
+
+
+def _save_unit(step: Next[Claim, Unit], services: Services) -> Claim:
+    due_at = services.clock() + timedelta(seconds=step.delay_s or 0.0) + units.QUEUED
+    step.known.save(replace(step.value, due_at=due_at))
+    return step.known
+
+
+def _unit_due(held: Claim) -> datetime | None:
+    works = held.run.phase in UNITS_WORK and not phases.is_done(held.unit, held.run)
+    return held.unit.due_at if works else None
+
+
+def _onward(_before: Claim, saved: Claim, services: Services) -> None:
+    kept = services.journal.load(saved.run.name) if _unit_due(saved) is None else None
+    if kept and kept.value.phase in UNITS_WORK and (step := phases.onward(kept, services)):
+        worker.record(RUN, step, services)
+
+
+def _overdue_units(before: datetime, services: Services) -> Iterator[Claim]:
+    for run in list(services.journal.runs(only_open=True)):
+        yield from (held for held in _open_units(run, services) if held.unit.due_at < before)
+
+
+def _wake_unit(held: Claim, services: Services) -> int:
+    held.save(replace(held.unit, due_at=services.clock() + units.QUEUED))
+    services.cleanup_queue.send(UNIT.message(held))
+    return 1
+
+
+UNIT = worker.Machine["Services", "Claim", "Unit"](
+    name="unit",
+    queue=messages.CLEANUP_QUEUE,
+    record=Unit,
+    send=lambda services: services.cleanup_queue,
+    load=_held,
+    advance=_looked,
+    save=_save_unit,
+    key=lambda held: (held.run.name, held.unit.key),
+    step=lambda held: held.unit.attempt,
+    due_at=_unit_due,
+    lease=units.QUEUED,
+    give_up=lambda held, _reason, _services: Next(known=held, value=units.given_up(held), delay_s=None),
+    overdue=_overdue_units,
+    purge=lambda _before, _services: 0,  # units go with their run
+    takes_over=True,
+    listed_at=lambda held: held.listed_at,
+    after=_onward,
+    wake=_wake_unit,
+    within=lambda held: trace.bound(held.run.trace),
+)

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.cleanup.policy import ncrontab, policies
-from shared.cleanup.run import report_lines, runs, turns
-from shared.cleanup.verdict import marks
+from shared.cleanup.run import runs
 from shared.durable import aside, storage
 from shared.rest import errors
 
@@ -44,7 +43,6 @@ def tick(services: Services) -> str:
     if last >= now:  # another instance's clock is ahead
         return ""
     started = _start_due(last, now, services) if services.settings.cleanup else ""
-    _purge(row, now, services)
     _write(row, now, services)
     return started
 
@@ -77,20 +75,6 @@ def _start_due(last: datetime, now: datetime, services: Services) -> str:
     except errors.BadRequestError as problem:
         log.warning("clean-up: not started: %s", problem)
         return ""
-
-
-def _purge(row: storage.Row | None, now: datetime, services: Services) -> None:
-    """Once a day, forget runs that are older than the retention, and marks that were due before it."""
-    if row is None or row.columns.get("day") == f"{now:%Y-%m-%d}":
-        return
-    oldest = now - timedelta(days=services.settings.cleanup_days)
-    for run in list(services.journal.runs()):
-        if run.created_at < oldest and run.ended:
-            for name in list(services.blobs.names(f"{report_lines.PREFIX}{run.name}/")):
-                services.blobs.delete(name)
-            services.journal.remove(run.name)
-    marks.Marks(services.cleanup_rows).forget(oldest)
-    turns.forget(services)
 
 
 def _write(row: storage.Row | None, now: datetime, services: Services) -> None:

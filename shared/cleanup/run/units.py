@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.facts import inventory, locks, survey
-from shared.cleanup.policy import policies, scopes
-from shared.cleanup.run import claims, report_lines
+from shared.cleanup.policy import policies
+from shared.cleanup.run import claims, report_lines, scopes
 from shared.cleanup.verdict import judge, marks
 from shared.endpoints import snapshots as parked_endpoints
 from shared.rest import errors, ids
@@ -39,8 +39,8 @@ TRIES = 6  # of one step of a unit, before it is given up
 PUT_OFF_S = 15.0
 
 
-def survey_unit(held: Claim) -> None:
-    """Read what one workspace, or the registries, refer to, and keep it.
+def survey_unit(held: Claim) -> Unit:
+    """Read what one workspace, or the registries, refer to, and keep it; returns the unit after that.
 
     Raises:
         PutOffError: a list could not be read now.
@@ -56,20 +56,18 @@ def survey_unit(held: Claim) -> None:
     if found.problem and unit.tries < TRIES // 2:
         raise claims.PutOffError(PUT_OFF_S)
     services.blobs.put(_survey_blob(held.run, unit.key), json.dumps(found.to_json()).encode())
-    done = replace(held.unit, surveyed=held.run.round, tries=0, problem=found.problem[:500], due_at=services.clock() + QUEUED)
-    held.save(_counted(done, held, now))
+    return _counted(replace(held.unit, surveyed=held.run.round, tries=0, problem=found.problem[:500]), held, now)
 
 
-def give_up(held: Claim) -> None:
+def given_up(held: Claim) -> Unit:
     """End a step of a unit that failed again and again: what it would have told stays unknown, and so everything is kept."""
     services, unit = held.services, held.unit
     reason = f"looking at it failed {unit.tries - 1} times; the app's log holds the reason"
     if held.run.phase == "survey":
         found = survey.Survey(home=_home(unit), at=services.clock(), problem=reason)
         services.blobs.put(_survey_blob(held.run, unit.key), json.dumps(found.to_json()).encode())
-        held.save(replace(unit, surveyed=held.run.round, tries=0, problem=reason))
-    else:
-        held.save(replace(unit, judged=True, tries=0, problem=reason))
+        return replace(unit, surveyed=held.run.round, tries=0, problem=reason)
+    return replace(unit, judged=True, tries=0, problem=reason)
 
 
 def merged(run: Run, units: list[Unit], services: Services) -> bytes:
@@ -106,8 +104,8 @@ def policies_blob(run: str) -> str:
     return f"{report_lines.PREFIX}{run}/policies.json"
 
 
-def judge_unit(held: Claim) -> bool:
-    """Judge what is in one unit, and write its lines; False when the rest is for the next message.
+def judge_unit(held: Claim) -> Unit:
+    """Judge what is in one unit, and write its lines; returns the unit after that, which may leave the rest to the next message.
 
     Raises:
         PutOffError: a list could not be read now.
@@ -138,10 +136,8 @@ def judge_unit(held: Claim) -> bool:
         counts=writer.counts,
         problem=problem[:500] or held.unit.problem,
         skipped=skipped,
-        due_at=services.clock() + QUEUED,
     )
-    held.save(_counted(after, held, began))
-    return done
+    return _counted(after, held, began)
 
 
 def _surveyed(held: Claim, now: datetime) -> survey.Survey:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
+from shared.catalog import bodies, neighbours
 from shared.cleanup.facts import inventory, leftovers, subjects, workspace_facts
 from shared.cleanup.facts.workspace_facts import Facts
 from shared.cleanup.policy import filters, targets
@@ -138,7 +138,7 @@ def explain(
 def concerns(kind: str, resource: ids.ResourceId) -> bool:
     """Tell whether a resource can be of a kind, by its type."""
     if kind == "leftover":
-        return resource.full_type.lower() in {each.lower() for each in leftovers.TYPES}
+        return resource.full_type.lower() in {each.lower() for each in neighbours.DEPENDENCIES}
     return targets.TARGETS[kind].type.lower() == "/".join(resource.types).lower()
 
 

@@ -12,7 +12,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import bodies
 from shared.cleanup.policy import targets
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shared.cleanup.policy.model import Judged, Policy
-    from shared.cleanup.run.report_lines import Step
     from shared.durable.storage import Rows
     from shared.rest.ids import ResourceId
+
+Step = Literal["", "act", "mark", "wait", "lift"]  # what a run does about a verdict
 
 TAG = "steward-marked"
 TAG_LIMIT = 256  # characters of a tag's value, as ARM has it

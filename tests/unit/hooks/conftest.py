@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared import services
+from shared.durable import sweep
 from shared.hooks import events, firings, inbox, rule_requests, store
-from shared.operations import flows
+from shared.operations import steps
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION, WORKSPACE
@@ -49,11 +50,12 @@ class Hooks:
         self.app = services.Services(
             settings=Settings(subscription_id=SUBSCRIPTION, resource_group="rg1"), clock=self.steward.clock
         )
-        for name in ("client", "addresses", "ledger", "queue", "event_queue", "notification_queue"):
+        for name in ("client", "addresses", "ledger", "queue", "event_queue", "notification_queue", "due"):
             self.app.__dict__[name] = getattr(process, name)
         self.app.__dict__["blobs"] = self.steward.blobs
         self.app.__dict__["hook_rows"] = self.hook_rows
         self.app.__dict__["access_rows"] = self.steward.access_rows
+        self.app.__dict__["perform"] = self.perform
         services.use(self.app)
 
     def rules(self, text: str, file: str = "a.yaml") -> None:
@@ -106,8 +108,7 @@ class Hooks:
     def _fire_timer(self) -> None:
         """Fire the timer; when it fails the platform fires it again a minute later."""
         try:
-            flows.reconcile(self.app)
-            firings.overdue(self.app)
+            sweep.reconcile((steps.MACHINE, firings.MACHINE), self.app)
         except errors.TransientError as problem:
             self.trouble.append(problem)
 
@@ -117,7 +118,7 @@ class Hooks:
 
     def _deliver(self, message: Held) -> None:
         try:
-            inbox.take(message.text, self.app, self.perform)
+            inbox.take(message.text, self.app)
         except Exception as problem:  # noqa: BLE001 - what the platform does
             self.trouble.append(problem)
             if message.dequeue_count < MAX_DEQUEUE:

@@ -225,7 +225,7 @@ def test_a_message_of_an_earlier_burst_does_not_cut_a_later_one_short(hooks: Hoo
     assert len(hooks.firings()) == 1
     hooks.happen(registered(2))
     hooks.drive(2)
-    inbox.take(old, hooks.app, hooks.perform)
+    inbox.take(old, hooks.app)
     assert len(hooks.firings()) == 1
     hooks.drive(60)
     assert len(hooks.firings()) == 2
@@ -314,7 +314,7 @@ def test_what_never_succeeds_is_put_aside(hooks: Hooks) -> None:
 )
 def test_a_hostile_message_is_put_aside_or_ignored(hooks: Hooks, text: str) -> None:
     """The queue function never fails for it."""
-    inbox.take(text, hooks.app, hooks.perform)
+    inbox.take(text, hooks.app)
     assert not hooks.calls
 
 
@@ -361,7 +361,7 @@ def test_two_workers_with_one_message_do_the_work_once(hooks: Hooks) -> None:
     for _ in range(200):
         for message in list(hooks.steward.event_queue.messages):
             if message.visible_at <= hooks.steward.clock():
-                inbox.take(message.text, hooks.app, hooks.perform)
+                inbox.take(message.text, hooks.app)
         if not hooks.step():
             hooks.steward.clock.advance(5)
     assert [firing.status for firing in hooks.firings()] == ["Succeeded"]

@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared import services
+from shared.durable import sweep, worker
 from shared.notify import deliveries, notifications
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION
@@ -112,7 +114,7 @@ class Teller:
         """Begin a new process on the same storage."""
         process = self.steward.restart()
         self.app = services.Services(settings=self.settings, clock=self.steward.clock)
-        for name in ("client", "addresses", "ledger", "queue", "event_queue", "notification_queue"):
+        for name in ("client", "addresses", "ledger", "queue", "event_queue", "notification_queue", "due"):
             self.app.__dict__[name] = getattr(process, name)
         self.app.__dict__["delivery_rows"] = self.rows
         self.app.__dict__["queue_named"] = lambda name: self.queues.setdefault(name, FakeQueue(self.steward.clock))
@@ -130,27 +132,29 @@ class Teller:
         queue = self.steward.notification_queue
         message = queue.receive()
         if message:
-            notifications.take(message.text, self.app)
+            worker.take((notifications.MACHINE,), message.text, self.app)
             queue.delete(message)
         return message is not None
 
     def drive(self, seconds: float = 400_000.0) -> None:
         """Deliver and wait until nothing is left."""
         clock, queue = self.steward.clock, self.steward.notification_queue
-        end = clock().timestamp() + seconds
-        while clock().timestamp() < end:
+        end, tick = clock() + timedelta(seconds=seconds), clock() + timedelta(seconds=60)
+        while clock() < end:
             try:
                 while self.step():
                     pass
-                if not queue.messages:
-                    if not notifications.overdue(self.app):
-                        return
+                if clock() >= tick:
+                    tick = clock() + timedelta(seconds=60)
+                    sweep.reconcile((notifications.MACHINE,), self.app)
                     continue
             except Killed:
                 self.restart()
                 clock.advance(600)
                 continue
-            clock.now = max(clock(), min(message.visible_at for message in queue.messages))
+            if not queue.messages and not self.steward.due_rows.rows:
+                return
+            clock.now = max(clock(), min([tick, *(message.visible_at for message in queue.messages)]))
 
     def deliveries(self, about: str) -> list[dict[str, Any]]:
         """Return them as callers read them."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from shared.durable import worker
 from shared.notify import notices, notifications, receivers
 from shared.rest.client import Response
 from tests.fake_azure import Fault
@@ -128,7 +129,7 @@ def test_a_message_that_comes_twice_makes_one_series_of_attempts(teller: Teller)
     teller.ended(teller.receiver.url)
     (first,) = teller.steward.notification_queue.messages
     for _ in range(4):
-        notifications.take(first.text, teller.app)
+        worker.take((notifications.MACHINE,), first.text, teller.app)
     assert len(teller.receiver.got) == 1
 
 
@@ -184,7 +185,7 @@ def test_sequences_sort_by_what_happened_first(teller: Teller) -> None:
 def test_a_hostile_message_ends_in_the_poison_queue(teller: Teller, text: str) -> None:
     """A ValueError, which the platform counts; the poison function records what it can and never fails the app."""
     with pytest.raises((ValueError, AttributeError)):
-        notifications.take(text, teller.app)
+        worker.take((notifications.MACHINE,), text, teller.app)
 
 
 def test_the_way_a_receiver_hangs_is_recorded(teller: Teller, monkeypatch: pytest.MonkeyPatch) -> None:

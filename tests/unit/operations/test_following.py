@@ -13,10 +13,11 @@ import pytest
 
 from shared.durable import worker
 from shared.durable.messages import Message
-from shared.operations import flows, steps
+from shared.operations import steps
 from shared.rest import errors
 from shared.rest.client import Response
 from tests.fake_azure import API, WORKSPACE, Fault, lost, refusal, throttled
+from tests.steward import advance, look_after
 
 if TYPE_CHECKING:
     from shared.operations.models import Operation
@@ -36,7 +37,7 @@ def _next(steward: Steward) -> float:
     start = steward.clock()
     while not steward.queue.messages:  # a long wait is put on the queue by the timer
         steward.clock.advance(60)
-        flows.reconcile(steward.process)
+        look_after(steward.process)
     steward.clock.now = max(steward.clock(), min(message.visible_at for message in steward.queue.messages))
     assert steward.step()
     return (steward.clock() - start).total_seconds()
@@ -345,19 +346,19 @@ def test_a_stale_message_does_nothing(steward: Steward) -> None:
     operation = steward.submit("PUT", "workspaces/w2", BODY)
     before = len(steward.azure.requests)
     for step in (operation.step - 1, operation.step + 1):
-        assert flows.advance(Message(machine="operation", key=(operation.id,), step=step).to_text(), steward.process) is None
-    assert flows.advance(Message(machine="operation", key=(f"{'0' * 20}-{'0' * 20}",), step=0).to_text(), steward.process) is None
+        assert advance(Message(machine="operation", key=(operation.id,), step=step).to_text(), steward.process) is None
+    assert advance(Message(machine="operation", key=(f"{'0' * 20}-{'0' * 20}",), step=0).to_text(), steward.process) is None
     assert len(steward.azure.requests) == before
     steward.drive()
-    assert flows.advance(_text(operation.id, steward.load(operation).step), steward.process) is None
+    assert advance(_text(operation.id, steward.load(operation).step), steward.process) is None
 
 
 def test_a_duplicate_message_does_nothing_the_second_time(steward: Steward) -> None:
     """The queue delivers at least once."""
     operation = steward.submit("PUT", "workspaces/w2", BODY, respond_async=True)
     text = steward.queue.sent[-1][0]
-    flows.advance(text, steward.process)
-    flows.advance(text, steward.process)
+    advance(text, steward.process)
+    advance(text, steward.process)
     assert steward.azure.count("PUT") == 1
     steward.drive()
     assert steward.load(operation).status == "Succeeded"
@@ -369,16 +370,16 @@ def test_a_duplicate_message_does_nothing_the_second_time(steward: Steward) -> N
 def test_a_message_of_nobody_is_an_error_for_the_poison_queue(steward: Steward, text: str) -> None:
     """The poison function puts it aside."""
     with pytest.raises(ValueError, match=r".*"):
-        flows.advance(text, steward.process)
+        advance(text, steward.process)
     with pytest.raises(ValueError, match=r".*"):
-        worker.give_up(flows.MACHINE, text, steward.process, "why")
+        worker.give_up((steps.MACHINE,), text, steward.process, "why")
 
 
 def test_a_message_of_a_newer_app_is_left_to_it(steward: Steward) -> None:
     """During a deploy both versions read one queue."""
     newer = json.dumps({"version": 2, "operation": "a-b", "step": 1})
     with pytest.raises(ValueError, match="version 2"):
-        flows.advance(newer, steward.process)
+        advance(newer, steward.process)
 
 
 def _text(operation: str, step: int) -> str:

@@ -41,12 +41,12 @@ class Bench:
         assert is_new
         return stored
 
-    def end(self, stored: Stored) -> tuple[Stored, str]:
-        """End an operation."""
+    def end(self, stored: Stored) -> str:
+        """End an operation; returns the one whose turn it is now."""
         ended = replace(stored.operation, phase="ended", status="Succeeded", ended_at=START)
         left = self.ledger.leave_lane(stored, ended)
         self.ledger.close(ended.id)
-        return left
+        return left.woken
 
     def lane(self) -> list[str]:
         """Return who is in the target's lane."""
@@ -122,19 +122,19 @@ def test_the_first_on_a_target_goes_on_and_the_second_waits(bench: Bench) -> Non
 def test_an_end_names_whose_turn_it_is(bench: Bench) -> None:
     """One after the other, and the last takes the lane with it."""
     stored = [bench.insert(number) for number in (1, 2, 3)]
-    assert bench.end(stored[0])[1] == stored[1].operation.id
+    assert bench.end(stored[0]) == stored[1].operation.id
     assert bench.ledger.is_first(stored[1].operation)
     assert not bench.ledger.is_first(stored[2].operation)
-    assert bench.end(stored[1])[1] == stored[2].operation.id
-    assert bench.end(stored[2])[1] == ""
+    assert bench.end(stored[1]) == stored[2].operation.id
+    assert bench.end(stored[2]) == ""
     assert (PARTITION, ledger.LANE) not in bench.rows.rows
 
 
 def test_one_that_leaves_from_the_middle_wakes_nobody(bench: Bench) -> None:
     """A waiting operation that is canceled: the first is still at work."""
     stored = [bench.insert(number) for number in (1, 2, 3)]
-    assert bench.end(stored[1])[1] == ""
-    assert bench.end(stored[0])[1] == stored[2].operation.id
+    assert bench.end(stored[1]) == ""
+    assert bench.end(stored[0]) == stored[2].operation.id
 
 
 def test_two_that_arrive_at_once_do_not_both_go_first(bench: Bench) -> None:
@@ -172,7 +172,7 @@ def test_an_arrival_during_an_end_is_not_forgotten(bench: Bench) -> None:
                 here.insert(2)
 
         here.fuse.between = other
-        _, woken = here.end(first)
+        woken = here.end(first)
         here.fuse.between = None
         second = here.ledger.load(_operation(2).id)
         if second is None:
@@ -212,7 +212,7 @@ def test_a_lane_that_others_entered_is_read_again_by_who_leaves_it(bench: Bench)
     """What the first one remembers of the lane is no longer so."""
     first = bench.insert(1)
     second = bench.insert(2)
-    assert bench.end(first)[1] == second.operation.id
+    assert bench.end(first) == second.operation.id
     assert [int(suffix, 16) for suffix in bench.lane()] == [2]
 
 
@@ -374,7 +374,9 @@ def test_open_operations_are_listed_until_they_end(bench: Bench) -> None:
     """The open table is what reconcile reads."""
     first, second = bench.insert(1), bench.insert(2)
     bench.end(first)
-    assert [(each.id, each.created_at) for each in bench.ledger.listed()] == [(second.operation.id, second.operation.created_at)]
+    assert [(each.id, each.created_at) for each in bench.ledger.open.listed()] == [
+        (second.operation.id, second.operation.created_at)
+    ]
 
 
 def test_the_newest_come_first_and_can_be_narrowed(bench: Bench) -> None:
@@ -420,7 +422,7 @@ def test_what_a_dead_acceptance_left_is_dropped_unless_it_came_again(bench: Benc
     bench.fuse.blow(4, after=False)
     with pytest.raises(Killed):
         bench.ledger.insert(_operation(1), {f"operations/{_operation(1).id}/files/x": b"1"})
-    (operation_id,) = (each.id for each in bench.ledger.listed())
+    (operation_id,) = (each.id for each in bench.ledger.open.listed())
     bench.clock.advance(600)
     assert not bench.ledger.drop(operation_id, TEN_MINUTES)
     assert bench.blobs.blobs
@@ -445,18 +447,17 @@ def test_an_acceptance_that_comes_to_its_row_after_all_keeps_entry_and_blobs(ben
     bench.clock.advance(700)
     bench.fuse.between = accepted
     assert not bench.ledger.drop(operation.id, TEN_MINUTES)
-    assert [each.id for each in bench.ledger.listed()] == [operation.id]
+    assert [each.id for each in bench.ledger.open.listed()] == [operation.id]
     assert bench.blobs.blobs
 
 
 def test_the_purge_puts_an_open_operation_back_on_the_list(bench: Bench) -> None:
     """The list is all that reconcile looks at."""
     stored = bench.insert(1)
-    ended = bench.end(bench.insert(2))
+    bench.end(bench.insert(2))
     bench.open.rows.clear()
     bench.ledger.purge(START - timedelta(days=1))
-    assert [each.id for each in bench.ledger.listed()] == [stored.operation.id]
-    assert ended
+    assert [each.id for each in bench.ledger.open.listed()] == [stored.operation.id]
 
 
 @pytest.mark.parametrize("columns", [{"note": "not ours"}, {"created_at": "yesterday"}, {"created_at": START, "json0": "{"}])
@@ -466,7 +467,7 @@ def test_rows_of_others_keep_nothing_from_being_listed_or_purged(bench: Bench, c
     bench.end(bench.insert(2))
     for table in (bench.rows, bench.open):
         table.put(storage.Row(partition="0foreign", key="row", columns={**columns, "ended_at": "yesterday"}))
-    assert [each.id for each in bench.ledger.listed()] == [stored.operation.id]
+    assert [each.id for each in bench.ledger.open.listed()] == [stored.operation.id]
     assert {each.id for each in bench.ledger.newest(top=9)} >= {stored.operation.id}
     assert bench.ledger.purge(START + timedelta(days=1)) == 1
 

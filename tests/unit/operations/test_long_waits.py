@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.durable import due
-from shared.operations import flows, settle, steps
+from shared.operations import settle, steps
+from tests.steward import look_after
 
 if TYPE_CHECKING:
     from shared.operations.models import Operation
@@ -31,7 +32,7 @@ def test_nothing_is_on_the_queue_and_nothing_is_read_while_none_is_due(steward: 
     for number in range(200):
         _waiting(steward, f"many{number}", 600.0)
     calls = len(steward.fuse.calls)
-    assert flows.reconcile(steward.process) == {"open": 200, "woken": 0, "closed": 0}
+    assert look_after(steward.process) == 0
     assert steward.fuse.calls[calls:] == ["open.query"]
     assert steward.queue.messages == []
 
@@ -44,9 +45,9 @@ def test_a_long_wait_ends_when_it_is_over(steward: Steward, delay_s: float, phas
     begun = steward.clock()
     steward.clock.advance(phase_s)
     while not steward.queue.messages:
-        flows.reconcile(steward.process)
+        look_after(steward.process)
         steward.clock.advance(TICK_S if not steward.queue.messages else 0.0)
-    flows.reconcile(steward.process)
+    look_after(steward.process)
     (message,) = steward.queue.messages
     assert abs((message.visible_at - begun).total_seconds() - delay_s) <= 1.0
     assert steward.messages(operation)[0].step == operation.step
@@ -57,7 +58,7 @@ def test_a_long_wait_whose_message_is_lost_goes_on(steward: Steward) -> None:
     operation = _waiting(steward, "w2", 100.0)
     for _ in range(3):
         steward.clock.advance(TICK_S)
-        flows.reconcile(steward.process)
+        look_after(steward.process)
         steward.queue.messages.clear()
     steward.drive()
     assert steward.load(operation).status == "Succeeded"
@@ -70,7 +71,7 @@ def test_an_event_ends_a_long_wait_at_once_and_its_lost_message_is_found(steward
     assert len(steward.queue.messages) == 1
     steward.queue.messages.clear()
     steward.clock.advance(steps.GRACE.total_seconds())
-    assert flows.reconcile(steward.process)["woken"] == 1
+    assert look_after(steward.process) == 1
 
 
 def test_entries_of_the_version_before_are_found(steward: Steward) -> None:
@@ -79,8 +80,8 @@ def test_entries_of_the_version_before_are_found(steward: Steward) -> None:
     for key, row in list(steward.open.rows.items()):
         kept = {name: value for name, value in row.columns.items() if name in ("target", "created_at")}
         steward.open.rows[key] = replace(row, columns=kept)
-    assert flows.reconcile(steward.process)["woken"] == 0
+    assert look_after(steward.process) == 0
     assert due.LOOK_AT in next(iter(steward.open.rows.values())).columns
     steward.clock.advance(700)
-    assert flows.reconcile(steward.process)["woken"] == 1
+    assert look_after(steward.process) == 1
     assert (steward.load(operation).due_at - operation.due_at).total_seconds() == 100

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import flows
+from tests.steward import look_after
 
 if TYPE_CHECKING:
     import pytest
@@ -21,14 +21,14 @@ BODY: dict[str, Any] = {"location": "westeurope", "properties": {}}
 def test_reconcile_says_how_old_the_oldest_open_operation_is(steward: Steward, caplog: pytest.LogCaptureFixture) -> None:
     """One line a minute, as the alert's query expects it; none when nothing is open."""
     caplog.set_level(logging.INFO, logger="steward.operations")
-    flows.reconcile(steward.process)
+    look_after(steward.process)
     assert "oldest open operation" not in caplog.text
     first = steward.submit("PUT", "workspaces/w2", BODY)
     steward.queue.messages.clear()
     steward.clock.advance(40)
     steward.submit("PUT", "workspaces/w3", BODY)
     steward.clock.advance(5)
-    flows.reconcile(steward.process)
+    look_after(steward.process)
     said = next(record.getMessage() for record in caplog.records if record.getMessage().startswith("oldest open operation:"))
     assert first.id in said
     assert re.search(r"age ([0-9]+) s", said)

@@ -11,11 +11,12 @@ import pytest
 
 from functions import poll, reconcile
 from shared import services
+from shared.durable import messages
 from shared.durable.messages import Message
-from shared.operations import flows
 from shared.rest import errors
 from shared.settings import Settings
 from tests.fakes import FakeRows
+from tests.steward import look_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ class Timer(func.TimerRequest):
 def app(steward: Steward) -> Iterator[Steward]:
     """The functions' services are the fakes."""
     own = services.Services(settings=Settings(retention_days=30), clock=steward.clock)
-    for name in ("client", "addresses", "ledger", "queue"):
+    for name in ("client", "addresses", "ledger", "queue", "due"):
         own.__dict__[name] = getattr(steward.process, name)
     for name in ("hook_rows", "delivery_rows", "cleanup_rows", "access_rows"):
         own.__dict__[name] = FakeRows(name)
@@ -61,14 +62,14 @@ def _message(text: str | bytes) -> func.QueueMessage:
 def test_a_message_is_one_step(app: Steward) -> None:
     """Of the operation that it names."""
     operation = app.submit("PUT", "workspaces/w2", BODY, respond_async=True)
-    _run(poll.poll, _message(app.queue.sent[-1][0]))
+    poll.take(messages.QUEUE, _message(app.queue.sent[-1][0]))
     assert app.load(operation).phase == "following"
 
 
 def test_a_poison_message_marks_its_operation(app: Steward) -> None:
     """With a reason that names the log."""
     operation = app.submit("PUT", "workspaces/w2", BODY)
-    _run(poll.poison, _message(Message(machine="operation", key=(operation.id,), step=operation.step).to_text()))
+    poll.poison(messages.QUEUE, _message(Message(machine="operation", key=(operation.id,), step=operation.step).to_text()))
     ended = app.load(operation)
     assert ended.error
     assert (ended.status, ended.error.code) == ("Failed", "StewardInternalError")
@@ -77,7 +78,7 @@ def test_a_poison_message_marks_its_operation(app: Steward) -> None:
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"", b"nonsense", b"{}"])
 def test_the_poison_function_takes_anything(app: Steward, body: bytes) -> None:
     """What it can make nothing of is kept as a blob."""
-    _run(poll.poison, _message(body))
+    poll.poison(messages.QUEUE, _message(body))
     (kept,) = app.blobs.blobs.values()
     assert json.loads(kept)["message"] == body.decode("utf-8", "replace")
 
@@ -86,7 +87,7 @@ def test_a_poison_message_that_cannot_be_kept_stays(app: Steward) -> None:
     """The platform deletes what the function returns from."""
     app.fuse.fail(1, after=False)
     with pytest.raises(errors.TransientError):
-        _run(poll.poison, _message(b"nonsense"))
+        poll.poison(messages.QUEUE, _message(b"nonsense"))
 
 
 def test_the_timer_wakes_what_is_overdue(app: Steward) -> None:
@@ -107,4 +108,4 @@ def test_ended_operations_go_after_their_retention(app: Steward) -> None:
     app.clock.advance(timedelta(days=31).total_seconds())
     _run(reconcile.purge, Timer())
     assert app.ledger.load(operation.id) is None
-    assert flows.reconcile(app.process) == {"open": 0, "woken": 0, "closed": 0}
+    assert look_after(app.process) == 0

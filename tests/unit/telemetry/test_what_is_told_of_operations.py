@@ -17,6 +17,7 @@ from shared.operations import observing
 from shared.telemetry import trace
 from tests.fake_azure import ACCOUNT_KEY, SIGNATURE, WORKSPACE, Fault
 from tests.fakes import unavailable
+from tests.steward import look_after
 
 ROOT = Path(__file__).parents[3]
 BODY = {"location": "westeurope", "properties": {}}
@@ -72,11 +73,9 @@ def test_a_poison_message_is_counted_by_its_queue(steward, caplog, told):
 
 def test_what_is_open_is_measured_by_the_timer(steward, told):
     """How many, and the age of the oldest."""
-    from shared.operations import flows
-
     steward.submit("PUT", "workspaces/w2", BODY, respond_async=True)
     steward.clock.advance(40)
-    flows.reconcile(steward.process)
+    look_after(steward.process)
     ((_, count),), ((_, oldest),) = told.points("steward.operations.open"), told.points("steward.operations.oldest")
     assert (count.value, oldest.value) == (1, 40.0)
 
@@ -176,11 +175,9 @@ def test_every_line_is_on_the_page():
 
 def test_the_oldest_open_operations_query_reads_the_timers_line(steward, caplog):
     """It is text, which an alert reads, too."""
-    from shared.operations import flows
-
     caplog.set_level(logging.INFO)
     steward.submit("PUT", "workspaces/w2", BODY, respond_async=True)
-    flows.reconcile(steward.process)
+    look_after(steward.process)
     query = (ROOT / "infra" / "azure" / "queries" / "oldest-open.kql").read_text()
     begins, between = re.search(r'parse message with "([^"]+)" operationId "([^"]+)"', query).groups()
     line = next(text for text in (record.getMessage() for record in caplog.records) if text.startswith(begins))

@@ -15,7 +15,8 @@ from shared.cleanup.facts import pacing
 from shared.cleanup.policy import model
 from shared.cleanup.report import reports
 from shared.cleanup.run import journal, runs
-from shared.operations import flows, ledger
+from shared.durable import due, sweep, worker
+from shared.operations import ledger, steps
 from shared.rest import client, clouds, errors, ids
 from shared.settings import Settings
 from tests import fakes, front
@@ -167,7 +168,9 @@ class Stage:
         self.ledger = ledger.Ledger(
             fakes.FakeRows("rows", self.fuse, self.clock), fakes.FakeRows("open", self.fuse, self.clock), self.blobs
         )
+        self.due = due.DueIndex(fakes.FakeRows("due", self.fuse, self.clock))
         self.journal = journal.Journal(self.cleanup_rows)
+        self.hook_rows = fakes.FakeRows("hooks", self.fuse)
         self.delivery_rows = fakes.FakeRows("deliveries", self.fuse)
         self.notification_queue = fakes.FakeQueue(self.clock, self.fuse)
         self.reads = pacing.Buckets(self.clock.seconds)
@@ -211,8 +214,7 @@ class Stage:
                     pass
                 if self.clock() >= timer:
                     timer = self.clock() + timedelta(seconds=60)
-                    flows.reconcile(self)
-                    runs.reconcile(self)
+                    self.tick()
                     continue
                 if not list(self.journal.runs(only_open=True)) and not self.queue.messages:
                     return
@@ -222,10 +224,19 @@ class Stage:
             self.clock.now = max(self.clock(), min([timer, *due]))
         raise AssertionError(f"not quiet: {[run.phase for run in self.journal.runs(only_open=True)]}")
 
+    def tick(self) -> int:
+        """Fire the timer; returns how many messages of runs and units were lost."""
+        woken = sweep.reconcile((steps.MACHINE, runs.RUN, runs.UNIT), self)
+        return woken["run"] + woken["unit"]
+
+    def purge(self) -> None:
+        """Fire the nightly timer."""
+        sweep.parts(sweep.purges((runs.RUN, runs.UNIT), self))
+
     def _deliver(self) -> bool:
-        for queue, take in ((self.queue, flows.advance), (self.cleanup_queue, runs.step)):
+        for queue, machines in ((self.queue, (steps.MACHINE,)), (self.cleanup_queue, (runs.RUN, runs.UNIT))):
             if held := queue.receive():
-                take(held.text, self)
+                worker.take(machines, held.text, self)
                 queue.delete(held)
                 return True
         return False

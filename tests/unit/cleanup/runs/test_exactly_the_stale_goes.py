@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.cleanup.policy import model, scopes
+from shared.cleanup.policy import model
 from shared.cleanup.report import reports
-from shared.cleanup.run import runs
+from shared.cleanup.run import runs, scopes
 from shared.rest import client, errors
 
 OLD = ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]

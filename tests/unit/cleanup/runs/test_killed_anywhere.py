@@ -41,22 +41,6 @@ def killed_at(make_stage, nth, after, *policies):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_deletions_happen_once_wherever_the_process_dies(make_stage, make_policy, gone, after):
-    """Nothing is lost, nothing is done twice, and the report tells all of it."""
-    policy = make_policy()
-    total = calls_of(make_stage, policy)
-    assert total > 100
-    for nth in tables.sample(range(1, total + 1), KILLS, seed=f"deletions {after}"):
-        stage = killed_at(make_stage, nth, after, policy)
-        assert gone(stage) == GONE, f"call {nth}: {stage.fuse.calls[nth - 1]}"
-        ended = [run for run in stage.journal.runs() if run.policies]
-        for run in ended:
-            assert run.status == "Completed", (nth, run.notes)
-        deleted = sum(run.totals["outcomes"].get("deleted", 0) for run in ended)
-        assert deleted == 2, f"call {nth}: {[run.totals['outcomes'] for run in ended]}"
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_marks_are_set_once_and_swept_once_wherever_the_process_dies(make_stage, make_policy, gone, after):
     """The run that marks dies; the one that sweeps finds the marks it needs."""
     policy = make_policy(grace=timedelta(days=7))

@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
-from functions import cleanup
+from functions import cleanup, poll
+from shared import machines
 from shared import services as root
 from shared.api.access import key_book
+from shared.durable import messages
 from shared.rest import client
 from tests.front import respond, told
 
@@ -298,11 +300,12 @@ def test_the_timer_and_the_queue_function_drive_a_run(app):
     name = told(respond("POST", "cleanup?policy=watch"))[1]["name"]
     for _ in range(60):
         cleanup.tick(Timer())
+        machines.reconcile(app)
         while held := app.cleanup_queue.receive():
-            cleanup.step(Message(held.text))
+            poll.take(messages.CLEANUP_QUEUE, Message(held.text))
             app.cleanup_queue.delete(held)
         app.clock.advance(30)
-    cleanup.poison(Message("whatever"))
+    poll.poison(messages.CLEANUP_QUEUE, Message("whatever"))
     assert told(read(name))[1]["status"] == "Completed"
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from shared.cleanup.run import runs, timetable
+from shared.durable import worker
 from shared.rest import errors
 from tests.fakes import unavailable
 
@@ -107,12 +108,10 @@ def test_reports_go_after_their_time(scheduled, make_policy):
     old = scheduled.run(make_policy()).run.name
     scheduled.clock.advance(179 * 24 * 3600)
     young = scheduled.run(make_policy(name="other")).run.name
-    timetable.tick(scheduled)
+    scheduled.purge()
     assert scheduled.journal.load(old)
-    scheduled.drive()
     scheduled.clock.advance(2 * 24 * 3600)
-    timetable.tick(scheduled)
-    scheduled.drive()
+    scheduled.purge()
     assert scheduled.journal.load(old) is None
     assert scheduled.journal.load(young)
     assert not [name for name in scheduled.blobs.blobs if old in name]
@@ -132,10 +131,10 @@ def test_a_step_that_fails_again_and_again_ends_the_run(stage, make_policy, monk
         stage.drive()
     for _ in range(200):
         stage.clock.advance(120)
-        runs.reconcile(stage)
+        stage.tick()
         while held := stage.cleanup_queue.receive():
             with contextlib.suppress(ZeroDivisionError):
-                runs.step(held.text, stage)
+                worker.take((runs.RUN, runs.UNIT), held.text, stage)
             stage.cleanup_queue.delete(held)
     run = stage.report(begun.name).run
     assert (run.status, "The step 'plan' failed" in run.notes[-1]) == ("Failed", True)
@@ -147,10 +146,10 @@ def test_a_workspace_that_cannot_be_judged_is_given_up(stage, make_policy, gone,
     begun = stage.start(make_policy())
     for _ in range(100):
         stage.clock.advance(120)
-        runs.reconcile(stage)
+        stage.tick()
         while held := stage.cleanup_queue.receive():
             with contextlib.suppress(ZeroDivisionError):
-                runs.step(held.text, stage)
+                worker.take((runs.RUN, runs.UNIT), held.text, stage)
             stage.cleanup_queue.delete(held)
     run = stage.report(begun.name).run
     assert (run.status, gone(stage)) == ("Completed", [])
@@ -171,7 +170,7 @@ def test_a_run_that_cannot_be_written_does_not_stand_in_the_others_way(stage, ma
 
     monkeypatch.setattr(stage.cleanup_rows, "write", refusing)
     for _ in range(2):  # whichever of them is the first
-        runs.reconcile(stage)
+        stage.tick()
         stage.clock.advance(600)
         stuck, other = other, stuck
     assert {stage.journal.load(run.name).value.step for run in (stuck, other)} == {1}
@@ -181,8 +180,8 @@ def test_an_unreadable_message_ends_in_the_poison_queue(stage):
     """The platform tries it some times and puts it aside."""
     for text in ("", "[]", '{"run": 1}', '{"version": 9, "run": "x", "unit": "", "number": 1}'):
         with pytest.raises(ValueError, match=r"."):
-            runs.step(text, stage)
-    runs.step('{"version": 1, "run": "20260101T000000Z-00000000", "unit": "", "number": 1}', stage)
+            worker.take((runs.RUN, runs.UNIT), text, stage)
+    worker.take((runs.RUN, runs.UNIT), '{"version": 1, "run": "20260101T000000Z-00000000", "unit": "", "number": 1}', stage)
 
 
 def test_without_a_subscription_there_is_nothing_to_clean(stage, make_policy):
