@@ -320,10 +320,10 @@ class Ledger:
             raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
         return content
 
-    def discard(self, before: Operation, operation: Operation) -> None:
-        """Delete the blobs that an operation needed before its last step and does not need any more."""
+    def discard(self, before: Operation | None, operation: Operation) -> None:
+        """Delete the blobs that an operation needed before its last step, None for any earlier one, and does not need any more."""
         if operation.plan is not None or (
-            before.plan is None and before.files == operation.files and not _is_dropped(before, operation)
+            before and before.plan is None and before.files == operation.files and not _is_dropped(before, operation)
         ):
             return
         kept = {str(value[BLOB_KEY]) for name in PAYLOADS if _is_blob(value := getattr(operation, name))} | set(

@@ -332,7 +332,8 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
     wake_id(saved.woken, services)
     if operation.ended:
         announce(operation, services)
-    services.ledger.discard(before.operation, operation)
+    died = operation.ended and (before is saved or "upload" in operation.calls)  # before its last blobs were deleted, perhaps
+    services.ledger.discard(None if died else before.operation, operation)
     if operation.ended:
         services.ledger.close(operation.id)
 
