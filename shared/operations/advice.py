@@ -150,7 +150,7 @@ ADVICE: tuple[Advice, ...] = (
         "If the registry refuses its keys: POST {workspace}/resyncKeys.",
         f"{_ONLINE_PAGE}#error-imagebuildfailure",
         message=r"image build|build(ing)? (of )?the (docker )?image|docker image|container registry|pull(ing"
-        r")? (the )?image|conda",
+        r")? (the )?image|conda (file|error|env(ironment)? (create|update))|CondaHTTPError|ResolvePackageNotFound",
     ),
     Advice(
         "ContainerRegistryAdminUserDisabled AdminUserDisabled",

@@ -21,6 +21,7 @@ from shared import services
 from shared.durable import messages
 from shared.route_table import ROUTES
 from tests import tables
+from tests.deploy.registered import scaling_alone
 from tests.docs.app_settings import settings_read
 
 ROOT = Path(__file__).parents[2]
@@ -350,7 +351,7 @@ def test_nobody_else_is_anonymous() -> None:
     """Of all modules of functions/, only that one has functions that ask for no key."""
     modules = [importlib.import_module(f"functions.{each.name}") for each in pkgutil.iter_modules(functions.__path__)]
     blueprints = {module.__name__: module.blueprint for module in modules if hasattr(module, "blueprint")}
-    assert len(blueprints) > 5
+    assert len(blueprints) >= 5
     assert {name for name, each in blueprints.items() if "ANONYMOUS" in routes(each).values()} == {"functions.routes"}
 
 
@@ -386,8 +387,7 @@ def test_the_docs_name_every_alert_and_count_those_on_logs() -> None:
 
 def test_the_docs_count_what_scales_by_itself() -> None:
     """Flex Consumption scales all HTTP functions together and each other one alone: zones are charged by that number."""
-    sources = "".join(path.read_text() for path in (ROOT / "functions").glob("*.py"))
-    alone = len(re.findall(r"@blueprint\.(?:queue_trigger|timer_trigger|event_grid_trigger)\(", sources))
+    alone = len(scaling_alone())
     text = (ROOT / "docs" / "deploy.md").read_text()
     assert alone == 12
     assert f"each of the other twelve functions is one, so {2 * (alone + 1)} instances" in text

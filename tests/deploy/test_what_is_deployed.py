@@ -10,6 +10,7 @@ import pytest
 
 from infra.bicep.evaluation import Deployment, Made, WrongError
 from infra.bicep.functions import SUBSCRIPTION
+from tests.deploy.registered import scaling_alone
 
 AZURE = Path(__file__).parents[2] / "infra" / "azure"
 LEAST = {"environmentName": "e", "location": "westeurope"}
@@ -290,8 +291,7 @@ def test_uploads_come_from_outside_only_where_that_is_asked_for() -> None:
 
 def test_what_keeps_warm_are_groups_that_scale_by_themselves() -> None:
     """All HTTP is one, each other function is one: a name that is neither keeps nothing warm, silently."""
-    sources = "".join(path.read_text() for path in (AZURE.parents[1] / "functions").rglob("*.py"))
-    alone = set(re.findall(r'function_name\("(\w+)"\)\n@blueprint\.(?:queue|timer|event_grid)_trigger', sources))
+    alone = scaling_alone()
     assert len(alone) == 12
     for given in CASES.values():
         (site,) = of(deployed(given), "Microsoft.Web/sites")

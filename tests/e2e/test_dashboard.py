@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SHOTS = bootstrap.LOCAL / "artefacts" / "dashboard"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-proxy-server"]
 HOSTILE = "<img src=x onerror=window.hacked=1>"
-expect.set_options(timeout=20_000)  # a busy machine, not a slow page
+expect.set_options(timeout=60_000)  # a busy machine, not a slow page
 VIEWS = ("Operations", "Workspaces", "Clean-up", "Events", "Approvals", "Health")
 POLICY = """
 policies:
@@ -97,7 +97,7 @@ def noted() -> list[str]:
 def page(browser: Browser, noted: list[str]) -> Iterator[Page]:
     """A new tab."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     tab = context.new_page()
     tab.on("pageerror", lambda error: noted.append(str(error)))
     tab.on("console", lambda said: noted.append(said.text) if said.type == "error" else None)

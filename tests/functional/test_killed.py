@@ -26,6 +26,7 @@ from infra.local.emulator import scene
 from shared import services, settings
 from shared.durable import storage
 from shared.rest import errors
+from tests.overdue import overdue_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +102,7 @@ class Ground:
         if stored and not stored.operation.ended:
             with contextlib.suppress(storage.ConflictError, errors.TransientError):
                 overdue = self.ledger.save(stored, replace(stored.operation, due_at=services.utc_now()))
-                self.ledger.look_at(overdue.operation, overdue.operation.due_at)
+                self.ledger.open.put(overdue_entry(overdue.operation))
             self.app("POST", "/admin/functions/reconcile_operations", {"input": ""})
 
 

@@ -38,7 +38,7 @@ def jobs(caller, workspace: str) -> str:
             "tags": tags,
         }
         answer = caller.send("PUT", f"{workspace}/jobs/{name}", json={"properties": properties}, headers={"Prefer": "wait=30"})
-        assert answer.status_code in (200, 201, 202, 409), answer.text
+        assert answer.status_code in (200, 201, 202, 422), answer.text
     return f"{workspace}/jobs"
 
 

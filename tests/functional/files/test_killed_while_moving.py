@@ -20,6 +20,7 @@ from shared import services, settings
 from shared.durable import storage
 from shared.files import plans
 from shared.rest import errors
+from tests.overdue import overdue_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +86,7 @@ def test_a_transfer_survives_its_worker(parts: stack.Stack) -> None:
         if current and not current.operation.ended and current.operation.step == stored.operation.step:
             with contextlib.suppress(storage.ConflictError, errors.TransientError):  # skip the minutes that reconcile waits
                 overdue = own.ledger.save(current, replace(current.operation, due_at=services.utc_now())).operation
-                own.ledger.look_at(overdue, overdue.due_at)
+                own.ledger.open.put(overdue_entry(overdue))
             session.post(f"{parts.app.url}/admin/functions/reconcile_operations", json={"input": ""}, timeout=60)
         return dict(found) if found.get("endTime") else None
 

@@ -107,7 +107,9 @@ said.append(
 said.append(("resources.get_by_id none", refused(lambda: by_id.get_by_id(f"{store}x", api_version=version)), "ResourceNotFound"))
 
 deployments = client(DeploymentsMgmtClient).deployments
-said.append(("deployments.list_by_resource_group", [one.name for one in deployments.list_by_resource_group(group)], []))
+said.append(
+    ("deployments.list_by_resource_group", [one.name for one in deployments.list_by_resource_group(group) if end in one.name], [])
+)
 said.append(("deployments.check_existence", deployments.check_existence(group, "none"), False))
 said.append(("deployments.get none", refused(lambda: deployments.get(group, "none")), "DeploymentNotFound"))
 asked = {"properties": {"mode": "Incremental", "template": {}}}

@@ -40,8 +40,9 @@ def _put(kind: state.Kind, world: World, request: web.Request) -> web.Response:
     found = world.resources.get(request.path)
     if found is not None and found.body["location"] != location:
         raise refusals.location_changed(name, found.body["location"], request.params["group"], location)
-    if found is None and kind is state.VAULT:
-        found = _recovered(world, request.path, body)
+    if found is None and kind is state.VAULT and (back := _recovered(world, request.path, body)):
+        back.touched(world.now(), scene.CLIENT_ID)
+        return web.answer(kind.shown(back))  # as it was: what the body says besides is not looked at
     if found is None:
         dependencies_refusals.check_free(world, kind, name)
         made = state.build(world, kind, request.path, {**body, "location": location}, host=request.host)
