@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.nightly), 2])
 def test_the_demo_passes_with_that_many_workers(workers: int, tmp_path: Path) -> None:
     """Every step ends as it should, whichever worker process carries it on, and the exit code says so."""
     free = [option for name in ("port", "azure-port", "blob-port", "queue-port", "table-port") for option in (f"--{name}", "0")]

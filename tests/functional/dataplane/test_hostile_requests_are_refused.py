@@ -96,7 +96,10 @@ def test_no_body_makes_the_data_plane_stumble(world, everything, token):
     assert {200, 400, 404} <= seen
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "0", "99999999999999999999", "%00", "'", "..%2f..%2fx", "%ff"])
+@pytest.mark.parametrize(
+    "value",
+    ["x", "-1", "%00", "%ff", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("", "0", "9" * 20, "'", "..%2f..%2fx"))],
+)
 def test_no_query_makes_the_data_plane_stumble(world, everything, token, value):
     """Every GET with odd values in every query parameter."""
     names = ("$top", "$filter", "$orderby", "$sortorder", "$continuationtoken", "continuationtoken", "$skiptoken", "count", "path",
