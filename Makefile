@@ -1,6 +1,8 @@
 # Everything a developer runs. The first call of any target installs what it needs; later ones check a stamp and go on.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Some images turn bytecode off: every process that the stack or a test starts would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo up test nightly check supply bench package doctor lock clean bootstrap
 
 # Any Python 3.8+ will do to start from; bootstrap finds or fetches the 3.13 the app runs on.
@@ -9,8 +11,7 @@ ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/pyth
 BOOTSTRAP = $(or $(ANY_PYTHON),$(error No Python 3.8 or newer found: install any Python 3, bootstrap does the rest)) infra/local/bootstrap.py
 PYTHON := .venv/bin/python
 PACKAGES := functions shared infra
-# Some images turn bytecode off: every process that a test starts, and each of pytest's, would compile all it imports.
-PYTEST = env -u PYTHONDONTWRITEBYTECODE $(PYTHON) -m pytest
+PYTEST := $(PYTHON) -m pytest
 ARGS ?=
 
 help: ## This list
@@ -29,7 +30,7 @@ test: ## All tests, four files at a time (ARGS="tests/unit -k word", ARGS="-n 0"
 	@$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: ## What is too large for every day: the Azure CLI (700 MB) against the local Azure, and the sweeps whole
-	@$(BOOTSTRAP) python node cli
+	@$(BOOTSTRAP) python node ml sdk cli
 	@WHOLE_SWEEPS=1 $(PYTEST) -n 2 --dist loadfile -m "nightly or sweep" --timeout 1800 $(ARGS)
 
 check: ## Lint, format, types, layers
