@@ -62,9 +62,22 @@ def azure_cli() -> Path:
 
 
 @pytest.fixture(scope="session")
-def client_azure(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[stack.Azure]:
+def client_options(tmp_path_factory: pytest.TempPathFactory) -> stack.Options:
+    """How the parts below are started: without the app's subscription to events."""
+    return stack.Options(state=tmp_path_factory.mktemp("clients"), events=False)
+
+
+@pytest.fixture(scope="session")
+def client_storage(client_options: stack.Options) -> Iterator[Azurite]:
+    """Storage that only these tests use: two apps on one queue take each other's messages."""
+    with stack.start_storage(client_options) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client_azure(client_options: stack.Options, client_storage: Azurite) -> Iterator[stack.Azure]:
     """A local Azure that only these tests use."""
-    with stack.start_azure(stack.Options(state=tmp_path_factory.mktemp("clients")), azurite) as running:
+    with stack.start_azure(client_options, client_storage) as running:
         yield running
 
 
@@ -91,17 +104,16 @@ def variables(client_azure: stack.Azure) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def through_app(
-    azurite: Azurite, client_azure: stack.Azure, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    client_options: stack.Options, client_storage: Azurite, client_azure: stack.Azure, variables: dict[str, str]
 ) -> Iterator[dict[str, str]]:
     """What a client is given that is to go through the app: its URL and key, no sign-in of Azure's, and names of its own."""
-    options = stack.Options(state=tmp_path_factory.mktemp("through"), events=False)
     dependencies = {
         "storageAccount": scene.STORAGE_ID,
         "keyVault": scene.KEY_VAULT_ID,
         "applicationInsights": scene.INSIGHTS_ID,
         "containerRegistry": scene.REGISTRY_ID,
     }
-    with stack.start_app(options, azurite, client_azure) as app:
+    with stack.start_app(client_options, client_storage, client_azure) as app:
         kept = {name: value for name, value in variables.items() if name not in ("HTTPS_PROXY", "AZURE_CLIENT_SECRET")}
         yield kept | {"STEWARD": f"{app.url}/api", "KEY": app.key, "DEPENDENCIES": json.dumps(dependencies)}
 
