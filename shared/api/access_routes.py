@@ -102,11 +102,12 @@ def _scope(given: object, settings: Settings) -> dict[str, tuple[str, ...]]:
     if given is None:
         return {}
     listed: dict[str, Any] = given if isinstance(given, dict) else {"scope": given}
+    if listed is given:
+        names.check_fields(listed, ("below", "kinds"))
     for name, value in listed.items():
         if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value) or len(value) > 100:
             message = f"'{name}' of the scope is no list of texts; expected below: [places] or kinds: [kinds], 100 at most."
             raise errors.BadRequestError("InvalidValue", message, target="scope")
-    names.check_fields(listed, ("below", "kinds"))
     return {
         "below": tuple(dict.fromkeys(_place(each, settings) for each in listed.get("below", ()))),
         "kinds": tuple(dict.fromkeys(_kind(each) for each in listed.get("kinds", ()))),

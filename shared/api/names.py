@@ -28,7 +28,8 @@ def check_spelling(headers: Mapping[str, str]) -> None:
     known = {each.lower() for each in READ}
     for name in headers:
         low = name.lower()
-        near = "" if low in known or low.startswith("ce-") else nearest(low.removeprefix("x-"), READ, same=True)
+        written = () if low in known or low.startswith("ce-") else (low, low.removeprefix("x-"))
+        near = next((near for each in written if (near := nearest(each, READ, same=True))), "")
         if near:
             message = f"There is no header '{name[:80]}'; did you mean '{near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target=name[:80])
@@ -110,7 +111,7 @@ def _within_one(one: str, other: str) -> bool:
     """Tell whether a single letter more, less, other or swapped with the next makes one text of the other."""
     if one == other:
         return True
-    if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < 3:
+    if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < 2:
         return False
     at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     rest, tail = one[at:], other[at:]

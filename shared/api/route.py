@@ -47,7 +47,7 @@ class Route:
         answers: Schema of each status' JSON; None is an answer without a body. Other media: `answers_as`.
         answers_as: Further media types of a 200.
         problems: Refusals besides 400, 401, 500 and 503.
-        polled: Clients of ARM follow it with whatever query their first request had, which says nothing here.
+        polled: Clients of ARM follow it with the query and headers of their first request, which say nothing here.
         probe: It must answer while callers hold every thread: it has one of its own, and two seconds.
     """
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KEYS = frozenset({"code", "clientid"})  # of the platform: any route takes them
 SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer body is not copied to see
+# Azure's own, of requests that it carries out over time: a client of ARM may repeat them at each poll.
+REPEATED = frozenset({"api-version", "underlyingresourceaction", "forcetopurge", "skipvalidation"})
 AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds, by verb
     "GET": ("api-version",),
     "PUT": ("api-version", "preflight", "set"),
@@ -54,10 +56,11 @@ def check(call: Call, route: Route) -> None:
             names.check_headers(call.headers, (), f"{call.method} of a resource")
         return
     taken = KEYS | {each.lower() for each in route.names}
+    if route.polled:
+        taken |= REPEATED
     for name, _ in call.asked:
-        near = names.nearest(name, route.names)
-        if name.lower() not in taken and (near or not route.polled or name.lower() in MEANT):
-            raise _unknown(name, near or names.alike(name, route.names), route.names)
+        if name.lower() not in taken:
+            raise _unknown(name, names.nearest(name, route.names) or names.alike(name, route.names), route.names)
     _check_values(call.asked, route.names, route.many)
     what = f"{call.method} {call.path.strip('/')}"
     if not route.polled:
