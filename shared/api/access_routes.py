@@ -101,7 +101,7 @@ def _scope(given: object, settings: Settings) -> dict[str, tuple[str, ...]]:
     """Return places and kinds of a scope, as they are stored."""
     if given is None:
         return {}
-    listed: dict[str, Any] = given if isinstance(given, dict) else {"scope": given}
+    listed: dict[str, Any] = given if isinstance(given, dict) else {"scope": None}
     if listed is given:
         names.check_fields(listed, ("below", "kinds"))
     for name, value in listed.items():
@@ -184,7 +184,8 @@ def _approvals(call: Call, app: Any) -> Answer:
     status, top = call.choice("status", APPROVAL), call.whole_number("$top", 50, 200)
     found = (each.value for each in approvals.every(app))
     shown = [each for each in found if status in ("", each.status) and _sees(call, each)]
-    return answer.of_json({"value": [each.view() for each in sorted(shown, key=lambda each: each.id, reverse=True)[:top]]})
+    newest = sorted(shown, key=lambda each: each.id, reverse=True)
+    return answer.of_json(answer.page(call, newest, top, lambda each: each.id, lambda each: each.view()))
 
 
 def _sees(call: Call, found: approvals.Approval) -> bool:
@@ -259,7 +260,7 @@ ROUTES: tuple[Route, ...] = (
         _approvals,
         role="operator",
         summary="What waits for the approval of another one, and what waited",
-        query={"status": {"type": "string", "enum": list(APPROVAL)}, "$top": schemas.top(200)},
+        query={"status": {"type": "string", "enum": list(APPROVAL)}, "$top": schemas.top(200), "SkipToken": ""},
         answers={"200": schemas.listed(APPROVAL_SCHEMA)},
     ),
     Route(

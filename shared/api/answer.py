@@ -5,8 +5,10 @@ Operations and errors become answers here, and links back into this API are made
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -15,7 +17,7 @@ from shared.operations import advice, settle
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from shared.api.call import App, Call
     from shared.operations.models import Operation
@@ -164,6 +166,39 @@ def next_link(call: Call, token: str) -> str:
     """Return the call's own URL with a token of ours, for a list that goes on; no key or old token stays in it."""
     kept = [part for part in call.query.split("&") if part and unquote(part.partition("=")[0]).lower() not in NOT_REPEATED]
     return f"{call.url}?{'&'.join([*kept, f'$skipToken={token}'])}"
+
+
+def place(call: Call) -> str:
+    """Return where the caller's page begins, after that place; '' for the first.
+
+    Raises:
+        BadRequestError: `InvalidParameter`; it is no token of such a list.
+    """
+    token = call.text("$skipToken")
+    if token and not re.fullmatch(r"\d{8}T\d{6,12}Z-[0-9a-f]{1,64}", token, re.ASCII):
+        message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
+        raise errors.BadRequestError("InvalidParameter", message, target="$skipToken")
+    return token
+
+
+def page[T](
+    call: Call, found: Iterable[T], top: int, key: Callable[[T], str], shown: Callable[[T], object], *, newest: bool = True
+) -> dict[str, Any]:
+    """Return the body of one page, with a nextLink while there is more.
+
+    Args:
+        call: The request.
+        found: What is listed, in the order of its keys.
+        top: How many a page holds.
+        key: The place of each (`records.place`, or a name that begins with the time).
+        shown: Each as JSON.
+        newest: The greatest key comes first.
+    """
+    after = place(call)
+    rest = (each for each in found if not after or (key(each) < after if newest else key(each) > after))
+    taken = list(itertools.islice(rest, top + 1))
+    body: dict[str, Any] = {"value": [shown(each) for each in taken[:top]]}
+    return {**body, "nextLink": next_link(call, key(taken[top - 1]))} if top and len(taken) > top else body
 
 
 def to_follow(call: Call, below: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer as answers
@@ -37,11 +36,8 @@ FORMS = ("json", "html", "csv")
 SHOWN = ("all", "changes")
 REPORT = schemas.ref("schemas", "Report")
 PLACE: schemas.Json = {"type": "string", "minLength": 1}
-MARKS: schemas.Json = {
-    "type": "object",
-    "required": ["value", "count"],
-    "properties": {"value": {"type": "array", "items": schemas.ref("schemas", "Mark")}, "count": schemas.NUMBER},
-}
+LISTED: schemas.Json = schemas.listed(schemas.ref("schemas", "Mark"))
+MARKS: schemas.Json = {**LISTED, "required": ["value", "count"], "properties": {**LISTED["properties"], "count": schemas.NUMBER}}
 
 
 def _begun(call: Call, run: Run, app: Services) -> Later:
@@ -152,11 +148,12 @@ def _cancel(call: Call, app: Services) -> Answer:
 
 def _list(call: Call, app: Services) -> Answer:
     from shared.cleanup.report import reports
+    from shared.cleanup.run import journal
 
     top = call.whole_number("$top", 20, LIST_LIMIT)
     caller = call.text("caller")
     shown = (run for run in app.journal.runs() if _sees(call, run) and caller in ("", run.caller))
-    return answers.of_json({"value": [reports.summary(run) for run in itertools.islice(shown, top)]})
+    return answers.of_json(answers.page(call, shown, top, journal.place, reports.summary, newest=False))
 
 
 def _read(call: Call, app: Services) -> Answer:
@@ -249,23 +246,12 @@ def _policy_file(call: Call, app: Services) -> Answer:
 
 def _marks(call: Call, app: Services) -> Answer:
     from shared.cleanup.verdict import marks as kept
-    from shared.operations import models
 
     top = call.whole_number("$top", 100, MARKS_LIMIT)
     every = (each for each in kept.Marks(app.cleanup_rows).every() if call.sees(each[0]))
-    found = sorted(every, key=lambda each: each[1].due)
-    shown = [
-        {
-            "resource": resource,
-            "policy": mark.policy,
-            "reason": mark.reason,
-            "tagged": mark.tagged,
-            "markedAt": models.iso(mark.at),
-            "due": models.iso(mark.due),
-        }
-        for resource, mark in found[:top]
-    ]
-    return answers.of_json({"value": shown, "count": len(found)})
+    found = sorted((kept.place(*each), *each) for each in every)
+    body = answers.page(call, found, top, lambda each: each[0], lambda each: kept.view(*each[1:]), newest=False)
+    return answers.of_json({**body, "count": len(found)})
 
 
 def _one_of(words: Sequence[str]) -> schemas.Json:
@@ -297,7 +283,7 @@ ROUTES: tuple[Route, ...] = (
         _list,
         function="cleanup_reports",
         summary="The runs, the newest first, without their resources",
-        query={"caller": schemas.STRING, "$top": schemas.top(100)},
+        query={"caller": schemas.STRING, "$top": schemas.top(100), "SkipToken": ""},
         answers={"200": schemas.listed(REPORT)},
     ),
     Route(
@@ -352,7 +338,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /cleanup/marks",
         _marks,
         summary="What is marked, the first due first",
-        query={"$top": schemas.top(500)},
+        query={"$top": schemas.top(500), "SkipToken": ""},
         answers={"200": MARKS},
     ),
     Route(

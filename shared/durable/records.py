@@ -11,7 +11,7 @@ import json
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import aside, storage
@@ -74,11 +74,12 @@ class Table[T]:
         """Yield the records of a query (`storage.Rows.query`) that can be read."""
         yield from aside.readable(self.rows.query(**asked), self._known, self.name)
 
-    def newest(self, top: int, *, skip: Sequence[str] = (), **asked: Any) -> list[T]:
-        """Return the newest records of a query, newest first; rows whose key is in `skip` are none of them."""
+    def newest(self, top: int, *, skip: Sequence[str] = (), before: str = "", **asked: Any) -> list[T]:
+        """Return the newest records of a query, newest first: those before a `place`; rows whose key is in `skip` are left out."""
         rows = (row for row in self.rows.query(**asked) if row.key not in skip)
-        dated = aside.readable(rows, lambda row: (created(row), row), self.name)
-        found = (row for _, row in heapq.nlargest(top, dated, key=lambda each: each[0]))
+        dated = aside.readable(rows, lambda row: (place(created(row), row.key), row), self.name)
+        later = (each for each in dated if not before or each[0] < before)
+        found = (row for _, row in heapq.nlargest(top, later, key=lambda each: each[0]))
         return list(aside.readable(found, self.from_row, self.name))
 
     def _known(self, row: Row) -> Versioned[T]:
@@ -145,6 +146,11 @@ def created(row: Row) -> datetime:
         message = f"{CREATED} is {at!r}; expected a moment"
         raise TypeError(message)
     return at
+
+
+def place(at: datetime, key: str) -> str:
+    """Return the place of a record in the order of time: texts that sort alike, and that a nextLink can carry."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S%f}Z-{key}"
 
 
 def chunked(value: Any) -> dict[str, str]:

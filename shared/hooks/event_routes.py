@@ -128,8 +128,9 @@ def _firings(call: Call, app: Services) -> Answer:
 
     top = call.whole_number("$top", 20, LIST_LIMIT)
     status = call.choice("status", STATUSES)
-    found = firings.newest(top, app, rule=call.text("rule"), status=status, event=call.text("event").lower())
-    return answer.of_json({"value": [firing.view() for firing in found]})
+    wanted = {"rule": call.text("rule"), "status": status, "event": call.text("event").lower()}
+    found = firings.newest(top + 1, app, before=answer.place(call), **wanted)
+    return answer.of_json(answer.page(call, found, top, firings.place, lambda firing: firing.view()))
 
 
 def _firing(call: Call, app: Services) -> Answer:
@@ -216,6 +217,7 @@ ROUTES: tuple[Route, ...] = (
             "rule": schemas.STRING,
             "status": {"type": "string", "enum": list(STATUSES)},
             "event": schemas.STRING,
+            "SkipToken": "",
         },
         answers={"200": schemas.listed(FIRING)},
     ),

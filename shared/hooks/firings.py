@@ -93,10 +93,22 @@ def load(firing_id: str, services: Services) -> Versioned[Firing] | None:
     return table(services).load(PARTITION, firing_id)
 
 
-def newest(top: int, services: Services, **wanted: str) -> list[Firing]:
-    """Return the newest firings, newest first: of a `rule`, a `status`, or the key of an `event` where one is given."""
+def newest(top: int, services: Services, *, before: str = "", **wanted: str) -> list[Firing]:
+    """Return the newest firings, newest first: of a `rule`, a `status`, or the key of an `event` where one is given.
+
+    Args:
+        top: How many.
+        services: The composition root.
+        before: Only those before that place (`place`), '' for all.
+        wanted: What they must be of.
+    """
     equal = {name: value for name, value in wanted.items() if value}
-    return table(services).newest(top, partition=PARTITION, equal=equal or None)
+    return table(services).newest(top, before=before, partition=PARTITION, equal=equal or None)
+
+
+def place(firing: Firing) -> str:
+    """Return its place in the order of time."""
+    return records.place(firing.created_at, firing.id)
 
 
 def cancel(firing_id: str, services: Services) -> Firing | None:

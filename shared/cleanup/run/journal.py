@@ -221,6 +221,11 @@ def new_name(now: datetime, seed: str = "") -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{tail}"
 
 
+def place(run: Run) -> str:
+    """Return the place of a run in the list of all, the newest first."""
+    return run.name.translate(NEWEST_FIRST)
+
+
 def unit_key(workspace: str) -> str:
     """Return the key of a workspace's unit: short, and safe as a row key and a blob name."""
     return hashlib.sha256(workspace.lower().encode()).hexdigest()[:20]
@@ -253,7 +258,7 @@ def _typed(name: str, value: Any) -> Any:
 
 def _run_row(run: Run) -> storage.Row:
     columns = {**records.chunked(to_json(run)), "open": not run.ended, "created_at": run.created_at}
-    return storage.Row(partition=RUNS, key=run.name.translate(NEWEST_FIRST), columns=columns)
+    return storage.Row(partition=RUNS, key=place(run), columns=columns)
 
 
 def _unit_row(run: str, unit: Unit) -> storage.Row:

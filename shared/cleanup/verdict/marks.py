@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.catalog import bodies
 from shared.cleanup.policy import targets
 from shared.cleanup.policy.model import Mark
-from shared.durable import aside, storage
+from shared.durable import aside, records, storage
 from shared.operations import models
 from shared.text import times
 
@@ -45,6 +45,23 @@ class Next:
     step: Step
     reason: str
     due: datetime | None = None
+
+
+def place(resource: str, mark: Mark) -> str:
+    """Return the place of a mark in the order of due dates."""
+    return records.place(mark.due, hashlib.sha256(resource.encode()).hexdigest()[:16])
+
+
+def view(resource: str, mark: Mark) -> dict[str, Any]:
+    """Return a mark as JSON."""
+    return {
+        "resource": resource,
+        "policy": mark.policy,
+        "reason": mark.reason,
+        "tagged": mark.tagged,
+        "markedAt": models.iso(mark.at),
+        "due": models.iso(mark.due),
+    }
 
 
 def after(policy: Policy, judged: Judged, mark: Mark | None, now: datetime) -> Next:
