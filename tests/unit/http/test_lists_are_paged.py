@@ -60,7 +60,7 @@ def _approval(number: int, app: services.Services) -> None:
         created_at=at,
         expires_at=at + timedelta(days=3650),
     )
-    assert approvals._table(app).insert(wanted)  # noqa: SLF001 - as an asker does
+    assert approvals._table(app).insert(wanted)
 
 
 LISTS: dict[str, tuple[Callable[[int, services.Services], None], str]] = {
