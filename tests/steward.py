@@ -44,7 +44,7 @@ def look_after(process: Any) -> int:
 
 @dataclass(kw_only=True)
 class Process:
-    """What one process of the app works with (steps.Services)."""
+    """What one process of the app works with (context.Services)."""
 
     client: Any
     addresses: Any

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from shared.api import names
 from shared.catalog import grants, paths
 from shared.notify import deliveries
-from shared.operations import steps
+from shared.operations import context
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ WAIT_LIMIT_S = 60.0
 KEY_LIMIT = 255  # characters of an Idempotency-Key
 
 
-class App(steps.Services, deliveries.Services, Protocol):
+class App(context.Services, deliveries.Services, Protocol):
     """What the handlers need of the composition root (shared.services)."""
 
     @property

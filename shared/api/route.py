@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shared.api.answer import Answer, Later
     from shared.api.call import Call
     from shared.api.schemas import Json
-    from shared.catalog.grants import Role
+    from shared.catalog.roles import Role
 
 type Outcome = Answer | Later | Operation
 type Handler = Callable[[Call, Any], Outcome]

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shared.catalog.kinds import Action, Kind
+    from shared.catalog.roles import Role
     from shared.rest import ids
 
-type Role = Literal["anyone", "events", "reader", "scorer", "operator", "admin"]
 type Reach = Literal["all", "some", "none"]
 
 LADDER: tuple[Role, ...] = ("reader", "scorer", "operator", "admin")  # each may do what those before it may

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from shared.catalog.grants import Role
+    from shared.catalog.roles import Role
     from shared.rest import ids
     from shared.rest.addresses import Plane
 

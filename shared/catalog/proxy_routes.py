@@ -21,8 +21,8 @@ from shared.rest import addresses, errors, ids
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from shared.catalog.grants import Role
     from shared.catalog.paths import Scope
+    from shared.catalog.roles import Role
     from shared.rest.addresses import Plane
 
 

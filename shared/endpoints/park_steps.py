@@ -19,8 +19,8 @@ from shared.rest import clouds, errors, ids, long_running
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.operations.context import Services
     from shared.operations.models import Operation
-    from shared.operations.steps import Services
     from shared.rest.client import Response
     from shared.rest.ids import ResourceId
 

@@ -20,8 +20,8 @@ from shared.operations.settle import Step
 from shared.rest import errors, long_running
 
 if TYPE_CHECKING:
+    from shared.operations.context import Services
     from shared.operations.models import Operation
-    from shared.operations.steps import Services
 
 ROOM = "park"
 PARK, WAKE = "park", "wake"

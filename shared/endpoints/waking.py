@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from shared.catalog.paths import Target
     from shared.endpoints.snapshots import EndpointParkedError
+    from shared.operations.context import Services
     from shared.operations.models import Operation
-    from shared.operations.steps import Services
     from shared.rest import errors
 
 CALLER = "score"

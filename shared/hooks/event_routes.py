@@ -104,17 +104,17 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
 
 
 def _rule_file(call: Call, app: Services) -> Answer:
-    from shared.hooks import authors, rules, store
+    from shared.hooks import authors, rule_fields, store
 
     folder = yaml_files.Folder(
         prefix=store.PREFIX, holds="rules", listing="events/rules", invalid="InvalidRules", missing="RulesNotFound"
     )
 
     def read(text: str, file: str) -> list[dict[str, Any]]:
-        return [_rule(rule, app) for rule in rules.parse(text, file)]
+        return [_rule(rule, app) for rule in rule_fields.parse(text, file)]
 
     deletes = call.method == "PUT" and any(
-        step.method == "DELETE" for rule in rules.parse(yaml_files.text_of(call, "InvalidRules"), "") for step in rule.steps
+        step.method == "DELETE" for rule in rule_fields.parse(yaml_files.text_of(call, "InvalidRules"), "") for step in rule.steps
     )
     if deletes and approvals.wanted("rules", call, app):
         return approvals.ask("rules", call, app)

@@ -13,7 +13,7 @@ from shared.operations import models
 
 if TYPE_CHECKING:
     from shared.hooks.events import Event
-    from shared.operations.steps import Services
+    from shared.operations.context import Services
     from shared.rest import ids
 
 ECHO = timedelta(hours=1)  # how long after the end of an operation Azure may date an event that it caused

@@ -18,7 +18,7 @@ from shared.durable import aside, storage
 from shared.durable.aside import UnreadableError
 from shared.hooks import event_target, events, expressions, firings, lineage, pace
 from shared.hooks.firing_record import Firing
-from shared.operations import steps
+from shared.operations import context, steps
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ IN_PLACE = 8  # operations that one message's events may have polled at once; fu
 STEPS_IN_PLACE = 3  # a last poll, and the resource it made
 
 
-class Services(firings.Services, steps.Services, Protocol):
+class Services(firings.Services, context.Services, Protocol):
     """What taking events in needs of the composition root."""
 
     @property

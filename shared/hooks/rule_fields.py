@@ -1,6 +1,6 @@
 """The fields of a rule: what each may hold, as `rules.Rule` has it, every mistake at its line and column.
 
-Not here: files of rules (rules), how a field is read at all (text.yaml_sheets).
+Not here: what a rule is (rules), how a field is read at all (text.yaml_sheets).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from shared.hooks import expressions, rule_checks
 from shared.hooks.event_target import ML_TYPE
-from shared.hooks.rules import Rule, Step
+from shared.hooks.rules import CODE, Rule, Step
 from shared.text import durations, yaml_sheets, yaml_values
+from shared.text.problems import InvalidFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +32,23 @@ SHORT_TYPES = ("ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusCha
 _RULE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)
 _STEP_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}", re.ASCII)  # as expressions take it
 _REQUEST = re.compile(r"(GET|PUT|PATCH|POST|DELETE)\s+(\S.*)", re.DOTALL)
+
+
+def parse(text: str, source: str) -> tuple[Rule, ...]:
+    """Read a file of rules.
+
+    Args:
+        text: YAML: `rules:` and a list.
+        source: What the file is called in messages.
+
+    Raises:
+        InvalidFileError: a `BadRequestError`, code `InvalidRules`; every mistake with line, column and field, in `details`.
+    """
+    top, sheet = yaml_sheets.opened(text, source, CODE)
+    found = yaml_sheets.record(top, sheet, {"rules": rules}, ("rules",))
+    if sheet.problems:
+        raise InvalidFileError(CODE, sheet.problems)
+    return tuple(found["rules"])
 
 
 def rules(at: Cursor, sheet: Sheet) -> tuple[Rule, ...]:

@@ -109,27 +109,6 @@ class Rule:
         return cls(**values)
 
 
-def parse(text: str, source: str) -> tuple[Rule, ...]:
-    """Read a file of rules.
-
-    Args:
-        text: YAML: `rules:` and a list.
-        source: What the file is called in messages.
-
-    Raises:
-        InvalidFileError: a `BadRequestError`, code `InvalidRules`; every mistake with line, column and field, in `details`.
-    """
-    from shared.hooks import rule_fields
-    from shared.text import yaml_sheets
-    from shared.text.problems import InvalidFileError
-
-    top, sheet = yaml_sheets.opened(text, source, CODE)
-    found = yaml_sheets.record(top, sheet, {"rules": rule_fields.rules}, ("rules",))
-    if sheet.problems:
-        raise InvalidFileError(CODE, sheet.problems)
-    return tuple(found["rules"])
-
-
 def merged(files: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...]:
     """Return the rules of several files; of two with one name the later file's counts."""
     return tuple({rule.name: rule for rules in files for rule in rules}.values())

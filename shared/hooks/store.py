@@ -94,9 +94,11 @@ class Store:
         return out
 
     def _parsed(self, name: str) -> tuple[Rule, ...] | Problem:
+        from shared.hooks import rule_fields
+
         try:
             author, content = authors.taken(self.blobs.get(name) or b"")
-            found = rules.parse(content.decode("utf-8-sig"), name.removeprefix(PREFIX))
+            found = rule_fields.parse(content.decode("utf-8-sig"), name.removeprefix(PREFIX))
             return tuple(replace(rule, author=author) for rule in found)
         except UnicodeDecodeError:
             error = errors.AzureError(code="InvalidRules", message=f"{name} is not UTF-8.", target=name)

@@ -6,6 +6,7 @@ none of them can have a newer run than what was found. Not here: what is looked 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,14 +17,36 @@ from shared.text import times
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.jobs.search import Search
-
+TOP = 50  # items of a page, where nobody says how many
 BLOCK = 200  # experiments among which the order is whole
 BLOCKS = 3  # that one request looks through
 LISTED_AT_ONCE = 100
 ASKED_AT_ONCE = 8
 TICK = timedelta(microseconds=1)
 LONG_AGO, UNKNOWN = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is looked for.
+
+    Attributes:
+        condition: OData filter for run history, '' for none.
+        compute, experiment: Names; '' for any.
+        archived, anonymous: Whether archived runs, and runs that nobody named (trials, steps), belong to the answer.
+        top: Items of a page.
+        since: Nothing older is looked for; it stands in the condition, too.
+        place: Where to go on, as the last page told.
+    """
+
+    condition: str = ""
+    compute: str = ""
+    experiment: str = ""
+    archived: bool = False
+    anonymous: bool = False
+    top: int = TOP
+    since: datetime = LONG_AGO
+    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Ask(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from urllib.parse import quote
 
 from shared.catalog import kinds
 from shared.jobs import merging
+from shared.jobs.merging import Search
 from shared.operations.models import iso
 from shared.rest import errors, ids
 
@@ -32,31 +32,8 @@ STATUSES = (
     "NotStarted", "Starting", "Provisioning", "Preparing", "Queued", "Running", "Finalizing", "CancelRequested", "Completed",
     "Failed", "Canceled", "NotResponding", "Paused", "Unknown",
 )  # fmt: skip
-TOP, TOP_LIMIT = 50, 500
+TOP_LIMIT = 500
 NAME = re.compile(r"[\w.-]{1,255}", re.ASCII)  # what can stand in an OData path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What is looked for.
-
-    Attributes:
-        condition: OData filter for run history, '' for none.
-        compute, experiment: Names; '' for any.
-        archived, anonymous: Whether archived runs, and runs that nobody named (trials, steps), belong to the answer.
-        top: Items of a page.
-        since: Nothing older is looked for; it stands in the condition, too.
-        place: Where to go on, as the last page told.
-    """
-
-    condition: str = ""
-    compute: str = ""
-    experiment: str = ""
-    archived: bool = False
-    anonymous: bool = False
-    top: int = TOP
-    since: datetime = merging.LONG_AGO
-    place: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(query: Mapping[str, list[str]]) -> Search:
@@ -223,7 +200,7 @@ def _flag(given: Mapping[str, list[str]], name: str) -> bool:
 
 
 def _top(given: Mapping[str, list[str]]) -> int:
-    text = (given.get("$top") or [str(TOP)])[0]
+    text = (given.get("$top") or [str(merging.TOP)])[0]
     if not (text.isascii() and text.isdigit() and len(text) < 5 and 1 <= int(text) <= TOP_LIMIT):
         raise _bad("$top", text, f"a whole number from 1 to {TOP_LIMIT}")
     return int(text)

@@ -16,8 +16,8 @@ from shared.rest import addresses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.catalog.grants import Role
     from shared.catalog.kinds import Action, Kind
+    from shared.catalog.roles import Role
     from shared.openapi.parts import Json
 
 SHORT = frozenset({"subscriptions", "resourcegroups", "workspaces", "registries", "locations", "providers"})

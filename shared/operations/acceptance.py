@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shared.catalog import paths
+    from shared.operations.context import Services
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
-    from shared.operations.steps import Services
 
 INLINE_LEASE = timedelta(seconds=60)  # how long the accepting request may work before reconcile takes over
 

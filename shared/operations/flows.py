@@ -19,9 +19,9 @@ from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.operations.acceptance import Request
+    from shared.operations.context import Services
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
-    from shared.operations.steps import Services
 
 log = logging.getLogger("steward.operations")
 

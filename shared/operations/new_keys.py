@@ -14,8 +14,8 @@ from shared.operations import settle
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
+    from shared.operations.context import Services
     from shared.operations.models import Operation
-    from shared.operations.steps import Services
 
 LIMIT = 200  # operations of one process
 

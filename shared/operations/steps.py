@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.catalog import kinds
 from shared.durable import aside, messages, storage, worker
@@ -29,13 +29,11 @@ if TYPE_CHECKING:
 
     from shared.durable.due import Entry
     from shared.durable.messages import Message
-    from shared.durable.storage import Queue
     from shared.operations import models
-    from shared.operations.ledger import Ledger, Stored
+    from shared.operations.context import Services
+    from shared.operations.ledger import Stored
     from shared.operations.settle import Step
-    from shared.rest.addresses import Addresses
-    from shared.rest.client import Client, Response
-    from shared.settings import Settings
+    from shared.rest.client import Response
 
 log = logging.getLogger("steward.operations")
 
@@ -56,25 +54,6 @@ WAKE_ATTEMPTS = 3
 SIGN_IN_DELAY_S = 60.0
 CROWDED = 0.8  # share of the read allowance above which polls step back for writes
 CROWDED_FACTOR = 3.0
-
-
-class Services(worker.World, Protocol):
-    """What operations need of the composition root (shared.services)."""
-
-    @property
-    def client(self) -> Client: ...  # noqa: D102
-    @property
-    def addresses(self) -> Addresses: ...  # noqa: D102
-    @property
-    def ledger(self) -> Ledger: ...  # noqa: D102
-    @property
-    def queue(self) -> Queue: ...  # noqa: D102
-    @property
-    def notification_queue(self) -> Queue: ...  # noqa: D102
-    @property
-    def event_queue(self) -> Queue: ...  # noqa: D102
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
 
 
 def take(stored: Stored, services: Services, *, inline_end: datetime | None = None, secret_body: Any = None) -> Stored:

@@ -29,6 +29,7 @@ TOO_LONG = f"An integer of more than {BITS_LIMIT} bits; quote it to keep it text
 TOO_MANY = f"More than {VALUE_LIMIT} values, counting each use of an alias."
 NOTE_LIMIT = 20
 FILE_LIMIT = 200  # files one YAML may name, directly or not
+FILE_DEPTH = 40  # files, each named in the one before
 
 Path = tuple[str | int, ...]
 
@@ -99,11 +100,13 @@ class Document:
         name: Its path below the first file's folder; empty for the first file itself.
         marks: Line and column (from 1) by path of the value; a key's own place under `(*path, "")`.
         source: Where files it names are read from.
+        depth: How many files lead to it, each named in the one before.
     """
 
     name: str
     marks: dict[Path, tuple[int, int]]
     source: Source
+    depth: int = 0
 
     @property
     def folder(self) -> str:
@@ -180,8 +183,10 @@ class Cursor:
         Raises:
             RefusedError: There is no such file, or it is no YAML.
         """
+        if self.document.depth >= FILE_DEPTH:
+            raise self.refusal(f"More than {FILE_DEPTH} files are named, each in the one before. Does one name itself?")
         name = self.document.resolve(path)
-        return parse(self.read(path), name=name, source=self.document.source)
+        return parse(self.read(path), name=name, source=self.document.source, depth=self.document.depth + 1)
 
     def read(self, path: str) -> str:
         """Return the text of the file at `path` (relative to this file).
@@ -202,7 +207,7 @@ class Cursor:
         return text
 
 
-def parse(text: str, *, name: str = "", source: Source | None = None) -> Cursor:
+def parse(text: str, *, name: str = "", source: Source | None = None, depth: int = 0) -> Cursor:
     """Read one YAML document.
 
     Raises:
@@ -210,7 +215,7 @@ def parse(text: str, *, name: str = "", source: Source | None = None) -> Cursor:
     """
     import yaml
 
-    document = Document(name=name, marks={}, source=source or Source())
+    document = Document(name=name, marks={}, source=source or Source(), depth=depth)
     top = Cursor(value=None, document=document)
     if len(text) > TEXT_LIMIT:
         message = f"The YAML has {len(text)} characters; {TEXT_LIMIT} are read at most."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from infra.local.host import routes, schedule, settings
+from infra.local.host import schedule, settings, templates
 
 log = logging.getLogger("Host.Startup")
 TRIGGERS = ("httpTrigger", "queueTrigger", "timerTrigger", "eventGridTrigger")
@@ -97,7 +97,7 @@ def _function(described: Mapping[str, Any], app_settings: Mapping[str, str]) -> 
     )
     try:
         return _set_up(function, app_settings)
-    except (settings.SettingsError, routes.RouteError, ValueError) as problem:
+    except (settings.SettingsError, templates.RouteError, ValueError) as problem:
         return replace(function, error=str(problem))
 
 
@@ -130,7 +130,7 @@ def _check_timer(function: Function, app_settings: Mapping[str, str]) -> None:
 
 
 _CHECKS: Mapping[str, Callable[[Function, Mapping[str, str]], object]] = {
-    "httpTrigger": lambda function, _: routes.check(function.route),
+    "httpTrigger": lambda function, _: templates.check(function.route),
     "queueTrigger": lambda function, given: settings.connection_string(str(function.trigger["connection"]), given, "its queue"),
     "timerTrigger": _check_timer,
     "eventGridTrigger": lambda _function, _settings: None,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from shared.api.access.key_book import Book
     from shared.api.call import Call
     from shared.api.route import Route
-    from shared.catalog.grants import Role
     from shared.catalog.kinds import Kind
+    from shared.catalog.roles import Role
     from shared.rest import ids
     from shared.settings import Settings
 

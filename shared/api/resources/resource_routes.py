@@ -12,7 +12,7 @@ from shared.api.route import REST, Route
 
 if TYPE_CHECKING:
     from shared.api.route import Handler
-    from shared.catalog.grants import Role
+    from shared.catalog.roles import Role
 
 LITERALS = (
     "subscriptions", "resourceGroups", "workspaces", "registries", "locations", "providers", "history",

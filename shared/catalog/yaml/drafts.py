@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog.yaml import api_versions
-from shared.catalog.yaml.references import PREFIX, REGISTRIES, LocalPath
+from shared.catalog.yaml.references import PREFIX, REGISTRIES, SHORT_VERSION, LocalPath
 from shared.text import yaml_values
 
 if TYPE_CHECKING:
@@ -133,6 +133,13 @@ class Draft:
         if self.workspace is None or _is_id(name, kind):
             return name
         return self.workspace.child(kind, name).path
+
+    def registered_code(self, code: Any) -> Any:
+        """Return the ARM id of a registered code version given as `name:version`; anything else passes."""
+        if isinstance(code, str) and SHORT_VERSION.match(code) and self.workspace is not None:
+            name, _, version = code.partition(":")
+            return self.workspace.child("codes", name).child("versions", version).path
+        return code
 
     def compute(self, name: str | None) -> str | None:
         """Return the ARM id of a compute; `local` and expressions pass."""

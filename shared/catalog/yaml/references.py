@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from shared.text import yaml_values
 
 if TYPE_CHECKING:
-    from shared.catalog.yaml.drafts import Draft
     from shared.text.yaml_document import Cursor
 
 PREFIX = "azureml:"
@@ -26,7 +25,7 @@ _ARM_VERSION = re.compile(
     r"/workspaces/[^/]+/[^/]+/[^/]+/versions/[^/]+"
 )
 _PLAIN = re.compile(r"^[\w.-]+$")
-_SHORT_VERSION = re.compile(r"^[^:/@]+:[^:/@]+$")
+SHORT_VERSION = re.compile(r"^[^:/@]+:[^:/@]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +134,3 @@ def code(at: Cursor) -> str | LocalPath:
     if written.startswith(PREFIX):
         return str(versioned("codes")(at))
     return local(at)
-
-
-def registered_code(draft: Draft, code: Any) -> Any:
-    """Return the ARM id of a registered code version given as `name:version`; anything else passes."""
-    if isinstance(code, str) and _SHORT_VERSION.match(code) and draft.workspace is not None:
-        name, _, version = code.partition(":")
-        return draft.workspace.child("codes", name).child("versions", version).path
-    return code

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.cleanup.facts import pacing
 from shared.durable import due
-from shared.operations import steps
+from shared.operations import context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ BEAT = timedelta(seconds=10)
 MOST = timedelta(seconds=240)  # what one message may take at the very most
 
 
-class Services(steps.Services, Protocol):
+class Services(context.Services, Protocol):
     """What the clean-up needs of the composition root (shared.services)."""
 
     @property

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene
-from shared.hooks import event_target, events, rule_fields, rules
+from shared.hooks import event_target, events, rule_fields
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
 BODIES = re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-SHIPPED = rules.parse((ROOT / "shared" / "hooks" / "example_rules.yaml").read_text(), "example_rules.yaml")
+SHIPPED = rule_fields.parse((ROOT / "shared" / "hooks" / "example_rules.yaml").read_text(), "example_rules.yaml")
 
 
 @pytest.mark.parametrize("body", BODIES, ids=["event grid", "cloud event", "notification"])

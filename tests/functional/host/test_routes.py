@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.local.host import paths, routes
+from infra.local.host import paths, routes, templates
 from infra.local.host.functions import Function
 from tests import tables
 
@@ -65,7 +65,7 @@ def test_the_prefix_may_be_empty():
 @pytest.mark.parametrize("template", ["a/{x:unknown}", "a/{", "a/x}y", "{*rest}/b", "a/{x{y}}"])
 def test_a_template_that_cannot_be_read_is_refused_at_the_start(template):
     """Not silently never matched."""
-    with pytest.raises(routes.RouteError):
+    with pytest.raises(templates.RouteError):
         matched(template, "/api/a")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.hooks import rules
+from shared.hooks import rule_fields, rules
 from shared.rest import errors
 from tests.unit.hooks import conftest
 
@@ -29,7 +29,7 @@ rules:
 
 def test_a_rule_is_read_with_all_it_says():
     """Types without a namespace are Azure ML's; an unquoted `on` is a key in YAML 1.1's eyes a boolean."""
-    (rule,) = rules.parse(GOOD, "a.yaml")
+    (rule,) = rule_fields.parse(GOOD, "a.yaml")
     assert rule.types == ("microsoft.machinelearningservices.modelregistered", "contoso.*")
     assert (rule.rate, rule.per.total_seconds(), rule.debounce.total_seconds(), rule.read) == (10, 3600, 30, True)
     assert [(step.name, step.method, step.notify) for step in rule.steps] == [
@@ -42,7 +42,7 @@ def test_a_rule_is_read_with_all_it_says():
 
 def test_a_rule_wants_its_types_and_subjects_in_any_casing():
     """Azure's casing is not stable."""
-    (rule,) = rules.parse(GOOD, "a.yaml")
+    (rule,) = rule_fields.parse(GOOD, "a.yaml")
     assert rule.wants(conftest.registered())
     assert not rule.wants(conftest.registered(name="other"))
 
@@ -70,7 +70,7 @@ def test_a_mistake_is_told_with_its_place(change, place, said):
     """Line, column and what was expected."""
     assert GOOD.count(change[0]) >= 1
     with pytest.raises(errors.BadRequestError) as refused:
-        rules.parse(GOOD.replace(*change), "a.yaml")
+        rule_fields.parse(GOOD.replace(*change), "a.yaml")
     assert refused.value.error.code == "InvalidRules"
     assert "a.yaml" in refused.value.error.message
     assert place in refused.value.error.message
@@ -80,7 +80,7 @@ def test_a_mistake_is_told_with_its_place(change, place, said):
 def test_all_mistakes_of_a_file_are_told_at_once():
     """One round trip for the author."""
     with pytest.raises(errors.BadRequestError) as refused:
-        rules.parse(GOOD.replace("rate: 10/1h", "rate: x").replace("read: true", "read: maybe"), "a.yaml")
+        rule_fields.parse(GOOD.replace("rate: 10/1h", "rate: x").replace("read: true", "read: maybe"), "a.yaml")
     assert len(refused.value.error.details) == 2
 
 
@@ -90,4 +90,4 @@ def test_all_mistakes_of_a_file_are_told_at_once():
 def test_what_is_no_file_of_rules_is_refused(text):
     """Hostile or empty, always 400 with a place."""
     with pytest.raises(errors.BadRequestError, match="InvalidRules"):
-        rules.parse(text, "a.yaml")
+        rule_fields.parse(text, "a.yaml")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.hooks import rule_checks, rules
+from shared.hooks import rule_checks, rule_fields, rules
 from shared.hooks.rule_fields import SHORT_TYPES
 from shared.rest import errors
 
@@ -34,7 +34,7 @@ def parsed(**changed: str) -> tuple[rules.Rule, ...]:
     text = RULE
     for name, value in {**FINE, **changed}.items():
         text = text.replace(name, value)
-    return rules.parse(text, "r.yaml")
+    return rule_fields.parse(text, "r.yaml")
 
 
 def test_a_rule_that_can_work_is_taken() -> None:
@@ -106,4 +106,4 @@ def test_every_short_type_is_known() -> None:
 def test_the_shipped_rules_can_work() -> None:
     """As they stand in the repository."""
     text = (Path(rules.__file__).parent / "example_rules.yaml").read_text()
-    assert len(rules.parse(text, "example_rules.yaml")) == 5
+    assert len(rule_fields.parse(text, "example_rules.yaml")) == 5

@@ -10,7 +10,7 @@ import pytest
 
 from shared.cleanup.report import reports
 from shared.cleanup.run import journal, report_lines
-from shared.hooks import rules
+from shared.hooks import rule_fields
 from shared.hooks.firing_record import Firing
 from shared.notify import deliveries
 from shared.openapi import document, shapes
@@ -88,7 +88,7 @@ def test_every_field_of_a_delivery_is_described() -> None:
 
 def test_every_field_of_a_firing_is_described() -> None:
     """Under way, and failed after a step that was skipped."""
-    (rule,) = rules.parse(RULE, "r.yaml")
+    (rule,) = rule_fields.parse(RULE, "r.yaml")
     known: dict[str, Any] = {
         "id": "f",
         "rule": rule,

@@ -7,58 +7,23 @@ Azure keeps a component as its YAML (`componentSpec`), so this mostly normalises
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import bindings, drafts, references
 from shared.catalog.yaml.assets import assets, component_fields
 from shared.catalog.yaml.assets.assets import filled
 from shared.catalog.yaml.jobs import execution
+from shared.catalog.yaml.jobs.loaded import Component
 from shared.text import yaml_values
 from shared.text.yaml_values import anything, choice, named, record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from shared.catalog.yaml.drafts import Draft, Pending
-    from shared.catalog.yaml.jobs.nodes import Node
     from shared.text.yaml_document import Cursor
 
 FROM_JOB = "YAML.JOB"  # where a component came from, as Azure records it
 FROM_FILE = "YAML.COMPONENT"
 _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
-    """A component defined in a file or inline.
-
-    Attributes:
-        kind: Its `type`.
-        fields: As loaded.
-        at: Where.
-        source: `YAML.JOB` or `YAML.COMPONENT`, as Azure records it.
-        spec: The `componentSpec`, references still to come.
-        nodes: Of a pipeline component, as loaded.
-    """
-
-    kind: str
-    fields: dict[str, Any]
-    at: Cursor
-    source: str
-    spec: dict[str, Any]
-    nodes: Mapping[str, Node] = field(default_factory=dict)
-
-
-def component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
-    """Translate a component to be registered under its name."""
-    from shared.catalog.yaml.jobs import pipelines
-
-    kind = kind_of(at)
-    if kind == "pipeline":
-        return pipelines.pipeline_component_body(draft, at)
-    component = load(draft, at, kind=kind, source=FROM_FILE, anonymous=False)
-    return version_body(component.spec, component.fields, anonymous=False)
 
 
 def kind_of(at: Cursor) -> str:
@@ -195,7 +160,7 @@ def code_spec(draft: Draft, code: Any, includes: tuple[str, ...] = ()) -> Any:
         code = references.LocalPath(path="", shown=".")
     if isinstance(code, references.LocalPath):
         return draft.upload(code, "code", pattern="azureml:{}", includes=includes)
-    found = references.registered_code(draft, code)
+    found = draft.registered_code(code)
     return references.PREFIX + found if isinstance(found, str) and found.startswith("/") else found
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from shared.catalog.yaml import bindings, inputs, references
 from shared.catalog.yaml.assets import components
 from shared.catalog.yaml.assets.assets import filled
+from shared.catalog.yaml.jobs.loaded import Component
 from shared.text import yaml_values
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.drafts import Draft
-    from shared.catalog.yaml.jobs.nodes import Node, Scope
+    from shared.catalog.yaml.jobs.loaded import Node, Scope
     from shared.text.yaml_document import Cursor
 
 
@@ -21,7 +22,7 @@ PARENT_BINDING = re.compile(r"^\$\{\{\s*parent\.(inputs|outputs)\.([^}\s]+?)\s*\
 TYPE_NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
-def component_of(draft: Draft, node: Node, scope: Scope) -> components.Component:
+def component_of(draft: Draft, node: Node, scope: Scope) -> Component:
     """Turn a job inside a pipeline into an anonymous component."""
     fields = node.fields
     given = {
@@ -56,9 +57,7 @@ def component_of(draft: Draft, node: Node, scope: Scope) -> components.Component
         spec |= {name: fields.get(name) for name in ("task", "data_copy_mode")}
     else:
         raise node.at.refusal("The node has no component.")
-    return components.Component(
-        kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec)
-    )
+    return Component(kind=node.kind, fields={**fields, **given}, at=node.at, source=components.FROM_JOB, spec=filled(spec))
 
 
 def _unbound(fields: dict[str, Any]) -> dict[str, Any]:

@@ -266,7 +266,7 @@ def draft_code(draft: Draft, code: Any, pattern: str = "{}") -> Any:
     """Return a code id, or what stands for it until the code is uploaded."""
     if isinstance(code, references.LocalPath):
         return draft.upload(code, "code", pattern=pattern)
-    found = references.registered_code(draft, code)
+    found = draft.registered_code(code)
     return pattern.replace("{}", found) if isinstance(found, str) and found.startswith("/") else found
 
 

@@ -9,9 +9,8 @@ from shared.catalog.yaml.assets import components
 from shared.catalog.yaml.jobs import execution, jobs
 
 if TYPE_CHECKING:
-    from shared.catalog.yaml.assets.components import Component
     from shared.catalog.yaml.drafts import Draft
-    from shared.catalog.yaml.jobs.nodes import Node
+    from shared.catalog.yaml.jobs.loaded import Component, Node
 
 
 def _identity(fields: dict[str, Any]) -> Any:

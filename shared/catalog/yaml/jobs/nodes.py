@@ -6,7 +6,7 @@ What a kind of node adds is in `node_kinds`, what becomes of a job inside a pipe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from shared.catalog.yaml import bindings, inputs, references
 from shared.catalog.yaml.assets import component_fields, components
 from shared.catalog.yaml.assets.assets import filled
 from shared.catalog.yaml.jobs import execution, imports, inline_jobs, jobs, node_kinds
+from shared.catalog.yaml.jobs.loaded import Node
 from shared.text import yaml_values
 from shared.text.yaml_values import anything, choice, either, mapping, named, record, sequence, text
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shared.catalog.yaml.drafts import Draft
+    from shared.catalog.yaml.jobs.loaded import Component, Scope
     from shared.text.yaml_document import Cursor
 
 NODE_NAME = re.compile(r"^[a-z_][a-z0-9_]*$")
@@ -92,44 +94,6 @@ _FIELDS: dict[str, dict[str, yaml_values.Shape]] = {
 _REMOTE = {True: "REMOTE.REGISTRY", False: "REMOTE.WORKSPACE.COMPONENT"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What expressions in a pipeline's nodes refer to.
-
-    Attributes:
-        inputs: The pipeline's, as loaded.
-        outputs: The pipeline's, as loaded.
-        nodes: Each node as loaded, with its kind and its component's outputs, in order.
-    """
-
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
-    nodes: dict[str, Node] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """One node as loaded.
-
-    Attributes:
-        kind: Its type.
-        fields: As loaded.
-        at: Where.
-        component: The component it brings along, if it names one that is not registered yet.
-        reference: The registered one it names instead.
-    """
-
-    kind: str
-    fields: dict[str, Any]
-    at: Cursor
-    component: components.Component | None = None
-    reference: Any = None
-
-    def port(self, part: str, name: str) -> Cursor:
-        """Return where one of its `inputs` or `outputs` stands."""
-        return (self.at.get(part) or self.at).get(name) or self.at
-
-
 def nodes_body(draft: Draft, at: Cursor, scope: Scope) -> dict[str, Any]:
     """Return all nodes of a pipeline.
 
@@ -145,7 +109,7 @@ def nodes_body(draft: Draft, at: Cursor, scope: Scope) -> dict[str, Any]:
         where = each
         if isinstance(each.value, str):
             where = each.open(each.value.removeprefix("file:"))
-        scope.nodes[name] = _load(draft, where)
+        scope.nodes[name] = _load(draft, where, scope)
     return {name: _body(draft, name, node, scope) for name, node in scope.nodes.items()}
 
 
@@ -175,7 +139,7 @@ def registered(draft: Draft, at: Cursor) -> Any:
     return draft.versioned("components", reference, at)
 
 
-def _load(draft: Draft, at: Cursor) -> Node:
+def _load(draft: Draft, at: Cursor, scope: Scope) -> Node:
     from shared.catalog.yaml.jobs import automl
 
     at = replace(at, bindings=True)
@@ -193,7 +157,7 @@ def _load(draft: Draft, at: Cursor) -> Node:
     inline = at.get("trial" if kind == "sweep" else "component")
     if inline is None:
         return Node(kind=kind, fields=fields, at=at)
-    component, reference = _component(draft, inline, "command" if kind == "sweep" else kind)
+    component, reference = _component(draft, inline, "command" if kind == "sweep" else kind, scope)
     return Node(kind=kind, fields=fields, at=at, component=component, reference=reference)
 
 
@@ -213,10 +177,8 @@ def _kind(at: Cursor) -> str:
     return "parallel" if at.get("task") is not None else "spark" if at.get("entry") is not None else "command"
 
 
-def _component(draft: Draft, at: Cursor, kind: str) -> tuple[components.Component | None, Any]:
+def _component(draft: Draft, at: Cursor, kind: str, scope: Scope) -> tuple[Component | None, Any]:
     """Return the component a node brings along, or the id of the registered one it names."""
-    from shared.catalog.yaml.jobs import pipelines
-
     if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
         return None, registered(draft, at)
     source = components.FROM_JOB
@@ -226,7 +188,7 @@ def _component(draft: Draft, at: Cursor, kind: str) -> tuple[components.Componen
         source = components.FROM_JOB if at.value.startswith("file:") else components.FROM_FILE
         opened = at.open(at.value.removeprefix("file:"))
     if kind == "pipeline":
-        return pipelines.load(draft, opened, anonymous=True), None
+        return scope.pipeline(draft, opened), None
     return components.load(draft, opened, kind=kind, source=source, anonymous=True), None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import inputs, references
 from shared.catalog.yaml.assets import component_fields, components
 from shared.catalog.yaml.assets.assets import filled
 from shared.catalog.yaml.jobs import execution, jobs, nodes
+from shared.catalog.yaml.jobs.loaded import Component, Scope
 from shared.text.yaml_values import anything, boolean, choice, either, named, record
 
 if TYPE_CHECKING:
@@ -62,12 +64,12 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a pipeline job."""
     job = PIPELINE(at)
-    scope = nodes.Scope(inputs=job.get("inputs", {}), outputs=job.get("outputs", {}))
+    scope = Scope(inputs=job.get("inputs", {}), outputs=job.get("outputs", {}), pipeline=partial(load, anonymous=True))
     component = at.get("component")
     source = components.FROM_JOB
     built: dict[str, Any] = {}
     found: Any = None
-    loaded: components.Component | None = None
+    loaded: Component | None = None
     if component is not None:
         source = FROM_COMPONENT
         found, loaded = _pipeline_reference(draft, component)
@@ -146,32 +148,35 @@ def _merge(opened: Cursor, at: Cursor, changes: dict[str, Any]) -> None:
             opened.value[name] = at.value[name]
 
 
-def pipeline_component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
-    """Translate a pipeline component to be registered under its name."""
-    component = load(draft, at, anonymous=False)
-    return version_body(component, anonymous=False)
+def component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
+    """Translate a component to be registered under its name."""
+    kind = components.kind_of(at)
+    if kind == "pipeline":
+        return version_body(load(draft, at, anonymous=False), anonymous=False)
+    component = components.load(draft, at, kind=kind, source=components.FROM_FILE, anonymous=False)
+    return components.version_body(component.spec, component.fields, anonymous=False)
 
 
-def version_body(component: components.Component, *, anonymous: bool) -> dict[str, Any]:
+def version_body(component: Component, *, anonymous: bool) -> dict[str, Any]:
     """Return the ARM body of a pipeline component's version, which does not say whether it is archived."""
     body = components.version_body(component.spec, component.fields, anonymous=anonymous)
     del body["properties"]["isArchived"]
     return body
 
 
-def load(draft: Draft, at: Cursor, *, anonymous: bool) -> components.Component:
+def load(draft: Draft, at: Cursor, *, anonymous: bool) -> Component:
     """Read a pipeline component."""
     shape = components.component_shape("pipeline", _COMPONENT, required=("jobs",), anonymous=anonymous)
     fields = shape(at)
     spec = components.base_spec(fields, anonymous=anonymous, kind="pipeline", source=components.FROM_FILE)
     spec["is_deterministic"] = fields.get("is_deterministic")
-    scope = nodes.Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}))
+    scope = Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), pipeline=partial(load, anonymous=True))
     spec = {**components.others(fields, _COMPONENT), **spec}
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
     for name in nodes.optional_inputs(scope):
         spec["inputs"][name] = {"optional": True, **spec["inputs"][name]}
     source = components.FROM_FILE
-    return components.Component(kind="pipeline", fields=fields, at=at, source=source, spec=filled(spec), nodes=scope.nodes)
+    return Component(kind="pipeline", fields=fields, at=at, source=source, spec=filled(spec), nodes=scope.nodes)
 
 
 def batch_component(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
@@ -198,7 +203,7 @@ def of_job(draft: Draft, at: Cursor) -> tuple[Any, dict[str, Any]]:
     return draft.register("components", body, name=None, version=None, anonymous=references.ANONYMOUS_COMPONENT), {}
 
 
-def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, components.Component | None]:
+def _pipeline_reference(draft: Draft, at: Cursor) -> tuple[Any, Component | None]:
     if isinstance(at.value, str) and at.value.startswith(references.PREFIX):
         return nodes.registered(draft, at), None
     opened = at.open(at.value.removeprefix("file:")) if isinstance(at.value, str) else at

@@ -1,4 +1,4 @@
-"""When: cron and recurrence triggers; and job schedules. Monitoring schedules stand in `monitors`."""
+"""When: cron and recurrence triggers, and what every schedule has. Not here: what is done then (schedule_kinds)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from shared.text import yaml_values
 from shared.text.yaml_values import anything, choice, either, integer, named, record, sequence, text
 
 if TYPE_CHECKING:
-    from shared.catalog.yaml.drafts import Draft
     from shared.text.yaml_document import Cursor
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -88,34 +87,6 @@ def trigger_body(trigger: dict[str, Any], *, spaced: bool = True) -> dict[str, A
             "schedule": _pattern(trigger.get("schedule", {"hours": [], "minutes": []})),
         }
     return {name: value for name, value in body.items() if value is not None}
-
-
-def schedule_body(draft: Draft, at: Cursor) -> dict[str, Any]:
-    """Translate a job schedule or a monitoring schedule, whichever the fields say."""
-    from shared.catalog.yaml.jobs import monitors, pipelines
-
-    if at.get("create_monitor") is not None:
-        return monitors.monitor_body(draft, at)
-    if at.get("import_data") is not None:
-        return _import_body(at)
-    shape = record({**SCHEDULE_FIELDS, "create_job": anything}, required=("name",), ignored=SHOWN)
-    fields = shape(at)
-    job = at.get("create_job")
-    if job is None:
-        raise at.refusal("The field 'create_job' (or 'create_monitor') is missing.")
-    definition = pipelines.scheduled_job(draft, job)
-    return {"properties": {**described(at, fields), "action": {"actionType": "CreateJob", "jobDefinition": definition}}}
-
-
-def _import_body(at: Cursor) -> dict[str, Any]:
-    from shared.catalog.yaml.jobs import imports
-
-    fields = record({**SCHEDULE_FIELDS, "import_data": anything}, required=("name",), ignored=SHOWN)(at)
-    where = at.child("import_data")
-    if isinstance(where.value, str):
-        where = where.open(where.value.removeprefix("file:"))
-    action = {"actionType": "ImportData", "dataImportDefinition": imports.definition(where)}
-    return {"properties": {**described(at, fields), "action": action}}
 
 
 def described(at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,33 @@
+"""What operations need of the composition root."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from shared.durable import worker
+
+if TYPE_CHECKING:
+    from shared.durable.storage import Queue
+    from shared.operations.ledger import Ledger
+    from shared.rest.addresses import Addresses
+    from shared.rest.client import Client
+    from shared.settings import Settings
+
+
+class Services(worker.World, Protocol):
+    """What shared.services has and operations use."""
+
+    @property
+    def client(self) -> Client: ...  # noqa: D102
+    @property
+    def addresses(self) -> Addresses: ...  # noqa: D102
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def notification_queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def event_queue(self) -> Queue: ...  # noqa: D102
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
