@@ -30,13 +30,12 @@ QUEUES = services.QUEUES
 READS_AT_ONCE = 8
 COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
 OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
-RECENT = timedelta(days=1)  # how long a delivery that was given up is news
+RECENT = timedelta(days=1)  # how long a delivery that was given up, or a rule run that failed, is news
+HOUR = timedelta(hours=1)
 SHOWN = 5  # deliveries that do not go well, by name
 STAYING = (
-    "The app's log has the reason of each it could read. One that stays for more than ten minutes is no base64 text: the "
-    "platform cannot read it, and no function gets it. Look at it: az storage message peek --num-messages 32 --queue-name "
-    "{name}; remove it: az storage message get --queue-name {name}, then az storage message delete with the id and the pop "
-    "receipt that it shows."
+    "GET health/poison shows each with its reason; DELETE health/poison/{id} discards it. One that stays for more than ten "
+    "minutes is no base64 text: the platform cannot read it, and no function gets it."
 )
 UNREADABLE = "All else goes on. docs/operate.md, 'What cannot be read', says what to do."
 _PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
@@ -49,6 +48,7 @@ def look(app: Services) -> dict[str, Any]:
         "queues": _queues,
         "timers": _timers,
         "operations": _operations,
+        "firings": _firings,
         "deliveries": _deliveries,
         "eventsPutAside": _put_aside,
         "messagesPutAside": _messages_put_aside,
@@ -85,6 +85,9 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if silent := found["ruleFiles"].get("silent"):
         told = f"Rules that notify have no receiver: {', '.join(silent[:SHOWN])}."
         yield _point("RulesNotifyNoReceiver", told, "Their notify steps are skipped until the setting STEWARD_NOTIFY names one.")
+    if failed := found["firings"].get("failedToday"):
+        told = f"Rule runs that failed in the last day: {failed} ({', '.join(found['firings']['rules'][:SHOWN])})."
+        yield _point("FiringsFailed", told, "GET events/firings?status=Failed shows each with the step that failed.")
     oldest = found["operations"].get("oldest")
     if oldest and oldest["ageS"] > OLD_S:
         told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
@@ -115,11 +118,13 @@ def _poison(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if queue["poison"]:
             name, plural = f"{queue['name']}-poison", "s" if queue["poison"] > 1 else ""
             told = f"{name} holds {queue['poison']} message{plural} that kept failing."
-            yield _point("PoisonMessages", told, STAYING.format(name=name))
+            yield _point("PoisonMessages", told, STAYING)
     for part, told in (("eventsPutAside", "event messages could not be taken in"), ("messagesPutAside", "messages meant nothing")):
         if count := found[part].get("count"):
             yield _point(
-                f"{part[0].upper()}{part[1:]}", f"{count} {told}.", f"Each is a blob below {found[part]['prefix']} with its reason."
+                f"{part[0].upper()}{part[1:]}",
+                f"{count} {told}.",
+                f"GET health/poison shows each with its reason; each is a blob below {found[part]['prefix']}.",
             )
 
 
@@ -174,7 +179,7 @@ def _timers(app: Services) -> list[dict[str, Any]]:
 def _operations(app: Services) -> dict[str, Any]:
     """Return how many operations are open, and the oldest of them that really is."""
     opened = sorted(((each.id, each.created_at) for each in app.ledger.open.listed()), key=lambda each: each[1])
-    out: dict[str, Any] = {"open": len(opened)}
+    out: dict[str, Any] = {"open": len(opened), "lastHour": _last_hour(app)}
     for operation_id, created_at in opened:
         try:
             stored = app.ledger.load(operation_id)
@@ -194,6 +199,24 @@ def _operations(app: Services) -> dict[str, Any]:
             }
             break
     return out
+
+
+def _last_hour(app: Services) -> dict[str, Any]:
+    """Return how many operations of the last hour ended how, and why those that did not succeed."""
+    from shared.operations import listing, load
+
+    now = app.clock()
+    found = load.counted(listing.briefs(listing.Wanted(since=now - HOUR), app.ledger), now - HOUR, now)
+    return {"outcomes": found["outcomes"], "codes": found["codes"]}
+
+
+def _firings(app: Services) -> dict[str, Any]:
+    """Return how many runs of rules failed in the last day, and which rules."""
+    from shared.hooks import firings
+
+    asked: dict[str, Any] = {"partition": firings.PARTITION, "least": {"ended_at": app.clock() - RECENT}, "columns": ("rule",)}
+    failed = [row for status in ("Failed", "Refused") for row in app.hook_rows.query(equal={"status": status}, **asked)]
+    return {"failedToday": len(failed), "rules": sorted({str(row.columns.get("rule", "")) for row in failed})}
 
 
 def _put_aside(app: Services) -> dict[str, Any]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.api.access.key_book import Book
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
+    from shared.durable.azure_storage import PoisonQueue
     from shared.durable.due import DueIndex
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
@@ -275,6 +276,12 @@ class Services:
             except ResourceNotFoundError:
                 return 0
         return int(found.approximate_message_count or 0)
+
+    def poison_queue(self, name: str) -> PoisonQueue:
+        """Open the poison queue of a queue, to look at; messages are read as they are, since those that stay are no base64."""
+        from shared.durable import azure_storage
+
+        return azure_storage.PoisonQueue(self._queue_service.get_queue_client(f"{name}-poison"))
 
     @_OpenedOnce
     def _queue_service(self) -> QueueServiceClient:

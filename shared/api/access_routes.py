@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 from shared.api import answer, handling, names, route, schemas
@@ -17,7 +17,6 @@ from shared.catalog import bodies, grants, kinds, paths
 from shared.durable import storage
 from shared.operations.models import Operation
 from shared.rest import addresses, errors
-from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,8 +137,8 @@ def _audit(call: Call, app: Any) -> Answer:
     """GET `audit?since=&until=&caller=`: JSON, CSV or NDJSON, the oldest first."""
     now = app.clock()
     asked = audit.Wanted(
-        since=_moment(call, "since", now - timedelta(days=1)),
-        until=_moment(call, "until", now + timedelta(seconds=1)),
+        since=call.moment("since", now, now - timedelta(days=1)),
+        until=call.moment("until", now, now + timedelta(seconds=1)),
         caller=call.text("caller"),
         after=call.text("$skipToken"),
         top=call.whole_number("$top", 100, AUDIT_LIMIT) or 1,
@@ -166,17 +165,6 @@ def _audit(call: Call, app: Any) -> Answer:
 def _cell(value: object) -> str:
     text = str(value)
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _moment(call: Call, name: str, default: datetime) -> datetime:
-    given = call.text(name)
-    if not given:
-        return default
-    found = times.moment(given)
-    if found is None:
-        message = f"'{name}' is '{given[:50]}'; expected a moment such as 2026-11-30T08:00:00Z, or a date."
-        raise errors.BadRequestError("InvalidParameter", message, target=name)
-    return found.astimezone(UTC)
 
 
 def _approvals(call: Call, app: Any) -> Answer:
@@ -343,8 +331,7 @@ ROUTES: tuple[Route, ...] = (
         whole=True,
         summary="Changes and reads of secrets, the oldest first: who, what, when, result",
         query={
-            "since": {"type": "string", "minLength": 1},
-            "until": {"type": "string", "minLength": 1},
+            **schemas.PERIOD,
             "caller": schemas.STRING,
             "format": {"type": "string", "enum": list(FORMS)},
             "$top": schemas.top(AUDIT_LIMIT),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from shared.catalog import grants, paths
 from shared.notify import deliveries
 from shared.operations import context
 from shared.rest import errors, ids
+from shared.text import durations, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -211,6 +213,24 @@ class Call:
             message = f"'{name}' is '{given[:50]}'; expected a whole number from 0 to {limit}."
             raise errors.BadRequestError("InvalidParameter", message, target=name)
         return int(given)
+
+    def moment[T](self, name: str, now: datetime, default: T) -> datetime | T:
+        """Return a parameter that is a moment, or a length of time before now; `default` when it is not given.
+
+        Raises:
+            BadRequestError: `InvalidParameter`; it is neither.
+        """
+        given = self.text(name)
+        if not given:
+            return default
+        if found := times.moment(given):
+            return found.astimezone(UTC)
+        try:
+            return now - durations.parse(given)
+        except ValueError:
+            expected = "a moment such as 2026-11-30T08:00:00Z, a date, or a length of time such as PT1H"
+            message = f"'{name}' is '{given[:50]}'; expected {expected}."
+            raise errors.BadRequestError("InvalidParameter", message, target=name) from None
 
     def resource(self, name: str, scope: Scope) -> ids.ResourceId | None:
         """Return a parameter that names a resource or a collection: an ARM id, or a path below `/api`; None when it is not given.

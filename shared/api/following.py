@@ -13,6 +13,7 @@ from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import grants
 from shared.notify import deliveries
 from shared.operations import advice, flows, listing, models
+from shared.operations import load as load_counts
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far 
 STATUSES: tuple[str, ...] = get_args(models.Status)
 STATUS: schemas.Json = {"type": "string", "enum": list(STATUSES)}
 OPERATION = schemas.ref("schemas", "Operation")
+OUTCOMES: tuple[str, ...] = (*STATUSES, "Refused")
+FILTERS: dict[str, schemas.Json] = {
+    "status": STATUS,
+    "outcome": {"type": "string", "enum": list(OUTCOMES)},
+    **dict.fromkeys(("target", "below", "caller", "kind", "find"), schemas.STRING),
+    **schemas.PERIOD,
+}
 
 
 def read(call: Call, app: App) -> Later:
@@ -56,17 +64,14 @@ def result(call: Call, app: App) -> Operation:
 
 
 def list_newest(call: Call, app: App) -> Answer:
-    """GET `operations?status=&target=&below=&$top=`: the newest first, with a nextLink while there are more."""
-    target, below = (call.resource(name, app.settings) for name in ("target", "below"))
-    wanted = listing.Wanted(
+    """GET `operations`: the newest first, with a nextLink while there are more."""
+    wanted = replace(
+        _wanted(call, app),
         top=call.whole_number("$top", 50, LIST_LIMIT),
-        status=call.choice("status", STATUSES),
-        target=target,
-        below=below.key if below else "",
-        caller=call.text("caller"),
         shown=(lambda each: call.sees(each.target)) if call.limited else None,
-        place=listing.Place.of(call.text("$skipToken")),
     )
+    if place := listing.Place.of(call.text("$skipToken")):
+        wanted = replace(wanted, place=place)
     end = time.monotonic() + LIST_BUDGET_S
     found, place = listing.page(wanted, app.ledger, app.clock(), lambda: time.monotonic() >= end)
     body: dict[str, object] = {}
@@ -76,12 +81,49 @@ def list_newest(call: Call, app: App) -> Answer:
     return answer.of_json(body)
 
 
+def _wanted(call: Call, app: App) -> listing.Wanted:
+    """Return which operations a list or the load is about."""
+    target, below = (call.resource(name, app.settings) for name in ("target", "below"))
+    now = app.clock()
+    until = call.moment("until", now, None)
+    return listing.Wanted(
+        status=call.choice("status", STATUSES),
+        outcome=call.choice("outcome", OUTCOMES),
+        target=target,
+        below=below.key if below else "",
+        caller=call.text("caller"),
+        kind=call.text("kind"),
+        find=call.text("find").lower(),
+        since=call.moment("since", now, None),
+        place=listing.Place(at=until) if until else None,
+    )
+
+
+def load(call: Call, app: App) -> Answer:
+    """GET `load`: how many operations were accepted in each part of a time, and how they ended."""
+    wanted, now = _wanted(call, app), app.clock()
+    since, until = wanted.since or now - load_counts.DAY, wanted.place.at if wanted.place else now
+    if since >= until or until - since > load_counts.LONGEST:
+        message = f"'since' to 'until' is {until - since}; expected more than nothing and at most {load_counts.LONGEST.days} days."
+        raise errors.BadRequestError("InvalidParameter", message, target="since")
+    found = listing.briefs(replace(wanted, since=since), app.ledger)
+    seen = (each for each in found if call.sees(str(each.columns.get("target", ""))))
+    return answer.of_json(load_counts.counted(seen, since, until))
+
+
 def _brief(operation: Operation, call: Call) -> dict[str, object]:
     """Return an operation as lists show it: without its result and its log."""
     shown = replace(operation, resource=None, result=None).view()
     if told := advice.explain(operation, call.base):
         shown["properties"]["explanation"] = told
     return shown
+
+
+def parked(call: Call, app: App) -> Answer:
+    """GET `parked`: the endpoints that sleep, or are on their way there or back."""
+    from shared.endpoints import snapshots
+
+    return answer.of_json({"value": [each.view() for each in snapshots.every(app.blobs) if call.sees(each.endpoint)]})
 
 
 def cancel(call: Call, app: App) -> Answer:
@@ -109,15 +151,23 @@ ROUTES: tuple[Route, ...] = (
         "GET /operations",
         list_newest,
         summary="The operations of this app, the newest first",
-        query={
-            "status": STATUS,
-            "target": schemas.STRING,
-            "below": schemas.STRING,
-            "caller": schemas.STRING,
-            "$top": schemas.top(200),
-            "SkipToken": "",
-        },
+        query={**FILTERS, "$top": schemas.top(200), "SkipToken": ""},
         answers={"200": schemas.ref("schemas", "OperationList")},
+    ),
+    Route(
+        "load",
+        "GET /load",
+        load,
+        summary="How many operations were accepted over time, and how they ended: the last day unless said otherwise",
+        query=FILTERS,
+        answers={"200": schemas.ref("schemas", "Load")},
+    ),
+    Route(
+        "parked",
+        "GET /parked",
+        parked,
+        summary="The online endpoints that are parked, with the deployments that a call puts back",
+        answers={"200": schemas.listed(schemas.ref("schemas", "ParkedEndpoint"))},
     ),
     Route(
         "operations_get",

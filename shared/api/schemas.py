@@ -10,6 +10,8 @@ Json = dict[str, Any]
 STRING: Json = {"type": "string"}
 OBJECT: Json = {"type": "object"}
 NUMBER: Json = {"type": "integer", "minimum": 0}
+SINCE = "A moment (2026-11-30T08:00:00Z), a date, or a length of time before now (PT1H, 7d)."
+PERIOD: Json = {name: {"type": "string", "minLength": 1, "description": SINCE} for name in ("since", "until")}
 
 
 def ref(kind: str, name: str) -> Json:

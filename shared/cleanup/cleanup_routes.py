@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer as answers
-from shared.api import schemas, yaml_files
+from shared.api import names, schemas, yaml_files
 from shared.api.access import approvals
 from shared.api.answer import Later
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
-from shared.catalog import grants
+from shared.catalog import bodies, grants
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ FORMS = ("json", "html", "csv")
 SHOWN = ("all", "changes")
 REPORT = schemas.ref("schemas", "Report")
 PLACE: schemas.Json = {"type": "string", "minLength": 1}
+EXCEPT: schemas.Json = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"except": {"type": "array", "items": schemas.STRING, "description": "Ids of resources to leave as they are."}},
+}
 LISTED: schemas.Json = schemas.listed(schemas.ref("schemas", "Mark"))
 MARKS: schemas.Json = {**LISTED, "required": ["value", "count"], "properties": {**LISTED["properties"], "count": schemas.NUMBER}}
 
@@ -133,10 +138,18 @@ def _run(call: Call, app: Services) -> Run:
 def _approve(call: Call, app: Services) -> Later | Answer:
     from shared.cleanup.run import runs
 
-    notify, dry = submission.callbacks(call, app.settings), _run(call, app)
+    notify, dry, body = submission.callbacks(call, app.settings), _run(call, app), {}
+    if call.body:
+        body = bodies.parse(call.body, call.media)
+        names.check_fields(body, ("except",))
+    left_out = body.get("except", [])
+    if not isinstance(left_out, list) or not all(isinstance(each, str) for each in left_out):
+        message = "'except' is no list of texts; expected the ids of the resources to leave out, as the report shows them."
+        raise errors.BadRequestError("InvalidValue", message, target="except")
     if approvals.wanted(WHAT, call, app):
         return approvals.ask(WHAT, call, app)
-    return _begun(call, runs.approve(dry.name, caller=call.by(app.settings), services=app, notify=notify), app)
+    run = runs.approve(dry.name, caller=call.by(app.settings), services=app, notify=notify, left_out=left_out)
+    return _begun(call, run, app)
 
 
 def _cancel(call: Call, app: Services) -> Answer:
@@ -154,6 +167,17 @@ def _list(call: Call, app: Services) -> Answer:
     caller = call.text("caller")
     shown = (run for run in app.journal.runs() if _sees(call, run) and caller in ("", run.caller))
     return answers.of_json(answers.page(call, shown, top, journal.place, reports.summary, newest=False))
+
+
+def _savings(call: Call, app: Services) -> Answer:
+    """GET `cleanup/savings?since=`: what acts since then, by default since the first of this month, have saved until now."""
+    from shared.cleanup.report import savings
+
+    now = app.clock()
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since = call.moment("since", now, month)
+    runs = (run for run in app.journal.runs() if _sees(call, run))
+    return answers.of_json(savings.until_now(itertools.takewhile(lambda run: run.created_at >= since, runs), since, now))
 
 
 def _read(call: Call, app: Services) -> Answer:
@@ -318,7 +342,9 @@ ROUTES: tuple[Route, ...] = (
         _approve,
         function="cleanup_approve",
         role="admin",
-        summary="Carry out exactly what that dry run would do, each judged again",
+        summary="Carry out what that dry run would do, each judged again; all of it, or all but some resources",
+        body={"application/json": EXCEPT},
+        needed=False,
         query={"Prefer": "", "CallbackUrl": ""},
         answers={"200": REPORT, "202": REPORT},
         problems={**MISSING, **BUSY},
@@ -340,6 +366,14 @@ ROUTES: tuple[Route, ...] = (
         summary="What is marked, the first due first",
         query={"$top": schemas.top(500), "SkipToken": ""},
         answers={"200": MARKS},
+    ),
+    Route(
+        "cleanup_savings",
+        "GET /cleanup/savings",
+        _savings,
+        summary="What the acts of runs have saved until now, in node-hours and, with prices, in money",
+        query={"since": schemas.PERIOD["since"]},
+        answers={"200": schemas.ref("schemas", "Savings")},
     ),
     Route(
         "cleanup_explain",

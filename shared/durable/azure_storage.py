@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
     from azure.data.tables import TableClient
     from azure.storage.blob import ContainerClient
-    from azure.storage.queue import QueueClient
+    from azure.storage.queue import QueueClient, QueueMessage
 
     from shared.durable.storage import Change
 
 STORAGE_DELAY_S = 5.0
+AT_ONCE = 32  # messages: as many as the service gives
+HIDDEN_S = 30  # what is looked through for a message to discard
 
 
 class AzureRows:
@@ -235,6 +237,37 @@ class AzureQueue:
         """See `Queue.send`."""
         with errors_of_storage():
             self._client.send_message(text, visibility_timeout=max(0, round(delay_s)), time_to_live=-1)
+
+
+class PoisonQueue:
+    """A poison queue as it is looked at: its messages in any form, without taking them from the function that works on them."""
+
+    def __init__(self, client: QueueClient) -> None:
+        self._client = client
+
+    def peek(self) -> list[QueueMessage]:
+        """Return its first messages; none where there is no such queue."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                return list(self._client.peek_messages(max_messages=AT_ONCE))
+            except ResourceNotFoundError:
+                return []
+
+    def discard(self, message_id: str) -> bool:
+        """Delete a message; False when it is not among those that are visible. The others are hidden for half a minute."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                for message in self._client.receive_messages(messages_per_page=AT_ONCE, visibility_timeout=HIDDEN_S):
+                    if message.id == message_id:
+                        self._client.delete_message(message)
+                        return True
+            except ResourceNotFoundError:
+                return False
+        return False
 
 
 @contextmanager

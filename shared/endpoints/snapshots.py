@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import codec, versions
+from shared.durable import aside, codec, versions
 from shared.operations import models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from shared.durable.storage import Blobs
     from shared.rest.ids import ResourceId
@@ -90,6 +90,15 @@ class Record:
         names = ", ".join(each.name for each in self.deployments)
         return f"since {models.iso(self.parked_at)}: {names}"[:TAG_LIMIT]
 
+    def view(self) -> dict[str, Any]:
+        """Return it as lists show it: since when it sleeps, and what comes back when it wakes."""
+        shown = []
+        for each in self.deployments:
+            own, sku = each.body.get("properties") or {}, each.body.get("sku") or {}
+            told = {"instanceType": own.get("instanceType"), "instances": sku.get("capacity")}
+            shown.append({"name": each.name} | {name: value for name, value in told.items() if value is not None})
+        return {"endpoint": self.endpoint, "parkedAt": models.iso(self.parked_at), "deployments": shown}
+
     def find(self, name: str) -> Deployment | None:
         """Return the deployment of that name."""
         return next((each for each in self.deployments if each.name.lower() == name.lower()), None)
@@ -135,6 +144,15 @@ def load(endpoint: ResourceId, blobs: Blobs) -> Record | None:
     """Return what is kept of an endpoint, None when it is not parked."""
     content = blobs.get(_blob(endpoint))
     return Record.from_json(json.loads(content)) if content else None
+
+
+def every(blobs: Blobs) -> Iterator[Record]:
+    """Yield what is kept of every endpoint that sleeps, or is on its way there or back; one that cannot be read is passed over."""
+    for name in blobs.names(FOLDER):
+        try:
+            yield Record.from_json(json.loads(blobs.get(name) or b""))
+        except (KeyError, TypeError, ValueError) as problem:
+            aside.note(f"blob {name}", problem)
 
 
 def save(record: Record, blobs: Blobs) -> None:

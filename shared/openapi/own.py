@@ -27,6 +27,8 @@ TAGS = {
 }
 TAG_OF = {
     "operations": "Operations",
+    "load": "Operations",
+    "parked": "Operations",
     "cleanup": "Clean-up",
     "events": "Events",
     "uploads": "Files",
@@ -43,9 +45,12 @@ ASKS = {
     "api-version": "What Event Grid's own senders name; it changes nothing.",
     "caller": "Only those of this caller, as `caller` shows it: `key:NAME`, a sign-in's name, `rule:NAME`.",
     "below": "Only what concerns this resource and everything below it: an ARM id, or a path below /api.",
+    "find": "Text in the id, target, kind, caller, error code or trace id, in any casing.",
+    "kind": "Only operations on this kind of resource, as `kind` shows it.",
+    "outcome": "As `status`, with `Refused` (Azure refused it at once) apart from `Failed`.",
     "event": "Firings for this event: its key, as POST events answers it.",
-    "since": "From this moment on: ISO 8601; a day ago, unless said otherwise.",
-    "until": "Before this moment; now, unless said otherwise.",
+    "since": "From this moment on: ISO 8601, or a length of time before now (PT1H, 7d).",
+    "until": "Before this moment: ISO 8601, or a length of time before now; now, unless said otherwise.",
     "format": "Instead of what `Accept` says.",
     "location": "The region of what the YAML describes, where it needs one.",
     "mode": "`dryRun`, unless said otherwise, changes nothing.",

@@ -22,6 +22,7 @@ MOMENT: Json = {"type": "string", "format": "date-time"}
 LINK: Json = {"type": "string", "format": "uri"}
 ERROR: Json = {"$ref": "#/components/schemas/ErrorDetail"}
 STATUSES: tuple[str, ...] = get_args(models.Status)
+OUTCOMES = (*STATUSES, "Refused")
 PHASES: tuple[str, ...] = get_args(models.Phase)
 TRACE: Json = {
     "type": "string",
@@ -41,6 +42,10 @@ def schemas() -> Json:
         "Mark": mark(),
         "Health": health(),
         "Upload": upload(),
+        "Load": load(),
+        "Savings": savings(),
+        "Poison": poison(),
+        "ParkedEndpoint": parked_endpoint(),
         "Key": key(),
         "AuditEntry": audit_entry(),
         "Approval": approval(),
@@ -99,6 +104,7 @@ def operation() -> Json:
         "kind": STRING,
         "request": _told("Verb and path, as Azure is sent it."),
         "phase": {"type": "string", "enum": list(PHASES)},
+        "outcome": _told("Its status, with `Refused` (Azure refused it at once) apart from `Failed`.", {"enum": list(OUTCOMES)}),
         "azureStatus": _told("The last state of Azure's own operation."),
         "caller": STRING,
         "traceId": TRACE,
@@ -256,11 +262,18 @@ def health() -> Json:
     queue = {"name": STRING, "messages": COUNT, "poison": COUNT}
     timer = {"name": STRING, "quietS": _told("Seconds since its last run.", COUNT), "late": FLAG}
     met = _record({"stored": STRING, "reason": STRING}, ("stored", "reason"))
+    code = _record({"name": STRING, "count": COUNT}, ("name", "count"))
+    outcomes = {"type": "object", "additionalProperties": COUNT}
+    hour = {
+        **_record({"outcomes": outcomes, "codes": _list(code)}),
+        "description": "Those accepted in the last hour.",
+    }
     parts: Json = {
         "missing": _list(_told("A queue, table or container that the app needs and its account does not have.", STRING)),
         "queues": _list(_record(queue, queue)),
         "timers": _list(_record({**timer, "last": MOMENT}, timer)),
-        "operations": _record({"open": COUNT, "oldest": oldest, "unreadable": _list(met)}),
+        "operations": _record({"open": COUNT, "oldest": oldest, "unreadable": _list(met), "lastHour": hour}),
+        "firings": _record({"failedToday": COUNT, "rules": _list(STRING)}),
         "deliveries": _record(told),
         "eventsPutAside": _record({"count": COUNT, "prefix": STRING}),
         "messagesPutAside": _record({"count": COUNT, "prefix": STRING}),
@@ -287,6 +300,43 @@ def upload() -> Json:
     """Return the schema of room for a large file."""
     expires, kept = _told("Until when it can be put there.", MOMENT), _told("Until when a request can name it.", MOMENT)
     return _record({"id": STRING, "sasUri": LINK, "expires": expires, "keptUntil": kept}, ("id", "sasUri", "expires", "keptUntil"))
+
+
+def load() -> Json:
+    """Return the schema of how many operations there were, over time."""
+    counts = {"type": "object", "additionalProperties": COUNT, "description": "How many ended how, or go on."}
+    part = _record({"at": MOMENT, "outcomes": counts}, ("at", "outcomes"))
+    most = {**_list(_record({"name": STRING, "count": COUNT}, ("name", "count"))), "description": "The most frequent."}
+    known = {"since": MOMENT, "until": MOMENT, "stepS": _told("Seconds of each part.", COUNT), "outcomes": counts}
+    known |= {"value": _list(part), **dict.fromkeys(("codes", "callers", "kinds"), most)}
+    return _record(known, known)
+
+
+def savings() -> Json:
+    """Return the schema of what the acts of runs have saved."""
+    known = {"since": MOMENT, "runs": COUNT, "nodeHours": NUMBER, "nodeHoursADay": NUMBER}
+    return _record({**known, "money": NUMBER, "moneyADay": NUMBER, "currency": STRING}, known, "An estimate, upwards.")
+
+
+def poison() -> Json:
+    """Return the schema of a message that could not be taken in."""
+    said = {
+        "id": _told("Names it in DELETE."),
+        "place": _told("The poison queue, or the blob that keeps it."),
+        "at": MOMENT,
+        "tried": COUNT,
+        "text": _told("Its beginning; secrets are masked."),
+        "reason": STRING,
+    }
+    return _record(said, ("id", "place", "text", "reason"))
+
+
+def parked_endpoint() -> Json:
+    """Return the schema of an endpoint that sleeps."""
+    deployment = _record({"name": STRING, "instanceType": STRING, "instances": COUNT}, ("name",))
+    return _record(
+        {"endpoint": STRING, "parkedAt": MOMENT, "deployments": _list(deployment)}, ("endpoint", "parkedAt", "deployments")
+    )
 
 
 def _record(properties: Mapping[str, Any], required: Iterable[str] = (), description: str = "") -> Json:

@@ -368,10 +368,22 @@ def _row_of(operation: Operation, etag: str = "") -> Row:
     if sum(map(len, chunks.values())) > ROW_LIMIT and operation.error:  # without details of details, rather than never written
         chunks = records.chunked(replace(operation, error=replace(operation.error, details=())).to_json())
     columns: dict[str, Any] = {"status": operation.status, "created_at": operation.created_at, **chunks}
-    columns |= {"target": operation.target.lower(), "caller": operation.caller}
+    columns |= said(operation)
     if operation.ended_at:
         columns["ended_at"] = operation.ended_at
     return storage.Row(partition=operation.partition, key=operation.suffix, columns=columns, etag=etag)
+
+
+def said(operation: Operation) -> dict[str, str]:
+    """Return the columns by which an operation is found and counted."""
+    return {
+        "target": operation.target.lower(),
+        "caller": operation.caller,
+        "kind": operation.kind,
+        "outcome": operation.outcome,
+        "code": operation.error.code if operation.error and operation.ended else "",
+        "trace": operation.trace_id,
+    }
 
 
 def _operation_of(row: Row) -> Operation:

@@ -10,19 +10,19 @@ import heapq
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.durable import aside, records
 from shared.durable.aside import UnreadableError
+from shared.operations import ledger as ledgers
 from shared.operations import models
 from shared.operations.ledger import KEY, LANE, OPERATION_ID
 from shared.rest import errors
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from shared.durable.storage import Row
     from shared.operations.ledger import Ledger
     from shared.operations.models import Operation
     from shared.rest import ids
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FIRST_SPAN = timedelta(days=1)
 SPANS = 5  # 31 days, as long as ended operations are kept by default; then everything before that
 TICK = timedelta(milliseconds=1)  # a table compares moments at least so finely; we compare the rest
-DECIDING = ("created_at", "status", "target", "caller")
+DECIDING = ("created_at", "status", "target", "caller", "kind", "outcome", "code", "trace")
 READS_AT_ONCE = 8
 _TOKEN = re.compile(rf"(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z)_({OPERATION_ID.pattern})?", re.ASCII)
 
@@ -64,13 +64,23 @@ class Place:
             raise errors.BadRequestError("InvalidParameter", message, target="$skipToken") from None
 
 
+class Brief(NamedTuple):
+    """When an operation was accepted, its id, and the columns by which it is found; of older versions' rows there are fewer."""
+
+    at: datetime
+    id: str
+    columns: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What is listed.
 
     Attributes:
         top: Operations of a page.
-        status: '' for any.
+        status, outcome, kind: '' for any.
+        find: Lower-case text in its id, target, kind, caller, error code or trace; '' for any.
+        since: Accepted then or later, None for all.
         target: Of one target, None for all; a list of one target reads only the rows of its lane.
         below: Lower-case ARM id: only what is about it or anything below it; '' for all.
         caller: Who asked; '' for anyone.
@@ -78,8 +88,12 @@ class Wanted:
         place: Where the last page ended.
     """
 
-    top: int
+    top: int = 0
     status: str = ""
+    outcome: str = ""
+    kind: str = ""
+    find: str = ""
+    since: datetime | None = None
     target: ids.ResourceId | None = None
     below: str = ""
     place: Place | None = None
@@ -96,7 +110,7 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         now: The spans count from here.
         overdue: Tells when to stop looking; the page then holds fewer than asked for, perhaps none, and another follows.
     """
-    found: list[tuple[datetime, str]] = []
+    found: list[Brief] = []
     place = wanted.place
     if not wanted.top:
         return [], None
@@ -105,33 +119,39 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place))
         found += newest[:left]
         if len(newest) > left:
-            place = Place(at=found[-1][0], id=found[-1][1])
+            place = Place(at=found[-1].at, id=found[-1].id)
             break
-        place = Place(at=begin) if begin else None
+        place = Place(at=begin) if begin and begin != wanted.since else None
         if overdue():
             break
     with threads.Pool(max_workers=READS_AT_ONCE, thread_name_prefix="list") as pool:
-        read = list(pool.map(lambda brief: _read(brief[1], ledger), found))
+        read = list(pool.map(lambda brief: _read(brief.id, ledger), found))
     return [each for each in read if each and (wanted.shown is None or wanted.shown(each))], place
 
 
 def between(begin: datetime, end: datetime, ledger: Ledger, *, caller: str = "") -> Iterator[tuple[datetime, str]]:
     """Yield moment and id of the operations that were accepted in a time, of one caller where that is named."""
-    wanted = Wanted(top=0, caller=caller)
-    yield from _briefs(wanted, ledger, begin, Place(at=end))
+    yield from ((each.at, each.id) for each in briefs(Wanted(caller=caller, since=begin, place=Place(at=end)), ledger))
+
+
+def briefs(wanted: Wanted, ledger: Ledger) -> Iterator[Brief]:
+    """Yield what is known at a glance of every operation that is wanted, in no order; of older versions' rows nothing is."""
+    yield from _briefs(wanted, ledger, wanted.since, wanted.place)
 
 
 def _begins(wanted: Wanted, now: datetime) -> Iterator[datetime | None]:
     """Yield how far back each scan goes, None for all the way; spans double with the distance from now."""
     for doubled in range(1, 0 if wanted.target else SPANS + 1):
         begin = now - FIRST_SPAN * (2**doubled - 1)
+        if wanted.since and begin <= wanted.since:
+            break
         if wanted.place is None or begin < wanted.place.at:
             yield begin
-    yield None
+    yield wanted.since
 
 
-def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place | None) -> Iterator[tuple[datetime, str]]:
-    """Yield moment and id of what was accepted from `begin` on and before `place`."""
+def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place | None) -> Iterator[Brief]:
+    """Yield what was accepted from `begin` on and before `place`."""
     least = {"created_at": begin} if begin else {}
     below = {"created_at": place.at + TICK} if place else {}
     equal = {**({"status": wanted.status} if wanted.status else {}), **({"target": wanted.target.key} if wanted.target else {})}
@@ -149,18 +169,25 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
     own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment
     for row, created_at in aside.readable(own, lambda row: (row, records.created(row)), "operations"):
         target = f"{row.columns.get('target', '')}/"
-        brief = (created_at, f"{row.partition}-{row.key}")
-        between = (place is None or brief < (place.at, place.id)) and (begin is None or brief[0] >= begin)
-        if between and target.startswith(f"{wanted.below}/" if wanted.below else "") and _is_of(row, wanted.caller, ledger):
+        brief = Brief(created_at, f"{row.partition}-{row.key}", row.columns)
+        between = (place is None or brief[:2] < (place.at, place.id)) and (begin is None or brief.at >= begin)
+        if between and target.startswith(f"{wanted.below}/" if wanted.below else "") and _fits(brief, wanted, ledger):
             yield brief
 
 
-def _is_of(row: Row, caller: str, ledger: Ledger) -> bool:
-    """Tell whether an operation is of a caller; rows of older versions say so only inside."""
-    if not caller or "caller" in row.columns:
-        return not caller or row.columns["caller"] == caller
-    found = _read(f"{row.partition}-{row.key}", ledger)
-    return found is not None and found.caller == caller
+def _fits(brief: Brief, wanted: Wanted, ledger: Ledger) -> bool:
+    """Tell whether an operation is what is asked for; rows of older versions say so only inside."""
+    asked = {name: text for name in ("caller", "kind", "outcome") if (text := getattr(wanted, name))}
+    if not asked and not wanted.find:
+        return True
+    columns: Mapping[str, Any] | None = brief.columns
+    if "outcome" not in brief.columns:
+        found = _read(brief.id, ledger)
+        columns = ledgers.said(found) if found else None
+    if columns is None or any(str(columns.get(name, "")).lower() != text.lower() for name, text in asked.items()):
+        return False
+    words = (brief.id, *(str(columns.get(name, "")) for name in ("target", "kind", "caller", "code", "trace")))
+    return any(wanted.find in word.lower() for word in words)
 
 
 def _read(operation_id: str, ledger: Ledger) -> Operation | None:

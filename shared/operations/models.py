@@ -28,6 +28,7 @@ TIMELINE_LIMIT = 60
 
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
 Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
+Outcome = Literal[Status, "Refused"]  # Refused: Failed at once, by a 4xx of Azure's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,12 @@ class Operation:
         return self.phase == "ended"
 
     @property
+    def outcome(self) -> Outcome:
+        """Its status, with what Azure refused at once (a caller's mistake, mostly) apart from what failed later."""
+        refused = 400 <= self.http_status < 500 and self.http_status != errors.OperationFailedError.http_status
+        return "Refused" if self.status == "Failed" and refused else self.status
+
+    @property
     def end_status(self) -> int:
         """What its end amounts to over HTTP."""
         if self.status == "Succeeded":
@@ -195,6 +202,7 @@ class Operation:
             "kind": self.kind,
             "request": f"{self.method} {self.path}",
             "phase": self.phase,
+            "outcome": self.outcome,
             "azureStatus": self.follow.state if self.follow and not self.ended else "",  # what Azure said last is over then
             "caller": self.caller,
             "traceId": self.trace_id,

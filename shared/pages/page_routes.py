@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared.api import answer, schemas
+from shared.api.answer import Answer
 from shared.api.route import MISSING, Route
 from shared.catalog import grants
 from shared.operations import models
@@ -20,7 +21,6 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.services import Services
 
@@ -63,6 +63,23 @@ def details(call: Call, app: Services) -> Answer:
     if call.limited:  # the rest names what others do
         return answer.of_json({"status": "up", "at": models.iso(app.clock()), "attention": [], **who})
     return answer.of_json({**vitals.look(app), **who})
+
+
+def poison(_call: Call, app: Services) -> Answer:
+    """GET `health/poison`: what could not be taken in, with its reason."""
+    from shared import services
+    from shared.durable import poison as held
+
+    return answer.of_json({"value": held.listed(services.QUEUES, app)})
+
+
+def discard(call: Call, app: Services) -> Answer:
+    """DELETE `health/poison/{id}`: 204; it is gone for good."""
+    from shared import services
+    from shared.durable import poison as held
+
+    held.discard(call.named.get("id", ""), services.QUEUES, app)
+    return Answer(status=204)
 
 
 def docs(call: Call, _app: object) -> Answer:
@@ -129,6 +146,24 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
             details,
             summary="Problems; queues and poison, open operations, deliveries, files, what Azure still allows, the sign-in",
             answers={"200": schemas.ref("schemas", "Health")},
+        ),
+        Route(
+            "health_poison",
+            "GET /health/poison",
+            poison,
+            whole=True,
+            summary="Messages and events that could not be taken in, with their reason",
+            answers={"200": schemas.listed(schemas.ref("schemas", "Poison"))},
+        ),
+        Route(
+            "health_poison_discard",
+            "DELETE /health/poison/{id}",
+            discard,
+            role="operator",
+            whole=True,
+            summary="Remove such a message for good",
+            answers={"204": None},
+            problems=MISSING,
         ),
         Route(
             "docs",

@@ -96,6 +96,27 @@ def test_messages_are_base64_and_never_expire(connection: str) -> None:
     assert message.expires_on.year == 9999
 
 
+def test_a_poison_queue_is_looked_at_and_one_message_is_discarded(connection: str) -> None:
+    """Looking takes nothing from the platform; text that is no base64 is there as it is; a queue that is not there is empty."""
+    from tests.contract.conftest import AzuriteEnd
+
+    end = AzuriteEnd(connection)
+    queue = azure_storage.PoisonQueue(end.raw)
+    for text in ("no base64!", "dGV4dA==", "another"):
+        end.raw.send_message(text)
+    held = queue.peek()
+    assert sorted(each.content for each in held) == ["another", "dGV4dA==", "no base64!"]
+    assert len(queue.peek()) == len(held)
+    (bad,) = (each.id for each in held if each.content == "no base64!")
+    assert queue.discard(bad)
+    assert not queue.discard(bad)
+    properties = end.raw.get_queue_properties()
+    assert properties.approximate_message_count == len(held) - 1
+    missing = azure_storage.PoisonQueue(end.service.get_queue_client("not-there-poison"))
+    assert (missing.peek(), missing.discard("x")) == ([], False)
+    end.service.close()
+
+
 def test_storage_that_does_not_answer_is_an_error_to_try_again() -> None:
     """Whatever the storage libraries raise becomes the one branch that means "later"."""
     from azure.storage.queue import QueueClient

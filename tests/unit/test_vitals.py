@@ -16,6 +16,7 @@ from tests.fakes import FakeRows
 from tests.steward import Steward
 from tests.unit.test_app_wiring import FUNCTIONS
 
+QUIET: dict[str, Any] = {"open": 0, "lastHour": {"outcomes": {}, "codes": []}}
 DEPTHS = {"steward-operations": 4, "steward-cleanup-poison": 2}
 
 
@@ -50,6 +51,7 @@ def app(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> services.Services:
     app.__dict__.update(client=Client(), ledger=steward.ledger, blobs=steward.blobs)
     app.__dict__["delivery_rows"] = FakeRows("deliveries", steward.fuse)
     app.__dict__["cleanup_rows"] = FakeRows("cleanup", steward.fuse)
+    app.__dict__["hook_rows"] = FakeRows("hooks", steward.fuse)
     app.__dict__["missing"] = list
     monkeypatch.setattr(services.Services, "depth", lambda _, name: DEPTHS.get(name, 0))
     return app
@@ -71,7 +73,7 @@ def test_every_queue_is_told_with_its_poison(app: services.Services) -> None:
 
 def test_the_oldest_open_operation_is_told_with_its_age(app: services.Services, steward: Steward) -> None:
     """The first that was accepted and has not ended; one that ended but still stands on the list does not count as it."""
-    assert health.look(app)["operations"] == {"open": 0}
+    assert health.look(app)["operations"] == QUIET
     first = submit(steward, "ws-first")
     steward.clock.advance(100)
     submit(steward, "ws-second")
@@ -113,7 +115,7 @@ def test_a_part_that_cannot_be_read_hides_no_other(app: services.Services, monke
     assert found["token"] == {"error": {"code": "SignInFailed", "message": "No token."}}
     assert [each["code"] for each in found["attention"]] == ["PartUnreadable", "PartUnreadable"]
     assert "SignInFailed" in found["attention"][1]["message"]
-    assert found["operations"] == {"open": 0}
+    assert found["operations"] == QUIET
 
 
 def test_mistakes_in_files_are_counted_and_the_first_is_told_with_its_place(app: services.Services, steward: Steward) -> None:
@@ -228,3 +230,28 @@ def test_what_the_account_lacks_is_said(app: services.Services) -> None:
 def test_every_part_is_described(app: services.Services) -> None:
     """A part that openapi.json does not know is one that a generated client cannot read."""
     assert set(health.look(app)) | {"caller", "role"} == set(shapes.health()["properties"])
+
+
+def test_what_failed_in_the_last_hour_is_counted_with_its_reason(app: services.Services, steward: Steward) -> None:
+    """What Azure refused at once apart from what failed later; what was accepted before that hour is not counted."""
+    for number, (status, http_status, code) in enumerate(
+        [("Failed", 422, "Old"), ("Failed", 422, "Quota"), ("Failed", 400, "BadRequest"), ("Succeeded", 200, "")]
+    ):
+        error = errors.AzureError(code=code, message="m") if code else None
+        steward.edit(submit(steward, f"ws-{number}"), phase="ended", status=status, http_status=http_status, error=error)
+        steward.clock.advance(4000 if number == 0 else 1)
+    found = health.look(app)["operations"]["lastHour"]
+    assert found["outcomes"] == {"Failed": 1, "Refused": 1, "Succeeded": 1}
+    assert found["codes"] == [{"name": "BadRequest", "count": 1}, {"name": "Quota", "count": 1}]
+
+
+def test_rule_runs_that_failed_need_attention_for_a_day(app: services.Services, steward: Steward) -> None:
+    """By rule; one that succeeded and one of the day before do not count."""
+    rows = app.hook_rows
+    for number, (status, rule) in enumerate([("Failed", "copy"), ("Refused", "loop"), ("Succeeded", "fine")]):
+        columns = {"status": status, "rule": rule, "ended_at": steward.clock()}
+        rows.put(storage.Row(partition="firing", key=str(number), columns=columns))
+    (point,) = (each for each in health.look(app)["attention"] if each["code"] == "FiringsFailed")
+    assert "2 (copy, loop)" in point["message"]
+    steward.clock.advance(25 * 3600)
+    assert health.look(app)["firings"] == {"failedToday": 0, "rules": []}

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.run import outcomes, report_lines, units
+from shared.operations import models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,6 +125,25 @@ def saved(done: Iterable[Line], prices: Prices, now: datetime) -> dict[str, Any]
         out |= {"moneyADay": round(money, 2), "idleMoney": round(idle_money, 2), "currency": prices.currency}
         out |= {"unpriced": sorted(unpriced)} if unpriced else {}
     return out
+
+
+def until_now(runs: Iterable[Run], since: datetime, now: datetime) -> dict[str, Any]:
+    """Return what the acts of runs have saved until now: what each saves a day, for the days since it ended.
+
+    It is an estimate, upwards: a compute that somebody would have stopped later anyway is counted until now.
+    """
+    numbers, count, currency = dict.fromkeys(("nodeHours", "money", "nodeHoursADay", "moneyADay"), 0.0), 0, ""
+    for run in runs:
+        told = run.totals.get("savings", {}) if run.mode == "enforce" and run.ended_at else {}
+        if not told:
+            continue
+        days = (now - run.ended_at) / timedelta(days=1) if run.ended_at else 0.0
+        count, currency = count + 1, told.get("currency") or currency
+        for name, a_day in (("nodeHours", told.get("nodeHoursADay", 0)), ("money", told.get("moneyADay", 0))):
+            numbers[name] += a_day * days
+            numbers[f"{name}ADay"] += a_day
+    shown = {name: round(number, 2) for name, number in numbers.items() if numbers["moneyADay"] or name.startswith("node")}
+    return {"since": models.iso(since), "runs": count, **shown, **({"currency": currency} if currency else {})}
 
 
 def text(line: Line) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.cleanup.policy.model import Mode
     from shared.durable.storage import Rows
 
-VERSION = 1
+VERSION = 2  # of a run that leaves something out, which an older app would carry out; of all others 1
 RUNS = "runs"
 NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 BATCH = 100  # changes in one transaction of the table service
@@ -57,6 +57,7 @@ class Run:
         notify: Whom to tell when it has ended.
         unknown: Stored members that this version does not know (durable.codec); so of a unit.
         lost: How often in a row a step was overdue.
+        left_out: Ids of resources that its approval left out of the dry run's acts, in lower case.
         totals: Numbers of the report, once it has ended.
     """
 
@@ -69,6 +70,7 @@ class Run:
     scope: tuple[str, ...] = ()
     only: bool = False
     plan: str = ""
+    left_out: tuple[str, ...] = ()
     approved: str = ""
     phase: Phase = "list"
     status: Status = "Running"
@@ -234,7 +236,8 @@ def unit_key(workspace: str) -> str:
 def to_json(value: Any) -> dict[str, Any]:
     """Return a record as plain JSON, without members that have their default value."""
     told = codec.written(value, defaults=False).items()
-    return {"version": VERSION} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
+    version = VERSION if getattr(value, "left_out", ()) else 1
+    return {"version": version} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
 
 
 def from_json[T](kind: type[T], stored: dict[str, Any]) -> T:

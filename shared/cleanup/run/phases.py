@@ -90,7 +90,8 @@ def _list(kept: Versioned[Run], services: Services) -> Step:
 
 def _planned_unit(run: Run, due: datetime, services: Services) -> Unit:
     """Make the dry run's choice this run's acts and, as one page, its lines."""
-    planned = report_lines.read(services.blobs, outcomes.plan_blob(run.plan))
+    left_out = frozenset(run.left_out)
+    planned = [line for line in report_lines.read(services.blobs, outcomes.plan_blob(run.plan)) if line.id.lower() not in left_out]
     report_lines.put(services.blobs, outcomes.acts_blob(run.name), planned)
     name = f"{report_lines.PREFIX}{run.name}/lines/{units.PLAN}"
     report_lines.put(services.blobs, f"{name}.json", planned)

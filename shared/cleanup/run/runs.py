@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.cleanup")
 
+LEFT_OUT_LIMIT = 500  # ids in an approval; a row holds them
 UNITS_WORK = ("survey", "judge")  # phases of a run that are over when its units are done with them
 LOST_AFTER = 20  # steps of a run that led nowhere, before it is given up
 
@@ -92,11 +93,18 @@ def _told(notify: tuple[str, ...], services: Services) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*notify, *services.settings.notify)))
 
 
-def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ...] = ()) -> Run:
-    """Begin the run that carries out exactly what a dry run has chosen, each judged again; the same one when it was begun before.
+def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ...] = (), left_out: Sequence[str] = ()) -> Run:
+    """Begin the run that carries out what a dry run has chosen, each judged again; the same one when it was begun before.
+
+    Args:
+        name: The dry run.
+        caller: Who approves it.
+        services: What it needs.
+        notify: Whom the caller wants told of its end.
+        left_out: Ids of resources that are left as they are.
 
     Raises:
-        BadRequestError: `ReportNotFound`, `NotApprovable`, `CleanupOff`.
+        BadRequestError: `ReportNotFound`, `NotApprovable`, `CleanupOff`, `InvalidValue`: an id is not among its acts.
     """
     check(services)
     kept = services.journal.load(name)
@@ -104,7 +112,7 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
         raise journal.missing(name)
     if kept.value.approved and (before := services.journal.load(kept.value.approved)):
         return before.value
-    _check_approvable(kept.value, services)
+    kept_back = _left_out(kept.value, left_out, services)
     now = services.clock()
     frozen = [replace(policy, mode="enforce") for policy in units.frozen(kept.value, services)]
     run = Run(  # under the name that an approval noted that has not come to begin it, or died before it did
@@ -117,6 +125,7 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
         scope=kept.value.scope,
         only=kept.value.only,
         plan=name,
+        left_out=kept_back,
         after="act",
         notify=_told(notify, services),
     )
@@ -124,20 +133,31 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
         try:
             services.journal.save(kept, replace(kept.value, approved=run.name))
         except storage.ConflictError:  # somebody else approved it at this moment
-            return approve(name, caller=caller, services=services, notify=notify)
+            return approve(name, caller=caller, services=services, notify=notify, left_out=left_out)
     return _enter(run, frozen, services)
 
 
-def _check_approvable(run: Run, services: Services) -> None:
+def _left_out(run: Run, given: Sequence[str], services: Services) -> tuple[str, ...]:
+    """Return the resources that an approval leaves out, once the dry run can be approved without them."""
+    planned = {line.id.lower() for line in report_lines.read(services.blobs, outcomes.plan_blob(run.name))}
+    left_out = tuple(sorted({each.lower() for each in given}))
     why = ""
     if not run.ended:
         why = "it has not ended"
     elif run.status != "Completed":
         why = "it did not complete"
-    elif not report_lines.read(services.blobs, outcomes.plan_blob(run.name)):
+    elif not planned:
         why = "it has nothing that was not carried out"
+    elif planned <= set(left_out):
+        why = "nothing is left of it without the resources in 'except'"
     if why:
         raise errors.BadRequestError("NotApprovable", f"Report {run.name} cannot be approved: {why}.", target="id", status=409)
+    if other := next((each for each in left_out if each not in planned), "") or (
+        f"more than {LEFT_OUT_LIMIT}" if len(left_out) > LEFT_OUT_LIMIT else ""
+    ):
+        message = f"'except' holds {other[:200]}; expected at most {LEFT_OUT_LIMIT} ids of resources that the report would change."
+        raise errors.BadRequestError("InvalidValue", message, target="except")
+    return left_out
 
 
 def cancel(name: str, services: Services) -> Run:

