@@ -18,7 +18,7 @@ log = logging.getLogger("steward.reconcile")
 
 
 @blueprint.function_name("reconcile_operations")
-@blueprint.timer_trigger("timer", "0 * * * * *", use_monitor=True)
+@blueprint.timer_trigger("timer", "*/20 * * * * *", use_monitor=True)
 def reconcile(timer: func.TimerRequest) -> None:
     """Make what the app needs of its storage, then queue what is due or lost its message, of every machine."""
     from shared import machines

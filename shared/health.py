@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared import services
 from shared.durable import aside, timers
 from shared.durable.aside import UnreadableError
+from shared.durable.storage_clock import StorageClock
 from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import threads
@@ -29,6 +30,7 @@ log = logging.getLogger("steward.vitals")
 QUEUES = services.QUEUES
 READS_AT_ONCE = 8
 COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
+SKEWED_S = 60.0  # a clock that differs by more needs to be set, for sign-in and TLS
 OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
 RECENT = timedelta(days=1)  # how long a delivery that was given up, or a rule run that failed, is news
 HOUR = timedelta(hours=1)
@@ -46,6 +48,7 @@ def look(app: Services) -> dict[str, Any]:
     parts: dict[str, Callable[[Services], Any]] = {
         "missing": _missing,
         "queues": _queues,
+        "clocks": _clocks,
         "timers": _timers,
         "operations": _operations,
         "firings": _firings,
@@ -75,6 +78,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
     yield from _poison(found)
     yield from _late(found)
+    yield from _skewed(found)
     yield from _unusable(found)
     for part, noun in (("policyFiles", "policies"), ("ruleFiles", "rules")):
         if count := found[part].get("mistakes"):
@@ -95,6 +99,15 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if lost := found["deliveries"].get("givenUpToday"):
         told = f"{lost} notifications of the last day were given up."
         yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
+
+
+def _skewed(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield that this machine's clock is wrong: the app goes by storage's, but tokens and certificates may be refused."""
+    for name, ahead_s in found["clocks"].items():
+        if isinstance(ahead_s, float) and abs(ahead_s) >= SKEWED_S:
+            whose, way = name.removesuffix("AheadS"), "ahead of" if ahead_s > 0 else "behind"
+            told = f"The clock of {whose} is {abs(ahead_s):.0f} seconds {way} this process's."
+            yield _point("ClockSkew", told, "The app goes by storage's clock. Set the machine's: sign-in and TLS need it.")
 
 
 def _late(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -174,6 +187,16 @@ def _timers(app: Services) -> list[dict[str, Any]]:
         known = {"name": name, "quietS": max(0, round(quiet.total_seconds())), "late": quiet > timers.LIMITS[name]}
         out.append({**known, "last": models.iso(at)} if at else known)
     return out
+
+
+def _clocks(app: Services) -> dict[str, float]:
+    """Return how far the clocks of storage and of Azure are ahead of this process's, as far as they have answered."""
+    if not isinstance(app.clock, StorageClock):
+        return {}
+    ahead = {"storageAheadS": app.clock.ahead} if app.clock.measured else {}
+    if azure := app.client.azure_now(app.settings.cloud.arm):
+        ahead["azureAheadS"] = azure - app.clock() + app.clock.ahead
+    return {name: round(each.total_seconds(), 1) for name, each in ahead.items()}
 
 
 def _operations(app: Services) -> dict[str, Any]:

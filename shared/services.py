@@ -9,17 +9,18 @@ import logging
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from shared.durable import messages
+from shared.durable.storage_clock import StorageClock
 from shared.settings import Settings, from_environ
 from shared.telemetry import export, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from azure.core.pipeline.transport import RequestsTransport
     from azure.data.tables import TableServiceClient
@@ -59,11 +60,6 @@ OWN = (  # all that the app needs of its account; the platform makes none of it
 )
 
 
-def utc_now() -> datetime:
-    """Return the present, in UTC."""
-    return datetime.now(UTC)
-
-
 class _OpenedOnce[T](cached_property[T]):
     """A part that is opened when first used, by one thread: two clients would be two pools and two caches of tokens."""
 
@@ -83,7 +79,7 @@ class Services:
     """What the app works with; tests build one from fakes by setting the same names."""
 
     settings: Settings
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[], datetime] = field(default_factory=StorageClock)
 
     @_OpenedOnce
     def watched_since(self) -> datetime:
@@ -113,7 +109,7 @@ class Services:
         def delegate(begin: datetime, end: datetime) -> Any:
             return self._blob_service.get_user_delegation_key(begin, end)
 
-        return azure_storage.AzureBlobs(self._container, delegate)
+        return azure_storage.AzureBlobs(self._container, delegate, self.clock)
 
     def _container(self) -> ContainerClient:
         from azure.core.exceptions import ResourceExistsError
@@ -319,7 +315,8 @@ class Services:
     def _connections(self) -> RequestsTransport:
         from shared.durable import storage_pool
 
-        return storage_pool.pooled(self.settings.threads)
+        heard = self.clock.heard if isinstance(self.clock, StorageClock) else None
+        return storage_pool.pooled(self.settings.threads, heard)
 
     def _rows(self, name: str) -> Rows:
         from shared.durable import azure_storage

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths
-from shared.durable import messages, sweep, worker
+from shared.durable import due, messages, sweep, worker
 from shared.durable.due import DueIndex
 from shared.files import plans, upload_steps
 from shared.operations import acceptance, flows, ledger, steps
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_DEQUEUE = 5
 RETRY_S = 10.0  # host.json's visibilityTimeout
-TIMER_S = 60.0
+TIMER_S = due.TICK.total_seconds()
 QUIET_AFTER_S = 48 * 3600.0
 SETTINGS = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1")
 

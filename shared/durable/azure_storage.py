@@ -7,17 +7,18 @@ first used. Not here: what they promise (storage), what is stored (ledger), the 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import storage
 from shared.durable.storage import CLOCK_SKEW, BlobInfo, Row
+from shared.durable.storage_clock import utc_now
 from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from azure.data.tables import TableClient
     from azure.storage.blob import ContainerClient
@@ -132,13 +133,18 @@ class AzureBlobs:
     Args:
         open_container: Gets the container; asked when the first blob is.
         delegate: Gets a user delegation key for a time span, for signing where no account key is known.
+        clock: Storage's clock.
     """
 
     def __init__(
-        self, open_container: Callable[[], ContainerClient], delegate: Callable[[datetime, datetime], Any] | None = None
+        self,
+        open_container: Callable[[], ContainerClient],
+        delegate: Callable[[datetime, datetime], Any] | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._open_container = open_container
         self._delegate = delegate
+        self._clock = clock
 
     @cached_property
     def _client(self) -> ContainerClient:
@@ -207,7 +213,7 @@ class AzureBlobs:
         """See `Blobs.sign`: by account key (a connection string has it), else by user delegation."""
         from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
-        begin = datetime.now(UTC) - CLOCK_SKEW
+        begin = self._clock() - CLOCK_SKEW
         with errors_of_storage():
             blob = self._client.get_blob_client(name)
             key = getattr(self._client.credential, "account_key", None)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.durable.storage import Row, Rows
 
 LONGEST_MESSAGE_S = 60.0  # a longer wait is no message
+TICK = timedelta(seconds=20)  # how often the timer looks at the indexes
 AHEAD = timedelta(seconds=70)  # what a tick puts on the queue: all until the next tick, and some seconds, for ticks come late
 LOOK_AT = "look_at"  # column: when a timer must look at a record at the latest
 WAKE_AT = "wake_at"  # column of an entry whose record's next step is not on the queue: when that is to be taken

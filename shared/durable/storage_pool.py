@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.core.pipeline.transport import RequestsTransport
 
 # azure-storage's own; azure-data-tables would wait for five minutes, longer than a function may run
@@ -17,11 +19,18 @@ READ_TIMEOUT_S = 60
 BLOCK = 256 * 1024  # bytes of a download read at a time
 
 
-def pooled(threads: int, *, connect_s: float = CONNECT_TIMEOUT_S, read_s: float = READ_TIMEOUT_S) -> RequestsTransport:
+def pooled(
+    threads: int,
+    heard: Callable[[str, float], None] | None = None,
+    *,
+    connect_s: float = CONNECT_TIMEOUT_S,
+    read_s: float = READ_TIMEOUT_S,
+) -> RequestsTransport:
     """Return a transport for all storage clients of a process.
 
     Args:
         threads: How many may use it at once, of each kind: HTTP requests and queue messages have a pool of threads each.
+        heard: Takes the `Date` of each answer, and how many seconds it took.
         connect_s: How long a server may take to be reached.
         read_s: How long it may take between two bytes of an answer.
     """
@@ -35,4 +44,6 @@ def pooled(threads: int, *, connect_s: float = CONNECT_TIMEOUT_S, read_s: float 
     once = Retry(total=False, redirect=False, raise_on_status=False)  # as azure-core has it: its own policies retry
     for scheme in ("https://", "http://"):
         session.mount(scheme, TrustingAdapter(pool_maxsize=2 * threads, max_retries=once))
+    if heard:
+        session.hooks["response"].append(lambda answer, **_: heard(answer.headers.get("Date", ""), answer.elapsed.total_seconds()))
     return RequestsTransport(session=session, connection_timeout=connect_s, read_timeout=read_s, connection_data_block_size=BLOCK)

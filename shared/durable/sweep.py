@@ -11,7 +11,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, storage, worker
+from shared.durable import aside, due, storage, worker
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[st
 
     indexes = {id(index): index for index in (machine.index(world) for machine in machines)}
     asked = {f"index {number}": indexed(index) for number, index in enumerate(indexes.values())}
-    if now.minute % (WHOLE.total_seconds() // 60) == 0:
+    if now.minute % (WHOLE.total_seconds() // 60) == 0 and now.second < due.TICK.total_seconds():
         asked |= {machine.name: whole(machine) for machine in machines}
     parts(asked)
     return woken

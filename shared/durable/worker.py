@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.durable import aside, due, messages, storage
+from shared.durable import aside, due, lease, messages, storage
 from shared.durable.messages import Message
 from shared.rest import errors
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from shared.durable.storage import Blobs, Queue
 
 log = logging.getLogger("steward.worker")
+
+
+LOST = "lost"  # column of an entry: how often a timer has put its record on the queue since a step was taken
+PATIENT = 3  # so often at the lease's pace; then the pauses double, for the queue may be longer than the lease
+LONGEST = 5  # doublings
 
 
 class World(Protocol):
@@ -77,7 +82,8 @@ class Machine[W: World, K, T]:
         save: Saves what a step came to, by etag.
         key, step: What names a record in its messages, and the step it is at; 0 where messages name none.
         due_at: When a record's message is lost, if the step was not taken by then; None when the record has ended.
-        lease: After a message was put on the queue by a timer: when that one is lost.
+        lease: After a message was put on the queue by a timer: when that one is lost. Longer each time when it does not help:
+            the queue may be long.
         give_up: Ends a record whose message kept failing.
         overdue: Yields the records that the index failed: due before a moment, whoever wrote them.
         purge: Deletes the records that ended before a moment; returns how many.
@@ -89,6 +95,8 @@ class Machine[W: World, K, T]:
         after: What follows a save, given the record before and after it; done again by the timer for what has ended.
         wake: Puts a record whose message was lost on the queue again; returns how many messages that were.
         missing: Whether an entry goes whose record is not there.
+        renew: Saves a record as one that is due at a moment, while its worker is at it: a step that takes long keeps its lease.
+            None where steps are short, or see to it themselves.
         columns: What its entries keep of a record beside its moments.
         within: The context of a step: its trace.
     """
@@ -115,6 +123,7 @@ class Machine[W: World, K, T]:
     after: Callable[[K, K, W], None] = _nothing
     wake: Callable[[K, W], int] | None = None
     missing: Callable[[Entry, W], bool] = _dropped
+    renew: Callable[[K, datetime, W], K] | None = None
     columns: Callable[[K], Mapping[str, Any]] = lambda _known: {}
     within: Callable[[K], AbstractContextManager[Any]] = _no_context
 
@@ -149,7 +158,7 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
             log.info("stale message: %s", what)
             return None
         with machine.within(known):
-            step = machine.advance(known, message, world)
+            step = _advanced(machine, known, message, world)
             return record(machine, step, world) if step else None
     except storage.ConflictError:
         log.info("%s was taken by another worker", what)
@@ -160,6 +169,16 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
     except aside.UnreadableError as problem:  # its entry stays, and the timer finds it once it can be read
         aside.note(what, problem)
     return None
+
+
+def _advanced[K, T](machine: Machine[Any, K, T], known: K, message: Message, world: Any) -> Next[K, T] | None:
+    """Take the step; its lease is renewed meanwhile where the machine says how."""
+    renew = machine.renew
+    if renew is None:
+        return machine.advance(known, message, world)
+    with lease.kept(known, lambda before: renew(before, world.clock() + machine.lease, world)) as held:
+        step = machine.advance(known, message, world)
+    return replace(step, known=held.checked()) if step else None
 
 
 def entry(machine: Machine[Any, Any, Any], key: tuple[str | int, ...], delay_s: float, world: Any, *, step: int = 0) -> Entry:
@@ -234,7 +253,9 @@ def look(machine: Machine[Any, Any, Any], entry: Entry, world: Any) -> int:
         index.later(entry, at)
         return 0
     sent = wake(machine, known, world)
-    index.later(entry, now + machine.lease)
+    lost = int(entry.columns.get(LOST, 0)) + 1
+    again = replace(entry, columns={**entry.columns, LOST: lost})
+    index.later(again, now + machine.lease * 2 ** min(max(0, lost - PATIENT), LONGEST))
     return sent
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from shared.durable import aside, due, messages, records, storage, worker
+from shared.durable import aside, due, lease, messages, records, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
 from shared.hooks import expressions
@@ -42,7 +42,7 @@ PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is n
 NO_RECEIVER = "The setting STEWARD_NOTIFY names no receiver of a 'notify' step."
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
-GRACE = timedelta(seconds=90)  # how long after its due time a step counts as lost
+GRACE = lease.LEASE  # how long after its due time a step counts as lost
 WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
 NOT_DONE = (408, 429, 500, 502, 503, 504)
 
@@ -195,6 +195,7 @@ MACHINE = worker.Machine["Services", "Versioned[Firing]", "Firing"](
     overdue=_overdue,
     purge=_purge,
     after=_ended,
+    renew=lambda known, at, services: table(services).save(known, replace(known.value, due_at=at)),
     within=lambda known: trace.bound(known.value.trace),
 )
 

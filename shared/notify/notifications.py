@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import neighbours
-from shared.durable import messages, records, storage, worker
+from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.notify import deliveries, notices, receivers
 from shared.operations import models, observing
@@ -43,7 +43,7 @@ GONE = 410
 RECORDED = "delivery:"  # and its key: in an operation, for a receiver whose delivery is recorded
 CROWDED = (429, 502, 503, 504)  # whose Retry-After counts
 ATTEMPTS_KEPT = 12
-GRACE = timedelta(minutes=5)  # how long after its due time an attempt counts as lost
+GRACE = lease.LEASE  # how long after its due time an attempt counts as lost
 
 
 class Services(worker.World, deliveries.Services, Protocol):
@@ -111,8 +111,8 @@ def _give_up(known: Versioned[Delivery], reason: str, services: Services) -> Nex
 def _named(message: Message, services: Services) -> Versioned[Delivery] | None:
     """Return the delivery that a message is about: by its row, or made from the operation whose end it is."""
     about, key = str(message.key[0]), message.key[1]
-    if message.machine != "end":
-        return deliveries.table(services).load(about, str(key))
+    if isinstance(key, str):
+        return deliveries.table(services).load(about, key)
     stored, position = services.ledger.load(about), int(key)
     if stored is None or position >= len(stored.operation.notify):
         return None
@@ -145,6 +145,7 @@ MACHINE = worker.Machine["Services", "Versioned[Delivery]", "Delivery"](
     overdue=_overdue,
     purge=lambda before, services: records.purge(services.delivery_rows, before),
     forms=("end",),
+    renew=lambda known, at, services: deliveries.table(services).save(known, replace(known.value, next_at=at - GRACE)),
     within=lambda known: trace.bound(trace.parse(str(known.value.event.get(trace.HEADER, "")))),
 )
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 COUNT: Json = {"type": "integer", "minimum": 0}
+SIGNED: Json = {"type": "number"}
+AHEAD = ("storageAheadS", "azureAheadS")
 NUMBER: Json = {"type": "number", "minimum": 0}
 FLAG: Json = {"type": "boolean"}
 MOMENT: Json = {"type": "string", "format": "date-time"}
@@ -271,6 +273,7 @@ def health() -> Json:
     parts: Json = {
         "missing": _list(_told("A queue, table or container that the app needs and its account does not have.", STRING)),
         "queues": _list(_record(queue, queue)),
+        "clocks": _record({name: _told(f"Seconds that {name[:-6]}'s clock is ahead of this process's.", SIGNED) for name in AHEAD}),
         "timers": _list(_record({**timer, "last": MOMENT}, timer)),
         "operations": _record({"open": COUNT, "oldest": oldest, "unreadable": _list(met), "lastHour": hour}),
         "firings": _record({"failedToday": COUNT, "rules": _list(STRING)}),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds
+from shared.durable import lease
 from shared.endpoints import parking
 from shared.files import plans
 from shared.operations import models, observing, redaction, settle
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from shared.operations.context import Services
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
-
-INLINE_LEASE = timedelta(seconds=60)  # how long the accepting request may work before reconcile takes over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +72,11 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
         BadRequestError: `IdempotencyKeyReused`; the key came before with another request.
         TransientError: the ledger is out of reach; nothing was accepted.
     """
+    ledger = services.ledger  # opened first: with its answer storage's clock is known
     operation = _operation(request, services)
     if request.idempotency_key:
         key = models.key_hash(request.idempotency_key, request.caller)
-        known_hash, known_target = services.ledger.first_of(key, operation)
+        known_hash, known_target = ledger.first_of(key, operation)
         made = f"{models.partition_of(ids.parse(known_target))}-{operation.suffix}"
         _check_same(known_hash, operation, f"{made} on {known_target}")
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
@@ -85,7 +84,7 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
             operation = _operation(request, services)
     files = {blob: request.files[name] for name, blob in operation.files.items()}
     contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
-    stored, is_new = services.ledger.insert(operation, files | contents, random_id=not request.idempotency_key)
+    stored, is_new = ledger.insert(operation, files | contents, random_id=not request.idempotency_key)
     if is_new:
         observing.accepted(stored.operation)
     else:
@@ -138,7 +137,7 @@ def _operation(request: Request, services: Services) -> Operation:
         trace=(trace.current() or trace.new()).header,
         phase="preparing" if plan else "accepted",
         created_at=now,
-        due_at=now + INLINE_LEASE,
+        due_at=now + lease.LEASE,
         send_by=request.send_by,
     )
     return operation.noted(now, "accepted", request.why)

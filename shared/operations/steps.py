@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import kinds
-from shared.durable import aside, messages, storage, worker
+from shared.durable import aside, due, lease, messages, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
 from shared.endpoints import parking
@@ -25,6 +25,7 @@ from shared.rest import clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from shared.durable.due import Entry
@@ -37,13 +38,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.operations")
 
-GRACE = timedelta(seconds=60)  # how long after its due time a step counts as lost
-# How long a claimed write may be under way before it is looked up: longer than the client's time-outs and a sign-in; files
-# take as long as a function may run (host.json's functionTimeout). Looked up too early, it would be sent a second time.
-SEND_LEASE = timedelta(seconds=180)
-FILES_LEASE = timedelta(seconds=330)
-# What writing the claim itself may take of that: after slow storage, or frozen, nobody must send on a lease that is running out.
-CLAIM_WITHIN = timedelta(seconds=45)
+GRACE = lease.LEASE  # how long after its due time a step counts as lost
+# What writing the claim itself may take of its lease: after slow storage, or frozen, nothing is sent on one that is running out.
+CLAIM_WITHIN = timedelta(seconds=8)
 # Of one step of an upload, what is left is the next step's: with the last answers it fits into what a function may run.
 UPLOAD_BUDGET = timedelta(seconds=180)
 ORPHAN_AGE = timedelta(minutes=10)
@@ -77,7 +74,7 @@ def taken(
         ConflictError: another worker took the step.
     """
     operation = began = stored.operation
-    began_as = operation.phase
+    began_as, held = operation.phase, None
     try:
         match began_as:
             case "accepted" if operation.send_by and services.clock() > operation.send_by:
@@ -90,17 +87,20 @@ def taken(
                 else:
                     stored = _claim(stored, parcel, services)
                     operation = stored.operation
-                    step = _send(operation, parcel, services)
+                    with _kept(stored, services) as held:
+                        step = _send(operation, parcel, services)
             case "preparing" if operation.action in (parking.PARK, parking.WAKE):
                 stored = _hold(stored, services)
                 operation = stored.operation
-                step = parking.step(operation, services)
+                with _kept(stored, services) as held:
+                    step = parking.step(operation, services)
             case "preparing":
                 stored = _hold(stored, services)
                 operation = stored.operation
                 end = inline_end or services.clock() + UPLOAD_BUDGET
                 patience = upload_steps.Patience(clock=services.clock, end=end, last=inline_end is None)
-                step = upload_steps.prepare(operation, services.ledger, services.client, patience)
+                with _kept(stored, services) as held:
+                    step = upload_steps.prepare(operation, services.ledger, services.client, patience)
             case "registering":
                 step = _register(operation, services)
             case "sending":
@@ -112,22 +112,30 @@ def taken(
     except errors.PermanentError as problem:
         step = _permanent(operation, problem, services, began_as)
     observing.stepped(began, step.operation)
-    return _next(stored, step, services)
+    return _next(held.checked() if held else stored, step, services)
 
 
 def _hold(stored: Stored, services: Services) -> Stored:
     """Mark an upload as under way, by etag: one worker moves the files, and reconcile leaves it alone while it may work."""
-    return _leased(stored, lambda before, now: replace(before, due_at=now + FILES_LEASE), services)
+    return _leased(stored, lambda before, now: replace(before, due_at=now + lease.LEASE), services)
+
+
+def _kept(stored: Stored, services: Services) -> AbstractContextManager[lease.Held[Stored]]:
+    """Renew the lease of a write, or of an upload, for as long as this worker is at it."""
+
+    def renewed(before: Stored) -> Stored:
+        return services.ledger.save(before, replace(before.operation, due_at=services.clock() + lease.LEASE))
+
+    return lease.kept(stored, renewed)
 
 
 def _claim(stored: Stored, parcel: _Parcel, services: Services) -> Stored:
     """Mark the write as being sent, by etag: of two workers only one sends."""
-    lease = FILES_LEASE if stored.operation.files else SEND_LEASE
     sending = replace(stored.operation.counted("write"), phase="sending", status="Running")
 
     def held(before: Operation, now: datetime) -> Operation:
         first = before.sent_azure or services.client.azure_now(parcel.url)
-        return replace(sending, sent_at=now, sent_azure=first, due_at=now + lease)
+        return replace(sending, sent_at=now, sent_azure=first, due_at=now + lease.LEASE)
 
     return _leased(stored, held, services)
 
@@ -340,11 +348,19 @@ def _missing(entry: Entry, services: Services) -> bool:
 
 
 def announce(operation: Operation, services: Services) -> None:
-    """Queue what has to be told of an operation's end; what dies before that is done again by reconcile."""
+    """Queue what has to be told of an operation's end; what dies before that is done again by reconcile.
+
+    Each message has an entry of the due index besides: it may be lost with the worker that takes it.
+    """
+    at = services.clock() + GRACE
     for position in range(len(operation.notify)):
-        services.notification_queue.send(messages.Message(machine="end", key=(operation.id, position)).to_text())
+        key = (operation.id, position)
+        services.due.put(due.Entry(machine="delivery", key=key, at=at))
+        services.notification_queue.send(messages.Message(machine="end", key=key).to_text())
     if operation.origin:
-        services.event_queue.send(messages.Message(machine="firing", key=(operation.origin,)).to_text())
+        text = messages.Message(machine="firing", key=(operation.origin,)).to_text()
+        services.due.put(due.Entry(machine="firing", key=(operation.origin,), at=at, wake_at=at, text=text))
+        services.event_queue.send(text)
 
 
 def wake(stored: Stored, services: Services) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.operations import steps
+from shared.durable import lease
 from shared.rest import errors
 from tests import tables
 from tests.fake_azure import WORKSPACE
@@ -208,5 +208,5 @@ def test_a_request_is_sent_within_the_lease_of_its_claim_however_slow_storage_wa
 
     steward.fuse.between = between
     operation = steward.submit("PUT", "workspaces/w2", {"location": "westeurope", "properties": {}})
-    assert left_s == [steps.SEND_LEASE.total_seconds()]
+    assert left_s == [lease.LEASE.total_seconds()]
     assert (operation.phase, operation.calls["write"]) == ("following", 1)

@@ -24,7 +24,7 @@ import pytest
 from infra.local import stack
 from infra.local.emulator import scene
 from shared import services, settings
-from shared.durable import storage
+from shared.durable import storage, storage_clock
 from shared.rest import errors
 from tests.overdue import overdue_entry
 
@@ -101,7 +101,7 @@ class Ground:
         stored = self.ledger.load(operation_id)
         if stored and not stored.operation.ended:
             with contextlib.suppress(storage.ConflictError, errors.TransientError):
-                overdue = self.ledger.save(stored, replace(stored.operation, due_at=services.utc_now()))
+                overdue = self.ledger.save(stored, replace(stored.operation, due_at=storage_clock.utc_now()))
                 self.ledger.open.put(overdue_entry(overdue.operation))
             self.app("POST", "/admin/functions/reconcile_operations", {"input": ""})
 

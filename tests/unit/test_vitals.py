@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
 from shared import health, services
-from shared.durable import storage, timers
+from shared.durable import storage, storage_clock, timers
 from shared.notify import deliveries
 from shared.openapi import shapes
 from shared.rest import errors
@@ -25,6 +27,12 @@ class Client:
 
     throttled = 3
     refusal: errors.StewardError | None = None
+    now: datetime | None = None
+
+    def azure_now(self, url: str) -> datetime | None:
+        """See `Client.azure_now`."""
+        assert url == "https://management.azure.com"
+        return self.now
 
     def allowances(self) -> list[tuple[str, str, int, int]]:
         """See `Client.allowances`."""
@@ -61,6 +69,19 @@ def submit(steward: Steward, name: str) -> Any:
     """Record an operation that waits to be sent."""
     body = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "properties": {}}
     return steward.submit("PUT", f"workspaces/{name}", body, respond_async=True)
+
+
+def test_clocks_are_compared_and_a_wrong_one_is_named(app: services.Services, steward: Steward) -> None:
+    """Storage's and Azure's, with this process's; nothing is said of one that has not answered."""
+    late = storage_clock.StorageClock(lambda: steward.clock() - timedelta(minutes=15))
+    object.__setattr__(app, "clock", late)
+    assert health.look(app)["clocks"] == {}
+    late.heard(format_datetime(steward.clock(), usegmt=True), 0.0)
+    Client.now = steward.clock() + timedelta(seconds=30)
+    found = health.look(app)
+    assert found["clocks"] == {"storageAheadS": 900.5, "azureAheadS": 930.0}
+    named = [each["message"] for each in found["attention"] if each["code"] == "ClockSkew"]
+    assert named == [f"The clock of {each} seconds ahead of this process's." for each in ("storage is 900", "azure is 930")]
 
 
 def test_every_queue_is_told_with_its_poison(app: services.Services) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.rest.client import Client, Response
     from shared.settings import Settings
 
-LEASE = timedelta(seconds=45)  # without a sign of life; two workers at one unit do no harm but work twice
+LEASE = timedelta(seconds=30)  # without a sign of life; two workers at one unit do no harm but work twice
 BEAT = timedelta(seconds=10)
 MOST = timedelta(seconds=240)  # what one message may take at the very most
 

@@ -239,8 +239,12 @@ def _open_units(run: Run, services: Services) -> Iterator[Claim]:
 
 
 def _wake(kept: Versioned[Run], services: Services) -> int:
-    """Take an overdue step again, or give the run up."""
+    """Take an overdue step again, or give the run up; its overdue units, too: what begins a phase may die before it sends them."""
     run = kept.value
+    for held in _open_units(run, services):
+        if held.unit.due_at <= services.clock():
+            services.due.put(worker.entry(UNIT, UNIT.key(held), 0.0, services))
+            _wake_unit(held, services)
     if run.lost >= LOST_AFTER and run.phase not in UNITS_WORK:
         note = f"The step '{run.phase}' failed {run.lost} times; the app's log holds the reason."
         worker.record(RUN, phases.end(kept, "Failed", services, note=note), services)

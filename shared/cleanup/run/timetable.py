@@ -36,7 +36,7 @@ def tick(services: Services) -> str:
     Raises:
         TransientError: the app's storage is out of reach.
     """
-    now, row = services.clock(), services.cleanup_rows.get(TIMER, TICK)
+    row, now = services.cleanup_rows.get(TIMER, TICK), services.clock()  # in this order: the answer has storage's clock
     last = next(
         aside.readable([row] if row else [], lambda row: datetime.fromisoformat(row.columns["at"]), "clean-up"), now - MINUTE
     )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SUBSCRIPTION = "subscription"
 PLAN = "plan"  # the lines of the dry run that is carried out
 ABOVE = frozenset({"workspace", "leftover"})  # kinds that are judged for the subscription as a whole
-QUEUED = timedelta(minutes=5)  # how long a message may wait for its turn before it is sent again
+QUEUED = timedelta(minutes=1)  # how long a message may wait for its turn before it is sent again
 BUDGET = timedelta(seconds=150)  # of one message, of the 300 seconds that host.json gives a function
 TRIES = 6  # of one step of a unit, before it is given up
 PUT_OFF_S = 15.0

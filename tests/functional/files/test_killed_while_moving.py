@@ -17,7 +17,7 @@ from azure.storage.blob import BlobServiceClient
 from infra.local import stack
 from infra.local.emulator import scene
 from shared import services, settings
-from shared.durable import storage
+from shared.durable import storage, storage_clock
 from shared.files import plans
 from shared.rest import errors
 from tests.overdue import overdue_entry
@@ -85,7 +85,7 @@ def test_a_transfer_survives_its_worker(parts: stack.Stack) -> None:
         current = own.ledger.load(begun)
         if current and not current.operation.ended and current.operation.step == stored.operation.step:
             with contextlib.suppress(storage.ConflictError, errors.TransientError):  # skip the minutes that reconcile waits
-                overdue = own.ledger.save(current, replace(current.operation, due_at=services.utc_now())).operation
+                overdue = own.ledger.save(current, replace(current.operation, due_at=storage_clock.utc_now())).operation
                 own.ledger.open.put(overdue_entry(overdue))
             session.post(f"{parts.app.url}/admin/functions/reconcile_operations", json={"input": ""}, timeout=60)
         return dict(found) if found.get("endTime") else None

@@ -14,7 +14,7 @@ from azure.storage.blob import ContainerClient
 
 from infra.local.emulator import scene
 from shared import services, settings
-from shared.durable import storage
+from shared.durable import storage, storage_clock
 from shared.hooks import firings
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def left_over(ground: Any, rule: str) -> list[dict[str, Any]]:
     app = services.Services(settings=settings.from_environ({"AzureWebJobsStorage": ground.parts.storage.connection_string()}))
     for each in running:
         if (row := app.hook_rows.get(firings.PARTITION, each["name"])) and row.columns["status"] == "Running":
-            row.columns["due_at"] = services.utc_now()
+            row.columns["due_at"] = storage_clock.utc_now()
             with contextlib.suppress(storage.ConflictError):
                 app.hook_rows.write([storage.Change(verb="replace", row=row)])
     if running:

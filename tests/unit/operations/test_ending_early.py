@@ -14,7 +14,8 @@ from shared.operations import flows, steps
 from shared.rest import errors
 from tests.fake_azure import WORKSPACE, Fault, lost, refusal
 from tests.fakes import Killed, unavailable
-from tests.steward import look_after
+from tests.leases import Leases
+from tests.steward import advance, look_after
 
 if TYPE_CHECKING:
     from tests.steward import Steward
@@ -194,13 +195,13 @@ def test_a_poison_message_stays_while_storage_is_out_of_reach(steward: Steward, 
 
 
 def test_reconcile_wakes_exactly_what_is_overdue(steward: Steward) -> None:
-    """A step is lost a minute after it was due, not before; what is on its way is left alone."""
+    """A step is lost half a minute after it was due, not before; what is on its way is left alone."""
     lost_one = steward.submit("PUT", "workspaces/w2", BODY)
     steward.queue.messages.clear()
-    steward.clock.advance(30)
+    steward.clock.advance(15)
     fresh = steward.submit("PUT", "workspaces/w3", BODY)
     assert look_after(steward.process) == 0
-    steward.clock.advance(33)
+    steward.clock.advance(18)
     assert look_after(steward.process) == 1
     assert [message.step for message in steward.messages(lost_one)] == [lost_one.step + 1]
     assert [message.step for message in steward.messages(fresh)] == [fresh.step]
@@ -273,16 +274,16 @@ def _message(held: Any) -> Message:
     return messages.read(held.text, "operation")
 
 
-def test_a_write_under_way_is_not_looked_up_before_its_time_outs_are_over(steward: Steward) -> None:
-    """A look that came too early would find nothing and send it a second time."""
-    operation = steward.submit("PUT", "workspaces/w2", BODY, respond_async=True)
+def test_a_write_under_way_is_not_looked_up_while_its_worker_lives(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lease is renewed. A look that came too early would find nothing and send it a second time."""
+    operation, leases = steward.submit("PUT", "workspaces/w2", BODY, respond_async=True), Leases(steward.clock, monkeypatch)
     other_process: list[int] = []
 
     def slow(name: str) -> None:
         if name.startswith("azure PUT"):
             steward.fuse.between = None
-            for _ in range(8):
-                steward.clock.advance(10)
+            for _ in range(18):
+                leases.advance(10)
                 other_process.append(look_after(steward.process))
 
     steward.fuse.between = slow
@@ -291,6 +292,47 @@ def test_a_write_under_way_is_not_looked_up_before_its_time_outs_are_over(stewar
     steward.drive()
     assert steward.load(operation).status == "Succeeded"
     assert steward.azure.count("PUT") == 1
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["before-it-sent", "after-it-sent"])
+def test_a_worker_that_was_frozen_records_nothing_over_the_work_of_others(
+    steward: Steward, monkeypatch: pytest.MonkeyPatch, *, sent: bool
+) -> None:
+    """Its lease ran out meanwhile: another worker looked the write up, and took the operation to its end."""
+    operation, leases = steward.submit("PUT", "workspaces/w2", BODY, respond_async=True), Leases(steward.clock, monkeypatch)
+    leases.frozen = True
+    (message,) = steward.queue.messages
+    send, ended = steward.azure.send, []
+
+    def frozen(method: str, url: str, **options: Any) -> Any:
+        monkeypatch.setattr(steward.azure, "send", send)
+        answer = send(method, url, **options) if sent else None
+        steward.queue.messages.clear()
+        steward.drive()
+        ended.append(steward.stored(operation))
+        return answer or send(method, url, **options)
+
+    monkeypatch.setattr(steward.azure, "send", frozen)
+    assert advance(message.text, steward.process) is None
+    (other,) = ended
+    assert (other.operation.status, steward.stored(operation).etag) == ("Succeeded", other.etag)
+    assert not steward.trouble
+
+
+def test_a_worker_that_lost_its_lease_during_the_send_records_nothing(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sign of life finds another etag in the row."""
+    operation, leases = steward.submit("PUT", "workspaces/w2", BODY, respond_async=True), Leases(steward.clock, monkeypatch)
+    taken: list[Any] = []
+
+    def stolen(name: str) -> None:
+        if name.startswith("azure PUT"):
+            steward.fuse.between = None
+            taken.append(steward.edit(operation, lost_since=steward.clock()))
+            leases.advance(10)
+
+    steward.fuse.between = stolen
+    assert steward.step()
+    assert steward.stored(operation).etag == taken[0].etag
 
 
 def test_a_crash_while_a_target_is_busy_for_long_is_settled_like_any_other(steward: Steward) -> None:

@@ -159,7 +159,7 @@ def test_killed_at_any_moment_it_does_everything_once(after: bool) -> None:  # n
     parked_and_woken(unharmed)
     total, kills = len(unharmed.fuse.calls) - before, 0
     assert total > 60
-    for nth in tables.sample(range(1, total + 1), 30, seed=f"park {after}"):
+    for nth in tables.sample(range(1, total + 1), 45, seed=f"park {after}"):
         here = prepared()
         here.fuse.blow(nth, after=after)
         operations, seen = parked_and_woken(here)
