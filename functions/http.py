@@ -9,11 +9,9 @@ from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 
-from shared.api.call import Call, Caller, Part
+from shared.api.call import Call, Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from shared.api.answer import Answer
 
 
@@ -37,7 +35,6 @@ def call_of(req: func.HttpRequest) -> Call:
         named={name: str(value) for name, value in req.route_params.items()},
         base=prefix.rstrip("/"),
         sender=Caller(principal=principal),
-        form=lambda: _parts(req),
     )
 
 
@@ -50,11 +47,3 @@ def response_of(answer: Answer, call: Call) -> func.HttpResponse:
     if given := call.header("x-ms-client-request-id"):
         out["x-ms-client-request-id"] = re.sub(r"[^\x20-\x7e]", "", given)[:200]
     return func.HttpResponse(answer.content, status_code=answer.status, headers=out)
-
-
-def _parts(req: func.HttpRequest) -> Iterator[Part]:
-    yield from (Part(name=str(name), file=None, content=str(value).encode()) for name, value in req.form.items())
-    for name in req.files:
-        for file in req.files.getlist(name):
-            yield Part(name=str(name), file=str(file.filename or ""), content=file.read())
-            file.close()  # a large one lies in a temporary file

@@ -51,6 +51,7 @@ DELIVERY_TABLE = "stewarddeliveries"
 ACCESS_TABLE = "stewardaccess"
 DUE_TABLE = "stewarddue"
 CONTAINER = "azureml-steward"
+BLOB_BLOCK = 4 * 1024 * 1024  # bytes of a blob that are sent at a time
 TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE, ACCESS_TABLE, DUE_TABLE)
 QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, messages.CLEANUP_QUEUE)
 OWN = (  # all that the app needs of its account; the platform makes none of it
@@ -123,7 +124,8 @@ class Services:
     def _blob_service(self) -> BlobServiceClient:
         from azure.storage.blob import BlobServiceClient
 
-        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri)
+        blocks: dict[str, Any] = {"max_single_put_size": BLOB_BLOCK, "max_block_size": BLOB_BLOCK}  # each block is a copy
+        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri, **blocks)
         return service
 
     @_OpenedOnce
@@ -324,10 +326,10 @@ class Services:
         with azure_storage.errors_of_storage():
             return azure_storage.AzureRows(self._table_service.create_table_if_not_exists(name))
 
-    def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
+    def _open(self, service: Any, uri: str, *, keyword: str = "account_url", **more: Any) -> Any:
         """Open a storage service by connection string, or by identity when only its URI is set."""
         if self.settings.storage:
-            return service.from_connection_string(self.settings.storage, transport=self._pool)
+            return service.from_connection_string(self.settings.storage, transport=self._pool, **more)
         if not uri:
             message = "neither AzureWebJobsStorage nor AzureWebJobsStorage__accountName is set: the app has no storage"
             raise ValueError(message)
@@ -335,7 +337,7 @@ class Services:
 
         identity = self.settings.storage_client_id
         credential = ManagedIdentityCredential(client_id=identity) if identity else DefaultAzureCredential()
-        return service(**{keyword: uri, "credential": credential, "transport": self._pool})
+        return service(**{keyword: uri, "credential": credential, "transport": self._pool}, **more)
 
 
 _guard = threading.Lock()

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import storage
-from shared.rest import errors
+from shared.rest import errors, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -209,11 +209,11 @@ class FakeBlobs:
         self._writes: Counter[str] = Counter()
         self._fuse = fuse or Fuse()
 
-    def put(self, name: str, content: bytes, *, overwrite: bool = True) -> None:
+    def put(self, name: str, content: bytes | streams.Source, *, overwrite: bool = True) -> None:
         """See `storage.Blobs.put`: each write makes another etag, of the same content, too."""
         with self._fuse.call("blobs.put"):
             if overwrite or name not in self.blobs:
-                self.blobs[name] = bytes(content)
+                self.blobs[name] = streams.of(content).open().read()
                 self._writes[name] += 1
 
     def get(self, name: str) -> bytes | None:

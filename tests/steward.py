@@ -14,7 +14,7 @@ from shared.durable import due, messages, sweep, worker
 from shared.durable.due import DueIndex
 from shared.files import plans, upload_steps
 from shared.operations import acceptance, flows, ledger, steps
-from shared.rest import addresses, errors
+from shared.rest import addresses, errors, streams
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION, FakeAzure
 from tests.fakes import Clock, FakeBlobs, FakeQueue, FakeRows, Fuse, Held, Killed
@@ -113,6 +113,7 @@ class Steward:
                 what="upload", goals=(taken.goal,), purpose=taken.purpose, blob=taken.part, folder="", name=taken.part
             )
             more["plan"] = plans.Plan(tasks=(task,))
+        more |= {key: {name: streams.of(data) for name, data in more[key].items()} for key in ("files", "contents") if key in more}
         return acceptance.Request(target=target, method=method, body=body, **more)
 
     def submit(

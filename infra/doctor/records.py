@@ -49,8 +49,8 @@ class Impatient(services.Services):
     def _connections(self) -> RequestsTransport:
         return storage_pool.pooled(1, connect_s=CONNECT_S, read_s=READ_S)
 
-    def _open(self, service: Any, uri: str, *, keyword: str = "account_url") -> Any:
-        return super()._open(_Once(service), uri, keyword=keyword)
+    def _open(self, service: Any, uri: str, **more: Any) -> Any:
+        return super()._open(_Once(service), uri, **more)
 
 
 def look(app: Services) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from shared.rest import errors, ids
 from shared.text import durations, times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from shared.catalog.grants import Grant
     from shared.catalog.paths import Scope, Target
@@ -79,15 +79,6 @@ class RuleRun:
     author: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A part of a multipart body; `file` is its file name, None for a plain field."""
-
-    name: str
-    file: str | None
-    content: bytes
-
-
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """A request.
@@ -99,7 +90,6 @@ class Call:
         named: What the braces of the route's path took.
         base: The app's own address with the prefix, for links; the Host header has no part in it.
         arm: It came below `arm/`, from a client of ARM: first answers, ends and links are as ARM's.
-        form: Takes a multipart body apart.
     """
 
     method: str
@@ -111,7 +101,6 @@ class Call:
     base: str = ""
     arm: bool = False
     sender: Caller | RuleRun = field(default_factory=Caller)
-    form: Callable[[], Iterable[Part]] = tuple
 
     @cached_property
     def asked(self) -> tuple[tuple[str, str], ...]:

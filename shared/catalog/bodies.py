@@ -35,7 +35,7 @@ TOO_DEEP = f"it is nested deeper than {DEPTH_LIMIT} levels"
 JSON_TYPES = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 
 
-def parse(content: bytes, content_type: str, *, part: str = "") -> dict[str, Any]:
+def parse(content: bytes | memoryview, content_type: str, *, part: str = "") -> dict[str, Any]:
     """Return the JSON object in `content`, which is the body or, of a multipart one, the part of that name.
 
     Raises:
@@ -47,7 +47,7 @@ def parse(content: bytes, content_type: str, *, part: str = "") -> dict[str, Any
     return value
 
 
-def parse_patch(content: bytes, content_type: str, *, part: str = "") -> list[Any]:
+def parse_patch(content: bytes | memoryview, content_type: str, *, part: str = "") -> list[Any]:
     """Return the JSON Patch (RFC 6902) in `content`.
 
     Raises:
@@ -60,7 +60,7 @@ def parse_patch(content: bytes, content_type: str, *, part: str = "") -> list[An
     return value
 
 
-def parse_any(content: bytes, content_type: str, *, part: str = "") -> Any:
+def parse_any(content: bytes | memoryview, content_type: str, *, part: str = "") -> Any:
     """Return the JSON value in `content`.
 
     Raises:
@@ -73,6 +73,7 @@ def parse_any(content: bytes, content_type: str, *, part: str = "") -> Any:
     if media and media not in JSON_TYPES and not media.endswith("+json"):
         message = f"The body is '{media[:80]}'; expected application/json, or where YAML or files are taken {OTHER_TYPES}."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Type", status=415)
+    content = bytes(content)
     if not content.strip():
         raise _invalid(part, "is empty; expected JSON.")
     try:

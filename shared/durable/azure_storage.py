@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shared.durable import storage
 from shared.durable.storage import CLOCK_SKEW, BlobInfo, Row
 from shared.durable.storage_clock import utc_now
-from shared.rest import errors
+from shared.rest import errors, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -150,13 +150,14 @@ class AzureBlobs:
     def _client(self) -> ContainerClient:
         return self._open_container()
 
-    def put(self, name: str, content: bytes, *, overwrite: bool = True) -> None:
+    def put(self, name: str, content: bytes | streams.Source, *, overwrite: bool = True) -> None:
         """See `Blobs.put`."""
         from azure.core.exceptions import ResourceExistsError
 
+        source = streams.of(content)
         with errors_of_storage():
             try:
-                self._client.upload_blob(name, content, overwrite=overwrite)
+                self._client.upload_blob(name, source.open(), length=source.size, overwrite=overwrite, max_concurrency=1)
             except ResourceExistsError:
                 if overwrite:
                     raise

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from shared.rest.streams import Source
+
 PARTITION = "PartitionKey"  # in a query: the partition, where it need only be below a value
 CLOCK_SKEW = timedelta(minutes=5)  # between us and the storage service
 
@@ -97,8 +99,8 @@ class Rows(Protocol):
 class Blobs(Protocol):
     """A container."""
 
-    def put(self, name: str, content: bytes, *, overwrite: bool = True) -> None:
-        """Write a blob; one that is there already is overwritten, or else left as it is, with its etag."""
+    def put(self, name: str, content: bytes | Source, *, overwrite: bool = True) -> None:
+        """Write a blob, in bounded memory; one that is there already is overwritten, or else left as it is, with its etag."""
 
     def get(self, name: str) -> bytes | None:
         """Return a blob's content, or None."""

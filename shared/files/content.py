@@ -7,7 +7,6 @@ go (places), how they got into the app's storage (inbox, functions).
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import posixpath
 import re
@@ -19,11 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from shared.durable import storage
-from shared.rest import errors
+from shared.rest import errors, streams
+from shared.rest.streams import Source
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Buffer, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from shared.durable.storage import Blobs
 
@@ -59,79 +59,53 @@ class Member:
     open: Callable[[], BinaryIO]
 
 
-class Ranged(io.RawIOBase):
-    """A blob as a seekable file: every read is a range of the very version that was looked at.
-
-    Raises:
-        RejectedError: `UploadChanged`; the blob was overwritten or deleted meanwhile.
-    """
-
-    def __init__(self, blobs: Blobs, name: str, found: storage.BlobInfo) -> None:
-        self._blobs, self._name, self._found = blobs, name, found
-        self._at = 0
-
-    def readable(self) -> bool:
-        """See io.RawIOBase."""
-        return True
-
-    def seekable(self) -> bool:
-        """See io.RawIOBase."""
-        return True
-
-    def tell(self) -> int:
-        """See io.RawIOBase."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """See io.RawIOBase."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._found.size}[whence]
-        if start + offset < 0:
-            raise ValueError("a position before the start")
-        self._at = start + offset
-        return self._at
-
-    def readinto(self, buffer: Buffer) -> int:
-        """Fill `buffer` as far as the blob goes."""
-        view = memoryview(buffer).cast("B")
-        length = min(len(view), self._found.size - self._at)
-        if length <= 0:
-            return 0
-        try:
-            chunk = self._blobs.read(self._name, self._at, length, etag=self._found.etag)
-        except storage.ConflictError:
-            error = errors.AzureError(code="UploadChanged", message="The upload was changed or deleted while it was being read.")
-            raise errors.RejectedError(error, status=409) from None
-        view[: len(chunk)] = chunk
-        self._at += len(chunk)
-        return len(chunk)
-
-
-def check_zip(content: bytes, part: str) -> None:
+def check_zip(source: Source, part: str) -> None:
     """Refuse what is no zip, leads outside its folder, or unpacks to too much.
 
     Raises:
         BadRequestError: `InvalidZip`, naming the part.
     """
-    with _unpacked(in_memory(content), part):
+    with _unpacked(source, part):
         return
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Content: its size in bytes, and how to read it from the start."""
+def lying(blobs: Blobs, blob: str) -> Source:
+    """Return the content of a blob that an operation names.
 
-    size: int
-    open: Callable[[], BinaryIO]
+    Raises:
+        RejectedError: `PayloadLost`; the blob is gone.
+    """
+    return in_blob(blobs, blob, looked(blobs, blob))
+
+
+def looked(blobs: Blobs, blob: str) -> storage.BlobInfo:
+    """Return what a blob that an operation names is now.
+
+    Raises:
+        RejectedError: `PayloadLost`; the blob is gone.
+    """
+    found = blobs.look(blob)
+    if found is None:
+        message = "The files of the request are no longer in the app's storage; send it again."
+        raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
+    return found
 
 
 def in_blob(blobs: Blobs, blob: str, found: storage.BlobInfo) -> Source:
-    """Return the content of a blob, as it was when it was looked at."""
-    return Source(size=found.size, open=lambda: io.BufferedReader(Ranged(blobs, blob, found), READ_AHEAD))
+    """Return the content of a blob, every range of it of the very version that was looked at.
 
+    Reading it raises:
+        RejectedError: `UploadChanged`; the blob was overwritten or deleted meanwhile.
+    """
 
-def in_memory(content: bytes) -> Source:
-    """Return content that came with a request."""
-    return Source(size=len(content), open=lambda: io.BytesIO(content))
+    def read(offset: int, length: int) -> bytes:
+        try:
+            return blobs.read(blob, offset, length, etag=found.etag)
+        except storage.ConflictError:
+            error = errors.AzureError(code="UploadChanged", message="The upload was changed or deleted while it was being read.")
+            raise errors.RejectedError(error, status=409) from None
+
+    return Source(size=found.size, read=read, ahead=READ_AHEAD)
 
 
 @contextmanager
@@ -223,9 +197,9 @@ def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
     }
 
 
-def is_zip(head: bytes) -> bool:
+def is_zip(head: bytes | memoryview) -> bool:
     """Tell by its first bytes whether content is a zip (an empty one included)."""
-    return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
+    return bytes(head[:4]) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def digest(found: Sequence[Member], overdue: Callable[[], bool]) -> str | None:
@@ -242,15 +216,41 @@ def digest(found: Sequence[Member], overdue: Callable[[], bool]) -> str | None:
     return whole.hexdigest()
 
 
-def packed(files: dict[str, bytes]) -> bytes:
+def packed(files: Mapping[str, Source]) -> Source:
     """Return files as one zip (stored, not compressed), so that loose files and zips are one thing from here on."""
     import zipfile
 
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
+    out = _Gathered()
+    with zipfile.ZipFile(out, "w") as archive:  # type: ignore[call-overload]
         for name, content in sorted(files.items()):
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return out.getvalue()
+            archive.writestr(zipfile.ZipInfo(name), content.read(0, content.size))
+    return streams.joined([piece for _, piece in sorted(out.pieces.items())])
+
+
+class _Gathered:
+    """A file to write a zip to that keeps what is written where it lies: nothing is copied."""
+
+    def __init__(self) -> None:
+        self.pieces: dict[int, bytes | memoryview] = {}  # by offset; a header is written twice
+        self._at = 0
+
+    def write(self, piece: bytes | memoryview) -> int:
+        """Keep a piece at the present offset."""
+        self.pieces[self._at] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def tell(self) -> int:
+        """Return the present offset."""
+        return self._at
+
+    def seek(self, offset: int) -> int:
+        """Go to an offset."""
+        self._at = offset
+        return offset
+
+    def flush(self) -> None:
+        """Do nothing: all is there."""
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from shared.durable import codec, versions
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.rest.streams import Source
+
 VERSION = 1
 FOLDER = "content"  # in an operation's, of the files that its plan uploads
 
@@ -59,7 +61,7 @@ class Task:
         api_version: The one that `body` is written for; '' is the table's.
         size, etag: Of the blob when it was first looked at.
         digest: Of the files, once known.
-        url, files, blocks: Where the transfer goes and how far it got.
+        url, files, blocks, block: Where the transfer goes and how far it got, in blocks of how many bytes.
         moved: The files are there.
         chosen: The version is the next free one, as Azure counted when it was asked.
         registering: Id of a version that Azure accepted and is still making; `looks` counts the times it was looked for.
@@ -85,6 +87,7 @@ class Task:
     url: str = ""
     files: int = 0
     blocks: int = 0
+    block: int = 0
     moved: bool = False
     registering: str = ""
     looks: int = 0
@@ -109,7 +112,7 @@ class Plan:
         """What identifies it among requests: the same Idempotency-Key with another plan is a caller's mistake."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
-    def located(self, operation_id: str, contents: Mapping[str, bytes]) -> Plan:
+    def located(self, operation_id: str, contents: Mapping[str, Source]) -> Plan:
         """Return the plan with blobs where tasks name one of the `contents` that came with the request."""
         blobs = {name: blob_of(operation_id, name, content) for name, content in contents.items()}
         return replace(self, tasks=tuple(replace(task, blob=blobs.get(task.blob, task.blob)) for task in self.tasks))
@@ -161,9 +164,9 @@ def _task(stored: dict[str, Any]) -> Task:
     return Task(**values)
 
 
-def blob_of(operation_id: str, name: str, content: bytes) -> str:
+def blob_of(operation_id: str, name: str, content: Source) -> str:
     """Return where a file that came with a request is kept until it is in Azure."""
-    return f"operations/{operation_id}/{FOLDER}/{hashlib.sha256(content).hexdigest()[:16]}/{name}"
+    return f"operations/{operation_id}/{FOLDER}/{content.sha256[:16]}/{name}"
 
 
 def put(body: Any, pointer: str, value: Any) -> Any:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from shared.files.places import Place
     from shared.rest.client import Client
 
-BLOCK = 8 * 1024 * 1024  # bytes
+BLOCK = 4 * 1024 * 1024  # bytes
+FIRST_BLOCK = 8 * 1024 * 1024  # of the first versions; a transfer goes on with the blocks that it began with
 BLOCKS_LIMIT = 40_000  # of the 50,000 that a blob may have
 PUTS_AT_ONCE = 8  # of a process, whatever it transfers
 BYTES_AT_ONCE = 3 * BLOCK
@@ -32,8 +33,9 @@ BYTES_AT_ONCE = 3 * BLOCK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a transfer got: whole files, and blocks of the next one."""
+    """How far a transfer got: whole files, and blocks (of `block` bytes at least) of the next one."""
 
+    block: int
     files: int = 0
     blocks: int = 0
     done: bool = False
@@ -64,12 +66,12 @@ def transfer(members: Sequence[Member], place: Place, start: Progress, client: C
     with _Puts() as puts:
         while at.files < len(members):
             member = members[at.files]
-            block = max(BLOCK, -(-member.size // BLOCKS_LIMIT))
+            block = max(at.block, -(-member.size // BLOCKS_LIMIT))
             target = place.below(member.name)
             with member.open() as stream:
                 if member.size <= block:
                     puts.begin(member.size, partial(stream.read, block), partial(_put, target, client))
-                    at = Progress(files=at.files + 1)
+                    at = Progress(block=at.block, files=at.files + 1)
                 else:
                     stream.seek(at.blocks * block)
                     while at.blocks * block < member.size:
@@ -82,7 +84,7 @@ def transfer(members: Sequence[Member], place: Place, start: Progress, client: C
                             return at
                     puts.wait()
                     _put(target, client, _block_list(at.blocks), operation="&comp=blocklist")
-                    at = Progress(files=at.files + 1)
+                    at = Progress(block=at.block, files=at.files + 1)
             if overdue():
                 break
         puts.wait()
@@ -114,7 +116,7 @@ class _Puts:
             self._going.popleft().result()
         _room.take(size)
         try:
-            self._going.append(_threads().submit(_put_and_leave, size, put, read()))
+            self._going.append(_threads().submit(_put_and_leave, size, put, [read()]))
         except BaseException:
             _room.leave(size)
             raise
@@ -156,9 +158,9 @@ class _Room:
 _room = _Room()
 
 
-def _put_and_leave(size: int, put: Callable[[bytes], None], content: bytes) -> None:
+def _put_and_leave(size: int, put: Callable[[bytes], None], held: list[bytes]) -> None:
     try:
-        put(content)
+        put(held.pop())  # no frame and no list holds it when others are given its room
     finally:
         _room.leave(size)
 

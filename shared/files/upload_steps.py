@@ -20,7 +20,7 @@ from shared.operations.settle import Step
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from shared.durable.storage import Blobs
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shared.operations.models import Operation
     from shared.rest.client import Client
     from shared.rest.ids import ResourceId
+    from shared.rest.streams import Source
 
 PENDING_LIMIT = 256 * 1024 * 1024  # bytes; larger code goes to the default datastore, where a transfer can be taken up again
 MARKER = "complete"  # beside the folder it speaks of
@@ -78,8 +79,10 @@ class Patience:
         return self.clock() >= self.end
 
 
-def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Patience) -> Step:
+def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Patience, fresh: Mapping[str, Source]) -> Step:
     """Take the next step of the operation's plan; when all is done its body is whole and it is to be sent.
+
+    Content that came with the request at hand is `fresh`, by its blob: it is not read back.
 
     Raises:
         RejectedError: Azure refused the upload or the version.
@@ -93,8 +96,13 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Pati
     outcome, delay_s = "", 0.0
     if task.registering:
         task, outcome, delay_s = _registered(task, client)
+    elif task.what == "upload" and task.moved:
+        task, outcome = _put_version(task, _code_version(task, target.ancestor(1)), _code(task), client)
     elif task.what == "upload":
-        task, outcome = _upload(task, target, ledger.blobs, client, patience)
+        found = _found(task, ledger.blobs)
+        source = fresh.get(task.blob) or content.in_blob(ledger.blobs, task.blob, found)
+        task = replace(task, size=found.size, etag=found.etag)
+        task, outcome = _upload(task, target, source, client, patience)
     elif task.what == "register":
         task, outcome = _register(task, target.ancestor(1), client)
     else:
@@ -107,15 +115,9 @@ def prepare(operation: Operation, ledger: Ledger, client: Client, patience: Pati
     return Step(operation=replace(operation, plan=plan.to_json(), body=body), delay_s=0.0)
 
 
-def _upload(task: Task, target: ResourceId, blobs: Blobs, client: Client, patience: Patience) -> tuple[Task, str]:
+def _upload(task: Task, target: ResourceId, source: Source, client: Client, patience: Patience) -> tuple[Task, str]:
     """Take one of the steps of an upload: read its digest; move its files; register them when they are code."""
     workspace = target.ancestor(1)
-    if task.moved:
-        body = {"properties": {"codeUri": task.url, "description": "Uploaded with a request"}}
-        return _put_version(task, _code_version(task, workspace), body, client)
-    found = _found(task, blobs)
-    task = replace(task, size=found.size, etag=found.etag)
-    source = content.in_blob(blobs, task.blob, found)
     with content.members(source, folder=task.folder, part=task.name, includes=task.includes) as members:
         if not task.digest:
             # what takes too long to be read twice gets a name of its own
@@ -126,6 +128,10 @@ def _upload(task: Task, target: ResourceId, blobs: Blobs, client: Client, patien
             if client.send("GET", places.asked(version, client)).ok:
                 return task, version.path
         return _move(task, members, target, client, patience)
+
+
+def _code(task: Task) -> dict[str, Any]:
+    return {"properties": {"codeUri": task.url, "description": "Uploaded with a request"}}
 
 
 def _move(task: Task, members: list[content.Member], asset: ResourceId, client: Client, patience: Patience) -> tuple[Task, str]:
@@ -147,10 +153,12 @@ def _move(task: Task, members: list[content.Member], asset: ResourceId, client: 
         target = base.below(task.name)
     marker = base.below(MARKER) if base.datastore else None
     if marker is None or not transfers.exists(marker, client):
-        start = transfers.Progress(files=task.files, blocks=task.blocks) if task.url == target.url else transfers.Progress()
+        start = transfers.Progress(block=transfers.BLOCK)
+        if task.url == target.url:
+            start = transfers.Progress(block=task.block or transfers.FIRST_BLOCK, files=task.files, blocks=task.blocks)
         at = transfers.transfer(members, target, start, client, patience.over)
         if not at.done:
-            return replace(task, url=target.url, files=at.files, blocks=at.blocks), ""
+            return replace(task, url=target.url, files=at.files, blocks=at.blocks, block=at.block), ""
         if marker:
             transfers.mark(marker, client)
     if task.purpose == "code":  # a code version is a folder
@@ -170,11 +178,7 @@ def _uri(task: Task, target: places.Place, workspace: ResourceId, *, single: boo
 def _found(task: Task, blobs: Blobs) -> storage.BlobInfo:
     if task.etag:
         return storage.BlobInfo(size=task.size, etag=task.etag)
-    found = blobs.look(task.blob)
-    if found is None:
-        message = "The files of the request are no longer in the app's storage; send it again."
-        raise errors.RejectedError(errors.AzureError(code="PayloadLost", message=message), status=500)
-    return found
+    return content.looked(blobs, task.blob)
 
 
 def _code_version(task: Task, workspace: ResourceId) -> ResourceId:

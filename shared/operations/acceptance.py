@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from shared.operations.context import Services
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
+    from shared.rest.streams import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,9 @@ class Request:
     api_version: str = ""
     query: str = ""
     body: Any = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, Source] = field(default_factory=dict)
     plan: plans.Plan | None = None
-    contents: Mapping[str, bytes] = field(default_factory=dict)
+    contents: Mapping[str, Source] = field(default_factory=dict)
     run_id: str = ""
     idempotency_key: str = ""
     caller: str = ""
@@ -60,6 +60,11 @@ class Request:
     notify: tuple[str, ...] = ()
     origin: str = ""
     depth: int = 0
+
+    def sources(self, operation: Operation) -> dict[str, Source]:
+        """Return what came with it, by the blobs that keep it for the operation that it became."""
+        sent = {blob: self.files[name] for name, blob in operation.files.items() if name in self.files}
+        return sent | {plans.blob_of(operation.id, name, content): content for name, content in self.contents.items()}
 
 
 def accept(request: Request, services: Services) -> tuple[Stored, bool]:
@@ -82,9 +87,7 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
             operation = _operation(request, services)
-    files = {blob: request.files[name] for name, blob in operation.files.items()}
-    contents = {plans.blob_of(operation.id, name, content): content for name, content in request.contents.items()}
-    stored, is_new = ledger.insert(operation, files | contents, random_id=not request.idempotency_key)
+    stored, is_new = ledger.insert(operation, request.sources(operation), random_id=not request.idempotency_key)
     if is_new:
         observing.accepted(stored.operation)
     else:
@@ -109,7 +112,7 @@ def _operation(request: Request, services: Services) -> Operation:
         query += f"&{request.query}"
     secret = bodies.has_secret(kind, request.body)
     operation_id = f"{models.partition_of(named)}-{suffix}"
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in {**request.files, **request.contents}.items()}
+    digests = {name: content.sha256 for name, content in {**request.files, **request.contents}.items()}
     plan = parking.plan(target.action.name) if target.action and target.action.room == parking.ROOM else None
     if request.plan:
         plan = request.plan.located(operation_id, request.contents)

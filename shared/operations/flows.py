@@ -18,10 +18,13 @@ from shared.operations import acceptance, observing, settle, steps
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.operations.acceptance import Request
     from shared.operations.context import Services
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
+    from shared.rest.streams import Source
 
 log = logging.getLogger("steward.operations")
 
@@ -57,21 +60,23 @@ def submit(request: Request, services: Services, *, respond_async: bool = False)
         cancel(stored, services)
         message = "Another operation on this resource is running, and a request with a secret cannot be kept until it ends."
         raise errors.BadRequestError("TargetBusy", message, target=stored.operation.target, status=409)
-    return apply(stored, services, secret_body=request.body if secret else None).operation
+    fresh = request.sources(stored.operation)
+    return apply(stored, services, secret_body=request.body if secret else None, fresh=fresh).operation
 
 
-def apply(stored: Stored, services: Services, *, secret_body: Any = None) -> Stored:
+def apply(stored: Stored, services: Services, *, secret_body: Any = None, fresh: Mapping[str, Source] | None = None) -> Stored:
     """Send an accepted operation at once, within the accepting request, as far as that goes without waiting.
 
     Args:
         stored: As `accept` returned it.
         services: The composition root.
         secret_body: The body that was not stored because it holds a secret.
+        fresh: Content that came with the request, by the blob that keeps it: it need not be read back.
     """
     end = services.clock() + INLINE_BUDGET
     try:
         while stored.operation.phase in ("accepted", "preparing"):
-            stored = steps.take(stored, services, inline_end=end, secret_body=secret_body)
+            stored = steps.take(stored, services, inline_end=end, secret_body=secret_body, fresh=fresh or {})
             if stored.operation.attempts:  # its next try is on the queue
                 break
             if stored.operation.phase in ("accepted", "preparing") and services.clock() >= end:

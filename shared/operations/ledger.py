@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from shared.durable.storage import Blobs, Row, Rows
     from shared.rest import ids
+    from shared.rest.streams import Source
 
 log = logging.getLogger("steward.operations")
 
@@ -85,7 +86,7 @@ class Ledger:
         return self._blobs
 
     def insert(
-        self, operation: Operation, files: Mapping[str, bytes] | None = None, *, random_id: bool = False
+        self, operation: Operation, files: Mapping[str, Source] | None = None, *, random_id: bool = False
     ) -> tuple[Stored, bool]:
         """Record a new operation behind those already in its target's lane, and tell whether it is new.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import kinds
@@ -17,7 +18,7 @@ from shared.durable import aside, due, lease, messages, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
 from shared.endpoints import parking
-from shared.files import upload_steps
+from shared.files import content, upload_steps
 from shared.jobs import logs
 from shared.operations import ledger, new_keys, observing, settle, waits
 from shared.operations.models import Operation
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from shared.operations.ledger import Stored
     from shared.operations.settle import Step
     from shared.rest.client import Response
+    from shared.rest.streams import Source
 
 log = logging.getLogger("steward.operations")
 
@@ -53,20 +55,31 @@ CROWDED = 0.8  # share of the read allowance above which polls step back for wri
 CROWDED_FACTOR = 3.0
 
 
-def take(stored: Stored, services: Services, *, inline_end: datetime | None = None, secret_body: Any = None) -> Stored:
+def take(
+    stored: Stored,
+    services: Services,
+    *,
+    inline_end: datetime | None = None,
+    secret_body: Any = None,
+    fresh: Mapping[str, Source] = MappingProxyType({}),
+) -> Stored:
     """Take one step and record it; within the accepting request it has until `inline_end`.
 
     Raises:
         ConflictError: another worker took the step.
     """
     with observing.within(stored.operation):
-        step = taken(stored, services, inline_end, secret_body)
+        step = taken(stored, services, inline_end, secret_body, fresh)
         goes_on = inline_end is not None and step.delay_s == 0 and step.value.phase in ("accepted", "preparing")
         return worker.record(MACHINE, step, services, send=not goes_on)
 
 
 def taken(
-    stored: Stored, services: Services, inline_end: datetime | None = None, secret_body: Any = None
+    stored: Stored,
+    services: Services,
+    inline_end: datetime | None = None,
+    secret_body: Any = None,
+    fresh: Mapping[str, Source] = MappingProxyType({}),
 ) -> Next[Stored, Operation]:
     """Take one step; what it came to is not recorded yet.
 
@@ -81,7 +94,7 @@ def taken(
                 error = errors.AzureError(code="Expired", message="It was not sent in time, so it was not sent at all.")
                 step = settle.cancel(operation, error, services.clock())
             case "accepted":
-                parcel = _pack(operation, services, secret_body)
+                parcel = _pack(operation, services, secret_body, fresh)
                 if before := waits.before_sending(operation, parcel.body, services.ledger, services.clock()):
                     step = settle.waits_for(operation, before, services.clock())
                 else:
@@ -100,7 +113,7 @@ def taken(
                 end = inline_end or services.clock() + UPLOAD_BUDGET
                 patience = upload_steps.Patience(clock=services.clock, end=end, last=inline_end is None)
                 with _kept(stored, services) as held:
-                    step = upload_steps.prepare(operation, services.ledger, services.client, patience)
+                    step = upload_steps.prepare(operation, services.ledger, services.client, patience, fresh)
             case "registering":
                 step = _register(operation, services)
             case "sending":
@@ -156,17 +169,21 @@ class _Parcel:
     url: str
     resource_url: str
     body: Any
-    parts: Mapping[str, tuple[str, bytes, str]] | None
+    parts: Mapping[str, tuple[str, Source, str]] | None
     headers: Mapping[str, str]
 
 
-def _pack(operation: Operation, services: Services, secret_body: Any) -> _Parcel:
+def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> _Parcel:
     ledger = services.ledger
     if operation.secret and secret_body is None:
         error = errors.AzureError(code="NotSent", message="The request's secret was not kept; send it again.")
         raise errors.RejectedError(error, status=503)
     parts = {
-        name: (name, ledger.file(blob), "application/zip" if "zip" in name.lower() else "application/json")
+        name: (
+            name,
+            fresh.get(blob) or content.lying(ledger.blobs, blob),
+            "application/zip" if "zip" in name.lower() else "application/json",
+        )
         for name, blob in operation.files.items()
     }
     body = secret_body if operation.secret else ledger.payload(operation.body)

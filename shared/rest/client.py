@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.rest import clouds, error_bodies, errors
+from shared.rest import clouds, error_bodies, errors, streams
 from shared.telemetry import calls, trace
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import requests
 
+    from shared.rest.streams import Content
     from shared.rest.tokens import Tokens
 
 log = logging.getLogger("steward.rest")
@@ -119,7 +120,7 @@ class Client:
         *,
         body: Any = None,
         content: bytes | None = None,
-        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        files: Mapping[str, tuple[str, Content, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Send one request with a bearer token and return Azure's answer.
@@ -142,7 +143,10 @@ class Client:
         if body is not None:
             content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
             sent.setdefault("Content-Type", "application/json")
-        request = _Request(method=method, url=url, content=content, files=files, headers=sent)
+        whole: bytes | streams.Source | None = content
+        if files:
+            whole, sent["Content-Type"] = streams.multipart(files)
+        request = _Request(method=method, url=url, content=whole, headers=sent)
         token, began_s = self._tokens.get(scope), self._monotonic()
         response = self._exchange(request, token)
         if _token_ended(response):
@@ -245,7 +249,6 @@ class Client:
                     request.url,
                     headers=headers,
                     content=request.content,
-                    files=request.files,
                     timeout_s=(CONNECT_TIMEOUT_S, request.timeout_s, request.total_s),
                 )
                 return _response(request.url, answer, content)
@@ -316,16 +319,14 @@ class Client:
 class _Request:
     method: str
     url: str
-    content: bytes | None = None
-    files: Mapping[str, tuple[str, bytes, str]] | None = None
+    content: bytes | streams.Source | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = READ_TIMEOUT_S
 
     @property
     def total_s(self) -> float:
         """How long all of it may take: waiting for the answer, reading it, and sending what is sent at a slow line's pace."""
-        sent = len(self.content or b"") + sum(len(part[1]) for part in (self.files or {}).values())
-        return self.timeout_s + SLACK_S + sent / SLOWEST_BYTES_S
+        return self.timeout_s + SLACK_S + streams.of(self.content or b"").size / SLOWEST_BYTES_S
 
 
 def retry_after_s(response: Response, *, now: datetime) -> float | None:

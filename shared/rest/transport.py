@@ -21,6 +21,7 @@ import urllib3
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
+from shared.rest.streams import Source
 from shared.rest.trust import TrustingAdapter
 from shared.telemetry import threads
 
@@ -135,8 +136,7 @@ def transmit(
     url: str,
     *,
     headers: Mapping[str, str],
-    content: bytes | None,
-    files: Mapping[str, tuple[str, bytes, str]] | None,
+    content: bytes | Source | None,
     timeout_s: tuple[float, float, float],
 ) -> tuple[requests.Response, bytes]:
     """Send one request and read the whole answer; redirects are answers.
@@ -147,7 +147,6 @@ def transmit(
         url: Absolute, sent byte for byte; only what cannot stand in a request line (spaces, controls, non-ASCII) is encoded.
         headers: Request headers.
         content: Body, or None.
-        files: Multipart parts instead of a body.
         timeout_s: To connect, between two bytes of the answer, and for all of it, however steadily bytes trickle either way.
 
     Returns:
@@ -162,7 +161,8 @@ def transmit(
         raise ValueError("not an http URL with a plain authority")
     verbatim = quote(url, safe=_URL_CHARACTERS)
     try:
-        prepared = session.prepare_request(requests.Request(method, verbatim, headers=dict(headers), data=content, files=files))
+        body = content.open() if isinstance(content, Source) else content
+        prepared = session.prepare_request(requests.Request(method, verbatim, headers=dict(headers), data=body))
     except requests.RequestException as unfit:
         raise ValueError(str(unfit)) from unfit
     prepared.url = verbatim
@@ -173,7 +173,7 @@ def transmit(
     with _deadline(total_s) as flight:
         try:
             with session.send(prepared, timeout=(connect_s, read_s), allow_redirects=False, **environment) as answer:
-                content = _whole(answer)
+                whole = _whole(answer)
         except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as failure:
             # from None: the failure quotes the whole URL, which may be signed
             timed_out = flight.over or _timed_out(failure)
@@ -181,7 +181,7 @@ def transmit(
             raise NoAnswerError(reason, left=_sending.left, timed_out=timed_out) from None
         if flight.over:  # an answer without a length ends where the connection does
             raise NoAnswerError(f"not done after {total_s:.0f} s", left=True, timed_out=True)
-        return answer, content
+        return answer, whole
 
 
 @contextmanager

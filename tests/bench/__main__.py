@@ -87,7 +87,12 @@ def _upload(megabytes: int) -> str:
     moved = upload.run(megabytes)
     peaks = ", ".join(f"{name} {peak} MB" for name, peak in moved["peaks"].items())
     small = f"a folder of {moved['files']} files of 4 KB in {moved['files_seconds']:.1f} s"
-    return f"an upload of {megabytes} MB becomes a model in {moved['seconds']:.1f} s, {small}; most memory ever held: {peaks}"
+    body = moved["body"]
+    return (
+        f"an upload of {megabytes} MB becomes a model in {moved['seconds']:.1f} s, {small}; most memory ever held: {peaks}\n"
+        f"a file of {upload.BODY // 1024**2} MB with its request: {body['seconds']:.1f} s, MLClient {body['client']:.1f} s; "
+        f"{body['beyond']:.2f} of its size in memory beyond a request that is only received"
+    )
 
 
 def _clean_up(console: Console) -> None:

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import io
 import os
+import statistics
+import subprocess
 import tempfile
 import time
 import zipfile
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
-from infra.local import stack
+from infra.local import bootstrap, stack
 from infra.local.emulator import scene
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BLOCK = 8 * 1024 * 1024
+BODY = 90 * 1024 * 1024  # bytes of a file that comes with its request; the platform takes 100 MB
+BODIES = 3
+ML_CLIENT = """
+import sys, time
+from azure.ai.ml import MLClient
+from azure.ai.ml.entities import Model
+from azure.identity import EnvironmentCredential
+subscription, group, workspace, file, version = sys.argv[1:]
+client = MLClient(EnvironmentCredential(), subscription, group, workspace)
+began = time.monotonic()
+client.models.create_or_update(Model(name="client", version=version, path=file, type="custom_model"))
+print(time.monotonic() - began)
+"""
 WORKSPACE = "ml-bench"
 
 
@@ -42,14 +60,64 @@ def run(megabytes: int = 256, files: int = 1_000) -> dict[str, Any]:
             began = time.monotonic()
             small = {"spec": ("s.json", b'{"properties": {}}'), "model": ("m.zip", _zip(files))}
             _ended(session, session.put(url.replace("weights", "many"), files=small, timeout=120))
+            files_seconds = time.monotonic() - began
             return {
                 "megabytes": megabytes,
                 "seconds": seconds,
                 "files": files,
-                "files_seconds": time.monotonic() - began,
+                "files_seconds": files_seconds,
                 "before": before,
                 "peaks": _peaks(app.part.process.pid),
+                "body": _body(session, running, Path(state)),
             }
+
+
+def _body(session: requests.Session, running: stack.Stack, folder: Path) -> dict[str, float]:
+    """Send a file with the request; return seconds, MLClient's seconds, and the worker's memory beside receiving it only.
+
+    What only receives is a request whose body is refused by its size.
+    """
+    pid, root, as_json = running.app.part.process.pid, f"{running.app.url}/api", {"Content-Type": "application/json"}
+    spec, models = ("s.json", b'{"properties": {}}'), f"workspaces/{WORKSPACE}/models"
+    taken: dict[str, list[float]] = {"seconds": [], "beyond": [], "client": []}
+    for number in range(BODIES + 1):  # the first one warms both up
+        content = os.urandom(BODY)
+        _forget_peaks(pid)
+        refused = session.post(f"{root}/uploads", data=content, headers=as_json, timeout=120)
+        if refused.status_code != requests.codes.request_entity_too_large:
+            raise RuntimeError(f"the app answered {refused.status_code} to a body of {BODY} bytes")
+        received = _worker(pid)
+        _forget_peaks(pid)
+        files = {"spec": spec, "model": ("m.bin", content)}
+        began = time.monotonic()
+        answer = session.put(f"{root}/{models}/body/versions/{number}", files=files, timeout=120)
+        _ended(session, answer)
+        seconds = time.monotonic() - began
+        beyond = _worker(pid) - received
+        file = folder / f"{number}.bin"
+        file.write_bytes(os.urandom(BODY))
+        taken["client"].append(_ml_client(running.azure, file, number))
+        taken["seconds"].append(seconds)
+        taken["beyond"].append(1024 * 1024 * beyond / BODY)
+    return {name: statistics.median(values[1:]) for name, values in taken.items()}
+
+
+def _ml_client(azure: stack.Azure, file: Path, number: int) -> float:
+    """Have MLClient make a model of a file, and return the seconds of that call alone."""
+    outside = {name: value for name, value in os.environ.items() if "proxy" not in name.lower() and not name.startswith("AZURE_")}
+    trusted = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(azure.ca))
+    signed_in = {"AZURE_TENANT_ID": scene.TENANT_ID, "AZURE_CLIENT_ID": scene.CLIENT_ID, "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET}
+    names = (scene.SUBSCRIPTION_ID, scene.RESOURCE_GROUP, WORKSPACE, str(file), str(number))
+    ran = subprocess.run(
+        [str(bootstrap.LOCAL / "sdk" / "bin" / "python"), "-c", ML_CLIENT, *names],
+        env=outside | trusted | signed_in | {"HTTPS_PROXY": azure.proxy, "NO_PROXY": "127.0.0.1,localhost"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise RuntimeError(f"MLClient failed: {ran.stderr[-1_000:]}")
+    return float(ran.stdout.split()[-1])
 
 
 def _zip(files: int) -> bytes:
@@ -73,7 +141,7 @@ def _fill(signed: str, megabytes: int) -> None:
 def _ended(session: requests.Session, answer: requests.Response) -> None:
     deadline = time.monotonic() + 900
     while answer.status_code == requests.codes.accepted and time.monotonic() < deadline:
-        answer = session.get(answer.headers.get("Location") or answer.url, params={"wait": "20"}, timeout=60)
+        answer = session.get(answer.headers.get("Location") or answer.url, timeout=60)
         time.sleep(0.2)
     if not answer.ok or answer.status_code == requests.codes.accepted:
         message = f"the app answered {answer.status_code}: {answer.text[:500]}"
@@ -89,13 +157,30 @@ def _workspace() -> dict[str, Any]:
     return {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "properties": properties}
 
 
-def _peaks(pid: int) -> dict[str, int]:
-    """Return the peak resident MB of a process and its children, by what they are."""
-    out: dict[str, int] = {}
+def _worker(pid: int) -> int:
+    """Return the most memory that any process of the app held, in MB: its worker's."""
+    return max(_peaks(pid).values())
+
+
+def _forget_peaks(pid: int) -> None:
+    """Have Linux count the most memory anew for a process and its children."""
+    for at in _family(pid):
+        Path(f"/proc/{at}/clear_refs").write_text("5")
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Yield a process and all below it."""
     waiting = [pid]
     while waiting:
         at = waiting.pop()
         waiting += [int(child) for task in Path(f"/proc/{at}/task").glob("*/children") for child in task.read_text().split()]
+        yield at
+
+
+def _peaks(pid: int) -> dict[str, int]:
+    """Return the peak resident MB of a process and its children, by what they are."""
+    out: dict[str, int] = {}
+    for at in _family(pid):
         status = Path(f"/proc/{at}/status").read_text()
         peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
         words = Path(f"/proc/{at}/cmdline").read_text().split("\0")

@@ -165,7 +165,7 @@ def test_files_reach_a_datastore_whose_account_no_key_opens(service: BlobService
     large = os.urandom(2 * transfers.BLOCK + 7)
     files = {"a.txt": b"a", "src/large.bin": large}
     members = [content.Member(name=name, size=len(data), open=lambda data=data: io.BytesIO(data)) for name, data in files.items()]
-    assert transfers.transfer(members, place, transfers.Progress(), own, lambda: False).done
+    assert transfers.transfer(members, place, transfers.Progress(block=transfers.BLOCK), own, lambda: False).done
     assert {blob.name: container.download_blob(blob.name).readall() for blob in container.list_blobs()} == files
     assert transfers.exists(place.below("a.txt"), own)
     assert not transfers.exists(place.below("b.txt"), own)

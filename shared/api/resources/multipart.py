@@ -1,4 +1,7 @@
-"""The parts of a multipart/form-data body. Not here: what they are taken for (payload, run)."""
+"""The parts of a multipart/form-data body (RFC 7578), found where they lie: no part is copied.
+
+Not here: what they are taken for (payload, run).
+"""
 
 from __future__ import annotations
 
@@ -10,53 +13,42 @@ from shared.files import content
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from shared.api.call import Call
+
+MEDIA = "multipart/form-data"
+BOUNDARY_LIMIT = 70  # characters; RFC 2046 takes no more
+HEADER_LIMIT = 8 * 1024  # bytes of one part's headers
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"([^"]*)"|([^\s";,]+))', re.IGNORECASE)
+_DISPOSITION = re.compile(rb"^content-disposition[ \t]*:[ \t]*form-data[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
+_PARAMETER = re.compile(rb';[ \t]*([\w-]+\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))')
+_LEADING_LINE = re.compile(rb"[ \t]*(\r?\n)")
 
 
 def is_multipart(call: Call) -> bool:
     """Tell whether the body is multipart/form-data."""
-    return call.media.lower().startswith("multipart/form-data")
+    return call.media.lower().startswith(MEDIA)
 
 
-def parts(call: Call) -> dict[str, tuple[str, bytes]]:
+def parts(call: Call) -> dict[str, tuple[str, memoryview]]:
     """Return each part, whether it came as a file or as a field: name → (file name or '', content).
 
     Raises:
         BadRequestError: `InvalidMultipart`.
     """
-    _check_count(call)
-    twice, found = "", {}
-    try:
-        every = [part for part in call.form() if part.name]
-    except Exception as bad:
-        message = f"The multipart body cannot be read: {type(bad).__name__}."
-        raise errors.BadRequestError("InvalidMultipart", message, target="body") from bad
-    files = Counter(part.name for part in every if part.file is not None)
-    for part in every:
+    every = list(_every(call))
+    found: dict[str, tuple[str, memoryview]] = {}
+    files = Counter(name for name, file, _ in every if file is not None)
+    for name, file, data in every:
         # files under one name, as browsers send a folder, have names of their own
-        key = part.name if part.file is None or files[part.name] == 1 else part.file or part.name
-        twice = twice or (key if part.file is not None and key in found else "")
-        found[key] = (part.file or "", part.content)
+        key = file or name if file is not None and files[name] > 1 else name
+        if key in found:
+            raise _invalid(f"The part '{key[:100]}' comes twice.", target=key)
+        found[key] = (file or "", data)
     if not found:
         raise _partless(call)
-    if twice:
-        raise errors.BadRequestError("InvalidMultipart", f"The part '{twice[:100]}' comes twice.", target=twice)
     return found
-
-
-def _check_count(call: Call) -> None:
-    """Refuse more parts than there may be files before any is read: a hundred bytes of each cost a kilobyte and time.
-
-    Raises:
-        BadRequestError: `InvalidMultipart`.
-    """
-    named = re.search(r'boundary="?([^";,]+)', call.media, re.IGNORECASE)
-    count = call.body.count(b"--" + named[1].encode()) if named else 0
-    if count > content.FILES_LIMIT + 2:
-        message = f"The body has {count - 1} parts; {content.FILES_LIMIT} are taken. Send the files as one zip."
-        raise errors.BadRequestError("InvalidMultipart", message, target="body")
 
 
 def missing(name: str, given: Iterable[str]) -> errors.BadRequestError:
@@ -65,13 +57,63 @@ def missing(name: str, given: Iterable[str]) -> errors.BadRequestError:
     return errors.BadRequestError("MissingPart", f"The multipart part '{name}' is missing; given: {shown[:200]}.", target=name)
 
 
+def _every(call: Call) -> Iterator[tuple[str, str | None, memoryview]]:
+    """Yield name, file name (None for a plain field) and content of each part that has a name, one pass over the body."""
+    named = _BOUNDARY.search(call.media)
+    if named is None:
+        raise _partless(call)
+    boundary = (named[1] or named[2] or "").encode("latin-1", "replace")
+    if not 0 < len(boundary) <= BOUNDARY_LIMIT:
+        message = f"The boundary that Content-Type names has {len(boundary)} characters; 1 to {BOUNDARY_LIMIT} are taken."
+        raise _invalid(message, target="Content-Type")
+    body, view, number = call.body, memoryview(call.body), 0
+    count = body.count(b"\n--" + boundary) + body.startswith(b"--" + boundary) - 1
+    if count > content.FILES_LIMIT + 1:  # before any is looked at: a hundred bytes of each cost time and a kilobyte
+        raise _invalid(f"The body has {count} parts; {content.FILES_LIMIT} are taken. Send the files as one zip.")
+    at = 0 if body.startswith(b"--" + boundary) else body.find(b"\n--" + boundary) + 1
+    if not body.startswith(b"--" + boundary, at):
+        raise _partless(call)
+    at += len(boundary) + 2
+    while not body.startswith(b"--", at):
+        line = _LEADING_LINE.match(body, at, at + 100)
+        head_end = line and body.find(line[1] * 2, line.start(1), line.end() + HEADER_LIMIT)
+        if not line or head_end is None or head_end < 0:
+            raise _invalid(f"The headers of part {number + 1} have no end within {HEADER_LIMIT} bytes.")
+        start = head_end + 2 * len(line[1])
+        end = body.find(line[1] + b"--" + boundary, start - len(line[1]))
+        if end < 0:
+            raise _invalid(f"The body ends within part {number + 1}: its last boundary did not arrive.")
+        number += 1
+        name, file = _named(body[line.end() : head_end])
+        if name:
+            yield name, file, view[start : max(start, end)]
+        at = end + len(line[1]) + 2 + len(boundary)
+
+
+def _named(head: bytes) -> tuple[str, str | None]:
+    """Return a part's name and the name of its file, None for a plain field."""
+    disposition = _DISPOSITION.search(head)
+    given = {}
+    for key, quoted, plain in _PARAMETER.findall(disposition[1] if disposition else b""):
+        given[key.lower()] = re.sub(rb'\\(["\\])', rb"\1", quoted or plain).decode("utf-8", "replace")
+    if b"filename*" in given:  # RFC 5987: its charset, a language, and the name percent-encoded
+        from urllib.parse import unquote
+
+        given[b"filename"] = unquote(given[b"filename*"].rpartition("'")[2], errors="replace")
+    return given.get(b"name", ""), given.get(b"filename")
+
+
+def _invalid(message: str, target: str = "body") -> errors.BadRequestError:
+    return errors.BadRequestError("InvalidMultipart", message, target=target)
+
+
 def _partless(call: Call) -> errors.BadRequestError:
     """Return the refusal of a multipart body in which no part is found, with the likely reason."""
-    media = call.media
-    message = "The body has no parts."
-    if "boundary=" not in media.lower():
+    if "boundary=" not in call.media.lower():
         message = "Content-Type names no boundary, so that no part can be found; leave that header to your HTTP client."
-        return errors.BadRequestError("InvalidMultipart", message, target="Content-Type")
-    if call.body.strip():
-        message = "The body holds no part behind the boundary that Content-Type names; leave that header to your HTTP client."
-    return errors.BadRequestError("InvalidMultipart", message, target="body")
+        return _invalid(message, target="Content-Type")
+    if call.body and not call.body[:100].isspace():
+        return _invalid(
+            "The body holds no part behind the boundary that Content-Type names; leave that header to your HTTP client."
+        )
+    return _invalid("The body has no parts.")

@@ -15,7 +15,7 @@ from shared.api.resources import multipart
 from shared.catalog import bodies, kinds
 from shared.files import content, translations, upload_inbox, upload_steps
 from shared.files.plans import Plan, Task
-from shared.rest import errors
+from shared.rest import errors, streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.catalog.yaml import Translation
     from shared.durable.storage import Blobs
+    from shared.rest.streams import Source
 
 SPEC = "spec"
 SPEC_PATH = "specPath"  # where, among the files, the spec lies: its relative paths start there
@@ -36,6 +37,7 @@ FILE_TYPES = frozenset({"uri_file"})
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml"})
 LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # their bodies carry the region
 YAML_BYTES_LIMIT = 4 * 512 * 1024  # no text of the characters that catalog.yaml reads is longer: UTF-8 takes four bytes at most
+WORD_LIMIT = 4_096  # bytes of an upload's id or a path; longer ones name nothing
 TEXT_LIMIT = 4 * 1024 * 1024  # bytes of a file that a YAML includes
 
 
@@ -52,7 +54,7 @@ class Brought:
     body: Any = None
     query: str = ""
     plan: Plan | None = None
-    contents: Mapping[str, bytes] = field(default_factory=dict)
+    contents: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +71,16 @@ class Files:
     part: str
     name: str
     packed: bool
-    data: bytes = b""
+    data: Source | None = None
     root: str = ""
     upload: upload_inbox.Upload | None = None
     blobs: Blobs | None = None
 
     @property
-    def source(self) -> content.Source:
+    def source(self) -> Source:
         """How to read them."""
         if self.upload is None or self.blobs is None:
-            return content.in_memory(self.data)
+            return self.data or streams.of(b"")
         return content.in_blob(self.blobs, self.upload.blob, self.upload.found)
 
     @property
@@ -89,9 +91,9 @@ class Files:
         return {"blob": self.upload.blob, "size": self.upload.found.size, "etag": self.upload.found.etag}
 
     @property
-    def contents(self) -> dict[str, bytes]:
+    def contents(self) -> dict[str, Source]:
         """What has to be kept of the request for them."""
-        return {CONTENTS: self.data} if self.upload is None else {}
+        return {CONTENTS: self.source} if self.upload is None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ class Spec:
         folder: Its own among the files, as their sender has them.
     """
 
-    text: bytes
+    text: bytes | memoryview
     media: str | None
     folder: str = ""
 
@@ -111,7 +113,7 @@ class Spec:
     def is_yaml(self) -> bool:
         """Tell whether it is YAML, by its content type or, for a part, by its first character."""
         if self.media is None:
-            return self.text.lstrip()[:1] not in (b"{", b"[", b"")
+            return bytes(self.text[:YAML_BYTES_LIMIT]).lstrip()[:1] not in (b"{", b"[", b"")
         media = self.media.partition(";")[0].strip().lower()
         return media in YAML_TYPES or media.endswith("+yaml")
 
@@ -145,7 +147,7 @@ def brought(call: Call, target: Target | None, app: App) -> tuple[Spec, Files | 
         spec = Spec(text=call.body, media=call.media)
         return spec, _uploaded(call, upload_id, app) if upload_id else None
     given = multipart.parts(call)
-    path = posixpath.normpath(given.pop(SPEC_PATH, ("", b"."))[1].decode("utf-8", "replace").strip() or ".")
+    path = posixpath.normpath(_word(given.pop(SPEC_PATH, ("", memoryview(b".")))[1]) or ".")
     named = given.pop(SPEC, None)
     files = _given_files(call, target, given, app)
     if named is None:
@@ -176,7 +178,7 @@ def translated(
         message = f"The YAML has {len(spec.text)} bytes; {YAML_BYTES_LIMIT // 4} characters are taken."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     try:
-        text = spec.text.decode("utf-8-sig")
+        text = bytes(spec.text).decode("utf-8-sig")
     except UnicodeDecodeError as bad:
         raise errors.BadRequestError("InvalidYaml", f"The body is not UTF-8: {bad.reason}.", target="body") from None
     pairs = [value.partition("=") for name, value in call.asked if name.lower() == "set"]
@@ -194,7 +196,7 @@ def translated(
     )
 
 
-def _given_files(call: Call, target: Target | None, given: dict[str, tuple[str, bytes]], app: App) -> Files | None:
+def _given_files(call: Call, target: Target | None, given: dict[str, tuple[str, memoryview]], app: App) -> Files | None:
     """Return the files among the parts: an upload's, one part's, or loose ones, each part named by its path."""
     taken = upload_steps.TAKES.get(target.kind.path) if target else None
     wanted = [name for name in (UPLOAD, ANY_CONTENT, CONTENTS, taken.part if taken else "") if name in given]
@@ -204,14 +206,19 @@ def _given_files(call: Call, target: Target | None, given: dict[str, tuple[str, 
         message = f"'{wanted[0]}' is all the files there are; it cannot come with {', '.join(set(given) - {wanted[0]})[:200]}."
         raise errors.BadRequestError("InvalidMultipart", message, target=wanted[0])
     if wanted == [UPLOAD]:
-        return _uploaded(call, given[UPLOAD][1].decode("utf-8", "replace").strip(), app)
+        return _uploaded(call, _word(given[UPLOAD][1]), app)
     if wanted:
         file_name, data = given[wanted[0]]
         name = upload_steps.plain_name(file_name, wanted[0])
-        return Files(part=wanted[0], name=name, packed=content.is_zip(data), data=data)
+        return Files(part=wanted[0], name=name, packed=content.is_zip(data), data=streams.of(data))
     root, places = content.placed(given)
-    data = content.packed({places[name]: data for name, (_, data) in given.items()})
-    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=data, root=root)
+    packed = content.packed({places[name]: streams.of(data) for name, (_, data) in given.items()})
+    return Files(part="", name=taken.part if taken else ANY_CONTENT, packed=True, data=packed, root=root)
+
+
+def _word(part: memoryview) -> str:
+    """Return a part that is one short text: an id, a path."""
+    return bytes(part[:WORD_LIMIT]).decode("utf-8", "replace").strip()
 
 
 def _uploaded(call: Call, upload_id: str, app: App) -> Files:
@@ -238,7 +245,7 @@ def _with_files(target: Target, body: Any, files: Files) -> Brought:
     if not is_folder and (kind in FOLDER_TYPES or taken.purpose not in ("model", "data")):
         if taken.purpose not in ("model", "data") or files.upload:
             raise errors.BadRequestError("InvalidZip", f"'{taken.part}' is not a zip of a folder.", target=taken.part)
-        packed = content.packed({files.name: files.data})
+        packed = content.packed({files.name: files.source})
         files, is_folder = replace(files, data=packed, packed=True, name=taken.part), True
     folder = "" if is_folder else None
     with content.members(files.source, folder=folder, part=taken.part):  # judged before anything is recorded

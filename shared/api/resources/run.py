@@ -8,7 +8,7 @@ from shared.api.access import admission
 from shared.api.resources import multipart, payload, submission
 from shared.catalog import bodies, paths
 from shared.files import content
-from shared.rest import errors
+from shared.rest import errors, streams
 
 if TYPE_CHECKING:
     from shared.api.call import App, Call
@@ -37,9 +37,9 @@ def start_run(call: Call, target: Target, app: App) -> Operation:
     for name in V1_PARTS:
         if name not in given:
             raise multipart.missing(name, given)
-    parts = {name: given[name][1] for name in V1_PARTS}
+    parts = {name: streams.of(given[name][1]) for name in V1_PARTS}
     content.check_zip(parts["projectZipFile"], "projectZipFile")
-    definition = bodies.parse(parts["runDefinitionFile"], "application/json", part="runDefinitionFile")
+    definition = bodies.parse(given["runDefinitionFile"][1], "application/json", part="runDefinitionFile")
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")

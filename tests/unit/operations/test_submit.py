@@ -135,7 +135,8 @@ def test_files_reach_azure_as_multipart(steward: Steward) -> None:
     steward.submit("POST", "workspaces/w1/experiments/e/startrun", files=files)
     body, parts = steward.azure.received[-1]
     assert body is None
-    assert parts == {
+    read = {name: (file, content.open().read(), media) for name, (file, content, media) in parts.items()}
+    assert read == {
         "projectZipFile": ("projectZipFile", b"zip", "application/zip"),
         "runDefinitionFile": ("runDefinitionFile", b"{}", "application/json"),
     }

@@ -309,7 +309,7 @@ def test_memory_does_not_grow_with_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     tracemalloc.start()
     try:
         with content.members(content.in_blob(endless, "b", endless.found), folder=None, part="f") as members:
-            done = transfers.transfer(members, place, transfers.Progress(), endless, lambda: False)
+            done = transfers.transfer(members, place, transfers.Progress(block=transfers.BLOCK), endless, lambda: False)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -346,8 +346,8 @@ PLACE = places.Place(url="https://st1.blob.core.windows.net/c/f", proof="sig=x")
 def test_small_files_are_put_several_at_once() -> None:
     """Each waits for storage's answer, and a folder has many: eight wait together."""
     together: Any = Together(transfers.PUTS_AT_ONCE)
-    done = transfers.transfer(_files(80, 100), PLACE, transfers.Progress(), together, lambda: False)
-    assert done == transfers.Progress(files=80, done=True)
+    done = transfers.transfer(_files(80, 100), PLACE, transfers.Progress(block=transfers.BLOCK), together, lambda: False)
+    assert done == transfers.Progress(block=transfers.BLOCK, files=80, done=True)
     assert len(set(together.sent)) == 80
 
 
@@ -356,7 +356,7 @@ def test_blocks_of_a_large_file_are_put_several_at_once_and_listed_last(monkeypa
     monkeypatch.setattr(transfers, "BLOCK", 100)
     monkeypatch.setattr(transfers, "BYTES_AT_ONCE", 300)
     together: Any = Together(3)
-    transfers.transfer(_files(1, 1_200), PLACE, transfers.Progress(), together, lambda: False)
+    transfers.transfer(_files(1, 1_200), PLACE, transfers.Progress(block=transfers.BLOCK), together, lambda: False)
     assert [each.count("comp=blocklist") for each in together.sent] == [0] * 12 + [1]
 
 
@@ -364,10 +364,10 @@ def test_a_file_that_storage_refuses_ends_the_transfer_and_leaves_nothing_under_
     """What was sent beside it has its answer; nothing follows."""
     together: Any = Together(1, refused="/005?")
     with pytest.raises(errors.RejectedError, match="AuthorizationFailure"):
-        transfers.transfer(_files(500, 1), PLACE, transfers.Progress(), together, lambda: False)
+        transfers.transfer(_files(500, 1), PLACE, transfers.Progress(block=transfers.BLOCK), together, lambda: False)
     before = len(together.sent)
     assert before < 500
-    transfers.transfer(_files(1, 1), PLACE, transfers.Progress(), together, lambda: False)
+    transfers.transfer(_files(1, 1), PLACE, transfers.Progress(block=transfers.BLOCK), together, lambda: False)
     assert len(together.sent) == before + 1
 
 
@@ -375,8 +375,8 @@ def test_what_a_transfer_says_has_arrived_when_its_time_is_over() -> None:
     """The next step goes on behind it."""
     together: Any = Together(1)
     looks = iter([False] * 6 + [True])
-    at = transfers.transfer(_files(20, 1), PLACE, transfers.Progress(), together, lambda: next(looks))
-    assert (at, len(together.sent)) == (transfers.Progress(files=7), 7)
+    at = transfers.transfer(_files(20, 1), PLACE, transfers.Progress(block=transfers.BLOCK), together, lambda: next(looks))
+    assert (at, len(together.sent)) == (transfers.Progress(block=transfers.BLOCK, files=7), 7)
     assert transfers.transfer(_files(20, 1), PLACE, at, together, lambda: False).done
     assert len(together.sent) == 20
 

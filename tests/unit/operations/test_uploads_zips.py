@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.files import content as zips
-from shared.rest import errors
+from shared.rest import errors, streams
 
 if TYPE_CHECKING:
     from tests.steward import Steward
@@ -29,7 +29,7 @@ def _zip(*names: str, content: bytes = b"x", compression: int = zipfile.ZIP_STOR
 @pytest.mark.parametrize("names", [("a.py",), ("src/a.py", "src/b/c.txt"), ("dir/", "dir/a.py"), ("..a/b..py",), ("a b?#.py",)])
 def test_an_ordinary_zip_is_taken(names: tuple[str, ...]) -> None:
     """Folders, odd but harmless names."""
-    zips.check_zip(_zip(*names), "code")
+    zips.check_zip(streams.of(_zip(*names)), "code")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_an_ordinary_zip_is_taken(names: tuple[str, ...]) -> None:
 def test_a_zip_that_cannot_be_code_is_refused(content: bytes, why: str) -> None:
     """Before anything is recorded, with what is wrong."""
     with pytest.raises(errors.BadRequestError, match=why) as refused:
-        zips.check_zip(content, "code")
+        zips.check_zip(streams.of(content), "code")
     assert (refused.value.status, refused.value.error.code, refused.value.error.target) == (400, "InvalidZip", "code")
 
 
@@ -60,7 +60,7 @@ def test_a_zip_bomb_is_refused_by_what_it_says_of_itself(monkeypatch: pytest.Mon
     """Nothing is unpacked to find out."""
     monkeypatch.setattr(zips, "UNPACKED_LIMIT", 10_000)
     with pytest.raises(errors.BadRequestError, match="unpacks to 20000 bytes"):
-        zips.check_zip(_zip("a", "b", content=b"0" * 10_000, compression=zipfile.ZIP_DEFLATED), "code")
+        zips.check_zip(streams.of(_zip("a", "b", content=b"0" * 10_000, compression=zipfile.ZIP_DEFLATED)), "code")
 
 
 def test_an_encrypted_zip_is_refused() -> None:
@@ -69,7 +69,7 @@ def test_an_encrypted_zip_is_refused() -> None:
     at = content.index(b"PK\x01\x02") + 8
     content[at] |= zips.ENCRYPTED
     with pytest.raises(errors.BadRequestError, match="encrypted"):
-        zips.check_zip(bytes(content), "code")
+        zips.check_zip(streams.of(bytes(content)), "code")
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
@@ -79,7 +79,7 @@ def test_no_bytes_raise_anything_but_a_refusal(data: bytes, at: int) -> None:
     whole = _zip("a.py")
     for content in (data, whole[:at] + data + whole[at + len(data) :]):
         try:
-            zips.check_zip(content, "code")
+            zips.check_zip(streams.of(content), "code")
         except errors.BadRequestError as refused:
             assert refused.error.code == "InvalidZip"  # noqa: PT017 - or no exception at all
 
@@ -89,7 +89,7 @@ def test_a_zip_whose_content_is_damaged_ends_the_operation(steward: Steward) -> 
     content = bytearray(_zip("a.py", content=b"print(1)"))
     at = content.index(b"print(1)")
     content[at : at + 8] = b"PRINT(2)"
-    zips.check_zip(bytes(content), "code")
+    zips.check_zip(streams.of(bytes(content)), "code")
     spec = {"properties": {"jobType": "Command"}}
     operation = steward.submit("POST", "workspaces/w1/jobs", spec, files={"code": bytes(content)})
     assert operation.error
@@ -111,21 +111,21 @@ def _with(attributes: int = 0, **names: bytes) -> bytes:
 def test_links_and_devices_are_refused(kind: int) -> None:
     """A link could lead anywhere once somebody unpacks it."""
     with pytest.raises(errors.BadRequestError, match="link or device"):
-        zips.check_zip(_with(kind | 0o777, a=b"/etc/passwd"), "code")
+        zips.check_zip(streams.of(_with(kind | 0o777, a=b"/etc/passwd")), "code")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_stands_twice_is_refused() -> None:
     """Which of the two would win is anybody's guess."""
     with pytest.raises(errors.BadRequestError, match="twice"):
-        zips.check_zip(_zip("a", "a"), "code")
+        zips.check_zip(streams.of(_zip("a", "a")), "code")
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a" * 600, "a//b", "./../a", "a/./b"])
 def test_a_name_that_no_blob_should_have_is_refused(name: str) -> None:
     """Line breaks, empty segments, endless ones."""
     with pytest.raises(errors.BadRequestError) as refused:
-        zips.check_zip(_zip(name), "code")
+        zips.check_zip(streams.of(_zip(name)), "code")
     assert refused.value.error.code == "InvalidZip"
 
 
@@ -133,20 +133,20 @@ def test_more_files_than_the_old_format_counts_are_counted_without_reading_them(
     """The zip64 end of the table of contents says how many there are."""
     content = _zip(*(str(n) for n in range(66_000)), content=b"")
     with pytest.raises(errors.BadRequestError, match="66000 files"):
-        zips.check_zip(content, "code")
+        zips.check_zip(streams.of(content), "code")
 
 
 def test_a_small_zip_of_a_large_folder_may_be_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit of the unpacked size only the ratio counts: 20 times the zip."""
     monkeypatch.setattr(zips, "UNPACKED_LIMIT", 10)
-    zips.check_zip(_zip("a", content=b"0" * 1_000), "code")
+    zips.check_zip(streams.of(_zip("a", content=b"0" * 1_000)), "code")
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_only_deflate_is_unpacked(compression: int) -> None:
     """The others' readers give back as much as a few bytes say, all at once: a bomb that its table of contents can hide."""
     with pytest.raises(errors.BadRequestError, match="compressed in a way"):
-        zips.check_zip(_zip("a", content=b"0" * 1_000, compression=compression), "code")
+        zips.check_zip(streams.of(_zip("a", content=b"0" * 1_000, compression=compression)), "code")
 
 
 def test_a_member_is_never_longer_than_it_says() -> None:
@@ -159,6 +159,6 @@ def test_a_member_is_never_longer_than_it_says() -> None:
 
 
 def _read_first(content: bytes, *, most: int) -> None:
-    with zips.members(zips.in_memory(content), folder="", part="code") as members, members[0].open() as stream:
+    with zips.members(streams.of(content), folder="", part="code") as members, members[0].open() as stream:
         while chunk := stream.read(1_000):
             assert len(chunk) <= most

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from shared.operations import steps
-from shared.rest import client, clouds, errors, tokens, transport
+from shared.rest import client, clouds, errors, streams, tokens, transport
 
 NOW = 1_800_000_000.0
 FUNCTION_S = 300  # host.json's functionTimeout
@@ -399,8 +399,8 @@ def test_a_large_body_has_longer_than_a_small_one():
     """A hundred megabytes at a slow line's pace; the whole stays below what host.json gives a function."""
     small, large = (client._Request(method="PUT", url=ARM, content=bytes(size)) for size in (10, 4 * 1024 * 1024))
     assert small.total_s < large.total_s < FUNCTION_S
-    parts = {"projectZipFile": ("p", bytes(100_000_000), "application/zip")}
-    assert client._Request(method="POST", url=ARM, files=parts).total_s < FUNCTION_S
+    parts, _ = streams.multipart({"projectZipFile": ("p", bytes(100_000_000), "application/zip")})
+    assert client._Request(method="POST", url=ARM, content=parts).total_s < FUNCTION_S
     block = client._Request(method="PUT", url=ARM, content=bytes(8 * 1024 * 1024))
     assert steps.UPLOAD_BUDGET.total_seconds() + block.total_s < FUNCTION_S
 
