@@ -31,12 +31,21 @@ async def answered(call: Call, route: Route) -> Answer:
     try:
         found = await _found(replace(call, method="GET") if call.method == "HEAD" else call, route)
     except errors.StewardError as problem:
-        return answer.of_error(problem)
+        found = answer.of_error(problem)
+        _let_go(problem)
+        return found
     except Exception:
         log.exception("unexpected failure of %s", call.method)
         error = errors.AzureError(code="InternalError", message="The app failed; its log holds the reason.")
         return answer.of_json({"error": error.to_json()}, 500)
     return browse.exists(call, found) if call.method == "HEAD" else found
+
+
+def _let_go(problem: BaseException | None) -> None:
+    """Part a failure and its causes from the frames they came through: those hold the body until some garbage collection."""
+    while problem:
+        problem.__traceback__, problem.__cause__ = None, None
+        problem.__context__, problem = None, problem.__context__
 
 
 async def _found(call: Call, route: Route) -> Answer:

@@ -108,6 +108,7 @@ def of_end(operation: Operation, call: Call) -> dict[str, Any]:
 
 def followed(operation: Operation, call: Call, app: App) -> Later:
     """Return the answer to a call that made an operation: as it stands after `Prefer: wait=N`; as last known if storage fails."""
+    call = replace(call, body=b"")  # who waits, and the circle of these two functions, need not hold it
 
     def look() -> Later:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
+import sys
 import tracemalloc
 import zipfile
 from typing import Any
@@ -102,6 +104,39 @@ def test_a_large_body_costs_a_fifth_of_itself_beyond_itself(case: str, run_app: 
     assert max(kept.values()) >= SIZE
     assert sum(sent) >= SIZE, "it was sent on within the request"
     assert peak < SHARE * len(body), f"{peak / len(body):.2f} times its size"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "parts", "status"),
+    [
+        (
+            "PUT",
+            "workspaces/w1/models/m/versions/1",
+            {"spec": '{"properties": {}}', "model": ("m.bin", bytes(8 * MEGABYTE))},
+            (200, 201),
+        ),
+        ("PUT", "workspaces/w1/models/m/versions/1", {"spec": ("s.json", bytes(8 * MEGABYTE))}, (413,)),
+        (
+            "POST",
+            "workspaces/w1/experiments/e/startrun",
+            {"projectZipFile": bytes(8 * MEGABYTE), "runDefinitionFile": b"{}"},
+            (400,),
+        ),
+    ],
+)
+def test_a_body_is_let_go_with_its_answer(method: str, path: str, parts: Any, status: tuple[int, ...], run_app: Any) -> None:
+    """Accepted or refused: no circle of references keeps it until some garbage collection."""
+    with run_app() as app:
+        body, media = encode_multipart_formdata(parts)
+        gc.disable()
+        try:
+            held = []
+            for _ in range(6):
+                assert app.send(method, path, body, **{"content-type": media}).status in status
+                held.append(sys.getrefcount(body))
+        finally:
+            gc.enable()
+        assert max(held[3:]) <= max(held[:3]), f"references to it after each request: {held}"
 
 
 def test_blocks_fit_what_a_large_body_may_cost() -> None:
