@@ -223,10 +223,11 @@ class Services:
         return due.DueIndex(self._rows(DUE_TABLE))
 
     def perform(self, call: Call) -> Answer:
-        """Make a rule's request of the app's API."""
+        """Make a rule's or a recipe's request of the app's API."""
         from shared.hooks import rule_requests
+        from shared.recipes import recipe_routes
 
-        return rule_requests.perform(call, self)
+        return rule_requests.perform(call, self, recipe_routes.STARTED)
 
     def missing(self) -> list[tuple[str, str]]:
         """Return what of `OWN` the account does not have: three requests."""

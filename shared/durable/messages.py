@@ -23,6 +23,7 @@ FORMS: dict[str, tuple[dict[str, type], str]] = {
     "operation": ({"operation": str}, "step"),
     "end": ({"operation": str, "target": int}, ""),  # of an operation, for one of its receivers
     "firing": ({"firing": str}, ""),
+    "recipe": ({"recipe": str}, ""),
     "delivery": ({"about": str, "key": str}, "tried"),
     "unit": ({"run": str, "unit": str}, "number"),
     "run": ({"run": str}, "number"),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.hooks")
 
 PARTITION = "firing"
+RECIPES = "recipe"  # the runs of recipes, which are rows of the same table
+KEPT = (PARTITION, RECIPES)
 ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
 ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
 PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is not recorded."
@@ -45,6 +47,21 @@ LONGEST_PAUSE_S = 600.0
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
 WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
 NOT_DONE = (408, 429, 500, 502, 503, 504)
+
+
+class Asking(Protocol):
+    """A step that asks the API for something, or tells others: of a rule, or of a recipe."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
+    @property
+    def body(self) -> Any: ...  # noqa: D102
+    @property
+    def notify(self) -> str: ...  # noqa: D102
 
 
 class Services(worker.World, Protocol):
@@ -173,7 +190,7 @@ def _overdue(before: datetime, services: Services) -> Iterator[Versioned[Firing]
 def _purge(before: datetime, services: Services) -> int:
     """Delete firings that ended before that moment, and what was remembered only for a time."""
     return records.purge(
-        services.hook_rows, services.clock(), lambda row: row.partition != PARTITION or row.columns["ended_at"] < before
+        services.hook_rows, services.clock(), lambda row: row.partition not in KEPT or row.columns["ended_at"] < before
     )
 
 
@@ -213,41 +230,51 @@ def _moved(firing: Firing, services: Services) -> tuple[Firing, float | None]:
     if answer.operation:
         return replace(firing, operation=answer.operation, attempts=0), WAIT_AGAIN.total_seconds()
     if answer.status in NOT_DONE:
-        return _again(firing, _error_of(answer), now, None)
+        return _again(firing, error_of(answer), now, None)
     return _answered(firing, answer, now)
 
 
 def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:
-    try:
-        stored = services.ledger.load(firing.operation)
-    except UnreadableError as problem:  # it may be readable again
-        aside.note(f"operation {firing.operation}", problem)
+    answer = end_of(firing.operation, services.ledger)
+    if answer is None:
         return firing, WAIT_AGAIN.total_seconds()
+    return _answered(replace(firing, operation=""), answer, services.clock(), operation=firing.operation)
+
+
+def end_of(operation_id: str, ledger: Ledger) -> Answer | None:
+    """Return what an operation that a step waits for came to; None while it goes on, or cannot be read now.
+
+    Raises:
+        BadRequestError: `OperationNotFound`; it is no longer kept.
+    """
+    try:
+        stored = ledger.load(operation_id)
+    except UnreadableError as problem:  # it may be readable again
+        aside.note(f"operation {operation_id}", problem)
+        return None
     if stored is None:
-        error = errors.AzureError(code="OperationNotFound", message=f"The operation {firing.operation} is no longer kept.")
-        return _failed(firing, error, services.clock()), None
+        raise errors.BadRequestError("OperationNotFound", f"The operation {operation_id} is no longer kept.")
     operation = stored.operation
     if not operation.ended:
-        return firing, WAIT_AGAIN.total_seconds()
-    body: Any = services.ledger.whole(operation).result
+        return None
+    body: Any = ledger.whole(operation).result
     if operation.status != "Succeeded":
         error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
         body = {"error": error.to_json()}
-    answer = Answer(status=operation.end_status, body=body)
-    return _answered(replace(firing, operation=""), answer, services.clock(), operation=operation.id)
+    return Answer(status=operation.end_status, body=body)
 
 
 def _answered(firing: Firing, answer: Answer, now: datetime, *, operation: str = "") -> tuple[Firing, float | None]:
     """Go on after an answer: it must be a success, or what `expect` says."""
     step = firing.step
-    taken = {"status": answer.status, "body": _kept(answer), **({"operation": operation} if operation else {})}
+    taken = {"status": answer.status, "body": kept(answer), **({"operation": operation} if operation else {})}
     known = replace(firing, answers={**firing.answers, step.name: taken})
     if step.expect:
         if not expressions.holds(step.expect, {**known.seen(), "status": answer.status, "body": answer.body}):
             message = f"The answer of '{step.name}' ({answer.status}) is not what the rule expects: {step.expect}"
             return _failed(known, errors.AzureError(code="NotExpected", message=message, target=step.name), now), None
     elif answer.status >= 400:
-        return _failed(known, _error_of(answer), now), None
+        return _failed(known, error_of(answer), now), None
     return _on(known, taken, now)
 
 
@@ -288,19 +315,30 @@ def call_of(firing: Firing, step: Step) -> Call:
         NothingThereError: an expression of its path or headers finds nothing.
         BadRequestError: `InvalidPath`; a value would leave its segment.
     """
-    seen = firing.seen()
-    path = expressions.text(step.path, seen, encode=_segment)
     return Call(
-        method=step.method or NOTIFY,
-        path=path if step.method else expressions.text(step.notify, seen),
-        headers={name: expressions.text(value, seen) for name, value in step.headers.items()},
-        body=expressions.render(step.body, seen),
+        **request_of(step, firing.seen()),
         key=f"{firing.id}-{step.name}",
         caller=f"rule:{firing.rule.name}",
         firing=firing.id,
         depth=firing.depth,
         author=firing.rule.author,
     )
+
+
+def request_of(step: Asking, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a call that a step's own fields make.
+
+    Raises:
+        NothingThereError: an expression of its path or headers finds nothing.
+        BadRequestError: `InvalidPath`; a value would leave its segment.
+    """
+    path = expressions.text(step.path, seen, encode=_segment)
+    return {
+        "method": step.method or NOTIFY,
+        "path": path if step.method else expressions.text(step.notify, seen),
+        "headers": {name: expressions.text(value, seen) for name, value in step.headers.items()},
+        "body": expressions.render(step.body, seen),
+    }
 
 
 def _segment(text: str) -> str:
@@ -312,14 +350,16 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _kept(answer: Answer) -> Any:
+def kept(answer: Answer) -> Any:
+    """Return what is recorded of an answer for later steps."""
     if answer.private:
         return {"$omitted": PRIVATE}
     length = len(json.dumps(answer.body))
     return answer.body if length <= ANSWER_LIMIT else {"$omitted": length}
 
 
-def _error_of(answer: Answer) -> errors.AzureError:
+def error_of(answer: Answer) -> errors.AzureError:
+    """Return the error that an answer is."""
     inner = answer.body.get("error") if isinstance(answer.body, dict) else None
     if isinstance(inner, dict) and isinstance(inner.get("code"), str) and isinstance(inner.get("message"), str):
         return errors.AzureError(code=inner["code"], message=inner["message"])

@@ -7,6 +7,7 @@ Pure. Not here: the form of each field (rule_fields).
 from __future__ import annotations
 
 import fnmatch
+import re
 from typing import TYPE_CHECKING, Any
 
 from shared.api import call as api
@@ -46,7 +47,9 @@ DATA: Mapping[str, tuple[str, ...]] = {  # docs/hooks.md has the table with its 
 EVENT = ("id", "source", "type", "subject", "time", "data", "traceparent")
 WORKSPACE = ("id", "name", "resourceGroup", "subscription")
 ANSWER = ("status", "body", "operation", "skipped")
+RECIPE = re.compile(r"POST recipes/(?!runs$)[^/]+", re.IGNORECASE)  # starts one by its name: the route of ours that a rule may ask for
 ANY = frozenset("*?[")
+NAMED_HERE = {"steps": ": it is the first step.", "parameters": ": the recipe has none."}  # what only a rule or recipe itself names
 EDITS = 2
 FILLED = "filled"  # stands where an expression puts a value
 SCOPE = Settings(subscription_id="00000000-0000-0000-0000-000000000000", resource_group=FILLED)
@@ -78,7 +81,7 @@ def rule(at: Cursor, sheet: Sheet, found: Rule) -> None:
     known |= {"resource": ()} if found.read else {}
     for name in ("if", "oncePer"):
         if name in at.value:
-            _expressions(at.child(name), sheet, known, alone=name == "if")
+            check_expressions(at.child(name), sheet, known, alone=name == "if")
     do = at.child("do")
     steps = list(do.children()) if isinstance(do.value, list) else [do]
     taken: dict[str, Collection[str]] = {}
@@ -87,7 +90,7 @@ def rule(at: Cursor, sheet: Sheet, found: Rule) -> None:
         for name in place.value:
             answered = {"status": (), "body": (), "steps": {**taken, step.name: ANSWER}} if name == "expect" else {}
             if name != "name":
-                _expressions(place.child(name), sheet, {**seen, **answered}, alone=name in ("if", "expect"))
+                check_expressions(place.child(name), sheet, {**seen, **answered}, alone=name in ("if", "expect"))
         if step.method and (problem := request(step)):
             sheet.note(place.child("request"), problem)
         taken = {**taken, step.name: ANSWER}
@@ -97,9 +100,11 @@ def request(step: Step) -> str:
     """Return why the API can never take a request, '' when it may."""
     path, _, query = expressions.filled(step.path, FILLED).partition("?")
     first = path.strip("/").partition("/")[0]
+    if RECIPE.fullmatch(f"{step.method} {path.strip('/')}"):
+        return ""
     if first.lower() not in {each.lower() for each in resource_routes.LITERALS}:
         near = names.hint(names.alike(first, resource_routes.LITERALS), resource_routes.LITERALS)
-        return f"a rule asks for resources of Azure's, and there is no '{first[:100]}'{near}"
+        return f"a step asks for resources of Azure's, and there is no '{first[:100]}'{near}"
     call = api.Call(method=step.method, path=path, query=query, headers=dict(step.headers))
     try:
         strict.check(call, resource_routes.of(step.method))
@@ -118,7 +123,7 @@ def _data_of(types: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in types for name in DATA[each]))
 
 
-def _expressions(at: Cursor, sheet: Sheet, known: Mapping[str, Any], *, alone: bool) -> None:
+def check_expressions(at: Cursor, sheet: Sheet, known: Mapping[str, Any], *, alone: bool) -> None:
     """Refuse the names that the expressions of a value can never find."""
     told = [at.value] if alone else expressions.all_of(at.value)
     for text in told:
@@ -137,14 +142,14 @@ def _unfound(chain: tuple[str, ...], known: Mapping[str, Any]) -> str:
     inner: Any = known[first]
     if first == "event" and rest[:1] == ("data",):
         inner, rest, first = known["data"], rest[1:], "event.data"
-    if not rest or (not inner and first != "steps"):
+    if not rest or (not inner and first not in NAMED_HERE):
         return ""
     if rest[0] in inner:
         return _unfound(rest, inner) if isinstance(inner, dict) else ""
     near = _near(rest[0], inner)
     if first in ("data", "event.data") and not near:  # Azure may add fields
         return ""
-    hint = names.hint(near, inner) if inner else ": it is the first step."
+    hint = names.hint(near, inner) if inner else NAMED_HERE[first]
     return f"an expression finds nothing at '{first}.{rest[0][:60]}'{hint}"
 
 

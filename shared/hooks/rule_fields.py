@@ -62,14 +62,9 @@ def rules(at: Cursor, sheet: Sheet) -> tuple[Rule, ...]:
 
 
 def _rule(at: Cursor, sheet: Sheet) -> Rule | None:
-    """One rule; None where anything of it was refused. YAML 1.1 reads an unquoted `on` as true: the rule means `on`."""
+    """One rule; None where anything of it was refused."""
     before = len(sheet.problems)
-    if isinstance(at.value, dict) and True in at.value and "on" not in at.value:
-        at = at.having({("on" if key is True else key): value for key, value in at.value.items()})
-        marks = at.document.marks
-        marks.update(
-            {(*at.path, "on", *path[len(at.path) + 1 :]): mark for path, mark in list(marks.items()) if _under_true(path, at)}
-        )
+    at = on_as_written(at)
     found = yaml_sheets.record(at, sheet, _RULE, ("name", "on", "do"))
     if len(sheet.problems) > before:
         return None
@@ -79,6 +74,15 @@ def _rule(at: Cursor, sheet: Sheet) -> Rule | None:
     rule = Rule(**values, **found["on"], **({"rate": rate, "per": per} if rate else {}), source=sheet.source)
     rule_checks.rule(at, sheet, rule)
     return rule if len(sheet.problems) == before else None
+
+
+def on_as_written(at: Cursor) -> Cursor:
+    """Return a mapping with its field `on`, which YAML 1.1 reads as true where it is not quoted."""
+    if not isinstance(at.value, dict) or True not in at.value or "on" in at.value:
+        return at
+    marks = at.document.marks
+    marks.update({(*at.path, "on", *path[len(at.path) + 1 :]): mark for path, mark in list(marks.items()) if _under_true(path, at)})
+    return at.having({("on" if key is True else key): value for key, value in at.value.items()})
 
 
 def _under_true(path: tuple[Any, ...], at: Cursor) -> bool:
@@ -127,8 +131,9 @@ def _step(at: Cursor, sheet: Sheet, position: int) -> Step | None:
     return Step(**{"name": f"step{position}", **found, "method": method, "path": path})
 
 
-def _request(at: Cursor, sheet: Sheet) -> tuple[str, str] | None:
-    text = _template(at, sheet)
+def request(at: Cursor, sheet: Sheet) -> tuple[str, str] | None:
+    """A method and a path of this app's API."""
+    text = template(at, sheet)
     matched = _REQUEST.fullmatch(text.strip()) if text is not None else None
     if matched is None:
         if text is not None:
@@ -141,12 +146,14 @@ def _request(at: Cursor, sheet: Sheet) -> tuple[str, str] | None:
     return matched[1], path
 
 
-def _headers(at: Cursor, sheet: Sheet) -> dict[str, str]:
+def headers(at: Cursor, sheet: Sheet) -> dict[str, str]:
+    """Headers of the API that a step may send."""
     lowered = at.having({str(key).lower(): value for key, value in at.value.items()}) if isinstance(at.value, dict) else at
-    return yaml_sheets.record(lowered, sheet, dict.fromkeys(HEADERS, _template))
+    return yaml_sheets.record(lowered, sheet, dict.fromkeys(HEADERS, template))
 
 
-def _body(at: Cursor, sheet: Sheet) -> Any:
+def body(at: Cursor, sheet: Sheet) -> Any:
+    """What JSON can hold, with `${{ … }}`."""
     try:
         value = _plain(at.value)
         expressions.check_all(value)
@@ -177,11 +184,13 @@ def _length(at: Cursor, sheet: Sheet) -> timedelta | None:
     return found
 
 
-def _expression(at: Cursor, sheet: Sheet) -> str | None:
+def expression(at: Cursor, sheet: Sheet) -> str | None:
+    """A JMESPath expression."""
     return yaml_sheets.checked(expressions.check, at, sheet)
 
 
-def _template(at: Cursor, sheet: Sheet) -> str | None:
+def template(at: Cursor, sheet: Sheet) -> str | None:
+    """A text with `${{ … }}`."""
     return yaml_sheets.checked(expressions.check_all, at, sheet)
 
 
@@ -238,18 +247,18 @@ _RULE: dict[str, Callable[[Cursor, Sheet], Any]] = {
     "enabled": yaml_sheets.flag,
     "on": _on,
     "read": yaml_sheets.flag,
-    "if": _expression,
-    "oncePer": _template,
+    "if": expression,
+    "oncePer": template,
     "rate": _rate,
     "debounce": _length,
     "do": _steps,
 }
 _STEP: dict[str, Callable[[Cursor, Sheet], Any]] = {
     "name": _named(_STEP_NAME, "letters, digits and _, as expressions take it"),
-    "request": _request,
-    "notify": _template,
-    "headers": _headers,
-    "body": _body,
-    "if": _expression,
-    "expect": _expression,
+    "request": request,
+    "notify": template,
+    "headers": headers,
+    "body": body,
+    "if": expression,
+    "expect": expression,
 }

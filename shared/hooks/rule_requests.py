@@ -1,15 +1,17 @@
-"""A rule's request, carried out by the handlers that serve callers; its sender is the run of the rule.
+"""A rule's or a recipe's request, carried out by the handlers that serve callers; its sender is the run of the rule or recipe.
 
-Not here: which requests (firings).
+Not here: which requests (firings, recipes).
 """
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from shared.api import answer, handling
+from shared.api import answer, handling, route
 from shared.api import call as api
 from shared.api.answer import Later
 from shared.api.resources import resource_routes
@@ -22,6 +24,9 @@ from shared.rest import errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.api.route import Route
     from shared.hooks.firing_record import Call
     from shared.notify import notifications
 
@@ -32,8 +37,13 @@ if TYPE_CHECKING:
 MARKED = frozenset({"jobs", "models"})  # whose properties Azure's events of them carry
 
 
-def perform(asked: Call, app: Services) -> Answer:
-    """Carry out one request of a rule.
+def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
+    """Carry out one request of a rule, or of a recipe.
+
+    Args:
+        asked: The request.
+        app: The composition root.
+        rows: What may be asked for beside resources of Azure's.
 
     Raises:
         TransientError: it could not be accepted now.
@@ -41,8 +51,12 @@ def perform(asked: Call, app: Services) -> Answer:
     if asked.method == NOTIFY:
         return _notify(asked, app)
     call = _call(asked)
+    path = unquote(call.path).strip("/")
+    row = route.find(rows, call.method, path)
+    if row:
+        call = replace(call, path=path, named=dict(zip(re.findall(r"{(\w+)}", row.template), path.split("/")[1:], strict=False)))
     try:
-        outcome = handling.carry_out(call, resource_routes.of(asked.method), app)
+        outcome = handling.carry_out(call, row or resource_routes.of(asked.method), app)
     except errors.PermanentError as problem:
         return Answer(status=problem.status, body={"error": problem.error.to_json()})
     if isinstance(outcome, Operation):
@@ -108,7 +122,7 @@ def _call(asked: Call) -> api.Call:
 def _marked(call: Call) -> Any:
     """Return the body with where it comes from in the properties of a job or model, which Azure's events of it carry."""
     kinds_named = {segment.lower() for segment in urlsplit(call.path).path.split("/")}
-    if call.method not in ("PUT", "POST") or not isinstance(call.body, dict) or not MARKED & kinds_named:
+    if not call.depth or call.method not in ("PUT", "POST") or not isinstance(call.body, dict) or not MARKED & kinds_named:
         return call.body
     if not isinstance(bodies.dig(call.body, "properties"), dict):
         return call.body

@@ -29,6 +29,7 @@ TIMELINE_LIMIT = 60
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
 Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
 Outcome = Literal[Status, "Refused"]  # Refused: Failed at once, by a 4xx of Azure's
+RECIPE_ORIGIN = "recipe:"  # before the id of a run of a recipe, where an operation says what it is a step of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class Operation:
         result, error: How it ended; `http_status` is what the caller's request amounts to.
         registering: The provider namespace being registered.
         notify: Whom to tell when it has ended: callback URLs and targets of the settings.
-        origin: Id of the firing of a rule that it is a step of, '' for a caller's own.
+        origin: Id of the firing of a rule, or `recipe:` and the id of the run, that it is a step of; '' for a caller's own.
         depth: How many rules led to it.
         trace: The `traceparent` of whoever asked for it (W3C), or one that was made for it; each request to Azure carries it on.
         unknown: Stored members that this version does not know (durable.codec).

@@ -375,9 +375,12 @@ def announce(operation: Operation, services: Services) -> None:
         services.due.put(due.Entry(machine="delivery", key=key, at=at))
         services.notification_queue.send(messages.Message(machine="end", key=key).to_text())
     if operation.origin:
-        text = messages.Message(machine="firing", key=(operation.origin,)).to_text()
-        services.due.put(due.Entry(machine="firing", key=(operation.origin,), at=at, wake_at=at, text=text))
-        services.event_queue.send(text)
+        of_recipe = operation.origin.startswith(models.RECIPE_ORIGIN)
+        machine, queue = ("recipe", services.queue) if of_recipe else ("firing", services.event_queue)
+        key = (operation.origin.removeprefix(models.RECIPE_ORIGIN),)
+        text = messages.Message(machine=machine, key=key).to_text()
+        services.due.put(due.Entry(machine=machine, key=key, at=at, wake_at=at, text=text))
+        queue.send(text)
 
 
 def wake(stored: Stored, services: Services) -> bool:

@@ -1,0 +1,166 @@
+"""A recipe as data: typed parameters, and steps that each do one thing, in a graph. Pure.
+
+Not here: how it is read (recipe_fields), what it may ask for (recipe_checks), one that runs (recipe_run).
+"""
+
+from __future__ import annotations
+
+import graphlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.durable import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+# What an error is, beside its own code and its status: what `retry.on` may name.
+CLASSES: dict[str, tuple[int, ...]] = {
+    "Throttled": (429,),
+    "Unavailable": (500, 502, 503),
+    "Timeout": (408, 504),
+    "Conflict": (409, 412),
+    "NotFound": (404, 410),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        type: A row of `TYPES`.
+        default: Its value where none is given; None where one must be.
+        enum: Its values; () for any.
+        pattern: What a text has to match as a whole.
+    """
+
+    name: str
+    type: str = "string"
+    description: str = ""
+    default: Any = None
+    enum: tuple[Any, ...] = ()
+    pattern: str = ""
+
+    def refusal(self, value: Any) -> str:
+        """Return why a value is none of its own, '' for one that is."""
+        kinds = TYPES[self.type]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            return f"expected {self.type}, not {type(value).__name__}"
+        if self.enum and value not in self.enum:
+            return f"'{str(value)[:60]}' is not one of {', '.join(map(str, self.enum))}"
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            return f"'{str(value)[:60]}' does not match {self.pattern}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step.
+
+    Attributes:
+        verb: `request`, `notify`, `wait`, `until` or `approve`; `remove` in what takes a run back.
+        needs: The steps that must be over before.
+        method, path, headers, body: The request, of this app's API; of `until` a GET.
+        notify: The type of the notification.
+        when: Leave the step out where this does not hold.
+        expect: What must hold of the answer; of `until` what is waited for.
+        wait_s: How long `wait` waits; of `until` between two looks.
+        for_s: How long `until` and `approve` wait at most.
+        by: Who may approve: names of keys or sign-ins, or roles.
+        retry_times, retry_on: How often a failure is tried again, and which: codes, statuses, or names of `CLASSES`.
+        made: Of `remove`: what the other run made.
+    """
+
+    name: str
+    verb: str = "request"
+    needs: tuple[str, ...] = ()
+    method: str = ""
+    path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    notify: str = ""
+    when: str = ""
+    expect: str = ""
+    wait_s: float = 0.0
+    for_s: float = 0.0
+    by: tuple[str, ...] = ()
+    retry_times: int = 0
+    retry_on: tuple[str, ...] = ()
+    made: Mapping[str, Any] = field(default_factory=dict)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def does(self) -> str:
+        """What it does, in a line."""
+        if self.verb in ("request", "until"):
+            return f"{'until ' if self.verb == 'until' else ''}{self.method} {self.path}"
+        if self.verb == "wait":
+            return f"wait {self.wait_s:g} s"
+        told = {"notify": self.notify, "approve": f"by {', '.join(self.by)}", "remove": str(self.made.get("id", ""))}
+        return f"{self.verb} {told[self.verb]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A recipe.
+
+    Attributes:
+        name: Under which it is kept, '' for one that is only run.
+        parameters: Name → what it takes.
+        steps: In the order in which they were written.
+        goes_on: A step that fails keeps the others from nothing (of a run that is taken back).
+    """
+
+    name: str = ""
+    description: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    goes_on: bool = False
+
+    def step(self, name: str) -> Step:
+        """Return a step."""
+        return next(each for each in self.steps if each.name == name)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The names of the steps, each after those that it needs.
+
+        Raises:
+            CycleError: a `ValueError`; there is no such order.
+        """
+        return tuple(graphlib.TopologicalSorter({step.name: step.needs for step in self.steps}).static_order())
+
+    def before(self, name: str) -> frozenset[str]:
+        """Return the steps that are over when a step begins."""
+        found: set[str] = set()
+        pending = [name]
+        while pending:
+            needs = set(self.step(pending.pop()).needs) - found
+            found |= needs
+            pending.extend(needs)
+        return frozenset(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a run keeps, so that a change of the recipe does not change it."""
+        steps = [codec.written(step, defaults=False) | {"needs": list(step.needs)} for step in self.steps]
+        return {"name": self.name, "steps": steps, "goesOn": self.goes_on}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Recipe:
+        """Read back what `to_json` wrote."""
+        steps = []
+        for each in stored["steps"]:
+            found = codec.members(Step, each)
+            listed = {name: tuple(found[name]) for name in ("needs", "by", "retry_on") if name in found}
+            steps.append(Step(**found | listed))
+        return cls(name=stored["name"], steps=tuple(steps), goes_on=stored["goesOn"])

@@ -1,0 +1,262 @@
+"""One run of a recipe, as it is recorded: what each step came to, and what is to be taken next. Pure.
+
+Not here: taking a step (run_steps).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.durable import codec, versions
+from shared.operations import models
+from shared.recipes.recipe import Recipe, Step
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+VERSION = 1
+LOST = timedelta(seconds=90)  # how long after its due time a step counts as lost
+
+Status = Literal["Running", "Succeeded", "Failed", "Canceled"]
+State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled"]
+OVER = ("Succeeded", "Failed", "Skipped", "Canceled")
+DATES = ("at", "began_at", "ended_at", "until")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What is known of a step of a run.
+
+    Attributes:
+        tries: How often it was begun anew (`retry`).
+        attempts: How often in a row the request could not be taken now.
+        operation: What it became.
+        approval: The id of the approval that its request waits for.
+        at: When to take it next.
+        until: When it has waited long enough.
+        status, body: Its answer.
+        fresh: Whether what it makes was not there before; None where that was not looked at.
+        made: What it made: `id`, and when Azure says that it was created.
+        by: Who approved it.
+        reason: Why it was left out, or what a failure is.
+        error: Why it failed.
+    """
+
+    state: State = "Waiting"
+    tries: int = 0
+    attempts: int = 0
+    operation: str = ""
+    approval: str = ""
+    at: datetime | None = None
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    until: datetime | None = None
+    status: int = 0
+    body: Any = None
+    fresh: bool | None = None
+    made: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
+    reason: str = ""
+    error: Mapping[str, Any] | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def over(self) -> bool:
+        """It will not change any more."""
+        return self.state in OVER
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON without what is as it always begins."""
+        out = codec.written(self, defaults=False)
+        return out | {name: models.iso(out[name]) for name in DATES if name in out}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Taken:
+        """Read back what `to_json` wrote."""
+        found = codec.members(cls, stored)
+        return cls(**found | {name: datetime.fromisoformat(found[name]) for name in DATES if name in found})
+
+    def view(self, step: Step) -> dict[str, Any]:
+        """Return it as callers read it."""
+        out: dict[str, Any] = {"name": step.name, "does": step.does, "status": self.state, "needs": list(step.needs)}
+        waits = f"the approval of {', '.join(step.by)}" if step.verb == "approve" and self.state == "Running" else ""
+        told = {"startTime": self.began_at, "endTime": self.ended_at, "next": self.at if self.state == "Running" else None}
+        out |= {name: models.iso(value) for name, value in told.items() if value}
+        said = {"answer": self.status, "operation": self.operation, "waitsFor": waits, "approvedBy": self.by}
+        said |= {"approval": self.approval, "made": self.made.get("id"), "reason": self.reason, "tries": self.tries}
+        return out | {name: value for name, value in said.items() if value} | ({"error": self.error} if self.error else {})
+
+
+NOTHING = Taken()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run.
+
+    Attributes:
+        id: 128 bits: random, or of the Idempotency-Key and its sender.
+        digest: Of what was asked for: the same key with another request is refused.
+        recipe: As it was when the run began.
+        parameters: Name → value.
+        caller: Who began it; `author` of whom that acts, where it is a rule.
+        grants: What that one may do, and the run no more.
+        depth: How many rules led to it.
+        steps: Name → what is known of it.
+        due_at: When its next step is overdue.
+        notify: Whom to tell of its end.
+        undoes: The run that this one takes back.
+    """
+
+    id: str
+    recipe: Recipe
+    caller: str
+    created_at: datetime
+    due_at: datetime
+    digest: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    suffix: str = ""
+    author: str = ""
+    grants: tuple[Mapping[str, Any], ...] = ()
+    depth: int = 0
+    status: Status = "Running"
+    steps: Mapping[str, Taken] = field(default_factory=dict)
+    notify: tuple[str, ...] = ()
+    trace: str = ""
+    undoes: str = ""
+    ended_at: datetime | None = None
+    error: errors.AzureError | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """It will not change any more."""
+        return self.status != "Running"
+
+    @property
+    def origin(self) -> str:
+        """What its operations are marked with: their end wakes it."""
+        return models.RECIPE_ORIGIN + self.id
+
+    @property
+    def stopping(self) -> bool:
+        """A step failed: no other one begins."""
+        return not self.recipe.goes_on and any(taken.state == "Failed" for taken in self.steps.values())
+
+    def taken(self, name: str) -> Taken:
+        """Return what is known of a step."""
+        return self.steps.get(name, NOTHING)
+
+    def having(self, name: str, taken: Taken) -> Run:
+        """Return it with a step changed."""
+        return replace(self, steps={**self.steps, name: taken})
+
+    def next(self, now: datetime, looked: Collection[str] = ()) -> Step | None:
+        """Return a step that can be taken now: the first that is due, or whose needs are over.
+
+        Args:
+            now: The present.
+            looked: Steps that were looked at for nothing just now.
+        """
+        for step in self.recipe.steps:
+            taken = self.taken(step.name)
+            if step.name in looked or taken.over:
+                continue
+            if taken.state == "Running":
+                if taken.operation or (taken.at and taken.at <= now):
+                    return step
+            elif not self.stopping and all(self._clear(need) for need in step.needs):
+                return step
+        return None
+
+    def _clear(self, need: str) -> bool:
+        state = self.taken(need).state
+        return state in ("Succeeded", "Skipped") or (self.recipe.goes_on and state in OVER)
+
+    def settled(self, now: datetime) -> Run:
+        """Return it ended, where no step is under way and none can begin; a step that only waits ends with a failed one."""
+        run = self
+        if run.stopping:
+            for name in [name for name, taken in run.steps.items() if taken.state == "Running" and not taken.operation]:
+                run = run.having(name, replace(run.steps[name], state="Canceled", ended_at=now, reason="another step failed"))
+        states = [run.taken(step.name).state for step in run.recipe.steps]
+        if "Running" in states or (not run.stopping and "Waiting" in states):
+            return run
+        failed = next((taken for taken in run.steps.values() if taken.state == "Failed"), None)
+        error = errors.AzureError.from_json(failed.error) if failed and failed.error else None
+        return run.over("Failed" if failed else "Succeeded", now, error)
+
+    def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Run:
+        """Return it ended: what steps were answered may hold what no one else is to read, and is needed no longer."""
+        steps = {name: replace(taken, body=None, at=None) for name, taken in self.steps.items()}
+        if status == "Canceled":
+            steps = {
+                name: taken if taken.over else replace(taken, state="Canceled", ended_at=now) for name, taken in steps.items()
+            }
+        return replace(self, status=status, ended_at=now, error=error, steps=steps)
+
+    def pause_s(self, now: datetime) -> float:
+        """Return in how many seconds the next step is due."""
+        moments = [taken.at for taken in self.steps.values() if taken.state == "Running" and taken.at]
+        return max(0.0, (min(moments) - now).total_seconds()) if moments else 0.0
+
+    def seen(self) -> dict[str, Any]:
+        """Return what a step's expressions see."""
+        steps = {}
+        for name, taken in self.steps.items():
+            if taken.state in ("Succeeded", "Skipped"):
+                found = {"status": taken.status, "result": taken.body, "body": taken.body, "operation": taken.operation}
+                steps[name] = {"skipped": True} if taken.state == "Skipped" else found
+        began = {"id": self.id, "suffix": self.suffix, "by": self.caller, "startedAt": models.iso(self.created_at)}
+        return {"parameters": dict(self.parameters), "run": began, "steps": steps}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {
+            **codec.written(self),
+            "version": VERSION,
+            "recipe": self.recipe.to_json(),
+            "steps": {name: taken.to_json() for name, taken in self.steps.items()},
+            "created_at": models.iso(self.created_at),
+            "due_at": models.iso(self.due_at),
+            "ended_at": models.iso(self.ended_at) if self.ended_at else None,
+            "error": self.error.to_json() if self.error else None,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Run:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: it was written by a newer version of the app.
+        """
+        versions.check(stored, VERSION, f"run {stored['id']}")
+        found = codec.members(cls, stored)
+        found |= {name: datetime.fromisoformat(found[name]) for name in ("created_at", "due_at", "ended_at") if found[name]}
+        return cls(
+            **found
+            | {
+                "recipe": Recipe.from_json(found["recipe"]),
+                "steps": {name: Taken.from_json(taken) for name, taken in found["steps"].items()},
+                "grants": tuple(found["grants"]),
+                "notify": tuple(found["notify"]),
+                "error": errors.AzureError.from_json(found["error"]) if found["error"] else None,
+            }
+        )
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it: as an operation, with its steps."""
+        states = [self.taken(step.name).state for step in self.recipe.steps]
+        out: dict[str, Any] = {"id": f"/recipes/runs/{self.id}", "name": self.id, "status": self.status}
+        out |= {"startTime": models.iso(self.created_at)} | ({"endTime": models.iso(self.ended_at)} if self.ended_at else {})
+        out["percentComplete"] = 100 * sum(state in OVER for state in states) // max(1, len(states))
+        if self.error:
+            out["error"] = self.error.to_json()
+        said = {"recipe": self.recipe.name, "caller": self.caller, "undoes": self.undoes}
+        steps = [self.taken(step.name).view(step) for step in self.recipe.steps]
+        known = {"parameters": dict(self.parameters), "steps": steps}
+        out["properties"] = {name: value for name, value in said.items() if value} | known
+        return out
