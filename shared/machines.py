@@ -12,6 +12,7 @@ from shared.durable import sweep, worker
 from shared.hooks import firings
 from shared.notify import notifications
 from shared.operations import observing, steps
+from shared.recipes import run_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
     from shared.durable.worker import Machine
     from shared.services import Services
 
-MACHINES: tuple[Machine[Any, Any, Any], ...] = (steps.MACHINE, firings.MACHINE, runs.RUN, runs.UNIT, notifications.MACHINE)
+MACHINES: tuple[Machine[Any, Any, Any], ...] = (
+    steps.MACHINE,
+    firings.MACHINE,
+    runs.RUN,
+    runs.UNIT,
+    notifications.MACHINE,
+    run_steps.MACHINE,
+)
 
 
 def take(queue: str, text: str, app: Services, *, again: bool = False) -> None:

@@ -9,6 +9,7 @@ from shared.api.resources import resource_routes
 from shared.cleanup import cleanup_routes
 from shared.hooks import event_routes
 from shared.pages import page_routes
+from shared.recipes import recipe_routes
 
 if TYPE_CHECKING:
     from shared.api.route import Route
@@ -18,6 +19,7 @@ ROUTES: tuple[Route, ...] = (
     *following.ROUTES,
     *cleanup_routes.ROUTES,
     *event_routes.ROUTES,
+    *recipe_routes.ROUTES,
     *uploads.ROUTES,
     *access_routes.routes(lambda: ROUTES),
     *page_routes.routes(lambda: ROUTES),

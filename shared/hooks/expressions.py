@@ -76,7 +76,12 @@ def all_of(template: Any) -> Iterator[str]:
 
 def filled(template: str, value: str) -> str:
     """Return a text with a value in the place of each expression."""
-    return "".join(value if is_expression else piece for piece, is_expression in _pieces(template))
+    return mapped(template, lambda _: value)
+
+
+def mapped(template: str, put: Callable[[str], str]) -> str:
+    """Return a text with what a function makes of each expression in its place."""
+    return "".join(put(piece) if is_expression else piece for piece, is_expression in _pieces(template))
 
 
 def render(template: Any, document: Mapping[str, Any]) -> Any:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.durable.messages import Message
     from shared.durable.records import Versioned
     from shared.durable.storage import Queue, Row, Rows
-    from shared.hooks.rules import Step
+    from shared.hooks.rules import Asking, Step
     from shared.operations.ledger import Ledger
 
 log = logging.getLogger("steward.hooks")
@@ -47,21 +47,6 @@ LONGEST_PAUSE_S = 600.0
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
 WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
 NOT_DONE = (408, 429, 500, 502, 503, 504)
-
-
-class Asking(Protocol):
-    """A step that asks the API for something, or tells others: of a rule, or of a recipe."""
-
-    @property
-    def method(self) -> str: ...  # noqa: D102
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
-    @property
-    def body(self) -> Any: ...  # noqa: D102
-    @property
-    def notify(self) -> str: ...  # noqa: D102
 
 
 class Services(worker.World, Protocol):
@@ -332,7 +317,7 @@ def request_of(step: Asking, seen: Mapping[str, Any]) -> dict[str, Any]:
         NothingThereError: an expression of its path or headers finds nothing.
         BadRequestError: `InvalidPath`; a value would leave its segment.
     """
-    path = expressions.text(step.path, seen, encode=_segment)
+    path = expressions.text(step.path, seen, encode=segment)
     return {
         "method": step.method or NOTIFY,
         "path": path if step.method else expressions.text(step.notify, seen),
@@ -341,7 +326,7 @@ def request_of(step: Asking, seen: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _segment(text: str) -> str:
+def segment(text: str) -> str:
     """Return a value as it stands in a path: always within its own segment."""
     if text in (".", "..", ""):
         raise errors.BadRequestError(

@@ -23,7 +23,7 @@ from shared.text import jmes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from shared.hooks.rules import Rule, Step
+    from shared.hooks.rules import Asking, Rule
     from shared.text.yaml_document import Cursor
     from shared.text.yaml_sheets import Sheet
 
@@ -47,7 +47,8 @@ DATA: Mapping[str, tuple[str, ...]] = {  # docs/hooks.md has the table with its 
 EVENT = ("id", "source", "type", "subject", "time", "data", "traceparent")
 WORKSPACE = ("id", "name", "resourceGroup", "subscription")
 ANSWER = ("status", "body", "operation", "skipped")
-RECIPE = re.compile(r"POST recipes/(?!runs$)[^/]+", re.IGNORECASE)  # starts one by its name: the route of ours that a rule may ask for
+# What starts a recipe by its name: the one route of the app's own that a rule may ask for
+RECIPE = re.compile(r"POST recipes/(?!runs$)[^/]+", re.IGNORECASE)
 ANY = frozenset("*?[")
 NAMED_HERE = {"steps": ": it is the first step.", "parameters": ": the recipe has none."}  # what only a rule or recipe itself names
 EDITS = 2
@@ -96,7 +97,7 @@ def rule(at: Cursor, sheet: Sheet, found: Rule) -> None:
         taken = {**taken, step.name: ANSWER}
 
 
-def request(step: Step) -> str:
+def request(step: Asking) -> str:
     """Return why the API can never take a request, '' when it may."""
     path, _, query = expressions.filled(step.path, FILLED).partition("?")
     first = path.strip("/").partition("/")[0]
@@ -127,7 +128,7 @@ def check_expressions(at: Cursor, sheet: Sheet, known: Mapping[str, Any], *, alo
     """Refuse the names that the expressions of a value can never find."""
     told = [at.value] if alone else expressions.all_of(at.value)
     for text in told:
-        for chain in _chains(jmes.read(text)):
+        for chain in chains(text):
             if problem := _unfound(chain, known):
                 sheet.note(at, problem)
 
@@ -151,6 +152,11 @@ def _unfound(chain: tuple[str, ...], known: Mapping[str, Any]) -> str:
         return ""
     hint = names.hint(near, inner) if inner else NAMED_HERE[first]
     return f"an expression finds nothing at '{first}.{rest[0][:60]}'{hint}"
+
+
+def chains(text: str) -> Iterator[tuple[str, ...]]:
+    """Yield the paths that an expression follows from the top of its document."""
+    yield from _chains(jmes.read(text))
 
 
 def _chains(node: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

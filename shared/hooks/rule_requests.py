@@ -66,7 +66,8 @@ def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
             return Answer(status=outcome.end_status, body=outcome.result)
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
         return Answer(status=outcome.end_status, body={"error": error.to_json()})
-    return _passed(call, outcome.answer() if isinstance(outcome, Later) else outcome, app)
+    given = outcome.answer() if isinstance(outcome, Later) else outcome
+    return Answer(status=given.status, body=_json(given.content)) if row else _passed(call, given, app)
 
 
 def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:

@@ -11,6 +11,7 @@ from shared.api.access import approvals, audit
 from shared.api.schemas import OBJECT, STRING, Json
 from shared.catalog import grants
 from shared.operations import models
+from shared.recipes import recipe_run as recipe_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +42,9 @@ def schemas() -> Json:
         "Report": report(),
         "ReportLine": line(),
         "Firing": firing(),
+        "Recipe": recipe(),
+        "RecipeDefinition": definition(),
+        "RecipeRun": recipe_run(),
         "Mark": mark(),
         "Health": health(),
         "Upload": upload(),
@@ -248,6 +252,47 @@ def firing() -> Json:
         },
         ("id", "name", "rule", "status", "startTime", "depth", "traceId", "steps"),
         "A rule that fired, and what came of its requests.",
+    )
+
+
+def definition() -> Json:
+    """Return the schema of what a recipe is written as."""
+    fields = {
+        "description": STRING,
+        "parameters": _told("Name → `{type, default, enum, pattern, description}`, or its default value.", OBJECT),
+        "steps": _told("Name → one of `request`, `notify`, `wait`, `until`, `approve`, and its fields (docs/recipes.md).", OBJECT),
+        "onFailure": {"type": "string", "enum": ["stop"]},
+    }
+    return _record(fields, ("steps",), "Several requests of this API as one.")
+
+
+def recipe() -> Json:
+    """Return the schema of a recipe as it is kept."""
+    said = {"id": STRING, "name": STRING, "shipped": FLAG, "by": STRING, "properties": _ref("RecipeDefinition")}
+    return _record(said, ("id", "name", "shipped", "properties"), "A recipe that can be started by its name.")
+
+
+def recipe_run() -> Json:
+    """Return the schema of a run of a recipe."""
+    states = {"type": "string", "enum": list(get_args(recipe_runs.State))}
+    step = {"name": STRING, "does": STRING, "status": states, "needs": _list(STRING), "startTime": MOMENT, "endTime": MOMENT}
+    step |= {"next": MOMENT, "answer": COUNT, "operation": STRING, "waitsFor": STRING, "approvedBy": STRING, "approval": STRING}
+    step |= {"made": _told("The id of what it made.", STRING), "reason": STRING, "tries": COUNT, "error": ERROR}
+    properties = {"recipe": STRING, "caller": STRING, "undoes": STRING, "parameters": OBJECT}
+    properties |= {"steps": _list(_record(step, ("name", "does", "status", "needs"))), "deliveries": _list(_ref("Delivery"))}
+    return _record(
+        {
+            "id": STRING,
+            "name": STRING,
+            "status": {"type": "string", "enum": list(get_args(recipe_runs.Status))},
+            "startTime": MOMENT,
+            "endTime": MOMENT,
+            "percentComplete": COUNT,
+            "properties": _record(properties, ("parameters", "steps")),
+            "error": ERROR,
+        },
+        ("id", "name", "status", "startTime", "percentComplete", "properties"),
+        "One run of a recipe, as an operation.",
     )
 
 

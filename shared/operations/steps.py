@@ -20,7 +20,7 @@ from shared.durable.worker import Next
 from shared.endpoints import parking
 from shared.files import content, upload_steps
 from shared.jobs import logs
-from shared.operations import ledger, new_keys, observing, settle, waits
+from shared.operations import ledger, models, new_keys, observing, settle, waits
 from shared.operations.models import Operation
 from shared.rest import clouds, errors, ids, long_running
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from shared.durable.due import Entry
     from shared.durable.messages import Message
-    from shared.operations import models
     from shared.operations.context import Services
     from shared.operations.ledger import Stored
     from shared.operations.settle import Step

@@ -58,7 +58,7 @@ class Parameter:
             return f"expected {self.type}, not {type(value).__name__}"
         if self.enum and value not in self.enum:
             return f"'{str(value)[:60]}' is not one of {', '.join(map(str, self.enum))}"
-        if self.pattern and not re.fullmatch(self.pattern, value):
+        if self.pattern and not re.fullmatch(self.pattern, str(value)):
             return f"'{str(value)[:60]}' does not match {self.pattern}"
         return ""
 

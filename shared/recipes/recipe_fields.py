@@ -30,7 +30,7 @@ STEP_LIMIT = 50
 PARAMETER_LIMIT = 50
 RETRY_LIMIT = 10
 VERBS = ("request", "notify", "wait", "until", "approve")
-RUN = ("id", "suffix", "by", "startedAt")  # what expressions find below `run`
+RUN = ("id", "group", "suffix", "by", "startedAt")  # what expressions find below `run`
 ANSWER = ("status", "result", "body", "operation", "skipped")
 LONGEST = timedelta(days=30)
 EVERY, FOR, APPROVE_FOR = timedelta(minutes=1), timedelta(minutes=30), timedelta(days=7)
@@ -61,6 +61,21 @@ def parse(text: str, name: str = "") -> Recipe:
     if sheet.problems:
         raise InvalidFileError(CODE, sheet.problems)
     return recipe
+
+
+def plain(text: str) -> Any:
+    """Return a recipe that was read before as JSON holds it."""
+    top, sheet = yaml_sheets.opened(_readable(text), SOURCE, CODE)
+    return rule_fields.body(_with_on(top), sheet)
+
+
+def _with_on(at: Cursor) -> Cursor:
+    """Return a recipe with each `retry.on` as it is written, which YAML 1.1 reads as true where it is not quoted."""
+    steps = {}
+    for name, step in at.value["steps"].items():
+        retry = rule_fields.on_as_written(at.child("steps").child(name).child("retry")).value if "retry" in step else None
+        steps[name] = {**step, "retry": retry} if retry else step
+    return at.having({**at.value, "steps": steps})
 
 
 def given(text: str) -> dict[str, Any]:
@@ -100,7 +115,9 @@ def values(recipe: Recipe, asked: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
 
 def _wrong(name: str, message: str) -> errors.AzureError:
-    return errors.AzureError(code="InvalidParameter", message=f"parameters.{name[:60]}: {message}", target=f"parameters.{name[:60]}")
+    return errors.AzureError(
+        code="InvalidParameter", message=f"parameters.{name[:60]}: {message}", target=f"parameters.{name[:60]}"
+    )
 
 
 def _readable(text: str) -> str:
@@ -135,16 +152,16 @@ def _check_step(at: Cursor, sheet: Sheet, recipe: Recipe, step: Step) -> None:
     known: dict[str, Any] = {"parameters": tuple(recipe.parameters), "run": RUN}
     before: dict[str, Any] = dict.fromkeys(sorted(recipe.before(step.name)), ANSWER)
     for name in ("request", "until", "notify", "headers", "body", "if", "expect"):
-        if name in at.value:
-            own = {"status": (), "result": (), "body": (), "steps": {**before, step.name: ANSWER}} if name == "expect" else {"steps": before}
-            rule_checks.check_expressions(at.child(name), sheet, {**known, **own}, alone=name in ("if", "expect"))
+        if name not in at.value:
+            continue
+        seen = {"steps": before}
+        if name == "expect":
+            seen = {"status": {}, "result": {}, "body": {}, "steps": {**before, step.name: ANSWER}}
+        rule_checks.check_expressions(at.child(name), sheet, {**known, **seen}, alone=name in ("if", "expect"))
     if not step.method:
         return
-    if step.path.partition("/")[0].lower() == "recipes":
-        problem = "a recipe starts no other recipe"
-    else:
-        problem = rule_checks.request(step)
-    if problem:
+    nested = step.path.partition("/")[0].lower() == "recipes"
+    if problem := "a recipe starts no other recipe" if nested else rule_checks.request(step):
         sheet.note(at.child("until" if step.verb == "until" else "request"), problem)
 
 

@@ -21,8 +21,8 @@ VERSION = 1
 LOST = timedelta(seconds=90)  # how long after its due time a step counts as lost
 
 Status = Literal["Running", "Succeeded", "Failed", "Canceled"]
-State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled"]
-OVER = ("Succeeded", "Failed", "Skipped", "Canceled")
+State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled", "NotTaken"]
+OVER = ("Succeeded", "Failed", "Skipped", "Canceled", "NotTaken")
 DATES = ("at", "began_at", "ended_at", "until")
 
 
@@ -102,6 +102,8 @@ class Run:
         digest: Of what was asked for: the same key with another request is refused.
         recipe: As it was when the run began.
         parameters: Name → value.
+        group: The id of the app's own resource group.
+        suffix: Six characters of that group and the parameter `name`, for names that are unique in all of Azure.
         caller: Who began it; `author` of whom that acts, where it is a rule.
         grants: What that one may do, and the run no more.
         depth: How many rules led to it.
@@ -118,6 +120,7 @@ class Run:
     due_at: datetime
     digest: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""
     suffix: str = ""
     author: str = ""
     grants: tuple[Mapping[str, Any], ...] = ()
@@ -166,7 +169,7 @@ class Run:
             if step.name in looked or taken.over:
                 continue
             if taken.state == "Running":
-                if taken.operation or (taken.at and taken.at <= now):
+                if taken.operation or (taken.at and taken.at <= now and not self.stopping):
                     return step
             elif not self.stopping and all(self._clear(need) for need in step.needs):
                 return step
@@ -186,16 +189,17 @@ class Run:
         if "Running" in states or (not run.stopping and "Waiting" in states):
             return run
         failed = next((taken for taken in run.steps.values() if taken.state == "Failed"), None)
-        error = errors.AzureError.from_json(failed.error) if failed and failed.error else None
+        error = errors.AzureError.from_json(dict(failed.error)) if failed and failed.error else None
         return run.over("Failed" if failed else "Succeeded", now, error)
 
     def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Run:
         """Return it ended: what steps were answered may hold what no one else is to read, and is needed no longer."""
         steps = {name: replace(taken, body=None, at=None) for name, taken in self.steps.items()}
-        if status == "Canceled":
-            steps = {
-                name: taken if taken.over else replace(taken, state="Canceled", ended_at=now) for name, taken in steps.items()
-            }
+        for step in self.recipe.steps:
+            taken = steps.get(step.name, NOTHING)
+            if not taken.over:
+                state: State = "NotTaken" if taken.state == "Waiting" else "Canceled"
+                steps[step.name] = replace(taken, state=state, ended_at=now)
         return replace(self, status=status, ended_at=now, error=error, steps=steps)
 
     def pause_s(self, now: datetime) -> float:
@@ -210,7 +214,13 @@ class Run:
             if taken.state in ("Succeeded", "Skipped"):
                 found = {"status": taken.status, "result": taken.body, "body": taken.body, "operation": taken.operation}
                 steps[name] = {"skipped": True} if taken.state == "Skipped" else found
-        began = {"id": self.id, "suffix": self.suffix, "by": self.caller, "startedAt": models.iso(self.created_at)}
+        began = {
+            "id": self.id,
+            "group": self.group,
+            "suffix": self.suffix,
+            "by": self.caller,
+            "startedAt": models.iso(self.created_at),
+        }
         return {"parameters": dict(self.parameters), "run": began, "steps": steps}
 
     def to_json(self) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from shared.hooks.firing_record import Firing
 from shared.hooks.rules import Rule, Step
 from shared.notify import deliveries, notices, notifications
 from shared.operations import flows
+from shared.recipes import recipe_fields, run_steps
+from shared.recipes.recipe_run import Run as RecipeRun
 from shared.rest import errors
 from shared.settings import Settings
 from tests import tables
@@ -273,6 +275,36 @@ def _reported(world: Platform) -> Any:
     return ended, sorted(world.models.writes)
 
 
+COOKED = """
+steps:
+  one: {request: PUT workspaces/w1/computes/one, needs: [], body: {location: westeurope, properties: {computeType: AmlCompute}}}
+  two: {request: PUT workspaces/w1/computes/two, needs: [], body: {location: westeurope, properties: {computeType: AmlCompute}}}
+  rest: {wait: PT2M, needs: [one, two]}
+  seen: {until: GET workspaces/w1/computes/two, expect: status == `200`, every: PT10S}
+  gone: {request: "DELETE workspaces/w1/computes/${{ steps.one.result.name }}"}
+"""
+
+
+def _recipe_run(name: str, world: Platform, text: str = COOKED) -> RecipeRun:
+    now = world.clock()
+    return RecipeRun(id=name, recipe=recipe_fields.parse(text), caller="a test", created_at=now, due_at=now, notify=("queue:told",))
+
+
+def _cooked(world: Platform) -> Any:
+    counts = [world.steward.azure.count(f"^{effect}$") for effect in (
+        "PUT workspaces/w1/computes/one", "PUT workspaces/w1/computes/two", "DELETE workspaces/w1/computes/one")]  # fmt: skip
+    ids = {held.text.split('"id":"')[1].split('"')[0] for held in world.told.messages}
+    found = run_steps.table(world.app).newest(9, partition=run_steps.PARTITION)
+    return [(run.status, [run.taken(step.name).state for step in run.recipe.steps]) for run in found], counts, len(ids)
+
+
+def _open_recipe(world: Platform, number: int) -> Any:
+    run = _recipe_run(f"{number:032x}", world, "steps: {a: {wait: P1D}}")
+    run_steps.begin(run, world.app)
+    known = run_steps.load(run.id, world.app)
+    return known, known and known.value
+
+
 def _open_operation(world: Platform, number: int) -> Any:
     operation = flows.submit(world.steward.request("PUT", f"workspaces/many{number}", COMPUTE), world.app)
     known = world.app.ledger.load(operation.id)
@@ -323,6 +355,12 @@ CASES: dict[str, Case] = {
     "operation": Case(begin=_asked, done=(["Succeeded"], 1), found=_worked, wait=_open_operation),
     "firing": Case(
         begin=_happens, done=([("copied", "Succeeded"), ("quiet", "Succeeded")], [1, 1, 1]), found=_fired, wait=_open_firing
+    ),
+    "recipe": Case(
+        begin=lambda world: run_steps.begin(_recipe_run("a" * 32, world), world.app),
+        done=([("Succeeded", ["Succeeded"] * 5)], [1, 1, 1], 1),
+        found=_cooked,
+        wait=_open_recipe,
     ),
     "delivery": Case(
         begin=lambda world: _asked(world, "workspaces/w1/computes/cpu", notify=("queue:told",)),
@@ -512,6 +550,9 @@ BEFORE: dict[str, Callable[[Platform], Any]] = {
     "operation": lambda world: [row for row in world.steward.open.rows.values() if row.columns["look_at"] <= world.clock()],
     "firing": lambda world: world.app.hook_rows.query(
         partition="firing", equal={"status": "Running"}, below={"due_at": world.clock()}
+    ),
+    "recipe": lambda world: world.app.hook_rows.query(
+        partition="recipe", equal={"status": "Running"}, below={"due_at": world.clock()}
     ),
     "delivery": lambda world: world.app.delivery_rows.query(
         equal={"status": "Pending"}, below={"next_at": world.clock() - notifications.GRACE}

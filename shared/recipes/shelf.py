@@ -1,0 +1,112 @@
+"""The recipes that are kept by name: those of the app, and those that were put, which count before them.
+
+Not here: how a recipe is read (recipe_fields), running one (run_steps).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.recipes import recipe_fields
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.durable.storage import Blobs
+    from shared.recipes.recipe import Recipe
+
+FOLDER = "recipes/"
+LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A recipe as it is kept.
+
+    Attributes:
+        text: As it was written, YAML or JSON.
+        shipped: It comes with the app.
+        by: Who put it.
+    """
+
+    name: str
+    text: str
+    shipped: bool = False
+    by: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe.
+
+        Raises:
+            InvalidFileError: it is not one that this version reads.
+        """
+        return recipe_fields.parse(self.text, self.name)
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it: `properties` is what may be put again."""
+        out: dict[str, Any] = {"id": f"/recipes/{self.name}", "name": self.name, "shipped": self.shipped}
+        return out | ({"by": self.by} if self.by else {}) | {"properties": recipe_fields.plain(self.text)}
+
+
+@cache
+def shipped() -> dict[str, str]:
+    """Return the texts of the app's own recipes, by name."""
+    return {path.stem: path.read_text("utf-8") for path in sorted((Path(__file__).parent / "shipped").glob("*.yaml"))}
+
+
+def load(name: str, blobs: Blobs) -> Kept:
+    """Return a recipe.
+
+    Raises:
+        BadRequestError: `RecipeNotFound` (404).
+    """
+    content = blobs.get(_blob(name))
+    if content is not None:
+        stored = json.loads(content)
+        return Kept(name=name, text=stored["text"], by=stored["by"])
+    if text := shipped().get(name):
+        return Kept(name=name, text=text, shipped=True)
+    message = f"There is no recipe '{name[:60]}'; GET recipes lists them."
+    raise errors.BadRequestError("RecipeNotFound", message, target="name", status=404)
+
+
+def every(blobs: Blobs) -> Iterator[Kept]:
+    """Yield all recipes, by name."""
+    put = [name.removeprefix(FOLDER).removesuffix(".json") for name in blobs.names(FOLDER)][:LIMIT]
+    for name in sorted({*put, *shipped()}):
+        yield load(name, blobs)
+
+
+def put(name: str, text: str, by: str, blobs: Blobs) -> Kept:
+    """Keep a recipe under a name.
+
+    Raises:
+        BadRequestError: `InvalidRecipe`, `TooManyRecipes`.
+    """
+    recipe_fields.parse(text, name)
+    if blobs.get(_blob(name)) is None and len(list(blobs.names(FOLDER))) >= LIMIT:
+        raise errors.BadRequestError("TooManyRecipes", f"{LIMIT} recipes are kept; delete one first.", target="name", status=409)
+    blobs.put(_blob(name), json.dumps({"version": 1, "text": text, "by": by}).encode())
+    return Kept(name=name, text=text, by=by)
+
+
+def remove(name: str, blobs: Blobs) -> None:
+    """Delete a recipe that was put; one of the app's own with that name counts again.
+
+    Raises:
+        BadRequestError: `RecipeNotFound` (404), `RecipeShipped` (409).
+    """
+    if load(name, blobs).shipped:
+        message = f"The recipe '{name}' comes with the app and cannot be deleted. PUT another one under its name to replace it."
+        raise errors.BadRequestError("RecipeShipped", message, target="name", status=409)
+    blobs.delete(_blob(name))
+
+
+def _blob(name: str) -> str:
+    return f"{FOLDER}{name}.json"

@@ -1,0 +1,64 @@
+"""Taking a run back: a run of its own that deletes what the first one made, newest first, whatever becomes of each.
+
+Not here: what is deleted at all (last_look), how (run_steps).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from shared.recipes import last_look
+from shared.recipes.recipe import Recipe, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shared.durable.records import Versioned
+    from shared.recipes.recipe_run import Run, Taken
+
+ATTEMPTS = 20  # of taking one run back
+
+
+def recipe_of(run: Run, services: last_look.Services) -> Recipe:
+    """Return the steps that take a run back."""
+    begun = [(taken.began_at, name) for name, taken in run.steps.items() if taken.began_at]
+    steps: list[Step] = []
+    for _, name in sorted(begun, reverse=True):
+        if made := _made(run.steps[name], services):
+            before = (steps[-1].name,) if steps else ()
+            path = quote(str(made["id"]).strip("/"), safe="/")
+            steps.append(Step(name=name, verb="remove", needs=before, path=path, made=dict(made)))
+    return Recipe(name=run.recipe.name, steps=tuple(steps), goes_on=True)
+
+
+def _made(taken: Taken, services: last_look.Services) -> Mapping[str, Any]:
+    """Return what a step made, {} for nothing; of one that the run did not wait for, by its operation."""
+    if taken.made or not taken.operation or taken.state == "Succeeded" or taken.fresh is False:
+        return taken.made
+    stored = services.ledger.load(taken.operation)
+    if stored is None or stored.operation.method != "PUT":
+        return {}
+    return {"id": stored.operation.target, "operation": taken.operation}
+
+
+def run_of(run: Run, recipe: Recipe, made: Run, load: Callable[[str], Versioned[Run] | None]) -> Run:
+    """Return the run that takes another one back: the one that is at it, or the next attempt."""
+    for attempt in range(ATTEMPTS):
+        name = hashlib.sha256(f"undo\n{run.id}\n{attempt}".encode()).hexdigest()[:32]
+        known = load(name)
+        if known is None or not known.value.ended:
+            break
+    return replace(made, id=name, recipe=recipe, undoes=run.id, digest=f"undo {run.id}")
+
+
+def dry(recipe: Recipe, services: last_look.Services) -> dict[str, Any]:
+    """Return what would be deleted, in its order, and what would be kept and why."""
+    out = []
+    for step in recipe.steps:
+        kept = last_look.look(step.made, services).kept
+        said = {"outcome": "kept", "reason": kept} if kept else {"outcome": "deleted"}
+        out.append({"name": step.name, "id": step.made["id"], **said})
+    return {"value": out}
