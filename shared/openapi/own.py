@@ -21,6 +21,7 @@ TAGS = {
     "Operations": "What the app is doing or did for its callers.",
     "Clean-up": "What is stale or idle, by policy: dry runs, reports, approval.",
     "Events": "Events in, rules, and what came of them.",
+    "Recipes": "Several requests as one: run, kept by name, approved, taken back.",
     "Files": "Large files, and what a YAML would be sent as.",
     "Access": "Who may do what, what they did, and what waits for the approval of another one.",
     "Pages": "The same for every caller; only the details of health need a key.",

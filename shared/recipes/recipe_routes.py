@@ -288,7 +288,7 @@ def _approve(call: Call, app: Services) -> Answer:
         message = f"'{who}' began this run; it needs the approval of another one, by another key or sign-in (docs/security.md)."
         raise errors.BadRequestError("SecondPersonNeeded", message, target="id", status=403)
     if not _may(step, who, call):
-        message = f"'{who}' is none of those who may approve '{step.name}': {', '.join(step.by)}."
+        message = f"'{who}' may not approve '{step.name}': it needs {', '.join(step.by)}."
         raise errors.BadRequestError("RoleNeeded", message, target="by", status=403)
     return answers.of_json(run_steps.approve(run.id, step.name, who, app).view())
 
