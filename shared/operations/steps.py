@@ -376,9 +376,9 @@ def announce(operation: Operation, services: Services) -> None:
     if operation.origin:
         of_recipe = operation.origin.startswith(models.RECIPE_ORIGIN)
         machine, queue = ("recipe", services.queue) if of_recipe else ("firing", services.event_queue)
-        key = (operation.origin.removeprefix(models.RECIPE_ORIGIN),)
-        text = messages.Message(machine=machine, key=key).to_text()
-        services.due.put(due.Entry(machine=machine, key=key, at=at, wake_at=at, text=text))
+        named = (operation.origin.removeprefix(models.RECIPE_ORIGIN),)
+        text = messages.Message(machine=machine, key=named).to_text()
+        services.due.put(due.Entry(machine=machine, key=named, at=at, wake_at=at, text=text))
         queue.send(text)
 
 

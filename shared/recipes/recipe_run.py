@@ -6,10 +6,10 @@ Not here: taking a step (run_steps).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.durable import codec, versions
+from shared.durable import codec, lease, versions
 from shared.operations import models
 from shared.recipes.recipe import Recipe, Step
 from shared.rest import errors
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 VERSION = 1
-LOST = timedelta(seconds=90)  # how long after its due time a step counts as lost
+LOST = lease.LEASE  # how long after its due time a step counts as lost
 
 Status = Literal["Running", "Succeeded", "Failed", "Canceled"]
 State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled", "NotTaken"]

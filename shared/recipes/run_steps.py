@@ -132,7 +132,8 @@ def _advanced(known: Versioned[Run], _message: Message, services: Services) -> N
     saved, run, looked = known, known.value, set[str]()
     began_at, count = services.clock(), 0
     while (step := run.next(services.clock(), looked)) and count < STEPS_LIMIT and services.clock() - began_at < BUDGET:
-        if run != saved.value:  # what the step before came to
+        if run != saved.value:  # what the step before came to; it keeps the lease, too
+            run = replace(run, due_at=services.clock() + LOST)
             saved = _saved(saved, run, services)
         moved = _step(run, step, services)
         before, after = run.taken(step.name), moved.taken(step.name)
