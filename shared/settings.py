@@ -57,6 +57,8 @@ class Settings:
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
         unnamed_keys: Whether a function key that has no name here may do everything (`STEWARD_UNNAMED_KEYS`: `admin` or `refused`).
         audit_days: How long rows of the audit are kept (`STEWARD_AUDIT_DAYS`).
+        uploads: How many uploads one caller may have that are not forgotten yet (`STEWARD_UPLOADS`).
+        upload_gb: How large one may be, in GB (`STEWARD_UPLOAD_GB`).
         approvals: What another person must approve (`STEWARD_APPROVALS`): `cleanup`, `rules`, `resourceGroups`, `workspaces`.
         approval_hours: How long an approval can be given (`STEWARD_APPROVAL_HOURS`).
         failure_logs: Whether a failed operation shows the end of its log (`STEWARD_FAILURE_LOGS`).
@@ -86,6 +88,8 @@ class Settings:
     cleanup_days: int = 180
     unnamed_keys: bool = True
     audit_days: int = 365
+    uploads: int = 200
+    upload_gb: int = 200
     approvals: frozenset[str] = frozenset()
     approval_hours: int = 24
     failure_logs: bool = True
@@ -172,6 +176,8 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         cleanup_days=optional("STEWARD_CLEANUP_REPORT_DAYS", _number(180, least=1), off=NUMBER_LIMIT),
         unnamed_keys=optional("STEWARD_UNNAMED_KEYS", _choice(("admin", "refused")), off="refused") == "admin",
         audit_days=optional("STEWARD_AUDIT_DAYS", _number(365, least=1), off=NUMBER_LIMIT),
+        uploads=optional("STEWARD_UPLOADS", _number(200, least=0), off=200),
+        upload_gb=optional("STEWARD_UPLOAD_GB", _number(200, least=1), off=200),
         approvals=optional(
             "STEWARD_APPROVALS", _some_of(APPROVALS), off=frozenset(APPROVALS)
         ),  # off: all of them, rather than less

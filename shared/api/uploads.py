@@ -39,7 +39,8 @@ def open_upload(call: Call, app: App) -> Answer:
         message = "'name' is no text; expected the file's name, such as model.pkl."
         raise errors.BadRequestError("InvalidValue", message, target="name")
     name = upload_steps.plain_name(given, "")
-    opened = upload_inbox.open_upload(app.ledger.blobs, app.clock(), caller=call.by(app.settings), name=name)
+    limit = app.settings.uploads
+    opened = upload_inbox.open_upload(app.ledger.blobs, app.clock(), caller=call.by(app.settings), name=name, limit=limit)
     return answer.of_json(opened, 201)
 
 
@@ -53,7 +54,7 @@ ROUTES: tuple[Route, ...] = (
         body={"application/json": {"type": "object", "properties": {"name": schemas.STRING}}},
         needed=False,
         answers={"201": schemas.ref("schemas", "Upload")},
-        problems={**LARGE, "415": "Unsupported"},
+        problems={**LARGE, "415": "Unsupported", "429": "Throttled"},
     ),
     Route(
         "translate",

@@ -1,11 +1,13 @@
 """Files too large for one request: the caller puts them into the app's storage by a signed URL and names them later.
 
-An upload is known by an id that nobody can guess and only its own caller may use; it is forgotten two days later. Not here:
-bringing it to a workspace (uploads).
+An upload is known by an id that nobody can guess and only its own caller may use; it is forgotten two days later. A caller has
+so many at a time. A signed URL cannot bound what is put to it: what is too large is deleted when it is named. Not here: bringing
+it to a workspace (uploads).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = "uploads"
 SIGNED_FOR = timedelta(hours=2)  # how long blocks may be put
 KEPT_FOR = timedelta(days=2)
+GIGABYTE = 1024**3
 ID = re.compile(r"(\d{10,11})-[0-9a-f]{32}")
 
 
@@ -34,9 +37,20 @@ class Upload:
     name: str
 
 
-def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str) -> dict[str, Any]:
-    """Make room for an upload and return what the caller needs; the signed URL is nowhere else."""
-    upload_id = f"{int((now + KEPT_FOR).timestamp())}-{secrets.token_hex(16)}"
+def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str, limit: int) -> dict[str, Any]:
+    """Make room for an upload and return what the caller needs; the signed URL is nowhere else.
+
+    Raises:
+        BadRequestError: `TooManyUploads` (429); the caller has `limit` of them.
+    """
+    whose = hashlib.sha256(caller.encode()).hexdigest()[:8]  # in the id: those of others need not be read to count these
+    ids = {name.split("/")[1] for name in blobs.names(f"{ROOT}/")}
+    mine = [each for each in ids if ID.fullmatch(each) and each.partition("-")[2].startswith(whose) and _kept_until(each) >= now]
+    if len(mine) >= limit:
+        free = iso(min(map(_kept_until, mine), default=now))
+        message = f"{len(mine)} of your uploads are kept; {limit} are taken (STEWARD_UPLOADS). The oldest is forgotten at {free}."
+        raise errors.BadRequestError("TooManyUploads", message, target="uploads", status=429)
+    upload_id = f"{int((now + KEPT_FOR).timestamp())}-{whose}{secrets.token_hex(12)}"
     about = {"version": 1, "caller": caller, "name": name}
     blobs.put(f"{ROOT}/{upload_id}/about.json", json.dumps(about).encode())
     until = (now + SIGNED_FOR).replace(microsecond=0)
@@ -44,11 +58,12 @@ def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str) -> dict[
     return {"id": upload_id, "sasUri": signed, "expires": iso(until), "keptUntil": iso(_kept_until(upload_id))}
 
 
-def find(blobs: Blobs, upload_id: str, now: datetime, *, caller: str) -> Upload:
+def find(blobs: Blobs, upload_id: str, now: datetime, *, caller: str, limit_gb: int) -> Upload:
     """Return a finished upload of this caller's.
 
     Raises:
-        BadRequestError: `UploadNotFound` (404), or `UploadNotFinished` (409) while nothing is committed.
+        BadRequestError: `UploadNotFound` (404), `UploadNotFinished` (409) while nothing is committed, `UploadTooLarge` (413); that
+            one is deleted.
     """
     about = blobs.get(f"{ROOT}/{upload_id}/about.json") if ID.fullmatch(upload_id) else None
     told = json.loads(about) if about else {}
@@ -60,6 +75,10 @@ def find(blobs: Blobs, upload_id: str, now: datetime, *, caller: str) -> Upload:
     if found is None:
         message = "Nothing was put there yet; PUT the file (or its blocks, then their list) to the sasUri first."
         raise errors.BadRequestError("UploadNotFinished", message, target="upload", status=409)
+    if found.size > limit_gb * GIGABYTE:
+        blobs.delete(blob)
+        message = f"The upload has {found.size} bytes; {limit_gb} GB are taken (STEWARD_UPLOAD_GB). It was deleted."
+        raise errors.BadRequestError("UploadTooLarge", message, target="upload", status=413)
     return Upload(blob=blob, found=found, name=told["name"])
 
 

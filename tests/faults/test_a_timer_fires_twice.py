@@ -129,7 +129,7 @@ def test_what_is_old_goes_once(steward: Steward) -> None:
                 "PUT", f"workspaces/p{number}x{each}", BODY, respond_async=True, idempotency_key=f"{number}{each}"
             )
             flows.cancel(steward.stored(operation), app, abandon=True)
-            upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
+            upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n", limit=9)
         steward.clock.advance(timedelta(days=32).total_seconds())
         twice("purge_operations")
         assert list(app.ledger.rows.query()) == []

@@ -118,7 +118,7 @@ def _grown_old(app: Steward) -> None:
     notice = notices.Notice(about="x", type="t", subject="s", at=app.clock(), data={})
     notifications.tell(notice, ("queue:ends",), services.get())
     worker.give_up((notifications.MACHINE,), app.notification_queue.messages[0].text, services.get(), "enough")
-    upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n")
+    upload_inbox.open_upload(app.blobs, app.clock(), caller="c", name="n", limit=9)
     app.clock.advance(timedelta(days=32).total_seconds())
 
 

@@ -39,13 +39,14 @@ def test_every_setting_is_read():
         "STEWARD_RETENTION_DAYS": "7", "PYTHON_THREADPOOL_THREAD_COUNT": "64", "STEWARD_ALLOW_PLAIN_SCORING": "TRUE",
         "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9", "STEWARD_FAILURE_LOGS": "off",
         "STEWARD_UNNAMED_KEYS": "Refused", "STEWARD_AUDIT_DAYS": "90", "STEWARD_APPROVALS": "Cleanup, resourcegroups",
-        "STEWARD_APPROVAL_HOURS": "8",
+        "STEWARD_APPROVAL_HOURS": "8", "STEWARD_UPLOADS": "3", "STEWARD_UPLOAD_GB": "5",
     }  # fmt: skip
     assert settings.from_environ(environ) == settings.Settings(
         subscription_id="s", resource_group="g", cloud=clouds.US_GOVERNMENT, storage="UseThis", table_uri="https://t",
         blob_uri="https://b", queue_uri="https://q", storage_client_id="c", retention_days=7, threads=64, plain_scoring=True,
         previews=True, cleanup=False, cleanup_days=9, failure_logs=False,
         unnamed_keys=False, audit_days=90, approvals=frozenset({"cleanup", "resourceGroups"}), approval_hours=8,
+        uploads=3, upload_gb=5,
     )  # fmt: skip
 
 
@@ -107,7 +108,7 @@ OPTIONAL = (
     "STEWARD_SUBSCRIPTION_ID", "STEWARD_RESOURCE_GROUP", "STEWARD_RETENTION_DAYS", "STEWARD_ALLOW_PLAIN_SCORING",
     "STEWARD_PREVIEWS", "STEWARD_CALLBACK_HOSTS", "STEWARD_WEBHOOK_SECRETS", "STEWARD_NOTIFY",
     "STEWARD_POLL_WITH_EVENTS", "STEWARD_CLEANUP", "STEWARD_UNNAMED_KEYS", "STEWARD_AUDIT_DAYS", "STEWARD_APPROVALS",
-    "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS",
+    "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS", "STEWARD_UPLOADS", "STEWARD_UPLOAD_GB",
     "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
     "WEBSITE_AUTH_ENABLED",
     "STEWARD_APPROVAL_HOURS", "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",

@@ -222,7 +222,8 @@ def _word(part: memoryview) -> str:
 
 
 def _uploaded(call: Call, upload_id: str, app: App) -> Files:
-    found = upload_inbox.find(app.ledger.blobs, upload_id, app.clock(), caller=call.by(app.settings))
+    limit_gb, blobs = app.settings.upload_gb, app.ledger.blobs
+    found = upload_inbox.find(blobs, upload_id, app.clock(), caller=call.by(app.settings), limit_gb=limit_gb)
     size, etag = found.found.size, found.found.etag
     head = app.ledger.blobs.read(found.blob, 0, min(4, size), etag=etag) if size else b""
     name, packed = upload_steps.plain_name(found.name, UPLOAD), content.is_zip(head)
