@@ -225,9 +225,7 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
         if len(value) > TEXT_LIMIT:
             raise _invalid(f"{place}.{name} has {len(value)} characters; {TEXT_LIMIT} are taken.", f"{place}.{name}")
         found[attribute] = value
-    if not isinstance(low.get("data_base64", ""), str):
-        raise _invalid(f"{place}.data_base64 is a JSON {bodies.noun(low['data_base64'])}; expected a text.", f"{place}.data_base64")
-    data = _decoded(low) if "data_base64" in low else low.get("data")
+    data = low.get("data") if low.get("data_base64") is None else _decoded(low, place)
     held = data if isinstance(data, dict) else {"value": data} if data is not None else {}
     return Event(**{"source": "", **found}, data=held, trace=_traced(low.get(trace.HEADER)) if names is _CLOUD_NAMES else "")
 
@@ -238,13 +236,21 @@ def _traced(value: Any) -> str:
     return found.header if found else ""
 
 
-def _decoded(low: Mapping[str, Any]) -> Any:
+def _decoded(low: Mapping[str, Any], place: str) -> Any:
     """Return the data of a CloudEvent that came as bytes (`data_base64`): JSON where it is, else the text as it came."""
+    given, at = low["data_base64"], f"{place}.data_base64"
+    if not isinstance(given, str):
+        raise _invalid(f"{at} is a JSON {bodies.noun(given)}; expected a text.", at)
+    if low.get("data") is not None:
+        raise _invalid(f"{place} has both 'data' and 'data_base64'; send one of them.", at)
     try:
-        content = base64.b64decode(low["data_base64"], validate=True)
+        content = base64.b64decode(given, validate=True)
+    except ValueError as bad:
+        raise _invalid(f"{at} is not base64 ({bad}). Send JSON or text as 'data'.", at) from None
+    try:
         return _json(content)
-    except (ValueError, errors.BadRequestError):
-        return low["data_base64"]
+    except errors.BadRequestError:
+        return given
 
 
 def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
@@ -254,8 +260,11 @@ def _binary(content: bytes, headers: Mapping[str, str], media: str) -> Event:
         for name, value in headers.items()
         if name.startswith("ce-") and len(name) < 64
     }
+    for name in ("data", "data_base64"):
+        if name in raw:
+            raise _invalid(f"There is no attribute 'ce-{name}': the body of the request is the data.", f"ce-{name}")
     if content:
-        is_json = not media or media == "application/json" or media.endswith("+json")
+        is_json = not media or media.endswith(("/json", "+json"))
         raw["data"] = _json(content) if is_json else content.decode("utf-8", errors="replace")
     return _event(raw, "body", _CLOUD_NAMES)
 

@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.rest import clouds, error_bodies, errors, streams
+from shared.rest import clouds, error_bodies, errors, ids, streams
 from shared.telemetry import calls, trace
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class Response:
         if self.body is not None:
             return error
         path = urlsplit(self.url).path
-        return replace(error, message=f"{error.message.removesuffix('.')}: {path}", target=error.target or path)
+        message = (_missing(path) if self.status == 404 else "") or f"{error.message.removesuffix('.')}: {path}"
+        return replace(error, message=message, target=error.target or path)
 
     def checked(self) -> Response:
         """Return this answer when it is 2xx.
@@ -80,6 +81,15 @@ class Response:
         if not self.ok:
             raise errors.RejectedError(self.error(), status=self.status if self.status >= 400 else 502)
         return self
+
+
+def _missing(path: str) -> str:
+    """Return that there is no such resource, '' for a path that is no resource's."""
+    try:
+        named = ids.parse(path)
+    except errors.BadRequestError:
+        return ""
+    return "" if named.is_collection else f"There is no {named.words}."
 
 
 class Client:

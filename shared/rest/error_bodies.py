@@ -35,6 +35,7 @@ _TENANT_ID = re.compile(
 )
 _GENERIC_CODES = frozenset(
     {"", "usererror", "systemerror", "serviceerror", "badrequest", "error", "invalidrequest", "notfound", "unknown", "unknownerror"}
+    | {"validationerror", "invalid"}
 )
 # Texts that say nothing by themselves; what is wrong stands in the details.
 _EMPTY_WORDS = frozenset({
@@ -101,7 +102,7 @@ def _read(error: dict[str, Any], usual: str, depth: int = 0) -> AzureError:
     before, inner, after = _quoted(message) if depth < DEPTH_LIMIT else (message, {}, "")
     if inner:
         wrapped = _read(inner, outer, depth + 1)
-        message, code = f"{before}{wrapped.message}{after}", wrapped.code if _is_generic(outer) else outer
+        message, code = f"{before}{wrapped.message}{after}", outer if _is_generic(wrapped.code) else wrapped.code
     if _is_generic(code):
         code = _deepest_code(error) or next((d.code for d in details if not _is_generic(d.code)), "") or code
     if not code or code.isdigit():  # an HTTP status

@@ -81,6 +81,12 @@ class ResourceId:
             out = below(out, kind, *self.names[position : position + 1])
         return out
 
+    @property
+    def words(self) -> str:
+        """The resource as a message names it: `compute 'cpu' in workspace 'ml1'`."""
+        named = [f"{_noun(kind)} '{name}'" for kind, name in zip(self.types, self.names, strict=False)]
+        return " in ".join(reversed(named)) or f"resource group '{self.name}'"
+
     def ancestor(self, depth: int) -> ResourceId:
         """Return the id of the resource `depth` types deep: 1 is the workspace of a deployment."""
         return replace(self, types=self.types[:depth], names=self.names[:depth])
@@ -89,6 +95,12 @@ class ResourceId:
         """Return the id of a child, or with no `name` of the collection of children."""
         names = self.names if name is None else (*self.names, name)
         return replace(self, types=(*self.types, kind), names=names)
+
+
+def _noun(kind: str) -> str:
+    """Return the type segment of a resource as a noun: `onlineEndpoints` is an online endpoint."""
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower()
+    return re.sub(r"(ie)?s$", lambda found: "y" if found[1] else "", plain)
 
 
 def parse(text: str) -> ResourceId:

@@ -117,6 +117,29 @@ def test_binary_data_that_is_no_json_is_kept_as_text():
     assert found.value("value") == "hello"
 
 
+@pytest.mark.parametrize("media", ["application/json", "text/json", "text/json; charset=utf-8", "application/vnd.x+json", ""])
+def test_binary_data_that_is_json_is_read(media):
+    """CloudEvents, JSON format, section 3.1: a subtype of `json`, or one that ends in `+json`."""
+    headers = {"ce_specversion": "1.0", "ce_id": "b", "ce_source": "s", "ce_type": "t"}
+    (found,) = delivered(b'{"runId": "train_1"}', content_type=media, **headers).events
+    assert found.text("runId") == "train_1"
+
+
+@pytest.mark.parametrize("name", ["data", "data_base64"])
+def test_a_header_is_no_data(name):
+    """In binary mode the body is the data; a header of that name is no attribute."""
+    headers = {"ce-specversion": "1.0", "ce-id": "b", "ce-source": "s", "ce-type": "t", f"ce-{name}": "YQ=="}
+    with pytest.raises(errors.BadRequestError, match="the body of the request is the data"):
+        events.from_http(b"", headers)
+
+
+def test_data_that_is_null_is_no_data():
+    """A null attribute is one that is not there."""
+    bare = {name: value for name, value in CLOUD.items() if name != "data"}
+    assert delivered({**bare, "data": {"a": 1}, "data_base64": None}).events[0].value("a") == 1
+    assert delivered({**bare, "data": None, "data_base64": "eyJhIjogMX0="}).events[0].value("a") == 1
+
+
 def test_the_schemas_may_mix_casings():
     """Microsoft's schema page and its samples disagree about them."""
     raw = {name.upper(): value for name, value in GRID.items()}
@@ -148,6 +171,9 @@ def test_the_validation_event_gives_its_code(headers):
         ({**CLOUD, "specversion": "0.3"}, "body.specversion"),
         ({name: value for name, value in CLOUD.items() if name != "source"}, "body.source"),
         ({**CLOUD, "data_base64": {}}, "body.data_base64"),
+        ({**{name: value for name, value in CLOUD.items() if name != "data"}, "data_base64": "no base64!"}, "body.data_base64"),
+        ({**{name: value for name, value in CLOUD.items() if name != "data"}, "data_base64": "YQ"}, "body.data_base64"),
+        ({**CLOUD, "data": {"a": 1}, "data_base64": "YQ=="}, "body.data_base64"),
         ([{**GRID, "eventType": events.VALIDATION, "data": {}}], "data.validationCode"),
     ],
 )

@@ -258,12 +258,44 @@ def test_every_error_says_what_now_and_with_which_status(error, permanent, statu
     assert error.status == status
 
 
+@pytest.mark.parametrize(
+    ("outer", "below"),
+    [
+        ({"code": "ValidationError", "message": "x"}, "details"),
+        ({"code": "Invalid"}, ""),
+        ({"code": "BadArgument"}, ""),
+        ({"code": "UserError", "message": "x"}, "details"),
+        ({"code": "DeploymentFailed", "message": "One or more validation errors occurred."}, "details"),
+    ],
+)
+def test_a_code_that_a_message_quotes_is_in_the_answer(outer: dict[str, str], below: str) -> None:
+    """The quoted error is the cause; what stood above it says only who passes it on."""
+    inner = {"error": {"code": "MissingApiVersionParameter", "message": "The api-version is required."}}
+    quoting = f"Could not read the target resource - {json.dumps(inner)}"
+    said = {**outer, "details": [{"code": "Invalid", "message": quoting}]} if below else {**outer, "message": quoting}
+    shown = error_bodies.unfold(400, {"error": said}).to_json()
+    assert "MissingApiVersionParameter" in json.dumps(shown)
+    if outer["code"] != "DeploymentFailed":
+        assert (shown["code"], shown["additionalInfo"][0]["info"]["value"]) == ("MissingApiVersionParameter", outer["code"])
+
+
 def test_an_answer_without_a_body_is_told_by_what_was_asked_for():
     """ARM answers so of a compute that is not there; the query, which may be signed, is no part of it."""
-    path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/computes/c"
-    error = client.Response(status=404, url=f"https://management.azure.com{path}?api-version=2025-12-01&sig=x").error()
-    assert (error.code, error.target) == ("NotFound", path)
-    assert error.message == f"Azure answered 404 without a body: {path}"
+    group = "/subscriptions/s/resourceGroups/g"
+    workspace = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/w"
+    for path, said in (
+        (f"{workspace}/computes/c", "There is no compute 'c' in workspace 'w'."),
+        (f"{workspace}/onlineEndpoints/e/deployments/b", "There is no deployment 'b' in online endpoint 'e' in workspace 'w'."),
+        (f"{workspace}/data/d/versions/1", "There is no version '1' in data 'd' in workspace 'w'."),
+        ("/subscriptions/s/providers/Microsoft.MachineLearningServices/registries/r", "There is no registry 'r'."),
+        (group, "There is no resource group 'g'."),
+        (f"{workspace}/computes/c/start", f"Azure answered 404 without a body: {workspace}/computes/c/start"),
+        ("/history/v1.0/x", "Azure answered 404 without a body: /history/v1.0/x"),
+    ):
+        error = client.Response(status=404, url=f"https://management.azure.com{path}?api-version=2025-12-01&sig=x").error()
+        assert (error.code, error.target, error.message) == ("NotFound", path, said)
+    error = client.Response(status=403, url=f"https://management.azure.com{workspace}").error()
+    assert error.message == f"Azure answered 403 without a body: {workspace}"
 
 
 @pytest.mark.parametrize("code", ["NoSuchEndpoint", "NoSuchService", "OperationNotFound"])
