@@ -64,6 +64,7 @@ ROUTES: tuple[Route, ...] = (
         query={"path": schemas.STRING, "Set": "", "location": schemas.STRING, "UploadId": ""},
         body={
             "application/yaml": schemas.ref("schemas", "Yaml"),
+            "text/plain": schemas.ref("schemas", "Yaml"),
             "multipart/form-data": {"type": "object", "properties": {"spec": schemas.STRING, "files": FILE}},
         },
         answers={"200": schemas.OBJECT},

@@ -54,9 +54,6 @@ def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
         if verb in item:
             raise ValueError(f"{verb} {path} stands twice")
         item[verb] = operation
-    for path, item in paths.items():
-        if not _scoped(path):
-            item["servers"] = ours
     components = parts.component_parts()
     components["schemas"] |= {**resources.schemas(), "Notice": webhooks.event()}
     return {
@@ -72,18 +69,21 @@ def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
 
 
 def _servers(prefix: str) -> list[Json]:
-    """Return the scopes that may stand before a path."""
+    """Return the scopes that may stand before a path of Azure's kinds.
+
+    Not as servers of single paths: generators give these precedence over the host that their user sets.
+    """
     whole = {"subscriptionId": VARIABLES["subscriptionId"]}
+    only = "; only of Azure's kinds, the app's own paths have no scope."
     group = f"{prefix}{SCOPED}/resourceGroups/{{resourceGroup}}"
     return [
-        {"url": group, "description": "A subscription's resource group.", "variables": VARIABLES},
-        {"url": f"{prefix}{SCOPED}", "description": "A whole subscription: lists, and what has no group.", "variables": whole},
+        {"url": group, "description": f"A subscription's resource group{only}", "variables": VARIABLES},
+        {
+            "url": f"{prefix}{SCOPED}",
+            "description": f"A whole subscription: lists, and what has no group{only}",
+            "variables": whole,
+        },
     ]
-
-
-def _scoped(path: str) -> bool:
-    """Tell whether a scope may stand before the path: an ARM resource that is no scope itself."""
-    return path.split("/")[1] in ("workspaces", "registries", "locations", "providers", "resourceGroups")
 
 
 def _with_examples(operation: Json, shown: list[Json]) -> None:

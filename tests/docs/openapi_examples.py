@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from shared.catalog import kinds, yaml
 from shared.openapi import document
+from shared.rest import ids
 from shared.route_table import ROUTES
 from tests.docs import commands, exempt
 
@@ -25,6 +27,29 @@ PAGES = [
     for name in ("provision", "run", "score", "legacy-v1", "files", "yaml", "plan", "operate", "clean-up", "hooks")
 ]
 POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
+CORPUS = ROOT / "tests" / "corpus"
+CORPUS_OF = {  # operation id → kind of the YAML, and a file that names no other file
+    "workspaces_put": ("workspace", "workspace/basic.yml"),
+    "registries_put": ("registry", "registry/two-regions.yml"),
+    "workspaces_computes_put": ("compute", "compute/cluster-full.yml"),
+    "workspaces_jobs_put": ("job", "job/command-curated.yml"),
+    "workspaces_jobs_post": ("job", "job/command-minimal.yml"),
+    "workspaces_schedules_put": ("schedule", "schedule/by-id.yml"),
+    "workspaces_onlineEndpoints_put": ("online_endpoint", "online_endpoint/managed.yml"),
+    "workspaces_onlineEndpoints_deployments_put": ("online_deployment", "online_deployment/registry-model.yml"),
+    "workspaces_batchEndpoints_deployments_put": ("batch_deployment", "pipeline_component_batch_deployment/registered.yml"),
+    "workspaces_serverlessEndpoints_put": ("serverless_endpoint", "serverless_endpoint/endpoint.yml"),
+    "workspaces_environments_versions_put": ("environment", "environment/image.yml"),
+    "workspaces_data_versions_put": ("data", "data/folder-in-cloud.yml"),
+    "workspaces_models_versions_put": ("model", "model/from-datastore.yml"),
+    "workspaces_components_versions_put": ("component", "component/loose.yml"),
+    "workspaces_datastores_put": ("datastore", "datastore/blob-none.yml"),
+    "workspaces_connections_put": ("connection", "connection/git.yml"),
+    "workspaces_featurestoreEntities_versions_put": ("feature_store_entity", "feature_store_entity/entity.yml"),
+    "registries_environments_versions_put": ("environment", "environment/image.yml"),
+    "registries_models_versions_put": ("model", "model/from-web.yml"),
+    "registries_data_versions_put": ("data", "data/https.yml"),
+}
 MOST = 3  # of one operation
 MEDIA = frozenset({"application/json", "application/yaml", "application/cloudevents+json", "multipart/form-data"})
 ZERO = "00000000-0000-0000-0000-000000000000"
@@ -54,7 +79,25 @@ def text() -> str:
         kept = out.setdefault(found, [])
         if len(kept) < MOST and body not in [each["value"] for each in kept]:
             kept.append({"media": media, "summary": summary, "value": body})
+    _of_corpus(out)
     return json.dumps(dict(sorted(out.items())), indent=1, ensure_ascii=False) + "\n"
+
+
+def _of_corpus(out: dict[str, list[dict[str, Any]]]) -> None:
+    """Add what the tests' own YAML becomes, ahead of what may be of an older api-version, and the YAML where there is none."""
+    for name, (folder, path) in CORPUS_OF.items():
+        text = (CORPUS / path).read_text(encoding="utf-8")
+        types = next(each for each in yaml.KINDS[folder] if each.startswith(name.partition("_")[0])).split("/")
+        names = ("ml1", "churn", "1")[: len(types)]
+        target = ids.ResourceId(subscription=ZERO, resource_group="my-group", namespace=kinds.ML, types=tuple(types), names=names)
+        found = yaml.translate(text, kind=folder, target=target, location="westeurope")
+        assert (found.uploads, found.registrations, found.labels) == ((), (), ()), path
+        kept = out.setdefault(name, [])
+        medias = {each["media"] for each in kept}
+        what = folder.replace("_", " ")
+        kept.insert(0, {"media": "application/json", "summary": f"A {what}: the body that its YAML becomes", "value": found.body})
+        if "application/yaml" not in medias:
+            kept.append({"media": "application/yaml", "summary": f"The same {what} as YAML of az ml", "value": text})
 
 
 def _calls(paragraphs: list[tuple[str, str]]) -> list[tuple[str, list[str], str, dict[str, str]]]:
@@ -123,7 +166,7 @@ def _templates() -> list[tuple[str, re.Pattern[str], str]]:
     out = []
     for path, item in document.build(ROUTES)["paths"].items():
         pattern = re.compile(re.sub(r"{\w+}", "[^/]+", path.replace(".", r"\.")), re.IGNORECASE)
-        out += [(verb.upper(), pattern, it["operationId"], path.count("{")) for verb, it in item.items() if verb != "servers"]
+        out += [(verb.upper(), pattern, it["operationId"], path.count("{")) for verb, it in item.items()]
     return [(verb, pattern, name) for verb, pattern, name, _ in sorted(out, key=lambda each: each[3])]
 
 

@@ -198,12 +198,13 @@ def answering(verb: str, path: str) -> list[str]:
     return [name for name in HTTP if verb in verbs(name) and overlap(segments(name), asked) and "{" not in asked[0]]
 
 
+SCOPED = ("workspaces", "registries", "locations", "providers", "resourceGroups")  # what a scope may stand before
 DESCRIBED = [
     (verb.upper(), server["url"].removeprefix("/api") + path)
     for path, item in OPENAPI["paths"].items()
     for verb in item
-    if verb != "servers"
-    for server in item.get("servers", OPENAPI["servers"])
+    for server in OPENAPI["servers"]
+    if "{" not in server["url"] or path.split("/")[1] in SCOPED
 ]
 
 
