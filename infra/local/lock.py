@@ -34,7 +34,7 @@ def main() -> int:
     if npm is None:
         print("lock: npm is missing", file=sys.stderr)
         return 1
-    for folder in (bootstrap.NODE_FOLDER, bootstrap.JAVASCRIPT_FOLDER):
+    for folder in (bootstrap.NODE_FOLDER, bootstrap.JAVASCRIPT_FOLDER, bootstrap.TYPESCRIPT_FOLDER):
         subprocess.run([npm, "install", "--package-lock-only", "--loglevel=error"], cwd=folder, check=True)
         print(f"lock: {(folder / 'package-lock.json').relative_to(bootstrap.ROOT)}")
     return 0

@@ -26,6 +26,9 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 ENDINGS = (".yaml", ".yml")
 SIZE_LIMIT = 1_000_000  # bytes
 YAML = "application/yaml"
+TEXT: dict[str, schemas.Json] = {  # JSON is YAML, and all that some generated clients can send
+    YAML: schemas.STRING, "text/plain": schemas.STRING, "application/json": schemas.OBJECT,
+}  # fmt: skip
 GONE: dict[str, None] = {"204": None}
 FILE_NAME: schemas.Json = {"type": "string", "pattern": f"^{NAME.pattern}$"}
 
@@ -113,12 +116,12 @@ def routes(function: str, path: str, handler: Handler, *, name: str, holds: str,
     route = partial(Route, handler=handler, function=function, path={"file": FILE_NAME})
     changing = partial(route, role="admin", whole=whole)
     stored = f"Store a file of {holds}; refused with line and column when it is wrong"
-    text, changed = {YAML: schemas.STRING, "text/plain": schemas.STRING}, {"200": schemas.OBJECT}
+    changed = {"200": schemas.OBJECT}
     return (
         route(
             f"{name}_get", f"GET {call}", summary=f"One file of {holds}, as YAML", answers={}, answers_as=(YAML,), problems=MISSING
         ),
-        changing(f"{name}_put", f"PUT {call}", summary=stored, body=text, answers=changed, problems=LARGE),
+        changing(f"{name}_put", f"PUT {call}", summary=stored, body=TEXT, answers=changed, problems=LARGE),
         route(
             f"{name}_delete",
             f"DELETE {call}",

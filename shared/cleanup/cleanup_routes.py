@@ -398,7 +398,7 @@ ROUTES: tuple[Route, ...] = (
         _check,
         summary="How a file of policies reads, or every mistake at its place; nothing is stored",
         query={"name": schemas.STRING},
-        body={yaml_files.YAML: schemas.STRING, "text/plain": schemas.STRING},
+        body=yaml_files.TEXT,
         answers={"200": schemas.listed(schemas.OBJECT)},
         problems=LARGE,
     ),

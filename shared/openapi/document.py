@@ -49,12 +49,15 @@ def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
     ours: list[parts.Json] = [{"url": prefix or "/", "description": "This app; the settings' scope."}]
     for path, verb, operation in (*resources.operations(), *regional.operations(), *own.operations(rows)):
         _with_examples(operation, shown.get(operation["operationId"], []))
+        if parts.ref("parameters", "CallbackUrl") in operation["parameters"]:
+            operation["callbacks"] = {"ended": parts.ref("callbacks", "Ended")}
         operation["responses"] = dict(sorted(operation["responses"].items()))
         item = paths.setdefault(path, {})
         if verb in item:
             raise ValueError(f"{verb} {path} stands twice")
         item[verb] = operation
     components = parts.component_parts()
+    components["callbacks"] = {"Ended": webhooks.callback()}
     components["schemas"] |= {**resources.schemas(), "Notice": webhooks.event()}
     return {
         "openapi": "3.1.0",
@@ -63,7 +66,6 @@ def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
         "security": [{"key": []}, {"code": []}],
         "tags": [{"name": name, "description": _about(name)} for name in _tags(paths)],
         "paths": dict(sorted(paths.items())),
-        "webhooks": webhooks.webhooks(),
         "components": components,
     }
 

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 MEDIA = "application/cloudevents+json"
 
 
-def webhooks() -> Json:
-    """Return the `webhooks` of the document."""
+def callback() -> Json:
+    """Return the callback of what takes a `Callback-Url`. Of `webhooks` openapi-generator makes modules that do not compile."""
     signed = ("webhook-id", "webhook-timestamp", "webhook-signature")
     headers = [{"name": name, "in": "header", "schema": parts.STRING} for name in signed]
     told = {
         "operationId": "notice",
-        "tags": ["Notices"],
         "summary": "An operation, a run of the clean-up or a rule's step has ended",
         "description": "Sent to each `Callback-Url`, at least once, again for three days; signed after Standard Webhooks.",
         "security": [],
@@ -29,7 +28,7 @@ def webhooks() -> Json:
             "410": {"description": "Not wanted any more: it is not sent again."},
         },
     }
-    return {"notice": {"post": told}}
+    return {"{$request.header.Callback-Url}": {"post": told}}
 
 
 def event() -> Json:

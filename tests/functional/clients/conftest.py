@@ -56,6 +56,19 @@ def node() -> str:
 
 
 @pytest.fixture(scope="session")
+def generators() -> Path:
+    """The interpreter beside the generators of clients, which has what their clients import."""
+    return _installed("generators")
+
+
+@pytest.fixture(scope="session")
+def typescript() -> str:
+    """A Node, with the TypeScript compiler in its folder."""
+    subprocess.run([sys.executable, str(bootstrap.ROOT / "infra/local/bootstrap.py"), "typescript"], check=True)
+    return str(shutil.which("node", path=search_path()))
+
+
+@pytest.fixture(scope="session")
 def azure_cli() -> Path:
     """`az`, of an environment of its own."""
     return _installed("cli").with_name("az")
