@@ -29,13 +29,11 @@ PAGES = [
 POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
 CORPUS = ROOT / "tests" / "corpus"
 CORPUS_OF = {  # operation id → kind of the YAML, and a file that names no other file
-    "workspaces_put": ("workspace", "workspace/basic.yml"),
     "registries_put": ("registry", "registry/two-regions.yml"),
     "workspaces_computes_put": ("compute", "compute/cluster-full.yml"),
     "workspaces_jobs_put": ("job", "job/command-curated.yml"),
     "workspaces_jobs_post": ("job", "job/command-minimal.yml"),
     "workspaces_schedules_put": ("schedule", "schedule/by-id.yml"),
-    "workspaces_onlineEndpoints_put": ("online_endpoint", "online_endpoint/managed.yml"),
     "workspaces_onlineEndpoints_deployments_put": ("online_deployment", "online_deployment/registry-model.yml"),
     "workspaces_batchEndpoints_deployments_put": ("batch_deployment", "pipeline_component_batch_deployment/registered.yml"),
     "workspaces_serverlessEndpoints_put": ("serverless_endpoint", "serverless_endpoint/endpoint.yml"),
