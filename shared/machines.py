@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.run import runs
 from shared.durable import sweep, worker
+from shared.expiry import expiries
 from shared.hooks import firings
 from shared.notify import notifications
 from shared.operations import observing, steps
@@ -27,6 +28,7 @@ MACHINES: tuple[Machine[Any, Any, Any], ...] = (
     runs.UNIT,
     notifications.MACHINE,
     run_steps.MACHINE,
+    expiries.MACHINE,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shared.api import access_routes, following, uploads
+from shared.api import access_routes, expiry_routes, following, uploads
 from shared.api.resources import resource_routes
 from shared.cleanup import cleanup_routes
 from shared.hooks import event_routes
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ROUTES: tuple[Route, ...] = (
     *resource_routes.ROUTES,
     *following.ROUTES,
+    *expiry_routes.ROUTES,
     *cleanup_routes.ROUTES,
     *event_routes.ROUTES,
     *recipe_routes.ROUTES,

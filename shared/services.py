@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shared.durable.due import DueIndex
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
+    from shared.expiry.last_look import Sights
     from shared.hooks.firing_record import Answer, Call
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
@@ -190,6 +191,13 @@ class Services:
         from shared.cleanup.facts import pacing
 
         return pacing.Buckets()
+
+    @_OpenedOnce
+    def sights(self) -> Sights:
+        """What expiries of this process saw a moment ago."""
+        from shared.expiry import last_look
+
+        return last_look.Sights()
 
     @_OpenedOnce
     def scoring(self) -> Scoring:

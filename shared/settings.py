@@ -10,11 +10,14 @@ from base64 import b64decode
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from shared.catalog import kinds
 from shared.rest import clouds
 from shared.telemetry import export
+from shared.text import durations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
     from shared.rest.clouds import Cloud
 
@@ -55,6 +58,7 @@ class Settings:
             set by Azure); otherwise anybody with a key could write that header.
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
+        max_ttl: How long at most each kind may live that is given an expiry (`STEWARD_MAX_TTL`: `computeInstance=PT12H job=P2D`).
         unnamed_keys: Whether a function key that has no name here may do everything (`STEWARD_UNNAMED_KEYS`: `admin` or `refused`).
         audit_days: How long rows of the audit are kept (`STEWARD_AUDIT_DAYS`).
         uploads: How many uploads one caller may have that are not forgotten yet (`STEWARD_UPLOADS`).
@@ -86,6 +90,7 @@ class Settings:
     poll_with_events_s: int = 0
     cleanup: bool = True
     cleanup_days: int = 180
+    max_ttl: tuple[tuple[str, timedelta], ...] = ()
     unnamed_keys: bool = True
     audit_days: int = 365
     uploads: int = 200
@@ -114,6 +119,7 @@ class Settings:
 UNRESOLVED = "@microsoft.keyvault("  # how a reference begins that the platform could not resolve: the app sees it as it is
 APPROVALS = ("cleanup", "rules", "resourceGroups", "workspaces")
 WEBHOOK_SECRETS = "STEWARD_WEBHOOK_SECRETS"
+MAX_TTL = "STEWARD_MAX_TTL"
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?(?:/[\w.~-]+)*|http://(?:localhost|127\.0\.0\.1)(?::\d+)?(?:/[\w.~-]+)*")
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
 
@@ -174,6 +180,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         poll_with_events_s=optional("STEWARD_POLL_WITH_EVENTS", _number(0, least=0), off=0),
         cleanup=optional("STEWARD_CLEANUP", _choice(("on", "off")), off="off") == "on",
         cleanup_days=optional("STEWARD_CLEANUP_REPORT_DAYS", _number(180, least=1), off=NUMBER_LIMIT),
+        max_ttl=optional(MAX_TTL, _ceilings, off=()),  # off: no expiry is taken, rather than one above its ceiling
         unnamed_keys=optional("STEWARD_UNNAMED_KEYS", _choice(("admin", "refused")), off="refused") == "admin",
         audit_days=optional("STEWARD_AUDIT_DAYS", _number(365, least=1), off=NUMBER_LIMIT),
         uploads=optional("STEWARD_UPLOADS", _number(200, least=0), off=200),
@@ -244,6 +251,23 @@ def _secrets(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ..
             message = f"{name} holds something that is no secret; expected whsec_ and base64 of 24 to 64 bytes, or HOST=whsec_…"
             raise ValueError(message)
         out.append((host.lower(), secret))
+    return tuple(out)
+
+
+def _ceilings(environ: Mapping[str, str], name: str) -> tuple[tuple[str, timedelta], ...]:
+    """Read `KIND=DURATION`, separated by commas or spaces."""
+    out = []
+    for word in _words(environ, name):
+        kind, _, length = word.partition("=")
+        known = {each.name for row in kinds.KINDS for each in row.endings}
+        if kind not in known:
+            message = f"{name} names '{kind[:50]}'; expected KIND=DURATION with one of {', '.join(sorted(known))}"
+            raise ValueError(message)
+        try:
+            out.append((kind, durations.parse(length)))
+        except ValueError as problem:
+            message = f"{name} is '{word[:50]}'; {problem}"
+            raise ValueError(message) from None
     return tuple(out)
 
 

@@ -93,10 +93,18 @@ def of_operation(operation: Operation, call: Call) -> Answer:
         status = settle.declared_end(operation) if call.arm else settle.plain_end(operation)
         if status == 202:  # the only one that is declared: with a monitor that has ended
             headers |= follow_headers(operation, call)
-        return of_json(None if status == 204 else operation.result, status, headers)
+        return of_json(None if status == 204 else _with_expiry(operation, call), status, headers)
     if operation.end_status == 503:
         headers["Retry-After"] = "10"
     return of_json({"error": of_end(operation, call)}, operation.end_status, headers)
+
+
+def _with_expiry(operation: Operation, call: Call) -> Any:
+    """Return what an operation made, with the expiry that was asked for; below `arm/` as Azure has it."""
+    made, expires = operation.result, operation.expires
+    if call.arm or not expires or not isinstance(made, dict):
+        return made
+    return {**made, "properties": {**(made.get("properties") or {}), "expires": expires}}
 
 
 def of_end(operation: Operation, call: Call) -> dict[str, Any]:

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from shared.catalog.grants import Grant
     from shared.catalog.paths import Scope, Target
-    from shared.durable.storage import Blobs
+    from shared.cleanup.facts.pacing import Buckets
+    from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
+    from shared.expiry.last_look import Sights
     from shared.settings import Settings
 
 WAIT_LIMIT_S = 60.0
@@ -40,6 +42,15 @@ class App(context.Services, deliveries.Services, Protocol):
     def blobs(self) -> Blobs: ...  # noqa: D102
     @property
     def scoring(self) -> Scoring: ...  # noqa: D102
+    @property
+    def cleanup_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def reads(self) -> Buckets: ...  # noqa: D102
+    @property
+    def sights(self) -> Sights: ...  # noqa: D102
+
+    def queue_named(self, name: str) -> Queue:
+        """Open a queue of the app's account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,13 +283,21 @@ class Call:
             raise errors.BadRequestError("InvalidHeader", message, target="Idempotency-Key")
         return key
 
+    @property
+    def expires(self) -> tuple[tuple[str, str], ...]:
+        """What it says of when that is to be ended which it makes, as headers or as parameters: their names and values."""
+        headers = ((name, self.header(name.lower())) for name in names.EXPIRES)
+        asked = (pair for pair in self.asked if pair[0].lower() in {name.replace("-", "").lower() for name in names.EXPIRES})
+        return tuple(pair for pair in (*headers, *asked) if pair[1].strip())
+
     def refuse_asks(self, *honoured: str) -> None:
         """Refuse headers that ask for what this request cannot be given: all of `names.ASKS` but those that are honoured.
 
         Raises:
             BadRequestError: `UnsupportedHeader`.
         """
-        names.check_headers(self.headers, honoured, f"{self.method} {self.path.strip('/')}"[:300])
+        given = {**self.headers, **{names.EXPIRES[0].lower(): value for _, value in self.expires}}
+        names.check_headers(given, honoured, f"{self.method} {self.path.strip('/')}"[:300])
 
     def refuse_preflight(self) -> None:
         """Refuse `?preflight=true` where there is none: what was only to be asked must not be done.

@@ -14,7 +14,8 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", "Expires-In", "Upload-Id")  # headers that ask for something
+EXPIRES = ("Expires-In", "Expires-At")
+ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", *EXPIRES, "Upload-Id")  # headers that ask for something
 READ = (*ASKS, "traceparent", "WebHook-Request-Origin", "x-ms-client-request-id")  # all that this app reads by a name of its own
 PREFERENCES = ("wait", "respond-async")
 

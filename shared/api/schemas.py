@@ -75,6 +75,15 @@ def parameters() -> Json:
             "Callback-Url",
             "Receivers of the operation's end: up to five https URLs on the allow-list, separated by commas or spaces.",
         ),
+        **{
+            name: _header(
+                header,
+                "When what this makes is to be ended: an ISO 8601 duration such as `PT8H`; also as the parameter `expiresIn`."
+                if name == "ExpiresIn"
+                else "When it is to be ended: a moment such as `2026-12-01T18:00:00Z`; also as the parameter `expiresAt`.",
+            )
+            for name, header in (("ExpiresIn", "Expires-In"), ("ExpiresAt", "Expires-At"))
+        },
         "UploadId": _header("Upload-Id", "The files of this body are that upload's (POST uploads)."),
         "TraceParent": _header("traceparent", "W3C trace context: the operation and what it asks of Azure carry it on."),
         "ClientRequestId": _header("x-ms-client-request-id", "Sent back on the answer: the first 200 of its printable characters."),

@@ -26,15 +26,17 @@ SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer 
 REPEATED = frozenset({"api-version", "underlyingresourceaction", "forcetopurge", "skipvalidation"})
 AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds, by verb
     "GET": ("api-version",),
-    "PUT": ("api-version", "preflight", "set"),
+    "PUT": ("api-version", "preflight", "set", "expiresin", "expiresat"),
     "PATCH": ("api-version", "set"),
-    "POST": ("api-version", "set"),
+    "POST": ("api-version", "set", "expiresin", "expiresat"),
     "DELETE": ("api-version", "force"),
 }
 MEANT = {  # ours, and what each is for
     "preflight": "PUT of a resource",
     "force": "DELETE",
     "set": "PUT, PATCH and POST of YAML",
+    "expiresin": "PUT of a resource, and POST of a job",
+    "expiresat": "PUT of a resource, and POST of a job",
     "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
 }
 SEARCH = search.PARAMETERS | {"$top", "$skiptoken"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from shared.catalog.roles import Role
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Room = Literal["provision", "run", "score", "park"]
 Scope = Literal["group", "subscription", "tenant", "any"]
+EndingAct = Literal["delete", "stop", "park", "cancel"]
 
 ML = "Microsoft.MachineLearningServices"
 RESOURCES = "Microsoft.Resources"
@@ -88,6 +89,21 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What an expiry does to one of a kind when its time comes.
+
+    Attributes:
+        name: What it is, as policies of the clean-up spell it.
+        act: `delete`, or an action of the kind.
+        compute_type: Only computes of this type; '' for all of the kind.
+    """
+
+    name: str
+    act: EndingAct = "delete"
+    compute_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of resource.
 
@@ -121,6 +137,7 @@ class Kind:
         lane: How many types of its id name the resource in whose lane its operations wait, because Azure keeps both in one
             object; 0 for a lane of its own.
         stands_on: Dotted paths of a body that name what must be ready before the request is sent.
+        endings: What an expiry does to one of the kind; () where none is taken.
     """
 
     path: str
@@ -151,6 +168,7 @@ class Kind:
     patch: tuple[str, ...] = ()
     lane: int = 0
     stands_on: tuple[str, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -171,6 +189,12 @@ class Kind:
     def nameless(self) -> bool:
         """There is none of it by name: a question that is posted to its own path."""
         return self.name is None and bool(self.action(""))
+
+    def ending(self, body: Any) -> Ending | None:
+        """Return what an expiry does to the one that a body describes; None where it takes no expiry."""
+        properties = body.get("properties") if isinstance(body, dict) else None
+        given = str(properties.get("computeType", "")) if isinstance(properties, dict) else ""
+        return next((each for each in self.endings if each.compute_type.lower() in ("", given.lower())), None)
 
     def action(self, name: str) -> Action | None:
         """Return the action of that name in any casing, or None."""
@@ -352,6 +376,7 @@ KINDS: tuple[Kind, ...] = (
     # Azure Machine Learning: resources
     Kind(
         path="workspaces",
+        endings=(Ending(name="workspace"),),
         verbs=ALL,
         name=r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
         required=("location",),
@@ -368,6 +393,10 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         path="workspaces/computes",
+        endings=(
+            Ending(name="computeInstance", act="stop", compute_type="ComputeInstance"),
+            Ending(name="computeCluster", compute_type="AmlCompute"),
+        ),
         verbs=ALL,
         name=r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9\-]{1,22}[a-zA-Z0-9]",
         required=("properties.computeType",),
@@ -465,6 +494,7 @@ KINDS: tuple[Kind, ...] = (
     # Jobs, and v1 experiment runs
     Kind(
         path="workspaces/jobs",
+        endings=(Ending(name="job", act="cancel"),),
         required=("properties.jobType",),
         choices=(("properties.jobType", JOB_TYPES),),
         state_field="properties.status",
@@ -495,12 +525,14 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         path="workspaces/schedules",
+        endings=(Ending(name="schedule"),),
         required=("properties.trigger", "properties.action"),
         actions=_previews("2024-04-01-preview", "trigger"),
     ),
     # Endpoints
     Kind(
         path="workspaces/onlineEndpoints",
+        endings=(Ending(name="onlineEndpoint", act="park"),),
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.authMode"),
@@ -517,6 +549,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         path="workspaces/onlineEndpoints/deployments",
+        endings=(Ending(name="onlineDeployment"),),
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.endpointComputeType"),
@@ -529,6 +562,7 @@ KINDS: tuple[Kind, ...] = (
     _list("workspaces/onlineEndpoints/deployments/skus"),
     Kind(
         path="workspaces/batchEndpoints",
+        endings=(Ending(name="batchEndpoint"),),
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location", "properties.authMode"),
@@ -539,6 +573,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         path="workspaces/batchEndpoints/deployments",
+        endings=(Ending(name="batchDeployment"),),
         verbs=ALL,
         name=ENDPOINT_NAME,
         required=("location",),
@@ -546,6 +581,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         path="workspaces/serverlessEndpoints",
+        endings=(Ending(name="serverlessEndpoint"),),
         verbs=ALL,
         name=r"[a-zA-Z][a-zA-Z0-9-]{0,51}",
         required=("location",),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Action, Kind
     from shared.rest.addresses import Plane
 
-OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "force", "set"})
+OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "force", "set", "expiresin", "expiresat"})
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 
 

@@ -27,6 +27,7 @@ FORMS: dict[str, tuple[dict[str, type], str]] = {
     "delivery": ({"about": str, "key": str}, "tried"),
     "unit": ({"run": str, "unit": str}, "number"),
     "run": ({"run": str}, "number"),
+    "expiry": ({"expiry": str}, ""),
 }
 WRITTEN = {"run": {"unit": ""}}  # what the version before expects beside that
 OPTIONAL = {"tried": 0}  # what the oldest messages leave out

@@ -2,7 +2,7 @@
 
 One blob an endpoint, from before the first deployment is deleted until the last one is back. No secret is in it: an
 environment variable is kept only when it cannot be one, or when the endpoint's owner says so (`plain`). Pure but for the
-three functions on blobs. Not here: parking and waking (parking), what a score call does (waking).
+functions on blobs. Not here: parking and waking (parking), what a score call does (waking).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.operations import models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.durable.storage import Blobs
     from shared.rest.ids import ResourceId
@@ -153,6 +153,16 @@ def every(blobs: Blobs) -> Iterator[Record]:
             yield Record.from_json(json.loads(blobs.get(name) or b""))
         except (KeyError, TypeError, ValueError) as problem:
             aside.note(f"blob {name}", problem)
+
+
+def specs(blobs: Blobs) -> Callable[[ResourceId], list[Any] | None]:
+    """Return what says which deployments a parked endpoint is going to have again."""
+
+    def of(endpoint: ResourceId) -> list[Any] | None:
+        record = load(endpoint, blobs)
+        return [dict(deployment.body) for deployment in record.deployments] if record else None
+
+    return of
 
 
 def save(record: Record, blobs: Blobs) -> None:

@@ -26,7 +26,13 @@ RULE_LIMIT = 200
 STEP_LIMIT = 20
 LONGEST = timedelta(days=1)  # of a rate's window and of a debounce
 COUNT_LIMIT = 100_000
-HEADERS = ("prefer", "azureml-model-deployment", "content-type")  # of the API's; what identifies a sender is ours to say
+HEADERS = (
+    "prefer",
+    "azureml-model-deployment",
+    "content-type",
+    "expires-in",
+    "expires-at",
+)  # of the API's; what identifies a sender is ours to say
 SHORT_TYPES = ("ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected")
 
 _RULE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TAGS = {
     "Operations": "What the app is doing or did for its callers.",
+    "Expiries": "What is to be ended at its time; a create asks for it with `Expires-In` or `Expires-At`.",
     "Clean-up": "What is stale or idle, by policy: dry runs, reports, approval.",
     "Events": "Events in, rules, and what came of them.",
     "Recipes": "Several requests as one: run, kept by name, approved, taken back.",
@@ -30,6 +31,7 @@ TAG_OF = {
     "operations": "Operations",
     "load": "Operations",
     "parked": "Operations",
+    "expiries": "Expiries",
     "cleanup": "Clean-up",
     "events": "Events",
     "recipes": "Recipes",

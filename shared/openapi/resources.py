@@ -165,6 +165,7 @@ def _verb(kind: Kind, verb: str, path: str) -> Json:
     elif verb == "PUT":
         _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"), files=True)
         out["parameters"].append(parts.ref("parameters", "Preflight"))
+        _expires(out, kind)
         out["responses"]["200"] = _found(
             "Resource", "Done; or with `preflight=true` what would stop it.", other="Preflight", operation=True
         )
@@ -182,6 +183,14 @@ def _verb(kind: Kind, verb: str, path: str) -> Json:
     if verb in ("PUT", "PATCH") and kind.secrets:
         out["description"] += " Holds secrets: `Prefer: respond-async` is refused with them."
     return out
+
+
+def _expires(out: Json, kind: Kind) -> None:
+    if kind.endings:
+        acts = ", ".join(f"{each.act} a {each.name}" for each in kind.endings)
+        out["description"] += f" With an expiry the app ends it at its time: {acts}."
+        out["parameters"] += [parts.ref("parameters", name) for name in ("ExpiresIn", "ExpiresAt")]
+        out["parameters"] += [{"name": name, "in": "query", "schema": parts.STRING} for name in ("expiresIn", "expiresAt")]
 
 
 def _lists(out: Json, kind: Kind) -> None:
@@ -202,6 +211,7 @@ def _lists(out: Json, kind: Kind) -> None:
 def _start(kind: Kind) -> Json:
     out = common(kind, "post", collection_of(kind), "Start one; its name is given by the app unless a YAML has one")
     _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"), files=True)
+    _expires(out, kind)
     return out
 
 

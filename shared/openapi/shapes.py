@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from shared.api.access import approvals, audit
 from shared.api.schemas import OBJECT, STRING, Json
-from shared.catalog import grants
+from shared.catalog import grants, kinds
+from shared.expiry import expiry_record
 from shared.operations import models
 from shared.recipes import recipe_run as recipe_runs
 
@@ -39,6 +40,7 @@ def schemas() -> Json:
     return {
         "Operation": operation(),
         "Delivery": delivery(),
+        "Expiry": expiry(),
         "Report": report(),
         "ReportLine": line(),
         "Firing": firing(),
@@ -115,6 +117,8 @@ def operation() -> Json:
         "caller": STRING,
         "traceId": TRACE,
         "azureCalls": calls,
+        "expires": _record({"at": MOMENT, "id": STRING, "name": STRING, "operation": STRING}, ("at", "name"))
+        | {"description": "When what it made is to be ended, as it was asked for; `expiries/{name}` has it as it is."},
         "resource": {"description": "The resource as Azure showed it while the operation goes on."},
         "result": {"description": "The result, in a single operation that has ended."},
         "timeline": {"type": "array", "items": event},
@@ -153,6 +157,26 @@ def explanation() -> Json:
         "log": {**_record(log, ()), "description": "Only in a single operation; read when that is, and never stored."},
     }
     return {**_record(said, ("cause", "next")), "description": "Why it failed or was canceled, and the next step."}
+
+
+def expiry() -> Json:
+    """Return the schema of an expiry."""
+    said = {
+        "id": STRING,
+        "name": STRING,
+        "status": {"type": "string", "enum": [each for each in get_args(expiry_record.Status) if each != "Canceled"]},
+        "at": MOMENT,
+        "target": _told("ARM id of the resource."),
+        "kind": _told("What it is, as policies of the clean-up spell it."),
+        "act": {"type": "string", "enum": list(get_args(kinds.EndingAct))},
+        "caller": _told("Who asked for it."),
+        "createdAt": MOMENT,
+        "createdBy": _told("The operation that asked for it."),
+        "operation": _told("The operation that ended the resource."),
+        "endedAt": MOMENT,
+        "reason": _told("Why it ended so, or what it waits for."),
+    }
+    return _record(said, ("id", "name", "status", "at", "target", "kind", "act", "caller", "createdAt", "createdBy"), "An expiry.")
 
 
 def delivery() -> Json:

@@ -39,6 +39,8 @@ class Request:
         run_id: The id that the caller wants for a v1 run, '' for one derived from the operation's.
         notify: Whom to tell of its end.
         origin, depth: The firing of a rule that sends it, and how many rules led to it.
+        suffix: The second half of the operation's id, where that is known before; '' for one made of the key, or made up.
+        expires: When what it makes expires, as its sender wrote it, and the moment that is.
         send_by: When it must have been sent, else it ends `Expired`; None for no such moment.
         why: What its time line begins with: the reason that the app itself has for it.
     """
@@ -55,6 +57,8 @@ class Request:
     run_id: str = ""
     idempotency_key: str = ""
     caller: str = ""
+    suffix: str = ""
+    expires: tuple[str, datetime] | None = None
     send_by: datetime | None = None
     why: str = ""
     notify: tuple[str, ...] = ()
@@ -95,6 +99,13 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     return stored, is_new
 
 
+def identified(request: Request) -> tuple[str, ids.ResourceId]:
+    """Return the id of the operation that a request with a `suffix` or a key is going to be, and what it makes or changes."""
+    suffix = request.suffix or models.new_suffix(request.idempotency_key, request.caller)
+    target = _addressed(request, suffix)[1]
+    return f"{models.partition_of(target)}-{suffix}", target
+
+
 def _check_same(known_hash: str, operation: Operation, made: str) -> None:
     if known_hash != operation.request_hash:
         message = (
@@ -106,13 +117,15 @@ def _check_same(known_hash: str, operation: Operation, made: str) -> None:
 def _operation(request: Request, services: Services) -> Operation:
     """Build the operation that a request becomes."""
     now, target = services.clock(), request.target
-    suffix = models.new_suffix(request.idempotency_key, request.caller)
+    suffix = request.suffix or models.new_suffix(request.idempotency_key, request.caller)
     kind, named, path, query = _addressed(request, suffix)
     if request.query:
         query += f"&{request.query}"
     secret = bodies.has_secret(kind, request.body)
     operation_id = f"{models.partition_of(named)}-{suffix}"
     digests = {name: content.sha256 for name, content in {**request.files, **request.contents}.items()}
+    if request.expires:
+        digests["expires"] = request.expires[0]
     plan = parking.plan(target.action.name) if target.action and target.action.room == parking.ROOM else None
     if request.plan:
         plan = request.plan.located(operation_id, request.contents)
@@ -142,6 +155,7 @@ def _operation(request: Request, services: Services) -> Operation:
         created_at=now,
         due_at=now + lease.LEASE,
         send_by=request.send_by,
+        expires_at=request.expires[1] if request.expires else None,
     )
     return operation.noted(now, "accepted", request.why)
 

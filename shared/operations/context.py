@@ -30,4 +30,6 @@ class Services(worker.World, Protocol):
     @property
     def event_queue(self) -> Queue: ...  # noqa: D102
     @property
+    def cleanup_queue(self) -> Queue: ...  # noqa: D102
+    @property
     def settings(self) -> Settings: ...  # noqa: D102

@@ -64,6 +64,7 @@ class Operation:
         step: Goes up with every step; a message that names an older step is stale.
         due_at: When the next step is overdue and `reconcile` may take it up.
         lost_since: When it was first found overdue after its last step, None when no step was lost.
+        expires_at: When the expiry that was asked for with it is due; its record has the same id. None without one.
         send_by: Not sent by then, it is not sent any more: what was true when it was asked for need not be true later.
         sent_azure: Azure's clock when it was first sent, at the earliest: what is older was there before. None when not known.
         follow: Where to look next while following.
@@ -103,6 +104,7 @@ class Operation:
     attempts: int = 0
     lost_since: datetime | None = None
     send_by: datetime | None = None
+    expires_at: datetime | None = None
     sent_at: datetime | None = None
     sent_azure: datetime | None = None
     ended_at: datetime | None = None
@@ -152,6 +154,13 @@ class Operation:
             return self.http_status or 200
         return self.http_status if self.http_status >= 400 else errors.OperationFailedError.http_status
 
+    @property
+    def expires(self) -> dict[str, str]:
+        """The expiry that was asked for with it, as answers show it; {} without one."""
+        if self.expires_at is None:
+            return {}
+        return {"at": iso(self.expires_at), "id": f"/expiries/{self.id}", "name": self.id, "operation": f"/operations/{self.id}"}
+
     def noted(self, at: datetime, what: str, detail: str = "") -> Operation:
         """Return it with one more entry in its time line."""
         entry = Event(at=at, what=what, detail=detail[:300])
@@ -174,7 +183,7 @@ class Operation:
         """
         versions.check(stored, VERSION, f"operation {stored['id']}")
         values = codec.members(cls, stored)
-        for name in ("created_at", "due_at", "lost_since", "send_by", "sent_at", "sent_azure", "ended_at"):
+        for name in ("created_at", "due_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at"):
             if values.get(name):
                 values[name] = datetime.fromisoformat(values[name])
         if "follow" in values:
@@ -208,6 +217,7 @@ class Operation:
             "caller": self.caller,
             "traceId": self.trace_id,
             "azureCalls": self.calls,
+            "expires": self.expires,
             "resource": None if self.ended else self.resource,
             "result": self.result,
             "timeline": [entry.to_json() for entry in self.timeline],

@@ -380,6 +380,8 @@ def announce(operation: Operation, services: Services) -> None:
         text = messages.Message(machine=machine, key=named).to_text()
         services.due.put(due.Entry(machine=machine, key=named, at=at, wake_at=at, text=text))
         queue.send(text)
+    if operation.expires_at:
+        services.cleanup_queue.send(messages.Message(machine="expiry", key=(operation.id,)).to_text())
 
 
 def wake(stored: Stored, services: Services) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.api import answer
 from shared.api.access import admission
-from shared.api.resources import payload, proxy, submission
+from shared.api.resources import deadline, payload, proxy, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
 
@@ -50,6 +50,7 @@ def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool)
     if call.method != "PUT":
         call.refuse_preflight()
     admission.check_body(call, brought.target.kind, brought.body, app.settings)
+    deadline.asked(call, brought, call.method, app.settings, app.clock())
     from shared.preflight import checks
 
     findings = checks.run(brought.target, brought.body or {}, app.client, preview=preview)

@@ -5,11 +5,14 @@ Not here: what the request asks for (provision, act, run).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from shared.api import names
 from shared.api.access import admission
 from shared.api.call import RuleRun
-from shared.operations import acceptance, flows
+from shared.api.resources import deadline
+from shared.operations import acceptance, flows, models
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -32,9 +35,11 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
 
     Raises:
         BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.
+        BadRequestError: what `deadline.asked` refuses.
         StewardError: see `flows.submit`.
     """
-    call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id")
+    call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id", *names.EXPIRES)
+    ends = deadline.asked(call, brought, more.get("method", call.method), app.settings, app.clock())
     plan = brought.plan.to_json() if brought.plan and call.limited else None
     admission.check_body(call, brought.target.kind, brought.body, app.settings, plan)
     sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)
@@ -52,7 +57,17 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
         notify=tuple(dict.fromkeys(receivers)),
         **given | more,
     )
-    return flows.submit(request, app, respond_async="respond-async" in call.prefers)
+    queued = "respond-async" in call.prefers
+    if ends is None:
+        return flows.submit(request, app, respond_async=queued)
+    from shared.expiry import expiries
+
+    request = replace(request, suffix=models.new_suffix(request.idempotency_key, request.caller), expires=ends[1:])
+    expiries.begin(request, ends[0], app)  # before there is anything to end
+    operation = flows.submit(request, app, respond_async=queued)
+    if not operation.ended:
+        expiries.look_soon(operation, app)
+    return operation
 
 
 def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from shared.cleanup.facts import inventory, locks, pacing, survey
 from shared.cleanup.policy import policies
 from shared.cleanup.run import units
 from shared.cleanup.verdict import judge, marks
+from shared.endpoints import snapshots
 from shared.operations import models
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _references(
     now = services.clock()
     if not wanted:
         return survey.merge([]), now
-    tell = units.parked(services)
+    tell = snapshots.specs(services.blobs)
     own = [survey.of(resource.ancestor(1), azure, now, tell)] if resource.types[:1] == ("workspaces",) else []
     for run in services.journal.runs():
         content = services.blobs.get(units.references_blob(run)) if run.round else None

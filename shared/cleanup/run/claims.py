@@ -42,8 +42,6 @@ class Services(context.Services, Protocol):
     @property
     def delivery_rows(self) -> Rows: ...  # noqa: D102
     @property
-    def cleanup_queue(self) -> Queue: ...  # noqa: D102
-    @property
     def journal(self) -> Journal: ...  # noqa: D102
     @property
     def reads(self) -> pacing.Buckets: ...  # noqa: D102

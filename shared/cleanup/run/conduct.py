@@ -17,6 +17,7 @@ from shared.cleanup.policy.model import Mark
 from shared.cleanup.run import acts, outcomes, report_lines, units
 from shared.cleanup.verdict import judge, marks
 from shared.durable.aside import UnreadableError
+from shared.endpoints import snapshots
 from shared.operations import flows, models
 from shared.rest import errors, ids
 from shared.text import times
@@ -82,7 +83,7 @@ class Conduct:
         """Return the references of all, those of one workspace as they are now."""
         now = self.services.clock()
         if self._own is None or self._own[0] != workspace.key or now - self._own[1] > NOW:
-            own = survey.of(workspace, self.azure, now, units.parked(self.services))
+            own = survey.of(workspace, self.azure, now, snapshots.specs(self.services.blobs))
             self._own = (workspace.key, now, self.surveys.replaced(own))
         return self._own[2]
 

@@ -16,11 +16,11 @@ from shared.cleanup.facts import inventory, locks, survey
 from shared.cleanup.policy import policies
 from shared.cleanup.run import claims, report_lines, scopes
 from shared.cleanup.verdict import judge, marks
-from shared.endpoints import snapshots as parked_endpoints
+from shared.endpoints import snapshots
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from shared.cleanup.facts.locks import Locks
@@ -144,17 +144,7 @@ def _surveyed(held: Claim, now: datetime) -> survey.Survey:
     unit = held.unit
     if unit.key == survey.REGISTRIES:
         return survey.registries(held.services.settings.subscription_id, held.azure, now)
-    return survey.of(ids.parse(unit.id), held.azure, now, parked(held.services))
-
-
-def parked(services: Services) -> Callable[[ids.ResourceId], list[Any] | None]:
-    """Return what tells which deployments a parked endpoint will have again."""
-
-    def specs(endpoint: ids.ResourceId) -> list[Any] | None:
-        record = parked_endpoints.load(endpoint, services.blobs)
-        return [dict(deployment.body) for deployment in record.deployments] if record else None
-
-    return specs
+    return survey.of(ids.parse(unit.id), held.azure, now, snapshots.specs(held.services.blobs))
 
 
 def _subscription(chosen: list[Policy], known: Surveys, held: Claim, writer: report_lines.Writer) -> None:

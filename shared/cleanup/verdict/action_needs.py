@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import bodies
 from shared.cleanup.facts import activity, inventory
@@ -44,6 +44,39 @@ def of(policy: Policy, subject: Subject, known: Facts) -> Finding:
     if policy.action == "delete":
         return _DELETE[subject.target](policy, subject, known)
     return _NEEDS[policy.action](policy, subject, known)
+
+
+def ending(policy: Policy, subject: Subject, known: Facts) -> Finding:
+    """Tell whether the act of an expiry may be done: its deadline was set for it, so it need not be idle, but others may use it.
+
+    Raises:
+        UnknownError: a fact that the act needs could not be read.
+    """
+    if policy.action == "delete":
+        found = _ENDS.get(subject.target)
+        return found(policy, subject, known) if found else GIVEN
+    return _NEEDS[policy.action](policy, subject, known)
+
+
+def standing(action: str, subject: Subject, known: Facts) -> tuple[Literal["ended", "moving", ""], str]:
+    """Return whether what an action leads to is so already, or cannot be said yet, because it is changing; and why.
+
+    Raises:
+        UnknownError: it could not be read.
+    """
+    state = str(bodies.dig(subject.body, "properties.provisioningState") or "")
+    if state.lower() in MOVING:
+        return "moving", f"its provisioningState is {state}"
+    if action == "stop":
+        state = str(bodies.dig(subject.body, "properties.properties.state") or "unknown")
+        return ("" if state == "Running" else "ended" if state in ("Stopped", "Stopping") else "moving"), f"its state is {state}"
+    if action == "cancel":
+        state = str(bodies.dig(subject.body, "properties.status") or "unknown")
+        return ("ended" if state.lower() in (*activity.TERMINAL, "cancelrequested") else ""), f"its status is {state}"
+    if action == "park":
+        found = _parkable(subject, known)
+        return ("" if found.holds else "moving" if found.holds is None else "ended"), found.text
+    return "", ""
 
 
 def saves(action: str, subject: Subject, known: Facts) -> dict[str, Any]:
@@ -100,12 +133,18 @@ def _set_idle_shutdown(_policy: Policy, subject: Subject, known: Facts) -> Findi
 
 
 def _park(_policy: Policy, subject: Subject, known: Facts) -> Finding:
+    found = _parkable(subject, known)
+    return found if found.holds else _no(found.text)
+
+
+def _parkable(subject: Subject, known: Facts) -> Finding:
+    """Tell whether an endpoint can be parked: unknown while one of its deployments is changing."""
     if snapshots.is_tagged(subject.body):
         return _no("it is parked already")
     there = known.deployments(subject.id)
     moving = next((each for each in there if str(bodies.dig(each, "properties.provisioningState")).lower() in MOVING), None)
     if moving:
-        return _no(f"deployment {moving['name']} is {bodies.dig(moving, 'properties.provisioningState')}")
+        return _no(f"deployment {moving['name']} is {bodies.dig(moving, 'properties.provisioningState')}", unknown=True)
     return GIVEN if there else _no("it has no deployment to park")
 
 
@@ -144,6 +183,12 @@ def _gone_compute(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     return _without_runs(subject, known)
 
 
+def _ended_cluster(_policy: Policy, subject: Subject, known: Facts) -> Finding:
+    if not _is_own(subject):
+        return _no("an attached compute is never deleted")
+    return _without_runs(subject, known)
+
+
 def _without_runs(subject: Subject, known: Facts) -> Finding:
     runs = known.runs_on(subject.id, timedelta(hours=1))
     return _no(runs.active) if runs.active else conditions.unreferenced(subject, known)
@@ -153,7 +198,15 @@ def _gone_endpoint(policy: Policy, subject: Subject, known: Facts) -> Finding:
     there = known.deployments(subject.id)
     if there and not (subject.target == "onlineEndpoint" and "noRequests" in policy.stale_when):
         return _no(f"it has {condition_findings.count(len(there), 'deployment')}, and the policy has no condition noRequests")
-    for each in there:
+    return _unnamed(subject, there, known)
+
+
+def _ended_endpoint(_policy: Policy, subject: Subject, known: Facts) -> Finding:
+    return _unnamed(subject, known.deployments(subject.id), known)
+
+
+def _unnamed(subject: Subject, deployments: list[dict[str, Any]], known: Facts) -> Finding:
+    for each in deployments:
         named = replace(subject, id=subject.id.child("deployments", str(each["name"])))
         if not (found := conditions.unreferenced(named, known)).holds:
             return replace(found, text=f"deployment {each['name']}: {found.text}")
@@ -183,6 +236,13 @@ def _gone_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     except errors.StewardError as problem:
         raise UnknownError(f"what is in it could not be read: {problem.error.code}: {problem.error.message}") from None
     return _no(f"it has {there}") if there else GIVEN
+
+
+def _ended_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:
+    if problem := known.surveys.problem_of(subject.id):
+        return _no(f"it is not known what runs in it: {problem}", unknown=True)
+    jobs = known.surveys.counts["jobs"]
+    return _no(f"{condition_findings.count(jobs, 'job')} in it did not end yet") if jobs else GIVEN
 
 
 def _inside(subject: Subject, known: Facts) -> Iterator[str]:
@@ -220,4 +280,11 @@ _DELETE: dict[str, Callable[[Policy, Subject, Facts], Finding]] = {
     "batchDeployment": _gone_deployment,
     "job": _gone_job,
     "workspace": _gone_workspace,
+}
+_ENDS: dict[str, Callable[[Policy, Subject, Facts], Finding]] = {
+    "computeCluster": _ended_cluster,
+    "batchEndpoint": _ended_endpoint,
+    "onlineDeployment": _gone_deployment,
+    "batchDeployment": _gone_deployment,
+    "workspace": _ended_workspace,
 }

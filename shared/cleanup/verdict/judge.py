@@ -109,7 +109,7 @@ def again(
     Raises:
         StewardError: it could not be read.
     """
-    known, subject = _read(policy.kind, resource, surveys, marks, azure, now)
+    known, subject = read(policy.kind, resource, surveys, marks, azure, now)
     return _judged(policy, subject, known) if subject else None
 
 
@@ -129,7 +129,7 @@ def explain(
     for policy in policies:
         if not concerns(policy.kind, resource):
             continue
-        known, subject = _read(policy.kind, resource, surveys, marks, azure, now)
+        known, subject = read(policy.kind, resource, surveys, marks, azure, now)
         if subject and _fits(policy.kind, subject):
             found = tuple((name, conditions.find(name, subject, value, known)) for name, value in policy.stale_when.items())
             yield _judged(policy, subject, known), found
@@ -191,9 +191,14 @@ def _verdict(policy: Policy, subject: Subject, known: Facts) -> Verdict:
     )
 
 
-def _read(
+def read(
     kind: str, resource: ids.ResourceId, surveys: Surveys, marks: Mapping[str, Mark], azure: Azure, now: datetime
 ) -> tuple[Facts, Subject | None]:
+    """Read a resource of a kind as it is now, with what it belongs to and its siblings; None when it is gone.
+
+    Raises:
+        StewardError: it could not be read.
+    """
     target = targets.TARGETS[kind]
     if kind == "leftover":
         known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)

@@ -1,0 +1,165 @@
+"""Routes of expiries: list, read, move, forget. What is to expire is said with its create (api.resources.deadline)."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, get_args
+
+from shared.api import answer, names, schemas
+from shared.api.resources import deadline
+from shared.api.route import BUSY, MISSING, Route
+from shared.catalog import bodies, grants
+from shared.durable import storage
+from shared.expiry import expiry_record
+from shared.operations import models
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.api.answer import Answer
+    from shared.api.call import Call
+    from shared.durable.records import Versioned
+    from shared.expiry.expiries import Services
+    from shared.expiry.expiry_record import Expiry
+
+LIST_LIMIT = 200
+STATUSES = tuple(each for each in get_args(expiry_record.Status) if each != "Canceled")
+EXPIRY = schemas.ref("schemas", "Expiry")
+DECIDING = ("expires_at", "target", "state")
+BODY: schemas.Json = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "in": schemas.STRING}}
+_TOKEN = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)_([0-9a-f]{20}-[0-9a-f]{20})", re.ASCII)
+
+
+def list_soonest(call: Call, app: Services) -> Answer:
+    """GET `expiries?below=&status=&$top=`: the soonest first, with a nextLink while there are more."""
+    from shared.expiry import expiries
+
+    below, status = call.resource("below", app.settings), call.choice("status", STATUSES)
+    top, token = call.whole_number("$top", 50, LIST_LIMIT), call.text("$skipToken")
+    found = _TOKEN.fullmatch(token)
+    if token and not found:
+        message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
+        raise errors.BadRequestError("InvalidParameter", message, target="$skipToken")
+    after = (datetime.fromisoformat(found[1]), found[2]) if found else None
+    rows = (each for each in _briefs(app, status, after) if _within(each[2], below) and call.sees(each[2]))
+    page = heapq.nsmallest(top + 1, rows)
+    loaded = (expiries.load(name, app) for _, name, _ in page[:top])
+    body: dict[str, object] = {"value": [known.value.view() for known in loaded if known]}
+    if top and len(page) > top:
+        at, name, _ = page[top - 1]
+        body["nextLink"] = answer.next_link(call, f"{models.iso(at)}_{name}")
+    return answer.of_json(body)
+
+
+def _briefs(app: Services, status: str, after: tuple[datetime, str] | None) -> Iterator[tuple[datetime, str, str]]:
+    """Yield moment, name and target of the expiries behind a place."""
+    equal = {"state": status} if status else None
+    least = {"expires_at": after[0] if after else datetime.fromisoformat("2010-01-01T00:00:00Z")}
+    found = app.cleanup_rows.query(equal=equal, least=least, columns=DECIDING)
+    own = (row for row in found if row.partition.startswith(expiry_record.PREFIX) and row.columns["state"] != "Canceled")
+    for row in own:
+        brief = (row.columns["expires_at"], f"{row.partition.removeprefix(expiry_record.PREFIX)}-{row.key}")
+        if after is None or brief > after:
+            yield *brief, str(row.columns["target"])
+
+
+def _within(target: str, below: ids.ResourceId | None) -> bool:
+    return below is None or f"{target}/".startswith(f"{below.key}/")
+
+
+def read(call: Call, app: Services) -> Answer:
+    """GET `expiries/{id}`."""
+    return answer.of_json(_load(call, app).value.view())
+
+
+def move(call: Call, app: Services) -> Answer:
+    """PATCH `expiries/{id}` {"at"|"in"}: make it due at another moment."""
+    from shared.expiry import expiries
+
+    known, body = _load(call, app), bodies.parse(call.body, call.media)
+    names.check_fields(body, ("at", "in"))
+    now, kept = app.clock(), known.value
+    at = deadline.moment(deadline.members(body), kept.kind, app.settings, now=now, since=kept.created_at)
+    try:
+        return answer.of_json(expiries.move(known, at, app).view())
+    except storage.ConflictError:
+        raise _changed() from None
+
+
+def forget(call: Call, app: Services) -> Answer:
+    """DELETE `expiries/{id}`: its resource stays."""
+    from shared.expiry import expiries
+
+    try:
+        expiries.drop(_load(call, app), app)
+    except storage.ConflictError:
+        raise _changed() from None
+    return answer.of_json(None, 204)
+
+
+def _load(call: Call, app: Services) -> Versioned[Expiry]:
+    from shared.expiry import expiries
+
+    name = call.named.get("id", "")
+    known = expiries.load(name, app) if re.fullmatch(r"[0-9a-f]{20}-[0-9a-f]{20}", name) else None
+    if known is None:
+        message = f"There is no expiry '{name[:60]}'; GET expiries lists them."
+        raise errors.BadRequestError("ExpiryNotFound", message, target="id", status=404)
+    target = ids.parse(known.value.target)
+    grants.check_reach(call.sender.grants, call.by(app.settings), target, target.full_type)
+    return known
+
+
+def _changed() -> errors.BadRequestError:
+    message = "The expiry was changed at the same moment; read it and send the request again."
+    return errors.BadRequestError("ExpiryChanged", message, target="id", status=409)
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "expiries_list",
+        "GET /expiries",
+        list_soonest,
+        summary="What is to be ended, and what was, by its time: the soonest first",
+        query={
+            "below": schemas.STRING,
+            "status": {"type": "string", "enum": list(STATUSES)},
+            "$top": schemas.top(LIST_LIMIT),
+            "SkipToken": "",
+        },
+        answers={"200": schemas.listed(EXPIRY)},
+    ),
+    Route(
+        "expiries_get",
+        "GET /expiries/{id}",
+        read,
+        function="expiry",
+        summary="One expiry",
+        answers={"200": EXPIRY},
+        problems=MISSING,
+    ),
+    Route(
+        "expiries_move",
+        "PATCH /expiries/{id}",
+        move,
+        function="expiry",
+        role="operator",
+        summary="Make it due at another moment; one that kept its resource is open again",
+        body={"application/json": BODY},
+        answers={"200": EXPIRY},
+        problems={**MISSING, **BUSY},
+    ),
+    Route(
+        "expiries_delete",
+        "DELETE /expiries/{id}",
+        forget,
+        function="expiry",
+        role="operator",
+        summary="Forget it; its resource stays",
+        answers={"204": None},
+        problems={**MISSING, **BUSY},
+    ),
+)

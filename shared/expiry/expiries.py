@@ -1,0 +1,330 @@
+"""The machine of expiries: wait for the create, announce the end, look once more, end the resource, say how that went.
+
+A record exists before its create is sent, under the create's id, and acts only on what Azure said of the resource after the
+create had succeeded. Every step may be taken twice: notices have stable ids, and the act is one operation under one key. Not
+here: what speaks for keeping a resource (last_look), the routes (api.expiry_routes).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shared.catalog import bodies, kinds, paths
+from shared.cleanup.facts import inventory
+from shared.durable import messages, records, worker
+from shared.durable.aside import UnreadableError
+from shared.durable.worker import Next
+from shared.expiry import expiry_record, last_look
+from shared.expiry.expiry_record import AHEAD, Expiry
+from shared.notify import notices, notifications
+from shared.operations import acceptance, flows, models
+from shared.rest import errors, ids
+from shared.telemetry import lines
+from shared.text import durations, times
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from shared.durable.messages import Message
+    from shared.durable.records import Versioned
+    from shared.operations.models import Operation
+
+    type Known = Versioned[Expiry]
+
+log = logging.getLogger("steward.expiry")
+
+GRACE = timedelta(seconds=90)  # how long after its due time a step counts as lost
+ORPHAN = timedelta(minutes=10)  # without an operation for so long, the create was never accepted
+LOOK_S = 600.0  # how often a record looks by itself whether its create has ended
+SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause between looks at an act, and after a failure
+PATIENCE = timedelta(hours=24)  # after its time: how long an expiry that cannot act looks again
+SEND_WITHIN = timedelta(seconds=60)  # of the last look
+ATTEMPTS = 3  # of the act
+DRIFT = timedelta(seconds=1)  # between two of Azure's own words on when a resource was made
+TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends that others are told of
+
+
+class Services(last_look.Services, notifications.Services, Protocol):
+    """What expiries need of the composition root."""
+
+
+def begin(request: acceptance.Request, ending: kinds.Ending, services: Services) -> None:
+    """Record the expiry that is asked for with a request, before that is accepted; the same request again changes nothing.
+
+    Raises:
+        TransientError: the app's storage is out of reach; nothing was recorded.
+    """
+    name, target = acceptance.identified(request)
+    now, at = services.clock(), request.expires[1] if request.expires else services.clock()
+    made = Expiry(
+        id=name, target=target.path, kind=ending.name, act=ending.act, at=at, created_at=now, due_at=now, caller=request.caller
+    )
+    services.due.put(worker.entry(MACHINE, (name,), 0.0, services))
+    _table(services).insert(made)
+
+
+def look_soon(operation: Operation, services: Services) -> None:
+    """Have the record of a create looked after now; one that ends does that itself."""
+    services.cleanup_queue.send(messages.Message(machine=MACHINE.name, key=(operation.id,)).to_text())
+
+
+def load(name: str, services: Services) -> Known | None:
+    """Return an expiry that was not deleted, or None."""
+    known = _load(name, services)
+    return known if known and known.value.status != "Canceled" else None
+
+
+def move(known: Known, at: datetime, services: Services) -> Expiry:
+    """Make an expiry due at another moment; one that kept its resource, or failed, is open again.
+
+    Raises:
+        BadRequestError: `ExpiryEnded` (409).
+        ConflictError: it was changed meanwhile.
+    """
+    expiry, now = known.value, services.clock()
+    if expiry.status not in ("Pending", "Kept", "Failed"):
+        raise _too_late(expiry)
+    moved = replace(expiry.due(at, now), status="Pending", moved=True, reason="", ended_at=None, operation="", tries=0)
+    moved = replace(moved, attempt=expiry.attempt + 1, failures=0)
+    return worker.record(MACHINE, _next(known, moved, _until_next(moved, now) if moved.made else 0.0, services), services).value
+
+
+def drop(known: Known, services: Services) -> None:
+    """Forget an expiry; its resource stays.
+
+    Raises:
+        BadRequestError: `ExpiryEnded` (409): its act is under way.
+        ConflictError: it was changed meanwhile.
+    """
+    if known.value.status == "Acting":
+        raise _too_late(known.value)
+    dropped = known.value.over("Canceled", services.clock(), "it was deleted")
+    worker.record(MACHINE, _next(known, dropped, None, services), services)
+
+
+def _too_late(expiry: Expiry) -> errors.BadRequestError:
+    message = (
+        f"The expiry is {expiry.status}: {expiry.reason or 'its act was submitted'}. Send a PUT with Expires-In for a new one."
+    )
+    return errors.BadRequestError("ExpiryEnded", message, target="id", status=409)
+
+
+def _table(services: Services) -> records.Table[Expiry]:
+    return expiry_record.table(services.cleanup_rows)
+
+
+def _load(name: str, services: Services) -> Known | None:
+    return _table(services).load(*expiry_record.place_of(name)) if "-" in name else None
+
+
+def _next(known: Known, moved: Expiry, delay_s: float | None, services: Services) -> Next[Known, Expiry]:
+    due_at = services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE
+    return Next(known=known, value=replace(moved, due_at=due_at), delay_s=None if moved.ended else delay_s or 0.0)
+
+
+def _advanced(known: Known, _message: Message, services: Services) -> Next[Known, Expiry]:
+    expiry, now = known.value, services.clock()
+    try:
+        if not expiry.made:
+            moved, delay_s = _bound(expiry, services)
+        elif now < expiry.at:
+            moved, delay_s = _announced(expiry, services)
+        else:
+            known, moved, delay_s = _acted(known, services)
+    except (errors.TransientError, errors.PermanentError, UnreadableError) as problem:
+        told = problem.delay_s if isinstance(problem, errors.TransientError) else 0.0
+        moved, delay_s = _put_off(expiry, f"{problem.error.code}: {problem.error.message}", now, told)
+    return _next(known, moved, delay_s, services)
+
+
+def _put_off(expiry: Expiry, reason: str, now: datetime, least_s: float = 0.0) -> tuple[Expiry, float]:
+    """Look again later: what cannot be seen is not ended, and not forgotten."""
+    if now > max(expiry.at, expiry.created_at) + PATIENCE:
+        return expiry.over("Failed", now, f"it could not be ended in {durations.words(PATIENCE)}: {reason}"), 0.0
+    pause_s = min(SOON_S * 2 ** min(expiry.tries, 10), LONGEST_S)
+    return replace(expiry, tries=expiry.tries + 1, reason=reason[:500]), max(pause_s, least_s)
+
+
+def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
+    """Wait for the create, then keep what Azure says of the resource; a create that did not succeed leaves nothing to end."""
+    now, stored = services.clock(), services.ledger.load(expiry.id)
+    if waiting := _waiting(expiry, stored.operation if stored else None, now):
+        return waiting
+    target = ids.parse(expiry.target)
+    body = inventory.read(target, last_look.azure_of(services), _kind(target).api_version)
+    answered = services.ledger.whole(stored.operation).result if stored else None
+    if body is None or _is_other(body, answered or {}):
+        return expiry.over("Gone", now, "it was deleted right after its create, or made again"), 0.0
+    if not (made := expiry_record.identity(body)):
+        return expiry.over("NotMade", now, "Azure does not say when it was made, so that a namesake could not be told from it"), 0.0
+    at = (None if expiry.moved or stored is None else stored.operation.expires_at) or expiry.at
+    bound = replace(expiry.due(at, now), made=made, tries=0, reason="")
+    return (replaced, 0.0) if (replaced := _superseded(bound, services)) else (bound, _until_next(bound, now))
+
+
+def _waiting(expiry: Expiry, operation: Operation | None, now: datetime) -> tuple[Expiry, float] | None:
+    """Return what follows where the create is not known to have succeeded; None where it is."""
+    if operation is None and now - expiry.created_at < ORPHAN:
+        return expiry, LONGEST_S
+    if operation is None or operation.expires_at is None:
+        return expiry.over("NotMade", now, "the request that asked for it was not accepted"), 0.0
+    runs = expiry.act == "cancel"
+    if operation.ended and operation.status != "Succeeded":
+        said = f"{operation.error.code}: {operation.error.message}" if operation.error else operation.status
+        return expiry.over("NotMade", now, f"what was asked for did not succeed, so nothing is ended: {said}"), 0.0
+    if operation.ended and runs:
+        return expiry.over("Gone", now, "the job has ended"), 0.0
+    if operation.ended or (runs and operation.phase == "following"):
+        return None
+    return expiry, min(LOOK_S, max(_seconds(expiry.at - now), 15.0))  # its end puts this record on the queue
+
+
+def _is_other(body: Any, answered: Any) -> bool:
+    """Return whether what has the name now was made at another time than what the create's answer describes."""
+    one, other = (times.moment(bodies.dig(each, expiry_record.IDENTITY[0])) for each in (body, answered))
+    return bool(one and other and abs(one - other) > DRIFT)
+
+
+def _superseded(bound: Expiry, services: Services) -> Expiry | None:
+    """Let the newest expiry of a resource be its only one; return this one as replaced where it is not the newest."""
+    now = services.clock()
+    for other in list(_table(services).find(partition=expiry_record.place_of(bound.id)[0], equal={"expiring": True})):
+        if other.value.id == bound.id or other.value.target.lower() != bound.target.lower():
+            continue
+        if (other.value.created_at, other.value.id) < (bound.created_at, bound.id):
+            if other.value.status == "Pending":
+                gone = other.value.over("Replaced", now, f"the expiry {bound.id} was set since")
+                worker.record(MACHINE, _next(other, gone, None, services), services)
+        elif other.value.made:
+            return bound.over("Replaced", now, f"the expiry {other.value.id} was set since")
+    return None
+
+
+def _announced(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
+    """Say what is going to happen, the nearest announcement alone where several are late."""
+    now = services.clock()
+    passed = [name for name, ahead in AHEAD.items() if name not in expiry.announced and now >= expiry.at - ahead]
+    if passed:
+        _tell(expiry, passed[-1], services)
+    moved = replace(expiry, announced=(*expiry.announced, *passed), tries=0)
+    return moved, _until_next(moved, now)
+
+
+def _until_next(expiry: Expiry, now: datetime) -> float:
+    moments = [expiry.at - ahead for name, ahead in AHEAD.items() if name not in expiry.announced]
+    return _seconds(min([*moments, expiry.at]) - now)
+
+
+def _seconds(length: timedelta) -> float:
+    return float(max(0, math.ceil(length.total_seconds())))  # never a moment too early
+
+
+def _acted(known: Known, services: Services) -> tuple[Known, Expiry, float]:
+    """Look once more, claim the act and submit it, or follow it."""
+    expiry, now = known.value, services.clock()
+    if expiry.operation and (stored := services.ledger.load(expiry.operation)):
+        return known, *_followed(expiry, stored.operation, now)
+    if not services.settings.cleanup:
+        return known, replace(expiry, reason="the clean-up is switched off (STEWARD_CLEANUP)"), LOOK_S
+    found = last_look.look(expiry, services)
+    if found.answer == "wait":
+        return known, *_put_off(expiry, found.reason, now)
+    if found.answer != "act":
+        ends = {"keep": "Kept", "gone": "Gone", "done": "Done"}
+        return known, expiry.over(ends[found.answer], now, found.reason), 0.0  # type: ignore[arg-type]
+    request = _request(expiry, now)
+    claimed = replace(expiry, status="Acting", operation=acceptance.identified(request)[0], reason="", due_at=now + GRACE)
+    known = _table(services).save(known, claimed)  # of two workers one goes on, and nobody moves it any more
+    try:
+        operation = flows.submit(request, services)
+    except (errors.TransientError, errors.PermanentError) as problem:
+        return known, *_put_off(claimed, f"{problem.error.code}: {problem.error.message}", services.clock())
+    return known, *_followed(claimed, operation, services.clock())
+
+
+def _kind(resource: ids.ResourceId) -> kinds.Kind:
+    return kinds.by_type()["arm", resource.namespace.lower(), "/".join(resource.types).lower()]
+
+
+def _request(expiry: Expiry, now: datetime) -> acceptance.Request:
+    resource = ids.parse(expiry.target)
+    kind, deletes = _kind(resource), expiry.act == "delete"
+    return acceptance.Request(
+        target=paths.Target(kind=kind, id=resource, action=None if deletes else kind.action(expiry.act)),
+        method="DELETE" if deletes else "POST",
+        query=kind.delete_query if deletes else "",
+        idempotency_key=f"expiry {expiry.id} {expiry.attempt}",
+        caller=f"expiry:{expiry.id}",
+        why=f"expired {models.iso(expiry.at)}; asked for by {expiry.caller}",
+        send_by=now + SEND_WITHIN,
+    )
+
+
+def _followed(expiry: Expiry, operation: Operation, now: datetime) -> tuple[Expiry, float]:
+    if not operation.ended:
+        return replace(expiry, tries=expiry.tries + 1), min(SOON_S * 2 ** min(expiry.tries, 10), LONGEST_S)
+    if operation.status == "Succeeded":
+        return expiry.over("Done", now, f"its time was {models.iso(expiry.at)}"), 0.0
+    error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")
+    said = f"{error.code}: {error.message}"
+    again = replace(expiry, status="Pending", attempt=expiry.attempt + 1, operation="", tries=0, reason=said[:500])
+    if error.code == "Expired":  # it was not sent soon enough after the look, so not at all
+        return again, 0.0
+    if expiry.failures + 1 >= ATTEMPTS:
+        return expiry.over("Failed", now, said), 0.0
+    return replace(again, failures=expiry.failures + 1), LONGEST_S
+
+
+def _tell(expiry: Expiry, what: str, services: Services) -> None:
+    notice = notices.Notice(
+        about=f"{expiry.id}-{int(expiry.at.timestamp())}",
+        type=f"{notices.PREFIX}.expiry.{what}",
+        subject=expiry.target,
+        at=expiry.ended_at or services.clock(),
+        data={**expiry.view(), "status": expiry.status},
+    )
+    notifications.tell(notice, services.settings.notify, services)
+
+
+def _after(_before: Known, saved: Known, services: Services) -> None:
+    expiry = saved.value
+    if expiry.ended:
+        lines.event(log, logging.INFO, "expiry.ended", expiry=expiry.id, status=expiry.status, reason=expiry.reason)
+    if expiry.status in TOLD:
+        _tell(expiry, expiry.status[0].lower() + expiry.status[1:], services)
+
+
+def _give_up(known: Known, reason: str, services: Services) -> Next[Known, Expiry]:
+    return _next(known, known.value.over("Failed", services.clock(), reason), None, services)
+
+
+def _overdue(before: datetime, services: Services) -> Iterator[Known]:
+    yield from _table(services).find(equal={"expiring": True}, below={"due_at": before})
+
+
+def _purge(before: datetime, services: Services) -> int:
+    return records.purge(services.cleanup_rows, before, lambda row: row.partition.startswith(expiry_record.PREFIX))
+
+
+MACHINE = worker.Machine["Services", "Versioned[Expiry]", "Expiry"](
+    name="expiry",
+    queue=messages.CLEANUP_QUEUE,
+    record=Expiry,
+    send=lambda services: services.cleanup_queue,
+    load=lambda message, services: _load(str(message.key[0]), services),
+    advance=_advanced,
+    save=lambda step, services: _table(services).save(step.known, step.value),
+    key=lambda known: (known.value.id,),
+    step=lambda _known: 0,
+    due_at=lambda known: None if known.value.ended else known.value.due_at,
+    lease=GRACE,
+    give_up=_give_up,
+    overdue=_overdue,
+    purge=_purge,
+    after=_after,
+)

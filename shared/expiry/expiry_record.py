@@ -1,0 +1,141 @@
+"""What is recorded of an expiry, its row, and what shows that a resource is still the one that was made. Pure.
+
+Not here: taking its steps (expiries), the headers that ask for one (api.resources.deadline).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.catalog import bodies
+from shared.durable import codec, records, storage, versions
+from shared.operations import models
+from shared.text import times
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shared.durable.storage import Row, Rows
+
+VERSION = 1
+PREFIX = "expiry-"
+AHEAD = {"inADay": timedelta(days=1), "inAnHour": timedelta(hours=1)}  # how long before its time an expiry is announced
+# What Azure says of when and as what it made a resource: a name can be given again, these cannot.
+IDENTITY = ("systemData.createdAt", "properties.workspaceId", "properties.createdOn", "properties.creationTime")
+
+Status = Literal["Pending", "Acting", "Done", "Kept", "Gone", "Failed", "NotMade", "Replaced", "Canceled"]
+OPEN: tuple[Status, ...] = ("Pending", "Acting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """One expiry.
+
+    Attributes:
+        id: That of the operation which makes, or changes, the resource.
+        target: The resource.
+        kind, act: What it is, and what is done to it: a row of `kinds.Ending`.
+        at: When it is due.
+        due_at: When its next step is overdue.
+        caller: Who asked for it.
+        made: What identifies the resource, as Azure said it after the create had succeeded; {} before.
+        moved: `at` was changed since.
+        announced: The rows of `AHEAD` that need no announcement any more.
+        attempt, failures: Of the act; a later attempt is another operation.
+        tries: How often the present step was put off in a row.
+        operation: The act's, '' before it.
+        reason: Why it ended so, or what it waits for.
+    """
+
+    id: str
+    target: str
+    kind: str
+    act: str
+    at: datetime
+    created_at: datetime
+    due_at: datetime
+    caller: str = ""
+    status: Status = "Pending"
+    made: Mapping[str, str] = field(default_factory=dict)
+    moved: bool = False
+    announced: tuple[str, ...] = ()
+    attempt: int = 0
+    failures: int = 0
+    tries: int = 0
+    operation: str = ""
+    reason: str = ""
+    ended_at: datetime | None = None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """It takes no further step, unless it is moved."""
+        return self.status not in OPEN
+
+    def over(self, status: Status, now: datetime, reason: str) -> Expiry:
+        """Return it ended."""
+        return replace(self, status=status, ended_at=now, reason=reason[:500], tries=0)
+
+    def due(self, at: datetime, now: datetime) -> Expiry:
+        """Return it due at a moment; announcements whose time has passed are left out."""
+        return replace(self, at=at, announced=tuple(name for name, ahead in AHEAD.items() if now >= at - ahead))
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it."""
+        out: dict[str, Any] = {"id": f"/expiries/{self.id}", "name": self.id, "status": self.status, "at": models.iso(self.at)}
+        out |= {"target": self.target, "kind": self.kind, "act": self.act, "caller": self.caller}
+        out |= {"createdAt": models.iso(self.created_at), "createdBy": f"/operations/{self.id}"}
+        out |= {"operation": f"/operations/{self.operation}"} if self.operation else {}
+        out |= {"endedAt": models.iso(self.ended_at)} if self.ended_at else {}
+        return out | ({"reason": self.reason} if self.reason else {})
+
+
+def identity(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return what identifies a resource among all that ever had its name; {} where Azure says nothing of it."""
+    return {path: str(value) for path in IDENTITY if (value := bodies.dig(body, path))}
+
+
+def same(made: Mapping[str, str], body: Mapping[str, Any]) -> bool:
+    """Return whether a body is that of what was made; what it says no longer shows another one."""
+    return bool(made) and all(_equal(value, bodies.dig(body, path)) for path, value in made.items())
+
+
+def _equal(one: str, other: Any) -> bool:
+    return (times.moment(one) or one.lower()) == (times.moment(other) or str(other).lower())
+
+
+def table(rows: Rows) -> records.Table[Expiry]:
+    """Return all expiries."""
+    return records.Table(rows=rows, row_of=row_of, from_row=from_row, name="expiries")
+
+
+def place_of(expiry_id: str) -> tuple[str, str]:
+    """Return partition and key of an expiry's row: those on one target are in one partition."""
+    lane, _, suffix = expiry_id.partition("-")
+    return f"{PREFIX}{lane}", suffix
+
+
+def row_of(expiry: Expiry) -> Row:
+    """Return the row of an expiry."""
+    stored = {name: models.iso(held) if isinstance(held, datetime) else held for name, held in codec.written(expiry).items()}
+    columns: dict[str, Any] = {**records.chunked({"version": VERSION, **stored}), "created_at": expiry.created_at}
+    columns |= {"expires_at": expiry.at, "due_at": expiry.due_at, "expiring": not expiry.ended, "state": expiry.status}
+    columns |= {"target": expiry.target.lower()} | ({"ended_at": expiry.ended_at} if expiry.ended_at else {})
+    partition, key = place_of(expiry.id)
+    return storage.Row(partition=partition, key=key, columns=columns)
+
+
+def from_row(row: Row) -> Expiry:
+    """Read back what `row_of` made.
+
+    Raises:
+        ValueError: it was written by a newer version of the app.
+    """
+    stored = records.joined(row.columns)
+    versions.check(stored, VERSION, f"expiry {stored['id']}")
+    values = codec.members(Expiry, stored)
+    for name in ("at", "created_at", "due_at", "ended_at"):
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    return Expiry(**{**values, "announced": tuple(values["announced"])})
