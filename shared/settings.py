@@ -261,7 +261,7 @@ def _ceilings(environ: Mapping[str, str], name: str) -> tuple[tuple[str, timedel
         kind, _, length = word.partition("=")
         known = {each.name for row in kinds.KINDS for each in row.endings}
         if kind not in known:
-            message = f"{name} names '{kind[:50]}'; expected KIND=DURATION with one of {', '.join(sorted(known))}"
+            message = f"{name} names '{kind[:50]}'; expected KIND=DURATION, such as computeInstance=PT12H (kinds: docs/expiry.md)"
             raise ValueError(message)
         try:
             out.append((kind, durations.parse(length)))

@@ -249,6 +249,9 @@ class FakeAzure:
         if path.endswith("/versions"):
             versions = [each for key, each in self.resources.items() if key.startswith(f"{path.lower()}/")]
             return _response(url, 200, {"value": versions[:1]})
+        if len(path.rpartition("/providers/")[2].split("/")) % 2 == 0:  # of a collection
+            low = path.lower()
+            return _response(url, 200, {"value": [each for key, each in self.resources.items() if key.rpartition("/")[0] == low]})
         return _response(url, 404) if "/computes/" in path else _refusal(url, 404, "ResourceNotFound", f"'{path}' was not found.")
 
     def _put(self, url: str, path: str, body: Any) -> Response:
@@ -295,6 +298,8 @@ class FakeAzure:
 
     def _act(self, url: str, path: str, body: Any) -> Response:
         target, _, action = path.rpartition("/")
+        if action.endswith(":query"):  # of run history
+            return _response(url, 200, {"value": []})
         known = self.resources.get(target.lower())
         if action == "startPendingUpload":
             uri = "https://st1.blob.core.windows.net/azureml-blobstore/upload1"

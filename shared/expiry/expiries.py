@@ -161,7 +161,7 @@ def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     if body is None or _is_other(body, answered or {}):
         return expiry.over("Gone", now, "it was deleted right after its create, or made again"), 0.0
     if not (made := expiry_record.identity(body)):
-        return expiry.over("NotMade", now, "Azure does not say when it was made, so that a namesake could not be told from it"), 0.0
+        return expiry.over("NotMade", now, "Azure does not say when it was made; a later one of that name would look the same"), 0.0
     at = (None if expiry.moved or stored is None else stored.operation.expires_at) or expiry.at
     bound = replace(expiry.due(at, now), made=made, tries=0, reason="")
     return (replaced, 0.0) if (replaced := _superseded(bound, services)) else (bound, _until_next(bound, now))

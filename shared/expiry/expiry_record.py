@@ -82,6 +82,24 @@ class Expiry:
         """Return it due at a moment; announcements whose time has passed are left out."""
         return replace(self, at=at, announced=tuple(name for name, ahead in AHEAD.items() if now >= at - ahead))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        told = codec.written(self).items()
+        return {"version": VERSION} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Expiry:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ValueError: it was written by a newer version of the app.
+        """
+        versions.check(stored, VERSION, f"expiry {stored['id']}")
+        values = codec.members(cls, stored)
+        for name in ("at", "created_at", "due_at", "ended_at"):
+            values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        return cls(**{**values, "announced": tuple(values["announced"])})
+
     def view(self) -> dict[str, Any]:
         """Return it as callers read it."""
         out: dict[str, Any] = {"id": f"/expiries/{self.id}", "name": self.id, "status": self.status, "at": models.iso(self.at)}
@@ -119,8 +137,7 @@ def place_of(expiry_id: str) -> tuple[str, str]:
 
 def row_of(expiry: Expiry) -> Row:
     """Return the row of an expiry."""
-    stored = {name: models.iso(held) if isinstance(held, datetime) else held for name, held in codec.written(expiry).items()}
-    columns: dict[str, Any] = {**records.chunked({"version": VERSION, **stored}), "created_at": expiry.created_at}
+    columns: dict[str, Any] = {**records.chunked(expiry.to_json()), "created_at": expiry.created_at}
     columns |= {"expires_at": expiry.at, "due_at": expiry.due_at, "expiring": not expiry.ended, "state": expiry.status}
     columns |= {"target": expiry.target.lower()} | ({"ended_at": expiry.ended_at} if expiry.ended_at else {})
     partition, key = place_of(expiry.id)
@@ -128,14 +145,5 @@ def row_of(expiry: Expiry) -> Row:
 
 
 def from_row(row: Row) -> Expiry:
-    """Read back what `row_of` made.
-
-    Raises:
-        ValueError: it was written by a newer version of the app.
-    """
-    stored = records.joined(row.columns)
-    versions.check(stored, VERSION, f"expiry {stored['id']}")
-    values = codec.members(Expiry, stored)
-    for name in ("at", "created_at", "due_at", "ended_at"):
-        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
-    return Expiry(**{**values, "announced": tuple(values["announced"])})
+    """Read back what `row_of` made."""
+    return Expiry.from_json(records.joined(row.columns))

@@ -6,6 +6,7 @@ Whatever happens, each piece of work is done, once, and nothing is left lying ab
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -14,10 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared import machines, services
+from shared.api.call import Call
+from shared.api.resources import provision
 from shared.cleanup.facts import pacing
 from shared.cleanup.run import claims, journal, runs
 from shared.durable import due, messages, storage_clock, worker
 from shared.durable.worker import Next
+from shared.expiry import expiry_record
+from shared.expiry.expiry_record import Expiry
 from shared.hooks import events, firings, inbox, store
 from shared.hooks.firing_record import Firing
 from shared.hooks.rules import Rule, Step
@@ -76,6 +81,7 @@ class Platform:
         skews: How far the clocks of several processes are ahead; they take the messages in turn.
         bare: An event is in hand, and no record was made of it yet.
         died_bare: Then a process died: the platform brings the message again after ten minutes.
+        settings: Settings of the app beside its scope.
     """
 
     cleans: bool = False
@@ -84,6 +90,7 @@ class Platform:
     skews: tuple[timedelta, ...] = (timedelta(0),)
     bare: bool = False
     died_bare: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
     steward: Steward = field(default_factory=Steward)
 
     def __post_init__(self) -> None:
@@ -119,14 +126,20 @@ class Platform:
         settings = Settings(
             subscription_id=clean.SUBSCRIPTION if self.cleans else SUBSCRIPTION,
             resource_group="rg" if self.cleans else "rg1",
-            callback_hosts=("queue:told",),
+            **{"callback_hosts": ("queue:told",), **self.settings},
         )
         clock = storage_clock.StorageClock(lambda: self.clock() + skew)
         app: Any = services.Services(settings=settings, clock=clock)
         own = {name: getattr(process, name) for name in ("client", "addresses", "ledger", "due", *QUEUES[:2], QUEUES[3])}
-        own |= {"blobs": self.steward.blobs, "cleanup_queue": self.cleanup_queue, "queue_named": lambda _name: self.told}
+        own |= {
+            "access_rows": self.steward.access_rows,
+            "reads": pacing.Buckets(self.clock.seconds),
+            "blobs": self.steward.blobs,
+            "cleanup_queue": self.cleanup_queue,
+            "queue_named": lambda _name: self.told,
+        }
         if self.cleans:
-            own |= {"client": self.models, "addresses": self.models, "reads": pacing.Buckets(self.clock.seconds)}
+            own |= {"client": self.models, "addresses": self.models}
         app.__dict__.update(own | self.tables)
         return app
 
@@ -261,6 +274,20 @@ def _told(world: Platform) -> Any:
     return [each.status for each in deliveries.of(operation.id, world.app)], len(ids)
 
 
+def _made_to_expire(world: Platform) -> None:
+    headers = {"expires-in": "PT2M", "idempotency-key": "k1", "content-type": "application/json"}
+    body = json.dumps(COMPUTE).encode()
+    provision.change(Call(method="PUT", path="workspaces/w1/computes/gpu", headers=headers, body=body), world.app)
+
+
+def _expired(world: Platform) -> Any:
+    found = list(expiry_record.table(world.app.cleanup_rows).find(least={"expires_at": world.clock() - LIMIT}))
+    azure = world.steward.azure
+    ends = [each for each in world.app.ledger.newest(top=9) if each.method == "DELETE"]
+    early = [each.id for each in ends if each.sent_at and each.sent_at < found[0].value.at]
+    return [each.value.status for each in found], early, azure.count("^PUT .*/gpu$"), azure.count("^DELETE .*/gpu$")
+
+
 def _cleaned(mode: str) -> Callable[[Platform], Any]:
     def begin(world: Platform) -> None:
         if not list(world.app.journal.runs()):
@@ -347,6 +374,22 @@ def _open_unit(world: Platform, number: int) -> Any:
     return held, held and held.unit
 
 
+def _open_expiry(world: Platform, number: int) -> Any:
+    now = world.clock()
+    made = Expiry(
+        id=f"{number:020x}-{number:020x}",
+        target=f"{WORKSPACE}/computes/c{number}",
+        kind="computeCluster",
+        act="delete",
+        at=now + timedelta(seconds=WAIT_S),
+        created_at=now,
+        due_at=now,
+        made={"systemData.createdAt": "2026-03-02"},
+    )
+    known = expiry_record.table(world.app.cleanup_rows).insert(made)
+    return known, replace(made, due_at=now + timedelta(seconds=WAIT_S))
+
+
 RUN = "20260302T090000Z-00000000"
 WAIT_S = 600.0
 MANY = 250
@@ -382,6 +425,7 @@ CASES: dict[str, Case] = {
         wait=_open_unit,
         cleans=True,
     ),
+    "expiry": Case(begin=_made_to_expire, done=(["Done"], [], 1, 1), found=_expired, wait=_open_expiry),
 }
 named = pytest.mark.parametrize("name", CASES)
 
@@ -559,6 +603,7 @@ BEFORE: dict[str, Callable[[Platform], Any]] = {
     ),
     "run": lambda world: [run for run in world.app.journal.runs(only_open=True) if run.due_at <= world.clock()],
     "unit": lambda world: [each for each in world.app.journal.units(RUN) if each.value.due_at <= world.clock()],
+    "expiry": lambda world: world.app.cleanup_rows.query(equal={"expiring": True}, below={"due_at": world.clock()}),
 }
 
 

@@ -13,6 +13,7 @@ from shared.cleanup.run import journal, outcomes
 from shared.cleanup.run import report_lines as lines
 from shared.endpoints import park_progress as parking_way
 from shared.endpoints import snapshots as parked
+from shared.expiry.expiry_record import Expiry
 from shared.files import plans
 from shared.hooks.firing_record import Firing
 from shared.hooks.rules import Rule, Step
@@ -50,6 +51,9 @@ WAY = parking_way.Way(stops=(parking_way.Stop(do="quiet"),), follow=FOLLOW, erro
 PARKED = parked.Record(
     endpoint="/e", created="", parked_at=START, traffic={}, mirror={}, deployments=(parked.Deployment(name="d", body={}),)
 )
+EXPIRY = Expiry(
+    id=OPERATION.id, target="/t", kind="job", act="cancel", at=START, created_at=START, due_at=START, announced=("inADay",)
+)
 DELIVERY = deliveries.Delivery(about="a", key="k", target="https://t", event={"id": "1", "type": "t"}, created_at=START)
 
 # (stored shape, its JSON, how it is read, paths of the objects in it that a later version may add to)
@@ -59,6 +63,7 @@ SHAPES: list[tuple[str, dict[str, Any], Callable[[Any], Any], tuple[str, ...]]] 
     ("unit", journal.to_json(UNIT), lambda stored: journal.from_json(journal.Unit, stored), ("",)),
     ("line", LINE.to_json(), lines.Line.from_json, ("",)),
     ("firing", FIRING.to_json(), Firing.from_json, ("", "rule", "rule.steps.0")),
+    ("expiry", EXPIRY.to_json(), Expiry.from_json, ("",)),
     ("plan", PLAN.to_json(), plans.Plan.from_json, ("", "tasks.0", "tasks.0.goals.0")),
     ("way", WAY.to_json(), parking_way.Way.from_json, ("", "stops.0", "follow")),
     ("parked endpoint", PARKED.to_json(), parked.Record.from_json, ("", "deployments.0")),

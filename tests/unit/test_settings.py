@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 
@@ -37,7 +38,8 @@ def test_every_setting_is_read():
         "AzureWebJobsStorage": "UseThis", "AzureWebJobsStorage__clientId": "c", "AzureWebJobsStorage__tableServiceUri": "https://t",
         "AzureWebJobsStorage__blobServiceUri": "https://b", "AzureWebJobsStorage__queueServiceUri": "https://q",
         "STEWARD_RETENTION_DAYS": "7", "PYTHON_THREADPOOL_THREAD_COUNT": "64", "STEWARD_ALLOW_PLAIN_SCORING": "TRUE",
-        "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9", "STEWARD_FAILURE_LOGS": "off",
+        "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9",
+        "STEWARD_MAX_TTL": "computeInstance=PT12H, job=P2D", "STEWARD_FAILURE_LOGS": "off",
         "STEWARD_UNNAMED_KEYS": "Refused", "STEWARD_AUDIT_DAYS": "90", "STEWARD_APPROVALS": "Cleanup, resourcegroups",
         "STEWARD_APPROVAL_HOURS": "8", "STEWARD_UPLOADS": "3", "STEWARD_UPLOAD_GB": "5",
     }  # fmt: skip
@@ -45,6 +47,7 @@ def test_every_setting_is_read():
         subscription_id="s", resource_group="g", cloud=clouds.US_GOVERNMENT, storage="UseThis", table_uri="https://t",
         blob_uri="https://b", queue_uri="https://q", storage_client_id="c", retention_days=7, threads=64, plain_scoring=True,
         previews=True, cleanup=False, cleanup_days=9, failure_logs=False,
+        max_ttl=(("computeInstance", timedelta(hours=12)), ("job", timedelta(days=2))),
         unnamed_keys=False, audit_days=90, approvals=frozenset({"cleanup", "resourceGroups"}), approval_hours=8,
         uploads=3, upload_gb=5,
     )  # fmt: skip
@@ -79,6 +82,8 @@ def test_development_storage_is_azurite(text):
         ("STEWARD_PREVIEWS", "1", "false, true"),
         ("STEWARD_CLEANUP", "enforce", "on, off"),
         ("STEWARD_CLEANUP_REPORT_DAYS", "0", "from 1"),
+        ("STEWARD_MAX_TTL", "computeinstances=PT12H", "computeInstance"),
+        ("STEWARD_MAX_TTL", "job=long", "P90D, PT2H"),
         ("STEWARD_FAILURE_LOGS", "yes", "on, off"),
         ("STEWARD_ADDRESS", "steward.contoso.com", "https://HOST/api"),
         ("STEWARD_ADDRESS", "http://steward.contoso.com/api", "https://HOST/api"),
@@ -110,6 +115,7 @@ OPTIONAL = (
     "STEWARD_POLL_WITH_EVENTS", "STEWARD_CLEANUP", "STEWARD_UNNAMED_KEYS", "STEWARD_AUDIT_DAYS", "STEWARD_APPROVALS",
     "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS", "STEWARD_UPLOADS", "STEWARD_UPLOAD_GB",
     "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
+    "STEWARD_MAX_TTL",
     "WEBSITE_AUTH_ENABLED",
     "STEWARD_APPROVAL_HOURS", "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
     "WEBSITE_AUTH_ENABLED", "STEWARD_ADDRESS",

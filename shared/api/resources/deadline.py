@@ -35,8 +35,9 @@ def asked(call: Call, brought: Brought, method: str, settings: Settings, now: da
     given = call.expires
     if not given:
         return None
-    kind, what = brought.target.kind, f"{call.method} {call.path.strip('/')}"[:300]
-    ending = None if brought.target.action or method != "PUT" else kind.ending(brought.body)
+    target, kind, what = brought.target, brought.target.kind, f"{call.method} {call.path.strip('/')}"[:300]
+    makes = method == "PUT" or (method == "POST" and kind.named_by_us and target.id.is_collection and not target.action)
+    ending = kind.ending(brought.body) if makes else None
     if ending is None:
         able = ", ".join(dict.fromkeys(each.name for kind in kinds.KINDS for each in kind.endings))
         message = f"{what} cannot honour '{given[0][0]}'; send it without. An expiry can be set for what this app can end: {able}."

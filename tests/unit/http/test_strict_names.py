@@ -112,7 +112,13 @@ def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: Route) -> 
     assert app
     if row.polled:
         return
-    for name, value in (("Idempotency-Key", "k"), ("Callback-Url", "queue:q"), ("Expires-In", "P1D"), ("Upload-Id", "u")):
+    for name, value in (
+        ("Idempotency-Key", "k"),
+        ("Callback-Url", "queue:q"),
+        ("Expires-In", "P1D"),
+        ("Expires-At", "x"),
+        ("Upload-Id", "u"),
+    ):
         if name not in row.honoured:
             status, error = call(row, **{name: value})
             assert (status, error["code"], error["target"]) == (400, "UnsupportedHeader", name)
@@ -198,7 +204,7 @@ def test_clients_of_arm_may_repeat_their_query_at_the_status(app: App) -> None:
         ("POST", "workspaces/w1/onlineEndpoints/e/score", {"Callback-Url": "queue:q"}, "UnsupportedHeader"),
         ("POST", "workspaces/w1/onlineEndpoints/e/score", {"Idempotency-Key": "k"}, "UnsupportedHeader"),
         ("POST", "history/v1.0/workspaces/w1/experiments:query", {"Idempotency-Key": "k"}, "UnsupportedHeader"),
-        ("PUT", "workspaces/w1/computes/cpu", {"Expires-In": "P1D"}, "UnsupportedHeader"),
+        ("DELETE", "workspaces/w1/computes/cpu", {"Expires-At": "2026-12-01T18:00:00Z"}, "UnsupportedHeader"),
         ("DELETE", "workspaces/w1/computes/cpu", {"Upload-Id": "u"}, "UnsupportedHeader"),
         ("POST", "workspaces/w1/computes/cpu/start", {"Upload-Id": "u"}, "UnsupportedHeader"),
         ("PUT", "workspaces/w1/computes/cpu", {"IdempotencyKey": "k"}, "UnknownHeader"),

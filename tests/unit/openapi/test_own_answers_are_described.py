@@ -56,7 +56,14 @@ def operation(**more: Any) -> models.Operation:
         "query": "",
     }
     known |= {"created_at": NOW, "due_at": NOW, "caller": "c", "trace": f"00-{'a' * 32}-{'b' * 16}-01", "follow": FOLLOW}
-    known |= {"calls": {"write": 1, "poll": 3}, "phase": "following", "resource": {"name": "w"}, "status": "Running", **more}
+    known |= {
+        "calls": {"write": 1, "poll": 3},
+        "phase": "following",
+        "resource": {"name": "w"},
+        "status": "Running",
+        "expires_at": NOW,
+        **more,
+    }
     return models.Operation(**known).noted(NOW, "accepted", "by c")
 
 
