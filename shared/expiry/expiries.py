@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import bodies, kinds, paths
 from shared.cleanup.facts import inventory
-from shared.durable import messages, records, worker
+from shared.durable import lease, messages, records, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
 from shared.expiry import expiry_record, last_look
-from shared.expiry.expiry_record import AHEAD, Expiry
+from shared.expiry.expiry_record import AHEAD, Expiry, Status
 from shared.notify import notices, notifications
 from shared.operations import acceptance, flows, models
 from shared.rest import errors, ids
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.expiry")
 
-GRACE = timedelta(seconds=90)  # how long after its due time a step counts as lost
+GRACE = lease.LEASE  # how long after its due time a step counts as lost
 ORPHAN = timedelta(minutes=10)  # without an operation for so long, the create was never accepted
 LOOK_S = 600.0  # how often a record looks by itself whether its create has ended
 SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause between looks at an act, and after a failure
@@ -51,6 +51,12 @@ TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends that oth
 
 class Services(last_look.Services, notifications.Services, Protocol):
     """What expiries need of the composition root."""
+
+
+def present(services: Services) -> datetime:
+    """Return the present by storage's clock, after storage has answered: a machine's own may be minutes ahead."""
+    services.cleanup_rows.get(expiry_record.PREFIX, "now")
+    return services.clock()
 
 
 def begin(request: acceptance.Request, ending: kinds.Ending, services: Services) -> None:
@@ -135,7 +141,7 @@ def _advanced(known: Known, _message: Message, services: Services) -> Next[Known
         elif now < expiry.at:
             moved, delay_s = _announced(expiry, services)
         else:
-            known, moved, delay_s = _acted(known, services)
+            moved, delay_s = _acted(expiry, services)
     except (errors.TransientError, errors.PermanentError, UnreadableError) as problem:
         told = problem.delay_s if isinstance(problem, errors.TransientError) else 0.0
         moved, delay_s = _put_off(expiry, f"{problem.error.code}: {problem.error.message}", now, told)
@@ -224,34 +230,31 @@ def _seconds(length: timedelta) -> float:
     return float(max(0, math.ceil(length.total_seconds())))  # never a moment too early
 
 
-def _acted(known: Known, services: Services) -> tuple[Known, Expiry, float]:
-    """Look once more, claim the act and submit it, or follow it."""
-    expiry, now = known.value, services.clock()
-    if expiry.operation and (stored := services.ledger.load(expiry.operation)):
-        return known, *_followed(expiry, stored.operation, now)
+def _acted(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
+    """Look once more and claim the act; then, as a step of its own, submit it; then follow it."""
+    now, request = services.clock(), _request(expiry)
+    name = acceptance.identified(request)[0]
+    if stored := services.ledger.load(name):
+        return _followed(replace(expiry, status="Acting", operation=name), stored.operation, now)
     if not services.settings.cleanup:
-        return known, replace(expiry, reason="the clean-up is switched off (STEWARD_CLEANUP)"), LOOK_S
-    found = last_look.look(expiry, services)
+        return replace(expiry, status="Pending", reason="the clean-up is switched off (STEWARD_CLEANUP)"), LOOK_S
+    if expiry.status == "Acting" and request.send_by and now < request.send_by:
+        return _followed(expiry, flows.submit(request, services), services.clock())
+    pending = replace(expiry, status="Pending", operation="")
+    found = last_look.look(pending, services)
+    if found.answer == "act":
+        return replace(pending, status="Acting", operation=name, looked_at=now, reason=""), 0.0
     if found.answer == "wait":
-        return known, *_put_off(expiry, found.reason, now)
-    if found.answer != "act":
-        ends = {"keep": "Kept", "gone": "Gone", "done": "Done"}
-        return known, expiry.over(ends[found.answer], now, found.reason), 0.0  # type: ignore[arg-type]
-    request = _request(expiry, now)
-    claimed = replace(expiry, status="Acting", operation=acceptance.identified(request)[0], reason="", due_at=now + GRACE)
-    known = _table(services).save(known, claimed)  # of two workers one goes on, and nobody moves it any more
-    try:
-        operation = flows.submit(request, services)
-    except (errors.TransientError, errors.PermanentError) as problem:
-        return known, *_put_off(claimed, f"{problem.error.code}: {problem.error.message}", services.clock())
-    return known, *_followed(claimed, operation, services.clock())
+        return _put_off(pending, found.reason, now)
+    ends: dict[str, Status] = {"keep": "Kept", "gone": "Gone", "done": "Done"}
+    return pending.over(ends[found.answer], now, found.reason), 0.0
 
 
 def _kind(resource: ids.ResourceId) -> kinds.Kind:
     return kinds.by_type()["arm", resource.namespace.lower(), "/".join(resource.types).lower()]
 
 
-def _request(expiry: Expiry, now: datetime) -> acceptance.Request:
+def _request(expiry: Expiry) -> acceptance.Request:
     resource = ids.parse(expiry.target)
     kind, deletes = _kind(resource), expiry.act == "delete"
     return acceptance.Request(
@@ -261,7 +264,7 @@ def _request(expiry: Expiry, now: datetime) -> acceptance.Request:
         idempotency_key=f"expiry {expiry.id} {expiry.attempt}",
         caller=f"expiry:{expiry.id}",
         why=f"expired {models.iso(expiry.at)}; asked for by {expiry.caller}",
-        send_by=now + SEND_WITHIN,
+        send_by=expiry.looked_at + SEND_WITHIN if expiry.looked_at else None,
     )
 
 
@@ -327,4 +330,5 @@ MACHINE = worker.Machine["Services", "Versioned[Expiry]", "Expiry"](
     overdue=_overdue,
     purge=_purge,
     after=_after,
+    renew=lambda known, at, services: _table(services).save(known, replace(known.value, due_at=at)),
 )

@@ -46,6 +46,7 @@ class Expiry:
         attempt, failures: Of the act; a later attempt is another operation.
         tries: How often the present step was put off in a row.
         operation: The act's, '' before it.
+        looked_at: When the look began that said so.
         reason: Why it ended so, or what it waits for.
     """
 
@@ -65,6 +66,7 @@ class Expiry:
     failures: int = 0
     tries: int = 0
     operation: str = ""
+    looked_at: datetime | None = None
     reason: str = ""
     ended_at: datetime | None = None
     unknown: Mapping[str, Any] = field(default_factory=dict)
@@ -96,7 +98,7 @@ class Expiry:
         """
         versions.check(stored, VERSION, f"expiry {stored['id']}")
         values = codec.members(cls, stored)
-        for name in ("at", "created_at", "due_at", "ended_at"):
+        for name in ("at", "created_at", "due_at", "looked_at", "ended_at"):
             values[name] = datetime.fromisoformat(values[name]) if values[name] else None
         return cls(**{**values, "announced": tuple(values["announced"])})
 

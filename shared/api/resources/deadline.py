@@ -15,7 +15,7 @@ from shared.settings import MAX_TTL
 from shared.text import durations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shared.api.call import Call
     from shared.api.resources.payload import Brought
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
 
-def asked(call: Call, brought: Brought, method: str, settings: Settings, now: datetime) -> tuple[Ending, str, datetime] | None:
+def asked(
+    call: Call, brought: Brought, method: str, settings: Settings, present: Callable[[], datetime]
+) -> tuple[Ending, str, datetime] | None:
     """Return what an expiry that a request asks for is going to do, as its sender wrote it, and when; None where it asks for none.
 
     Raises:
@@ -50,6 +52,7 @@ def asked(call: Call, brought: Brought, method: str, settings: Settings, now: da
             f"The deletion of {kind.path} needs an approval (STEWARD_APPROVALS), which an expiry cannot have; send it without."
         )
         raise errors.BadRequestError("UnsupportedHeader", message, target=given[0][0])
+    now = present()
     return ending, " ".join(text for _, text in given), moment(given, ending.name, settings, now=now, since=now)
 
 

@@ -50,7 +50,7 @@ def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool)
     if call.method != "PUT":
         call.refuse_preflight()
     admission.check_body(call, brought.target.kind, brought.body, app.settings)
-    deadline.asked(call, brought, call.method, app.settings, app.clock())
+    deadline.asked(call, brought, call.method, app.settings, app.clock)
     from shared.preflight import checks
 
     findings = checks.run(brought.target, brought.body or {}, app.client, preview=preview)

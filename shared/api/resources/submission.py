@@ -16,6 +16,8 @@ from shared.operations import acceptance, flows, models
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shared.api.call import App, Call
     from shared.api.resources.payload import Brought
     from shared.operations.models import Operation
@@ -39,7 +41,7 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
         StewardError: see `flows.submit`.
     """
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id", *names.EXPIRES)
-    ends = deadline.asked(call, brought, more.get("method", call.method), app.settings, app.clock())
+    ends = deadline.asked(call, brought, more.get("method", call.method), app.settings, lambda: _present(app))
     plan = brought.plan.to_json() if brought.plan and call.limited else None
     admission.check_body(call, brought.target.kind, brought.body, app.settings, plan)
     sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)
@@ -68,6 +70,12 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
     if not operation.ended:
         expiries.look_soon(operation, app)
     return operation
+
+
+def _present(app: App) -> datetime:
+    from shared.expiry import expiries
+
+    return expiries.present(app)
 
 
 def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:
