@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shared.durable.due import DueIndex
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
-    from shared.expiry.last_look import Sights
+    from shared.expiry.expiry_look import Sights
     from shared.hooks.firing_record import Answer, Call
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
@@ -195,9 +195,9 @@ class Services:
     @_OpenedOnce
     def sights(self) -> Sights:
         """What expiries of this process saw a moment ago."""
-        from shared.expiry import last_look
+        from shared.expiry import expiry_look
 
-        return last_look.Sights()
+        return expiry_look.Sights()
 
     @_OpenedOnce
     def scoring(self) -> Scoring:

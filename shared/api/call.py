@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.cleanup.facts.pacing import Buckets
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
-    from shared.expiry.last_look import Sights
+    from shared.expiry.expiry_look import Sights
     from shared.settings import Settings
 
 WAIT_LIMIT_S = 60.0

@@ -2,7 +2,7 @@
 
 A record exists before its create is sent, under the create's id, and acts only on what Azure said of the resource after the
 create had succeeded. Every step may be taken twice: notices have stable ids, and the act is one operation under one key. Not
-here: what speaks for keeping a resource (last_look), the routes (api.expiry_routes).
+here: what speaks for keeping a resource (expiry_look), the routes (api.expiry_routes).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.cleanup.facts import inventory
 from shared.durable import lease, messages, records, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
-from shared.expiry import expiry_record, last_look
+from shared.expiry import expiry_look, expiry_record
 from shared.expiry.expiry_record import AHEAD, Expiry, Status
 from shared.notify import notices, notifications
 from shared.operations import acceptance, flows, models
@@ -49,7 +49,7 @@ DRIFT = timedelta(seconds=1)  # between two of Azure's own words on when a resou
 TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends that others are told of
 
 
-class Services(last_look.Services, notifications.Services, Protocol):
+class Services(expiry_look.Services, notifications.Services, Protocol):
     """What expiries need of the composition root."""
 
 
@@ -162,7 +162,7 @@ def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     if waiting := _waiting(expiry, stored.operation if stored else None, now):
         return waiting
     target = ids.parse(expiry.target)
-    body = inventory.read(target, last_look.azure_of(services), _kind(target).api_version)
+    body = inventory.read(target, expiry_look.azure_of(services), _kind(target).api_version)
     answered = services.ledger.whole(stored.operation).result if stored else None
     if body is None or _is_other(body, answered or {}):
         return expiry.over("Gone", now, "it was deleted right after its create, or made again"), 0.0
@@ -241,7 +241,7 @@ def _acted(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     if expiry.status == "Acting" and request.send_by and now < request.send_by:
         return _followed(expiry, flows.submit(request, services), services.clock())
     pending = replace(expiry, status="Pending", operation="")
-    found = last_look.look(pending, services)
+    found = expiry_look.look(pending, services)
     if found.answer == "act":
         return replace(pending, status="Acting", operation=name, looked_at=now, reason=""), 0.0
     if found.answer == "wait":

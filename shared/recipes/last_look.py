@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import bodies, kinds
 from shared.cleanup.facts import inventory, locks, pacing, survey
-from shared.cleanup.run import claims, units
+from shared.cleanup.run import claims
 from shared.cleanup.verdict import judge
+from shared.endpoints import snapshots
 from shared.operations import models
 from shared.recipes.created import created
 from shared.rest import errors, ids
@@ -100,7 +101,7 @@ def _referred(resource: ResourceId, home: ResourceId | None, azure: pacing.Paced
     look_up = REFERENCES.get(resource.types[-1].lower())
     if not look_up or home is None:
         return ""
-    seen = survey.merge([survey.of(home, azure, services.clock(), units.parked(services))])
+    seen = survey.merge([survey.of(home, azure, services.clock(), snapshots.specs(services.blobs))])
     if who := getattr(seen, look_up)(resource):
         return f"{who} refers to it"
     return f"it is not known who refers to it: {problem}" if (problem := seen.problem_of(resource)) else ""
