@@ -89,9 +89,10 @@ def _servers(prefix: str) -> list[Json]:
 
 
 def _with_examples(operation: Json, shown: list[Json]) -> None:
-    content = operation.get("requestBody", {}).get("content", {})
     for example in shown:
         media = example["media"]
+        where = operation["responses"].get("200", {}) if example.get("answer") else operation.get("requestBody", {})
+        content = where.get("content", {})
         if media in content:
             named = content[media].setdefault("examples", {})
             words = "-".join(re.findall(r"[a-z0-9]+", example["summary"].lower())[:8]) or "example"

@@ -363,6 +363,7 @@ def health() -> Json:
         "attention": {"type": "array", "items": _record(point, point), "description": "Problems, in words."},
         "caller": STRING,
         "role": {"type": "string", "enum": list(grants.ROLES)},
+        "links": _told("Where the cloud's portal and Studio are.", _record({"portal": LINK, "studio": LINK}, ("portal", "studio"))),
     }
     whole = {name: {"anyOf": [failed, part]} for name, part in parts.items()}
     return _record({**known, **whole}, known, "A caller with a scope gets the required members alone.")

@@ -59,7 +59,9 @@ def details(call: Call, app: Services) -> Answer:
     from shared import health as vitals
 
     roles = [grant.role for grant in call.sender.grants] or ["admin"]
-    who = {"caller": call.by(app.settings), "role": min(roles, key=grants.ROLES.index)}
+    cloud = app.settings.cloud
+    links = {"portal": cloud.portal, "studio": cloud.studio}
+    who = {"caller": call.by(app.settings), "role": min(roles, key=grants.ROLES.index), "links": links}
     if call.limited:  # the rest names what others do
         return answer.of_json({"status": "up", "at": models.iso(app.clock()), "attention": [], **who})
     return answer.of_json({**vitals.look(app), **who})

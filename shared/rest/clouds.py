@@ -24,6 +24,8 @@ class Cloud:
     inference_suffix: str
     storage_suffix: str
     event_grid: str
+    portal: str
+    studio: str
 
     @property
     def arm_scope(self) -> str:
@@ -50,6 +52,8 @@ PUBLIC = Cloud(
     inference_suffix=".inference.ml.azure.com",
     storage_suffix=".core.windows.net",
     event_grid="https://eventgrid.azure.net",
+    portal="https://portal.azure.com",
+    studio="https://ml.azure.com",
 )
 US_GOVERNMENT = Cloud(
     name="AzureUSGovernment",
@@ -65,6 +69,8 @@ US_GOVERNMENT = Cloud(
     inference_suffix=".inference.ml.azure.us",
     storage_suffix=".core.usgovcloudapi.net",
     event_grid="https://eventgrid.azure.us",
+    portal="https://portal.azure.us",
+    studio="https://ml.azure.us",
 )
 CHINA = Cloud(
     name="AzureChinaCloud",
@@ -75,6 +81,8 @@ CHINA = Cloud(
     inference_suffix=".inference.ml.azure.cn",
     storage_suffix=".core.chinacloudapi.cn",
     event_grid="https://eventgrid.azure.cn",
+    portal="https://portal.azure.cn",
+    studio="https://studio.ml.azure.cn",
 )
 STORAGE_SCOPE = "https://storage.azure.com/.default"  # of every cloud; a token for it opens nothing but storage
 CLOUDS = {cloud.name.lower(): cloud for cloud in (PUBLIC, US_GOVERNMENT, CHINA)}

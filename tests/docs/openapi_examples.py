@@ -1,4 +1,4 @@
-"""shared/openapi/examples.json: what the commands of the docs send, by operation of the OpenAPI document.
+"""shared/openapi/examples.json: what the docs' commands and the sweep's bodies send, and what a GET answers then, by operation.
 
 A shell reads the pages, as their readers do; its curl only notes what it was given. Not here: whether the commands work (tests of
 the pages run each), what a schema says of them (tests of the document).
@@ -11,14 +11,18 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shared.catalog import kinds, yaml
-from shared.openapi import document
+from shared.openapi import document, resources
 from shared.rest import ids
 from shared.route_table import ROUTES
 from tests.docs import commands, exempt
+from tests.spec import bodies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "shared" / "openapi" / "examples.json"
@@ -52,6 +56,63 @@ MOST = 3  # of one operation
 MEDIA = frozenset({"application/json", "application/yaml", "application/cloudevents+json", "multipart/form-data"})
 ZERO = "00000000-0000-0000-0000-000000000000"
 VARIABLES = {"STEWARD": "/api", "KEY": "key", "SUBSCRIPTION": ZERO, "RESOURCE_GROUP": "my-group", "STORAGE_KEY": "the-account-key"}
+ID = "0d6f0d1c2b3a49586776-5a4b3c2d1e0f99887766"
+WORKSPACE = f"/subscriptions/{ZERO}/resourceGroups/my-group/providers/Microsoft.MachineLearningServices/workspaces/churn"
+ENDED: dict[str, Any] = {
+    "id": f"/operations/{ID}", "name": ID, "status": "Succeeded", "startTime": "2026-11-30T08:00:00.000000Z",
+    "endTime": "2026-11-30T08:02:10.000000Z", "percentComplete": 100.0,
+    "properties": {
+        "target": f"{WORKSPACE}/computes/cpu", "kind": "workspaces/computes", "request": f"PUT {WORKSPACE}/computes/cpu",
+        "phase": "ended", "outcome": "Succeeded", "caller": "key:ci", "azureCalls": {"write": 1, "poll": 9},
+        "timeline": [{"at": "2026-11-30T08:00:00.000000Z", "what": "accepted"}],
+    },
+}  # fmt: skip
+KEPT = {"id": "/keys/ci", "name": "ci", "status": "Active", "role": "operator", "scope": {"below": [WORKSPACE], "kinds": []}}
+KEPT |= {"createdAt": "2026-11-30T08:00:00Z", "changedAt": "2026-11-30T08:00:00Z", "by": "function key"}
+GROUP = {"id": f"/subscriptions/{ZERO}/resourceGroups/my-group", "name": "my-group", "location": "westeurope"}
+SLEEPS = {"endpoint": f"{WORKSPACE}/onlineEndpoints/churn", "parkedAt": "2026-11-30T08:00:00Z"}
+SLEEPS |= {"deployments": [{"name": "blue", "instanceType": "Standard_DS3_v2", "instances": 2}]}
+MARK = {"resource": f"{WORKSPACE}/models/old/versions/1", "policy": "stale-model-versions", "reason": "not used for 120 days"}
+MARK |= {"tagged": True, "markedAt": "2026-11-30T08:00:00Z", "due": "2026-12-07T08:00:00Z"}
+POISON = {"id": "steward-operations~1f", "place": "steward-operations-poison", "at": "2026-11-30T08:00:00Z", "text": "?"}
+COUNTED = {"codes": [], "callers": [{"name": "key:ci", "count": 3}], "kinds": [{"name": "workspaces/computes", "count": 3}]}
+WAITS = {"id": "/approvals/a1", "name": "a1", "status": "Pending", "what": "cleanup", "request": "POST cleanup", "caller": "key:ci"}
+WAITS |= {"createdAt": "2026-11-30T08:00:00Z", "expiresAt": "2026-12-01T08:00:00Z"}
+RUN = {
+    "id": "/cleanup/reports/20261130T080000Z-1a2b3c4d",
+    "name": "20261130T080000Z-1a2b3c4d",
+    "status": "Completed",
+    "mode": "dryRun",
+}
+RUN |= {"caller": "key:ci", "startTime": "2026-11-30T08:00:00Z", "traceId": "4bf92f3577b34da6a3ce929d0e0e4736", "notes": []}
+# What the app's own routes are sent where the docs do not.
+SENT: dict[str, Any] = {
+    "keys_put": {"role": "operator", "scope": {"below": ["workspaces/churn"]}},
+    "resourceGroups_put": {"location": "westeurope"},
+    "resourceGroups_patch": {"tags": {"team": "churn"}},
+    "cleanup_reports_approve": {"except": [f"{WORKSPACE}/models/old/versions/1"]},
+}
+# What the app's own routes answer, and lists that nothing of a PUT is in.
+ANSWERS: dict[str, Any] = {
+    "health": {"status": "up"},
+    "health_poison": {"value": [POISON | {"reason": "It is no base64 text."}]},
+    "operations_list": {"value": [ENDED]},
+    "operations_get": ENDED,
+    "load": {"since": "2026-11-30T07:00:00Z", "until": "2026-11-30T08:00:00Z", "stepS": 3600, "outcomes": {"Succeeded": 3}}
+    | {"value": [{"at": "2026-11-30T07:00:00Z", "outcomes": {"Succeeded": 3}}], **COUNTED},
+    "parked": {"value": [SLEEPS]},
+    "cleanup_savings": {"since": "2026-11-01T00:00:00Z", "runs": 2, "nodeHours": 512.0, "nodeHoursADay": 48.0},
+    "cleanup_marks": {"value": [MARK], "count": 1},
+    "keys_list": {"value": [KEPT]},
+    "keys_get": KEPT,
+    "approvals_list": {"value": [WAITS]},
+    "approvals_get": WAITS,
+    "cleanup_reports_list": {"value": [RUN | {"policies": ["idle-instances"], "outcomes": {"kept": 40, "would stop": 2}}]},
+    "subscriptions_get": {"id": f"/subscriptions/{ZERO}", "subscriptionId": ZERO, "displayName": "Ours"},
+    "subscriptions_list": {"value": [{"id": f"/subscriptions/{ZERO}", "subscriptionId": ZERO, "displayName": "Ours"}]},
+    "resourceGroups_list": {"value": [GROUP]},
+    "resourceGroups_get": GROUP,
+}
 # Every argument in a line of its own file, whatever is in it; stdin only where it is asked for. Nothing else is called.
 NOTED = """
 az() { :; }; python() { :; }; python3() { :; }
@@ -64,7 +125,7 @@ curl() {
 
 
 def text() -> str:
-    """Return the file: operation id → up to three examples, each `{"media", "summary", "value"}`."""
+    """Return the file: operation id → up to three examples, each `{"media", "summary", "value"}`; with `answer`, of a 200."""
     templates = _templates()
     policy = re.findall(r"^```yaml\n(.*?)^```", POLICIES.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
     shown = {"media": "application/yaml", "summary": "A file of policies", "value": policy}
@@ -78,6 +139,13 @@ def text() -> str:
         if len(kept) < MOST and body not in [each["value"] for each in kept]:
             kept.append({"media": media, "summary": summary, "value": body})
     _of_corpus(out)
+    every = [(_operation(templates, verb, path), body) for verb, path, body in _swept()]
+    for found, body in (*SENT.items(), *every):
+        if found and isinstance(body, dict) and not _json(out.get(found, [])):
+            out.setdefault(found, []).append({"media": "application/json", "summary": "A sample", "value": body})
+    for name, value in _answers(out).items():
+        if any(name == known for _, _, known in templates):
+            out.setdefault(name, []).append({"media": "application/json", "summary": "A sample", "value": value, "answer": True})
     return json.dumps(dict(sorted(out.items())), indent=1, ensure_ascii=False) + "\n"
 
 
@@ -96,6 +164,46 @@ def _of_corpus(out: dict[str, list[dict[str, Any]]]) -> None:
         kept.insert(0, {"media": "application/json", "summary": f"A {what}: the body that its YAML becomes", "value": found.body})
         if "application/yaml" not in medias:
             kept.append({"media": "application/yaml", "summary": f"The same {what} as YAML of az ml", "value": text})
+
+
+def _json(shown: list[dict[str, Any]]) -> Any:
+    """Return the first JSON that an operation is shown with, None without one."""
+    return next((each["value"] for each in shown if each["media"] == "application/json"), None)
+
+
+def _answers(shown: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return what GETs answer: a resource that was made of the example, a list of it; and the app's own."""
+    out: dict[str, Any] = dict(ANSWERS)
+    for kind in kinds.KINDS:
+        lead = resources.name_of(kind)
+        if kind.plane == "arm" and (body := _json(shown.get(f"{lead}_put", []))):
+            made = _answer(kind, body)
+            out |= {f"{lead}_get": made, f"{lead}_list": {"value": [made]}}
+    return out
+
+
+def _swept() -> Iterator[tuple[str, str, Any]]:
+    """Yield verb, path and body of what the test of every operation sends."""
+    yield from (("PUT", f"/{path}", body) for path, body in bodies.puts().items())
+    for call, body in bodies.BODIES.items():
+        verb, _, path = call.partition(" ")
+        yield verb, f"/{path}".replace("{}", "x"), body
+
+
+def _answer(kind: kinds.Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource as Azure shows one that was made of that body: with its id, and without its secrets."""
+    names = [f"my-{each.rstrip('s').lower()}" for each in kind.types]
+    below = "/".join(part for pair in zip(kind.types, names, strict=True) for part in pair)
+    place = f"/subscriptions/{ZERO}/resourceGroups/my-group/providers/{kind.namespace}/{below}"
+    shown = json.loads(json.dumps(body))
+    for path in kind.secrets:
+        *before, last = path.split(".")
+        held = shown
+        for name in before:
+            held = held.get(name, {}) if isinstance(held, dict) else {}
+        if isinstance(held, dict):
+            held.pop(last, None)
+    return {"id": place, "name": names[-1], "type": kind.full_type, **shown}
 
 
 def _calls(paragraphs: list[tuple[str, str]]) -> list[tuple[str, list[str], str, dict[str, str]]]:

@@ -385,7 +385,7 @@ def test_health_shows_what_is_out_of_order(inside: Page) -> None:
     inside.route("**/api/health/details", broken)
     inside.get_by_role("button", name="Refresh").click()
     expect(inside.locator(".card").filter(has_text="Sign-in to Azure")).to_contain_text("SignInFailed")
-    expect(inside.locator(".card").filter(has_text="Poison")).to_contain_text("see the log")
+    expect(inside.locator(".card").filter(has_text="Poison")).to_contain_text("see below")
 
 
 def test_a_failing_app_is_asked_ever_less_and_a_hidden_tab_not_at_all(page: Page, place: Place) -> None:

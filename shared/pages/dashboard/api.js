@@ -32,13 +32,17 @@ const HINTS = {
 };
 
 /**
- * Send one request and return its JSON, null when the answer has no body.
+ * Send one request and return its JSON (or its text), null when the answer has no body.
  * @throws {Problem} for every answer but 2xx, and when there is none.
  */
-export async function send(path, { method = "GET", signal, headers = {} } = {}) {
+export async function send(path, { method = "GET", signal, headers = {}, body: sent, as = "json" } = {}) {
   const given = key.get();
   const options = { method, headers: { ...headers }, credentials: "same-origin", redirect: "error", cache: "no-store" };
   if (signal) options.signal = signal;
+  if (sent) {
+    options.body = JSON.stringify(sent);
+    options.headers["Content-Type"] = "application/json";
+  }
   if (given) options.headers["x-functions-key"] = given;
   let answer;
   let text;
@@ -50,7 +54,7 @@ export async function send(path, { method = "GET", signal, headers = {} } = {}) 
     throw new Problem("The app does not answer.", { hint: "Is it running, and is this machine online? This page retries." });
   }
   const body = parsed(text);
-  if (answer.ok) return body;
+  if (answer.ok) return as === "text" ? text : body;
   const error = body?.error ?? {};
   const hint = HINTS[answer.status] ?? (answer.status >= 500 ? HINTS[500] : "");
   throw new Problem(error.message || hint || `The app answered ${answer.status}.`, {

@@ -1,7 +1,7 @@
 // Approvals: what waits for another caller than who asked, and what became of it.
 
-import { Problem, send } from "./api.js";
-import { ago, badge, el, foreign, table, trouble } from "./dom.js";
+import { send } from "./api.js";
+import { ago, attempt, badge, el, foreign, table } from "./dom.js";
 
 const PAUSE_S = 15;
 
@@ -11,14 +11,10 @@ export const approvals = {
     const answer = el("div", { role: "alert" });
     const decide = async (each, word) => {
       if (!confirm(`${word === "approve" ? "Carry out" : "Refuse"} ${each.request}, asked by ${each.caller}?`)) return;
-      try {
+      await attempt(answer, async () => {
         await send(`approvals/${each.name}/${word}`, { method: "POST" });
-        answer.replaceChildren();
         context.say(`${each.request}: ${word}d`);
-      } catch (problem) {
-        if (!(problem instanceof Problem)) throw problem;
-        answer.replaceChildren(trouble(problem));
-      }
+      });
       context.refresh();
     };
     const grid = table("Approvals, newest first", columns(decide), (each) => each.name, "No approvals. The setting STEWARD_APPROVALS says what needs one.");

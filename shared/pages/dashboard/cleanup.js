@@ -1,7 +1,7 @@
 // Clean-up: what runs found, what is marked, which policies there are; previews are dry runs, which can be approved.
 
-import { Problem, send } from "./api.js";
-import { ago, badge, el, foreign, lasting, place, section, table, trouble } from "./dom.js";
+import { send } from "./api.js";
+import { ago, attempt, badge, count, el, fold, foreign, lasting, part, place, section, table } from "./dom.js";
 import { approvable, mode, outcomes } from "./report.js";
 
 const PAUSE_S = 20;
@@ -9,6 +9,8 @@ const BUSY_S = 3;
 const PAGE = 15;
 const MOST = 100;
 const SOON_MS = 2 * 86400_000;
+const SHIPPED = "default_policies.yaml";
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
 export const cleanUp = {
   title: "Clean-up",
@@ -17,21 +19,19 @@ export const cleanUp = {
     const preview = async (policy, button) => {
       button.disabled = true;
       context.say("Dry run started");
-      try {
-        const query = policy ? `?${new URLSearchParams({ policy, mode: "dryRun" })}` : "?mode=dryRun";
-        const run = await send(`cleanup${query}`, { method: "POST" });
-        answer.replaceChildren();
-        context.go("report", run.name);
-      } catch (problem) {
-        if (!(problem instanceof Problem)) throw problem;
-        answer.replaceChildren(trouble(problem));
-      }
+      const query = policy ? `?${new URLSearchParams({ policy, mode: "dryRun" })}` : "?mode=dryRun";
+      const run = await attempt(answer, () => send(`cleanup${query}`, { method: "POST" }));
+      if (run) context.go("report", run.name);
       button.disabled = false;
     };
     let wanted = PAGE;
+    let shown = false;
     const marks = table("Marked resources: deleted when due, unless the tag is removed or the resource changes", markColumns(context), (each) => each.resource, "No marks. An enforced policy with a grace period marks first and acts when the mark is due.");
     const reports = table("Runs, newest first", reportColumns(context), (each) => each.name, "No runs yet. Preview all policies, or one below.");
-    const policies = table("Policies; each has its own preview", policyColumns(preview), (each) => each.name, "No policies.");
+    const policies = table("Your policies; each has its own preview", policyColumns(preview), (each) => each.name, "None of your own: files below cleanup/policies/ add, replace or disable policies.");
+    const shipped = table("Shipped policies; each has its own preview", policyColumns(preview), (each) => each.name, "No policies.");
+    const numbers = part((found) => el("div.cards", {}, cards(found)));
+    const rest = fold("Shipped policies", shipped.node);
     const older = el("button", { type: "button", hidden: true, click: () => { wanted = Math.min(MOST, wanted + PAGE); context.refresh(); } }, "Show older");
     const problems = el("div");
     const asked = el("input", { type: "search", size: 40, required: true, spellcheck: "false", placeholder: "workspaces/ws1/computes/c1, or a full id" });
@@ -40,24 +40,44 @@ export const cleanUp = {
     root.append(
       el("div.bar", {}, all, el("span.soft", {}, "A preview is a dry run: it changes nothing in Azure."),
         el("form.bar.end", { submit: explain }, el("label", {}, "Why is this resource kept or deleted?", asked), el("button", { type: "submit" }, "Explain"))),
+      numbers.node,
       answer,
       section("Runs", "Open a dry run to approve it.", reports.node, older),
       section("Marks", "Deleted when due, unless the tag is removed or the resource changes.", marks.node),
-      section("Policies", "Files below cleanup/policies/ add, replace or disable policies.", problems, policies.node));
+      section("Policies", "Files below cleanup/policies/ add, replace or disable policies.", problems, policies.node, rest));
 
     return {
       async refresh(signal) {
-        const [kept, runs, rules] = await Promise.all(["cleanup/marks", `cleanup/reports?$top=${wanted}`, "cleanup/policies"].map((path) => send(path, { signal })));
+        const [kept, runs, rules, saved] = await Promise.all(["cleanup/marks", `cleanup/reports?$top=${wanted}`, "cleanup/policies", "cleanup/savings"].map((path) => send(path, { signal })));
         marks.update(kept.value);
         reports.update(runs.value);
         older.hidden = runs.value.length < wanted || wanted >= MOST;
-        policies.update(rules.value);
+        const own = rules.value.filter((each) => each.source && each.source !== SHIPPED);
+        policies.update(own);
+        policies.node.hidden = !own.length;
+        if (!shown) rest.open = !own.length;
+        shown = true;
+        shipped.update(rules.value.filter((each) => !own.includes(each)));
+        numbers.update({ saved, marked: kept.count ?? kept.value.length, enforced: rules.value.filter((each) => each.mode === "enforce").length, policies: rules.value.length });
         problems.replaceChildren(...rules.problems.map((each) => el("div.problem", {}, el("strong", {}, `${each.file}, line ${each.line}`), ` is ignored: ${each.field ? `${each.field}: ` : ""}${each.message}`)));
         return runs.value.some((each) => !each.endTime) ? BUSY_S : PAUSE_S;
       },
     };
   },
 };
+
+function cards({ saved, marked, enforced, policies }) {
+  const card = (title, big, small) => el("section.card", {}, el("h2", {}, title), el("p.big", {}, big), el("p.soft", {}, small));
+  const money = (value) => `${value.toLocaleString(undefined, { maximumFractionDigits: 0 })} ${saved.currency ?? ""}`.trim();
+  const hours = (value) => count(Math.round(value), "node-hour");
+  const priced = saved.money !== undefined;
+  return [
+    card("Saved this month", priced ? money(saved.money) : hours(saved.nodeHours), saved.runs ? `${priced ? `${hours(saved.nodeHours)}; ` : ""}at most, by ${count(saved.runs, "run")}` : "no enforced run yet"),
+    card("Saves a day from now on", priced ? money(saved.moneyADay) : hours(saved.nodeHoursADay), priced ? hours(saved.nodeHoursADay) : "prices: cleanup/prices.csv"),
+    card("Marked", marked.toLocaleString(), "deleted when due"),
+    card("Enforced policies", enforced.toLocaleString(), `of ${policies.toLocaleString()}; the others are dry runs`),
+  ];
+}
 
 function markColumns(context) {
   const left = (each) => Date.parse(each.due) - Date.now();
@@ -90,11 +110,12 @@ function when(schedule) {
   if (!schedule) return "on demand";
   const every = /^0 \*\/(\d+) \* \* \* \*$/.exec(schedule);
   if (every) return `every ${every[1]} minutes`;
-  const found = /^0 (\d+) (\d+|\*) \* \* (\*|1-5)$/.exec(schedule);
+  const found = /^0 (\d+) (\d+|\*) \* \* (\*|1-5|[0-6]|[A-Z][a-z]{2})$/.exec(schedule);
   if (!found) return el("code", {}, schedule);
   const [, minute, hour, days] = found;
   const two = (text) => text.padStart(2, "0");
-  return `${days === "*" ? "" : "weekdays, "}${hour === "*" ? `hourly at :${two(minute)}` : `${days === "*" ? "daily " : ""}${two(hour)}:${two(minute)} UTC`}`;
+  const day = days === "1-5" ? "weekdays, " : days === "*" ? "" : `${DAYS[days] ?? days}, `;
+  return `${day}${hour === "*" ? `hourly at :${two(minute)}` : `${days === "*" ? "daily " : ""}${two(hour)}:${two(minute)} UTC`}`;
 }
 
 function policyColumns(preview) {

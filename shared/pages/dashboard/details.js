@@ -1,6 +1,6 @@
 // What opens over a view: one operation, why one resource stays or goes, one firing of a rule.
 
-import { Problem, send } from "./api.js";
+import { BASE, next, Problem, send } from "./api.js";
 import { ago, armError, badge, copyable, count, el, facts, fold, folded, foreign, part, place, took, trouble } from "./dom.js";
 import { progress, verb } from "./operations.js";
 import { report } from "./report.js";
@@ -12,7 +12,7 @@ export const details = { operation, report, explain, firing };
 
 function operation(id, context) {
   const acts = el("div.bar", { hidden: true });
-  const parts = [state, why, about, lines, told, ended].map(part);
+  const parts = [state, why, about, lines, told, ended].map((make) => part((found) => make(found, context)));
   const path = `operations/${encodeURIComponent(id)}`;
   const cancel = async (query) => {
     try {
@@ -54,10 +54,28 @@ function operation(id, context) {
     const where = found.endTime ? "" : more.azureStatus ? `${more.phase}; Azure says ${more.azureStatus}` : more.phase;
     return [
       el("p.lead", {}, el("strong", {}, foreign(place(more.target)))),
-      el("p.state", {}, badge(found.status), el("span.soft", {}, verb(found)), progress(found), el("span.soft", {}, foreign(where))),
-      armError(found.error),
+      el("p.state", {}, badge(more.outcome ?? found.status), el("span.soft", {}, verb(found)), progress(found), el("span.soft", {}, foreign(where))),
+      more.outcome === "Refused" ? el("p.soft", {}, "Azure refused the request at once. Nothing was changed.") : "",
+      more.explanation ? "" : armError(found.error),
     ];
   }
+}
+
+/** Where a resource is in the portal and, in a workspace, in Studio. */
+export function elsewhere(id, links) {
+  const [workspace] = /^\/subscriptions\/.*?\/workspaces\/[^/]+/i.exec(id) ?? [];
+  if (!id.toLowerCase().startsWith("/subscriptions/")) return [];
+  const job = /\/jobs\/([^/]+)$/i.exec(id)?.[1];
+  const out = (href, words) => el("a", { href, target: "_blank", rel: "noreferrer" }, words);
+  const studio = links.studio && workspace ? out(`${links.studio}/${job ? `runs/${encodeURIComponent(job)}` : ""}?wsid=${encodeURI(workspace)}`, "Studio") : "";
+  return [links.portal ? out(`${links.portal}/#resource${encodeURI(id)}`, "Portal") : "", studio ? " " : "", studio];
+}
+
+/** The request, to be sent again by hand; its body is not kept in answers. */
+function curl(found) {
+  const [method, path] = String(found.properties?.request ?? "").split(" ");
+  const body = method === "PUT" || method === "PATCH" ? " -d @body.json" : "";
+  return `curl -X ${method} "${location.origin}${BASE}${path}" -H "x-functions-key: $KEY"${body}`;
 }
 
 /** Why it failed, what to do, and the end of its log. */
@@ -66,11 +84,22 @@ function why(found) {
   if (!said) return [];
   const page = String(said.page ?? "").startsWith("https://") ? el("a", { href: said.page, rel: "noreferrer" }, "More at Microsoft Learn") : "";
   const log = said.log ?? {};
-  const shown = log.lines ? [el("p.soft", {}, "End of ", foreign(log.name)), el("pre", { tabindex: "0", "aria-label": "End of the log" }, log.lines.join("\n"))] : el("p.soft", {}, foreign(log.problem));
-  return [el("h3", {}, "Why"), el("p", {}, foreign(said.cause)), el("h3", {}, "Next step"), el("p", {}, foreign(said.next)), page, shown];
+  const text = el("pre", { tabindex: "0", "aria-label": "Log" }, (log.lines ?? []).join("\n"));
+  const whole = el("button.small", { type: "button", "data-hold": "log", click: async () => {
+    whole.disabled = true;
+    try {
+      text.textContent = await send(next(log.url), { as: "text" });
+      whole.remove();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      whole.replaceWith(trouble(problem));
+    }
+  } }, "Show all of it");
+  const shown = log.lines ? [el("p.soft", {}, "End of ", foreign(log.name), " ", log.url ? whole : ""), text] : el("p.soft", {}, foreign(log.problem));
+  return [el("section.problem", {}, el("h3", {}, "Why"), el("p", {}, el("code", {}, found.error?.code ?? ""), " ", foreign(said.cause)), el("h3", {}, "Next step"), el("p", {}, foreign(said.next)), page), shown, found.error ? folded("Azure's answer", found.error) : ""];
 }
 
-function about(found) {
+function about(found, context) {
   const more = found.properties ?? {};
   const calls = Object.entries(more.azureCalls ?? {}).map(([what, number]) => count(number, what)).join(", ");
   return facts([
@@ -78,12 +107,19 @@ function about(found) {
     ["Started", ago(found.startTime)],
     ["Ended", found.endTime ? [ago(found.endTime), `, after ${took(found.startTime, found.endTime)}`] : ""],
     ["Requests to Azure", calls],
+    ["Open in", elsewhere(more.target ?? "", context.links)],
   ]);
 }
 
+const REQUEST = /^(\d{3}) ([0-9a-f-]{20,})$/i; // how Azure answered, and what its support finds the request by
+
 function lines(found) {
+  const detail = (each) => {
+    const [, status, id] = REQUEST.exec(each.detail ?? "") ?? [];
+    return id ? [` ${status} `, el("span.soft", {}, "x-ms-request-id "), copyable(id, "ARM request id")] : each.detail ? [" ", foreign(each.detail)] : "";
+  };
   const entries = (found.properties?.timeline ?? []).map((each) =>
-    el("li", {}, el("span.soft.mono", { title: new Date(each.at).toLocaleString() }, `+${took(found.startTime, each.at)}`), el("div", {}, el("strong", {}, each.what), each.detail ? [" ", foreign(each.detail)] : "")));
+    el("li", {}, el("span.soft.mono", { title: new Date(each.at).toLocaleString() }, `+${took(found.startTime, each.at)}`), el("div", {}, el("strong", {}, each.what), detail(each))));
   return [el("h3", {}, "Time line"), el("ol.line", {}, entries)];
 }
 
@@ -102,6 +138,7 @@ function ended(found) {
     ["Resource", copyable(more.target ?? "", "resource id")],
     ["Operation", copyable(found.name, "operation id")],
     ["Trace", more.traceId ? copyable(more.traceId, "trace id") : ""],
+    ["As curl", String(more.request ?? "").includes(" /subscriptions/") ? copyable(curl(found), "as curl") : ""],
   ]);
   named.className = "ids";
   return [more.result ? folded("Result", more.result) : "", el("h3", {}, "Identifiers"), named];
@@ -147,9 +184,9 @@ function firing(id, context) {
     el("h3", {}, "Identifiers"), further(found),
   ]);
   const step = (each) => {
-    const state = each.status ? badge(String(each.status), each.status < 400 ? "good" : "bad") : each.skipped ? badge("skipped") : each.operation ? badge("waiting") : badge("not run");
+    const state = each.status ? badge(String(each.status), each.status < 400 ? "good" : "bad") : each.skipped ? [badge("skipped", "watch"), " "] : each.operation ? badge("waiting") : badge("not run");
     const link = each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "data-hold": each.name }, "operation")] : "";
-    return el("li", {}, el("span", {}, state), el("div", {}, el("strong", {}, each.name), " ", el("code", {}, each.does), link));
+    return el("li", {}, el("span", {}, state), el("div", {}, el("strong", {}, each.name), " ", el("code", {}, each.does), link, each.reason ? el("div.soft", {}, foreign(each.reason)) : ""));
   };
   const further = (found) => {
     const named = facts([["Firing", copyable(found.name, "firing id")], ["Trace", copyable(found.traceId ?? "", "trace id")], ["Triggering rules", String(Math.max(0, found.depth - 1))]]);

@@ -1,5 +1,7 @@
 // Building the page: elements whose text is only ever text, tables that keep the reader's place, moments and sizes in words.
 
+import { Problem } from "./api.js";
+
 /**
  * Make an element. Strings become text, whatever is in them: nothing here reads HTML.
  * @param {string} tag e.g. "td" or "td.number"
@@ -25,10 +27,52 @@ export const foreign = (text) => el("bdi", {}, String(text ?? ""));
 
 const MOODS = {
   good: ["Succeeded", "Completed", "Delivered", "Enabled", "up", "read"],
-  bad: ["Failed", "Unhealthy", "Refused", "Gone", "degraded", "down", "unreadable"],
+  bad: ["Failed", "Unhealthy", "Gone", "degraded", "down", "unreadable"],
+  watch: ["Refused"],
   busy: ["Running", "NotStarted", "Pending", "Creating", "Updating", "Deleting", "Starting", "Stopping", "Restarting", "Resizing", "waiting"],
 };
 const SIGNS = { good: "✓", bad: "✗", busy: "●", watch: "!", plain: "○" };
+
+/** An element of SVG, made as `el` makes those of HTML. */
+function svg(name, given, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [attribute, value] of Object.entries(given)) node.setAttribute(attribute, value);
+  node.append(...children);
+  return node;
+}
+
+const TALL = 64;
+const WIDE = 8; // of a part, its gap included
+
+/**
+ * Bars over time, stacked; the words say what the bars do.
+ * @param {{at: string, outcomes: Object<string, number>}[]} parts
+ * @param {[string, string][]} stacks which outcomes, from the ground up, and the mood that colours each
+ */
+export function chart(title, parts, stacks) {
+  const of = (part) => stacks.reduce((sum, [name]) => sum + (part.outcomes[name] ?? 0), 0);
+  const most = Math.max(1, ...parts.map(of));
+  const sums = stacks.map(([name]) => [name, parts.reduce((sum, part) => sum + (part.outcomes[name] ?? 0), 0)]).filter(([, sum]) => sum);
+  const bars = parts.flatMap((part, place) => {
+    let ground = TALL;
+    return stacks.filter(([name]) => part.outcomes[name]).map(([name, mood]) => {
+      const height = Math.max(1.5, (part.outcomes[name] / most) * TALL);
+      ground -= height;
+      return svg("rect", { class: mood, x: place * WIDE, y: ground, width: WIDE - 1.5, height }, svg("title", {}, `${new Date(part.at).toLocaleString()}: ${part.outcomes[name]} ${name}`));
+    });
+  });
+  const said = sums.length ? sums.map(([name, sum]) => `${sum.toLocaleString()} ${name}`).join(", ") : "none";
+  const picture = svg("svg", { viewBox: `0 0 ${parts.length * WIDE} ${TALL}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${said}` }, ...bars);
+  const from = parts.length ? ago(parts[0].at) : "";
+  return el("figure.chart", {}, el("figcaption", {}, el("strong", {}, title), el("span.soft", {}, sums.length ? `at most ${count(most, "operation")} at a time` : "none")), picture, el("div.soft.ends", {}, from, el("span", {}, "now")));
+}
+
+/** Hand something over as a file. */
+export function download(name, text, type) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  el("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
 
 /** A state: a sign, a word and a colour, so that none of them is needed. */
 export function badge(word, mood = "") {
@@ -145,6 +189,19 @@ export function fold(title, ...children) {
 /** JSON as it is, folded. */
 export function folded(title, value) {
   return fold(title, el("pre", { tabindex: "0", "aria-label": title }, JSON.stringify(value, null, 2)));
+}
+
+/** Do something that the app may refuse; the refusal stands at a place then, and nothing is returned. */
+export async function attempt(spot, work) {
+  try {
+    const found = await work();
+    spot.replaceChildren();
+    return found;
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    spot.replaceChildren(trouble(problem));
+    return undefined;
+  }
 }
 
 /** What went wrong, for people. */

@@ -30,7 +30,7 @@ export const events = {
         const [went, inForce] = await Promise.all([send(`events/firings?${query}`, { signal }), send("events/rules", { signal })]);
         fired.update(went.value, status.value ? "No matches." : none);
         older.hidden = went.value.length < wanted || wanted >= MOST;
-        rules.update(inForce.value);
+        rules.update(inForce.value.map((each) => ({ ...each, last: went.value.find((run) => run.rule === each.name) })));
         problems.replaceChildren(...inForce.problems.map(problem));
         const fresh = known ? went.value.filter((each) => !known.has(each.name)) : [];
         if (fresh.length) context.say(`Fired: ${fresh.map((each) => each.rule).join(", ")}`);
@@ -63,9 +63,10 @@ function firingColumns(context) {
 }
 
 const RULES = [
-  { title: "Rule", bare: true, cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, foreign(each.description))] },
+  { title: "Rule", bare: true, cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, foreign(each.description)), (each.warnings ?? []).map((said) => el("div", {}, badge("warning", "watch"), " ", foreign(said)))] },
   { title: "State", bare: true, tight: true, cell: (each) => (each.enabled ? badge("Enabled") : badge("off", "plain")) },
   { title: "On", cell: (each) => each.on.types.map((type) => el("span.tag", {}, foreign(short(type)))) },
   { title: "Steps", cell: (each) => each.steps.join(", ") },
+  { title: "Last run", tight: true, cell: (each) => (each.last ? [badge(each.last.status), " ", ago(each.last.startTime)] : el("span.soft", {}, "not among those above")) },
   { title: "File", cell: (each) => each.file },
 ];

@@ -1,7 +1,7 @@
 // Health: what needs somebody, the app's queues, who cannot be told, what Azure still allows, whether the app can sign in.
 
 import { send } from "./api.js";
-import { ago, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
+import { ago, attempt, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
 
 const PAUSE_S = 15;
 const LITTLE = 0.2; // of an allowance: from here on the app polls more slowly
@@ -13,8 +13,20 @@ export const health = {
     const cards = part((found) => el("div.cards", {}, cardsOf(found, context)));
     const queues = table("Queues; poison messages failed repeatedly", QUEUES, (each) => each.name, "The queues cannot be read.");
     const lost = table("Failing deliveries, newest first", lostColumns(context), (each) => `${each.about} ${each.target} ${each.eventId}`, "All notifications delivered. Callback-Url and STEWARD_NOTIFY name receivers.");
+    const answer = el("div", { role: "alert" });
+    const discard = async (each) => {
+      if (!confirm(`Discard this message of ${each.place} for good?`)) return;
+      await attempt(answer, async () => {
+        await send(`health/poison/${encodeURIComponent(each.id)}`, { method: "DELETE" });
+        context.say("Discarded");
+      });
+      context.refresh();
+    };
+    const poison = table("Messages and events that could not be processed", poisonColumns(discard), (each) => each.id, "No poison.");
+    const held = section("Poison", "Messages and events that could not be processed.", answer, poison.node);
+    held.hidden = true;
     const allowances = table("Remaining read quota of Azure Resource Manager", ALLOWANCES, (each) => `${each.subscription} ${each.allowance}`, "Not known yet: this process has sent no request to Azure.");
-    root.append(points.node, cards.node,
+    root.append(points.node, cards.node, held,
       section("Queues", "Poison messages failed repeatedly.", queues.node),
       section("Deliveries", "Receivers being retried or given up.", lost.node),
       section("Throttling", "Remaining read quota of Azure Resource Manager, as seen by this process.", allowances.node));
@@ -29,6 +41,9 @@ export const health = {
         points.update(found.attention);
         cards.update({ ...found, at: "" });
         queues.update(found.queues.error ? [] : found.queues);
+        const any = kept(found.eventsPutAside) || kept(found.messagesPutAside) || (found.queues.error ? [] : found.queues).some((each) => each.poison);
+        held.hidden = !any;
+        poison.update(any ? (await send("health/poison", { signal })).value : []);
         lost.update(found.deliveries.newest ?? []);
         allowances.update(found.throttling.allowances ?? []);
         return PAUSE_S;
@@ -36,6 +51,8 @@ export const health = {
     };
   },
 };
+
+const kept = (part) => part?.count ?? 0;
 
 function attention(points) {
   if (!points.length) return el("p.fine", {}, badge("all well", "good"), " No action needed.");
@@ -58,13 +75,31 @@ function cardsOf(found, context) {
     card("App", found, () => el("p.big", {}, badge(found.status))),
     card("Sign-in to Azure", found.token, () => el("p.big", {}, badge("works", "good"))),
     card("Open operations", found.operations, (given) => [big(given.open), given.oldest ? el("p", {}, oldest(given.oldest)) : el("p.soft", {}, "No open operations.")]),
+    card("Failed in the last hour", found.operations, (given) => failures(given.lastHour ?? { outcomes: {}, codes: [] }, big)),
+    card("Failed rule runs", found.firings ?? {}, (given) => [big(given.failedToday ?? 0), el("p.soft", {}, given.failedToday ? given.rules.join(", ") : "in the last day")]),
     card("Messages waiting", found.queues, (given) => [big(waiting(given)), el("p.soft", {}, "in all queues, delayed ones included")]),
-    card("Poison", found.queues, (given) => [big(poison(given)), wrong(poison(given), "see the log")]),
+    card("Poison", found.queues, (given) => [big(poison(given)), wrong(poison(given), "see below")]),
     card("Rejected events", found.eventsPutAside, (given) => [big(given.count), el("p.soft", {}, given.prefix)]),
     card("Deliveries", found.deliveries, (given) => [big(given.triedAgain + given.givenUp), el("p.soft", {}, `${given.triedAgain} being retried, ${given.givenUp} given up`)]),
     card("Mistakes in policies", found.policyFiles, files),
     card("Mistakes in rules", found.ruleFiles, files),
     card("Refused by throttling", found.throttling, (given) => [big(given.refused), el("p.soft", {}, "since this worker process started")]),
+  ];
+}
+
+/** How many operations failed and why; what Azure refused at once is said apart. */
+function failures(hour, big) {
+  const { Failed: failed = 0, Refused: refused = 0 } = hour.outcomes;
+  const why = hour.codes.slice(0, 3).map((each) => el("div.soft", {}, el("code", {}, foreign(each.name)), ` ${each.count.toLocaleString()}`));
+  return [big(failed), el("p.soft", {}, refused ? `and ${refused.toLocaleString()} refused at once` : "none refused at once"), why];
+}
+
+function poisonColumns(discard) {
+  return [
+    { title: "Message", bare: true, cell: (each) => [el("code", {}, foreign(each.text)), el("div.soft", {}, foreign(each.place))] },
+    { title: "Reason", cell: (each) => foreign(each.reason) },
+    { title: "Since", tight: true, cell: (each) => ago(each.at) },
+    { title: "Discard", bare: true, tight: true, cell: (each) => el("button.small.danger", { type: "button", "data-hold": "discard", "aria-label": `Discard ${each.id}`, click: () => discard(each) }, "Discard") },
   ];
 }
 

@@ -80,7 +80,9 @@ async function look() {
 function route() {
   if (!signedIn) return;
   const [name, kind, id] = location.hash.replace(/^#\//, "").split("/");
-  const wanted = VIEWS[name] ? name : "operations";
+  const plain = (text) => text.toLowerCase().replace(/[^a-z]/g, "");
+  const wanted = Object.keys(VIEWS).find((each) => plain(each) === plain(name)) ?? "operations";
+  if (name && wanted !== "operations" && name !== wanted) return location.replace(location.hash.replace(name, wanted));
   failures = 0;
   if (wanted !== shown) open(wanted);
   const make = details[kind];
@@ -119,6 +121,7 @@ function openDetail(made) {
 
 /** What a view may do outside of itself. */
 const context = {
+  links: {}, // where the portal and Studio are
   say,
   refresh,
   attend,
@@ -156,6 +159,7 @@ async function come(wrong, field) {
     const vitals = await send("health/details");
     signedIn = true;
     $("who").replaceChildren(`as ${vitals.caller}`);
+    context.links = vitals.links ?? {};
     attend(vitals.attention);
     $("views").hidden = $("tools").hidden = false;
     route();
@@ -185,6 +189,13 @@ $("detail").addEventListener("close", () => {
   detail = null;
   failures = 0;
   if (signedIn && location.hash.split("/").length > 2) location.hash = `/${shown}`;
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+  const field = $("view").querySelector('input[type="search"]');
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
 });
 addEventListener("hashchange", route);
 addEventListener("online", refresh);

@@ -1,7 +1,7 @@
 // One report of the clean-up: what was or would be done; approving a dry run, stopping a run.
 
 import { next, Problem, send } from "./api.js";
-import { ago, badge, copyable, count, el, facts, fold, foreign, part, place, table, took, trouble } from "./dom.js";
+import { ago, attempt, badge, copyable, count, download, el, facts, fold, foreign, part, place, table, took, trouble } from "./dom.js";
 
 const BUSY_S = 2;
 const PAGE = 100;
@@ -32,6 +32,7 @@ export function report(name, context) {
   const path = `cleanup/reports/${encodeURIComponent(name)}`;
   const head = part((found) => about(found, context));
   const acts = el("div");
+  const leave = new Map(); // what the approval leaves out: key of the row → id
   const columns = [
     { title: "Resource", bare: true, cell: (each) => [el("strong", {}, foreign(place(each.id))), el("div.soft", {}, `${each.kind}, ${each.policy}`)] },
     { title: "Outcome", bare: true, tight: true, cell: (each) => badge(each.outcome, mood(each.outcome)) },
@@ -40,6 +41,7 @@ export function report(name, context) {
     { title: "More", bare: true, tight: true, cell: (each) => more(each) },
   ];
   const more = (each) => [
+    offered === "approve" && each.outcome.startsWith(WOULD) && each.outcome !== SAID ? el("label.check", {}, el("input", { type: "checkbox", "data-hold": "leave", "aria-label": `Leave out ${place(each.id)}`, change: (event) => { if (event.target.checked) leave.set(each.id.toLowerCase(), each.id); else leave.delete(each.id.toLowerCase()); } }), "leave out") : "",
     el("a", { href: context.link("explain", each.id), "aria-label": `Explain ${place(each.id)}`, "data-hold": "explain" }, "explain"),
     each.operation ? [" ", el("a", { href: context.link("operation", each.operation), "aria-label": `Operation on ${place(each.id)}` }, "operation")] : "",
   ];
@@ -49,20 +51,32 @@ export function report(name, context) {
   let offered = "";
   return {
     title: `Clean-up report ${name}`,
-    node: el("div", {}, head.node, acts, grid.node, older),
+    node: el("div", {}, head.node, acts, files(name, path), grid.node, older),
     async refresh(signal) {
       const found = await send(`${path}?show=changes&$top=${wanted}`, { signal });
       older.hidden = !found.nextLink;
       head.update({ ...found, resources: null });
-      grid.update(found.resources);
       grid.node.hidden = !found.endTime && !found.resources.length;
       const offer = found.endTime ? (approvable(found) ? "approve" : "") : "stop";
-      if (offer !== offered) acts.replaceChildren(...(offer ? [offer === "stop" ? stopping(path, context) : approving(path, found, context)] : []));
+      const changed = offer !== offered;
       offered = offer;
+      if (changed) acts.replaceChildren(...(offer ? [offer === "stop" ? stopping(path, context) : approving(path, found, leave, context)] : []));
+      if (changed) grid.update([]); // whether a row can be left out is part of it
+      grid.update(found.resources);
       if (found.endTime) context.say(`${found.status}: ${count(found.resources.length, "change")} in the report`);
       return found.endTime ? 0 : BUSY_S;
     },
   };
+}
+
+/** The report to take along: a table of all its lines, or the page. */
+function files(name, path) {
+  const answer = el("div", { role: "alert" });
+  const get = (form, type) => el("button.small", { type: "button", click: async () => {
+    const text = await attempt(answer, () => send(`${path}?format=${form}&$top=10000`, { as: "text" }));
+    if (text !== undefined) download(`cleanup-${name}.${form}`, text, type);
+  } }, `Download ${form.toUpperCase()}`);
+  return el("div", {}, el("p.chips", {}, get("html", "text/html"), get("csv", "text/csv")), answer);
 }
 
 function mood(outcome) {
@@ -75,7 +89,7 @@ function stopping(path, context) {
   const node = el("div.bar");
   const ask = el("button.danger", { type: "button", click: () => sure() }, "Stop this run");
   const sure = () => {
-    const yes = el("button.danger", { type: "button", click: () => act(node, `${path}/cancel`, context, () => context.say("Run stopping")) }, "Yes, stop it");
+    const yes = el("button.danger", { type: "button", click: () => act(node, `${path}/cancel`, context, null, () => context.say("Run stopping")) }, "Yes, stop it");
     const no = el("button", { type: "button", click: () => { node.replaceChildren(ask); ask.focus(); } }, "No, continue");
     node.replaceChildren(el("span", {}, "Nothing more is submitted; submitted operations are followed to their end."), yes, no);
     yes.focus();
@@ -85,24 +99,25 @@ function stopping(path, context) {
 }
 
 /** Approve a dry run: what exactly it would do is counted first, and said before anybody can agree to it. */
-function approving(path, found, context) {
+function approving(path, found, leave, context) {
   const node = el("div");
   const ask = el("button.primary", { type: "button", click: () => weigh() }, "Approve …");
-  const back = () => { node.replaceChildren(el("div.bar", {}, ask, el("span.soft", {}, "Carries out the changes listed here, after a summary."))); };
+  const back = () => { node.replaceChildren(el("div.bar", {}, ask, el("span.soft", {}, "Carries out the changes listed here, after a summary. Tick a resource to leave it out."))); };
   async function weigh() {
     ask.disabled = true;
     try {
-      sure(tallied(await everyLine(path)));
+      const left = new Set(leave.keys());
+      sure(tallied((await everyLine(path)).filter((each) => !left.has(each.id.toLowerCase()))), [...leave.values()]);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       node.replaceChildren(trouble(problem), el("div.bar", {}, ask));
     }
     ask.disabled = false;
   }
-  function sure(tally) {
+  function sure(tally, left) {
     const title = el("h3", { tabindex: "-1", id: "approve-title" }, `Carry out ${count(tally.total, "change")} in ${count(tally.places, "workspace")}?`);
     const words = `Yes, carry out ${count(tally.total, "change")}`;
-    const yes = el(`button.${tally.deletes ? "danger" : "primary"}`, { type: "button", click: () => { yes.disabled = true; act(node, `${path}/approve`, context, (run) => {
+    const yes = el(`button.${tally.deletes ? "danger" : "primary"}`, { type: "button", click: () => { yes.disabled = true; act(node, `${path}/approve`, context, left.length ? { except: left } : null, (run) => {
       if (run.expiresAt) { location.hash = "/approvals"; return; } // it waits for another caller
       context.say("Approved: run started");
       context.go("report", run.name);
@@ -112,6 +127,7 @@ function approving(path, found, context) {
     node.replaceChildren(el("section.sheet.ask", { role: "group", "aria-labelledby": "approve-title" },
       title,
       el("ul.list", {}, rows),
+      left.length ? el("p", {}, `${count(left.length, "resource")} left out.`) : null,
       tally.deletes ? el("p", {}, el("strong", {}, `${count(tally.deletes, "deletion")} cannot be undone.`)) : null,
       el("p.soft", {}, "This dry run ended ", ago(found.endTime), ". Each resource is checked again right before the change; it is kept if it has changed, is in use or is protected."),
       el("div.bar", {}, yes, no)));
@@ -121,13 +137,11 @@ function approving(path, found, context) {
   return node;
 }
 
-async function act(node, path, context, then) {
-  try {
-    then(await send(path, { method: "POST" }));
-  } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
-    node.replaceChildren(trouble(problem));
-  }
+async function act(node, path, context, body, then) {
+  const spot = el("div");
+  const found = await attempt(spot, () => send(path, { method: "POST", body }));
+  if (found) then(found);
+  else node.replaceChildren(spot);
   context.refresh();
 }
 

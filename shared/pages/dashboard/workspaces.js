@@ -1,8 +1,9 @@
-// The tree of workspaces: their computes with state and what idles at a price, their endpoints.
+// The tree of workspaces: their computes with state and what idles at a price, their endpoints with deployments; what sleeps.
 
 import { below, next, Problem, send } from "./api.js";
-import { ago, badge, count, el, foreign, place, table, trouble } from "./dom.js";
+import { ago, attempt, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
 import { cost } from "./cost.js";
+import { elsewhere } from "./details.js";
 
 const PAUSE_S = 45;
 const PAGES = 20;
@@ -32,9 +33,12 @@ export const workspaces = {
     const sum = el("p.soft");
     const tree = el("ul.tree");
     const none = el("p.empty.table", { hidden: true });
+    const answer = el("div", { role: "alert" });
+    const act = acting(answer, context);
+    const sleeping = part((found) => found.length ? section("Asleep", `${count(found.reduce((total, each) => total + instances(each.deployments), 0), "instance")} not running.`, asleep(found, act)) : []);
     root.append(
       el("div.bar", {}, el("label", {}, "Subscription", chosen), el("label", {}, "Find", words), all, el("label.check", {}, only, "Only with findings")),
-      sum, tree, none);
+      sum, answer, tree, none, sleeping.node);
 
     /** Show what the words and the box ask for; nothing is read for it. */
     function narrow() {
@@ -50,8 +54,10 @@ export const workspaces = {
       const known = [...branches.values()].filter((each) => each.known());
       const idle = known.flatMap((each) => each.idle());
       const nodes = idle.reduce((total, each) => total + each.nodes, 0);
+      const served = known.reduce((total, each) => total + each.instances(), 0);
+      const always = served ? ` ${count(served, "instance")} of endpoints always on, ${count(served * HOURS, "node-hour")} a day.` : "";
       const price = idle.length ? `${count(idle.length, "compute")} with findings; ${count(nodes, "node")} may idle, ${count(nodes * HOURS, "node-hour")} a day.` : known.length ? "No paid idle compute." : "";
-      sum.textContent = branches.size ? `${count(branches.size, "workspace")}, ${known.length} loaded. ${price}` : "";
+      sum.textContent = branches.size ? `${count(branches.size, "workspace")}, ${known.length} loaded. ${price}${always}` : "";
     }
 
     /** Read all that are shown, a few at a time. */
@@ -75,13 +81,14 @@ export const workspaces = {
           const found = await every("subscriptions", signal);
           chosen.replaceChildren(...found.map((each) => el("option", { value: each.subscriptionId }, each.displayName ?? each.subscriptionId)));
         }
+        sleeping.update((await every("parked", signal)).filter((each) => each.endpoint.toLowerCase().includes(`/subscriptions/${chosen.value.toLowerCase()}/`)));
         const found = chosen.value ? await every(`subscriptions/${encodeURIComponent(chosen.value)}/workspaces`, signal) : [];
         const wanted = new Set(found.map((each) => each.id));
         for (const [id, branch] of branches) if (!wanted.has(id)) { branch.node.remove(); branches.delete(id); }
         for (const workspace of found) {
           let branch = branches.get(workspace.id);
           if (!branch) {
-            branch = branchOf(workspace.id, context, narrow);
+            branch = branchOf(workspace.id, context, narrow, act);
             branches.set(workspace.id, branch);
             tree.append(branch.node);
             if (found.length === 1) branch.unfold();
@@ -99,13 +106,14 @@ export const workspaces = {
   },
 };
 
-function branchOf(id, context, changed) {
+function branchOf(id, context, changed, act) {
   const head = el("span.branch");
   const told = el("span");
   const problem = el("div", { role: "alert" });
   const computes = table("Computes", computeColumns(context), (each) => each.id, "No computes.");
-  const endpoints = table("Online endpoints", ENDPOINTS, (each) => each.id, "No online endpoints.");
-  const rest = el("div", { hidden: true }, computes.node, endpoints.node);
+  const endpoints = table("Online endpoints", endpointColumns(act), (each) => each.id, "No online endpoints.");
+  const links = elsewhere(id, context.links);
+  const rest = el("div", { hidden: true }, links.length ? el("p.soft.links", {}, links) : "", computes.node, endpoints.node);
   const opened = async () => {
     if (!fold.open) return;
     if (machines) return show();
@@ -122,7 +130,7 @@ function branchOf(id, context, changed) {
     try {
       const [found, live] = await Promise.all([every(`${below(id)}/computes`, signal), every(`${below(id)}/onlineEndpoints`, signal)]);
       machines = found.map((each) => ({ ...each, cost: cost(each) })).sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name, undefined, { numeric: true }));
-      served = live;
+      served = await Promise.all(live.map(async (each) => ({ ...each, deployments: since(each) ? [] : await deployed(each, signal) })));
       problem.replaceChildren();
       show();
     } catch (failure) {
@@ -148,6 +156,7 @@ function branchOf(id, context, changed) {
     unfold() { fold.open = true; },
     known: () => machines !== null,
     words: () => words,
+    instances: () => served.reduce((total, each) => total + instances(each.deployments), 0),
     idle: () => (machines ?? []).map((each) => each.cost).filter((each) => each.mood === "watch"),
     only(asked) {
       if (narrowed === asked) return;
@@ -171,11 +180,58 @@ function branchOf(id, context, changed) {
 
 const rank = (compute) => ["watch", "good", "plain"].indexOf(compute.cost.mood);
 
-const ENDPOINTS = [
-  { title: "Online endpoint", bare: true, cell: (each) => el("strong", {}, foreign(each.name)) },
-  { title: "State", bare: true, tight: true, cell: (each) => badge(each.properties?.provisioningState) },
-  { title: "Traffic", cell: (each) => traffic(each.properties?.traffic ?? {}) },
-];
+/** Deployments of an endpoint, as far as they can be read: a key may see endpoints alone. */
+async function deployed(endpoint, signal) {
+  try {
+    const found = await every(`${below(endpoint.id)}/deployments`, signal);
+    return found.map((each) => ({ name: each.name, instanceType: each.properties?.instanceType, instances: each.sku?.capacity ?? 0, state: each.properties?.provisioningState }));
+  } catch (failure) {
+    if (failure instanceof Problem) return [];
+    throw failure;
+  }
+}
+
+const instances = (deployments) => (deployments ?? []).reduce((total, each) => total + (each.instances ?? 0), 0);
+const SLEEPS = "steward-parked"; // the tag of an endpoint that sleeps
+/** Since when an endpoint sleeps, by its tag; '' when it is awake. */
+const since = (endpoint) => /^since (\S+?Z)/.exec(endpoint.tags?.[SLEEPS] ?? "")?.[1] ?? (endpoint.tags?.[SLEEPS] ? "unknown" : "");
+
+/** Put an endpoint to sleep or wake it, after a question: a wake costs, and while it sleeps calls wait. */
+function acting(answer, context) {
+  return async (id, action) => {
+    const what = action === "wake" ? "Its deployments are created again and cost from then on." : "Its deployments are deleted. The next call wakes it, which takes minutes.";
+    if (!confirm(`${action === "wake" ? "Wake" : "Park"} ${place(id)}? ${what}`)) return;
+    const operation = await attempt(answer, () => send(`${below(id)}/${action}`, { method: "POST", headers: { Prefer: "respond-async" } }));
+    if (operation) context.go("operation", operation.name);
+  };
+}
+
+const button = (id, action, act) => el("button.small", { type: "button", "data-hold": action, "aria-label": `${action === "wake" ? "Wake" : "Park"} ${place(id)}`, click: () => act(id, action) }, action === "wake" ? "Wake" : "Park");
+const deployment = (each) => el("span.tag", {}, foreign(each.name), each.instanceType ? `: ${each.instances ?? "?"} × ${each.instanceType}` : "", each.state && each.state !== "Succeeded" ? ` (${each.state})` : "");
+
+function endpointColumns(act) {
+  const on = (each) => (instances(each.deployments) ? el("div.soft", {}, `${count(instances(each.deployments) * HOURS, "node-hour")} a day`) : "");
+  return [
+    { title: "Online endpoint", bare: true, cell: (each) => el("strong", {}, foreign(each.name)) },
+    { title: "State", bare: true, tight: true, cell: (each) => (since(each) ? [badge("asleep", "plain"), since(each) === "unknown" ? "" : el("div.soft", {}, ago(since(each)))] : badge(each.properties?.provisioningState)) },
+    { title: "Traffic", cell: (each) => traffic(each.properties?.traffic ?? {}) },
+    { title: "Deployments", cell: (each) => [(each.deployments ?? []).map(deployment), on(each)] },
+    { title: "Act", bare: true, tight: true, cell: (each) => button(each.id, since(each) ? "wake" : "park", act) },
+  ];
+}
+
+function asleep(found, act) {
+  const saved = (each) => (Date.now() - Date.parse(each.parkedAt)) / 3600_000 * instances(each.deployments);
+  const grid = table("Endpoints that are asleep", [
+    { title: "Endpoint", bare: true, cell: (each) => el("strong", {}, foreign(place(each.endpoint))) },
+    { title: "Asleep", tight: true, cell: (each) => ago(each.parkedAt) },
+    { title: "Wakes", cell: (each) => each.deployments.map(deployment) },
+    { title: "Saved", tight: true, cell: (each) => count(Math.floor(saved(each)), "node-hour") },
+    { title: "Act", bare: true, tight: true, cell: (each) => button(each.endpoint, "wake", act) },
+  ], (each) => each.endpoint, "None.");
+  grid.update(found);
+  return grid.node;
+}
 
 function traffic(shares) {
   const found = Object.entries(shares);

@@ -30,9 +30,11 @@ WELL: dict[str, Any] = {
     "caller": "function key",
     "role": "admin",
     "attention": [],
+    "links": {"portal": "https://portal.azure.com", "studio": "https://ml.azure.com"},
     "missing": [],
     "queues": [],
-    "operations": {"open": 0},
+    "operations": {"open": 0, "lastHour": {"outcomes": {}, "codes": []}},
+    "firings": {"failedToday": 0, "rules": []},
     "deliveries": {"triedAgain": 0, "givenUp": 0, "givenUpToday": 0, "newest": []},
     "timers": [{"name": "reconcile_operations", "last": "2026-01-01T00:00:00Z", "quietS": 20, "late": False}],
     "eventsPutAside": {"count": 0, "prefix": "hooks/dead/"},
@@ -47,6 +49,10 @@ WELL: dict[str, Any] = {
 EMPTY: dict[str, Any] = {
     "GET health/details": WELL,
     "GET operations": NOTHING,
+    "GET load": {"since": "2026-11-20T10:00:00Z", "until": "2026-11-21T10:00:00Z", "stepS": 1800, "outcomes": {}, "value": []}
+    | {"codes": [], "callers": [], "kinds": []},
+    "GET parked": NOTHING,
+    "GET cleanup/savings": {"since": "2026-11-01T00:00:00Z", "runs": 0, "nodeHours": 0, "nodeHoursADay": 0},
     "GET subscriptions": {"value": [{"subscriptionId": "s", "displayName": "Ours"}]},
     "GET subscriptions/s/workspaces": NOTHING,
     "GET cleanup/reports": NOTHING,

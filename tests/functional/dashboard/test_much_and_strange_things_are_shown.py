@@ -107,7 +107,32 @@ def busy(app: App) -> App:
         base = f"{ROOT_ID.removeprefix('/')}/w{home}"
         answers[f"GET {base}/computes"] = {"value": [compute(home, number) for number in range(50)]}
         traffic = {"provisioningState": "Succeeded", "traffic": {HARM: 100}}
-        answers[f"GET {base}/onlineEndpoints"] = {"value": [{"id": "e", "name": HARM, "properties": traffic}]}
+        endpoint = {"id": f"/{base}/onlineEndpoints/e", "name": HARM, "properties": traffic}
+        tags = {"steward-parked": f"since {ago(hours=5)}: blue"}
+        sleeping = {
+            "id": f"/{base}/onlineEndpoints/z",
+            "name": TURNED,
+            "tags": tags,
+            "properties": {"provisioningState": "Succeeded"},
+        }
+        answers[f"GET {base}/onlineEndpoints"] = {"value": [endpoint, sleeping]}
+        served = {
+            "name": LONG,
+            "sku": {"capacity": 3},
+            "properties": {"instanceType": "Standard_DS3_v2", "provisioningState": "Failed"},
+        }
+        answers[f"GET {base}/onlineEndpoints/e/deployments"] = {"value": [served]}
+    parked = {"endpoint": f"{ROOT_ID}/w0/onlineEndpoints/z", "parkedAt": ago(hours=5)}
+    parked |= {"deployments": [{"name": HARM, "instanceType": LONG, "instances": 2}]}
+    answers["GET parked"] = {"value": [true_to("ParkedEndpoint", parked)]}
+    most = [{"name": name, "count": 7} for name in NAMES]
+    parts = [{"at": ago(hours=24 - number), "outcomes": {"Succeeded": 5, "Failed": number % 3}} for number in range(24)]
+    load = {"since": ago(days=1), "until": ago(), "stepS": 3600, "outcomes": {"Succeeded": 120, "Failed": 23, "Refused": 2}}
+    answers["GET load"] = true_to("Load", load | {"value": parts, "codes": most, "callers": most, "kinds": most})
+    saved = {"since": ago(days=20), "runs": 3, "nodeHours": 1234.5, "nodeHoursADay": 96.0, "money": 812.3, "moneyADay": 62.1}
+    answers["GET cleanup/savings"] = true_to("Savings", saved | {"currency": HARM[:10]})
+    held = {"id": "steward-operations~m", "place": "steward-operations-poison", "at": ago(hours=2), "tried": 5, "text": HARM}
+    answers["GET health/poison"] = {"value": [true_to("Poison", held | {"reason": LONG})]}
     answers["GET cleanup/reports"] = lambda query: {"value": [run(number) for number in range(30)][: int(query["$top"])]}
     marks = [
         {
@@ -155,7 +180,12 @@ def troubled() -> Any:
     parts = {
         "attention": [point, {**point, "code": "PoisonMessages", "message": HARM}],
         "queues": [{"name": f"q{number}", "messages": 200, "poison": number} for number in range(4)],
-        "operations": {"open": 260, "oldest": oldest},
+        "operations": {
+            "open": 260,
+            "oldest": oldest,
+            "lastHour": {"outcomes": {"Failed": 9, "Refused": 20}, "codes": [{"name": HARM, "count": 9}]},
+        },
+        "firings": {"failedToday": 2, "rules": [LONG, HARM]},
         "deliveries": {"triedAgain": 2, "givenUp": 1, "givenUpToday": 1, "newest": [{**lost, "attempts": [attempt]}]},
         "policyFiles": {"mistakes": 3, "files": 1, "first": first},
         "throttling": {"refused": 7, "allowances": [{"subscription": "s", "allowance": "reads", "left": 3, "of": 250}]},

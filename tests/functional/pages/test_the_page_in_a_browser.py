@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ARTEFACTS = Path(__file__).parents[3] / ".local" / "artefacts"
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-proxy-server"]
 PATIENCE_MS = 60_000
+GROUND = "getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,14 @@ def test_the_page_shows_and_tries_the_api(page: Page, app: stack.App) -> None:
     expect(page.locator('.opblock-tag[data-tag="workspaces / computes"]')).to_be_visible()
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTEFACTS / "docs.png")
+
+    assert page.evaluate(GROUND) == "rgb(250, 250, 250)"
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html.dark-mode")).to_be_attached()
+    assert page.evaluate(GROUND) == "rgb(28, 32, 34)"
+    page.screenshot(path=ARTEFACTS / "docs-dark.png")
+    page.emulate_media(color_scheme="light")
+    assert page.get_by_role("link", name="dashboard").get_attribute("href") == "dashboard"
 
     page.locator("button.authorize").first.click()
     page.locator(".auth-container input").first.fill(app.key)
