@@ -29,7 +29,7 @@ PROBE_S = 2.0
 async def answered(call: Call, route: Route) -> Answer:
     """Answer a call; HEAD as GET."""
     try:
-        found = await _found(replace(call, method="GET") if call.method == "HEAD" else call, route)
+        found = await _found(replace(call, method="GET", head=True) if call.method == "HEAD" else call, route)
     except errors.StewardError as problem:
         found = answer.of_error(problem)
         _let_go(problem)

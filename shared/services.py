@@ -28,19 +28,24 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueServiceClient
 
     from shared.api.access.key_book import Book
+    from shared.catalog.paths import Target
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
     from shared.durable.azure_storage import PoisonQueue
     from shared.durable.due import DueIndex
     from shared.durable.storage import Blobs, Queue, Rows
+    from shared.endpoints.score_gates import Gates
     from shared.endpoints.scoring import Scoring
+    from shared.endpoints.snapshots import EndpointParkedError
     from shared.expiry.expiry_look import Sights
     from shared.hooks.firing_record import Answer, Call
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
+    from shared.operations.models import Operation
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
+    from shared.rest.errors import AzureError
 
 log = logging.getLogger("steward.settings")
 
@@ -205,6 +210,19 @@ class Services:
         from shared.endpoints import scoring
 
         return scoring.Scoring(self.client, self.addresses, plain=self.settings.plain_scoring)
+
+    @_OpenedOnce
+    def score_gates(self) -> Gates:
+        """How many asynchronous scores may be with an endpoint at once."""
+        from shared.endpoints import score_gates
+
+        return score_gates.Gates(lambda: self.blobs)
+
+    def wake(self, endpoint: Target, parked: EndpointParkedError) -> tuple[Operation, AzureError, float]:
+        """Have a parked endpoint woken."""
+        from shared.endpoints import waking
+
+        return waking.begun(endpoint, parked, self)
 
     @_OpenedOnce
     def delivery_rows(self) -> Rows:

@@ -65,6 +65,7 @@ class Settings:
         upload_gb: How large one may be, in GB (`STEWARD_UPLOAD_GB`).
         approvals: What another person must approve (`STEWARD_APPROVALS`): `cleanup`, `rules`, `resourceGroups`, `workspaces`.
         approval_hours: How long an approval can be given (`STEWARD_APPROVAL_HOURS`).
+        score_hours: How long answers of asynchronous scores are kept, and how long the app tries (`STEWARD_SCORE_HOURS`).
         failure_logs: Whether a failed operation shows the end of its log (`STEWARD_FAILURE_LOGS`).
         telemetry: Where measurements and spans go (`STEWARD_TELEMETRY`): `off`, `otlp` or `azuremonitor`.
         problems: Optional settings that cannot be used. Each of them turns off what it is for, and nothing else.
@@ -97,6 +98,7 @@ class Settings:
     upload_gb: int = 200
     approvals: frozenset[str] = frozenset()
     approval_hours: int = 24
+    score_hours: int = 24
     failure_logs: bool = True
     telemetry: str = "off"
     problems: tuple[Problem, ...] = ()
@@ -189,6 +191,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
             "STEWARD_APPROVALS", _some_of(APPROVALS), off=frozenset(APPROVALS)
         ),  # off: all of them, rather than less
         approval_hours=optional("STEWARD_APPROVAL_HOURS", _number(24, least=1), off=24),
+        score_hours=optional("STEWARD_SCORE_HOURS", _number(24, least=1), off=24),
         failure_logs=optional("STEWARD_FAILURE_LOGS", _choice(("on", "off")), off="off") == "on",
         telemetry=optional("STEWARD_TELEMETRY", _choice(export.CHOICES), off="off"),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -150,6 +151,11 @@ class FakeAzure:
         assert clouds.is_storage(self.cloud, url), url
         return self._exchange(method, url, content, None)
 
+    def send_keyed(self, url: str, _key: str, *, content: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
+        """See `client.Client.send_keyed`: an endpoint that has a deployment answers with what it was sent."""
+        assert headers, timeout_s
+        return self._exchange("SCORE", url, content, None)
+
     def send_to_storage(
         self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
@@ -201,6 +207,8 @@ class FakeAzure:
             return self._blob(method, url, body)
         if parts.path == "/discovery":
             return _response(url, 200, {"api": API, "history": "https://westeurope.experiments.azureml.net"})
+        if method == "SCORE":
+            return self._score(url, body)
         assert "api-version" in parse_qs(parts.query) or "Status/" in url or "Results/" in url, url
         if found := re.search(r"/(\w+)(Status|Results)/([^/]+)$", parts.path):
             return self._poll(url, found[3], results=found[2] == "Results")
@@ -310,6 +318,7 @@ class FakeAzure:
             return self._read(url, target)
         said = {
             "listStorageAccountKeys": {"userStorageKey": ACCOUNT_KEY},
+            "listKeys": {"primaryKey": "ENDPOINT-KEY-SECRET"},
             "listSecrets": {"secretsType": "AccountKey", "key": ACCOUNT_KEY},
             "getLogs": {
                 "content": self.logs.get(target, "") if body == {**(body or {}), "containerType": "InferenceServer"} else ""
@@ -325,6 +334,14 @@ class FakeAzure:
             return _response(url, 202, NULL, location=self._status_url("mfeOperationResults", target))
         known["systemData"]["lastModifiedAt"] = self.now().isoformat()
         return self._accepted(url, target, "POST", known)
+
+    def _score(self, url: str, content: bytes) -> Response:
+        path = next(key for key, each in self.resources.items() if each["properties"].get("scoringUri") == url)
+        if not any(key.startswith(f"{path}/deployments/") for key in self.resources):
+            return _response(url, 404, {"error": "no deployment"})
+        self.effects.append(f"SCORE {content.decode()}")
+        shown = {"content-type": "application/json", "x-model": "m", "set-cookie": "a=b"}
+        return Response(status=200, url=url, headers=shown, body=json.loads(content), content=content)
 
     def _accepted(self, url: str, path: str, method: str, resource: dict[str, Any]) -> Response:
         """Begin a long-running operation and answer as the services do, each in its own way (docs/protocol.md §2)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.catalog import paths
 from shared.durable import due, messages, sweep, worker
 from shared.durable.due import DueIndex
+from shared.endpoints import score_gates, scoring, waking
 from shared.files import plans, upload_steps
 from shared.operations import acceptance, flows, ledger, steps
 from shared.rest import addresses, errors, streams
@@ -54,7 +55,13 @@ class Process:
     event_queue: Any
     due: DueIndex
     clock: Clock
+    scoring: Any = None
+    score_gates: Any = None
     settings: Settings = SETTINGS
+
+    def wake(self, endpoint: Any, parked: Any) -> Any:
+        """See `Services.wake`."""
+        return waking.begun(endpoint, parked, self)
 
 
 @dataclass(kw_only=True)
@@ -86,9 +93,12 @@ class Steward:
     def restart(self) -> Process:
         """Begin a new process on the same storage: nothing of the old one's memory is left."""
         client: Any = self.azure
+        places = addresses.Addresses(client, clock=self.clock.seconds)
         self.process = Process(
             client=client,
-            addresses=addresses.Addresses(client, clock=self.clock.seconds),
+            addresses=places,
+            scoring=scoring.Scoring(client, places, clock=self.clock.seconds),
+            score_gates=score_gates.Gates(lambda: self.blobs, self.clock.seconds),
             ledger=ledger.Ledger(self.rows, self.open, self.blobs),
             queue=self.queue,
             notification_queue=self.notification_queue,

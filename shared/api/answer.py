@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from shared.endpoints import score_answers
 from shared.operations import advice, settle
 from shared.rest import errors
 
@@ -82,8 +83,7 @@ def of_operation(operation: Operation, call: Call) -> Answer:
     With `respond-async` it is the operation also where a retry finds it ended: one form of answer to read. Below `arm/` it is
     Azure's own first answer, status and body, with where to follow it here; what is not sent yet has none.
     """
-    wanted = call.prefers if call.method != "GET" else {}
-    queued = "respond-async" in wanted and "wait" not in wanted
+    queued = _queued(call)
     if call.arm and operation.phase == "following" and not queued:
         return of_json(operation.resource, operation.http_status, follow_headers(operation, call))
     if not operation.ended or queued:
@@ -105,6 +105,11 @@ def _with_expiry(operation: Operation, call: Call) -> Any:
     if call.arm or not expires or not isinstance(made, dict):
         return made
     return {**made, "properties": {**(made.get("properties") or {}), "expires": expires}}
+
+
+def _queued(call: Call) -> bool:
+    """Tell whether a caller wants the operation itself, ended or not."""
+    return call.method != "GET" and "respond-async" in call.prefers and "wait" not in call.prefers
 
 
 def of_end(operation: Operation, call: Call) -> dict[str, Any]:
@@ -132,11 +137,28 @@ def followed(operation: Operation, call: Call, app: App) -> Later:
         except errors.TransientError as problem:
             log.warning("operation %s is answered as last known: %s", operation.id, problem)
             shown = replace(operation, resource=None)
-        found = of_operation(shown, call)
-        return replace(found, headers={**found.headers, "Preference-Applied": f"wait={call.wait_s:.0f}"}) if call.wait_s else found
+        kept = score_answers.has_answer(shown) and not _queued(call)
+        found = _of_score(shown, call, app) if kept else of_operation(shown, call)
+        return replace(found, headers={**found.headers, **waited(call)})
 
     later = Later(ended=operation.ended, wait_s=call.wait_s, look=look, answer=answer)
     return later
+
+
+def _of_score(operation: Operation, call: Call, app: App) -> Answer:
+    """Answer with what the endpoint answered: its status, headers and bytes; with `?take=true` for the last time.
+
+    Raises:
+        BadRequestError: `AnswerGone` (410).
+    """
+    take = call.method == "GET" and not call.head and call.flag("take")
+    kept = score_answers.read(operation, app.ledger, app.clock(), app.settings.score_hours, take=take)
+    return of_bytes(kept.content, kept.media, kept.status, {**kept.headers, "Operation-Id": operation.id})
+
+
+def waited(call: Call) -> dict[str, str]:
+    """Return the header that says how long the app waits of what `Prefer: wait=N` asks for, nothing without that."""
+    return {"Preference-Applied": f"wait={call.wait_s:.0f}"} if call.wait_s else {}
 
 
 def follow_headers(operation: Operation, call: Call) -> dict[str, str]:

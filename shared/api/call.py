@@ -101,6 +101,7 @@ class Call:
         named: What the braces of the route's path took.
         base: The app's own address with the prefix, for links; the Host header has no part in it.
         arm: It came below `arm/`, from a client of ARM: first answers, ends and links are as ARM's.
+        head: It came as HEAD, and is carried out as GET: nothing of its answer's body arrives.
     """
 
     method: str
@@ -111,6 +112,7 @@ class Call:
     named: Mapping[str, str] = field(default_factory=dict)
     base: str = ""
     arm: bool = False
+    head: bool = False
     sender: Caller | RuleRun = field(default_factory=Caller)
 
     @cached_property

@@ -59,8 +59,16 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
 
 
 def result(call: Call, app: App) -> Operation:
-    """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error."""
-    return _load(call, app).operation
+    """GET `operations/{id}/result`: 202 while running, then the resource or Azure's error; of a score the endpoint's answer."""
+    operation = _load(call, app).operation
+    if not _is_own(operation, call, app):
+        grants.check_role(call.sender.grants, call.by(app.settings), "the answer to another caller's score", "operator")
+    return operation
+
+
+def _is_own(operation: Operation, call: Call, app: App) -> bool:
+    """Tell whether an operation is not a score, whose body and answer are its caller's data, or is this caller's score."""
+    return not operation.scores or operation.caller == call.by(app.settings)
 
 
 def list_newest(call: Call, app: App) -> Answer:
@@ -127,9 +135,13 @@ def parked(call: Call, app: App) -> Answer:
 
 
 def cancel(call: Call, app: App) -> Answer:
-    """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now."""
+    """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now; scorers cancel their own scores."""
     abandon = call.flag("abandon")
-    operation = app.ledger.whole(flows.cancel(_load(call, app), app, abandon=abandon))
+    stored = _load(call, app)
+    if not (stored.operation.scores and _is_own(stored.operation, call, app)):
+        what = f"{call.method} {call.path.strip('/')[:200]}"
+        grants.check_role(call.sender.grants, call.by(app.settings), what, "operator")
+    operation = app.ledger.whole(flows.cancel(stored, app, abandon=abandon))
     return answer.of_json(operation.view())
 
 
@@ -184,17 +196,18 @@ ROUTES: tuple[Route, ...] = (
         "operations_result",
         "GET /operations/{id}/result",
         result,
-        summary="The result: 202 while it runs, then the resource or Azure's error",
-        query={"Prefer": ""},
+        summary="The result: 202 while it runs, then the resource or Azure's error; of a score the endpoint's own answer",
+        query={"Prefer": "", "take": {"type": "boolean"}},
         answers={"200": {}, "201": {}, "202": OPERATION, "204": None},
-        problems={**MISSING, **BUSY, "403": "Forbidden", "422": "Failed", "429": "Throttled"},
+        answers_as=("*/*",),
+        problems={**MISSING, **BUSY, "410": "Gone", "403": "Forbidden", "422": "Failed", "429": "Throttled"},
         polled=True,
     ),
     Route(
         "operations_cancel",
         "POST /operations/{id}/cancel",
         cancel,
-        role="operator",
+        role="scorer",
         summary="Cancel: what is not sent yet, or a job or run; with `abandon` only stop following it",
         query={"abandon": {"type": "boolean"}},
         answers={"200": OPERATION},

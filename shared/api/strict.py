@@ -28,7 +28,7 @@ AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds,
     "GET": ("api-version",),
     "PUT": ("api-version", "preflight", "set", "expiresin", "expiresat"),
     "PATCH": ("api-version", "set"),
-    "POST": ("api-version", "set", "expiresin", "expiresat"),
+    "POST": ("api-version", "set", "expiresin", "expiresat", "each"),
     "DELETE": ("api-version", "force"),
 }
 MEANT = {  # ours, and what each is for
@@ -37,6 +37,7 @@ MEANT = {  # ours, and what each is for
     "set": "PUT, PATCH and POST of YAML",
     "expiresin": "PUT of a resource, and POST of a job",
     "expiresat": "PUT of a resource, and POST of a job",
+    "each": "POST of an online endpoint's score",
     "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
 }
 SEARCH = search.PARAMETERS | {"$top", "$skiptoken"}

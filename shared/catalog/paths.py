@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Action, Kind
     from shared.rest.addresses import Plane
 
-OWN_PARAMETERS = frozenset({"code", "clientid", "api-version", "wait", "preflight", "force", "set", "expiresin", "expiresat"})
+OWN_PARAMETERS = frozenset(
+    {"code", "clientid", "api-version", "wait", "preflight", "force", "set", "expiresin", "expiresat", "each"}
+)
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
+    from shared.rest.ids import ResourceId
 
 REMEMBER_S = 300.0
 LOOK_AGAIN_S = 5.0  # whether an endpoint is parked is remembered for so long
@@ -70,9 +71,7 @@ class Scoring:
             BadRequestError: `EndpointNotReady` (409), `HostNotAllowed` (502).
             TransientError: nobody answered.
         """
-        sent = {name.lower(): value for name, value in headers.items() if name.lower() in PASSED_ON}
-        if sent.get("content-type", "").partition(";")[0].strip().lower() in NO_TYPES:
-            sent["content-type"] = "application/json"
+        sent = sent_on(headers)
         if self._seen(target):
             self._refuse_parked(target)
         door = self._door(target)
@@ -85,13 +84,20 @@ class Scoring:
             answer = self._client.send_keyed(door.uri, door.key, content=content, headers=sent, timeout_s=TIMEOUT_S)
         return answer
 
-    def refuse_parked(self, target: Target) -> None:
-        """Refuse a parked endpoint.
+    def open(self, target: Target) -> None:
+        """Find out where and with what to score, unless that is known.
 
         Raises:
             EndpointParkedError: it has no deployments now.
+            StewardError: as `score`; nothing was scored.
         """
-        self._refuse_parked(target)
+        if self._seen(target):
+            self._refuse_parked(target)
+        self._door(target)
+
+    def forget(self, endpoint: ResourceId) -> None:
+        """Look again whether an endpoint is parked."""
+        self._tags.pop(endpoint.key, None)
 
     def _door(self, target: Target) -> Door:
         known = self._doors.get(target.id.key)
@@ -154,7 +160,11 @@ class Scoring:
         query = f"api-version={target.kind.api_version}"
         path = ids.below(target.id.path, action) if action else target.id.path
         url = self._addresses.url(target.plane, path, query, workspace=target.workspace.path)
-        body = self._client.send(method, url).checked().body
+        try:
+            body = self._client.send(method, url).checked().body
+        except errors.TransientError as problem:  # it was not the model that was asked
+            problem.maybe_arrived = False
+            raise
         return body if isinstance(body, dict) else {}
 
     def _check_uri(self, uri: str) -> None:
@@ -168,6 +178,14 @@ class Scoring:
             shown = f"{parts.scheme}://{parts.hostname}"
             message = f"The scoring URI is '{shown}'; plain http or a bare address needs STEWARD_ALLOW_PLAIN_SCORING."
             raise errors.BadRequestError("HostNotAllowed", message, status=502)
+
+
+def sent_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a call that its endpoint is sent."""
+    sent = {name.lower(): value for name, value in headers.items() if name.lower() in PASSED_ON}
+    if sent.get("content-type", "").partition(";")[0].strip().lower() in NO_TYPES:
+        sent["content-type"] = "application/json"
+    return sent
 
 
 def _is_address(host: str) -> bool:

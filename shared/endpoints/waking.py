@@ -50,6 +50,12 @@ def start(target: Target, tag: str, services: Services) -> Operation:
     return flows.submit(request, services, respond_async=True)
 
 
+def begun(target: Target, found: EndpointParkedError, services: Services) -> tuple[Operation, errors.AzureError, float]:
+    """Return an endpoint's wake, as `start`, with what a caller is told of it and the pause, as `told`."""
+    wake = start(target, found.tag, services)
+    return wake, *told(found, wake, services.clock())
+
+
 def told(found: EndpointParkedError, wake: Operation, now: datetime) -> tuple[errors.AzureError, float]:
     """Return what a caller is told, and in how many seconds to score again."""
     if wake.status == "Failed" and wake.error and wake.ended_at:

@@ -46,8 +46,8 @@ class Task:
     """One thing to do.
 
     Attributes:
-        what: `upload` files, `register` a version, look up the version behind a `label`; `park` or `wake` an endpoint, whose
-            state is the `body` (parking).
+        what: `upload` files, `register` a version, look up the version behind a `label`; `park` or `wake` an endpoint (parking),
+            or `score` one (async_scores), whose state is the `body`.
         goals: Where the outcome goes.
         purpose: What uploaded files are: `code` is registered and brings an ARM id; `model`, `feature_set`, `data` and
             `input` bring a datastore URI; `environment` and `folder` bring a blob URL.
@@ -67,7 +67,7 @@ class Task:
         registering: Id of a version that Azure accepted and is still making; `looks` counts the times it was looked for.
     """
 
-    what: Literal["upload", "register", "label", "park", "wake"]
+    what: Literal["upload", "register", "label", "park", "wake", "score"]
     goals: tuple[Goal, ...] = ()
     purpose: Purpose = "folder"
     blob: str = ""

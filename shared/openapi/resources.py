@@ -247,7 +247,7 @@ def _action(kind: Kind, action: Action, path: str) -> Json:
     if action.room == "run":
         _starts_run(out, kind)
     elif action.room == "score":
-        _scores(out)
+        _scores(out, waits=action.name == "score" and kind.plane == "arm")
     elif action.direct:
         out["description"] += " Answered at once and passed on; nothing of it is stored."
         out["requestBody"] = {"required": False, "content": parts.content({})}
@@ -266,13 +266,23 @@ def _starts_run(out: Json, kind: Kind) -> None:
     out["parameters"].append({"name": "runId", "in": "query", "schema": parts.STRING})
 
 
-def _scores(out: Json) -> None:
+def _scores(out: Json, *, waits: bool) -> None:
     out["summary"] = "Score; body and answer are passed through unchanged"
     out["requestBody"] = {"required": False, "content": parts.anything()}
     out["responses"]["200"] = {"description": "The endpoint's own answer.", "content": parts.anything()}
     out["responses"]["202"] = parts.ref("responses", "Accepted")
     out["responses"]["default"] = {"description": "The endpoint's own refusal, as it came.", "content": {"*/*": {"schema": {}}}}
     out["parameters"].append(parts.ref("parameters", "Prefer"))
+    if waits:
+        out["description"] += (
+            " With `Prefer: respond-async` the body is kept: 202, and the endpoint's answer at operations/{id}/result. "
+            "A parked endpoint wakes; with `Prefer: wait=N` its caller waits for that."
+        )
+        out["parameters"] += [parts.ref("parameters", name) for name in ("IdempotencyKey", "CallbackUrl")]
+        text = "`line`: score each line of the body by itself, as an operation; its result has a line for each, in their order."
+        out["parameters"].append(
+            {"name": "each", "in": "query", "description": text, "schema": {"type": "string", "enum": ["line"]}}
+        )
 
 
 def _view(kind: Kind, view: str) -> Json:

@@ -86,7 +86,7 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     if request.idempotency_key:
         key = models.key_hash(request.idempotency_key, request.caller)
         known_hash, known_target = ledger.first_of(key, operation)
-        made = f"{models.partition_of(ids.parse(known_target))}-{operation.suffix}"
+        made = f"{_partition(ids.parse(known_target), request)}-{operation.suffix}"
         _check_same(known_hash, operation, f"{made} on {known_target}")
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
@@ -103,7 +103,7 @@ def identified(request: Request) -> tuple[str, ids.ResourceId]:
     """Return the id of the operation that a request with a `suffix` or a key is going to be, and what it makes or changes."""
     suffix = request.suffix or models.new_suffix(request.idempotency_key, request.caller)
     target = _addressed(request, suffix)[1]
-    return f"{models.partition_of(target)}-{suffix}", target
+    return f"{_partition(target, request)}-{suffix}", target
 
 
 def _check_same(known_hash: str, operation: Operation, made: str) -> None:
@@ -122,7 +122,7 @@ def _operation(request: Request, services: Services) -> Operation:
     if request.query:
         query += f"&{request.query}"
     secret = bodies.has_secret(kind, request.body)
-    operation_id = f"{models.partition_of(named)}-{suffix}"
+    operation_id = f"{_partition(named, request)}-{suffix}"
     digests = {name: content.sha256 for name, content in {**request.files, **request.contents}.items()}
     if request.expires:
         digests["expires"] = request.expires[0]
@@ -158,6 +158,11 @@ def _operation(request: Request, services: Services) -> Operation:
         expires_at=request.expires[1] if request.expires else None,
     )
     return operation.noted(now, "accepted", request.why)
+
+
+def _partition(named: ids.ResourceId, request: Request) -> str:
+    action = request.target.action
+    return models.scores_of(named) if action and action.name == models.SCORE else models.partition_of(named)
 
 
 def _addressed(request: Request, suffix: str) -> tuple[kinds.Kind, ids.ResourceId, str, str]:

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Protocol
 from shared.durable import worker
 
 if TYPE_CHECKING:
+    from shared.catalog.paths import Target
     from shared.durable.storage import Queue
+    from shared.endpoints.score_gates import Gates
+    from shared.endpoints.scoring import Scoring
+    from shared.endpoints.snapshots import EndpointParkedError
     from shared.operations.ledger import Ledger
+    from shared.operations.models import Operation
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
+    from shared.rest.errors import AzureError
     from shared.settings import Settings
 
 
@@ -33,3 +39,10 @@ class Services(worker.World, Protocol):
     def cleanup_queue(self) -> Queue: ...  # noqa: D102
     @property
     def settings(self) -> Settings: ...  # noqa: D102
+    @property
+    def scoring(self) -> Scoring: ...  # noqa: D102
+    @property
+    def score_gates(self) -> Gates: ...  # noqa: D102
+
+    def wake(self, endpoint: Target, parked: EndpointParkedError) -> tuple[Operation, AzureError, float]:
+        """Return the wake of a parked endpoint, what its callers hear, and in how many seconds it has ended, perhaps."""

@@ -107,9 +107,9 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
     if operation.ended:
         return operation
     if abandon or (operation.phase in ("waiting", "accepted", "preparing", "registering") and not parking.begun(operation)):
-        code, message = (
-            ("Abandoned", "No longer followed; Azure goes on.") if abandon else ("Canceled", "Canceled before it was sent.")
-        )
+        sent = operation.scores and operation.calls
+        canceled = "Canceled after the endpoint was asked; its answer is not kept." if sent else "Canceled before it was sent."
+        code, message = ("Abandoned", "No longer followed; Azure goes on.") if abandon else ("Canceled", canceled)
         return steps.record(
             stored, settle.cancel(operation, errors.AzureError(code=code, message=message), now), services
         ).operation

@@ -115,7 +115,8 @@ class Ledger:
                 message = f"{len(before)} operations on this resource have not ended; try again when some have."
                 raise errors.BadRequestError("TooManyWaiting", message, target=operation.target, status=429)
             entered = replace(operation, phase="waiting") if before else operation
-            changes = [_change("insert", _row_of(entered)), _lane_change(operation, lane, [*before, operation.suffix])]
+            changes = [_change("insert", _row_of(entered))]
+            changes += [] if operation.scores else [_lane_change(operation, lane, [*before, operation.suffix])]
             try:
                 etag, *lane_etag = records.write(self._rows, changes)
             except storage.ConflictError:
@@ -173,6 +174,8 @@ class Ledger:
         Raises:
             ConflictError: somebody else changed the operation since it was read.
         """
+        if operation.scores:
+            return self.save(stored, operation)
         operation = self._offload(operation)
         lane = stored.lane
         while True:
@@ -327,6 +330,8 @@ class Ledger:
             before and before.plan is None and before.files == operation.files and not _is_dropped(before, operation)
         ):
             return
+        if before and operation.scores and not before.files and not before.body.get("each"):  # its body was in its row
+            return
         kept = {str(value[BLOB_KEY]) for name in PAYLOADS if _is_blob(value := getattr(operation, name))} | set(
             operation.files.values()
         )
@@ -438,9 +443,9 @@ class OpenList:
             with suppress(storage.ConflictError):
                 self._rows.write([_change("delete", entry.row)])
 
-    def listed(self) -> Iterator[Listed]:
-        """Yield the list: no operation is read."""
-        yield from aside.readable(self._rows.query(), _opened, "open")
+    def listed(self, partition: str = "") -> Iterator[Listed]:
+        """Yield the list, or one partition of it: no operation is read."""
+        yield from aside.readable(self._rows.query(partition=partition), _opened, "open")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,7 +157,7 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
     equal = {**({"status": wanted.status} if wanted.status else {}), **({"target": wanted.target.key} if wanted.target else {})}
     rows = (
         row
-        for partition in (models.partitions_of(wanted.target) if wanted.target else ("",))
+        for partition in ((*models.partitions_of(wanted.target), models.scores_of(wanted.target)) if wanted.target else ("",))
         for row in ledger.rows.query(
             partition=partition,
             equal=equal or None,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 TIMELINE_LIMIT = 60
+SCORE = "score"
 
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
 Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
@@ -137,6 +138,11 @@ class Operation:
         return found.id if found else ""
 
     @property
+    def scores(self) -> bool:
+        """Tell whether it is an asynchronous score: it changes nothing, and is in no lane."""
+        return self.action == SCORE
+
+    @property
     def ended(self) -> bool:
         """Tell whether it will not change any more."""
         return self.phase == "ended"
@@ -235,6 +241,11 @@ def partitions_of(target: ids.ResourceId) -> tuple[str, ...]:
     """Return the partitions that may hold operations on `target`: its lane's, and its own, where releases before 0.2 kept them."""
     own = hashlib.sha256(target.key.encode()).hexdigest()[:20]
     return tuple(dict.fromkeys((partition_of(target), own)))
+
+
+def scores_of(endpoint: ids.ResourceId) -> str:
+    """Return the partition of the asynchronous scores of an endpoint: 80 bits of a hash, apart from what changes the endpoint."""
+    return hashlib.sha256(f"{endpoint.key}/{SCORE}".encode()).hexdigest()[:20]
 
 
 def new_suffix(idempotency_key: str, caller: str) -> str:

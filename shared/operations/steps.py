@@ -8,6 +8,7 @@ TransientError of Azure. What an answer means is decided in settle; who calls, a
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -17,7 +18,7 @@ from shared.catalog import kinds
 from shared.durable import aside, due, lease, messages, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
-from shared.endpoints import parking
+from shared.endpoints import async_scores, parking
 from shared.files import content, upload_steps
 from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, settle, waits
@@ -25,7 +26,7 @@ from shared.operations.models import Operation
 from shared.rest import clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -85,46 +86,81 @@ def taken(
     Raises:
         ConflictError: another worker took the step.
     """
-    operation = began = stored.operation
-    began_as, held = operation.phase, None
+    began, held = stored.operation, _Held(stored=stored, services=services)
     try:
-        match began_as:
-            case "accepted" if operation.send_by and services.clock() > operation.send_by:
-                error = errors.AzureError(code="Expired", message="It was not sent in time, so it was not sent at all.")
-                step = settle.cancel(operation, error, services.clock())
-            case "accepted":
-                parcel = _pack(operation, services, secret_body, fresh)
-                if before := waits.before_sending(operation, parcel.body, services.ledger, services.clock()):
-                    step = settle.waits_for(operation, before, services.clock())
-                else:
-                    stored = _claim(stored, parcel, services)
-                    operation = stored.operation
-                    with _kept(stored, services) as held:
-                        step = _send(operation, parcel, services)
-            case "preparing" if operation.action in (parking.PARK, parking.WAKE):
-                stored = _hold(stored, services)
-                operation = stored.operation
-                with _kept(stored, services) as held:
-                    step = parking.step(operation, services)
-            case "preparing":
-                stored = _hold(stored, services)
-                operation = stored.operation
+        step = _matched(held, inline_end, secret_body, fresh)
+    except errors.TransientError as problem:
+        step = _transient(held.operation, problem, services, began.phase)
+    except errors.PermanentError as problem:
+        step = _permanent(held.operation, problem, services, began.phase)
+    observing.stepped(began, step.operation)
+    return _next(held.checked(), step, services)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Held:
+    """An operation during a step: as it was claimed last, with its lease while work is under way."""
+
+    stored: Stored
+    services: Services
+    lease: lease.Held[Stored] | None = None
+
+    @property
+    def operation(self) -> Operation:
+        return self.stored.operation
+
+    @contextmanager
+    def kept(self, claimed: Stored) -> Iterator[Operation]:
+        """Renew the lease of what was just claimed, for as long as this worker is at it."""
+        self.stored = claimed
+        with _kept(claimed, self.services) as self.lease:
+            yield claimed.operation
+
+    def checked(self) -> Stored:
+        """Return it as it stands.
+
+        Raises:
+            ConflictError: another worker has it.
+        """
+        return self.lease.checked() if self.lease else self.stored
+
+
+def _matched(held: _Held, inline_end: datetime | None, secret_body: Any, fresh: Mapping[str, Source]) -> Step:
+    """Take the step that the phase asks for; `held` has the operation as it was claimed, also where this raises."""
+    operation, services = held.operation, held.services
+    match operation.phase:
+        case "accepted" if operation.send_by and services.clock() > operation.send_by:
+            error = errors.AzureError(code="Expired", message="It was not sent in time, so it was not sent at all.")
+            step = settle.cancel(operation, error, services.clock())
+        case "accepted":
+            parcel = _pack(operation, services, secret_body, fresh)
+            if before := waits.before_sending(operation, parcel.body, services.ledger, services.clock()):
+                step = settle.waits_for(operation, before, services.clock())
+            else:
+                with held.kept(_claim(held.stored, parcel, services)) as operation:
+                    step = _send(operation, parcel, services)
+        case "preparing" if operation.scores:
+            step = async_scores.step(operation, services, lambda asking: held.kept(_asking(held.stored, asking, services)))
+        case "preparing" if operation.action in (parking.PARK, parking.WAKE):
+            with held.kept(_hold(held.stored, services)) as operation:
+                step = parking.step(operation, services)
+        case "preparing":
+            with held.kept(_hold(held.stored, services)) as operation:
                 end = inline_end or services.clock() + UPLOAD_BUDGET
                 patience = upload_steps.Patience(clock=services.clock, end=end, last=inline_end is None)
-                with _kept(stored, services) as held:
-                    step = upload_steps.prepare(operation, services.ledger, services.client, patience, fresh)
-            case "registering":
-                step = _register(operation, services)
-            case "sending":
-                step = _look_up(operation, services)
-            case _:
-                step = _poll(operation, services)
-    except errors.TransientError as problem:
-        step = _transient(operation, problem, services, began_as)
-    except errors.PermanentError as problem:
-        step = _permanent(operation, problem, services, began_as)
-    observing.stepped(began, step.operation)
-    return _next(held.checked() if held else stored, step, services)
+                step = upload_steps.prepare(operation, services.ledger, services.client, patience, fresh)
+        case "registering":
+            step = _register(operation, services)
+        case "sending":
+            step = _look_up(operation, services)
+        case _:
+            step = _poll(operation, services)
+    return step
+
+
+def _asking(stored: Stored, asking: Operation, services: Services) -> Stored:
+    """Record that an endpoint is asked now."""
+    return _leased(stored, lambda _, now: replace(asking, due_at=now + lease.LEASE), services)
 
 
 def _hold(stored: Stored, services: Services) -> Stored:
@@ -334,6 +370,8 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
         observing.ended(operation)
     wake_id(saved.woken, services)
     if operation.ended:
+        if operation.action == parking.WAKE:
+            async_scores.woken(operation, services)
         announce(operation, services)
     died = operation.ended and (before is saved or "upload" in operation.calls)  # before its last blobs were deleted, perhaps
     services.ledger.discard(None if died else before.operation, operation)

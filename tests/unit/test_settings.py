@@ -41,7 +41,7 @@ def test_every_setting_is_read():
         "STEWARD_PREVIEWS": "true", "STEWARD_CLEANUP": "Off", "STEWARD_CLEANUP_REPORT_DAYS": "9",
         "STEWARD_MAX_TTL": "computeInstance=PT12H, job=P2D", "STEWARD_FAILURE_LOGS": "off",
         "STEWARD_UNNAMED_KEYS": "Refused", "STEWARD_AUDIT_DAYS": "90", "STEWARD_APPROVALS": "Cleanup, resourcegroups",
-        "STEWARD_APPROVAL_HOURS": "8", "STEWARD_UPLOADS": "3", "STEWARD_UPLOAD_GB": "5",
+        "STEWARD_APPROVAL_HOURS": "8", "STEWARD_SCORE_HOURS": "2", "STEWARD_UPLOADS": "3", "STEWARD_UPLOAD_GB": "5",
     }  # fmt: skip
     assert settings.from_environ(environ) == settings.Settings(
         subscription_id="s", resource_group="g", cloud=clouds.US_GOVERNMENT, storage="UseThis", table_uri="https://t",
@@ -49,7 +49,7 @@ def test_every_setting_is_read():
         previews=True, cleanup=False, cleanup_days=9, failure_logs=False,
         max_ttl=(("computeInstance", timedelta(hours=12)), ("job", timedelta(days=2))),
         unnamed_keys=False, audit_days=90, approvals=frozenset({"cleanup", "resourceGroups"}), approval_hours=8,
-        uploads=3, upload_gb=5,
+        score_hours=2, uploads=3, upload_gb=5,
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ OPTIONAL = (
     "STEWARD_SUBSCRIPTION_ID", "STEWARD_RESOURCE_GROUP", "STEWARD_RETENTION_DAYS", "STEWARD_ALLOW_PLAIN_SCORING",
     "STEWARD_PREVIEWS", "STEWARD_CALLBACK_HOSTS", "STEWARD_WEBHOOK_SECRETS", "STEWARD_NOTIFY",
     "STEWARD_POLL_WITH_EVENTS", "STEWARD_CLEANUP", "STEWARD_UNNAMED_KEYS", "STEWARD_AUDIT_DAYS", "STEWARD_APPROVALS",
-    "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS", "STEWARD_UPLOADS", "STEWARD_UPLOAD_GB",
+    "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS", "STEWARD_SCORE_HOURS", "STEWARD_UPLOADS", "STEWARD_UPLOAD_GB",
     "STEWARD_CLEANUP_REPORT_DAYS", "STEWARD_TELEMETRY", "PYTHON_THREADPOOL_THREAD_COUNT",
     "STEWARD_MAX_TTL",
     "WEBSITE_AUTH_ENABLED",

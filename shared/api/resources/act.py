@@ -25,6 +25,7 @@ def act(call: Call, app: App) -> Answer | Operation:
     if route := proxy.find(call, app):
         return proxy.pass_on(call, route, app)
     target = paths.resolve(call.path, app.settings)
+    score.refuse_lines(call, target)
     if target.action is None and (on_itself := target.kind.action("")):  # Azure takes a POST on the resource itself
         target = replace(target, action=on_itself)
     action = target.action

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 CALLBACK_LIMIT = 5
 
 
-def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
+def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **more: Any) -> Operation:
     """Accept what a call brings on its sender's terms: idempotency key, caller, whom to tell, and whether it is only to be queued.
 
     Args:
         call: The call.
         brought: What it is about, and what it brings.
         app: The composition root.
+        queued: Whether it is only to be queued, whatever the caller prefers.
         more: What else the request has; `method` and `query` unless the call's own.
 
     Raises:
@@ -59,7 +60,7 @@ def submit(call: Call, brought: Brought, app: App, **more: Any) -> Operation:
         notify=tuple(dict.fromkeys(receivers)),
         **given | more,
     )
-    queued = "respond-async" in call.prefers
+    queued = queued or "respond-async" in call.prefers
     if ends is None:
         return flows.submit(request, app, respond_async=queued)
     from shared.expiry import expiries

@@ -93,7 +93,10 @@ def awake(caller: Steward) -> Any:
 
 
 def test_a_parked_endpoint_is_woken_by_the_first_calls_and_serves_as_before(steward: Steward) -> None:
-    """Tagged and empty; 503 with Retry-After (202 by preference) and one wake however many call; then all is back."""
+    """Tagged and empty; 503 with Retry-After and one wake however many call; then all is back.
+
+    Calls that may wait are kept: each of them is scored once the endpoint is awake, and its caller may stay for that.
+    """
     before = steward.get(ENDPOINT)
     assert score(steward).json()["from"] == "1"
     specs = {each["name"]: each["properties"] for each in steward.list(f"{ENDPOINT}/deployments")}
@@ -102,14 +105,20 @@ def test_a_parked_endpoint_is_woken_by_the_first_calls_and_serves_as_before(stew
     assert steward.list(f"{ENDPOINT}/deployments") == []
     assert steward.get(ENDPOINT)["tags"] == {**before["tags"], TAG: parked["tags"][TAG]}
     with ThreadPoolExecutor(CALLS) as pool:
-        asynchronous = pool.submit(score, steward, Prefer="respond-async")
+        held = pool.submit(score, steward, Prefer="wait=55")
         answers = list(pool.map(lambda _: score(steward), range(CALLS)))
+        keys = [f"sleeper-{number % CALLS}" for number in range(2 * CALLS)]
+        kept = list(pool.map(lambda key: score(steward, Prefer="respond-async", **{"Idempotency-Key": key}), keys))
     refused = [answer for answer in answers if answer.status_code == 503]
     assert {answer.json()["error"]["code"] for answer in refused} == {"EndpointParked"}
     assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
-    assert asynchronous.result().status_code == 202
-    assert len({answer.headers["Operation-Location"] for answer in (*refused, asynchronous.result())}) == 1
+    assert len({answer.headers["Operation-Location"] for answer in refused}) == 1
     assert steward.follow(refused[0]).status == "Succeeded"
+    assert (held.result().status_code, held.result().json()["from"]) == (200, "1")
+    assert held.result().headers["Preference-Applied"] == "wait=55"
+    assert {answer.status_code for answer in kept} == {202}
+    ended = {each.operation["name"]: steward.result(each)["from"] for each in map(steward.follow, kept)}
+    assert list(ended.values()) == ["1"] * CALLS
     assert awake(steward)["from"] == "1"
     assert score(steward, **{"azureml-model-deployment": "green"}).json()["from"] == "2"
     after = steward.get(ENDPOINT)

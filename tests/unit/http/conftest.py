@@ -61,7 +61,7 @@ def running(client: Any = None) -> Iterator[App]:
     steward = Steward()
     settings = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1", previews=True, address=front.BASE)
     own = services.Services(settings=settings, clock=steward.clock)
-    for name in ("client", "addresses", "ledger", "queue", "due"):
+    for name in ("client", "addresses", "ledger", "queue", "due", "scoring", "score_gates"):
         own.__dict__[name] = getattr(steward.process, name)
     own.__dict__["blobs"] = steward.blobs
     own.__dict__["access_rows"] = steward.access_rows

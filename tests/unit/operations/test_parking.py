@@ -59,7 +59,10 @@ class EndpointAzure(FakeAzure):
     def _put(self, url: str, path: str, body: Any) -> Response:
         for name in body["properties"].get("traffic") or {}:
             assert f"{path}/deployments/{name}".lower() in self.resources, "traffic goes to what is there"
-        return super()._put(url, path, body)
+        own = (self.resources.get(path.lower()) or {}).get("properties", {})
+        answer = super()._put(url, path, body)
+        self.resources[path.lower()]["properties"] |= {name: own[name] for name in ("scoringUri",) if name in own}
+        return answer
 
 
 @pytest.fixture
