@@ -162,10 +162,10 @@ DEPLOYED = {"endpointComputeType": "Managed", "instanceType": "Standard_DS3_v2"}
 CLUSTER = {"computeType": "AmlCompute", "properties": {"scaleSettings": {"maxNodeCount": 1}}}
 
 
-def deployed(capacity: int = 1, **change: object) -> dict[str, object]:
+def deployed(capacity: int = 1, location: str = scene.LOCATION, **change: object) -> dict[str, object]:
     """A deployment's body whose properties differ so; None takes one away."""
     properties = {name: value for name, value in {**DEPLOYED, **change}.items() if value is not None}
-    return {"location": scene.LOCATION, "sku": {"name": "Default", "capacity": capacity}, "properties": properties}
+    return {"location": location, "sku": {"name": "Default", "capacity": capacity}, "properties": properties}
 
 
 @pytest.mark.parametrize(
@@ -212,19 +212,23 @@ def test_a_workspace_that_is_there_needs_no_dependencies_again(ask, azure):
 
 
 def test_the_reserve_counts_and_what_the_deployment_holds_already_does_not(ask, azure):
-    """20 instances of 4 cores need 96 of 100; while 10 run (48), growing the same one to 20 fits, another one of 11 does not."""
+    """20 instances of 4 cores need 96 of 100; while 10 run (48), growing the same one to 20 fits, another one of 11 does not.
+
+    In a region of its own: what other tests have deployed counts, too.
+    """
+    region = "northeurope"
     home = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/held"
     held = {
-        "location": scene.LOCATION,
+        "location": region,
         "sku": {"name": "Default", "capacity": 10},
         "properties": {**DEPLOYED, "provisioningState": "Succeeded"},
     }
-    made = {"location": scene.LOCATION, "properties": {"provisioningState": "Succeeded"}}
+    made = {"location": region, "properties": {"provisioningState": "Succeeded"}}
     endpoint = {**made, "properties": {**made["properties"], "authMode": "Key"}}
     azure.seed((home, made), (f"{home}/onlineEndpoints/e", endpoint), (f"{home}/onlineEndpoints/e/deployments/blue", held))
     told = {
         (name, capacity): [
-            row["ok"] for row in ask(f"workspaces/held/onlineEndpoints/e/deployments/{name}", deployed(capacity))["quota"]
+            row["ok"] for row in ask(f"workspaces/held/onlineEndpoints/e/deployments/{name}", deployed(capacity, region))["quota"]
         ]
         for name, capacity in (("blue", 20), ("blue", 21), ("green", 10), ("green", 11))
     }

@@ -52,6 +52,7 @@ def built(world: World, request: web.Request, body: dict[str, Any], found: Resou
         "managedResourceGroup": {"resourceId": hidden["group"]},
         "provisioningState": "Updating" if found else "Creating",
     }
+    properties.pop("managedResourceGroupTags", None)  # MLClient sends it; no description has it among what a GET shows
     whole = {
         "id": registry_id(request),
         "name": name,

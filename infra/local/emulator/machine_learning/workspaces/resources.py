@@ -31,6 +31,10 @@ _DEFAULTS: dict[str, Any] = {
     "description": "", "containerRegistry": None, "hbiWorkspace": False, "imageBuildCompute": None,
     "publicNetworkAccess": "Enabled", "v1LegacyMode": False, "enableDataIsolation": False,
 }  # fmt: skip
+_SWITCHES = frozenset(
+    {"allowPublicAccessWhenBehindVnet", "enableDataIsolation", "enableServiceSideCMKEncryption", "hbiWorkspace", "v1LegacyMode"}
+)
+_FEATURE_STORE = ("computeRuntime", "offlineStoreConnectionName", "onlineStoreConnectionName")
 _READ_ONLY = (
     "creationTime", "workspaceId", "subscriptionState", "subscriptionStatusChangeTimeStampUtc", "discoveryUrl",
     "mlFlowTrackingUri", "storageHnsEnabled", "privateLinkCount", "provisioningState", "notebookInfo", "tenantId",
@@ -85,6 +89,7 @@ def put(world: World, request: web.Request) -> web.Response:
     properties = body.get("properties") or {}
     if not isinstance(properties, dict):
         raise refusals.invalid_content("Error converting value to type 'WorkspaceProperties'. Path 'properties'")
+    properties = body["properties"] = _read(properties)
     identity = scope.identity(world, body.get("identity"))
     found = world.resources.get(arm_id)
     if found is not None:
@@ -108,6 +113,19 @@ def put(world: World, request: web.Request) -> web.Response:
         error=workspaces_refusals.registry_error(world, properties),
     )
     return web.empty(202, statuses.workspace_headers(world, operation))
+
+
+def _read(properties: dict[str, Any]) -> dict[str, Any]:
+    """As the service deserializes them: a switch may come as text (a template's parameter), names of members in any case."""
+    switches = {"true": True, "false": False}
+    read = {
+        name: switches.get(value.lower(), value) if name in _SWITCHES and isinstance(value, str) else value
+        for name, value in properties.items()
+    }
+    if isinstance(store := read.get("featureStoreSettings"), dict):
+        known = {name.lower(): name for name in _FEATURE_STORE}
+        read["featureStoreSettings"] = {known.get(name.lower(), name): value for name, value in store.items()}
+    return read
 
 
 def _update(
