@@ -149,6 +149,8 @@ SIZED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (_DEPLOYMENTS, "properties.endpointComputeType", ("managed",)),
 )
 
+GROUPS = f"{kinds.RESOURCES}/resourceGroups"
+BUSY = frozenset({"creating", "updating", "deleting", "accepted", "provisioning", "resolvingdns"})  # states that refuse changes
 VAULTS = "Microsoft.KeyVault/vaults"
 NAMES_WORLDWIDE = frozenset({VAULTS, "Microsoft.Storage/storageAccounts", "Microsoft.ContainerRegistry/registries"})
 

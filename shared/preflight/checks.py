@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, neighbours, paths
-from shared.preflight import access, customer_keys, fields
+from shared.preflight import access, customer_keys, fields, present, values
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 from shared.telemetry import threads
@@ -28,9 +28,9 @@ _SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 _ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
 
 
-def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool = False) -> list[Finding]:
-    """Return all findings about a PUT of `body` to `target`, in the order of the checks."""
-    question = Question(target=target, body=body, client=client)
+def run(target: Target, body: dict[str, Any], client: Client, *, query: str = "", preview: bool = False) -> list[Finding]:
+    """Return all findings about a PUT of `body` to `target`, with a query, in the order of the checks."""
+    question = Question(target=target, body=body, client=client, query=query)
     found = list(_local(question, preview=preview))
     with threads.Pool(max_workers=len(_CHECKS), thread_name_prefix="preflight") as pool:
         for findings in pool.map(lambda name: _carefully(name, question), _CHECKS):
@@ -189,8 +189,8 @@ def _size_and_quota(question: Question) -> Iterator[Finding]:
 
 def _no_size(question: Question) -> Iterator[Finding]:
     """Yield that size and quota were not looked at, where the kind has them."""
-    for kind, where, values in needs.SIZED:
-        if question.target.kind.full_type == kind and str(bodies.dig(question.body, where) or "").lower() in values:
+    for kind, where, sized in needs.SIZED:
+        if question.target.kind.full_type == kind and str(bodies.dig(question.body, where) or "").lower() in sized:
             for check in ("sku", "quota"):
                 message = "The body names no VM size, so this was not looked at."
                 yield Finding(check=check, target=question.target.id.name, ok=None, code="Unknown", message=message)
@@ -302,6 +302,8 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "region": _region,
     "sku": _size_and_quota,
     "reference": _references,
+    values.CHECK: values.check,
+    present.CHECK: present.check,
     customer_keys.CHECK: customer_keys.check,
     "permission": access.permissions,
     "deny": access.denials,

@@ -62,6 +62,7 @@ class Question:
     target: Target
     body: dict[str, Any]
     client: Client
+    query: str = ""
     seen: dict[str, Response] = field(default_factory=dict)
 
     def read(self, path: str, version: str, query: Mapping[str, str] | None = None) -> Response:
@@ -102,6 +103,10 @@ class Question:
             return Finding(check=check, target=resource.path, ok=False, code="ResourceNotFound", message="It does not exist.")
         if not answer.ok:
             return unknown(check, resource.path, answer.error())
+        state = str(bodies.dig(answer.body, "properties.provisioningState") or "")
+        if state.lower() in needs.BUSY:
+            message = f"It is {state}: what refers to it waits until it is there."
+            return Finding(check=check, target=resource.path, ok=False, code="ResourceNotReady", message=message)
         return Finding(check=check, target=resource.path, ok=True, code="Ok", message="It exists.")
 
     @property

@@ -34,7 +34,7 @@ def change(call: Call, app: App) -> Answer | Operation:
         brought = replace(brought, body=bodies.normalised(brought.body))
     preview = call.is_preview(target)
     if call.flag("preflight"):
-        return _preflight(call, brought, app, preview=preview)
+        return _preflight(call, brought, app, query=query, preview=preview)
     if call.method == "PUT":
         paths.check_name(target)
         bodies.check(target.kind, brought.body or {}, preview=preview)
@@ -45,7 +45,7 @@ def change(call: Call, app: App) -> Answer | Operation:
     return submission.submit(call, brought, app, asked=asked, query=query)
 
 
-def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool) -> Answer:
+def _preflight(call: Call, brought: payload.Brought, app: App, *, query: str, preview: bool) -> Answer:
     """Tell everything that would stop this PUT; send nothing that changes anything."""
     if call.method != "PUT":
         call.refuse_preflight()
@@ -53,7 +53,7 @@ def _preflight(call: Call, brought: payload.Brought, app: App, *, preview: bool)
     deadline.asked(call, brought, call.method, app.settings, app.clock)
     from shared.preflight import checks
 
-    findings = checks.run(brought.target, brought.body or {}, app.client, preview=preview)
+    findings = checks.run(brought.target, brought.body or {}, app.client, query=query, preview=preview)
     return answer.of_json(checks.report(findings))
 
 

@@ -308,3 +308,119 @@ def test_a_list_that_may_be_partial_is_no_permission_to_delete(permissions: dict
         guards.check_delete(target, azure, force=False)
     assert refused.value.error.code == "NotSeen"
     guards.check_delete(target, azure, force=True)
+
+
+ENDPOINT = {"value": [{"name": "blue", "properties": {"provisioningState": "Succeeded"}}, {"name": "sick", "properties": {}}]}
+SERVED = {"environmentId": "e", "codeConfiguration": {"codeId": "c"}, "model": "azureml:m:1"}
+JOB = {"jobType": "Command", "command": "ls"}
+STATES = {
+    "/workspaces/busy?": {"location": "westeurope", "properties": {"provisioningState": "Updating", "keyVault": VAULT}},
+    "/data/d/versions/1?": {"properties": {"dataUri": "https://a/b.csv"}},
+    "/jobs/used?": {"properties": JOB},
+    "/locations?": {"value": [{"name": "westeurope"}]},
+    "/storageAccounts?": {"value": [{"name": "own", "properties": {"allowSharedKeyAccess": False}}]},
+    "checkNameAvailability": {"nameAvailable": True},
+    "/registries?": {
+        "value": [
+            {"id": "/subscriptions/s/resourceGroups/x/providers/Microsoft.MachineLearningServices/registries/r1", "name": "r1"}
+        ]
+    },
+    "/onlineEndpoints/line/deployments?": ENDPOINT,
+}
+
+
+def _properties(**given: Any) -> dict[str, Any]:
+    return {"location": "westeurope", "properties": given}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("workspaces/w1x", {"tags": {str(number): "x" for number in range(51)}}, "InvalidTagCount"),
+        ("workspaces/w1x", {"tags": {"a/b": "x"}}, "InvalidTagNameCharacters"),
+        ("providers/Microsoft.Storage/storageAccounts/acc1", {"tags": {"n" * 129: "x"}}, "InvalidTagName"),
+        ("workspaces/w1x/jobs/j1", {"tags": {"a": "x" * 257}}, "InvalidTagValue"),
+        ("workspaces/my-windows-lab", {}, "ReservedResourceName"),
+        ("workspaces/w1x", _properties(keyVault="kv"), "InvalidResourceId"),
+        ("workspaces/w1x", _properties(storageAccount=VAULT), "InvalidResourceId"),
+        ("workspaces/busy", {"location": "West Europe"}, "ResourceBusy"),
+        ("workspaces/busy", {"location": "northeurope"}, "ImmutableProperty"),
+        ("workspaces/busy", _properties(keyVault=f"{VAULT}2"), "ImmutableProperty"),
+        (
+            "workspaces/w1x/computes/c1",
+            _properties(properties={"scaleSettings": {"minNodeCount": 2, "maxNodeCount": 1}}),
+            "InvalidPropertyValue",
+        ),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 60}), "InvalidTrafficSum"),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"red": 100}), "TrafficDeploymentNotReady"),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"sick": 100}), "TrafficDeploymentNotReady"),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": "all"}), "InvalidTraffic"),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(mirrorTraffic={"blue": 51}), "InvalidMirrorTraffic"),
+        (
+            "workspaces/w1x/onlineEndpoints/e1x/deployments/d1x",
+            {**_properties(**SERVED), "sku": {"capacity": 0}},
+            "InvalidCapacity",
+        ),
+        ("workspaces/w1x/onlineEndpoints/e1x/deployments/d1x", _properties(codeConfiguration={"codeId": "c"}), "MissingField"),
+        (
+            "workspaces/w1x/schedules/s1",
+            _properties(trigger={"triggerType": "Cron", "expression": "0 0 0 * * *"}),
+            "InvalidTrigger",
+        ),
+        ("workspaces/w1x/schedules/s1", _properties(trigger={"triggerType": "Cron", "expression": "0 0 L * *"}), "InvalidTrigger"),
+        (
+            "workspaces/w1x/schedules/s1",
+            _properties(trigger={"triggerType": "Recurrence", "frequency": "Fortnight"}),
+            "InvalidTrigger",
+        ),
+        ("workspaces/w1x/jobs/j1", _properties(jobType="Command", command=" "), "MissingField"),
+        ("workspaces/w1x/jobs/j1", _properties(**JOB, computeId="none"), "ResourceNotFound"),
+        ("workspaces/w1x/jobs/used", _properties(**{**JOB, "command": "other"}), "ImmutableProperty"),
+        ("workspaces/w1x/data/-d/versions/1", _properties(dataUri="https://a/b.csv"), "InvalidResourceName"),
+        ("workspaces/w1x/data/d/versions/2", _properties(dataType="uri_file"), "MissingField"),
+        ("workspaces/w1x/data/d/versions/1", _properties(dataUri="https://a/c.csv"), "ImmutableProperty"),
+        ("workspaces/w1x/datastores/d1", _properties(accountName="none"), "StorageAccountNotFound"),
+        (
+            "workspaces/w1x/datastores/d1",
+            _properties(accountName="own", credentials={"credentialsType": "AccountKey"}),
+            "KeyBasedAuthenticationNotPermitted",
+        ),
+        ("registries/r1", {"location": "westeurope"}, "NameTaken"),
+        ("resourceGroups/new", {"location": "atlantis"}, "LocationNotAvailableForResourceGroup"),
+    ],
+)
+def test_what_cannot_be_is_foretold(path: str, body: dict[str, Any], code: str) -> None:
+    """From the body and what is there; each is refused by Azure (the local Azure's table of refusals)."""
+    assert (False, code) in [each for findings in found(path, body, **STATES).values() for each in findings]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("workspaces/w1x", {**_properties(keyVault=VAULT), "tags": {"owner": "x" * 256}}),
+        ("workspaces/w1x/computes/c1", _properties(properties={"scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1}})),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 100})),
+        ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 0}, mirrorTraffic={"Blue": 50})),
+        ("workspaces/w1x/onlineEndpoints/e1x/deployments/d1x", {**_properties(**SERVED), "sku": {"capacity": 1}}),
+        ("workspaces/w1x/onlineEndpoints/e1x/deployments/d1x", _properties(model="azureml:mlflow:1")),
+        ("workspaces/w1x/schedules/s1", _properties(trigger={"triggerType": "Cron", "expression": "*/5 0-6,12 1 JAN mon-FRI"})),
+        ("workspaces/w1x/schedules/s1", _properties(trigger={"triggerType": "recurrence", "frequency": "week", "interval": 1})),
+        ("workspaces/w1x/jobs/used", _properties(**JOB)),
+        ("workspaces/w1x/data/d/versions/1", _properties(dataUri="https://A/b.csv/")),
+        ("registries/r2", {"location": "westeurope"}),
+        ("resourceGroups/new", {"location": "West Europe"}),
+    ],
+)
+def test_what_can_be_is_no_problem(path: str, body: dict[str, Any]) -> None:
+    """No row of these checks stands in the way of a good body."""
+    told = found(path, body, **STATES)
+    assert not [each for name in ("values", "present") for each in told.get(name, []) if each[0] is False]
+
+
+def test_a_datastore_that_is_not_validated_is_not_looked_at() -> None:
+    """`?skipValidation=true` is what azure-ai-ml sends: Azure tries nothing."""
+    azure: Any = Azure(**STATES)
+    target = paths.resolve("workspaces/w1x/datastores/d1", SCOPE)
+    body = _properties(accountName="none")
+    assert "values" in {each.check for each in checks.run(target, body, azure)}
+    assert "values" not in {each.check for each in checks.run(target, body, azure, query="skipValidation=true")}

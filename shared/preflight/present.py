@@ -1,0 +1,121 @@
+"""What stands in Azure already, and keeps a PUT from being carried out: a resource that is busy, or whose fields cannot change.
+
+Not here: whether what the body refers to is there (preflight.checks), whether a name is free (preflight.checks).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies, kinds, needs, neighbours
+from shared.preflight.findings import Finding, rows_of
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shared.preflight.findings import Question
+
+CHECK = "present"
+LOCATIONS_VERSION = "2022-12-01"
+NEIGHBOURS_LIMIT = 20  # workspaces of the region that are looked at for a name
+# Fields that a PUT of what exists cannot change; a name stands for everything below it.
+IMMUTABLE: dict[str, tuple[str, ...]] = {
+    f"{kinds.ML}/workspaces": ("properties.storageAccount", "properties.keyVault"),
+    f"{kinds.ML}/workspaces/computes": ("properties.computeType", "properties.properties.vmSize"),
+    f"{kinds.ML}/workspaces/jobs": tuple(
+        f"properties.{name}" for name in ("jobType", "command", "environmentId", "codeId", "computeId", "experimentName", "inputs")
+    ),
+    f"{kinds.ML}/workspaces/data/versions": ("properties.dataUri", "properties.dataType"),
+    f"{kinds.ML}/workspaces/models/versions": ("properties.modelUri", "properties.modelType"),
+    f"{kinds.ML}/workspaces/environments/versions": ("properties.image", "properties.build", "properties.condaFile"),
+    f"{kinds.ML}/workspaces/codes/versions": ("properties.codeUri",),
+    f"{kinds.ML}/workspaces/components/versions": ("properties.componentSpec",),
+}
+# Whose names are one region's, or all of Azure's, and no request asks for them.
+NAMES_UNSEEN = frozenset(f"{kinds.ML}/{path}" for path in ("workspaces/onlineEndpoints", "workspaces/batchEndpoints")) | {
+    f"{kinds.ML}/workspaces/serverlessEndpoints", f"{kinds.ML}/registries",
+}  # fmt: skip
+
+
+def check(question: Question) -> Iterator[Finding]:
+    """Yield what the resource itself, as it stands, or its region keeps from being done."""
+    target = question.target
+    if target.kind.full_type == needs.GROUPS:
+        yield from _region_of_a_group(question)
+        return
+    answer = question.get(target.id, target.api_version)
+    if not answer.ok:
+        if target.kind.full_type in NAMES_UNSEEN and answer.status == 404:
+            yield _elsewhere(question)
+    else:
+        yield from _as_it_stands(question, answer.body)
+    if target.kind.full_type == f"{kinds.ML}/workspaces":
+        yield from _registry_of_a_workspace(question)
+
+
+def _elsewhere(question: Question) -> Finding:
+    """Whether another workspace, or for a registry another group, has the name: as far as this app sees."""
+    target = question.target.id
+    own, known = target.ancestor(1), kinds.by_type()["arm", kinds.ML.lower(), target.types[0].lower()]
+    base = ids.below(ids.provider(target.subscription, kinds.ML), target.types[0])
+    listed = rows_of(question.read(base, known.api_version).body)
+    there = [each for each in listed if str(each.get("id", "")).lower() != own.key and each.get("id")]
+    if len(target.names) == 1:
+        taken = [str(each["id"]) for each in there if str(each.get("name", "")).lower() == target.name.lower()]
+    else:
+        near = [each for each in there if ids.location(each.get("location")) == question.location][:NEIGHBOURS_LIMIT]
+        places = [ids.parse(str(each["id"])).child(target.types[1], target.name) for each in near]
+        taken = [each.path for each in places if question.get(each, question.target.api_version).ok]
+    if taken:
+        message = f"{taken[0]} has the name already; it is one of the whole region's."
+        return Finding(check=CHECK, target=target.name, ok=False, code="NameTaken", message=message)
+    message = "Nothing that this app sees has the name; whether something else in the region has it, Azure shows only on create."
+    return Finding(check=CHECK, target=target.name, ok=None, code="Unknown", message=message)
+
+
+def _as_it_stands(question: Question, there: Any) -> Iterator[Finding]:
+    state = bodies.dig(there, "properties.provisioningState")
+    if str(state).lower() in needs.BUSY:
+        message = (
+            f"It is {state}: Azure refuses changes until that has ended. This app waits for it, where Azure says that it is busy."
+        )
+        yield Finding(check=CHECK, target=question.target.id.path, ok=False, code="ResourceBusy", message=message)
+    for path in ("location", *IMMUTABLE.get(question.target.kind.full_type, ())):
+        wanted, found = bodies.dig(question.body, path), bodies.dig(there, path)
+        if wanted not in (None, "") and found not in (None, "") and _plain(wanted) != _plain(found):
+            message = f"'{path}' of what exists is '{str(found)[:150]}' and cannot change. Leave it as it is, or take another name."
+            yield Finding(check=CHECK, target=path, ok=False, code="ImmutableProperty", message=message)
+
+
+def _registry_of_a_workspace(question: Question) -> Iterator[Finding]:
+    given = bodies.dig(question.body, "properties.containerRegistry")
+    try:
+        named = ids.parse(given) if isinstance(given, str) else None
+    except errors.BadRequestError:
+        return  # preflight.values says so
+    version = needs.REFERENCE_VERSIONS.get(named.full_type.lower(), "") if named else ""
+    answer = question.get(named, version) if named and version else None
+    if answer and answer.ok and bodies.dig(answer.body, "properties.adminUserEnabled") is False:
+        message = "The container registry has its admin user disabled. Enable it: properties.adminUserEnabled true."
+        yield Finding(check=CHECK, target="properties.containerRegistry", ok=False, code="AdminUserDisabled", message=message)
+
+
+def _region_of_a_group(question: Question) -> Iterator[Finding]:
+    base = ids.below("", "subscriptions", question.target.id.subscription)
+    known = [
+        str(each.get("name", "")).lower() for each in rows_of(question.read(ids.below(base, "locations"), LOCATIONS_VERSION).body)
+    ]
+    given = ids.location(bodies.dig(question.body, "location"))
+    if known and given not in known:
+        message = f"'{str(bodies.dig(question.body, 'location'))[:80]}' is no region of the subscription."
+        yield Finding(check=CHECK, target="location", ok=False, code="LocationNotAvailableForResourceGroup", message=message)
+    there = question.read(question.target.id.path, neighbours.RESOURCES)
+    if there.ok:
+        yield from _as_it_stands(question, there.body)
+
+
+def _plain(value: Any) -> str:
+    """Return a value as it is compared: ids, regions and enumerations in any casing."""
+    text = value if isinstance(value, str) else repr(sorted(value.items()) if isinstance(value, dict) else value)
+    return "".join(text.lower().split()).strip("/")

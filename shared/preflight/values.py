@@ -1,0 +1,226 @@
+"""Whether what a body says can be: tags, shares of traffic, numbers of nodes, triggers, ids of another type.
+
+Each row of `RULES` is one kind and what is asked of its bodies. Not here: what a body lacks (preflight.fields, catalog.bodies),
+what stands in Azure already (preflight.present).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from shared.catalog import bodies, kinds, needs
+from shared.preflight.findings import Finding, rows_of
+from shared.rest import errors, ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shared.preflight.findings import Question
+
+    type Rule = Callable[[Question], Iterator[Finding]]
+
+CHECK = "values"
+MOST_TAGS, TAG_VALUE = 50, 256
+TAG_NAME = {"Microsoft.Storage/storageAccounts": 128}  # characters, where it is not 512
+_TAG_RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
+# https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name
+_RESERVED = frozenset(
+    (
+        "access", "azure", "bing", "bizspark", "biztalk", "cortana", "directx", "dotnet", "dynamics", "excel", "exchange",
+        "forefront", "groove", "hololens", "hyperv", "kinect", "lync", "msdn", "o365", "office", "office365", "onedrive",
+        "onenote", "outlook", "powerpoint", "sharepoint", "skype", "visio", "visualstudio",
+    )
+)  # fmt: skip
+_DEPENDENCIES = {
+    "storageAccount": "Microsoft.Storage/storageAccounts",
+    "keyVault": "Microsoft.KeyVault/vaults",
+    "applicationInsights": "Microsoft.Insights/components",
+    "containerRegistry": "Microsoft.ContainerRegistry/registries",
+}
+_CRON = re.compile(r"(\*|\w+(-\w+)?)(/\d+)?(,(\*|\w+(-\w+)?)(/\d+)?)*")
+_CRON_WORD = re.compile(r"\d+|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
+_FREQUENCIES = ("Minute", "Hour", "Day", "Week", "Month")
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
+WHOLE, MOST_MIRRORED = 100, 50  # per cent
+
+
+def check(question: Question) -> Iterator[Finding]:
+    """Yield what cannot be."""
+    yield from _tags(question)
+    yield from _reserved_name(question)
+    for path, rule in RULES:
+        if question.target.kind.full_type == f"{kinds.ML}/{path}":
+            yield from rule(question)
+
+
+def wrong(target: str, code: str, message: str) -> Finding:
+    """Return that a value cannot be."""
+    return Finding(check=CHECK, target=target, ok=False, code=code, message=message)
+
+
+def unseen(target: str, message: str) -> Finding:
+    """Return that a value was not looked at."""
+    return Finding(check=CHECK, target=target, ok=None, code="Unknown", message=message)
+
+
+def _tags(question: Question) -> Iterator[Finding]:
+    given = bodies.dig(question.body, "tags")
+    tags: dict[str, Any] = given if isinstance(given, dict) else {}
+    longest = TAG_NAME.get(question.target.kind.full_type, 512)
+    if len(tags) > MOST_TAGS:
+        yield wrong("tags", "InvalidTagCount", f"There are {len(tags)} tags; Azure takes {MOST_TAGS}.")
+    for name, value in tags.items():
+        if len(name) > longest:
+            yield wrong("tags", "InvalidTagName", f"The tag name '{name[:40]}…' has {len(name)} characters; {longest} are taken.")
+        if _TAG_RESERVED.search(name):
+            yield wrong("tags", "InvalidTagNameCharacters", f"The tag name '{name[:100]}' has one of the characters <>%&\\?/.")
+        if isinstance(value, str) and len(value) > TAG_VALUE:
+            yield wrong("tags", "InvalidTagValue", f"The tag '{name[:100]}' has {len(value)} characters; {TAG_VALUE} are taken.")
+
+
+def _reserved_name(question: Question) -> Iterator[Finding]:
+    name = question.target.id.name.lower()
+    held = "microsoft" in name or "windows" in name or name.startswith("login") or name in _RESERVED
+    if held and len(question.target.id.names) == 1:
+        yield wrong(question.target.id.name, "ReservedResourceName", "The name is, or holds, a word that Microsoft reserves.")
+
+
+def _workspace(question: Question) -> Iterator[Finding]:
+    for name, wanted in _DEPENDENCIES.items():
+        given = bodies.dig(question.body, f"properties.{name}")
+        if not isinstance(given, str) or not given:
+            continue
+        try:
+            found = ids.parse(given).full_type
+        except errors.BadRequestError:
+            found = ""
+        if found.lower() != wanted.lower():
+            message = f"'{given[:200]}' is not the ARM id of a resource of the type {wanted}."
+            yield wrong(f"properties.{name}", "InvalidResourceId", message)
+
+
+def _compute(question: Question) -> Iterator[Finding]:
+    path = "properties.properties.scaleSettings"
+    least, most = (bodies.dig(question.body, f"{path}.{name}") for name in ("minNodeCount", "maxNodeCount"))
+    if isinstance(least, int) and isinstance(most, int) and not 0 <= least <= most:
+        yield wrong(path, "InvalidPropertyValue", f"minNodeCount is {least}, maxNodeCount {most}; expected 0 <= min <= max.")
+
+
+def _endpoint(question: Question) -> Iterator[Finding]:
+    """Shares name deployments that are there and ready, and sum to 0 or 100; a mirror has at most half, and no live traffic."""
+    traffic, mirror = (bodies.dig(question.body, f"properties.{name}") or {} for name in ("traffic", "mirrorTraffic"))
+    if not isinstance(traffic, dict) or not isinstance(mirror, dict) or not (traffic or mirror):
+        return
+    listed = question.read(f"{question.target.id.path}/deployments", question.target.api_version).body
+    states = {str(each.get("name")).lower(): str(bodies.dig(each, "properties.provisioningState")) for each in rows_of(listed)}
+    for name, share in {**mirror, **traffic}.items():
+        state = states.get(name.lower(), "")
+        if not state or (share and name in traffic and state != "Succeeded"):
+            said = f"is {state}" if state else "does not exist"
+            yield wrong("properties.traffic", "TrafficDeploymentNotReady", f"The deployment '{name[:100]}' {said}.")
+    shares = [share for share in (*traffic.values(), *mirror.values()) if isinstance(share, int)]
+    if len(shares) < len(traffic) + len(mirror) or not all(0 <= share <= WHOLE for share in shares):
+        yield wrong("properties.traffic", "InvalidTraffic", "A share is no whole number from 0 to 100.")
+        return
+    if sum(traffic.values()) not in (0, WHOLE):
+        yield wrong("properties.traffic", "InvalidTrafficSum", f"The shares sum to {sum(traffic.values())}; expected 0 or 100.")
+    mirrored = {name: share for name, share in mirror.items() if share}
+    live = {name.lower() for name, share in traffic.items() if share}
+    if len(mirrored) > 1 or any(share > MOST_MIRRORED or name.lower() in live for name, share in mirrored.items()):
+        message = f"One deployment without live traffic can be mirrored to, with {MOST_MIRRORED} % at most."
+        yield wrong("properties.mirrorTraffic", "InvalidMirrorTraffic", message)
+
+
+def _deployment(question: Question) -> Iterator[Finding]:
+    capacity = bodies.dig(question.body, "sku.capacity")
+    if isinstance(capacity, int) and capacity < 1:
+        yield wrong("sku.capacity", "InvalidCapacity", f"sku.capacity is {capacity}; expected 1 or more instances.")
+    for name in ("environmentId", "codeConfiguration"):
+        if not bodies.dig(question.body, f"properties.{name}"):
+            message = "Only a deployment of an MLflow model does without it."
+            if bodies.dig(question.body, "properties.model"):
+                yield unseen(f"properties.{name}", f"{message} Which type the model has was not looked at.")
+            else:
+                yield wrong(f"properties.{name}", "MissingField", f"'properties.{name}' is missing. {message}")
+
+
+def _schedule(question: Question) -> Iterator[Finding]:
+    trigger = bodies.dig(question.body, "properties.trigger")
+    kind = str(bodies.dig(trigger, "triggerType") or "").lower()
+    at, expression = "properties.trigger.expression", str(bodies.dig(trigger, "expression") or "")
+    if kind == "cron" and len(expression.split()) != 5:
+        yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' is not MINUTES HOURS DAYS MONTHS DAYS-OF-WEEK.")
+    elif kind == "cron" and not all(map(_cron_field, expression.split())):
+        yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' has a form that NCrontab does not read, such as L, W, # or ?.")
+    frequency = bodies.dig(trigger, "frequency")
+    if kind == "recurrence" and str(frequency).lower() not in map(str.lower, _FREQUENCIES):
+        message = f"'{str(frequency)[:80]}' is no frequency; expected one of {', '.join(_FREQUENCIES)}."
+        yield wrong("properties.trigger.frequency", "InvalidTrigger", message)
+    zone = str(bodies.dig(trigger, "timeZone") or "UTC")
+    if zone.upper() != "UTC":
+        yield unseen(
+            "properties.trigger.timeZone", f"Whether Azure knows the time zone '{zone[:80]}' (Windows' names) was not looked at."
+        )
+
+
+def _cron_field(text: str) -> bool:
+    return bool(_CRON.fullmatch(text)) and all(map(_CRON_WORD.fullmatch, re.findall(r"\w+", text)))
+
+
+def _job(question: Question) -> Iterator[Finding]:
+    kind = str(bodies.dig(question.body, "properties.jobType") or "").lower()
+    if kind == "command" and not str(bodies.dig(question.body, "properties.command") or "").strip():
+        yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
+    if kind == "pipeline":
+        yield unseen("properties.jobs", "The inputs of the steps' components were not compared with what they are given.")
+    compute = bodies.dig(question.body, "properties.computeId")
+    name = compute.removeprefix("azureml:") if isinstance(compute, str) else ""
+    if re.fullmatch(r"[A-Za-z][\w-]*", name) and len(question.target.id.names) > 1:
+        named = question.target.id.ancestor(1).child("computes", name)
+        yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
+
+
+def _asset(question: Question) -> Iterator[Finding]:
+    """The name above the version; where its files are said to be."""
+    parent = question.target.id.ancestor(len(question.target.id.names) - 1)
+    if not re.fullmatch(r"[a-zA-Z0-9][\w.-]{0,254}", parent.name):
+        yield wrong(
+            parent.name, "InvalidResourceName", f"'{parent.name[:100]}' is no name of an asset: it begins with a letter or digit."
+        )
+    for name in ("dataUri", "modelUri"):
+        if given := bodies.dig(question.body, f"properties.{name}"):
+            yield unseen(f"properties.{name}", f"Whether there are files at '{str(given)[:150]}' was not looked at.")
+    if question.target.id.types[-2] == "data" and not bodies.dig(question.body, "properties.dataUri"):
+        yield wrong("properties.dataUri", "MissingField", "'properties.dataUri' is missing: where the data lies.")
+
+
+def _datastore(question: Question) -> Iterator[Finding]:
+    """The account is there, and takes keys where one is given; the key itself only Azure tries."""
+    if "skipvalidation=true" in question.query.lower():
+        return
+    name, subscription = str(bodies.dig(question.body, "properties.accountName") or "").lower(), question.target.id.subscription
+    version, base = needs.REFERENCE_VERSIONS[ACCOUNTS.lower()], ids.provider(subscription, "Microsoft.Storage")
+    listed = rows_of(question.read(ids.below(base, "storageAccounts"), version).body) if name else []
+    own = next((each for each in listed if str(each.get("name", "")).lower() == name), None)
+    signed = str(bodies.dig(question.body, "properties.credentials.credentialsType") or "").lower() in ("accountkey", "sas")
+    if own and signed and bodies.dig(own, "properties.allowSharedKeyAccess") is False:
+        message = f"The account '{name}' takes no shared keys; use an identity, or set its allowSharedKeyAccess."
+        yield wrong("properties.credentials", "KeyBasedAuthenticationNotPermitted", message)
+    elif name and own is None and bodies.dig(question.name_available(base, name, ACCOUNTS, version).body, "nameAvailable") is True:
+        yield wrong("properties.accountName", "StorageAccountNotFound", f"There is no storage account '{name}'.")
+    else:
+        message = "Azure tries the account's credentials when it is sent (not with ?skipValidation=true); this was not looked at."
+        yield unseen("properties.credentials", message)
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("workspaces", _workspace),
+    ("workspaces/computes", _compute),
+    ("workspaces/onlineEndpoints", _endpoint),
+    ("workspaces/onlineEndpoints/deployments", _deployment),
+    ("workspaces/schedules", _schedule),
+    ("workspaces/jobs", _job),
+    ("workspaces/datastores", _datastore),
+    *((f"workspaces/{name}/versions", _asset) for name in ("data", "models", "environments", "codes", "components")),
+)
