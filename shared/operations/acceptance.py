@@ -86,16 +86,17 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
     if request.idempotency_key:
         key = models.key_hash(request.idempotency_key, request.caller)
         known_hash, known_target = ledger.first_of(key, operation)
-        made = f"{_partition(ids.parse(known_target), request)}-{operation.suffix}"
-        _check_same(known_hash, operation, f"{made} on {known_target}")
+        if known_hash != operation.request_hash:
+            first = ledger.load(f"{_partition(ids.parse(known_target), request)}-{operation.suffix}")
+            raise _reused(first.operation if first else None, known_target)
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
             operation = _operation(request, services)
     stored, is_new = ledger.insert(operation, request.sources(operation), random_id=not request.idempotency_key)
     if is_new:
         observing.accepted(stored.operation)
-    else:
-        _check_same(stored.operation.request_hash, operation, f"{stored.operation.id} on {stored.operation.target}")
+    elif stored.operation.request_hash != operation.request_hash:
+        raise _reused(stored.operation, stored.operation.target)
     return stored, is_new
 
 
@@ -106,12 +107,11 @@ def identified(request: Request) -> tuple[str, ids.ResourceId]:
     return f"{_partition(target, request)}-{suffix}", target
 
 
-def _check_same(known_hash: str, operation: Operation, made: str) -> None:
-    if known_hash != operation.request_hash:
-        message = (
-            f"This Idempotency-Key came before with another request, which made operation {made}. Use a new key for a new one."
-        )
-        raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
+def _reused(first: Operation | None, target: str) -> errors.BadRequestError:
+    """Return the refusal of a key that came with another request; keys are those of one caller, so that one may be named."""
+    made = f"{first.method} {target} at {models.iso(first.created_at)[:19]}Z, operation {first.id}" if first else f"for {target}"
+    message = f"This Idempotency-Key came before with another request: {made}. Use a new key for a new request."
+    return errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
 
 
 def _operation(request: Request, services: Services) -> Operation:

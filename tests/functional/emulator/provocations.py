@@ -87,7 +87,10 @@ def endpoint(azure: Client, *deployments: str, traffic: dict[str, int] | None = 
     arm_id = f"{azure.workspace()}/onlineEndpoints/line"
     polled(azure, azure.arm("PUT", arm_id, ENDPOINT))
     properties = {"provisioningState": state, "endpointComputeType": "Kubernetes", "properties": {}}
-    bodies = [{"location": scene.LOCATION, "sku": {"capacity": 1}, "tags": {}, "properties": properties} for _ in deployments]
+    bodies = [
+        {"location": scene.LOCATION, "sku": {"name": "Default", "capacity": 1}, "tags": {}, "properties": properties}
+        for _ in deployments
+    ]
     seeded = [{"id": f"{arm_id}/deployments/{name}", "body": body} for name, body in zip(deployments, bodies, strict=True)]
     azure.control("POST", "resources", seeded)
     if traffic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tests.fake_azure import WORKSPACE
@@ -38,6 +39,10 @@ def test_a_version_that_is_asked_for_is_part_of_the_request(app: App) -> None:
     assert app.send("PUT", "workspaces/work2", body, idempotency_key="k").status == 202
     again = app.send("PUT", "workspaces/work2?api-version=2025-12-01", body, idempotency_key="k")
     assert (again.status, again.body["error"]["code"]) == (400, "IdempotencyKeyReused")
+    assert re.search(
+        r"another request: (PUT|POST|DELETE|PATCH) /subscriptions/\S+ at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, operation \S+\.",
+        again.said,
+    )
 
 
 def test_who_prefers_to_follow_gets_the_operation_also_when_it_has_ended(app: App) -> None:
