@@ -53,21 +53,25 @@ class _Way:
         blob: Where the answer goes that is being asked for; '' while the endpoint is not asked.
         at: How many lines are scored.
         parts: Where their answers are.
+        wake: The operation that it waits for, which wakes the endpoint; '' for none.
     """
 
     blob: str = ""
     at: int = 0
     parts: tuple[str, ...] = ()
+    wake: str = ""
 
     def plan(self) -> Any:
         """Return it as an operation stores it."""
-        return Plan(tasks=(Task(what="score", body={"blob": self.blob, "at": self.at, "parts": list(self.parts)}),)).to_json()
+        body = {"blob": self.blob, "at": self.at, "parts": list(self.parts), "wake": self.wake}
+        return Plan(tasks=(Task(what="score", body=body),)).to_json()
 
     @classmethod
     def of(cls, operation: Operation, services: Services) -> _Way:
         """Read it back."""
         stored = Plan.from_json(services.ledger.payload(operation.plan)).tasks[0].body or {}
-        return cls(blob=stored.get("blob", ""), at=stored.get("at", 0), parts=tuple(stored.get("parts", ())))
+        parts = tuple(stored.get("parts", ()))
+        return cls(blob=stored.get("blob", ""), at=stored.get("at", 0), parts=parts, wake=stored.get("wake", ""))
 
 
 def request(content: bytes, headers: Mapping[str, str], *, each: str, keyed: bool) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def step(operation: Operation, services: Services, claim: Callable[[Operation], 
         TransientError: ARM or the app's storage did not answer; nothing is lost.
         PermanentError: it cannot be scored.
     """
-    way, now = _Way.of(operation, services), services.clock()
+    way, now = replace(_Way.of(operation, services), wake=""), services.clock()
     keyed = bool(operation.body["keyed"])
     if way.blob and (found := score_answers.find(services.ledger.blobs, way.blob)):  # of a worker that died after that
         return _ended(operation, way.blob, found, services)
@@ -224,6 +228,17 @@ def woken(operation: Operation, services: Services) -> None:
             services.queue.send(text)
 
 
+def missed(operation: Operation, services: Services) -> bool:
+    """Tell whether the wake that a score has just begun to wait for has ended meanwhile: it has called back only those before.
+
+    Raises:
+        TransientError: the app's storage is out of reach.
+    """
+    wake = _Way.of(operation, services).wake
+    stored = services.ledger.load(wake) if wake else None
+    return stored is not None and stored.operation.ended
+
+
 def _wait_for_wake(
     operation: Operation, way: _Way, target: Target, parked: snapshots.EndpointParkedError, services: Services
 ) -> Step:
@@ -234,7 +249,7 @@ def _wait_for_wake(
     if wake.status == "Succeeded":
         pause_s = SETTLING_S
     elif not wake.ended:
-        pause_s = WAKE_S
+        pause_s, way = WAKE_S, replace(way, wake=wake.id)
     if not any(entry.what == "waits" and wake.id in entry.detail for entry in operation.timeline):
         operation = operation.noted(services.clock(), "waits", f"operation {wake.id} wakes the endpoint")
     return Step(operation=replace(operation, status="Running", plan=way.plan()), delay_s=pause_s)

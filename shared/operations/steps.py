@@ -369,6 +369,8 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
     if operation.ended and not before.operation.ended:
         observing.ended(operation)
     wake_id(saved.woken, services)
+    if operation.scores and not operation.ended and async_scores.missed(operation, services):
+        services.queue.send(MACHINE.message(saved))
     if operation.ended:
         if operation.action == parking.WAKE:
             async_scores.woken(operation, services)

@@ -7,9 +7,9 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cleanup, cold_start, completion, demo, events, import_time, requests, storage_calls, upload
+from tests.bench import async_scores, cleanup, cold_start, completion, demo, events, import_time, requests, storage_calls, upload
 
-PARTS = ("import", "cold", "requests", "storage", "upload", "cleanup", "events", "completion", "demo")
+PARTS = ("import", "cold", "requests", "storage", "upload", "cleanup", "events", "completion", "async_scores", "demo")
 
 
 def main() -> None:
@@ -18,6 +18,9 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="measure only this")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the upload")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long events are sent")
+    parser.add_argument("--scores", type=int, default=600, help="how many asynchronous scores are sent")
+    parser.add_argument("--callers", type=int, default=16, help="how many send them at once")
+    parser.add_argument("--kills", type=int, default=1, help="how often the app's worker dies meanwhile")
     asked = parser.parse_args()
     only = asked.only
     console = Console()
@@ -35,8 +38,16 @@ def main() -> None:
         _clean_up(console)
     if only in (None, "events"):
         console.print(_events(asked.seconds), highlight=False, soft_wrap=True)
+    _followed(asked, console)
+
+
+def _followed(asked: argparse.Namespace, console: Console) -> None:
+    """Measure what takes an operation to its end."""
+    only = asked.only
     if only in (None, "completion"):
         console.print(_completion())
+    if only in (None, "async_scores"):
+        console.print(_scores(asked.scores, asked.callers, asked.kills), highlight=False, soft_wrap=True)
     if only in (None, "demo"):
         seconds, _ = demo.run()
         console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
@@ -121,6 +132,14 @@ def _beside_custodian(found: dict[str, tuple[cleanup.Listed, cleanup.Listed, cle
         reads, seconds = (f"{a / max(b, 1e-9):.2f}" for a, b in ((ours.calls, theirs.calls), (ours.seconds, theirs.seconds)))
         table.add_row("listed, ours : theirs", "", reads, "", "", seconds, "", end_section=True)
     return table
+
+
+def _scores(count: int, callers: int, kills: int) -> str:
+    found = async_scores.run(count, callers, kills)
+    return (
+        f"{found.sent} asynchronous scores of a parked endpoint by {callers} callers, {found.kills} kills: {found.accepted_s:.0f} "
+        f"accepted/s, {found.answered_s:.0f} answered/s, {found.lost} lost, {found.duplicates} duplicates"
+    )
 
 
 def _events(seconds: float) -> str:

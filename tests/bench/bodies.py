@@ -30,12 +30,12 @@ def workspace(caller: Steward) -> None:
     caller.done("PUT", f"{WORKSPACE}/computes/cpu0", json=cluster())
 
 
-def endpoint(caller: Steward) -> tuple[str, str]:
-    """Have an endpoint of that workspace serve; returns its scoring URI and key."""
+def endpoint(caller: Steward, script: str = SCORE) -> tuple[str, str]:
+    """Have an endpoint of that workspace serve a script; returns its scoring URI and key."""
     caller.done("PUT", ENDPOINT, json={**_HEAD, "properties": {"authMode": "Key"}})
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("score.py", SCORE)
+        archive.writestr("score.py", script)
     properties = {
         "endpointComputeType": "Managed",
         "instanceType": "Standard_DS2_v2",

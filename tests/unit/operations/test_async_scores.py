@@ -254,6 +254,29 @@ def test_a_parked_endpoint_keeps_the_requests_and_is_woken_once(steward: Steward
     assert max(steward.load(each).ended_at for each in many) < began + score_wait()  # type: ignore[type-var]
 
 
+def test_a_wake_that_ends_while_a_score_begins_to_wait_calls_it_back(steward: Steward) -> None:
+    """Its entry came after the wake had looked for those that wait."""
+    parking.run(steward, "park")
+    operation, began = submit(steward), []
+
+    def wake_ends_first(name: str) -> None:
+        wakes = [each for each in steward.ledger.newest(top=9) if each.action == "wake"] if name == "open.put" else []
+        if wakes and not began:
+            began.append(steward.clock())
+            while not steward.load(wakes[0]).ended:
+                if not steward.step():
+                    steward.clock.advance(1)
+            began.append(steward.clock())
+
+    steward.fuse.between = wake_ends_first
+    steward.drive()
+    assert len(began) == 2
+    ended = steward.load(operation)
+    assert ended.status == "Succeeded"
+    assert ended.ended_at
+    assert (ended.ended_at - began[1]).total_seconds() < 60
+
+
 def score_wait() -> Any:
     """How long a score waits at most before it looks at the wake by itself."""
     from datetime import timedelta
