@@ -70,12 +70,21 @@ class Target:
         return self.body_version or (self.action.preview if self.action else "") or self.kind.api_version
 
 
+PATH_LIMIT = 8_192  # characters, percent-encoded
+SEGMENTS_LIMIT = 100
+
+
 def resolve(path: str, scope: Scope) -> Target:
     """Read a path below `/api/`, still percent-encoded.
 
     Raises:
         BadRequestError: `UnknownKind` (404) with what there is instead; `InvalidPath`; `ScopeMissing`.
     """
+    if len(path) > PATH_LIMIT or path.count("/") > SEGMENTS_LIMIT:  # before it is compared with all that there is
+        message = (
+            f"A path of {len(path)} characters and {path.count('/') + 1} segments; {PATH_LIMIT} and {SEGMENTS_LIMIT} are taken."
+        )
+        raise errors.BadRequestError("InvalidPath", message, target="path")
     segments = [decoded(segment) for segment in path.strip("/").split("/")]
     planes = PLANE_ORDER
     if segments[0].lower() in addresses.CALLERS_PLANES:

@@ -14,6 +14,7 @@ from shared.rest import addresses
 from shared.settings import Settings
 from tests import front
 from tests.fake_azure import SUBSCRIPTION
+from tests.fakes import FakeQueue, FakeRows
 from tests.steward import Steward
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def running(client: Any = None) -> Iterator[App]:
         own.__dict__[name] = getattr(steward.process, name)
     own.__dict__["blobs"] = steward.blobs
     own.__dict__["access_rows"] = steward.access_rows
+    for name in ("cleanup_rows", "hook_rows", "delivery_rows"):
+        own.__dict__[name] = FakeRows(name.partition("_")[0], steward.fuse)
+    for name in ("cleanup_queue", "event_queue", "notification_queue"):
+        own.__dict__[name] = FakeQueue(steward.clock, steward.fuse)
     if client:
         own.__dict__["client"] = steward.process.client = client
         own.__dict__["addresses"] = steward.process.addresses = addresses.Addresses(client)
