@@ -58,12 +58,14 @@ def test_a_workflow_is_made_of_keys_that_github_knows(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_keeps_no_secret_and_may_do_little(path: Path) -> None:
-    """Reading the sources is all, but for the token that the deployment signs in with."""
+    """Reading the sources is all, but for the token that the deployment signs in with, and for writing a release."""
     text, workflow = path.read_text(), load(path)
     assert "secrets." not in text
     assert workflow["permissions"] == {"contents": "read"}
     for job in workflow["jobs"].values():
-        assert job.get("permissions", {"contents": "read"}).items() <= {"contents": "read", "id-token": "write"}.items()
+        releases = "gh release create" in "".join(step.get("run", "") for step in job.get("steps", []))
+        most = {"contents": "write"} if releases else {"contents": "read", "id-token": "write"}
+        assert job.get("permissions", {"contents": "read"}).items() <= most.items()
     assert ("azure/login@" in text) == ("id-token: write" in text)
     for step in steps(workflow):
         if step.get("uses", "").startswith("actions/checkout@"):
@@ -163,3 +165,21 @@ def test_azd_deploys_the_package_that_was_built_from_the_lock() -> None:
     words = shlex.split(service["hooks"]["prepackage"]["run"])
     assert words[:2] == ["make", "package"]
     assert words[2] == f"ARGS=--folder {service['dist']}"
+
+
+@pytest.mark.parametrize(("tag", "known"), [("v0.3.0", True), ("v99.0.0", False)])
+def test_a_release_has_the_changelogs_section_of_its_version(tag: str, tmp_path: Path, *, known: bool) -> None:
+    """And only that; a tag that the changelog does not know makes no release."""
+    (script,) = (
+        step["run"] for step in steps(load(ROOT / ".github/workflows/release.yml")) if "CHANGELOG.md" in step.get("run", "")
+    )
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist/azureml-steward.zip").write_bytes(b"zip")
+    (tmp_path / "CHANGELOG.md").write_text((ROOT / "CHANGELOG.md").read_text())
+    given = {"GITHUB_REF_NAME": tag, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-ec", script], cwd=tmp_path, env=given, check=False, capture_output=True, text=True)
+    assert (done.returncode == 0) is known, done.stderr
+    if known:
+        notes = (tmp_path / "dist/notes.md").read_text()
+        assert "Roles and scopes" in notes
+        assert "## 0." not in notes
