@@ -15,7 +15,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 FILE = DOCS / "steward.http"
-PAGES = ("provision", "run", "plan", "score", "operate", "clean-up", "hooks")
+PAGES = ("provision", "run", "plan", "score", "operate", "troubleshoot", "clean-up", "hooks")
 BLOCK = re.compile(r"^## (?P<title>[^\n]+)$|^```sh\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 HEREDOC = re.compile(r"^cat > (?P<file>\S+) <<'?EOF'?\n(?P<text>.*?)^EOF$", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r'^export (?P<name>\w+)="(?P<value>[^"]*)"$', re.MULTILINE)

@@ -39,7 +39,7 @@ STAYING = (
     "GET health/poison shows each with its reason; DELETE health/poison/{id} discards it. One that stays for more than ten "
     "minutes is no base64 text: the platform cannot read it, and no function gets it."
 )
-UNREADABLE = "All else goes on. docs/operate.md, 'What cannot be read', says what to do."
+UNREADABLE = "All else goes on. docs/troubleshoot.md, 'Unreadable rows', says what to do."
 _PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
 
 

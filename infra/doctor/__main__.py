@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from infra.doctor.findings import Finding
 
 HOST_FILE = Path(__file__).parents[2] / "host.json"
+LOCAL_STACK = Path(__file__).parents[2] / ".local" / "up" / "settings.json"  # written by `make up`
+GIVEN = ("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "STEWARD_SUBSCRIPTION_ID")  # one of them: an app's settings
 EPILOGUE = "It sends GETs to Azure, and opens the app's storage as the app does. It ends with 1 when something will not work."
 
 
@@ -30,8 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _looked_over(chosen: argparse.Namespace) -> int:
+    settings = chosen.settings
+    if settings is None and not any(os.environ.get(name) for name in GIVEN) and LOCAL_STACK.exists():
+        settings = LOCAL_STACK
+        print(f"doctor: no settings are given; looking at the local stack of `make up` ({settings}).", file=sys.stderr)
     try:
-        values = configuration.values_of(chosen.settings) if chosen.settings else {}
+        values = configuration.values_of(settings) if settings else {}
     except (OSError, ValueError) as unreadable:
         print(f"doctor: {unreadable}", file=sys.stderr)
         return 2
@@ -69,7 +75,8 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.doctor", description="Look the app over.", epilog=EPILOGUE)
-    file = "app settings: local.settings.json, or what `az functionapp config appsettings list` prints; else the environment"
+    file = "app settings: local.settings.json, or what `az functionapp config appsettings list` prints; else the environment, "
+    file += "else those of `make up`"
     parser.add_argument("--settings", type=Path, metavar="FILE", help=file)
     me = "ask with the sign-in of this machine (az login) instead of the app's managed identity"
     parser.add_argument("--as-me", action="store_true", help=me)

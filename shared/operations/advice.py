@@ -65,7 +65,7 @@ ADVICE: tuple[Advice, ...] = (
         "NotSent StewardInternalError RegistrationTimeout",
         "The app could not send the request.",
         "See health/details and the app's log, then send the request again.",
-        "docs/operate.md",
+        "docs/troubleshoot.md",
     ),
     Advice(
         "SignInFailed InvalidAuthenticationToken ExpiredAuthenticationToken InvalidAuthenticationTokenTenant",

@@ -44,6 +44,8 @@ OF_THE_PLATFORM = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }
 
+DEPLOY = "\n".join(path.read_text() for path in sorted((ROOT / "docs").glob("deploy*.md")))
+
 
 def parameters_of(parsed: dict[str, Any]) -> tuple[set[str], set[str]]:
     """Return the names of all parameters of a module, and of those that have no default."""
@@ -197,7 +199,7 @@ def test_settings_that_the_app_reads_can_be_set_by_bicep() -> None:
 def test_settings_of_bicep_are_explained() -> None:
     """In docs/settings.md, the platform's own in docs/deploy.md."""
     settings = (ROOT / "docs" / "settings.md").read_text()
-    deploy = (ROOT / "docs" / "deploy.md").read_text()
+    deploy = DEPLOY
     for name in set_by_bicep():
         assert f"`{name}`" in (deploy if name in OF_THE_PLATFORM else settings), name
 
@@ -212,7 +214,7 @@ def test_parameter_files_set_only_settings_that_are_read(file: str) -> None:
 
 def test_every_parameter_of_main_is_in_the_docs(bicep: dict[str, dict[str, Any]]) -> None:
     """docs/deploy.md has the table, and no parameter that is gone."""
-    text = (ROOT / "docs" / "deploy.md").read_text()
+    text = DEPLOY
     parameters = set(bicep["main.bicep"]["parameters"])
     assert {name for name in parameters if f"`{name}`" not in text} == set()
     rows = set(re.findall(r"^\| `(\w+)`", text.partition("## Parameters")[2].partition("\n## ")[0], re.MULTILINE))
@@ -307,7 +309,7 @@ def test_events_come_by_the_topics_own_identity_and_never_expire_on_the_queue(bi
 
 def test_the_event_subscription_of_the_docs_is_that_of_the_module(bicep: dict[str, dict[str, Any]]) -> None:
     """But for what it filters and where it keeps what it cannot deliver."""
-    body = re.search(r"az rest .*? --body '(.*?)'\n```", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL)
+    body = re.search(r"az rest .*? --body '(.*?)'\n```", DEPLOY, re.DOTALL)
     assert body
     shown = json.loads(body.group(1).replace("'\"$ACCOUNT\"'", "ID"))["properties"]
     real = resources_of(bicep["modules/event-topic.bicep"])["delivery"]["config"]["properties"]
@@ -373,7 +375,7 @@ def test_role_assignments_say_whose_kind_they_are_for(file: str) -> None:
 
 def test_the_docs_name_every_alert_and_count_those_on_logs() -> None:
     """Those of both modules; each is charged for."""
-    text = (ROOT / "docs" / "deploy.md").read_text()
+    text = DEPLOY
     named = {
         name
         for module in ("alerts", "watch")
@@ -388,7 +390,7 @@ def test_the_docs_name_every_alert_and_count_those_on_logs() -> None:
 def test_the_docs_count_what_scales_by_itself() -> None:
     """Flex Consumption scales all HTTP functions together and each other one alone: zones are charged by that number."""
     alone = len(scaling_alone())
-    text = (ROOT / "docs" / "deploy.md").read_text()
+    text = DEPLOY
     assert alone == 12
     assert f"each of the other twelve functions is one, so {2 * (alone + 1)} instances" in text
     assert f"each of {alone + 1} groups" in (AZURE / "main.bicep").read_text()

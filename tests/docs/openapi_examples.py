@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 FILE = ROOT / "shared" / "openapi" / "examples.json"
 PAGES = [
     ROOT / "docs" / f"{name}.md"
-    for name in ("provision", "run", "score", "legacy-v1", "files", "yaml", "plan", "operate", "clean-up", "hooks")
+    for name in ("provision", "run", "score", "legacy-v1", "files", "yaml", "plan", "operate", "troubleshoot", "clean-up", "hooks")
 ]
 POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
 CORPUS = ROOT / "tests" / "corpus"

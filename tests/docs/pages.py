@@ -34,10 +34,11 @@ collection. Actions are POSTs on the resource. *At once*: Azure's answer is pass
 when `STEWARD_PREVIEWS` is true. A request with one of the secret fields is sent at once or refused, and never stored.
 """
 
-PASSAGES_HEAD = """## v1 pass-through routes
+PASSAGES_HEAD = """# The v1 pass-through routes
 
-Generated from `shared/catalog/proxy_routes.py`. Paths are below `/api/{plane}/[{scope}/]workspaces/{w}/`. Query and body go to
-Azure and back unchanged, and nothing is recorded. `{}` is one name, `{*}` one or more, `[E]` is optional, and `E` is an experiment
+Generated from `shared/catalog/proxy_routes.py` by `python -m tests.docs`; a test keeps both equal. [legacy-v1](legacy-v1.md)
+shows how they are used. Paths are below `/api/{plane}/[{scope}/]workspaces/{w}/`. Query and body go to Azure and back
+unchanged, and nothing is recorded. `{}` is one name, `{*}` one or more, `[E]` is optional, and `E` is an experiment
 (`experiments/{name}` or `experimentids/{id}`).
 
 | plane | path | verbs |
@@ -67,10 +68,14 @@ def kinds_page() -> str:
                 "|---|---|---|---|---|---|",
             ]
             out += [*map(_kind_row, rows), ""]
-    out += [PASSAGES_HEAD, *map(_passage_row, proxy_routes.PASSAGES), ""]
     out += ["## Refusals that the app retries", "", "| code | meaning | source |", "|---|---|---|"]
     out += [f"| `{quirk.code}` | {quirk.meaning} | {quirk.proof} |" for quirk in kinds.QUIRKS]
     return "\n".join(out) + "\n"
+
+
+def passages_page() -> str:
+    """Return docs/kinds-v1.md."""
+    return "\n".join([PASSAGES_HEAD, *map(_passage_row, proxy_routes.PASSAGES)]) + "\n"
 
 
 def functions_page() -> str:
@@ -92,6 +97,7 @@ def functions_page() -> str:
 
 PAGES: dict[Path, Callable[[], str]] = {
     DOCS / "kinds.md": kinds_page,
+    DOCS / "kinds-v1.md": passages_page,
     DOCS / "functions.md": functions_page,
     DOCS / "policies.md": lambda: policies.page(DOCS / "policies.md"),
     openapi_examples.FILE: openapi_examples.text,

@@ -2,7 +2,7 @@
 
 import { send } from "./api.js";
 import { ago, attempt, badge, count, el, fold, foreign, lasting, part, place, section, table } from "./dom.js";
-import { approvable, mode, outcomes } from "./report.js";
+import { approvable, mode, outcomes } from "./details.js";
 
 const PAUSE_S = 20;
 const BUSY_S = 3;

@@ -1,16 +1,16 @@
 // The frame: who is in, which view is shown, and when it asks the app again. What a view shows is the view's own.
 
 import { key, Problem, send } from "./api.js";
-import { approvals } from "./approvals.js";
 import { cleanUp } from "./cleanup.js";
 import { details } from "./details.js";
 import { count, el, span, tick, trouble } from "./dom.js";
 import { events } from "./events.js";
 import { health } from "./health.js";
 import { operations } from "./operations.js";
+import { approvals, plans } from "./plans.js";
 import { workspaces } from "./workspaces.js";
 
-const VIEWS = { operations, workspaces, "clean-up": cleanUp, events, approvals, health };
+const VIEWS = { operations, workspaces, "clean-up": cleanUp, events, plans, approvals, health };
 const LONGEST_PAUSE_S = 60;
 const ATTEND_MS = 60_000; // how often it is asked whether something needs somebody, whatever is shown
 const $ = (id) => document.getElementById(id);

@@ -60,6 +60,8 @@ EMPTY: dict[str, Any] = {
     "GET cleanup/policies": {"value": [], "problems": []},
     "GET events/firings": NOTHING,
     "GET approvals": NOTHING,
+    "GET recipes/runs": NOTHING,
+    "GET expiries": NOTHING,
     "GET events/rules": {"value": [], "problems": []},
 }
 

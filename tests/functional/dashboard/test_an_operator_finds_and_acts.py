@@ -196,3 +196,35 @@ def test_a_dry_run_is_approved_but_for_one_resource_and_taken_along(app: App) ->
     expect(app.page.get_by_role("dialog", name="Clean-up report real")).to_be_visible()
     assert sent == [{"except": [lines[0]["id"]]}]
     assert app.noted == []
+
+
+def test_a_run_of_a_recipe_is_followed_step_by_step(app: App) -> None:
+    """From the list to the step that waits, with its operation; what ends by itself stands beside it."""
+    steps = [
+        {"name": "train", "does": "POST jobs", "status": "Succeeded", "needs": [], "operation": "/operations/p-1"},
+        {"name": "release", "does": "approve", "status": "Running", "needs": ["train"], "waitsFor": "the approval of admin"},
+    ]
+    run = {"id": "/recipes/runs/r1", "name": "r1", "status": "Running", "startTime": "2026-11-20T10:00:00Z", "percentComplete": 50}
+    run |= {"properties": {"recipe": "retrain", "caller": "key:ci", "parameters": {"data": "x"}, "steps": steps}}
+    app.answers["GET recipes/runs"] = {"value": [run]}
+    app.answers["GET recipes/runs/r1"] = run
+    app.answers["GET operations/p-1"] = failed()
+    expiry = {
+        "name": "e",
+        "status": "Pending",
+        "at": "2026-11-20T10:00:00Z",
+        "target": f"{WORKSPACE}/computes/cpu",
+        "act": "delete",
+    }
+    app.answers["GET expiries"] = {"value": [{**expiry, "caller": "key:ci"}]}
+    app.show("plans", "Plans")
+    expect(app.page.get_by_role("row").filter(has_text="retrain")).to_contain_text("1 of 2")
+    expect(app.page.get_by_role("row").filter(has_text="ml / computes / cpu")).to_contain_text("delete by key:ci")
+    app.page.get_by_role("link", name="retrain").click()
+    dialog = app.page.get_by_role("dialog", name="Recipe run")
+    expect(dialog).to_contain_text("waits for the approval of admin")
+    app.accessible()
+    app.shoot("recipe")
+    dialog.get_by_role("link", name="operation").click()
+    expect(app.page.get_by_role("dialog", name="Operation")).to_be_visible()
+    assert app.noted == []

@@ -27,6 +27,7 @@ VIEWS = {
     "workspaces": "Workspaces",
     "clean-up": "Clean-up",
     "events": "Events",
+    "plans": "Plans",
     "approvals": "Approvals",
     "health": "Health",
 }
@@ -166,6 +167,20 @@ def busy(app: App) -> App:
         "author": TURNED,
     }
     waiting |= {"createdAt": ago(hours=1), "expiresAt": ago(hours=-1)}
+    step = {"name": LONG, "does": HARM, "status": "Running", "needs": []}
+    going = {"recipe": TURNED, "caller": LONG, "parameters": {}, "steps": [step]}
+    went = {"id": "/recipes/runs/r", "name": "r", "status": "Running", "startTime": ago(hours=1), "percentComplete": 0}
+    answers["GET recipes/runs"] = {"value": [went | {"properties": going}]}
+    ends = {
+        "id": "/expiries/e",
+        "name": "e",
+        "status": "Kept",
+        "at": ago(hours=-3),
+        "target": f"{ROOT_ID}/{HARM}",
+        "kind": "workspaces",
+    }
+    ends |= {"act": "delete", "caller": LONG, "createdAt": ago(hours=1), "createdBy": "/operations/p-1", "reason": TURNED}
+    answers["GET expiries"] = {"value": [true_to("Expiry", ends)]}
     answers["GET approvals"] = {"value": [true_to("Approval", waiting)]}
     return app
 
@@ -298,6 +313,7 @@ def test_where_there_is_nothing_the_next_step_is_said(scheme: Any, app: App) -> 
         "workspaces": "PUT workspaces/NAME creates one",
         "clean-up": "No runs yet. Preview all policies",
         "events": "PUT a file to events/rules/NAME",
+        "plans": "No runs.",
         "approvals": "No approvals.",
         "health": "No action needed",
     }

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from infra.local import stack
 
 # A page builds on what those before it have made; the others stand for themselves.
-ORDER = ("provision", "run", "score", "asynchronous-scoring", "expiry", "legacy-v1", "plan", "operate", "clean-up", "hooks")
+ORDER = (
+    "provision",
+    "run",
+    "score",
+    "asynchronous-scoring",
+    "expiry",
+    "legacy-v1",
+    "plan",
+    "operate",
+    "troubleshoot",
+    "clean-up",
+    "hooks",
+)
 REFUSED = re.compile(r"^# ([45]\d\d) (\w+)", re.MULTILINE)
 ENDS = re.compile(r"^# ends (\w+)", re.MULTILINE)
 SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
