@@ -24,7 +24,7 @@ SHOTS = bootstrap.LOCAL / "artefacts" / "dashboard"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-proxy-server"]
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 expect.set_options(timeout=60_000)  # a busy machine, not a slow page
-VIEWS = ("Operations", "Workspaces", "Clean-up", "Events", "Approvals", "Health")
+VIEWS = ("Operations", "Workspaces", "Clean-up", "Events", "Plans", "Approvals", "Health")
 POLICY = """
 policies:
   - name: old-models
