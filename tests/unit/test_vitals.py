@@ -250,7 +250,7 @@ def test_what_the_account_lacks_is_said(app: services.Services) -> None:
 
 def test_every_part_is_described(app: services.Services) -> None:
     """A part that openapi.json does not know is one that a generated client cannot read."""
-    assert set(health.look(app)) | {"caller", "role"} == set(shapes.health()["properties"])
+    assert set(health.look(app)) | {"caller", "role", "links"} == set(shapes.health()["properties"])
 
 
 def test_what_failed_in_the_last_hour_is_counted_with_its_reason(app: services.Services, steward: Steward) -> None:
