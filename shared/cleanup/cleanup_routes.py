@@ -66,13 +66,13 @@ def _answer(call: Call, run: Run, app: Services) -> Answer:
 
     below = f"cleanup/reports/{run.name}"
     if not run.ended:
-        headers = {"Location": answers.to_follow(call, f"{below}/result"), "Retry-After": "2"}
+        headers = {"Location": answers.to_follow(call, f"{below}/result"), "Retry-After": "2", **answers.waited(call)}
         return answers.of_json(reports.summary(run), 202, headers)
     if run.status == "Failed":
         message = f"The clean-up failed; see the report for the results so far: {' '.join(run.notes)}"
         error = errors.AzureError(code="CleanupFailed", message=message, target=f"/{below}")
         raise errors.RejectedError(error, status=502)
-    headers = {"Location": f"{call.base}/{below}"}
+    headers = {"Location": f"{call.base}/{below}", **answers.waited(call)}
     return answers.of_json(reports.view(reports.load(run.name, reports.Page(), app)), 200, headers)
 
 

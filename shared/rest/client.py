@@ -399,7 +399,7 @@ def _parse(content: bytes, content_type: str) -> Any:
         return None
     if "json" in content_type.lower() or text[:1] in "{[n":
         try:
-            return json.loads(text)
+            return json.loads(text, parse_constant=str)  # a bare NaN is no JSON: handed on, it is the text "NaN"
         except (ValueError, RecursionError):  # nested deeper than any answer of Azure's
             return text
     return text

@@ -160,3 +160,22 @@ def test_what_a_patch_does_not_carry_out_is_refused_at_every_level(path: str, bo
 def test_a_patch_that_azure_can_judge_passes(path: str, body: Any) -> None:
     """What the schema of the PATCH body has passes, in any casing."""
     bodies.check_patch(kind(path), body)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "ignored"),
+    [
+        ("storageAccounts", {"propertis": {"accessTier": "Cool"}}, "propertis"),
+        ("storageAccounts", {"location": "northeurope"}, "location"),
+        ("vaults", {"tag": {"a": "b"}}, "tag"),
+        ("components", {"properties": {"RetentionInDays": 30}}, "properties.RetentionInDays"),
+        ("resourceGroups", {"location": "northeurope"}, "location"),
+    ],
+)
+def test_a_neighbours_patch_that_arm_would_ignore_is_refused(name: str, body: dict[str, Any], ignored: str) -> None:
+    """What the body of each PATCH has in ARM is a column of its row."""
+    row = next(each for each in kinds.KINDS if each.path == name and each.namespace != kinds.ML)
+    with pytest.raises(errors.BadRequestError) as refused:
+        bodies.check_patch(row, body)
+    assert (refused.value.error.code, refused.value.error.target) == ("NotPatchable", ignored)
+    bodies.check_patch(row, {"tags": {"a": "b"}})

@@ -467,3 +467,11 @@ def test_an_enforced_run_waits_for_another_caller(app, gone):
     assert (status, run["mode"], run["caller"]) == (202, "enforce", "key:ann")
     app.drive()
     assert len(gone(app)) == 2
+
+
+def test_a_wait_that_is_applied_is_named(app):
+    """Of a run as of an operation (RFC 7240, section 3): a run that is not waited for says nothing of it."""
+    name = finished(app, "policy=watch")
+    assert "Preference-Applied" not in respond("GET", f"cleanup/reports/{name}/result").headers
+    answer = respond("GET", f"cleanup/reports/{name}/result", prefer="wait=600")
+    assert answer.headers["Preference-Applied"] == "wait=60"
