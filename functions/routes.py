@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import azure.functions as func
 
@@ -47,7 +47,10 @@ def _trigger(name: str, rows: Sequence[Route]) -> Trigger:
 
     async def trigger(req: func.HttpRequest) -> func.HttpResponse:
         call = http.call_of(req)
-        return http.response_of(await answering.answered(call, by_verb["GET" if call.method == "HEAD" else call.method]), call)
+        if nested := None if rows[0].own else route.find(NESTED, call.method, unquote(call.path)):
+            call = replace(call, named=nested.named(unquote(call.path)))
+        row = nested or by_verb["GET" if call.method == "HEAD" else call.method]
+        return http.response_of(await answering.answered(call, row), call)
 
     trigger.__name__ = name
     return trigger
@@ -59,7 +62,11 @@ def _register(name: str, template: str, verbs: Sequence[str], trigger: Trigger, 
     blueprint.function_name(name)(blueprint.route(template, methods=every, auth_level=level)(trigger))
 
 
-FUNCTIONS = {name: [row for row in ROUTES if row.trigger == name] for name in dict.fromkeys(row.trigger for row in ROUTES)}
+NESTED = tuple(row for row in ROUTES if row.about)  # below a resource: its function takes them
+FUNCTIONS: dict[str, list[Route]] = {}
+for each in ROUTES:
+    if not each.about:
+        FUNCTIONS.setdefault(each.trigger, []).append(each)
 TRIGGERS = {name: _trigger(name, rows) for name, rows in FUNCTIONS.items()}
 for name, rows in FUNCTIONS.items():
     _register(name, rows[0].template, [row.verb for row in rows], TRIGGERS[name], anonymous=rows[0].anonymous)

@@ -15,6 +15,7 @@ from shared.hooks import firings
 from shared.notify import notifications
 from shared.operations import observing, steps
 from shared.recipes import run_steps
+from shared.rollouts import rollouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ MACHINES: tuple[Machine[Any, Any, Any], ...] = (
     notifications.MACHINE,
     run_steps.MACHINE,
     expiries.MACHINE,
+    rollouts.MACHINE,
 )
 
 SCORES_MINUTES = 15  # how often answers of scores are deleted whose hours are over

@@ -10,6 +10,7 @@ from shared.cleanup import cleanup_routes
 from shared.hooks import event_routes
 from shared.pages import page_routes
 from shared.recipes import recipe_routes
+from shared.rollouts import rollout_routes
 
 if TYPE_CHECKING:
     from shared.api.route import Route
@@ -21,6 +22,7 @@ ROUTES: tuple[Route, ...] = (
     *cleanup_routes.ROUTES,
     *event_routes.ROUTES,
     *recipe_routes.ROUTES,
+    *rollout_routes.ROUTES,
     *uploads.ROUTES,
     *access_routes.routes(lambda: ROUTES),
     *page_routes.routes(lambda: ROUTES),

@@ -25,6 +25,7 @@ type Outcome = Answer | Later | Operation
 type Handler = Callable[[Call, Any], Outcome]
 
 REST = "{*rest}"
+SCOPE = r"(subscriptions/[^/]+/)?(resourcegroups/[^/]+/)?(providers/microsoft\.machinelearningservices/)?"
 MISSING, BUSY, LARGE = {"404": "NotFound"}, {"409": "Conflict"}, {"411": "NoLength", "413": "TooLarge"}
 
 
@@ -48,6 +49,8 @@ class Route:
         answers_as: Further media types of a 200.
         problems: Refusals besides 400, 401, 500 and 503.
         polled: Clients of ARM follow it with the query and headers of their first request, which say nothing here.
+        about: How many segments of its path name the resource it is about: any ARM id may stand there, and its sender's rights
+            are judged by it. Its function is that of the resource's own paths.
         probe: It must answer while callers hold every thread: it has one of its own, and two seconds.
     """
 
@@ -67,6 +70,7 @@ class Route:
     answers_as: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     polled: bool = False
+    about: int = 0
     probe: bool = False
 
     @property
@@ -128,8 +132,20 @@ class Route:
 
     def takes(self, path: str) -> bool:
         """Tell if a decoded path without empty segments fits."""
-        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template.removesuffix(REST)))
+        scope = SCOPE if self.about else ""
+        pattern = scope + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template.removesuffix(REST)))
         return bool(re.fullmatch(pattern + ("" if self.own else ".*"), path if self.own else f"{path}/", re.IGNORECASE))
+
+    def resource(self, path: str) -> str:
+        """Return the part of a path that names the resource it is about."""
+        segments = path.strip("/").split("/")
+        return "/".join(segments[: len(segments) - len(self.template.split("/")) + self.about])
+
+    def named(self, path: str) -> dict[str, str]:
+        """Return what the braces of its template take of a path."""
+        segments, names = path.strip("/").split("/"), self.template.split("/")
+        pairs = zip(reversed(names), reversed(segments), strict=False)
+        return {name.strip("{}"): segment for name, segment in pairs if name.startswith("{")}
 
 
 def find(rows: Collection[Route], verb: str, path: str) -> Route | None:

@@ -28,6 +28,7 @@ FORMS: dict[str, tuple[dict[str, type], str]] = {
     "unit": ({"run": str, "unit": str}, "number"),
     "run": ({"run": str}, "number"),
     "expiry": ({"expiry": str}, ""),
+    "rollout": ({"endpoint": str, "rollout": str}, "step"),
 }
 WRITTEN = {"run": {"unit": ""}}  # what the version before expects beside that
 OPTIONAL = {"tried": 0}  # what the oldest messages leave out

@@ -40,6 +40,7 @@ TAG_OF = {
     "keys": "Access",
     "audit": "Access",
     "approvals": "Access",
+    "workspaces": "workspaces / onlineEndpoints",
 }  # by segment
 OPERATION = ref("schemas", "Operation")
 ASKS = {

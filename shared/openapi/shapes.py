@@ -13,6 +13,7 @@ from shared.catalog import grants, kinds
 from shared.expiry import expiry_record
 from shared.operations import models
 from shared.recipes import recipe_run as recipe_runs
+from shared.rollouts import rollout_fields, rollout_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +58,81 @@ def schemas() -> Json:
         "Key": key(),
         "AuditEntry": audit_entry(),
         "Approval": approval(),
+        "Rollout": rollout(),
+        "RolloutBody": rollout_body(),
     }
+
+
+def rollout() -> Json:
+    """Return the schema of a rollout."""
+    shares: Json = {"type": "object", "additionalProperties": COUNT}
+    line = _record({"at": MOMENT, "what": STRING, "reason": STRING}, ("at", "what"))
+    seen = _record({"requests": COUNT, "errors": COUNT, "p95": {"type": ["number", "null"]}}, ("requests", "errors", "p95"))
+    figures = {"at": MOMENT, "verdict": {"enum": ["good", "bad", "unsure"]}}
+    figures |= {"deployments": {"type": "object", "additionalProperties": seen}}
+    said = {
+        "id": STRING,
+        "name": STRING,
+        "endpoint": STRING,
+        "deployment": _told("The new one."),
+        "status": {"type": "string", "enum": list(get_args(rollout_record.Status))},
+        "stage": {"type": "string", "enum": list(get_args(rollout_record.Stage))},
+        "caller": STRING,
+        "startTime": MOMENT,
+        "endTime": MOMENT,
+        "traffic": {**shares, "description": "As the rollout left it."},
+        "mirrorTraffic": shares,
+        "before": _record({"traffic": shares, "mirror": shares}, ("traffic", "mirror"), "Where the traffic goes back to."),
+        "steps": {"type": "array", "items": COUNT},
+        "percent": _told("Of the present step.", COUNT),
+        "since": _told("Since when the present share is in force.", MOMENT),
+        "operation": _told("What it waits for."),
+        "figures": _record(figures, tuple(figures), "What the last look at the gate saw."),
+        "oldUntil": _told("When the old deployments go.", MOMENT),
+        "gate": OBJECT,
+        "unsure": {"enum": list(rollout_fields.UNSURE)},
+        "bake": STRING,
+        "keepOld": STRING,
+        "history": {"type": "array", "items": line},
+    }
+    needed = (
+        "id",
+        "name",
+        "endpoint",
+        "deployment",
+        "status",
+        "stage",
+        "caller",
+        "startTime",
+        "traffic",
+        "before",
+        "steps",
+        "history",
+    )
+    return _record(said, needed, "A rollout: a new deployment that gets the traffic step by step.")
+
+
+def rollout_body() -> Json:
+    """Return the schema of what begins a rollout."""
+    length = _told("A length of time, such as PT10M.")
+    percent: Json = {"type": "integer", "minimum": 1, "maximum": 100}
+    limit = _record({"atMost": NUMBER, "atMostOf": _told("The live deployment that is compared with."), "times": NUMBER}, ())
+    asked: Json = {"type": "array", "maxItems": rollout_fields.MOST_REQUESTS}
+    smoke = _record({"send": {}, "expect": _told("JMESPath over `status` and `body`, or the answer itself.", {})}, ("send",))
+    golden = _record({"send": {}, "tolerance": NUMBER, "ignore": {"type": "array", "items": STRING}}, ("send",))
+    said = {
+        "deployment": _told("Name of the new deployment."),
+        "body": _told("Its ARM body, or `like` a deployment, with another `model`, `properties`, `sku` or `tags`.", OBJECT),
+        "smoke": {**asked, "items": smoke},
+        "golden": {**asked, "items": golden},
+        "mirror": _record({"percent": {**percent, "maximum": rollout_fields.MOST_MIRRORED}, "for": length}, ("percent", "for")),
+        "steps": {"type": "array", "items": percent, "maxItems": rollout_fields.MOST_STEPS},
+        "bake": length,
+        "gate": _record({**dict.fromkeys(rollout_fields.LIMITS, limit), "leastRequests": {"type": "integer", "minimum": 1}}, ()),
+        "unsure": {"enum": list(rollout_fields.UNSURE)},
+        "keepOld": length,
+    }
+    return _record(said, ("deployment", "body"), "What is not given: steps 10, 50, 100; bake PT10M; 1 % of errors; unsure: pause.")
 
 
 def approval() -> Json:

@@ -31,10 +31,13 @@ from shared.operations import flows
 from shared.recipes import recipe_fields, run_steps
 from shared.recipes.recipe_run import Run as RecipeRun
 from shared.rest import errors
+from shared.rollouts import rollout_fields, rollout_record, rollouts
+from shared.rollouts.rollout_record import Rollout
 from shared.settings import Settings
 from tests import tables
 from tests.fake_azure import SUBSCRIPTION, WORKSPACE
-from tests.fakes import FakeQueue, FakeRows, Held, Killed
+from tests.fakes import START, FakeQueue, FakeRows, Held, Killed
+from tests.serving_azure import ENDPOINT, Model, ServingAzure
 from tests.steward import MAX_DEQUEUE, RETRY_S, TIMER_S, Steward
 from tests.unit.cleanup.runs import conftest as clean
 
@@ -95,6 +98,7 @@ class Platform:
 
     def __post_init__(self) -> None:
         self.clock, self.fuse = self.steward.clock, self.steward.fuse
+        self.steward.azure = ServingAzure(self.clock, self.fuse)
         names = {"hook_rows": "hooks", "delivery_rows": "deliveries", "cleanup_rows": "cleanup"}
         self.tables = {name: FakeRows(kind, self.fuse, self.clock) for name, kind in names.items()}
         self.cleanup_queue, self.told = FakeQueue(self.clock, self.fuse), FakeQueue(self.clock, self.fuse)
@@ -390,6 +394,39 @@ def _open_expiry(world: Platform, number: int) -> Any:
     return known, replace(made, due_at=now + timedelta(seconds=WAIT_S))
 
 
+def _rolled(number: int = 0, **plan: Any) -> Rollout:
+    asked = {"deployment": "green", "body": {"like": "blue", "model": "azureml:green:1"}, "keepOld": "PT10M", "bake": "PT2M"}
+    asked |= {"steps": [20, 100], "golden": [{"send": 1}], "gate": {"errorRate": {"atMost": 0.1}}}
+    return Rollout(
+        id=f"{number:020x}", endpoint=f"{ENDPOINT}{number or ''}", plan=rollout_fields.parse({**asked, **plan}), caller="a test",
+        created_at=START, due_at=START, notify=("queue:told",), traffic={"blue": 100},
+        before={"traffic": {"blue": 100}, "mirror": {}},
+    )  # fmt: skip
+
+
+def _rolls(world: Platform) -> None:
+    azure: Any = world.steward.azure
+    if azure.get(ENDPOINT) is None:
+        azure.serve(green=Model())
+    rollouts.begin(
+        replace(_rolled(), stamps={"blue": azure.get(f"{ENDPOINT}/deployments/blue")["systemData"]["lastModifiedAt"]}), world.app
+    )
+
+
+def _rolled_out(world: Platform) -> Any:
+    azure: Any = world.steward.azure
+    (found,) = rollouts.newest(ENDPOINT, 9, world.app)
+    events = {json.loads(held.text)["id"]: json.loads(held.text)["type"].rpartition(".")[2] for held in world.told.messages}
+    counts = [azure.count(effect) for effect in ("^PUT.*/green$", "^PUT.*/echo$", "^DELETE")]
+    return found.status, azure.traffic(), counts, sorted(events.values())
+
+
+def _open_rollout(world: Platform, number: int) -> Any:
+    rollout = replace(_rolled(number + 1), stage="step", since=world.clock(), stamps={})
+    known = rollout_record.insert(rollout, world.app.cleanup_rows)
+    return known, replace(rollout, due_at=world.clock() + timedelta(seconds=WAIT_S), step=1)
+
+
 RUN = "20260302T090000Z-00000000"
 WAIT_S = 600.0
 MANY = 250
@@ -427,6 +464,12 @@ CASES: dict[str, Case] = {
     ),
     "expiry": Case(begin=_made_to_expire, done=(["Done"], [], 1, 1), found=_expired, wait=_open_expiry),
 }
+CASES["rollout"] = Case(
+    begin=_rolls,
+    done=("Succeeded", {"green": 100}, [1, 2, 1], ["begun", "step", "step", "succeeded"]),
+    found=_rolled_out,
+    wait=_open_rollout,
+)
 named = pytest.mark.parametrize("name", CASES)
 
 
@@ -602,6 +645,7 @@ BEFORE: dict[str, Callable[[Platform], Any]] = {
         equal={"status": "Pending"}, below={"next_at": world.clock() - notifications.GRACE}
     ),
     "run": lambda world: [run for run in world.app.journal.runs(only_open=True) if run.due_at <= world.clock()],
+    "rollout": lambda world: world.app.cleanup_rows.query(equal={"rolling": True}, below={"due_at": world.clock()}),
     "unit": lambda world: [each for each in world.app.journal.units(RUN) if each.value.due_at <= world.clock()],
     "expiry": lambda world: world.app.cleanup_rows.query(equal={"expiring": True}, below={"due_at": world.clock()}),
 }

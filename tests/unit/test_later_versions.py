@@ -20,6 +20,7 @@ from shared.hooks.rules import Rule, Step
 from shared.notify import deliveries
 from shared.operations.models import Operation
 from shared.rest import errors, long_running
+from shared.rollouts.rollout_record import Rollout
 from tests.fakes import START, FakeBlobs
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ PARKED = parked.Record(
 EXPIRY = Expiry(
     id=OPERATION.id, target="/t", kind="job", act="cancel", at=START, created_at=START, due_at=START, announced=("inADay",)
 )
+ROLLOUT = Rollout(id="r", endpoint="/e", plan={"deployment": "d"}, caller="c", created_at=START, due_at=START)
 DELIVERY = deliveries.Delivery(about="a", key="k", target="https://t", event={"id": "1", "type": "t"}, created_at=START)
 
 # (stored shape, its JSON, how it is read, paths of the objects in it that a later version may add to)
 SHAPES: list[tuple[str, dict[str, Any], Callable[[Any], Any], tuple[str, ...]]] = [
     ("operation", OPERATION.to_json(), Operation.from_json, ("", "follow")),
+    ("rollout", ROLLOUT.to_json(), Rollout.from_json, ("",)),
     ("run", journal.to_json(RUN), lambda stored: journal.from_json(journal.Run, stored), ("",)),
     ("unit", journal.to_json(UNIT), lambda stored: journal.from_json(journal.Unit, stored), ("",)),
     ("line", LINE.to_json(), lines.Line.from_json, ("",)),

@@ -78,6 +78,9 @@ def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | Non
     grants.check_role(held, who, what, route.role)
     if route.whole:
         grants.check_whole(held, who, what)
+    if route.about:
+        target = paths.resolve(route.resource(call.path), app.settings)
+        grants.check_reach(held, who, target.id, target.kind.full_type)
     if route.own:
         return call, None
     asked = asked_of(call, app.settings)

@@ -1,8 +1,8 @@
-"""Azure Monitor's metrics, as far as they tell that nobody uses a thing: requests of online endpoints, nodes of clusters.
+"""Azure Monitor's metrics: whether a thing is used (requests of online endpoints, nodes of clusters), and how deployments do.
 
 Read through ARM (`{id}/providers/microsoft.insights/metrics`), split by a dimension, so that one call answers for all the
 deployments of an endpoint. Names and dimensions are those of "Supported metrics with Azure Monitor". A number that Azure does
-not tell is unknown, never zero. Not here: what follows from it (conditions, idle).
+not tell is unknown, never zero. Not here: what follows from it (conditions, idle, rollouts).
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from shared.rest import errors, ids
 from shared.text import times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from shared.cleanup.facts.inventory import Azure
     from shared.rest.ids import ResourceId
 
 REQUESTS = "RequestsPerMinute"
+P95 = "RequestLatency_P95"
+DEPLOYMENT, STATUS_CLASS = "deployment", "statusCodeClass"
+ANSWERED = ("2xx", "3xx")  # the other classes are failures
 ACTIVE_NODES = "Active Nodes"
 KEPT = timedelta(days=93)  # how long Azure Monitor keeps platform metrics
 SERIES = 1_000  # a split answer holds ten series unless more are asked for
@@ -41,6 +44,15 @@ class Use:
     last_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """How a deployment did in a span: its requests, those that failed, and the mean of its minutes' P95; None for unknown."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+    p95_ms: float | None = None
+
+
 def requests(endpoint: ResourceId, azure: Azure, *, window: timedelta, now: datetime) -> Use:
     """Return which deployments of an online endpoint had requests within the window, whatever their share of the traffic.
 
@@ -49,7 +61,38 @@ def requests(endpoint: ResourceId, azure: Azure, *, window: timedelta, now: date
     Raises:
         StewardError: Azure Monitor does not tell, or not as far back (93 days).
     """
-    return _read(endpoint, REQUESTS, "deployment", azure, window=window, now=now)
+    return _read(endpoint, REQUESTS, DEPLOYMENT, azure, window=window, now=now)
+
+
+def figures(endpoint: ResourceId, azure: Azure, *, since: datetime, until: datetime) -> dict[str, Figures]:
+    """Return how each deployment of an online endpoint did, by its name in lower case; one without requests is not in it.
+
+    A minute counts as a whole. The mean of the latency is weighted by the requests of the minutes.
+
+    Raises:
+        StewardError: Azure Monitor does not tell.
+    """
+    first = since.replace(second=0, microsecond=0)
+    last = max(until, first + timedelta(minutes=1))
+
+    def series_of(metric: str, *dimensions: str) -> list[dict[str, Any]]:
+        return _series(_ask(endpoint, metric, dimensions, azure, since=first, until=last, interval="PT1M"), metric)
+
+    minutes: dict[str, dict[datetime, float]] = {}
+    failed: dict[str, float] = {}
+    for series in series_of(REQUESTS, DEPLOYMENT, STATUS_CLASS):
+        name, is_failure = _dimension(series, DEPLOYMENT), _dimension(series, STATUS_CLASS) not in ANSWERED
+        for at, value in _values(series):
+            minutes.setdefault(name, {})[at] = minutes.get(name, {}).get(at, 0.0) + value
+            failed[name] = failed.get(name, 0.0) + (value if is_failure else 0.0)
+    slow = {_dimension(each, DEPLOYMENT): dict(_values(each)) for each in series_of(P95, DEPLOYMENT)}
+    out = {}
+    for name, by_minute in minutes.items():
+        weighed = [(value, by_minute.get(at, 0.0)) for at, value in slow.get(name, {}).items()]
+        total, weight = sum(value * times for value, times in weighed), sum(times for _, times in weighed)
+        if requests := sum(by_minute.values()):
+            out[name] = Figures(requests=requests, errors=failed[name], p95_ms=total / weight if weight else None)
+    return out
 
 
 def active_nodes(workspace: ResourceId, azure: Azure, *, window: timedelta, now: datetime) -> Use:
@@ -67,18 +110,24 @@ def _read(resource: ResourceId, metric: str, dimension: str, azure: Azure, *, wi
     interval = "PT1H" if window <= timedelta(days=30) else "P1D"
     step = timedelta(hours=1) if interval == "PT1H" else timedelta(days=1)
     since = now - window - step  # the first interval counts as a whole
+    body = _ask(resource, metric, (dimension,), azure, since=since, until=now, interval=interval)
+    begun = _last_use(body, metric, dimension)
+    return Use(since=since, until=now, last_at={name: min(at + step, now) for name, at in begun.items()})
+
+
+def _ask(
+    resource: ResourceId, metric: str, dimensions: Sequence[str], azure: Azure, *, since: datetime, until: datetime, interval: str
+) -> Any:
     query = {
         "metricnames": metric,
-        "timespan": f"{since:%Y-%m-%dT%H:%M:%SZ}/{now:%Y-%m-%dT%H:%M:%SZ}",
+        "timespan": f"{since:%Y-%m-%dT%H:%M:%SZ}/{until:%Y-%m-%dT%H:%M:%SZ}",
         "interval": interval,
-        "aggregation": "Average",  # the one that the metric has by default; above 0 as soon as there was one request
-        "$filter": f"{dimension} eq '*'",
+        "aggregation": "Average",  # the one that the metrics have by default; of a minute of requests it is their number
+        "$filter": " and ".join(f"{each} eq '*'" for each in dimensions),
         "top": str(SERIES),
     }
     path = ids.below(resource.path, "providers", "microsoft.insights", "metrics")
-    url = ids.url(azure.client.cloud.arm, path, neighbours.METRICS, query)
-    begun = _last_use(azure.client.send("GET", url).checked().body, metric, dimension)
-    return Use(since=since, until=now, last_at={name: min(at + step, now) for name, at in begun.items()})
+    return azure.client.send("GET", ids.url(azure.client.cloud.arm, path, neighbours.METRICS, query)).checked().body
 
 
 def _last_use(body: Any, metric: str, dimension: str) -> dict[str, datetime]:
@@ -96,6 +145,14 @@ def _last_use(body: Any, metric: str, dimension: str) -> dict[str, datetime]:
                     raise _unknown("A data point of the metric has no time.")
                 found[name] = max(at, found.get(name, at))
     return found
+
+
+def _values(series: dict[str, Any]) -> Iterator[tuple[datetime, float]]:
+    """Yield the minutes with a number, and that."""
+    for point in series.get("data") or ():
+        value = point.get("average") if isinstance(point, dict) else None
+        if isinstance(value, int | float) and (at := times.moment(point.get("timeStamp"))):
+            yield at, float(value)
 
 
 def _series(body: Any, metric: str) -> list[dict[str, Any]]:

@@ -55,6 +55,20 @@ def test_requests_count_in_their_hour_by_deployment_and_status(azure: Client, en
     assert totals(read(azure, endpoint, interval="FULL")) == {"": 8.0}
 
 
+def test_latency_is_that_of_each_deployment_and_minutes_without_requests_have_none(azure: Client, endpoint: str) -> None:
+    """P95 by deployment, as Azure Monitor lists it; the status is no dimension of it."""
+    for deployment, took_ms, times in (("blue", 20, 94), ("blue", 90, 6), ("green", 200, 3)):
+        seeded = {"endpoint": endpoint, "deployment": deployment, "times": times, "took_ms": took_ms, "days_ago": 1}
+        azure.control("POST", "traffic", seeded)
+    asked = {"metricnames": "RequestLatency_P95", "aggregation": "Average"}
+    found = read(azure, endpoint, **asked, **{"$filter": "deployment eq '*'"}).json()["value"][0]["timeseries"]
+    shown = {one["metadatavalues"][0]["value"]: [p["average"] for p in one["data"] if "average" in p] for one in found}
+    assert shown == {"blue": [90.0], "green": [200.0]}
+    assert len(read(azure, endpoint, **asked).json()["value"][0]["timeseries"]) == 1
+    refused = read(azure, endpoint, **asked, **{"$filter": "deployment eq '*' and statusCodeClass eq '*'"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "BadRequest")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"interval": "PT7M"}, {"metricnames": "Nothing"}, {"timespan": "soon"}, {"aggregation": "Median"}, {"$filter": "a b"}]
 )

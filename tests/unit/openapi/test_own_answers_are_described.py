@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.notify import deliveries
 from shared.openapi import document, shapes
 from shared.operations import models
 from shared.rest import errors, long_running
+from shared.rollouts.rollout_record import Rollout
 from shared.route_table import ROUTES
 
 NOW = datetime(2026, 11, 2, 4, 5, 6, tzinfo=UTC)
@@ -128,6 +130,19 @@ def test_every_field_of_a_report_is_described() -> None:
     assert described - set(whole) == {"endTime", "deliveries", "nextLink"}
     assert set(whole) <= described
     assert valid("ReportLine", whole["resources"][0]) == set(whole["resources"][0])
+
+
+def test_every_field_of_a_rollout_is_described() -> None:
+    """Under way in a step, and while the old deployment is kept."""
+    plan = {"deployment": "green", "steps": [10, 100], "bake": 600, "keepOld": 60, "gate": {"leastRequests": 5}, "unsure": "pause"}
+    shares = {"traffic": {"blue": 100}, "mirror": {}}
+    figures = {"at": models.iso(NOW), "verdict": "good", "deployments": {"blue": {"requests": 1, "errors": 0, "p95": 2.5}}}
+    going = Rollout(
+        id="r", endpoint=f"{TARGET}/onlineEndpoints/e", plan=plan, caller="c", created_at=NOW, due_at=NOW, stage="step", since=NOW,
+        before=shares, operation="o", figures=figures,
+    ).telling(NOW, "step", "10 %")  # fmt: skip
+    kept = replace(going, stage="keep", status="Succeeded", ended_at=NOW)
+    assert valid("Rollout", going.view()) | valid("Rollout", kept.view()) == set(going.view()) | set(kept.view())
 
 
 def test_a_trace_id_is_described_as_one() -> None:

@@ -234,12 +234,13 @@ def patch_run(world: World, request: web.Request) -> web.Response:
 
 @routes.route("POST", "/_control/traffic")
 def add_traffic(world: World, request: web.Request) -> web.Response:
-    """`{"endpoint":ARM id,"deployment":"blue","status":200,"times":5,"days_ago":3}`: requests that were answered then."""
+    """`{"endpoint":ARM id,"deployment":"blue","status":200,"times":5,"days_ago":3,"took_ms":80}`: requests of then."""
     body = _body(request, dict)
     try:
         at = world.now() - timedelta(days=float(body.get("days_ago") or 0))
         status, times = int(body.get("status") or 200), int(body.get("times") or 1)
-        traffic.count(world, str(body["endpoint"]), str(body["deployment"]), status, at=at, times=times)
+        took_ms = float(body["took_ms"]) if "took_ms" in body else None
+        traffic.count(world, str(body["endpoint"]), str(body["deployment"]), status, at=at, times=times, took_ms=took_ms)
     except (KeyError, TypeError, ValueError) as error:
         return _bad(f"expected an endpoint and a deployment, and numbers: {error}")
     return web.answer({"counted": times})

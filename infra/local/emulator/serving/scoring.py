@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import random
 import threading
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -52,8 +53,9 @@ def score(world: World, request: web.Request) -> web.Response:
     name, serving = _choose(world, endpoint, pinned)
     if not pinned:
         _mirror(world, endpoint, request)
+    begun = time.monotonic()
     answer = _ask(serving, request) if serving.state == "healthy" else _not_up(serving)
-    traffic.count(world, endpoint.id, name, answer.status)
+    traffic.count(world, endpoint.id, name, answer.status, took_ms=(time.monotonic() - begun) * 1_000)
     return answer.with_headers({PIN_HEADER: name})
 
 

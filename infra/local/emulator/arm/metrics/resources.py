@@ -1,4 +1,4 @@
-"""Azure Monitor's metrics of online endpoints: requests, from what scoring really answered; any other metric has no data.
+"""Azure Monitor's metrics of online endpoints: requests and latency, from what scoring really answered; the others have no data.
 
 Shapes after the Metrics - List operation of api-version 2023-10-01: a metric that is not split has one series with a point for
 each interval, zeros included; split by a dimension it has a series for each value that was seen, and none otherwise.
@@ -39,8 +39,9 @@ def read(world: World, request: web.Request) -> web.Response:
         kind = found.type if found else "unknown"
         raise refusals.refuse(404, "ResourceNotFound", f"The resource '{target}' of type {kind} has no metrics here.")
     asked, names = _asked(world, request), request.query.get("metricnames") or "RequestsPerMinute"
-    counted = traffic.of(world, found.id)
-    value = [responses.metric(found.id, name, asked, counted) for name in (_known(one.strip()) for one in names.split(","))]
+    counted, times = traffic.of(world, found.id), traffic.times_of(world, found.id)
+    known = [_known(one.strip(), asked) for one in names.split(",")]
+    value = [responses.metric(found.id, name, asked, counted, times) for name in known]
     body = {
         "cost": 59 * len(value),
         "timespan": f"{responses.text(asked.since)}/{responses.text(asked.until)}",
@@ -66,20 +67,26 @@ def definitions(_world: World, request: web.Request) -> web.Response:
             "primaryAggregationType": "Average",
             "supportedAggregationTypes": [one.title() for one in _AGGREGATIONS],
             "metricAvailabilities": [{"timeGrain": grain, "retention": f"P{responses.RETENTION.days}D"} for grain in _GRAINS],
-            "dimensions": [{"value": one, "localizedValue": one} for one in ("deployment", "statusCode", "statusCodeClass")],
+            "dimensions": [{"value": one, "localizedValue": one} for one in _dimensions(name)],
         }
         for name, (title, unit) in responses.UNITS.items()
     ]
     return web.answer({"value": value})
 
 
+def _dimensions(name: str) -> tuple[str, ...]:
+    return ("deployment",) if name in responses.ONLY_BY_DEPLOYMENT else ("deployment", "statusCode", "statusCodeClass")
+
+
 def _bad(message: str) -> web.Refused:
     return refusals.refuse(400, "BadRequest", message)
 
 
-def _known(name: str) -> str:
+def _known(name: str, asked: responses.Asked) -> str:
     for known in responses.UNITS:
         if known.lower() == name.lower():
+            if known in responses.ONLY_BY_DEPLOYMENT and any(each.lower() != "deployment" for each, _ in asked.filters):
+                raise _bad(f"Metric: {known} does not support requested dimension combination. Valid: deployment")
             return known
     raise _bad(
         f"Failed to find metric configuration for provider: {NAMESPACE}, metric: {name}, Valid metrics: {','.join(responses.UNITS)}"

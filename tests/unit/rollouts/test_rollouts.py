@@ -1,0 +1,230 @@
+"""A rollout goes on while its deployment does well, back when it does badly, and stops when another one changes something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.rest import errors
+from tests.fakes import Killed
+from tests.serving_azure import ENDPOINT, Model
+from tests.unit.rollouts.conftest import BODY
+
+if TYPE_CHECKING:
+    from tests.unit.rollouts.conftest import World
+
+
+def test_a_good_one_gets_all_traffic_and_the_old_one_goes_when_its_time_is_over(world: World) -> None:
+    """Created once, a PUT of the whole endpoint a step, each told."""
+    world.begin()
+    world.until(1900)
+    assert (world.record().status, world.azure.traffic()) == ("Running", {"green": 100})
+    world.until(900)
+    assert (world.record().status, world.record().stage) == ("Succeeded", "keep")
+    assert world.azure.count("DELETE") == 0
+    world.drive()
+    assert world.azure.get(f"{ENDPOINT}/deployments/blue") is None
+    assert world.azure.count("PUT .*/deployments/green") == 1
+    assert world.azure.count("PUT .*/echo$") == 3
+    assert world.events() == ["begun", "step", "step", "step", "succeeded"]
+    assert world.azure.seen.failed == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "reason", "steps"),
+    [
+        (Model(status=500), "smoke[0]", 0),
+        (Model(says=1.2), "golden[0]: score is 1.2, expected 1.0", 0),
+        (Model(fails=0.3), "errorRate is 0.3", 1),
+        (Model(took_ms=90), "p95 is 90; the gate allows 75", 1),
+    ],
+    ids=["smoke", "golden", "errors", "slow"],
+)
+def test_a_bad_one_loses_its_traffic_at_once(world: World, model: Model, reason: str, steps: int) -> None:
+    """In one PUT, and no old deployment is deleted."""
+    world.azure.serve(green=model)
+    world.begin()
+    world.drive()
+    found = world.record()
+    assert (found.status, world.azure.traffic()) == ("RolledBack", {"blue": 100})
+    assert reason in str(found.notes[-1]["reason"])
+    assert world.azure.count("PUT .*/echo$") == 2 * steps
+    assert world.azure.count("DELETE") == 0
+    assert world.events()[-1] == "rolledBack"
+    assert world.azure.seen.failed <= world.azure.seen.requests * 0.1 * model.fails
+
+
+def test_back_within_a_minute_of_what_the_metrics_show(world: World) -> None:
+    """The model is bad from the second step on."""
+    world.begin()
+    while world.azure.traffic().get("green") != 50:
+        world.until(20)
+    begun = world.clock()
+    world.azure.models = {name: Model(fails=0.5) if "green" in name else each for name, each in world.azure.models.items()}
+    while world.azure.traffic().get("green"):
+        world.until(10)
+    assert (world.clock() - begun).total_seconds() <= 61 + 60
+
+
+@pytest.mark.parametrize("unsure", ["pause", "abort", "go on"])
+@pytest.mark.parametrize("blind", [True, False], ids=["no-metrics", "few-requests"])
+def test_a_gate_that_cannot_be_sure_does_what_the_plan_says(world: World, unsure: str, blind: bool) -> None:  # noqa: FBT001
+    """Paused is told, and promote goes on."""
+    world.azure.blind, world.azure.per_minute = blind, 600 if blind else 0.5
+    name = world.begin(unsure=unsure, gate={"errorRate": {"atMost": 0.05}, "leastRequests": 50})
+    world.until(3600)
+    shown = {
+        "pause": ("Paused", {"blue": 90, "green": 10}),
+        "abort": ("RolledBack", {"blue": 100}),
+        "go on": ("Succeeded", {"green": 100}),
+    }
+    assert (world.record().status, world.azure.traffic()) == shown[unsure]
+    if unsure == "pause":
+        assert world.events()[-1] == "paused"
+        world.azure.blind, world.azure.per_minute = False, 600
+        world.send("POST", f"/{name}/promote")
+        world.until(1500)
+        assert world.record().status == "Succeeded"
+
+
+def test_a_paused_one_is_watched_and_goes_back_when_it_is_bad(world: World) -> None:
+    """Nobody needs to be there."""
+    name = world.begin()
+    world.until(200)
+    world.send("POST", f"/{name}/pause")
+    world.until(3000)
+    assert (world.record().status, world.azure.traffic()) == ("Paused", {"blue": 90, "green": 10})
+    world.azure.models = {name: Model(fails=1.0) if "green" in name else each for name, each in world.azure.models.items()}
+    world.until(700)
+    assert (world.record().status, world.azure.traffic()) == ("RolledBack", {"blue": 100})
+
+
+@pytest.mark.parametrize("after_s", [0, 15, 100, 700, 1400])
+def test_abort_sets_all_traffic_back_at_any_time(world: World, after_s: int) -> None:
+    """In one PUT, if any traffic had moved."""
+    name = world.begin()
+    world.until(after_s)
+    world.send("POST", f"/{name}/abort")
+    world.drive()
+    assert (world.record().status, world.azure.traffic()) == ("Aborted", {"blue": 100})
+    assert world.events()[-1] == "aborted"
+    with pytest.raises(errors.BadRequestError, match="nothing to promote"):
+        world.send("POST", f"/{name}/promote")
+
+
+def test_a_bad_one_cannot_be_promoted(world: World) -> None:
+    """A caller's word is no better than the figures."""
+    world.azure.serve(green=Model(fails=0.3))
+    world.azure.blind = True
+    name = world.begin()
+    world.until(2000)
+    assert world.record().status == "Paused"
+    world.azure.blind = False
+    world.send("POST", f"/{name}/promote")
+    world.drive()
+    assert (world.record().status, world.azure.traffic()) == ("RolledBack", {"blue": 100})
+
+
+def touched(world: World, what: str) -> None:
+    """Another one changes something."""
+    endpoint = world.azure.resources[ENDPOINT.lower()]
+    if what == "traffic":
+        endpoint["properties"]["traffic"] = {"blue": 70, "green": 30}
+    elif what == "mirror":
+        endpoint["properties"]["mirrorTraffic"] = {"blue": 5}
+    elif what == "endpoint":
+        for name in [key for key in world.azure.resources if key.startswith(ENDPOINT.lower())]:
+            del world.azure.resources[name]
+    else:
+        world.azure.resources[f"{ENDPOINT}/deployments/{what}".lower()]["systemData"]["lastModifiedAt"] = "2026-03-03T00:00:00Z"
+
+
+@pytest.mark.parametrize("what", ["traffic", "mirror", "blue", "green", "endpoint"])
+def test_it_stops_when_another_one_changes_something(world: World, what: str) -> None:
+    """Nothing is touched any more; that is told."""
+    world.begin()
+    world.until(200)
+    writes = len(world.azure.effects)
+    touched(world, what)
+    left = world.azure.traffic()
+    world.drive()
+    assert (world.record().status, world.azure.traffic(), len(world.azure.effects)) == ("Stopped", left, writes)
+    assert world.events()[-1] == "stopped"
+
+
+@pytest.mark.parametrize("what", ["traffic", "blue"])
+def test_the_old_one_stays_if_it_was_changed_or_has_traffic_again(world: World, what: str) -> None:
+    """Only what this rollout left without traffic is deleted."""
+    world.begin()
+    world.until(3000)
+    assert world.record().stage == "keep"
+    touched(world, what)
+    world.drive()
+    assert (world.record().status, world.azure.count("DELETE")) == ("Succeeded", 0)
+
+
+def test_a_mirror_comes_before_the_steps_and_goes_with_the_first(world: World) -> None:
+    """Mirrored requests are in no metric here: that is no reason to stop."""
+    world.begin(mirror={"percent": 20, "for": "PT5M"})
+    world.until(200)
+    assert (world.azure.traffic(), world.azure.traffic("mirrorTraffic")) == ({"blue": 100}, {"green": 20})
+    world.until(400)
+    assert (world.azure.traffic(), world.azure.traffic("mirrorTraffic")) == ({"blue": 90, "green": 10}, {})
+    world.drive()
+    assert world.record().status == "Succeeded"
+
+
+def test_a_deployment_that_cannot_be_created_ends_it(world: World) -> None:
+    """With Azure's reason; nothing else was touched."""
+    world.azure.failing[f"{ENDPOINT}/deployments/green"] = {"code": "OutOfQuota", "message": "no cores"}
+    world.begin()
+    world.drive()
+    assert (world.record().status, world.azure.traffic(), world.events()) == ("Failed", {"blue": 100}, ["begun", "failed"])
+    assert "OutOfQuota" in str(world.record().notes[-1]["reason"])
+
+
+def test_one_rollout_at_a_time_and_the_same_request_twice_is_one(world: World) -> None:
+    """The key finds the first; another body under it is refused; another key finds the endpoint taken."""
+    name = world.begin()
+    assert world.begin() == name
+    with pytest.raises(errors.BadRequestError, match="Use a new key"):
+        world.begin(bake="PT1M")
+    other = {**BODY, "deployment": "red"}
+    with pytest.raises(errors.BadRequestError) as refused:
+        world.send("POST", "", other)
+    assert refused.value.error.code == "RolloutUnderWay"
+    world.drive()
+    assert world.send("GET", f"/{name}")["status"] == "Succeeded"
+    assert [each["name"] for each in world.send("GET")["value"]] == [name]
+
+
+@pytest.mark.parametrize("sent", [True, False], ids=["sent", "accepted"])
+def test_an_abort_sets_back_what_a_worker_that_died_had_sent(world: World, sent: bool) -> None:  # noqa: FBT001
+    """The record does not know yet that it was sent; the way back finds it by its key."""
+
+    def dies(name: str) -> None:
+        if (
+            name.startswith("cleanup.write") and world.azure.count("PUT .*/echo$")
+            if sent
+            else name.endswith("PUT w1/onlineEndpoints/echo")
+        ):
+            raise Killed(name)
+
+    name = world.begin()
+    world.fuse.between = dies
+    restarts = 0
+    while not restarts:
+        try:
+            while world._deliver():
+                pass
+            world._tick()
+        except Killed:
+            world.restart()
+            restarts += 1
+        world.clock.advance(1)
+    world.fuse.between = None
+    assert (world.record().operation, bool(world.record().wanted), world.azure.count("PUT .*/echo$")) == ("", True, int(sent))
+    world.send("POST", f"/{name}/abort")
+    world.drive()
+    assert (world.record().status, world.azure.traffic()) == ("Aborted", {"blue": 100})
