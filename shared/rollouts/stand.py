@@ -198,7 +198,7 @@ def figures(rollout: Rollout, services: Services) -> tuple[Rollout, Verdict]:
     try:
         seen = metrics.figures(ids.parse(rollout.endpoint), services, since=rollout.since or now, until=now)
     except errors.StewardError as problem:
-        return rollout, judging.Verdict(word="unsure", reason=f"Azure Monitor does not tell: {problem.error.message}")
+        return rollout, judging.Verdict(word="unsure", reason=f"Azure Monitor has no figures: {problem.error.message}")
     other = next((gate[each]["atMostOf"] for each in gate if isinstance(gate[each], dict) and "atMostOf" in gate[each]), "")
     live = seen.get((other or rollout.old[0]).lower())
     known = {"errorRate": live.errors / live.requests, "p95": live.p95_ms} if live else dict(rollout.live)
