@@ -170,7 +170,7 @@ def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
         return expiry.over("NotMade", now, "Azure does not say when it was made; a later one of that name would look the same"), 0.0
     at = (None if expiry.moved or stored is None else stored.operation.expires_at) or expiry.at
     bound = replace(expiry.due(at, now), made=made, tries=0, reason="")
-    return (replaced, 0.0) if (replaced := _superseded(bound, services)) else (bound, _until_next(bound, now))
+    return _replaced(bound, now, services) or (bound, _until_next(bound, now))
 
 
 def _waiting(expiry: Expiry, operation: Operation | None, now: datetime) -> tuple[Expiry, float] | None:
@@ -196,18 +196,22 @@ def _is_other(body: Any, answered: Any) -> bool:
     return bool(one and other and abs(one - other) > DRIFT)
 
 
-def _superseded(bound: Expiry, services: Services) -> Expiry | None:
-    """Let the newest expiry of a resource be its only one; return this one as replaced where it is not the newest."""
-    now = services.clock()
-    for other in list(_table(services).find(partition=expiry_record.place_of(bound.id)[0], equal={"expiring": True})):
-        if other.value.id == bound.id or other.value.target.lower() != bound.target.lower():
-            continue
-        if (other.value.created_at, other.value.id) < (bound.created_at, bound.id):
-            if other.value.status == "Pending":
-                gone = other.value.over("Replaced", now, f"the expiry {bound.id} was set since")
-                worker.record(MACHINE, _next(other, gone, None, services), services)
-        elif other.value.made:
-            return bound.over("Replaced", now, f"the expiry {other.value.id} was set since")
+def _replaced(expiry: Expiry, now: datetime, services: Services) -> tuple[Expiry, float] | None:
+    """Let the newest expiry of a resource be its only one; return what follows for one that is not the newest.
+
+    One whose create has not ended yet may be refused: the one before it waits for that.
+    """
+    others = _table(services).find(partition=expiry_record.place_of(expiry.id)[0], equal={"expiring": True})
+    same = [each for each in others if each.value.target.lower() == expiry.target.lower() and each.value.id != expiry.id]
+    later = [each.value for each in same if (each.value.created_at, each.value.id) > (expiry.created_at, expiry.id)]
+    if bound := next((each for each in later if each.made), None):
+        return expiry.over("Replaced", now, f"the expiry {bound.id} was set since"), 0.0
+    for other in same:
+        if other.value not in later and other.value.status == "Pending":
+            gone = other.value.over("Replaced", now, f"the expiry {expiry.id} was set since")
+            worker.record(MACHINE, _next(other, gone, None, services), services)
+    if later and now >= expiry.at:
+        return _put_off(expiry, f"the expiry {later[0].id} was asked for since; its create has not ended", now)
     return None
 
 
@@ -241,13 +245,17 @@ def _acted(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     if expiry.status == "Acting" and request.send_by and now < request.send_by:
         return _followed(expiry, flows.submit(request, services), services.clock())
     pending = replace(expiry, status="Pending", operation="")
-    found = expiry_look.look(pending, services)
+    return _replaced(pending, now, services) or _looked(pending, name, now, services)
+
+
+def _looked(expiry: Expiry, name: str, now: datetime, services: Services) -> tuple[Expiry, float]:
+    found = expiry_look.look(expiry, services)
     if found.answer == "act":
-        return replace(pending, status="Acting", operation=name, looked_at=now, reason=""), 0.0
+        return replace(expiry, status="Acting", operation=name, looked_at=now, reason=""), 0.0
     if found.answer == "wait":
-        return _put_off(pending, found.reason, now)
+        return _put_off(expiry, found.reason, now)
     ends: dict[str, Status] = {"keep": "Kept", "gone": "Gone", "done": "Done"}
-    return pending.over(ends[found.answer], now, found.reason), 0.0
+    return expiry.over(ends[found.answer], now, found.reason), 0.0
 
 
 def _kind(resource: ids.ResourceId) -> kinds.Kind:

@@ -95,10 +95,12 @@ def look(expiry: Expiry, services: Services) -> Look:
         StewardError: it could not be read.
     """
     resource, now, azure = ids.parse(expiry.target), services.clock(), azure_of(services)
-    home = resource.ancestor(1)
+    home, sights = resource.ancestor(1), services.sights
+    workspace = sights.of("workspace", home.key, now, lambda: inventory.read(home, azure))
     tell = snapshots.specs(services.blobs)  # computes, endpoints and jobs are referred to from their own workspace
-    seen = services.sights.of("references", home.key, now, lambda: survey.merge([survey.of(home, azure, now, tell)]))
-    known, subject = _subject(expiry, resource, seen, azure, now)
+    seen = sights.of("references", home.key, now, lambda: survey.merge([survey.of(home, azure, now, tell)]))
+    known = Facts(workspace=workspace, surveys=seen, azure=azure, now=now)
+    subject = _subject(expiry.kind, resource, known)
     if subject is None:
         return Look(answer="gone", reason="it is gone already")
     if not expiry_record.same(expiry.made, subject.body):
@@ -123,14 +125,11 @@ def _held(expiry: Expiry, resource: ids.ResourceId, services: Services) -> Look 
     return Look(answer="wait", reason=f"operation {other.id} ({other.method}) on it is under way") if other else None
 
 
-def _subject(
-    expiry: Expiry, resource: ids.ResourceId, seen: survey.Surveys, azure: pacing.Paced, now: datetime
-) -> tuple[Facts, Subject | None]:
-    if expiry.kind in targets.TARGETS:
-        return judge.read(expiry.kind, resource, seen, {}, azure, now)
-    body, workspace = inventory.read(resource, azure), inventory.read(resource.ancestor(1), azure)
-    known = Facts(workspace=workspace, surveys=seen, azure=azure, now=now)
-    return known, subjects.plain(expiry.kind, resource, body, known) if body else None
+def _subject(kind: str, resource: ids.ResourceId, known: Facts) -> Subject | None:
+    if kind in targets.TARGETS:
+        return judge.one(targets.TARGETS[kind], resource, known)
+    body = inventory.read(resource, known.azure)
+    return subjects.plain(kind, resource, body, known) if body else None
 
 
 def _needs(policy: Policy, subject: Subject, known: Facts) -> Look:

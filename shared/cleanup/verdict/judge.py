@@ -109,7 +109,7 @@ def again(
     Raises:
         StewardError: it could not be read.
     """
-    known, subject = read(policy.kind, resource, surveys, marks, azure, now)
+    known, subject = _read(policy.kind, resource, surveys, marks, azure, now)
     return _judged(policy, subject, known) if subject else None
 
 
@@ -129,7 +129,7 @@ def explain(
     for policy in policies:
         if not concerns(policy.kind, resource):
             continue
-        known, subject = read(policy.kind, resource, surveys, marks, azure, now)
+        known, subject = _read(policy.kind, resource, surveys, marks, azure, now)
         if subject and _fits(policy.kind, subject):
             found = tuple((name, conditions.find(name, subject, value, known)) for name, value in policy.stale_when.items())
             yield _judged(policy, subject, known), found
@@ -191,14 +191,9 @@ def _verdict(policy: Policy, subject: Subject, known: Facts) -> Verdict:
     )
 
 
-def read(
+def _read(
     kind: str, resource: ids.ResourceId, surveys: Surveys, marks: Mapping[str, Mark], azure: Azure, now: datetime
 ) -> tuple[Facts, Subject | None]:
-    """Read a resource of a kind as it is now, with what it belongs to and its siblings; None when it is gone.
-
-    Raises:
-        StewardError: it could not be read.
-    """
     target = targets.TARGETS[kind]
     if kind == "leftover":
         known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
@@ -211,10 +206,15 @@ def read(
         return known, None
     if kind == "workspace":
         return known, subjects.plain(kind, resource, body, known)
-    return known, _one(target, resource, known)
+    return known, one(target, resource, known)
 
 
-def _one(target: Target, resource: ids.ResourceId, known: Facts) -> Subject | None:
+def one(target: Target, resource: ids.ResourceId, known: Facts) -> Subject | None:
+    """Read a resource of a workspace as it is now, with what it belongs to and its siblings; None when it is gone.
+
+    Raises:
+        StewardError: it could not be read.
+    """
     if target.name == "job":
         return subjects.one_job(resource, known.azure)
     if target.container:

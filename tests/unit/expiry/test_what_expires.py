@@ -166,6 +166,67 @@ def test_the_next_put_replaces_the_expiry(stage: Stage) -> None:
     assert len(stage.deletes()) == 1
 
 
+def test_the_one_before_waits_for_a_put_that_has_not_ended(stage: Stage) -> None:
+    """Its time comes between the next PUT and the moment at which that one's expiry is known to hold."""
+    first = stage.put(expires_in="PT1H")
+    stage.wait(3600 - 65)
+    second = stage.send("PUT", COMPUTE, CLUSTER, expires_in="PT8H")[1]["properties"]["expires"]["name"]
+    stage.world.queue("cleanup_queue").messages.clear()
+    takes = stage.world._taken
+    stage.world._taken = lambda name, held: second in held.text or takes(name, held)  # type: ignore[method-assign]
+    stage.wait(600)
+    assert not stage.deletes()
+    assert second in stage.expiry(first["name"])["reason"]
+    stage.world._taken = takes  # type: ignore[method-assign]
+    stage.wait(1800)
+    assert [stage.expiry(name)["status"] for name in (first["name"], second)] == ["Replaced", "Pending"]
+    assert not stage.deletes()
+
+
+ENDED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "workspaces": ("workspaces/w2x", {"location": "westeurope", "properties": {}}, "^DELETE workspaces/w2x$"),
+    "workspaces/schedules": (
+        "workspaces/w1/schedules/s1x", {"properties": {"trigger": {}, "action": {}}}, "^DELETE workspaces/w1/schedules/s1x$"
+    ),
+    "workspaces/onlineEndpoints/deployments": (
+        "workspaces/w1/onlineEndpoints/ep1/deployments/green",
+        {"location": "westeurope", "properties": {"endpointComputeType": "Managed"}},
+        "^DELETE .*/deployments/green$",
+    ),
+    "workspaces/batchEndpoints": ("workspaces/w1/batchEndpoints/be1", ENDPOINT, "^DELETE workspaces/w1/batchEndpoints/be1$"),
+    "workspaces/batchEndpoints/deployments": (
+        "workspaces/w1/batchEndpoints/be0/deployments/one",
+        {"location": "westeurope", "properties": {}},
+        "^DELETE .*/deployments/one$",
+    ),
+    "workspaces/serverlessEndpoints": (
+        "workspaces/w1/serverlessEndpoints/se1", ENDPOINT, "^DELETE workspaces/w1/serverlessEndpoints/se1$"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ENDED)
+def test_each_kind_is_ended_as_its_row_says(stage: Stage, kind: str) -> None:
+    """By one request."""
+    path, body, effect = ENDED[kind]
+    for parent in ("onlineEndpoints/ep1", "batchEndpoints/be0"):
+        stage.azure.put(f"{WORKSPACE}/{parent}", {"location": "westeurope", "properties": {"traffic": {"blue": 100}}})
+    made = stage.put(path, body, expires_in="PT1H")
+    stage.wait(3600 + 600)
+    ended = stage.expiry(made["name"])
+    assert ended["status"] == "Done", ended
+    assert stage.azure.count(effect) == 1, stage.azure.effects
+
+
+def test_a_deployment_with_traffic_is_kept(stage: Stage) -> None:
+    """Azure would refuse its deletion, and its callers would be cut off."""
+    stage.azure.put(f"{WORKSPACE}/onlineEndpoints/ep1", {"properties": {"traffic": {"green": 10}}})
+    made = stage.put(*ENDED["workspaces/onlineEndpoints/deployments"][:2], expires_in="PT1H")
+    stage.wait(3700)
+    kept = stage.expiry(made["name"])
+    assert (kept["status"], kept["reason"]) == ("Kept", "10 % of the endpoint's traffic goes to it")
+
+
 def test_a_put_without_one_keeps_it(stage: Stage) -> None:
     """An update is no answer to when it ends."""
     made = stage.put(expires_in="PT8H")
