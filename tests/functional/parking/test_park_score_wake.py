@@ -127,3 +127,18 @@ def test_a_parked_endpoint_is_woken_by_the_first_calls_and_serves_as_before(stew
         wanted, found = specs[each["name"]], each["properties"]
         names = ("instanceType", "environmentId", "environmentVariables", "codeConfiguration", "scaleSettings")
         assert {name: found[name] for name in names} == {name: wanted[name] for name in names}
+
+
+def test_an_endpoint_is_parked_when_its_time_comes(steward: Steward) -> None:
+    """Its next PUT has an expiry: the deployments go, the endpoint stays, and a call would wake it."""
+    body = steward.get(ENDPOINT)
+    head = {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}, "tags": body["tags"]}
+    properties = {"authMode": "Key", "traffic": body["properties"]["traffic"]}
+    steward.done("PUT", f"{ENDPOINT}?expiresIn=PT1S", json={**head, "properties": properties})
+    deadline = time.monotonic() + WAIT_S
+    while not (ended := steward.list(f"expiries?below={ENDPOINT}&status=Done")):
+        assert time.monotonic() < deadline, steward.list(f"expiries?below={ENDPOINT}")
+        time.sleep(0.3)
+    assert (ended[0]["kind"], ended[0]["act"]) == ("onlineEndpoint", "park")
+    assert steward.list(f"{ENDPOINT}/deployments") == []
+    assert TAG in steward.get(ENDPOINT)["tags"]
