@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -45,7 +46,6 @@ SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause between looks at an act
 PATIENCE = timedelta(hours=24)  # after its time: how long an expiry that cannot act looks again
 SEND_WITHIN = timedelta(seconds=60)  # of the last look
 ATTEMPTS = 3  # of the act
-DRIFT = timedelta(seconds=1)  # between two of Azure's own words on when a resource was made
 TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends that others are told of
 
 
@@ -191,9 +191,14 @@ def _waiting(expiry: Expiry, operation: Operation | None, now: datetime) -> tupl
 
 
 def _is_other(body: Any, answered: Any) -> bool:
-    """Return whether what has the name now was made at another time than what the create's answer describes."""
-    one, other = (times.moment(bodies.dig(each, expiry_record.IDENTITY[0])) for each in (body, answered))
-    return bool(one and other and abs(one - other) > DRIFT)
+    """Return whether what has the name now was made at another time than what the create's answer describes.
+
+    Both are Azure's words on the same moment; the one with fewer digits decides how exactly they are compared.
+    """
+    said = [str(bodies.dig(each, expiry_record.IDENTITY[0]) or "") for each in (body, answered)]
+    one, other = (times.moment(text) for text in said)
+    digits = min(len(re.sub(r"^[^.]*\.?|\D.*$", "", text.partition("T")[2])) for text in said)
+    return bool(one and other and abs(one - other) > timedelta(seconds=10.0 ** -min(digits, 6)))
 
 
 def _replaced(expiry: Expiry, now: datetime, services: Services) -> tuple[Expiry, float] | None:

@@ -9,7 +9,7 @@ import pytest
 
 from shared import machines, services
 from shared.durable import sweep
-from shared.expiry import expiry_record
+from shared.expiry import expiries, expiry_record
 from shared.rest import errors
 from tests.fake_azure import WORKSPACE, Fault, refusal
 from tests.fakes import START
@@ -87,6 +87,22 @@ def test_a_namesake_that_was_made_before_the_create_was_looked_at_is_not_taken_f
     stage.wait(EIGHT + 600)
     assert not stage.deletes()
     assert stage.expiry(answer["properties"]["expires"]["name"])["status"] == "Gone"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "other"),
+    [
+        ("2026-01-01T10:00:01.1234567Z", "2026-01-01T10:00:01.1234567+00:00", False),
+        ("2026-01-01T10:00:01.123Z", "2026-01-01T10:00:01.1234567Z", False),
+        ("2026-01-01T10:00:01Z", "2026-01-01T10:00:01.9Z", False),
+        ("2026-01-01T10:00:01.5Z", "2026-01-01T10:00:01.9Z", True),
+        ("2026-01-01T10:00:01.100000Z", "2026-01-01T10:00:01.100300Z", True),
+    ],
+)
+def test_two_words_on_one_moment_are_compared_as_exactly_as_the_shorter_says(one: str, two: str, *, other: bool) -> None:
+    """A namesake may be made within a second."""
+    bodies = [{"systemData": {"createdAt": each}} for each in (one, two)]
+    assert expiries._is_other(*bodies) is expiries._is_other(*bodies[::-1]) is other
 
 
 def _tagged(stage: Stage, where: str) -> None:

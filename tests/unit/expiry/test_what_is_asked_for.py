@@ -77,6 +77,16 @@ def test_what_cannot_keep_it_refuses_it(stage: Stage, method: str, path: str, bo
     assert not stage.azure.effects
 
 
+def test_a_call_that_only_wakes_an_endpoint_refuses_it_too(stage: Stage) -> None:
+    """A wake makes nothing new."""
+    tags = {"steward-parked": "2026-11-02T04:00:00Z: blue"}
+    stage.azure.put(f"{WORKSPACE}/onlineEndpoints/e", {"location": "westeurope", "tags": tags, "properties": {"authMode": "Key"}})
+    asked = {"prefer": "respond-async", "expires_in": "PT1H"}
+    status, answer = stage.send("POST", "workspaces/w1/onlineEndpoints/e/score", {}, **asked)
+    assert (status, answer["error"]["code"], answer["error"]["target"]) == (400, "UnsupportedHeader", "Expires-In")
+    assert stage.send("POST", "workspaces/w1/onlineEndpoints/e/score", {}, prefer="respond-async")[0] == 202
+
+
 def test_a_ceiling_holds_for_a_create_and_for_a_move() -> None:
     """STEWARD_MAX_TTL, counted from when the expiry was set."""
     stage = Stage(world=Platform(settings={"max_ttl": (("computeCluster", timedelta(hours=12)),)}))
