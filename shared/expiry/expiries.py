@@ -76,7 +76,10 @@ def begin(request: acceptance.Request, ending: kinds.Ending, services: Services)
 
 def look_soon(operation: Operation, services: Services) -> None:
     """Have the record of a create looked after now; one that ends does that itself."""
-    services.cleanup_queue.send(messages.Message(machine=MACHINE.name, key=(operation.id,)).to_text())
+    try:
+        services.cleanup_queue.send(messages.Message(machine=MACHINE.name, key=(operation.id,)).to_text())
+    except errors.TransientError as problem:  # it is recorded: the timer finds it
+        log.warning("expiry %s waits for the timer: %s", operation.id, problem)
 
 
 def load(name: str, services: Services) -> Known | None:

@@ -37,8 +37,7 @@ def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **mo
         more: What else the request has; `method` and `query` unless the call's own.
 
     Raises:
-        BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.
-        BadRequestError: what `deadline.asked` refuses.
+        BadRequestError: `InvalidCallback`, `CallbackNotAllowed`; what `deadline.asked` refuses.
         StewardError: see `flows.submit`.
     """
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id", *names.EXPIRES)
