@@ -6,7 +6,6 @@ API itself (a storage account that a workspace names) speak when the DELETE is s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import bodies, kinds
@@ -19,10 +18,16 @@ from shared.recipes.created import created
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from shared.rest.ids import ResourceId
 
+GONE = "it is gone already"
+HOLDS = {  # type → what would be lost with it
+    "workspaces": ("computes", "onlineEndpoints", "batchEndpoints", "schedules"),
+    "onlineendpoints": ("deployments",),
+    "batchendpoints": ("deployments",),
+}
 REFERENCES = {"computes": "of_compute", "deployments": "of_deployment", "versions": "of_asset"}  # type → who names such a one
 
 
@@ -30,35 +35,37 @@ class Services(claims.Services, Protocol):
     """What a look needs of the composition root."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What was seen.
-
-    Attributes:
-        kept: Why it is not deleted, '' where it may be.
-    """
-
-    kept: str = ""
-
-
-def look(made: Mapping[str, Any], services: Services) -> Look:
-    """Look at what a run made.
+def look(made: Mapping[str, Any], services: Services) -> str:
+    """Return why what a run made is not deleted, '' where it may be.
 
     Args:
-        made: Its `id`, when Azure says it was `created`, or the `operation` that made it where its end was not seen.
+        made: Its `id`, when Azure says it was `created`, or the `operation` that made it where its end was not seen; `inside` it
+            what else the run made, which goes with it.
         services: The app.
 
     Raises:
         TransientError: Azure or storage cannot be asked now.
     """
-    resource, azure = (
-        ids.parse(str(made["id"])),
-        pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads),
-    )
+    azure = pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
+    inside = list(made.get("inside", ()))
     try:
-        return Look(kept=_speaks(resource, _created(made, services), azure, services))
+        kept = _speaks(made, azure, services) or _others(ids.parse(str(made["id"])), inside, azure)
+        for each in inside if not kept else ():
+            reason = _speaks(each, azure, services)
+            kept = kept or (f"{each['id'].rpartition('/')[2]} in it: {reason}" if reason not in ("", GONE) else "")
     except errors.PermanentError as problem:
-        return Look(kept=f"it could not be read: {problem.error.code}: {problem.error.message}"[:300])
+        return f"it could not be read: {problem.error.code}: {problem.error.message}"[:300]
+    return kept
+
+
+def _others(resource: ResourceId, inside: Sequence[Mapping[str, Any]], azure: pacing.Paced) -> str:
+    """Return what is in it that the run did not make, and that would go with it; '' for nothing."""
+    own = {str(each["id"]).lower() for each in inside}
+    for family in HOLDS.get(resource.types[-1].lower(), ()):
+        for body in inventory.listing(resource.child(family), azure):
+            if str(body.get("id")).lower() not in own:
+                return f"it holds {family}/{body.get('name')}, which this run did not make"
+    return ""
 
 
 def _created(made: Mapping[str, Any], services: Services) -> str:
@@ -68,7 +75,9 @@ def _created(made: Mapping[str, Any], services: Services) -> str:
     return created(services.ledger.whole(stored.operation).result) if stored and stored.operation.ended else ""
 
 
-def _speaks(resource: ResourceId, made_at: str, azure: pacing.Paced, services: Services) -> str:
+def _speaks(made: Mapping[str, Any], azure: pacing.Paced, services: Services) -> str:
+    """Return what speaks for keeping it, '' for nothing."""
+    resource, made_at = ids.parse(str(made["id"])), _created(made, services)
     kind = kinds.by_type()["arm", resource.namespace.lower(), "/".join(resource.types).lower()]
     body = inventory.read(resource, azure, kind.api_version)
     now = created(body)
@@ -87,7 +96,7 @@ def _speaks(resource: ResourceId, made_at: str, azure: pacing.Paced, services: S
 
 def _other(body: Any, now: str, made_at: str) -> str:
     if body is None:
-        return "it is gone already"
+        return GONE
     return f"it was created at {now or 'an unknown time'}, not at {made_at or 'a known one'}: it may be another one's"
 
 

@@ -41,6 +41,7 @@ PARTITION = firings.RECIPES
 ROW_LIMIT = 400_000  # characters of a run as JSON; a table row takes 1 MiB of UTF-16
 STEPS_LIMIT = 25  # that are taken for one message
 BUDGET = timedelta(seconds=60)  # of one message
+SEND_WITHIN = timedelta(seconds=60)  # of the last look
 LOOK_AGAIN = timedelta(minutes=1)  # at an approval that a request waits for
 RETRY_S = 5.0  # before the first of the tries that `retry` asks for
 
@@ -342,13 +343,14 @@ def _approve(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
 
 
 def _remove(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
-    """Delete what another run made, after the last look."""
+    """Delete what another run made, right after the last look, which is recorded: of two workers one goes on."""
     now = services.clock()
     if taken.operation or taken.approval:
         return _waited(run, step, taken, services)
-    found = last_look.look(step.made, services)
-    if found.kept:
-        return _ended(replace(taken, reason=found.kept), "Skipped", now)
+    if not (taken.fresh and taken.at and now - taken.at <= SEND_WITHIN):
+        if kept := last_look.look(step.made, services):
+            return _ended(replace(taken, reason=kept), "Skipped", now)
+        return replace(taken, fresh=True, at=services.clock())
     asked: dict[str, Any] = {"method": "DELETE", "path": step.path, "headers": {}, "body": None}
     return _answered(run, step, taken, services.perform(_call(run, step, asked)), services)
 

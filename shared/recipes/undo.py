@@ -24,14 +24,20 @@ ATTEMPTS = 20  # of taking one run back
 
 def recipe_of(run: Run, services: last_look.Services) -> Recipe:
     """Return the steps that take a run back."""
-    begun = [(taken.began_at, name) for name, taken in run.steps.items() if taken.began_at]
+    begun = sorted(((taken.began_at, name) for name, taken in run.steps.items() if taken.began_at), reverse=True)
+    every = {name: made for _, name in begun if (made := _made(run.steps[name], services))}
     steps: list[Step] = []
-    for _, name in sorted(begun, reverse=True):
-        if made := _made(run.steps[name], services):
+    for name, made in every.items():
+        if not any(_below(made, other) for other in every.values()):  # what is in another one goes with it
             before = (steps[-1].name,) if steps else ()
             path = quote(str(made["id"]).strip("/"), safe="/")
-            steps.append(Step(name=name, verb="remove", needs=before, path=path, made=dict(made)))
+            inside = [dict(other) for other in every.values() if _below(other, made)]
+            steps.append(Step(name=name, verb="remove", needs=before, path=path, made={**made, "inside": inside}))
     return Recipe(name=run.recipe.name, steps=tuple(steps), goes_on=True)
+
+
+def _below(made: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return str(made["id"]).lower().startswith(f"{str(other['id']).lower()}/")
 
 
 def _made(taken: Taken, services: last_look.Services) -> Mapping[str, Any]:
@@ -58,7 +64,7 @@ def dry(recipe: Recipe, services: last_look.Services) -> dict[str, Any]:
     """Return what would be deleted, in its order, and what would be kept and why."""
     out = []
     for step in recipe.steps:
-        kept = last_look.look(step.made, services).kept
+        kept = last_look.look(step.made, services)
         said = {"outcome": "kept", "reason": kept} if kept else {"outcome": "deleted"}
         out.append({"name": step.name, "id": step.made["id"], **said})
     return {"value": out}

@@ -125,5 +125,6 @@ def test_the_pages_cover_each_group() -> None:
         "/events",
         "/uploads",
         "/translate",
+        "/recipes",
     ):
         assert any(path in each.text for each in COMMANDS), path

@@ -155,3 +155,30 @@ rules:
     assert (operation.depth, operation.target.rpartition("/")[2]) == (1, "credit")
     wrong = rules.replace("POST recipes/mine", "GET recipes/mine")
     assert "there is no 'recipes'" in kitchen.ask("PUT", "events/rules/wrong", wrong)[1]["error"]["message"]
+
+
+def test_what_is_inside_goes_with_it_and_what_another_one_put_there_keeps_it(kitchen: Kitchen) -> None:
+    """A deployment that has traffic is deleted by nothing but its endpoint; a deployment of another one's keeps both."""
+    endpoint, head = f"{WORKSPACE}/onlineEndpoints/flats", {"location": "westeurope", "properties": {"authMode": "Key"}}
+    steps = {
+        "endpoint": {"request": "PUT workspaces/w1/onlineEndpoints/flats", "body": head},
+        "blue": {
+            "request": "PUT workspaces/w1/onlineEndpoints/flats/deployments/blue",
+            "body": {
+                "location": "westeurope",
+                "sku": {"name": "Default", "capacity": 1},
+                "properties": {"endpointComputeType": "Managed"},
+            },
+        },
+    }
+    name = kitchen.start(steps)
+    kitchen.drive()
+    lists = kitchen.steward.azure.resources
+    blue = {"name": "blue", "id": f"{endpoint}/deployments/blue"}
+    lists[f"{endpoint}/deployments".lower()] = {"value": [blue, {"name": "green", "id": f"{endpoint}/deployments/green"}]}
+    assert "deployments/green" in _undone(kitchen, name)["endpoint"]["reason"]
+    lists[f"{endpoint}/deployments".lower()] = {"value": [blue]}
+    assert {step: found["status"] for step, found in _undone(kitchen, name).items()} == {"endpoint": "Succeeded"}
+    assert [each for each in kitchen.steward.azure.effects if each.startswith("DELETE")] == [
+        "DELETE workspaces/w1/onlineEndpoints/flats"
+    ]
