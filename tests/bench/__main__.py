@@ -7,9 +7,21 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import async_scores, cleanup, cold_start, completion, demo, events, import_time, requests, storage_calls, upload
+from tests.bench import (
+    async_scores,
+    cleanup,
+    cold_start,
+    completion,
+    demo,
+    events,
+    import_time,
+    recipes,
+    requests,
+    storage_calls,
+    upload,
+)
 
-PARTS = ("import", "cold", "requests", "storage", "upload", "cleanup", "events", "completion", "async_scores", "demo")
+PARTS = ("import", "cold", "requests", "storage", "upload", "cleanup", "events", "completion", "async_scores", "recipes", "demo")
 
 
 def main() -> None:
@@ -48,10 +60,19 @@ def _followed(asked: argparse.Namespace, console: Console) -> None:
         console.print(_completion())
     if only in (None, "async_scores"):
         console.print(_scores(asked.scores, asked.callers, asked.kills), highlight=False, soft_wrap=True)
+    if only in (None, "recipes"):
+        console.print(_recipes(), highlight=False, soft_wrap=True)
     if only in (None, "demo"):
         seconds, _ = demo.run()
         console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
         console.print(_calls())
+
+
+def _recipes() -> str:
+    found = recipes.run()
+    each = f"{found.steps / found.seconds:.0f} steps/s, {found.calls / found.steps:.2f} storage calls a step"
+    ended = f"{found.succeeded} of {found.runs} runs of {len(recipes.STEPS)} steps ended well in {found.seconds:.0f} s"
+    return f"recipes: {ended} ({found.accepted_s:.0f} s until all were accepted): {each}"
 
 
 def _imports() -> Table:
