@@ -66,8 +66,10 @@ def test_a_workspace_with_everything_is_made_torn_down_and_taken_back(steward: S
     assert not any("made" in step for step in again["properties"]["steps"])
     cooked(steward, "recipes/teardown", {"parameters": {"name": "mlcook"}})
     assert there(steward, "mlcook", suffix) == []
-    body["parameters"]["name"] = "mlcooktwo"
-    made = cooked(steward, "recipes/workspace-with-everything", body)
+    body["parameters"] |= {"name": "mlcooktwo", "team": "churn", "budget": "500", "size": "Standard_DS2_v2"}
+    made = cooked(steward, "recipes/team-sandbox", body)
+    expiries = steward.get("expiries?below=workspaces/mlcooktwo")["value"]
+    assert [each["target"].rpartition("/")[2] for each in expiries] == ["team"]
     undone = cooked(steward, f"recipes/runs/{made['name']}/undo")
     outcome = {step["name"]: (step["status"], step.get("reason", "")) for step in undone["properties"]["steps"]}
     assert set(outcome.values()) == {("Succeeded", "")}, outcome
@@ -98,4 +100,4 @@ def test_a_model_is_trained_registered_and_served(steward: Steward) -> None:
     undone = cooked(steward, f"recipes/runs/{run['name']}/undo")
     outcome = {step["name"]: step["status"] for step in undone["properties"]["steps"]}
     assert outcome["endpoint"] == "Succeeded", undone
-    assert steward.send("GET", f"{home}/onlineEndpoints/twice-rec", expect=404)
+    steward.send("GET", f"{home}/onlineEndpoints/twice-rec", expect=404)
