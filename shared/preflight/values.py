@@ -112,7 +112,7 @@ def _endpoint(question: Question) -> Iterator[Finding]:
     traffic, mirror = (bodies.dig(question.body, f"properties.{name}") or {} for name in ("traffic", "mirrorTraffic"))
     if not isinstance(traffic, dict) or not isinstance(mirror, dict) or not (traffic or mirror):
         return
-    listed = question.read(f"{question.target.id.path}/deployments", question.target.api_version).body
+    listed = question.read(ids.below(question.target.id.path, "deployments"), question.target.api_version).body
     states = {str(each.get("name")).lower(): str(bodies.dig(each, "properties.provisioningState")) for each in rows_of(listed)}
     for name, share in {**mirror, **traffic}.items():
         state = states.get(name.lower(), "")

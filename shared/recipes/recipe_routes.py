@@ -18,7 +18,7 @@ from shared.api.call import RuleRun
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.recipes import recipe_run
-from shared.rest import errors
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from shared.api.answer import Answer
@@ -110,7 +110,7 @@ def _new(recipe: Recipe, values: dict[str, Any], call: Call, app: Services) -> R
     ruled = isinstance(sender, RuleRun)
     key = sender.key if isinstance(sender, RuleRun) else call.idempotency_key()
     named = hashlib.sha256(f"recipe\n{key}\n{who}".encode()).hexdigest()[:32] if key else secrets.token_hex(16)
-    group = f"/subscriptions/{app.settings.subscription_id}/resourceGroups/{app.settings.resource_group}"
+    group = ids.group(app.settings.subscription_id, app.settings.resource_group)
     about = str(values["name"]) if "name" in values else json.dumps(values, sort_keys=True)
     notify = () if ruled else submission.callbacks(call, app.settings)
     here = trace.current()

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from shared.recipes import last_look
 from shared.recipes.recipe import Recipe, Step
+from shared.rest import ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ def recipe_of(run: Run, services: last_look.Services) -> Recipe:
     for name, made in every.items():
         if not any(_below(made, other) for other in every.values()):  # what is in another one goes with it
             before = (steps[-1].name,) if steps else ()
-            path = quote(str(made["id"]).strip("/"), safe="/")
+            path = "/".join(ids.segment(each) for each in str(made["id"]).strip("/").split("/"))
             inside = [dict(other) for other in every.values() if _below(other, made)]
             steps.append(Step(name=name, verb="remove", needs=before, path=path, made={**made, "inside": inside}))
     return Recipe(name=run.recipe.name, steps=tuple(steps), goes_on=True)
