@@ -10,11 +10,13 @@ import azure.functions as func
 from shared import services
 from shared.api.access import approvals
 from shared.durable import aside, records, sweep, timers
+from shared.endpoints import score_answers
 from shared.files import upload_inbox
 from shared.rest import errors
 
 blueprint = func.Blueprint()
 log = logging.getLogger("steward.reconcile")
+SCORES_MINUTES = 15  # how often answers of scores are deleted whose hours are over
 
 
 @blueprint.function_name("reconcile_operations")
@@ -27,6 +29,8 @@ def reconcile(timer: func.TimerRequest) -> None:
     _prepare(app)
     with aside.collected("reconcile", lambda: app.ledger.blobs):
         woken = machines.reconcile(app)
+        if app.clock().minute % SCORES_MINUTES == 0:
+            score_answers.purge(app.ledger.blobs, app.clock(), app.settings.score_hours)
     timers.finished("reconcile_operations", app.cleanup_rows, app.clock())
     log.info("reconcile: %s woken; past due: %s", ", ".join(f"{count} {name}" for name, count in woken.items()), timer.past_due)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.run import runs
 from shared.durable import sweep, worker
-from shared.endpoints import score_answers
 from shared.expiry import expiries
 from shared.hooks import firings
 from shared.notify import notifications
@@ -34,8 +33,6 @@ MACHINES: tuple[Machine[Any, Any, Any], ...] = (
     rollouts.MACHINE,
 )
 
-SCORES_MINUTES = 15  # how often answers of scores are deleted whose hours are over
-
 
 def take(queue: str, text: str, app: Services, *, again: bool = False) -> None:
     """Take the step that a message of a queue names; `again`: the platform brings it once more."""
@@ -59,8 +56,6 @@ def reconcile(app: Services) -> dict[str, int]:
         TransientError: the app's storage is out of reach.
     """
     woken = sweep.reconcile(MACHINES, app)
-    if app.clock().minute % SCORES_MINUTES == 0:
-        score_answers.purge(app.ledger.blobs, app.clock(), app.settings.score_hours)
     observing.woken(woken[steps.MACHINE.name])
     return woken
 
