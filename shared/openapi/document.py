@@ -50,14 +50,13 @@ def build(rows: Sequence[Route], prefix: str = "/api") -> Json:
     for path, verb, operation in (*resources.operations(), *regional.operations(), *own.operations(rows)):
         _with_examples(operation, shown.get(operation["operationId"], []))
         if parts.ref("parameters", "CallbackUrl") in operation["parameters"]:
-            operation["callbacks"] = {"ended": parts.ref("callbacks", "Ended")}
+            operation["callbacks"] = {"ended": webhooks.callback()}  # not by reference: openapi-python-client reads none
         operation["responses"] = dict(sorted(operation["responses"].items()))
         item = paths.setdefault(path, {})
         if verb in item:
             raise ValueError(f"{verb} {path} stands twice")
         item[verb] = operation
     components = parts.component_parts()
-    components["callbacks"] = {"Ended": webhooks.callback()}
     components["schemas"] |= {**resources.schemas(), "Notice": webhooks.event()}
     return {
         "openapi": "3.1.0",

@@ -182,7 +182,7 @@ def test_what_a_callback_gets_is_described():
     }
     assert taking == {name for name, (_, _, each) in OPERATIONS.items() if "callbacks" in each}
     assert {"workspaces_put", "cleanup_run"} <= taking
-    (ended,) = DOCUMENT["components"]["callbacks"]["Ended"].values()
+    (ended,) = OPERATIONS["workspaces_put"][2]["callbacks"]["ended"].values()
     schema = ended["post"]["requestBody"]["content"][webhooks.MEDIA]["schema"]
     validator(schema).validate(told.event("https://steward.example"))
     assert list(validator(schema).iter_errors({"specversion": "0.3"}))
