@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from concurrent.futures import wait
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ log = logging.getLogger("steward.vitals")
 
 QUEUES = services.QUEUES
 READS_AT_ONCE = 8
+LOOK_S = 8.0  # a part that takes longer is named as one that does not answer
+LATE = {"error": errors.AzureError(code="NoAnswer", message=f"It did not answer within {LOOK_S:.0f} seconds.").to_json()}
 COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
 SKEWED_S = 60.0  # a clock that differs by more needs to be set, for sign-in and TLS
 OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
@@ -62,9 +65,11 @@ def look(app: Services) -> dict[str, Any]:
         "throttling": _throttling,
         "token": _token,
     }
-    with threads.Pool(max_workers=len(parts), thread_name_prefix="vitals") as pool:
-        read = {name: pool.submit(_read, part, app) for name, part in parts.items()}
-    found = {name: each.result() for name, each in read.items()}
+    pool = threads.Pool(max_workers=len(parts), thread_name_prefix="vitals")
+    read = {name: pool.submit(_read, part, app) for name, part in parts.items()}
+    pool.shutdown(wait=False)  # what does not answer is not waited for
+    wait(read.values(), timeout=LOOK_S)
+    found = {name: each.result() if each.done() else LATE for name, each in read.items()}
     troubled = any(isinstance(part, dict) and "error" in part for part in found.values())
     known = {"status": "degraded" if troubled else "up", "at": models.iso(app.clock())}
     return {**known, "attention": list(attention(found)), **found}

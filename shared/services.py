@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from shared.durable import messages
 from shared.durable.storage_clock import StorageClock
+from shared.rest import errors
 from shared.settings import Settings, from_environ
 from shared.telemetry import export, lines
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.settings")
 
+OPEN_S = 10.0  # how long a caller waits for another one that opens a part
 LEDGER_TABLE = "stewardoperations"
 OPEN_TABLE = "stewardopen"
 CLEANUP_TABLE = "stewardcleanup"
@@ -77,8 +79,13 @@ class _OpenedOnce[T](cached_property[T]):
     @overload
     def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
     def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | T:
-        with self._guard:
+        if not self._guard.acquire(timeout=OPEN_S):
+            message = "The app's own storage failed: it does not answer."
+            raise errors.UnreachableError(message, delay_s=OPEN_S, maybe_arrived=False, code="StorageUnavailable")
+        try:
             return super().__get__(instance, owner)
+        finally:
+            self._guard.release()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +138,7 @@ class Services:
         from azure.storage.blob import BlobServiceClient
 
         blocks: dict[str, Any] = {"max_single_put_size": BLOB_BLOCK, "max_block_size": BLOB_BLOCK}  # each block is a copy
-        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri, **blocks)
+        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri, "blob", **blocks)
         return service
 
     @_OpenedOnce
@@ -312,7 +319,7 @@ class Services:
     def _queue_service(self) -> QueueServiceClient:
         from azure.storage.queue import QueueServiceClient
 
-        service: QueueServiceClient = self._open(QueueServiceClient, self.settings.queue_uri)
+        service: QueueServiceClient = self._open(QueueServiceClient, self.settings.queue_uri, "queue")
         return service
 
     def queue_named(self, name: str) -> Queue:
@@ -334,7 +341,7 @@ class Services:
     def _table_service(self) -> TableServiceClient:
         from azure.data.tables import TableServiceClient
 
-        service: TableServiceClient = self._open(TableServiceClient, self.settings.table_uri, keyword="endpoint")
+        service: TableServiceClient = self._open(TableServiceClient, self.settings.table_uri, "table")
         return service
 
     @_OpenedOnce
@@ -353,10 +360,13 @@ class Services:
         with azure_storage.errors_of_storage():
             return azure_storage.AzureRows(self._table_service.create_table_if_not_exists(name))
 
-    def _open(self, service: Any, uri: str, *, keyword: str = "account_url", **more: Any) -> Any:
+    def _open(self, service: Any, uri: str, sort: str, **more: Any) -> Any:
         """Open a storage service by connection string, or by identity when only its URI is set."""
+        from shared.durable import storage_pool
+
+        options = {"transport": self._pool, **storage_pool.patience(sort), **more}
         if self.settings.storage:
-            return service.from_connection_string(self.settings.storage, transport=self._pool, **more)
+            return service.from_connection_string(self.settings.storage, **options)
         if not uri:
             message = "neither AzureWebJobsStorage nor AzureWebJobsStorage__accountName is set: the app has no storage"
             raise ValueError(message)
@@ -364,7 +374,8 @@ class Services:
 
         identity = self.settings.storage_client_id
         credential = ManagedIdentityCredential(client_id=identity) if identity else DefaultAzureCredential()
-        return service(**{keyword: uri, "credential": credential, "transport": self._pool}, **more)
+        keyword = "endpoint" if sort == "table" else "account_url"
+        return service(**{keyword: uri, "credential": credential, **options})
 
 
 _guard = threading.Lock()

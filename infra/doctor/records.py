@@ -36,11 +36,11 @@ class _Once:
         self._kind = kind
 
     def __call__(self, **arguments: Any) -> Any:
-        return self._kind(**arguments, **ONCE)
+        return self._kind(**{**arguments, **ONCE})
 
     def from_connection_string(self, text: str, **arguments: Any) -> Any:
         """Open it by connection string."""
-        return self._kind.from_connection_string(text, **arguments, **ONCE)
+        return self._kind.from_connection_string(text, **{**arguments, **ONCE})
 
 
 class Impatient(services.Services):
@@ -49,8 +49,8 @@ class Impatient(services.Services):
     def _connections(self) -> RequestsTransport:
         return storage_pool.pooled(1, connect_s=CONNECT_S, read_s=READ_S)
 
-    def _open(self, service: Any, uri: str, **more: Any) -> Any:
-        return super()._open(_Once(service), uri, **more)
+    def _open(self, service: Any, uri: str, sort: str, **more: Any) -> Any:
+        return super()._open(_Once(service), uri, sort, **more)
 
 
 def look(app: Services) -> Iterator[Finding]:

@@ -6,17 +6,26 @@ handshake, and a connection thrown away after it. Not here: the wire to Azure ML
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.core.pipeline.transport import RequestsTransport
 
-# azure-storage's own; azure-data-tables would wait for five minutes, longer than a function may run
 CONNECT_TIMEOUT_S = 20
-READ_TIMEOUT_S = 60
+READ_TIMEOUT_S = 9  # a write, the look whether it arrived, and one more look: no caller waits for longer than 30 seconds
 BLOCK = 256 * 1024  # bytes of a download read at a time
+
+
+def patience(sort: str) -> dict[str, Any]:
+    """Return what a client of `table`, `queue` or `blob` storage is to try again: what fails at once; of what is silent little.
+
+    The libraries' own would hold a caller for minutes (https://github.com/Azure/azure-sdk-for-python/issues/39580).
+    """
+    if sort == "table":
+        return {"retry_total": 2, "timeout": READ_TIMEOUT_S}
+    return {"retry_total": 1, "initial_backoff": 1, "increment_base": 1, "random_jitter_range": 0}
 
 
 def pooled(
