@@ -33,7 +33,7 @@ def pooled(
     heard: Callable[[str, float], None] | None = None,
     *,
     connect_s: float = CONNECT_TIMEOUT_S,
-    read_s: float = READ_TIMEOUT_S,
+    read_s: float | None = None,
 ) -> RequestsTransport:
     """Return a transport for all storage clients of a process.
 
@@ -41,7 +41,7 @@ def pooled(
         threads: How many may use it at once, of each kind: HTTP requests and queue messages have a pool of threads each.
         heard: Takes the `Date` of each answer, and how many seconds it took.
         connect_s: How long a server may take to be reached.
-        read_s: How long it may take between two bytes of an answer.
+        read_s: How long it may take between two bytes of an answer; None for `READ_TIMEOUT_S`.
     """
     import requests
     from azure.core.pipeline.transport import RequestsTransport
@@ -55,4 +55,5 @@ def pooled(
         session.mount(scheme, TrustingAdapter(pool_maxsize=2 * threads, max_retries=once))
     if heard:
         session.hooks["response"].append(lambda answer, **_: heard(answer.headers.get("Date", ""), answer.elapsed.total_seconds()))
-    return RequestsTransport(session=session, connection_timeout=connect_s, read_timeout=read_s, connection_data_block_size=BLOCK)
+    silent_s = READ_TIMEOUT_S if read_s is None else read_s
+    return RequestsTransport(session=session, connection_timeout=connect_s, read_timeout=silent_s, connection_data_block_size=BLOCK)

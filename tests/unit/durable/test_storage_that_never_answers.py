@@ -122,9 +122,11 @@ def test_callers_that_wait_for_a_part_to_be_opened_do_not_queue_up(app: services
 
 def test_the_page_for_people_in_trouble_names_what_does_not_answer(app: services.Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each part has a bound of its own, however long storage is silent."""
-    monkeypatch.setattr(health, "LOOK_S", 0.5)
-    monkeypatch.setattr(storage_pool, "READ_TIMEOUT_S", 5.0)
+    monkeypatch.setattr(health, "LOOK_S", 0.05)
     app.__dict__["client"] = FakeAzure(Clock(), Fuse())
     found = health.look(app)
     assert found["status"] == "degraded"
-    assert {found[part]["error"]["code"] for part in ("queues", "timers", "deliveries")} <= {"NoAnswer", "StorageUnavailable"}
+    assert {found[part]["error"]["code"] for part in ("queues", "timers", "deliveries")} == {"NoAnswer"}
+    for thread in threading.enumerate():  # the bound has left them behind; they end by themselves
+        if thread.name.startswith(("vitals", "depth")):
+            thread.join()
