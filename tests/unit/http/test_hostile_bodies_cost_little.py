@@ -25,6 +25,8 @@ from tests import tables
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.sweep
+
 MEGABYTE = 1024 * 1024
 CPU_LIMIT_S = 10.0  # of the process; half as fast while memory is traced
 MEMORY_LIMIT = 256 * MEGABYTE

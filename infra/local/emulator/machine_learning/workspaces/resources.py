@@ -34,7 +34,10 @@ _DEFAULTS: dict[str, Any] = {
 _SWITCHES = frozenset(
     {"allowPublicAccessWhenBehindVnet", "enableDataIsolation", "enableServiceSideCMKEncryption", "hbiWorkspace", "v1LegacyMode"}
 )
-_FEATURE_STORE = ("computeRuntime", "offlineStoreConnectionName", "onlineStoreConnectionName")
+_FEATURE_STORE = {
+    name.lower(): name
+    for name in ("computeRuntime", "sparkRuntimeVersion", "offlineStoreConnectionName", "onlineStoreConnectionName")
+}
 _READ_ONLY = (
     "creationTime", "workspaceId", "subscriptionState", "subscriptionStatusChangeTimeStampUtc", "discoveryUrl",
     "mlFlowTrackingUri", "storageHnsEnabled", "privateLinkCount", "provisioningState", "notebookInfo", "tenantId",
@@ -122,10 +125,15 @@ def _read(properties: dict[str, Any]) -> dict[str, Any]:
         name: switches.get(value.lower(), value) if name in _SWITCHES and isinstance(value, str) else value
         for name, value in properties.items()
     }
-    if isinstance(store := read.get("featureStoreSettings"), dict):
-        known = {name.lower(): name for name in _FEATURE_STORE}
-        read["featureStoreSettings"] = {known.get(name.lower(), name): value for name, value in store.items()}
+    if "featureStoreSettings" in read:
+        read["featureStoreSettings"] = _named(read["featureStoreSettings"])
     return read
+
+
+def _named(settings: Any) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {_FEATURE_STORE.get(name.lower(), name): _named(value) for name, value in settings.items()}
 
 
 def _update(
