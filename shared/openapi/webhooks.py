@@ -17,7 +17,6 @@ def callback() -> Json:
     signed = ("webhook-id", "webhook-timestamp", "webhook-signature")
     headers = [{"name": name, "in": "header", "schema": parts.STRING} for name in signed]
     told = {
-        "operationId": "notice",
         "summary": "An operation, a run of the clean-up or a rule's step has ended",
         "description": "Sent to each `Callback-Url`, at least once, again for three days; signed after Standard Webhooks.",
         "security": [],
