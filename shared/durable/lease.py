@@ -7,17 +7,17 @@ Not here: what a lease is for (each machine), who looks after records whose leas
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shared.durable import storage
 from shared.rest import errors
+from shared.telemetry import threads
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
 log = logging.getLogger("steward.worker")
@@ -67,14 +67,9 @@ class Held[K]:
 @contextmanager
 def kept[K](known: K, renew: Callable[[K], K]) -> Iterator[Held[K]]:
     """Renew the lease of a record from a thread of its own, until the block ends or the process dies."""
-    held, over = Held(known=known, renew=renew), threading.Event()
-    thread = threading.Thread(target=copy_context().run, args=(_renewing, held, over), name="lease", daemon=True)
-    thread.start()
-    try:
+    held = Held(known=known, renew=renew)
+    with threads.beside(_renewing, held, name="lease"):
         yield held
-    finally:
-        over.set()
-        thread.join()
 
 
 def _renewing[K](held: Held[K], over: threading.Event) -> None:

@@ -33,6 +33,22 @@ class Pool(ThreadPoolExecutor):
         return super().submit(copy_context().run, partial(work, *args, **kwargs))
 
 
+@contextmanager
+def beside(work: Callable[..., None], *args: Any, name: str) -> Iterator[None]:
+    """Run `work` in a thread of its own, in this context, as long as the block lasts; the block's end waits for its end.
+
+    Its last argument is a `threading.Event` that is set then.
+    """
+    over = threading.Event()
+    thread = threading.Thread(target=copy_context().run, args=(work, *args, over), name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 async def run[T](pool: Executor | None, work: Callable[..., T], *args: Any) -> T:
     """Run blocking work of an async function in a thread of `pool`, None for the event loop's own."""
     loop = asyncio.get_running_loop()
