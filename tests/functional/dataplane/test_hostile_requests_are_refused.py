@@ -9,9 +9,11 @@ from infra.local.emulator import scene, services, web
 from infra.local.emulator.resources import Resource
 from infra.local.emulator.runs import Metric, Run
 from infra.local.emulator.serving import scoring, web_services
+from tests import tables
 
 HOST = f"{scene.LOCATION}.api.azureml.ms"
 NASTY = (None, True, -1, 1e400, "", "x", "'", "\0", "../../x", [], [1], [None], [[]], {}, {"a": None}, {"": []}, {"value": 1})
+BODIES = 40  # of those that are tried, in a run by day
 FIELDS = (
     "name", "url", "mimeType", "kvTags", "tags", "properties", "filter", "orderBy", "top", "continuationToken", "runId", "values",
     "value", "data", "cells", "key", "step", "timestamp", "metrics", "params", "run_id", "computeType", "environmentImageRequest",
@@ -72,6 +74,7 @@ def token(world):
     return world.tokens.mint(audience="https://ml.azure.com", tenant_id="t", app_id=scene.CLIENT_ID, object_id=scene.OBJECT_ID)[0]
 
 
+@pytest.mark.sweep
 def test_no_body_makes_the_data_plane_stumble(world, everything, token):
     """Every route, with every odd value in every field, and bodies that are no JSON at all."""
     bodies = [json.dumps(value).encode() for value in NASTY]
@@ -87,6 +90,7 @@ def test_no_body_makes_the_data_plane_stumble(world, everything, token):
             json.dumps({**odd, "values": [{"name": "x", "value": [inner], "cells": [inner]}], "artifacts": [inner]}).encode()
         )
     bodies += [b"", b"{", b"\xff\xfe", b"[" * 5000, b'{"a":NaN}']
+    bodies = tables.sample(bodies, BODIES)
     seen = set()
     for method, path in paths(everything):
         for body in bodies if method != "GET" else [b""]:
@@ -98,7 +102,7 @@ def test_no_body_makes_the_data_plane_stumble(world, everything, token):
 
 @pytest.mark.parametrize(
     "value",
-    ["x", "-1", "%00", "%ff", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("", "0", "9" * 20, "'", "..%2f..%2fx"))],
+    ["%00", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("", "x", "-1", "0", "9" * 20, "'", "%ff", "..%2f..%2fx"))],
 )
 def test_no_query_makes_the_data_plane_stumble(world, everything, token, value):
     """Every GET with odd values in every query parameter."""

@@ -169,6 +169,7 @@ def test_a_run_logs_metrics_through_mlflow(finished, history, lab, azure):
     assert history("POST", f"runs/{run_id}/full", {"metricName": "absent"}, service="metric/v2.0").status_code == 404
 
 
+@pytest.mark.nightly
 def test_a_training_script_with_mlflow_leaves_files_and_a_model(azure, lab, finished, history):
     """Autolog, log_text, log_artifact, log_model and search_runs with Microsoft's plug-in: in run history, in storage, in ARM."""
     run_id = finished(TRAIN_WITH_MLFLOW)

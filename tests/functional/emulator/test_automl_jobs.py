@@ -97,6 +97,7 @@ def test_a_classification_names_the_child_that_learned_the_rule(azure: Client, u
     assert {"outputs/model.pkl", "outputs/mlflow-model/MLmodel", "outputs/mlflow-model/model.pkl"} <= artifacts
 
 
+@pytest.mark.nightly
 def test_a_forecast_holds_the_last_days_out_and_finds_the_season(azure: Client, upload: Upload) -> None:
     """Next week as last week has no error here; the average has one."""
     workspace = azure.workspace()
@@ -159,6 +160,7 @@ def test_an_automl_job_that_could_never_run_is_refused_at_once(azure: Client, ch
     assert message in answer.json()["error"]["message"]
 
 
+@pytest.mark.nightly
 def test_a_pipeline_uses_the_model_that_its_automl_step_made(azure: Client, upload: Upload) -> None:
     """The step behind it reads the MLflow model's folder."""
     workspace = azure.workspace()

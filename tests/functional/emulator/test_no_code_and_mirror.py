@@ -74,6 +74,7 @@ def log(azure: Client, workspace: str, name: str) -> str:
     return str(azure.arm("POST", path, {"containerType": "InferenceServer", "tail": 500}).json()["content"])
 
 
+@pytest.mark.nightly
 def test_the_model_that_automl_made_is_served_and_scores_files_without_code(azure: Client, upload: Upload, workspace: str) -> None:
     """Columns by name in any order; what the signature lacks is a 400 of the model; CSV files go through a batch endpoint."""
     table = "paths: [{file: rows.csv}]\ntransformations: [{read_delimited: {delimiter: ','}}]\n"
