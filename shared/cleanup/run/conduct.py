@@ -210,14 +210,16 @@ def _seen_again(work: Conduct, line: Line, policy: Policy, resource: ids.Resourc
         return None, f"it could not be read again: {problem.error.code}: {problem.error.message}"
     if (again.step, again.action) != (line.step, line.action):
         return None, again.reason
-    if operation := _under_way(resource, services):
+    if operation := under_way(resource, line.action, services):
         return None, f"operation {operation.id} ({operation.method}) on it is under way"
     return judged, again.reason
 
 
-def _under_way(resource: ids.ResourceId, services: Services) -> Operation | None:
+def under_way(resource: ids.ResourceId, action: str, services: Services) -> Operation | None:
+    """Return what the app does with a resource now; what only follows a job to its end does not keep it from being canceled."""
     newest = services.ledger.newest(top=5, partition=models.partition_of(resource))
-    return next((operation for operation in newest if not operation.ended), None)
+    follows = "following" if action == "cancel" else ""
+    return next((operation for operation in newest if not operation.ended and operation.phase != follows), None)
 
 
 def _fresh(run: Run, now: datetime) -> bool:

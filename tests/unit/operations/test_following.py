@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.cleanup.run import conduct
 from shared.durable import worker
 from shared.durable.messages import Message
 from shared.operations import steps
-from shared.rest import errors
+from shared.rest import errors, ids
 from shared.rest.client import Response
 from tests.fake_azure import API, WORKSPACE, Fault, lost, refusal, throttled
 from tests.steward import advance, look_after
@@ -312,6 +313,16 @@ def test_a_jobs_lane_is_free_while_it_runs(steward: Steward) -> None:
     assert cancel.phase == "following"
     steward.drive()
     assert (steward.load(job).status, steward.load(cancel).status) == ("Canceled", "Succeeded")
+
+
+def test_the_clean_up_cancels_a_job_that_the_app_follows(steward: Steward) -> None:
+    """Its own operation is no work under way that keeps it; for any other act it is."""
+    job = steward.submit("POST", "workspaces/w1/jobs", JOB)
+    assert steward.load(job).phase == "following"
+    target = ids.parse(job.target)
+    assert conduct.under_way(target, "cancel", steward) is None
+    assert (found := conduct.under_way(target, "delete", steward)) is not None
+    assert found.id == job.id
 
 
 def test_operations_on_one_target_go_in_order(steward: Steward) -> None:
