@@ -27,6 +27,7 @@ PROMISED = re.findall(
 )
 LINE = re.compile(r'Function\.(\w+)\.User: (\{"what": .*\}) \(Id=[0-9a-f-]{36}\)$', re.MULTILINE)
 PATIENCE_S = 120.0
+ONE_MACHINE = "clock.skew"  # the clocks of one machine do not differ: tests/unit/durable has the test of this line
 AT_START = "setting.unusable"
 WORKSPACE = "workspaces/ml-lines"
 RULE = "rules:\n- {name: lines, on: {types: [lines.asked]}, do: [{request: GET workspaces}]}\n"
@@ -101,6 +102,27 @@ def fires(ground: Ground) -> None:
     ground.app.send("POST", "events", json=EVENT, headers={"Content-Type": "application/cloudevents+json"})
 
 
+def expires(ground: Ground) -> None:
+    """A cluster goes two seconds after it was made."""
+    size = {"vmSize": "Standard_DS2_v2", "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1}}
+    cluster = {"location": scene.LOCATION, "properties": {"computeType": "AmlCompute", "properties": size}}
+    ground.app.done("PUT", f"{WORKSPACE}/computes/soon", json=cluster, headers={"Expires-In": "PT2S"})
+
+
+def rolls_out(ground: Ground) -> None:
+    """A rollout begins at an endpoint, and ends before it has done anything."""
+    live = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/{WORKSPACE}/onlineEndpoints/rolled"
+    served = {"endpointComputeType": "Managed", "instanceType": "Standard_DS2_v2"}
+    made = {"authMode": "Key", "traffic": {"blue": 100}, "provisioningState": "Succeeded"}
+    bodies = {live: made, f"{live}/deployments/blue": {**served, "provisioningState": "Succeeded"}}
+    seeds = [{"id": arm_id, "body": {"location": scene.LOCATION, "properties": each}} for arm_id, each in bodies.items()]
+    ground.azure.call("POST", "resources", json=seeds)
+    body = {"location": scene.LOCATION, "properties": served}
+    path = f"{WORKSPACE}/onlineEndpoints/rolled/rollout"
+    began = ground.app.send("POST", path, json={"deployment": "green", "body": body}, expect=202)
+    ground.app.send("POST", f"{path}/{began.json()['name']}/abort", expect=(200, 202))
+
+
 # what happens → which functions write which lines about it
 HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
     "a resource is made by way of the queue": (
@@ -138,6 +160,12 @@ HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
         lambda ground: ground.app.send("POST", "cleanup", headers={"Prefer": "wait=60"}, expect=200),
         {("cleanup_step", "cleanup.ended")},
     ),
+    "a recipe runs": (
+        lambda ground: ground.app.send("POST", "recipes", json={"steps": {"look": {"request": "GET subscriptions"}}}, expect=202),
+        {("poll_operation", "recipe.ended")},
+    ),
+    "what was made ends": (expires, {("cleanup_step", "expiry.ended")}),
+    "a rollout is aborted": (rolls_out, {("poll_operation", "rollout.ended")}),
     "a row of storage cannot be read": (lambda ground: ground.foreign_row(), {("reconcile_operations", "storage.unreadable")}),
     **{
         f"a message of {queue} kept failing": (lambda ground, queue=queue: ground.poison(queue), {(function, "poison")})  # type: ignore[misc]
@@ -153,9 +181,9 @@ HAPPENS: dict[str, tuple[Callable[[Ground], object], set[tuple[str, str]]]] = {
 
 def test_every_promised_line_is_looked_for() -> None:
     """A new line in the page is a new row here."""
-    looked_for = {what for _, lines in HAPPENS.values() for _, what in lines} | {AT_START}
+    looked_for = {what for _, lines in HAPPENS.values() for _, what in lines} | {AT_START, ONE_MACHINE}
     assert looked_for == set(PROMISED)
-    assert len(looked_for) == 14
+    assert len(looked_for) == 18
 
 
 def test_a_setting_that_cannot_be_used_is_named_once_the_app_is_used(ground: Ground) -> None:
