@@ -11,6 +11,8 @@ from infra.local.demo import run
 from infra.local.demo.client import StepError
 from infra.local.demo.story import Story
 
+pytestmark = pytest.mark.nightly
+
 FREE = ["--port", "0", "--azure-port", "0", "--blob-port", "0", "--queue-port", "0", "--table-port", "0"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(420)  # it waits until killed workers are missed
+pytestmark = [pytest.mark.timeout(420), pytest.mark.nightly]  # it waits until killed workers are missed
 ASSETS = ("modelVersion", "environmentVersion", "dataVersion", "componentVersion", "codeVersion")
 OLD = "{olderThan: P90D, beyondNewest: 3, unreferenced: true}"
 POLICIES = "\n".join(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.nightly
+
 KINDS = {
     "modelVersion": ("{olderThan: P90D, beyondNewest: 3, unreferenced: true}", "archive"),
     "componentVersion": ("{olderThan: P90D, beyondNewest: 3, unreferenced: true}", "archive"),

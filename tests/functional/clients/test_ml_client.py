@@ -49,6 +49,7 @@ def test_registries_schedules_and_connections(run_client: Run, client_workspace:
     assert "git" in said["connections"]
 
 
+@pytest.mark.nightly
 def test_automl_spark_and_parallel_jobs(run_client: Run, client_workspace: str) -> None:
     """AutoML names its best child and its model; a Spark job counts rows; a parallel step takes five files in batches."""
     said = run_client("composed.py", WORKSPACE=client_workspace)
@@ -99,6 +100,7 @@ def test_assets_are_kept_as_people_keep_them(run_client: Run, client_workspace: 
     assert said["rules"] == ["files", "pypi"]
 
 
+@pytest.mark.nightly
 def test_feature_stores_hubs_and_projects(run_client: Run, client_workspace: str) -> None:
     """A feature store with an entity and a feature set whose features are listed; a project in a hub of another group."""
     said = run_client("stores.py", WORKSPACE=client_workspace)

@@ -11,6 +11,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 type Run = Callable[..., dict[str, Any]]
 
 
+@pytest.mark.nightly
 def test_mlflow_tracks_from_outside_and_registers_models(run_command: Run, mlflow_python: Path, client_workspace: str) -> None:
     """What works in Azure works here; MLflow 3's `log_model` fails here as it does there."""
     said = run_command([str(mlflow_python), "-W", "ignore", str(SCRIPTS / "tracking.py")], WORKSPACE=client_workspace)

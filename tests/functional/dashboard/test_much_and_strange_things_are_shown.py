@@ -209,7 +209,7 @@ def troubled() -> Any:
     return true_to("Health", {**WELL, "status": "degraded", **parts})
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.nightly), 390])
 def test_hostile_names_stay_text_and_every_view_fits(width: int, busy: App) -> None:
     """Scripts are not run, text that turns direction ends with its own name, 200 characters break no layout."""
     busy.page.set_viewport_size({"width": width, "height": 844})

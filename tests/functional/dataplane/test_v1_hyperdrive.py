@@ -9,6 +9,8 @@ import pytest
 
 from infra.local.emulator import scene
 
+pytestmark = pytest.mark.nightly
+
 API = f"https://{scene.LOCATION}.api.azureml.ms"
 TRIAL = """
 import os, sys, requests

@@ -8,6 +8,8 @@ from infra.local.emulator import scene
 from tests.functional.emulator.bodies import PLACE
 from tests.functional.emulator.client import Client, until
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture
 def endpoint(azure: Client) -> str:

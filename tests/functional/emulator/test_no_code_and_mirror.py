@@ -10,6 +10,8 @@ from infra.local.emulator import scene
 from tests.functional.emulator.bodies import PLACE
 from tests.functional.emulator.client import Client, until
 
+pytestmark = pytest.mark.nightly
+
 type Upload = Callable[[str, dict[str, bytes]], str]
 ROWS = "\n".join(
     ["size,kind,price", *(f"{n},{'big' if n > 20 else 'small'},{n * 3 + (40 if n > 20 else 0)}" for n in range(1, 41))]

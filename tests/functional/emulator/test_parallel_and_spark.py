@@ -8,6 +8,8 @@ import pytest
 from infra.local.emulator import scene
 from tests.functional.emulator.client import Client, until
 
+pytestmark = pytest.mark.nightly
+
 ENTRY = b"""
 import argparse, os, pathlib, time
 def init():
