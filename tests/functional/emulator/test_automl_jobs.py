@@ -11,6 +11,8 @@ from infra.local.emulator import scene
 from tests.functional.emulator.bodies import CLUSTER
 from tests.functional.emulator.client import Client, until
 
+pytestmark = pytest.mark.nightly
+
 DELIMITED = "paths:\n  - file: ./rows.csv\ntransformations:\n  - read_delimited: {delimiter: ',', header: all_files_same_headers}\n"
 type Upload = Callable[[str, dict[str, bytes]], str]
 

@@ -9,6 +9,8 @@ from infra.local.emulator import scene
 from tests.functional.emulator.bodies import CLUSTER
 from tests.functional.emulator.client import Client, until
 
+pytestmark = pytest.mark.nightly
+
 
 def lab(azure: Client, **commands: str) -> str:
     """A workspace with a cluster, an environment, and a component for each command (one input `in`, one output `out`)."""

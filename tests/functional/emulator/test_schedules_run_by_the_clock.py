@@ -6,6 +6,8 @@ import pytest
 
 from tests.functional.emulator.client import Client, until
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture
 def workspace(azure: Client) -> str:

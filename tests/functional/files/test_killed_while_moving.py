@@ -25,6 +25,8 @@ from tests.overdue import overdue_entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.nightly
+
 LIMIT_S = 180.0
 SIZE = 160 * 1024 * 1024
 PATH = "workspaces/ml-killed/models/m/versions/1"

@@ -20,6 +20,8 @@ from shared.hooks import firings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.nightly
+
 WORKSPACE_ID = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices/workspaces/ml-hooks"
 SUBSCRIPTION = f"{WORKSPACE_ID}/providers/Microsoft.EventGrid/eventSubscriptions"
 QUEUE = {"endpointType": "StorageQueue", "properties": {"resourceId": scene.APP_ACCOUNT_ID, "queueName": scene.EVENTS_QUEUE}}
