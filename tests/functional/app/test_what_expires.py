@@ -32,16 +32,16 @@ CLUSTER = {
 }
 
 
-@pytest.mark.nightly  # it failed once beside three other processes, for a reason not yet known
+@pytest.mark.nightly
 def test_a_cluster_goes_at_its_time_and_a_namesake_stays(app: stack.App) -> None:
     """Both were made with a deadline; one of them was deleted by its owner, and made again without one."""
     with requests.Session() as session:
         session.trust_env = False
         session.headers.update({"x-functions-key": app.key, "Prefer": "wait=60"})
 
-        def asked(method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        def asked(method: str, path: str, body: Any = None, *, expect: int = 0, **headers: str) -> requests.Response:
             answer = session.request(method, f"{app.url}/api/{path}", json=body, headers=headers, timeout=90)
-            assert answer.status_code < 300, answer.text
+            assert answer.status_code < 300 or answer.status_code == expect, answer.text
             return answer
 
         asked("PUT", "workspaces/expiring", WORKSPACE)
@@ -52,7 +52,7 @@ def test_a_cluster_goes_at_its_time_and_a_namesake_stays(app: stack.App) -> None
             names[cluster] = made["properties"]["expires"]["name"]
         asked("DELETE", "workspaces/expiring/computes/stays")
         asked("PUT", "workspaces/expiring/computes/stays", CLUSTER)
-        asked("PATCH", f"expiries/{names['stays']}", {"in": "PT1S"})
+        asked("PATCH", f"expiries/{names['stays']}", {"in": "PT1S"}, expect=409)  # it may have been found gone already
 
         def ended() -> bool:
             listed = asked("GET", "expiries?below=workspaces/expiring&status=Pending").json()["value"]
