@@ -46,7 +46,7 @@ SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause between looks at an act
 PATIENCE = timedelta(hours=24)  # after its time: how long an expiry that cannot act looks again
 SEND_WITHIN = timedelta(seconds=60)  # of the last look
 ATTEMPTS = 3  # of the act
-TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends that others are told of
+TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends with a notification
 
 
 class Services(expiry_look.Services, notifications.Services, Protocol):

@@ -1,6 +1,6 @@
 """Files too large for one request: the caller puts them into the app's storage by a signed URL and names them later.
 
-An upload is known by an id that nobody can guess and only its own caller may use; it is forgotten two days later. A caller has
+An upload has a random id that only its own caller may use; it is deleted two days later. A caller has
 so many at a time. A signed URL cannot bound what is put to it: what is too large is deleted when it is named. Not here: bringing
 it to a workspace (uploads).
 """

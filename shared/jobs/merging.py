@@ -17,7 +17,7 @@ from shared.text import times
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOP = 50  # items of a page, where nobody says how many
+TOP = 50  # items of a page without `$top`
 BLOCK = 200  # experiments among which the order is whole
 BLOCKS = 3  # that one request looks through
 LISTED_AT_ONCE = 100
@@ -33,7 +33,7 @@ class Search:
     Attributes:
         condition: OData filter for run history, '' for none.
         compute, experiment: Names; '' for any.
-        archived, anonymous: Whether archived runs, and runs that nobody named (trials, steps), belong to the answer.
+        archived, anonymous: Whether archived runs, and runs without a name of their own (trials, steps), belong to the answer.
         top: Items of a page.
         since: Nothing older is looked for; it stands in the condition, too.
         place: Where to go on, as the last page told.

@@ -13,6 +13,7 @@ from shared.catalog import grants, kinds
 from shared.expiry import expiry_record
 from shared.operations import models
 from shared.recipes import recipe_run as recipe_runs
+from shared.recipes import run_status
 from shared.rollouts import rollout_fields, rollout_record
 
 if TYPE_CHECKING:
@@ -383,7 +384,7 @@ def recipe_run() -> Json:
         {
             "id": STRING,
             "name": STRING,
-            "status": {"type": "string", "enum": list(get_args(recipe_runs.Status))},
+            "status": {"type": "string", "enum": list(get_args(run_status.Status))},
             "startTime": MOMENT,
             "endTime": MOMENT,
             "percentComplete": COUNT,

@@ -17,7 +17,7 @@ from shared.api.answer import Later
 from shared.api.call import RuleRun
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
-from shared.recipes import recipe_run
+from shared.recipes.run_status import Status
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RUNS = "runs"  # no recipe has this name
 NAME = re.compile(r"(?!runs$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}", re.ASCII | re.IGNORECASE)
 LIST_LIMIT = 200
-STATUSES: tuple[str, ...] = get_args(recipe_run.Status)
+STATUSES: tuple[str, ...] = get_args(Status)
 RUN = schemas.ref("schemas", "RecipeRun")
 RECIPE = schemas.ref("schemas", "Recipe")
 RUN_BODY: schemas.Json = {"application/json": schemas.ref("schemas", "RecipeDefinition"), yaml_files.YAML: schemas.STRING}
@@ -101,7 +101,7 @@ def _start(recipe: Recipe, given: dict[str, Any], call: Call, app: Services) -> 
 
 
 def _new(recipe: Recipe, values: dict[str, Any], call: Call, app: Services) -> Run:
-    from shared.recipes import run_steps
+    from shared.recipes import recipe_run, run_steps
     from shared.telemetry import trace
 
     now, sender = app.clock(), call.sender

@@ -17,10 +17,11 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from shared.recipes.run_status import Status
+
 VERSION = 1
 LOST = lease.LEASE  # how long after its due time a step counts as lost
 
-Status = Literal["Running", "Succeeded", "Failed", "Canceled"]
 State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled", "NotTaken"]
 OVER = ("Succeeded", "Failed", "Skipped", "Canceled", "NotTaken")
 DATES = ("at", "began_at", "ended_at", "until")

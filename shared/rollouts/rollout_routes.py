@@ -19,8 +19,6 @@ from shared.catalog import bodies, grants, paths
 from shared.endpoints import snapshots
 from shared.operations import models
 from shared.rest import errors, long_running
-from shared.rollouts import rollout_fields, rollouts, stand
-from shared.rollouts.rollout_record import Rollout, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +26,15 @@ if TYPE_CHECKING:
     from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.rest.ids import ResourceId
+    from shared.rollouts import rollouts
     from shared.settings import Settings
+
+    class Services(rollouts.Services, Protocol):
+        """What these handlers need of the composition root."""
+
+        @property
+        def settings(self) -> Settings: ...  # noqa: D102
+
 
 LIST_LIMIT = 100
 FUNCTIONS = {"GET": "browse_workspaces", "POST": "act_workspaces"}
@@ -36,18 +42,14 @@ ROLLOUT = schemas.ref("schemas", "Rollout")
 BEGUN: schemas.Json = {"application/json": schemas.ref("schemas", "RolloutBody")}
 
 
-class Services(rollouts.Services, Protocol):
-    """What these handlers need of the composition root."""
-
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
-
-
 def _endpoint(call: Call, app: Services) -> ResourceId:
     return paths.resolve(call.path[: call.path.lower().rindex("/rollout")], app.settings).id
 
 
 def _begin(call: Call, app: Services) -> Answer:
+    from shared.rollouts import rollout_fields, rollouts, stand
+    from shared.rollouts.rollout_record import Rollout
+
     given = bodies.parse_any(call.body, call.media)
     plan, endpoint, now = rollout_fields.parse(given), _endpoint(call, app), app.clock()
     named, body = endpoint.child("deployments", plan["deployment"]), plan["body"]
@@ -79,6 +81,8 @@ def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> d
         BadRequestError: it is not.
         RejectedError: Azure knows no such endpoint.
     """
+    from shared.rollouts import stand
+
     found = stand.endpoint_of(endpoint.path, app)
     if found is None:
         raise _refused("EndpointNotFound", f"There is no online endpoint '{endpoint.name}'.", "path", 404)
@@ -110,6 +114,8 @@ def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> d
 
 def _check_names(plan: Mapping[str, Any], there: Mapping[str, Any], traffic: Mapping[str, int]) -> None:
     """Refuse a new deployment that is there, and others that are not."""
+    from shared.rollouts import rollout_fields
+
     like, live = str(plan["body"].get("like", "")), {name.lower() for name in traffic}
     if plan["deployment"].lower() in there:
         message = f"The deployment '{plan['deployment']}' exists. Choose another name, or delete it first."
@@ -125,6 +131,9 @@ def _check_names(plan: Mapping[str, Any], there: Mapping[str, Any], traffic: Map
 
 
 def _list(call: Call, app: Services) -> Answer:
+    from shared.rollouts import rollouts
+    from shared.rollouts.rollout_record import place
+
     top = call.whole_number("$top", 20, LIST_LIMIT)
     found = rollouts.newest(_endpoint(call, app).path, top + 1, app, before=answer.place(call))
     return answer.of_json(answer.page(call, found, top, place, lambda each: each.view()))
@@ -139,11 +148,15 @@ def _get(call: Call, app: Services, seen: int = -1) -> Later:
 
 
 def _ask(call: Call, app: Services) -> Answer:
+    from shared.rollouts import rollouts
+
     known = _known(call, app)
     return answer.of_json(rollouts.ask(known, call.path.strip("/").rpartition("/")[2].lower(), app).view())
 
 
 def _known(call: Call, app: Services) -> rollouts.Known:
+    from shared.rollouts import rollouts
+
     name = call.named.get("id", "")
     found = rollouts.load(_endpoint(call, app).path, name, app) if name.isalnum() else None
     if found is None:

@@ -130,7 +130,7 @@ def saved(done: Iterable[Line], prices: Prices, now: datetime) -> dict[str, Any]
 def until_now(runs: Iterable[Run], since: datetime, now: datetime) -> dict[str, Any]:
     """Return what the acts of runs have saved until now: what each saves a day, for the days since it ended.
 
-    It is an estimate, upwards: a compute that somebody would have stopped later anyway is counted until now.
+    It is an estimate, upwards: a compute that would have been stopped later anyway is counted until now.
     """
     numbers, count, currency = dict.fromkeys(("nodeHours", "money", "nodeHoursADay", "moneyADay"), 0.0), 0, ""
     for run in runs:

@@ -1,11 +1,11 @@
-// Operations: how many and how they ended, over time; then the list, the newest first, live; which end is told to screen readers once.
+// Operations: how many and how they ended, over time; then the list, the newest first, live; screen readers hear of each end once.
 
 import { next, send } from "./api.js";
 import { ago, badge, chart, el, foreign, part, place, table, took } from "./dom.js";
 
 const BUSY_S = 3;
 const QUIET_S = 15;
-const LOAD_MS = 60_000; // how often the numbers are counted anew
+const LOAD_MS = 60_000; // between two counts
 const PAGE = 50;
 const MOST = 200; // of one request
 const DAY = "P1D";
