@@ -85,6 +85,7 @@ def test_every_kind_of_resource_is_made(run_client: Run, client_workspace: str) 
     assert said["diagnosed"]
 
 
+@pytest.mark.nightly
 def test_assets_are_kept_as_people_keep_them(run_client: Run, client_workspace: str) -> None:
     """A changed image is the next version; a job's named output is data, its other one a model; archives, networks."""
     said = run_client("assets.py", WORKSPACE=client_workspace)

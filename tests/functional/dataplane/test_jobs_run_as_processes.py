@@ -201,6 +201,7 @@ def test_a_queued_job_can_be_canceled(world, workspace_id, jobs, start, until):
     assert run.status == "Canceled"
 
 
+@pytest.mark.nightly
 def test_phases_take_their_time_in_time_mode(world, start, until):
     """In time mode a job dwells in Preparing until the world's clock has moved on."""
     world.transitions.set("default", "time")

@@ -68,7 +68,7 @@ def lived(seed: int) -> tuple[World, str, str]:
     return world, name, other
 
 
-@tables.each("seed", tables.sample(range(1000), 40, seed="rollouts"))
+@tables.each("seed", tables.sample(range(1000), 15, seed="rollouts"))
 def test_no_rollout_ends_on_a_bad_model(seed: int) -> None:
     """It ends, with one deployment created; the traffic is all at the good one, or as another one has set it."""
     world, name, other = lived(seed)
