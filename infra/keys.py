@@ -4,6 +4,8 @@ The platform makes and checks keys (its key API, with the master key, which the 
 by its hash, before the platform knows the key: no key is ever valid without its name. Not here: what a role may do
 (docs/security.md).
 
+A sign-in of Entra ID has a role and scope in the same way; the platform has no key for it.
+
     STEWARD=https://APP.azurewebsites.net/api KEY=… MASTER_KEY=… python -m infra.keys make ci --role operator
 """
 
@@ -44,7 +46,7 @@ class Keys:
         self._address, self._key, self._master = address.rstrip("/").removesuffix("/api"), key, master
 
     def put(self, name: str, about: dict[str, Any], *, make: bool) -> str:
-        """Name a key, make or renew it unless it is to stay as it is, and return it ('' when it stays)."""
+        """Name a key or a sign-in; make or renew a key unless it is to stay as it is, and return it ('' when it stays)."""
         value = secrets.token_urlsafe(40) if make else ""
         known = {"hash": hashlib.sha256(value.encode()).hexdigest()} if make else {}
         self._app("PUT", f"keys/{name}", about | known)
@@ -55,12 +57,16 @@ class Keys:
     def rotate(self, name: str) -> str:
         """Make a new key for a name, with the role and scope that it has; the one before is over at once."""
         known = self._app("GET", f"keys/{name}")
+        if known.get("principal"):
+            message = f"{name} is a sign-in; it has no key to renew"
+            raise RefusedError(message)
         return self.put(name, {"role": known["role"], "scope": known["scope"]}, make=True)
 
     def revoke(self, name: str) -> None:
-        """Refuse a key, then remove it from the platform."""
-        role = self._app("DELETE", f"keys/{name}")["role"]
-        self._platform("DELETE", self._place(name, role))
+        """Refuse a key or sign-in; then remove a key from the platform."""
+        known = self._app("DELETE", f"keys/{name}")
+        if not known.get("principal"):
+            self._platform("DELETE", self._place(name, known["role"]))
 
     def every(self) -> list[dict[str, Any]]:
         """Return the named keys."""
@@ -102,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             one.add_argument(
                 "--below", action="append", default=[], help="only this ARM id or path below /api, and what is below it"
             )
+            if command == "make":
+                one.add_argument("--principal", default="", help="for a sign-in instead of a key: its object id in Entra ID")
             one.add_argument("--kind", action="append", default=[], help="only this kind, such as workspaces/jobs")
     commands.add_parser("list", help="list the named keys")
     asked = parser.parse_args(arguments)
@@ -116,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(keys.rotate(asked.name))
         else:
             rights = {"role": asked.role, "scope": {"below": asked.below, "kinds": asked.kind}}
-            if value := keys.put(asked.name, rights, make=asked.command == "make"):
+            principal = asked.command == "make" and asked.principal
+            rights |= {"principal": principal} if principal else {}
+            if value := keys.put(asked.name, rights, make=asked.command == "make" and not principal):
                 print(value)
     except KeyError as missing:
         print(f"{missing.args[0]} is not set: STEWARD is the app's address, KEY an admin's key, and "

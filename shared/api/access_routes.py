@@ -36,6 +36,11 @@ KEY_BODY: schemas.Json = {
     "properties": {
         "role": {"type": "string", "enum": list(grants.ROLES)},
         "hash": {"type": "string", "pattern": f"^{key_book.HASH.pattern}$", "description": "SHA-256 of the key, in hex."},
+        "principal": {
+            "type": "string",
+            "format": "uuid",
+            "description": "Instead of a hash: the object id in Entra ID of a person, an application or a managed identity.",
+        },
         "scope": {
             "type": "object",
             "properties": {
@@ -84,16 +89,19 @@ def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_
         message = f"'{name[:63]}' cannot name a key; expected letters, digits and hyphens, 63 at most, no name of the platform's."
         raise errors.BadRequestError("InvalidParameter", message, target="name")
     body = bodies.parse(call.body, call.media)
-    names.check_fields(body, ("role", "scope", "hash"))
-    role, digest = body.get("role"), body.get("hash") or ""
+    names.check_fields(body, ("role", "scope", "hash", "principal"))
+    role, digest, principal = body.get("role"), body.get("hash") or "", body.get("principal") or ""
     if role not in grants.ROLES:
         message = f"'role' is '{str(role)[:50]}'; expected one of {', '.join(grants.ROLES)}."
         raise errors.BadRequestError("InvalidValue", message, target="role")
     if not isinstance(digest, str) or (digest and not key_book.HASH.fullmatch(digest)):
         message = "'hash' is no SHA-256 in hex (64 of 0-9, a-f). The key itself is never sent here."
         raise errors.BadRequestError("InvalidValue", message, target="hash")
+    if principal and (digest or not key_book.OBJECT_ID.fullmatch(str(principal).lower())):
+        message = f"'principal' is '{str(principal)[:50]}'; expected the object id of a sign-in (a UUID), and no 'hash' beside it."
+        raise errors.BadRequestError("InvalidValue", message, target="principal")
     grant = grants.Grant(role=role, **_scope(body.get("scope"), settings))
-    return book.put(name, grant, digest, call.by(settings))
+    return book.put(name, grant, key_book.PRINCIPAL + principal.lower() if principal else digest, call.by(settings))
 
 
 def _scope(given: object, settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -285,7 +293,7 @@ ROUTES: tuple[Route, ...] = (
         _keys,
         role="admin",
         whole=True,
-        summary="The named keys: role, scope, and whether they are revoked; never a key",
+        summary="The named keys and sign-ins: role, scope, and whether they are revoked; never a key",
         answers={"200": schemas.listed(KEY)},
     ),
     Route(
@@ -306,7 +314,7 @@ ROUTES: tuple[Route, ...] = (
         function="keys_one",
         role="admin",
         whole=True,
-        summary="Name a key by its hash, or change its role, scope or hash",
+        summary="Name a key by its hash or a sign-in by its object id, or change its role and scope",
         path={"name": KEY_NAME},
         body={"application/json": KEY_BODY},
         answers={"200": KEY},

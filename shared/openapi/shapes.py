@@ -169,7 +169,8 @@ def key() -> Json:
         "changedAt": MOMENT,
         "by": _told("Who changed it last."),
     }
-    return _record(said, tuple(said), "What a function key may do; the key itself is the platform's.")
+    signs_in = {"principal": _told("The object id whose sign-in it is.")}
+    return _record(said | signs_in, tuple(said), "What a function key or a sign-in may do; the key itself is the platform's.")
 
 
 def audit_entry() -> Json:

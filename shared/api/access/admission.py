@@ -1,7 +1,7 @@
 """Who sends a request, and whether they may: judged before anything is asked of Azure, by the role columns of the tables.
 
-A caller has the name and the grants of its sign-in (app roles) and of its key, as far as each has any, and may do what all of
-them allow. Not here: which roles there are and what a refusal says (catalog.grants), keys (key_book).
+A caller has the name and the grants of its sign-in (app roles, and what is kept of it) and of its key, as far as each has any, and
+may do what all of them allow. Not here: which roles there are and what a refusal says (catalog.grants), keys (key_book).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 APP_ROLES: dict[str, Role] = {f"steward.{role}": role for role in grants.ROLES}  # of the app registration, any casing
 KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
+OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
 ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
 
 
@@ -134,7 +135,7 @@ def sender_of(call: Call, route: Route, app: Services) -> Caller:
     """
     principal = call.sender.principal if isinstance(call.sender, Caller) else ""
     signed_in = bool(principal) and app.settings.signed_in and route.signs_in
-    held = _app_role(call.header(PRINCIPAL_HEADER)) if signed_in else ()
+    held = _signed_in(call.header(PRINCIPAL_HEADER), app.key_book) if signed_in else ()
     secret = _key(call)
     key = app.key_book.of(secret) if secret else None
     name = principal if signed_in else f"key:{key.name}" if key else "function key"
@@ -158,14 +159,17 @@ def _key(call: Call) -> str:
     return next(iter(given), "")
 
 
-def _app_role(header: str) -> tuple[Grant, ...]:
-    """Return what the app roles of a sign-in allow: the highest of them, () for none."""
+def _signed_in(header: str, book: Book) -> tuple[Grant, ...]:
+    """Return what a sign-in may do: the highest of its app roles, and what is kept of its object id; () for neither."""
     try:
-        claims = json.loads(b64decode(header, validate=True))["claims"]
-        values = [str(each["val"]).lower() for each in claims if str(each["typ"]).lower() in ROLE_CLAIMS]
+        claims = [
+            (str(each["typ"]).lower(), str(each["val"]).lower()) for each in json.loads(b64decode(header, validate=True))["claims"]
+        ]
     except (ValueError, KeyError, TypeError):
         return ()
-    return _highest([APP_ROLES[value] for value in values if value in APP_ROLES])
+    kept = [book.signed_in(each) for each in {value for name, value in claims if name in OBJECT_CLAIMS}]
+    roles = [APP_ROLES[value] for name, value in claims if name in ROLE_CLAIMS and value in APP_ROLES]
+    return (*_highest(roles), *(each.grant for each in kept if each))
 
 
 def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:

@@ -1,6 +1,6 @@
-"""Named keys: which role and scope a function key of the platform has here. A key is known by its hash, and kept nowhere.
+"""Named keys and sign-ins: the role and scope that each has here. A key is known by its hash, and kept nowhere; a sign-in by its object id.
 
-The platform makes and checks keys; this book only says whose one is. A revoked key keeps its row: the platform may still accept
+The platform makes and checks keys and signs callers in; this book only says what each may do. A revoked key keeps its row: the platform may still accept
 it, and one that is unknown here is the host's own. Not here: making keys (infra.keys), what a role may (catalog.grants).
 """
 
@@ -34,6 +34,8 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)
 MEMBERS = frozenset({"version", "name", "role", "scope", "hashes", "revoked", "createdAt", "changedAt", "by"})
 HASHES = "hashes"
 HASH = re.compile(r"[0-9a-f]{64}")
+PRINCIPAL = "principal:"  # before an object id, among the hashes: no SHA-256 looks like it
+OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FRESH = timedelta(seconds=15)  # how old what is known may be: a revoked key is refused everywhere after that
 STALE = timedelta(minutes=10)  # the same while storage is out of reach, when no key can be revoked either
 RESERVED = frozenset({"master", "_master", "default"})  # the platform's own names
@@ -41,11 +43,11 @@ RESERVED = frozenset({"master", "_master", "default"})  # the platform's own nam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A named key.
+    """A named key or sign-in.
 
     Attributes:
         grant: What its holder may do.
-        hashes: SHA-256 of the key, the newest first; the one before serves until the platform has the new one.
+        hashes: SHA-256 of the key, the newest first; the one before serves until the platform has the new one. Or the one sign-in.
         revoked: Hashes that are refused.
         by: Who changed it last.
         unknown: Stored members that this version does not know.
@@ -60,11 +62,18 @@ class Key:
     by: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def principal(self) -> str:
+        """The object id whose sign-in it is, '' for a key."""
+        return next((each[len(PRINCIPAL) :] for each in (*self.hashes, *self.revoked) if each.startswith(PRINCIPAL)), "")
+
     def view(self) -> dict[str, Any]:
         """Return it as callers read it, without hashes."""
         dates = {"createdAt": models.iso(self.created_at), "changedAt": models.iso(self.changed_at)}
         status = "Active" if self.hashes else "Revoked"
-        return {"id": f"/keys/{self.name}", "name": self.name, "status": status, **self.grant.to_json(), **dates, "by": self.by}
+        known = {"id": f"/keys/{self.name}", "name": self.name, "status": status}
+        signs_in = {"principal": self.principal} if self.principal else {}
+        return {**known, **signs_in, **self.grant.to_json(), **dates, "by": self.by}
 
 
 @dataclass(slots=True)
@@ -84,14 +93,31 @@ class Book:
             BadRequestError: `KeyRevoked` (403).
             TransientError: the app's storage is out of reach, and what was known is too old.
         """
-        digest, known = hashed(secret), self._by_hash()
+        return self._of(hashed(secret), "x-functions-key")
+
+    def signed_in(self, object_id: str) -> Key | None:
+        """Return what is kept of a sign-in, None when nothing is.
+
+        Raises:
+            BadRequestError: `KeyRevoked` (403).
+            TransientError: the app's storage is out of reach, and what was known is too old.
+        """
+        return self._of(PRINCIPAL + object_id.lower(), "x-ms-client-principal")
+
+    def _of(self, digest: str, sent: str) -> Key | None:
+        known = self._by_hash()
         if digest not in known:
             return None
         found = known[digest]
         if found is None or digest in found.revoked:
-            why = f"The key '{found.name}' was revoked." if found else "This version of the app cannot read the row of this key."
+            what = "sign-in" if digest.startswith(PRINCIPAL) else "key"
+            why = (
+                f"The {what} '{found.name}' was revoked."
+                if found
+                else f"This version of the app cannot read the row of this {what}."
+            )
             message = f"{why} Ask an admin of this app for another one (docs/security.md)."
-            raise errors.BadRequestError("KeyRevoked", message, target="x-functions-key", status=403)
+            raise errors.BadRequestError("KeyRevoked", message, target=sent, status=403)
         return found
 
     def every(self) -> list[Key]:
@@ -108,26 +134,37 @@ class Book:
         Args:
             name: Of the key.
             grant: What it may do.
-            digest: SHA-256 of a new key, '' to leave the key itself as it is.
+            digest: SHA-256 of a new key, or `PRINCIPAL` and an object id; '' to leave that as it is.
             by: Who asks.
 
         Raises:
-            BadRequestError: `KeyInUse` (409), or `MissingField`: a new name needs a hash.
+            BadRequestError: `KeyInUse` (409), or `MissingField`: a new name needs a hash or an object id.
             ConflictError: somebody else changed it at this moment.
         """
         now, known = self.clock(), self.load(name)
         self._read_at = None
         used = self._by_hash()
         other = used.get(digest)
-        if digest in used and (other is None or other.name.lower() != name.lower() or digest in other.revoked):
-            message = f"This key has been in use as '{other.name if other else 'another'}'; make a new one for '{name}'."
-            raise errors.BadRequestError("KeyInUse", message, target="hash", status=409)
+        signs_in = digest.startswith(PRINCIPAL)  # the same person can be let in again; a key that was revoked is over
+        if digest in used and (other is None or other.name.lower() != name.lower() or (digest in other.revoked and not signs_in)):
+            message = (
+                f"It has been in use as '{other.name if other else 'another'}'; change that one, or make a new key for '{name}'."
+            )
+            raise errors.BadRequestError("KeyInUse", message, target="principal" if signs_in else "hash", status=409)
+        if known and digest and (signs_in or known.value.principal) and digest != PRINCIPAL + known.value.principal:
+            is_for = f"the sign-in of {known.value.principal}" if known.value.principal else "a key"
+            message = f"'{name}' is the name of {is_for}, and stays that; choose another name."
+            raise errors.BadRequestError("KeyInUse", message, target="name", status=409)
         before = known.value if known else Key(name=name, grant=grant, created_at=now, changed_at=now)
         hashes = tuple(dict.fromkeys((digest, *before.hashes))) if digest else before.hashes
         if not hashes:
-            message = "'hash' is missing: the SHA-256 of the key, in hex. `python -m infra.keys make` makes key and hash."
+            message = (
+                "'hash' is missing: the SHA-256 of the key, in hex. `python -m infra.keys make` makes key and hash. "
+                "For a sign-in, send 'principal' instead: its object id."
+            )
             raise errors.BadRequestError("MissingField", message, target="hash")
-        changed = replace(before, grant=grant, hashes=hashes, changed_at=now, by=by)
+        revoked = tuple(each for each in before.revoked if each not in hashes)
+        changed = replace(before, grant=grant, hashes=hashes, revoked=revoked, changed_at=now, by=by)
         return self._stored(known, changed)
 
     def revoke(self, name: str, by: str) -> Key | None:

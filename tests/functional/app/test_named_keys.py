@@ -57,6 +57,18 @@ def test_a_named_key_from_its_making_to_its_end(app: stack.App, run) -> None:
     assert ask(app, "GET", "operations", new) == (403, "KeyRevoked")  # brought back on the platform, it is still refused
 
 
+def test_a_sign_in_has_a_role_and_no_key(app: stack.App, run) -> None:
+    """The platform is asked for nothing: what is kept is about the caller that it signs in."""
+    at = "0f0e7a52-6c5c-4c0b-9f0a-3c1d2b5a7e11"
+    assert run("make", "trainer", "--principal", at, "--role", "operator", "--below", "workspaces/ml-team") == ""
+    assert run("rotate", "trainer", status=1) == ""
+    run("change", "trainer", "--role", "reader")
+    kept = {each["name"]: each for each in map(json.loads, run("list").splitlines())}["trainer"]
+    assert (kept["principal"], kept["role"], kept["status"]) == (at, "reader", "Active")
+    run("revoke", "trainer")
+    assert run("make", "ci2", "--principal", at, "--role", "reader", status=1) == ""
+
+
 def test_the_key_of_events_opens_nothing_else(app: stack.App, run) -> None:
     """It is a key of that function: the platform refuses it elsewhere, and the app would."""
     key = run("make", "grid", "--role", "events")

@@ -29,9 +29,13 @@ def name_key(app: App, name: str, role: str, secret: str = "", **scope: list[str
     return secret
 
 
-def principal(*roles: str) -> dict[str, str]:
-    """The headers of a sign-in with app roles."""
+OBJECT = "11111111-2222-4333-8444-5555aaaa6666"
+
+
+def principal(*roles: str, of: str = "", claim: str = "oid") -> dict[str, str]:
+    """The headers of a sign-in with app roles, and an object id."""
     claims = [{"typ": "roles", "val": role} for role in roles]
+    claims += [{"typ": claim, "val": of}] if of else []
     text = base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()
     return {"x_ms_client_principal": text, "x_ms_client_principal_name": "ada@contoso.com"}
 
@@ -241,6 +245,8 @@ def test_kinds_of_a_scope(app: App) -> None:
         ({"role": "reader", "scope": {"below": "x"}}, "scope"), ({"role": "reader", "scope": ["x"]}, "scope"),
         ({"role": "reader", "scope": {"kinds": ["workspaces/job"]}}, "scope.kinds"), ({"role": "reader", "key": "k"}, "key"),
         ({"role": "reader", "scope": {"below": ["workspaces"]}}, "scope.below"), ({"role": "reader", "scope": {"up": []}}, "up"),
+        ({"role": "reader", "principal": "ada"}, "principal"), ({"role": "reader", "principal": 7}, "principal"),
+        ({"role": "reader", "principal": OBJECT, "hash": "0" * 64}, "principal"),
     ],
 )  # fmt: skip
 def test_a_key_that_is_not_well_described_is_400(app: App, body: dict[str, Any], wrong: str) -> None:
@@ -284,3 +290,60 @@ def test_a_named_key_limits_a_sign_in(app: App) -> None:
     answer = app.send("PUT", "workspaces/work2", BODY, x_functions_key=key, **principal("Steward.Operator"))
     assert (answer.status, code(answer)) == (403, "OutOfScope")
     assert app.send("POST", "workspaces/work1/listKeys", x_functions_key=key, **principal("Steward.Operator")).status == 403
+
+
+@pytest.mark.parametrize("claim", ["oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"])
+@pytest.mark.parametrize("roles", [("Steward.Admin",), ()])
+def test_a_sign_in_has_what_is_kept_of_its_object_id(app: App, roles: tuple[str, ...], claim: str) -> None:
+    """With an app role both must allow it, without one the kept role counts; judged before Azure is asked."""
+    settings(signed_in=True)
+    body = {"role": "operator", "principal": OBJECT.upper(), "scope": {"below": ["workspaces/work1"]}}
+    kept = app.send("PUT", "keys/trainer", json.dumps(body)).body
+    assert (kept["status"], kept["principal"], kept["role"]) == ("Active", OBJECT, "operator")
+    settings(unnamed_keys=False)
+    headers = principal(*roles, of=OBJECT, claim=claim)
+    assert app.send("PUT", "workspaces/work1", BODY, **headers).status in (200, 201, 202)
+    before = len(app.steward.azure.requests)
+    for method, path, said in (
+        ("PUT", "workspaces/work2", "OutOfScope"),
+        ("GET", "subscriptions/other/resourceGroups/rg1", "OutOfScope"),
+        ("GET", "keys", "RoleNeeded"),
+        ("POST", "workspaces/work1/listKeys", "RoleNeeded"),
+    ):
+        answer = app.send(method, path, BODY if method == "PUT" else b"", **headers)
+        assert (answer.status, code(answer)) == (403, said), path
+        assert answer.said.startswith("'ada@contoso.com' has the role operator")
+    assert len(app.steward.azure.requests) == before
+    other = app.send("GET", "workspaces/work2", **principal(*roles, of=OBJECT.replace("1", "2"), claim=claim))
+    assert other.status != 403 if roles else code(other) == "KeyNotNamed"
+
+
+def test_a_revoked_sign_in_is_refused_until_it_is_let_in_again(app: App) -> None:
+    """Whatever its app roles are; the name stays the sign-in's, and the sign-in has one name."""
+    settings(signed_in=True)
+    body = json.dumps({"role": "admin", "principal": OBJECT})
+    assert app.send("PUT", "keys/ada", body).status == 200
+    assert app.send("DELETE", "keys/ada").body["status"] == "Revoked"
+    answer = app.send("GET", "operations", **principal("Steward.Admin", of=OBJECT))
+    assert (answer.status, code(answer)) == (403, "KeyRevoked")
+    assert "The sign-in 'ada' was revoked." in answer.said
+    for path, changed in (
+        ("keys/other", body),
+        ("keys/ada", body.replace("1111", "9999")),
+        ("keys/ada", '{"role": "admin", "hash": "' + "0" * 64 + '"}'),
+    ):
+        again = app.send("PUT", path, changed)
+        assert (again.status, code(again)) == (409, "KeyInUse"), again.content
+    assert app.send("PUT", "keys/ada", body).body["status"] == "Active"
+    assert app.send("GET", "operations", **principal("Steward.Admin", of=OBJECT)).status == 200
+    name_key(app, "ci", "reader")
+    assert code(app.send("PUT", "keys/ci", body.replace("1111", "8888"))) == "KeyInUse"
+
+
+def test_what_is_kept_of_a_sign_in_is_no_key(app: App) -> None:
+    """A key whose text is what the row is found by is another thing; and headers count where the platform signs in."""
+    app.send("PUT", "keys/ada", json.dumps({"role": "reader", "principal": OBJECT}))
+    assert app.send("GET", "keys", x_functions_key=key_book.PRINCIPAL + OBJECT).status == 200
+    assert app.send("GET", "keys", **principal(of=OBJECT)).status == 200
+    settings(signed_in=True)
+    assert app.send("GET", "keys", **principal(of=OBJECT)).status == 403
