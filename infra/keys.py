@@ -108,8 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             one.add_argument(
                 "--below", action="append", default=[], help="only this ARM id or path below /api, and what is below it"
             )
-            if command == "make":
-                one.add_argument("--principal", default="", help="for a sign-in instead of a key: its object id in Entra ID")
+            one.add_argument("--principal", default="", help="of a sign-in, instead of a key: its object id in Entra ID")
             one.add_argument("--kind", action="append", default=[], help="only this kind, such as workspaces/jobs")
     commands.add_parser("list", help="list the named keys")
     asked = parser.parse_args(arguments)
@@ -124,9 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(keys.rotate(asked.name))
         else:
             rights = {"role": asked.role, "scope": {"below": asked.below, "kinds": asked.kind}}
-            principal = asked.command == "make" and asked.principal
-            rights |= {"principal": principal} if principal else {}
-            if value := keys.put(asked.name, rights, make=asked.command == "make" and not principal):
+            rights |= {"principal": asked.principal} if asked.principal else {}
+            if value := keys.put(asked.name, rights, make=asked.command == "make" and not asked.principal):
                 print(value)
     except KeyError as missing:
         print(f"{missing.args[0]} is not set: STEWARD is the app's address, KEY an admin's key, and "

@@ -1,7 +1,8 @@
-"""Named keys and sign-ins: the role and scope that each has here. A key is known by its hash, and kept nowhere; a sign-in by its object id.
+"""Named keys and sign-ins: the role and scope that each has here. A key is kept as its hash alone, a sign-in as its object id.
 
-The platform makes and checks keys and signs callers in; this book only says what each may do. A revoked key keeps its row: the platform may still accept
-it, and one that is unknown here is the host's own. Not here: making keys (infra.keys), what a role may (catalog.grants).
+The platform makes and checks keys, and signs callers in; this book says what each of them may do. A revoked key keeps its row: the
+platform may still accept it, and one that is unknown here is the host's own. Not here: making keys (infra.keys), what a role may
+(catalog.grants).
 """
 
 from __future__ import annotations
