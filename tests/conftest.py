@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+from _pytest.runner import runtestprotocol
 
 HERE = Path(__file__).parent
 # Below tests/, as many words as needed. A file that none of these begins comes last.
@@ -26,6 +25,8 @@ FIRST = (
     "deploy",
     "contract",
 )
+# The folders whose session fixtures are running stacks. A stack that waits costs 6 % of a core: its queues are looked at.
+WITH_STACKS = ("functional", "e2e")
 
 
 def rank(path: Path) -> int:
@@ -37,3 +38,19 @@ def rank(path: Path) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort files by their rank; within a file, and among files of one rank, the order stays."""
     items.sort(key=lambda item: rank(item.path))
+
+
+def keeps_stacks(item: pytest.Item) -> bool:
+    """Whether a test may use a stack that an earlier one has started."""
+    return item.path.relative_to(HERE).parts[0] in WITH_STACKS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """End all stacks after the last test that may use one; pytest would keep them to the end of the session."""
+    if nextitem is None or not keeps_stacks(item) or keeps_stacks(nextitem):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=None)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
