@@ -60,16 +60,26 @@ class Services(worker.World, deliveries.Services, Protocol):
         """Open a queue of the app's account."""
 
 
-def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> None:
+def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> tuple[str, ...]:
     """Have each target told; what was recorded already is only queued again.
+
+    Returns:
+        The targets as their record may keep them from now on: a query may be a secret, and is the delivery's alone.
 
     Raises:
         TransientError: the app's storage is out of reach.
     """
+    kept: list[str] = []
     for target in targets:
-        known = _recorded(notice, target, services)
-        if known.value.status == "Pending":
+        known = _handed_over(notice.about, target, services) if target.startswith(RECORDED) else _recorded(notice, target, services)
+        if known and known.value.status == "Pending":
             worker.wake(MACHINE, known, services)
+        kept.append(RECORDED + known.value.key if known and "?" in target else target)
+    return tuple(kept)
+
+
+def _handed_over(about: str, target: str, services: Services) -> Versioned[Delivery] | None:
+    return deliveries.table(services).load(about, target.removeprefix(RECORDED))
 
 
 def _recorded(notice: Notice, target: str, services: Services) -> Versioned[Delivery]:
@@ -118,7 +128,7 @@ def _named(message: Message, services: Services) -> Versioned[Delivery] | None:
         return None
     target = stored.operation.notify[position]
     if target.startswith(RECORDED):
-        return deliveries.table(services).load(about, target.removeprefix(RECORDED))
+        return _handed_over(about, target, services)
     operation = replace(stored.operation, resource=None, result=None)
     known = _recorded(notices.of_operation(operation), target, services)
     _forget(stored, target, known.value.key, services)

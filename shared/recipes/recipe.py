@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import graphlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import codec
@@ -31,6 +31,7 @@ CLASSES: dict[str, tuple[int, ...]] = {
     "Conflict": (409, 412),
     "NotFound": (404, 410),
 }
+_PLACE = re.compile(r"(?:\$\{\{.*?\}\}|[^?])*")  # an expression has question marks of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,12 @@ class Step:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def place(self) -> str:
+        """The path without its query."""
+        found = _PLACE.match(self.path)
+        return found[0] if found else ""
+
+    @property
     def does(self) -> str:
         """What it does, in a line."""
         if self.verb in ("request", "until"):
@@ -126,6 +133,15 @@ class Recipe:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     goes_on: bool = False
+
+    def bare(self) -> Recipe:
+        """Return it as a run that is over keeps it: what its requests carried may hold secrets, and is needed no longer."""
+        return replace(self, steps=tuple(replace(step, path=step.place, headers={}, body=None) for step in self.steps))
+
+    def places(self, name: str) -> bool:
+        """Tell whether a parameter is a piece of a path: a name of something, and no secret."""
+        wanted = re.compile(rf"\bparameters\.{re.escape(name)}\b(?!\s*[.\[])")
+        return any(wanted.search(step.place) for step in self.steps)
 
     def step(self, name: str) -> Step:
         """Return a step."""

@@ -194,14 +194,18 @@ class Run:
         return run.over("Failed" if failed else "Succeeded", now, error)
 
     def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Run:
-        """Return it ended: what steps were answered may hold what no one else is to read, and is needed no longer."""
+        """Return it ended, without what may hold a secret and is needed no longer: bodies, answers, and texts that name nothing."""
         steps = {name: replace(taken, body=None, at=None) for name, taken in self.steps.items()}
         for step in self.recipe.steps:
             taken = steps.get(step.name, NOTHING)
             if not taken.over:
                 state: State = "NotTaken" if taken.state == "Waiting" else "Canceled"
                 steps[step.name] = replace(taken, state=state, ended_at=now)
-        return replace(self, status=status, ended_at=now, error=error, steps=steps)
+        named = {
+            name: value if isinstance(value, int | float) or (isinstance(value, str) and self.recipe.places(name)) else None
+            for name, value in self.parameters.items()
+        }
+        return replace(self, status=status, ended_at=now, error=error, steps=steps, recipe=self.recipe.bare(), parameters=named)
 
     def pause_s(self, now: datetime) -> float:
         """Return in how many seconds the next step is due."""

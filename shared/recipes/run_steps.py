@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -395,7 +396,10 @@ def _after(before: Versioned[Run], saved: Versioned[Run], services: Services) ->
     run = saved.value
     if not run.ended:
         return
-    notifications.tell(notice_of(run), run.notify, services)
+    told = notifications.tell(notice_of(run), run.notify, services)
+    if told != run.notify:
+        with suppress(storage.ConflictError):  # another worker did the same
+            table(services).save(saved, replace(run, notify=told))
     if not before.value.ended:
         code = run.error.code if run.error else ""
         meters.count("steward.recipes", 1, recipe=run.recipe.name, status=run.status)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
-from shared.notify import notices, notifications
+from shared.notify import deliveries, notices, notifications
 from shared.rest import errors
 from shared.rollouts import judging, rollout_record, stand
 from shared.rollouts.rollout_record import Rollout
@@ -38,6 +38,7 @@ PAUSED_S = 300.0  # the same while it is paused
 LAG = timedelta(minutes=3)  # how late Azure Monitor is: so long after a bake an unsure gate is looked at again
 FIRST_S, LONGEST_S = 2.0, 60.0  # between looks at an operation, and after a failure
 TRIES, PATIENT_TRIES, BACK_TRIES = 5, 20, 1_500  # of what Azure refuses; of what fails for now; of the way back: a day
+SPENT: dict[str, Any] = {"body": None, "smoke": [], "golden": []}  # of a plan, once the new deployment was asked: may hold secrets
 ASKS = ("promote", "pause", "abort")
 STORAGE = "StorageUnavailable"
 ENDS = {"RolledBack": "rolledBack", "Aborted": "aborted"}
@@ -112,6 +113,10 @@ def _next(known: Known, moved: Rollout, delay_s: float, services: Services) -> N
     due_at = services.clock() + timedelta(seconds=pause_s) + GRACE
     ended_at = moved.ended_at or (services.clock() if moved.stage == "done" else None)
     saved = replace(moved, step=known.value.step + 1, due_at=due_at, ended_at=ended_at)
+    if saved.stage not in ("create", "smoke", "golden"):
+        saved = replace(saved, plan={**saved.plan, **SPENT})
+    if saved.over:  # each telling has a record of its own
+        saved = replace(saved, notify=tuple(deliveries.shown(each) for each in saved.notify))
     return Next(known=known, value=saved, delay_s=None if saved.over else pause_s)
 
 

@@ -195,11 +195,14 @@ def save(known: Versioned[Approval], changed: Approval, app: Services) -> Versio
     Raises:
         BadRequestError: `ApprovalOver` (409); another one decided at this moment.
     """
+    over = changed.answered or changed.status != "Approved"
+    if over:  # what its headers, parameters and body hold may be secret
+        changed = replace(changed, query="", headers={})
     try:
         saved = _table(app).save(known, changed)
     except storage.ConflictError:
         raise errors.BadRequestError("ApprovalOver", "Another one decided at this moment.", target="id", status=409) from None
-    if changed.answered or changed.status != "Approved":
+    if over:
         app.blobs.delete(PREFIX + changed.id)
     return saved
 
@@ -221,12 +224,19 @@ def request(found: Approval, call: Call, app: Services) -> Call:
 
 
 def purge(app: Services) -> int:
-    """Delete the bodies of what was not approved in time; returns how many."""
+    """End what was not approved in time, with its body; returns how many."""
     oldest = app.clock() - timedelta(hours=app.settings.approval_hours)
     over = [name for name in app.blobs.names(PREFIX) if name.removeprefix(PREFIX) < f"{oldest:%Y%m%dT%H%M%SZ}"]
     for name in over:
         app.blobs.delete(name)
-    return len(over)
+    late = [
+        known
+        for known in _table(app).find(partition=PARTITION, equal={"status": "Pending"})
+        if known.value.expires_at <= app.clock()
+    ]
+    for known in late:
+        save(known, known.value.at(app.clock()), app)
+    return max(len(over), len(late))
 
 
 def _table(app: Services) -> records.Table[Approval]:
