@@ -308,5 +308,9 @@ class Call:
             BadRequestError: `InvalidParameter`.
         """
         if self.flag("preflight"):
-            message = f"'preflight' is for PUT of a resource, not for this {self.method}."
+            message = (
+                "'preflight' is for PUT, PATCH, DELETE and actions of resources that Azure Resource Manager keeps, "
+                f"not for this {self.method}. "
+                "Leave it out to send the request."
+            )
             raise errors.BadRequestError("InvalidParameter", message, target="preflight")

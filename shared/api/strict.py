@@ -27,12 +27,12 @@ REPEATED = frozenset({"api-version", "underlyingresourceaction", "forcetopurge",
 AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds, by verb
     "GET": ("api-version",),
     "PUT": ("api-version", "preflight", "set", "expiresin", "expiresat"),
-    "PATCH": ("api-version", "set"),
-    "POST": ("api-version", "set", "expiresin", "expiresat", "each"),
-    "DELETE": ("api-version", "force"),
+    "PATCH": ("api-version", "preflight", "set"),
+    "POST": ("api-version", "preflight", "set", "expiresin", "expiresat", "each"),
+    "DELETE": ("api-version", "preflight", "force"),
 }
 MEANT = {  # ours, and what each is for
-    "preflight": "PUT of a resource",
+    "preflight": "PUT, PATCH, DELETE and POST of a resource",
     "force": "DELETE",
     "set": "PUT, PATCH and POST of YAML",
     "expiresin": "PUT of a resource, and POST of a job",

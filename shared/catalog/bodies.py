@@ -141,12 +141,18 @@ def check_patch(kind: Kind, body: Any) -> None:
     Raises:
         BadRequestError: `NotPatchable`, with the member's dotted path as target.
     """
+    for problem in patch_problems(kind, body):
+        raise problem
+
+
+def patch_problems(kind: Kind, body: Any) -> Iterator[errors.BadRequestError]:
+    """Yield everything that `check_patch` would refuse, one error each."""
     for path in _ignored(body, "", tuple(each.lower() for each in kind.patch)) if kind.patch else ():
         message = (
             f"PATCH of {kind.full_type} takes {', '.join(kind.patch)}; Azure would answer 200 and ignore '{path[:100]}'. "
             "GET the resource, change that in it, and PUT the whole."
         )
-        raise errors.BadRequestError("NotPatchable", message, target=path[:100])
+        yield errors.BadRequestError("NotPatchable", message, target=path[:100])
 
 
 def _ignored(body: Any, path: str, takes: tuple[str, ...]) -> Iterator[str]:

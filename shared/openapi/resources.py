@@ -164,7 +164,6 @@ def _verb(kind: Kind, verb: str, path: str) -> Json:
         out["responses"]["200"] = _found("Resource")
     elif verb == "PUT":
         _changes(out, kind, parts.ref("schemas", f"{name_of(kind)}_body"), files=True)
-        out["parameters"].append(parts.ref("parameters", "Preflight"))
         _expires(out, kind)
         out["responses"]["200"] = _found(
             "Resource", "Done; or with `preflight=true` what would stop it.", other="Preflight", operation=True
@@ -217,7 +216,9 @@ def _start(kind: Kind) -> Json:
 
 def _changes(out: Json, kind: Kind, body: Json | None, *, files: bool = False, needed: bool = True) -> None:
     """Add what everything has that becomes an operation: its headers, its body, 202 and what the end looks like."""
-    out["parameters"] += [parts.ref("parameters", name) for name in ("Prefer", "IdempotencyKey", "CallbackUrl", "TraceParent")]
+    asks = ("Preflight",) if kind.plane == "arm" else ()
+    named = ("Prefer", "IdempotencyKey", "CallbackUrl", "TraceParent", *asks)
+    out["parameters"] += [parts.ref("parameters", name) for name in named]
     out["responses"] |= {
         "200": _found("Json", operation=True),
         "202": parts.ref("responses", "Accepted"),
@@ -250,6 +251,7 @@ def _action(kind: Kind, action: Action, path: str) -> Json:
         _scores(out, waits=action.name == "score" and kind.plane == "arm")
     elif action.direct:
         out["description"] += " Answered at once and passed on; nothing of it is stored."
+        out["parameters"] += [parts.ref("parameters", "Preflight")] if kind.plane == "arm" else []
         out["requestBody"] = {"required": False, "content": parts.content({})}
         out["responses"]["200"] = _found("Json")
         out["responses"] |= {status: parts.ref("responses", name) for status, name in BODY_PROBLEMS.items()}

@@ -1,4 +1,4 @@
-"""Who may do what, as far as ARM tells it: permissions, deny assignments, role assignments of a principal. Asked by a preflight.
+"""Who may do what, as far as ARM tells it: permissions, deny assignments, locks, role assignments of a principal.
 
 Not here: access policies of vaults (customer_keys).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds
+from shared.catalog import bodies, kinds, neighbours
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 from shared.rest import permissions as role_permissions
@@ -58,6 +58,28 @@ def denials(question: Question) -> Iterator[Finding]:
         yield Finding(check="deny", target=action, ok=False if certain else None, code=code, message=message)
 
 
+def locks(question: Question) -> Iterator[Finding]:
+    """Locks of the resource and of what is above it; a DELETE is also stopped by one below it, and by either level."""
+    path, key = question.target.id.path, question.target.id.key
+    answer = question.read(_authorization(path, "locks"), neighbours.LOCKS)
+    if not answer.ok or not _is_list(answer.body):
+        yield unknown("lock", path, answer.error())
+        return
+    held = 0
+    for row in rows_of(answer.body):
+        scope, _, name = str(row.get("id") or "").rpartition("/providers/Microsoft.Authorization/locks/")
+        level, where = str(bodies.dig(row, "properties.level")), scope.lower().rstrip("/")
+        below = question.method == "DELETE" and where.startswith(f"{key}/")
+        if (question.method == "DELETE" or level.lower() == "readonly") and (below or f"{key}/".startswith(f"{where}/")):
+            held += 1
+            message = f"The lock '{name}' ({level}) on {scope} keeps it as it is. Remove the lock first."
+            yield Finding(check="lock", target=scope, ok=False, code="ScopeLocked", message=message)
+    if answer.body.get("nextLink"):
+        yield Finding(check="lock", target=path, ok=None, code="Unknown", message="There are more locks than were read.")
+    elif not held:
+        yield Finding(check="lock", target=path, ok=True, code="Ok", message="No lock stops it.")
+
+
 def holds(question: Question, scope: str, data_actions: tuple[str, ...], principal: str) -> bool | None:
     """Tell whether roles at or above `scope` allow all of `data_actions`.
 
@@ -95,9 +117,13 @@ def _is_list(body: Any) -> bool:
 
 
 def _action(question: Question) -> str:
-    kind = question.target.kind
+    kind, wanted = question.target.kind, question.wanted
     # a resource group's permissions are named after its subscription
-    return f"{kind.namespace}/{'subscriptions/' if kind.namespace == kinds.RESOURCES else ''}{kind.path}/write"
+    base = f"{kind.namespace}/{'subscriptions/' if kind.namespace == kinds.RESOURCES else ''}{kind.path}"
+    if question.target.action is None:
+        return f"{base}/{'delete' if wanted == 'DELETE' else 'write'}"
+    # https://learn.microsoft.com/azure/machine-learning/how-to-assign-roles: named read, though it is a POST
+    return f"{base}/{wanted}/read" if wanted.startswith("listnotebook") else f"{base}/{question.target.action.name}/action"
 
 
 def _scope(question: Question) -> str:

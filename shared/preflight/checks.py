@@ -1,4 +1,4 @@
-"""Ask Azure first: everything that would stop a PUT, all at once, from requests that only read.
+"""Ask Azure first: everything that would stop a request, all at once, from requests that only read.
 
 One finding a row. What Azure does not answer is unknown, never ok. Not here: what the body itself lacks is judged by
 catalog.bodies, who may do it by preflight.access, and a vault for the customer's own keys by preflight.customer_keys.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, neighbours, paths
-from shared.preflight import access, customer_keys, fields, present, values
+from shared.preflight import access, changes, customer_keys, fields, guards, present, values
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 from shared.telemetry import threads
@@ -28,12 +29,21 @@ _SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 _ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
 
 
-def run(target: Target, body: dict[str, Any], client: Client, *, query: str = "", preview: bool = False) -> list[Finding]:
-    """Return all findings about a PUT of `body` to `target`, with a query, in the order of the checks."""
-    question = Question(target=target, body=body, client=client, query=query)
+def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool = False, **more: Any) -> list[Finding]:
+    """Return all findings about a request with `body` to `target`, in the order of the checks.
+
+    Args:
+        target: The resource, with the action of a POST.
+        body: What would be sent; {} for nothing.
+        client: Asks ARM.
+        preview: The request asks a preview of the API.
+        more: `method` unless it is a PUT, `query`, `force`: see `Question`.
+    """
+    question = Question(target=target, body=body, client=client, **more)
     found = list(_local(question, preview=preview))
-    with threads.Pool(max_workers=len(_CHECKS), thread_name_prefix="preflight") as pool:
-        for findings in pool.map(lambda name: _carefully(name, question), _CHECKS):
+    names = _CHECKED.get(question.method, tuple(_CHECKS))
+    with threads.Pool(max_workers=len(names), thread_name_prefix="preflight") as pool:
+        for findings in pool.map(lambda name: _carefully(name, question), names):
             found += findings
     return found
 
@@ -48,27 +58,32 @@ def report(findings: list[Finding]) -> dict[str, Any]:
 def _carefully(name: str, question: Question) -> list[Finding]:
     out: list[Finding] = []
     try:
-        out.extend(_CHECKS[name](question))
+        out.extend((_OF_CHANGES | _CHECKS)[name](question))
     except errors.StewardError as problem:
         out.append(unknown(name, question.target.id.path, problem.error))
     return out
 
 
 def _local(question: Question, *, preview: bool) -> Iterator[Finding]:
-    """Judge names and fields, as the PUT itself would be before anything is sent."""
-    target = question.target
-    problems = list(bodies.problems(target.kind, question.body, preview=preview))
-    try:
-        paths.check_name(target)
-        yield Finding(check="name", target=target.id.name, ok=True, code="Ok", message="The name follows the rule.")
-    except errors.BadRequestError as problem:
-        yield Finding.of("name", problem.error, target=target.id.name)
+    """Judge names and fields, as the request itself would be before anything is sent."""
+    target, body = question.target, question.body
+    if question.method not in _OF_BODIES:
+        return
+    if question.method == "PUT":
+        problems = list(bodies.problems(target.kind, body, preview=preview))
+        try:
+            paths.check_name(target)
+            yield Finding(check="name", target=target.id.name, ok=True, code="Ok", message="The name follows the rule.")
+        except errors.BadRequestError as problem:
+            yield Finding.of("name", problem.error, target=target.id.name)
+    else:
+        problems = [] if preview else list(bodies.patch_problems(target.kind, body))
     for each in problems:
         yield Finding.of("fields", each.error)
-    near = list(fields.near_misses(target.kind, question.body))
+    near = list(fields.near_misses(target.kind, body))
     yield from near
     if not problems and not near:
-        yield Finding(check="fields", target="body", ok=True, code="Ok", message="Nothing that Azure always asks for is missing.")
+        yield Finding(check="fields", target="body", ok=True, code="Ok", message=_OF_BODIES[question.method])
 
 
 def _parents(question: Question) -> Iterator[Finding]:
@@ -294,6 +309,45 @@ def _ids_in(value: Any, depth: int) -> Iterator[str]:
             yield from _ids_in(each, depth + 1)
 
 
+def _patched(question: Question) -> Iterator[Finding]:
+    """What a PATCH makes of the resource is judged as the PUT of the whole would be, as far as it changes it."""
+    yield from values.tags(question)
+    there = question.get(question.target.id, question.target.api_version)
+    if there.ok and isinstance(there.body, dict):
+        yield from present.fixed(question, there.body)
+        if question.body.keys() & {"properties", "sku"}:
+            whole = replace(question, body=_merged(there.body, question.body))
+            yield from values.ruled(whole)
+            yield from _size_and_quota(whole)
+
+
+def _merged(old: Any, change: Any) -> Any:
+    """Return what RFC 7396 makes of a value and a patch of it."""
+    if not isinstance(change, dict):
+        return change
+    out = dict(old) if isinstance(old, dict) else {}
+    for name, value in change.items():
+        if value is None:
+            out.pop(name, None)
+        else:
+            out[name] = _merged(out.get(name), value)
+    return out
+
+
+def _move(question: Question) -> Iterator[Finding]:
+    """The two warnings of the documents: what cannot be moved, what a workspace stands on."""
+    try:
+        guards.check_move(question.target, question.body)
+        if question.method == "DELETE":
+            guards.check_delete(question.target, question.client, force=question.force)
+    except errors.PermanentError as problem:
+        yield Finding.of("guard", problem.error, target=question.target.id.path)
+
+
+_OF_BODIES = {  # what is said of a body without fault
+    "PUT": "Nothing that Azure always asks for is missing.",
+    "PATCH": "Azure carries out all that it names.",
+}
 _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "fields": fields.needed,
     "parent": _parents,
@@ -307,7 +361,15 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     customer_keys.CHECK: customer_keys.check,
     "permission": access.permissions,
     "deny": access.denials,
+    "lock": access.locks,
 }
+_OF_CHANGES: dict[str, Callable[[Question], Iterator[Finding]]] = {
+    changes.CHECK: changes.check,
+    "patch": _patched,
+    "guard": _move,
+}
+_ALWAYS = ("parent", changes.CHECK, "permission", "deny", "lock")
+_CHECKED = {"PATCH": (*_ALWAYS, "patch", "reference"), "DELETE": (*_ALWAYS, "guard"), "POST": (*_ALWAYS, "guard")}
 
 
 def _squeezed(text: Any) -> str:

@@ -1,4 +1,4 @@
-"""What a preflight asks and what it finds: one question about a PUT, one finding a row. Not here: the checks themselves."""
+"""What a preflight asks and what it finds: one question about a request, one finding a row. Not here: the checks themselves."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ class Finding:
     """One row of a preflight's answer.
 
     Attributes:
-        check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, vault, permission, deny.
+        check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, values, present, change,
+            vault, permission, deny, lock.
         target: The name, field, resource or action it is about.
         ok: None when Azure did not tell.
-        code, message: `Ok`, `Unknown`, or what the PUT would run into.
+        code, message: `Ok`, `Unknown`, or what the request would run into.
     """
 
     check: str
@@ -57,13 +58,20 @@ def rows_of(body: Any, name: str = "value") -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A PUT that is not sent. Its GETs are remembered: several checks look at one resource."""
+    """A request that is not sent. Its GETs are remembered: several checks look at one resource."""
 
     target: Target
     body: dict[str, Any]
     client: Client
+    method: str = "PUT"
     query: str = ""
+    force: bool = False  # a DELETE that its sender insists on
     seen: dict[str, Response] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> str:
+        """What is to be done: the action's name in lower case, or the verb."""
+        return self.target.action.name.lower() if self.target.action else self.method
 
     def read(self, path: str, version: str, query: Mapping[str, str] | None = None) -> Response:
         """GET a path of ARM.

@@ -81,6 +81,11 @@ def _as_it_stands(question: Question, there: Any) -> Iterator[Finding]:
             f"It is {state}: Azure refuses changes until that has ended. This app waits for it, where Azure says that it is busy."
         )
         yield Finding(check=CHECK, target=question.target.id.path, ok=False, code="ResourceBusy", message=message)
+    yield from fixed(question, there)
+
+
+def fixed(question: Question, there: Any) -> Iterator[Finding]:
+    """Yield the fields that the body would change, and that cannot change."""
     for path in ("location", *IMMUTABLE.get(question.target.kind.full_type, ())):
         wanted, found = bodies.dig(question.body, path), bodies.dig(there, path)
         if wanted not in (None, "") and found not in (None, "") and _plain(wanted) != _plain(found):

@@ -46,9 +46,14 @@ WHOLE, MOST_MIRRORED = 100, 50  # per cent
 
 
 def check(question: Question) -> Iterator[Finding]:
-    """Yield what cannot be."""
-    yield from _tags(question)
+    """Yield what cannot be of a PUT."""
+    yield from tags(question)
     yield from _reserved_name(question)
+    yield from ruled(question)
+
+
+def ruled(question: Question) -> Iterator[Finding]:
+    """Yield what the rules of its kind refuse of a whole body."""
     for path, rule in RULES:
         if question.target.kind.full_type == f"{kinds.ML}/{path}":
             yield from rule(question)
@@ -64,7 +69,8 @@ def unseen(target: str, message: str) -> Finding:
     return Finding(check=CHECK, target=target, ok=None, code="Unknown", message=message)
 
 
-def _tags(question: Question) -> Iterator[Finding]:
+def tags(question: Question) -> Iterator[Finding]:
+    """Yield the tags that ARM does not take."""
     given = bodies.dig(question.body, "tags")
     tags: dict[str, Any] = given if isinstance(given, dict) else {}
     longest = TAG_NAME.get(question.target.kind.full_type, 512)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.api import answer
 from shared.api.access import admission
-from shared.api.resources import payload, proxy, run, score, submission
+from shared.api.resources import foretelling, payload, proxy, run, score, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
 from shared.rest import errors, ids
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 def act(call: Call, app: App) -> Answer | Operation:
     """Find the action in the table and hand it to its room."""
-    call.refuse_preflight()
     if route := proxy.find(call, app):
         return proxy.pass_on(call, route, app)
     target = paths.resolve(call.path, app.settings)
@@ -32,9 +31,12 @@ def act(call: Call, app: App) -> Answer | Operation:
     if action is None:
         paths.check_method(target, "POST")
         return run.start_job(call, target, app) if target.kind.named_by_us else _create(call, target, app)
+    only_asked = foretelling.asked(call, target)
     if action.preview and not app.settings.previews:
         message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
         raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
+    if only_asked and action.direct:
+        return foretelling.foretell(call, payload.Brought(target=target, body=_body(call)), app)
     if action.room == "score":
         return score.score(call, target, app)
     if action.room == "run":
@@ -52,7 +54,7 @@ def _pass_on(call: Call, target: Target, app: App) -> Answer:
     return answer.of_json(response.body, response.status)
 
 
-def _create(call: Call, target: Target, app: App) -> Operation:
+def _create(call: Call, target: Target, app: App) -> Answer | Operation:
     """POST a resource to its collection: its body names it."""
     body = bodies.parse(call.body, call.media)
     bodies.check(target.kind, body)
@@ -62,13 +64,15 @@ def _create(call: Call, target: Target, app: App) -> Operation:
     return _carry_out(call, target, app)
 
 
-def _carry_out(call: Call, target: Target, app: App) -> Operation:
+def _carry_out(call: Call, target: Target, app: App) -> Answer | Operation:
     brought = payload.Brought(target=target)
     if target.action and target.action.name == "package" and call.body.strip():  # its YAML may name code
         brought = payload.read(call, target, app)
     else:
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
         brought = replace(brought, body=_body(call))
+    if foretelling.asked(call, target):
+        return foretelling.foretell(call, brought, app)
     guards.check_move(target, brought.body)
     return submission.submit(call, brought, app)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from shared.api import answer
-from shared.api.access import admission
-from shared.api.resources import deadline, payload, proxy, submission
+from shared.api.resources import foretelling, payload, proxy, submission
 from shared.catalog import bodies, paths
 from shared.preflight import guards
 
@@ -24,7 +22,7 @@ def change(call: Call, app: App) -> Answer | Operation:
     target = paths.resolve(call.path, app.settings)
     paths.check_method(target, call.method)
     brought, asked = payload.Brought(target=target), target.path
-    query = call.forwarded
+    query, only_asked = call.forwarded, foretelling.asked(call, target)
     if call.method == "DELETE":
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
         query = _with_default(query, target.kind.delete_query)
@@ -33,8 +31,8 @@ def change(call: Call, app: App) -> Answer | Operation:
         target, query = brought.target, _with_default(query, brought.query)
         brought = replace(brought, body=bodies.normalised(brought.body))
     preview = call.is_preview(target)
-    if call.flag("preflight"):
-        return _preflight(call, brought, app, query=query, preview=preview)
+    if only_asked:
+        return foretelling.foretell(call, brought, app, query=query)
     if call.method == "PUT":
         paths.check_name(target)
         bodies.check(target.kind, brought.body or {}, preview=preview)
@@ -43,18 +41,6 @@ def change(call: Call, app: App) -> Answer | Operation:
     if call.method == "DELETE":
         guards.check_delete(target, app.client, force=call.flag("force"))
     return submission.submit(call, brought, app, asked=asked, query=query)
-
-
-def _preflight(call: Call, brought: payload.Brought, app: App, *, query: str, preview: bool) -> Answer:
-    """Tell everything that would stop this PUT; send nothing that changes anything."""
-    if call.method != "PUT":
-        call.refuse_preflight()
-    admission.check_body(call, brought.target.kind, brought.body, app.settings)
-    deadline.asked(call, brought, call.method, app.settings, app.clock)
-    from shared.preflight import checks
-
-    findings = checks.run(brought.target, brought.body or {}, app.client, query=query, preview=preview)
-    return answer.of_json(checks.report(findings))
 
 
 def _with_default(query: str, default: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.access import admission
-from shared.api.resources import multipart, payload, submission
+from shared.api.resources import foretelling, multipart, payload, submission
 from shared.catalog import bodies, paths
 from shared.files import content
+from shared.operations import models
 from shared.rest import errors, streams
 
 if TYPE_CHECKING:
+    from shared.api.answer import Answer
     from shared.api.call import App, Call
     from shared.catalog.paths import Target
     from shared.operations.models import Operation
@@ -18,13 +21,21 @@ if TYPE_CHECKING:
 V1_PARTS = ("projectZipFile", "runDefinitionFile")
 
 
-def start_job(call: Call, target: Target, app: App) -> Operation:
+def start_job(call: Call, target: Target, app: App) -> Answer | Operation:
     """POST `workspaces/{w}/jobs`: the job's JSON, or multipart with it as `spec` and its code as the zip `code`."""
     brought = payload.read(call, target, app)
+    if foretelling.asked(call, target):
+        named = brought.target if not brought.target.id.is_collection else _named(brought.target)
+        return foretelling.foretell(call, replace(brought, target=named), app, method="PUT", query=brought.query)
     bodies.check(target.kind, brought.body, preview=call.is_preview(target))
     if not brought.target.id.is_collection:
         paths.check_name(brought.target)
     return _submit(call, brought, app)
+
+
+def _named(target: Target) -> Target:
+    """Return the target under a name such as the app gives."""
+    return replace(target, id=replace(target.id, names=(*target.id.names, f"job-{models.new_suffix('', '')}")))
 
 
 def start_run(call: Call, target: Target, app: App) -> Operation:

@@ -364,7 +364,8 @@ def cluster(inner: dict[str, Any], name: str = "cpu", **properties: Any) -> Prov
     return below(f"computes/{name}", {**PLACE, "properties": {key: value for key, value in whole.items() if value is not None}})
 
 
-def _made(azure: Client, body: dict[str, Any]) -> str:
+def made(azure: Client, body: dict[str, Any]) -> str:
+    """A compute that there is: its id."""
     arm_id = f"{azure.workspace()}/computes/machine"
     polled(azure, azure.arm("PUT", arm_id, body))
     return arm_id
@@ -373,12 +374,12 @@ def _made(azure: Client, body: dict[str, Any]) -> str:
 @provokes("VM size changed")
 def _resized(azure: Client) -> requests.Response:
     body = {**CLUSTER, "properties": {"computeType": "AmlCompute", "properties": {"vmSize": "Standard_D2", "scaleSettings": {}}}}
-    return azure.arm("PUT", _made(azure, CLUSTER), body)
+    return azure.arm("PUT", made(azure, CLUSTER), body)
 
 
 @provokes("compute busy")
 def _busy_compute(azure: Client) -> requests.Response:
-    arm_id = _made(azure, CLUSTER)
+    arm_id = made(azure, CLUSTER)
     azure.control("PUT", "transitions", {"compute": "polls:5"})
     azure.arm("PUT", arm_id, CLUSTER)
     return azure.arm("PUT", arm_id, CLUSTER)
@@ -407,7 +408,7 @@ def _short_in_all(azure: Client) -> requests.Response:
 
 @provokes("restart of a stopped instance")
 def _restarted(azure: Client) -> requests.Response:
-    arm_id = _made(azure, INSTANCE)
+    arm_id = made(azure, INSTANCE)
     polled(azure, azure.arm("POST", f"{arm_id}/stop"))
     return azure.arm("POST", f"{arm_id}/restart")
 
@@ -431,9 +432,9 @@ PROVOKE |= {
     ),
     "compute missing": below("computes/none", None, "GET"),
     "no quota for a cluster's nodes": lambda azure: polled(azure, _short(azure, 4)),
-    "start of a cluster": lambda azure: azure.arm("POST", f"{_made(azure, CLUSTER)}/start"),
+    "start of a cluster": lambda azure: azure.arm("POST", f"{made(azure, CLUSTER)}/start"),
     "idle time out of range": lambda azure: azure.arm(
-        "POST", f"{_made(azure, INSTANCE)}/updateIdleShutdownSetting", {"idleTimeBeforeShutdown": "PT5M"}
+        "POST", f"{made(azure, INSTANCE)}/updateIdleShutdownSetting", {"idleTimeBeforeShutdown": "PT5M"}
     ),
 }
 

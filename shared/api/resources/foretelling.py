@@ -1,0 +1,43 @@
+"""`?preflight=true`: what would stop a request, all at once; nothing that changes anything is sent. Not here: the checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.api import answer
+from shared.api.access import admission
+from shared.api.resources import deadline
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import App, Call
+    from shared.api.resources.payload import Brought
+    from shared.catalog.paths import Target
+
+
+def asked(call: Call, target: Target) -> bool:
+    """Tell whether the caller only asks.
+
+    Raises:
+        BadRequestError: `InvalidParameter`: it does, of what no preflight looks at.
+    """
+    if target.plane != "arm" or (target.action and target.action.room != "provision"):
+        call.refuse_preflight()
+    return call.flag("preflight")
+
+
+def foretell(call: Call, brought: Brought, app: App, *, method: str = "", query: str = "") -> Answer:
+    """Return everything that would stop the request."""
+    admission.check_body(call, brought.target.kind, brought.body, app.settings)
+    method = method or call.method
+    deadline.asked(call, brought, method, app.settings, app.clock)
+    from shared.preflight import checks
+
+    body = brought.body if isinstance(brought.body, dict) else {}
+    more: dict[str, Any] = {
+        "method": method,
+        "query": query,
+        "force": call.flag("force"),
+        "preview": call.is_preview(brought.target),
+    }
+    return answer.of_json(checks.report(checks.run(brought.target, body, app.client, **more)))
