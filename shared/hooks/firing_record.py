@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.catalog import bodies
 from shared.durable import codec, versions
 from shared.hooks import events
 from shared.hooks.rules import Rule
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MEMBERS = frozenset({"version", "id", "rule", "document", "depth", "createdAt", "dueAt", "status", "position", "attempts"}) | {
-    "operation", "answers", "endedAt", "error"
+    "operation", "approval", "answers", "endedAt", "error"
 }  # fmt: skip
 NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
 
@@ -69,6 +70,12 @@ class Answer:
     private: bool = False
     skipped: str = ""
 
+    @property
+    def approval(self) -> str:
+        """The id of the approval that the request waits for, '' for none: nothing was done yet."""
+        asked = str(bodies.dig(self.body, "id") or "") if self.status == 202 else ""
+        return asked.removeprefix("/approvals/") if asked.startswith("/approvals/") else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firing:
@@ -82,6 +89,7 @@ class Firing:
         position: Which step is next.
         answers: Step name → `{"status", "body"}` so far.
         operation: What the current step waits for, '' when it is still to be taken.
+        approval: The id of the approval that the request of the current step waits for, '' for none.
         due_at: When its next step is overdue.
         error: Why it failed, or was refused.
     """
@@ -96,6 +104,7 @@ class Firing:
     position: int = 0
     attempts: int = 0
     operation: str = ""
+    approval: str = ""
     answers: Mapping[str, Any] = field(default_factory=dict)
     ended_at: datetime | None = None
     error: errors.AzureError | None = None
@@ -150,6 +159,7 @@ class Firing:
             "position": self.position,
             "attempts": self.attempts,
             "operation": self.operation,
+            "approval": self.approval,
             "answers": dict(self.answers),
             "endedAt": models.iso(self.ended_at) if self.ended_at else None,
             "error": self.error.to_json() if self.error else None,
@@ -174,6 +184,7 @@ class Firing:
             position=stored["position"],
             attempts=stored["attempts"],
             operation=stored["operation"],
+            approval=stored.get("approval", ""),
             answers=stored["answers"],
             ended_at=datetime.fromisoformat(stored["endedAt"]) if stored["endedAt"] else None,
             error=errors.AzureError.from_json(stored["error"]) if stored["error"] else None,
@@ -195,7 +206,8 @@ class Firing:
         for position, step in enumerate(self.rule.steps):
             taken = dict(self.answers.get(step.name) or {})
             taken.pop("body", None)
-            waits = {"operation": self.operation} if position == self.position and self.operation else {}
+            named = {"operation": self.operation, "approval": self.approval} if position == self.position and not self.ended else {}
+            waits = {name: value for name, value in named.items() if value}
             does = f"notify {step.notify}" if step.notify else f"{step.method} {step.path}"
             steps.append({"name": step.name, "does": does, **taken, **waits})
         out["steps"] = steps

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
+from shared.api.access import approvals
 from shared.durable import aside, due, lease, messages, records, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
@@ -45,11 +46,12 @@ NO_RECEIVER = "The setting STEWARD_NOTIFY names no receiver of a 'notify' step."
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
+LOOK_AGAIN = timedelta(minutes=1)  # at an approval that a request waits for
 WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
 NOT_DONE = (408, 429, 500, 502, 503, 504)
 
 
-class Services(worker.World, Protocol):
+class Services(worker.World, approvals.Services, Protocol):
     """What firings need of the composition root."""
 
     @property
@@ -205,18 +207,51 @@ MACHINE = worker.Machine["Services", "Versioned[Firing]", "Firing"](
 def _moved(firing: Firing, services: Services) -> tuple[Firing, float | None]:
     """Return the firing after one more step, and the pause before the next (None when it has ended)."""
     step, now = firing.step, services.clock()
+    if firing.approval:
+        return _approved(firing, services)
     if firing.operation:
         return _waited(firing, services)
     if step.when and not expressions.holds(step.when, firing.seen()):
         return _on(firing, {"skipped": True}, now)
-    answer = services.perform(call_of(firing, step))
+    return _taken(firing, services.perform(call_of(firing, step)), now)
+
+
+def _taken(firing: Firing, answer: Answer, now: datetime) -> tuple[Firing, float | None]:
+    """Return the firing after the first answer to a step: it goes on, waits, or takes the step again."""
     if answer.skipped:
         return _on(firing, {"skipped": True, "reason": answer.skipped}, now)
     if answer.operation:
         return replace(firing, operation=answer.operation, attempts=0), WAIT_AGAIN.total_seconds()
+    if answer.approval:
+        return replace(firing, approval=answer.approval, attempts=0), LOOK_AGAIN.total_seconds()
     if answer.status in NOT_DONE:
         return _again(firing, error_of(answer), now, None)
     return _answered(firing, answer, now)
+
+
+def _approved(firing: Firing, services: Services) -> tuple[Firing, float | None]:
+    answer = decided(firing.approval, firing.step.name, services)
+    if answer is None:
+        return firing, LOOK_AGAIN.total_seconds()
+    known = replace(firing, approval="")
+    if answer.operation:
+        return _waited(replace(known, operation=answer.operation), services)
+    return _answered(known, answer, services.clock())
+
+
+def decided(approval_id: str, step: str, services: Services) -> Answer | None:
+    """Return what a request that waited for an approval came to; None while it waits.
+
+    Raises:
+        BadRequestError: `ApprovalRefused`, `ApprovalExpired`; `ApprovalNotFound`, it is no longer kept.
+    """
+    found = approvals.load(approval_id, services).value
+    if found.status == "Pending" or (found.status == "Approved" and not found.answered):
+        return None
+    if found.status != "Approved":
+        message = f"Its request was {found.status.lower()}" + (f" by {found.by}." if found.by else ".")
+        raise errors.BadRequestError(f"Approval{found.status}", message, target=step)
+    return Answer(status=found.answered, operation=found.operation)
 
 
 def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:

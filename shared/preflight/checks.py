@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, neighbours, paths
-from shared.preflight import access, changes, customer_keys, fields, guards, present, values
+from shared.preflight import access, changes, customer_keys, fields, guards, present, values, wiring
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import errors, ids
 from shared.telemetry import threads
@@ -357,6 +357,7 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "sku": _size_and_quota,
     "reference": _references,
     values.CHECK: values.check,
+    wiring.CHECK: wiring.check,
     present.CHECK: present.check,
     customer_keys.CHECK: customer_keys.check,
     "permission": access.permissions,

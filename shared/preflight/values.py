@@ -178,8 +178,6 @@ def _job(question: Question) -> Iterator[Finding]:
     kind = str(bodies.dig(question.body, "properties.jobType") or "").lower()
     if kind == "command" and not str(bodies.dig(question.body, "properties.command") or "").strip():
         yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
-    if kind == "pipeline":
-        yield unseen("properties.jobs", "The inputs of the steps' components were not compared with what they are given.")
     compute = bodies.dig(question.body, "properties.computeId")
     name = compute.removeprefix("azureml:") if isinstance(compute, str) else ""
     if re.fullmatch(r"[A-Za-z][\w-]*", name) and len(question.target.id.names) > 1:

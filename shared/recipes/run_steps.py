@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.api.access import approvals
 from shared.catalog import bodies
 from shared.durable import messages, records, storage, worker
 from shared.durable.worker import Next
@@ -43,11 +42,10 @@ ROW_LIMIT = 400_000  # characters of a run as JSON; a table row takes 1 MiB of U
 STEPS_LIMIT = 25  # that are taken for one message
 BUDGET = timedelta(seconds=60)  # of one message
 SEND_WITHIN = timedelta(seconds=60)  # of the last look
-LOOK_AGAIN = timedelta(minutes=1)  # at an approval that a request waits for
 RETRY_S = 5.0  # before the first of the tries that `retry` asks for
 
 
-class Services(firings.Services, last_look.Services, approvals.Services, notifications.Services, Protocol):
+class Services(firings.Services, last_look.Services, notifications.Services, Protocol):
     """What runs need of the composition root."""
 
 
@@ -232,16 +230,12 @@ def _waited(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     """Look whether what a request became has ended: an approval first, where one is asked for."""
     now = services.clock()
     if taken.approval:
-        approval = approvals.load(taken.approval, services).value
-        if approval.status == "Pending" or (approval.status == "Approved" and not approval.answered):
-            return replace(taken, at=now + LOOK_AGAIN)
-        if approval.status != "Approved":
-            message = f"Its request was {approval.status.lower()}" + (f" by {approval.by}." if approval.by else ".")
-            return _failed(taken, errors.AzureError(code=f"Approval{approval.status}", message=message, target=step.name), now)
-        if not approval.operation:
-            answer = Answer(status=approval.answered, body=None)
-            return _answered(run, step, replace(taken, approval=""), answer, services)
-        taken = replace(taken, approval="", operation=approval.operation)
+        decided = firings.decided(taken.approval, step.name, services)
+        if decided is None:
+            return replace(taken, at=now + firings.LOOK_AGAIN)
+        if not decided.operation:
+            return _answered(run, step, replace(taken, approval=""), decided, services)
+        taken = replace(taken, approval="", operation=decided.operation)
     found = firings.end_of(taken.operation, services.ledger)
     if found is None:
         return replace(taken, at=now + firings.WAIT_AGAIN) if taken.at is None or taken.at <= now else taken
@@ -255,9 +249,8 @@ def _answered(run: Run, step: Step, taken: Taken, answer: Answer, services: Serv
         return _ended(replace(taken, reason=answer.skipped), "Skipped", now)
     if answer.operation:
         return replace(taken, operation=answer.operation, attempts=0, at=now + firings.WAIT_AGAIN)
-    asked = str(bodies.dig(answer.body, "id") or "") if answer.status == 202 else ""
-    if asked.startswith("/approvals/"):
-        return replace(taken, approval=asked.rpartition("/")[2], attempts=0, at=now + LOOK_AGAIN)
+    if answer.approval:
+        return replace(taken, approval=answer.approval, attempts=0, at=now + firings.LOOK_AGAIN)
     if answer.status in firings.NOT_DONE and not taken.operation:
         return _again(taken, firings.error_of(answer), now, None)
     return _judged(run, step, taken, answer, services)
