@@ -47,9 +47,12 @@ def _trigger(name: str, rows: Sequence[Route]) -> Trigger:
 
     async def trigger(req: func.HttpRequest) -> func.HttpResponse:
         call = http.call_of(req)
-        if nested := None if rows[0].own else route.find(NESTED, call.method, unquote(call.path)):
-            call = replace(call, named=nested.named(unquote(call.path)))
-        row = nested or by_verb["GET" if call.method == "HEAD" else call.method]
+        path, verb = unquote(call.path).strip("/"), "GET" if call.method == "HEAD" else call.method
+        row = by_verb[verb]
+        if nested := None if row.own else route.find(NESTED, verb, path):
+            call, row = replace(call, named=nested.named(path)), nested
+        elif row.own:  # of two rows the one without a name comes first
+            row = route.find(rows, verb, path) or row
         return http.response_of(await answering.answered(call, row), call)
 
     trigger.__name__ = name
@@ -69,5 +72,6 @@ for each in ROUTES:
         FUNCTIONS.setdefault(each.trigger, []).append(each)
 TRIGGERS = {name: _trigger(name, rows) for name, rows in FUNCTIONS.items()}
 for name, rows in FUNCTIONS.items():
-    _register(name, rows[0].template, [row.verb for row in rows], TRIGGERS[name], anonymous=rows[0].anonymous)
+    widest, verbs = max((row.template for row in rows), key=lambda each: each.count("{")), dict.fromkeys(row.verb for row in rows)
+    _register(name, widest, [*verbs], TRIGGERS[name], anonymous=rows[0].anonymous)
 _register("zz_anything_else", route.REST, VERBS, anything_else)  # the platform asks functions in the order of their names

@@ -335,7 +335,15 @@ def mark() -> Json:
 
 def firing() -> Json:
     """Return the schema of a firing of a rule."""
-    step = {"name": STRING, "does": STRING, "status": COUNT, "skipped": FLAG, "reason": STRING, "operation": STRING}
+    step = {
+        "name": STRING,
+        "does": STRING,
+        "status": COUNT,
+        "skipped": FLAG,
+        "reason": STRING,
+        "operation": STRING,
+        "approval": STRING,
+    }
     return _record(
         {
             "id": STRING,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds, needs
+from shared.catalog import bodies, kinds, needs, windows_zones
 from shared.preflight.findings import Finding, rows_of
 from shared.rest import errors, ids
 
@@ -164,10 +164,14 @@ def _schedule(question: Question) -> Iterator[Finding]:
         message = f"'{str(frequency)[:80]}' is no frequency; expected one of {', '.join(_FREQUENCIES)}."
         yield wrong("properties.trigger.frequency", "InvalidTrigger", message)
     zone = str(bodies.dig(trigger, "timeZone") or "UTC")
-    if zone.upper() != "UTC":
+    at = "properties.trigger.timeZone"
+    if "/" in zone:
         yield unseen(
-            "properties.trigger.timeZone", f"Whether Azure knows the time zone '{zone[:80]}' (Windows' names) was not looked at."
+            at, f"'{zone[:80]}' is not a name of Windows' time zones, such as 'W. Europe Standard Time', which Azure expects."
         )
+    elif zone.lower() not in windows_zones.KNOWN:
+        message = f"There is no time zone '{zone[:80]}'; expected a name of Windows', such as 'W. Europe Standard Time' or 'UTC'."
+        yield wrong(at, "InvalidTrigger", message)
 
 
 def _cron_field(text: str) -> bool:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
         def settings(self) -> Settings: ...  # noqa: D102
 
 
-RUNS = "runs"  # no recipe has this name
 NAME = re.compile(r"(?!runs$)[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}", re.ASCII | re.IGNORECASE)
 LIST_LIMIT = 200
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -194,13 +193,8 @@ def _list(_call: Call, app: Services) -> Answer:
 
 
 def _read(call: Call, app: Services) -> Answer:
-    """GET `recipes/{name}`, and `recipes/runs`, which the platform could not tell apart as two functions."""
     from shared.recipes import shelf
 
-    if call.named.get("name", "").lower() == RUNS:
-        return _runs(call, app)
-    if given := [name for name in ("$top", "recipe", "status", "$skipToken") if call.text(name)]:
-        raise errors.BadRequestError("InvalidParameter", f"'{given[0]}' is for GET recipes/runs.", target=given[0])
     return answers.of_json(shelf.load(_name(call), app.blobs).view())
 
 
@@ -350,18 +344,27 @@ ROUTES: tuple[Route, ...] = (
         problems={**LARGE, "403": "Forbidden", "409": "Conflict", "422": "Failed"},
     ),
     Route(
-        "recipes_get",
-        "GET /recipes/{name}",
-        _read,
-        function="recipes_named",
-        summary="One recipe; `runs` in the place of its name lists the runs, the newest first",
+        "recipes_runs_list",
+        "GET /recipes/runs",
+        _runs,
+        function="recipes_named",  # the platform cannot tell it from a recipe's name
+        summary="The runs of recipes, the newest first",
         query={
             "$top": schemas.top(LIST_LIMIT),
             "recipe": schemas.STRING,
             "status": {"type": "string", "enum": list(STATUSES)},
             "SkipToken": "",
         },
-        answers={"200": {"anyOf": [RECIPE, schemas.listed(RUN)]}},
+        answers={"200": schemas.listed(RUN)},
+    ),
+    Route(
+        "recipes_get",
+        "GET /recipes/{name}",
+        _read,
+        function="recipes_named",
+        path=NAMED,
+        summary="One recipe that can be started by name",
+        answers={"200": RECIPE},
         problems=MISSING,
     ),
     Route(

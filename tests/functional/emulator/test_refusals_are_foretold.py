@@ -52,8 +52,7 @@ SCOPE = SimpleNamespace(subscription_id=scene.SUBSCRIPTION_ID, resource_group=sc
 # What no request that only reads shows: the preflight says that it does not know.
 SHOWN_BY_THE_PUT_ALONE = frozenset({
     "workspace soft-deleted", "denied by policy", "key of a datastore wrong", "files of a model missing", "container that crashes",
-    "too many deployments of an endpoint", "too many deployments in the region", "value for a folder of a component",
-    "time zone unknown",
+    "too many deployments of an endpoint", "too many deployments in the region",
 })  # fmt: skip
 SHARE = 0.95  # of all that is refused, at the least
 WRITES = ("PUT", "PATCH", "DELETE", "POST")

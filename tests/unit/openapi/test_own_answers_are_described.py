@@ -106,7 +106,7 @@ def test_every_field_of_a_firing_is_described() -> None:
         "created_at": NOW,
         "due_at": NOW,
     }
-    waits = Firing(**known, operation="p-s").view()
+    waits = Firing(**known, operation="p-s", approval="a").view()
     answers = {"asked": {"skipped": True, "reason": "r"}, "told": {"status": 202, "body": {}}}
     ended = Firing(**known, status="Failed", error=ERROR, ended_at=NOW, answers=answers, position=1).view()
     assert valid("Firing", waits) | valid("Firing", ended) == set(waits) | set(ended) | {*LATER["firing"]}
