@@ -60,7 +60,7 @@ ADVICE: tuple[Advice, ...] = (
         "Look at the resource: GET {resource}. Send the request again if it is not as you want it.",
         "docs/operations.md#crashes",
     ),
-    Advice("Expired", "", "Send the request again if it is still wanted.", "docs/hooks.md"),
+    Advice("Expired", "", "Send the request again if it is still wanted.", "docs/operations.md"),
     Advice(
         "NotSent StewardInternalError RegistrationTimeout",
         "The app could not send the request.",

@@ -18,7 +18,7 @@ REASONS = {
     r"^export HTTPS_PROXY=http://127\.0\.0\.1:PORT": "is what every shell of these tests is given",
 }
 # A page whose commands have a stack and a test of their own, which names it.
-ELSEWHERE = {"callers.md": "tests/functional/callers/conftest.py"}
+ELSEWHERE = dict.fromkeys(("callers.md", "logic-apps.md", "data-factory.md"), "tests/functional/callers/conftest.py")
 
 
 def reason(command: str) -> str:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "shared" / "openapi" / "examples.json"
-PAGES = [
-    ROOT / "docs" / f"{name}.md"
-    for name in ("provision", "run", "score", "legacy-v1", "files", "yaml", "plan", "operate", "troubleshoot", "clean-up", "hooks")
-]
+_NAMES = ("provision", "provision-resources", "provision-compute", "provision-assets", "provision-delete", "run", "run-jobs", "run-find")
+_NAMES += ("run-schedules", "score", "score-tokens", "score-batch", "parking", "legacy-v1", "files", "yaml", "plan", "operate")
+_NAMES += ("troubleshoot", "clean-up", "rules")
+PAGES = [ROOT / "docs" / f"{name}.md" for name in _NAMES]
 POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
 CORPUS = ROOT / "tests" / "corpus"
 CORPUS_OF = {  # operation id → kind of the YAML, and a file that names no other file

@@ -100,6 +100,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     DOCS / "kinds-v1.md": passages_page,
     DOCS / "functions.md": functions_page,
     DOCS / "policies.md": lambda: policies.page(DOCS / "policies.md"),
+    DOCS / "policy-kinds.md": lambda: policies.page(DOCS / "policy-kinds.md"),
     openapi_examples.FILE: openapi_examples.text,
 }
 

@@ -1,4 +1,4 @@
-"""A stack for the callers of docs/callers.md: a workspace `ml-team`, a webhook that may be called back, and the page itself."""
+"""A stack for the callers of the docs: a workspace `ml-team`, a webhook that may be called back, and the pages themselves."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[3]
+PAGES = ("callers.md", "logic-apps.md", "data-factory.md")
 QUOTA = {"code": "ClusterCoreQuotaReached", "message": "No cores are left."}
 WORKSPACE = {
     "location": scene.LOCATION,
@@ -108,10 +109,10 @@ def untroubled(place: Place) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def blocks() -> dict[tuple[str, str], list[str]]:
-    """(Section, language) → the page's blocks, in order."""
-    page = (ROOT / "docs" / "callers.md").read_text(encoding="utf-8")
+    """(Section, language) → the pages' blocks, in order."""
+    text = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
     found: dict[tuple[str, str], list[str]] = {}
-    for section in re.split(r"^## ", page, flags=re.MULTILINE):
+    for section in re.split(r"^##? ", text, flags=re.MULTILINE)[1:]:
         for language, text in re.findall(r"^```(\w+)[^\n]*\n(.*?)^```", section, re.DOTALL | re.MULTILINE):
             found.setdefault((section.splitlines()[0], language), []).append(text)
     return found

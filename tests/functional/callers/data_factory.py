@@ -1,4 +1,4 @@
-"""Runs a pipeline definition as Data Factory does, for the activities that docs/callers.md shows."""
+"""Runs a pipeline definition as Data Factory does, for the activities that docs/data-factory.md shows."""
 
 from __future__ import annotations
 

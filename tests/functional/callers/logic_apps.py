@@ -1,4 +1,4 @@
-"""Runs a workflow definition as Logic Apps does, for the actions that docs/callers.md shows."""
+"""Runs a workflow definition as Logic Apps does, for the actions that docs/logic-apps.md shows."""
 
 from __future__ import annotations
 

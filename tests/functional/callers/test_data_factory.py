@@ -1,4 +1,4 @@
-"""The pipelines of docs/callers.md, run as Data Factory runs them."""
+"""The pipelines of docs/data-factory.md, run as Data Factory runs them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VAULT = "https://myvault.vault.azure.net/secrets/steward-key?api-version=7.4"
 @pytest.fixture(params=[0, 1], ids=["location", "until"])
 def definition(request: pytest.FixtureRequest, blocks: dict[tuple[str, str], list[str]]) -> Any:
     """A pipeline of the page."""
-    return json.loads(blocks["Data Factory and Synapse", "json"][request.param])
+    return json.loads(blocks["Call the app from Data Factory and Synapse", "json"][request.param])
 
 
 def started(definition: Any, place: Place) -> Run:

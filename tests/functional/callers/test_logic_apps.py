@@ -1,4 +1,4 @@
-"""The workflows of docs/callers.md, run as Logic Apps runs them: a success, and a failure that is told in Azure's words."""
+"""The workflows of docs/logic-apps.md, run as Logic Apps runs them: a success, and a failure that is told in Azure's words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TYPES = {"Http": HTTP, "HttpWebhook": {"subscribe", "unsubscribe"}, "Terminate":
 @pytest.fixture(params=[0, 1], ids=["http", "webhook"])
 def definition(request: pytest.FixtureRequest, blocks: dict[tuple[str, str], list[str]]) -> Any:
     """A workflow of the page."""
-    return json.loads(blocks["Logic Apps", "json"][request.param])
+    return json.loads(blocks["Call the app from Logic Apps and Power Automate", "json"][request.param])
 
 
 def started(definition: Any, place: Place, called: Callbacks) -> Run:
@@ -75,7 +75,7 @@ def test_a_workflow_says_why_it_failed(definition: Any, place: Place, called_bac
 
 def test_without_the_pattern_an_action_ends_with_the_operation(blocks: dict[tuple[str, str], list[str]], place: Place) -> None:
     """`DisableAsyncPattern`: the output is the 202, and its `name` is the operation's id."""
-    definition = json.loads(blocks["Logic Apps", "json"][0])
+    definition = json.loads(blocks["Call the app from Logic Apps and Power Automate", "json"][0])
     definition["actions"]["Cluster"]["operationOptions"] = "DisableAsyncPattern"
     with callbacks() as unused:
         run = started(definition, place, unused).run()

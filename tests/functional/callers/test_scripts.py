@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 type Blocks = Mapping[tuple[str, str], list[str]]
 
-FIRST = "# Call the app from other services"
+FIRST = "Call the app from other services"
 NOTED = "az() { printf '%s\\0' \"$@\"; printf '\\n'; }\n"
 
 
@@ -152,8 +152,8 @@ def test_every_block_of_the_page_is_executed(blocks: Blocks) -> None:
     assert {place: len(found) for place, found in blocks.items()} == {
         (FIRST, "sh"): 1,
         ("GitHub Actions", "yaml"): 1,
-        ("Logic Apps", "json"): 2,
-        ("Data Factory and Synapse", "json"): 2,
+        ("Call the app from Logic Apps and Power Automate", "json"): 2,
+        ("Call the app from Data Factory and Synapse", "json"): 2,
         ("Python", "python"): 2,
         ("Azure CLI", "sh"): 1,
         ("Event Grid", "sh"): 1,

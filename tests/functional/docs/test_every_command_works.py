@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 # A page builds on what those before it have made; the others stand for themselves.
 ORDER = (
     "provision",
+    "provision-resources",
+    "provision-compute",
+    "provision-assets",
+    "provision-delete",
     "run",
+    "run-jobs",
+    "run-find",
+    "run-schedules",
     "score",
+    "score-tokens",
+    "score-batch",
+    "parking",
     "asynchronous-scoring",
     "expiry",
     "legacy-v1",
@@ -31,6 +41,10 @@ ORDER = (
     "troubleshoot",
     "clean-up",
     "hooks",
+    "rules",
+    "article",
+    "article-workspaces",
+    "article-runs",
 )
 REFUSED = re.compile(r"^# ([45]\d\d) (\w+)", re.MULTILINE)
 ENDS = re.compile(r"^# ends (\w+)", re.MULTILINE)

@@ -151,7 +151,7 @@ def test_event_grid_shakes_hands_with_the_webhook_and_the_function(schema: str, 
 
 
 def test_what_the_app_publishes_reaches_an_event_grid_topic(ground: Any) -> None:
-    """With a token for Event Grid and the role that docs/hooks.md names; the topic hands it to its own subscribers."""
+    """With a token for Event Grid and the role that docs/notifications.md names; the topic hands it to its own subscribers."""
     topic = f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/topics/contoso"
     made = ground.arm("PUT", topic, {"location": scene.LOCATION, "properties": {"inputSchema": "CloudEventSchemaV1_0"}})
     assert made.status_code in (200, 201), made.text

@@ -1,4 +1,4 @@
-"""The events of docs/hooks.md are read, and its tables name what there is; its commands run with those of all pages."""
+"""The events of docs/hooks.md, rules.md and notifications.md are read, and their tables name what there is; their commands run with those of all pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.local.emulator import scene
 from shared.hooks import event_target, events, rule_fields
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "hooks.md").read_text()
+PAGE = "\n".join((ROOT / "docs" / name).read_text() for name in ("hooks.md", "rules.md", "notifications.md"))
 BODIES = re.findall(r"^```json\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 SHIPPED = rule_fields.parse((ROOT / "shared" / "hooks" / "example_rules.yaml").read_text(), "example_rules.yaml")
 

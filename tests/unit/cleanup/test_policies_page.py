@@ -1,4 +1,4 @@
-"""docs/policies.md: every example is a file of policies, every field, action and mistake it shows is real."""
+"""docs/policies.md and docs/policy-kinds.md: every example is a file of policies, every field, action and mistake it shows is real."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from shared.cleanup.policy import policies, policy_fields, targets
 from shared.text import problems
 
-PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("policies.md", "policy-kinds.md"))
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 

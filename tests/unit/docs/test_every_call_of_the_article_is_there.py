@@ -1,6 +1,6 @@
-"""docs/article.md has every call of Microsoft's how-to beside one of ours, and no call that the how-to has not.
+"""docs/article*.md have every call of Microsoft's how-to beside one of ours, and no call that the how-to has not.
 
-A shell reads the page, as its readers do; its curl only notes what it was given. Whether the calls work is for the test that
+A shell reads the pages, as their readers do; its curl only notes what it was given. Whether the calls work is for the test that
 executes every page.
 """
 
@@ -17,7 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = Path(__file__).parents[3] / "docs" / "article.md"
+PAGES = {name: Path(__file__).parents[3] / "docs" / name for name in ("article.md", "article-workspaces.md", "article-runs.md")}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in PAGES.items()}
 VARIABLES = {"STEWARD": "http://app/api", "KEY": "key", "SUBSCRIPTION": "SUB", "RESOURCE_GROUP": "GROUP"}
 REGIONAL = "https://westeurope.api.azureml.ms"
 ARM = "https://management.azure.com"
@@ -193,7 +194,7 @@ WARNINGS = (
 def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Section → `METHOD URL` of each of its calls, in no order; the app's own without its address."""
     work, notes = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("calls")
-    sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = [part for text in TEXTS.values() for part in re.split(r"^## ", text, flags=re.MULTILINE)]
     script = [CURL]
     for number, text in enumerate(sections):
         script.append(f"SECTION={number:02}")
@@ -239,7 +240,7 @@ def test_a_call_of_the_article_stands_beside_ours(call: Call, calls: dict[str, l
 def test_what_the_article_warns_of_is_refused(article: str, ours: str, refused: str, calls: dict[str, list[str]]) -> None:
     """The page sends it to the app, and says with what it is refused."""
     assert ours in calls["Troubleshooting"], article
-    assert refused in PAGE.read_text(encoding="utf-8")
+    assert refused in TEXTS["article-runs.md"]
 
 
 def test_the_page_calls_azure_only_as_the_article_does(calls: dict[str, list[str]]) -> None:
@@ -250,7 +251,9 @@ def test_the_page_calls_azure_only_as_the_article_does(calls: dict[str, list[str
 
 
 def test_the_first_table_names_each_section(calls: dict[str, list[str]]) -> None:
-    """A reader who looks for a call finds its section there."""
-    table = PAGE.read_text(encoding="utf-8").partition("\n## ")[0]
-    for section in list(calls)[1:]:
-        assert f"(#{section.lower().replace(' ', '-')})" in table
+    """A reader who looks for a call finds its section there, on whichever page it is."""
+    table = TEXTS["article.md"].partition("\n## ")[0]
+    for name, text in TEXTS.items():
+        for section in re.findall(r"^## (.*)$", text, re.MULTILINE):
+            assert section in calls
+            assert f"({'' if name == 'article.md' else name}#{section.lower().replace(' ', '-')})" in table

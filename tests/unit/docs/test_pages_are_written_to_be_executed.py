@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PAGES = commands.pages()
 NAMES = [path.name for path in PAGES]
 SHOWN = {"json", "yaml", "text", "csv", "python", "javascript", "kusto", "bicep", "csharp"}  # languages of what is only shown
+LINES = 200
 BEGINS = re.compile(r"^\s*(?:\$ |(?:curl|az|azd|make|python3?|func|export|until) )", re.MULTILINE)
 
 
@@ -82,6 +83,11 @@ def test_every_page_is_found_from_the_first() -> None:
     assert "(docs/README.md)" in (commands.ROOT / "README.md").read_text()
     index = (commands.ROOT / "docs" / "README.md").read_text()
     assert not [path.name for path in PAGES if path.name != "README.md" and f"({path.name})" not in index]
+
+
+def test_a_page_has_at_most_200_lines() -> None:
+    """A longer one is two tasks."""
+    assert not [f"{path.name}: {lines}" for path in PAGES if (lines := len(path.read_text().splitlines())) > LINES]
 
 
 def test_blank_lines_in_a_here_document_do_not_end_a_command() -> None:
