@@ -15,8 +15,9 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 FILE = DOCS / "steward.http"
-PAGES = ("provision", "provision-resources", "provision-compute", "provision-assets", "provision-delete", "run", "run-jobs", "run-find")
-PAGES += ("run-schedules", "plan", "score", "score-tokens", "score-batch", "parking", "operate", "troubleshoot", "clean-up", "rules")
+PAGES = ("provision", "provision-resources", "provision-compute", "provision-assets", "provision-delete", "run", "run-jobs")
+PAGES += ("run-find", "run-schedules", "plan", "score", "score-tokens", "score-batch", "parking", "operate", "troubleshoot")
+PAGES += ("clean-up", "rules")
 BLOCK = re.compile(r"^## (?P<title>[^\n]+)$|^```sh\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 HEREDOC = re.compile(r"^cat > (?P<file>\S+) <<'?EOF'?\n(?P<text>.*?)^EOF$", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r'^export (?P<name>\w+)="(?P<value>[^"]*)"$', re.MULTILINE)

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "shared" / "openapi" / "examples.json"
-_NAMES = ("provision", "provision-resources", "provision-compute", "provision-assets", "provision-delete", "run", "run-jobs", "run-find")
+_NAMES = (
+    "provision",
+    "provision-resources",
+    "provision-compute",
+    "provision-assets",
+    "provision-delete",
+    "run",
+    "run-jobs",
+    "run-find",
+)
 _NAMES += ("run-schedules", "score", "score-tokens", "score-batch", "parking", "legacy-v1", "files", "yaml", "plan", "operate")
 _NAMES += ("troubleshoot", "clean-up", "rules")
 PAGES = [ROOT / "docs" / f"{name}.md" for name in _NAMES]

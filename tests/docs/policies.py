@@ -1,4 +1,4 @@
-"""The tables of docs/policies.md and docs/policy-kinds.md from `targets` and `queries`; its prose is written by hand and stays as it is."""
+"""The tables of docs/policies.md and policy-kinds.md from `targets` and `queries`; prose is written by hand and stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The expression language that logic apps and pipelines share, as far as docs/logic-apps.md and docs/data-factory.md use it: `@concat('a', body('B')?['c'])`.
+"""The expression language that logic apps and pipelines share, as far as the docs use it: `@concat('a', body('B')?['c'])`.
 
 Written after its reference ("Workflow Definition Language functions"). Not here: what the functions of a run return.
 """

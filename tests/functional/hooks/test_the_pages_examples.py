@@ -1,4 +1,4 @@
-"""The events of docs/hooks.md, rules.md and notifications.md are read, and their tables name what there is; their commands run with those of all pages."""
+"""The events of docs/hooks.md and notifications.md are read; their tables and those of rules.md name what there is."""
 
 from __future__ import annotations
 

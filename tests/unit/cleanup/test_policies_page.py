@@ -1,4 +1,4 @@
-"""docs/policies.md and docs/policy-kinds.md: every example is a file of policies, every field, action and mistake it shows is real."""
+"""docs/policies.md and docs/policy-kinds.md: every example is a file of policies, every field and action is real."""
 
 from __future__ import annotations
 
