@@ -15,9 +15,10 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
 FILE = DOCS / "steward.http"
-PAGES = ("provision", "provision-resources", "provision-compute", "provision-assets", "provision-delete", "run", "run-jobs")
-PAGES += ("run-find", "run-schedules", "plan", "score", "score-tokens", "score-batch", "parking", "operate", "troubleshoot")
-PAGES += ("clean-up", "rules")
+PROVISION = ("provision", "provision-resources", "provision-compute", "provision-assets", "provision-delete")
+RUN = ("run", "run-jobs", "run-find", "run-schedules")
+SCORE = ("score", "score-tokens", "score-batch", "parking")
+PAGES = (*PROVISION, *RUN, "plan", *SCORE, "operate", "troubleshoot", "clean-up", "rules")
 BLOCK = re.compile(r"^## (?P<title>[^\n]+)$|^```sh\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 HEREDOC = re.compile(r"^cat > (?P<file>\S+) <<'?EOF'?\n(?P<text>.*?)^EOF$", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r'^export (?P<name>\w+)="(?P<value>[^"]*)"$', re.MULTILINE)
