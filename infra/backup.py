@@ -14,11 +14,12 @@ import os
 import sys
 import uuid
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError
-from azure.data.tables import EdmType, EntityProperty
+from azure.data.tables import EdmType, EntityProperty, TableServiceClient
 
 from infra.doctor import configuration
 from shared import services, settings
@@ -26,7 +27,6 @@ from shared import services, settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from azure.data.tables import TableServiceClient
     from azure.storage.blob import ContainerClient
 
 TABLES = tuple(sorted(value for name, value in vars(services).items() if name.endswith("_TABLE")))
@@ -54,10 +54,12 @@ class BackupError(Exception):
 class Whole(services.Services):
     """The app's services, opened to their tables and container as a whole."""
 
-    @property
+    @cached_property
     def tables(self) -> TableServiceClient:
         """The account's tables."""
-        return self._table_service
+        if self.settings.storage:
+            return TableServiceClient.from_connection_string(self.settings.storage)
+        return TableServiceClient(self.settings.table_uri, credential=self._identity())
 
     @property
     def container(self) -> ContainerClient:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from azure.core.pipeline.transport import RequestsTransport
-    from azure.data.tables import TableServiceClient
+    from azure.core.credentials import TokenCredential
     from azure.storage.blob import BlobServiceClient, ContainerClient
     from azure.storage.queue import QueueServiceClient
 
@@ -32,9 +31,11 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
+    from shared.durable.account.storage_wire import Wire
     from shared.durable.azure_storage import PoisonQueue
     from shared.durable.due import DueIndex
     from shared.durable.storage import Blobs, Queue, Rows
+    from shared.durable.storage_pool import Connections
     from shared.endpoints.score_gates import Gates
     from shared.endpoints.scoring import Scoring
     from shared.endpoints.snapshots import EndpointParkedError
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.settings")
 
 OPEN_S = 10.0  # how long a caller waits for another one that opens a part
+TABLE_PREFIX = "steward"
 LEDGER_TABLE = "stewardoperations"
 OPEN_TABLE = "stewardopen"
 CLEANUP_TABLE = "stewardcleanup"
@@ -138,7 +140,7 @@ class Services:
         from azure.storage.blob import BlobServiceClient
 
         blocks: dict[str, Any] = {"max_single_put_size": BLOB_BLOCK, "max_block_size": BLOB_BLOCK}  # each block is a copy
-        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri, "blob", **blocks)
+        service: BlobServiceClient = self._open(BlobServiceClient, self.settings.blob_uri, **blocks)
         return service
 
     @_OpenedOnce
@@ -265,10 +267,11 @@ class Services:
     def missing(self) -> list[tuple[str, str]]:
         """Return what of `OWN` the account does not have: three requests."""
         from shared.durable import azure_storage
+        from shared.durable.account import table_rows
 
+        there = {("table", name) for name in table_rows.names(self._tables, TABLE_PREFIX)}
         with azure_storage.errors_of_storage():
-            there = {("queue", each.name) for each in self._queue_service.list_queues(name_starts_with="steward-")}
-            there |= {("table", each.name) for each in self._table_service.list_tables()}
+            there |= {("queue", each.name) for each in self._queue_service.list_queues(name_starts_with="steward-")}
             if self._blob_service.get_container_client(CONTAINER).exists():
                 there.add(("container", CONTAINER))
         return [each for each in OWN if each not in there]
@@ -281,7 +284,7 @@ class Services:
 
         make: dict[str, Callable[[str], object]] = {
             "queue": self._queue_service.create_queue,
-            "table": self._table_service.create_table_if_not_exists,
+            "table": self._rows,
             "container": self._blob_service.create_container,
         }
         made = self.missing()
@@ -289,12 +292,6 @@ class Services:
             with azure_storage.errors_of_storage(), suppress(ResourceExistsError):  # another process is as quick
                 make[sort](name)
         return made
-
-    @_OpenedOnce
-    def prepared(self) -> bool:
-        """The account has what the app needs; made by the first request, or timer, of a process that needs a queue."""
-        self.prepare()
-        return True
 
     def depth(self, name: str) -> int:
         """Return about how many messages a queue of the app's account holds, hidden ones too; 0 when there is no such queue."""
@@ -319,63 +316,81 @@ class Services:
     def _queue_service(self) -> QueueServiceClient:
         from azure.storage.queue import QueueServiceClient
 
-        service: QueueServiceClient = self._open(QueueServiceClient, self.settings.queue_uri, "queue")
+        service: QueueServiceClient = self._open(QueueServiceClient, self.settings.queue_uri)
         return service
 
     def queue_named(self, name: str) -> Queue:
-        """Open a queue of the app's account; made if it is not there, one of the app's own with all that the app needs."""
-        from azure.core.exceptions import ResourceExistsError
-        from azure.storage.queue import TextBase64DecodePolicy, TextBase64EncodePolicy
-
+        """Open a queue of the app's account; a message makes it if it is not there, and with one of the app's own all it needs."""
         from shared.durable import azure_storage
 
-        client = self._queue_service.get_queue_client(
-            name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
-        )
-        if not (name in QUEUES and self.prepared):
-            with azure_storage.errors_of_storage(), suppress(ResourceExistsError):
-                client.create_queue()
-        return azure_storage.AzureQueue(client)
+        def make() -> None:
+            from azure.core.exceptions import ResourceExistsError
+
+            if name in QUEUES:
+                self.prepare()
+            else:
+                with azure_storage.errors_of_storage(), suppress(ResourceExistsError):
+                    self._queue_service.create_queue(name)
+
+        return azure_storage.AzureQueue(self._messages, name, make)
 
     @_OpenedOnce
-    def _table_service(self) -> TableServiceClient:
-        from azure.data.tables import TableServiceClient
-
-        service: TableServiceClient = self._open(TableServiceClient, self.settings.table_uri, "table")
-        return service
+    def _messages(self) -> Wire:
+        return self._wired("queue", self.settings.queue_uri)
 
     @_OpenedOnce
-    def _pool(self) -> RequestsTransport:
+    def _tables(self) -> Wire:
+        return self._wired("table", self.settings.table_uri)
+
+    @_OpenedOnce
+    def _pool(self) -> Connections:
         return self._connections()
 
-    def _connections(self) -> RequestsTransport:
+    def _connections(self) -> Connections:
         from shared.durable import storage_pool
 
         heard = self.clock.heard if isinstance(self.clock, StorageClock) else None
         return storage_pool.pooled(self.settings.threads, heard)
 
     def _rows(self, name: str) -> Rows:
-        from shared.durable import azure_storage
+        from shared.durable.account import table_rows
 
-        with azure_storage.errors_of_storage():
-            return azure_storage.AzureRows(self._table_service.create_table_if_not_exists(name))
+        rows = table_rows.TableRows(self._tables, name)
+        rows.make()
+        return rows
 
-    def _open(self, service: Any, uri: str, sort: str, **more: Any) -> Any:
-        """Open a storage service by connection string, or by identity when only its URI is set."""
-        from shared.durable import storage_pool
+    def _wired(self, sort: str, uri: str) -> Wire:
+        """Open the wire to a storage service by connection string, or by identity when only its URI is set."""
+        from shared.durable.account import storage_proofs, storage_wire
 
-        options = {"transport": self._pool, **storage_pool.patience(sort), **more}
+        if self.settings.storage:
+            base, proof = storage_proofs.of_connection_string(self.settings.storage, sort)
+        else:
+            base, proof = _named(uri), storage_proofs.Identity(self._identity)
+        return storage_wire.Wire(base, proof, self._pool)
+
+    def _open(self, service: Any, uri: str, **more: Any) -> Any:
+        """Open a client of a storage service in the same way."""
+        options = {**self._pool.options, **more}
         if self.settings.storage:
             return service.from_connection_string(self.settings.storage, **options)
-        if not uri:
-            message = "neither AzureWebJobsStorage nor AzureWebJobsStorage__accountName is set: the app has no storage"
-            raise ValueError(message)
+        return service(account_url=_named(uri), credential=self._identity(), **options)
+
+    def _identity(self) -> TokenCredential:
         from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-        identity = self.settings.storage_client_id
-        credential = ManagedIdentityCredential(client_id=identity) if identity else DefaultAzureCredential()
-        keyword = "endpoint" if sort == "table" else "account_url"
-        return service(**{keyword: uri, "credential": credential, **options})
+        from shared.rest import tokens
+
+        if identity := self.settings.storage_client_id:
+            return ManagedIdentityCredential(client_id=identity, **tokens.LIMITS)
+        return DefaultAzureCredential(**tokens.LIMITS)
+
+
+def _named(uri: str) -> str:
+    if not uri:
+        message = "neither AzureWebJobsStorage nor AzureWebJobsStorage__accountName is set: the app has no storage"
+        raise ValueError(message)
+    return uri
 
 
 _guard = threading.Lock()

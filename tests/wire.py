@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-HOSTS = ("management.azure.com", "*.api.azureml.ms", "*.blob.core.windows.net", "*.westeurope.inference.ml.azure.com")
+STORAGE = tuple(f"*.{sort}.core.windows.net" for sort in ("blob", "queue", "table"))
+HOSTS = ("management.azure.com", "*.api.azureml.ms", *STORAGE, "*.westeurope.inference.ml.azure.com")
 RESET = b"RESET"
 TRICKLE = b"TRICKLE"
 CLOSE = b"CLOSE"

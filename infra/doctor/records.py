@@ -6,7 +6,7 @@ Opening makes tables, queues and the container where they are not there, as the 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.doctor.findings import Finding, ok, problem, warning
 from shared import health, services
@@ -17,40 +17,21 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from azure.core.pipeline.transport import RequestsTransport
-
+    from shared.durable.storage_pool import Connections
     from shared.services import Services
 
 STORAGE, POLICIES, RULES, BACKLOG = "storage", "policies", "rules", "backlog"
 PROBE = "doctor/probe"
 DATA_ROLES = "Storage Blob Data Owner, Storage Queue Data Contributor and Storage Table Data Contributor"
 OLD_S = 86_400
-ONCE = {"retry_total": 0}
 CONNECT_S, READ_S = 10, 20
 
 
-class _Once:
-    """A client class of Azure's storage whose clients ask once: the doctor says at once that there is no answer."""
-
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
-
-    def __call__(self, **arguments: Any) -> Any:
-        return self._kind(**{**arguments, **ONCE})
-
-    def from_connection_string(self, text: str, **arguments: Any) -> Any:
-        """Open it by connection string."""
-        return self._kind.from_connection_string(text, **{**arguments, **ONCE})
-
-
 class Impatient(services.Services):
-    """The app's services, without the retries of its storage."""
+    """The app's services, which ask their storage once: the doctor says at once that there is no answer."""
 
-    def _connections(self) -> RequestsTransport:
-        return storage_pool.pooled(1, connect_s=CONNECT_S, read_s=READ_S)
-
-    def _open(self, service: Any, uri: str, sort: str, **more: Any) -> Any:
-        return super()._open(_Once(service), uri, sort, **more)
+    def _connections(self) -> Connections:
+        return storage_pool.pooled(1, connect_s=CONNECT_S, read_s=READ_S, again=False)
 
 
 def look(app: Services) -> Iterator[Finding]:

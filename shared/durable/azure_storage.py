@@ -1,130 +1,33 @@
-"""The app's own storage in Azure: `storage.Rows`, `Blobs` and `Queue` over Azure's libraries, speaking our errors.
+"""The app's own storage in Azure: `storage.Blobs` and `Queue`, speaking our errors.
 
-Three small wrappers over azure-data-tables, azure-storage-blob and azure-storage-queue, which are imported when they are
-first used. Not here: what they promise (storage), what is stored (ledger), the connections below (connections).
+Blobs and poison queues are small wrappers over azure-storage-blob and azure-storage-queue, which are imported when they are first
+used. Not here: what they promise (storage), rows (account.table_rows), the connections below (storage_pool).
 """
 
 from __future__ import annotations
 
+import base64
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import storage
-from shared.durable.storage import CLOCK_SKEW, BlobInfo, Row
+from shared.durable.account import storage_wire
+from shared.durable.storage import CLOCK_SKEW, BlobInfo
 from shared.durable.storage_clock import utc_now
-from shared.rest import errors, streams
+from shared.rest import streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from azure.data.tables import TableClient
     from azure.storage.blob import ContainerClient
     from azure.storage.queue import QueueClient, QueueMessage
 
-    from shared.durable.storage import Change
+    from shared.durable.account.storage_wire import Answer, Wire
 
-STORAGE_DELAY_S = 5.0
 AT_ONCE = 32  # messages: as many as the service gives
 HIDDEN_S = 30  # what is looked through for a message to discard
-
-
-class AzureRows:
-    """`Rows` on an Azure table."""
-
-    def __init__(self, client: TableClient) -> None:
-        self._client = client
-
-    def get(self, partition: str, key: str) -> Row | None:
-        """See `Rows.get`."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        with errors_of_storage():
-            try:
-                return _row(self._client.get_entity(partition, key))
-            except ResourceNotFoundError as missing:
-                if _is_table(missing):
-                    raise
-                return None
-
-    def dated(self, partition: str, key: str) -> tuple[Row | None, datetime]:
-        """See `Rows.dated`: the `Date` of the answer that has the row, or has not."""
-        from azure.core.exceptions import ResourceNotFoundError
-
-        dates: list[str] = []
-        with errors_of_storage():
-            try:
-                entity = self._client.get_entity(
-                    partition, key, raw_response_hook=lambda answer: dates.append(answer.http_response.headers.get("Date", ""))
-                )
-                row = _row(entity)
-            except ResourceNotFoundError as missing:
-                if _is_table(missing):
-                    raise
-                row = None
-        return row, parsedate_to_datetime(dates[-1])
-
-    def write(self, changes: Sequence[Change]) -> list[str]:
-        """See `Rows.write`; one insert or replace goes without the batch envelope, which costs as much again as the write."""
-        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-        from azure.data.tables import TableTransactionError
-
-        batch = [_table_change(change) for change in changes]
-        with errors_of_storage():
-            try:
-                match batch:
-                    case [("create", entity, _)]:
-                        return [_etag(self._client.create_entity(entity))]
-                    case [("update", entity, matching)]:
-                        return [_etag(self._client.update_entity(entity, **matching))]
-                    case _:  # delete_entity would not tell that the row is gone
-                        return [_etag(result) for result in self._client.submit_transaction(batch)]
-            except TableTransactionError as failed:
-                if failed.status_code in (404, 409, 412) and not _is_table(failed):
-                    raise storage.ConflictError from failed
-                raise
-            except (ResourceExistsError, ResourceModifiedError, ResourceNotFoundError) as failed:
-                if _is_table(failed) or (isinstance(failed, ResourceNotFoundError) and batch[0][0] == "create"):
-                    raise
-                raise storage.ConflictError from failed
-
-    def put(self, row: Row) -> None:
-        """See `Rows.put`."""
-        from azure.data.tables import UpdateMode
-
-        with errors_of_storage():
-            self._client.upsert_entity(_entity(row), mode=UpdateMode.REPLACE)
-
-    def delete(self, partition: str, key: str) -> None:
-        """See `Rows.delete`."""
-        with errors_of_storage():
-            self._client.delete_entity(partition, key)
-
-    def query(
-        self,
-        *,
-        partition: str = "",
-        equal: Mapping[str, Any] | None = None,
-        least: Mapping[str, Any] | None = None,
-        below: Mapping[str, Any] | None = None,
-        columns: Sequence[str] = (),
-    ) -> Iterator[Row]:
-        """See `Rows.query`."""
-        exactly = {**({"PartitionKey": partition} if partition else {}), **(equal or {})}
-        asked = {"eq": exactly, "ge": least or {}, "lt": below or {}}
-        text = " and ".join(f"{name} {verb} @{verb}{name}" for verb, values in asked.items() for name in values)
-        parameters = {f"{verb}{name}": value for verb, values in asked.items() for name, value in values.items()}
-        select = ["PartitionKey", "RowKey", *columns] if columns else None
-        with errors_of_storage():
-            found = (
-                self._client.query_entities(text, parameters=parameters, select=select)
-                if text
-                else self._client.list_entities(select=select)
-            )
-            for entity in found:
-                yield _row(entity)
 
 
 class AzureBlobs:
@@ -235,15 +138,33 @@ class AzureBlobs:
 
 
 class AzureQueue:
-    """`Queue` on an Azure storage queue; messages are base64 (host.json says the same) and never expire."""
+    """`Queue` on an Azure storage queue; messages are base64 (host.json says the same) and never expire.
 
-    def __init__(self, client: QueueClient) -> None:
-        self._client = client
+    Args:
+        wire: The account's queues.
+        name: The queue's name.
+        make: Makes the queue; called when a message finds that it is not there.
+    """
+
+    def __init__(self, wire: Wire, name: str, make: Callable[[], object]) -> None:
+        self._wire = wire
+        self._name = name
+        self._make = make
 
     def send(self, text: str, *, delay_s: float = 0.0) -> None:
         """See `Queue.send`."""
-        with errors_of_storage():
-            self._client.send_message(text, visibility_timeout=max(0, round(delay_s)), time_to_live=-1)
+        answer = self._put(text, delay_s)
+        if answer.code == "QueueNotFound":
+            self._make()
+            answer = self._put(text, delay_s)
+        storage_wire.expected(answer, 201)
+
+    def _put(self, text: str, delay_s: float) -> Answer:
+        coded = base64.b64encode(text.encode()).decode()
+        content = f"<QueueMessage><MessageText>{coded}</MessageText></QueueMessage>".encode()
+        times = {"messagettl": "-1", "visibilitytimeout": str(max(0, round(delay_s)))}
+        headers = {"Accept": "application/xml", "Content-Type": "application/xml"}
+        return self._wire.send("POST", f"/{self._name}/messages", times, headers=headers, content=content)
 
 
 class PoisonQueue:
@@ -286,42 +207,4 @@ def errors_of_storage() -> Iterator[None]:
         yield
     except AzureError as failure:
         code = getattr(failure, "error_code", None) or type(failure).__name__
-        message = f"The app's own storage failed: {getattr(code, 'value', code)}."
-        raise errors.UnreachableError(message, delay_s=STORAGE_DELAY_S, maybe_arrived=True, code="StorageUnavailable") from failure
-
-
-def _table_change(change: Change) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Return a change as azure-data-tables has it: operation, entity, and on which condition."""
-    from azure.core import MatchConditions
-    from azure.data.tables import UpdateMode
-
-    entity = _entity(change.row)
-    matching = {"etag": change.row.etag, "match_condition": MatchConditions.IfNotModified}
-    match change.verb:
-        case "insert":
-            return "create", entity, {}
-        case "replace":
-            return "update", entity, {"mode": UpdateMode.REPLACE, **matching}
-        case "delete":
-            return "delete", entity, matching
-
-
-def _entity(row: Row) -> dict[str, Any]:
-    return {"PartitionKey": row.partition, "RowKey": row.key, **row.columns}
-
-
-def _row(entity: Any) -> Row:
-    columns = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey") and value is not None}
-    stamp = entity.metadata.get("timestamp")
-    return Row(
-        partition=entity["PartitionKey"], key=entity["RowKey"], columns=columns, etag=entity.metadata["etag"], written_at=stamp
-    )
-
-
-def _is_table(missing: Exception) -> bool:
-    """Tell whether it is the table that is missing (or being deleted): nobody was there first, and no second try helps."""
-    return getattr(missing, "error_code", None) in ("TableNotFound", "TableBeingDeleted")
-
-
-def _etag(result: Mapping[str, Any]) -> str:
-    return str(result.get("etag") or "")
+        raise storage_wire.trouble(str(getattr(code, "value", code))) from failure

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from infra.local import azurite
+from shared import services
 from shared.durable import azure_storage, storage
 from shared.rest import errors
+from shared.settings import Settings
 from tests.fakes import Clock, FakeBlobs, FakeQueue, FakeRows
 
 if TYPE_CHECKING:
@@ -25,16 +27,18 @@ def connection() -> Iterator[str]:
         yield running.connection_string()
 
 
+def opened(connection: str) -> services.Services:
+    """The app's services on an account."""
+    return services.Services(settings=Settings(storage=connection))
+
+
 @pytest.fixture(params=["fake", "azurite"])
 def rows(request: pytest.FixtureRequest) -> Iterator[storage.Rows]:
     """An empty table."""
     if request.param == "fake":
         yield FakeRows()
         return
-    from azure.data.tables import TableServiceClient
-
-    with TableServiceClient.from_connection_string(request.getfixturevalue("connection")) as service:
-        yield azure_storage.AzureRows(service.create_table(f"t{uuid.uuid4().hex}"))
+    yield opened(request.getfixturevalue("connection"))._rows(f"t{uuid.uuid4().hex}")
 
 
 @pytest.fixture(params=["fake", "azurite"])
@@ -73,16 +77,13 @@ class AzuriteEnd:
     """An empty queue in Azurite, read as the platform reads it: base64, which host.json says."""
 
     def __init__(self, connection: str) -> None:
-        from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy, TextBase64EncodePolicy
+        from azure.storage.queue import QueueServiceClient, TextBase64DecodePolicy
 
         self.service = QueueServiceClient.from_connection_string(connection)
         name = f"q{uuid.uuid4().hex}"
         self.raw: QueueClient = self.service.create_queue(name)
-        coded = self.service.get_queue_client(
-            name, message_encode_policy=TextBase64EncodePolicy(), message_decode_policy=TextBase64DecodePolicy()
-        )
-        self.coded = coded
-        self.queue: storage.Queue = azure_storage.AzureQueue(coded)
+        self.coded = self.service.get_queue_client(name, message_decode_policy=TextBase64DecodePolicy())
+        self.queue: storage.Queue = opened(connection).queue_named(name)
 
     def visible(self) -> list[str]:
         """Receive everything that is visible now."""

@@ -9,6 +9,7 @@ import pytest
 from shared.durable import azure_storage
 from shared.durable.messages import Message
 from shared.rest import errors
+from tests.contract.conftest import opened
 
 if TYPE_CHECKING:
     from shared.durable.storage import Blobs
@@ -119,13 +120,9 @@ def test_a_poison_queue_is_looked_at_and_one_message_is_discarded(connection: st
 
 def test_storage_that_does_not_answer_is_an_error_to_try_again() -> None:
     """Whatever the storage libraries raise becomes the one branch that means "later"."""
-    from azure.storage.queue import QueueClient
-
-    client = QueueClient(
-        "http://127.0.0.1:9/devstoreaccount1", "q", credential="a2V5", retry_total=0, connection_timeout=1, read_timeout=1
-    )
-    with client, pytest.raises(errors.UnreachableError) as failed:
-        azure_storage.AzureQueue(client).send("x")
+    app = opened("AccountName=a;AccountKey=a2V5;QueueEndpoint=http://127.0.0.1:9/devstoreaccount1")
+    with pytest.raises(errors.UnreachableError) as failed:
+        app.queue_named("q").send("x")
     assert failed.value.maybe_arrived
     assert failed.value.error.code == "StorageUnavailable"
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local import azurite
+from shared import services
 from shared.durable import azure_storage, storage
 from shared.operations import ledger
 from shared.rest import addresses, errors
+from shared.settings import Settings
 from tests.steward import Process, Steward, advance, look_after
 
 if TYPE_CHECKING:
@@ -32,13 +34,12 @@ def connection() -> Iterator[str]:
 @pytest.fixture
 def steward(connection: str) -> Iterator[Steward]:
     """The app on real tables and blobs; queue and Azure stay fakes."""
-    from azure.data.tables import TableServiceClient
     from azure.storage.blob import BlobServiceClient
 
     app, name = Steward(), uuid.uuid4().hex
-    tables, containers = TableServiceClient.from_connection_string(connection), BlobServiceClient.from_connection_string(connection)
-    with tables, containers:
-        rows, opened = (azure_storage.AzureRows(tables.create_table(f"{prefix}{name}")) for prefix in ("l", "o"))
+    account = services.Services(settings=Settings(storage=connection))
+    with BlobServiceClient.from_connection_string(connection) as containers:
+        rows, opened = (account._rows(f"{prefix}{name}") for prefix in ("l", "o"))
         blobs = azure_storage.AzureBlobs(lambda: containers.create_container(name))
         client: Any = app.azure
         app.process = Process(
@@ -116,7 +117,7 @@ def test_a_table_that_was_deleted_is_storage_out_of_reach(connection: str) -> No
     from azure.data.tables import TableServiceClient
 
     with TableServiceClient.from_connection_string(connection) as service:
-        rows = azure_storage.AzureRows(service.create_table("gone"))
+        rows = services.Services(settings=Settings(storage=connection))._rows("gone")
         service.delete_table("gone")
         row = storage.Row(partition="p", key="k", columns={"n": 1}, etag='W/"1"')
         for verb in ("insert", "replace", "delete"):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared import health, services
-from shared.durable import azure_storage, records, storage, storage_pool
+from shared.durable import records, storage, storage_pool
+from shared.durable.account import table_rows
 from shared.operations import acceptance
 from shared.rest import errors
 from shared.settings import Settings
@@ -81,7 +82,7 @@ def app(silent: Silent, monkeypatch: pytest.MonkeyPatch) -> Iterator[services.Se
     ends = ";".join(f"{name}Endpoint=http://127.0.0.1:{silent.port}/own" for name in ("Blob", "Queue", "Table"))
     app = services.Services(settings=Settings(storage=f"AccountName=own;AccountKey={KEY};{ends}"))
     yield app
-    app._pool.close()
+    app._pool.session.close()
 
 
 PATIENCE_S = storage_pool.READ_TIMEOUT_S  # the real one
@@ -97,9 +98,9 @@ CALLS: dict[str, tuple[Callable[[services.Services], object], int]] = {
 ROW = storage.Row(partition="a", key="b")
 
 
-def rows(app: services.Services) -> azure_storage.AzureRows:
+def rows(app: services.Services) -> storage.Rows:
     """A table that was there before storage fell silent."""
-    return azure_storage.AzureRows(app._table_service.get_table_client("own"))
+    return table_rows.TableRows(app._tables, "own")
 
 
 @pytest.mark.parametrize("what", CALLS)

@@ -1,0 +1,1 @@
+"""The account that the app keeps its records in, in the services' own protocols: rows and messages."""
