@@ -82,17 +82,17 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
         TransientError: the ledger is out of reach; nothing was accepted.
     """
     ledger = services.ledger  # opened first: with its answer storage's clock is known
-    operation = _operation(request, services)
+    operation, new_id = _operation(request, services), True
     if request.idempotency_key:
         key = models.key_hash(request.idempotency_key, request.caller)
-        known_hash, known_target = ledger.first_of(key, operation)
+        known_hash, known_target, new_id = ledger.first_of(key, operation)
         if known_hash != operation.request_hash:
             first = ledger.load(f"{_partition(ids.parse(known_target), request)}-{operation.suffix}")
             raise _reused(first.operation if first else None, known_target)
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
             operation = _operation(request, services)
-    stored, is_new = ledger.insert(operation, request.sources(operation), random_id=not request.idempotency_key)
+    stored, is_new = ledger.insert(operation, request.sources(operation), new_id=new_id)
     if is_new:
         observing.accepted(stored.operation)
     elif stored.operation.request_hash != operation.request_hash:

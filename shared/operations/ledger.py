@@ -86,7 +86,7 @@ class Ledger:
         return self._blobs
 
     def insert(
-        self, operation: Operation, files: Mapping[str, Source] | None = None, *, random_id: bool = False
+        self, operation: Operation, files: Mapping[str, Source] | None = None, *, new_id: bool = False
     ) -> tuple[Stored, bool]:
         """Record a new operation behind those already in its target's lane, and tell whether it is new.
 
@@ -96,12 +96,12 @@ class Ledger:
         Args:
             operation: As accepted.
             files: Content of the blobs that it names, blob → bytes; written before the row.
-            random_id: Its id was made up just now, so that nobody need look for it.
+            new_id: Its id was made up just now, or its key is new: nothing need be looked for.
 
         Raises:
             BadRequestError: `TooManyWaiting` (429); a thousand operations on this target have not ended.
         """
-        existing = None if random_id else self.load(operation.id)
+        existing = None if new_id else self.load(operation.id)
         if existing:
             return existing, False
         self._announce(operation)
@@ -128,8 +128,8 @@ class Ledger:
             entered_lane = replace(changes[1].row, etag=lane_etag[0]) if lane_etag else None
             return Stored(operation=entered, etag=etag, lane=entered_lane, looked_at=operation.due_at), True
 
-    def first_of(self, key: str, operation: Operation) -> tuple[str, str]:
-        """Return hash and target of the request that an idempotency key first came with: this one's when the key is new.
+    def first_of(self, key: str, operation: Operation) -> tuple[str, str, bool]:
+        """Return hash and target of the request that an idempotency key first came with, and whether that is this one.
 
         Args:
             key: Hash of caller and Idempotency-Key.
@@ -140,10 +140,10 @@ class Ledger:
         row = storage.Row(partition=f"{KEY}-{key}", key=KEY, columns=columns)
         try:
             self._rows.write([_change("insert", row)])
-            known = row
+            known, is_new = row, True
         except storage.ConflictError:
-            known = self._rows.get(row.partition, KEY) or row
-        return str(known.columns["hash"]), str(known.columns.get("target") or operation.target)
+            known, is_new = self._rows.get(row.partition, KEY) or row, False
+        return str(known.columns["hash"]), str(known.columns.get("target") or operation.target), is_new
 
     def load(self, operation_id: str) -> Stored | None:
         """Return the operation of that id, or None.

@@ -200,7 +200,7 @@ def test_an_insert_that_died_anywhere_can_be_made_again(bench: Bench) -> None:
 
 def test_a_new_operation_alone_on_its_target_costs_two_writes_and_two_to_end(bench: Bench) -> None:
     """Nothing is read: its id is random, nobody is in the lane, and the lane is as it was left there."""
-    stored, is_new = bench.ledger.insert(_operation(1), random_id=True)
+    stored, is_new = bench.ledger.insert(_operation(1), new_id=True)
     claimed = bench.ledger.save(stored, replace(stored.operation, phase="sending"))
     bench.end(claimed)
     assert is_new
