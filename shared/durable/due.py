@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE_S = 60.0  # a longer wait is no message
 TICK = timedelta(seconds=20)  # how often the timer looks at the indexes
 AHEAD = timedelta(seconds=70)  # what a tick puts on the queue: all until the next tick, and some seconds, for ticks come late
+WHOLE = timedelta(minutes=15)  # how often the tables themselves are asked: for what has no entry, such as rows of an older version
 LOOK_AT = "look_at"  # column: when a timer must look at a record at the latest
 WAKE_AT = "wake_at"  # column of an entry whose record's next step is not on the queue: when that is to be taken
 
@@ -98,6 +99,11 @@ class DueIndex:
 def is_long(delay_s: float) -> bool:
     """Return whether a wait is an entry of the index instead of a message."""
     return delay_s > LONGEST_MESSAGE_S
+
+
+def is_whole(now: datetime) -> bool:
+    """Return whether this is the tick of a quarter of an hour that asks for everything."""
+    return now.minute % (WHOLE.total_seconds() // 60) == 0 and now.second < TICK.total_seconds()
 
 
 def _minute(at: datetime) -> str:

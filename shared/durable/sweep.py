@@ -24,7 +24,6 @@ log = logging.getLogger("steward.sweep")
 
 BUDGET_S = 100.0  # of one part; host.json ends a function after 300 seconds, with whatever else runs in its process
 FAILURES = 5  # rows in a row that storage failed: it is out of reach, and the next tick tries again
-WHOLE = timedelta(minutes=15)  # how often the tables themselves are asked: for what has no entry, such as rows of an older version
 
 
 def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[str, int]:
@@ -52,12 +51,12 @@ def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[st
         return lambda: rows(index.due(now), look, _name)
 
     def whole(machine: Machine[Any, Any, Any]) -> Callable[[], int]:
-        found = machine.overdue(now - WHOLE, world)
+        found = machine.overdue(now - due.WHOLE, world)
         return lambda: rows(found, lambda known: lost(machine, known), lambda known: f"{machine.name} {machine.key(known)}")
 
     indexes = {id(index): index for index in (machine.index(world) for machine in machines)}
     asked = {f"index {number}": indexed(index) for number, index in enumerate(indexes.values())}
-    if now.minute % (WHOLE.total_seconds() // 60) == 0 and now.second < due.TICK.total_seconds():
+    if due.is_whole(now):
         asked |= {machine.name: whole(machine) for machine in machines}
     parts(asked)
     return woken

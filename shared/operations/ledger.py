@@ -14,7 +14,7 @@ import logging
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import aside, due, messages, records, storage
@@ -26,7 +26,6 @@ from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import timedelta
 
     from shared.durable.storage import Blobs, Row, Rows
     from shared.rest import ids
@@ -38,6 +37,7 @@ OPERATION = "operation"  # the machine's name
 STEP = "step"  # column of the list of open ones: which step an operation waits for
 LANE = "lane"
 KEY = "key"
+ONE_CALL = 1_000  # rows that a table answers at once
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
 RESULTS_BEFORE = 3  # of how many earlier operations the result is read, to see whether anything changed since
@@ -407,11 +407,13 @@ def _operation_of(row: Row) -> Operation:
 class OpenList:
     """The list of open operations: their index by due time (`due.Index`), one row for each.
 
-    A tick reads the list, a page of 1,000 in one call, since it measures how many are open and how old the oldest is.
+    A tick reads the list, a page of 1,000 in one call, since it measures how many are open and how old the oldest is. Where more
+    are open it reads what is due, and all of them each quarter of an hour.
     """
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
+        self._many = False
 
     def put(self, entry: Entry) -> None:
         """See `Index.put`."""
@@ -422,6 +424,11 @@ class OpenList:
 
     def due(self, now: datetime) -> Iterator[Entry]:
         """See `Index.due`; an entry of the first versions has no moment, and is due."""
+        if self._many and not due.is_whole(now):
+            soon = {due.LOOK_AT: now + timedelta(milliseconds=1)}  # as finely as a table compares
+            found = (listed.entry() for listed in aside.readable(self._rows.query(below=soon), _opened, "open"))
+            yield from (entry for entry in found if entry.at <= now)
+            return
         count, oldest = 0, None
         for listed in self.listed():
             count += 1
@@ -429,6 +436,7 @@ class OpenList:
             entry = listed.entry()
             if entry.at <= now:
                 yield entry
+        self._many = count > ONE_CALL
         observing.opened(count, oldest, now)
 
     def later(self, entry: Entry, at: datetime) -> None:

@@ -10,6 +10,7 @@ import heapq
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.durable import aside, records
@@ -21,7 +22,7 @@ from shared.rest import errors
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shared.operations.ledger import Ledger
     from shared.operations.models import Operation
@@ -114,9 +115,11 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
     place = wanted.place
     if not wanted.top:
         return [], None
+    decided = wanted.status or wanted.outcome or wanted.kind or wanted.caller or wanted.find or wanted.below
+    columns = DECIDING if decided else (records.CREATED,)
     for begin in _begins(wanted, now):
         left = wanted.top - len(found)
-        newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place))
+        newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place, columns))
         found += newest[:left]
         if len(newest) > left:
             place = Place(at=found[-1].at, id=found[-1].id)
@@ -124,8 +127,7 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         place = Place(at=begin) if begin and begin != wanted.since else None
         if overdue():
             break
-    with threads.Pool(max_workers=READS_AT_ONCE, thread_name_prefix="list") as pool:
-        read = list(pool.map(lambda brief: _read(brief.id, ledger), found))
+    read = list(_pool().map(lambda brief: _read(brief.id, ledger), found))
     return [each for each in read if each and (wanted.shown is None or wanted.shown(each))], place
 
 
@@ -150,7 +152,14 @@ def _begins(wanted: Wanted, now: datetime) -> Iterator[datetime | None]:
     yield wanted.since
 
 
-def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place | None) -> Iterator[Brief]:
+@cache
+def _pool() -> threads.Pool:
+    return threads.Pool(max_workers=READS_AT_ONCE, thread_name_prefix="list")
+
+
+def _briefs(
+    wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place | None, columns: Sequence[str] = DECIDING
+) -> Iterator[Brief]:
     """Yield what was accepted from `begin` on and before `place`."""
     least = {"created_at": begin} if begin else {}
     below = {"created_at": place.at + TICK} if place else {}
@@ -163,7 +172,7 @@ def _briefs(wanted: Wanted, ledger: Ledger, begin: datetime | None, place: Place
             equal=equal or None,
             least={**least, **({"target": wanted.below} if wanted.below else {})},
             below={**below, **({"target": f"{wanted.below}0"} if wanted.below else {})},  # 0 comes next after the slash
-            columns=DECIDING,
+            columns=columns,
         )
     )
     own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment

@@ -42,7 +42,8 @@ INSTRUMENTS = (
         attributes=("kind", "method", "status"),
     ),
     Instrument(
-        name="steward.operations.open", kind="gauge", unit="{operation}", tells="Operations that have not ended, each minute",
+        name="steward.operations.open", kind="gauge", unit="{operation}",
+        tells="Operations that have not ended, each minute; each 15 minutes while over 1,000 are open",
     ),
     Instrument(
         name="steward.operations.oldest", kind="gauge", unit="s", tells="Age of the oldest operation that has not ended",

@@ -11,7 +11,7 @@ import pytest
 
 from functions import hooks, reconcile
 from shared import health, services
-from shared.durable import storage, sweep, worker
+from shared.durable import due, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.messages import Message
 from shared.notify import deliveries
@@ -136,7 +136,7 @@ def test_a_foreign_row_in_any_table_keeps_the_timers_going(app: Steward) -> None
     for table in (app.rows, app.open, own.hook_rows, own.cleanup_rows):
         table.put(FOREIGN)
     own.delivery_rows.put(replace(FOREIGN, columns=overdue))
-    app.clock.advance(2 * sweep.WHOLE.total_seconds())
+    app.clock.advance(2 * due.WHOLE.total_seconds())
     _fire()
     assert len(app.messages(operation)) == 1
     assert list(deliveries.in_state("Pending", own)) == []

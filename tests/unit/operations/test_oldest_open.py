@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.operations import ledger
 from tests.steward import look_after
 
 if TYPE_CHECKING:
@@ -35,3 +36,35 @@ def test_reconcile_says_how_old_the_oldest_open_operation_is(steward: Steward, c
     query = ALERTS.read_text()
     assert '"oldest open operation:"' in query
     assert 'extract("age ([0-9]+) s"' in query
+
+
+def test_a_tick_with_more_open_than_one_page_reads_only_what_is_due(
+    steward: Steward, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them each quarter of an hour: what is lost is found at its time all the same, and the measure goes on."""
+    monkeypatch.setattr(ledger, "ONE_CALL", 2)
+    caplog.set_level(logging.INFO, logger="steward.operations")
+    steward.clock.now = steward.clock.now.replace(minute=31, second=0)
+    own = [steward.submit("PUT", f"workspaces/w{number}", BODY, respond_async=True) for number in range(2, 5)]
+    steward.queue.messages.clear()
+    read: list[str] = []
+    opened, query = steward.ledger._open, steward.ledger._open.query
+
+    def reading(**asked: Any) -> Any:
+        for row in query(**asked):
+            read.append(row.key)
+            yield row
+
+    monkeypatch.setattr(opened, "query", reading)
+    look_after(steward.process)
+    assert len(read) == len(own)
+    read.clear()
+    caplog.clear()
+    look_after(steward.process)
+    assert read == []
+    assert "oldest open operation" not in caplog.text
+    steward.clock.advance(180)
+    assert look_after(steward.process) == len(steward.queue.messages) == len(own)
+    steward.clock.now = steward.clock.now.replace(minute=45)
+    look_after(steward.process)
+    assert "oldest open operation" in caplog.text
