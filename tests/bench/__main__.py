@@ -18,6 +18,7 @@ from tests.bench import (
     recipes,
     requests,
     storage_calls,
+    storage_speed,
     upload,
 )
 
@@ -113,6 +114,25 @@ def _storage(console: Console) -> None:
     hourly = ", ".join(f"{name} {count.total()}" for name, count in idle.items())
     line = f"an idle hour: {hourly} transactions of the timers, and the platform's looks into the queues"
     console.print(line, highlight=False, soft_wrap=True)
+    console.print(_storage_speed(), soft_wrap=True)
+    console.print(_storage_growth(), soft_wrap=True)
+
+
+def _storage_speed() -> Table:
+    title = "The app's own storage, ours beside Azure's libraries and the bare requests"
+    table = Table("callers", "what", "by", "median ms", "p95 ms", "CPU ms", "per s", "CPU beside the libraries", title=title)
+    timed = storage_speed.run()
+    for (what, who, callers), each in timed.items():
+        beside = timed[what, "libraries", callers]
+        table.add_row(str(callers), what, who, *each.row, f"{each.cpu_s / beside.cpu_s:.2f}", end_section=who == "bare")
+    return table
+
+
+def _storage_growth() -> Table:
+    table = Table("rows", "what", "median ms", "p95 ms", "CPU ms", title="What grows with what is recorded")
+    for (what, rows), each in storage_speed.grown().items():
+        table.add_row(str(rows), what, *each.row[:3])
+    return table
 
 
 def _upload(megabytes: int) -> str:
