@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from shared.api.access import approvals
+from shared.chains import expressions
 from shared.durable import aside, due, lease, messages, records, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
-from shared.hooks import expressions
 from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shared.chains import expressions
 from shared.durable import aside, storage
 from shared.durable.aside import UnreadableError
-from shared.hooks import event_target, events, expressions, firings, lineage, pace
+from shared.hooks import event_target, events, firings, lineage, pace
 from shared.hooks.firing_record import Firing
 from shared.operations import context, steps
 from shared.rest import errors, ids

@@ -14,7 +14,7 @@ from shared.api import call as api
 from shared.api import names, strict
 from shared.api.resources import resource_routes
 from shared.catalog import paths, proxy_routes
-from shared.hooks import expressions
+from shared.chains import expressions
 from shared.hooks.event_target import ML_TYPE, OWN_TYPE, RESOURCE_TYPE
 from shared.rest import errors
 from shared.settings import Settings

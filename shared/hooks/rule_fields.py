@@ -10,7 +10,8 @@ import re
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.hooks import expressions, rule_checks
+from shared.chains import expressions
+from shared.hooks import rule_checks
 from shared.hooks.event_target import ML_TYPE
 from shared.hooks.rules import CODE, Rule, Step
 from shared.text import durations, yaml_sheets, yaml_values

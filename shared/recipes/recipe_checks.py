@@ -13,7 +13,8 @@ from shared.api.access import admission
 from shared.api.call import Call, RuleRun
 from shared.api.resources import resource_routes
 from shared.catalog import bodies, grants, paths
-from shared.hooks import expressions, firings, rule_checks
+from shared.chains import expressions
+from shared.hooks import firings, rule_checks
 from shared.recipes import run_steps
 from shared.rest import errors
 

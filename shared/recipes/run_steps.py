@@ -14,9 +14,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import bodies
+from shared.chains import expressions
 from shared.durable import messages, records, storage, worker
 from shared.durable.worker import Next
-from shared.hooks import expressions, firings
+from shared.hooks import firings
 from shared.hooks.firing_record import NOTIFY, Answer, Call
 from shared.notify import notices, notifications
 from shared.recipes import last_look

@@ -2,7 +2,7 @@
 
 The library itself goes on for as long as an expression says: `map` in `map` over an event's list takes years, `[@,@]|[@,@]|…`
 doubles what it holds each time. jmespath is imported when the first expression is read. Not here: what an expression is
-read over (hooks.expressions, cleanup.policy.queries).
+read over (chains.expressions, cleanup.policy.queries).
 """
 
 from __future__ import annotations

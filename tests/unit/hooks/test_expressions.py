@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.hooks import expressions
+from shared.chains import expressions
 from shared.rest import errors
 
 DOCUMENT = {"data": {"modelName": "credit", "modelVersion": 3, "tags": {"a b": "x/y"}}, "steps": {"deploy": {"status": 201}}}
