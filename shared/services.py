@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from shared.api.access.key_book import Book
     from shared.catalog.paths import Target
+    from shared.chains.asked import Answer, Call
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
     from shared.durable.account.storage_wire import Wire
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from shared.endpoints.scoring import Scoring
     from shared.endpoints.snapshots import EndpointParkedError
     from shared.expiry.expiry_look import Sights
-    from shared.hooks.firing_record import Answer, Call
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
     from shared.operations.ledger import Ledger

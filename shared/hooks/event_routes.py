@@ -76,12 +76,13 @@ def _try(call: Call, app: Services) -> Answer:
 
 
 def _shown(found: matching.Match, app: Services) -> dict[str, Any]:
+    from shared.chains import asking
     from shared.hooks import firings
 
     out: dict[str, Any] = {"rule": found.rule.name, "fires": found.firing is not None, "reason": found.reason}
     if found.firing:
         out["depth"] = found.firing.depth
-        told = {} if app.settings.notify else {"skipped": firings.NO_RECEIVER}
+        told = {} if app.settings.notify else {"skipped": asking.NO_RECEIVER}
         out["requests"] = [{**firings.preview(found.firing, step), **(told if step.notify else {})} for step in found.rule.steps]
     return out
 
@@ -93,11 +94,11 @@ def _rules(_call: Call, app: Services) -> Answer:
 
 
 def _rule(rule: Rule, app: Services) -> dict[str, Any]:
-    from shared.hooks import firings
+    from shared.chains import asking
 
     on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
     named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
-    told = [f"Step '{step.name}' is going to be skipped. {firings.NO_RECEIVER}" for step in rule.steps if step.notify]
+    told = [f"Step '{step.name}' is going to be skipped. {asking.NO_RECEIVER}" for step in rule.steps if step.notify]
     named |= {"author": rule.author["name"]} if rule.author else {}
     warned = {"warnings": told} if told and not app.settings.notify else {}
     return {**named, "on": on, "steps": [step.name for step in rule.steps], **warned}

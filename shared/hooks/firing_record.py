@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.catalog import bodies
+from shared.chains.asked import Taken
 from shared.durable import codec, versions
 from shared.hooks import events
 from shared.hooks.rules import Rule
@@ -26,55 +26,8 @@ VERSION = 1
 MEMBERS = frozenset({"version", "id", "rule", "document", "depth", "createdAt", "dueAt", "status", "position", "attempts"}) | {
     "operation", "approval", "answers", "endedAt", "error"
 }  # fmt: skip
-NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
 
 Status = Literal["Running", "Succeeded", "Failed", "Refused", "Canceled"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One request of this app's API, as a step makes it.
-
-    Attributes:
-        path: Below `/api/`, percent-encoded, with its query.
-        key: The Idempotency-Key.
-        firing, depth: Where it comes from, and how many rules led to it: recorded with the operation it becomes.
-        author: Whose rule it is, and what that one may do.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: Any
-    key: str
-    caller: str
-    firing: str
-    depth: int
-    author: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the API answered.
-
-    Attributes:
-        body: JSON; `expect` reads it.
-        operation: The id of the one that has not ended yet.
-        private: The body may hold keys or tokens: it is read, and recorded nowhere.
-        skipped: Why nothing was done, '' where something was.
-    """
-
-    status: int
-    body: Any = None
-    operation: str = ""
-    private: bool = False
-    skipped: str = ""
-
-    @property
-    def approval(self) -> str:
-        """The id of the approval that the request waits for, '' for none: nothing was done yet."""
-        asked = str(bodies.dig(self.body, "id") or "") if self.status == 202 else ""
-        return asked.removeprefix("/approvals/") if asked.startswith("/approvals/") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +41,7 @@ class Firing:
         depth: 1 for an event of the world, one more for an event that a firing of that depth caused.
         position: Which step is next.
         answers: Step name → `{"status", "body"}` so far.
-        operation: What the current step waits for, '' when it is still to be taken.
-        approval: The id of the approval that the request of the current step waits for, '' for none.
+        operation, approval: What the current step waits for, '' when it is still to be taken.
         due_at: When its next step is overdue.
         error: Why it failed, or was refused.
     """
@@ -134,6 +86,23 @@ class Firing:
         """The step to take next."""
         return self.rule.steps[self.position]
 
+    @property
+    def taken(self) -> Taken:
+        """What is known of the step to take next."""
+        return Taken(state="Running", attempts=self.attempts, operation=self.operation, approval=self.approval)
+
+    def having(self, taken: Taken) -> Firing:
+        """Return it with its step changed; at the next step, where this one is over and did not fail."""
+        if not taken.over:
+            return replace(self, attempts=taken.attempts, operation=taken.operation, approval=taken.approval, error=None)
+        found: dict[str, Any] = {"status": taken.status, "body": taken.body}
+        found |= {"operation": taken.operation} if taken.operation else {}
+        if taken.state == "Skipped":
+            found = {"skipped": True, "reason": taken.reason}
+        answers = {**self.answers, self.step.name: found} if taken.status or taken.state == "Skipped" else self.answers
+        moved = replace(self, answers=answers, attempts=0, operation="", approval="")
+        return moved if taken.state == "Failed" else replace(moved, position=self.position + 1)
+
     def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Firing:
         """Return it ended: what the event brought and what steps were answered may hold secrets, and is needed no longer."""
         answers = {name: {key: value for key, value in taken.items() if key != "body"} for name, taken in self.answers.items()}
@@ -159,7 +128,7 @@ class Firing:
             "position": self.position,
             "attempts": self.attempts,
             "operation": self.operation,
-            "approval": self.approval,
+            **({"approval": self.approval} if self.approval else {}),
             "answers": dict(self.answers),
             "endedAt": models.iso(self.ended_at) if self.ended_at else None,
             "error": self.error.to_json() if self.error else None,

@@ -1,38 +1,34 @@
 """A rule that fired: its requests one after the other, each step one queue message, recorded before it is sent.
 
 A firing's id is derived from the rule and from what it fires once for, so that an event that comes twice finds the firing
-of the first time. Each request carries an Idempotency-Key made of the firing and the step: taken twice, it is done once.
-Not here: which rules fire (intake), what a request does (the API itself, handed in as `perform`).
+of the first time. Not here: which rules fire (matching), how a step is taken (chains.asking).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
 
-from shared.api.access import approvals
-from shared.chains import expressions
-from shared.durable import aside, due, lease, messages, records, storage, worker
-from shared.durable.aside import UnreadableError
+from shared.chains import asking, expressions
+from shared.chains.asked import NOTIFY, Call
+from shared.durable import due, lease, messages, records, storage, worker
 from shared.durable.worker import Next
-from shared.hooks.firing_record import NOTIFY, Answer, Call, Firing
+from shared.hooks.firing_record import Firing
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
+    from shared.chains.asked import Answer, Taken
     from shared.durable.messages import Message
     from shared.durable.records import Versioned
     from shared.durable.storage import Queue, Row, Rows
-    from shared.hooks.rules import Asking, Step
-    from shared.operations.ledger import Ledger
+    from shared.hooks.rules import Step
 
 log = logging.getLogger("steward.hooks")
 
@@ -40,29 +36,16 @@ PARTITION = "firing"
 RECIPES = "recipe"  # the runs of recipes, which are rows of the same table
 KEPT = (PARTITION, RECIPES)
 ROW_LIMIT = 400_000  # characters of a firing as JSON; a table row takes 1 MiB of UTF-16
-ANSWER_LIMIT = 16 * 1024  # characters of an answer kept for later steps; a larger one is told by its size
-PRIVATE = "The answer may hold keys or tokens: `expect` can read it, and it is not recorded."
-NO_RECEIVER = "The setting STEWARD_NOTIFY names no receiver of a 'notify' step."
-ATTEMPTS = 12
-LONGEST_PAUSE_S = 600.0
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
-LOOK_AGAIN = timedelta(minutes=1)  # at an approval that a request waits for
-WAIT_AGAIN = timedelta(minutes=10)  # how often a firing looks itself whether the operation it waits for has ended
-NOT_DONE = (408, 429, 500, 502, 503, 504)
 
 
-class Services(worker.World, approvals.Services, Protocol):
+class Services(asking.Services, Protocol):
     """What firings need of the composition root."""
 
     @property
     def hook_rows(self) -> Rows: ...  # noqa: D102
     @property
     def event_queue(self) -> Queue: ...  # noqa: D102
-    @property
-    def ledger(self) -> Ledger: ...  # noqa: D102
-
-    def perform(self, call: Call) -> Answer:
-        """Make a rule's request of the app's API."""
 
 
 def id_of(rule: str, once: str) -> str:
@@ -140,20 +123,12 @@ def _message(firing_id: str) -> str:
 
 
 def _advanced(known: Versioned[Firing], _message: Message, services: Services) -> Next[Versioned[Firing], Firing]:
-    firing = known.value
-    try:
-        moved, delay_s = _moved(firing, services)
-    except errors.TransientError as problem:
-        moved, delay_s = _again(firing, problem.error, services.clock(), problem.delay_s)
-    except (errors.PermanentError, expressions.NothingThereError) as problem:
-        error = problem.error if isinstance(problem, errors.PermanentError) else None
-        said = error or errors.AzureError(code="ExpressionFoundNothing", message=f"{problem}.", target=firing.step.name)
-        moved, delay_s = _failed(firing, said, services.clock()), None
+    moved, delay_s = _moved(known.value, services)
     moved = replace(moved, due_at=services.clock() + timedelta(seconds=delay_s or 0.0) + GRACE)
     try:
         row_of(moved)
     except errors.BadRequestError as problem:  # the answers fill the row
-        moved, delay_s = _failed(firing, problem.error, services.clock()), None
+        moved, delay_s = _failed(known.value, problem.error, services.clock()), None
     return Next(known=known, value=moved, delay_s=delay_s)
 
 
@@ -204,114 +179,38 @@ MACHINE = worker.Machine["Services", "Versioned[Firing]", "Firing"](
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A firing as its steps are taken (asking.Chain): no step is tried again, and what one made is not kept."""
+
+    firing: Firing
+    sort = "rule"
+
+    def seen(self) -> dict[str, Any]:
+        return self.firing.seen()
+
+    def call_of(self, step: Step, _taken: Taken) -> Call:
+        return call_of(self.firing, step)
+
+    def failed(self, _step: Step, taken: Taken, _status: int, error: errors.AzureError, now: datetime) -> Taken:
+        return asking.failed(taken, error, now)
+
+    def made(self, _step: Step, _taken: Taken, _answer: Answer, _services: Services) -> dict[str, str]:
+        return {}
+
+
 def _moved(firing: Firing, services: Services) -> tuple[Firing, float | None]:
     """Return the firing after one more step, and the pause before the next (None when it has ended)."""
-    step, now = firing.step, services.clock()
-    if firing.approval:
-        return _approved(firing, services)
-    if firing.operation:
-        return _waited(firing, services)
-    if step.when and not expressions.holds(step.when, firing.seen()):
-        return _on(firing, {"skipped": True}, now)
-    return _taken(firing, services.perform(call_of(firing, step)), now)
-
-
-def _taken(firing: Firing, answer: Answer, now: datetime) -> tuple[Firing, float | None]:
-    """Return the firing after the first answer to a step: it goes on, waits, or takes the step again."""
-    if answer.skipped:
-        return _on(firing, {"skipped": True, "reason": answer.skipped}, now)
-    if answer.operation:
-        return replace(firing, operation=answer.operation, attempts=0), WAIT_AGAIN.total_seconds()
-    if answer.approval:
-        return replace(firing, approval=answer.approval, attempts=0), LOOK_AGAIN.total_seconds()
-    if answer.status in NOT_DONE:
-        return _again(firing, error_of(answer), now, None)
-    return _answered(firing, answer, now)
-
-
-def _approved(firing: Firing, services: Services) -> tuple[Firing, float | None]:
-    answer = decided(firing.approval, firing.step.name, services)
-    if answer is None:
-        return firing, LOOK_AGAIN.total_seconds()
-    known = replace(firing, approval="")
-    if answer.operation:
-        return _waited(replace(known, operation=answer.operation), services)
-    return _answered(known, answer, services.clock())
-
-
-def decided(approval_id: str, step: str, services: Services) -> Answer | None:
-    """Return what a request that waited for an approval came to; None while it waits.
-
-    Raises:
-        BadRequestError: `ApprovalRefused`, `ApprovalExpired`; `ApprovalNotFound`, it is no longer kept.
-    """
-    found = approvals.load(approval_id, services).value
-    if found.status == "Pending" or (found.status == "Approved" and not found.answered):
-        return None
-    if found.status != "Approved":
-        message = f"Its request was {found.status.lower()}" + (f" by {found.by}." if found.by else ".")
-        raise errors.BadRequestError(f"Approval{found.status}", message, target=step)
-    return Answer(status=found.answered, operation=found.operation)
-
-
-def _waited(firing: Firing, services: Services) -> tuple[Firing, float | None]:
-    answer = end_of(firing.operation, services.ledger)
-    if answer is None:
-        return firing, WAIT_AGAIN.total_seconds()
-    return _answered(replace(firing, operation=""), answer, services.clock(), operation=firing.operation)
-
-
-def end_of(operation_id: str, ledger: Ledger) -> Answer | None:
-    """Return what an operation that a step waits for came to; None while it goes on, or cannot be read now.
-
-    Raises:
-        BadRequestError: `OperationNotFound`; it is no longer kept.
-    """
-    try:
-        stored = ledger.load(operation_id)
-    except UnreadableError as problem:  # it may be readable again
-        aside.note(f"operation {operation_id}", problem)
-        return None
-    if stored is None:
-        raise errors.BadRequestError("OperationNotFound", f"The operation {operation_id} is no longer kept.")
-    operation = stored.operation
-    if not operation.ended:
-        return None
-    body: Any = ledger.whole(operation).result
-    if operation.status != "Succeeded":
-        error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
-        body = {"error": error.to_json()}
-    return Answer(status=operation.end_status, body=body)
-
-
-def _answered(firing: Firing, answer: Answer, now: datetime, *, operation: str = "") -> tuple[Firing, float | None]:
-    """Go on after an answer: it must be a success, or what `expect` says."""
-    step = firing.step
-    taken = {"status": answer.status, "body": kept(answer), **({"operation": operation} if operation else {})}
-    known = replace(firing, answers={**firing.answers, step.name: taken})
-    if step.expect:
-        if not expressions.holds(step.expect, {**known.seen(), "status": answer.status, "body": answer.body}):
-            message = f"The answer of '{step.name}' ({answer.status}) is not what the rule expects: {step.expect}"
-            return _failed(known, errors.AzureError(code="NotExpected", message=message, target=step.name), now), None
-    elif answer.status >= 400:
-        return _failed(known, error_of(answer), now), None
-    return _on(known, taken, now)
-
-
-def _on(firing: Firing, taken: Mapping[str, Any], now: datetime) -> tuple[Firing, float | None]:
-    moved = replace(
-        firing, answers={**firing.answers, firing.step.name: taken}, position=firing.position + 1, attempts=0, operation=""
-    )
+    step, before, now = firing.step, firing.taken, services.clock()
+    taken = asking.guarded(lambda: asking.take(step, before, _Chain(firing), services), step, before, now)
+    moved = firing.having(taken)
+    if taken.state == "Failed":
+        return _failed(moved, errors.AzureError.from_json(dict(taken.error or {})), now), None
+    if not taken.over:
+        return moved, max(0.0, (taken.at - now).total_seconds()) if taken.at else 0.0
     if moved.position < len(moved.rule.steps):
         return moved, 0.0
     return moved.over("Succeeded", now), None
-
-
-def _again(firing: Firing, error: errors.AzureError, now: datetime, delay_s: float | None) -> tuple[Firing, float | None]:
-    attempts = firing.attempts + 1
-    if attempts >= ATTEMPTS:
-        return _failed(firing, error, now), None
-    return replace(firing, attempts=attempts, error=None), max(delay_s or 0.0, min(2.0**attempts, LONGEST_PAUSE_S))
 
 
 def _failed(firing: Firing, error: errors.AzureError, now: datetime) -> Firing:
@@ -336,54 +235,13 @@ def call_of(firing: Firing, step: Step) -> Call:
         BadRequestError: `InvalidPath`; a value would leave its segment.
     """
     return Call(
-        **request_of(step, firing.seen()),
+        **asking.request_of(step, firing.seen()),
         key=f"{firing.id}-{step.name}",
         caller=f"rule:{firing.rule.name}",
         firing=firing.id,
         depth=firing.depth,
         author=firing.rule.author,
     )
-
-
-def request_of(step: Asking, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a call that a step's own fields make.
-
-    Raises:
-        NothingThereError: an expression of its path or headers finds nothing.
-        BadRequestError: `InvalidPath`; a value would leave its segment.
-    """
-    path = expressions.text(step.path, seen, encode=segment)
-    return {
-        "method": step.method or NOTIFY,
-        "path": path if step.method else expressions.text(step.notify, seen),
-        "headers": {name: expressions.text(value, seen) for name, value in step.headers.items()},
-        "body": expressions.render(step.body, seen),
-    }
-
-
-def segment(text: str) -> str:
-    """Return a value as it stands in a path: always within its own segment."""
-    if text in (".", "..", ""):
-        raise errors.BadRequestError(
-            "InvalidPath", f"An expression of the path finds '{text}', which names nothing.", target="request"
-        )
-    return quote(text, safe="")
-
-
-def kept(answer: Answer) -> Any:
-    """Return what is recorded of an answer for later steps."""
-    if answer.private:
-        return {"$omitted": PRIVATE}
-    length = len(json.dumps(answer.body))
-    return answer.body if length <= ANSWER_LIMIT else {"$omitted": length}
-
-
-def error_of(answer: Answer) -> errors.AzureError:
-    """Return the error that an answer is."""
-    inner = answer.body.get("error") if isinstance(answer.body, dict) else None
-    if isinstance(inner, dict) and isinstance(inner.get("code"), str) and isinstance(inner.get("message"), str):
-        return errors.AzureError(code=inner["code"], message=inner["message"])
-    return errors.AzureError(code="RequestFailed", message=f"The answer was {answer.status}.")
 
 
 def row_of(firing: Firing) -> Row:
@@ -394,7 +252,7 @@ def row_of(firing: Firing) -> Row:
     """
     chunks = records.chunked(firing.to_json())
     length = sum(map(len, chunks.values()))
-    if length > ROW_LIMIT + (2 * ANSWER_LIMIT if firing.ended else 0):  # the last answer, or an error, still fits the row
+    if length > ROW_LIMIT + (2 * asking.ANSWER_LIMIT if firing.ended else 0):  # the last answer, or an error, still fits the row
         message = f"The event and its resource have {length} characters; {ROW_LIMIT} fit a firing."
         raise errors.BadRequestError("EventTooLarge", message)
     columns: dict[str, Any] = {"rule": firing.rule.name, "status": firing.status, "created_at": firing.created_at}

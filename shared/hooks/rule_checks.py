@@ -23,7 +23,8 @@ from shared.text import jmes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from shared.hooks.rules import Asking, Rule
+    from shared.chains.asked import Asking
+    from shared.hooks.rules import Rule
     from shared.text.yaml_document import Cursor
     from shared.text.yaml_sheets import Sheet
 

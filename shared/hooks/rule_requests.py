@@ -16,8 +16,9 @@ from shared.api import call as api
 from shared.api.answer import Later
 from shared.api.resources import resource_routes
 from shared.catalog import bodies
-from shared.hooks import authors, firings, lineage
-from shared.hooks.firing_record import NOTIFY, Answer
+from shared.chains import asking
+from shared.chains.asked import NOTIFY, Answer
+from shared.hooks import authors, lineage
 from shared.operations import redaction
 from shared.operations.models import Operation
 from shared.rest import errors
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.api.route import Route
-    from shared.hooks.firing_record import Call
+    from shared.chains.asked import Call
     from shared.notify import notifications
 
     class Services(api.App, notifications.Services, Protocol):
@@ -84,7 +85,7 @@ def _notify(call: Call, app: Services) -> Answer:
     from shared.notify import notices, notifications
 
     if not app.settings.notify:
-        return Answer(status=0, skipped=firings.NO_RECEIVER)
+        return Answer(status=0, skipped=asking.NO_RECEIVER)
     data = call.body if isinstance(call.body, dict) else {"value": call.body} if call.body is not None else {}
     here = trace.current()
     notice = notices.Notice(

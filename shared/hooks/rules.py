@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.durable import codec, versions
 
@@ -22,21 +22,6 @@ if TYPE_CHECKING:
 VERSION = 1
 CODE = "InvalidRules"
 DEFAULT_RATE = 60  # firings in an hour, of a rule that names no rate: also what stops a loop that no event admits to
-
-
-class Asking(Protocol):
-    """A step that asks the API for something, or tells others: of a rule, or of a recipe."""
-
-    @property
-    def method(self) -> str: ...  # noqa: D102
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def headers(self) -> Mapping[str, str]: ...  # noqa: D102
-    @property
-    def body(self) -> Any: ...  # noqa: D102
-    @property
-    def notify(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from shared.api.access import approvals, audit
 from shared.api.schemas import OBJECT, STRING, Json
 from shared.catalog import grants, kinds
+from shared.chains import asked
 from shared.expiry import expiry_record
 from shared.operations import models
-from shared.recipes import recipe_run as recipe_runs
 from shared.recipes import run_status
 from shared.rollouts import rollout_fields, rollout_record
 
@@ -383,7 +383,7 @@ def recipe() -> Json:
 
 def recipe_run() -> Json:
     """Return the schema of a run of a recipe."""
-    states = {"type": "string", "enum": list(get_args(recipe_runs.State))}
+    states = {"type": "string", "enum": list(get_args(asked.State))}
     step = {"name": STRING, "does": STRING, "status": states, "needs": _list(STRING), "startTime": MOMENT, "endTime": MOMENT}
     step |= {"next": MOMENT, "answer": COUNT, "operation": STRING, "waitsFor": STRING, "approvedBy": STRING, "approval": STRING}
     step |= {"made": _told("The id of what it made.", STRING), "reason": STRING, "tries": COUNT, "error": ERROR}

@@ -13,8 +13,8 @@ from shared.api.access import admission
 from shared.api.call import Call, RuleRun
 from shared.api.resources import resource_routes
 from shared.catalog import bodies, grants, paths
-from shared.chains import expressions
-from shared.hooks import firings, rule_checks
+from shared.chains import asking, expressions
+from shared.hooks import rule_checks
 from shared.recipes import run_steps
 from shared.rest import errors
 
@@ -89,7 +89,7 @@ def _filled(run: Run, step: Step) -> tuple[str, Any]:
 
     def known(text: str) -> str:
         value = expressions.value(text, seen)
-        return firings.segment(rule_checks.FILLED if value is None else value if isinstance(value, str) else json.dumps(value))
+        return asking.segment(rule_checks.FILLED if value is None else value if isinstance(value, str) else json.dumps(value))
 
     path = expressions.mapped(step.path, known)
     try:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from shared.chains.asked import OVER, State, Taken, shown
 from shared.durable import codec, lease, versions
 from shared.operations import models
 from shared.recipes.recipe import Recipe, Step
@@ -21,75 +22,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 LOST = lease.LEASE  # how long after its due time a step counts as lost
-
-State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled", "NotTaken"]
-OVER = ("Succeeded", "Failed", "Skipped", "Canceled", "NotTaken")
-DATES = ("at", "began_at", "ended_at", "until")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What is known of a step of a run.
-
-    Attributes:
-        tries: How often it was begun anew (`retry`).
-        attempts: How often in a row the request could not be taken now.
-        operation: What it became.
-        approval: The id of the approval that its request waits for.
-        at: When to take it next.
-        until: When it has waited long enough.
-        status, body: Its answer.
-        fresh: Whether what it makes was not there before; None where that was not looked at.
-        made: What it made: `id`, and when Azure says that it was created.
-        by: Who approved it.
-        reason: Why it was left out, or what a failure is.
-        error: Why it failed.
-    """
-
-    state: State = "Waiting"
-    tries: int = 0
-    attempts: int = 0
-    operation: str = ""
-    approval: str = ""
-    at: datetime | None = None
-    began_at: datetime | None = None
-    ended_at: datetime | None = None
-    until: datetime | None = None
-    status: int = 0
-    body: Any = None
-    fresh: bool | None = None
-    made: Mapping[str, str] = field(default_factory=dict)
-    by: str = ""
-    reason: str = ""
-    error: Mapping[str, Any] | None = None
-    unknown: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def over(self) -> bool:
-        """It will not change any more."""
-        return self.state in OVER
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON without what is as it always begins."""
-        out = codec.written(self, defaults=False)
-        return out | {name: models.iso(out[name]) for name in DATES if name in out}
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Taken:
-        """Read back what `to_json` wrote."""
-        found = codec.members(cls, stored)
-        return cls(**found | {name: datetime.fromisoformat(found[name]) for name in DATES if name in found})
-
-    def view(self, step: Step) -> dict[str, Any]:
-        """Return it as callers read it."""
-        out: dict[str, Any] = {"name": step.name, "does": step.does, "status": self.state, "needs": list(step.needs)}
-        waits = f"the approval of {', '.join(step.by)}" if step.verb == "approve" and self.state == "Running" else ""
-        told = {"startTime": self.began_at, "endTime": self.ended_at, "next": self.at if self.state == "Running" else None}
-        out |= {name: models.iso(value) for name, value in told.items() if value}
-        said = {"answer": self.status, "operation": self.operation, "waitsFor": waits, "approvedBy": self.by}
-        said |= {"approval": self.approval, "made": self.made.get("id"), "reason": self.reason, "tries": self.tries}
-        return out | {name: value for name, value in said.items() if value} | ({"error": self.error} if self.error else {})
-
 
 NOTHING = Taken()
 
@@ -214,11 +146,7 @@ class Run:
 
     def seen(self) -> dict[str, Any]:
         """Return what a step's expressions see."""
-        steps = {}
-        for name, taken in self.steps.items():
-            if taken.state in ("Succeeded", "Skipped"):
-                found = {"status": taken.status, "result": taken.body, "body": taken.body, "operation": taken.operation}
-                steps[name] = {"skipped": True} if taken.state == "Skipped" else found
+        steps = {name: shown(taken) for name, taken in self.steps.items() if taken.state in ("Succeeded", "Skipped")}
         began = {
             "id": self.id,
             "group": self.group,
@@ -271,7 +199,18 @@ class Run:
         if self.error:
             out["error"] = self.error.to_json()
         said = {"recipe": self.recipe.name, "caller": self.caller, "undoes": self.undoes}
-        steps = [self.taken(step.name).view(step) for step in self.recipe.steps]
+        steps = [_view(self.taken(step.name), step) for step in self.recipe.steps]
         known = {"parameters": dict(self.parameters), "steps": steps}
         out["properties"] = {name: value for name, value in said.items() if value} | known
         return out
+
+
+def _view(taken: Taken, step: Step) -> dict[str, Any]:
+    """Return it as callers read it."""
+    out: dict[str, Any] = {"name": step.name, "does": step.does, "status": taken.state, "needs": list(step.needs)}
+    waits = f"the approval of {', '.join(step.by)}" if step.verb == "approve" and taken.state == "Running" else ""
+    told = {"startTime": taken.began_at, "endTime": taken.ended_at, "next": taken.at if taken.state == "Running" else None}
+    out |= {name: models.iso(value) for name, value in told.items() if value}
+    said = {"answer": taken.status, "operation": taken.operation, "waitsFor": waits, "approvedBy": taken.by}
+    said |= {"approval": taken.approval, "made": taken.made.get("id"), "reason": taken.reason, "tries": taken.tries}
+    return out | {name: value for name, value in said.items() if value} | ({"error": taken.error} if taken.error else {})

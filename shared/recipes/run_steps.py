@@ -9,21 +9,21 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import bodies
-from shared.chains import expressions
+from shared.chains import asking, expressions
+from shared.chains.asked import NOTIFY, Answer, Call, Taken
 from shared.durable import messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.hooks import firings
-from shared.hooks.firing_record import NOTIFY, Answer, Call
 from shared.notify import notices, notifications
 from shared.recipes import last_look
 from shared.recipes.created import created
 from shared.recipes.recipe import CLASSES
-from shared.recipes.recipe_run import LOST, Run, Taken
+from shared.recipes.recipe_run import LOST, Run
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
 
@@ -123,7 +123,7 @@ def approve(run_id: str, name: str, who: str, services: Services) -> Run:
         taken = run.taken(name)
         if run.ended or taken.state != "Running":
             return None
-        return run.having(name, _ended(replace(taken, by=who, at=None), "Succeeded", services.clock()))
+        return run.having(name, asking.ended(replace(taken, by=who, at=None), "Succeeded", services.clock()))
 
     return changed(run_id, approved, services)
 
@@ -172,30 +172,39 @@ def _step(run: Run, step: Step, services: Services) -> Run:
     now, taken = services.clock(), run.taken(step.name)
     if taken.state == "Waiting":
         taken = replace(taken, state="Running", began_at=now)
-    try:
-        moved = _TAKE[step.verb](run, step, taken, services)
-    except errors.TransientError as problem:
-        moved = _again(taken, problem.error, now, problem.delay_s)
-    except expressions.NothingThereError as nothing:
-        error = errors.AzureError(code="ExpressionFoundNothing", message=f"{nothing}.", target=step.name)
-        moved = _failed(taken, error, now)
-    except errors.PermanentError as problem:
-        moved = _failed(taken, problem.error, now)
+    moved = asking.guarded(lambda: _TAKE[step.verb](run, step, taken, services), step, taken, now)
     return run.having(step.name, moved)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A run as its steps are taken (asking.Chain): a failure is tried again as `retry` says, and what was made is kept."""
+
+    run: Run
+    sort = "recipe"
+
+    def seen(self) -> dict[str, Any]:
+        return self.run.seen()
+
+    def call_of(self, step: Step, _taken: Taken) -> Call:
+        return call_of(self.run, step)
+
+    def failed(self, step: Step, taken: Taken, status: int, error: errors.AzureError, now: datetime) -> Taken:
+        return _tried(step, taken, status, error, now)
+
+    def made(self, step: Step, taken: Taken, answer: Answer, services: Services) -> dict[str, str]:
+        return _made(step, taken, answer, services)
+
+
 def _request(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
-    now = services.clock()
-    if taken.operation or taken.approval:
-        return _waited(run, step, taken, services)
-    if step.when and not taken.attempts and not expressions.holds(step.when, run.seen()):
-        return _ended(replace(taken, reason=f"'if' does not hold: {step.when}"), "Skipped", now)
-    call = call_of(run, step)
-    if taken.fresh is None and (look := _before(call)):
-        found = services.perform(look)
-        return replace(taken, fresh=found.status == 404, at=now)
-    answer = services.perform(call)
-    return _answered(run, step, taken, answer, services)
+    chain, now = _Chain(run), services.clock()
+    if taken.fresh is None and not taken.operation and not taken.approval:
+        if left_out := asking.unmet(step, taken, chain, now):
+            return left_out
+        if look := _before(call_of(run, step)):
+            found = services.perform(look)
+            return replace(taken, fresh=found.status == 404, at=now)
+    return asking.take(step, taken, chain, services)
 
 
 def _before(call: Call) -> Call | None:
@@ -213,7 +222,7 @@ def call_of(run: Run, step: Step) -> Call:
         BadRequestError: `InvalidPath`; a value would leave its segment.
     """
     tries = run.taken(step.name).tries
-    return _call(run, step, firings.request_of(step, run.seen()), f"-{tries}" if tries else "")
+    return _call(run, step, asking.request_of(step, run.seen()), f"-{tries}" if tries else "")
 
 
 def _call(run: Run, step: Step, asked: dict[str, Any], more: str = "") -> Call:
@@ -225,53 +234,6 @@ def _call(run: Run, step: Step, asked: dict[str, Any], more: str = "") -> Call:
         depth=run.depth,
         author={"name": run.author or run.caller, "grants": list(run.grants)},
     )
-
-
-def _waited(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
-    """Look whether what a request became has ended: an approval first, where one is asked for."""
-    now = services.clock()
-    if taken.approval:
-        decided = firings.decided(taken.approval, step.name, services)
-        if decided is None:
-            return replace(taken, at=now + firings.LOOK_AGAIN)
-        if not decided.operation:
-            return _answered(run, step, replace(taken, approval=""), decided, services)
-        taken = replace(taken, approval="", operation=decided.operation)
-    found = firings.end_of(taken.operation, services.ledger)
-    if found is None:
-        return replace(taken, at=now + firings.WAIT_AGAIN) if taken.at is None or taken.at <= now else taken
-    return _answered(run, step, taken, found, services)
-
-
-def _answered(run: Run, step: Step, taken: Taken, answer: Answer, services: Services) -> Taken:
-    """Go on after an answer: it must be a success, or what `expect` says."""
-    now = services.clock()
-    if answer.skipped:
-        return _ended(replace(taken, reason=answer.skipped), "Skipped", now)
-    if answer.operation:
-        return replace(taken, operation=answer.operation, attempts=0, at=now + firings.WAIT_AGAIN)
-    if answer.approval:
-        return replace(taken, approval=answer.approval, attempts=0, at=now + firings.LOOK_AGAIN)
-    if answer.status in firings.NOT_DONE and not taken.operation:
-        return _again(taken, firings.error_of(answer), now, None)
-    return _judged(run, step, taken, answer, services)
-
-
-def _judged(run: Run, step: Step, taken: Taken, answer: Answer, services: Services) -> Taken:
-    now = services.clock()
-    known = replace(taken, status=answer.status, body=firings.kept(answer), attempts=0)
-    if step.expect and not expressions.holds(step.expect, _seen(run, step, known, answer)):
-        message = f"The answer of '{step.name}' ({answer.status}) is not what the recipe expects: {step.expect}"
-        error = errors.AzureError(code="NotExpected", message=message, target=step.name)
-        return _tried(step, known, answer.status, error, now)
-    if answer.status >= 400 and not step.expect:
-        return _tried(step, known, answer.status, firings.error_of(answer), now)
-    return _ended(replace(known, made=_made(step, known, answer, services)), "Succeeded", now)
-
-
-def _seen(run: Run, step: Step, known: Taken, answer: Answer) -> dict[str, Any]:
-    own = run.having(step.name, replace(known, state="Succeeded")).seen()
-    return {**own, "status": answer.status, "body": answer.body, "result": answer.body}
 
 
 def _made(step: Step, taken: Taken, answer: Answer, services: Services) -> dict[str, str]:
@@ -291,23 +253,21 @@ def _tried(step: Step, taken: Taken, status: int, error: errors.AzureError, now:
     named = {error.code, str(status), *(each.code for each in error.details)}
     named |= {name for name, statuses in CLASSES.items() if status in statuses}
     if taken.tries < step.retry_times and ("Any" in step.retry_on or named & set(step.retry_on)):
-        pause = timedelta(seconds=min(RETRY_S * 2**taken.tries, firings.LONGEST_PAUSE_S))
+        pause = timedelta(seconds=min(RETRY_S * 2**taken.tries, asking.LONGEST_PAUSE_S))
         reason = f"{error.code}: {error.message}"[:300]
         return replace(taken, tries=taken.tries + 1, operation="", attempts=0, at=now + pause, reason=reason, body=None)
-    return _failed(taken, error, now)
+    return asking.failed(taken, error, now)
 
 
 def _notify(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
-    if step.when and not expressions.holds(step.when, run.seen()):
-        return _ended(replace(taken, reason=f"'if' does not hold: {step.when}"), "Skipped", services.clock())
-    return _answered(run, step, taken, services.perform(call_of(run, step)), services)
+    return asking.take(step, taken, _Chain(run), services)
 
 
 def _wait(_run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     now = services.clock()
     until = taken.until or now + timedelta(seconds=step.wait_s)
     if now >= until:
-        return _ended(taken, "Succeeded", now)
+        return asking.ended(taken, "Succeeded", now)
     return replace(taken, until=until, at=until)
 
 
@@ -316,12 +276,12 @@ def _until(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     until = taken.until or now + timedelta(seconds=step.for_s)
     taken = replace(taken, until=until)
     answer = services.perform(call_of(run, step))
-    known = replace(taken, status=answer.status, body=firings.kept(answer))
-    if expressions.holds(step.expect, _seen(run, step, known, answer)):
-        return _ended(known, "Succeeded", now)
+    known = replace(taken, status=answer.status, body=asking.kept(answer))
+    if expressions.holds(step.expect, asking.seen_with(step, known, answer, _Chain(run))):
+        return asking.ended(known, "Succeeded", now)
     if now + timedelta(seconds=step.wait_s) > until:
         message = f"It did not hold within {step.for_s:g} s: {step.expect} (the last answer was {answer.status})"
-        return _failed(known, errors.AzureError(code="NeverHeld", message=message, target=step.name), now)
+        return asking.failed(known, errors.AzureError(code="NeverHeld", message=message, target=step.name), now)
     return replace(taken, status=answer.status, at=now + timedelta(seconds=step.wait_s))
 
 
@@ -329,7 +289,7 @@ def _approve(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     now = services.clock()
     if taken.until and now >= taken.until:
         message = f"Not approved within {step.for_s:g} s by {', '.join(step.by)}."
-        return _failed(taken, errors.AzureError(code="NotApproved", message=message, target=step.name), now)
+        return asking.failed(taken, errors.AzureError(code="NotApproved", message=message, target=step.name), now)
     until = now + timedelta(seconds=step.for_s)
     told = {"run": run.id, "recipe": run.recipe.name, "step": step.name, "by": list(step.by), "until": until.isoformat()}
     asked: dict[str, Any] = {"method": NOTIFY, "path": f"{notices.PREFIX}.recipe.approvalNeeded", "headers": {}, "body": told}
@@ -341,34 +301,18 @@ def _remove(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     """Delete what another run made, right after the last look, which is recorded: of two workers one goes on."""
     now = services.clock()
     if taken.operation or taken.approval:
-        return _waited(run, step, taken, services)
+        return asking.waited(step, taken, _Chain(run), services)
     if not (taken.fresh and taken.at and now - taken.at <= SEND_WITHIN):
         if kept := last_look.look(step.made, services):
-            return _ended(replace(taken, reason=kept), "Skipped", now)
+            return asking.ended(replace(taken, reason=kept), "Skipped", now)
         return replace(taken, fresh=True, at=services.clock())
     asked: dict[str, Any] = {"method": "DELETE", "path": step.path, "headers": {}, "body": None}
-    return _answered(run, step, taken, services.perform(_call(run, step, asked)), services)
+    return asking.answered(step, taken, services.perform(_call(run, step, asked)), _Chain(run), services)
 
 
 _TAKE = {
     "request": _request, "notify": _notify, "wait": _wait, "until": _until, "approve": _approve, "remove": _remove,
 }  # fmt: skip
-
-
-def _again(taken: Taken, error: errors.AzureError, now: datetime, delay_s: float | None) -> Taken:
-    attempts = taken.attempts + 1
-    if attempts >= firings.ATTEMPTS:
-        return _failed(taken, error, now)
-    pause = max(delay_s or 0.0, min(2.0**attempts, firings.LONGEST_PAUSE_S))
-    return replace(taken, attempts=attempts, at=now + timedelta(seconds=pause))
-
-
-def _failed(taken: Taken, error: errors.AzureError, now: datetime) -> Taken:
-    return _ended(replace(taken, error=error.to_json()), "Failed", now)
-
-
-def _ended(taken: Taken, state: Any, now: datetime) -> Taken:
-    return replace(taken, state=state, at=None, ended_at=now)
 
 
 def notice_of(run: Run) -> notices.Notice:
@@ -443,7 +387,7 @@ def row_of(run: Run) -> Row:
     """
     chunks = records.chunked(run.to_json())
     length = sum(map(len, chunks.values()))
-    if length > ROW_LIMIT + (2 * firings.ANSWER_LIMIT if run.ended else 0):  # the last answer, or an error, still fits the row
+    if length > ROW_LIMIT + (2 * asking.ANSWER_LIMIT if run.ended else 0):  # the last answer, or an error, still fits the row
         message = f"The recipe and its answers have {length} characters; {ROW_LIMIT} fit a run."
         raise errors.BadRequestError("RunTooLarge", message)
     columns: dict[str, Any] = {"recipe": run.recipe.name, "caller": run.caller, "status": run.status, "created_at": run.created_at}

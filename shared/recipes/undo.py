@@ -16,8 +16,9 @@ from shared.rest import ids
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shared.chains.asked import Taken
     from shared.durable.records import Versioned
-    from shared.recipes.recipe_run import Run, Taken
+    from shared.recipes.recipe_run import Run
 
 ATTEMPTS = 20  # of taking one run back
 

@@ -21,7 +21,8 @@ from tests.steward import Steward
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.hooks.firing_record import Answer, Call, Firing
+    from shared.chains.asked import Answer, Call
+    from shared.hooks.firing_record import Firing
 
 MAX_DEQUEUE = 5
 ML = "Microsoft.MachineLearningServices"
@@ -34,11 +35,13 @@ class Hooks:
     Attributes:
         calls: What rules asked of the API.
         trouble: What messages ended with.
+        settings: The app's, from the next start on.
     """
 
     steward: Steward = field(default_factory=Steward)
     calls: list[Call] = field(default_factory=list)
     trouble: list[Exception] = field(default_factory=list)
+    settings: Settings = field(default_factory=lambda: Settings(subscription_id=SUBSCRIPTION, resource_group="rg1"))
 
     def __post_init__(self) -> None:
         self.hook_rows = FakeRows("hooks", self.steward.fuse)
@@ -47,9 +50,7 @@ class Hooks:
     def restart(self) -> None:
         """Begin a new process on the same storage."""
         process = self.steward.restart()
-        self.app = services.Services(
-            settings=Settings(subscription_id=SUBSCRIPTION, resource_group="rg1"), clock=self.steward.clock
-        )
+        self.app = services.Services(settings=self.settings, clock=self.steward.clock)
         for name in ("client", "addresses", "ledger", "queue", "event_queue", "notification_queue", "due"):
             self.app.__dict__[name] = getattr(process, name)
         self.app.__dict__["blobs"] = self.steward.blobs

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.chains.asked import Call
 from shared.hooks import event_target, events, firings, inbox, lineage, matching
-from shared.hooks.firing_record import Call
 from shared.notify import notices
 from shared.operations import models
 from shared.rest import errors

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.api.access import approvals
 from shared.hooks import event_target, events, inbox, lineage, matching, store
 from shared.notify import notices
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault
@@ -56,6 +57,28 @@ def test_an_event_that_meets_no_condition_does_nothing(hooks: Hooks) -> None:
     hooks.drive()
     assert not hooks.firings()
     assert not hooks.calls
+
+
+@pytest.mark.parametrize(("decided", "ends"), [("Approved", "Succeeded"), ("Refused", "Failed"), ("Expired", "Failed")])
+def test_a_request_that_needs_an_approval_is_waited_for(hooks: Hooks, decided: approvals.Status, ends: str) -> None:
+    """202 for the approval is no success: the next step is taken once it is given, and none where it is not."""
+    hooks.settings = replace(hooks.settings, approvals=frozenset({"workspaces"}))
+    hooks.restart()
+    hooks.steward.azure.put(f"{WORKSPACE}9", {"location": "westeurope", "properties": {}})
+    rest = "      - {name: after, notify: done}\n"
+    hooks.rules(f"rules:\n- name: gone\n  on: {{types: [ModelRegistered]}}\n  do:\n      - request: DELETE workspaces/w19\n{rest}")
+    hooks.happen(registered())
+    hooks.drive(70)
+    (firing,) = hooks.firings()
+    assert (firing.status, firing.position) == ("Running", 0)
+    assert firing.view()["steps"][0]["approval"] == firing.approval
+    known = approvals.load(firing.approval, hooks.app)
+    done = replace(known.value, status=decided, by="somebody else", answered=200 if decided == "Approved" else 0)
+    approvals.save(known, done, hooks.app)
+    hooks.drive()
+    (firing,) = hooks.firings()
+    assert (firing.status, firing.error and firing.error.code) == (ends, None if ends == "Succeeded" else f"Approval{decided}")
+    assert [call.method for call in hooks.calls].count("NOTIFY") == (ends == "Succeeded")
 
 
 def test_an_event_that_comes_again_changes_nothing(hooks: Hooks) -> None:

@@ -161,8 +161,8 @@ def test_a_rule_that_deletes_waits_and_then_is_its_askers(made: App) -> None:
 
 def test_a_scoped_admins_rule_may_do_no_more_than_its_author(made: App) -> None:
     """Its request is refused where its author's would be; and others' files are not its author's to change."""
+    from shared.chains.asked import Call
     from shared.hooks import rule_requests
-    from shared.hooks.firing_record import Call
 
     key = name_key(made, "half", "admin", below=["workspaces/work1"])
     assert made.send("PUT", "events/rules/mine", RULE, x_functions_key=key).status == 200
@@ -181,8 +181,8 @@ def test_a_scoped_admins_rule_may_do_no_more_than_its_author(made: App) -> None:
 
 def test_what_a_rule_deletes_waits_too_and_its_author_cannot_approve_it(made: App) -> None:
     """Who wrote the rule is who asked; carried out, it is the rule's."""
+    from shared.chains.asked import Call
     from shared.hooks import rule_requests
-    from shared.hooks.firing_record import Call
 
     settings(approvals=frozenset({"workspaces"}))
     author = {"name": "key:ann", "grants": [{"role": "admin", "scope": {"below": [], "kinds": []}}]}
