@@ -320,13 +320,13 @@ class FakeAzure:
             "listStorageAccountKeys": {"userStorageKey": ACCOUNT_KEY},
             "listKeys": {"primaryKey": "ENDPOINT-KEY-SECRET"},
             "listSecrets": {"secretsType": "AccountKey", "key": ACCOUNT_KEY},
-            "getLogs": {
-                "content": self.logs.get(target, "") if body == {**(body or {}), "containerType": "InferenceServer"} else ""
-            },
+            "getLogs": {"content": self.logs.get(target, "") if "InferenceServer" in json.dumps(body) else ""},
         }
         if action in said:
             return _response(url, 200, said[action])
         self.effects.append(f"POST {_tail(path)}")
+        if isinstance(body, list):
+            self.bodies.append((path, body))
         if action == "cancel":
             (known if "runId" in known else known["properties"])["status"] = "CancelRequested"
             until = self.now() + timedelta(seconds=DURATION_S)

@@ -47,6 +47,19 @@ def parse(content: bytes | memoryview, content_type: str, *, part: str = "") -> 
     return value
 
 
+def parse_list(content: bytes | memoryview, content_type: str) -> list[Any]:
+    """Return the JSON list of objects in `content`.
+
+    Raises:
+        BadRequestError: as `parse`.
+    """
+    value = parse_any(content, content_type)
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        wrong = f"a JSON {noun(value)}" if not isinstance(value, list) else "a list of other things"
+        raise _invalid("", f"is {wrong}; expected a list of objects, which replaces the one there is.")
+    return value
+
+
 def parse_patch(content: bytes | memoryview, content_type: str, *, part: str = "") -> list[Any]:
     """Return the JSON Patch (RFC 6902) in `content`.
 

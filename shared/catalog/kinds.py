@@ -75,6 +75,7 @@ class Action:
         role: What its sender must at least be.
         secret: Its answer is made of keys, tokens or signed URLs: each use is audited.
         ended: The status of its end, as the specification declares it: clients of ARM take no other.
+        listed: Its body is a list, where all others are objects.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Action:
     role: Role = "operator"
     secret: bool = False
     ended: int = 200
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,8 +217,8 @@ def _signed(*names: str) -> tuple[Action, ...]:
     return _direct(*names, role="operator", secret=True)
 
 
-def _previews(version: str, *names: str, direct: bool = False, role: Role = "operator") -> tuple[Action, ...]:
-    return tuple(Action(name=name, preview=version, direct=direct, role=role) for name in names)
+def _previews(version: str, *names: str, direct: bool = False, role: Role = "operator", listed: bool = False) -> tuple[Action, ...]:
+    return tuple(Action(name=name, preview=version, direct=direct, role=role, listed=listed) for name in names)
 
 
 def _asset(
@@ -417,7 +419,7 @@ KINDS: tuple[Kind, ...] = (
             Action(name="restart", ended=202),
             # docs/protocol.md §9: idle shutdown and schedules of an existing instance change by these POSTs only
             *_previews("2025-01-01-preview", "updateIdleShutdownSetting", "updateSchedules", "resize"),
-            *_previews("2025-01-01-preview", "customServices", "updateDataMounts"),
+            *_previews("2025-01-01-preview", "customServices", "updateDataMounts", listed=True),
             *_previews("2025-01-01-preview", "getAllowedVmSizesForResize", direct=True, role="reader"),
             *_previews("2024-04-01-preview", "enableSso", role="admin"),
         ),

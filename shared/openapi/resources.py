@@ -256,7 +256,12 @@ def _action(kind: Kind, action: Action, path: str) -> Json:
         out["responses"]["200"] = _found("Json")
         out["responses"] |= {status: parts.ref("responses", name) for status, name in BODY_PROBLEMS.items()}
     else:
-        _changes(out, kind, parts.ref("schemas", "ResourceBody"), files=action.name == "package", needed=False)
+        body = (
+            {"type": "array", "items": parts.ref("schemas", "ResourceBody")}
+            if action.listed
+            else parts.ref("schemas", "ResourceBody")
+        )
+        _changes(out, kind, body, files=action.name == "package", needed=False)
         out["responses"]["204"] = parts.ref("responses", "Done")
     return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.api import answer
 from shared.api.access import admission
@@ -47,7 +47,7 @@ def act(call: Call, app: App) -> Answer | Operation:
 def _pass_on(call: Call, target: Target, app: App) -> Answer:
     """Ask Azure and hand its answer to the caller; nothing of it (keys, tokens) is stored."""
     call.refuse_asks()
-    body = _body(call)
+    body = _body(call, target)
     admission.check_body(call, target.kind, body, app.settings)
     url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
     response = app.client.send("POST", url, body=body).checked()
@@ -70,13 +70,15 @@ def _carry_out(call: Call, target: Target, app: App) -> Answer | Operation:
         brought = payload.read(call, target, app)
     else:
         call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url")
-        brought = replace(brought, body=_body(call))
+        brought = replace(brought, body=_body(call, target))
     if foretelling.asked(call, target):
         return foretelling.foretell(call, brought, app)
     guards.check_move(target, brought.body)
     return submission.submit(call, brought, app)
 
 
-def _body(call: Call) -> dict[str, object] | None:
-    content = call.body
-    return bodies.parse(content, call.media) if content.strip() else None
+def _body(call: Call, target: Target) -> Any:
+    if not call.body.strip():
+        return None
+    read = bodies.parse_list if target.action and target.action.listed else bodies.parse
+    return read(call.body, call.media)
