@@ -26,7 +26,7 @@ def _there(app: App) -> None:
 
 def test_two_actions_take_lists() -> None:
     """As the preview's specification has them; a new one needs its facts here."""
-    assert LISTED == {("workspaces/computes", "customServices"), ("workspaces/computes", "updateDataMounts")}
+    assert {("workspaces/computes", "customServices"), ("workspaces/computes", "updateDataMounts")} == LISTED
 
 
 @pytest.mark.parametrize("name", ["customServices", "updateDataMounts"])
