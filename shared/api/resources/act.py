@@ -36,7 +36,7 @@ def act(call: Call, app: App) -> Answer | Operation:
         message = f"'{action.name}' is a preview ({action.preview}); the setting STEWARD_PREVIEWS=true offers it."
         raise errors.BadRequestError("PreviewNotEnabled", message, target="path", status=403)
     if only_asked and action.direct:
-        return foretelling.foretell(call, payload.Brought(target=target, body=_body(call)), app)
+        return foretelling.foretell(call, payload.Brought(target=target, body=_body(call, target)), app)
     if action.room == "score":
         return score.score(call, target, app)
     if action.room == "run":
