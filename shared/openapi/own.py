@@ -31,6 +31,7 @@ TAG_OF = {
     "operations": "Operations",
     "load": "Operations",
     "parked": "Operations",
+    "rollouts": "workspaces / onlineEndpoints",
     "expiries": "Expiries",
     "cleanup": "Clean-up",
     "events": "Events",

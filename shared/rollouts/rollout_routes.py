@@ -139,6 +139,15 @@ def _list(call: Call, app: Services) -> Answer:
     return answer.of_json(answer.page(call, found, top, place, lambda each: each.view()))
 
 
+def _list_all(call: Call, app: Services) -> Answer:
+    from shared.rollouts import rollouts
+    from shared.rollouts.rollout_record import place
+
+    top, before = call.whole_number("$top", 20, LIST_LIMIT), answer.place(call)
+    seen = [each for each in rollouts.everywhere(app) if call.sees(each.endpoint) and (not before or place(each) < before)]
+    return answer.of_json(answer.page(call, seen[: top + 1], top, place, lambda each: each.view()))
+
+
 def _get(call: Call, app: Services, seen: int = -1) -> Later:
     """Return the answer as it stands, or after as long as the caller prefers to wait for something to happen."""
     found = _known(call, app).value
@@ -176,6 +185,14 @@ def _row(name: str, call: str, handler: Any, summary: str, **more: Any) -> Route
 
 
 ROUTES: tuple[Route, ...] = (
+    Route(
+        "rollouts",
+        "GET /rollouts",
+        _list_all,
+        summary="The rollouts of all endpoints, the newest first",
+        query={"$top": schemas.top(LIST_LIMIT), "SkipToken": ""},
+        answers={"200": schemas.listed(ROLLOUT)},
+    ),
     _row(
         "begin",
         "POST ",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.durable import lease, messages, records, storage, worker
@@ -41,6 +41,8 @@ TRIES, PATIENT_TRIES, BACK_TRIES = 5, 20, 1_500  # of what Azure refuses; of wha
 SPENT: dict[str, Any] = {"body": None, "smoke": [], "golden": []}  # of a plan, once the new deployment was asked: may hold secrets
 ASKS = ("promote", "pause", "abort")
 STORAGE = "StorageUnavailable"
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # the row that marks an endpoint has no such moment at all
+AFTER_ALL = f"{rollout_record.PREFIX}~"  # sorts behind every partition of rollouts: the rest of one is a hash
 ENDS = {"RolledBack": "rolledBack", "Aborted": "aborted"}
 
 
@@ -83,6 +85,16 @@ def newest(endpoint: str, top: int, services: Services, *, before: str = "") -> 
     """Return the newest rollouts of an endpoint, newest first."""
     rows = rollout_record.table(services.cleanup_rows)
     return rows.newest(top, skip=(rollout_record.OPEN,), before=before, partition=rollout_record.partition_of(endpoint))
+
+
+def everywhere(services: Services) -> list[Rollout]:
+    """Return the rollouts of all endpoints, newest first."""
+    asked = {
+        "least": {storage.PARTITION: rollout_record.PREFIX, records.CREATED: LONG_AGO},
+        "below": {storage.PARTITION: AFTER_ALL},
+    }
+    found = (each.value for each in rollout_record.table(services.cleanup_rows).find(**asked))
+    return sorted(found, key=rollout_record.place, reverse=True)
 
 
 def ask(known: Known, what: str, services: Services) -> Rollout:

@@ -1,8 +1,8 @@
-// The app's HTTP API as the page calls it: one place for the key, for errors, and for what an error means to a person.
+// The app's API as the page calls it: the key, and errors in words.
 
 const STORED = "steward-key";
 
-/** Where the API is: this page's own address without its last part, whatever the route prefix. */
+/** Where the API is: this page's address without its last part. */
 export const BASE = location.pathname.replace(/\/dashboard\/?$/, "");
 
 /** Something that went wrong, in words for people. */

@@ -1,13 +1,8 @@
-// Building the page: elements whose text is only ever text, tables that keep the reader's place, moments and sizes in words.
+// Building the page: elements, tables that keep the reader's place, moments and sizes in words.
 
 import { Problem } from "./api.js";
 
-/**
- * Make an element. Strings become text, whatever is in them: nothing here reads HTML.
- * @param {string} tag e.g. "td" or "td.number"
- * @param {object} given attributes; functions are listeners (`click`), true is an empty attribute, null and false are left out
- * @param {...any} children nodes and texts, in lists as deep as they come; empty ones are left out
- */
+/** Make an element (`td`, `td.number`) of attributes, listeners and children; empty ones are left out. Strings become text, never HTML. */
 export function el(tag, given = {}, ...children) {
   const [name, ...classes] = tag.split(".");
   const node = document.createElement(name);
@@ -22,13 +17,13 @@ export function el(tag, given = {}, ...children) {
 
 const solid = (children) => [children].flat(Infinity).filter((child) => child !== null && child !== undefined && child !== "" && child !== false);
 
-/** Somebody else's words amid ours: whatever direction they run in, and wherever they would turn it, ends with them. */
+/** Foreign words amid ours: the direction they run in ends with them. */
 export const foreign = (text) => el("bdi", {}, String(text ?? ""));
 
 const MOODS = {
   good: ["Succeeded", "Completed", "Delivered", "Enabled", "up", "read"],
-  bad: ["Failed", "Unhealthy", "Gone", "degraded", "down", "unreadable"],
-  watch: ["Refused"],
+  bad: ["Failed", "RolledBack", "Unhealthy", "Gone", "degraded", "down", "unreadable"],
+  watch: ["Refused", "Paused", "Stopped"],
   busy: ["Running", "NotStarted", "Pending", "Creating", "Updating", "Deleting", "Starting", "Stopping", "Restarting", "Resizing", "waiting"],
 };
 const SIGNS = { good: "✓", bad: "✗", busy: "●", watch: "!", plain: "○" };
@@ -44,11 +39,7 @@ function svg(name, given, ...children) {
 const TALL = 64;
 const WIDE = 8; // of a part, its gap included
 
-/**
- * Bars over time, stacked; the words say what the bars do.
- * @param {{at: string, outcomes: Object<string, number>}[]} parts
- * @param {[string, string][]} stacks which outcomes, from the ground up, and the mood that colours each
- */
+/** Bars over time: `parts` with `outcomes`, stacked by pairs of outcome and mood; the words say what the bars do. */
 export function chart(title, parts, stacks) {
   const of = (part) => stacks.reduce((sum, [name]) => sum + (part.outcomes[name] ?? 0), 0);
   const most = Math.max(1, ...parts.map(of));
@@ -67,20 +58,19 @@ export function chart(title, parts, stacks) {
   return el("figure.chart", {}, el("figcaption", {}, el("strong", {}, title), el("span.soft", {}, sums.length ? `at most ${count(most, "operation")} at a time` : "none")), picture, el("div.soft.ends", {}, from, el("span", {}, "now")));
 }
 
-/** Hand something over as a file. */
 export function download(name, text, type) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   el("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** A state: a sign, a word and a colour, so that none of them is needed. */
+/** A state: a sign, a word and a colour. */
 export function badge(word, mood = "") {
   const found = mood || Object.keys(MOODS).find((each) => MOODS[each].includes(word)) || "plain";
   return el(`span.badge.${found}`, {}, el("span", { "aria-hidden": "true" }, `${SIGNS[found]} `), String(word || "unknown"));
 }
 
-/** Replace what a node holds; the keyboard stays on what it was on (`data-hold`), and what was unfolded stays so. */
+/** Replace what a node holds; focus (`data-hold`) and what is unfolded stay. */
 function refill(node, children) {
   const held = node.contains(document.activeElement) ? document.activeElement.dataset.hold : "";
   const open = new Set([...node.querySelectorAll("details[open]")].map((each) => each.dataset.fold));
@@ -89,7 +79,7 @@ function refill(node, children) {
   if (held) node.querySelector(`[data-hold="${CSS.escape(held)}"]`)?.focus();
 }
 
-/** A part of the page that is made anew only when what it shows has changed. */
+/** A part of the page that changes only with what it shows. */
 export function part(make) {
   const node = el("div");
   let print = null;
@@ -103,12 +93,7 @@ export function part(make) {
   };
 }
 
-/**
- * A table on wide screens, cards on narrow ones. Roles are written out because a table laid out as blocks loses its own.
- * @param {string} caption what it is, for screen readers
- * @param {{title: string, cell: Function, tight?: boolean, bare?: boolean}[]} columns a tight one is as narrow as what it holds;
- *   a bare one has no label on cards
- */
+/** A table, cards on narrow screens (then roles must be written out). A `tight` column is narrow; a `bare` one has no label on cards. */
 export function table(caption, columns, keyOf, empty) {
   const body = el("tbody", { role: "rowgroup" });
   const tag = (name, column) => `${name}${column.tight ? ".tight" : ""}${column.bare ? ".bare" : ""}`;
@@ -119,7 +104,6 @@ export function table(caption, columns, keyOf, empty) {
   const rows = new Map();
   const rowOf = (item) => el("tr", { role: "row" }, columns.map((column) => el(tag("td", column), { role: "cell", "data-title": column.title }, el("div", {}, column.cell(item)))));
 
-  /** Show these items; rows that did not change are not touched, and focus stays where it was. */
   function update(items, otherwise = empty) {
     const wanted = new Set();
     let after = null;
@@ -153,18 +137,16 @@ export function table(caption, columns, keyOf, empty) {
   return { node, update };
 }
 
-/** A section of a view: its heading, what can be done about it, what it shows. */
 export function section(title, said, ...rest) {
   return el("section", {}, el("div.section-head", {}, el("h2", {}, title), said ? el("span.soft", {}, said) : null), rest);
 }
 
-/** Terms and what they are; empty ones are left out. */
+/** Terms and values; empty ones are left out. */
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => solid([value]).length);
   return el("dl", {}, shown.map(([term, value]) => el("div", {}, el("dt", {}, term), el("dd", {}, value))));
 }
 
-/** Something to take elsewhere: what it is, and a button that copies it. */
 export function copyable(text, what) {
   const button = el("button.small", { type: "button", "aria-label": `Copy ${what}`, "data-hold": `copy ${what}` }, "Copy");
   const code = el("code", {}, text);
@@ -181,17 +163,15 @@ export function copyable(text, what) {
   return [code, " ", button];
 }
 
-/** Something folded, which stays unfolded when it is made anew. */
 export function fold(title, ...children) {
   return el("details", { "data-fold": String(title) }, el("summary", { "data-hold": `fold ${title}` }, title), children);
 }
 
-/** JSON as it is, folded. */
 export function folded(title, value) {
   return fold(title, el("pre", { tabindex: "0", "aria-label": title }, JSON.stringify(value, null, 2)));
 }
 
-/** Do something that the app may refuse; the refusal stands at a place then, and nothing is returned. */
+/** Do something that the app may refuse; then the place shows it, and nothing is returned. */
 export async function attempt(spot, work) {
   try {
     const found = await work();
@@ -204,7 +184,6 @@ export async function attempt(spot, work) {
   }
 }
 
-/** What went wrong, for people. */
 export function trouble(problem) {
   const code = problem.code ? el("code", {}, problem.code) : null;
   return el("div.problem", {}, el("p", {}, el("strong", {}, foreign(problem.message)), code ? " " : null, code), problem.hint ? el("p", {}, problem.hint) : null);
@@ -218,7 +197,7 @@ export function armError(error) {
   return el("div.problem", {}, el("p", {}, el("code", {}, error.code ?? ""), " ", foreign(error.message)), target, inner.length ? el("ul", {}, inner) : null);
 }
 
-/** A moment, said as how long ago it was or how long it will be; `tick` keeps it true. */
+/** A moment, as its distance; `tick` keeps it true. */
 export function ago(moment) {
   return moment ? el("time", { datetime: moment, title: new Date(moment).toLocaleString() }, distance(moment)) : "";
 }
@@ -235,7 +214,7 @@ function distance(moment) {
   return seconds < -30 ? `in ${span(-seconds + 30)}` : seconds < 5 ? "just now" : `${span(seconds)} ago`;
 }
 
-/** A number of things: `1 node`, `3 nodes`. */
+/** `1 node`, `3 nodes`. */
 export const count = (number, thing) => `${number.toLocaleString()} ${thing}${number === 1 ? "" : "s"}`;
 
 /** Seconds in words, to the unit that matters. */
@@ -245,7 +224,7 @@ export function span(seconds) {
   return count(Math.floor(seconds / size), name);
 }
 
-/** How long something took, exactly enough to compare: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+/** How long something took: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
 export function took(from, to) {
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
   if (!Number.isFinite(seconds)) return "";
@@ -255,14 +234,24 @@ export function took(from, to) {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** An ISO 8601 duration in words, as policies write them: `P7D` is `7 days`; what is more than one unit stays as it is. */
+/** When something began and, once it has ended, how long it took. */
+export const lasted = (found) => el("span.soft", {}, ago(found.startTime), found.endTime ? `, took ${took(found.startTime, found.endTime)}` : "");
+
+/** What happened since a moment, in order; `more` says the rest of each. */
+export const line = (since, entries, more) => el("ol.line", {}, entries.map((each) =>
+  el("li", {}, el("span.soft.mono", { title: new Date(each.at).toLocaleString() }, `+${took(since, each.at)}`), el("div", {}, el("strong", {}, foreign(each.what)), " ", more(each)))));
+
+/** The traffic of an endpoint: each deployment with its share. */
+export const shares = (traffic) => Object.entries(traffic ?? {}).map(([name, share]) => el("span.tag", {}, foreign(name), `: ${share} %`));
+
+/** `P7D` is `7 days`; a duration of several units stays as it is. */
 export function lasting(text) {
   const found = /^PT?(\d+)([WDHM])$/.exec(text ?? "");
   const units = { W: "week", D: "day", H: "hour", M: "minute" };
   return found ? count(Number(found[1]), units[found[2]]) : text ?? "";
 }
 
-/** Where something is, without the parts of an ARM id that everybody here has: `ws1 / computes / cpu`. */
+/** A short ARM id: `ws1 / computes / cpu`. */
 export function place(id) {
   const parts = String(id ?? "").replace(/^\//, "").split("/");
   const provider = parts.findLastIndex((each) => each.toLowerCase() === "providers");

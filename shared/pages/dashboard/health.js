@@ -1,7 +1,7 @@
-// Health: what needs somebody, the app's queues, who cannot be told, what Azure still allows, whether the app can sign in.
+// Health: problems, queues, failing receivers, what Azure still allows, sign-in.
 
 import { send } from "./api.js";
-import { ago, attempt, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
+import { ago, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
 
 const PAUSE_S = 15;
 const LITTLE = 0.2; // of an allowance: from here on the app polls more slowly
@@ -14,14 +14,7 @@ export const health = {
     const queues = table("Queues; poison messages failed repeatedly", QUEUES, (each) => each.name, "The queues cannot be read.");
     const lost = table("Failing deliveries, newest first", lostColumns(context), (each) => `${each.about} ${each.target} ${each.eventId}`, "All notifications delivered. Callback-Url and STEWARD_NOTIFY name receivers.");
     const answer = el("div", { role: "alert" });
-    const discard = async (each) => {
-      if (!confirm(`Discard this message of ${each.place} for good?`)) return;
-      await attempt(answer, async () => {
-        await send(`health/poison/${encodeURIComponent(each.id)}`, { method: "DELETE" });
-        context.say("Discarded");
-      });
-      context.refresh();
-    };
+    const discard = (each) => context.sure(`Discard this message of ${each.place} for good?`, answer, `health/poison/${encodeURIComponent(each.id)}`, { method: "DELETE", done: "Discarded" });
     const poison = table("Messages and events that could not be processed", poisonColumns(discard), (each) => each.id, "No poison.");
     const held = section("Poison", "Messages and events that could not be processed.", answer, poison.node);
     held.hidden = true;
@@ -67,7 +60,7 @@ function card(title, given, show) {
 function cardsOf(found, context) {
   const poison = (queues) => queues.reduce((sum, each) => sum + each.poison, 0);
   const waiting = (queues) => queues.reduce((sum, each) => sum + each.messages, 0);
-  const oldest = (each) => ["Oldest: ", el("a", { href: context.link("operation", each.name), "data-hold": "oldest" }, foreign(place(each.target))), ", ", ago(each.startTime)];
+  const oldest = (each) => ["Oldest: ", context.to("operation", each.name, foreign(place(each.target))), ", ", ago(each.startTime)];
   const big = (number) => el("p.big", {}, number.toLocaleString());
   const wrong = (number, word) => el("p", {}, number ? badge(word, "bad") : badge("none", "good"));
   const files = (given) => [big(given.mistakes), given.first ? el("p", {}, el("strong", {}, foreign(given.first.file)), given.first.line ? `, line ${given.first.line}: ` : ": ", foreign(given.first.message)) : el("p", {}, badge("none", "good"))];
@@ -113,7 +106,7 @@ function lostColumns(context) {
   const kinds = [[/^\d{8}T\d{6}Z-/, "report"], [/^[0-9a-f]{40}$/, "firing"], [/-/, "operation"]];
   const about = (each) => {
     const kind = kinds.find(([pattern]) => pattern.test(each.about))?.[1] ?? "operation";
-    return el("a", { href: context.link(kind, each.about), "data-hold": "about" }, `the ${kind}`);
+    return context.to(kind, each.about, `the ${kind}`);
   };
   const last = (each) => each.attempts.at(-1) ?? {};
   return [

@@ -1,18 +1,18 @@
 // The frame: who is in, which view is shown, and when it asks the app again. What a view shows is the view's own.
 
 import { key, Problem, send } from "./api.js";
-import { cleanUp } from "./cleanup.js";
-import { details } from "./details.js";
-import { count, el, span, tick, trouble } from "./dom.js";
-import { events } from "./events.js";
+import { cleanUp, explain, report } from "./cleanup.js";
+import { attempt, count, el, span, tick, trouble } from "./dom.js";
 import { health } from "./health.js";
-import { operations } from "./operations.js";
-import { approvals, plans } from "./plans.js";
+import { operation, operations } from "./operations.js";
+import { approvals, events, firing, plans, recipe, rollout } from "./plans.js";
 import { workspaces } from "./workspaces.js";
 
 const VIEWS = { operations, workspaces, "clean-up": cleanUp, events, plans, approvals, health };
+/** What opens over a view: each makes, for an id, `{title, node, refresh}`; see `route`. */
+const DETAILS = { operation, report, explain, firing, recipe, rollout };
 const LONGEST_PAUSE_S = 60;
-const ATTEND_MS = 60_000; // how often it is asked whether something needs somebody, whatever is shown
+const ATTEND_MS = 60_000; // between two looks at the problems, in every view
 const $ = (id) => document.getElementById(id);
 
 let signedIn = false;
@@ -25,12 +25,12 @@ let controller = null;
 let failures = 0;
 let attended = 0;
 
-/** Tell a screen reader what happened, without moving anybody. */
+/** Say to screen readers what happened; focus stays. */
 function say(words) {
   if ($("news").textContent !== words) $("news").textContent = words;
 }
 
-/** Ask for what is shown now, and again when it says so: never while nobody looks, never twice at once, ever slower while it fails. */
+/** Ask for what is shown, and again when it says so: not while the page is hidden, not twice at once, slower while it fails. */
 async function refresh() {
   clearTimeout(timer);
   controller?.abort();
@@ -59,13 +59,13 @@ async function refresh() {
   if (live && pauseS) timer = setTimeout(refresh, pauseS * 1000);
 }
 
-/** Say at the view's link how many things need somebody. */
+/** Show the number of problems at the view's link. */
 function attend(points) {
   attended = Date.now();
   $("to-health").replaceChildren(VIEWS.health.title, ...(points.length ? [el("span.dot", {}, String(points.length), el("span.unseen", {}, ` ${count(points.length, "problem").split(" ")[1]}`))] : []));
 }
 
-/** Ask for that now and then beside what is shown; whether it can be had is for the view itself to say. */
+/** Ask for that now and then; errors are for the view itself to show. */
 async function look() {
   if (Date.now() - attended < ATTEND_MS) return;
   attended = Date.now();
@@ -85,7 +85,7 @@ function route() {
   if (name && wanted !== "operations" && name !== wanted) return location.replace(location.hash.replace(name, wanted));
   failures = 0;
   if (wanted !== shown) open(wanted);
-  const make = details[kind];
+  const make = DETAILS[kind];
   if (make && id) openDetail(make(decodeURIComponent(id), context));
   else {
     detail = null; // the dialog's own event comes later
@@ -125,7 +125,16 @@ const context = {
   say,
   refresh,
   attend,
-  link: (kind, id) => `#/${shown}/${kind}/${encodeURIComponent(id)}`,
+  /** A link to what opens over the view. */
+  to: (kind, id, words, label) => el("a", { href: `#/${shown}/${kind}/${encodeURIComponent(id)}`, "data-hold": `${kind} ${id}`, "aria-label": label }, words),
+  /** Ask the reader, then send what the app may refuse; its answer, undefined without one. */
+  async sure(question, spot, path, { done, ...given }) {
+    if (!confirm(question)) return undefined;
+    const found = await attempt(spot, () => send(path, given));
+    if (found !== undefined && done) say(done);
+    refresh();
+    return found;
+  },
   go: (kind, id) => { location.hash = `/${shown}/${kind}/${encodeURIComponent(id)}`; },
 };
 

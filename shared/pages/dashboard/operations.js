@@ -1,7 +1,7 @@
-// Operations: how many and how they ended, over time; then the list, the newest first, live; screen readers hear of each end once.
+// Operations: how many over time, the newest first, one of them. Screen readers hear of each end once.
 
-import { next, send } from "./api.js";
-import { ago, badge, chart, el, foreign, part, place, table, took } from "./dom.js";
+import { BASE, next, Problem, send } from "./api.js";
+import { ago, armError, badge, chart, copyable, count, el, facts, folded, foreign, line, part, place, table, took, trouble } from "./dom.js";
 
 const BUSY_S = 3;
 const QUIET_S = 15;
@@ -109,7 +109,7 @@ export const operations = {
   },
 };
 
-/** How many ended how (each a filter), why some did not succeed, and both over time. */
+/** How many ended how, and why some failed: each a filter; both over time. */
 function numbers(found, status, find, restart) {
   const total = Object.values(found.outcomes).reduce((sum, each) => sum + each, 0);
   if (!total) return [];
@@ -124,7 +124,7 @@ function numbers(found, status, find, restart) {
 
 function columns(context) {
   const said = (each) => each.properties ?? {};
-  const name = (each) => el("a", { href: context.link("operation", each.name), "data-hold": "name" }, foreign(place(said(each).target)));
+  const name = (each) => context.to("operation", each.name, foreign(place(said(each).target)));
   const state = (each) => (each.endTime ? each.error?.code ?? "" : said(each).azureStatus ?? said(each).phase ?? "");
   return [
     { title: "Target", bare: true, cell: (each) => [name(each), " ", el("span.soft", {}, verb(each))] },
@@ -138,7 +138,7 @@ function columns(context) {
 /** Who asked; a run of the clean-up leads to its report. */
 function by(caller, context) {
   const run = /^cleanup:(\d{8}T\d{6}Z-[0-9a-f]+)$/.exec(caller)?.[1];
-  return run ? el("a", { href: context.link("report", run), "data-hold": "by" }, "clean-up") : foreign(caller);
+  return run ? context.to("report", run, "clean-up") : foreign(caller);
 }
 
 function tell(found, known, context) {
@@ -148,4 +148,137 @@ function tell(found, known, context) {
   }
   const ended = found.filter((each) => each.endTime && known.has(each.name) && known.get(each.name) !== each.status);
   if (ended.length) context.say(ended.map((each) => `${place(each.properties?.target)}: ${each.status}`).join("; "));
+}
+
+/** One operation. */
+export function operation(id, context) {
+  const acts = el("div.bar", { hidden: true });
+  const parts = [state, why, about, lines, told, ended].map((make) => part((found) => make(found, context)));
+  const path = `operations/${encodeURIComponent(id)}`;
+  const cancel = async (query) => {
+    try {
+      await send(`${path}/cancel${query}`, { method: "POST" });
+      context.say("Cancellation accepted");
+      acts.replaceChildren();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      const letGo = el("button.danger", { type: "button", click: () => cancel("?abandon=true") }, "Stop following it");
+      const what = el("p", {}, "Azure continues; the app stops following it.");
+      acts.replaceChildren(trouble(problem), ...(problem.code === "NotCancelable" ? [what, letGo] : []));
+      acts.querySelector("button")?.focus();
+    }
+    context.refresh();
+  };
+  const offer = () => {
+    acts.replaceChildren(el("button.danger", { type: "button", click: () => sure() }, "Cancel this operation"));
+    return acts.firstChild;
+  };
+  const sure = () => {
+    const yes = el("button.danger", { type: "button", click: () => cancel("") }, "Yes, cancel it");
+    acts.replaceChildren(el("span", {}, "Cancel it?"), yes, el("button", { type: "button", click: () => offer().focus() }, "No, continue"));
+    yes.focus();
+  };
+  offer();
+  return {
+    title: "Operation",
+    node: el("div", {}, parts[0].node, acts, parts.slice(1).map((each) => each.node)),
+    async refresh(signal) {
+      const found = await send(path, { signal });
+      for (const each of parts) each.update(found);
+      acts.hidden = Boolean(found.endTime);
+      return found.endTime ? 0 : BUSY_S;
+    },
+  };
+
+  function state(found) {
+    const more = found.properties ?? {};
+    const where = found.endTime ? "" : more.azureStatus ? `${more.phase}; Azure says ${more.azureStatus}` : more.phase;
+    return [
+      el("p.lead", {}, el("strong", {}, foreign(place(more.target)))),
+      el("p.state", {}, badge(more.outcome ?? found.status), el("span.soft", {}, verb(found)), progress(found), el("span.soft", {}, foreign(where))),
+      more.outcome === "Refused" ? el("p.soft", {}, "Azure refused the request at once. Nothing was changed.") : "",
+      more.explanation ? "" : armError(found.error),
+    ];
+  }
+}
+
+/** Where a resource is in the portal and, in a workspace, in Studio. */
+export function elsewhere(id, links) {
+  const [workspace] = /^\/subscriptions\/.*?\/workspaces\/[^/]+/i.exec(id) ?? [];
+  if (!id.toLowerCase().startsWith("/subscriptions/")) return [];
+  const job = /\/jobs\/([^/]+)$/i.exec(id)?.[1];
+  const out = (href, words) => el("a", { href, target: "_blank", rel: "noreferrer" }, words);
+  const studio = links.studio && workspace ? out(`${links.studio}/${job ? `runs/${encodeURIComponent(job)}` : ""}?wsid=${encodeURI(workspace)}`, "Studio") : "";
+  return [links.portal ? out(`${links.portal}/#resource${encodeURI(id)}`, "Portal") : "", studio ? " " : "", studio];
+}
+
+/** The request, to be sent again by hand; its body is not kept in answers. */
+function curl(found) {
+  const [method, path] = String(found.properties?.request ?? "").split(" ");
+  const body = method === "PUT" || method === "PATCH" ? " -d @body.json" : "";
+  return `curl -X ${method} "${location.origin}${BASE}${path}" -H "x-functions-key: $KEY"${body}`;
+}
+
+/** Why it failed, what to do, and the end of its log. */
+function why(found) {
+  const said = found.properties?.explanation;
+  if (!said) return [];
+  const page = String(said.page ?? "").startsWith("https://") ? el("a", { href: said.page, rel: "noreferrer" }, "More at Microsoft Learn") : "";
+  const log = said.log ?? {};
+  const text = el("pre", { tabindex: "0", "aria-label": "Log" }, (log.lines ?? []).join("\n"));
+  const whole = el("button.small", { type: "button", "data-hold": "log", click: async () => {
+    whole.disabled = true;
+    try {
+      text.textContent = await send(next(log.url), { as: "text" });
+      whole.remove();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      whole.replaceWith(trouble(problem));
+    }
+  } }, "Show all of it");
+  const shown = log.lines ? [el("p.soft", {}, "End of ", foreign(log.name), " ", log.url ? whole : ""), text] : el("p.soft", {}, foreign(log.problem));
+  return [el("section.problem", {}, el("h3", {}, "Why"), el("p", {}, el("code", {}, found.error?.code ?? ""), " ", foreign(said.cause)), el("h3", {}, "Next step"), el("p", {}, foreign(said.next)), page), shown, found.error ? folded("Azure's answer", found.error) : ""];
+}
+
+function about(found, context) {
+  const more = found.properties ?? {};
+  const calls = Object.entries(more.azureCalls ?? {}).map(([what, number]) => count(number, what)).join(", ");
+  return facts([
+    ["Caller", more.caller ? foreign(more.caller) : ""],
+    ["Started", ago(found.startTime)],
+    ["Ended", found.endTime ? [ago(found.endTime), `, after ${took(found.startTime, found.endTime)}`] : ""],
+    ["Requests to Azure", calls],
+    ["Open in", elsewhere(more.target ?? "", context.links)],
+  ]);
+}
+
+const REQUEST = /^(\d{3}) ([0-9a-f-]{20,})$/i; // how Azure answered, and what its support finds the request by
+
+function lines(found) {
+  const detail = (each) => {
+    const [, status, id] = REQUEST.exec(each.detail ?? "") ?? [];
+    return id ? [` ${status} `, el("span.soft", {}, "x-ms-request-id "), copyable(id, "ARM request id")] : each.detail ? [" ", foreign(each.detail)] : "";
+  };
+  return [el("h3", {}, "Time line"), line(found.startTime, found.properties?.timeline ?? [], detail)];
+}
+
+function told(found) {
+  const entries = (found.properties?.deliveries ?? []).map((each) => {
+    const last = each.attempts.at(-1);
+    const why = each.status !== "Delivered" && last ? ` Last answer: ${last.problem ?? last.status}.` : "";
+    return el("li", {}, badge(each.status), " ", foreign(each.target), " ", el("span.soft", {}, count(each.tried, "attempt"), each.nextAttempt ? [", next ", ago(each.nextAttempt)] : "", ".", foreign(why)));
+  });
+  return entries.length ? [el("h3", {}, "Notifications"), el("ul.list", {}, entries)] : [];
+}
+
+function ended(found) {
+  const more = found.properties ?? {};
+  const named = facts([
+    ["Resource", copyable(more.target ?? "", "resource id")],
+    ["Operation", copyable(found.name, "operation id")],
+    ["Trace", more.traceId ? copyable(more.traceId, "trace id") : ""],
+    ["As curl", String(more.request ?? "").includes(" /subscriptions/") ? copyable(curl(found), "as curl") : ""],
+  ]);
+  named.className = "ids";
+  return [more.result ? folded("Result", more.result) : "", el("h3", {}, "Identifiers"), named];
 }

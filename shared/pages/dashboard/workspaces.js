@@ -1,8 +1,8 @@
-// The tree of workspaces: their computes with state and what idles at a price, their endpoints with deployments; what sleeps.
+// Workspaces: their computes and what idles, their endpoints with deployments; what sleeps.
 
 import { below, next, Problem, send } from "./api.js";
-import { ago, attempt, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
-import { elsewhere } from "./details.js";
+import { ago, badge, count, el, foreign, part, place, section, shares, table, trouble } from "./dom.js";
+import { elsewhere } from "./operations.js";
 
 const PAUSE_S = 45;
 const PAGES = 20;
@@ -39,7 +39,7 @@ export const workspaces = {
       el("div.bar", {}, el("label", {}, "Subscription", chosen), el("label", {}, "Find", words), all, el("label.check", {}, only, "Only with findings")),
       sum, answer, tree, none, sleeping.node);
 
-    /** Show what the words and the box ask for; nothing is read for it. */
+    /** Show what the words and the box ask for. */
     function narrow() {
       const text = words.value.trim().toLowerCase();
       let shown = 0;
@@ -139,7 +139,7 @@ function branchOf(id, context, changed, act) {
     }
   }
 
-  /** Say how many there are to look at; the rows themselves are made for whoever opened it. */
+  /** Say how many have findings; rows are made once it is open. */
   function show() {
     const idle = machines.filter((each) => each.cost.mood === "watch");
     told.replaceChildren(idle.length ? badge(`${idle.length} of ${count(machines.length, "compute")} with findings`, "watch") : el("span.soft", {}, machines.length ? `${count(machines.length, "compute")}, no paid idle compute` : "no computes"));
@@ -195,12 +195,11 @@ const SLEEPS = "steward-parked"; // the tag of an endpoint that sleeps
 /** Since when an endpoint sleeps, by its tag; '' when it is awake. */
 const since = (endpoint) => /^since (\S+?Z)/.exec(endpoint.tags?.[SLEEPS] ?? "")?.[1] ?? (endpoint.tags?.[SLEEPS] ? "unknown" : "");
 
-/** Put an endpoint to sleep or wake it, after a question: a wake costs, and while it sleeps calls wait. */
+/** Park or wake an endpoint, after a question. */
 function acting(answer, context) {
   return async (id, action) => {
     const what = action === "wake" ? "Its deployments are created again and cost from then on." : "Its deployments are deleted. The next call wakes it, which takes minutes.";
-    if (!confirm(`${action === "wake" ? "Wake" : "Park"} ${place(id)}? ${what}`)) return;
-    const operation = await attempt(answer, () => send(`${below(id)}/${action}`, { method: "POST", headers: { Prefer: "respond-async" } }));
+    const operation = await context.sure(`${action === "wake" ? "Wake" : "Park"} ${place(id)}? ${what}`, answer, `${below(id)}/${action}`, { method: "POST", headers: { Prefer: "respond-async" } });
     if (operation) context.go("operation", operation.name);
   };
 }
@@ -213,7 +212,7 @@ function endpointColumns(act) {
   return [
     { title: "Online endpoint", bare: true, cell: (each) => el("strong", {}, foreign(each.name)) },
     { title: "State", bare: true, tight: true, cell: (each) => (since(each) ? [badge("asleep", "plain"), since(each) === "unknown" ? "" : el("div.soft", {}, ago(since(each)))] : badge(each.properties?.provisioningState)) },
-    { title: "Traffic", cell: (each) => traffic(each.properties?.traffic ?? {}) },
+    { title: "Traffic", cell: (each) => (Object.keys(each.properties?.traffic ?? {}).length ? shares(each.properties.traffic) : el("span.soft", {}, "none")) },
     { title: "Deployments", cell: (each) => [(each.deployments ?? []).map(deployment), on(each)] },
     { title: "Act", bare: true, tight: true, cell: (each) => button(each.id, since(each) ? "wake" : "park", act) },
   ];
@@ -232,29 +231,21 @@ function asleep(found, act) {
   return grid.node;
 }
 
-function traffic(shares) {
-  const found = Object.entries(shares);
-  return found.length ? found.map(([name, share]) => el("span.tag", {}, foreign(name), `: ${share} %`)) : el("span.soft", {}, "none");
-}
-
 function computeColumns(context) {
   const hours = (found) => (found.hours ? `, ${count(found.hours * found.nodes, "node-hour")} at most` : "");
   return [
     { title: "Compute", bare: true, cell: (each) => [el("strong", {}, foreign(each.name)), el("div.soft", {}, `${each.properties?.computeType ?? ""} ${each.properties?.properties?.vmSize ?? ""}`)] },
     { title: "State", bare: true, tight: true, cell: (each) => badge(each.cost.state, each.cost.stateMood) },
     { title: "Idleness", bare: true, cell: (each) => [badge(each.cost.word, each.cost.mood), el("div.soft", {}, foreign(each.cost.why), " ", ago(each.cost.since), hours(each.cost))] },
-    { title: "Clean-up", bare: true, tight: true, cell: (each) => el("a", { href: context.link("explain", each.id), "data-hold": "explain", "aria-label": `Why is ${place(each.id)} kept?` }, "Why kept?") },
+    { title: "Clean-up", bare: true, tight: true, cell: (each) => context.to("explain", each.id, "Why kept?", `Why is ${place(each.id)} kept?`) },
   ];
 }
 
-// What a compute costs while nobody uses it, as far as its own resource tells. What runs prove is the clean-up's to say (explain).
+// What a compute costs while it idles, as far as its own resource shows; `explain` knows more.
 
 const LONG_RUNNING_S = 2 * 3600;
 
-/**
- * @returns {{state: string, stateMood: string, word: string, mood: string, why: string, since: string, nodes: number, hours: number}}
- *   `nodes` are those that cost something and may idle, `hours` for how long at most
- */
+/** State and findings: `nodes` cost something and may idle, for at most `hours`. */
 function cost(compute) {
   const more = compute.properties ?? {};
   const inner = more.properties ?? {};

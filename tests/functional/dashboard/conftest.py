@@ -61,6 +61,7 @@ EMPTY: dict[str, Any] = {
     "GET events/firings": NOTHING,
     "GET approvals": NOTHING,
     "GET recipes/runs": NOTHING,
+    "GET rollouts": NOTHING,
     "GET expiries": NOTHING,
     "GET events/rules": {"value": [], "problems": []},
 }

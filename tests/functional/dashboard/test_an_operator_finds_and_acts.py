@@ -228,3 +228,49 @@ def test_a_run_of_a_recipe_is_followed_step_by_step(app: App) -> None:
     dialog.get_by_role("link", name="operation").click()
     expect(app.page.get_by_role("dialog", name="Operation")).to_be_visible()
     assert app.noted == []
+
+
+def test_a_rollout_is_seen_at_its_step_and_steered_after_a_question(app: App) -> None:
+    """Its share, what the gate saw, what happened; saying no sends nothing; what is over has no buttons."""
+    path = f"{WORKSPACE.removeprefix('/')}/onlineEndpoints/live/rollout/r1"
+    seen = {"blue": {"requests": 900, "errors": 9, "p95": 80.0}, "green": {"requests": 100, "errors": 1, "p95": None}}
+    found = {"id": f"/{path}", "name": "r1", "endpoint": f"{WORKSPACE}/onlineEndpoints/live", "deployment": "green"}
+    found |= {"status": "Running", "stage": "step", "percent": 50, "steps": [10, 50, 100], "caller": "key:ci", "unsure": "pause"}
+    found |= {
+        "startTime": "2026-11-20T10:00:00Z",
+        "traffic": {"blue": 50, "green": 50},
+        "mirrorTraffic": {},
+        "gate": {"p95": {"atMost": 100}},
+    }
+    found |= {"before": {"traffic": {"blue": 100}, "mirror": {}}, "bake": "10m"}
+    found |= {"figures": {"at": "2026-11-20T10:20:00Z", "verdict": "unsure", "deployments": seen}}
+    found |= {"history": [{"at": "2026-11-20T10:05:00Z", "what": "step", "reason": "10 % of the traffic"}]}
+    app.answers["GET rollouts"] = {"value": [found]}
+    app.answers[f"GET {path}"] = found
+
+    def abort(_: dict[str, str]) -> Any:
+        back = found | {"status": "Aborted", "stage": "done", "endTime": "2026-11-20T10:30:00Z"}
+        app.answers[f"GET {path}"] = app.answers["GET rollouts"]["value"][0] = back
+        return back
+
+    app.answers[f"POST {path}/abort"] = abort
+    app.show("plans", "Plans")
+    row = app.page.get_by_role("row").filter(has_text="ml / onlineEndpoints / live")
+    expect(row).to_contain_text("50 %, step 2 of 3")
+    expect(row).to_contain_text("unsure")
+    app.page.get_by_role("link", name="green").click()
+    dialog = app.page.get_by_role("dialog", name="Rollout")
+    expect(dialog.get_by_role("row").filter(has_text="blue")).to_contain_text("80 ms")
+    expect(dialog).to_contain_text("10 % of the traffic")
+    expect(dialog.get_by_role("button", name="Pause")).to_be_visible()
+    app.accessible()
+    app.shoot("rollout")
+    app.page.once("dialog", lambda asked: asked.dismiss())
+    dialog.get_by_role("button", name="Abort").click()
+    assert not [each for each in app.asked if each.startswith("POST")]
+    app.page.once("dialog", lambda asked: asked.accept())
+    dialog.get_by_role("button", name="Abort").click()
+    expect(dialog.get_by_text("Aborted")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Promote")).to_be_hidden()
+    assert [each for each in app.asked if each.startswith("POST")] == [f"POST {path}/abort"]
+    assert app.noted == []

@@ -98,6 +98,14 @@ def run(number: int) -> Any:
     return true_to("Report", out | {"policies": ["p"], "looked": 12_345, "outcomes": {"kept": 12_000, "would delete": 345}})
 
 
+def rollout() -> Any:
+    """Return a rollout that went back."""
+    out = {"id": f"{ROOT_ID}/w0/onlineEndpoints/e/rollout/r", "name": "r", "endpoint": f"{ROOT_ID}/w0/onlineEndpoints/{HARM}"}
+    out |= {"deployment": LONG, "status": "RolledBack", "stage": "done", "caller": TURNED, "startTime": ago(hours=1), "traffic": {}}
+    out |= {"mirrorTraffic": {}, "before": {"traffic": {HARM: 100}, "mirror": {}}, "steps": [10, 100], "gate": {}, "bake": "10m"}
+    return true_to("Rollout", out | {"unsure": "pause", "history": [{"at": ago(hours=1), "what": HARM}]})
+
+
 @pytest.fixture
 def busy(app: App) -> App:
     """Two hundred open operations and more, twenty workspaces with fifty computes each, thirty reports, hostile names in all."""
@@ -170,7 +178,7 @@ def busy(app: App) -> App:
     step = {"name": LONG, "does": HARM, "status": "Running", "needs": []}
     going = {"recipe": TURNED, "caller": LONG, "parameters": {}, "steps": [step]}
     went = {"id": "/recipes/runs/r", "name": "r", "status": "Running", "startTime": ago(hours=1), "percentComplete": 0}
-    answers["GET recipes/runs"] = {"value": [went | {"properties": going}]}
+    answers |= {"GET recipes/runs": {"value": [went | {"properties": going}]}, "GET rollouts": {"value": [rollout()]}}
     ends = {
         "id": "/expiries/e",
         "name": "e",

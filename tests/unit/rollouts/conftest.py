@@ -21,6 +21,7 @@ from tests.serving_azure import PATH, Model, ServingAzure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from shared.catalog.grants import Grant
     from shared.rollouts.rollout_record import Rollout
 
 BODY: dict[str, Any] = {
@@ -54,6 +55,12 @@ class World(Platform):
         call = Call(method=verb, path=path, headers=headers, body=content, named=row.named(path), sender=Caller())
         found = row.handler(call, self.app)
         return json.loads((found.answer() if isinstance(found, Later) else found).content)
+
+    def everywhere(self, *grants: Grant) -> list[str]:
+        """Return the ids that GET `rollouts` lists for a caller who may do so much."""
+        row = next(each for each in ROUTES if each.id == "rollouts")
+        call = Call(method="GET", path="rollouts", headers={}, body=b"", named={}, sender=Caller(grants=grants))
+        return [each["name"] for each in json.loads(row.handler(call, self.app).content)["value"]]
 
     def begin(self, **changes: Any) -> str:
         """Begin a rollout; returns its id."""

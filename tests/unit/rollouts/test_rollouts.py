@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shared.rest import errors
+from shared.catalog.grants import Grant
+from shared.rest import errors, ids
 from tests.fakes import Killed
 from tests.serving_azure import ENDPOINT, Model
 from tests.unit.rollouts.conftest import BODY
@@ -197,6 +198,13 @@ def test_one_rollout_at_a_time_and_the_same_request_twice_is_one(world: World) -
     world.drive()
     assert world.send("GET", f"/{name}")["status"] == "Succeeded"
     assert [each["name"] for each in world.send("GET")["value"]] == [name]
+
+
+def test_the_rollouts_of_all_endpoints_are_listed_for_those_who_may_see_the_endpoint(world: World) -> None:
+    """While one is under way the row that says so is no rollout; a caller who is limited elsewhere sees none."""
+    name = world.begin()
+    assert world.everywhere() == world.everywhere(Grant(role="reader", below=(ids.parse(ENDPOINT).key,))) == [name]
+    assert world.everywhere(Grant(role="reader", below=("/subscriptions/another",))) == []
 
 
 @pytest.mark.parametrize("sent", [True, False], ids=["sent", "accepted"])
