@@ -147,7 +147,6 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
         again: The platform brings the message again: its first worker died, or failed.
 
     Raises:
-        TransientError: the queue cannot take the message for later either; the platform delivers it again.
         ValueError: it is no message of these machines (it will end in the poison queue).
     """
     machine, message = _read(machines, text, again=again)
@@ -164,11 +163,22 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
         log.info("%s was taken by another worker", what)
     except errors.TransientError as problem:  # the app's own storage; the record is none the worse for it
         log.warning("%s waits for storage: %s", what, problem)
-        later, delay_s = messages.postponed(text)
-        machine.send(world).send(later, delay_s=delay_s)
+        _postpone(machine, text, world)
     except aside.UnreadableError as problem:  # its entry stays, and the timer finds it once it can be read
         aside.note(what, problem)
     return None
+
+
+def _postpone(machine: Machine[Any, Any, Any], text: str, world: Any) -> None:
+    """Queue a message for later. Where the queue is out of reach, too, the record's entry does that: its timer finds it.
+
+    Left to the platform, the message would be in the poison queue within a minute, and would end a record that lacks nothing.
+    """
+    later, delay_s = messages.postponed(text)
+    try:
+        machine.send(world).send(later, delay_s=delay_s)
+    except errors.TransientError as problem:
+        log.warning("%s could not be queued for later, and is left to its entry: %s", machine.name, problem)
 
 
 def _advanced[K, T](machine: Machine[Any, K, T], known: K, message: Message, world: Any) -> Next[K, T] | None:
@@ -202,6 +212,9 @@ def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, s
     Raises:
         ConflictError: another worker changed the record; nothing was queued.
     """
+    if step.delay_s is None and _is_far(machine, step.known, world):  # what follows the end is done again soon, if this dies
+        soon = entry(machine, machine.key(step.known), 0.0, world)
+        machine.index(world).put(replace(soon, columns=machine.columns(step.known)))
     saved = machine.save(step, world)
     if step.delay_s is not None:
         queued(machine, saved, step.delay_s, world, known=step.known, send=send)
@@ -219,17 +232,23 @@ def queued[K](
         saved: The record.
         delay_s: When its next step is to be taken.
         world: The composition root.
-        known: The record before, whose entry stands; a new entry is written only where that comes too late.
+        known: The record before, whose entry stands; a new entry is written only where that comes too late: a timer that found
+            the record overdue has moved it, by a pause that doubles.
         send: False where no message is needed.
     """
     long, at = due.is_long(delay_s), machine.due_at(saved)
-    listed = (machine.listed_at or machine.due_at)(known) if known is not None else None
-    if long or (at and known is not None and (listed is None or at < listed)):
+    if long or (at and known is not None and _is_far(machine, known, world, at)):
         made = entry(machine, machine.key(saved), delay_s, world, step=machine.step(saved))
         made = made if long or at is None else replace(made, at=at)
         machine.index(world).put(replace(made, columns=machine.columns(saved)))
     if send and not long:
         machine.send(world).send(machine.message(saved), delay_s=delay_s)
+
+
+def _is_far[K](machine: Machine[Any, K, Any], known: K, world: Any, at: datetime | None = None) -> bool:
+    """Return whether a record's entry may be later than a moment, by default than soon: a timer moves that of an overdue record."""
+    listed, now = (machine.listed_at or machine.due_at)(known), world.clock()
+    return listed is None or listed <= now or listed > (at or now + 2 * machine.lease)
 
 
 def look(machine: Machine[Any, Any, Any], entry: Entry, world: Any) -> int:

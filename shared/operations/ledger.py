@@ -55,7 +55,8 @@ class Stored:
         operation: It.
         etag: What a write must name.
         lane: The target's lane as it was when the operation entered it, None when that is not known here.
-        looked_at: By when a timer looks at it at the latest, as its entry in the list of open ones has it.
+        looked_at: By when a timer looks at it at the latest, as its entry in the list of open ones has it; None where a timer
+            may have moved that.
         woken: The operation whose turn it is now that this one left the lane, '' for none.
     """
 
@@ -156,7 +157,8 @@ class Ledger:
         if row is None:
             return None
         operation = _operation_of(row)
-        return Stored(operation=operation, etag=row.etag, looked_at=operation.due_at)
+        moved = operation.lost_since or operation.phase == "waiting"  # by a timer, which looks at those ever more rarely
+        return Stored(operation=operation, etag=row.etag, looked_at=None if moved else operation.due_at)
 
     def save(self, stored: Stored, operation: Operation) -> Stored:
         """Replace `stored` by `operation`.

@@ -354,9 +354,6 @@ def _save(step: Next[Stored, Operation], services: Services) -> Stored:
     stored, now = step.known, services.clock()
     operation = replace(step.value, step=stored.operation.step + 1, lost_since=None)
     if step.delay_s is None:
-        if stored.looked_at and stored.looked_at > now + 2 * GRACE:  # out of a long wait: what dies below is found soon
-            soon = worker.entry(MACHINE, (operation.id,), 0.0, services)
-            services.ledger.open.put(replace(soon, columns=ledger.listing(operation)))
         return services.ledger.leave_lane(stored, operation)
     operation = replace(operation, due_at=now + timedelta(seconds=step.delay_s) + GRACE)
     if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):

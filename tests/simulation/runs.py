@@ -1,0 +1,90 @@
+"""Simulated runs, one or many, and what they came to."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.simulation import judge, load, world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run: what it came to, and how."""
+
+    seed: int
+    verdict: judge.Verdict
+    trace: list[str]
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Many runs."""
+
+    runs: int = 0
+    operations: int = 0
+    wrong: list[str] = field(default_factory=list)
+    ends: Counter[str] = field(default_factory=Counter)
+    recoveries: list[float] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    next_seed: int | None = None
+
+    @property
+    def recovery_p95_s(self) -> float:
+        """In 95 of 100 kills the work went on within so many seconds."""
+        found = sorted(self.recoveries)
+        return found[math.ceil(len(found) * 0.95) - 1] if found else 0.0
+
+    def lines(self) -> list[str]:
+        """Return it for people."""
+        storage = sum(count for name, count in self.counts.items() if not name.startswith(("azure", "token")))
+        azure = sum(count for name, count in self.counts.items() if name.startswith("azure"))
+        asked = max(1, self.operations)
+        longest = max(self.recoveries, default=0.0)
+        return [
+            f"{self.runs} runs, {self.operations} pieces of work, {len(self.wrong)} wrong",
+            *self.wrong,
+            f"ends: {dict(self.ends.most_common())}",
+            f"{len(self.recoveries)} recoveries: p95 {self.recovery_p95_s:.0f} s, longest {longest:.0f} s",
+            f"calls for each piece of work: storage {storage / asked:.1f}, Azure {azure / asked:.1f}",
+            *([f"go on with --seeds {self.next_seed}-"] if self.next_seed is not None else []),
+        ]
+
+
+def run(seed: int, operations: int, rates: world.Rates | None = None) -> Run:
+    """Run one seed."""
+    with world.made(seed, rates) as made:
+        load.place(made)
+        asked = load.begin(made, operations)
+        quiet = made.live(lambda: all(each.accepted or each.refused for each in asked))
+        verdict = judge.judge(made, asked, quiet=quiet)
+    return Run(seed=seed, verdict=verdict, trace=made.trace)
+
+
+def many(
+    seeds: Iterable[int], operations: int, *, minutes: float | None = None, say: Callable[[str], None] = lambda _line: None
+) -> Tally:
+    """Run many seeds; those that are wrong are named."""
+    tally, end = Tally(), time.monotonic() + (minutes or math.inf) * 60
+    for seed in seeds:
+        if time.monotonic() >= end:
+            tally.next_seed = seed
+            break
+        try:
+            verdict = run(seed, operations).verdict
+        except Exception as problem:  # noqa: BLE001 - named with its seed
+            verdict = judge.Verdict(wrong=[f"broken: {type(problem).__name__} {problem}"])
+        for problem in verdict.wrong:
+            tally.wrong.append(f"seed {seed} of {operations}: {problem}")
+            say(tally.wrong[-1])
+        tally.runs, tally.operations = tally.runs + 1, tally.operations + operations
+        tally.ends.update(verdict.ends)
+        tally.counts.update(verdict.counts)
+        tally.recoveries += verdict.recoveries
+    return tally

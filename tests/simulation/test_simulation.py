@@ -1,0 +1,60 @@
+"""The machines in virtual time, with drawn faults: whatever the seed, nothing is lost, ends wrongly, is stuck or done twice.
+
+`make test` runs some of 200 seeds, `make nightly` all of them, and as many of 10,000 larger ones as fit into its time:
+`SIMULATION_SEEDS=2000-9999` goes on where it stopped, `SIMULATION_MINUTES=120` gives it longer.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests import tables
+from tests.simulation import runs
+from tests.simulation.judge import MOST_LATE_S, MOSTLY_LATE_S
+
+SEEDS, OPERATIONS = 200, 50
+EVERY_DAY = 8  # of them
+MINUTES = 20.0
+
+
+def _judge(tally: runs.Tally) -> None:
+    assert not tally.wrong, "\n".join(tally.lines())
+    assert tally.recovery_p95_s <= MOSTLY_LATE_S, tally.lines()
+    assert max(tally.recoveries) <= MOST_LATE_S
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(1800)
+def test_no_seed_is_wrong() -> None:
+    """Of each seed, 50 pieces of work: changes of shared targets, jobs, actions, expiries, recipes, rules, and what follows."""
+    tally = runs.many(tables.sample(range(SEEDS), EVERY_DAY, seed="simulation"), OPERATIONS)
+    _judge(tally)
+    ends = tally.ends
+    assert ends["PUT Succeeded"] > 100
+    assert len(tally.recoveries) > 10
+    unknown = sum(count for end, count in ends.items() if "OutcomeUnknown" in end)
+    assert unknown < 0.05 * sum(ends.values()), ends
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(0)
+def test_no_large_seed_is_wrong() -> None:
+    """100 pieces of work of each of 10,000 seeds, as far as its time goes; what it prints says where to go on."""
+    first, _, last = os.environ.get("SIMULATION_SEEDS", "0-9999").partition("-")
+    tally = runs.many(range(int(first), int(last) + 1), 100, minutes=float(os.environ.get("SIMULATION_MINUTES", MINUTES)))
+    sys.stdout.write("\n".join(tally.lines()))
+    _judge(tally)
+
+
+def test_a_seed_replays_to_the_same_byte() -> None:
+    """In another process, whatever the order of its sets."""
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "17", "--operations", "8"]
+    environ = {**os.environ, "PYTHONHASHSEED": "1"}
+    shown = subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout
+    trace = runs.run(17, 8).trace
+    assert any("EFFECT" in line for line in trace)
+    assert shown == "\n".join([*trace, "nothing is wrong", ""])

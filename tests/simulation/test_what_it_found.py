@@ -1,0 +1,73 @@
+"""What the simulation found, each as the smallest case that shows it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.recipes import run_steps
+from tests.faults.test_every_machine import MOST_LATE_S, Platform, _recipe_run
+from tests.steward import TIMER_S, Steward
+
+if TYPE_CHECKING:
+    from tests.fakes import FakeQueue
+
+BODY: dict[str, Any] = {"location": "westeurope", "properties": {}}
+WORKSPACE = "workspaces/w2"
+
+
+def test_an_outage_of_tables_and_queues_ends_no_operation() -> None:
+    """Seed 32: the step's message was in the poison queue within a minute, and an operation that lacked nothing was `Failed`."""
+    steward = Steward()
+    operation = steward.submit("PUT", WORKSPACE, BODY)
+    steward.clock.advance(30)
+    steward.fuse.fail(1, after=False, calls=12)  # a read and a send at each of its deliveries
+    steward.drive()
+    assert (steward.load(operation).status, steward.poisoned) == ("Succeeded", [])
+
+
+def _until_ended(steward: Steward, operation: Any) -> float:
+    """Let time pass until an operation has ended; returns in how many seconds."""
+    began = steward.clock()
+    while not steward.load(operation).ended:
+        while steward.step():
+            pass
+        steward.clock.advance(TIMER_S)
+        steward._reconcile()
+        assert steward.clock() - began < timedelta(hours=2)
+    return (steward.clock() - began).total_seconds()
+
+
+def test_what_waited_long_for_its_turn_is_found_as_soon_as_anything_else() -> None:
+    """Seed 0: the timer looked ever more rarely at what waited, and went on so when its turn had come: 400 seconds to recover."""
+    steward = Steward()
+    first, *_, last = [
+        steward.submit("PATCH" if n else "PUT", WORKSPACE, BODY if not n else {"tags": {"n": str(n)}}) for n in range(20)
+    ]
+    while steward.load(last).phase != "following":
+        while steward.step():
+            pass
+        steward.clock.advance(TIMER_S)
+        steward._reconcile()
+    assert steward.clock() - steward.load(first).created_at > timedelta(minutes=10)
+    steward.queue.messages.clear()  # the process died with it
+    assert _until_ended(steward, last) < MOST_LATE_S
+
+
+def test_what_was_lost_again_and_again_is_found_soon_when_it_has_gone_on() -> None:
+    """The pauses that double are over with the first step that is taken, for every machine."""
+    world, lost = Platform(), timedelta(minutes=17)
+    began, late = world.clock(), []
+    queue: FakeQueue = world.steward.queue
+
+    def lossy(text: str, *, delay_s: float = 0.0, send: Any = queue.send) -> None:
+        send(text, delay_s=delay_s)
+        if '"recipe"' in text:
+            late.extend([world.clock()] if world.clock() - began >= lost else [])
+            if world.clock() - began < lost or len(late) == 2:
+                queue.messages.pop()
+
+    queue.send = lossy  # type: ignore[method-assign]
+    run_steps.begin(_recipe_run("a" * 32, world, "steps: {rest: {wait: PT30S}, more: {wait: PT30S}}"), world.app)
+    world.drive()
+    assert (late[2] - late[1]).total_seconds() < MOST_LATE_S
