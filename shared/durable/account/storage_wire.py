@@ -28,7 +28,7 @@ BACKOFF_S = 0.8  # before the third try; the second comes at once, for most of w
 LEAST_S = 0.1  # that a try gets, when signing in anew has taken the time
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 AGAIN_AS_POST = frozenset({500, 503, 504})
-VERSION = "2021-12-02"
+VERSION = "2020-12-06"  # the newest that azure-data-tables speaks, the first of tables with tokens
 UNAUTHORIZED = 401
 _CODE = re.compile(rb'(?:"code"\s*:\s*"|<(?:m:)?[Cc]ode>)(\w+)')
 

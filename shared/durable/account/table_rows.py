@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json;odata=minimalmetadata"
 SPOKEN = {"Accept": JSON, "DataServiceVersion": "3.0", "MaxDataServiceVersion": "3.0"}
-SILENT = {"Content-Type": JSON, "Prefer": "return-no-content"}
+SILENT = {"Content-Type": "application/json", "Prefer": "return-no-content"}
 TYPE = "@odata.type"
 MOMENT, LONG = "Edm.DateTime", "Edm.Int64"
 KEYS = ("PartitionKey", "RowKey", "Timestamp")
