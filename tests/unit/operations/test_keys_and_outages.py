@@ -89,6 +89,16 @@ def test_a_crash_between_key_and_operation_leaves_the_key_to_the_same_request(st
             steward.submit("PUT", "workspaces/w2", body, idempotency_key="k")
 
 
+def test_a_new_key_costs_one_write_and_no_read(steward: Steward) -> None:
+    """Nothing of it can be there; where an operation is all the same, the insert finds it."""
+    first = steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k", respond_async=True)
+    assert steward.fuse.calls == ["rows.write", "open.put", "rows.write", "queue.send"]
+    steward.rows.rows = {place: row for place, row in steward.rows.rows.items() if not place[0].startswith("key-")}
+    again = steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k", respond_async=True)
+    assert again.id == first.id
+    assert len(steward.messages(first)) == 1
+
+
 def test_keys_are_forgotten_with_their_operations(steward: Steward) -> None:
     """After the retention the key is free again; until then it is no operation in any list."""
     steward.submit("PUT", "workspaces/w2", BODY, idempotency_key="k")
