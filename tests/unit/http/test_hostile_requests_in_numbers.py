@@ -34,6 +34,7 @@ PIECES = (
     "%0d%0aX: y", "subscriptions", "providers", "workspaces", "&api-version=1", "..;", "%c0%ae",
     "\u2025", "\uff0e\uff0e", "a" * 3_000,
 )  # fmt: skip
+NAMED = ("storageAccount", "keyVault", "model", "environmentId", "computeId")
 SPARE = re.compile(r"[^!-~]")  # no client sends such characters in a URL
 
 
@@ -60,7 +61,7 @@ def odd_json(chance: random.Random) -> bytes:
         "name": odd(),
         "resources": [ident, odd()],
         "properties": {
-            **{name: chance.choice((odd(), ident)) for name in ("storageAccount", "keyVault", "model", "environmentId", "computeId")},
+            **{name: chance.choice((odd(), ident)) for name in NAMED},
             "computeType": chance.choice(("AmlCompute", odd())), "jobType": "Command", "command": odd(),
             "scoringUri": f"https://{odd()}/",
             "properties": {"vmSize": odd(), "subnet": {"id": ident}}, "dataUri": f"azureml://datastores/{odd()}/paths/{odd()}",

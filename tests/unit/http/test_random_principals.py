@@ -50,6 +50,11 @@ OWN: tuple[tuple[str, str, str], ...] = (  # verb, path, role; '!' concerns the 
     (r"GET", r".*", "reader"),
     (r".*", r".*", "operator"),
 )
+MANY = {  # what many kinds ask for in a PUT
+    "computeType": "AmlCompute", "jobType": "Command", "command": "x", "environmentId": "azureml:e:1", "datastoreType": "AzureBlob",
+    "dataType": "uri_file", "dataUri": "azureml://a", "category": "Git", "authType": "None", "target": "x", "authMode": "Key",
+    "endpointComputeType": "Managed", "modelUri": "azureml://a", "image": "i", "componentSpec": {},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +126,11 @@ def requests(chance: random.Random, count: int) -> list[Asked]:
         body, names = "", ""
         if call.method in ("PUT", "PATCH", "POST"):
             body = json.dumps({"location": "westeurope", "properties": {}})
-            if call.method == "PUT" and chance.random() < 0.4:
+            if call.method == "PUT" and chance.random() < 0.6:
                 sub, group = chance.choice(("s1", "s2")), chance.choice(("g1", "g2", "g11"))
                 names = f"/subscriptions/{sub}/resourcegroups/{group}"
-                body = json.dumps({"location": "westeurope", "properties": {"a": f"{names}/providers/Microsoft.Storage/x/y"}})
+                properties = {**MANY, "storageAccount": f"{names}/providers/Microsoft.Storage/storageAccounts/y"}
+                body = json.dumps({"location": "westeurope", "properties": properties})
         found.append(OfAzure(method=call.method, path=f"{arm}{call.path}", body=body, wish=wish, names=names))
     while len(found) < count:
         row = chance.choice(own)
