@@ -11,7 +11,6 @@ from shared import services
 from shared.api.access import approvals
 from shared.durable import aside, records, sweep, timers
 from shared.endpoints import score_answers
-from shared.files import upload_inbox
 from shared.rest import errors
 
 blueprint = func.Blueprint()
@@ -51,6 +50,7 @@ def _prepare(app: services.Services) -> None:
 def purge(timer: func.TimerRequest) -> None:
     """Delete records that ended longer ago than their retention, and uploads that may not be used any more."""
     from shared import machines
+    from shared.files import upload_inbox
     from shared.hooks import inbox
 
     app = services.get()

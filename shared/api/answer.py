@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from shared.endpoints import score_answers
-from shared.operations import advice, settle
+from shared.operations import advice
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def of_operation(operation: Operation, call: Call) -> Answer:
         return of_json(operation.view(), 202, follow_headers(operation, call))
     headers = {"Operation-Id": operation.id}
     if operation.status == "Succeeded":
+        from shared.operations import settle
+
         status = settle.declared_end(operation) if call.arm else settle.plain_end(operation)
         if status == 202:  # the only one that is declared: with a monitor that has ended
             headers |= follow_headers(operation, call)

@@ -6,14 +6,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
-from shared.api import answer, explanation, schemas
+from shared.api import answer, schemas
 from shared.api.answer import Later
 from shared.api.call import WAIT_LIMIT_S
 from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import grants
 from shared.notify import deliveries
-from shared.operations import advice, flows, listing, models
-from shared.operations import load as load_counts
+from shared.operations import advice, listing, models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
         return _shown(_load(call, app).operation, call, app, wait_s)
 
     def view() -> Answer:
+        from shared.api import explanation
+
         shown = app.ledger.whole(operation)
         body = shown.view()
         if told := explanation.whole(shown, call, app):
@@ -109,6 +110,8 @@ def _wanted(call: Call, app: App) -> listing.Wanted:
 
 def load(call: Call, app: App) -> Answer:
     """GET `load`: how many operations were accepted in each part of a time, and how they ended."""
+    from shared.operations import load as load_counts
+
     wanted, now = _wanted(call, app), app.clock()
     since, until = wanted.since or now - load_counts.DAY, wanted.place.at if wanted.place else now
     if since >= until or until - since > load_counts.LONGEST:
@@ -136,6 +139,8 @@ def parked(call: Call, app: App) -> Answer:
 
 def cancel(call: Call, app: App) -> Answer:
     """POST `operations/{id}/cancel?abandon=true`: 200 with the operation as it stands now; scorers cancel their own scores."""
+    from shared.operations import flows
+
     abandon = call.flag("abandon")
     stored = _load(call, app)
     if not (stored.operation.scores and _is_own(stored.operation, call, app)):

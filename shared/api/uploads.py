@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.api import answer, names, schemas
-from shared.api.resources import payload
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog import bodies, grants, paths
-from shared.files import upload_inbox, upload_steps
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -20,6 +18,8 @@ FILE: schemas.Json = {"type": "string", "format": "binary"}
 
 def translate(call: Call, app: App) -> Answer:
     """POST `translate?path=&set=`: the ARM body of a YAML and what would be done first; Azure is asked nothing."""
+    from shared.api.resources import payload
+
     path = call.text("path")
     target = paths.resolve(path, app.settings) if path else None
     if target:
@@ -31,6 +31,8 @@ def translate(call: Call, app: App) -> Answer:
 
 def open_upload(call: Call, app: App) -> Answer:
     """POST `uploads`, optionally `{"name": "model.pkl"}`: 201 with id, sasUri and when that expires."""
+    from shared.files import upload_inbox, upload_steps
+
     content = call.body
     asked = bodies.parse(content, call.media) if content.strip() else {}
     names.check_fields(asked, ("name",))

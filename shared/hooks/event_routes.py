@@ -9,18 +9,28 @@ from shared.api import answer, schemas, yaml_files
 from shared.api.access import approvals
 from shared.api.route import LARGE, MISSING, Route
 from shared.catalog import grants
-from shared.hooks import firing_record, matching
+from shared.hooks import firing_status
 from shared.rest import errors
 
 if TYPE_CHECKING:
     from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.durable.storage import Blobs
+    from shared.hooks import matching
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
 
+    class Services(matching.Services, approvals.Services, Protocol):
+        """What these handlers need of the composition root (shared.services)."""
+
+        @property
+        def blobs(self) -> Blobs: ...  # noqa: D102
+        @property
+        def rule_store(self) -> Store: ...  # noqa: D102
+
+
 LIST_LIMIT = 200
-STATUSES: tuple[str, ...] = get_args(firing_record.Status)
+STATUSES: tuple[str, ...] = get_args(firing_status.Status)
 ORIGIN_HEADER = "webhook-request-origin"
 FIRING = schemas.ref("schemas", "Firing")
 EVENT = schemas.ref("schemas", "Event")
@@ -29,15 +39,6 @@ EVENTS: schemas.Json = {
     "application/cloudevents+json": EVENT,
     "application/cloudevents-batch+json": {"type": "array", "items": EVENT},
 }
-
-
-class Services(matching.Services, approvals.Services, Protocol):
-    """What these handlers need of the composition root (shared.services)."""
-
-    @property
-    def blobs(self) -> Blobs: ...  # noqa: D102
-    @property
-    def rule_store(self) -> Store: ...  # noqa: D102
 
 
 def _handshake(call: Call, _app: Services) -> Answer:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from shared.chains.asked import Taken
 from shared.durable import codec, versions
@@ -20,14 +20,13 @@ from shared.telemetry import trace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shared.hooks.firing_status import Status
     from shared.hooks.rules import Step
 
 VERSION = 1
 MEMBERS = frozenset({"version", "id", "rule", "document", "depth", "createdAt", "dueAt", "status", "position", "attempts"}) | {
     "operation", "approval", "answers", "endedAt", "error"
 }  # fmt: skip
-
-Status = Literal["Running", "Succeeded", "Failed", "Refused", "Canceled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ Not here: which files there are (pages, dashboard).
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
@@ -67,4 +66,6 @@ def shell(call: Call, path: Path, policy: str) -> Answer:
 
 @cache
 def _packed(content: bytes) -> bytes:
+    import gzip
+
     return gzip.compress(content, compresslevel=6, mtime=0)

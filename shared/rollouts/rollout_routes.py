@@ -16,7 +16,6 @@ from shared.api.call import RuleRun
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog import bodies, grants, paths
-from shared.endpoints import snapshots
 from shared.operations import models
 from shared.rest import errors, long_running
 
@@ -81,6 +80,7 @@ def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> d
         BadRequestError: it is not.
         RejectedError: Azure knows no such endpoint.
     """
+    from shared.endpoints import snapshots
     from shared.rollouts import stand
 
     found = stand.endpoint_of(endpoint.path, app)

@@ -9,7 +9,6 @@ from shared.api import answer
 from shared.api.answer import Answer
 from shared.api.resources import proxy
 from shared.catalog import paths
-from shared.jobs import history, logs
 
 if TYPE_CHECKING:
     from shared.api.call import App, Call
@@ -27,6 +26,8 @@ def browse(call: Call, app: App) -> Answer:
     if target.view == "logs":
         return _logs(call, target, app)
     if target.view == "metrics":
+        from shared.jobs import history
+
         return answer.of_json(history.metrics(target, app.client, app.addresses))
     if target.id.is_collection and target.kind.searchable and (asked := _search_asked(call)):
         return _search(call, target, asked, app)
@@ -65,6 +66,8 @@ def _search(call: Call, target: Target, asked: dict[str, list[str]], app: App) -
 
 def _logs(call: Call, target: Target, app: App) -> Answer:
     """Answer with every log as JSON, or with `?file=` one of them as text."""
+    from shared.jobs import logs
+
     only = call.text("file")
     found = logs.read(target.id, app.client, app.addresses, only=only)
     if only:

@@ -12,7 +12,7 @@ from shared.api import names
 from shared.api.access import admission
 from shared.api.call import RuleRun
 from shared.api.resources import deadline
-from shared.operations import acceptance, flows, models
+from shared.operations import models
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **mo
         BadRequestError: `InvalidCallback`, `CallbackNotAllowed`; what `deadline.asked` refuses.
         StewardError: see `flows.submit`.
     """
+    from shared.operations import acceptance, flows
+
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id", *names.EXPIRES)
     ends = deadline.asked(call, brought, more.get("method", call.method), app.settings, lambda: _present(app))
     plan = brought.plan.to_json() if brought.plan and call.limited else None
