@@ -30,7 +30,7 @@ def on_message(message: func.QueueMessage) -> None:
     """Take in events, or take the next step of a firing."""
     from shared.hooks import inbox
 
-    inbox.take(message.get_body().decode("utf-8", errors="replace"), services.get())
+    inbox.take(message.get_body().decode("utf-8", errors="replace"), services.get(), message.insertion_time)
 
 
 @blueprint.function_name("hooks_poison")

@@ -56,8 +56,13 @@ def _send(text: str, services: matching.Services, *, attempts: int = 0, delay_s:
     services.event_queue.send(told, delay_s=delay_s)
 
 
-def take(text: str, services: matching.Services) -> None:
+def take(text: str, services: matching.Services, stored_at: datetime | None = None) -> None:
     """Do what one message of the queue asks for; what storage keeps from that now comes again later.
+
+    Args:
+        text: The message.
+        services: The app.
+        stored_at: When it was put on the queue, by storage's clock.
 
     Raises:
         TransientError: the app's storage is out of reach; the platform delivers the message again.
@@ -67,7 +72,7 @@ def take(text: str, services: matching.Services) -> None:
         worker.take((firings.MACHINE,), text, services)
         return
     try:
-        _take(text, asked, services)
+        _take(text, asked, services, stored_at)
     except errors.TransientError as problem:
         if not {"debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued anew
             raise
@@ -76,17 +81,17 @@ def take(text: str, services: matching.Services) -> None:
         services.event_queue.send(again, delay_s=delay_s)
 
 
-def _take(text: str, asked: dict[str, Any], services: matching.Services) -> None:
+def _take(text: str, asked: dict[str, Any], services: matching.Services, stored_at: datetime | None) -> None:
     match asked:
         case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int() | str() as sequence}}:
             matching.settle_debounced(rule, key, sequence, services)
         case {"blob": str(name)} if name.startswith(LARGE):
             content = services.ledger.blobs.get(name)
             if content is not None:
-                _events(content.decode(), services, attempts=_count(asked))
+                _events(content.decode(), services, stored_at, attempts=_count(asked))
                 services.ledger.blobs.delete(name)
         case _:
-            _events(text, services, attempts=_count(asked))
+            _events(text, services, stored_at, attempts=_count(asked))
 
 
 def forget(services: matching.Services, before: datetime) -> int:
@@ -120,7 +125,7 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
         log.exception("a firing could not be ended: %.200s", text)
 
 
-def _events(text: str, services: matching.Services, *, attempts: int) -> None:
+def _events(text: str, services: matching.Services, stored_at: datetime | None, *, attempts: int) -> None:
     """Take in the events of a message; those that could not be come again in a message of their own.
 
     Raises:
@@ -131,7 +136,7 @@ def _events(text: str, services: matching.Services, *, attempts: int) -> None:
     except errors.BadRequestError as bad:  # it would not become readable by trying again
         bury(text, services, bad.error.message)
         return
-    tally = matching.take(found, services)
+    tally = matching.take(found, services, stored_at)
     for what, count in tally.counts.items():
         meters.count("steward.events", count, outcome=what)
     if tally.counts:

@@ -8,6 +8,7 @@ twice is one poll too many. Not here: reading deliveries (events), what an event
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,19 +24,22 @@ from shared.operations import context, steps
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from shared.hooks.events import Event
     from shared.hooks.rules import Rule
+    from shared.hooks.store import Store
     from shared.operations.ledger import Stored
 
 log = logging.getLogger("steward.hooks")
 
+BROKEN = "event %s could not be taken in"
 DEPTH_LIMIT = 5  # rules in a row that one event of the world may lead to
 SEEN_DAYS = 7  # Event Grid repeats a delivery for a day at most
 IN_PLACE = 8  # operations that one message's events may have polled at once; further ones go through the queue
 STEPS_IN_PLACE = 3  # a last poll, and the resource it made
+NEEDS_MORE = re.compile(r"resource|[@*\\]")  # in a condition: what it may find in the resource, however it is written
 
 
 class Services(firings.Services, context.Services, Protocol):
@@ -43,6 +47,8 @@ class Services(firings.Services, context.Services, Protocol):
 
     @property
     def rules(self) -> tuple[Rule, ...]: ...  # noqa: D102
+    @property
+    def rule_store(self) -> Store: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,60 +76,93 @@ class Tally:
     broken: list[tuple[Event, str]] = field(default_factory=list)
 
 
-def take(found: Iterable[Event], services: Services) -> Tally:
+def take(found: Iterable[Event], services: Services, stored_at: datetime | None = None) -> Tally:
     """Take in the events of one message, each on its own.
 
     Those that could not be now are in `failed`, and the message's job to bring again; those that the app cannot work with are
     in `broken` with the reason, to be put aside.
+
+    Args:
+        found: The events.
+        services: The app.
+        stored_at: When their message was put on the queue: they meet the rules that were in force then, or later ones.
     """
     tally = Tally()
-    woken: set[str] = set()
+    read = [(event, about) for event in found if (about := _about(event, tally)) is not None]
+    targets = {target.key: target for _, about in read for target in about}
     try:
-        in_force = services.rules  # looked at once a message, which is younger than the rules it finds
+        in_force = services.rule_store.rules(stored_at)
+        under_way = services.ledger.open_on(*targets.values())
     except errors.TransientError as problem:
-        tally.failed = [(event, problem) for event in found]
+        tally.failed = [(event, problem) for event, _ in read]
         return tally
-    for event in found:
+    for event, about in read:
         try:
-            _take(event, in_force, services, tally, woken)
+            for target in about:
+                in_place = tally.counts["woken"] < IN_PLACE
+                tally.counts["woken"] += wake_operations(under_way.pop(target.key, ()), services, in_place=in_place)
+            _take(event, about, in_force, services, tally)
         except errors.TransientError as problem:
             tally.failed.append((event, problem))
         except Exception as problem:
-            log.exception("event %s could not be taken in", event.key)
-            tally.broken.append((event, f"{type(problem).__name__}: {problem}"[:300]))
+            log.exception(BROKEN, event.key)
+            tally.broken.append((event, _reason(problem)))
     return tally
 
 
-def _take(event: Event, in_force: tuple[Rule, ...], services: Services, tally: Tally, woken: set[str]) -> None:
-    about = event_target.of(event)
-    for target in about:
-        if target.key not in woken:
-            woken.add(target.key)
-            tally.counts["woken"] += wake_operations(target, services, in_place=tally.counts["woken"] < IN_PLACE)
+def _about(event: Event, tally: Tally) -> tuple[ids.ResourceId, ...] | None:
+    """Return what an event is about; None where the app cannot work with it."""
+    try:
+        return event_target.of(event)
+    except Exception as problem:
+        log.exception(BROKEN, event.key)
+        tally.broken.append((event, _reason(problem)))
+        return None
+
+
+def _reason(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}"[:300]
+
+
+def _take(event: Event, about: tuple[ids.ResourceId, ...], in_force: tuple[Rule, ...], services: Services, tally: Tally) -> None:
+    """Fire the rules that want an event. Storage is asked only where one may fire: most events fire nothing."""
     wanted = [rule for rule in in_force if rule.wants(event)]
     if not wanted:
         tally.counts["dropped"] += 1
         return
-    if _seen(event, services):
+    document = _document(event)
+    may_fire = [rule for rule in wanted if _may_fire(rule, document)]
+    if may_fire and _seen(event, services):
         tally.counts["repeated"] += 1
         return
-    depth = lineage.depth_of(event, about, services)
-    for rule in wanted:
-        outcome = _fire(rule, event, depth, services)
-        tally.counts[outcome] += 1
-    _remember(event, services)
+    tally.counts["unmet"] += len(wanted) - len(may_fire)
+    if may_fire:
+        depth = lineage.depth_of(event, about, services)
+        for rule in may_fire:
+            tally.counts[_fire(rule, event, document, depth, services)] += 1
+        _remember(event, services)
 
 
-def wake_operations(target: ids.ResourceId, services: Services, *, in_place: bool = False) -> int:
-    """Have every open operation on a resource polled now instead of when its message is due; returns how many.
+def _may_fire(rule: Rule, document: Mapping[str, Any]) -> bool:
+    """Return False where the condition does not hold, whatever the resource is like."""
+    if not rule.condition or (rule.read and NEEDS_MORE.search(rule.condition)):
+        return True
+    try:
+        return expressions.holds(rule.condition, document)
+    except errors.BadRequestError:  # that ends as a firing that is refused
+        return True
+
+
+def wake_operations(under_way: Iterable[str], services: Services, *, in_place: bool = False) -> int:
+    """Have operations polled now instead of when their messages are due; returns how many.
 
     Args:
-        target: The resource.
+        under_way: Their ids.
         services: The app.
         in_place: Poll here instead of by a message, which would wait until the idle queue is looked at.
     """
     count = 0
-    for operation_id in services.ledger.open_on(target):
+    for operation_id in under_way:
         try:
             stored = services.ledger.load(operation_id)
         except UnreadableError as problem:  # it stands still; the others on the target are woken
@@ -157,7 +196,7 @@ def matches(event: Event, services: Services) -> list[Match]:
     Raises:
         StewardError: the resource that a rule reads cannot be read.
     """
-    depth = lineage.depth_of(event, event_target.of(event), services)
+    depth, document = lineage.depth_of(event, event_target.of(event), services), _document(event)
     found = []
     for rule in services.rules:
         if not rule.enabled:
@@ -165,19 +204,18 @@ def matches(event: Event, services: Services) -> list[Match]:
         elif not rule.wants(event):
             found.append(Match(rule=rule, firing=None, reason="'on' does not name this type, subject or source"))
         else:
-            found.append(match(rule, event, depth, services))
+            found.append(match(rule, event, document, depth, services))
     return found
 
 
-def match(rule: Rule, event: Event, depth: int, services: Services) -> Match:
+def match(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, services: Services) -> Match:
     """Return what a rule makes of an event that it wants, recording nothing.
 
     Raises:
         TransientError: the resource cannot be read now.
     """
-    document: dict[str, Any] = {**event.document(), "event": event.document(), "workspace": _workspace(event)}
     if rule.read:
-        document["resource"] = _resource(event, services)
+        document = {**document, "resource": _resource(event, services)}
     if rule.condition and not expressions.holds(rule.condition, document):
         return Match(rule=rule, firing=None, reason=f"'if' does not hold: {rule.condition}")
     try:
@@ -206,10 +244,10 @@ def settle_debounced(rule_name: str, key: str, sequence: int | str, services: Se
     return True
 
 
-def _fire(rule: Rule, event: Event, depth: int, services: Services) -> str:
+def _fire(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, services: Services) -> str:
     """Fire a rule, or note that it must not; returns what happened in one word."""
     try:
-        found = match(rule, event, depth, services)
+        found = match(rule, event, document, depth, services)
     except errors.PermanentError as problem:  # the resource that the rule reads cannot be read, whenever it is tried
         return "refused" if firings.begin(_unread(rule, event, depth, problem.error, services.clock()), services) else "repeated"
     if found.firing is None:
@@ -254,6 +292,12 @@ def _remember(event: Event, services: Services) -> None:
     row = storage.Row(partition=f"seen-{event.key[:2]}", key=event.key, columns={"ended_at": now + timedelta(days=SEEN_DAYS)})
     with suppress(storage.ConflictError):
         services.hook_rows.write([storage.Change(verb="insert", row=row)])
+
+
+def _document(event: Event) -> dict[str, Any]:
+    """Return what expressions see of an event."""
+    seen = event.document()
+    return {**seen, "event": seen, "workspace": _workspace(event)}
 
 
 def _resource(event: Event, services: Services) -> Any:

@@ -84,8 +84,12 @@ class Rule:
 
     def wants(self, event: Event) -> bool:
         """Tell whether an event of this type, subject and source concerns the rule."""
-        asked = ((self.types, event.type), (self.subjects, event.subject), (self.sources, event.source))
-        return self.enabled and all(not globs or _any(globs, text.lower()) for globs, text in asked)
+        return (
+            self.enabled
+            and _any(self.types, event.type)
+            and (not self.subjects or _any(self.subjects, event.subject))
+            and (not self.sources or _any(self.sources, event.source))
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON: what a firing keeps, so that a change of the file does not change one under way."""
@@ -115,4 +119,5 @@ def merged(files: Iterable[tuple[Rule, ...]]) -> tuple[Rule, ...]:
 
 
 def _any(globs: tuple[str, ...], text: str) -> bool:
-    return any(fnmatch.fnmatchcase(text, glob) for glob in globs)
+    low = text.lower()
+    return low in globs or any(fnmatch.fnmatchcase(low, glob) for glob in globs)

@@ -27,6 +27,7 @@ log = logging.getLogger("steward.hooks")
 PREFIX = "hooks/rules/"
 MARK = "hooks/rules-changed"  # written anew with each change through the app
 FRESH = timedelta(seconds=20)  # how old what is known of files may be that somebody else put there
+CLOCK = timedelta(seconds=2)  # storage dates its answers by whole seconds
 FILE_LIMIT = 100
 
 
@@ -46,16 +47,20 @@ class Store:
     clock: Callable[[], datetime]
     _known: dict[str, tuple[str, tuple[Rule, ...] | Problem]] = field(default_factory=dict)
     _read_at: datetime | None = None
+    _looked_at: datetime | None = None
     _mark: BlobInfo | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self, since: datetime | None = None) -> tuple[Rule, ...]:
         """Return the rules of all files that can be read; of two with one name the later file's counts.
+
+        Args:
+            since: Changes through the app until then are to be known, by storage's clock; None for all of them until now.
 
         Raises:
             TransientError: the app's storage is out of reach.
         """
-        return rules.merged(found for _, found in self._files().values() if not isinstance(found, Problem))
+        return rules.merged(found for _, found in self._files(since).values() if not isinstance(found, Problem))
 
     def problems(self) -> tuple[Problem, ...]:
         """Return what is wrong with the files that are not in force.
@@ -70,12 +75,17 @@ class Store:
         self.blobs.put(MARK, secrets.token_hex(8).encode())
         self._read_at = None
 
-    def _files(self) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:
+    def _files(self, since: datetime | None = None) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:
         with self._guard:
-            now, mark = self.clock(), self.blobs.look(MARK)
-            if self._read_at is None or mark != self._mark or not timedelta(0) <= now - self._read_at < FRESH:
+            now = self.clock()
+            fresh = self._read_at is not None and timedelta(0) <= now - self._read_at < FRESH
+            if fresh and since and since.tzinfo and self._looked_at and since + CLOCK <= self._looked_at:
+                return self._known
+            mark = self.blobs.look(MARK)
+            if not fresh or mark != self._mark:
                 self._known = self._read()
                 self._read_at, self._mark = now, mark
+            self._looked_at = now
             return self._known
 
     def _read(self) -> dict[str, tuple[str, tuple[Rule, ...] | Problem]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 import json
 import logging
 import re
@@ -25,7 +26,7 @@ from shared.operations.models import Operation
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from shared.durable.storage import Blobs, Row, Rows
     from shared.rest import ids
@@ -44,6 +45,8 @@ RESULTS_BEFORE = 3  # of how many earlier operations the result is read, to see 
 PAYLOADS = ("body", "resource", "result", "plan")
 ROW_LIMIT = 515_000  # characters of an operation in all columns; the service takes 1 MiB of UTF-16
 BLOB_KEY = "$blob"
+SHORT = 999  # rows of the list of open ones that are read to find a few of them: a page of storage's
+LOOKS_APART = 100  # before it is tried again whether a long list has become short
 OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
 
@@ -232,10 +235,21 @@ class Ledger:
             if isinstance(result, dict):
                 yield result
 
-    def open_on(self, target: ids.ResourceId) -> list[str]:
-        """Return the ids of the operations on one target that were open when last written."""
-        rows = (row for partition in models.partitions_of(target) for row in self._open.query(partition=partition))
-        return [_id_of(row) for row in rows if row.columns.get("target", target.key) == target.key]
+    def open_on(self, *targets: ids.ResourceId) -> dict[str, list[str]]:
+        """Return the operations on targets that were open when last written: key of the target → ids.
+
+        Of several targets the list is read as a whole where it is short: that is one call.
+        """
+        found: dict[str, list[str]] = {}
+        wanted: dict[str, set[str]] = {}
+        for target in targets:
+            for partition in models.partitions_of(target):
+                wanted.setdefault(partition, set()).add(target.key)
+        for row in self.open.rows_in(wanted):
+            here = wanted[row.partition]
+            for key in here & {str(row.columns["target"])} if "target" in row.columns else here:
+                found.setdefault(key, []).append(_id_of(row))
+        return found
 
     def close(self, operation_id: str) -> None:
         """Take an operation off the list of open ones."""
@@ -416,6 +430,7 @@ class OpenList:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self._many = False
+        self._long = 0  # how many looks at some partitions still take the list for a long one
 
     def put(self, entry: Entry) -> None:
         """See `Index.put`."""
@@ -452,6 +467,18 @@ class OpenList:
         if entry.row:
             with suppress(storage.ConflictError):
                 self._rows.write([_change("delete", entry.row)])
+
+    def rows_in(self, partitions: Collection[str]) -> Iterator[Row]:
+        """Yield the rows of some partitions, in one call where the list is short."""
+        if len(partitions) > 1 and self._long <= 0:
+            listed = list(itertools.islice(self._rows.query(columns=("target",)), SHORT + 1))
+            if len(listed) <= SHORT:
+                yield from (row for row in listed if row.partition in partitions)
+                return
+            self._long = LOOKS_APART
+        self._long -= 1
+        for partition in partitions:
+            yield from self._rows.query(partition=partition)
 
     def listed(self, partition: str = "") -> Iterator[Listed]:
         """Yield the list, or one partition of it: no operation is read."""

@@ -54,7 +54,7 @@ def _under_way(operation: Operation, named: Iterator[Any], ledger: Ledger, now: 
         if len(found) < NAMED_LIMIT and (target := _resource(text)) and target.key != operation.target.lower():
             found.setdefault(target.key, target)
     for target in found.values():
-        for operation_id in ledger.open_on(target):
+        for operation_id in ledger.open_on(target).get(target.key, ()):
             try:
                 stored = ledger.load(operation_id)
             except UnreadableError as problem:

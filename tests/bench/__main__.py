@@ -14,6 +14,7 @@ from tests.bench import (
     completion,
     demo,
     events,
+    events_processed,
     import_time,
     recipes,
     requests,
@@ -51,6 +52,7 @@ def main() -> None:
         _clean_up(console)
     if only in (None, "events"):
         console.print(_events(asked.seconds), highlight=False, soft_wrap=True)
+        console.print(_processed())
     _followed(asked, console)
 
 
@@ -191,6 +193,15 @@ def _events(seconds: float) -> str:
         f"{found.sent:,} in {found.messages} messages, {lost} lost; bare queue puts of the same messages {found.bare_per_s:,.0f} "
         f"a second, ratio {found.per_s / found.bare_per_s:.2f}"
     )
+
+
+def _processed() -> Table:
+    title = f"Events taken in by one process, in messages of {events.BATCH}, by CPU time"
+    table = Table("", "a second", "reading and judging alone", "ratio", "storage calls a message", title=title)
+    for name, each in events_processed.run().items():
+        ratio = f"{each.per_s / each.least_per_s:.2f}"
+        table.add_row(name, f"{each.per_s:,.0f}", f"{each.least_per_s:,.0f}", ratio, f"{each.calls:.2f}")
+    return table
 
 
 def _completion() -> Table:

@@ -58,7 +58,7 @@ class Cost:
         return self.app.total() + 2 * self.messages
 
 
-class _Counting(socketserver.BaseRequestHandler):
+class _Handler(socketserver.BaseRequestHandler):
     """Hands bytes on in both directions and counts the request lines among them."""
 
     def handle(self) -> None:
@@ -84,11 +84,13 @@ def _pump(source: socket.socket, sink: socket.socket, seen: Callable[[bytes], No
             end.shutdown(socket.SHUT_RDWR)
 
 
-class _Server(socketserver.ThreadingTCPServer):
+class Counting(socketserver.ThreadingTCPServer):
+    """Stands between a client and a port of Azurite, and hands on what it is asked to `seen`."""
+
     daemon_threads = True
 
     def __init__(self, beyond: int, seen: Callable[[bytes], None]) -> None:
-        super().__init__(("127.0.0.1", 0), _Counting)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.beyond, self.seen = beyond, seen
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
@@ -136,7 +138,7 @@ def metered(options: stack.Options) -> Iterator[tuple[Steward, Meter, str]]:
     meter = Meter()
     with stack.start_storage(options) as storage, stack.start_azure(options, storage) as azure, contextlib.ExitStack() as open_:
         ports = {service: getattr(storage, f"{service}_port") for service in ("blob", "queue", "table")}
-        servers = {name: open_.enter_context(_Server(port, meter.watch(name))) for name, port in ports.items()}
+        servers = {name: open_.enter_context(Counting(port, meter.watch(name))) for name, port in ports.items()}
         for server in servers.values():
             open_.callback(server.shutdown)
         through = dataclasses.replace(storage, **{f"{name}_port": each.server_address[1] for name, each in servers.items()})

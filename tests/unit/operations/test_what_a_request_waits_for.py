@@ -64,7 +64,8 @@ def test_operations_are_found_by_their_target_wherever_their_lane_is(steward: St
     assert len({each.partition for each in (*made, patched)}) == 1
     for operation in (*made, patched):
         assert listed(steward, operation.target) == {operation.id}
-        assert steward.ledger.open_on(ids.parse(operation.target)) == [operation.id]
+        target = ids.parse(operation.target)
+        assert steward.ledger.open_on(target) == {target.key: [operation.id]}
     target = ids.parse(made[0].target)
     own = models.partitions_of(target)[1]
     assert own != models.partition_of(target)
