@@ -22,6 +22,7 @@ from shared.durable import aside, due, messages, records, storage
 from shared.durable.aside import UnreadableError
 from shared.durable.due import Entry
 from shared.operations import models, observing
+from shared.operations.looks import usual_times
 from shared.operations.models import Operation
 from shared.rest import errors
 
@@ -78,6 +79,7 @@ class Ledger:
         self._open = open_rows
         self._blobs = blobs
         self.open = OpenList(open_rows)
+        self.durations = usual_times.Durations(rows)
 
     @property
     def rows(self) -> Rows:

@@ -22,6 +22,7 @@ from shared.endpoints import async_scores, parking
 from shared.files import content, upload_steps
 from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, settle, waits
+from shared.operations.looks import usual_times
 from shared.operations.models import Operation
 from shared.rest import clouds, errors, ids, long_running
 
@@ -51,6 +52,7 @@ SIGN_IN_ATTEMPTS = 20
 JSON_PATCH = "application/json-patch+json"
 WAKE_ATTEMPTS = 3
 SIGN_IN_DELAY_S = 60.0
+LATE = timedelta(seconds=5)  # after its time, from which on a look says nothing of how long Azure took
 CROWDED = 0.8  # share of the read allowance above which polls step back for writes
 CROWDED_FACTOR = 3.0
 
@@ -210,6 +212,7 @@ class _Parcel:
 
 def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> _Parcel:
     ledger = services.ledger
+    ledger.durations.refresh(services.clock())
     if operation.secret and secret_body is None:
         error = errors.AzureError(code="NotSent", message="The request's secret was not kept; send it again.")
         raise errors.RejectedError(error, status=503)
@@ -242,7 +245,28 @@ def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
         return settle.waits_for(operation, before, now)
     if step.operation.phase == "following" and new_keys.changed(operation, services):
         return settle.shown(step.operation, now)
-    return step
+    return replace(step, operation=_timed(step.operation, services, now))
+
+
+def _timed(operation: Operation, services: Services, now: datetime) -> Operation:
+    """Return an operation that Azure has begun with, with the times at which such a one usually ends; jobs have none."""
+    follow = operation.follow
+    if operation.phase != "following" or follow is None or settle.is_run(operation):
+        return operation
+    ends = services.ledger.durations.ends(usual_times.way(operation, follow.url))
+    return replace(operation, follow=replace(follow, ends=ends, began_s=now.timestamp()))
+
+
+def _learn(before: Operation, saved: Operation, services: Services) -> None:
+    """Take in how long Azure took, once it says that it is done; a look that came late says nothing of that."""
+    follow, after, now = before.follow, saved.follow, services.clock()
+    if before.phase != "following" or follow is None or not follow.began_s or follow.style == "result":
+        return
+    if before.lost_since or now - before.due_at > LATE - GRACE:
+        return
+    if (saved.ended and saved.status == "Succeeded") or (after and after.style == "result"):
+        over_s = now.timestamp() - follow.began_s
+        services.ledger.durations.learn(usual_times.way(before, follow.url), over_s, follow.looked_s, now)
 
 
 def _poll(operation: Operation, services: Services) -> Step:
@@ -365,6 +389,7 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
     operation = saved.operation
     if operation.ended and not before.operation.ended:
         observing.ended(operation)
+    _learn(before.operation, operation, services)
     wake_id(saved.woken, services)
     if operation.scores and not operation.ended and async_scores.missed(operation, services):
         services.queue.send(MACHINE.message(saved))

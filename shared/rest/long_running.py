@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.rest import client, error_bodies, errors
+from shared.rest import client, error_bodies, errors, look_times
 from shared.rest import operation_answers as answers
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ JOB_STATUS = "properties.status"
 SUCCEEDED = frozenset({"succeeded", "completed", "healthy"})  # Healthy: a v1 web service
 FAILED = frozenset({"failed", "timedout", "unhealthy", "unschedulable"})
 CANCELED = frozenset({"canceled", "cancelled"})
-GROWTH = 1.5
 MISSES_ALLOWED = 6
 LOOKS_AFTER_SUCCESS = 10
 
@@ -54,7 +53,10 @@ class Follow:
         url: What to GET next, byte for byte.
         resource_url: The resource itself.
         state_field: Dotted path of the resource's own state: `properties.provisioningState`, or `properties.status` of a job.
-        interval_s: The pause before the next poll when Azure names none; grows to `max_interval_s`.
+        interval_s: The pause before the next poll when Azure names none, and no usual end is near; grows to `max_interval_s`.
+        ends: When such an operation usually ends, in seconds from `began_s`.
+        began_s: When it began, in seconds since 1970; 0 where that is not known.
+        looked_s: When it was seen to go on last, in seconds from `began_s`.
         unknown: Stored members that this version does not know (durable.codec).
         misses: Polls in a row that said nothing (404 of a fresh resource, empty body), or of a result that is not ready.
     """
@@ -67,6 +69,9 @@ class Follow:
     state_field: str = PROVISIONING_STATE
     interval_s: float = 2.0
     max_interval_s: float = 30.0
+    ends: list[float] = field(default_factory=list)
+    began_s: float = 0.0
+    looked_s: float = 0.0
     misses: int = 0
     state: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
@@ -313,9 +318,11 @@ def _missed(follow: Follow, response: Response, now: datetime) -> Outcome:
 
 def _pending(follow: Follow, response: Response, now: datetime, body: Any = None, *, percent: float | None = None) -> Pending:
     told_s = client.retry_after_s(response, now=now)
-    delay_s = follow.interval_s if told_s is None else max(told_s, 1.0)
-    grown_s = min(follow.interval_s * GROWTH, follow.max_interval_s)
-    return Pending(follow=replace(follow, interval_s=grown_s), delay_s=delay_s, percent=percent, body=body)
+    elapsed_s = now.timestamp() - follow.began_s if follow.began_s else 0.0
+    pause_s, interval_s = look_times.pause(follow.ends, elapsed_s, follow.interval_s, follow.max_interval_s)
+    delay_s = pause_s if told_s is None else max(told_s, 1.0)
+    looked = replace(follow, interval_s=interval_s, looked_s=elapsed_s)
+    return Pending(follow=looked, delay_s=delay_s, percent=percent, body=body)
 
 
 def _at_once(follow: Follow, response: Response, now: datetime) -> Pending:

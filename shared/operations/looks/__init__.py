@@ -1,0 +1,1 @@
+"""When an operation under way is looked at."""
