@@ -46,7 +46,6 @@ RESULTS_BEFORE = 3  # of how many earlier operations the result is read, to see 
 PAYLOADS = ("body", "resource", "result", "plan")
 ROW_LIMIT = 515_000  # characters of an operation in all columns; the service takes 1 MiB of UTF-16
 BLOB_KEY = "$blob"
-SHORT = 999  # rows of the list of open ones that are read to find a few of them: a page of storage's
 LOOKS_APART = 100  # before it is tried again whether a long list has become short
 OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
@@ -473,8 +472,8 @@ class OpenList:
     def rows_in(self, partitions: Collection[str]) -> Iterator[Row]:
         """Yield the rows of some partitions, in one call where the list is short."""
         if len(partitions) > 1 and self._long <= 0:
-            listed = list(itertools.islice(self._rows.query(columns=("target",)), SHORT + 1))
-            if len(listed) <= SHORT:
+            listed = list(itertools.islice(self._rows.query(columns=("target",)), ONE_CALL))
+            if len(listed) < ONE_CALL:
                 yield from (row for row in listed if row.partition in partitions)
                 return
             self._long = LOOKS_APART

@@ -61,7 +61,7 @@ def test_a_hundred_that_fire_nothing_cost_one_call(hooks: Hooks) -> None:
 
 def test_where_much_is_under_way_each_target_is_looked_for(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long list is not read for each message; an operation is found in it all the same."""
-    monkeypatch.setattr(ledger, "SHORT", 2)
+    monkeypatch.setattr(ledger, "ONE_CALL", 3)
     made = [hooks.steward.submit("PUT", f"workspaces/w1/computes/c{number}", COMPUTE) for number in range(5)]
     hooks.app.rules  # noqa: B018 - they are known from here on
     told = [written(f"{WORKSPACE}/computes/c{number}", number) for number in (1, 3)]
