@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("steward.http")
 
+ALL = "&all=true"  # what a list's link to the rest has besides Azure's own query
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 
@@ -192,7 +193,8 @@ def own_next_link(body: Any, url: str, call: Call) -> Any:
     if unquote(asked.path).lower().rstrip("/") != unquote(follows.path).lower().rstrip("/"):
         message = "Azure's nextLink leads to another path than the list that was asked for."
         raise errors.RejectedError(errors.AzureError(code="UnexpectedNextLink", message=message), status=502)
-    return {**body, "nextLink": f"{call.url}?{follows.query}"}
+    query = f"{follows.query}{ALL}" if call.flag("all") else follows.query
+    return {**body, "nextLink": f"{call.url}?{query}"}
 
 
 def next_link(call: Call, token: str) -> str:

@@ -55,6 +55,11 @@ def parameters() -> Json:
         "Top": _query("$top", "How many of a page; Azure decides what it takes.", {"type": "integer", "minimum": 1}),
         "Skip": _query("$skip", "Azure's own token of a page, as its `nextLink` carries it."),
         "SkipToken": _query("$skipToken", "The token of a page, as its `nextLink` carries it."),
+        "All": _query(
+            "all",
+            "`true`: all pages in one answer, as far as size and time allow; the rest by `nextLink`.",
+            {"type": "boolean"},
+        ),
         "ListViewType": _query(
             "listViewType",
             "Which of archived and active ones.",

@@ -25,13 +25,14 @@ SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer 
 # Azure's own, of requests that it carries out over time: a client of ARM may repeat them at each poll.
 REPEATED = frozenset({"api-version", "underlyingresourceaction", "forcetopurge", "skipvalidation"})
 AZURE: dict[str, tuple[str, ...]] = {  # what is ours on paths of Azure's kinds, by verb
-    "GET": ("api-version",),
+    "GET": ("api-version", "all"),
     "PUT": ("api-version", "preflight", "set", "expiresin", "expiresat"),
     "PATCH": ("api-version", "preflight", "set"),
     "POST": ("api-version", "preflight", "set", "expiresin", "expiresat", "each"),
     "DELETE": ("api-version", "preflight", "force"),
 }
 MEANT = {  # ours, and what each is for
+    "all": "GET of a list",
     "preflight": "PUT, PATCH, DELETE and POST of a resource",
     "force": "DELETE",
     "set": "PUT, PATCH and POST of YAML",
@@ -40,7 +41,7 @@ MEANT = {  # ours, and what each is for
     "each": "POST of an online endpoint's score",
     "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
 }
-SEARCH = search.PARAMETERS | {"$top", "$skiptoken"}
+SEARCH = search.PARAMETERS | {"$top", "$skiptoken", "all"}
 JOBS = frozenset(  # of Azure's own list of jobs, api-version 2025-12-01
     {"$skip", "jobtype", "listviewtype", "asset_name", "scheduled", "scheduleid", "properties", "api-version"}
 )

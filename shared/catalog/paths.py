@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shared.rest.addresses import Plane
 
 OWN_PARAMETERS = frozenset(
-    {"code", "clientid", "api-version", "wait", "preflight", "force", "set", "expiresin", "expiresat", "each"}
+    {"code", "clientid", "api-version", "wait", "preflight", "force", "set", "expiresin", "expiresat", "each", "all"}
 )
 PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 

@@ -85,11 +85,10 @@ class DueIndex:
     def later(self, entry: Entry, at: datetime) -> None:
         """See `Index.later`."""
         moved = _row(replace(entry, at=at, wake_at=None, text=""))
-        here = bool(entry.row) and entry.row.partition == moved.partition
+        etag = entry.row.etag if entry.row and entry.row.partition == moved.partition else ""
         with suppress(storage.ConflictError):  # the record has an entry of its own there: that one counts, with its message
-            etag = entry.row.etag if entry.row and here else ""
-            self._rows.write([storage.Change(verb="replace" if here else "insert", row=replace(moved, etag=etag))])
-        if not here:
+            self._rows.write([storage.Change(verb="replace" if etag else "insert", row=replace(moved, etag=etag))])
+        if not etag:
             self.drop(entry)
 
     def drop(self, entry: Entry) -> None:

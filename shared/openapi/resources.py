@@ -193,7 +193,7 @@ def _expires(out: Json, kind: Kind) -> None:
 
 
 def _lists(out: Json, kind: Kind) -> None:
-    named = ["Skip", "SkipToken", "Top"]
+    named = ["Skip", "SkipToken", "Top", "All"]
     if kind.types[-1] in ARCHIVED and kind.plane == "arm":
         named.append("ListViewType")
     out["parameters"] += [parts.ref("parameters", name) for name in named]

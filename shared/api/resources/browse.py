@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from shared.api import answer
 from shared.api.answer import Answer
 from shared.api.resources import proxy
 from shared.catalog import paths
+from shared.rest import errors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shared.api.call import App, Call
     from shared.catalog.paths import Target
+
+ALL_BYTES = 16 * 1024**2  # of one answer with all pages, about
+ALL_WITHIN = timedelta(seconds=60)  # the platform ends a request at 230 s
 
 
 def browse(call: Call, app: App) -> Answer:
     """Ask Azure and hand its answer on; a list's nextLink leads back here."""
+    every = call.flag("all")
     if route := proxy.find(call, app):
+        if every:
+            raise _no_list(call)
         return proxy.pass_on(call, route, app)
     target = paths.resolve(call.path, app.settings)
     paths.check_method(target, "GET")
+    if every and (target.view or not target.id.is_collection):
+        raise _no_list(call)
     if target.view == "discovery":
         return answer.of_json(app.addresses.discover(target.id.path))
     if target.view == "logs":
@@ -29,11 +43,38 @@ def browse(call: Call, app: App) -> Answer:
         from shared.jobs import history
 
         return answer.of_json(history.metrics(target, app.client, app.addresses))
-    if target.id.is_collection and target.kind.searchable and (asked := _search_asked(call)):
-        return _search(call, target, asked, app)
-    url = app.addresses.url(target.plane, target.path, call.azure_query(target.api_version), workspace=target.workspace.path)
-    body = _seen(app.client.send("GET", url).checked().body, target, call)
-    return answer.of_json(answer.own_next_link(body, url, call))
+    searched = target.id.is_collection and target.kind.searchable and _search_asked(call)
+    page = partial(_search if searched else _listed, call, target, app)
+    return answer.of_json(_whole(page, app) if every else page(""))
+
+
+def _no_list(call: Call) -> errors.BadRequestError:
+    message = f"'all' is for a list of resources; '{call.path[:100]}' is not one. Leave it out."
+    return errors.BadRequestError("InvalidParameter", message, target="all")
+
+
+def _listed(call: Call, target: Target, app: App, query: str) -> Any:
+    """Return what Azure answers; of a list the page that a link of ours leads to, '' for the one that the caller asks for."""
+    asked = query.removesuffix(answer.ALL) or call.azure_query(target.api_version)
+    url = app.addresses.url(target.plane, target.path, asked, workspace=target.workspace.path)
+    return answer.own_next_link(_seen(app.client.send("GET", url).checked().body, target, call), url, call)
+
+
+def _whole(page: Callable[[str], Any], app: App) -> Any:
+    """Return all pages of a list as one, as far as size and time allow; its nextLink leads to the rest."""
+    first = last = page("")
+    if not isinstance(first, dict) or not isinstance(first.get("value"), list):
+        return first
+    found, size, until = list(first["value"]), len(json.dumps(first)), app.clock() + ALL_WITHIN
+    while last.get("nextLink") and size < ALL_BYTES and app.clock() < until:
+        try:
+            last = page(urlsplit(last["nextLink"]).query)
+        except errors.TransientError:  # its link stands: what was found so far is as good as a page
+            break
+        found += last["value"]
+        size += len(json.dumps(last))
+    rest = {"nextLink": last["nextLink"]} if last.get("nextLink") else {}
+    return {**{name: value for name, value in first.items() if name != "nextLink"}, "value": found, **rest}
 
 
 def _seen(body: Any, target: Target, call: Call) -> Any:
@@ -45,23 +86,21 @@ def _seen(body: Any, target: Target, call: Call) -> Any:
     return body if whole else {**body, "value": within}
 
 
-def _search_asked(call: Call) -> dict[str, list[str]]:
-    """Return the query when it asks for what only run history can filter by, else nothing."""
+def _search_asked(call: Call) -> bool:
+    """Return whether a query asks for what only run history can filter by."""
     from shared.jobs import search
 
-    query = parse_qs(call.query, keep_blank_values=True)
-    return query if search.PARAMETERS & {name.lower() for name in query} else {}
+    return bool(search.PARAMETERS & {name.lower() for name, _ in call.asked})
 
 
-def _search(call: Call, target: Target, asked: dict[str, list[str]], app: App) -> Answer:
-    """Answer a list of jobs from run history, and say so; nextLink is the same search with our own token."""
+def _search(call: Call, target: Target, app: App, query: str) -> Any:
+    """Return a list of jobs from run history, and say so; nextLink is the same search with our own token."""
     from shared.jobs import search
 
+    asked = parse_qs(query or call.query, keep_blank_values=True)
     found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
     body = _seen({"value": found, "source": "run history"}, target, call)
-    if token:
-        body["nextLink"] = answer.next_link(call, token)
-    return answer.of_json(body)
+    return {**body, "nextLink": answer.next_link(call, token)} if token else body
 
 
 def _logs(call: Call, target: Target, app: App) -> Answer:

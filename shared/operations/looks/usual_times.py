@@ -1,8 +1,8 @@
 """How long Azure usually takes, learned per kind, verb and region: what decides when an operation is looked at.
 
-One row of the ledger's table holds the last durations of each. It is read every ten minutes and written once a minute at most;
-two processes that write at once lose a few durations, which does no harm, and neither does a row that cannot be read. Not here:
-what follows from them (rest.look_times).
+One row of the ledger's table holds the last durations of each. It is read every ten minutes and written once a minute at most, and
+goes with the old operations where nothing is learned any more. Two processes that write at once lose a few durations, which does
+no harm, and neither does a row that cannot be read. Not here: what follows from them (rest.look_times).
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Durations:
         if self._written_at is None or now - self._written_at >= WRITE_EVERY:
             self._written_at = now
             with suppress(errors.TransientError, storage.ConflictError, versions.NewerError):
-                self._write()
+                self._write(now)
 
     def _read(self) -> Row | None:
         row = self._rows.get(KEY, KEY)
@@ -121,13 +121,13 @@ class Durations:
             self._known = {way: took for way, took in known.items() if way not in self._over}
         return row
 
-    def _write(self) -> None:
+    def _write(self, now: datetime) -> None:
         row = self._read()
         fresh, self._fresh = self._fresh, {}
         for each, took in fresh.items():
             self._known[each] = [*self._known.pop(each, ()), *took][-KEPT:]
         ways = dict(list(self._known.items())[-WAYS:])
-        columns = records.chunked({**self._unknown, "version": VERSION, "ways": ways})
+        columns = {**records.chunked({**self._unknown, "version": VERSION, "ways": ways}), "ended_at": now}
         changed = storage.Row(partition=KEY, key=KEY, columns=columns, etag=row.etag if row else "")
         self._rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
         self._over.clear()
