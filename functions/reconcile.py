@@ -50,6 +50,7 @@ def _prepare(app: services.Services) -> None:
 def purge(timer: func.TimerRequest) -> None:
     """Delete records that ended longer ago than their retention, and uploads that may not be used any more."""
     from shared import machines
+    from shared.costs import cost_book
     from shared.files import upload_inbox
     from shared.hooks import inbox
 
@@ -61,6 +62,7 @@ def purge(timer: func.TimerRequest) -> None:
             | {
                 "upload": lambda: upload_inbox.purge(app.ledger.blobs, app.clock()),
                 "dead event": lambda: inbox.forget(app, before),
+                "row of costs": lambda: cost_book.purge(app),
                 "approval": lambda: approvals.purge(app),
                 "row of the audit": lambda: records.purge(app.access_rows, app.clock() - timedelta(days=app.settings.audit_days)),
             }

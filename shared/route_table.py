@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared.api import access_routes, expiry_routes, following, uploads
 from shared.api.resources import resource_routes
 from shared.cleanup import cleanup_routes
+from shared.costs import cost_routes
 from shared.hooks import event_routes
 from shared.pages import page_routes
 from shared.recipes import recipe_routes
@@ -20,6 +21,7 @@ ROUTES: tuple[Route, ...] = (
     *following.ROUTES,
     *expiry_routes.ROUTES,
     *cleanup_routes.ROUTES,
+    *cost_routes.ROUTES,
     *event_routes.ROUTES,
     *recipe_routes.ROUTES,
     *rollout_routes.ROUTES,

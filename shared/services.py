@@ -60,9 +60,10 @@ HOOK_TABLE = "stewardhooks"
 DELIVERY_TABLE = "stewarddeliveries"
 ACCESS_TABLE = "stewardaccess"
 DUE_TABLE = "stewarddue"
+COST_TABLE = "stewardcosts"
 CONTAINER = "azureml-steward"
 BLOB_BLOCK = 4 * 1024 * 1024  # bytes of a blob that are sent at a time
-TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE, ACCESS_TABLE, DUE_TABLE)
+TABLES = (LEDGER_TABLE, OPEN_TABLE, CLEANUP_TABLE, HOOK_TABLE, DELIVERY_TABLE, ACCESS_TABLE, DUE_TABLE, COST_TABLE)
 QUEUES = (messages.QUEUE, messages.NOTIFICATION_QUEUE, messages.EVENT_QUEUE, messages.CLEANUP_QUEUE)
 OWN = (  # all that the app needs of its account; the platform makes none of it
     *(("queue", each) for name in QUEUES for each in (name, f"{name}-poison")),
@@ -186,6 +187,11 @@ class Services:
     def cleanup_rows(self) -> Rows:
         """The clean-up's runs, their units, and marks."""
         return self._rows(CLEANUP_TABLE)
+
+    @_OpenedOnce
+    def cost_rows(self) -> Rows:
+        """What existed and ran, for costs."""
+        return self._rows(COST_TABLE)
 
     @_OpenedOnce
     def cleanup_queue(self) -> Queue:

@@ -58,6 +58,7 @@ class Settings:
             set by Azure); otherwise anybody with a key could write that header.
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
+        cost_days: How long is kept what costs are made of (`STEWARD_COST_DAYS`); 0: nothing is looked at.
         max_ttl: How long at most each kind may live that is given an expiry (`STEWARD_MAX_TTL`: `computeInstance=PT12H job=P2D`).
         unnamed_keys: Whether a function key that has no name here may do everything (`STEWARD_UNNAMED_KEYS`: `admin` or `refused`).
         audit_days: How long rows of the audit are kept (`STEWARD_AUDIT_DAYS`).
@@ -91,6 +92,7 @@ class Settings:
     poll_with_events_s: int = 0
     cleanup: bool = True
     cleanup_days: int = 180
+    cost_days: int = 400
     max_ttl: tuple[tuple[str, timedelta], ...] = ()
     unnamed_keys: bool = True
     audit_days: int = 365
@@ -182,6 +184,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         poll_with_events_s=optional("STEWARD_POLL_WITH_EVENTS", _number(0, least=0), off=0),
         cleanup=optional("STEWARD_CLEANUP", _choice(("on", "off")), off="off") == "on",
         cleanup_days=optional("STEWARD_CLEANUP_REPORT_DAYS", _number(180, least=1), off=NUMBER_LIMIT),
+        cost_days=optional("STEWARD_COST_DAYS", _number(400, least=0), off=NUMBER_LIMIT),
         max_ttl=optional(MAX_TTL, _ceilings, off=()),  # off: no expiry is taken, rather than one above its ceiling
         unnamed_keys=optional("STEWARD_UNNAMED_KEYS", _choice(("admin", "refused")), off="refused") == "admin",
         audit_days=optional("STEWARD_AUDIT_DAYS", _number(365, least=1), off=NUMBER_LIMIT),

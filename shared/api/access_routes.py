@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -53,7 +51,6 @@ KEY_BODY: schemas.Json = {
 KEY_NAME: schemas.Json = {"type": "string", "pattern": f"^{key_book.NAME.pattern}$"}
 FORMS = ("json", "csv", "ndjson")
 AUDIT_LIMIT = 500
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for a formula
 
 
 def _keys(_call: Call, app: Any) -> Answer:
@@ -162,17 +159,8 @@ def _audit(call: Call, app: Any) -> Answer:
         content = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in shown).encode("utf-8", errors="replace")
         return answer.of_bytes(content, "application/x-ndjson", headers=headers)
     if form == "csv":
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerows([audit.COLUMNS, *([_cell(value) for value in each.values()] for each in shown)])
-        headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
-        return answer.of_bytes(out.getvalue().encode("utf-8-sig", errors="replace"), "text/csv; charset=utf-8", headers=headers)
+        return answer.of_csv([audit.COLUMNS, *(each.values() for each in shown)], "audit", headers)
     return answer.of_json({"value": shown, "nextLink": following} if following else {"value": shown})
-
-
-def _cell(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _approvals(call: Call, app: Any) -> Answer:

@@ -5,6 +5,8 @@ Operations and errors become answers here, and links back into this API are made
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 import logging
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.http")
 
 ALL = "&all=true"  # what a list's link to the rest has besides Azure's own query
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would take for a formula
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 
@@ -66,6 +69,16 @@ def of_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = No
 def of_bytes(content: bytes, media: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer with content of a type."""
     return Answer(status=status, content=content, headers={"Content-Type": media, **(headers or {})})
+
+
+def of_csv(rows: Iterable[Iterable[Any]], name: str, headers: Mapping[str, str] | None = None) -> Answer:
+    """Answer with a table as a file, UTF-8 with a mark so that spreadsheets read it as such; no cell is taken for a formula."""
+    out = io.StringIO()
+    texts = (["" if value is None else str(value) for value in row] for row in rows)
+    csv.writer(out).writerows([f"'{text}" if text.startswith(FORMULA) else text for text in row] for row in texts)
+    content = out.getvalue().encode("utf-8-sig", errors="replace")
+    shown = {"Content-Disposition": f'attachment; filename="{name}.csv"', **(headers or {})}
+    return of_bytes(content, "text/csv; charset=utf-8", headers=shown)
 
 
 def of_error(problem: errors.StewardError) -> Answer:

@@ -216,6 +216,13 @@ class Call:
             raise errors.BadRequestError("InvalidParameter", message, target=name)
         return int(given)
 
+    def form(self, known: Collection[str]) -> str:
+        """Return json, html or csv: what `format` says, else what the caller accepts; JSON where it accepts none of the others."""
+        accepts = self.header("accept").lower()
+        return self.choice("format", known) or next(
+            (each for each in ("csv", "html") if each in known and f"text/{each}" in accepts), "json"
+        )
+
     def moment[T](self, name: str, now: datetime, default: T) -> datetime | T:
         """Return a parameter that is a moment, or a length of time before now; `default` when it is not given.
 

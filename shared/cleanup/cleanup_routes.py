@@ -191,7 +191,7 @@ def _read(call: Call, app: Services) -> Answer:
         changes=call.choice("show", SHOWN) == "changes",
     )
     report = reports.load(_run(call, app).name, page, app)
-    form, following = _form(call), answers.next_link(call, str(report.more)) if report.more else ""
+    form, following = call.form(FORMS), answers.next_link(call, str(report.more)) if report.more else ""
     if form == "json":
         body = reports.view(report)
         if report.run.notify:
@@ -199,8 +199,7 @@ def _read(call: Call, app: Services) -> Answer:
         return answers.of_json({**body, "nextLink": following} if following else body)
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
     if form == "csv":
-        headers["Content-Disposition"] = f'attachment; filename="cleanup-{report.run.name}.csv"'
-        return answers.of_bytes(report_page.table(report), "text/csv; charset=utf-8", headers=headers)
+        return answers.of_csv(report_page.table(report), f"cleanup-{report.run.name}", headers)
     headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
     link = f"?{following.partition('?')[2]}" if following else ""
     content = report_page.page(report, following=link)
@@ -213,14 +212,6 @@ def _result(call: Call, app: Services) -> Answer:
 
 def _name(call: Call) -> str:
     return call.named.get("id", "")
-
-
-def _form(call: Call) -> str:
-    """Return json, html or csv: what `format` says, else what the caller accepts."""
-    if given := call.choice("format", FORMS):
-        return given
-    accepts = call.header("accept").lower()
-    return "csv" if "text/csv" in accepts else "html" if "text/html" in accepts else "json"
 
 
 def _explain(call: Call, app: Services) -> Answer:

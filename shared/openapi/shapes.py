@@ -54,6 +54,7 @@ def schemas() -> Json:
         "Upload": upload(),
         "Load": load(),
         "Savings": savings(),
+        "Costs": costs(),
         "Poison": poison(),
         "ParkedEndpoint": parked_endpoint(),
         "Key": key(),
@@ -474,6 +475,28 @@ def savings() -> Json:
     """Return the schema of what the acts of runs have saved."""
     known = {"since": MOMENT, "runs": COUNT, "nodeHours": NUMBER, "nodeHoursADay": NUMBER}
     return _record({**known, "money": NUMBER, "moneyADay": NUMBER, "currency": STRING}, known, "An estimate, upwards.")
+
+
+def costs() -> Json:
+    """Return the schema of what compute came to."""
+    unknown = {"type": ["number", "null"], "description": "null: not known."}
+    sums = {"nodeHours": unknown, "idleHours": unknown, "money": unknown, "unpriced": _list(_told("A VM size without a price."))}
+    group = {"name": _told("'' for what belongs to none of them."), "id": STRING, "workspace": STRING}
+    text = {"type": ["string", "null"]}
+    gap = {"workspace": _told("null: of all of them.", text), "since": MOMENT, "until": MOMENT, "reason": STRING}
+    known = {
+        "by": STRING,
+        "since": MOMENT,
+        "until": MOMENT,
+        "estimate": _told("What the numbers are, and are not."),
+        "currency": _told("As the price file names it.", text),
+        "priceSource": _told("The file of prices; null without one, and then there is no money.", text),
+        "value": _list(_record({**group, **sums}, ("name", "nodeHours", "idleHours"))),
+        "total": _record(sums, ("nodeHours", "idleHours")),
+        "complete": _told("Everything in the window was seen.", {"type": "boolean"}),
+        "notSeen": _list(_record(gap, gap)),
+    }
+    return _record({**known, "problems": _list(_told("A line of the price file that cannot be read."))}, known)
 
 
 def poison() -> Json:

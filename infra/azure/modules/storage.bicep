@@ -30,6 +30,7 @@ var tables = [
   'stewarddeliveries'
   'stewardaccess'
   'stewarddue'
+  'stewardcosts'
 ]
 var eventQueue = 'steward-events'
 var container = 'azureml-steward'

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
 from shared.cleanup.facts import inventory
+from shared.operations import models
 from shared.rest import errors, ids
 from shared.text import times
 
@@ -84,6 +85,20 @@ def under_way(workspace: ids.ResourceId, azure: Azure) -> Iterator[dict[str, Any
         jobs = inventory.listing(workspace.child("jobs"), azure, "listViewType=All")
         found = [{**as_run(job), "job": job} for job in jobs]
     yield from (run for run in found if not ended(run))
+
+
+def made_since(workspace: ids.ResourceId, azure: Azure, since: datetime) -> Iterator[dict[str, Any]]:
+    """Yield the runs that were made since a moment, of archived experiments, too.
+
+    Raises:
+        StewardError: run history could not be read whole.
+    """
+    for found in _experiments(workspace, azure):
+        newest_at = times.moment(found.get("latestCreatedRunCreatedUtc"))
+        if newest_at is None or newest_at >= since:
+            url = _history(workspace, azure, "experiments", str(found.get("name")), "runs:query")
+            condition = f"CreatedUtc ge {models.iso(since)}"
+            yield from inventory.items(url, azure, {"filter": condition, "top": TOP})
 
 
 def with_definitions(workspace: ids.ResourceId, azure: Azure) -> Iterator[tuple[dict[str, Any], Any]]:

@@ -5,9 +5,7 @@ Not here: what stands in a report (reports).
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,6 @@ COLUMNS = (
     "workspace", "resource", "kind", "policy", "outcome", "action", "reason", "evidence", "since", "due", "vmSize", "nodes",
     "owner", "operation", "error", "id",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet would carry these out
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; }
@@ -34,14 +31,9 @@ article p { margin: .2rem 0; } .out { background: var(--soft); border-radius: .3
 """
 
 
-def table(report: Report) -> bytes:
-    """Return the lines of a report as CSV, UTF-8 with a mark so that spreadsheets read it as such."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for line in report.lines:
-        writer.writerow([_cell(value) for value in _row(line)])
-    return out.getvalue().encode("utf-8-sig", errors="replace")
+def table(report: Report) -> list[list[Any]]:
+    """Return the lines of a report as the rows of a table, with their heads."""
+    return [list(COLUMNS), *(_row(line) for line in report.lines)]
 
 
 def page(report: Report, *, following: str = "") -> bytes:
@@ -136,12 +128,6 @@ def _row(line: Line) -> list[Any]:
         "error": json.dumps(line.error) if line.error else "",
     }
     return [values[name] for name in COLUMNS]
-
-
-def _cell(value: Any) -> str:
-    """Return a cell's text; what a spreadsheet would take for a formula gets a quote in front."""
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _text(value: Any) -> str:

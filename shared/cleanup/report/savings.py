@@ -1,20 +1,16 @@
 """The numbers of a report: what was looked at, what came of it, what it cost in requests, what it saves in node-hours and money.
 
-Prices are the user's own: `cleanup/prices.csv` (`vmSize,price` an hour, one a line; a line `currency,EUR` names the currency)
-in the app's container. Without one, node-hours are all that is known. Not here: what a resource saves (judge).
+Not here: what a resource saves (judge), the prices (costs.prices).
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.run import outcomes, report_lines, units
+from shared.costs import prices as price_table
 from shared.operations import models
 
 if TYPE_CHECKING:
@@ -24,41 +20,10 @@ if TYPE_CHECKING:
     from shared.cleanup.run.claims import Services
     from shared.cleanup.run.journal import Run, Unit
     from shared.cleanup.run.report_lines import Line
+    from shared.costs.prices import Prices
 
-PRICES = "cleanup/prices.csv"
 DAY = 24
 HOUR = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """A price table: VM size in lower case → price of one node-hour; what could not be read of it."""
-
-    by_size: dict[str, float] = field(default_factory=dict)
-    currency: str = ""
-    problems: tuple[str, ...] = ()
-
-
-def read_prices(content: bytes | None) -> Prices:
-    """Read the price table; a line that cannot be read is told and has no effect."""
-    found, currency, problems = dict[str, float](), "", list[str]()
-    text = (content or b"").decode("utf-8-sig", errors="replace")
-    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#") or cells[0].lower() == "vmsize":
-            continue
-        if cells[0].lower() == "currency" and len(cells) > 1:
-            currency = cells[1][:10]
-            continue
-        try:
-            price = float(cells[1])
-        except (IndexError, ValueError):
-            price = math.nan
-        if math.isfinite(price) and price >= 0:
-            found[cells[0].lower()] = price
-        else:
-            problems.append(f"{PRICES}, line {number}: expected a VM size and its price an hour.")
-    return Prices(by_size=found, currency=currency, problems=tuple(problems[:5]))
 
 
 def by_policy(found: Iterable[Unit]) -> dict[str, Counter[str]]:
@@ -74,7 +39,7 @@ def totals(run: Run, acts: Sequence[Line], services: Services) -> tuple[dict[str
     """Return the numbers of a run, and what there is to say about the price table."""
     found = [kept.value for kept in services.journal.units(run.name)]
     plan = report_lines.read(services.blobs, outcomes.plan_blob(run.name))
-    prices = read_prices(services.blobs.get(PRICES))
+    prices = price_table.read(services.blobs.get(price_table.PRICES))
     numbers = {name: by_policy(found).get(name, Counter()) for name in run.policies}
     whole = sum(numbers.values(), Counter())
     came = Counter(text(line) for line in (*acts, *plan))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from shared.cleanup.report import savings
+from shared.costs import prices as prices_of
 from shared.cleanup.run.report_lines import Line
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -19,12 +20,12 @@ def line(size="Standard_DS3_v2", nodes=2, hours=10, **more):
 
 def test_without_prices_node_hours_are_told():
     """Of each day from now on, and those spent idle."""
-    assert savings.saved([line(), line(nodes=1)], savings.Prices(), NOW) == {"nodeHoursADay": 72.0, "idleNodeHours": 30.0}
+    assert savings.saved([line(), line(nodes=1)], prices_of.Prices(), NOW) == {"nodeHoursADay": 72.0, "idleNodeHours": 30.0}
 
 
 def test_with_prices_money_is_told_and_what_has_none_is_named():
     """Sizes are compared without their case."""
-    prices = savings.read_prices(b"\xef\xbb\xbfvmSize,price\n# ours\ncurrency,EUR\nSTANDARD_DS3_V2, 0.5\n\n")
+    prices = prices_of.read(b"\xef\xbb\xbfvmSize,price\n# ours\ncurrency,EUR\nSTANDARD_DS3_V2, 0.5\n\n")
     assert savings.saved([line(), line(size="Standard_NC6")], prices, NOW) == {
         "nodeHoursADay": 96.0,
         "idleNodeHours": 40.0,
@@ -37,7 +38,7 @@ def test_with_prices_money_is_told_and_what_has_none_is_named():
 
 def test_a_line_that_cannot_be_read_is_told_and_the_others_count():
     """Hostile or torn, it breaks nothing."""
-    prices = savings.read_prices(b"a,1\nb\nc,x\nd,-1\ne,nan\nf,inf\ng,2\n\xff\xfe,\n")
+    prices = prices_of.read(b"a,1\nb\nc,x\nd,-1\ne,nan\nf,inf\ng,2\n\xff\xfe,\n")
     assert prices.by_size == {"a": 1.0, "g": 2.0}
     assert prices.problems[0] == "cleanup/prices.csv, line 2: expected a VM size and its price an hour."
 
@@ -46,7 +47,7 @@ def test_marking_and_what_holds_no_nodes_saves_nothing():
     """Neither does a time in the future."""
     none = {"nodeHoursADay": 0.0, "idleNodeHours": 0.0}
     assert (
-        savings.saved([line(step="mark"), line(nodes=0), Line(id="x", kind="job", policy="p", reason="")], savings.Prices(), NOW)
+        savings.saved([line(step="mark"), line(nodes=0), Line(id="x", kind="job", policy="p", reason="")], prices_of.Prices(), NOW)
         == none
     )
-    assert savings.saved([line(hours=-5)], savings.Prices(), NOW)["idleNodeHours"] == 0.0
+    assert savings.saved([line(hours=-5)], prices_of.Prices(), NOW)["idleNodeHours"] == 0.0

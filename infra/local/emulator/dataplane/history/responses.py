@@ -79,6 +79,7 @@ def shown(world: World, run: Run) -> dict[str, Any]:
         "properties": dict(run.properties),
         "scriptName": _script(run),
         "target": run.target,
+        **_occupied(run),
         "tags": dict(run.tags),
         "runDefinition": None,
         "createdFrom": None,
@@ -86,6 +87,20 @@ def shown(world: World, run: Run) -> dict[str, Any]:
         "diagnosticsUri": None,
         "lastModifiedUtc": scope.time_text(run.modified_at),
         "duration": _span(duration.total_seconds()) if duration is not None else None,
+    }
+
+
+def _occupied(run: Run) -> dict[str, Any]:
+    """What the run asked for and got, as the client's models of run history name it; nothing of one on its caller's machine."""
+    asked = scope.field(run.definition, "Configuration" if run.kind == "v1" else "resources") or {}
+    if not run.definition:
+        return {"compute": None, "computeRequest": None}
+    count = scope.field(asked, "NodeCount" if run.kind == "v1" else "instanceCount") or 1
+    size = scope.field(asked, "instanceType")
+    compute = {"target": run.target, "targetType": None, "vmSize": size, "instanceCount": count, "gpuCount": None}
+    return {
+        "compute": {**compute, "priority": "Dedicated", "region": None},
+        "computeRequest": {"nodeCount": count, "gpuCount": 0},
     }
 
 

@@ -1,0 +1,218 @@
+"""What compute came to: node-hours, idle hours and money, by owner, experiment, compute, endpoint or workspace.
+
+It is an estimate, no bill. What could not be seen is named, never counted as nothing.
+Not here: node-hours (spans), who asks (cost_routes).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from shared.costs import cost_book, prices, spans
+from shared.operations import models
+from shared.rest import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from shared.costs.cost_book import Place, Services
+    from shared.costs.prices import Prices
+    from shared.costs.spans import Charge
+
+ESTIMATE = "An estimate from what the app saw of Azure and from your own prices: no bill, no discounts, compute only."
+SERVICE = ("Microsoft", "Microsoft", "AI and Machine Learning", "Azure Machine Learning")
+STALE = timedelta(hours=2)  # after a look; then what came since is not known
+FOCUS = (
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "BillingPeriodEnd",
+    "ChargePeriodStart",
+    "ChargePeriodEnd",
+    "ChargeCategory",
+    "ChargeDescription",
+    "BilledCost",
+    "EffectiveCost",
+    "ConsumedQuantity",
+    "ConsumedUnit",
+    "ProviderName",
+    "PublisherName",
+    "ServiceCategory",
+    "ServiceName",
+    "SubAccountId",
+    "ResourceId",
+    "ResourceName",
+    "ResourceType",
+    "SkuId",
+    "Tags",
+    "x_Group",
+    "x_Owner",
+    "x_Experiment",
+    "x_Idle",
+)  # fmt: skip - the columns of FOCUS 1.0 (focus.finops.org) that are known here, and our own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked for: the window, which charges (by the ids of resource and run), and which workspaces."""
+
+    since: datetime
+    until: datetime
+    sees: Callable[..., bool] = lambda *_ids: True
+    reaches: Callable[[str], bool] = lambda _workspace: True
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What was found: the charges, the prices, and what was not seen: workspace, from, until, reason."""
+
+    wanted: Wanted
+    table: Prices
+    charges: list[Charge] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    gaps: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read(wanted: Wanted, app: Services) -> Found:
+    """Sum up what is known of the workspaces in a window."""
+    found = Found(wanted=wanted, table=prices.read(app.blobs.get(prices.PRICES)))
+    now = app.clock()
+    for place in cost_book.places(app.cost_rows):
+        if place.id and not wanted.reaches(place.id):
+            continue
+        found.gaps += _gaps(place, wanted, now)
+        if place.id and place.seen_at is None:
+            found.unread.append(place.id)
+        elif place.id:
+            _add(place, found, app)
+    if not app.settings.cost_days:
+        found.gaps.append(_gap("", wanted.since, wanted.until, "STEWARD_COST_DAYS is 0: nothing is looked at"))
+    elif wanted.since < (kept := now - timedelta(days=app.settings.cost_days)):
+        found.gaps.append(_gap("", wanted.since, kept, f"STEWARD_COST_DAYS is {app.settings.cost_days}: older rows are deleted"))
+    return found
+
+
+def _add(place: Place, found: Found, app: Services) -> None:
+    wanted = found.wanted
+    seen = place.seen_at or wanted.since
+    fresh = not place.problem and not place.gone and app.clock() - seen <= STALE
+    until = wanted.until if fresh else min(wanted.until, seen)
+    known = list(cost_book.between(app.cost_rows, place.id, wanted.since)) if wanted.since < until else []
+    guessed = sum(span.assumed and wanted.sees(span.on, span.id) for span in known)
+    if guessed:
+        reason = f"Azure does not say on how many nodes {guessed} run{'' if guessed == 1 else 's'} went on: each counts as one node"
+        found.gaps.append(_gap(place.id, wanted.since, until, reason))
+    found.charges += [each for each in spans.charges(known, wanted.since, until) if wanted.sees(each.resource, each.run)]
+
+
+def _gaps(place: Place, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield what of a workspace, or of their list, is not known in the window."""
+    since, until = wanted.since, wanted.until
+    if not place.id:
+        if place.problem:
+            yield _gap("", place.seen_at or since, until, f"not all workspaces could be listed: {place.problem}")
+        return
+    if place.seen_at is None:
+        yield _gap(place.id, since, until, place.problem or "it has not been looked at yet")
+        return
+    if place.first_at and since < place.first_at:
+        reason = "it was first looked at then; what had changed or was deleted before is not known"
+        yield _gap(place.id, since, min(place.first_at, until), reason)
+    if not place.gone and until > place.seen_at and (place.problem or now - place.seen_at > STALE):
+        yield _gap(place.id, max(since, place.seen_at), until, place.problem or "it has not been looked at since")
+
+
+def _gap(workspace: str, since: datetime, until: datetime, reason: str) -> dict[str, Any]:
+    return {"workspace": workspace or None, "since": models.iso(since), "until": models.iso(until), "reason": reason}
+
+
+def view(by: str, found: Found) -> dict[str, Any]:
+    """Return the answer: a row for each group, the dearest first, and what they come to together."""
+    groups: dict[str, list[Charge]] = defaultdict(list)
+    for charge in found.charges:
+        groups[_group(by, charge)].append(charge)
+    rows = [{**_named(by, key), **_sums(of, found.table)} for key, of in groups.items()]
+    rows.sort(key=lambda row: (-(row.get("money") or 0.0), -row["nodeHours"], row["name"]))
+    unknown = {"nodeHours": None, "idleHours": None}
+    rows += [{**_named(by, place), **unknown} for place in found.unread] if by == "workspace" else []
+    out: dict[str, Any] = {
+        "by": by,
+        "since": models.iso(found.wanted.since),
+        "until": models.iso(found.wanted.until),
+        "estimate": ESTIMATE,
+        "currency": found.table.currency or None,
+        "priceSource": prices.PRICES if found.table.by_size else None,
+        "value": rows,
+        "total": _sums(found.charges, found.table),
+        "complete": not found.gaps,
+        "notSeen": found.gaps,
+    }
+    return {**out, "problems": list(found.table.problems)} if found.table.problems else out
+
+
+def table(by: str, found: Found) -> Iterator[list[Any]]:
+    """Yield the rows of a table in FOCUS columns: one for each group, resource, owner, experiment and VM size."""
+    yield list(FOCUS)
+    since, until = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (found.wanted.since, found.wanted.until))
+    lines: dict[tuple[Any, ...], list[Charge]] = defaultdict(list)
+    for each in found.charges:
+        lines[_group(by, each), each.resource, each.owner, each.experiment, each.size, each.idle].append(each)
+    for (key, resource, owner, experiment, size, idle), of in sorted(lines.items(), key=lambda line: str(line[0])):
+        named = ids.parse(resource)
+        tags = json.dumps({name: held for name, held in (("owner", owner), ("experiment", experiment)) if held})
+        account, kind = named.subscription, ("Usage", ESTIMATE)
+        sums, period = _sums(of, found.table), (since, until)
+        money, hours = sums.get("money"), sums["nodeHours"]
+        yield [
+            f"/subscriptions/{account}", found.table.currency, *period, *period, *kind, money, money, hours, "Hours", *SERVICE,
+            account, resource, named.name, named.full_type, size, tags, _named(by, key)["name"], owner, experiment, idle,
+        ]  # fmt: skip
+
+
+def _group(by: str, charge: Charge) -> str:
+    """Return the group of a charge: an id or a name, '' for what belongs to none."""
+    if by == "owner":
+        return charge.owner
+    resource, deployed = ids.parse(charge.resource), charge.kind == spans.DEPLOYMENT
+    workspace = resource.ancestor(1).path
+    if by == "experiment":
+        return f"{workspace} {charge.experiment}" if charge.experiment else ""
+    if by == "endpoint":
+        return resource.ancestor(2).path if deployed else ""
+    if by == "compute":
+        return "" if deployed else f"{workspace} " if charge.kind == "serverless" else charge.resource
+    return workspace
+
+
+def _named(by: str, key: str) -> dict[str, Any]:
+    if by == "owner" or not key:
+        return {"name": key}
+    path, _, name = key.partition(" ")
+    place = ids.parse(path)
+    if path != key:
+        return {"name": name or "serverless", "workspace": place.path}
+    return {"name": place.name, "id": place.path}
+
+
+def _sums(charges: Iterable[Charge], table: Prices) -> dict[str, Any]:
+    """Return node-hours, idle ones among them, and money, with the sizes that have no price."""
+    hours = idle = money = 0.0
+    unpriced, priced = set[str](), False
+    for each in charges:
+        hours += each.hours
+        idle += each.hours if each.idle else 0.0
+        price = table.by_size.get(each.size.lower())
+        if price is None:
+            unpriced.add(each.size or "unknown")
+        else:
+            money, priced = money + each.hours * price, True
+    out: dict[str, Any] = {"nodeHours": round(hours, 2), "idleHours": round(idle, 2)}
+    if table.by_size:
+        out |= {"money": round(money, 2) if priced or not unpriced else None}
+        out |= {"unpriced": sorted(unpriced)} if unpriced else {}
+    return out

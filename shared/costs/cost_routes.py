@@ -1,0 +1,77 @@
+"""The route of costs: what compute came to in a window, as JSON or as a table. Not here: how that is known (cost_report)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shared.api import answer as answers
+from shared.api import schemas
+from shared.api.route import Route
+from shared.catalog import grants
+from shared.rest import errors
+
+if TYPE_CHECKING:
+    from shared.api.answer import Answer
+    from shared.api.call import Call
+    from shared.costs.cost_book import Services
+
+GROUPS = ("owner", "experiment", "compute", "endpoint", "workspace")
+FORMS = ("json", "csv")
+LONGEST = timedelta(days=3660)
+
+
+def read(call: Call, app: Services) -> Answer:
+    """GET `costs?by=&since=&until=`: since the first of this month, until now, by owner, where nothing else is asked for."""
+    from shared.costs import cost_report
+
+    now, by = app.clock(), call.choice("by", GROUPS) or GROUPS[0]
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since, until = call.moment("since", now, month), min(call.moment("until", now, now), now)
+    if not since < until or until - since > LONGEST:
+        message = f"'since' is {since:%Y-%m-%dT%H:%M:%SZ} and 'until' {until:%Y-%m-%dT%H:%M:%SZ}; expected a window in the past."
+        raise errors.BadRequestError("InvalidParameter", message, target="since")
+    below = call.resource("below", app.settings)
+    names = {name.strip().lower().rpartition("/")[2] for name in call.text("workspace").split(",") if name.strip()}
+    if call.text("workspace") and not names:
+        message = "'workspace' names none; expected names of workspaces, by commas."
+        raise errors.BadRequestError("InvalidParameter", message, target="workspace")
+    place, limits = below.key if below else "", grants.places_of(call.sender.grants)
+
+    def sees(*resources: str) -> bool:
+        return any(each and _is_below(each, place) and call.sees(each) for each in resources)
+
+    def reaches(workspace: str) -> bool:
+        asked = ((place,) if place else ()), limits
+        within = all(
+            not any_of or any(_is_below(workspace, each) or _is_below(each, workspace) for each in any_of) for any_of in asked
+        )
+        return within and (not names or workspace.lower().rpartition("/")[2] in names)
+
+    found = cost_report.read(cost_report.Wanted(since=since, until=until, sees=sees, reaches=reaches), app)
+    if call.form(FORMS) == "csv":
+        return answers.of_csv(cost_report.table(by, found), "costs", {"Steward-Complete": str(not found.gaps).lower()})
+    return answers.of_json(cost_report.view(by, found))
+
+
+def _is_below(one: str, other: str) -> bool:
+    return not other or f"{one}/".lower().startswith(f"{other}/".lower())
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "costs",
+        "GET /costs",
+        read,
+        summary="What compute came to in a window: node-hours, idle hours and money, an estimate",
+        query={
+            "by": {"type": "string", "enum": list(GROUPS)},
+            **schemas.PERIOD,
+            "workspace": schemas.STRING,
+            "below": schemas.STRING,
+            "format": {"type": "string", "enum": list(FORMS)},
+        },
+        answers={"200": schemas.ref("schemas", "Costs")},
+        answers_as=("text/csv",),
+    ),
+)
