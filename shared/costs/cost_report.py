@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.cleanup.facts.workspace_facts import Spent
 from shared.costs import cost_book, prices, spans
 from shared.operations import models
 from shared.rest import ids
@@ -81,7 +82,7 @@ class Found:
 def read(wanted: Wanted, app: Services) -> Found:
     """Sum up what is known of the workspaces in a window."""
     found = Found(wanted=wanted, table=prices.read(app.blobs.get(prices.PRICES)))
-    now = app.clock()
+    now, known = app.clock(), False
     for place in cost_book.places(app.cost_rows):
         if place.id and not wanted.reaches(place.id):
             continue
@@ -90,11 +91,36 @@ def read(wanted: Wanted, app: Services) -> Found:
             found.unread.append(place.id)
         elif place.id:
             _add(place, found, app)
+        known = known or bool(place.id)
+    if not known:
+        found.gaps.append(_gap("", wanted.since, wanted.until, "no such workspace has been looked at yet"))
     if not app.settings.cost_days:
         found.gaps.append(_gap("", wanted.since, wanted.until, "STEWARD_COST_DAYS is 0: nothing is looked at"))
     elif wanted.since < (kept := now - timedelta(days=app.settings.cost_days)):
         found.gaps.append(_gap("", wanted.since, kept, f"STEWARD_COST_DAYS is {app.settings.cost_days}: older rows are deleted"))
     return found
+
+
+def spending(app: Services) -> Callable[[ids.ResourceId, datetime], Callable[[ids.ResourceId], Spent]]:
+    """Return what tells of the resources of a workspace how much each came to since a moment, for policies."""
+
+    def of_workspace(place: ids.ResourceId, since: datetime) -> Callable[[ids.ResourceId], Spent]:
+        found = read(Wanted(since=since, until=app.clock(), reaches=lambda path: path.lower() == place.key), app)
+        missed = found.gaps[0]["reason"] if found.gaps else "" if found.table.by_size else f"there is no {prices.PRICES}"
+        below: dict[str, list[Charge]] = defaultdict(list)
+        for charge in found.charges:
+            named = [ids.parse(path) for path in (charge.resource, charge.run, charge.parent) if path]
+            for key in {each.ancestor(depth).key for each in named for depth in range(1, len(each.types) + 1)}:
+                below[key].append(charge)
+
+        def of(resource: ids.ResourceId) -> Spent:
+            sums = _sums(below.get(resource.key, ()), found.table)
+            unpriced = f"{prices.PRICES} has no price of {', '.join(sums['unpriced'])}" if sums.get("unpriced") else ""
+            return Spent(money=sums.get("money") or 0.0, currency=found.table.currency, unknown=missed or unpriced)
+
+        return of
+
+    return of_workspace
 
 
 def _add(place: Place, found: Found, app: Services) -> None:

@@ -78,7 +78,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """Node-hours of one resource, for one owner and one experiment; `run` is the job that they are of, '' for none."""
+    """Node-hours of one resource, for one owner and one experiment; of a run also its job, and what that is a part of."""
 
     resource: str
     kind: str
@@ -87,6 +87,7 @@ class Charge:
     hours: float
     experiment: str = ""
     run: str = ""
+    parent: str = ""
     idle: bool = False
 
 
@@ -118,6 +119,7 @@ def _used(own: Sequence[Span], runs: Iterable[Span], since: datetime, until: dat
                 owner=run.owner,
                 experiment=run.experiment,
                 run=run.id,
+                parent=run.parent,
                 hours=run.nodes * ((end - begin) / HOUR),
             )
 

@@ -50,6 +50,7 @@ ASKS = {
     "abandon": "`true`: only stop following it; what Azure does goes on.",
     "take": "`true`: the answer to a score is deleted once it is read.",
     "api-version": "What Event Grid's own senders name; it changes nothing.",
+    "by": "What is summed up together; `owner`, unless said otherwise.",
     "caller": "Only those of this caller, as `caller` shows it: `key:NAME`, a sign-in's name, `rule:NAME`.",
     "dryRun": "`true`: what would be done, and all problems at once; nothing is changed.",
     "recipe": "Runs of this recipe.",

@@ -101,6 +101,7 @@ SENT: dict[str, Any] = {
     "resourceGroups_patch": {"tags": {"team": "churn"}},
     "cleanup_reports_approve": {"except": [f"{WORKSPACE}/models/old/versions/1"]},
 }
+SUMS = {"nodeHours": 96.5, "idleHours": 12.0, "money": 24.13}
 # What the app's own routes answer, and lists that nothing of a PUT is in.
 ANSWERS: dict[str, Any] = {
     "health": {"status": "up"},
@@ -111,6 +112,18 @@ ANSWERS: dict[str, Any] = {
     | {"value": [{"at": "2026-11-30T07:00:00Z", "outcomes": {"Succeeded": 3}}], **COUNTED},
     "parked": {"value": [SLEEPS]},
     "cleanup_savings": {"since": "2026-11-01T00:00:00Z", "runs": 2, "nodeHours": 512.0, "nodeHoursADay": 48.0},
+    "costs": {
+        "by": "owner",
+        "since": "2026-11-01T00:00:00.000000Z",
+        "until": "2026-11-30T08:00:00.000000Z",
+        "currency": "EUR",
+        "estimate": "An estimate from what the app saw of Azure and from your own prices: no bill, no discounts, compute only.",
+        "priceSource": "cleanup/prices.csv",
+        "total": SUMS,
+        "complete": True,
+        "notSeen": [],
+        "value": [{"name": "ada@contoso.com", **SUMS}],
+    },
     "cleanup_marks": {"value": [MARK], "count": 1},
     "keys_list": {"value": [KEPT]},
     "keys_get": KEPT,

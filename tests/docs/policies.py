@@ -18,6 +18,7 @@ ARGUMENTS: dict[targets.Argument, str] = {
     "flag": "`true`",
     "hours": "`{timeZone, days, from, to}`",
     "stuck": "`{status, longerThan}`",
+    "spending": "money per time: `200/1w`",
 }
 
 

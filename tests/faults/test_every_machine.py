@@ -100,7 +100,7 @@ class Platform:
     def __post_init__(self) -> None:
         self.clock, self.fuse = self.steward.clock, self.steward.fuse
         self.steward.azure = ServingAzure(self.clock, self.fuse)
-        names = {"hook_rows": "hooks", "delivery_rows": "deliveries", "cleanup_rows": "cleanup"}
+        names = {"hook_rows": "hooks", "delivery_rows": "deliveries", "cleanup_rows": "cleanup", "cost_rows": "costs"}
         self.tables = {name: FakeRows(kind, self.fuse, self.clock) for name, kind in names.items()}
         self.cleanup_queue, self.told = FakeQueue(self.clock, self.fuse), FakeQueue(self.clock, self.fuse)
         if self.cleans:

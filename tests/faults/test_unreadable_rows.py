@@ -55,7 +55,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steward]:
     own.__dict__["blobs"] = steward.blobs
     own.__dict__["prepare"] = own.__dict__["missing"] = list
     own.__dict__["client"] = Client()
-    for name in ("hook_rows", "delivery_rows", "cleanup_rows", "access_rows"):
+    for name in ("hook_rows", "delivery_rows", "cleanup_rows", "cost_rows", "access_rows"):
         own.__dict__[name] = FakeRows(name, steward.fuse, steward.clock)
     monkeypatch.setattr(services.Services, "depth", lambda *_: 0)
     services.use(own)

@@ -59,6 +59,7 @@ def app(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> services.Services:
     app.__dict__.update(client=Client(), ledger=steward.ledger, blobs=steward.blobs)
     app.__dict__["delivery_rows"] = FakeRows("deliveries", steward.fuse)
     app.__dict__["cleanup_rows"] = FakeRows("cleanup", steward.fuse)
+    app.__dict__["cost_rows"] = FakeRows("costs", steward.fuse)
     app.__dict__["hook_rows"] = FakeRows("hooks", steward.fuse)
     app.__dict__["missing"] = list
     monkeypatch.setattr(services.Services, "depth", lambda _, name: DEPTHS.get(name, 0))

@@ -106,6 +106,7 @@ class Paced:
         buckets: The process's.
         count: Of what is read through this object.
         patience_s: The longest wait for one answer; longer ones are raised.
+        spending: What resources of a workspace came to since a moment (costs); None where it is not asked for.
     """
 
     inner: Client
@@ -114,6 +115,7 @@ class Paced:
     sleep: Callable[[float], None] = time.sleep
     count: Count = field(default_factory=Count)
     patience_s: float = PATIENCE_S
+    spending: Callable[..., Any] | None = None
 
     @property
     def client(self) -> Paced:

@@ -6,7 +6,7 @@ Not here: what follows from a fact (conditions).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from shared.catalog import bodies
 from shared.cleanup.facts import activity, inventory, metrics
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 class UnknownError(Exception):
     """A fact could not be read; the message is the reason to keep."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a resource came to: at least this much money; `unknown` says why it may be more."""
+
+    money: float
+    currency: str
+    unknown: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,6 +122,18 @@ class Facts:
         """
         key = ("newest", workspace.key, str(within))
         return self._once(key, "its runs", lambda: activity.newest(workspace, self.azure, since=self.now - within))
+
+    def spent(self, resource: ResourceId, within: timedelta) -> Spent:
+        """Return what a resource, with all below it, came to within a span.
+
+        Raises:
+            UnknownError: costs are not read here.
+        """
+        place, read = resource.ancestor(1), getattr(self.azure, "spending", None)
+        if read is None:
+            raise UnknownError("costs are not read here")
+        found = self._once(("spent", place.key, str(within)), "its costs", lambda: read(place, self.now - within))
+        return cast("Spent", found(resource))
 
     def forget(self) -> None:
         """Let go of what was read for one resource and its neighbours, so that a large workspace stays small in memory."""

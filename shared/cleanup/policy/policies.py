@@ -230,6 +230,8 @@ def _written(value: Any) -> Any:
             return value.to_json()
         case targets.Stuck():
             return {"status": list(value.statuses), "longerThan": durations.text(value.longer_than)}
+        case targets.Spending():
+            return f"{value.amount:.13g}/{durations.text(value.within)}"
         case bool() | int():
             return value
         case _:

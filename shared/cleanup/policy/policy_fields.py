@@ -22,6 +22,7 @@ TAG_NAME_LIMIT, TAG_VALUE_LIMIT = 512, 256  # of ARM
 MODES = ("dryRun", "enforce")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_SPENDING = re.compile(r"(\d{1,9}(?:\.\d{1,4})?)\s*/\s*(\S.*)", re.ASCII)
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?![\d:])", re.ASCII)
 _BAD_IN_TAG_NAMES = frozenset("<>%&\\?/")
 
@@ -126,6 +127,19 @@ def stuck(at: Cursor, sheet: Sheet) -> targets.Stuck | None:
     return targets.Stuck(statuses=found["status"], longer_than=found["longerThan"])
 
 
+def spending(at: Cursor, sheet: Sheet) -> targets.Spending | None:
+    """An amount of money, and within which time: `200/1w`."""
+    found = _SPENDING.fullmatch(at.value.strip()) if isinstance(at.value, str) else None
+    if not found:
+        sheet.note(at, "expected an amount of money and a length of time, such as 200/1w or 12.5/P1D")
+        return None
+    within = yaml_sheets.by(lambda _text: durations.parse(found[2]), at, sheet)
+    if within is not None and not within:
+        sheet.note(at, "expected a length of time above zero, such as 200/1w")
+        return None
+    return targets.Spending(amount=float(found[1]), within=within) if within else None
+
+
 def states(at: Cursor, sheet: Sheet) -> tuple[str, ...] | None:
     """States of jobs that have not ended."""
     found = yaml_sheets.texts(at, sheet)
@@ -194,6 +208,7 @@ ARGUMENTS: dict[targets.Argument, Reader] = {
     "flag": flag,
     "hours": working_hours,
     "stuck": stuck,
+    "spending": spending,
 }
 WHERE: dict[str, Reader] = {
     "workspaces": yaml_sheets.texts,

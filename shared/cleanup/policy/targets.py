@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.policy.model import Action
 
-Argument = Literal["duration", "count", "flag", "hours", "stuck"]
+Argument = Literal["duration", "count", "flag", "hours", "stuck", "spending"]
 Taggable = Literal["tags", "properties.tags", "runHistory", ""]
 
 ALL_VIEWS = "listViewType=All"  # otherwise archived and anonymous ones are left out of the list
@@ -34,7 +34,7 @@ class Condition:
 
     Attributes:
         argument: What stands behind it in a policy, and as what `Policy.stale_when` has it: `duration` a timedelta, `count` an int
-            from 1, `flag` True, `hours` a `hours.Hours`, `stuck` a `Stuck`.
+            from 1, `flag` True, `hours` a `hours.Hours`, `stuck` a `Stuck`, `spending` a `Spending`.
         says: When it holds, for people.
     """
 
@@ -92,6 +92,14 @@ class Stuck:
     longer_than: timedelta
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """The argument of `spentMoreThan`: more money than that within such a time, written `200/1w`."""
+
+    amount: float
+    within: timedelta
+
+
 CONDITIONS: dict[str, Condition] = {
     "olderThan": Condition(argument="duration", says="it was made longer ago (a job: it ended longer ago)"),
     "unchangedFor": Condition(argument="duration", says="it was last changed longer ago"),
@@ -113,6 +121,7 @@ CONDITIONS: dict[str, Condition] = {
     "stuckFor": Condition(argument="stuck", says="it has been in one of the states for longer"),
     "runningLongerThan": Condition(argument="duration", says="it started longer ago and has not ended"),
     "noRuns": Condition(argument="duration", says="no job was started in it for longer"),
+    "spentMoreThan": Condition(argument="spending", says="it came to more money within that time: an estimate by your own prices"),
     "orphaned": Condition(argument="flag", says="the workspace that it was made for is gone or failed"),
 }
 
@@ -147,28 +156,28 @@ _ROWS = (
         type="workspaces/computes",
         compute_type="ComputeInstance",
         says="a compute instance",
-        conditions=("idleFor", "outsideHours", "failed", "unusedFor", "lacksIdleShutdown", *_AGE),
+        conditions=("idleFor", "outsideHours", "failed", "unusedFor", "lacksIdleShutdown", "spentMoreThan", *_AGE),
         actions=("notify", "stop", "setIdleShutdown", "delete"),
         action="stop",
         taggable="tags",
-        needs={"stop": ("idleFor", "outsideHours", "unusedFor"), "delete": ("idleFor", "failed", "unusedFor")},
+        needs={"stop": ("idleFor", "outsideHours", "unusedFor", "spentMoreThan"), "delete": ("idleFor", "failed", "unusedFor")},
     ),
     Target(
         name="computeCluster",
         type="workspaces/computes",
         compute_type="AmlCompute",
         says="a compute cluster",
-        conditions=("idleNodes", "idleFor", "failed", "unusedFor", *_AGE),
+        conditions=("idleNodes", "idleFor", "failed", "unusedFor", "spentMoreThan", *_AGE),
         actions=("notify", "scaleToZero", "delete"),
         action="scaleToZero",
         taggable="tags",
-        needs={"scaleToZero": ("idleNodes", "idleFor", "unusedFor"), "delete": ("idleFor", "failed", "unusedFor")},
+        needs={"scaleToZero": ("idleNodes", "idleFor", "unusedFor", "spentMoreThan"), "delete": ("idleFor", "failed", "unusedFor")},
     ),
     Target(
         name="compute",
         type="workspaces/computes",
         says="a compute of any type",
-        conditions=("failed", "unusedFor", *_AGE),
+        conditions=("failed", "unusedFor", "spentMoreThan", *_AGE),
         actions=("notify", "delete"),
         action="notify",
         taggable="tags",
@@ -178,17 +187,20 @@ _ROWS = (
         name="onlineEndpoint",
         type="workspaces/onlineEndpoints",
         says="an online endpoint with all its deployments",
-        conditions=("noTraffic", "noRequests", "noDeployments", "failed", *_AGE),
+        conditions=("noTraffic", "noRequests", "noDeployments", "failed", "spentMoreThan", *_AGE),
         actions=(*_NOTE, "park", "delete"),
         action="park",
         taggable="tags",
-        needs={"park": ("noTraffic", "noRequests"), "delete": ("noTraffic", "noRequests", "noDeployments", "failed")},
+        needs={
+            "park": ("noTraffic", "noRequests", "spentMoreThan"),
+            "delete": ("noTraffic", "noRequests", "noDeployments", "failed"),
+        },
     ),
     Target(
         name="onlineDeployment",
         type="workspaces/onlineEndpoints/deployments",
         says="a deployment of an online endpoint",
-        conditions=("zeroTrafficFor", "noRequests", "failed", *_AGE),
+        conditions=("zeroTrafficFor", "noRequests", "failed", "spentMoreThan", *_AGE),
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",
@@ -218,18 +230,18 @@ _ROWS = (
         name="job",
         type="workspaces/jobs",
         says="a job",
-        conditions=("stuckFor", "runningLongerThan", *_AGE),
+        conditions=("stuckFor", "runningLongerThan", "spentMoreThan", *_AGE),
         actions=(*_NOTE, "cancel", "archive", "delete"),
         action="cancel",
         taggable="runHistory",
-        needs={"cancel": ("stuckFor", "runningLongerThan"), "archive": ("olderThan",), "delete": ("olderThan",)},
+        needs={"cancel": ("stuckFor", "runningLongerThan", "spentMoreThan"), "archive": ("olderThan",), "delete": ("olderThan",)},
         listing=ALL_VIEWS,
     ),
     Target(
         name="workspace",
         type="workspaces",
         says="a workspace; only a failed one can be deleted",
-        conditions=("failed", "noRuns", *_AGE),
+        conditions=("failed", "noRuns", "spentMoreThan", *_AGE),
         actions=(*_NOTE, "delete"),
         action="notify",
         taggable="tags",

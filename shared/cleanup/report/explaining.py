@@ -13,6 +13,7 @@ from shared.cleanup.facts import inventory, locks, pacing, survey
 from shared.cleanup.policy import policies
 from shared.cleanup.run import units
 from shared.cleanup.verdict import judge, marks
+from shared.costs import cost_report
 from shared.endpoints import snapshots
 from shared.operations import models
 
@@ -33,7 +34,9 @@ def explain(resource: ResourceId, services: Services) -> dict[str, Any]:
     Raises:
         StewardError: it, its locks or its references could not be read.
     """
-    azure = pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
+    azure = pacing.Paced(
+        inner=services.client, places=services.addresses, buckets=services.reads, spending=cost_report.spending(services)
+    )
     chosen, problems = policies.load(services.blobs)
     wanted = [policy for policy in chosen if judge.concerns(policy.kind, resource)]
     known, at = _references(resource, wanted, azure, services)

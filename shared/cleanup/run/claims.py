@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.cleanup.facts import pacing
+from shared.costs import cost_report
 from shared.durable import due
 from shared.operations import context
 
@@ -43,6 +44,8 @@ class Services(context.Services, Protocol):
     def delivery_rows(self) -> Rows: ...  # noqa: D102
     @property
     def journal(self) -> Journal: ...  # noqa: D102
+    @property
+    def cost_rows(self) -> Rows: ...  # noqa: D102
     @property
     def reads(self) -> pacing.Buckets: ...  # noqa: D102
 
@@ -82,7 +85,13 @@ class Claim:
     def __post_init__(self) -> None:
         self.began_at = self.alive_at = self.services.clock()
         inner: Any = _Alive(inner=self.services.client, beat=self.beat)
-        self.azure = pacing.Paced(inner=inner, places=self.services.addresses, buckets=self.services.reads, sleep=self._sleep)
+        self.azure = pacing.Paced(
+            inner=inner,
+            places=self.services.addresses,
+            buckets=self.services.reads,
+            sleep=self._sleep,
+            spending=cost_report.spending(self.services),
+        )
 
     def _sleep(self, seconds: float) -> None:
         self.beat()

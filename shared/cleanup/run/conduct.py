@@ -16,6 +16,7 @@ from shared.cleanup.policy import targets
 from shared.cleanup.policy.model import Mark
 from shared.cleanup.run import acts, outcomes, report_lines, units
 from shared.cleanup.verdict import judge, marks
+from shared.costs import cost_report
 from shared.durable.aside import UnreadableError
 from shared.endpoints import snapshots
 from shared.operations import flows, models
@@ -70,7 +71,12 @@ class Conduct:
     @property
     def azure(self) -> pacing.Paced:
         """Reads under ARM's limits."""
-        return pacing.Paced(inner=self.services.client, places=self.services.addresses, buckets=self.services.reads)
+        return pacing.Paced(
+            inner=self.services.client,
+            places=self.services.addresses,
+            buckets=self.services.reads,
+            spending=cost_report.spending(self.services),
+        )
 
     @property
     def surveys(self) -> Surveys:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.facts.workspace_facts import Facts
     from shared.cleanup.policy.model import Subject
-    from shared.cleanup.policy.targets import Stuck
+    from shared.cleanup.policy.targets import Spending, Stuck
 
 
 def find(name: str, subject: Subject, argument: Any, known: Facts) -> Finding:
@@ -123,6 +123,18 @@ def _no_runs(subject: Subject, length: timedelta, known: Facts) -> Finding:
     )
 
 
+def _spent_more_than(subject: Subject, limit: Spending, known: Facts) -> Finding:
+    """What is known to be spent is enough to hold; too little of it is only known where everything was seen."""
+    spent = known.spent(subject.id, limit.within)
+    money, most, length = (f"{spent.money:.2f} {spent.currency}".strip(), f"{limit.amount:g}", durations.words(limit.within))
+    evidence = (f"{money} in {length}: an estimate from node-hours and your own prices, no bill",)
+    if spent.money > limit.amount:
+        return Finding(holds=True, text=f"it came to {money} in {length}, more than {most}", evidence=evidence)
+    if spent.unknown:
+        return Finding(holds=None, text=f"what it came to is not known: {spent.unknown}", evidence=evidence)
+    return Finding(holds=False, text=f"it came to {money} in {length}, not more than {most}", evidence=evidence)
+
+
 def _orphaned(subject: Subject, _flag: object, _known: Facts) -> Finding:
     """Soft evidence, gathered when the resource was listed (leftovers): names and tags are not proof."""
     why = bodies.dig(subject.body, "leftover.why")
@@ -160,5 +172,6 @@ _CONDITIONS: dict[str, Callable[[Subject, Any, Facts], Finding]] = {
     "stuckFor": _stuck_for,
     "runningLongerThan": _running_longer_than,
     "noRuns": _no_runs,
+    "spentMoreThan": _spent_more_than,
     "orphaned": _orphaned,
 }

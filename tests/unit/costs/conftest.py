@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ class Truth:
 class Life:
     """A local Azure that lives by the minute, the app that looks at it, and the truth about it."""
 
-    def __init__(self, path: Path, clock: Clock, world: emulator_world.World) -> None:
+    def __init__(self, clock: Clock, world: emulator_world.World) -> None:
         self.clock, self.world, self.truth = clock, world, Truth()
         self.client: Any = Client(app=App(world, emulator_services.ALL))
         seeding.seed(world)
@@ -222,14 +223,27 @@ class Life:
         return body
 
 
-@pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    """A local Azure with one workspace, in which nothing has happened yet."""
-    clock, patch = Clock(START), pytest.MonkeyPatch()
-    patch.setattr(emulator_world, "Clock", lambda: WorldClock(clock))
-    path = tmp_path_factory.mktemp("azure")
-    world = emulator_world.World(workdir=path, storage=StorageAccounts((1, 1, 1)))
-    patch.undo()
-    yield Life(path, clock, world)
+@contextmanager
+def begun(path: Path) -> Iterator[Life]:
+    """Begin a local Azure with one workspace, in which nothing has happened yet."""
+    clock = Clock(START)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emulator_world, "Clock", lambda: WorldClock(clock))
+        world = emulator_world.World(workdir=path, storage=StorageAccounts((1, 1, 1)))
+    yield Life(clock, world)
     services.use(None)
     world.stop()
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    """One for all tests of a module."""
+    with begun(tmp_path_factory.mktemp("azure")) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Life]:
+    """One for a single test."""
+    with begun(tmp_path) as found:
+        yield found

@@ -66,7 +66,7 @@ def running(client: Any = None) -> Iterator[App]:
         own.__dict__[name] = getattr(steward.process, name)
     own.__dict__["blobs"] = steward.blobs
     own.__dict__["access_rows"] = steward.access_rows
-    for name in ("cleanup_rows", "hook_rows", "delivery_rows"):
+    for name in ("cleanup_rows", "hook_rows", "delivery_rows", "cost_rows"):
         own.__dict__[name] = FakeRows(name.partition("_")[0], steward.fuse)
     for name in ("cleanup_queue", "event_queue", "notification_queue"):
         own.__dict__[name] = FakeQueue(steward.clock, steward.fuse)

@@ -41,7 +41,7 @@ def app(steward: Steward) -> Iterator[Steward]:
     own = services.Services(settings=Settings(retention_days=30), clock=steward.clock)
     for name in ("client", "addresses", "ledger", "queue", "due"):
         own.__dict__[name] = getattr(steward.process, name)
-    for name in ("hook_rows", "delivery_rows", "cleanup_rows", "access_rows"):
+    for name in ("hook_rows", "delivery_rows", "cleanup_rows", "cost_rows", "access_rows"):
         own.__dict__[name] = FakeRows(name)
     own.__dict__["prepare"] = list
     own.__dict__["blobs"] = steward.blobs

@@ -163,6 +163,7 @@ class Stage:
         self.blobs = fakes.FakeBlobs(self.fuse)
         self.queue, self.cleanup_queue = fakes.FakeQueue(self.clock, self.fuse), fakes.FakeQueue(self.clock, self.fuse)
         self.cleanup_rows = fakes.FakeRows("cleanup", self.fuse)
+        self.cost_rows = fakes.FakeRows("costs", self.fuse)
         self.access_rows = fakes.FakeRows("access", self.fuse)
         self.key_book = key_book.Book(self.access_rows, self.clock)
         self.ledger = ledger.Ledger(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from shared.cleanup.report import savings
-from shared.costs import prices as prices_of
 from shared.cleanup.run.report_lines import Line
+from shared.costs import prices as prices_of
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
