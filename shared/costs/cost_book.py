@@ -1,6 +1,6 @@
 """Where spans are kept: a row for each change of a resource and for each run, and one for each workspace that is looked at.
 
-Not here: what is found in Azure (cost_looks), what it comes to (spans, cost_report).
+Not here: what is found in Azure (cost_looks), what it costs (spans, cost_report).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What compute came to: node-hours, idle hours and money, by owner, experiment, compute, endpoint or workspace.
+"""What compute cost: node-hours, idle hours and money, by owner, experiment, compute, endpoint or workspace.
 
 It is an estimate, no bill. What could not be seen is named, never counted as nothing.
 Not here: node-hours (spans), who asks (cost_routes).
@@ -102,7 +102,7 @@ def read(wanted: Wanted, app: Services) -> Found:
 
 
 def spending(app: Services) -> Callable[[ids.ResourceId, datetime], Callable[[ids.ResourceId], Spent]]:
-    """Return what tells of the resources of a workspace how much each came to since a moment, for policies."""
+    """Return what tells of the resources of a workspace how much each cost since a moment, for policies."""
 
     def of_workspace(place: ids.ResourceId, since: datetime) -> Callable[[ids.ResourceId], Spent]:
         found = read(Wanted(since=since, until=app.clock(), reaches=lambda path: path.lower() == place.key), app)
@@ -158,7 +158,7 @@ def _gap(workspace: str, since: datetime, until: datetime, reason: str) -> dict[
 
 
 def view(by: str, found: Found) -> dict[str, Any]:
-    """Return the answer: a row for each group, the dearest first, and what they come to together."""
+    """Return the answer: a row for each group, the dearest first, and their total."""
     groups: dict[str, list[Charge]] = defaultdict(list)
     for charge in found.charges:
         groups[_group(by, charge)].append(charge)

@@ -1,4 +1,4 @@
-"""The route of costs: what compute came to in a window, as JSON or as a table. Not here: how that is known (cost_report)."""
+"""The route of costs: what compute cost in a window, as JSON or as a table. Not here: how that is known (cost_report)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ROUTES: tuple[Route, ...] = (
         "costs",
         "GET /costs",
         read,
-        summary="What compute came to in a window: node-hours, idle hours and money, an estimate",
+        summary="What compute cost in a window: node-hours, idle hours and money, an estimate",
         query={
             "by": {"type": "string", "enum": list(GROUPS)},
             **schemas.PERIOD,

@@ -1,4 +1,4 @@
-"""Spans: what existed or ran, from when to when, on how many nodes; and the node-hours that they come to in a window. Pure.
+"""Spans: what existed or ran, from when to when, on how many nodes; and the node-hours that follow in a window. Pure.
 
 A cluster's nodes are computed: at least its minimum, and the nodes of its runs until they have been idle for as long as its
 settings say. Not here: where spans are kept (cost_book), where they come from (cost_looks), money (cost_report).
@@ -92,7 +92,7 @@ class Charge:
 
 
 def charges(found: Iterable[Span], since: datetime, until: datetime) -> Iterator[Charge]:
-    """Yield what spans come to in a window; what goes on does so until its end."""
+    """Yield the node-hours of spans in a window; what goes on does so until its end."""
     own, runs = defaultdict[str, list[Span]](list), defaultdict[str, list[Span]](list)
     every = list(found)
     parents = {(span.parent.lower(), span.machine) for span in every if span.parent}

@@ -478,7 +478,7 @@ def savings() -> Json:
 
 
 def costs() -> Json:
-    """Return the schema of what compute came to."""
+    """Return the schema of what compute cost."""
     unknown = {"type": ["number", "null"], "description": "null: not known."}
     sums = {"nodeHours": unknown, "idleHours": unknown, "money": unknown, "unpriced": _list(_told("A VM size without a price."))}
     group = {"name": _told("'' for what belongs to none of them."), "id": STRING, "workspace": STRING}

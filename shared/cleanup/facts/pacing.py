@@ -106,7 +106,7 @@ class Paced:
         buckets: The process's.
         count: Of what is read through this object.
         patience_s: The longest wait for one answer; longer ones are raised.
-        spending: What resources of a workspace came to since a moment (costs); None where it is not asked for.
+        spending: What resources of a workspace cost since a moment (costs); None where it is not asked for.
     """
 
     inner: Client

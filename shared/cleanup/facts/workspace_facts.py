@@ -31,7 +31,7 @@ class UnknownError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What a resource came to: at least this much money; `unknown` says why it may be more."""
+    """What a resource cost: at least this much money; `unknown` says why it may be more."""
 
     money: float
     currency: str
@@ -124,7 +124,7 @@ class Facts:
         return self._once(key, "its runs", lambda: activity.newest(workspace, self.azure, since=self.now - within))
 
     def spent(self, resource: ResourceId, within: timedelta) -> Spent:
-        """Return what a resource, with all below it, came to within a span.
+        """Return what a resource, with all below it, cost within a span.
 
         Raises:
             UnknownError: costs are not read here.

@@ -121,7 +121,7 @@ CONDITIONS: dict[str, Condition] = {
     "stuckFor": Condition(argument="stuck", says="it has been in one of the states for longer"),
     "runningLongerThan": Condition(argument="duration", says="it started longer ago and has not ended"),
     "noRuns": Condition(argument="duration", says="no job was started in it for longer"),
-    "spentMoreThan": Condition(argument="spending", says="it came to more money within that time: an estimate by your own prices"),
+    "spentMoreThan": Condition(argument="spending", says="it cost more money within that time: an estimate by your own prices"),
     "orphaned": Condition(argument="flag", says="the workspace that it was made for is gone or failed"),
 }
 

@@ -129,10 +129,10 @@ def _spent_more_than(subject: Subject, limit: Spending, known: Facts) -> Finding
     money, most, length = (f"{spent.money:.2f} {spent.currency}".strip(), f"{limit.amount:g}", durations.words(limit.within))
     evidence = (f"{money} in {length}: an estimate from node-hours and your own prices, no bill",)
     if spent.money > limit.amount:
-        return Finding(holds=True, text=f"it came to {money} in {length}, more than {most}", evidence=evidence)
+        return Finding(holds=True, text=f"it cost {money} in {length}, more than {most}", evidence=evidence)
     if spent.unknown:
-        return Finding(holds=None, text=f"what it came to is not known: {spent.unknown}", evidence=evidence)
-    return Finding(holds=False, text=f"it came to {money} in {length}, not more than {most}", evidence=evidence)
+        return Finding(holds=None, text=f"what it cost is not known: {spent.unknown}", evidence=evidence)
+    return Finding(holds=False, text=f"it cost {money} in {length}, not more than {most}", evidence=evidence)
 
 
 def _orphaned(subject: Subject, _flag: object, _known: Facts) -> Finding:

@@ -39,7 +39,9 @@ ARGUMENTS = {
         statuses=st.lists(st.sampled_from(targets.JOB_STATES), min_size=1, max_size=3).map(tuple),
         longer_than=SECONDS,
     ),
-    "spending": st.builds(targets.Spending, amount=st.integers(0, 4 * 10**9 - 1).map(lambda quarters: quarters / 4), within=SECONDS),
+    "spending": st.builds(
+        targets.Spending, amount=st.integers(0, 4 * 10**9 - 1).map(lambda quarters: quarters / 4), within=SECONDS
+    ),
 }
 
 

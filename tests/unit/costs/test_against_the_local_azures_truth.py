@@ -1,4 +1,4 @@
-"""What the app says that compute came to is what the local Azure knows was there: within 2 %, whatever it is grouped by."""
+"""What the app says that compute cost is what the local Azure knows was there: within 2 %, whatever it is grouped by."""
 
 from __future__ import annotations
 

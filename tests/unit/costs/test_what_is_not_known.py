@@ -211,10 +211,10 @@ def test_old_rows_go_and_the_answer_says_from_when_on(there: Life) -> None:
 @pytest.mark.parametrize(
     ("limit", "holds", "said"),
     [
-        ("1/1d", "yes", "it came to 1.50 EUR in 1 day, more than 1"),
-        ("2/1d", "unknown", "what it came to is not known: it was first looked at then"),
-        ("0.3/2h", "yes", "it came to 0.50 EUR in 2 hours, more than 0.3"),
-        ("0.6/2h", "no", "it came to 0.50 EUR in 2 hours, not more than 0.6"),
+        ("1/1d", "yes", "it cost 1.50 EUR in 1 day, more than 1"),
+        ("2/1d", "unknown", "what it cost is not known: it was first looked at then"),
+        ("0.3/2h", "yes", "it cost 0.50 EUR in 2 hours, more than 0.3"),
+        ("0.6/2h", "no", "it cost 0.50 EUR in 2 hours, not more than 0.6"),
     ],
 )
 def test_a_policy_stops_what_came_to_more(there: Life, limit: str, holds: str, said: str) -> None:
@@ -237,4 +237,4 @@ def test_a_policy_keeps_what_has_no_price(there: Life) -> None:
     front.respond("PUT", "cleanup/policies/ours", policy)
     _, found = front.told(front.respond("GET", f"cleanup/explain?resource={there.home}/computes/ci"))
     [condition] = next(each for each in found["policies"] if each["policy"] == "dear")["conditions"]
-    assert condition["because"] == "what it came to is not known: there is no cleanup/prices.csv"
+    assert condition["because"] == "what it cost is not known: there is no cleanup/prices.csv"
