@@ -22,6 +22,7 @@ ARGUMENTS = {
     "flag": True,
     "hours": WORK,
     "stuck": targets.Stuck(statuses=("Queued", "Running"), longer_than=timedelta(hours=1)),
+    "spending": targets.Spending(amount=0.0, within=timedelta(days=7)),
 }
 ODD = [None, "", "x", 0, -1, 10**30, True, [], [None], {}, {"a": None}, "2026-99-99", "9999-12-31T23:59:59Z", ago(-1)]
 
