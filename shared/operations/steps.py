@@ -390,14 +390,15 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
     if operation.ended and not before.operation.ended:
         observing.ended(operation)
     _learn(before.operation, operation, services)
-    wake_id(saved.woken, services)
+    again = operation.ended and before is saved  # a timer's: whoever ended it may have died before it woke the next one
+    wake_id(services.ledger.before(operation) if again else saved.woken, services)
     if operation.scores and not operation.ended and async_scores.missed(operation, services):
         services.queue.send(MACHINE.message(saved))
     if operation.ended:
         if operation.action == parking.WAKE:
             async_scores.woken(operation, services)
         announce(operation, services)
-    died = operation.ended and (before is saved or "upload" in operation.calls)  # before its last blobs were deleted, perhaps
+    died = again or (operation.ended and "upload" in operation.calls)  # before its last blobs were deleted, perhaps
     services.ledger.discard(None if died else before.operation, operation)
     if operation.ended:
         services.ledger.close(operation.id)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from shared.durable import due
 from shared.recipes import run_steps
+from tests.fake_azure import DURATION_S
+from tests.fakes import Killed
 from tests.faults.test_every_machine import MOST_LATE_S, Platform, _recipe_run
 from tests.steward import TIMER_S, Steward
 
@@ -71,3 +77,24 @@ def test_what_was_lost_again_and_again_is_found_soon_when_it_has_gone_on() -> No
     run_steps.begin(_recipe_run("a" * 32, world, "steps: {rest: {wait: PT30S}, more: {wait: PT30S}}"), world.app)
     world.drive()
     assert (late[2] - late[1]).total_seconds() < MOST_LATE_S
+
+
+def test_the_next_in_a_lane_is_woken_soon_when_the_one_before_it_died_at_its_end() -> None:
+    """Seed 77: what had waited long woke by its own entry alone, which the timer looked at ever more rarely: 180 seconds."""
+    steward = Steward()
+    first, second = (steward.submit("PUT", WORKSPACE, BODY) for _ in range(2))
+    row = steward.open.rows[second.partition, second.suffix]
+    late = {**row.columns, due.LOOK_AT: steward.clock() + timedelta(minutes=16)}
+    steward.open.put(replace(row, columns=late))
+
+    def dies(_name: str) -> None:
+        if steward.rows.rows[first.partition, first.suffix].columns["status"] == "Succeeded":
+            steward.fuse.between = None
+            raise Killed
+
+    steward.fuse.between = dies
+    with pytest.raises(Killed):
+        _until_ended(steward, first)
+    steward.restart()
+    steward.queue.messages.clear()  # for ten minutes
+    assert _until_ended(steward, second) < MOST_LATE_S + DURATION_S
