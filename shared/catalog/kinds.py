@@ -49,7 +49,8 @@ ACCESS = (  # of any body: who gets in, over which network, and as whom the reso
             "managedNetwork", "accessPolicies", "enableRbacAuthorization", "allowSharedKeyAccess", "allowBlobPublicAccess",
             "defaultToOAuthAuthentication", "adminUserEnabled", "anonymousPullEnabled", "disableLocalAuth",
             "egressPublicNetworkAccess", "publicNetworkAccessForIngestion", "publicNetworkAccessForQuery",
-            "systemDatastoresAuthMode", "keys",
+            "systemDatastoresAuthMode", "keys", "isLocalUserEnabled", "isSftpEnabled", "allowCrossTenantReplication",
+            "networkRuleBypassOptions", "sharedPrivateLinkResources",
             "properties.sshSettings.sshPublicAccess", "properties.remoteLoginPortPublicAccess", "properties.enableNodePublicIp",
         )
     ),

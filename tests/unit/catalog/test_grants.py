@@ -187,6 +187,7 @@ def test_v1_passages_need_their_role(role: str) -> None:
         ("workspaces/computes", {"properties": {"properties": {"sshSettings": {"sshPublicAccess": "Enabled"}}}},
          "properties.properties.sshSettings.sshPublicAccess"),
         ("workspaces/computes", {"properties": None}, ""),
+        ("workspaces", {"properties": {"sharedPrivateLinkResources": [{"name": "x"}]}}, "properties.sharedPrivateLinkResources"),
     ],
 )  # fmt: skip
 def test_network_and_access_settings_are_an_admins(kind: str, body: Any, field: str) -> None:
