@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from shared.catalog import kinds
-from shared.rest import clouds
+from shared.rest import clouds, errors
 from shared.telemetry import export
 from shared.text import durations
 
@@ -37,6 +37,7 @@ class Settings:
     Attributes:
         subscription_id, resource_group: Where a path without a scope belongs (`STEWARD_SUBSCRIPTION_ID`,
             `STEWARD_RESOURCE_GROUP`).
+        other_subscriptions: What the app works in besides that subscription (`STEWARD_SUBSCRIPTIONS` behind its first).
         cloud: `STEWARD_CLOUD`: AzureCloud, AzureUSGovernment or AzureChinaCloud.
         storage: Connection string of the app's own storage (`AzureWebJobsStorage`), '' when it is reached by identity.
         table_uri, blob_uri, queue_uri: Service URIs (`AzureWebJobsStorage__tableServiceUri` …) for identity-based access.
@@ -74,6 +75,7 @@ class Settings:
 
     subscription_id: str = ""
     resource_group: str = ""
+    other_subscriptions: tuple[str, ...] = ()
     cloud: Cloud = clouds.PUBLIC
     storage: str = ""
     table_uri: str = ""
@@ -106,6 +108,22 @@ class Settings:
     problems: tuple[Problem, ...] = ()
 
     @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """All that the app works in, the home first; none where every caller names one."""
+        return (self.subscription_id, *self.other_subscriptions) if self.subscription_id else ()
+
+    def everywhere(self, also: str = "") -> tuple[str, ...]:
+        """Return all subscriptions from which something can refer to what is in one of them, `also` included.
+
+        Raises:
+            RejectedError: `NotSeen`; the setting that lists them cannot be used.
+        """
+        if unusable := self.problem(SUBSCRIPTIONS):
+            raise errors.RejectedError(errors.AzureError(code="NotSeen", message=unusable), status=403)
+        known = {each.lower(): each for each in (*self.subscriptions, also) if each}
+        return tuple(known.values())
+
+    @property
     def source(self) -> str:
         """Who notifications say they are from."""
         return self.address or "/azureml-steward"
@@ -124,6 +142,8 @@ UNRESOLVED = "@microsoft.keyvault("  # how a reference begins that the platform 
 APPROVALS = ("cleanup", "rules", "resourceGroups", "workspaces")
 WEBHOOK_SECRETS = "STEWARD_WEBHOOK_SECRETS"
 MAX_TTL = "STEWARD_MAX_TTL"
+SUBSCRIPTION, SUBSCRIPTIONS = "STEWARD_SUBSCRIPTION_ID", "STEWARD_SUBSCRIPTIONS"
+_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?(?:/[\w.~-]+)*|http://(?:localhost|127\.0\.0\.1)(?::\d+)?(?:/[\w.~-]+)*")
 NUMBER_LIMIT = 100_000  # as days well within what a date holds, as anything else more than anyone means
 
@@ -163,8 +183,12 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
         named = environ.get(f"AzureWebJobsStorage__{service}ServiceUri", "")
         return named or (f"https://{account}.{service}{cloud.storage_suffix}" if account else "")
 
+    home = optional(SUBSCRIPTION, _text, off="")
+    none: tuple[str, ...] = ()
+    listed = optional(SUBSCRIPTIONS, _subscriptions, off=none) or (home,)  # off: that nobody refers to something is then unknown
     found = Settings(
-        subscription_id=optional("STEWARD_SUBSCRIPTION_ID", _text, off=""),
+        subscription_id=listed[0],
+        other_subscriptions=listed[1:],
         resource_group=optional("STEWARD_RESOURCE_GROUP", _text, off=""),
         cloud=cloud,
         storage=AZURITE if storage.rstrip(";").lower() == "usedevelopmentstorage=true" else storage,
@@ -241,6 +265,19 @@ def _own_address(environ: Mapping[str, str]) -> str:
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Read a list, separated by commas or spaces."""
     return tuple(environ.get(name, "").replace(",", " ").split())
+
+
+def _subscriptions(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Read ids of subscriptions, the home first: what `STEWARD_SUBSCRIPTION_ID` names, where that is set, too."""
+    found = tuple(dict.fromkeys(word.lower() for word in _words(environ, name)))
+    if bad := next((word for word in found if not _SUBSCRIPTION.fullmatch(word)), None):
+        message = f"{name} holds '{bad[:50]}'; expected ids of subscriptions (GUIDs), separated by commas"
+        raise ValueError(message)
+    home = environ.get(SUBSCRIPTION, "")
+    if found and home and home.lower() != found[0].lower():
+        message = f"{name} begins with {found[0]} and {SUBSCRIPTION} is '{home[:50]}'; expected the same one, or only the list"
+        raise ValueError(message)
+    return found
 
 
 def _secrets(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:

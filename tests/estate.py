@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.cleanup.facts import survey
 from shared.rest import client, clouds, ids
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ class World:
     calls: list[tuple[str, str]] = field(default_factory=list)
     actions: tuple[str, ...] = ("*",)
     cloud: clouds.Cloud = clouds.PUBLIC
+    settings: Settings = field(default_factory=lambda: Settings(subscription_id=SUBSCRIPTION))
 
     @property
     def client(self) -> World:

@@ -27,12 +27,24 @@ PLANE_ORDER: tuple[Plane, ...] = ("arm", "history", "modelmanagement")
 
 
 class Scope(Protocol):
-    """Where a path without subscription or resource group belongs (the settings)."""
+    """Where a path without subscription or resource group belongs, and what a path may name (the settings)."""
 
     @property
     def subscription_id(self) -> str: ...  # noqa: D102
     @property
     def resource_group(self) -> str: ...  # noqa: D102
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """The subscriptions that the app works in; none for any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anywhere:
+    """A scope whose paths may name any subscription."""
+
+    subscription_id: str
+    resource_group: str
+    subscriptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +90,8 @@ def resolve(path: str, scope: Scope) -> Target:
     """Read a path below `/api/`, still percent-encoded.
 
     Raises:
-        BadRequestError: `UnknownKind` (404) with what there is instead; `InvalidPath`; `ScopeMissing`.
+        BadRequestError: `UnknownKind` (404) with what there is instead; `InvalidPath`; `ScopeMissing`;
+            `SubscriptionNotListed` (403).
     """
     if len(path) > PATH_LIMIT or path.count("/") > SEGMENTS_LIMIT:  # before it is compared with all that there is
         message = (
@@ -92,6 +105,7 @@ def resolve(path: str, scope: Scope) -> Target:
         drop_version(named, segments)
         planes = ("history",) if named == "execution" else (cast("Plane", named),)  # execution only starts what history keeps
     subscription_given = _take(segments, "subscriptions")
+    check_listed(subscription_given, scope)
     subscription = subscription_given or scope.subscription_id
     group_given = _take(segments, "resourcegroups")
     group = group_given or scope.resource_group
@@ -115,6 +129,27 @@ def resolve(path: str, scope: Scope) -> Target:
     target = _match(segments, planes, found, namespace or kinds.ML)
     wide = not group_given and ("subscriptions" in path.lower().split("/") or not group)
     return replace(target, id=_scoped(target, wide=wide))
+
+
+def anywhere(scope: Scope) -> Scope:
+    """Return a scope for paths that were accepted before: their subscription may have been taken off the list since."""
+    return Anywhere(subscription_id=scope.subscription_id, resource_group=scope.resource_group)
+
+
+def is_listed(subscription: str, scope: Scope) -> bool:
+    """Tell whether the app works in a subscription."""
+    return not scope.subscriptions or subscription.lower() in map(str.lower, scope.subscriptions)
+
+
+def check_listed(subscription: str, scope: Scope) -> None:
+    """Refuse a subscription in which the app does not work, before Azure is asked for anything; '' names none.
+
+    Raises:
+        BadRequestError: `SubscriptionNotListed` (403), naming the setting.
+    """
+    if subscription and not is_listed(subscription, scope):
+        message = f"The app does not work in the subscription '{subscription[:100]}': STEWARD_SUBSCRIPTIONS does not list it."
+        raise errors.BadRequestError("SubscriptionNotListed", message, target="path", status=403)
 
 
 def drop_version(plane: str, segments: list[str]) -> None:

@@ -51,7 +51,7 @@ def tick(app: Services) -> int:
         TransientError: the app's storage is out of reach.
     """
     now, known = app.clock(), {place.id.lower(): place for place in cost_book.places(app.cost_rows)}
-    azure = pacing.Paced(inner=app.client, places=app.addresses, buckets=app.reads)
+    azure = pacing.of(app)
     listed = known.get(LISTED) or Place(id=LISTED)
     if listed.tried_at is None or now - listed.tried_at >= cost_book.LOOK_EVERY:
         listed, known = _listed(listed, known, azure, app)

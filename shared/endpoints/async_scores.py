@@ -106,7 +106,7 @@ def step(operation: Operation, services: Services, claim: Callable[[Operation], 
         return _unknown(operation, "The app stopped while the endpoint was asked.", now)
     if now >= _end(operation, services):
         return _too_late(operation, "It did not get its turn.", services)
-    target = paths.resolve(operation.path, services.settings)
+    target = paths.resolve(operation.path, paths.anywhere(services.settings))
     try:
         services.scoring.open(target)
     except snapshots.EndpointParkedError as parked:

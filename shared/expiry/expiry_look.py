@@ -85,7 +85,7 @@ class Look:
 
 def azure_of(services: Services) -> pacing.Paced:
     """Return reads under ARM's limits."""
-    return pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
+    return pacing.of(services)
 
 
 def look(expiry: Expiry, services: Services) -> Look:

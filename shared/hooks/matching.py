@@ -302,13 +302,14 @@ def _document(event: Event) -> dict[str, Any]:
 
 def _resource(event: Event, services: Services) -> Any:
     """Return the resource an event names as Azure has it now; None when it is gone or the event names none."""
-    from shared.catalog import kinds
+    from shared.catalog import kinds, paths
 
     rows = kinds.by_type()
     for target in event_target.of(event):
         kind = rows.get(("arm", target.namespace.lower(), "/".join(target.types).lower()))
         if kind is None:
             continue
+        paths.check_listed(target.subscription, services.settings)
         url = services.addresses.url("arm", target.path, f"api-version={kind.api_version}", workspace=target.ancestor(1).path)
         response = services.client.send("GET", url)
         if response.status not in (404, 410):

@@ -17,7 +17,6 @@ from shared.catalog import paths, proxy_routes
 from shared.chains import expressions
 from shared.hooks.event_target import ML_TYPE, OWN_TYPE, RESOURCE_TYPE
 from shared.rest import errors
-from shared.settings import Settings
 from shared.text import jmes
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ ANY = frozenset("*?[")
 NAMED_HERE = {"steps": ": it is the first step.", "parameters": ": the recipe has none."}  # what only a rule or recipe itself names
 EDITS = 2
 FILLED = "filled"  # stands where an expression puts a value
-SCOPE = Settings(subscription_id="00000000-0000-0000-0000-000000000000", resource_group=FILLED)
+SCOPE = paths.Anywhere(subscription_id="00000000-0000-0000-0000-000000000000", resource_group=FILLED)
 
 
 def event_type(glob: str, short: Collection[str]) -> str:

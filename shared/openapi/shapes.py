@@ -281,6 +281,9 @@ def report() -> Json:
     saved = {"nodeHoursADay": NUMBER, "idleNodeHours": NUMBER, "moneyADay": NUMBER, "idleMoney": NUMBER, "currency": STRING}
     asked = dict.fromkeys(("seconds", "callsPer1000", "secondsPer1000"), NUMBER)
     counts = {"type": "object", "additionalProperties": COUNT}
+    savings = _record({**saved, "unpriced": _list(STRING)})
+    seen = {"id": STRING, "status": {"type": "string", "enum": ["read", "unreadable"]}, "reason": STRING, "looked": COUNT}
+    seen |= {"outcomes": counts, "savings": savings}
     return _record(
         {
             "id": STRING,
@@ -297,10 +300,11 @@ def report() -> Json:
             "approvedBy": _told("The run that carries this one out."),
             "looked": COUNT,
             "outcomes": {**counts, "description": "How many resources came to what: `kept`, `would delete`, `deleted`, …"},
-            "savings": _record({**saved, "unpriced": _list(STRING)}),
+            "savings": savings,
             "requests": _record({"calls": COUNT, **asked}),
             "notes": _list(STRING),
             "workspaces": _list(_record(unit, ("id", "status"))),
+            "subscriptions": _list(_record(seen, ("id", "status", "looked", "outcomes", "savings"))),
             "byPolicy": {"type": "object", "additionalProperties": counts},
             "resources": _list(_ref("ReportLine")),
             "deliveries": _list(_ref("Delivery")),

@@ -96,6 +96,7 @@ def of_answer(method: str, path: str, scope: Scope, body: Any) -> Any:
     Raises:
         BadRequestError: as `paths.resolve`; there is no such request.
     """
+    scope = paths.anywhere(scope)
     if way := proxy_routes.find(path, method, scope):
         return without_keys(body) if way.plane in PUBLIC_PLANES else None
     target = paths.resolve(path, scope)

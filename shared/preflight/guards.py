@@ -14,6 +14,7 @@ from shared.rest import errors, ids, permissions
 if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Client
+    from shared.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,8 @@ def check_move(target: Target, body: Any) -> None:
             raise errors.BadRequestError("MoveNotSupported", row.reason, target=moved.path, status=409)
 
 
-def check_delete(target: Target, client: Client, *, force: bool) -> None:
-    """Refuse to delete what a workspace of the subscription stands on.
+def check_delete(target: Target, client: Client, settings: Settings, *, force: bool) -> None:
+    """Refuse to delete what a workspace of any of the app's subscriptions stands on.
 
     Raises:
         BadRequestError: `ResourceInUse` (409), naming the workspaces.
@@ -84,15 +85,16 @@ def check_delete(target: Target, client: Client, *, force: bool) -> None:
     row = next((row for row in USED if row.full_type.lower() == target.id.full_type.lower()), None)
     if row is None or force:
         return
-    permissions.check_seen("workspaces", target.id.subscription, client, f"{WORKSPACES}/read")
     version = kinds.by_type()["arm", kinds.ML.lower(), "workspaces"].api_version
-    every = ids.ResourceId(subscription=target.id.subscription, namespace=kinds.ML, types=("workspaces",))
-    url = ids.url(client.cloud.arm, every.path, version)
-    users = [
-        str(each.get("id"))
-        for each in client.pages(url)
-        if str(bodies.dig(each, row.field) or "").strip("/").lower() == _key(target)
-    ]
+    users: list[str] = []
+    for subscription in settings.everywhere(target.id.subscription):
+        permissions.check_seen("workspaces", subscription, client, f"{WORKSPACES}/read")
+        url = ids.url(client.cloud.arm, ids.provider(subscription, kinds.ML, "workspaces"), version)
+        users += [
+            str(each.get("id"))
+            for each in client.pages(url)
+            if str(bodies.dig(each, row.field) or "").strip("/").lower() == _key(target)
+        ]
     if users:
         message = f"{target.id.name} is used by {', '.join(users)}. {row.reason}"
         raise errors.BadRequestError("ResourceInUse", message, target=target.id.path, status=409)

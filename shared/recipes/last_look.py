@@ -46,7 +46,7 @@ def look(made: Mapping[str, Any], services: Services) -> str:
     Raises:
         TransientError: Azure or storage cannot be asked now.
     """
-    azure = pacing.Paced(inner=services.client, places=services.addresses, buckets=services.reads)
+    azure = pacing.of(services)
     inside = list(made.get("inside", ()))
     try:
         kept = _speaks(made, azure, services) or _others(ids.parse(str(made["id"])), inside, azure)

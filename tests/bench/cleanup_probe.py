@@ -18,6 +18,7 @@ from shared.cleanup.facts import inventory, pacing, survey
 from shared.cleanup.policy import policies
 from shared.cleanup.verdict import judge
 from shared.rest import addresses, client, clouds, tokens
+from shared.settings import Settings
 
 COLLECTIONS = {"modelVersion": "models", "computeInstance": "computes", "job": "jobs", "onlineEndpoint": "onlineEndpoints"}
 ALL = "listViewType=All"
@@ -39,7 +40,7 @@ def listed(subscription: str, kind: str) -> dict[str, float]:
 
 def _azure() -> pacing.Paced:
     inner = client.Client(clouds.PUBLIC, tokens.Tokens(lambda: tokens.credential_from(os.environ, clouds.PUBLIC)))
-    return pacing.Paced(inner=inner, places=addresses.Addresses(inner), buckets=pacing.Buckets())
+    return pacing.Paced(inner=inner, places=addresses.Addresses(inner), buckets=pacing.Buckets(), settings=Settings())
 
 
 def _peak_mb() -> float:

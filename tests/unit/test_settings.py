@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared import settings
-from shared.rest import clouds
+from shared.rest import clouds, errors
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -110,7 +110,8 @@ def test_an_unknown_cloud_stops_the_app():
 
 REFERENCE = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)"
 OPTIONAL = (
-    "STEWARD_SUBSCRIPTION_ID", "STEWARD_RESOURCE_GROUP", "STEWARD_RETENTION_DAYS", "STEWARD_ALLOW_PLAIN_SCORING",
+    "STEWARD_SUBSCRIPTION_ID", "STEWARD_SUBSCRIPTIONS",
+    "STEWARD_RESOURCE_GROUP", "STEWARD_RETENTION_DAYS", "STEWARD_ALLOW_PLAIN_SCORING",
     "STEWARD_PREVIEWS", "STEWARD_CALLBACK_HOSTS", "STEWARD_WEBHOOK_SECRETS", "STEWARD_NOTIFY",
     "STEWARD_POLL_WITH_EVENTS", "STEWARD_CLEANUP", "STEWARD_UNNAMED_KEYS", "STEWARD_AUDIT_DAYS", "STEWARD_APPROVALS",
     "STEWARD_APPROVAL_HOURS", "STEWARD_FAILURE_LOGS", "STEWARD_SCORE_HOURS", "STEWARD_UPLOADS", "STEWARD_UPLOAD_GB",
@@ -150,6 +151,36 @@ def test_an_unresolved_reference_to_what_the_app_cannot_do_without_stops_it(name
     """With the reason."""
     with pytest.raises(ValueError, match=f"{name} is a Key Vault reference"):
         settings.from_environ({name: REFERENCE})
+
+
+A, B = (f"0000000{number}-0000-0000-0000-00000000000{number}" for number in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("environ", "listed"),
+    [
+        ({}, ()),
+        ({"STEWARD_SUBSCRIPTION_ID": "s"}, ("s",)),
+        ({"STEWARD_SUBSCRIPTIONS": f"{A}, {B} {A.upper()}"}, (A, B)),
+        ({"STEWARD_SUBSCRIPTION_ID": B.upper(), "STEWARD_SUBSCRIPTIONS": f"{B},{A}"}, (B, A)),
+    ],
+)
+def test_the_first_of_the_subscriptions_is_the_home(environ, listed):
+    """Without a list it is the one subscription."""
+    found = settings.from_environ(environ)
+    assert (found.subscriptions, found.subscription_id, found.problems) == (listed, listed[0] if listed else "", ())
+    assert found.everywhere(B) == (listed if B in listed else (*listed, B))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("churn", "expected ids of subscriptions"), (f"{B} {A}", "expected the same one, or only the list")]
+)
+def test_a_list_of_subscriptions_that_cannot_be_used_leaves_nothing_known_to_be_unused(value, expected):
+    """The home stays, for paths; who refers to something from the others is not known."""
+    found = settings.from_environ({"STEWARD_SUBSCRIPTION_ID": A, "STEWARD_SUBSCRIPTIONS": value})
+    assert (found.subscriptions, expected in found.problem("STEWARD_SUBSCRIPTIONS")) == ((A,), True)
+    with pytest.raises(errors.RejectedError, match=expected):
+        found.everywhere()
 
 
 def test_what_is_off_deletes_nothing_and_cleans_nothing():

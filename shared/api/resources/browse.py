@@ -57,7 +57,7 @@ def _listed(call: Call, target: Target, app: App, query: str) -> Any:
     """Return what Azure answers; of a list the page that a link of ours leads to, '' for the one that the caller asks for."""
     asked = query.removesuffix(answer.ALL) or call.azure_query(target.api_version)
     url = app.addresses.url(target.plane, target.path, asked, workspace=target.workspace.path)
-    return answer.own_next_link(_seen(app.client.send("GET", url).checked().body, target, call), url, call)
+    return answer.own_next_link(_seen(_named(app.client.send("GET", url).checked().body, target, app), target, call), url, call)
 
 
 def _whole(page: Callable[[str], Any], app: App) -> Any:
@@ -75,6 +75,14 @@ def _whole(page: Callable[[str], Any], app: App) -> Any:
         size += len(json.dumps(last))
     rest = {"nextLink": last["nextLink"]} if last.get("nextLink") else {}
     return {**{name: value for name, value in first.items() if name != "nextLink"}, "value": found, **rest}
+
+
+def _named(body: Any, target: Target, app: App) -> Any:
+    """Return the list of subscriptions without those that no path may name."""
+    if target.id.types != ("subscriptions",) or not isinstance(body, dict) or not isinstance(body.get("value"), list):
+        return body
+    named = [each for each in body["value"] if paths.is_listed(str(each.get("subscriptionId") or ""), app.settings)]
+    return {**body, "value": named}
 
 
 def _seen(body: Any, target: Target, call: Call) -> Any:

@@ -39,7 +39,7 @@ def change(call: Call, app: App) -> Answer | Operation:
     if call.method == "PATCH" and not preview:
         bodies.check_patch(target.kind, brought.body)
     if call.method == "DELETE":
-        guards.check_delete(target, app.client, force=call.flag("force"))
+        guards.check_delete(target, app.client, app.settings, force=call.flag("force"))
     return submission.submit(call, brought, app, asked=asked, query=query)
 
 

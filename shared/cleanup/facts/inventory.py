@@ -6,6 +6,7 @@ list, because what a half-read list lacks would look unused. Not here: which lis
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -32,6 +33,13 @@ class Reader(Protocol):
     def send(self, method: str, url: str, *, body: Any = None) -> Response: ...  # noqa: D102
 
 
+class Estate(Protocol):
+    """Where the app works (the settings)."""
+
+    def everywhere(self, also: str = "") -> tuple[str, ...]:
+        """Return all subscriptions from which something can refer to what is in one of them."""
+
+
 class Azure(Protocol):
     """What reading needs of the composition root."""
 
@@ -39,6 +47,8 @@ class Azure(Protocol):
     def client(self) -> Reader: ...  # noqa: D102
     @property
     def addresses(self) -> Addresses: ...  # noqa: D102
+    @property
+    def settings(self) -> Estate: ...  # noqa: D102
 
 
 def workspaces(subscription: str, resource_group: str, azure: Azure) -> list[dict[str, Any]]:
@@ -49,6 +59,30 @@ def workspaces(subscription: str, resource_group: str, azure: Azure) -> list[dic
     """
     scope = ids.ResourceId(subscription=subscription, resource_group=resource_group, namespace=kinds.ML)
     return [{**body, "id": workspace_id(body).path} for body in listing(scope.child("workspaces"), azure)]
+
+
+def all_workspaces(azure: Azure, also: str = "") -> list[dict[str, Any]]:
+    """Return the workspaces of all subscriptions, each with its canonical id.
+
+    Raises:
+        StewardError: the list of a subscription could not be read whole, or ARM may leave some out of it.
+    """
+    found = []
+    for subscription in azure.settings.everywhere(also):
+        with seeing(subscription):
+            check_all_seen(subscription, azure, "workspaces")
+            found += workspaces(subscription, "", azure)
+    return found
+
+
+@contextmanager
+def seeing(subscription: str) -> Iterator[None]:
+    """Let a refusal say which subscription was not seen."""
+    try:
+        yield
+    except errors.PermanentError as problem:
+        message = f"Subscription {subscription} was not seen: {problem.error.code}: {problem.error.message}"
+        raise errors.RejectedError(errors.AzureError(code="NotSeen", message=message), status=403) from None
 
 
 def check_all_seen(subscription: str, azure: Azure, *families: str) -> None:

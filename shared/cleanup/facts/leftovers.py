@@ -37,7 +37,7 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
     Args:
         subscription: Where.
         azure: Where to read.
-        workspaces: All of the subscription, failed ones included: with some missing, what is theirs would look left over.
+        workspaces: All that there are, failed ones included: with some missing, what is theirs would look left over.
 
     Raises:
         StewardError: the list of resources could not be read whole.

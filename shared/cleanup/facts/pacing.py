@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from shared.rest import errors
@@ -19,9 +19,11 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shared.cleanup.facts.inventory import Estate
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
     from shared.rest.clouds import Cloud
+    from shared.settings import Settings
 
 SIZE = 250.0  # tokens
 REFILL = 25.0  # tokens a second
@@ -96,6 +98,24 @@ class Count:
         return {"arm": self.arm, "other": self.other, "throttled": self.throttled, "waitedSeconds": round(self.waited_s, 3)}
 
 
+class Services(Protocol):
+    """What reading under the limits needs of the composition root."""
+
+    @property
+    def client(self) -> Client: ...  # noqa: D102
+    @property
+    def addresses(self) -> Addresses: ...  # noqa: D102
+    @property
+    def reads(self) -> Buckets: ...  # noqa: D102
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+
+
+def of(services: Services) -> Paced:
+    """Return the app's reads under the limits."""
+    return Paced(inner=services.client, places=services.addresses, buckets=services.reads, settings=services.settings)
+
+
 @dataclass(slots=True, kw_only=True)
 class Paced:
     """The client and the addresses, as reading needs them, under the limits and counted: `inventory.Azure`.
@@ -104,6 +124,7 @@ class Paced:
         inner: The app's client.
         places: The app's addresses.
         buckets: The process's.
+        settings: Where the app works.
         count: Of what is read through this object.
         patience_s: The longest wait for one answer; longer ones are raised.
         spending: What resources of a workspace cost since a moment (costs); None where it is not asked for.
@@ -112,6 +133,7 @@ class Paced:
     inner: Client
     places: Addresses
     buckets: Buckets
+    settings: Estate
     sleep: Callable[[float], None] = time.sleep
     count: Count = field(default_factory=Count)
     patience_s: float = PATIENCE_S

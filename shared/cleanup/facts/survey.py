@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from shared.cleanup.facts.inventory import Azure
 
 VERSION = 1
-REGISTRIES = "registries"  # the home of the survey of all registries
+REGISTRIES = "registries"  # the home of the survey of all registries of the app's first subscription, and how others begin
 REPEATED = "repeated"
 COUNTED = ("deployments", "schedules", "services", "jobs", "components")
 HTTP_ABSENT = (404, 410)
@@ -32,10 +32,10 @@ HTTP_ABSENT = (404, 410)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What one workspace, or all registries, refer to.
+    """What one workspace, or all registries of a subscription, refer to.
 
     Attributes:
-        home: As mentions name it (`mentions.workspace_home`), or `registries`.
+        home: As mentions name it (`mentions.workspace_home`), or `registries` (`registries_home`).
         aliases: Its other names in mentions: a workspace's `workspaceId`; the registries' homes.
         at: When it was begun.
         mentions: What is referred to, and by whom.
@@ -155,6 +155,16 @@ def merge(surveys: Iterable[Survey]) -> Surveys:
     return Surveys(by_home={each.home: each for each in surveys})
 
 
+def registries_home(other: str) -> str:
+    """Return the home of the survey of another subscription's registries; '' for those of the app's first."""
+    return f"{REGISTRIES}/{other.lower()}" if other else REGISTRIES
+
+
+def unseen(subscription: str, problem: str, now: datetime) -> Survey:
+    """Return what is known of a subscription whose workspaces cannot be listed: nothing, so that all may be in use from there."""
+    return Survey(home=f"{REGISTRIES}/unseen/{subscription.lower()}", at=now, problem=f"subscription {subscription}: {problem}")
+
+
 def home_of(resource: ids.ResourceId) -> str:
     """Return the home of what is in a workspace, or of the workspace."""
     return mentions.workspace_home(resource.subscription, resource.resource_group, resource.names[0])
@@ -200,7 +210,35 @@ def of(
     return Survey(home=home, aliases=aliases, at=now, mentions=found, counts=counts, problem=problem)
 
 
-def registries(subscription: str, azure: Azure, now: datetime) -> Survey:
+def everywhere(
+    azure: Azure, now: datetime, parked: Callable[[ids.ResourceId], list[Any] | None], *, but: str = "", also: str = ""
+) -> Iterator[Survey]:
+    """Yield what everything in all subscriptions refers to, each as `of` and `registries` read it.
+
+    Args:
+        azure: Where to read.
+        now: The present.
+        parked: See `of`.
+        but: Key of a workspace that is left out.
+        also: A subscription that may not be among the app's.
+
+    Raises:
+        ThrottledError: ARM wants a long wait.
+        RejectedError: `NotSeen`; the setting that lists the subscriptions cannot be used.
+    """
+    for position, subscription in enumerate(azure.settings.everywhere(also)):
+        yield registries(subscription, azure, now, registries_home(subscription if position else ""))
+        try:
+            places = [inventory.workspace_id(body) for body in inventory.workspaces(subscription, "", azure)]
+        except errors.ThrottledError:
+            raise
+        except errors.StewardError as failure:
+            yield unseen(subscription, f"{failure.error.code}: {failure.error.message}", now)
+            continue
+        yield from (of(place, azure, now, parked) for place in places if place.key != but)
+
+
+def registries(subscription: str, azure: Azure, now: datetime, home: str = REGISTRIES) -> Survey:
     """Read what the assets of a subscription's registries refer to: components their environments, components and models.
 
     Its problem may also be that ARM does not show the app all workspaces or registries: the rest may refer to anything.
@@ -219,8 +257,10 @@ def registries(subscription: str, azure: Azure, now: datetime) -> Survey:
     except errors.ThrottledError:
         raise
     except errors.StewardError as failure:
-        problem = f"the registries could not be read whole: {failure.error.code}: {failure.error.message}"
-    return Survey(home=REGISTRIES, aliases=tuple(aliases), at=now, mentions=found, counts=counts, problem=problem)
+        problem = (
+            f"the registries of subscription {subscription} could not be read whole: {failure.error.code}: {failure.error.message}"
+        )
+    return Survey(home=home, aliases=tuple(aliases), at=now, mentions=found, counts=counts, problem=problem)
 
 
 def _referrers(

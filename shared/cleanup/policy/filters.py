@@ -1,4 +1,4 @@
-"""Which resources a policy looks at: workspaces, names, tags, properties and a query, all of which must hold. Pure.
+"""Which resources a policy looks at: subscriptions, workspaces, names, tags, properties and a query, all of which must hold. Pure.
 
 Globs know `*`, `?` and `[…]`, and no casing. Of several, one must match, and none of those that begin with `!` may. What a
 tag must not be also holds for the tags of what the resource belongs to. Not here: protection, age, use (judge).
@@ -39,8 +39,8 @@ def matches(policy: Policy, subject: Subject, workspace: Mapping[str, Any] | Non
         None when all holds, else the first reason that it does not.
     """
     where = policy.where
-    if where.workspaces and not _in_workspaces(where, subject.id):
-        return f"workspace '{workspace_name(subject.id)}' is not one of the policy's"
+    if reason := _elsewhere(where, subject.id):
+        return reason
     if where.names and not named(where.names, subject.id):
         return f"its name matches none of {', '.join(where.names)}"
     if reason := _tags(where, subject, workspace):
@@ -115,9 +115,13 @@ def document(subject: Subject, now: datetime, workspace: Mapping[str, Any] | Non
     }
 
 
-def _in_workspaces(where: Where, resource: ResourceId) -> bool:
+def _elsewhere(where: Where, resource: ResourceId) -> str:
+    """Return '' where a resource lies in a subscription and a workspace of the policy's."""
+    if where.subscriptions and not _any(where.subscriptions, [resource.subscription]):
+        return f"subscription {resource.subscription} is not one of the policy's"
     name = workspace_name(resource)
-    return bool(name) and _any(where.workspaces, [name, resource.ancestor(1).path])
+    inside = bool(name) and _any(where.workspaces, [name, resource.ancestor(1).path])
+    return f"workspace '{name}' is not one of the policy's" if where.workspaces and not inside else ""
 
 
 def _tags(where: Where, subject: Subject, workspace: Mapping[str, Any] | None) -> str:

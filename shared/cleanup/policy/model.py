@@ -26,6 +26,7 @@ class Where:
     """Which resources of its kind a policy looks at; all that is given must hold.
 
     Attributes:
+        subscriptions: Globs over subscriptions' ids, likewise.
         workspaces: Globs over workspace names or ids, `!glob` takes away; empty: all.
         names: Globs over the resource's own name (an asset's is `name` of the asset, its version apart).
         tags: Tag name → glob over its value; `!` in front: must not match.
@@ -33,6 +34,7 @@ class Where:
         query: JMESPath over the resource's document (`Subject.document`); truthy holds. '' for none.
     """
 
+    subscriptions: tuple[str, ...] = ()
     workspaces: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()

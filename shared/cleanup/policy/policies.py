@@ -104,6 +104,7 @@ def to_json(policy: Policy) -> dict[str, Any]:
         "kind": policy.kind,
         "where": _filled(
             {
+                "subscriptions": list(where.subscriptions),
                 "workspaces": list(where.workspaces),
                 "names": list(where.names),
                 "tags": _mapping(where.tags),

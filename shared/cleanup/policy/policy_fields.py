@@ -211,6 +211,7 @@ ARGUMENTS: dict[targets.Argument, Reader] = {
     "spending": spending,
 }
 WHERE: dict[str, Reader] = {
+    "subscriptions": yaml_sheets.texts,
     "workspaces": yaml_sheets.texts,
     "names": yaml_sheets.texts,
     "tags": globs_by_name,

@@ -7,9 +7,10 @@ where there is none, is read now, too. Not here: judging (judge).
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup.facts import inventory, locks, pacing, survey
+from shared.cleanup.facts import locks, pacing, survey
 from shared.cleanup.policy import policies
 from shared.cleanup.run import units
 from shared.cleanup.verdict import judge, marks
@@ -34,9 +35,7 @@ def explain(resource: ResourceId, services: Services) -> dict[str, Any]:
     Raises:
         StewardError: it, its locks or its references could not be read.
     """
-    azure = pacing.Paced(
-        inner=services.client, places=services.addresses, buckets=services.reads, spending=cost_report.spending(services)
-    )
+    azure = replace(pacing.of(services), spending=cost_report.spending(services))
     chosen, problems = policies.load(services.blobs)
     wanted = [policy for policy in chosen if judge.concerns(policy.kind, resource)]
     known, at = _references(resource, wanted, azure, services)
@@ -71,12 +70,8 @@ def _references(
         if content:
             kept = survey.merge(survey.Survey.from_json(json.loads(line)) for line in content.splitlines())
             return kept.replaced(*own), run.surveyed_at or run.created_at
-    fresh = [survey.registries(services.settings.subscription_id, azure, now), *own]
-    for body in inventory.workspaces(services.settings.subscription_id, "", azure):
-        place = inventory.workspace_id(body)
-        if place.key != resource.ancestor(1).key:
-            fresh.append(survey.of(place, azure, now, tell))
-    return survey.merge(fresh), now
+    every = survey.everywhere(azure, now, tell, but=resource.ancestor(1).key, also=resource.subscription)
+    return survey.merge([*every, *own]), now
 
 
 def _told(policy: Policy, reason: str) -> dict[str, Any]:

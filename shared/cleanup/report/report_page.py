@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "workspace", "resource", "kind", "policy", "outcome", "action", "reason", "evidence", "since", "due", "vmSize", "nodes",
-    "owner", "operation", "error", "id",
+    "owner", "operation", "error", "id", "subscription",
 )  # fmt: skip
 
 STYLE = """
@@ -52,6 +52,7 @@ def page(report: Report, *, following: str = "") -> bytes:
         f"<h1>{_text(title)}</h1>",
         _facts(report),
         *_list("Notes", list(run.notes)),
+        *_list("Subscriptions", [_subscription(each) for each in reports.view(report)["subscriptions"]]),
         *_list("Not read, or incomplete", [_unread(each) for each in reports.view(report)["workspaces"] if "reason" in each]),
         "<h2>Resources</h2>",
         *(_article(line) for line in sorted(report.lines, key=_weight)),
@@ -83,7 +84,7 @@ def _facts(report: Report) -> str:
 
 
 def _article(line: Line) -> str:
-    workspace, path = reports.place(line)
+    workspace, path, _ = reports.place(line)
     out = [f'<article><p><span class="out">{_text(savings.text(line))}</span> <b>{_text(path)}</b> in {_text(workspace)}</p>']
     out.append(f"<p>{_text(line.reason)}</p>")
     if line.error:
@@ -103,6 +104,14 @@ def _list(title: str, items: list[str]) -> list[str]:
     return [f"<h2>{_text(title)}</h2><ul>", *(f"<li>{_text(item)}</li>" for item in items), "</ul>"]
 
 
+def _subscription(found: dict[str, Any]) -> str:
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in found["outcomes"].items())
+    hours = found["savings"]["nodeHoursADay"]
+    said = f"{found['id']}: {found['looked']} resources checked: {counts or 'none to change'}"
+    said += f"; saves {hours:g} node-hours a day" if hours else ""
+    return f"{said}; not seen whole: {found['reason']}" if "reason" in found else said
+
+
 def _unread(workspace: dict[str, Any]) -> str:
     return f"{workspace['id'].rpartition('/')[2]}: {workspace['status']}: {workspace['reason']}"
 
@@ -114,10 +123,11 @@ def _weight(line: Line) -> int:
 
 
 def _row(line: Line) -> list[Any]:
-    workspace, path = reports.place(line)
+    workspace, path, subscription = reports.place(line)
     told = reports.told(line)
     values: dict[str, Any] = {
         **{name: told.get(name, "") for name in COLUMNS},
+        "subscription": subscription,
         "workspace": workspace,
         "resource": path,
         "action": line.action,

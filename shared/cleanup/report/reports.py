@@ -110,6 +110,7 @@ def view(report: Report) -> dict[str, Any]:
     out["workspaces"] = [_workspace(unit) for unit in report.units if unit.id and (unit.judges or unit.problem)]
     by_policy = report.totals.get("policies", {})
     out["byPolicy"] = by_policy
+    out["subscriptions"] = report.totals.get("subscriptions", [])
     out["resources"] = [told(line) for line in report.lines]
     return out
 
@@ -157,13 +158,14 @@ def _told(line: Line, other: str, *, enforces: bool, chosen: bool) -> Line:
     return line
 
 
-def place(line: Line) -> tuple[str, str]:
-    """Return a resource's workspace and its path in that, for people."""
+def place(line: Line) -> tuple[str, str, str]:
+    """Return a resource's workspace, its path in that, and its subscription, for people."""
     try:
         parsed = ids.parse(line.id)
     except errors.BadRequestError:
-        return "", line.id
+        return "", line.id, ""
     if parsed.types[:1] != ("workspaces",):
-        return parsed.resource_group, "/".join(itertools.chain(*zip(parsed.types, parsed.names, strict=False)))
+        whole = "/".join(itertools.chain(*zip(parsed.types, parsed.names, strict=False)))
+        return parsed.resource_group, whole, parsed.subscription
     below = "/".join(itertools.chain(*zip(parsed.types[1:], parsed.names[1:], strict=False)))
-    return parsed.names[0], below or "the workspace itself"
+    return parsed.names[0], below or "the workspace itself", parsed.subscription

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.cleanup.run import outcomes, report_lines, units
 from shared.costs import prices as price_table
 from shared.operations import models
+from shared.rest import ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,6 +54,7 @@ def totals(run: Run, acts: Sequence[Line], services: Services) -> tuple[dict[str
     thousands = max(whole["looked"], 1) / 1000
     done = [line for line in acts if line.outcome == "done"] if enforced else plan
     out = {
+        "subscriptions": by_subscription(run, found, [*acts, *plan], done, prices, services),
         "looked": whole["looked"],
         "outcomes": {name: count for name, count in sorted(came.items()) if count},
         "policies": {name: dict(counted) for name, counted in numbers.items()},
@@ -65,6 +67,38 @@ def totals(run: Run, acts: Sequence[Line], services: Services) -> tuple[dict[str
         },
     }
     return out, list(prices.problems)
+
+
+def by_subscription(
+    run: Run, found: Iterable[Unit], changed: Sequence[Line], done: Iterable[Line], prices: Prices, services: Services
+) -> list[dict[str, Any]]:
+    """Return what was looked at, what came of it and what it saves in each subscription; and which of them was not seen."""
+    looked: Counter[str] = Counter()
+    came: dict[str, Counter[str]] = {}
+    saving: dict[str, list[Line]] = {}
+    unseen = {each.lower(): reason for each, reason in run.unseen}
+    for unit in (each for each in found if each.sort != units.PLAN):
+        own = (ids.parse(unit.id).subscription if unit.id else unit.other or services.settings.subscription_id).lower()
+        looked[own] += sum(numbers["looked"] for numbers in unit.counts.values())
+        if unit.problem and not unit.id:
+            unseen.setdefault(own, unit.problem)
+    for line in changed:
+        own = ids.parse(line.id).subscription.lower()
+        came.setdefault(own, Counter())[text(line)] += 1
+        looked[own] += bool(run.plan)
+    for line in done:
+        saving.setdefault(ids.parse(line.id).subscription.lower(), []).append(line)
+    return [
+        {
+            "id": own,
+            "status": "unreadable" if own in unseen else "read",
+            **({"reason": unseen[own]} if own in unseen else {}),
+            "looked": looked[own],
+            "outcomes": dict(sorted(came.get(own, Counter()).items())),
+            "savings": saved(saving.get(own, ()), prices, services.clock()),
+        }
+        for own in dict.fromkeys((*map(str.lower, services.settings.subscriptions), *looked))
+    ]
 
 
 def saved(done: Iterable[Line], prices: Prices, now: datetime) -> dict[str, Any]:

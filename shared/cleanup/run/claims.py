@@ -85,13 +85,8 @@ class Claim:
     def __post_init__(self) -> None:
         self.began_at = self.alive_at = self.services.clock()
         inner: Any = _Alive(inner=self.services.client, beat=self.beat)
-        self.azure = pacing.Paced(
-            inner=inner,
-            places=self.services.addresses,
-            buckets=self.services.reads,
-            sleep=self._sleep,
-            spending=cost_report.spending(self.services),
-        )
+        spending = cost_report.spending(self.services)
+        self.azure = replace(pacing.of(self.services), inner=inner, sleep=self._sleep, spending=spending)
 
     def _sleep(self, seconds: float) -> None:
         self.beat()

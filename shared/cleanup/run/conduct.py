@@ -71,12 +71,7 @@ class Conduct:
     @property
     def azure(self) -> pacing.Paced:
         """Reads under ARM's limits."""
-        return pacing.Paced(
-            inner=self.services.client,
-            places=self.services.addresses,
-            buckets=self.services.reads,
-            spending=cost_report.spending(self.services),
-        )
+        return replace(pacing.of(self.services), spending=cost_report.spending(self.services))
 
     @property
     def surveys(self) -> Surveys:

@@ -57,6 +57,7 @@ class Run:
         notify: Whom to tell when it has ended.
         unknown: Stored members that this version does not know (durable.codec); so of a unit.
         lost: How often in a row a step was overdue.
+        unseen: The subscriptions whose workspaces could not be listed in the present round, each with the reason.
         left_out: Ids of resources that its approval left out of the dry run's acts, in lower case.
         totals: Numbers of the report, once it has ended.
     """
@@ -71,6 +72,7 @@ class Run:
     only: bool = False
     plan: str = ""
     left_out: tuple[str, ...] = ()
+    unseen: tuple[tuple[str, str], ...] = ()
     approved: str = ""
     phase: Phase = "list"
     status: Status = "Running"
@@ -105,11 +107,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One part of a run: a workspace, `registries`, or `subscription`.
+    """One part of a run: a workspace, a subscription's `registries`, or a `subscription`; or the `plan` that it carries out.
 
     Attributes:
         key: Row key.
         id: ARM id of the workspace, '' for the others.
+        other: The subscription of the others, '' for the app's first.
         judges: Whether its resources are judged; otherwise it is only read for what it refers to.
         attempt: Goes up with each claim; a message with another one is stale.
         due_at: Until when a worker may be at it.
@@ -125,6 +128,7 @@ class Unit:
     key: str
     due_at: datetime
     id: str = ""
+    other: str = ""
     judges: bool = True
     attempt: int = 0
     tries: int = 0
@@ -139,6 +143,11 @@ class Unit:
     calls: int = 0
     seconds: float = 0.0
     unknown: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sort(self) -> str:
+        """What its key begins with: `registries`, `subscription`, `plan`; of a workspace its key."""
+        return self.key.partition("-")[0]
 
 
 class Journal:
@@ -231,6 +240,11 @@ def place(run: Run) -> str:
 def unit_key(workspace: str) -> str:
     """Return the key of a workspace's unit: short, and safe as a row key and a blob name."""
     return hashlib.sha256(workspace.lower().encode()).hexdigest()[:20]
+
+
+def key_in(sort: str, other: str) -> str:
+    """Return the key of a unit of a subscription; '' is the app's first."""
+    return f"{sort}-{other.lower()}" if other else sort
 
 
 def to_json(value: Any) -> dict[str, Any]:

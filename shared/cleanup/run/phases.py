@@ -18,6 +18,7 @@ from shared.cleanup.run.journal import Run, Unit
 from shared.durable.records import Versioned
 from shared.durable.worker import Next
 from shared.rest import errors, ids
+from shared.settings import SUBSCRIPTIONS
 from shared.telemetry import lines as log_lines
 from shared.telemetry import meters
 
@@ -61,26 +62,36 @@ def take(kept: Versioned[Run], services: Services) -> Step | None:
 
 
 def _list(kept: Versioned[Run], services: Services) -> Step:
-    """Find the workspaces: all of the subscription are surveyed, those of the resource group are judged.
+    """Find the workspaces: all of all subscriptions are surveyed, those that lie where the clean-up judges are judged.
 
-    In a later round, what was made since then is surveyed with the rest, and not judged.
+    In a later round, what was made since then is surveyed with the rest, and not judged. A subscription that cannot be listed is
+    not seen: whoever could be in use from there is kept. When none can, the run fails.
     """
-    run, settings, now = kept.value, services.settings, services.clock()
-    try:
-        found = inventory.workspaces(settings.subscription_id, "", services)
-    except errors.TransientError as problem:
-        return _next(kept, run, delay_s=max(problem.delay_s, units.PUT_OFF_S))
-    except errors.PermanentError as problem:
-        note = f"The workspaces of the subscription could not be listed: {problem.error.code}: {problem.error.message}"
-        return stop(kept, note, services, status="Failed")
-    first, group, due = run.round == 0, settings.resource_group.lower(), now + units.QUEUED
-    entered = [Unit(key=survey.REGISTRIES, due_at=due, judges=False)]
-    if first:
-        own = _planned_unit(run, due, services) if run.plan else Unit(key=units.SUBSCRIPTION, due_at=due, surveyed=NEVER)
-        entered.append(own)
-    for body in found:
-        place = inventory.workspace_id(body)
-        judges = first and not run.plan and (not group or place.resource_group.lower() == group) and scopes.reaches(run, place)
+    run, now = kept.value, services.clock()
+    if unusable := services.settings.problem(SUBSCRIPTIONS):
+        return stop(kept, unusable, services, status="Failed")
+    found, unseen = list[ids.ResourceId](), list[tuple[str, str]]()
+    for subscription in services.settings.subscriptions:
+        try:
+            found += map(inventory.workspace_id, inventory.workspaces(subscription, "", services))
+        except errors.StewardError as problem:
+            if isinstance(problem, errors.TransientError) and run.lost < units.TRIES:
+                return _next(kept, replace(run, lost=run.lost + 1), delay_s=max(problem.delay_s, units.PUT_OFF_S))
+            reason = f"its workspaces could not be listed: {problem.error.code}: {problem.error.message}"
+            unseen.append((subscription, reason[:400]))
+    run = replace(run, unseen=tuple(unseen), lost=0)
+    for subscription, reason in unseen:
+        run = run.noted(f"Subscription {subscription} was not seen: {reason}")
+    if len(unseen) == len(services.settings.subscriptions):
+        return stop(replace(kept, value=run), run.notes[-1], services, status="Failed")
+    first, due, places = run.round == 0, now + units.QUEUED, scopes.places(services.settings)
+    entered = [_planned_unit(run, due, services)] if first and run.plan else []
+    for other in ("", *services.settings.other_subscriptions):
+        entered.append(Unit(key=journal.key_in(survey.REGISTRIES, other), other=other, due_at=due, judges=False))
+        if first and not run.plan:
+            entered.append(Unit(key=journal.key_in(units.SUBSCRIPTION, other), other=other, due_at=due, surveyed=NEVER))
+    for place in found:
+        judges = first and not run.plan and any(scopes.lies_in(place, each) for each in places) and scopes.reaches(run, place)
         entered.append(Unit(key=journal.unit_key(place.key), id=place.path, due_at=due, judges=judges))
     services.journal.enter(run.name, entered)
     acts = len(report_lines.read(services.blobs, outcomes.acts_blob(run.name))) if first and run.plan else run.acts

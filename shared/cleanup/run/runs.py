@@ -21,6 +21,7 @@ from shared.durable import messages, storage, worker
 from shared.durable.messages import Message
 from shared.durable.worker import Next
 from shared.rest import errors
+from shared.settings import SUBSCRIPTION, SUBSCRIPTIONS
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
@@ -187,9 +188,11 @@ def check(services: Services) -> None:
     if not services.settings.cleanup:
         message = "The clean-up is switched off by the setting STEWARD_CLEANUP."
         raise errors.BadRequestError("CleanupOff", message, target="STEWARD_CLEANUP", status=409)
+    if unusable := services.settings.problem(SUBSCRIPTIONS):
+        raise errors.BadRequestError("ScopeMissing", f"{unusable}.", target=SUBSCRIPTIONS)
     if not services.settings.subscription_id:
-        message = "The clean-up works in the configured subscription, and the setting STEWARD_SUBSCRIPTION_ID is empty."
-        raise errors.BadRequestError("ScopeMissing", message, target="STEWARD_SUBSCRIPTION_ID")
+        message = f"The clean-up works in the app's own subscriptions, and the setting {SUBSCRIPTION} is empty."
+        raise errors.BadRequestError("ScopeMissing", message, target=SUBSCRIPTION)
 
 
 def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool = False) -> Run:

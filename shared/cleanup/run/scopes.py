@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.run.claims import Services
     from shared.cleanup.run.journal import Run
+    from shared.settings import Settings
 
 WORDS = ("workspace", "resource", "below")
 
@@ -79,9 +80,25 @@ def _place(word: str, text: str, services: Services, permit: Callable[[ids.Resou
     return target.id.path
 
 
+def places(settings: Settings) -> tuple[ids.ResourceId, ...]:
+    """Return where resources are judged: the default resource group of the first subscription, and the others whole."""
+    return tuple(place_of(other, settings) for other in ("", *settings.other_subscriptions))
+
+
+def place_of(other: str, settings: Settings) -> ids.ResourceId:
+    """Return where resources of a subscription are judged; '' is the app's first."""
+    if other:
+        return ids.ResourceId(subscription=other)
+    return ids.ResourceId(subscription=settings.subscription_id, resource_group=settings.resource_group)
+
+
+def lies_in(named: ids.ResourceId, place: ids.ResourceId) -> bool:
+    """Tell whether something is a place, or below it."""
+    return named.key == place.key or named.key.startswith(f"{place.key}/")
+
+
 def _check_place(word: str, named: ids.ResourceId, services: Services) -> None:
-    settings = services.settings
-    own = ids.ResourceId(subscription=settings.subscription_id, resource_group=settings.resource_group)
-    if named.key != own.key and not named.key.startswith(f"{own.key}/"):
-        message = f"'{word}' is '{named.path[:300]}'; the clean-up looks at {own.path} alone."
+    own = places(services.settings)
+    if not any(lies_in(named, place) for place in own):
+        message = f"'{word}' is '{named.path[:300]}'; the clean-up looks at {' and '.join(place.path for place in own)} alone."
         raise errors.BadRequestError("InvalidParameter", message, target=word)

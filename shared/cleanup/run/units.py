@@ -71,9 +71,10 @@ def given_up(held: Claim) -> Unit:
 
 
 def merged(run: Run, units: list[Unit], services: Services) -> bytes:
-    """Return the surveys of all units as one blob's content, one a line."""
+    """Return the surveys of all units as one blob's content, one a line; and of what was not seen, that it was not."""
     found = (services.blobs.get(_survey_blob(run, unit.key)) for unit in units if not unit.skipped)
-    return b"\n".join(content for content in found if content)
+    blind = (survey.unseen(other, problem, services.clock()).to_json() for other, problem in run.unseen)
+    return b"\n".join((*filter(None, found), *(json.dumps(each).encode() for each in blind)))
 
 
 def surveys(run: Run, services: Services) -> Surveys:
@@ -113,11 +114,11 @@ def judge_unit(held: Claim) -> Unit:
     """
     services, began = held.services, held.services.clock()
     known = surveys(held.run, services)
-    chosen = [policy for policy in frozen(held.run, services) if (policy.kind in ABOVE) == (held.unit.key == SUBSCRIPTION)]
+    chosen = [policy for policy in frozen(held.run, services) if (policy.kind in ABOVE) == (held.unit.sort == SUBSCRIPTION)]
     writer = report_lines.Writer(services, held.run.name, held.unit)
     done, problem, skipped = True, "", ""
     try:
-        if held.unit.key == SUBSCRIPTION:
+        if held.unit.sort == SUBSCRIPTION:
             _subscription(chosen, known, held, writer)
         else:
             done, skipped = _workspace(chosen, known, held, writer)
@@ -142,14 +143,14 @@ def judge_unit(held: Claim) -> Unit:
 
 def _surveyed(held: Claim, now: datetime) -> survey.Survey:
     unit = held.unit
-    if unit.key == survey.REGISTRIES:
-        return survey.registries(held.services.settings.subscription_id, held.azure, now)
+    if unit.sort == survey.REGISTRIES:
+        return survey.registries(unit.other or held.services.settings.subscription_id, held.azure, now, _home(unit))
     return survey.of(ids.parse(unit.id), held.azure, now, snapshots.specs(held.services.blobs))
 
 
 def _subscription(chosen: list[Policy], known: Surveys, held: Claim, writer: report_lines.Writer) -> None:
     services = held.services
-    scope = ids.ResourceId(subscription=services.settings.subscription_id, resource_group=services.settings.resource_group)
+    scope = scopes.place_of(held.unit.other, services.settings)
     records, kept_by = marks.Marks(services.cleanup_rows), dict[str, locks.Locks]()
     places = [ids.parse(kept.value.id) for kept in services.journal.units(held.run.name) if kept.value.id]
     marked = {place.key: mark for place in places if (mark := records.get(place))}
@@ -235,7 +236,7 @@ def _policy(chosen: list[Policy], judged: Judged) -> Policy:
 
 
 def _home(unit: Unit) -> str:
-    return survey.home_of(ids.parse(unit.id)) if unit.id else survey.REGISTRIES
+    return survey.home_of(ids.parse(unit.id)) if unit.id else survey.registries_home(unit.other)
 
 
 def _survey_blob(run: Run, key: str) -> str:

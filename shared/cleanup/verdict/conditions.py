@@ -66,7 +66,7 @@ def unreferenced(subject: Subject, known: Facts) -> Finding:
     here = {"computes": surveys.of_compute, "deployments": surveys.of_deployment, "jobs": surveys.of_job}
     look = here.get(kind, surveys.of_asset)
     who, counts = look(subject.id), surveys.counts
-    places = condition_findings.count(sum(home != survey.REGISTRIES for home in surveys.by_home), "workspace")
+    places = condition_findings.count(sum(home.partition("/")[0] != survey.REGISTRIES for home in surveys.by_home), "workspace")
     looked = f"looked at {', '.join(_count(number, name) for name, number in counts.items())} in {places} and the registries"
     if who:
         return Finding(holds=False, text=f"{who} refers to it", evidence=(looked,))

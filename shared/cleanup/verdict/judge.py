@@ -88,15 +88,14 @@ def subscription(
         StewardError: a list could not be read whole; what was yielded so far is right.
     """
     wanted = {each.kind for each in policies} & SUBSCRIPTION_KINDS
-    everything = inventory.workspaces(scope.subscription, "", azure) if wanted else []
-    for body in everything if "workspace" in wanted else ():
+    for body in inventory.workspaces(scope.subscription, "", azure) if "workspace" in wanted else ():
         place = inventory.workspace_id(body)
         known = Facts(workspace=body, surveys=surveys, azure=azure, now=now, marks=marks)
         if scope.resource_group.lower() in ("", place.resource_group.lower()):
             subject = subjects.plain("workspace", place, body, known)
             yield from (_judged(each, subject, known) for each in policies if each.kind == "workspace")
     known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
-    for subject in _leftovers(scope.subscription, azure, everything) if "leftover" in wanted else ():
+    for subject in _leftovers(scope.subscription, azure) if "leftover" in wanted else ():
         if scope.resource_group.lower() in ("", subject.id.resource_group.lower()):
             yield from (_judged(each, subject, known) for each in policies if each.kind == "leftover")
 
@@ -153,10 +152,9 @@ def protection(policy: Policy, subject: Subject, workspace_body: Mapping[str, An
     return ""
 
 
-def _leftovers(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]]) -> Iterator[Subject]:
+def _leftovers(subscription: str, azure: Azure) -> Iterator[Subject]:
     """Yield what may be left over, once it is sure that no workspace is missing among those that could name it."""
-    inventory.check_all_seen(subscription, azure, "workspaces")
-    yield from leftovers.of(subscription, azure, workspaces)
+    yield from leftovers.of(subscription, azure, inventory.all_workspaces(azure, subscription))
 
 
 def _judged(policy: Policy, subject: Subject, known: Facts) -> Judged:
@@ -197,7 +195,7 @@ def _read(
     target = targets.TARGETS[kind]
     if kind == "leftover":
         known = Facts(workspace=None, surveys=surveys, azure=azure, now=now, marks=marks)
-        listed = _leftovers(resource.subscription, azure, inventory.workspaces(resource.subscription, "", azure))
+        listed = _leftovers(resource.subscription, azure)
         return known, next((each for each in listed if each.id.key == resource.key), None)
     place = resource.ancestor(1) if resource.types[:1] and resource.types[0].lower() == "workspaces" else None
     body = inventory.read(place, azure) if place else None
@@ -230,7 +228,7 @@ def one(target: Target, resource: ids.ResourceId, known: Facts) -> Subject | Non
 
 def _looks_into(policy: Policy, place: ids.ResourceId, body: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a policy looks into a workspace at all: where it does not, nothing of it is listed."""
-    narrow = replace(policy, where=Where(workspaces=policy.where.workspaces))
+    narrow = replace(policy, where=Where(subscriptions=policy.where.subscriptions, workspaces=policy.where.workspaces))
     return filters.matches(narrow, Subject(id=place, target="workspace", body=body), body, now) is None
 
 

@@ -78,10 +78,13 @@ export const workspaces = {
       async refresh(signal) {
         if (!chosen.options.length) {
           const found = await every("subscriptions", signal);
-          chosen.replaceChildren(...found.map((each) => el("option", { value: each.subscriptionId }, each.displayName ?? each.subscriptionId)));
+          const named = found.map((each) => el("option", { value: each.subscriptionId }, each.displayName ?? each.subscriptionId));
+          chosen.replaceChildren(...(named.length > 1 ? [el("option", { value: "" }, "All")] : []), ...named);
         }
-        sleeping.update((await every("parked", signal)).filter((each) => each.endpoint.toLowerCase().includes(`/subscriptions/${chosen.value.toLowerCase()}/`)));
-        const found = chosen.value ? await every(`subscriptions/${encodeURIComponent(chosen.value)}/workspaces`, signal) : [];
+        const wide = [...chosen.options].map((each) => each.value).filter((each) => each && (!chosen.value || each === chosen.value));
+        const here = (id) => wide.some((each) => id.toLowerCase().includes(`/subscriptions/${each.toLowerCase()}/`));
+        sleeping.update((await every("parked", signal)).filter((each) => here(each.endpoint)));
+        const found = (await Promise.all(wide.map((each) => every(`subscriptions/${encodeURIComponent(each)}/workspaces`, signal)))).flat();
         const wanted = new Set(found.map((each) => each.id));
         for (const [id, branch] of branches) if (!wanted.has(id)) { branch.node.remove(); branches.delete(id); }
         for (const workspace of found) {

@@ -6,7 +6,6 @@ so are those of `MORE`, which are no rows; the preflight itself is the app's.
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from shared.catalog import paths
 from shared.preflight import changes, checks, present, values
 from shared.rest import client as rest
 from shared.rest import clouds, errors
+from shared.settings import Settings
 from tests import tables
 from tests.functional.emulator.bodies import CLUSTER, INSTANCE
 from tests.functional.emulator.client import WORKSPACES, Client
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tests.functional.emulator.provocations import Provoke
 
 pytestmark = [pytest.mark.sweep, pytest.mark.timeout(600)]
-SCOPE = SimpleNamespace(subscription_id=scene.SUBSCRIPTION_ID, resource_group=scene.RESOURCE_GROUP)
+SCOPE = Settings(subscription_id=scene.SUBSCRIPTION_ID, resource_group=scene.RESOURCE_GROUP)
 # What no request that only reads shows: the preflight says that it does not know.
 SHOWN_BY_THE_PUT_ALONE = frozenset({
     "workspace soft-deleted", "denied by policy", "key of a datastore wrong", "files of a model missing", "container that crashes",

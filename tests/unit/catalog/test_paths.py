@@ -20,6 +20,7 @@ class Scope:
 
     subscription_id: str = "s0"
     resource_group: str = "g0"
+    subscriptions: tuple[str, ...] = ()
 
 
 HERE, NOWHERE = Scope(), Scope("", "")
@@ -98,6 +99,26 @@ def test_an_action_is_found_in_any_casing_and_sent_as_azure_spells_it(path, acti
     target = paths.resolve(path, HERE)
     assert target.action is not None
     assert (target.action.name, target.plane, target.path) == (action, plane, sent)
+
+
+@pytest.mark.parametrize(
+    ("plane", "path"),
+    [
+        ("", ""),
+        ("", "/workspaces/w"),
+        ("", "/resourceGroups/g/workspaces/w"),
+        ("", "/providers/Microsoft.Storage/register"),
+        ("history/v1.0/", "/workspaces/w/experiments"),
+    ],
+)
+def test_a_path_names_listed_subscriptions_alone(plane, path):
+    """In any casing, on any plane; one that was accepted before may name any."""
+    wide, narrow = Scope(subscriptions=("s0", "S1")), Scope(subscriptions=("s0",))
+    assert paths.resolve(f"{plane}Subscriptions/s1{path}", wide).id.subscription == "s1"
+    with pytest.raises(errors.BadRequestError, match="STEWARD_SUBSCRIPTIONS does not list it") as raised:
+        paths.resolve(f"{plane}Subscriptions/s1{path}", narrow)
+    assert (raised.value.error.code, raised.value.status) == ("SubscriptionNotListed", 403)
+    assert paths.resolve(f"{plane}subscriptions/s1{path}", paths.anywhere(narrow)).id.subscription == "s1"
 
 
 @pytest.mark.parametrize("path", ["workspaces/w/jobs/j/logs", "workspaces/w/experiments/e/runs/r/metrics"])

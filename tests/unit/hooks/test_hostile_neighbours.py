@@ -72,6 +72,19 @@ def test_a_resource_that_azure_refuses_to_show_refuses_its_own_event_alone(hooks
     assert not list(hooks.steward.blobs.names(inbox.DEAD))
 
 
+def test_what_an_event_of_an_unlisted_subscription_names_is_not_read(hooks: Hooks) -> None:
+    """The firing says why; no request and no token goes there."""
+    hooks.rules(READS)
+    home = WORKSPACE.split("/")[2]
+    hooks.happen(replace(registered(1, name="far"), source=WORKSPACE.replace(home, "99999999-0000-0000-0000-000000000009")))
+    before = len(hooks.steward.azure.requests)
+    hooks.drive()
+    (refused,) = hooks.firings()
+    assert refused.error
+    assert (refused.status, refused.error.code) == ("Refused", "SubscriptionNotListed")
+    assert len(hooks.steward.azure.requests) == before
+
+
 def test_an_event_that_breaks_the_app_is_put_aside_alone(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is that nobody thought of."""
     hooks.rules(READS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +13,9 @@ from shared.catalog import paths
 from shared.preflight import checks, guards
 from shared.rest import client as rest
 from shared.rest import clouds, errors
+from shared.settings import Settings
 
-SCOPE = SimpleNamespace(subscription_id="s", resource_group="g")
+SCOPE = Settings(subscription_id="s", resource_group="g")
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
 IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
 GRANT = {"objectId": "P1", "permissions": {"keys": ["Get", "WrapKey", "UnwrapKey"]}}
@@ -283,9 +284,23 @@ def test_a_registry_is_found_in_use_in_any_casing() -> None:
         workspaces={"value": [{"id": "/w", "properties": {"containerRegistry": used}}, {"id": "/v", "properties": None}]},
     )
     with pytest.raises(errors.BadRequestError, match="/w"):
-        guards.check_delete(target, azure, force=False)
-    guards.check_delete(target, azure, force=True)
-    guards.check_delete(paths.resolve("providers/Microsoft.KeyVault/vaults/v", SCOPE), azure, force=False)
+        guards.check_delete(target, azure, SCOPE, force=False)
+    guards.check_delete(target, azure, SCOPE, force=True)
+    guards.check_delete(paths.resolve("providers/Microsoft.KeyVault/vaults/v", SCOPE), azure, SCOPE, force=False)
+
+
+def test_a_registry_that_a_workspace_of_another_subscription_uses_stays() -> None:
+    """And while one of the app's subscriptions cannot be seen, every registry does."""
+    target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
+    wide = replace(SCOPE, other_subscriptions=("s2",))
+    used = {"value": [{"id": "/far", "properties": {"containerRegistry": target.id.path}}]}
+    rights = {"subscriptions/s/providers/Microsoft.Authorization": EVERYTHING, "subscriptions/s/": {"value": []}}
+    seen: Any = Azure(**rights, **{"subscriptions/s2/providers/Microsoft.Authorization": EVERYTHING, "subscriptions/s2/": used})
+    with pytest.raises(errors.BadRequestError, match="used by /far"):
+        guards.check_delete(target, seen, wide, force=False)
+    guards.check_delete(target, seen, SCOPE, force=False)
+    with pytest.raises(errors.RejectedError, match="at /subscriptions/s2"):
+        guards.check_delete(target, cast("Any", Azure(**rights)), wide, force=False)
 
 
 def test_nobody_can_tell_who_uses_a_registry_so_it_stays() -> None:
@@ -293,7 +308,7 @@ def test_nobody_can_tell_who_uses_a_registry_so_it_stays() -> None:
     azure: Any = Azure(permissions=EVERYTHING, workspaces=errors.UnreachableError("gone", delay_s=1.0, maybe_arrived=False))
     target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
     with pytest.raises(errors.TransientError):
-        guards.check_delete(target, azure, force=False)
+        guards.check_delete(target, azure, SCOPE, force=False)
 
 
 @pytest.mark.parametrize(
@@ -305,9 +320,9 @@ def test_a_list_that_may_be_partial_is_no_permission_to_delete(permissions: dict
     azure: Any = Azure(permissions=permissions, workspaces={"value": []})
     target = paths.resolve("providers/Microsoft.ContainerRegistry/registries/acr", SCOPE)
     with pytest.raises(errors.RejectedError, match="Not all workspaces of the subscription can be seen") as refused:
-        guards.check_delete(target, azure, force=False)
+        guards.check_delete(target, azure, SCOPE, force=False)
     assert refused.value.error.code == "NotSeen"
-    guards.check_delete(target, azure, force=True)
+    guards.check_delete(target, azure, SCOPE, force=True)
 
 
 ENDPOINT = {"value": [{"name": "blue", "properties": {"provisioningState": "Succeeded"}}, {"name": "sick", "properties": {}}]}

@@ -6,6 +6,7 @@ import pytest
 
 from shared.cleanup.facts import pacing
 from shared.rest import client, clouds, errors
+from shared.settings import Settings
 
 URL = "https://management.azure.com/subscriptions/S/providers/x?api-version=1"
 
@@ -46,7 +47,8 @@ class Time:
 def paced(*answers, time=None, buckets=None):
     """Return a paced reader over those answers."""
     time = time or Time()
-    return pacing.Paced(inner=Azure(*answers), places=None, buckets=buckets or pacing.Buckets(time), sleep=time.sleep)
+    inner = Azure(*answers)
+    return pacing.Paced(inner=inner, places=None, buckets=buckets or pacing.Buckets(time), settings=Settings(), sleep=time.sleep)
 
 
 def remaining(count):

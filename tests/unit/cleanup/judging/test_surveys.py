@@ -267,7 +267,7 @@ def test_a_newer_survey_takes_the_place_of_the_older(world):
 def test_registries_that_cannot_be_listed_are_a_problem(world):
     """Their components might name anything."""
     world.answers[f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.MachineLearningServices/registries"] = refused(403)
-    assert world.survey().problem.startswith("the registries could not be read whole")
+    assert world.survey().problem.startswith(f"the registries of subscription {SUBSCRIPTION} could not be read whole")
 
 
 def test_many_running_jobs_are_read_from_a_list_not_one_by_one(world):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 ML = f"{GROUP}/providers/Microsoft.MachineLearningServices"
 WS = f"{ML}/workspaces/ws"
 LOCKS = "/providers/Microsoft.Authorization/locks"
-PERMISSIONS = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/permissions"
+PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
 COLLECTIONS = {"locks", "workspaces", "registries"}
 
 
@@ -119,15 +120,16 @@ class Azure:
             return self._read(path, query, url) if method == "GET" else self._write(method, path, body, url)
 
     def _read(self, path: str, query: dict[str, list[str]], url: str) -> client.Response:
-        if path == PERMISSIONS:
+        if path.endswith(PERMISSIONS):
             return client.Response(status=200, url=url, body={"value": [{"actions": list(self.actions)}]})
         if path in self.resources:
             return client.Response(status=200, url=url, body=copy.deepcopy(self.resources[path]))
         tail = path.rpartition("/providers/")[2].split("/")
         if len(tail) % 2 == 1:
             return client.Response(status=404, url=url, body={"error": {"code": "ResourceNotFound", "message": "Not found."}})
-        whole = path if path.count("/resourceGroups/") else path.replace("/providers/", "/resourceGroups/rg/providers/")
-        found = [body for known, body in self.resources.items() if known.rpartition("/")[0] == whole]
+        wide = "/resourceGroups/" not in path
+        above = ((known.rpartition("/")[0], body) for known, body in self.resources.items())
+        found = [body for known, body in above if (re.sub("/resourceGroups/[^/]+", "", known) if wide else known) == path]
         if query.get("listViewType", ["ActiveOnly"]) != ["All"]:
             found = [body for body in found if not body["properties"].get("isArchived")]
         return client.Response(status=200, url=url, body=copy.deepcopy({"value": found}))

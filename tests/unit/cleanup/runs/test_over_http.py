@@ -18,6 +18,8 @@ from shared.durable import messages
 from shared.rest import client
 from tests.front import respond, told
 
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+
 WS = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg"
     "/providers/Microsoft.MachineLearningServices/workspaces/ws"
@@ -136,10 +138,11 @@ def test_what_cannot_be_run_is_refused(app, query, status, code):
     [
         ("", "'resource' is missing"),
         ("workspaces", "'resource' is 'workspaces'; expected one resource"),
-        ("subscriptions/s", "expected one resource"),
-        ("subscriptions/s/resourceGroups/g", "expected one resource"),
+        (f"subscriptions/{SUBSCRIPTION}", "expected one resource"),
+        (f"subscriptions/{SUBSCRIPTION}/resourceGroups/g", "expected one resource"),
         ("workspaces/ws/nothings/n", "there is no 'nothings'"),
-        ("subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d", "no provider that is known here"),
+        (f"subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Compute/disks/d", "no provider that is known here"),
+        ("subscriptions/s/resourceGroups/g", "STEWARD_SUBSCRIPTIONS does not list it"),
         ("workspaces/ws/../x", "cannot stand in a path"),
     ],
 )
@@ -398,7 +401,7 @@ def test_an_enforced_run_of_one_resource_takes_no_other(app, gone):
         ("resource=workspaces/ws/models", "InvalidParameter", "resource"),
         ("resource=workspaces/ws/models/none/versions/1", "ResourceNotFound", "resource"),
         ("below=subscriptions/s2/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws",
-         "InvalidParameter", "below"),
+         "SubscriptionNotListed", "below"),
     ],
 )  # fmt: skip
 def test_a_run_of_something_else_than_was_meant_does_not_begin(app, query, code, target):
