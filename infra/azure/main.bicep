@@ -1,8 +1,8 @@
-// Everything that azureml-steward needs in one subscription: one resource group, and its roles where Azure ML lives.
+// Everything that azureml-steward needs: one resource group, and its roles in each subscription where Azure ML lives.
 // `azd up` and `az deployment sub create` both start here; docs/deploy.md says what the parameters mean together.
 targetScope = 'subscription'
 
-import { budgetType, logsType, readyType, settingsType, workspaceType, zonesType } from 'types.bicep'
+import { budgetType, logsType, readyType, settingsType, subscriptionType, workspaceType, zonesType } from 'types.bicep'
 
 @description('Names the environment, e.g. dev or prod: part of every name, and the tag by which azd finds it again.')
 @minLength(1)
@@ -20,6 +20,9 @@ param targetResourceGroups string[] = []
 
 @description('The roles are given on the subscription instead of on targetResourceGroups. The one that only reads always is.')
 param wholeSubscription bool = false
+
+@description('More subscriptions in which the app works, of the same tenant: it reads them whole, and manages Azure ML where each of them says.')
+param otherSubscriptions subscriptionType[] = []
 
 @description('The app may also make what a workspace stands on: storage accounts, vaults, registries, resource groups and the like.')
 param mayProvision bool = true
@@ -182,6 +185,17 @@ var ownNetwork = privateNetworking && empty(appSubnetId)
 var appSubnet = privateNetworking ? (ownNetwork ? network!.outputs.appSubnetId : appSubnetId) : ''
 var endpointsSubnet = privateNetworking ? (ownNetwork ? network!.outputs.endpointsSubnetId : endpointsSubnetId) : ''
 var endpointsNetwork = privateNetworking ? (ownNetwork ? network!.outputs.networkId : split(endpointsSubnetId, '/subnets/')[0]) : ''
+// The first is the home: this deployment's own.
+var everySubscription = concat(
+  [
+    {
+      id: subscription().subscriptionId
+      resourceGroups: targetResourceGroups
+      wholeSubscription: wholeSubscription
+    }
+  ],
+  otherSubscriptions
+)
 var defaultGroup = empty(targetResourceGroups) ? '' : targetResourceGroups[0]
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -267,7 +281,7 @@ module app 'modules/function-app.bicep' = {
     storageAccountName: storage.outputs.name
     deploymentContainer: storage.outputs.deploymentContainer
     insightsConnectionString: monitoring.outputs.connectionString
-    subscriptionId: subscription().subscriptionId
+    subscriptionIds: [for each in everySubscription: each.id]
     defaultResourceGroup: defaultGroup
     stewardSettings: stewardSettings
     webhookSecretUri: empty(keyVaultName) ? '' : 'https://${keyVaultName}${environment().suffixes.keyvaultDns}/secrets/${webhookSecretName}'
@@ -320,26 +334,20 @@ module vaultReader 'modules/vault-reader.bicep' = if (!empty(keyVaultName)) {
 
 // Names of deployments outside the app's own group hold the suffix: two environments of one subscription must not share one, least of
 // all in two regions, where Resource Manager refuses it.
-module roles 'modules/roles.bicep' = {
-  name: 'steward-roles-${suffix}'
-  params: {
-    environmentName: environmentName
-    principalId: identity.outputs.principalId
-    mayProvision: mayProvision
-    mayRegisterProviders: mayRegisterProviders
-    mayUpdateQuotas: mayUpdateQuotas
-    mayWriteBlobs: mayWriteBlobs
-    wholeSubscription: wholeSubscription
-  }
-}
-
-module groupRoles 'modules/group-roles.bicep' = [
-  for name in (wholeSubscription ? [] : targetResourceGroups): {
-    name: 'steward-roles-${uniqueString(name)}-${suffix}'
-    scope: resourceGroup(name)
+module subscriptions 'modules/subscription.bicep' = [
+  for each in everySubscription: {
+    name: 'steward-subscription-${uniqueString(each.id)}-${suffix}'
+    scope: subscription(each.id)
     params: {
+      environmentName: environmentName
       principalId: identity.outputs.principalId
-      roleIds: roles.outputs.assignableIds
+      suffix: suffix
+      targetResourceGroups: each.resourceGroups
+      wholeSubscription: each.wholeSubscription
+      mayProvision: mayProvision
+      mayRegisterProviders: mayRegisterProviders
+      mayUpdateQuotas: mayUpdateQuotas
+      mayWriteBlobs: mayWriteBlobs
     }
   }
 ]

@@ -20,6 +20,14 @@ type workspaceType = {
 }
 
 @export()
+@description('A subscription, with the resource groups in which the app may manage Azure ML, or all of it.')
+type subscriptionType = {
+  id: string
+  resourceGroups: string[]
+  wholeSubscription: bool
+}
+
+@export()
 @description('Warm instances of a group that scales by itself: http, or function: and the name of a function that is not HTTP.')
 type readyType = {
   name: string

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from infra.bicep.functions import FUNCTIONS, SUBSCRIPTION
+from infra.bicep.functions import FUNCTIONS, SUBSCRIPTION, resource_id
 from infra.bicep.syntax import read
 from infra.bicep.tree import (
     Array,
@@ -79,7 +79,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A resource group, as a scope."""
+    """A resource group or a subscription, as a scope."""
 
     id: str
 
@@ -355,8 +355,16 @@ def _environment(of: Deployment) -> dict[str, Any]:
     return {"name": of.cloud, "suffixes": suffixes, "authentication": {"loginEndpoint": "https://login.microsoftonline.com/"}}
 
 
+def _home(of: Deployment) -> str:
+    return "/".join(of.scope.split("/")[:3])
+
+
+def _subscription(of: Deployment, name: str = "") -> Any:
+    return Group(f"/subscriptions/{name}") if name else {"id": _home(of), "subscriptionId": _home(of).rpartition("/")[2]}
+
+
 def _group(of: Deployment, name: str = "") -> Any:
-    return Group(f"{SUBSCRIPTION}/resourceGroups/{name}") if name else {"id": of.scope, "name": of.scope.rpartition("/")[2]}
+    return Group(f"{_home(of)}/resourceGroups/{name}") if name else {"id": of.scope, "name": of.scope.rpartition("/")[2]}
 
 
 OF_A_DEPLOYMENT: dict[str, Callable[..., Any]] = {
@@ -365,4 +373,6 @@ OF_A_DEPLOYMENT: dict[str, Callable[..., Any]] = {
     "loadTextContent": lambda of, file: (of.file.parent / file).read_text(),
     "readEnvironmentVariable": lambda of, name, default: of.environ.get(name, default),
     "resourceGroup": _group,
+    "subscription": _subscription,
+    "subscriptionResourceId": lambda of, *words: _home(of) + resource_id(*words).removeprefix("<here>"),
 }

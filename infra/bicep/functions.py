@@ -34,7 +34,8 @@ def _subnet(prefix: str, size: int, index: int) -> str:
     return str(list(ipaddress.ip_network(prefix).subnets(new_prefix=size))[index])
 
 
-def _resource_id(*words: str) -> str:
+def resource_id(*words: str) -> str:
+    """Return the id of a resource: subscription, group, or neither; its type; its names."""
     at = next(index for index, word in enumerate(words) if "/" in word)
     scope = "".join(f"/{kind}/{word}" for kind, word in zip(("subscriptions", "resourceGroups")[2 - at :], words[:at], strict=True))
     provider, *kinds = words[at].split("/")
@@ -48,11 +49,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "concat": _concat,
     "empty": lambda value: not value,
     "guid": lambda *values: str(uuid.uuid5(uuid.NAMESPACE_URL, "|".join(values))),
+    "join": lambda values, by: by.join(values),
     "replace": lambda text, old, new: text.replace(old, new),
-    "resourceId": _resource_id,
+    "resourceId": resource_id,
     "split": lambda text, by: text.split(by),
-    "subscription": lambda: {"id": SUBSCRIPTION, "subscriptionId": SUBSCRIPTION.rpartition("/")[2]},
-    "subscriptionResourceId": lambda *words: SUBSCRIPTION + _resource_id(*words).removeprefix("<here>"),
     "take": lambda value, count: value[:count],
     "tenant": lambda: {"tenantId": TENANT},
     "union": _union,

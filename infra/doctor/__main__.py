@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.doctor import configuration, findings, identity, records
+from shared.rest import ids
 
 if TYPE_CHECKING:
     from infra.doctor.findings import Finding
 
 HOST_FILE = Path(__file__).parents[2] / "host.json"
 LOCAL_STACK = Path(__file__).parents[2] / ".local" / "up" / "settings.json"  # written by `make up`
-GIVEN = ("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "STEWARD_SUBSCRIPTION_ID")  # one of them: an app's settings
+# One of them is set where an app's settings are.
+GIVEN = ("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "STEWARD_SUBSCRIPTION_ID", "STEWARD_SUBSCRIPTIONS")
 EPILOGUE = "It sends GETs to Azure, and opens the app's storage as the app does. It ends with 1 when something will not work."
 
 
@@ -56,7 +58,7 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
 
     Args:
         values: The app settings.
-        scopes: ARM ids to look for permissions at; none for the subscription and every resource group that the app manages.
+        scopes: ARM ids to look for permissions at; none for each subscription and every resource group that the app manages.
     """
     settings, found = configuration.settings_of(values)
     if settings is None:
@@ -64,10 +66,9 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
     found.append(configuration.threads(settings, json.loads(HOST_FILE.read_text())))
     found += configuration.callbacks(settings)
     app = records.Impatient(settings=settings)
-    at = f"/subscriptions/{settings.subscription_id}" if settings.subscription_id else ""
-    group = f"{at}/resourceGroups/{settings.resource_group}" if at and settings.resource_group else at
-    asked = scopes or list(dict.fromkeys(scope for scope in (at, group) if scope))
-    found += identity.look(app.client, settings.subscription_id, asked, app.clock, find=not scopes)
+    known = [ids.group(subscription) for subscription in settings.subscriptions]
+    home = [ids.group(settings.subscription_id, settings.resource_group)] if known and settings.resource_group else []
+    found += identity.look(app.client, settings.subscriptions, scopes or [*known, *home], app.clock, find=not scopes)
     if settings.storage or settings.queue_uri:
         found += records.look(app)
     return found

@@ -97,7 +97,7 @@ def _judged(settings: Settings, values: Mapping[str, str]) -> Iterator[Finding]:
         said = f"AzureWebJobsStorage__clientId without {CREDENTIAL}: the platform does not open storage with that identity"
         yield problem(CHECK, said, f"set {CREDENTIAL} to {BY_IDENTITY}")
     if not settings.subscription_id:
-        fix = "set STEWARD_SUBSCRIPTION_ID, unless every caller names one"
+        fix = "set STEWARD_SUBSCRIPTION_ID or STEWARD_SUBSCRIPTIONS, unless every caller names one"
         yield warning(CHECK, "no default subscription: a path that names none is refused", fix)
     elif not settings.resource_group:
         fix = "set STEWARD_RESOURCE_GROUP, unless every caller names one"

@@ -18,7 +18,7 @@ from shared.rest import errors, ids
 from shared.rest import permissions as role_permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from shared.rest.client import Client, Response
@@ -55,13 +55,13 @@ OF_ENTRA = ("AADSTS", "authority configuration")  # it was asked, and refused: t
 
 
 def look(
-    client: Client, subscription: str, scopes: list[str], clock: Callable[[], datetime], *, find: bool = False
+    client: Client, subscriptions: Sequence[str], scopes: list[str], clock: Callable[[], datetime], *, find: bool = False
 ) -> Iterator[Finding]:
     """Sign in, ask ARM for the time and for what may be done at each scope.
 
     Args:
         client: The app's own.
-        subscription: Its id; '' when settings name none, and scopes then lie nowhere.
+        subscriptions: Their ids; none when settings name none, and scopes then lie nowhere.
         scopes: ARM ids of subscriptions or resource groups.
         clock: This machine's.
         find: Look for the other resource groups that the app manages, too.
@@ -75,12 +75,15 @@ def look(
             yield problem(IDENTITY, f"no token for {what}: {failed.error.message}", _sign_in_fix(failed))
         else:
             yield ok(IDENTITY, f"signed in for {what} {_whose(token)}".rstrip())
-    if signed_in and subscription:
-        yield from _subscription(client, subscription, clock)
-        for scope in scopes:
-            yield from _scope(client, scope)
-        if find:
-            yield from _others(client, subscription, scopes)
+    if not signed_in or not subscriptions:
+        return
+    for subscription in subscriptions:
+        found = _subscription(client, subscription, clock)
+        yield from (each for each in found if each.check != CLOCK or subscription == subscriptions[0])
+    for scope in scopes:
+        yield from _scope(client, scope)
+    for subscription in subscriptions if find else ():
+        yield from _others(client, subscription, scopes)
 
 
 def _sign_in_fix(failed: errors.StewardError) -> str:
@@ -121,7 +124,8 @@ def _subscription(client: Client, subscription: str, clock: Callable[[], datetim
     yield from skew(answer.headers.get("date", ""), clock())
     if not answer.ok:
         said = f"subscription {subscription}: {answer.error().message}"
-        yield warning(PERMISSIONS, said, "correct STEWARD_SUBSCRIPTION_ID, or give the role reader.json on it")
+        fix = "correct STEWARD_SUBSCRIPTION_ID or STEWARD_SUBSCRIPTIONS, or give the role reader.json on it"
+        yield warning(PERMISSIONS, said, fix)
     provider = _asked(client, f"/subscriptions/{subscription}/providers/{ML}", PROVIDERS_VERSION)
     if isinstance(provider, Finding):
         yield provider

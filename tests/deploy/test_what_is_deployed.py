@@ -182,6 +182,34 @@ def test_who_may_do_what_is_what_the_docs_say() -> None:
     assert wide == own | {"Storage Blob Data Contributor"}
 
 
+def test_other_subscriptions_get_their_own_roles_and_are_listed() -> None:
+    """What only reads on all of each, the others where it says; the home comes first."""
+    lab, prod = (f"{number}1111111-2222-3333-4444-555555555555" for number in "23")
+    others = [
+        {"id": lab, "resourceGroups": ["rg-lab"], "wholeSubscription": False},
+        {"id": prod, "resourceGroups": [], "wholeSubscription": True},
+    ]
+    made = deployed({**LEAST, "targetResourceGroups": ["rg-ml"], "otherSubscriptions": others})
+    found = {
+        (role, where)
+        for who, role, where in granted(made)
+        if who == "id-steward" and where.startswith(("/sub", "/resourceGroups/rg-ml"))
+    }
+    managing = ("azureml-steward", "azureml-steward provisioner")
+    reading = ("azureml-steward reader", "azureml-steward registrar")
+    assert found == {
+        *((role, "/resourceGroups/rg-ml") for role in managing),
+        *((role, f"/subscriptions/{lab}/resourceGroups/rg-lab") for role in managing),
+        *((role, f"/subscriptions/{lab}") for role in reading),
+        *((role, f"/subscriptions/{prod}") for role in (*managing, *reading)),
+    }
+    for each in of(made, "Microsoft.Authorization/roleDefinitions"):  # a role of one subscription cannot be given in another
+        assert each.body["properties"]["assignableScopes"] == [each.id.partition("/providers/")[0]]
+    (settings,) = (each.body["properties"] for each in of(made, "Microsoft.Web/sites/config") if each.name == "appsettings")
+    assert settings["STEWARD_SUBSCRIPTIONS"].split(",") == [SUBSCRIPTION.rpartition("/")[2], lab, prod]
+    assert settings["STEWARD_SUBSCRIPTION_ID"] == SUBSCRIPTION.rpartition("/")[2]
+
+
 def test_settings_are_texts_that_flex_consumption_takes(made: list[Made]) -> None:
     """What the platform sets itself is refused or ignored there."""
     (settings,) = (each.body["properties"] for each in of(made, "Microsoft.Web/sites/config") if each.name == "appsettings")

@@ -10,7 +10,7 @@ param identityClientId string
 param storageAccountName string
 param deploymentContainer string
 param insightsConnectionString string
-param subscriptionId string
+param subscriptionIds string[]
 param defaultResourceGroup string
 param stewardSettings settingsType
 param webhookSecretUri string
@@ -61,7 +61,8 @@ var settings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   AZURE_CLIENT_ID: identityClientId
   PYTHON_THREADPOOL_THREAD_COUNT: '32'
-  STEWARD_SUBSCRIPTION_ID: subscriptionId
+  STEWARD_SUBSCRIPTION_ID: subscriptionIds[0]
+  STEWARD_SUBSCRIPTIONS: join(subscriptionIds, ',')
   STEWARD_RESOURCE_GROUP: defaultResourceGroup
   STEWARD_CLOUD: environment().name
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.doctor import __main__ as command
-from infra.doctor import configuration, findings, identity
+from infra.doctor import configuration, findings, identity, records
 from shared.rest import clouds, errors
 from shared.rest.client import Response
 from shared.settings import Settings
@@ -194,7 +194,7 @@ def arm(actions: list[str], not_actions: list[str] | None = None, state: str = "
 
 def judged(client: Any, check: str) -> list[str]:
     """Return the levels of one check."""
-    return [each.level for each in identity.look(client, "s", [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == check]
+    return [each.level for each in identity.look(client, ["s"], [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == check]
 
 
 def test_who_may_do_everything_may_do_enough() -> None:
@@ -207,7 +207,7 @@ def test_who_may_do_everything_may_do_enough() -> None:
 def test_a_reader_lacks_what_the_app_is_for() -> None:
     """The app's first role is a problem, the others may be left away on purpose."""
     client: Any = arm(["*/read"])
-    found = [each for each in identity.look(client, "s", [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == "permissions"]
+    found = [each for each in identity.look(client, ["s"], [SUBSCRIPTION, GROUP], lambda: NOON) if each.check == "permissions"]
     assert [each.level for each in found] == ["ok", "ok", "warning", "problem", "warning"]
     assert found[3].said.startswith(f"{GROUP}: Microsoft.MachineLearningServices/workspaces/*")
     assert "roles/steward.json" in found[3].fix
@@ -218,7 +218,7 @@ def test_an_action_that_one_role_lacks_is_named_with_its_scope() -> None:
     (permission,) = json.loads((identity.ROLES / "reader.json").read_text())["permissions"]
     for lacking in permission["actions"]:
         client: Any = arm([action for action in permission["actions"] if action != lacking])
-        (found,) = (each for each in identity.look(client, "s", [SUBSCRIPTION], lambda: NOON) if each.level == "problem")
+        (found,) = (each for each in identity.look(client, ["s"], [SUBSCRIPTION], lambda: NOON) if each.level == "problem")
         assert found.said == f"{SUBSCRIPTION}: {lacking} not allowed"
         assert "roles/reader.json" in found.fix
 
@@ -241,24 +241,42 @@ def test_a_provider_that_is_not_registered_and_a_scope_that_refuses_are_named() 
     assert judged(refusing, "permissions") == ["ok", "ok", "ok", "problem"]
 
 
+def test_each_listed_subscription_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that the app cannot read is a problem: nothing counts as unused while it is so."""
+    home, other = (f"{number}" * 8 + "-0000-0000-0000-000000000000" for number in "12")
+    row = {"value": [{"actions": ["*"]}]}
+    known = {f"/subscriptions/{home}": {}, f"/subscriptions/{home}/providers/{identity.ML}": {"registrationState": "Registered"}}
+    rights = {
+        f"/subscriptions/{home}{below}/providers/Microsoft.Authorization/permissions": row for below in ("", "/resourceGroups/g")
+    }
+    client: Any = Arm({**known, **rights, f"/subscriptions/{home}/resourceGroups": {"value": []}})
+    monkeypatch.setattr(client, "pages", lambda _url: iter(()), raising=False)
+    monkeypatch.setattr(records.Impatient, "client", property(lambda _self: client))
+    values = {"STEWARD_SUBSCRIPTIONS": f"{home},{other}", "STEWARD_RESOURCE_GROUP": "g", "AzureWebJobsStorage": ""}
+    found = command.examine(values, [])
+    (lacking,) = [each for each in found if each.level == "problem" and each.check == "permissions"]
+    assert lacking.said.startswith(f"/subscriptions/{other}:")
+    assert "reader.json" in lacking.fix
+
+
 def test_nothing_is_asked_of_arm_without_a_token() -> None:
     """Two findings: one for each audience, each with what to do."""
     refused = errors.RejectedError(errors.AzureError(code="SignInFailed", message="AADSTS7000215"), status=502)
     client = Arm({}, refused)
-    found = list(identity.look(client, "s", [GROUP], lambda: NOON))  # type: ignore[arg-type]
+    found = list(identity.look(client, ["s"], [GROUP], lambda: NOON))  # type: ignore[arg-type]
     assert [(each.check, each.level) for each in found] == [("identity", "problem")] * 2
     assert all("AZURE_CLIENT_SECRET" in each.fix for each in found)
     assert not [path for path in client.asked if path.startswith("/")]
     unreachable = errors.UnreachableError("no answer", delay_s=1, maybe_arrived=False)
-    assert "network" in next(iter(identity.look(Arm({}, unreachable), "s", [], lambda: NOON))).fix  # type: ignore[arg-type]
+    assert "network" in next(iter(identity.look(Arm({}, unreachable), ["s"], [], lambda: NOON))).fix  # type: ignore[arg-type]
     nobody = errors.RejectedError(errors.AzureError(code="SignInFailed", message="no credential is available"), status=502)
-    assert "give the app an identity" in next(iter(identity.look(Arm({}, nobody), "s", [], lambda: NOON))).fix  # type: ignore[arg-type]
+    assert "give the app an identity" in next(iter(identity.look(Arm({}, nobody), ["s"], [], lambda: NOON))).fix  # type: ignore[arg-type]
 
 
 def test_whose_token_it_is_is_shown() -> None:
     """As far as it says; the token itself never."""
     token = "e30.eyJhcHBpZCI6ICJhcHAtMSIsICJvaWQiOiAib2JqLTEiLCAidGlkIjogInRlbi0xIn0.c2ln"
-    first = next(iter(identity.look(Arm({}, token), "", [], lambda: NOON)))  # type: ignore[arg-type]
+    first = next(iter(identity.look(Arm({}, token), [], [], lambda: NOON)))  # type: ignore[arg-type]
     assert "app-1 (object obj-1, tenant ten-1)" in first.said
     assert "c2ln" not in first.said
 

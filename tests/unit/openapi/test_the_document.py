@@ -197,7 +197,7 @@ def test_every_group_says_what_it_is():
 
 def test_the_role_that_is_shown_is_the_role_that_is_asked_for():
     """Of each operation: of our own by its row, of Azure's kinds by what admission makes of the path."""
-    settings = Settings(subscription_id="s", resource_group="g")
+    settings = Settings(subscription_id="s", resource_group="g", other_subscriptions=("name",))
     own = {row.id: row.role for row in ROUTES if row.own}
     for name, (verb, path, operation) in OPERATIONS.items():
         filled = re.sub(r"{\w+}", lambda found: "Microsoft.X" if "provider" in found[0] else "name", path.lstrip("/"))
