@@ -37,7 +37,7 @@ def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool =
         body: What would be sent; {} for nothing.
         client: Asks ARM.
         preview: The request asks a preview of the API.
-        more: `method` unless it is a PUT, `query`, `force`: see `Question`.
+        more: `method` unless it is a PUT, `query`, `force`, `settings`: see `Question`.
     """
     question = Question(target=target, body=body, client=client, **more)
     found = list(_local(question, preview=preview))
@@ -339,7 +339,7 @@ def _move(question: Question) -> Iterator[Finding]:
     try:
         guards.check_move(question.target, question.body)
         if question.method == "DELETE":
-            guards.check_delete(question.target, question.client, force=question.force)
+            guards.check_delete(question.target, question.client, question.settings, force=question.force)
     except errors.PermanentError as problem:
         yield Finding.of("guard", problem.error, target=question.target.id.path)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, needs, neighbours
 from shared.rest import errors, ids
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,7 @@ class Question:
     method: str = "PUT"
     query: str = ""
     force: bool = False  # a DELETE that its sender insists on
+    settings: Settings = field(default_factory=Settings)  # where the app works
     seen: dict[str, Response] = field(default_factory=dict)
 
     @property

@@ -38,6 +38,7 @@ def foretell(call: Call, brought: Brought, app: App, *, method: str = "", query:
         "method": method,
         "query": query,
         "force": call.flag("force"),
+        "settings": app.settings,
         "preview": call.is_preview(brought.target),
     }
     return answer.of_json(checks.report(checks.run(brought.target, body, app.client, **more)))
