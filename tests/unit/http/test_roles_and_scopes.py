@@ -306,7 +306,7 @@ def test_a_sign_in_has_what_is_kept_of_its_object_id(app: App, roles: tuple[str,
     before = len(app.steward.azure.requests)
     for method, path, said in (
         ("PUT", "workspaces/work2", "OutOfScope"),
-        ("GET", "subscriptions/other/resourceGroups/rg1", "OutOfScope"),
+        ("GET", "resourceGroups/rg2", "OutOfScope"),
         ("GET", "keys", "RoleNeeded"),
         ("POST", "workspaces/work1/listKeys", "RoleNeeded"),
     ):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from shared.catalog import kinds, paths
 from shared.preflight import changes, checks
+from shared.settings import Settings
 from tests import tables
 from tests.unit.operations.test_preflight import EVERYTHING, Azure
 
-SCOPE = SimpleNamespace(subscription_id="s", resource_group="g")
+SCOPE = Settings(subscription_id="s", resource_group="g")
 W1 = "workspaces/w1"
 GROUP = "/subscriptions/s/resourceGroups/g"
 INSTANCE = {"properties": {"computeType": "ComputeInstance", "properties": {"state": "Running"}}}
