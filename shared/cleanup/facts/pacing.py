@@ -3,14 +3,17 @@
 ARM counts reads in a bucket of 250 per subscription, principal and region that fills at 25 a second (Azure Resource Manager
 documentation, "Request limits and throttling"); each answer tells what is left, also of what other instances took. The wait
 for the next token is short and is waited for here; what ARM asks for by a long Retry-After is not: it is raised, and the
-queue brings the work back. Not here: writes, which are operations and take their turn there.
+queue brings the work back. What a run read a moment ago is not read again (`Memo`). Not here: writes, which are operations and
+take their turn there.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -30,6 +33,10 @@ REFILL = 25.0  # tokens a second
 SPARE = 25.0  # left to everybody else: callers of this app, people in the portal
 PATIENCE_S = 20.0  # longest wait for one answer
 ATTEMPTS = 4  # of one read that ARM throttles
+OK = 200
+MEMO_S = 600.0  # seconds that an answer is kept
+MEMO_BYTES = 16 * 1024**2  # packed, of all that is kept
+MEMO_LARGEST = 256 * 1024  # of one answer, before it is packed
 REMAINING = "x-ms-ratelimit-remaining-subscription-reads"
 
 
@@ -46,8 +53,49 @@ class _Bucket:
         self.at = now
 
 
+class Memo:
+    """What ARM answered to the reads of one run, packed: several conditions and policies ask the same of it.
+
+    What is acted upon is read again before that, without it. Bounded by bytes and by age; the oldest goes first. Safe to use from
+    many threads.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[float, bytes, Response]] = {}
+        self._bytes = 0
+        self._guard = threading.Lock()
+
+    def read(self, url: str) -> Response | None:
+        """Return an answer that is known, each time as a body of its own."""
+        with self._guard:
+            at, packed, answer = self._kept.get(url) or (-MEMO_S, b"", None)
+        if answer is None or self._clock() - at >= MEMO_S:
+            return None
+        return replace(answer, body=json.loads(zlib.decompress(packed)))
+
+    def keep(self, url: str, answer: Response) -> None:
+        """Keep an answer that is a body of JSON and no large one."""
+        if answer.status != OK or not isinstance(answer.body, dict) or not 0 < len(answer.content) <= MEMO_LARGEST:
+            return
+        packed = zlib.compress(answer.content, 1)
+        with self._guard:
+            self._drop(url)
+            self._kept[url] = (self._clock(), packed, replace(answer, body=None, content=b""))
+            self._bytes += len(packed)
+            while self._bytes > MEMO_BYTES:
+                self._drop(next(iter(self._kept)))
+
+    def _drop(self, url: str) -> None:
+        if known := self._kept.pop(url, None):
+            self._bytes -= len(known[1])
+
+
 class Buckets:
-    """The token buckets of one process; safe to use from many threads.
+    """The token buckets of one process, and what its run read; safe to use from many threads.
 
     Args:
         clock: Monotonic seconds.
@@ -56,7 +104,15 @@ class Buckets:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
+        self._memo = ("", Memo(clock))
         self._guard = threading.Lock()
+
+    def memo(self, run: str) -> Memo:
+        """Return what this process read for a run; that of the run before is forgotten."""
+        with self._guard:
+            if self._memo[0] != run:
+                self._memo = (run, Memo(self._clock))
+            return self._memo[1]
 
     def take(self, subscription: str) -> float:
         """Take one token; return the seconds to wait before it may be used."""
@@ -128,6 +184,7 @@ class Paced:
         count: Of what is read through this object.
         patience_s: The longest wait for one answer; longer ones are raised.
         spending: What resources of a workspace cost since a moment (costs); None where it is not asked for.
+        memo: Answers that are as good as new ones; None where each must be new.
     """
 
     inner: Client
@@ -138,6 +195,7 @@ class Paced:
     count: Count = field(default_factory=Count)
     patience_s: float = PATIENCE_S
     spending: Callable[..., Any] | None = None
+    memo: Memo | None = None
 
     @property
     def client(self) -> Paced:
@@ -164,6 +222,9 @@ class Paced:
             StewardError: as `Client.send`.
         """
         subscription = _subscription(url, self.inner.cloud.arm)
+        memo = self.memo if method == "GET" and subscription else None
+        if memo and (known := memo.read(url)):
+            return known
         for attempt in range(1, ATTEMPTS + 1):
             self._wait(subscription)
             try:
@@ -180,6 +241,8 @@ class Paced:
             remaining = answer.headers.get(REMAINING, "")
             if subscription and remaining.isdecimal() and len(remaining) < 10:
                 self.buckets.told(subscription, int(remaining))
+            if memo:
+                memo.keep(url, answer)
             return answer
         raise AssertionError(ATTEMPTS)
 

@@ -86,7 +86,8 @@ class Claim:
         self.began_at = self.alive_at = self.services.clock()
         inner: Any = _Alive(inner=self.services.client, beat=self.beat)
         spending = cost_report.spending(self.services)
-        self.azure = replace(pacing.of(self.services), inner=inner, sleep=self._sleep, spending=spending)
+        memo = self.services.reads.memo(self.run.name)
+        self.azure = replace(pacing.of(self.services), inner=inner, sleep=self._sleep, spending=spending, memo=memo)
 
     def _sleep(self, seconds: float) -> None:
         self.beat()
