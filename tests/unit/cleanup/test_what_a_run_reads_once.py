@@ -13,6 +13,7 @@ from shared.cleanup.facts import pacing
 from shared.cleanup.run import conduct
 from shared.rest import clouds
 from shared.rest.client import Response
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.rest.clouds import Cloud
@@ -51,7 +52,9 @@ def paced(azure: Azure, memo: pacing.Memo | None) -> pacing.Paced:
     """Return what a unit reads through."""
     inner: Any = azure
     places: Any = None
-    return pacing.Paced(inner=inner, places=places, buckets=pacing.Buckets(), sleep=lambda _seconds: None, memo=memo)
+    return pacing.Paced(
+        inner=inner, places=places, buckets=pacing.Buckets(), settings=Settings(), sleep=lambda _seconds: None, memo=memo
+    )
 
 
 def test_the_same_is_read_once_and_each_reader_has_a_body_of_its_own() -> None:
@@ -114,7 +117,7 @@ def test_each_run_reads_for_itself() -> None:
 
 def test_an_act_is_decided_by_what_is_read_anew() -> None:
     """Between the verdict and the act somebody may have begun to use it."""
-    services: Any = SimpleNamespace(client=Azure(), addresses=None, reads=pacing.Buckets())
+    services: Any = SimpleNamespace(client=Azure(), addresses=None, reads=pacing.Buckets(), settings=Settings())
     run: Any = SimpleNamespace(name="r1")
     work = conduct.Conduct(run=run, chosen=(), policies={}, services=services)
     services.reads.memo("r1").keep(f"{ARM}/a", Azure().send("GET", f"{ARM}/a"))
