@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.costs.spans import Span
+from shared.costs.spans import RUN, Span
 from shared.durable import aside, codec, records, storage
 from shared.operations import context
 
@@ -71,7 +71,7 @@ def table(rows: Rows, workspace: str) -> records.Table[Span]:
     """Return the spans of a workspace."""
 
     def row_of(span: Span) -> Row:
-        key = hashlib.sha256(f"{span.id} {span.start or span.parent if span.kind != 'run' else ''}".lower().encode()).hexdigest()
+        key = hashlib.sha256(f"{span.id} {'' if span.kind == RUN else span.start}".lower().encode()).hexdigest()
         columns: dict[str, Any] = {"open": span.end is None, **records.chunked(span.to_json())}
         columns |= {"ended_at": span.end} if span.end else {}
         return storage.Row(partition=partition(workspace), key=key[:40], columns=columns)

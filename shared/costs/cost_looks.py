@@ -78,9 +78,8 @@ def _listed(listed: Place, known: dict[str, Place], azure: Azure, app: Services)
         unseen = ""
     except errors.StewardError as problem:
         unseen = _said(problem)
-    there = {
-        path.lower(): replace(known.get(path.lower()) or Place(id=path, first_at=listed.seen_at), gone=False) for path in found
-    }
+    before = LONG_AGO if listed.seen_at else None  # it was not in an earlier list: nothing of it was missed
+    there = {path.lower(): replace(known.get(path.lower()) or Place(id=path, first_at=before), gone=False) for path in found}
     listed = replace(listed, tried_at=now, seen_at=listed.seen_at if unseen else now, problem=unseen)
     for key, place in known.items():
         if place.id and key not in there and not place.gone and not unseen:

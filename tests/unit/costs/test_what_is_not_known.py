@@ -56,6 +56,18 @@ def test_a_workspace_that_could_never_be_read_is_unknown_not_zero(there: Life) -
     assert not [each for each in there.costs("workspace=ml1")["notSeen"] if each["workspace"].endswith("/ml2")]
 
 
+def test_a_workspace_that_was_made_since_is_seen_whole(there: Life) -> None:
+    """It was not in the list before."""
+    since = f"since={there.clock():%Y-%m-%dT%H:%M:%SZ}"
+    population.instance(there.world, population.workspace(there.world, "ml2", days=0), "ci", state="Running", operated=0, days=0)
+    there.live(60)
+    found = there.costs(f"by=workspace&{since}")
+    assert {row["name"]: row["nodeHours"] for row in found["value"]} == {
+        name: pytest.approx(1, abs=0.02) for name in ("ml1", "ml2")
+    }
+    assert found["complete"]
+
+
 def test_after_a_read_that_failed_nothing_is_taken_for_granted(there: Life) -> None:
     """What went on counts until the last look; the rest is unknown, until the next look tells."""
     unreadable(there, "/ml1/computes")
