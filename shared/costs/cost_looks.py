@@ -65,29 +65,31 @@ def tick(app: Services) -> int:
 
 
 def _listed(listed: Place, known: dict[str, Place], azure: Azure, app: Services) -> tuple[Place, dict[str, Place]]:
-    """List the workspaces; those that are gone have nothing that goes on."""
-    now, subscription = app.clock(), app.settings.subscription_id
-    try:
-        found = [inventory.workspace_id(body).path for body in inventory.workspaces(subscription, "", azure)]
-    except errors.StewardError as problem:
-        listed = replace(listed, tried_at=now, problem=_said(problem))
-        cost_book.put(app.cost_rows, listed)
-        return listed, known
-    try:
-        inventory.check_all_seen(subscription, azure, "workspaces")
-        unseen = ""
-    except errors.StewardError as problem:
-        unseen = _said(problem)
-    before = LONG_AGO if listed.seen_at else None  # it was not in an earlier list: nothing of it was missed
+    """List the workspaces of all subscriptions; those that are gone have nothing that goes on."""
+    now, before = app.clock(), LONG_AGO if listed.seen_at else None  # what was not in an earlier list is missed in no part
+    found, unseen = [], dict[str, str]()
+    for subscription in app.settings.subscriptions:
+        try:
+            with inventory.seeing(subscription):
+                found += [inventory.workspace_id(body).path for body in inventory.workspaces(subscription, "", azure)]
+                inventory.check_all_seen(subscription, azure, "workspaces")
+        except errors.StewardError as problem:
+            unseen[subscription.lower()] = _said(problem)
     there = {path.lower(): replace(known.get(path.lower()) or Place(id=path, first_at=before), gone=False) for path in found}
-    listed = replace(listed, tried_at=now, seen_at=listed.seen_at if unseen else now, problem=unseen)
+    seen = {each.lower() for each in app.settings.subscriptions} - unseen.keys()
     for key, place in known.items():
-        if place.id and key not in there and not place.gone and not unseen:
-            for each in cost_book.under_way(app.cost_rows, place.id).values():
-                cost_book.save(app.cost_rows, place.id, each, _ended(each.value, place.seen_at, now, app))
-            cost_book.put(app.cost_rows, replace(place, gone=True, seen_at=now))
+        if not place.id or place.gone or key in there:
+            continue
+        if ids.parse(place.id).subscription.lower() not in seen:
+            there[key] = place
+            continue
+        for each in cost_book.under_way(app.cost_rows, place.id).values():
+            cost_book.save(app.cost_rows, place.id, each, _ended(each.value, place.seen_at, now, app))
+        cost_book.put(app.cost_rows, replace(place, gone=True, seen_at=now))
+    why = "; ".join(unseen.values())[:500]
+    listed = replace(listed, tried_at=now, seen_at=listed.seen_at if unseen else now, problem=why)
     cost_book.put(app.cost_rows, listed)
-    return listed, {**(known if unseen else {}), **there}
+    return listed, there
 
 
 def look(place: Place, azure: Azure, app: Services) -> None:

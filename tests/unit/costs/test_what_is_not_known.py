@@ -101,6 +101,17 @@ def test_workspaces_that_azure_does_not_list_are_named(there: Life) -> None:
     assert gap["reason"].startswith("not all workspaces could be listed")
 
 
+def test_a_subscription_that_cannot_be_read_is_named_and_the_others_count(there: Life) -> None:
+    """What is listed of it stays as it was at its last look."""
+    other = "99999999-0000-0000-0000-000000000001"
+    there.app.__dict__["settings"] = replace(there.app.settings, other_subscriptions=(other,))
+    there.live(60)
+    found = there.costs()
+    assert found["total"]["nodeHours"] == pytest.approx(7, abs=0.02)
+    gap = next(each for each in found["notSeen"] if each["workspace"] is None)
+    assert other in gap["reason"]
+
+
 def test_before_the_first_look_only_what_azure_says_counts(fresh: Life) -> None:
     """The instance runs since its last operation; what was before it, nobody knows, and the answer says that."""
     population.instance(fresh.world, fresh.home, "ci", state="Running", operated=2, days=9)
