@@ -79,6 +79,7 @@ class Ledger:
         self._blobs = blobs
         self.open = OpenList(open_rows)
         self.durations = usual_times.Durations(rows)
+        self.reach: timedelta | None = None  # how far back twice the last page of the newest went: where the next one looks first
 
     @property
     def rows(self) -> Rows:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.rest import ids
 
 FIRST_SPAN = timedelta(days=1)
+SHORTEST = timedelta(minutes=1)
 SPANS = 5  # 31 days, as long as ended operations are kept by default; then everything before that
 TICK = timedelta(milliseconds=1)  # a table compares moments at least so finely; we compare the rest
 DECIDING = ("created_at", "status", "target", "caller", "kind", "outcome", "code", "trace")
@@ -117,12 +118,15 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         return [], None
     decided = wanted.status or wanted.outcome or wanted.kind or wanted.caller or wanted.find or wanted.below
     columns = DECIDING if decided else (records.CREATED,)
-    for begin in _begins(wanted, now):
+    first = not (decided or wanted.target or wanted.since or wanted.place)
+    for begin in _begins(wanted, now, ledger.reach if first else None):
         left = wanted.top - len(found)
         newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place, columns))
         found += newest[:left]
         if len(newest) > left:
             place = Place(at=found[-1].at, id=found[-1].id)
+            if first:
+                ledger.reach = max(2 * (now - place.at), SHORTEST)
             break
         place = Place(at=begin) if begin and begin != wanted.since else None
         if overdue():
@@ -141,8 +145,10 @@ def briefs(wanted: Wanted, ledger: Ledger) -> Iterator[Brief]:
     yield from _briefs(wanted, ledger, wanted.since, wanted.place)
 
 
-def _begins(wanted: Wanted, now: datetime) -> Iterator[datetime | None]:
-    """Yield how far back each scan goes, None for all the way; spans double with the distance from now."""
+def _begins(wanted: Wanted, now: datetime, reach: timedelta | None) -> Iterator[datetime | None]:
+    """Yield how far back each scan goes, None for all the way; after `reach` spans double with the distance from now."""
+    if reach and reach < FIRST_SPAN:
+        yield now - reach
     for doubled in range(1, 0 if wanted.target else SPANS + 1):
         begin = now - FIRST_SPAN * (2**doubled - 1)
         if wanted.since and begin <= wanted.since:

@@ -50,6 +50,27 @@ def test_every_operation_is_on_exactly_one_page(app: App, apart_s: float) -> Non
     assert apart_s == 0.0 or told == made
 
 
+def test_the_newest_are_looked_for_where_they_were_the_last_time(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is asked for again and again reads about as many rows as it shows, and misses none after a quiet time."""
+    made = _made(app, 40, apart_s=60.0)
+    read: list[str] = []
+    query = app.steward.rows.query
+
+    def reading(**asked: Any) -> Any:
+        for row in query(**asked):
+            read.append(row.key)
+            yield row
+
+    monkeypatch.setattr(app.steward.rows, "query", reading)
+    for most in (len(made), 2 * 5):
+        read.clear()
+        assert [each["name"] for each in app.send("GET", "operations?$top=5").body["value"]] == made[:5]
+        assert 5 < len(read) <= most
+    app.steward.clock.advance(7 * 86_400)
+    assert [each["name"] for each in app.send("GET", "operations?$top=5").body["value"]] == made[:5]
+    assert _walked(app, "operations?$top=15") == [made[:15], made[15:30], made[30:]]
+
+
 def test_what_is_accepted_meanwhile_moves_nothing(app: App) -> None:
     """A page begins where the last ended, not so many further on."""
     made = _made(app, 6, apart_s=1.0)
