@@ -161,7 +161,7 @@ class Ledger:
         row = self._rows.get(named[1], named[2]) if named else None
         if row is None:
             return None
-        operation = _operation_of(row)
+        operation = operation_of(row)
         moved = operation.lost_since or operation.phase == "waiting"  # by a timer, which looks at those ever more rarely
         return Stored(operation=operation, etag=row.etag, looked_at=None if moved else operation.due_at)
 
@@ -280,7 +280,7 @@ class Ledger:
 
     def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
         """Return the newest operations, newest first, of a status or of one target's partition when given."""
-        found = records.Table(rows=self._rows, row_of=_row_of, from_row=_operation_of, name="operations")
+        found = records.Table(rows=self._rows, row_of=_row_of, from_row=operation_of, name="operations")
         return found.newest(top, skip=(LANE, KEY), partition=partition, equal={"status": status} if status else None)
 
     def purge(self, ended_before: datetime) -> int:
@@ -303,7 +303,7 @@ class Ledger:
         return count
 
     def _relist(self, row: Row) -> None:
-        operation = next(aside.readable([row], _operation_of, "operations"), None)
+        operation = next(aside.readable([row], operation_of, "operations"), None)
         if operation and not operation.ended:
             log.warning("operation %s was not on the list of open ones: put back", operation.id)
             self._open.put(_open_row(operation))
@@ -410,7 +410,7 @@ def said(operation: Operation) -> dict[str, str]:
     }
 
 
-def _operation_of(row: Row) -> Operation:
+def operation_of(row: Row) -> Operation:
     """Read an operation's row.
 
     Raises:

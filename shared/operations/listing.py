@@ -1,7 +1,7 @@
 """Lists of operations, the newest first and a page at a time.
 
 The ledger's table knows no order by time: a page scans it, in spans that double going back, and of each row only what decides
-travels. What is shown is then read row by row. Not here: the rows themselves (ledger).
+travels. What is shown is then read row by row, or with the scan where that finds little more. Not here: the rows (ledger).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from shared.telemetry import threads
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from shared.durable.storage import Row
     from shared.operations.ledger import Ledger
     from shared.operations.models import Operation
     from shared.rest import ids
@@ -67,11 +68,15 @@ class Place:
 
 
 class Brief(NamedTuple):
-    """When an operation was accepted, its id, and the columns by which it is found; of older versions' rows there are fewer."""
+    """When an operation was accepted, its id, and the columns by which it is found; of older versions' rows there are fewer.
+
+    `row` is all of it, where the scan read that.
+    """
 
     at: datetime
     id: str
     columns: Mapping[str, Any]
+    row: Row | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +124,11 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
     decided = wanted.status or wanted.outcome or wanted.kind or wanted.caller or wanted.find or wanted.below
     columns = DECIDING if decided else (records.CREATED,)
     first = not (decided or wanted.target or wanted.since or wanted.place)
-    for begin in _begins(wanted, now, ledger.reach if first else None):
+    reach = ledger.reach if first else None
+    for begin in _begins(wanted, now, reach):
         left = wanted.top - len(found)
-        newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place, columns))
+        few = wanted.target or (reach and begin == now - reach)  # about as many as are shown: they are read at once
+        newest = heapq.nlargest(left + 1, _briefs(wanted, ledger, begin, place, () if few else columns))
         found += newest[:left]
         if len(newest) > left:
             place = Place(at=found[-1].at, id=found[-1].id)
@@ -131,7 +138,7 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         place = Place(at=begin) if begin and begin != wanted.since else None
         if overdue():
             break
-    read = list(_pool().map(lambda brief: _read(brief.id, ledger), found))
+    read = list(_pool().map(lambda brief: _read(brief, ledger), found))
     return [each for each in read if each and (wanted.shown is None or wanted.shown(each))], place
 
 
@@ -184,7 +191,7 @@ def _briefs(
     own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment
     for row, created_at in aside.readable(own, lambda row: (row, records.created(row)), "operations"):
         target = f"{row.columns.get('target', '')}/"
-        brief = Brief(created_at, f"{row.partition}-{row.key}", row.columns)
+        brief = Brief(created_at, f"{row.partition}-{row.key}", row.columns, None if columns else row)
         between = (place is None or brief[:2] < (place.at, place.id)) and (begin is None or brief.at >= begin)
         if between and target.startswith(f"{wanted.below}/" if wanted.below else "") and _fits(brief, wanted, ledger):
             yield brief
@@ -197,7 +204,7 @@ def _fits(brief: Brief, wanted: Wanted, ledger: Ledger) -> bool:
         return True
     columns: Mapping[str, Any] | None = brief.columns
     if "outcome" not in brief.columns:
-        found = _read(brief.id, ledger)
+        found = _read(brief, ledger)
         columns = ledgers.said(found) if found else None
     if columns is None or any(str(columns.get(name, "")).lower() != text.lower() for name, text in asked.items()):
         return False
@@ -205,11 +212,13 @@ def _fits(brief: Brief, wanted: Wanted, ledger: Ledger) -> bool:
     return any(wanted.find in word.lower() for word in words)
 
 
-def _read(operation_id: str, ledger: Ledger) -> Operation | None:
+def _read(brief: Brief, ledger: Ledger) -> Operation | None:
     """Return an operation for a list, None when it is gone by now or cannot be read."""
     try:
-        stored = ledger.load(operation_id)
+        if brief.row:
+            return ledgers.operation_of(brief.row)
+        stored = ledger.load(brief.id)
     except UnreadableError as problem:
-        aside.note(f"operation {operation_id}", problem)
+        aside.note(f"operation {brief.id}", problem)
         return None
     return stored.operation if stored else None

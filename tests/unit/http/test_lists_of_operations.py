@@ -62,10 +62,12 @@ def test_the_newest_are_looked_for_where_they_were_the_last_time(app: App, monke
             yield row
 
     monkeypatch.setattr(app.steward.rows, "query", reading)
-    for most in (len(made), 2 * 5):
+    for most, alone in ((len(made), 5), (2 * 5, 0)):
         read.clear()
+        app.steward.fuse.calls.clear()
         assert [each["name"] for each in app.send("GET", "operations?$top=5").body["value"]] == made[:5]
         assert 5 < len(read) <= most
+        assert app.steward.fuse.calls.count("rows.get") == alone
     app.steward.clock.advance(7 * 86_400)
     assert [each["name"] for each in app.send("GET", "operations?$top=5").body["value"]] == made[:5]
     assert _walked(app, "operations?$top=15") == [made[:15], made[15:30], made[30:]]
