@@ -39,6 +39,7 @@ OPERATION = "operation"  # the machine's name
 STEP = "step"  # column of the list of open ones: which step an operation waits for
 LANE = "lane"
 KEY = "key"
+BESIDE = (LANE, KEY, usual_times.KEY)  # keys of rows beside those of operations
 ONE_CALL = 1_000  # rows that a table answers at once
 LANE_LIMIT = 1_000  # operations on one target at a time; the lane is one column
 PAYLOAD_LIMIT = 16 * 1024  # characters of ASCII JSON kept in the row; more goes to a blob
@@ -281,7 +282,7 @@ class Ledger:
     def newest(self, *, top: int, status: str = "", partition: str = "") -> list[Operation]:
         """Return the newest operations, newest first, of a status or of one target's partition when given."""
         found = records.Table(rows=self._rows, row_of=_row_of, from_row=operation_of, name="operations")
-        return found.newest(top, skip=(LANE, KEY), partition=partition, equal={"status": status} if status else None)
+        return found.newest(top, skip=BESIDE, partition=partition, equal={"status": status} if status else None)
 
     def purge(self, ended_before: datetime) -> int:
         """Delete operations that ended before that moment, with their blobs, and return how many.
@@ -299,7 +300,7 @@ class Ledger:
                 self._delete_blobs(_id_of(row))
                 with suppress(storage.ConflictError):
                     self._rows.write([_change("delete", row)])
-                    count += row.key != KEY
+                    count += row.key not in BESIDE
         return count
 
     def _relist(self, row: Row) -> None:

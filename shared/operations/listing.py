@@ -17,7 +17,7 @@ from shared.durable import aside, records
 from shared.durable.aside import UnreadableError
 from shared.operations import ledger as ledgers
 from shared.operations import models
-from shared.operations.ledger import KEY, LANE, OPERATION_ID
+from shared.operations.ledger import OPERATION_ID
 from shared.rest import errors
 from shared.telemetry import threads
 
@@ -188,7 +188,7 @@ def _briefs(
             columns=columns,
         )
     )
-    own = (row for row in rows if row.key not in (LANE, KEY))  # which have no moment
+    own = (row for row in rows if row.key not in ledgers.BESIDE)  # which have no moment
     for row, created_at in aside.readable(own, lambda row: (row, records.created(row)), "operations"):
         target = f"{row.columns.get('target', '')}/"
         brief = Brief(created_at, f"{row.partition}-{row.key}", row.columns, None if columns else row)
