@@ -20,9 +20,12 @@ IDENTITY_HEADER = "local-identity-header"
 
 SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000001"
 SUBSCRIPTION_NAME = "Local Azure"
+LAB_SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000002"  # where nobody holds a role but by infra/azure's otherSubscriptions
+SUBSCRIPTIONS = {SUBSCRIPTION_ID: SUBSCRIPTION_NAME, LAB_SUBSCRIPTION_ID: "Local Azure's lab"}
 LOCATION = "westeurope"
 RESOURCE_GROUP = "rg-steward"
 RESOURCE_GROUPS = {RESOURCE_GROUP: LOCATION, "rg-analytics": "northeurope", "rg-sandbox": "eastus"}
+LAB_GROUP = "rg-lab"
 
 STORAGE_ACCOUNT = "stewardstorage"
 KEY_VAULT = "steward-kv"

@@ -204,24 +204,26 @@ def provider_operations(_world: World, request: web.Request) -> web.Response:
 
 
 def seed(world: World) -> None:
-    """The scene's subscription, groups and registrations."""
-    arm_id = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
-    body = {
-        "id": arm_id,
-        "subscriptionId": scene.SUBSCRIPTION_ID,
-        "tenantId": scene.TENANT_ID,
-        "displayName": scene.SUBSCRIPTION_NAME,
-        "state": "Enabled",
-        "subscriptionPolicies": {
-            "locationPlacementId": "Internal_2014-09-01",
-            "quotaId": "Internal_2014-09-01",
-            "spendingLimit": "Off",
-        },
-        "authorizationSource": "RoleBased",
-    }
-    world.resources.put(Resource(id=arm_id, body=body))
+    """The scene's subscriptions, groups and registrations."""
+    for subscription_id, title in scene.SUBSCRIPTIONS.items():
+        arm_id = f"/subscriptions/{subscription_id}"
+        body = {
+            "id": arm_id,
+            "subscriptionId": subscription_id,
+            "tenantId": scene.TENANT_ID,
+            "displayName": title,
+            "state": "Enabled",
+            "subscriptionPolicies": {
+                "locationPlacementId": "Internal_2014-09-01",
+                "quotaId": "Internal_2014-09-01",
+                "spendingLimit": "Off",
+            },
+            "authorizationSource": "RoleBased",
+        }
+        world.resources.put(Resource(id=arm_id, body=body))
     for name, location in scene.RESOURCE_GROUPS.items():
         world.resources.put(state.group_resource(scene.SUBSCRIPTION_ID, name, location))
+    world.resources.put(state.group_resource(scene.LAB_SUBSCRIPTION_ID, scene.LAB_GROUP, scene.LOCATION))
     for namespace in versions.NAMESPACES:
         registered = versions.NAMESPACES[namespace] in scene.REGISTERED_PROVIDERS
         world.registration[namespace] = "Registered" if registered else "NotRegistered"
