@@ -20,7 +20,7 @@ IDENTITY_HEADER = "local-identity-header"
 
 SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000001"
 SUBSCRIPTION_NAME = "Local Azure"
-LAB_SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000002"  # where nobody holds a role but by infra/azure's otherSubscriptions
+LAB_SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000002"  # no roles but those of otherSubscriptions (infra/azure)
 SUBSCRIPTIONS = {SUBSCRIPTION_ID: SUBSCRIPTION_NAME, LAB_SUBSCRIPTION_ID: "Local Azure's lab"}
 LOCATION = "westeurope"
 RESOURCE_GROUP = "rg-steward"

@@ -65,7 +65,7 @@ def _list(kept: Versioned[Run], services: Services) -> Step:
     """Find the workspaces: all of all subscriptions are surveyed, those that lie where the clean-up judges are judged.
 
     In a later round, what was made since then is surveyed with the rest, and not judged. A subscription that cannot be listed is
-    not seen: whoever could be in use from there is kept. When none can, the run fails.
+    not seen: what could be in use from there is kept. When none can, the run fails.
     """
     run, now = kept.value, services.clock()
     if unusable := services.settings.problem(SUBSCRIPTIONS):
