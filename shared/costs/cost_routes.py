@@ -9,6 +9,7 @@ from shared.api import answer as answers
 from shared.api import schemas
 from shared.api.route import Route
 from shared.catalog import grants
+from shared.costs import prices
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from shared.api.call import Call
     from shared.costs.cost_book import Services
 
+PRICES = schemas.ref("schemas", "Prices")
 GROUPS = ("owner", "experiment", "compute", "endpoint", "workspace")
 FORMS = ("json", "csv")
 LONGEST = timedelta(days=3660)
@@ -54,6 +56,24 @@ def read(call: Call, app: Services) -> Answer:
     return answers.of_json(cost_report.view(by, found))
 
 
+def read_prices(_call: Call, app: Services) -> Answer:
+    """GET `costs/prices`."""
+    return answers.of_json(prices.read(app.blobs.get(prices.PRICES)).view())
+
+
+def put_prices(call: Call, app: Services) -> Answer:
+    """PUT `costs/prices`: the whole table, as CSV; one with a mistake is refused, and the stored one stays."""
+    found = prices.checked(call.body)
+    app.blobs.put(prices.PRICES, call.body)
+    return answers.of_json(found.view())
+
+
+def delete_prices(_call: Call, app: Services) -> Answer:
+    """DELETE `costs/prices`: from then on there is no money in answers."""
+    app.blobs.delete(prices.PRICES)
+    return answers.of_json(None, 204)
+
+
 def _is_below(one: str, other: str) -> bool:
     return not other or f"{one}/".lower().startswith(f"{other}/".lower())
 
@@ -73,5 +93,34 @@ ROUTES: tuple[Route, ...] = (
         },
         answers={"200": schemas.ref("schemas", "Costs")},
         answers_as=("text/csv",),
+    ),
+    Route(
+        "costs_prices_get",
+        "GET /costs/prices",
+        read_prices,
+        function="costs_prices",
+        summary="Your prices of a node-hour, by VM size",
+        answers={"200": PRICES},
+    ),
+    Route(
+        "costs_prices_put",
+        "PUT /costs/prices",
+        put_prices,
+        function="costs_prices",
+        summary="Store your prices: lines `vmSize,price` an hour, and a line `currency,EUR`",
+        role="admin",
+        whole=True,
+        body={"text/csv": schemas.STRING},
+        answers={"200": PRICES},
+    ),
+    Route(
+        "costs_prices_delete",
+        "DELETE /costs/prices",
+        delete_prices,
+        function="costs_prices",
+        summary="Have no prices any more; then there is no money in answers",
+        role="admin",
+        whole=True,
+        answers={"204": None},
     ),
 )

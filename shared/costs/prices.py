@@ -9,8 +9,12 @@ import csv
 import io
 import math
 from dataclasses import dataclass, field
+from typing import Any
+
+from shared.rest import errors
 
 PRICES = "cleanup/prices.csv"
+MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,25 @@ class Prices:
     by_size: dict[str, float] = field(default_factory=dict)
     currency: str = ""
     problems: tuple[str, ...] = ()
+
+    def view(self) -> dict[str, Any]:
+        """Return it as callers read it."""
+        return {"currency": self.currency, "prices": self.by_size, "problems": list(self.problems)}
+
+
+def checked(content: bytes) -> Prices:
+    """Read a table that is to be stored.
+
+    Raises:
+        BadRequestError: `InvalidPrices`: it has a mistake, or no price at all.
+    """
+    found = read(content[:MOST_BYTES])
+    wrong = f"It has {len(content)} bytes; expected {MOST_BYTES} at most." if len(content) > MOST_BYTES else ""
+    wrong = wrong or " ".join(found.problems)
+    if wrong or not found.by_size:
+        message = wrong or "It has no price: expected lines such as Standard_DS3_v2,0.27 and a line such as currency,EUR."
+        raise errors.BadRequestError("InvalidPrices", message, target="body")
+    return found
 
 
 def read(content: bytes | None) -> Prices:

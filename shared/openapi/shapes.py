@@ -55,6 +55,7 @@ def schemas() -> Json:
         "Load": load(),
         "Savings": savings(),
         "Costs": costs(),
+        "Prices": prices(),
         "Poison": poison(),
         "ParkedEndpoint": parked_endpoint(),
         "Key": key(),
@@ -501,6 +502,13 @@ def costs() -> Json:
         "notSeen": _list(_record(gap, gap)),
     }
     return _record({**known, "problems": _list(_told("A line of the price file that cannot be read."))}, known)
+
+
+def prices() -> Json:
+    """Return the schema of the price table."""
+    table: Json = {"type": "object", "additionalProperties": {"type": "number"}, "description": "Of a node-hour, by VM size."}
+    said = {"currency": STRING, "prices": table, "problems": _list(_told("A line of a file stored otherwise that cannot be read."))}
+    return _record(said, said)
 
 
 def poison() -> Json:

@@ -8,8 +8,7 @@ How a page is written, so that tests can work through it (any page of docs/, and
   one shell for the page: variables that one sets are there for the next. Files stay from page to page.
 * Given are the variables that `make up` writes to `.local/up/env.sh` (`infra.local.__main__.exports`): `$STEWARD`, `$KEY`,
   `$SUBSCRIPTION`, `$RESOURCE_GROUP`, `$STORAGE_KEY`, `$ACCOUNT` (the app's storage account), `$CONTROL` (the local Azure's control
-  route), and those by which curl reaches the local Azure under Azure's own host names. `az storage blob upload` writes to the app's
-  storage.
+  route), and those by which curl reaches the local Azure under Azure's own host names.
 * Comments on top of a command say how it ends where that is not well: `# 409 Code: …` (refused so), `# ends Code` (accepted; its
   operation fails so, or is `Canceled`). `# says TEXT`, any number of times: what stands in the answer, besides.
 * ```` ```json answer ```` behind a block is what its last command is answered with: each member that is shown must be in the real

@@ -8,7 +8,7 @@ APP = re.compile(r"\$\{?STEWARD\b")
 
 # What a command begins a line with, or calls: why it is not run with the pages.
 REASONS = {
-    r"^(?:\w+=\$\()?az (?!storage blob upload)|\$\(az ": "needs Azure; tests/deploy compares what it makes with the app",
+    r"^(?:\w+=\$\()?az |\$\(az ": "needs Azure; tests/deploy compares what it makes with the app",
     r"^azd ": "needs Azure and the Azure Developer CLI",
     r"^\.venv/bin/python -m infra\.backup .*--as-me": "needs an account in Azure; tests/functional/backup has two of Azurite",
     r"^curl https://APP\.": "calls a deployed app; tests/functional/pages asks health of the local one",

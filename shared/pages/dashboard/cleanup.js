@@ -72,7 +72,7 @@ function cards({ saved, marked, enforced, policies }) {
   const priced = saved.money !== undefined;
   return [
     card("Saved this month", priced ? money(saved.money) : hours(saved.nodeHours), saved.runs ? `${priced ? `${hours(saved.nodeHours)}; ` : ""}at most, by ${count(saved.runs, "run")}` : "no enforced run yet"),
-    card("Saves a day from now on", priced ? money(saved.moneyADay) : hours(saved.nodeHoursADay), priced ? hours(saved.nodeHoursADay) : "prices: cleanup/prices.csv"),
+    card("Saves a day from now on", priced ? money(saved.moneyADay) : hours(saved.nodeHoursADay), priced ? hours(saved.nodeHoursADay) : "PUT costs/prices to see money"),
     card("Marked", marked.toLocaleString(), "deleted when due"),
     card("Enforced policies", enforced.toLocaleString(), `of ${policies.toLocaleString()}; the others are dry runs`),
   ];

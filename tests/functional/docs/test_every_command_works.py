@@ -73,13 +73,11 @@ def person(running: stack.Stack, tmp_path_factory: pytest.TempPathFactory) -> It
         **exports(running),
         "HTTPS_PROXY": running.azure.proxy,
         "CURL_CA_BUNDLE": str(running.azure.ca),
-        "ACCOUNT_CONNECTION": running.storage.connection_string(),
         "PYTHONPATH": str(commands.ROOT),
     }
     folder = tmp_path_factory.mktemp("reader")
     for name, content in {
         ".venv/bin/python": '#!/bin/sh\nexec python "$@"\n',
-        "bin/az": '#!/bin/sh\nexec python -m tests.functional.docs.az "$@"\n',
         ".local/up/settings.json": json.dumps({"Values": dict(running.app.settings)}),
         ".local/up/env.sh": "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports(running).items()),
     }.items():

@@ -261,3 +261,19 @@ def test_a_policy_keeps_what_has_no_price(there: Life) -> None:
     _, found = front.told(front.respond("GET", f"cleanup/explain?resource={there.home}/computes/ci"))
     [condition] = next(each for each in found["policies"] if each["policy"] == "dear")["conditions"]
     assert condition["because"] == "what it cost is not known: there is no cleanup/prices.csv"
+
+
+def test_prices_are_put_whole_and_a_table_with_a_mistake_changes_nothing(fresh: Life) -> None:
+    """Read back as they count; deleted, there is no money."""
+    table = b"vmSize,price\ncurrency,CHF\nStandard_DS3_v2,0.3\n"
+    said = {"currency": "CHF", "prices": {"standard_ds3_v2": 0.3}, "problems": []}
+    assert front.told(front.respond("PUT", "costs/prices", table, content_type="text/csv")) == (200, said)
+    assert front.told(front.respond("GET", "costs/prices")) == (200, said)
+    assert fresh.costs()["currency"] == "CHF"
+    for wrong, word in ((b"A,much\n", "line 1"), (b"currency,EUR\n", "no price"), (b"A,1\n" * 300_000, "1000000")):
+        status, body = front.told(front.respond("PUT", "costs/prices", wrong, content_type="text/csv"))
+        assert (status, body["error"]["code"]) == (400, "InvalidPrices")
+        assert word in body["error"]["message"]
+    assert fresh.blobs.get(prices.PRICES) == table
+    assert front.respond("DELETE", "costs/prices").status_code == 204
+    assert fresh.costs()["priceSource"] is None
