@@ -35,7 +35,17 @@ MACHINES: tuple[Machine[Any, Any, Any], ...] = (
 
 
 def take(queue: str, text: str, app: Services, *, again: bool = False) -> None:
-    """Take the step that a message of a queue names; `again`: the platform brings it once more."""
+    """Take the step that a message of a queue names, or look after a page of what is overdue.
+
+    Args:
+        queue: Its name.
+        text: The message.
+        app: The composition root.
+        again: The platform brings it once more.
+    """
+    if woken := sweep.page(MACHINES, text, app):
+        observing.woken(woken[steps.MACHINE.name])
+        return
     worker.take(_on(queue), text, app, again=again)
 
 

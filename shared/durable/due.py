@@ -60,6 +60,9 @@ class Index(Protocol):
     def due(self, now: datetime) -> Iterator[Entry]:
         """Yield the entries whose moment has come; the others are not read."""
 
+    def at(self, partition: str, key: str) -> Entry | None:
+        """Return the entry in a row, None when it is gone."""
+
     def later(self, entry: Entry, at: datetime) -> None:
         """Look at an entry's record again at that moment; its message, if it had one, is on the queue."""
 
@@ -81,6 +84,11 @@ class DueIndex:
         """See `Index.due`."""
         found = self._rows.query(below={storage.PARTITION: _minute(now + timedelta(minutes=1))})
         yield from (entry for entry in aside.readable(found, _entry, "due") if entry.at <= now)
+
+    def at(self, partition: str, key: str) -> Entry | None:
+        """See `Index.at`."""
+        row = self._rows.get(partition, key)
+        return _entry(row) if row else None
 
     def later(self, entry: Entry, at: datetime) -> None:
         """See `Index.later`."""

@@ -1,17 +1,20 @@
 """What the timers do for lasting work: find what is due or lost, row by row, in parts that do not stand in each other's way.
 
-Each part and each row has its own try: one that cannot be read or written now keeps nothing else waiting. A part that has used
-its time goes on at the next tick. Not here: what a row needs (the machines), a single message (worker).
+Each part and each row has its own try: one that cannot be read or written now keeps nothing else waiting. What is more than a
+tick can do goes to other workers, a message for each page of rows. Not here: what a row needs (the machines), a single message
+(worker).
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.durable import aside, due, storage, worker
+from shared.durable import aside, due, storage, versions, worker
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.sweep")
 
 BUDGET_S = 100.0  # of one part; host.json ends a function after 300 seconds, with whatever else runs in its process
+INLINE = 500  # entries that a tick looks after itself
+PAGE = 100  # entries that each message has of the others
+VERSION = 1  # of such a message
 FAILURES = 5  # rows in a row that storage failed: it is out of reach, and the next tick tries again
 
 
@@ -32,14 +38,8 @@ def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[st
     Raises:
         TransientError: the app's storage is out of reach.
     """
-    named = {machine.name: machine for machine in machines}
-    woken = dict.fromkeys(named, 0)
-    now = world.clock()
-
-    def look(entry: Entry) -> int:
-        sent = worker.look(named[entry.machine], entry, world)
-        woken[entry.machine] += sent
-        return sent
+    woken = dict.fromkeys((machine.name for machine in machines), 0)
+    look, now = _looks(machines, woken, world), world.clock()
 
     def lost(machine: Machine[Any, Any, Any], known: Any) -> int:
         sent = worker.wake(machine, known, world)
@@ -48,7 +48,15 @@ def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[st
         return sent
 
     def indexed(index: Index) -> Callable[[], int]:
-        return lambda: rows(index.due(now), look, _name)
+        def part() -> int:
+            found = index.due(now)
+            own = list(itertools.islice(found, INLINE))
+            for others in itertools.batched(found, PAGE, strict=False):
+                places = [(entry.machine, entry.row.partition, entry.row.key) for entry in others if entry.row]
+                machines[0].send(world).send(json.dumps({"version": VERSION, "overdue": places}))
+            return rows(own, look, _name)
+
+        return part
 
     def whole(machine: Machine[Any, Any, Any]) -> Callable[[], int]:
         found = machine.overdue(now - due.WHOLE, world)
@@ -60,6 +68,42 @@ def reconcile(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[st
         asked |= {machine.name: whole(machine) for machine in machines}
     parts(asked)
     return woken
+
+
+def page(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any) -> dict[str, int] | None:
+    """Look after the entries that a tick's message names; returns how many lost ones of each machine, None for another message.
+
+    One whose moment has been moved meanwhile has been looked after: the next tick names what this one's messages still have.
+    """
+    asked = json.loads(text)
+    if not isinstance(asked, dict) or "overdue" not in asked:
+        return None
+    versions.check(asked, VERSION, "the message")
+    named, woken = {machine.name: machine for machine in machines}, dict.fromkeys((machine.name for machine in machines), 0)
+    look = _looks(machines, woken, world)
+
+    def looked(place: tuple[str, str, str]) -> int:
+        name, *row = place
+        entry = named[name].index(world).at(*row)
+        return look(entry) if entry and entry.at <= world.clock() else 0
+
+    try:
+        rows(asked["overdue"], looked, " ".join)
+    except errors.TransientError as problem:  # the entries stay: the next tick finds them
+        log.warning("a page of what is overdue: %s", problem)
+    return woken
+
+
+def _looks(machines: Sequence[Machine[Any, Any, Any]], woken: dict[str, int], world: Any) -> Callable[[Entry], int]:
+    """Return what looks after an entry, and counts."""
+    named = {machine.name: machine for machine in machines}
+
+    def look(entry: Entry) -> int:
+        sent = worker.look(named[entry.machine], entry, world)
+        woken[entry.machine] += sent
+        return sent
+
+    return look
 
 
 def purges(machines: Sequence[Machine[Any, Any, Any]], world: Any) -> dict[str, Callable[[], int]]:

@@ -77,20 +77,34 @@ def hold(firing: Firing, group: str, happened: datetime | None, services: Servic
         with suppress(storage.ConflictError):
             services.hook_rows.write([storage.Change(verb="replace" if row else "insert", row=changed)])
             break
-    asked = json.dumps({"version": VERSION, "debounced": {"rule": rule.name, "key": key, "sequence": sequence}})
-    quiet_s = rule.debounce.total_seconds()
-    if due.is_long(quiet_s):  # an entry of its own: no firing is there yet
-        waits = worker.entry(firings.MACHINE, (f"{_debounce_partition(rule.name)}/{key}",), quiet_s, services)
-        services.due.put(replace(waits, text=asked))
-    else:
-        services.event_queue.send(asked, delay_s=quiet_s)
+    _ask(rule.name, key, sequence, rule.debounce.total_seconds(), services)
     return True
 
 
+def _ask(rule_name: str, key: str, sequence: int | str, quiet_s: float, services: Services) -> None:
+    """Have a group looked at when it has been quiet for long enough."""
+    asked = json.dumps({"version": VERSION, "debounced": {"rule": rule_name, "key": key, "sequence": sequence}})
+    if due.is_long(quiet_s):  # an entry of its own: no firing is there yet
+        waits = worker.entry(firings.MACHINE, (f"{_debounce_partition(rule_name)}/{key}",), quiet_s, services)
+        services.due.put(replace(waits, text=asked))
+    else:
+        services.event_queue.send(asked, delay_s=quiet_s)
+
+
 def held(rule_name: str, key: str, sequence: int | str, services: Services) -> Row | None:
-    """Return the row of what is held for a group; None when another event came since the message with `sequence` was sent."""
+    """Return the row of what is held for a group; None when another event came since the message with `sequence` was sent.
+
+    A group has one entry in the due index: of two workers that held an event of it at the same time, the one that was first may
+    have written its entry last. So the other one's moment is asked for once more.
+    """
     row = services.hook_rows.get(_debounce_partition(rule_name), key)
-    return row if row and row.columns["sequence"] == sequence else None
+    if row is None or row.columns["sequence"] == sequence:
+        return row
+    debounce = firing_of(row).rule.debounce
+    if due.is_long(debounce.total_seconds()):
+        left = row.columns["created_at"] + debounce - services.clock()
+        _ask(rule_name, key, row.columns["sequence"], max(0.0, left.total_seconds()), services)
+    return None
 
 
 def firing_of(row: Row) -> Firing:

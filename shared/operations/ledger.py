@@ -459,6 +459,11 @@ class OpenList:
         self._many = count > ONE_CALL
         observing.opened(count, oldest, now)
 
+    def at(self, partition: str, key: str) -> Entry | None:
+        """See `Index.at`."""
+        row = self._rows.get(partition, key)
+        return _opened(row).entry() if row else None
+
     def later(self, entry: Entry, at: datetime) -> None:
         """See `Index.later`."""
         if entry.row:

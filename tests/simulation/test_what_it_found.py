@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.durable import due
+from shared.hooks import events, firings, inbox, store
 from shared.recipes import run_steps
 from tests.fake_azure import DURATION_S
 from tests.fakes import Killed
-from tests.faults.test_every_machine import MOST_LATE_S, Platform, _recipe_run
+from tests.faults.test_every_machine import MOST_LATE_S, RULES, Platform, _recipe_run, _registered
 from tests.steward import TIMER_S, Steward
 
 if TYPE_CHECKING:
@@ -98,3 +99,23 @@ def test_the_next_in_a_lane_is_woken_soon_when_the_one_before_it_died_at_its_end
     steward.restart()
     steward.queue.messages.clear()  # for ten minutes
     assert _until_ended(steward, second) < MOST_LATE_S + DURATION_S
+
+
+def test_two_events_of_a_group_at_the_same_time_fire_the_rule_that_waits_for_quiet() -> None:
+    """Seed 11: a group has one entry in the due index, and it named the event that was no longer the newest."""
+    world = Platform()
+    world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
+    first, second = (replace(_registered(), id=f"credit-{number}") for number in range(2))
+
+    def meanwhile(name: str) -> None:
+        if name == "due.put" and any(partition == "debounce-quiet" for partition, _ in world.tables["hook_rows"].rows):
+            world.fuse.between = None
+            inbox.take(next(events.packed([second])), world.app)
+
+    world.fuse.between = meanwhile
+    inbox.take(next(events.packed([first])), world.app)
+    world.drive()
+    assert sorted((each.rule.name, each.status) for each in firings.newest(9, world.app)) == [
+        ("copied", "Succeeded"),
+        ("quiet", "Succeeded"),
+    ]

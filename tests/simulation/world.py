@@ -122,7 +122,7 @@ class DrawnFuse(Fuse):
         world, at_storage = self.world, name.startswith(STORAGE)
         world.count(name)
         world.before(name, at_storage=at_storage)
-        fails = at_storage and world.storage_fails()
+        fails = at_storage and world.storage_fails(name)
         if fails and world.drawn.random() < 0.5:
             world.failed(name, "before")
             raise unavailable()
@@ -231,7 +231,7 @@ class World(Platform):
         self._beats: list[Beat] = []
         self._frozen: dict[int, datetime] = {}
         self._plans: list[tuple[datetime, int, Callable[[], None]]] = []
-        self._outage_until = self.clock()
+        self._outage_until, self._whole = self.clock(), False
         self._since: dict[str, datetime] = {}
         self._deaths: Counter[str] = Counter()
         self._foreign = 0
@@ -299,14 +299,16 @@ class World(Platform):
         elif not self.over and self.drawn.random() < self.rates.freeze:
             self._freeze(task)
 
-    def storage_fails(self) -> bool:
-        """Draw whether storage fails now."""
+    def storage_fails(self, name: str) -> bool:
+        """Draw whether storage fails now: once, or for a while, its queues, too, or not."""
         if self.over:
             return False
-        if self.drawn.random() < self.rates.outage:
+        if self.clock() >= self._outage_until and self.drawn.random() < self.rates.outage:
             self._outage_until = self.clock() + timedelta(seconds=self.drawn.uniform(1, 30))
-            self.say("an outage of storage begins")
-        return self.clock() < self._outage_until or self.drawn.random() < self.rates.storage
+            self._whole = self.drawn.random() < 0.5
+            self.say(f"an outage of storage begins{', queues and all' if self._whole else ''}")
+        out = self.clock() < self._outage_until and (self._whole or not name.startswith("queue."))
+        return out or self.drawn.random() < self.rates.storage
 
     def failed(self, name: str, when: str) -> None:
         """Storage failed: what is being recovered is measured from here."""
@@ -388,7 +390,8 @@ class World(Platform):
                     continue
             due = [at for at, _, _ in self._plans] + [tick] + [beat.at[0] for beat in self._beats]
             due += [] if not (running := self._tasks.next_at()) else [running]
-            due += [held.visible_at for held in self._held()] if len(self._tasks.tasks) < AT_ONCE else []
+            due += [held.visible_at for held in self._held()] if len(self._tasks.tasks) < AT_ONCE and not self._is_silent() else []
+            due += [self._outage_until] if self._is_silent() else []
             if not self._tasks.tasks and not self._plans and not self._held() and until() and self._is_quiet():
                 return True
             self.clock.now = max(self.clock(), min(due))
@@ -448,7 +451,7 @@ class World(Platform):
     # The platform's queues
 
     def _receive(self) -> None:
-        while len(self._tasks.tasks) < AT_ONCE:
+        while len(self._tasks.tasks) < AT_ONCE and not self._is_silent():
             now = self.clock()
             waiting = [(name, held) for name in QUEUES for held in self.queue(name).messages if held.visible_at <= now]
             if not waiting:
@@ -458,13 +461,18 @@ class World(Platform):
             held.visible_at = now + timedelta(seconds=600)
             self._begin(name, held)
 
+    def _is_silent(self) -> bool:
+        """Return whether the queues give nothing out."""
+        return self._whole and self.clock() < self._outage_until
+
     def _begin(self, name: str, held: Held) -> None:
         queue = self.queue(name)
 
         def work(app: Any) -> None:
             if held.dequeue_count > MAX_DEQUEUE:
                 self.poisoned.append(held.text)
-                machines.poisoned(NAMES[name], held.text, app)
+                poisoned = inbox.bury if name == "event_queue" else None
+                poisoned(held.text, app, "every attempt failed") if poisoned else machines.poisoned(NAMES[name], held.text, app)
             elif name == "event_queue":
                 inbox.take(held.text, app)
             else:
