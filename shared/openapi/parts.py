@@ -65,6 +65,27 @@ def _problem(description: str, code: str, message: str, target: str = "", *, aga
     return out
 
 
+def _accepted() -> Json:
+    """Return the answer to a request that takes time."""
+    name, group = (
+        "0d6f0d1c2b3a49586776-5a4b3c2d1e0f99887766",
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg",
+    )
+    target = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/churn/computes/cpu"
+    started = "2026-11-30T08:00:00.000000Z"
+    known = {
+        "target": target,
+        "kind": "workspaces/computes",
+        "request": f"DELETE {target}",
+        "phase": "following",
+        "caller": "key:ci",
+        "azureCalls": {"write": 1},
+        "timeline": [{"at": started, "what": "accepted"}],
+    }
+    shown = {"id": f"/operations/{name}", "name": name, "status": "Running", "startTime": started, "percentComplete": 0.0}
+    return {**shown, "properties": known}
+
+
 def _responses() -> Json:
     monitor, looked = ref("headers", "StatusMonitor"), ref("headers", "RetryAfter")
     follow = {"Operation-Location": monitor, "Azure-AsyncOperation": monitor, "Location": ref("headers", "Result")}
@@ -77,7 +98,7 @@ def _responses() -> Json:
         "Accepted": {
             "description": "It takes time: the operation, and where to follow it.",
             "headers": {**follow, "Retry-After": looked, "x-ms-request-id": ref("headers", "RequestId")},
-            "content": content(ref("schemas", "Operation")),
+            "content": {"application/json": {"schema": ref("schemas", "Operation"), "example": _accepted()}},
         },
         "Done": {"description": "Done; the answer has no body."},
         "Unauthorized": {"description": "No function key, or a wrong one. The platform's own answer, without a body."},

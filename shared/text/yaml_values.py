@@ -57,6 +57,13 @@ def anything(at: Cursor) -> Any:
     return at.value
 
 
+def plain(at: Cursor) -> Any:
+    """A value that is no mapping and no list."""
+    if isinstance(at.value, dict | list):
+        raise at.refusal(f"Expected a plain value, got {noun(at.value)}.")
+    return at.value
+
+
 def text(at: Cursor) -> str:
     """A string."""
     if not isinstance(at.value, str):

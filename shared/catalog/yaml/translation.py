@@ -153,6 +153,8 @@ def translate(
         raise top.refusal("A YAML for Azure ML is a mapping of fields." if top.value is not None else "The YAML is empty.")
     for path, value in overrides:
         _override(top, path, value)
+    if "$schema" in top.value and top.value["$schema"] is None:
+        raise top.child("$schema").refusal("The field '$schema' is empty; give it a URL, or leave it out.")
     found = detect(top, kind=kind, target=target)
     name, version, parent = _named(top, found, target)
     scope = target.ancestor(1) if target is not None else None
@@ -239,6 +241,8 @@ def _by_schema(schema: Any) -> str | None:
 
 def _named(top: Cursor, kind: str, target: ResourceId | None) -> tuple[str | None, str | None, str | None]:
     """Return name, version and parent; the target's win, and go into the YAML so that bodies that repeat them agree."""
+    from shared.text import yaml_values
+
     below = list(target.names[1:]) if target is not None else []
     if kind in ("data_import", "model_package"):  # the YAML's name is that of the data; a package has none
         return (below[0] if kind == "data_import" and below else None), None, None
@@ -246,6 +250,8 @@ def _named(top: Cursor, kind: str, target: ResourceId | None) -> tuple[str | Non
         below = list(target.names[:1]) if target is not None else []
     parent = None
     if kind.endswith("_deployment"):
+        if "endpoint_name" in top.value:
+            yaml_values.text(top.child("endpoint_name"))
         if below:
             top.value["endpoint_name"] = below.pop(0)
         parent = top.value.get("endpoint_name")

@@ -66,6 +66,26 @@ REFUSED = {
     "job/required-input": PIPELINE + OWN + "}\n",
     "job/no-compute": NOWHERE + FIRST,
     "job/no-compute-but-a-component": NOWHERE + '  a: {type: command, component: "azureml:c:1"}\n',
+    "job/spark-without-memory": SPARK.replace("spark.driver.memory: 2g, ", ""),
+    "job/spark-without-instances": SPARK.replace(", spark.executor.instances: 2", ", spark.x: 2").replace("  spark.x", ""),
+    "job/spark-bounds-for-nothing": SPARK.replace(
+        "spark.driver.cores: 1", "spark.driver.cores: 1, spark.dynamicAllocation.minExecutors: 1"
+    ),
+    "job/spark-no-bounds": SPARK.replace("spark.driver.cores: 1", "spark.driver.cores: 1, spark.dynamicAllocation.enabled: true"),
+    "job/pipeline-without-type": NOWHERE.removeprefix("type: pipeline\n") + FIRST,
+    "job/schema-of-nothing": f'$schema:\ncommand: "echo"\n{JOB}',
+    "component/spark-without-type": 'name: c\nversion: "1"\nentry: {file: a.py}\ncode: .\n',
+    "environment/conda-list": "name: e\nimage: x/y:1\nconda_file: [pip]\n",
+    "environment/conda-number": "name: e\nimage: x/y:1\nconda_file: 12\n",
+    "connection/no-key": "name: c\ntype: api_key\napi_base: https://x\n",
+    "connection/half-a-password": "name: c\ntype: python_feed\ntarget: https://x\ncredentials: "
+    "{type: username_password, password: x}\n",
+    "connection/no-container": "name: c\ntype: azure_blob\nurl: https://x\naccount_name: a\n",
+    "compute/identity-of-no-type": "name: cpu\ntype: amlcompute\nsize: Standard_D1\nidentity: {}\n",
+    "compute/no-published-port": "name: ci\ntype: computeinstance\nsize: Standard_D1\ncustom_applications: "
+    "[{name: a, image: {reference: x}, endpoints: [{target: 1}]}]\n",
+    "online_deployment/endpoint-of-another-type": "name: blue\nendpoint_name: [e]\ninstance_type: x\ninstance_count: 1\n"
+    'model: "azureml:m:1"\n',
     "environment/bare": "name: e\n",
     "environment/conda": "name: e\nconda_file: {dependencies: [pip]}\n",
     "job/conda": "command: echo\nenvironment: {conda_file: {dependencies: [pip]}}\ncompute: azureml:cpu\n",
@@ -82,6 +102,9 @@ TAKEN = {
     "job/node-left-to-azure": PIPELINE + OWN + ', inputs: {rows: "${{parent.jobs.zz.outputs.o}}"}}\n',
     "job/compute-of-the-pipeline": "compute: azureml:cpu\n" + NOWHERE + FIRST,
     "environment/empty-image": 'name: e\nimage: ""\n',
+    "job/spark": SPARK,
+    "compute/no-namespace": "name: k\ntype: kubernetes\nresource_id: /subscriptions/s/x\n",
+    "connection/managed-identity": "name: c\ntype: s3\ntarget: https://x\ncredentials: {type: managed_identity}\n",
 }
 
 

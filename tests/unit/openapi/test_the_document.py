@@ -13,7 +13,7 @@ from shared.api.access import admission
 from shared.api.call import Call
 from shared.catalog import bodies, kinds
 from shared.notify import notices
-from shared.openapi import document, resources, webhooks
+from shared.openapi import document, parts, resources, webhooks
 from shared.preflight import fields
 from shared.route_table import ROUTES
 from shared.settings import Settings
@@ -145,6 +145,23 @@ def test_every_example_of_the_docs_has_its_place():
     kept = json.loads(document.EXAMPLES.read_text())
     assert len(SHOWN) == sum(map(len, kept.values()))
     assert len({name for name, *_ in SHOWN}) >= 200
+
+
+def test_most_operations_show_what_is_sent_or_what_is_answered():
+    """Their own example, or that of the answer which they share: an operation that was accepted; each as its schema says."""
+    shared = DOCUMENT["components"]["responses"]
+    for row in shared.values():
+        for content in row.get("content", {}).values():
+            if "example" in content:
+                validator(content["schema"]).validate(content["example"])
+    own = {name for name, *_ in SHOWN}
+    accepted = {
+        name
+        for name, (*_, operation) in OPERATIONS.items()
+        if operation["responses"].get("202") == parts.ref("responses", "Accepted")
+    }
+    assert "example" in shared["Accepted"]["content"]["application/json"]
+    assert len(own | accepted) > 0.6 * len(OPERATIONS)
 
 
 @tables.each("name", OPERATIONS)

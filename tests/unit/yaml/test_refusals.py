@@ -258,7 +258,7 @@ def test_an_expression_that_refers_to_nothing_says_what_there_is(text: str, said
             "command: x\nenvironment: plain\n",
             "'plain' is no environment reference: write azureml:plain:1, azureml:plain@latest or azureml://",
         ),
-        ("jobs:\n  a: {component: train, type: command}\ncompute: azureml:cpu\n", "train"),
+        ("type: pipeline\njobs:\n  a: {component: train, type: command}\ncompute: azureml:cpu\n", "train"),
         ("command: x\nenvironment: azureml:e:1\ncompute: {target: azureml:cpu}\n", "write compute: azureml:NAME"),
         (JOB + "inputs: {x: {type: uri_file, path: a, optional: true}}\n", "'optional' belongs to a component's inputs"),
         (JOB + "inputs: {x: {type: number, default: 1}}\n", "'default' belongs to a component's inputs"),

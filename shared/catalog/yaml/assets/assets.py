@@ -61,7 +61,7 @@ _MODEL_FIELDS = {
     "allowed_deployment_templates": sequence(_TEMPLATE),
 }
 _MODEL_UNUSED = (*SHOWN, "utc_time_created", "job_name", "intellectual_property")
-MODEL = record(_MODEL_FIELDS, required=("name",), ignored=_MODEL_UNUSED)
+MODEL = record(_MODEL_FIELDS, required=("name", "path"), ignored=_MODEL_UNUSED)
 INLINE_MODEL = record(_MODEL_FIELDS, ignored=_MODEL_UNUSED)
 DATA = record(
     {
@@ -231,6 +231,8 @@ def _conda(at: Cursor, conda: Any) -> str | None:
         return None
     if isinstance(conda, str):
         conda = field.open(conda.removeprefix("file:")).value
+    if not isinstance(conda, dict):
+        raise field.refusal("Expected the path of a conda file, or what stands in one: a mapping with 'dependencies'.")
     return str(yaml.dump(conda, sort_keys=True, default_flow_style=False))
 
 

@@ -28,7 +28,7 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "taskType": rest,
         "validationDataSize": job.get("validation_data_size"),
         "primaryMetric": _word(job.get("primary_metric", metrics[0])) if job["task"] not in automl_fields.ONE_METRIC else None,
-        "limitSettings": _limits(job.get("limits", {}), family),
+        "limitSettings": _limits(job.get("limits"), family),
     }
     for part in automl_fields.PARTS:
         if part in job:
@@ -129,9 +129,10 @@ def _model(job: dict[str, Any], family: str) -> dict[str, Any]:
     return out
 
 
-def _limits(limits: dict[str, Any], family: str) -> dict[str, Any] | None:
-    if not limits and family == "table":
+def _limits(given: dict[str, Any] | None, family: str) -> dict[str, Any] | None:
+    if given is None and family == "table":
         return None
+    limits = given or {}
     out: dict[str, Any] = {}
     for name, value in limits.items():
         timed = name.endswith("_minutes")

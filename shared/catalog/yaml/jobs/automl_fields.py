@@ -22,7 +22,6 @@ from shared.text.yaml_values import (
     sequence,
     snake,
     text,
-    whole,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +115,9 @@ _TABLE_FEATURES = record(
         "enable_dnn_featurization": boolean,
     }
 )
-_SWEEP = record({"sampling_algorithm": jobs.SAMPLING, "early_termination": jobs.EARLY_TERMINATION})
+_SWEEP = record(
+    {"sampling_algorithm": jobs.SAMPLING, "early_termination": jobs.EARLY_TERMINATION}, required=("sampling_algorithm",)
+)
 _LIMITS = {
     "table": {
         "enable_early_termination": boolean,
@@ -215,11 +216,10 @@ def _fields(task: str) -> dict[str, Shape]:
         return fields
     model = "text" if family == "text" else "classification" if "classification" in task else "detection"
     flags = jobs.choices(either(boolean_only, jobs.choice_value))
-    searched = either(flags, *jobs.CONTINUOUS, whole, number, text, boolean)
     fields |= {
         "sweep": _SWEEP,
         "training_parameters": record(_MODELS[model]),
-        "search_space": sequence(record(dict.fromkeys(_MODELS[model], searched))),
+        "search_space": sequence(record({name: either(flags, *jobs.CONTINUOUS, shape) for name, shape in _MODELS[model].items()})),
     }
     fields["featurization" if family == "text" else "test_data_size"] = (
         record({"dataset_language": text}) if family == "text" else number

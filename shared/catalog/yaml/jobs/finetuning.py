@@ -8,7 +8,7 @@ from shared.catalog.yaml import drafts, inputs
 from shared.catalog.yaml.assets.assets import filled
 from shared.catalog.yaml.jobs import jobs
 from shared.text import yaml_values
-from shared.text.yaml_values import anything, choice, either, named, record, sequence, snake, text
+from shared.text.yaml_values import choice, either, named, record, sequence, snake, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.drafts import Draft
@@ -24,7 +24,7 @@ FINE_TUNING = record(
         "model": either(inputs.MODEL_INPUT, text),
         "training_data": _DATA,
         "validation_data": _DATA,
-        "hyperparameters": named(anything),
+        "hyperparameters": named(yaml_values.plain),
         "resources": record({"instance_types": sequence(text)}),
         "queue_settings": record({"job_tier": text}),
         "outputs": inputs.OUTPUTS,

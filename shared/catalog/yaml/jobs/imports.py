@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MANAGED = "azureml://datastores/workspacemanageddatastore"  # Azure chooses the place in it
 _NAME = "${{name}}"
-_PARAMETER = record({"name": text, "value": text, "type": text})
+_PARAMETER = record({"name": text, "value": text, "type": text}, required=("name", "value"))
 PLACE = either(  # outside Azure ML: where data comes from or goes to
     record(
         {

@@ -166,6 +166,7 @@ SPARK = record(
 )
 _SINGLE_BRACES = re.compile(r"(?<!\{)\{((?:inputs|outputs|search_space)\.[^}]*)\}(?!\})")  # an older spelling of ${{…}}
 _ALLOCATION = "spark.dynamicAllocation."
+_SESSION = tuple(f"spark.{each}" for each in ("driver.cores", "driver.memory", "executor.cores", "executor.memory"))
 
 
 def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
@@ -221,6 +222,7 @@ def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a Spark job."""
     job = SPARK(at)
     bindings.check_job(at.get("args"), job.get("args"), job.get("inputs", {}))
+    check_conf(at.get("conf") or at, job.get("conf") or {})
     compute = draft.compute(job.get("compute"))
     conf = {name: str(value) for name, value in spark_conf(job.get("conf", {})).items()}
     if conf.get(f"{_ALLOCATION}enabled", "").lower() == "true":
@@ -268,6 +270,30 @@ def draft_code(draft: Draft, code: Any, pattern: str = "{}") -> Any:
         return draft.upload(code, "code", pattern=pattern)
     found = draft.registered_code(code)
     return pattern.replace("{}", found) if isinstance(found, str) and found.startswith("/") else found
+
+
+def check_conf(at: Cursor, conf: dict[str, Any]) -> None:
+    """Refuse a Spark configuration that lacks what a session needs.
+
+    Raises:
+        RefusedError: At the configuration.
+    """
+    dynamic = str(conf.get(f"{_ALLOCATION}enabled")).lower() == "true"
+    bounds = tuple(f"{_ALLOCATION}{name}Executors" for name in ("min", "max"))
+    needed = (*_SESSION, *(bounds if dynamic else ("spark.executor.instances",)))
+    if missing := [name for name in needed if conf.get(name) is None]:
+        raise at.refusal(f"A Spark session needs {', '.join(needed)}; {', '.join(missing)} is missing.")
+    if not dynamic and (given := [name for name in bounds if conf.get(name) is not None]):
+        raise at.refusal(f"'{given[0]}' goes with {_ALLOCATION}enabled: true, which is missing.")
+    try:
+        least, most = (int(conf.get(name, 1)) for name in bounds)
+        instances = int(conf.get("spark.executor.instances") or least)
+    except (TypeError, ValueError):
+        return  # an expression, or what Spark reads itself
+    if dynamic and not 0 < least <= instances <= most:
+        found = f"{bounds[0]} is {least}, spark.executor.instances {instances}, {bounds[1]} {most}"
+        message = f"{found}; expected 0 < min <= instances <= max."
+        raise at.refusal(message)
 
 
 def spark_conf(conf: dict[str, Any]) -> dict[str, Any]:

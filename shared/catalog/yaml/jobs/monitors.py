@@ -342,6 +342,10 @@ def _safety(name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _short(path: Any) -> str | None:
+    return path if path is None or references.is_url(path) else str(path).removeprefix(references.PREFIX)
+
+
 def _custom(draft: Draft, at: Cursor, signal: dict[str, Any]) -> dict[str, Any]:
     """A custom signal's component and data stay short: the CLI sends them so, and Azure resolves them."""
     connection = signal.get("connection", {})
@@ -353,9 +357,7 @@ def _custom(draft: Draft, at: Cursor, signal: dict[str, Any]) -> dict[str, Any]:
                 "dataContext": data.get("data_context"),
                 "columns": data.get("data_column_names"),
                 "jobInputType": given.get("type", inputs.FOLDER),
-                "uri": str(given.get("path", "")).removeprefix(references.PREFIX)
-                if not references.is_url(given.get("path"))
-                else given["path"],
+                "uri": _short(given.get("path")),
                 "inputDataType": "Fixed",
             }
         )

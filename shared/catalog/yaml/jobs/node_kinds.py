@@ -66,7 +66,10 @@ def _parallel(draft: Draft, node: Node, component: Component | None) -> dict[str
 
 def _spark(_: Draft, node: Node, component: Component | None) -> dict[str, Any]:
     own = component.fields if component is not None else node.fields
-    conf = jobs.spark_conf({**(own.get("conf") or {}), **(node.fields.get("conf") or {})})
+    conf = {**(own.get("conf") or {}), **(node.fields.get("conf") or {})}
+    if node.reference is None:  # what a registered component brings is not known here
+        jobs.check_conf(node.at.get("conf") or node.at, conf)
+    conf = jobs.spark_conf(conf)
     allocation = "spark.dynamicAllocation."
     if str(conf.get(f"{allocation}enabled")).lower() == "true" and "spark.executor.instances" not in conf:
         instances = conf.get(f"{allocation}minExecutors")

@@ -301,6 +301,9 @@ def _builtin(node: Node) -> str | None:
     task = node.fields.get("task")
     if node.kind != "data_transfer" or task not in ("import_data", "export_data"):
         return None
+    part, name = ("outputs", "sink") if task == "import_data" else ("inputs", "source")
+    if name not in (node.fields.get(part) or {}):
+        raise node.at.refusal(f"A step that does {task} has the {part.removesuffix('s')} '{name}', which is missing.")
     place = node.fields.get("source" if task == "import_data" else "sink") or {}
     where = "database" if place.get("type") == "database" else "file_system"
     if (task, where) == ("export_data", "file_system"):

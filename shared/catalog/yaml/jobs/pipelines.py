@@ -57,7 +57,11 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     }
     stated = at.get("type")
     if stated is None:
-        return pipeline_body(draft, at) if at.get("jobs") is not None else jobs.command_body(draft, at)
+        if at.get("jobs") is not None:
+            raise at.child("jobs").refusal(
+                "Without 'type' this is a command job, which has no 'jobs'; add type: pipeline.", at_key=True
+            )
+        return jobs.command_body(draft, at)
     return kinds[choice(*kinds)(stated)](draft, at)
 
 
@@ -151,6 +155,8 @@ def _merge(opened: Cursor, at: Cursor, changes: dict[str, Any]) -> None:
 def component_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a component to be registered under its name."""
     kind = components.kind_of(at)
+    if kind != "command" and at.get("type") is None:
+        raise at.refusal(f"Without 'type' this is a command component; add type: {kind}.")
     if kind == "pipeline":
         return version_body(load(draft, at, anonymous=False), anonymous=False)
     component = components.load(draft, at, kind=kind, source=components.FROM_FILE, anonymous=False)

@@ -77,7 +77,7 @@ INSTANCE = _compute(
                     "name": text,
                     "type": choice("docker"),
                     "image": record({"reference": text}),
-                    "endpoints": sequence(record({"target": integer, "published": integer})),
+                    "endpoints": sequence(record({"target": integer, "published": integer}, required=("target", "published"))),
                     "environment_variables": mapping(),
                     "bind_mounts": sequence(record({"source": text, "target": text})),
                 },
@@ -99,9 +99,7 @@ MACHINE = _compute(
     required=("resource_id",),
     ignored=("compute_location",),
 )
-KUBERNETES = _compute(
-    "kubernetes", {"namespace": text, "properties": mapping(anything), "identity": identities.IDENTITY}, required=("namespace",)
-)
+KUBERNETES = _compute("kubernetes", {"namespace": text, "properties": mapping(anything), "identity": identities.IDENTITY})
 SPARK_POOL = _compute(
     "synapsespark",
     {
@@ -205,7 +203,7 @@ def _kubernetes(draft: Draft, _: Cursor, fields: dict[str, Any]) -> dict[str, An
         "computeType": "Kubernetes",
         "resourceId": fields.get("resource_id"),
         "computeLocation": draft.location,
-        "properties": {**fields.get("properties", {}), "namespace": fields["namespace"]},
+        "properties": {**fields.get("properties", {}), "namespace": fields.get("namespace", "default")},
     }
 
 

@@ -59,11 +59,18 @@ _SPECIAL: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
     "serp": ("Serp", {}, {}),
     "serverless": ("Serverless", {}, {}),
 }
+_REQUIRED = {  # own fields that a kind does not go without
+    "azure_blob": ("account_name", "container_name"),
+    **dict.fromkeys(("api_key", "open_ai", "serp", "serverless"), ("api_key",)),
+}
 _TARGETS = ("target", "endpoint", "azure_endpoint", "url", "api_base")  # names of one field
 _SHOWN = ("$schema", "id", "creation_context")
 _PLAIN_CREDENTIALS = either(
     *(
-        record({"type": choice(name, fold=snake), **dict.fromkeys(fields, text)}, required=("type",))
+        record(
+            {"type": choice(name, fold=snake), **dict.fromkeys(fields, text)},
+            required=("type", *(fields if name != "managed_identity" else ())),
+        )
         for name, (_, fields) in CREDENTIALS.items()
     )
 )
@@ -90,7 +97,8 @@ def connection_body(_draft: Draft, at: Cursor) -> dict[str, Any]:
     else:
         category, own, fixed = _SPECIAL[kind]
         extra: dict[str, Shape] = {**dict.fromkeys(_TARGETS, text), **dict.fromkeys(own, text), "api_key": text, "api_type": text}
-        fields = record({**_FIELDS, **extra, "type": choice(kind, fold=snake)}, required=("type",), ignored=_SHOWN)(at)
+        required = ("type", *_REQUIRED.get(kind, ()))
+        fields = record({**_FIELDS, **extra, "type": choice(kind, fold=snake)}, required=required, ignored=_SHOWN)(at)
         metadata = {**fixed, **{rest: fields[name] for name, rest in own.items() if name in fields}}
     target = next((fields[name] for name in _TARGETS if name in fields), None)
     if target is None and kind not in ("serp", "open_ai"):

@@ -11,6 +11,7 @@ IDENTITY = record(
         "type": choice("system_assigned", "user_assigned", "none", "system_assigned,user_assigned", fold=snake),
         "user_assigned_identities": sequence(record({"principal_id": text, "client_id": text, "resource_id": text})),
     },
+    required=("type",),
     ignored=("$schema", "principal_id", "tenant_id"),
 )
 
@@ -21,6 +22,7 @@ WORKSPACE_IDENTITY = record(  # identities by resource id
         "type": choice("system_assigned", "user_assigned", "none", "system_assigned,user_assigned", fold=snake),
         "user_assigned_identities": either(sequence(_IDS), mapping(maybe(_IDS), key=text)),
     },
+    required=("type",),
     nullable=("user_assigned_identities",),
     ignored=("$schema", "principal_id", "tenant_id"),
 )

@@ -144,7 +144,7 @@ _STORE = record({"type": text, "target": text}, required=("type", "target"))
 FEATURE_STORE = record(
     {
         **_FIELDS,
-        "compute_runtime": record({"spark_runtime_version": text}),
+        "compute_runtime": record({"spark_runtime_version": text}, required=("spark_runtime_version",)),
         "offline_store": _STORE,
         "online_store": _STORE,
         "materialization_identity": record({"principal_id": text, "client_id": text, "resource_id": text}),
