@@ -102,7 +102,7 @@ TAKEN = {
     "job/node-left-to-azure": PIPELINE + OWN + ', inputs: {rows: "${{parent.jobs.zz.outputs.o}}"}}\n',
     "job/compute-of-the-pipeline": "compute: azureml:cpu\n" + NOWHERE + FIRST,
     "environment/empty-image": 'name: e\nimage: ""\n',
-    "job/spark": SPARK,
+    "job/spark-whole": SPARK,
     "compute/no-namespace": "name: k\ntype: kubernetes\nresource_id: /subscriptions/s/x\n",
     "connection/managed-identity": "name: c\ntype: s3\ntarget: https://x\ncredentials: {type: managed_identity}\n",
 }
