@@ -59,7 +59,7 @@ class Whole(services.Services):
         """The account's tables."""
         if self.settings.storage:
             return TableServiceClient.from_connection_string(self.settings.storage)
-        return TableServiceClient(self.settings.table_uri, credential=self._identity())
+        return TableServiceClient(self._tables.base, credential=self._identity())
 
     @property
     def container(self) -> ContainerClient:
