@@ -10,7 +10,9 @@ import pytest
 import requests
 
 from infra.local import stack
+from infra.local.emulator import scene
 
+GROUP = f"subscriptions/{scene.SUBSCRIPTION_ID}/resourceGroups/g"
 WORKSPACE = '{"location": "westeurope"}'
 DEEP = '{"a":' * 200_000 + "1" + "}" * 200_000
 
@@ -93,7 +95,7 @@ PATHS = [
     ("PUT", "workspaces/-w-", 400),
     ("PUT", "workspaces/ws1/computes/9cpu", 400),
     ("PUT", "workspaces/ws1/onlineEndpoints/UPPER_case!", 400),
-    ("PUT", "subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/Not-Allowed", 400),
+    ("PUT", f"{GROUP}/providers/Microsoft.Storage/storageAccounts/Not-Allowed", 400),
     ("GET", "operations/nosuch", 404),
     ("GET", "workspaces/ab%2Fcd/computes", 400),
     ("GET", "workspaces/ab%252Fcd/computes", 400),
@@ -151,7 +153,11 @@ def test_a_405_says_which_verbs_there_are(app: stack.App) -> None:
 
 def test_routes_take_any_casing(app: stack.App) -> None:
     """ARM's own casing is not stable, so ours must not matter."""
-    answer = send(app, "GET", "SUBSCRIPTIONS/s/RESOURCEGROUPS/g/PROVIDERS/microsoft.machinelearningservices/WORKSPACES/w/Nope")
+    answer = send(
+        app,
+        "GET",
+        f"SUBSCRIPTIONS/{scene.SUBSCRIPTION_ID}/RESOURCEGROUPS/g/PROVIDERS/microsoft.machinelearningservices/WORKSPACES/w/Nope",
+    )
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "UnknownKind"
 
