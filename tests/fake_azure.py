@@ -210,6 +210,10 @@ class FakeAzure:
         if method == "SCORE":
             return self._score(url, body)
         assert "api-version" in parse_qs(parts.query) or "Status/" in url or "Results/" in url, url
+        if isinstance(body, bytes):  # a passage hands on what it was sent
+            body = _read_json(body)
+            if method in ("PUT", "PATCH") and not (isinstance(body, dict) and isinstance(body.get("properties", {}), dict)):
+                return _refusal(url, 400, "InvalidRequestContent", "The body is no object with properties.")
         if found := re.search(r"/(\w+)(Status|Results)/([^/]+)$", parts.path):
             return self._poll(url, found[3], results=found[2] == "Results")
         if found := re.fullmatch(r"/subscriptions/[^/]+/providers/[^/]+(/register)?", parts.path):
@@ -470,6 +474,13 @@ def _broken(fault: Fault, url: str) -> Response:
         raise fault.problem
     assert fault.response, f"the fault for {url} says neither"
     return fault.response
+
+
+def _read_json(content: bytes) -> Any:
+    try:
+        return json.loads(content) if content else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _refusal(url: str, status: int, code: str, message: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import BlobServiceClient, generate_blob_sas, generate_container_sas
 from azure.storage.queue import QueueServiceClient
 
 from infra.local.emulator import scene
@@ -347,6 +348,51 @@ def test_an_account_that_takes_no_shared_keys_refuses_the_key_and_its_sas_and_ta
         assert (answer.status_code, answer.headers["x-ms-error-code"]) == (403, "KeyBasedAuthenticationNotPermitted")
     token = {"Authorization": f"Bearer {azure.token('https://storage.azure.com/')}"}
     assert azure.session.get(f"{url(service)}{tail}", headers=versions | token, timeout=30).status_code == 200
+
+
+def test_what_a_user_delegation_key_signs_opens_what_its_identity_may(
+    app: App, azure: Client, give: Callable[..., str], options: dict[str, Any]
+) -> None:
+    """Where the account takes no shared keys: the blob, letters and time that were signed, and while the role stands."""
+    owner = BlobServiceClient(url("blob"), credential=Credential(azure.token), **options)
+    mine = owner.create_container(f"c{uuid.uuid4().hex[:8]}").container_name
+    service, now = BlobServiceClient(url("blob"), credential=Credential(app.token), **options), datetime.now(UTC)
+    with pytest.raises(HttpResponseError) as refused:
+        service.get_user_delegation_key(now, now + timedelta(hours=1))
+    assert (refused.value.status_code, refused.value.error_code) == (403, "AuthorizationPermissionMismatch")
+    give(scene.STORAGE_ID, known.OWNER)  # who may have a key, but not the data
+    assert azure.arm("PATCH", scene.STORAGE_ID, {"properties": {"allowSharedKeyAccess": False}}, version="2023-05-01").ok
+    with pytest.raises(HttpResponseError, match="InvalidXmlNodeValue"):
+        service.get_user_delegation_key(now, now + timedelta(days=8))
+    key = service.get_user_delegation_key(now - timedelta(minutes=5), now + timedelta(hours=1))
+
+    def signed(blob: str = "", permission: str = "cw", hours: float = 1.0, tamper: str = "") -> str:
+        shared: dict[str, Any] = {"account_name": scene.STORAGE_ACCOUNT, "container_name": mine, "user_delegation_key": key}
+        shared |= {"permission": permission, "expiry": now + timedelta(hours=hours)}
+        return (generate_blob_sas(blob_name=blob, **shared) if blob else generate_container_sas(**shared)) + tamper
+
+    def ask(method: str, blob: str, sas: str, query: str = "") -> tuple[int, str]:
+        headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-12-02"}
+        where = f"{url('blob')}/{mine}/{blob}?{query}{sas}"
+        answer = azure.session.request(method, where, data=b"x" if method == "PUT" else None, headers=headers, timeout=30)
+        return answer.status_code, answer.headers.get("x-ms-error-code", "")
+
+    assert ask("PUT", "other", signed()) == (403, "AuthorizationPermissionMismatch")
+    given = give(scene.STORAGE_ID, known.BLOB_DATA_CONTRIBUTOR)
+    assert ask("PUT", "a/b c", signed("a/b c")) == (201, "")
+    assert ask("PUT", "other", signed()) == (201, "")
+    assert ask("PUT", "d", signed(), "comp=block&blockid=MDAw&") == (201, "")
+    assert ask("GET", "other", signed(permission="r")) == (200, "")
+    assert ask("GET", "other", signed()) == (403, "AuthorizationPermissionMismatch")
+    for wrong in (
+        signed("a/b c"),
+        signed(permission="cw").replace("sp=cw", "sp=rcw"),
+        signed(hours=-1),
+        signed().replace("sktid=", "sktid=0"),
+    ):
+        assert ask("PUT", "other", wrong) == (403, "AuthenticationFailed")
+    azure.arm("DELETE", given, version="2022-04-01")
+    assert ask("PUT", "other", signed()) == (403, "AuthorizationPermissionMismatch")
 
 
 def test_the_control_route_replaces_what_it_names(azure: Client) -> None:

@@ -170,17 +170,21 @@ def authorized(world: World, account: str, service: str, request: web.Request) -
         principal = world.tokens.check(authorization, audiences)
     except TokenRefusedError as refused:
         raise _unauthenticated(request, 401, _DETAILS[refused.reason]) from None
-    row = row_of(service, request)
-    with world.lock:
-        scope = scope_of(world, account, service, request)
-        allowed = row is not None and (
-            any(world.authorization.may(principal.object_id, one, scope) for one in row.actions)
-            or any(world.authorization.may(principal.object_id, one, scope, data=True) for one in row.data)
-        )
-    if not allowed:
+    if not may(world, account, service, request, principal.object_id):
         text = "This request is not authorized to perform this operation using this permission."
         raise web.Refused(web.storage_error(403, "AuthorizationPermissionMismatch", text, request_id=request.id))
     return {"authorization": f"SharedKey {account}:{_signature(world, account, service, request)}"}
+
+
+def may(world: World, account: str, service: str, request: web.Request, object_id: str) -> bool:
+    """Whether the roles of an identity allow a request."""
+    row = row_of(service, request)
+    with world.lock:
+        scope = scope_of(world, account, service, request)
+        return row is not None and (
+            any(world.authorization.may(object_id, one, scope) for one in row.actions)
+            or any(world.authorization.may(object_id, one, scope, data=True) for one in row.data)
+        )
 
 
 _DETAILS = {

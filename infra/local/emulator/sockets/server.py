@@ -21,7 +21,7 @@ from cheroot import wsgi
 from cheroot.ssl.builtin import BuiltinSSLAdapter
 
 from infra.local.emulator import clouds, web
-from infra.local.emulator.authorization import storage
+from infra.local.emulator.authorization import delegation, storage
 from infra.local.emulator.sockets import app as app_module
 
 if TYPE_CHECKING:
@@ -196,11 +196,17 @@ def _hand_on(app: App, environ: Environ, start_response: StartResponse, account:
         text = f"The local Azure has no {service} service of a storage account {account}."
         return _plain(start_response, web.storage_error(404, "ResourceNotFound", text, request_id=request.id))
     try:
-        instead = storage.authorized(app.world, account, service, request)
+        instead, query = storage.authorized(app.world, account, service, request), ""
+        if "skoid" in request.query:
+            query = delegation.query_for_azurite(app.world, account, service, request)
     except web.Refused as refused:
         app.handed_on(request, refused.response.status, fault, time.monotonic() - began)
         return _plain(start_response, refused.response)
-    answer, upstream = _ask(environ, port, instead or {})
+    if delegation.is_asked(service, request):
+        response = delegation.key(app.world, account, request, _body(environ).read())
+        app.handed_on(request, response.status, fault, time.monotonic() - began)
+        return _plain(start_response, response)
+    answer, upstream = _ask(environ, port, instead or {}, query)
     app.handed_on(request, answer.status, fault, time.monotonic() - began)
     if fault is not None and fault.action == "drop_after":
         upstream.close()
@@ -215,9 +221,12 @@ def _plain(start_response: StartResponse, response: web.Response) -> Iterable[by
     return [response.body]
 
 
-def _ask(environ: Environ, port: int, instead: dict[str, str]) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+def _ask(
+    environ: Environ, port: int, instead: dict[str, str], query: str
+) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
     upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    upstream.putrequest(environ["REQUEST_METHOD"], environ["REQUEST_URI"], skip_host=True, skip_accept_encoding=True)
+    uri = f"{environ['REQUEST_URI'].partition('?')[0]}?{query}" if query else environ["REQUEST_URI"]
+    upstream.putrequest(environ["REQUEST_METHOD"], uri, skip_host=True, skip_accept_encoding=True)
     for name, value in _headers(environ).items():
         if name.lower() not in _HOP_BY_HOP | {"expect"}:
             upstream.putheader(name, instead.get(name.lower(), value))
