@@ -210,10 +210,6 @@ class FakeAzure:
         if method == "SCORE":
             return self._score(url, body)
         assert "api-version" in parse_qs(parts.query) or "Status/" in url or "Results/" in url, url
-        if isinstance(body, bytes):  # a passage hands on what it was sent
-            body = _read_json(body)
-            if method in ("PUT", "PATCH") and not (isinstance(body, dict) and isinstance(body.get("properties", {}), dict)):
-                return _refusal(url, 400, "InvalidRequestContent", "The body is no object with properties.")
         if found := re.search(r"/(\w+)(Status|Results)/([^/]+)$", parts.path):
             return self._poll(url, found[3], results=found[2] == "Results")
         if found := re.fullmatch(r"/subscriptions/[^/]+/providers/[^/]+(/register)?", parts.path):
@@ -221,10 +217,8 @@ class FakeAzure:
         path = re.sub(r"^/(history|execution|modelmanagement)/v1\.0", "", parts.path)
         if path.endswith("/startrun"):
             return self._start_run(url, path, parse_qs(parts.query)["runId"][0], files)
-        if method in ("PUT", "PATCH"):
-            return self._put(url, path, body) if method == "PUT" else self._patch(url, path, body)
-        if method == "POST":
-            return self._act(url, path, body)
+        if method in ("PUT", "PATCH", "POST"):
+            return self._change(method, url, path, _read_json(body) if isinstance(body, bytes) else body)
         return self._read(url, path) if method == "GET" else self._delete(url, path)
 
     def _blob(self, method: str, url: str, content: bytes) -> Response:
@@ -265,6 +259,13 @@ class FakeAzure:
             low = path.lower()
             return _response(url, 200, {"value": [each for key, each in self.resources.items() if key.rpartition("/")[0] == low]})
         return _response(url, 404) if "/computes/" in path else _refusal(url, 404, "ResourceNotFound", f"'{path}' was not found.")
+
+    def _change(self, method: str, url: str, path: str, body: Any) -> Response:
+        if method == "POST":
+            return self._act(url, path, body)
+        if not isinstance(body, dict) or not isinstance(body.get("properties", {}), dict):  # a passage hands on what it was sent
+            return _refusal(url, 400, "InvalidRequestContent", "The body is no object with properties.")
+        return self._put(url, path, body) if method == "PUT" else self._patch(url, path, body)
 
     def _put(self, url: str, path: str, body: Any) -> Response:
         known = self.resources.get(path.lower())

@@ -77,7 +77,7 @@ def key(world: World, account: str, request: web.Request, body: bytes) -> web.Re
 
 
 def query_for_azurite(world: World, account: str, service: str, request: web.Request) -> str:
-    """The query of a request by such a SAS, signed anew with the account's key.
+    """The query of a request by such a SAS, signed again with the account's key.
 
     Raises:
         web.Refused: 403, as storage words it.
