@@ -11,7 +11,7 @@ import requests
 from rich.markup import escape
 
 from infra.local import stack
-from infra.local.demo import cleaning, deploying, hooking, provisioning, refusals, training
+from infra.local.demo import cleaning, deploying, guarding, hooking, provisioning, refusals, training
 from infra.local.demo.client import Control, StepError, Steward
 from infra.local.demo.story import Story
 
@@ -70,12 +70,16 @@ STEPS = tuple(
         ("6a", "score it", deploying.score),
         ("6b", "subscribe to events, put rules", hooking.subscribe),
         ("6c", "an event: a model rolls out", hooking.roll_out),
+        ("6d", "a score wakes a parked endpoint", guarding.wake_by_score),
+        ("6e", "a guarded rollout", guarding.guarded_rollout),
+        ("6f", "a recipe, taken back", guarding.recipe),
         ("7a", "refused: unknown VM size", refusals.unknown_vm_size),
         ("7b", "refused: missing dependency", refusals.missing_dependency),
         ("7c", "fails later: registry without admin", refusals.registry_without_admin),
         ("7d", "refused: no such workspace", refusals.no_such_workspace),
         ("8a", "a stale model, an idle compute", cleaning.make_stale),
         ("8b", "the clean-up timer", cleaning.clean_up),
+        ("8c", "a cluster that expires", guarding.expire),
         ("9a", "delete the endpoint", cleaning.delete_endpoint),
         ("9b", "delete the model (v2 and v1)", cleaning.delete_models),
         ("9c", "delete compute and workspace", cleaning.delete_workspace),

@@ -34,6 +34,7 @@ ORDER = (
     "score-batch",
     "parking",
     "asynchronous-scoring",
+    "rollout",
     "expiry",
     "legacy-v1",
     "plan",
@@ -138,5 +139,6 @@ def test_the_pages_cover_each_group() -> None:
         "/uploads",
         "/translate",
         "/recipes",
+        "/rollout",
     ):
         assert any(path in each.text for each in COMMANDS), path

@@ -60,6 +60,22 @@ def test_a_sound_app_is_in_order(settings: dict[str, str], tmp_path: Path) -> No
     assert "AccountKey" not in output
 
 
+def test_without_settings_it_looks_at_the_running_stack(settings: dict[str, str], tmp_path: Path) -> None:
+    """`make doctor` says whose settings it takes: those that `make up` wrote."""
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"Values": settings}))
+    script = "import pathlib, sys; from infra.doctor import __main__ as it; "
+    script += "it.LOCAL_STACK = pathlib.Path(sys.argv[1]); sys.exit(it.main([]))"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    command = [sys.executable, "-c", script, str(file)]
+    done = subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (
+        0,
+        f"doctor: no settings are given; looking at the local stack of `make up` ({file}).\n",
+    )
+    assert "PROBLEM" not in done.stdout
+
+
 def test_what_is_wrong_in_storage_is_told_for_people(settings: dict[str, str], tmp_path: Path) -> None:
     """A policy and a rule that cannot be read: exit code 1, each with its file and what to do."""
     container = BlobServiceClient.from_connection_string(settings["AzureWebJobsStorage"]).get_container_client(services.CONTAINER)
