@@ -36,7 +36,21 @@ _NAMES = (
     "run-jobs",
     "run-find",
 )
-_NAMES += ("run-schedules", "score", "score-tokens", "score-batch", "parking", "legacy-v1", "files", "yaml", "plan", "operate")
+_NAMES += (
+    "run-schedules",
+    "score",
+    "score-tokens",
+    "score-batch",
+    "parking",
+    "rollout",
+    "recipes",
+    "expiry",
+    "legacy-v1",
+    "files",
+    "yaml",
+    "plan",
+    "operate",
+)
 _NAMES += ("troubleshoot", "clean-up", "rules")
 PAGES = [ROOT / "docs" / f"{name}.md" for name in _NAMES]
 POLICIES = ROOT / "docs" / "policies.md"  # begins with a file of policies
@@ -83,6 +97,19 @@ SLEEPS = {"endpoint": f"{WORKSPACE}/onlineEndpoints/churn", "parkedAt": "2026-11
 SLEEPS |= {"deployments": [{"name": "blue", "instanceType": "Standard_DS3_v2", "instances": 2}]}
 MARK = {"resource": f"{WORKSPACE}/models/old/versions/1", "policy": "stale-model-versions", "reason": "not used for 120 days"}
 MARK |= {"tagged": True, "markedAt": "2026-11-30T08:00:00Z", "due": "2026-12-07T08:00:00Z"}
+ENDS = {
+    "id": "/expiries/e1", "name": "e1", "status": "Pending", "at": "2026-11-30T16:00:00Z", "target": f"{WORKSPACE}/computes/try",
+    "kind": "computeCluster", "act": "delete", "caller": "key:ci", "createdAt": "2026-11-30T08:00:00Z",
+    "createdBy": f"/operations/{ID}",
+}  # fmt: skip
+ROLLED: dict[str, Any] = {
+    "id": f"{WORKSPACE}/onlineEndpoints/churn/rollout/r1", "name": "r1", "endpoint": f"{WORKSPACE}/onlineEndpoints/churn",
+    "deployment": "green", "status": "Running", "stage": "step", "percent": 10, "steps": [10, 50, 100], "caller": "key:ci",
+    "startTime": "2026-11-30T08:00:00Z", "traffic": {"blue": 90, "green": 10}, "mirrorTraffic": {}, "bake": "10m",
+    "unsure": "pause", "before": {"traffic": {"blue": 100}, "mirror": {}},
+    "gate": {"errorRate": {"atMost": 0.01}, "leastRequests": 50},
+    "history": [{"at": "2026-11-30T08:06:00Z", "what": "step", "reason": "10 % of the traffic"}],
+}  # fmt: skip
 POISON = {"id": "steward-operations~1f", "place": "steward-operations-poison", "at": "2026-11-30T08:00:00Z", "text": "?"}
 COUNTED = {"codes": [], "callers": [{"name": "key:ci", "count": 3}], "kinds": [{"name": "workspaces/computes", "count": 3}]}
 WAITS = {"id": "/approvals/a1", "name": "a1", "status": "Pending", "what": "cleanup", "request": "POST cleanup", "caller": "key:ci"}
@@ -111,6 +138,11 @@ ANSWERS: dict[str, Any] = {
     "load": {"since": "2026-11-30T07:00:00Z", "until": "2026-11-30T08:00:00Z", "stepS": 3600, "outcomes": {"Succeeded": 3}}
     | {"value": [{"at": "2026-11-30T07:00:00Z", "outcomes": {"Succeeded": 3}}], **COUNTED},
     "parked": {"value": [SLEEPS]},
+    "expiries_list": {"value": [ENDS]},
+    "expiries_get": ENDS,
+    "rollouts": {"value": [ROLLED]},
+    "rollout_list": {"value": [ROLLED]},
+    "rollout_get": ROLLED,
     "cleanup_savings": {"since": "2026-11-01T00:00:00Z", "runs": 2, "nodeHours": 512.0, "nodeHoursADay": 48.0},
     "costs": {
         "by": "owner",
