@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shared.chains.asked import Answer, Call
     from shared.cleanup.facts.pacing import Buckets
     from shared.cleanup.run.journal import Journal
+    from shared.cleanup.verdict.last_look import Sights
     from shared.durable.account.storage_wire import Wire
     from shared.durable.azure_storage import PoisonQueue
     from shared.durable.due import DueIndex
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from shared.endpoints.score_gates import Gates
     from shared.endpoints.scoring import Scoring
     from shared.endpoints.snapshots import EndpointParkedError
-    from shared.expiry.expiry_look import Sights
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
@@ -215,9 +215,9 @@ class Services:
     @_OpenedOnce
     def sights(self) -> Sights:
         """What expiries of this process saw a moment ago."""
-        from shared.expiry import expiry_look
+        from shared.cleanup.verdict import last_look
 
-        return expiry_look.Sights()
+        return last_look.Sights()
 
     @_OpenedOnce
     def scoring(self) -> Scoring:

@@ -20,7 +20,7 @@ from shared.rest import clouds, errors
 from shared.rest.client import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from tests.fakes import Clock, Fuse
@@ -144,6 +144,10 @@ class FakeAzure:
         clouds.scope_for(self.cloud, url)  # no token for a foreign host
         return self._exchange(method, url, content if body is None else body, files)
 
+    def pages(self, url: str) -> Iterator[dict[str, Any]]:
+        """See `client.Client.pages`: each list is one page."""
+        yield from self.send("GET", url).checked().body["value"]
+
     def send_signed(
         self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
@@ -252,6 +256,8 @@ class FakeAzure:
         if path.endswith("/datastores") and "isDefault=true" in url:
             stores = [each for key, each in self.resources.items() if key.startswith(f"{path.lower()}/")]
             return _response(url, 200, {"value": [each for each in stores if each["properties"].get("isDefault")]})
+        if path.endswith("/providers/Microsoft.Authorization/permissions"):
+            return _response(url, 200, {"value": [{"actions": ["*"], "notActions": []}]})
         if path.endswith("/versions"):
             versions = [each for key, each in self.resources.items() if key.startswith(f"{path.lower()}/")]
             return _response(url, 200, {"value": versions[:1]})

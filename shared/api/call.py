@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from shared.catalog.grants import Grant
     from shared.catalog.paths import Scope, Target
     from shared.cleanup.facts.pacing import Buckets
+    from shared.cleanup.verdict.last_look import Sights
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
-    from shared.expiry.expiry_look import Sights
     from shared.settings import Settings
 
 WAIT_LIMIT_S = 60.0

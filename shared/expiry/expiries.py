@@ -2,7 +2,7 @@
 
 A record exists before its create is sent, under the create's id, and acts only on what Azure said of the resource after the
 create had succeeded. Every step may be taken twice: notices have stable ids, and the act is one operation under one key. Not
-here: what speaks for keeping a resource (expiry_look), the routes (api.expiry_routes).
+here: what speaks for keeping a resource (last_look), the routes (api.expiry_routes).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import bodies, kinds, paths
-from shared.cleanup.facts import inventory
+from shared.cleanup.facts import inventory, pacing
+from shared.cleanup.verdict import last_look
 from shared.durable import lease, messages, records, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
-from shared.expiry import expiry_look, expiry_record
+from shared.expiry import expiry_record
 from shared.expiry.expiry_record import AHEAD, Expiry, Status
 from shared.notify import notices, notifications
 from shared.operations import acceptance, flows, models
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from shared.durable.messages import Message
     from shared.durable.records import Versioned
+    from shared.durable.storage import Rows
     from shared.operations.models import Operation
 
     type Known = Versioned[Expiry]
@@ -49,8 +51,13 @@ ATTEMPTS = 3  # of the act
 TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends with a notification
 
 
-class Services(expiry_look.Services, notifications.Services, Protocol):
+class Services(last_look.Services, notifications.Services, Protocol):
     """What expiries need of the composition root."""
+
+    @property
+    def cleanup_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def sights(self) -> last_look.Sights: ...  # noqa: D102
 
 
 def present(services: Services) -> datetime:
@@ -165,7 +172,7 @@ def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     if waiting := _waiting(expiry, stored.operation if stored else None, now):
         return waiting
     target = ids.parse(expiry.target)
-    body = inventory.read(target, expiry_look.azure_of(services), _kind(target).api_version)
+    body = inventory.read(target, pacing.of(services), _kind(target).api_version)
     answered = services.ledger.whole(stored.operation).result if stored else None
     if body is None or _is_other(body, answered or {}):
         return expiry.over("Gone", now, "it was deleted right after its create, or made again"), 0.0
@@ -257,7 +264,14 @@ def _acted(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
 
 
 def _looked(expiry: Expiry, name: str, now: datetime, services: Services) -> tuple[Expiry, float]:
-    found = expiry_look.look(expiry, services)
+    asked = last_look.Asked(
+        resource=ids.parse(expiry.target),
+        act=expiry.act,  # type: ignore[arg-type]
+        other=lambda body: "" if expiry_record.same(expiry.made, body) else "what has the name now was made later",
+        kind=expiry.kind,
+        own=(expiry.id, expiry.operation),
+    )
+    found = last_look.look(asked, services, services.sights)
     if found.answer == "act":
         return replace(expiry, status="Acting", operation=name, looked_at=now, reason=""), 0.0
     if found.answer == "wait":

@@ -43,7 +43,7 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
         StewardError: the list of resources could not be read whole.
     """
     living = [each for each in workspaces if bodies.dig(each, "properties.provisioningState") != "Failed"]
-    named = {text for each in living for text in _ids_in(each.get("properties"))}
+    named = {text for each in living for text in ids_in(each.get("properties"))}
     failed = {text: each for each in workspaces if each not in living for text in _named_by(each)}
     there = {str(each["id"]).lower() for each in workspaces}
     for kind, version in neighbours.DEPENDENCIES.items():
@@ -87,7 +87,7 @@ def _named_by(workspace: Mapping[str, Any]) -> list[str]:
     return [str(bodies.dig(workspace, f"properties.{name}") or "").lower() for name in NAMED_BY]
 
 
-def _ids_in(value: Any) -> Iterator[str]:
+def ids_in(value: Any) -> Iterator[str]:
     """Yield every text in a workspace's properties that is a resource id, in lower case."""
     pending = [value]
     while pending:

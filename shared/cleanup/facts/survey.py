@@ -128,6 +128,18 @@ class Surveys:
         endpoint, name = resource.names[1], resource.names[2]
         return self._merged.of_deployment(self._homes(resource), endpoint, name)
 
+    def of_home(self, resource: ids.ResourceId) -> str:
+        """Return who refers to something in a workspace or registry from outside of it; '' when nobody does."""
+        registry = resource.types[0].lower() == "registries"
+        homes = (mentions.registry_home(resource.name),) if registry else self._homes(resource)
+        for each in self.by_home.values():
+            if each.home in homes:
+                continue
+            for key, who in each.mentions.found.items():
+                if key.partition("|")[0] in homes and not (registry and who.endswith(f" in registry {resource.name}")):
+                    return who
+        return ""
+
     def problem_of(self, resource: ids.ResourceId) -> str:
         """Return which list of the resource's own workspace could not be read; '' when all could, and it was surveyed."""
         own = self.by_home.get(home_of(resource))

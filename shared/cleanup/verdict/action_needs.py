@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import bodies
-from shared.cleanup.facts import activity, inventory
+from shared.cleanup.facts import activity, inventory, survey
 from shared.cleanup.facts.workspace_facts import UnknownError
 from shared.cleanup.policy import targets
 from shared.cleanup.verdict import condition_findings, conditions, endpoint_conditions, idle
@@ -241,7 +241,7 @@ def _gone_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:
 def _ended_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     if problem := known.surveys.problem_of(subject.id):
         return _no(f"it is not known what runs in it: {problem}", unknown=True)
-    jobs = known.surveys.counts["jobs"]
+    jobs = known.surveys.by_home[survey.home_of(subject.id)].counts["jobs"]
     return _no(f"{condition_findings.count(jobs, 'job')} in it did not end yet") if jobs else GIVEN
 
 

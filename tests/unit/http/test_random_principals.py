@@ -255,7 +255,8 @@ def test_no_sender_is_answered_with_more_than_is_its_own() -> None:
     for _ in range(COUNT // BATCH):
         with running() as app:
             own = services.get().settings
-            vars(services.get())["settings"] = replace(own, subscription_id="s1", resource_group="g1", signed_in=True)
+            named = replace(own, subscription_id="s1", other_subscriptions=("s2",), resource_group="g1", signed_in=True)
+            vars(services.get())["settings"] = named
             stock(app)
             made = senders(app, chance, 40)
             vars(services.get())["settings"] = replace(services.get().settings, unnamed_keys=False)
