@@ -10,6 +10,7 @@ import pytest
 from shared.cleanup.policy import model
 from shared.cleanup.report import explaining, report_page, reports
 from shared.cleanup.run import runs
+from shared.cleanup.verdict import last_look
 from shared.rest import client, errors, ids
 from shared.settings import SUBSCRIPTIONS, Problem
 
@@ -223,3 +224,45 @@ def test_in_any_estate_exactly_what_no_subscription_refers_to_goes(stage, make_p
     stage.run(make_policy(limits=model.Limits(count=99)))
     wanted = [] if blind else sorted([*(f"DELETE {path}" for path in stale), *OLD])
     assert gone(stage) == wanted
+
+
+def looked(stage, path, act="delete"):
+    """Return what the last look before an expiry or an undo comes to."""
+    asked = last_look.Asked(resource=ids.parse(path), act=act, other=lambda _body: "")
+    found = last_look.look(asked, stage, last_look.Sights())
+    return found.answer, found.reason
+
+
+def test_the_last_look_reads_who_refers_to_something_from_every_subscription(wide):
+    """A version, a workspace with what is in it, an account that a workspace stands on."""
+    ws = f"/subscriptions/{HOME}/resourceGroups/rg{PROVIDER}/workspaces/ws"
+    account = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/shared"
+    wide.azure.resources[account] = {"id": account, "name": "shared", "systemData": LONG_AGO, "properties": {}}
+    used = "online deployment blue of endpoint ep in workspace far refers to it"
+    assert looked(wide, f"{ws}/models/old/versions/1") == ("keep", used)
+    assert looked(wide, ws) == ("keep", used)
+    assert looked(wide, f"{ws}/models/older/versions/1") == ("act", "")
+    assert looked(wide, account) == ("act", "")
+    far = next(path for path in wide.azure.resources if path.endswith("workspaces/far"))
+    wide.azure.resources[far]["properties"]["storageAccount"] = account.upper()
+    assert looked(wide, account) == ("keep", "workspace far names it")
+
+
+@pytest.mark.parametrize("path", ["workspaces/ws/models/older/versions/1", "workspaces/ws", "storage"])
+def test_the_last_look_waits_while_a_subscription_is_not_seen(wide, path):
+    """Whether it cannot be read, or the list of them cannot be used; what nobody elsewhere can refer to is no matter."""
+    account = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/shared"
+    wide.azure.resources[account] = {"id": account, "name": "shared", "systemData": LONG_AGO, "properties": {}}
+    home = f"/subscriptions/{HOME}/resourceGroups/rg{PROVIDER}"
+    for known in [each for each in wide.azure.resources if "/workspaces/far/" in each]:  # it refers to nothing
+        del wide.azure.resources[known]
+    place = account if path == "storage" else f"{home}/{path}"
+    assert looked(wide, place) == ("act", "")
+    wide.azure.answers[LIST] = refused(403, "AuthorizationFailed")
+    answer, reason = looked(wide, place)
+    assert (answer, OTHER in reason) == ("wait", True)
+    assert looked(wide, f"{home}/workspaces/ws/onlineEndpoints/ep/deployments/blue") == ("act", "")
+    del wide.azure.answers[LIST]
+    wide.settings = replace(wide.settings, problems=(Problem(name=SUBSCRIPTIONS, message="It is no list"),))
+    answer, reason = looked(wide, place)
+    assert (answer, "It is no list" in reason) == ("wait", True)
