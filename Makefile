@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # Some images turn bytecode off: every process that the stack or a test starts would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo up test nightly check supply bench package doctor lock clean bootstrap
+.PHONY: help demo up test nightly check soak supply bench package doctor lock clean bootstrap
 
 # Any Python 3.8+ will do to start from; bootstrap finds or fetches the 3.13 the app runs on.
 ANY_PYTHON ?= $(shell for p in .venv/bin/python python3.13 python3 /usr/bin/python3 $$HOME/.pyenv/versions/3.*/bin/python python; do \
@@ -39,6 +39,10 @@ check: ## Lint, format, types, layers
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy $(PACKAGES)
 	@.venv/bin/lint-imports --no-logo
+
+soak: ## Minutes of work on real processes while they, storage and Azure fail; a report (ARGS="--minutes 30 --seed 1")
+	@$(BOOTSTRAP) python node ml
+	@$(PYTHON) -m tests.soak $(ARGS)
 
 supply: ## No key in the sources, no known vulnerability in the lock, nothing loose in the workflows (asks PyPI)
 	@$(BOOTSTRAP) python supply
