@@ -470,8 +470,8 @@ def wake(stored: Stored, services: Services) -> bool:
         woken = replace(woken, phase=_first_phase(operation))
     elif operation.phase == "sending":
         woken = replace(woken, attempts=operation.attempts + 1)
-    turn = stored if operation.phase == "waiting" else None  # the entry of another one is moved by the timer that found it
-    worker.queued(MACHINE, services.ledger.save(stored, woken), 0.0, services, known=turn)
+    by_timer = operation.phase != "waiting" and operation.due_at <= now  # it moves the entry that it found
+    worker.queued(MACHINE, services.ledger.save(stored, woken), 0.0, services, known=None if by_timer else stored)
     return True
 
 

@@ -25,7 +25,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"action": "delay", "method": "PUT", "delay_s": 15.0},
     {"action": "delay", "method": "GET", "delay_s": 5.0},
 )
-ARM = "management.azure.com.*(computes|onlineEndpoints|models|workspaces/soak-)"
+ARM = "management.azure.com.*(computes|onlineEndpoints|environments|workspaces/soak-)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,7 +76,7 @@ def _effects(asked: Asked, effects: dict[str, Counter[str]]) -> Iterator[str]:
     once = [f"{method} {path}" for method, path in (
         *((("PUT", asked.to),) if asked.sort in ("own", "expiring") else ()),
         *((("DELETE", asked.to),) if asked.sort == "expiring" else ()),
-        *((("PUT", f"{work.WORKSPACE}/models/{asked.path}/versions/1"),) if asked.sort == "event" else ()),
+        *((("PUT", f"{work.WORKSPACE}/environments/{asked.path}/versions/1"),) if asked.sort == "event" else ()),
     )]  # fmt: skip
     sure, perhaps = effects["sure"], effects["perhaps"]
     for name in once:

@@ -32,17 +32,17 @@ rules:
     on: {types: [Contoso.Soak]}
     oncePer: ${{ data.name }}
     do:
-      request: PUT workspaces/soak/models/${{ data.name }}/versions/1
-      body: {properties: {modelUri: "azureml://registered", modelType: custom_model}}
+      request: PUT workspaces/soak/environments/${{ data.name }}/versions/1
+      body: {properties: {image: "mcr.microsoft.com/azureml/a:1"}}
 """
 POLICY = """
 policies:
-  - name: soaked-models
-    kind: modelVersion
+  - name: soaked-environments
+    kind: environmentVersion
     where: {workspaces: [soak]}
-    match: {name: old-*}
     staleWhen: {beyondNewest: 1, unreferenced: true}
     action: archive
+    mode: enforce
 """
 SCORE = """\
 def init():
@@ -100,12 +100,12 @@ def _compute(mark: str) -> dict[str, Any]:
 
 
 def _own(asked: Asked, drawn: random.Random) -> None:
-    kind = drawn.choice(("computes", "models", "onlineEndpoints"))
+    kind = drawn.choice(("computes", "environments", "onlineEndpoints"))
     name = f"own{asked.number}x"
-    asked.to = f"{WORKSPACE}/{kind}/{name}" + ("/versions/1" if kind == "models" else "")
+    asked.to = f"{WORKSPACE}/{kind}/{name}" + ("/versions/1" if kind == "environments" else "")
     asked.body = {
         "computes": _compute(name),
-        "models": {"properties": {"modelUri": "azureml://registered", "modelType": "custom_model"}},
+        "environments": {"properties": {"image": "mcr.microsoft.com/azureml/a:1"}},
         "onlineEndpoints": {**HEAD, "tags": {"mark": name}, "properties": {"authMode": "Key"}},
     }[kind]
 
@@ -141,7 +141,7 @@ def _recipe(asked: Asked, _drawn: random.Random) -> None:
         "rest": {"wait": "PT10S", "needs": ["one", "two"]},
         "gone": {"request": f"DELETE {WORKSPACE}/computes/{name}-a"},
     }
-    asked.method, asked.to, asked.body, asked.path = "POST", "recipes", {"recipe": {"steps": steps}}, name
+    asked.method, asked.to, asked.body, asked.path = "POST", "recipes", {"steps": steps}, name
 
 
 def _event(asked: Asked, _drawn: random.Random) -> None:
@@ -164,7 +164,7 @@ def _rollout(asked: Asked, _drawn: random.Random) -> None:
 
 
 def _cleanup(asked: Asked, drawn: random.Random) -> None:
-    asked.method, asked.to = "POST", f"cleanup?policy=soaked-models&mode={drawn.choice(('dryRun', 'enforce'))}"
+    asked.method, asked.to = "POST", f"cleanup?policy=soaked-environments&mode={drawn.choice(('dryRun', 'enforce'))}"
 
 
 HEAD = {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}}
@@ -177,7 +177,7 @@ SORTS: dict[str, tuple[int, Callable[[Asked, random.Random], None]]] = {
     "event": (8, _event),
     "score": (10, _score),
     "job": (2, _job),
-    "rollout": (1, _rollout),
+    "rollout": (2, _rollout),
     "cleanup": (2, _cleanup),
 }
 KEYLESS = frozenset({"event", "cleanup", "rollout"})
@@ -194,8 +194,8 @@ def prepare(ground: Ground) -> None:
         body = {**HEAD, "tags": {"mark": "before"}, "properties": {"authMode": "Key"}}
         _done(ground, "PUT", f"{WORKSPACE}/onlineEndpoints/shared{number}", body)
     for version in (1, 2, 3):
-        body = {"properties": {"modelUri": "azureml://registered", "modelType": "custom_model"}}
-        _done(ground, "PUT", f"{WORKSPACE}/models/old-one/versions/{version}", body)
+        body = {"properties": {"image": "mcr.microsoft.com/azureml/a:1"}}
+        _done(ground, "PUT", f"{WORKSPACE}/environments/old-one/versions/{version}", body)
     _serve(ground)
     for path, text in (("events/rules/soak", RULES), ("cleanup/policies/soak", POLICY)):
         answer = ground.call("PUT", path, text.encode(), Content_Type="application/yaml")
