@@ -39,12 +39,17 @@ FOCUS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for: the window, which charges (by the ids of resource and run), and which workspaces."""
+    """What is asked for: the window, which charges (by the ids of resource and run), and which workspaces.
+
+    Attributes:
+        names: Names or ids of workspaces in lower case; empty for all that are reached.
+    """
 
     since: datetime
     until: datetime
     sees: Callable[..., bool] = lambda *_ids: True
     reaches: Callable[[str], bool] = lambda _workspace: True
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,18 +66,20 @@ class Found:
 def read(wanted: Wanted, app: Services) -> Found:
     """Sum up what is known of the workspaces in a window."""
     found = Found(wanted=wanted, table=prices.read(app.blobs.get(prices.PRICES)))
-    now, known = app.clock(), False
+    now, known = app.clock(), set[str]()
     for place in cost_book.places(app.cost_rows):
-        if place.id and not wanted.reaches(place.id):
+        key = place.id.lower()
+        same = {key, key.rpartition("/")[2]} & wanted.names if wanted.names else {key}
+        if key and not (same and wanted.reaches(place.id)):
             continue
+        known |= same
         found.gaps += _gaps(place, wanted, now)
-        if place.id and place.seen_at is None:
+        if key and place.seen_at is None:
             found.unread.append(place.id)
-        elif place.id:
+        elif key:
             _add(place, found, app)
-        known = known or bool(place.id)
-    if not known:
-        found.gaps.append(_gap("", wanted.since, wanted.until, "no such workspace has been looked at yet"))
+    for name in sorted(wanted.names - known) if wanted.names else [] if known - {""} else ["that is asked for"]:
+        found.gaps.append(_gap("", wanted.since, wanted.until, f"no workspace {name} has been looked at yet"))
     if not app.settings.cost_days:
         found.gaps.append(_gap("", wanted.since, wanted.until, "STEWARD_COST_DAYS is 0: nothing is looked at"))
     elif wanted.since < (kept := now - timedelta(days=app.settings.cost_days)):

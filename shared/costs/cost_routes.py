@@ -34,7 +34,7 @@ def read(call: Call, app: Services) -> Answer:
         message = f"'since' is {since:%Y-%m-%dT%H:%M:%SZ} and 'until' {until:%Y-%m-%dT%H:%M:%SZ}; expected a window in the past."
         raise errors.BadRequestError("InvalidParameter", message, target="since")
     below = call.resource("below", app.settings)
-    names = {name.strip().lower().rpartition("/")[2] for name in call.text("workspace").split(",") if name.strip()}
+    names = frozenset(name.strip().lower() for name in call.text("workspace").split(",") if name.strip())
     if call.text("workspace") and not names:
         message = "'workspace' names none; expected names of workspaces, by commas."
         raise errors.BadRequestError("InvalidParameter", message, target="workspace")
@@ -45,12 +45,10 @@ def read(call: Call, app: Services) -> Answer:
 
     def reaches(workspace: str) -> bool:
         asked = ((place,) if place else ()), limits
-        within = all(
-            not any_of or any(_is_below(workspace, each) or _is_below(each, workspace) for each in any_of) for any_of in asked
-        )
-        return within and (not names or workspace.lower().rpartition("/")[2] in names)
+        return all(not some or any(_is_below(workspace, each) or _is_below(each, workspace) for each in some) for some in asked)
 
-    found = cost_report.read(cost_report.Wanted(since=since, until=until, sees=sees, reaches=reaches), app)
+    wanted = cost_report.Wanted(since=since, until=until, sees=sees, reaches=reaches, names=names)
+    found = cost_report.read(wanted, app)
     if call.form(FORMS) == "csv":
         return answers.of_csv(cost_report.table(by, found), "costs", {"Steward-Complete": str(not found.gaps).lower()})
     return answers.of_json(cost_report.view(by, found))

@@ -28,7 +28,7 @@ from shared.operations import ledger
 from shared.rest import addresses, client, clouds, errors
 from shared.settings import Settings
 from tests import front
-from tests.fakes import Clock, FakeBlobs, FakeRows
+from tests.fakes import Clock, FakeBlobs, FakeRows, Fuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,11 @@ class Life:
         self.home = population.workspace(world, "ml1", days=0)
         settings = Settings(subscription_id=scene.SUBSCRIPTION_ID, resource_group=scene.RESOURCE_GROUP)
         self.app: Any = services.Services(settings=settings, clock=clock)
-        rows, blobs = {name: FakeRows(name, clock=clock) for name in ("ledger", "open", "costs", "access", "cleanup")}, FakeBlobs()
+        self.fuse = Fuse()
+        rows, blobs = (
+            {name: FakeRows(name, self.fuse, clock) for name in ("ledger", "open", "costs", "access", "cleanup")},
+            FakeBlobs(),
+        )
         blobs.put(prices.PRICES, PRICES)
         self.blobs, self.rows = blobs, rows
         self.app.__dict__.update(

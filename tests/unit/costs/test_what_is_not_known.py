@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -20,6 +21,8 @@ from shared.durable import storage
 from shared.operations import models
 from shared.rest import ids
 from tests import front
+from tests.fakes import Killed
+from tests.unit.costs.conftest import START
 
 if TYPE_CHECKING:
     from tests.unit.costs.conftest import Life
@@ -88,7 +91,10 @@ def test_without_looks_the_answer_says_so(there: Life) -> None:
     found = there.costs()
     assert found["total"]["nodeHours"] == pytest.approx(6.0, abs=0.3)
     assert found["notSeen"][-1]["reason"] == "it has not been looked at since"
-    assert there.costs("workspace=typo")["notSeen"][0]["reason"] == "no such workspace has been looked at yet"
+    reasons = [each["reason"] for each in there.costs(f"workspace=typo,{there.home}")["notSeen"]]
+    assert "no workspace typo has been looked at yet" in reasons
+    assert there.costs("workspace=typo")["total"] == {"nodeHours": 0.0, "idleHours": 0.0, "money": 0.0}
+    assert "no workspace that is asked for has been looked at yet" in str(there.costs("below=workspaces/typo"))
     there.app.__dict__["settings"] = replace(there.app.settings, cost_days=0)
     assert "STEWARD_COST_DAYS" in there.costs()["notSeen"][-1]["reason"]
 
@@ -219,6 +225,26 @@ def test_two_looks_at_once_and_two_in_a_row_count_nothing_twice(there: Life) -> 
     for _ in range(2):
         cost_looks.look(place, azure, there.app)
     assert len(there.rows["costs"].rows) == count
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_look_that_dies_anywhere_is_made_good_by_the_next(there: Life, *, after: bool) -> None:
+    """Killed before or after each of its calls to storage, one change after the other: no hour is lost, none counts twice."""
+    for nth in range(1, 9):
+        there.arm("POST", f"{there.home}/computes/ci/{'stop' if nth % 2 else 'start'}")
+        there.run(f"run-{nth}", owner="bob", target=None, size="STANDARD_DS3_V2", hours=0.1)
+        there.live(1)
+        there.clock.now += timedelta(minutes=20)
+        there.fuse.blow(nth, after=after)
+        with contextlib.suppress(Killed):
+            cost_looks.tick(there.app)
+        there.fuse.disarm()
+        there.live(39)
+    found = there.costs("by=owner&since=PT14H&until=PT0S")
+    hours = {row["name"]: row["nodeHours"] for row in found["value"]}
+    assert hours["ada"] == pytest.approx(6 + 4, abs=0.02)
+    ran = sum(((run.ended_at or START) - (run.started_at or START) for run in there.world.runs.of(there.home)), timedelta())
+    assert hours["bob"] == pytest.approx(ran / timedelta(hours=1), abs=0.02)
 
 
 def test_old_rows_go_and_the_answer_says_from_when_on(there: Life) -> None:
