@@ -31,8 +31,9 @@ _OF_TEMPLATES = (
 
 _HISTORY = (
     Proven(
-        pattern=r"@data plane: 200 answer(\.value\[\])?\.(displayName|duration|experimentName|lastModifiedUtc|latestModifiedRunId|"
-        r"inputDatasets|outputDatasets|services|submittedBy|tags|error\.error\.(additionalInfo|debugInfo|detailsUri|messageFormat|"
+        pattern=r"@data plane: 200 answer(\.value\[\])?\.(compute|computeRequest|displayName|duration|experimentName|"
+        r"lastModifiedUtc|latestModifiedRunId|inputDatasets|outputDatasets|services|submittedBy|tags|"
+        r"error\.error\.(additionalInfo|debugInfo|detailsUri|messageFormat|"
         r"messageParameters|referenceCode|severity)): no such member",
         proof="the description is of 2019; azure-ai-ml 1.35.2 (_restclient/runhistory) and azureml-core 1.61 read them; §6 (c)",
     ),
