@@ -141,11 +141,150 @@ ADVICE: tuple[Advice, ...] = (
         "Register it: POST {providers}/NAMESPACE/register. Leave out `?api-version=` to use the app's own.",
         f"{_FIX}error-register-resource-provider",
     ),
+    Advice(
+        "DatastorePathNotFound",
+        "Nothing lies at the path.",
+        "Upload the files to the path that the message names, or correct the path, then send the request again.",
+        f"{_ML}how-to-datastore",
+    ),
+    # States that keep a request from being carried out
+    Advice(
+        "CancelPipelineRunInTerminalStatus JobEnded",
+        "The job has ended already.",
+        "Nothing is left to cancel; read how it ended: GET {resource}.",
+        f"{_ML}how-to-debug-pipeline-failure",
+    ),
+    Advice(
+        "JobNotTerminal",
+        "The job has not ended.",
+        "Cancel it (POST {resource}/cancel), wait for its end, then send the request again.",
+        f"{_ML}how-to-debug-pipeline-failure",
+    ),
+    Advice(
+        "ActiveSchedule",
+        "The schedule is enabled.",
+        "Disable it: PUT it with properties.isEnabled false; then delete it.",
+        f"{_ML}how-to-schedule-pipeline-job",
+    ),
+    Advice(
+        "DeploymentHasTraffic",
+        "The deployment receives traffic.",
+        "Set its share of the endpoint's traffic to 0 (PUT the endpoint), then delete it.",
+        f"{_ML}how-to-safely-rollout-online-endpoints",
+    ),
+    Advice(
+        "DefaultDatastore",
+        "It is the workspace's default datastore.",
+        "Keep it, or make another datastore the default first.",
+        f"{_ML}how-to-datastore",
+    ),
+    Advice(
+        "InvalidComputeState",
+        "The compute is in another state than the request needs.",
+        "Read its state (GET {resource}), wait until it has ended what it does, and send the request again.",
+        f"{_ML}how-to-create-compute-instance",
+    ),
+    Advice(
+        "ResourceGroupBeingDeleted",
+        "The resource group is being deleted.",
+        "Use another resource group, or create it again when its deletion has ended.",
+        f"{_FIX}common-deployment-errors",
+    ),
+    Advice(
+        "InvalidCredentials",
+        "The credentials do not open what they are for.",
+        "Send the present key or token of the account that the message names; keys may have been changed since.",
+        f"{_ML}how-to-datastore",
+    ),
+    Advice(
+        "OSProvisioningTimedOut VMExtensionProvisioningError ProvisioningTimeout InternalOperationError",
+        "The machine did not come up.",
+        "Send the request again; if it fails again, delete the compute and create it, or choose another VM size.",
+        f"{_ML}how-to-create-compute-instance",
+        kinds=_COMPUTES,
+    ),
+    Advice(
+        "SetupScriptFailed",
+        "The setup script of the instance ended with an error.",
+        "Mend the setup script (the studio shows its log), and PUT the instance again: PUT {resource}.",
+        f"{_ML}how-to-customize-compute-instance",
+        kinds=_COMPUTES,
+    ),
+    Advice(
+        "",
+        "The VM size does not exist, or cannot be used here.",
+        "Choose a size that the region offers: GET {sizes}; `?preflight=true` checks it.",
+        f"{_FIX}error-sku-not-available",
+        message=r"not a supported VM size|VM ?size .{0,60}(not (supported|available|found)|unknown)",
+        kinds=_COMPUTES,
+    ),
+    Advice(
+        "",
+        "A workspace is made with its dependencies.",
+        "Name properties.storageAccount, keyVault and applicationInsights by their ids; `?preflight=true` shows what is missing.",
+        f"{_ML}how-to-manage-workspace",
+        message=r"missing dependent resources",
+    ),
+    Advice(
+        "FailedIdentityOperation",
+        "Azure could not use the identity that the request names.",
+        "Check that the identity exists and that its id is spelled as Azure shows it, then send the request again.",
+        f"{_LEARN}active-directory/managed-identities-azure-resources/known-issues",
+    ),
+    # Containers and nodes, as Kubernetes and Azure ML name what went wrong
+    Advice(
+        "PodOutOfMemory OOMKilled OutOfMemory",
+        "The memory was not enough.",
+        "Use a VM size or limits with more memory, or smaller batches; the end of the log (GET {logs}) shows how far it came.",
+        f"{_ONLINE_PAGE}#error-resourcenotready",
+        message=r"OOM-?killed|out of memory|exit(ed)?( with)?( status)? code:? 137|cuda error: out of memory",
+    ),
+    Advice(
+        "PodUnschedulable InsufficientNodes",
+        "No node of the cluster takes the container.",
+        "Add nodes, or ask for less cpu, memory or GPU per instance: kubectl describe node shows what is free.",
+        f"{_ML}how-to-troubleshoot-kubernetes-extension",
+    ),
+    Advice(
+        "TokenRefreshFailed GetAADTokenFailed ScoringFeUnhealthy KubernetesUnaccessible InferenceRouterUnhealthy",
+        "The Azure ML extension of the cluster does not work.",
+        "Look at the extension's pods (kubectl get pods -n azureml), repair or install the extension again, and PUT it again.",
+        f"{_ML}how-to-troubleshoot-kubernetes-extension",
+        message=r"azureml-fe",
+    ),
+    Advice(
+        "UserScriptInitFailed UserScriptImportError UserScriptFunctionNotFound DeploymentCrashLoopBackOff "
+        "KubernetesCrashLoopBackOff CrashLoopBackOff",
+        "The container started and its code failed.",
+        "Read the end of its log (`log` here, all of it: GET {logs}), mend score.py or add what it imports to the "
+        "environment, and PUT "
+        "the deployment again.",
+        f"{_ONLINE_PAGE}#error-resourcenotready",
+    ),
+    Advice(
+        "JobNodePreempted NodePreempted Preempted",
+        "Azure took back a low-priority node.",
+        "Start the job again; a compute of dedicated priority is not taken back.",
+        f"{_ML}how-to-manage-optimize-cost",
+        message=r"preempt",
+        kinds=_RUNS,
+    ),
+    Advice(
+        "JobTimedOut MaxRunDurationExceeded",
+        "The job ran longer than its limits allow.",
+        "Raise limits.timeout (or maxRunDurationSeconds) or make the job faster, then start it again. Its logs: GET {logs}.",
+        f"{_ML}reference-yaml-job-command",
+        message=r"exceed(s|ed) (the |its )?max(imum)? ?(run )?duration|maxRunDuration",
+        kinds=_RUNS,
+    ),
     # Images and containers
     Advice(
-        "ImageBuildFailure ImageBuildFailed EnvironmentBuildFailed ImageBuildTimeout AcrAuthorizationFailure",
-        "The environment's image could not be built.",
-        "Read the build log (the message says where it lies), mend the environment (pin its packages), and register a"
+        "ImageBuildFailure ImageBuildFailed EnvironmentBuildFailed ImageBuildTimeout AcrAuthorizationFailure "
+        "ImagePullLoopBackOff ImagePullBackOff FailedPullingImage ACRSecretError ACRAuthenticationChallengeFailed "
+        "ACRTokenExchangeFailed",
+        "The environment's image could not be built or fetched.",
+        "Check that the image and its registry exist, and that the identity may pull from it. Read the build log (the "
+        "message says where it lies), mend the environment (pin its packages), and register a"
         " new version. "
         "If the registry refuses its keys: POST {workspace}/resyncKeys.",
         f"{_ONLINE_PAGE}#error-imagebuildfailure",
@@ -205,13 +344,6 @@ ADVICE: tuple[Advice, ...] = (
     ),
     # Jobs and runs
     Advice(
-        "JobTimedOut MaxRunDurationExceeded",
-        "The job ran longer than its limits allow.",
-        "Raise limits.timeout (or maxRunDurationSeconds) or make the job faster, then start it again. Its logs: GET {logs}.",
-        f"{_ML}reference-yaml-job-command",
-        kinds=_RUNS,
-    ),
-    Advice(
         "PipelineStepFailed PipelineChildRunFailed",
         "A step of the pipeline failed.",
         "Read the step's error and log (here), mend the step, and start the pipeline again. All steps: GET {children}.",
@@ -240,6 +372,7 @@ ADVICE: tuple[Advice, ...] = (
         kinds=_RUNS,
     ),
     Advice(
+        "ScriptExecution.WriteStreams.Authentication ScriptExecution.WriteStreams.NotFound ScriptExecution.StreamAccess "
         "DataNotFound DataAccessError StreamAccess NotFoundDataAccessError Fetch Authentication InputNotFound "
         "OutputNotFound "
         "ScriptExecution.StreamAccess.NotFound ScriptExecution.StreamAccess.Authentication",
@@ -255,17 +388,19 @@ ADVICE: tuple[Advice, ...] = (
         "The job's own code ended with an error.",
         "Read the end of its log (`log` here, all of it: GET {logs}), mend the code, and start the job again.",
         f"{_ML}how-to-log-view-metrics",
-        message=r"exit(ed)? (with )?(a )?(status )?code|non-?zero|user process|user error|traceback",
+        message=r"exit(ed)?[ _]?(with )?(a )?(status )?code|non-?zero|user process|user error|traceback",
         kinds=_RUNS,
     ),
     # Names, references, values
     Advice(
         "StorageAccountAlreadyTaken VaultAlreadyExists AlreadyInUse NameUnavailable NameNotAvailable "
+        "RegistryNameNotAvailable ServerlessEndpointNameNotAvailable EndpointAlreadyExists "
         "AccountNameInvalid "
         "ResourceNameInvalid ReservedResourceName ResourceNameAlreadyInUse",
         "The name is taken or not allowed.",
         "Choose another name; for a deleted vault or workspace of your own, recover or purge it first.",
         f"{_FIX}error-reserved-resource-name",
+        message=r"already an? \w+ with this name|needs to be unique|name .{0,60}(is taken|not available)",
     ),
     Advice(
         "",
@@ -332,7 +467,7 @@ ADVICE: tuple[Advice, ...] = (
         f"{_LEARN}azure-resource-manager/management/async-operations",
     ),
     Advice(
-        "ResourceInUse Conflict AnotherOperationInProgress ResourceBusy CannotDeleteResource DeploymentHasTraffic "
+        "ResourceInUse Conflict AnotherOperationInProgress ResourceBusy CannotDeleteResource "
         "InUse "
         "ParkInterrupted NothingToPark NotReadyToPark EndpointBusy VariablesNotKept ResourceGroupDeletionBlocked",
         "Something else uses or changes the resource.",
@@ -340,11 +475,11 @@ ADVICE: tuple[Advice, ...] = (
         f"{_FIX}common-deployment-errors",
     ),
     Advice(
-        "",
+        "AssetPropertyImmutable",
         "The version exists, and a version never changes.",
         "Register the next version instead of this one.",
         f"{_ML}concept-azure-machine-learning-v2",
-        message=r"immutable|already exists",
+        message=r"immutable|already (exists|registered)",
     ),
     Advice(
         "TooManyRequests",
