@@ -49,7 +49,11 @@ def read(content: bytes | None) -> Prices:
     """Read the price table; a line that cannot be read is named among the problems and has no effect."""
     found, currency, problems = dict[str, float](), "", list[str]()
     text = (content or b"").decode("utf-8-sig", errors="replace")
-    for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as problem:  # a field without an end
+        return Prices(problems=(f"{PRICES}: {problem}.",))
+    for number, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#") or cells[0].lower() == "vmsize":
             continue

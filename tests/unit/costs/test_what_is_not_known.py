@@ -296,7 +296,12 @@ def test_prices_are_put_whole_and_a_table_with_a_mistake_changes_nothing(fresh: 
     assert front.told(front.respond("PUT", "costs/prices", table, content_type="text/csv")) == (200, said)
     assert front.told(front.respond("GET", "costs/prices")) == (200, said)
     assert fresh.costs()["currency"] == "CHF"
-    for wrong, word in ((b"A,much\n", "line 1"), (b"currency,EUR\n", "no price"), (b"A,1\n" * 300_000, "1000000")):
+    for wrong, word in (
+        (b"A,much\n", "line 1"),
+        (b"currency,EUR\n", "no price"),
+        (b"A,1\n" * 300_000, "1000000"),
+        (b"a" * 200_000, "field"),
+    ):
         status, body = front.told(front.respond("PUT", "costs/prices", wrong, content_type="text/csv"))
         assert (status, body["error"]["code"]) == (400, "InvalidPrices")
         assert word in body["error"]["message"]
