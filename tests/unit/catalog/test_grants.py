@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
 
 COUNT = 100_000
-SETTINGS = Settings(subscription_id="s1", resource_group="g1")
+SETTINGS = Settings(subscription_id="s1", other_subscriptions=("s2",), resource_group="g1")
 APP: Any = SimpleNamespace(settings=SETTINGS)
 NAMES = ("one", "two", "one2")  # the third begins as the first
 ML = "/providers/microsoft.machinelearningservices"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from hypothesis import given
+import urllib3
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.notify import receivers
@@ -78,14 +80,38 @@ def test_who_is_not_listed_is_refused_by_name(text):
     assert refused.value.error.target == "Callback-Url"
 
 
-@given(st.text())
+PIECES = (
+    "https://", "http://", "queue:", "eventgrid:", "eventgrid:https://", "hooks.contoso.com", ".fabrikam.com", "internal.example",
+    "127.0.0.1", "t.westeurope-1.eventgrid.azure.net", "outcomes", "steward-operations", "evil.com", "[::1]", "user", "@", ":",
+    ":443", ":8443", ":9000", "/", "/api/events", "\\", "?", "#", ".", "..", "%2e", "%40", "%2f", "\t", "\r\n", " ",
+    "\u3002", "\uff0e", "xn--",
+)  # fmt: skip
+
+
+@pytest.mark.sweep
+@settings(max_examples=100_000 if tables.WHOLE else 200, deadline=None)
+@given(st.text() | st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join))
 def test_any_text_is_judged(text):
-    """Read or refused, nothing else."""
+    """Read or refused, nothing else; and what is taken is a listed one, for every reader of URLs."""
     try:
         found = judged(text)
     except errors.BadRequestError:
         return
-    assert found.way in ("queue", "topic", "webhook")
+    if found.way == "queue":
+        assert text == "queue:outcomes"
+        return
+    url = found.text.removeprefix("eventgrid:")
+    for host in (urllib3.util.parse_url(url).host, urlsplit(url).hostname):
+        named = str(host).lower()
+        assert named == found.host
+        assert named.endswith((".fabrikam.com", ".eventgrid.azure.net")) or named in (
+            "hooks.contoso.com",
+            "internal.example",
+            "127.0.0.1",
+        )
+    assert urlsplit(url).username is None
+    assert urlsplit(url).port in (None, 443, {"internal.example": 8443, "127.0.0.1": 9000}.get(found.host))
+    assert urlsplit(url).scheme == ("http" if found.host == "127.0.0.1" else "https")
 
 
 @tables.each(

@@ -111,7 +111,8 @@ def test_a_hostile_url_gets_no_token(url):
 @given(
     st.text(max_size=60) | st.from_regex(r"https://[a-z@:/\\.%?#\[\]\t]{0,20}\.api\.azureml\.ms[/?#\\:@]?.{0,5}", fullmatch=True)
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=100_000 if tables.WHOLE else 500, deadline=None)
+@pytest.mark.sweep
 def test_any_text_gives_a_scope_or_host_not_allowed(url):
     """Whatever a response names as a URL, and only if every parser reads the same host."""
     try:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.rest import errors, ids
+from tests import tables
 
 ROOT = Path(__file__).parents[3]
 BUILDER = Path("shared/rest/ids.py")
@@ -193,7 +194,8 @@ HOSTILE = st.lists(
 
 
 @given(names=st.lists(HOSTILE, min_size=1, max_size=4))
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=100_000 if tables.WHOLE else 2_000, deadline=None)
+@pytest.mark.sweep
 def test_a_name_stays_one_segment_or_is_refused(names: list[str]) -> None:
     """However it is written, a server that decodes twice reads as many segments as there are names."""
     try:
