@@ -15,6 +15,7 @@ from tests.bench import (
     demo,
     events,
     events_processed,
+    following,
     import_time,
     recipes,
     requests,
@@ -23,7 +24,20 @@ from tests.bench import (
     upload,
 )
 
-PARTS = ("import", "cold", "requests", "storage", "upload", "cleanup", "events", "completion", "async_scores", "recipes", "demo")
+PARTS = (
+    "import",
+    "cold",
+    "requests",
+    "storage",
+    "upload",
+    "cleanup",
+    "events",
+    "following",
+    "completion",
+    "async_scores",
+    "recipes",
+    "demo",
+)
 
 
 def main() -> None:
@@ -59,6 +73,8 @@ def main() -> None:
 def _followed(asked: argparse.Namespace, console: Console) -> None:
     """Measure what takes an operation to its end."""
     only = asked.only
+    if only in (None, "following"):
+        console.print(_following())
     if only in (None, "completion"):
         console.print(_completion())
     if only in (None, "async_scores"):
@@ -152,6 +168,7 @@ def _upload(megabytes: int) -> str:
 def _clean_up(console: Console) -> None:
     with cleanup.local_azure() as azure:
         console.print(_beside_custodian(cleanup.compare(azure)))
+        kept, anew, least = cleanup.repeats(azure)
         whole = cleanup.large(azure)
     sizes, own, pace = cleanup.LARGE, whole.own, cleanup.THROTTLE["reads_per_s"]
     for line in (
@@ -159,6 +176,8 @@ def _clean_up(console: Console) -> None:
         f"and who refers to what: {whole.resources} resources, {own['verdicts']:.0f} verdicts, {whole.calls} ARM reads",
         f"({whole.per_1000(whole.calls):.1f} of 1,000) and {own['other']:.0f} of Azure ML's own servers in {whole.seconds:.0f} s",
         f"without limits, {whole.calls / pace / 60:.0f} min at ARM's pace; most memory ever held: {own['peakMB']:.0f} MB",
+        f"{cleanup.FEW.workspaces} workspaces, {kept.resources} resources: {kept.calls} reads, {anew.calls} if nothing is kept",
+        f"(ratio {kept.calls / anew.calls:.2f}), {least} different ones (ratio {kept.calls / least:.2f})",
     ):
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -201,6 +220,18 @@ def _processed() -> Table:
     for name, each in events_processed.run().items():
         ratio = f"{each.per_s / each.least_per_s:.2f}"
         table.add_row(name, f"{each.per_s:,.0f}", f"{each.least_per_s:,.0f}", ratio, f"{each.calls:.2f}")
+    return table
+
+
+def _following() -> Table:
+    found = following.run()
+    title = "Computes of 31 s, 20 at once in one workspace: ARM GETs of each, and seconds from Azure's end to ours"
+    table = Table("", "GETs", "late s", "longest s", title=title)
+    for name, each in found.items():
+        table.add_row(name, f"{each.gets:.1f}", f"{each.late_s:.1f}", f"{each.latest_s:.1f}")
+    table.add_row("the least there is", str(following.LEAST), "0", "0")
+    ours, theirs = found["ours"], found["MLClient"]
+    table.add_row("ours : MLClient", f"{ours.gets / theirs.gets:.2f}", f"{ours.late_s / theirs.late_s:.2f}", "")
     return table
 
 

@@ -60,6 +60,7 @@ class Sizes:
 
 
 SMALL = Sizes(workspaces=40, versions=500, models=10, computes=50, endpoints=5)
+FEW = Sizes(workspaces=12, versions=500, models=10, computes=50, endpoints=5)
 LARGE = Sizes(workspaces=200, versions=500, models=10, computes=50, endpoints=5)
 
 
@@ -170,6 +171,15 @@ def large(azure: Azure, sizes: Sizes = LARGE) -> Listed:
     """Everything in a large subscription, all kinds and policies, without limits: what counts is the memory it takes."""
     azure.seed(sizes)
     return ours(azure, "all", "unpaced", limits={"enforced": False, "reads": 10**9, "reads_per_s": 1e9})
+
+
+def repeats(azure: Azure, sizes: Sizes = FEW) -> tuple[Listed, Listed, int]:
+    """Return everything in a subscription read as a run does, and each time anew; and how many different reads there are."""
+    azure.seed(sizes)
+    limits = {"enforced": False, "reads": 10**9, "reads_per_s": 1e9}
+    kept, anew = (ours(azure, "all", "unpaced", *more, limits=limits) for more in ((), ("anew",)))
+    asked = azure.control("GET", "requests?host=management&method=GET")
+    return kept, anew, len({(each["path"], each["query"]) for each in asked})
 
 
 def _run(azure: Azure, command: list[str], limits: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

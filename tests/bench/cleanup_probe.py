@@ -1,8 +1,9 @@
 """The process that is measured: reads and judges a subscription as the clean-up does, one workspace after the other.
 
-``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed|judged] [unpaced]`` prints one JSON line. KIND is one of the
-clean-up's, or `all`; `listed` only lists, `judged` leaves out who refers to what, `unpaced` does not wait for ARM's limits. It
-is told where Azure is by the environment, as the app is. Not here: what is in the subscription, who else lists it (cleanup).
+``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed|judged] [unpaced] [anew]`` prints one JSON line. KIND is one of
+the clean-up's, or `all`; `listed` only lists, `judged` leaves out who refers to what, `unpaced` does not wait for ARM's limits,
+`anew` reads the same as often as it is asked for. It is told where Azure is by the environment, as the app is. Not here: what is
+in the subscription, who else lists it (cleanup).
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(subscription: str, kind: str, *, surveyed: bool, paced: bool) -> dict[str, float]:
+def measure(subscription: str, kind: str, *, surveyed: bool, paced: bool, memo: bool) -> dict[str, float]:
     """Read everything once; returns resources, policies' verdicts, ARM calls, other calls, seconds, seconds waited, peak MB."""
-    azure = _azure(memo=True)  # as a run has it in the process that reads for it
+    azure = _azure(memo=memo)
     if not paced:
         azure.sleep = lambda _seconds: None
         azure.patience_s = 1e9
@@ -87,7 +88,7 @@ def main() -> None:
     if "listed" in more:
         found = listed(subscription, kind)
     else:
-        found = measure(subscription, kind, surveyed="judged" not in more, paced="unpaced" not in more)
+        found = measure(subscription, kind, surveyed="judged" not in more, paced="unpaced" not in more, memo="anew" not in more)
     print(json.dumps(found), flush=True)  # noqa: T201 - this is the result
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jmespath
 
@@ -63,7 +63,7 @@ def run() -> dict[str, Processed]:
 def _app(state: Path) -> Iterator[tuple[services.Services, storage_calls.Meter]]:
     meter = storage_calls.Meter()
     with stack.start_storage(stack.Options(state=state)) as storage, contextlib.ExitStack() as open_:
-        through = {}
+        through: dict[str, Any] = {}
         for service in ("blob", "table"):
             server = storage_calls.Counting(getattr(storage, f"{service}_port"), meter.watch(service))
             open_.callback(server.shutdown)

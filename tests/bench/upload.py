@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 import zipfile
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from infra.local import bootstrap, stack
+from infra.local import stack
 from infra.local.emulator import scene
+from tests.bench import processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,20 +104,8 @@ def _body(session: requests.Session, running: stack.Stack, folder: Path) -> dict
 
 def _ml_client(azure: stack.Azure, file: Path, number: int) -> float:
     """Have MLClient make a model of a file, and return the seconds of that call alone."""
-    outside = {name: value for name, value in os.environ.items() if "proxy" not in name.lower() and not name.startswith("AZURE_")}
-    trusted = dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(azure.ca))
-    signed_in = {"AZURE_TENANT_ID": scene.TENANT_ID, "AZURE_CLIENT_ID": scene.CLIENT_ID, "AZURE_CLIENT_SECRET": scene.CLIENT_SECRET}
     names = (scene.SUBSCRIPTION_ID, scene.RESOURCE_GROUP, WORKSPACE, str(file), str(number))
-    ran = subprocess.run(
-        [str(bootstrap.LOCAL / "sdk" / "bin" / "python"), "-c", ML_CLIENT, *names],
-        env=outside | trusted | signed_in | {"HTTPS_PROXY": azure.proxy, "NO_PROXY": "127.0.0.1,localhost"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ran.returncode:
-        raise RuntimeError(f"MLClient failed: {ran.stderr[-1_000:]}")
-    return float(ran.stdout.split()[-1])
+    return float(processes.ml_client(azure, ML_CLIENT, *names).split()[-1])
 
 
 def _zip(files: int) -> bytes:
