@@ -34,13 +34,12 @@ def pause(ends: Sequence[float], elapsed_s: float, interval_s: float, most_s: fl
 
 
 def usual_ends(took_s: Iterable[float]) -> list[float]:
-    """Return when operations usually end that took so long: quantiles; of those that lie close together the latest."""
-    found, ends, first = sorted(took_s), list[float](), 0.0
+    """Return when operations usually end that took so long: quantiles; of those that lie close together the middle one."""
+    found, groups = sorted(took_s), list[list[float]]()
     for share in QUANTILES if found else ():
         at = found[int(share * len(found))]
-        if ends and at - first <= max(LEAST_S, SPREAD * first):
-            ends[-1] = at
+        if groups and at - groups[-1][0] <= max(LEAST_S, SPREAD * groups[-1][0]):
+            groups[-1].append(at)
         else:
-            ends.append(at)
-            first = at
-    return ends
+            groups.append([at])
+    return [group[len(group) // 2] for group in groups]

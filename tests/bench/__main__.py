@@ -17,6 +17,7 @@ from tests.bench import (
     events_processed,
     following,
     import_time,
+    lists,
     recipes,
     requests,
     storage_calls,
@@ -33,6 +34,7 @@ PARTS = (
     "cleanup",
     "events",
     "following",
+    "lists",
     "completion",
     "async_scores",
     "recipes",
@@ -73,6 +75,8 @@ def main() -> None:
 def _followed(asked: argparse.Namespace, console: Console) -> None:
     """Measure what takes an operation to its end."""
     only = asked.only
+    if only in (None, "lists"):
+        console.print(_lists())
     if only in (None, "following"):
         console.print(_following())
     if only in (None, "completion"):
@@ -220,6 +224,15 @@ def _processed() -> Table:
     for name, each in events_processed.run().items():
         ratio = f"{each.per_s / each.least_per_s:.2f}"
         table.add_row(name, f"{each.per_s:,.0f}", f"{each.least_per_s:,.0f}", ratio, f"{each.calls:.2f}")
+    return table
+
+
+def _lists() -> Table:
+    found = lists.run()
+    table = Table("", "requests", "s", "times as long", title=f"{lists.VERSIONS} versions of a model, with one worker process")
+    least = min(seconds for seconds, _ in found.values())
+    for name, (seconds, asked) in found.items():
+        table.add_row(name, str(asked), f"{seconds:.2f}", f"{seconds / least:.2f}")
     return table
 
 

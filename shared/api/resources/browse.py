@@ -45,7 +45,7 @@ def browse(call: Call, app: App) -> Answer:
         return answer.of_json(history.metrics(target, app.client, app.addresses))
     searched = target.id.is_collection and target.kind.searchable and _search_asked(call)
     page = partial(_search if searched else _listed, call, target, app)
-    return answer.of_json(_whole(page, app) if every else page(""))
+    return answer.of_json(_whole(page, app) if every else page("")[0])
 
 
 def _no_list(call: Call) -> errors.BadRequestError:
@@ -53,26 +53,28 @@ def _no_list(call: Call) -> errors.BadRequestError:
     return errors.BadRequestError("InvalidParameter", message, target="all")
 
 
-def _listed(call: Call, target: Target, app: App, query: str) -> Any:
-    """Return what Azure answers; of a list the page that a link of ours leads to, '' for the one that the caller asks for."""
+def _listed(call: Call, target: Target, app: App, query: str) -> tuple[Any, int]:
+    """Return what Azure answers, and its bytes; of a list the page that a link of ours leads to, '' for the caller's own."""
     asked = query.removesuffix(answer.ALL) or call.azure_query(target.api_version)
     url = app.addresses.url(target.plane, target.path, asked, workspace=target.workspace.path)
-    return answer.own_next_link(_seen(_named(app.client.send("GET", url).checked().body, target, app), target, call), url, call)
+    response = app.client.send("GET", url).checked()
+    return answer.own_next_link(_seen(_named(response.body, target, app), target, call), url, call), len(response.content)
 
 
-def _whole(page: Callable[[str], Any], app: App) -> Any:
+def _whole(page: Callable[[str], tuple[Any, int]], app: App) -> Any:
     """Return all pages of a list as one, as far as size and time allow; its nextLink leads to the rest."""
-    first = last = page("")
+    first, size = page("")
+    last = first
     if not isinstance(first, dict) or not isinstance(first.get("value"), list):
         return first
-    found, size, until = list(first["value"]), len(json.dumps(first)), app.clock() + ALL_WITHIN
+    found, until = list(first["value"]), app.clock() + ALL_WITHIN
     while last.get("nextLink") and size < ALL_BYTES and app.clock() < until:
         try:
-            last = page(urlsplit(last["nextLink"]).query)
+            last, more = page(urlsplit(last["nextLink"]).query)
         except errors.TransientError:  # its link stands: what was found so far is as good as a page
             break
         found += last["value"]
-        size += len(json.dumps(last))
+        size += more
     rest = {"nextLink": last["nextLink"]} if last.get("nextLink") else {}
     return {**{name: value for name, value in first.items() if name != "nextLink"}, "value": found, **rest}
 
@@ -101,14 +103,14 @@ def _search_asked(call: Call) -> bool:
     return bool(search.PARAMETERS & {name.lower() for name, _ in call.asked})
 
 
-def _search(call: Call, target: Target, app: App, query: str) -> Any:
+def _search(call: Call, target: Target, app: App, query: str) -> tuple[Any, int]:
     """Return a list of jobs from run history, and say so; nextLink is the same search with our own token."""
     from shared.jobs import search
 
     asked = parse_qs(query or call.query, keep_blank_values=True)
     found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
     body = _seen({"value": found, "source": "run history"}, target, call)
-    return {**body, "nextLink": answer.next_link(call, token)} if token else body
+    return {**body, "nextLink": answer.next_link(call, token)} if token else body, len(json.dumps(found))
 
 
 def _logs(call: Call, target: Target, app: App) -> Answer:

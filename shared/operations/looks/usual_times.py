@@ -28,11 +28,12 @@ log = logging.getLogger("steward.operations")
 
 VERSION = 1
 KEY = "durations"  # of the row, and its partition
-KEPT = 20  # durations of one kind, verb and region
+FEW = 3  # so many make what was recorded elsewhere count no more
+KEPT = 12  # durations of one kind, verb and region
 WAYS = 300  # kinds, verbs and regions; of more those go that were seen longest ago
 DOUBTED = 8  # each so many-th is looked at in half of its usual time, too
 FASTER = 0.7  # of the shortest of the last durations
-EARLIER = 0.97  # what is over at that look ended a little before
+EARLIER = 0.95  # what is over at that look ended a little before
 READ_EVERY = timedelta(minutes=10)
 WRITE_EVERY = timedelta(minutes=1)
 # Seconds, medians of recorded traffic (docs/protocol.md §4): where to begin.
@@ -87,10 +88,10 @@ class Durations:
         nothing else would show that it is faster here, or has become so.
         """
         seen = [*self._known.get(way, ()), *self._fresh.get(way, ())]
+        recorded = RECORDED.get(" ".join(way.split(" ")[:2])) if len(seen) < FEW else None
         if not seen:
-            recorded = RECORDED.get(" ".join(way.split(" ")[:2]))
             return [recorded / 4, recorded] if recorded else []
-        ends = look_times.usual_ends(seen)
+        ends = look_times.usual_ends([*seen, recorded] if recorded else seen)
         self._asked[way] += 1
         return [ends[0] / 2, *ends] if self._asked[way] % DOUBTED == 0 else ends
 
@@ -111,7 +112,7 @@ class Durations:
             self._over.add(way)
             self._known.pop(way, None)
             self._fresh.pop(way, None)
-        self._fresh.setdefault(way, []).append(round(took_s, 1))
+        self._fresh.setdefault(way, []).extend([round(took_s, 1)] * (FEW if faster else 1))
         if self._written_at is None or now - self._written_at >= WRITE_EVERY:
             self._written_at = now
             with suppress(errors.TransientError, storage.ConflictError, versions.NewerError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class Pages:
         if number + 1 < PAGES:
             path, _, query = url.partition("?")
             body["nextLink"] = f"{path}?{query.partition('&%24skip')[0]}&%24skipToken={number + 1}"
-        return client.Response(status=200, url=url, body=body)
+        return client.Response(status=200, url=url, body=body, content=json.dumps(body).encode())
 
 
 @pytest.fixture
