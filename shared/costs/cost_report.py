@@ -181,7 +181,7 @@ def table(by: str, found: Found) -> Iterator[list[Any]]:
         sums, period = _sums(of, found.table), (since, until)
         money, hours = sums.get("money"), sums["nodeHours"]
         yield [
-            f"/subscriptions/{account}", found.table.currency, *period, *period, *kind, money, money, hours, "Hours", *SERVICE,
+            ids.group(account), found.table.currency, *period, *period, *kind, money, money, hours, "Hours", *SERVICE,
             account, resource, named.name, named.full_type, size, tags, _named(by, key)["name"], owner, experiment, idle,
         ]  # fmt: skip
 

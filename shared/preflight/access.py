@@ -119,11 +119,11 @@ def _is_list(body: Any) -> bool:
 def _action(question: Question) -> str:
     kind, wanted = question.target.kind, question.wanted
     # a resource group's permissions are named after its subscription
-    base = f"{kind.namespace}/{'subscriptions/' if kind.namespace == kinds.RESOURCES else ''}{kind.path}"
+    name = f"{kind.namespace}/{'subscriptions/' if kind.namespace == kinds.RESOURCES else ''}{kind.path}"
     if question.target.action is None:
-        return f"{base}/{'delete' if wanted == 'DELETE' else 'write'}"
+        return f"{name}/{'delete' if wanted == 'DELETE' else 'write'}"
     # https://learn.microsoft.com/azure/machine-learning/how-to-assign-roles: named read, though it is a POST
-    return f"{base}/{wanted}/read" if wanted.startswith("listnotebook") else f"{base}/{question.target.action.name}/action"
+    return f"{name}/{wanted}/read" if wanted.startswith("listnotebook") else f"{name}/{question.target.action.name}/action"
 
 
 def _scope(question: Question) -> str:

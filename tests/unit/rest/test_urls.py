@@ -27,6 +27,7 @@ OTHERS = {
     "shared/catalog/grants.py": "keys of what a body names, which are compared and sent nowhere",
     "shared/catalog/yaml": "references inside bodies, in the forms of `az ml`",
     "shared/settings.py": "accounts and hosts that the operator names",
+    "shared/durable/account": "the same, of a connection string",
     "shared/durable/azure_storage.py": "Azure's own library builds the URL that is signed there",
 }
 SIGNS = re.compile(r"://|/(?:subscriptions|resourceGroups|providers|workspaces)/|\w[?]$")
