@@ -7,6 +7,7 @@ const PAUSE_S = 20;
 const BUSY_S = 3;
 const PAGE = 15;
 const MOST = 100;
+const OWNERS = 5;
 const SOON_MS = 2 * 86400_000;
 const SHIPPED = "default_policies.yaml";
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -27,7 +28,7 @@ export const cleanUp = {
     let shown = false;
     const marks = table("Marked resources: deleted when due, unless the tag is removed or the resource changes", markColumns(context), (each) => each.resource, "No marks. An enforced policy with a grace period marks first and acts when the mark is due.");
     const reports = table("Runs, newest first", reportColumns(context), (each) => each.name, "No runs yet. Preview all policies, or one below.");
-    const policies = table("Your policies; each has its own preview", policyColumns(preview), (each) => each.name, "None of your own: files below cleanup/policies/ add, replace or disable policies.");
+    const policies = table("Your policies; each has its own preview", policyColumns(preview), (each) => each.name, "None of your own.");
     const shipped = table("Shipped policies; each has its own preview", policyColumns(preview), (each) => each.name, "No policies.");
     const numbers = part((found) => el("div.cards", {}, cards(found)));
     const rest = fold("Shipped policies", shipped.node);
@@ -47,7 +48,7 @@ export const cleanUp = {
 
     return {
       async refresh(signal) {
-        const [kept, runs, rules, saved] = await Promise.all(["cleanup/marks", `cleanup/reports?$top=${wanted}`, "cleanup/policies", "cleanup/savings"].map((path) => send(path, { signal })));
+        const [kept, runs, rules, saved, spent] = await Promise.all(["cleanup/marks", `cleanup/reports?$top=${wanted}`, "cleanup/policies", "cleanup/savings", "costs"].map((path) => send(path, { signal })));
         marks.update(kept.value);
         reports.update(runs.value);
         older.hidden = runs.value.length < wanted || wanted >= MOST;
@@ -57,7 +58,7 @@ export const cleanUp = {
         if (!shown) rest.open = !own.length;
         shown = true;
         shipped.update(rules.value.filter((each) => !own.includes(each)));
-        numbers.update({ saved, marked: kept.count ?? kept.value.length, enforced: rules.value.filter((each) => each.mode === "enforce").length, policies: rules.value.length });
+        numbers.update({ saved, spent, marked: kept.count ?? kept.value.length, enforced: rules.value.filter((each) => each.mode === "enforce").length, policies: rules.value.length });
         problems.replaceChildren(...rules.problems.map((each) => el("div.problem", {}, el("strong", {}, `${each.file}, line ${each.line}`), ` is ignored: ${each.field ? `${each.field}: ` : ""}${each.message}`)));
         return runs.value.some((each) => !each.endTime) ? BUSY_S : PAUSE_S;
       },
@@ -65,14 +66,17 @@ export const cleanUp = {
   },
 };
 
-function cards({ saved, marked, enforced, policies }) {
+function cards({ saved, spent, marked, enforced, policies }) {
   const card = (title, big, small) => el("section.card", {}, el("h2", {}, title), el("p.big", {}, big), el("p.soft", {}, small));
-  const money = (value) => `${value.toLocaleString(undefined, { maximumFractionDigits: 0 })} ${saved.currency ?? ""}`.trim();
+  const money = (value) => `${value.toLocaleString(undefined, { maximumFractionDigits: 0 })} ${saved.currency ?? spent.currency ?? ""}`.trim();
   const hours = (value) => count(Math.round(value), "node-hour");
   const priced = saved.money !== undefined;
+  const cost = (each) => (each.money == null ? hours(each.nodeHours) : money(each.money));
+  const owners = spent.value.slice(0, OWNERS).flatMap((each) => [foreign(each.name || "unknown"), ` ${cost(each)}; `]);
   return [
     card("Saved this month", priced ? money(saved.money) : hours(saved.nodeHours), saved.runs ? `${priced ? `${hours(saved.nodeHours)}; ` : ""}at most, by ${count(saved.runs, "run")}` : "no enforced run yet"),
     card("Saves a day from now on", priced ? money(saved.moneyADay) : hours(saved.nodeHoursADay), priced ? hours(saved.nodeHoursADay) : "PUT costs/prices to see money"),
+    card("Spent this month", cost(spent.total), [...owners, spent.complete ? "an estimate" : "not all was seen"]),
     card("Marked", marked.toLocaleString(), "deleted when due"),
     card("Enforced policies", enforced.toLocaleString(), `of ${policies.toLocaleString()}; the others are dry runs`),
   ];

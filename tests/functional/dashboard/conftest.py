@@ -53,6 +53,7 @@ EMPTY: dict[str, Any] = {
     | {"codes": [], "callers": [], "kinds": []},
     "GET parked": NOTHING,
     "GET cleanup/savings": {"since": "2026-11-01T00:00:00Z", "runs": 0, "nodeHours": 0, "nodeHoursADay": 0},
+    "GET costs": {"by": "owner", "value": [], "total": {"nodeHours": 0.0, "idleHours": 0.0}, "complete": True, "notSeen": []},
     "GET subscriptions": {"value": [{"subscriptionId": "s", "displayName": "Ours"}]},
     "GET subscriptions/s/workspaces": NOTHING,
     "GET cleanup/reports": NOTHING,

@@ -133,6 +133,20 @@ def test_what_sleeps_is_seen_and_woken_after_a_question(app: App) -> None:
     assert app.noted == []
 
 
+def test_what_was_spent_this_month_is_shown_by_owner(app: App) -> None:
+    """In money where there are prices, else in node-hours; an estimate, and what was not seen is said."""
+    row = {"name": "ada", "nodeHours": 96.4, "idleHours": 2.0, "money": 24.1}
+    spent = {"currency": "EUR", "value": [row], "total": {**row, "money": 24.1}, "complete": False}
+    app.answers["GET costs"] = {**app.answers["GET costs"], **spent}
+    app.show("cleanup", "Clean-up")
+    card = app.page.locator("section.card").filter(has_text="Spent this month")
+    expect(card).to_have_text("Spent this month24 EURada 24 EUR; not all was seen")
+    app.answers["GET costs"] = {**app.answers["GET costs"], "value": [], "total": {"nodeHours": 7.2}, "complete": True}
+    app.page.reload()
+    app.show("cleanup", "Clean-up")
+    expect(card).to_have_text("Spent this month7 node-hoursan estimate")
+
+
 def test_poison_is_shown_with_its_reason_and_discarded(app: App) -> None:
     """One message, after a question; then the section is gone."""
     queue = {"name": "steward-operations", "messages": 0, "poison": 1}

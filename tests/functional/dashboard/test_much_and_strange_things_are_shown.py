@@ -106,6 +106,14 @@ def rollout() -> Any:
     return true_to("Rollout", out | {"unsure": "pause", "history": [{"at": ago(hours=1), "what": HARM}]})
 
 
+def spent() -> dict[str, Any]:
+    """What compute cost, by owners of hostile names."""
+    sums = {"nodeHours": 1234.5, "idleHours": 96.0, "money": 812.3, "unpriced": [LONG]}
+    gap = {"workspace": None, "since": ago(days=20), "until": ago(), "reason": HARM}
+    head = {"by": "owner", "since": ago(days=20), "until": ago(), "estimate": LONG, "currency": HARM[:10], "priceSource": None}
+    return {**head, "value": [{"name": name, **sums} for name in NAMES], "total": sums, "complete": False, "notSeen": [gap]}
+
+
 @pytest.fixture
 def busy(app: App) -> App:
     """Two hundred open operations and more, twenty workspaces with fifty computes each, thirty reports, hostile names in all."""
@@ -140,6 +148,7 @@ def busy(app: App) -> App:
     answers["GET load"] = true_to("Load", load | {"value": parts, "codes": most, "callers": most, "kinds": most})
     saved = {"since": ago(days=20), "runs": 3, "nodeHours": 1234.5, "nodeHoursADay": 96.0, "money": 812.3, "moneyADay": 62.1}
     answers["GET cleanup/savings"] = true_to("Savings", saved | {"currency": HARM[:10]})
+    answers["GET costs"] = true_to("Costs", spent())
     held = {"id": "steward-operations~m", "place": "steward-operations-poison", "at": ago(hours=2), "tried": 5, "text": HARM}
     answers["GET health/poison"] = {"value": [true_to("Poison", held | {"reason": LONG})]}
     answers["GET cleanup/reports"] = lambda query: {"value": [run(number) for number in range(30)][: int(query["$top"])]}
