@@ -89,7 +89,9 @@ def nearest(name: str, known: Iterable[str], *, same: bool = False) -> str:
 
 def hint(near: str, known: Collection[str]) -> str:
     """Return the end of a refusal: the nearest name, else all that are known."""
-    return f"; did you mean '{near}'?" if near else f"; known are: {listed(known)}."
+    if near:
+        return f"; did you mean '{near}'?"
+    return f"; known are: {listed(known)}." if known else "; this takes none. Leave it out."
 
 
 def listed(names: Collection[str]) -> str:

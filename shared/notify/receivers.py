@@ -123,7 +123,7 @@ def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> R
 
 def _unlisted(field: str, shown: str) -> errors.BadRequestError:
     lists = "webhooks (https) and topics by host, queues as queue:NAME"
-    message = f"'{field}' leads to {shown}, which STEWARD_CALLBACK_HOSTS does not list; it lists {lists}."
+    message = f"'{field}' leads to {shown}, which STEWARD_CALLBACK_HOSTS does not list. Ask the operator to add it: {lists}."
     return errors.BadRequestError("CallbackNotAllowed", message, target=field)
 
 

@@ -55,6 +55,11 @@ def _text(call: Call) -> str:
 
 def _name(call: Call) -> str:
     name = call.named.get("name", "")
+    if name.lower() == "runs" and call.method == "POST":
+        message = (
+            "'runs' is no recipe. To run one: POST recipes/{name} with its parameters, or POST recipes with the recipe itself."
+        )
+        raise errors.BadRequestError("InvalidParameter", message, target="name")
     if not NAME.fullmatch(name):
         message = (
             f"'{name[:60]}' is no name of a recipe: expected letters, digits, dots, hyphens and underscores, up to 63; not 'runs'."

@@ -32,7 +32,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
-        return f"{self.source}, line {self.line}, column {self.column}: {where}{self.message}"
+        file = f"{self.source}, " if self.source else ""
+        return f"{file}line {self.line}, column {self.column}: {where}{self.message}"
 
     def to_json(self) -> dict[str, Any]:
         """Return it for an answer or a report."""

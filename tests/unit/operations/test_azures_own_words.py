@@ -39,7 +39,14 @@ def nested(inner: str, message: str, outer: str = "UserError") -> dict[str, Any]
 
 def older(inner: str, message: str) -> dict[str, Any]:
     """The form of the older services."""
-    error = {"code": "UserError", "severity": None, "message": message, "messageParameters": {}, "details": [], "debugInfo": None}
+    error: dict[str, Any] = {
+        "code": "UserError",
+        "severity": None,
+        "message": message,
+        "messageParameters": {},
+        "details": [],
+        "debugInfo": None,
+    }
     error["innerError"] = {"code": "BadArgument", "innerError": {"code": inner}}
     return {"error": error, "correlation": {"operation": "x"}, "environment": "westeurope"}
 
