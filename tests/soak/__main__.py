@@ -71,7 +71,7 @@ def soak(minutes: float, seed: int, workers: int) -> dict[str, Any]:
         while [each for each in callers.all_asked if not callers.follow(each)] and time.monotonic() < end:
             time.sleep(1.0)
         _wait_for_expiries(ground, end)
-        found = judge.judge(ground, callers.all_asked, chaos.done)
+        found = judge.judge(ground, callers.all_asked, chaos)
     asked = f"--minutes {minutes:g} --seed {seed}"
     if found["wrong"]:
         _say(f"logs and settings are kept in {state}")

@@ -39,12 +39,18 @@ class Disturbance:
 
 @dataclass(kw_only=True)
 class Chaos:
-    """The draws of one soak."""
+    """The draws of one soak.
+
+    Attributes:
+        done: What went wrong so far.
+        actions: Id of a rule in the local Azure → what it does.
+    """
 
     ground: Ground
     seed: int
     say: Callable[[str], None]
     done: list[Disturbance] = field(default_factory=list)
+    actions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._drawn = random.Random(self.seed)  # noqa: S311 - a schedule that can be repeated
@@ -87,5 +93,6 @@ class Chaos:
             {**self._drawn.choice(FAULTS), "match": ARM, "skip": self._drawn.randrange(4), "times": self._drawn.randint(1, 3)}
             for _ in range(3)
         ]
-        self.ground.control("PUT", "faults", rules)
+        ids = self.ground.control("PUT", "faults", rules)
+        self.actions |= dict(zip(ids, (str(rule["action"]) for rule in rules), strict=True))
         return "faults of ARM: " + ", ".join(f"{rule['action']} {rule['method']}" for rule in rules)

@@ -12,7 +12,7 @@ from tests.soak import work
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.soak.chaos import Disturbance
+    from tests.soak.chaos import Chaos, Disturbance
     from tests.soak.ground import Ground
     from tests.soak.work import Asked
 
@@ -27,9 +27,9 @@ ENDS = {
 }
 
 
-def judge(ground: Ground, all_asked: Sequence[Asked], disturbed: Sequence[Disturbance]) -> dict[str, Any]:
+def judge(ground: Ground, all_asked: Sequence[Asked], chaos: Chaos) -> dict[str, Any]:
     """Return the report: figures, and what is wrong, a line each."""
-    effects, told = work.counts(ground), _told(ground)
+    disturbed, effects, told = chaos.done, work.counts(ground, chaos.actions), _told(ground)
     wrong = [
         f"{problem} [{each.number} {each.sort} {each.to} {each.record}]" for each in all_asked for problem in _one(each, effects)
     ]

@@ -15,7 +15,7 @@ from infra.local.emulator import scene
 from tests.soak.ground import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from threading import Event
 
     from tests.soak.ground import Answer, Ground
@@ -157,7 +157,7 @@ def _score(asked: Asked, _drawn: random.Random) -> None:
 
 
 def _rollout(asked: Asked, _drawn: random.Random) -> None:
-    asked.method, asked.to, asked.path = "POST", f"{SERVED}/rollout", f"r{asked.number}"
+    asked.method, asked.to, asked.path = "POST", f"{SERVED}/rollout", f"roll{asked.number}"
     gate = {"errorRate": {"atMost": 0.5}, "leastRequests": 0}
     rest = {"steps": [50, 100], "bake": "PT5S", "gate": gate, "unsure": "go on", "keepOld": "PT0S"}
     asked.body = {"deployment": asked.path, "body": {"like": "LIVE"}, "smoke": [{"send": {"n": 1}}], **rest}
@@ -299,13 +299,14 @@ def _like_the_live_one(body: dict[str, Any], ground: Ground) -> dict[str, Any]:
     return {**body, "body": {"like": max(traffic, key=lambda name: traffic[name])}}
 
 
-def counts(ground: Ground) -> dict[str, Counter[str]]:
-    """How often each write took effect in the local Azure: surely, and perhaps."""
+def counts(ground: Ground, actions: Mapping[str, str]) -> dict[str, Counter[str]]:
+    """How often each write took effect in the local Azure: surely, and perhaps; `actions`: what its rules did, by their ids."""
     found: dict[str, Counter[str]] = {"sure": Counter(), "perhaps": Counter()}
     for entry in ground.control("GET", "requests?host=management.azure.com&method=PUT|PATCH|DELETE|POST"):
         name = f"{entry['method']} {entry['path'].rpartition('MachineLearningServices/')[2]}"
-        if entry["fault"] in (None, "delay") and entry["status"] is not None and entry["status"] < 300:
+        action = actions.get(entry["fault"] or "", "")
+        if action in ("", "delay") and entry["status"] is not None and entry["status"] < 300:
             found["sure"][name] += entry["status"] != 204
-        elif entry["fault"] in ("drop_after", "respond_after"):
+        elif action in ("drop_after", "respond_after"):
             found["perhaps"][name] += 1
     return found
