@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 FIELDS = ("deployment", "body", "smoke", "golden", "mirror", "steps", "bake", "gate", "unsure", "keepOld")
+NEEDED = {
+    "deployment": f"the name of the new deployment: {kinds.NAMES[kinds.ENDPOINT_NAME]}",
+    "body": 'the deployment\'s ARM body, or {"like": "blue", "model": "azureml:m:2"}',
+}
 LIKE = ("like", "model", "properties", "sku", "tags")
 LIMITS = ("errorRate", "p95")
 UNSURE = ("pause", "abort", "go on")
@@ -35,14 +39,17 @@ def parse(body: Any) -> dict[str, Any]:
     """Return the plan of a rollout with its defaults in place; lengths of time are in seconds.
 
     Raises:
-        BadRequestError: `UnknownField`, `InvalidField`, naming the field.
+        BadRequestError: `UnknownField`, `MissingField`, `InvalidField`, naming the field.
     """
     given = _object(body, "body", FIELDS)
+    for needed, expected in NEEDED.items():
+        if given.get(needed) is None:
+            raise errors.BadRequestError("MissingField", f"'{needed}' is missing: expected {expected}.", target=needed)
     if len(json.dumps(given)) > SIZE:
         raise _invalid("body", f"expected {SIZE} characters at most")
     name = given.get("deployment")
     if not isinstance(name, str) or not re.fullmatch(kinds.ENDPOINT_NAME, name):
-        raise _invalid("deployment", f"expected the name of the new deployment: {kinds.NAMES[kinds.ENDPOINT_NAME]}")
+        raise _invalid("deployment", f"expected {NEEDED['deployment']}")
     plan: dict[str, Any] = {"deployment": name, "body": _deployment(given.get("body"))}
     plan["smoke"] = [_smoke(each, at) for each, at in _each(given, "smoke")]
     plan["golden"] = [_golden(each, at) for each, at in _each(given, "golden")]
@@ -67,7 +74,7 @@ def model_id(text: str, workspace: str) -> str:
 
 def _deployment(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise _invalid("body", 'expected the deployment\'s ARM body, or {"like": "blue", "model": "azureml:m:2"}')
+        raise _invalid("body", f"expected {NEEDED['body']}")
     if "like" not in body:
         return body
     _object(body, "body", LIKE)
