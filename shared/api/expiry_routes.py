@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, get_args
 
@@ -17,7 +18,7 @@ from shared.operations import models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from shared.api.answer import Answer
     from shared.api.call import Call
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from shared.expiry.expiries import Services
     from shared.expiry.expiry_record import Expiry
 
+TRIES = 10  # of a change that finds the expiry changed
 LIST_LIMIT = 200
 STATUSES = tuple(each for each in get_args(expiry_record.Status) if each != "Canceled")
 EXPIRY = schemas.ref("schemas", "Expiry")
@@ -79,25 +81,32 @@ def move(call: Call, app: Services) -> Answer:
     """PATCH `expiries/{id}` {"at"|"in"}: make it due at another moment."""
     from shared.expiry import expiries
 
-    known, body = _load(call, app), bodies.parse(call.body, call.media)
+    body = bodies.parse(call.body, call.media)
     names.check_fields(body, ("at", "in"))
-    now, kept = app.clock(), known.value
-    at = deadline.moment(deadline.members(body), kept.kind, app.settings, now=now, since=kept.created_at)
-    try:
-        return answer.of_json(expiries.move(known, at, app).view())
-    except storage.ConflictError:
-        raise _changed() from None
+
+    def moved(known: Versioned[Expiry]) -> Expiry:
+        now, kept = app.clock(), known.value
+        at = deadline.moment(deadline.members(body), kept.kind, app.settings, now=now, since=kept.created_at)
+        return expiries.move(known, at, app)
+
+    return answer.of_json(_decided(call, app, moved).view())
 
 
 def forget(call: Call, app: Services) -> Answer:
     """DELETE `expiries/{id}`: its resource stays."""
     from shared.expiry import expiries
 
-    try:
-        expiries.drop(_load(call, app), app)
-    except storage.ConflictError:
-        raise _changed() from None
+    _decided(call, app, lambda known: expiries.drop(known, app))
     return answer.of_json(None, 204)
+
+
+def _decided[T](call: Call, app: Services, change: Callable[[Versioned[Expiry]], T]) -> T:
+    """Record what a caller decides of an expiry, though a step of its own is recorded meanwhile."""
+    for _ in range(TRIES):
+        with suppress(storage.ConflictError):
+            return change(_load(call, app))
+    message = "The expiry was changed at the same moment, again and again; read it and send the request again."
+    raise errors.BadRequestError("ExpiryChanged", message, target="id", status=409)
 
 
 def _load(call: Call, app: Services) -> Versioned[Expiry]:
@@ -111,11 +120,6 @@ def _load(call: Call, app: Services) -> Versioned[Expiry]:
     target = ids.parse(known.value.target)
     grants.check_reach(call.sender.grants, call.by(app.settings), target, target.full_type)
     return known
-
-
-def _changed() -> errors.BadRequestError:
-    message = "The expiry was changed at the same moment; read it and send the request again."
-    return errors.BadRequestError("ExpiryChanged", message, target="id", status=409)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from shared import services
 from shared.api.access import key_book
 from shared.catalog import kinds
 from shared.cleanup.policy import targets
+from shared.durable.worker import Next
+from shared.expiry import expiries
 from tests.fake_azure import ML, WORKSPACE
 from tests.faults.test_every_machine import Platform
 from tests.unit.expiry.conftest import CLUSTER, COMPUTE, Stage
@@ -184,3 +187,19 @@ def test_each_kind_can_do_what_its_row_says() -> None:
         for ending in kind.endings:
             assert "DELETE" in kind.verbs if ending.act == "delete" else kind.action(ending.act), kind.path
             assert targets.TARGETS[ending.name].type == kind.path if ending.name in targets.TARGETS else ending.act == "delete"
+
+
+def test_a_step_that_is_recorded_meanwhile_refuses_no_caller(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app writes down when the resource was made while its caller moves the time: both are kept."""
+    name, real, seen = stage.put(expires_in="PT8H")["name"], expiries.move, []
+
+    def raced(known: Any, at: datetime, services: Any) -> Any:
+        if not seen:
+            expiries.MACHINE.save(Next(known=known, value=replace(known.value, tries=1), delay_s=0.0), services)
+        seen.append(known.etag)
+        return real(known, at, services)
+
+    monkeypatch.setattr(expiries, "move", raced)
+    status, moved = stage.send("PATCH", f"expiries/{name}", {"at": "2030-01-01T00:00:00Z"})
+    assert (status, len(set(seen))) == (200, 2)
+    assert moved["at"] == stage.expiry(name)["at"] == "2030-01-01T00:00:00.000000Z"
