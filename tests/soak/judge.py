@@ -88,7 +88,8 @@ def _effects(asked: Asked, effects: dict[str, Counter[str]]) -> Iterator[str]:
 
 def _may_be_refused(asked: Asked) -> bool:
     """What has no key is not sent again when its connection broke; a second rollout waits for the first one's end."""
-    return asked.sort in ("rollout", "cleanup", "deleted") or asked.refused.startswith("unknown")
+    status = asked.refused.partition(" ")[0]
+    return status == "unknown" or (asked.sort, status) in {("rollout", "409"), ("cleanup", "409"), ("deleted", "404")}
 
 
 def _finals(ground: Ground, all_asked: Sequence[Asked]) -> Iterator[str]:

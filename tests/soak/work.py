@@ -158,7 +158,7 @@ def _score(asked: Asked, _drawn: random.Random) -> None:
 
 def _rollout(asked: Asked, _drawn: random.Random) -> None:
     asked.method, asked.to, asked.path = "POST", f"{SERVED}/rollout", f"roll{asked.number}"
-    gate = {"errorRate": {"atMost": 0.5}, "leastRequests": 0}
+    gate = {"errorRate": {"atMost": 0.5}, "leastRequests": 1}
     rest = {"steps": [50, 100], "bake": "PT5S", "gate": gate, "unsure": "go on", "keepOld": "PT0S"}
     asked.body = {"deployment": asked.path, "body": {"like": "LIVE"}, "smoke": [{"send": {"n": 1}}], **rest}
 
