@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CALL_S = 60.0
-STORAGE_END_S = 60.0
+STORAGE_END_S = 5.0  # it has saved by then, and waits for connections that clients keep
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
