@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 type Blocks = Mapping[tuple[str, str], list[str]]
 
 FIRST = "Call the app from other services"
-NOTED = "az() { printf '%s\\0' \"$@\"; printf '\\n'; }\n"
+NOTED = "az() { printf '%s\\0' \"$@\"; printf '\\1'; }\n"
 
 
 def variables(place: Place) -> dict[str, str]:
@@ -39,7 +39,7 @@ def commands_of_az(text: str, place: Place) -> list[list[str]]:
     done = subprocess.run(
         ["bash", "-c", NOTED + text], env=variables(place), capture_output=True, text=True, check=True, timeout=30
     )
-    return [line.split("\0")[:-1] for line in done.stdout.splitlines()]
+    return [each.split("\0")[:-1] for each in done.stdout.split("\1")[:-1]]
 
 
 def options(arguments: list[str]) -> dict[str, list[str]]:

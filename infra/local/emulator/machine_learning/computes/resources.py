@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
-from infra.local.emulator.machine_learning.computes import idle_shutdown, refusals, state
+from infra.local.emulator.machine_learning.computes import idle_shutdown, refusals, responses, state
 from infra.local.emulator.resources import Resource, merge_patch, stamp
 from infra.local.emulator.world import KEEP
 
@@ -30,13 +30,13 @@ def list_all(world: World, request: web.Request) -> web.Response:
     there = world.resources.children(workspace.id, "computes")
     for found in there:
         idle_shutdown.settle(world, workspace, found)
-    return lists.page(world, request, [found.body for found in there])
+    return lists.page(world, request, [responses.shown(found.body, request.query["api-version"]) for found in there])
 
 
 @routes.route("GET", COMPUTE)
 def get(world: World, request: web.Request) -> web.Response:
     """One compute; 404 with an empty body."""
-    return web.answer(existing(world, request).body)
+    return web.answer(responses.shown(existing(world, request).body, request.query["api-version"]))
 
 
 def existing(world: World, request: web.Request) -> Resource:
