@@ -154,8 +154,8 @@ def test_a_missing_permission_is_a_problem(caller, azure):
 def test_what_is_only_asked_is_never_done(caller, azure):
     """A DELETE's preflight deletes nothing; where there is none, and where its value cannot be read, it is refused."""
     before = azure.last()
-    answer = caller.send("DELETE", "workspaces/ws-preflight?preflight=true")
-    assert (answer.status_code, answer.json()["status"]) == (200, "problems")  # there is no such workspace
+    answer = caller.send("DELETE", "workspaces/ws-never-made?preflight=true")
+    assert (answer.status_code, answer.json()["status"]) == (200, "problems"), answer.text
     assert {entry["method"] for entry in azure.since(before) if "oauth2" not in entry["path"]} <= {"GET"}
     refused = caller.send("GET", "workspaces/ws-preflight?preflight=true")
     assert (refused.status_code, refused.json()["error"]["target"]) == (400, "preflight")
