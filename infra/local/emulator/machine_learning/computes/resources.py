@@ -30,13 +30,13 @@ def list_all(world: World, request: web.Request) -> web.Response:
     there = world.resources.children(workspace.id, "computes")
     for found in there:
         idle_shutdown.settle(world, workspace, found)
-    return lists.page(world, request, [responses.shown(found.body, request.query["api-version"]) for found in there])
+    return lists.page(world, request, [responses.shown(found.body, request.query.get("api-version", "")) for found in there])
 
 
 @routes.route("GET", COMPUTE)
 def get(world: World, request: web.Request) -> web.Response:
     """One compute; 404 with an empty body."""
-    return web.answer(responses.shown(existing(world, request).body, request.query["api-version"]))
+    return web.answer(responses.shown(existing(world, request).body, request.query.get("api-version", "")))
 
 
 def existing(world: World, request: web.Request) -> Resource:
