@@ -98,6 +98,8 @@ class Machine[W: World, K, T]:
         renew: Saves a record as one that is due at a moment, while its worker is at it: a step that takes long keeps its lease.
             None where steps are short, or see to it themselves.
         columns: What its entries keep of a record beside its moments.
+        at_once: Whether the same worker takes the next step, too: what a step allows only for a short time must not wait in a
+            queue, which may be longer.
         within: The context of a step: its trace.
     """
 
@@ -125,6 +127,7 @@ class Machine[W: World, K, T]:
     missing: Callable[[Entry, W], bool] = _dropped
     renew: Callable[[K, datetime, W], K] | None = None
     columns: Callable[[K], Mapping[str, Any]] = lambda _known: {}
+    at_once: Callable[[Next[K, T]], bool] = lambda _step: False
     within: Callable[[K], AbstractContextManager[Any]] = _no_context
 
     def message(self, known: K) -> str:
@@ -158,6 +161,9 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
             return None
         with machine.within(known):
             step = _advanced(machine, known, message, world)
+            if step and machine.at_once(step):
+                known = record(machine, step, world, send=False)
+                step = _advanced(machine, known, message, world)
             return record(machine, step, world) if step else None
     except storage.ConflictError:
         log.info("%s was taken by another worker", what)

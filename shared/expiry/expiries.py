@@ -250,7 +250,7 @@ def _seconds(length: timedelta) -> float:
 
 
 def _acted(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
-    """Look once more and claim the act; then, as a step of its own, submit it; then follow it."""
+    """Look once more and claim the act; then, as a step of its own that is taken at once, submit it; then follow it."""
     now, request = services.clock(), _request(expiry)
     name = acceptance.identified(request)[0]
     if stored := services.ledger.load(name):
@@ -332,6 +332,11 @@ def _after(_before: Known, saved: Known, services: Services) -> None:
         _tell(expiry, expiry.status[0].lower() + expiry.status[1:], services)
 
 
+def _claimed(step: Next[Known, Expiry]) -> bool:
+    """Return whether a step looked and may act now: the look counts for a minute."""
+    return step.value.status == "Acting" and step.value.looked_at != step.known.value.looked_at
+
+
 def _give_up(known: Known, reason: str, services: Services) -> Next[Known, Expiry]:
     return _next(known, known.value.over("Failed", services.clock(), reason), None, services)
 
@@ -360,5 +365,6 @@ MACHINE = worker.Machine["Services", "Versioned[Expiry]", "Expiry"](
     overdue=_overdue,
     purge=_purge,
     after=_after,
+    at_once=_claimed,
     renew=lambda known, at, services: _table(services).save(known, replace(known.value, due_at=at)),
 )

@@ -411,3 +411,20 @@ def test_old_ones_are_purged(stage: Stage) -> None:
     stage.clock.advance(31 * 86_400)
     assert machines.purges(stage.world.app)["expiry"]() == 1
     assert stage.world.app.cleanup_rows.get(*expiry_record.place_of(made["name"])) is None
+
+
+def test_a_queue_that_is_longer_than_a_look_counts_delays_the_end_and_no_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look counts for a minute, each message waits for longer: the worker that looked acts, and does not queue for it."""
+    made = stage.put(expires_in="PT1H")
+    queue = stage.world.queue("cleanup_queue")
+    send = queue.send
+    monkeypatch.setattr(queue, "send", lambda text, *, delay_s=0.0: send(text, delay_s=delay_s + 90.0))
+    stage.wait(3600 + 300)
+    assert len(stage.deletes()) == 1
+    known = expiries.load(made["name"], stage.world.app)
+    assert known
+    assert known.value.looked_at == stage.sent_at("DELETE")
+    stage.wait(300)
+    assert stage.expiry(made["name"])["status"] == "Done"
