@@ -423,6 +423,6 @@ def get() -> Services:
 
 
 def use(services: Services | None) -> None:
-    """Put other services in place (tests), or none to build them anew."""
+    """Put other services in place (tests), or none to build them again."""
     global _services  # noqa: PLW0603 - see get
     _services = services

@@ -185,7 +185,7 @@ def from_environ(environ: Mapping[str, str]) -> Settings:
 
     home = optional(SUBSCRIPTION, _text, off="")
     none: tuple[str, ...] = ()
-    listed = optional(SUBSCRIPTIONS, _subscriptions, off=none) or (home,)  # off: that nobody refers to something is then unknown
+    listed = optional(SUBSCRIPTIONS, _subscriptions, off=none) or (home,)  # off: what refers to something is then unknown
     found = Settings(
         subscription_id=listed[0],
         other_subscriptions=listed[1:],

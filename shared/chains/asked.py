@@ -95,7 +95,7 @@ class Taken:
     """What is known of a step of a run.
 
     Attributes:
-        tries: How often it was begun anew (`retry`).
+        tries: How often it was begun again (`retry`).
         attempts: How often in a row the request could not be taken now.
         operation: What it became.
         approval: The id of the approval that its request waits for.

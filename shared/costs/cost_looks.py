@@ -214,7 +214,7 @@ def _ended(span: Span, seen: datetime | None, now: datetime, app: Services) -> S
 
 
 def _owner(span: Span, created_at: datetime, app: Services) -> str:
-    """Return who asked this app to create it: whoever's operation on it was under way then; else Azure's word."""
+    """Return who asked this app to create it: the caller of the operation that was under way on it then, else whom Azure names."""
     for row in _operations(span.id, app, "caller", "created_at"):
         asked_at = row.get("created_at")
         if asked_at and timedelta(minutes=-1) <= created_at - asked_at <= WAITS and row.get("caller"):

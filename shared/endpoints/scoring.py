@@ -63,7 +63,7 @@ class Scoring:
     def score(self, target: Target, content: bytes, headers: Mapping[str, str]) -> Response:
         """Send `content` to the endpoint or service that `target` names and return its answer, whatever its status.
 
-        A key that was changed meanwhile (401) is fetched anew once.
+        A key that was changed meanwhile (401) is fetched again once.
 
         Raises:
             RejectedError: Azure knows no such endpoint.

@@ -71,7 +71,7 @@ class Record:
 
     Attributes:
         endpoint: ARM id.
-        created: Its creation, as Azure wrote it: an endpoint made anew under the name is another one.
+        created: Its creation, as Azure wrote it: an endpoint made again under the name is another one.
         traffic, mirror: Deployment → percent.
         deployments: In the order they are put back: the most traffic first.
     """

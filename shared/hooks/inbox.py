@@ -74,7 +74,7 @@ def take(text: str, services: matching.Services, stored_at: datetime | None = No
     try:
         _take(text, asked, services, stored_at)
     except errors.TransientError as problem:
-        if not {"debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued anew
+        if not {"debounced", "blob"} & set(asked):  # events: each that could not be taken in was to be queued again
             raise
         log.warning("an event message waits for storage: %s", problem)
         again, delay_s = messages.postponed(text)

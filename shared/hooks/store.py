@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.hooks")
 
 PREFIX = "hooks/rules/"
-MARK = "hooks/rules-changed"  # written anew with each change through the app
+MARK = "hooks/rules-changed"  # written again with each change through the app
 FRESH = timedelta(seconds=20)  # how old what is known of files may be that somebody else put there
 CLOCK = timedelta(seconds=2)  # storage dates its answers by whole seconds
 FILE_LIMIT = 100

@@ -196,7 +196,7 @@ def _publish(receiver: Receiver, event: Mapping[str, Any], services: Services) -
 
 
 def signed(delivery: Delivery, content: bytes, receiver: Receiver, services: Services) -> dict[str, str]:
-    """Return a webhook's headers: its signatures are made anew for each attempt, one for each secret that is in force."""
+    """Return a webhook's headers: its signatures are made for each attempt, one for each secret that is in force."""
     from standardwebhooks import Webhook
 
     now = services.clock().astimezone(UTC)

@@ -98,7 +98,7 @@ def cancel(stored: Stored, services: Services, *, abandon: bool = False) -> Oper
     while True:
         try:
             return _cancel(stored, services, abandon=abandon)
-        except storage.ConflictError:  # a worker took a step meanwhile: judge anew
+        except storage.ConflictError:  # a worker took a step meanwhile: judge again
             stored = _reloaded(stored, services)
 
 

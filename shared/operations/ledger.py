@@ -359,7 +359,7 @@ class Ledger:
                 self._blobs.delete(name)
 
     def _announce(self, operation: Operation) -> None:
-        """Put the operation on the list of open ones; anew, with this moment, when an earlier acceptance died after that.
+        """Put the operation on the list of open ones; again, with this moment, when an earlier acceptance died after that.
 
         It may go out over a connection that has been idle and is gone: as a PUT azure-core sends it again, as a POST it would not.
         """

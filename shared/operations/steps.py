@@ -191,7 +191,7 @@ def _claim(stored: Stored, parcel: _Parcel, services: Services) -> Stored:
 
 
 def _leased(stored: Stored, held: Callable[[Operation, datetime], Operation], services: Services) -> Stored:
-    """Save the operation as `held` makes it now, and anew if that took so long that the lease might end before the work."""
+    """Save the operation as `held` makes it now, and again if that took so long that the lease might end before the work."""
     while True:
         now = services.clock()
         stored = services.ledger.save(stored, replace(held(stored.operation, now), step=stored.operation.step + 1))
@@ -390,7 +390,7 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
     if operation.ended and not before.operation.ended:
         observing.ended(operation)
     _learn(before.operation, operation, services)
-    again = operation.ended and before is saved  # a timer's: whoever ended it may have died before it woke the next one
+    again = operation.ended and before is saved  # a timer's: the worker that ended it may have died before it woke the next one
     wake_id(services.ledger.before(operation) if again else saved.woken, services)
     if operation.scores and not operation.ended and async_scores.missed(operation, services):
         services.queue.send(MACHINE.message(saved))

@@ -249,7 +249,7 @@ def _made(step: Step, taken: Taken, answer: Answer, services: Services) -> dict[
 
 
 def _tried(step: Step, taken: Taken, status: int, error: errors.AzureError, now: datetime) -> Taken:
-    """Return a step that failed, to be begun anew where `retry` names such a failure."""
+    """Return a step that failed, to be begun again where `retry` names such a failure."""
     named = {error.code, str(status), *(each.code for each in error.details)}
     named |= {name for name, statuses in CLASSES.items() if status in statuses}
     if taken.tries < step.retry_times and ("Any" in step.retry_on or named & set(step.retry_on)):

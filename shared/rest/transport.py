@@ -57,7 +57,7 @@ class NoAnswerError(Exception):
 
 
 class _Flight:
-    """One request under way, and how to end it from outside: time-outs of a socket begin anew with every byte."""
+    """One request under way, and how to end it from outside: time-outs of a socket begin again with every byte."""
 
     def __init__(self) -> None:
         self.over = False

@@ -1,6 +1,6 @@
 """The certificate authorities that connections trust, read once for all of them.
 
-`requests` has urllib3 read the whole bundle anew for every connection: 10 to 20 ms of processor time each, a good part of a cold
+`requests` has urllib3 read the whole bundle again for every connection: 10 to 20 ms of processor time each, a good part of a cold
 start and of every burst of callers. Which bundle it is stays `requests`' to say (`REQUESTS_CA_BUNDLE`, else certifi's), and so
 does that names are checked. Not here: pools, what is sent (transport, durable.storage_pool).
 """

@@ -172,7 +172,7 @@ def _upload(megabytes: int) -> str:
 def _clean_up(console: Console) -> None:
     with cleanup.local_azure() as azure:
         console.print(_beside_custodian(cleanup.compare(azure)))
-        kept, anew, least = cleanup.repeats(azure)
+        kept, again, least = cleanup.repeats(azure)
         whole = cleanup.large(azure)
     sizes, own, pace = cleanup.LARGE, whole.own, cleanup.THROTTLE["reads_per_s"]
     for line in (
@@ -180,8 +180,8 @@ def _clean_up(console: Console) -> None:
         f"and who refers to what: {whole.resources} resources, {own['verdicts']:.0f} verdicts, {whole.calls} ARM reads",
         f"({whole.per_1000(whole.calls):.1f} of 1,000) and {own['other']:.0f} of Azure ML's own servers in {whole.seconds:.0f} s",
         f"without limits, {whole.calls / pace / 60:.0f} min at ARM's pace; most memory ever held: {own['peakMB']:.0f} MB",
-        f"{cleanup.FEW.workspaces} workspaces, {kept.resources} resources: {kept.calls} reads, {anew.calls} if nothing is kept",
-        f"(ratio {kept.calls / anew.calls:.2f}), {least} different ones (ratio {kept.calls / least:.2f})",
+        f"{cleanup.FEW.workspaces} workspaces, {kept.resources} resources: {kept.calls} reads, {again.calls} if nothing is kept",
+        f"(ratio {kept.calls / again.calls:.2f}), {least} different ones (ratio {kept.calls / least:.2f})",
     ):
         console.print(line, highlight=False, soft_wrap=True)
 

@@ -115,7 +115,7 @@ class Azure:
         return answer.json()
 
     def seed(self, sizes: Sizes) -> None:
-        """Begin anew with a subscription of that size."""
+        """Begin again with a subscription of that size."""
         self.control("POST", "reset")
         self.control("POST", "scenes", {"name": "cleanup", "facts": False, **asdict(sizes)})
 
@@ -174,12 +174,12 @@ def large(azure: Azure, sizes: Sizes = LARGE) -> Listed:
 
 
 def repeats(azure: Azure, sizes: Sizes = FEW) -> tuple[Listed, Listed, int]:
-    """Return everything in a subscription read as a run does, and each time anew; and how many different reads there are."""
+    """Return everything in a subscription read as a run does, and read each time; and how many different reads there are."""
     azure.seed(sizes)
     limits = {"enforced": False, "reads": 10**9, "reads_per_s": 1e9}
-    kept, anew = (ours(azure, "all", "unpaced", *more, limits=limits) for more in ((), ("anew",)))
+    kept, again = (ours(azure, "all", "unpaced", *more, limits=limits) for more in ((), ("again",)))
     asked = azure.control("GET", "requests?host=management&method=GET")
-    return kept, anew, len({(each["path"], each["query"]) for each in asked})
+    return kept, again, len({(each["path"], each["query"]) for each in asked})
 
 
 def _run(azure: Azure, command: list[str], limits: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -1,8 +1,8 @@
 """The process that is measured: reads and judges a subscription as the clean-up does, one workspace after the other.
 
-``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed|judged] [unpaced] [anew]`` prints one JSON line. KIND is one of
+``python -m tests.bench.cleanup_probe SUBSCRIPTION KIND [listed|judged] [unpaced] [again]`` prints one JSON line. KIND is one of
 the clean-up's, or `all`; `listed` only lists, `judged` leaves out who refers to what, `unpaced` does not wait for ARM's limits,
-`anew` reads the same as often as it is asked for. It is told where Azure is by the environment, as the app is. Not here: what is
+`again` reads the same as often as it is asked for. The environment says where Azure is, as the app is. Not here: what is
 in the subscription, who else lists it (cleanup).
 """
 
@@ -88,7 +88,7 @@ def main() -> None:
     if "listed" in more:
         found = listed(subscription, kind)
     else:
-        found = measure(subscription, kind, surveyed="judged" not in more, paced="unpaced" not in more, memo="anew" not in more)
+        found = measure(subscription, kind, surveyed="judged" not in more, paced="unpaced" not in more, memo="again" not in more)
     print(json.dumps(found), flush=True)  # noqa: T201 - this is the result
 
 

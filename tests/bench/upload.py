@@ -151,7 +151,7 @@ def _worker(pid: int) -> int:
 
 
 def _forget_peaks(pid: int) -> None:
-    """Have Linux count the most memory anew for a process and its children."""
+    """Have Linux count the most memory again for a process and its children."""
     for at in _family(pid):
         Path(f"/proc/{at}/clear_refs").write_text("5")
 

@@ -16,7 +16,7 @@ THREADS = 16
 
 
 def test_threads_at_once_keep_a_connection_each_whichever_table_they_use(connection: str, caplog: pytest.LogCaptureFixture) -> None:
-    """azure-core's own pool holds ten for every client: the others would sign on anew with each request."""
+    """azure-core's own pool holds ten for every client: the others would sign on again with each request."""
     app = services.Services(settings=Settings(storage=connection, threads=THREADS))
     tables = [app._rows(name) for name in ("first", "second")]
     barrier = threading.Barrier(THREADS)

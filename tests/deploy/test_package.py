@@ -135,7 +135,7 @@ def test_what_is_compiled_is_for_the_platforms_machine(names: set[str]) -> None:
 
 
 def test_bytecode_is_there_for_every_module_and_taken_unseen(archive: Path, names: set[str]) -> None:
-    """Unzipping changes times: bytecode that is judged by them would be made anew by every instance."""
+    """Unzipping changes times: bytecode that is judged by them would be made again by every instance."""
     with zipfile.ZipFile(archive) as opened:
         for name in (name for name in names if name.endswith(".py")):
             folder, _, file = name.rpartition("/")

@@ -36,7 +36,7 @@ def written() -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize(("text", "where"), LOOKED_FOR)
 def test_the_app_writes_what_is_looked_for(text: str, where: str) -> None:
-    """A line that is worded anew would never fire its alert, and a query of it would stay empty; nothing else would say so."""
+    """A line that is worded again would never fire its alert, and a query of it would stay empty; nothing else would say so."""
     texts, whats = written()
     if structured := re.fullmatch(r'{"what": "([a-z.]+)"', text):
         assert structured[1] in whats, where

@@ -102,7 +102,7 @@ class Mentions:
                 self.found.setdefault(_key(home, JOBS, _last(low), ANY), who)
 
     def of_asset(self, homes: Iterable[str], family: str, name: str, version: str) -> str:
-        """Return who refers, or may refer, to that version; '' when nobody does. `homes`: all names of where it is."""
+        """Return who refers, or may refer, to that version; '' for nothing. `homes`: all names of where it is."""
         low, places = name.lower(), (*homes, ANY)
         if who := self._clearly(places, family, low, version.lower()):
             return who
@@ -113,15 +113,15 @@ class Mentions:
         return ""
 
     def of_deployment(self, homes: Iterable[str], endpoint: str, name: str) -> str:
-        """Return who refers to that deployment of an endpoint; '' when nobody does."""
+        """Return who refers to that deployment of an endpoint; '' for nothing."""
         return self._clearly((*homes, ANY), DEPLOYMENTS, endpoint.lower(), name.lower())
 
     def of_job(self, homes: Iterable[str], name: str) -> str:
-        """Return who repeats that job or reads its outputs; '' when nobody does."""
+        """Return who repeats that job or reads its outputs; '' for nothing."""
         return self._clearly((*homes, ANY), JOBS, name.lower(), ANY)
 
     def of_compute(self, homes: Iterable[str], name: str) -> str:
-        """Return who refers to that compute; '' when nobody does."""
+        """Return who refers to that compute; '' for nothing."""
         low = name.lower()
         return next((who for home in (*homes, ANY) if (who := self.found.get(_key(home, COMPUTES, low, ANY)))), "")
 

@@ -111,16 +111,16 @@ class Surveys:
         return Surveys(by_home={**self.by_home, **{each.home: each for each in fresh}})
 
     def of_asset(self, resource: ids.ResourceId) -> str:
-        """Return who refers to a version of an asset of a workspace, from any workspace or registry; '' when nobody does."""
+        """Return who refers to a version of an asset of a workspace, from any workspace or registry; '' for nothing."""
         container = resource.ancestor(2)
         return self._merged.of_asset(self._homes(resource), container.types[1].lower(), container.name, resource.name)
 
     def of_job(self, resource: ids.ResourceId) -> str:
-        """Return who repeats a job or reads its outputs; '' when nobody does."""
+        """Return who repeats a job or reads its outputs; '' for nothing."""
         return self._merged.of_job(self._homes(resource), resource.name)
 
     def of_compute(self, resource: ids.ResourceId) -> str:
-        """Return who refers to a compute; '' when nobody does."""
+        """Return who refers to a compute; '' for nothing."""
         return self._merged.of_compute(self._homes(resource), resource.name)
 
     def of_deployment(self, resource: ids.ResourceId) -> str:
@@ -129,7 +129,7 @@ class Surveys:
         return self._merged.of_deployment(self._homes(resource), endpoint, name)
 
     def of_home(self, resource: ids.ResourceId) -> str:
-        """Return who refers to something in a workspace or registry from outside of it; '' when nobody does."""
+        """Return who refers to something in a workspace or registry from outside of it; '' for nothing."""
         registry = resource.types[0].lower() == "registries"
         homes = (mentions.registry_home(resource.name),) if registry else self._homes(resource)
         for each in self.by_home.values():

@@ -1,4 +1,4 @@
-"""Carrying out what a run has chosen: one act after the other, each judged anew right before, each an operation of its own.
+"""Carrying out what a run has chosen: one act after the other, each judged again right before, each an operation of its own.
 
 What becomes of an act is written down (outcomes) before its operation is submitted: whoever goes on after a crash finds the
 operation, or judges again. An operation that was not sent within a minute of its judgement is never sent; its act is judged
@@ -196,7 +196,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
 
 
 def _seen_again(work: Conduct, line: Line, policy: Policy, resource: ids.ResourceId) -> tuple[Judged | None, str]:
-    """Judge a resource anew; return it with the reason when the same is to be done about it, else None and why not."""
+    """Judge a resource again; return it with the reason when the same is to be done about it, else None and why not."""
     services, azure = work.services, work.azure
     try:
         referred = line.step == "act" and resource.types[-1].lower() in REFERRED

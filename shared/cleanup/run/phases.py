@@ -164,7 +164,7 @@ def _act(kept: Versioned[Run], services: Services) -> Step:
 
 
 def _settle(kept: Versioned[Run], services: Services) -> Step:
-    """Look how the run's operations ended; judge again and submit anew those that were not sent in time."""
+    """Look how the run's operations ended; judge again and submit again those that were not sent in time."""
     work, run = conduct.begin(kept.value, services), kept.value
     open_acts = 0
     for number in range(run.acts):

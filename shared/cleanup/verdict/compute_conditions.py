@@ -139,7 +139,7 @@ def lacks_idle_shutdown(subject: Subject, _flag: object, _known: Facts) -> Findi
     if not isinstance(inner, dict) or bodies.dig(subject.body, "properties.provisioningState") != "Succeeded":
         return Finding(holds=None, text="its settings are unknown")
     if own := inner.get("idleTimeBeforeShutdown"):
-        return Finding(holds=False, text=f"it has idle shutdown after {own}")  # lowering it would begin its idle time anew
+        return Finding(holds=False, text=f"it has idle shutdown after {own}")  # lowering it would begin its idle time again
     return Finding(holds=True, text="it has no idle shutdown", evidence=(f"state {inner.get('state')}",))
 
 

@@ -103,7 +103,7 @@ def subscription(
 def again(
     policy: Policy, resource: ids.ResourceId, surveys: Surveys, marks: Mapping[str, Mark], azure: Azure, now: datetime
 ) -> Judged | None:
-    """Read a resource, what it belongs to and its siblings anew, and judge it; None when it is gone.
+    """Read a resource, what it belongs to and its siblings again, and judge it; None when it is gone.
 
     Raises:
         StewardError: it could not be read.

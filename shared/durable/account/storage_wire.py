@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STORAGE_DELAY_S = 5.0
 TRIES = 3
 BACKOFF_S = 0.8  # before the third try; the second comes at once, for most of what fails is a connection that was idle
-LEAST_S = 0.1  # that a try gets, when signing in anew has taken the time
+LEAST_S = 0.1  # that a try gets, when signing in again has taken the time
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 AGAIN_AS_POST = frozenset({500, 503, 504})
 VERSION = "2020-12-06"  # the newest that azure-data-tables speaks, the first of tables with tokens
@@ -92,7 +92,7 @@ class Wire:
             method: HTTP verb.
             path: Below the service, its names quoted already.
             query: Names and values; these are quoted here.
-            headers: What the service is told besides who we are and when.
+            headers: Those of the request itself: the proof, the date and the version come with each try.
             content: The body.
             twice: Whether it may arrive twice: else it goes out again only where it did not arrive, or Azure says that it failed.
 

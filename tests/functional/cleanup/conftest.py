@@ -42,7 +42,7 @@ class Place:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def seed(self, **sizes: Any) -> None:
-        """Begin anew with the clean-up's scene."""
+        """Begin again with the clean-up's scene."""
         self.control.call("POST", "reset")
         made = self.control.call("POST", "scenes", json={"name": "cleanup", **sizes})
         self.facts.clear()

@@ -163,7 +163,7 @@ def test_a_run_is_stopped_after_a_question(app: App) -> None:
 
 
 def test_a_trace_id_is_copied_with_one_key_and_a_refresh_does_not_take_it_away(app: App) -> None:
-    """The time line of an operation under way is made anew every other second; what was focused stays so."""
+    """The time line of an operation under way is made again every other second; what was focused stays so."""
     target = f"{HOME}/w/computes/c"
     said = {
         "target": target,

@@ -277,7 +277,7 @@ def url(service: str) -> str:
 
 
 def test_official_storage_clients_work_by_token(azure: Client, options: dict[str, Any]) -> None:
-    """Blobs, queues and tables, with names that have to be quoted, ranges and pages; signed anew for Azurite."""
+    """Blobs, queues and tables, with names that have to be quoted, ranges and pages; signed again for Azurite."""
     more: Any = {"credential": Credential(azure.token), **options}
     name = f"c{uuid.uuid4().hex[:8]}"
     container = BlobServiceClient(url("blob"), **more).create_container(name)

@@ -120,7 +120,7 @@ def body_for(kind: Kind) -> dict[str, Any]:
 
 
 def azure_path(kind: Kind, *, collection: bool = False) -> str:
-    """Return the path that Azure has for a kind, written down here anew."""
+    """Return the path that Azure has for a kind, written down here again."""
     names = [name_for(row) for depth in range(1, len(kind.types) + 1) if (row := ancestor(kind, depth))]
     segments = [part for pair in zip(kind.types, names, strict=True) for part in pair]
     tail = "/".join(segments[:-1] if collection else segments)

@@ -1,4 +1,4 @@
-"""A run reads the same of ARM once, in each process: what acts decide by is read anew, and so is what failed or has grown old."""
+"""A run reads the same of ARM once, in each process: what acts decide by is read again, and so is what failed or has grown old."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sweep
 
 COUNT = 100_000 if WHOLE else 400
-BATCH = 200  # requests of one app; then all begins anew
+BATCH = 200  # requests of one app; then all begins again
 PIECES = (
     *ODD, "%2f", "%252f", "%252e%252e", "%3f", "%253Fa=b", "%23", "%2523", "@", "\\", "%5c", ";", "://", "evil.example", ":8443",
     "%0d%0aX: y", "subscriptions", "providers", "workspaces", "&api-version=1", "..;", "%c0%ae",

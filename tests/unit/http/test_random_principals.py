@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sweep
 
 COUNT = 100_000 if WHOLE else 400
-BATCH = 200  # requests of one app; then all begins anew
+BATCH = 200  # requests of one app; then all begins again
 MARK = re.compile(r"MARK\.(s\d)\.(g\d+)\.(\w+)\.")
 SECRET = re.compile(rf"ENDPOINT-KEY-SECRET|{re.escape(ACCOUNT_KEY)}")
 PUBLIC = ("docs", "dashboard", "openapi.json", "health")  # health/poison asks for queues, which this app in memory has none of

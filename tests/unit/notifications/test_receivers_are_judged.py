@@ -176,7 +176,7 @@ def test_a_redirect_is_an_answer(receiver: Receiver) -> None:
 
 
 def test_a_receiver_that_trickles_does_not_hold_a_worker(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A byte now and then begins no time-out anew: after the deadline it is over. What counts, the status, had come."""
+    """A byte now and then begins no time-out again: after the deadline it is over. What counts, the status, had come."""
     monkeypatch.setattr(receivers, "DEADLINE_S", 0.3)
     receiver.trickle_s = 20.0
     outcome = receivers.post(local(receiver), b"{}", {})

@@ -71,7 +71,7 @@ def test_durations_that_vary_are_noticed_as_soon_and_with_no_more_looks(steward:
 
 @pytest.mark.parametrize("took_s", [1.0, 10.0, 45.0, 300.0])
 def test_a_learned_time_that_is_wrong_costs_little(steward: Steward, monkeypatch: pytest.MonkeyPatch, took_s: float) -> None:
-    """The end is noticed within the longest pause to a usual end; after some it is learned anew."""
+    """The end is noticed within the longest pause to a usual end; after some it is learned again."""
     many(steward, [31.0] * 10, monkeypatch)
     looks, late = followed(steward, "other", took_s, monkeypatch)
     assert late <= look_times.STRAIGHT_S
@@ -128,7 +128,7 @@ def test_regions_are_learned_apart() -> None:
 def test_a_row_that_cannot_be_read_stops_nothing(
     steward: Steward, monkeypatch: pytest.MonkeyPatch, stored: object, *, kept: bool
 ) -> None:
-    """A later version's stays as it is; a damaged one is written anew."""
+    """A later version's stays as it is; a damaged one is written again."""
     steward.rows.put(storage.Row(partition=usual_times.KEY, key=usual_times.KEY, columns=records.chunked(stored)))
     many(steward, [31.0] * 3, monkeypatch)
     now = records.joined(steward.rows.rows[usual_times.KEY, usual_times.KEY].columns)

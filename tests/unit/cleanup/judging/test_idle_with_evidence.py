@@ -85,7 +85,7 @@ def test_trap_azures_own_idle_shutdown_sees_notebooks_and_terminals_so_it_is_lef
 
 
 def test_trap_setting_idle_shutdown_never_lowers_one_that_is_set(world, verdicts):
-    """Lowering it below the present idle span begins the idle time anew; only what lacks one gets one."""
+    """Lowering it below the present idle span begins the idle time again; only what lacks one gets one."""
     world.instance()
     world.instance("other", idleTimeBeforeShutdown="P3D")
     found = verdicts("computeInstance", {"lacksIdleShutdown": True}, action="setIdleShutdown")

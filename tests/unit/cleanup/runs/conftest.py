@@ -209,7 +209,7 @@ class Stage:
         return reports.load(name, reports.Page(top=reports.MOST), self)
 
     def drive(self, hours: float = 6) -> None:
-        """Deliver messages and fire the timers until no run and no operation is open; a killed process begins anew."""
+        """Deliver messages and fire the timers until no run and no operation is open; a killed process begins again."""
         end, timer = self.clock() + timedelta(hours=hours), self.clock() + timedelta(seconds=60)
         while self.clock() < end:
             try:

@@ -57,7 +57,7 @@ def test_marks_are_set_once_and_swept_once_wherever_the_process_dies(make_stage,
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_sweep_of_marks_survives_too(make_stage, make_policy, gone, after):
-    """What died after the deletion does not begin anew with what is gone."""
+    """What died after the deletion does not begin again with what is gone."""
     policy = make_policy(grace=timedelta(days=7))
 
     def marked():
