@@ -30,6 +30,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+# A page builds on what those before it have made; the others stand for themselves.
+ORDER = (
+    "provision",
+    "provision-resources",
+    "provision-compute",
+    "provision-assets",
+    "provision-delete",
+    "run",
+    "run-jobs",
+    "run-find",
+    "run-schedules",
+    "score",
+    "score-tokens",
+    "score-batch",
+    "parking",
+    "asynchronous-scoring",
+    "rollout",
+    "expiry",
+    "legacy-v1",
+    "plan",
+    "operate",
+    "troubleshoot",
+    "clean-up",
+    "hooks",
+    "rules",
+    "article",
+    "article-workspaces",
+    "article-runs",
+)
 ROOT = Path(__file__).parents[2]
 PAGES_WAIT_S = 200
 FENCE = re.compile(r"^```(\w*)[ ]?([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

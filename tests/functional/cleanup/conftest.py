@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 260.0  # what was being sent when its worker was killed is looked at after three minutes
 TIMER_S = 3.0
+STALE_MODELS = """
+disable: ["*"]
+policies:
+  - name: models
+    kind: modelVersion
+    staleWhen: {olderThan: P90D, beyondNewest: 3, unreferenced: true}
+    action: delete
+    mode: enforce
+    limits: {count: 1000}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import pytest
 
 from infra.local.emulator import scene
 from shared.catalog.kinds import ML
+from tests.functional.cleanup.conftest import STALE_MODELS
 
 if TYPE_CHECKING:
     from tests.functional.cleanup.conftest import Place
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(420)
 LAB = f"/subscriptions/{scene.LAB_SUBSCRIPTION_ID}"
 WORKSPACE = f"{LAB}/resourceGroups/{scene.LAB_GROUP}/providers/{ML}/workspaces/lab"
-POLICY = """
-disable: ["*"]
-policies:
-  - name: models
-    kind: modelVersion
-    staleWhen: {olderThan: P90D, beyondNewest: 3, unreferenced: true}
-    action: delete
-    mode: enforce
-    limits: {count: 1000}
-"""
 
 
 def lab(place: Place, model: str) -> None:
@@ -42,7 +33,7 @@ def lab(place: Place, model: str) -> None:
 def test_what_another_subscription_refers_to_stays_and_everything_while_it_is_not_seen(place: Place) -> None:
     """First without a role there, then with the reader's; the report says which subscription it was."""
     place.seed(workspaces=1, models=1, versions=16, computes=1)
-    place.policies(POLICY)
+    place.policies(STALE_MODELS)
     stale = sorted(place.stale("modelVersion"))
     lab(place, stale[0])
     before, held = place.there(), place.control.call("GET", "roles")["assignments"]

@@ -13,6 +13,7 @@ import pytest
 from infra.local import stack
 from infra.local.emulator import scene
 from shared.catalog.kinds import ML
+from tests.functional.cleanup.conftest import STALE_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,17 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(420)
 S = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
-POLICY = """
-disable: ["*"]
-policies:
-  - name: models
-    kind: modelVersion
-    staleWhen: {olderThan: P90D, beyondNewest: 3, unreferenced: true}
-    action: delete
-    mode: enforce
-    limits: {count: 1000}
-  - {name: leftovers, kind: leftover, staleWhen: {orphaned: true}, action: notify, mode: enforce}
-"""
+LEFTOVERS = "  - {name: leftovers, kind: leftover, staleWhen: {orphaned: true}, action: notify, mode: enforce}\n"
 SMALL = {"workspaces": 2, "models": 1, "versions": 16, "computes": 1}
 
 
@@ -81,7 +72,7 @@ def diagnosed(place: Place, folder: Path) -> list[dict[str, str]]:
 def test_an_enforcing_run_meets_no_refusal(place: Place) -> None:
     """Everything stale goes, and Azure refuses nothing on the way."""
     place.seed(**SMALL)
-    place.policies(POLICY)
+    place.policies(STALE_MODELS + LEFTOVERS)
     began, stale = last(place), place.stale("modelVersion")
     report = place.ended(place.begin("mode=enforce"))
     assert stale
@@ -103,7 +94,7 @@ def test_without_an_action_of_the_reader_everything_is_kept_and_the_doctor_names
 ) -> None:
     """A list that Azure shortened without a word is no proof that nothing uses a resource."""
     place.seed(**SMALL)
-    place.policies(POLICY)
+    place.policies(STALE_MODELS + LEFTOVERS)
     elsewhere = f"{S}/resourceGroups/rg-sandbox/providers/{ML}/workspaces/theirs"
     body = {
         "location": "eastus",

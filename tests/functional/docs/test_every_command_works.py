@@ -18,35 +18,6 @@ if TYPE_CHECKING:
 
     from infra.local import stack
 
-# A page builds on what those before it have made; the others stand for themselves.
-ORDER = (
-    "provision",
-    "provision-resources",
-    "provision-compute",
-    "provision-assets",
-    "provision-delete",
-    "run",
-    "run-jobs",
-    "run-find",
-    "run-schedules",
-    "score",
-    "score-tokens",
-    "score-batch",
-    "parking",
-    "asynchronous-scoring",
-    "rollout",
-    "expiry",
-    "legacy-v1",
-    "plan",
-    "operate",
-    "troubleshoot",
-    "clean-up",
-    "hooks",
-    "rules",
-    "article",
-    "article-workspaces",
-    "article-runs",
-)
 REFUSED = re.compile(r"^# ([45]\d\d) (\w+)", re.MULTILINE)
 ENDS = re.compile(r"^# ends (\w+)", re.MULTILINE)
 SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
@@ -54,7 +25,7 @@ SAYS = re.compile(r"^# says (.+)$", re.MULTILINE)
 
 def in_order() -> list[reader.Command]:
     """The commands that are run here, page after page."""
-    rank = {name: number for number, name in enumerate(ORDER)}
+    rank = {name: number for number, name in enumerate(commands.ORDER)}
     out = []
     for path in sorted(commands.pages(), key=lambda path: rank.get(path.stem, len(rank))):
         if path.name not in exempt.ELSEWHERE:
