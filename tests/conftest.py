@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from _pytest.runner import runtestprotocol
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 HERE = Path(__file__).parent
 # Below tests/, as many words as needed. A file that none of these begins comes last.
@@ -25,8 +28,8 @@ FIRST = (
     "deploy",
     "contract",
 )
-# The folders whose session fixtures are running stacks. A stack that waits costs 8 % of a core: its queues are looked at.
-WITH_STACKS = ("functional", "e2e")
+# The folders whose tests share what the session's fixtures start. A stack that waits costs 8 % of a core: its queues are looked at.
+TOGETHER = ("functional", "e2e")
 
 
 def rank(path: Path) -> int:
@@ -40,17 +43,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank(item.path))
 
 
-def keeps_stacks(item: pytest.Item) -> bool:
-    """Whether a test may use a stack that an earlier one has started."""
-    return item.path.relative_to(HERE).parts[0] in WITH_STACKS
+def folders(item: pytest.Item) -> set[str]:
+    """Return the folders that a test lies in; those whose tests share a stack are in each other."""
+    parts = item.path.relative_to(HERE).parts[:-1]
+    return {"/".join(parts[:count]) for count in range(1, len(parts) + 1)} | set(
+        TOGETHER if parts[:1] and parts[0] in TOGETHER else ()
+    )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """End all stacks after the last test that may use one; pytest would keep them to the end of the session."""
-    if nextitem is None or not keeps_stacks(item) or keeps_stacks(nextitem):
-        return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    runtestprotocol(item, nextitem=None)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
+class Ends:
+    """Ends what a folder's fixtures of the session started after its last test; pytest would keep it to the end of the session.
+
+    It is a plugin of its own: the hooks of a conftest are not asked about fixtures of the session.
+    """
+
+    def __init__(self) -> None:
+        self._started: list[tuple[pytest.FixtureDef[object], pytest.FixtureRequest]] = []
+
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+        """Note what is kept for the whole session."""
+        if fixturedef.scope == "session":
+            self._started.append((fixturedef, request))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, bool, bool]:
+        """End what belongs to the folders that are left, the last one first."""
+        result = yield
+        left = folders(item) - (folders(nextitem) if nextitem else folders(item))
+        for started in reversed(self._started) if left else ():
+            fixture, request = started
+            if any(f"{fixture.baseid}/".startswith(f"tests/{folder}/") for folder in left):
+                fixture.finish(request)
+                self._started.remove(started)
+        return result
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have `Ends` at work."""
+    config.pluginmanager.register(Ends(), "ends")
