@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ARM = "management.azure.com"
 
 
-def run(*arguments: str) -> tuple[float, list[dict[str, Any]]]:
+def run() -> tuple[float, list[dict[str, Any]]]:
     """One demo on free ports: seconds from start to exit, and its steps.
 
     Raises:
@@ -23,7 +23,7 @@ def run(*arguments: str) -> tuple[float, list[dict[str, Any]]]:
     """
     ports = [part for name in ("port", "azure-port", "blob-port", "queue-port", "table-port") for part in (f"--{name}", "0")]
     with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "infra.local", "demo", "--state", state, *ports, *arguments]
+        command = [sys.executable, "-m", "infra.local", "demo", "--state", state, *ports]
         began = time.monotonic()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         seconds = time.monotonic() - began
