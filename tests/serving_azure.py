@@ -96,7 +96,10 @@ class ServingAzure(FakeAzure):
             return super().send_keyed(url, key, content=content, headers=headers, timeout_s=timeout_s)
         assert key == "ENDPOINT-KEY-SECRET"
         with self._fuse.call("azure SCORE"):
-            model = self._model(headers["azureml-model-deployment"])
+            name = headers["azureml-model-deployment"]
+            if f"{ENDPOINT}/deployments/{name}".lower() not in self.resources:
+                return replace(self._read(WORKSPACE, WORKSPACE), status=404, headers={}, body={"message": f"no deployment {name}"})
+            model = self._model(name)
             answer = {"echo": json.loads(content), "score": model.says}
             return replace(self._read(ENDPOINT, ENDPOINT), status=model.status, headers={}, body=answer)
 

@@ -251,6 +251,8 @@ def _followed(rollout: Rollout, services: Services) -> Moved:
         return rollout, min(max((now - operation.created_at).total_seconds() / 4, FIRST_S), LONGEST_S)
     error = (operation.error if operation else None) or errors.AzureError(code="OperationNotFound", message="It ended unseen.")
     well = operation is not None and operation.status == "Succeeded"
+    if error.code == "Expired":  # it was not sent soon enough after the look, so not at all
+        return replace(rollout, operation="", writes=rollout.writes + 1), FIRST_S
     ended = replace(rollout, operation="", writes=rollout.writes + 1, tries=0 if well else rollout.tries)
     said = "" if well else f"{error.code}: {error.message}"
     match rollout.stage:
@@ -372,8 +374,10 @@ def _keep(rollout: Rollout, services: Services) -> Moved:
     until = (rollout.since or now) + timedelta(seconds=rollout.plan["keepOld"])
     if now < until:
         return rollout, (until - now).total_seconds()
-    moved, kept = stand.delete(rollout, rollout.old[rollout.at], services)
-    return _next_old(moved.noted(now, f"kept {rollout.old[rollout.at]}", kept), now) if kept else (moved, FIRST_S)
+    try:
+        return stand.delete(rollout, rollout.old[rollout.at], services), FIRST_S
+    except stand.ChangedError as found:
+        return _next_old(rollout.noted(now, f"kept {rollout.old[rollout.at]}", str(found)), now)
 
 
 def _next_old(rollout: Rollout, now: datetime) -> Moved:

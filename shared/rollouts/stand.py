@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.catalog import kinds, paths
@@ -18,7 +19,7 @@ from shared.rest import errors, ids
 from shared.rollouts import judging, rollout_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from shared.endpoints.scoring import Scoring
     from shared.operations.models import Operation
@@ -31,6 +32,7 @@ DEPLOYMENTS = kinds.by_type()["arm", kinds.ML.lower(), "workspaces/onlineendpoin
 PIN = "azureml-model-deployment"
 CROWDED = frozenset({408, 429, 502, 503, 504})
 CROWDED_S = 10.0
+SEND_WITHIN = timedelta(seconds=15)  # of the look: what was true then need not be true later
 
 
 class Services(context.Services, Protocol):
@@ -115,12 +117,14 @@ def create(rollout: Rollout, services: Services) -> Rollout:
         ChangedError: there is one of that name that this rollout did not make.
     """
     named = ids.parse(rollout.endpoint).child("deployments", rollout.new)
-    if begun := _begun(rollout, named, services):
-        return begun
-    look(rollout, services)
-    if _get(named, services) is not None:
-        raise ChangedError(f"the deployment '{rollout.new}' was created by another one")
-    return _submit(rollout, named, "PUT", body_of(rollout.endpoint, rollout.plan["body"], services), services)
+
+    def begin() -> Rollout:
+        look(rollout, services)
+        if _get(named, services) is not None:
+            raise ChangedError(f"the deployment '{rollout.new}' was created by another one")
+        return _submit(rollout, named, "PUT", body_of(rollout.endpoint, rollout.plan["body"], services), services)
+
+    return _once(rollout, named, begin, services)
 
 
 def body_of(endpoint: str, asked: Mapping[str, Any], services: Services) -> dict[str, Any]:
@@ -151,28 +155,36 @@ def write(rollout: Rollout, wanted: Mapping[str, Mapping[str, int]], services: S
         ChangedError: it is not as the rollout left it.
     """
     named = ids.parse(rollout.endpoint)
-    if begun := _begun(rollout, named, services):
-        return begun
-    body = snapshots.putable(look(rollout, services))
-    body["properties"] = {**body["properties"], "traffic": dict(wanted["traffic"]), "mirrorTraffic": dict(wanted["mirror"])}
-    aimed = replace(rollout, wanted={name: dict(shares) for name, shares in wanted.items()})
-    return _submit(aimed, named, "PUT", body, services)
+
+    def begin() -> Rollout:
+        body = snapshots.putable(look(rollout, services))
+        body["properties"] = {**body["properties"], "traffic": dict(wanted["traffic"]), "mirrorTraffic": dict(wanted["mirror"])}
+        aimed = replace(rollout, wanted={name: dict(shares) for name, shares in wanted.items()})
+        return _submit(aimed, named, "PUT", body, services)
+
+    return _once(rollout, named, begin, services)
 
 
-def delete(rollout: Rollout, name: str, services: Services) -> tuple[Rollout, str]:
-    """Delete a deployment that was live before; returns the reason why it stays, '' where it is being deleted."""
+def delete(rollout: Rollout, name: str, services: Services) -> Rollout:
+    """Delete a deployment that was live before.
+
+    Raises:
+        ChangedError: it stays.
+    """
     named = ids.parse(rollout.endpoint).child("deployments", name)
-    if begun := _begun(rollout, named, services):
-        return begun, ""
-    endpoint, found = endpoint_of(rollout.endpoint, services), _get(named, services)
-    if endpoint is None or found is None:
-        return rollout, "it is gone"
-    shares = {each.lower(): share for each, share in (shares_of(endpoint) | shares_of(endpoint, "mirrorTraffic")).items()}
-    if shares.get(name.lower()) or not shares_of(endpoint).get(rollout.new):
-        return rollout, f"the traffic was changed: it is {shares_of(endpoint)}"
-    if snapshots.changed(found) != rollout.stamps.get(name.lower()):
-        return rollout, f"it was changed at {snapshots.changed(found)}"
-    return _submit(rollout, named, "DELETE", None, services), ""
+
+    def begin() -> Rollout:
+        endpoint, found = endpoint_of(rollout.endpoint, services), _get(named, services)
+        if endpoint is None or found is None:
+            raise ChangedError("it is gone")
+        shares = {each.lower(): share for each, share in (shares_of(endpoint) | shares_of(endpoint, "mirrorTraffic")).items()}
+        if shares.get(name.lower()) or not shares_of(endpoint).get(rollout.new):
+            raise ChangedError(f"the traffic was changed: it is {shares_of(endpoint)}")
+        if snapshots.changed(found) != rollout.stamps.get(name.lower()):
+            raise ChangedError(f"it was changed at {snapshots.changed(found)}")
+        return _submit(rollout, named, "DELETE", None, services)
+
+    return _once(rollout, named, begin, services)
 
 
 def score(rollout: Rollout, name: str, content: Any, services: Services) -> tuple[int, Any]:
@@ -209,6 +221,18 @@ def figures(rollout: Rollout, services: Services) -> tuple[Rollout, Verdict]:
     return replace(rollout, live=known, figures={"at": models.iso(now), "verdict": found.word, "deployments": shown}), found
 
 
+def _once(rollout: Rollout, named: ResourceId, begin: Callable[[], Rollout], services: Services) -> Rollout:
+    """Begin a change, unless this step did so before; what a look finds may be the doing of a worker that took the same step."""
+    if begun := _begun(rollout, named, services):
+        return begun
+    try:
+        return begin()
+    except ChangedError:
+        if begun := _begun(rollout, named, services):
+            return begun
+        raise
+
+
 def _begun(rollout: Rollout, named: ResourceId, services: Services) -> Rollout | None:
     """Return the rollout waiting for the operation that this very step began before; None where it began none."""
     name = f"{models.partition_of(named)}-{models.new_suffix(_key(rollout), _caller(rollout))}"
@@ -224,6 +248,7 @@ def _submit(rollout: Rollout, named: ResourceId, method: str, body: Any, service
         idempotency_key=_key(rollout),
         caller=_caller(rollout),
         why=f"rollout of {rollout.new}, asked for by {rollout.caller}",
+        send_by=services.clock() + SEND_WITHIN,
     )
     operation = flows.submit(request, services)
     return replace(rollout, operation=operation.id)

@@ -15,15 +15,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one, and print its trace")
     parser.add_argument("--seeds", default="0-199", help="judge these: first-last")
     parser.add_argument("--operations", type=int, default=50, help="in each run")
+    parser.add_argument("--what", default="operations", choices=runs.LOADS, help="sort of work")
     parser.add_argument("--minutes", type=float, help="begin no further seed after so long, and say where to go on")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.seed is not None:
-        run = runs.run(options.seed, options.operations)
+        run = runs.run(options.seed, options.operations, options.what)
         _say("\n".join([*run.trace, *(run.verdict.wrong or ["nothing is wrong"])]))
         return bool(run.verdict.wrong)
     first, _, last = options.seeds.partition("-")
-    tally = runs.many(range(int(first), int(last or first) + 1), options.operations, minutes=options.minutes, say=_say)
+    tally = runs.many(
+        range(int(first), int(last or first) + 1), options.operations, options.what, minutes=options.minutes, say=_say
+    )
     _say("\n".join(tally.lines()))
     return bool(tally.wrong)
 

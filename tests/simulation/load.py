@@ -19,11 +19,13 @@ from shared.recipes import run_steps
 from shared.rest import errors
 from tests.fake_azure import ML, WORKSPACE
 from tests.faults.test_every_machine import RULES, _recipe_run
+from tests.simulation import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from tests.simulation.judge import Verdict
     from tests.simulation.world import World
 
 GAPS_S = (0.0, 0.3, 0.9, 3.0, 10.0, 30.0)
@@ -161,11 +163,22 @@ SORTS: dict[str, tuple[int, Callable[[Asked, World], Callable[[Any], None]]]] = 
 }
 
 
-def place(world: World) -> None:
-    """Place what is there before the first request."""
-    world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
-    for path, kind in SHARED:
-        world.azure.put(f"{ML}/{path}", _body("before", kind))
+class Load:
+    """So many pieces of work of all sorts, on what is there before the first."""
+
+    def __init__(self, world: World, count: int) -> None:
+        world.steward.blobs.blobs[f"{store.PREFIX}a.yaml"] = RULES.encode()
+        for path, kind in SHARED:
+            world.azure.put(f"{ML}/{path}", _body("before", kind))
+        self._world, self._asked = world, begin(world, count)
+
+    def over(self) -> bool:
+        """See `runs.Load`."""
+        return all(each.accepted or each.refused for each in self._asked)
+
+    def judge(self, *, quiet: bool) -> Verdict:
+        """See `runs.Load`."""
+        return judge.judge(self._world, self._asked, quiet=quiet)
 
 
 def begin(world: World, count: int) -> list[Asked]:

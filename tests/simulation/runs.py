@@ -6,9 +6,9 @@ import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from tests.simulation import judge, load, world
+from tests.simulation import judge, load, rollouts, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,18 +57,35 @@ class Tally:
         ]
 
 
-def run(seed: int, operations: int, rates: world.Rates | None = None) -> Run:
-    """Run one seed."""
-    with world.made(seed, rates) as made:
-        load.place(made)
-        asked = load.begin(made, operations)
-        quiet = made.live(lambda: all(each.accepted or each.refused for each in asked))
-        verdict = judge.judge(made, asked, quiet=quiet)
+class Load(Protocol):
+    """What is asked of the app in a run."""
+
+    def over(self) -> bool:
+        """Return whether all of it was answered."""
+
+    def judge(self, *, quiet: bool) -> judge.Verdict:
+        """Judge what came of it; quiet when nothing is left to do."""
+
+
+LOADS: dict[str, Callable[[world.World, int], Load]] = {"operations": load.Load, "rollouts": rollouts.Rollouts}
+
+
+def run(seed: int, count: int, what: str = "operations") -> Run:
+    """Run one seed, with so much of a sort of work."""
+    with world.made(seed) as made:
+        asked = LOADS[what](made, count)
+        quiet = made.live(asked.over)
+        verdict = asked.judge(quiet=quiet)
     return Run(seed=seed, verdict=verdict, trace=made.trace)
 
 
 def many(
-    seeds: Iterable[int], operations: int, *, minutes: float | None = None, say: Callable[[str], None] = lambda _line: None
+    seeds: Iterable[int],
+    count: int,
+    what: str = "operations",
+    *,
+    minutes: float | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Tally:
     """Run many seeds; those that are wrong are named."""
     tally, end = Tally(), time.monotonic() + (minutes or math.inf) * 60
@@ -77,13 +94,13 @@ def many(
             tally.next_seed = seed
             break
         try:
-            verdict = run(seed, operations).verdict
+            verdict = run(seed, count, what).verdict
         except Exception as problem:  # noqa: BLE001 - named with its seed
             verdict = judge.Verdict(wrong=[f"broken: {type(problem).__name__} {problem}"])
         for problem in verdict.wrong:
-            tally.wrong.append(f"seed {seed} of {operations}: {problem}")
+            tally.wrong.append(f"seed {seed} of {count} {what}: {problem}")
             say(tally.wrong[-1])
-        tally.runs, tally.operations = tally.runs + 1, tally.operations + operations
+        tally.runs, tally.operations = tally.runs + 1, tally.operations + count
         tally.ends.update(verdict.ends)
         tally.counts.update(verdict.counts)
         tally.recoveries += verdict.recoveries

@@ -1,6 +1,7 @@
 """The machines in virtual time, with drawn faults: whatever the seed, nothing is lost, ends wrongly, is stuck or done twice.
 
-`make test` runs some of 200 seeds, `make nightly` all of them, and as many of 10,000 larger ones as fit into its time:
+Operations, and what follows from them, are together in a run; rollouts are in runs of their own. `make test` runs some of 200
+seeds, `make nightly` all of them, and as many of 10,000 larger ones as fit into its time:
 `SIMULATION_SEEDS=2000-9999` goes on where it stopped, `SIMULATION_MINUTES=120` gives it longer.
 """
 
@@ -48,6 +49,15 @@ def test_no_large_seed_is_wrong() -> None:
     tally = runs.many(range(int(first), int(last) + 1), 100, minutes=float(os.environ.get("SIMULATION_MINUTES", MINUTES)))
     sys.stdout.write("\n".join(tally.lines()))
     _judge(tally)
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(1800)
+def test_no_rollout_is_wrong() -> None:
+    """It ends on no bad model, stops where others changed something, and has the traffic back within a minute, in one PUT."""
+    tally = runs.many(tables.sample(range(1000), 6, seed="rollouts"), 1, "rollouts")
+    assert not tally.wrong, "\n".join(tally.lines())
+    assert len(tally.ends) > 1
 
 
 def test_a_seed_replays_to_the_same_byte() -> None:

@@ -25,12 +25,12 @@ from shared.rest import errors
 from tests.fake_azure import ML, lost, throttled
 from tests.fakes import STORAGE, Fuse, Held, Killed, unavailable
 from tests.faults.test_every_machine import NAMES, QUEUES, Platform
-from tests.serving_azure import ServingAzure
+from tests.serving_azure import ENDPOINT, ServingAzure
 from tests.simulation.scheduler import Scheduler, Task
 from tests.steward import MAX_DEQUEUE, RETRY_S, TIMER_S, Steward
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from shared.rest.client import Response
 
@@ -158,6 +158,12 @@ class DrawnAzure(ServingAzure):
             raise errors.AzureUnavailableError("503", delay_s=10.0, maybe_arrived=True)
         return response
 
+    def send_keyed(self, url: str, key: str, *, content: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
+        """See `client.Client.send_keyed`."""
+        if self.world.azure_fault("GET", url):
+            raise lost(arrived=True)
+        return super().send_keyed(url, key, content=content, headers=headers, timeout_s=timeout_s)
+
     def _answer(self, method: str, url: str, body: Any, files: Any) -> Response:
         before, failing = len(self.effects), set(self.failing)
         response = super()._answer(method, url, body, files)
@@ -177,6 +183,10 @@ class DrawnAzure(ServingAzure):
             last = {"operationName": action.title(), "operationTime": self.now().isoformat(), "operationStatus": "Succeeded"}
             known["properties"].setdefault("properties", {})["lastOperation"] = last
 
+    def forget(self, path: str) -> None:
+        """What was going on with a resource that is gone, and with those below it, is over."""
+        self._tasks = {key: task for key, task in self._tasks.items() if not f"{key}/".startswith(f"{path}/")}
+
     def foreign(self, path: str, number: int) -> str:
         """Another client changes, or deletes, a resource; returns what it did."""
         known = self.get(path)
@@ -185,7 +195,7 @@ class DrawnAzure(ServingAzure):
         at = self.now().isoformat()
         if self.world.drawn.random() < 0.15:
             del self.resources[path.lower()]
-            self._tasks.pop(path, None)
+            self.forget(path)
             return "DELETE"
         known["tags"] = {"mark": f"foreign {number}"}
         known["systemData"]["lastModifiedAt"] = at
@@ -203,6 +213,9 @@ class World(Platform):
         poisoned: Messages that were given up.
         counts: Calls by name.
         trace: What happened, a line each.
+        disturbed_at: When something last went wrong, so that work may have come to a halt.
+        stranger: What another client does to a target that is shared.
+        watch: Called with each effect.
     """
 
     seed: int = 0
@@ -238,6 +251,9 @@ class World(Platform):
         self._numbers = itertools.count()
         self._heard: dict[int, datetime] = {}
         self._epoch = self.clock()
+        self.disturbed_at = self.clock()
+        self.stranger: Callable[[str], None] = self.foreign
+        self.watch: Callable[[Effect], None] = lambda _effect: None
         self.over = False
 
     def _process(self, skew: timedelta) -> Any:
@@ -314,6 +330,7 @@ class World(Platform):
         """Storage failed: what is being recovered is measured from here."""
         self.say(f"storage fails {when} {name}")
         self._since.update(dict.fromkeys(self._since, self.clock()))
+        self.disturbed_at = max(self.disturbed_at, self.clock())
 
     def heard(self) -> None:
         """A process heard storage's clock."""
@@ -329,8 +346,8 @@ class World(Platform):
             return ""
         fault = self.drawn.choice(("refused", "throttled", "lost before", "lost after", "503 before", "503 after"))
         self.say(f"Azure: {fault} {method} {path.rpartition('/workspaces/')[2]}")
-        if method in ("PUT", "PATCH", "DELETE") and "foreign" in path and self.drawn.random() < self.rates.foreign:
-            self.plan(self.drawn.choice((0.0, 0.5, 3.0, 8.0, 40.0)), lambda: self.foreign(path))
+        if method in ("PUT", "PATCH", "DELETE") and self.shared(path) and self.drawn.random() < self.rates.foreign:
+            self.plan(self.drawn.choice((0.0, 0.5, 3.0, 8.0, 40.0)), lambda: self.stranger(path))
         if self._tasks.current:
             self._disturbed([self._tasks.current], self.clock())
         return fault
@@ -338,7 +355,12 @@ class World(Platform):
     def took_effect(self, effect: Effect) -> None:
         """Azure carried a write out."""
         self.effects.append(effect)
+        self.watch(effect)
         self.say(f"EFFECT {effect.write} {effect.path} {effect.mark}{' (will fail)' if effect.fails else ''}")
+
+    def shared(self, path: str) -> bool:
+        """Return whether other clients change a target, too."""
+        return "foreign" in path or path == ENDPOINT
 
     def foreign(self, path: str) -> None:
         """Another client changes a target now."""
@@ -498,7 +520,9 @@ class World(Platform):
 
     def _latency_s(self) -> float:
         if self._chance(self.rates.slow):
-            return self.drawn.uniform(5, 40)
+            slow_s = self.drawn.uniform(5, 40)
+            self.disturbed_at = max(self.disturbed_at, self.clock() + timedelta(seconds=slow_s))
+            return slow_s
         return self.drawn.choice((0.05, 0.1, 0.2, 0.5, 1.5))
 
     def _may_die(self, when: str, name: str) -> None:
@@ -530,6 +554,7 @@ class World(Platform):
 
     def _disturbed(self, tasks: list[Task], at: datetime) -> None:
         """What was to be recovered by one of these tasks is measured from here; a timer looks after everything."""
+        self.disturbed_at = max(self.disturbed_at, at)
         timer = any(task.name.startswith("timer") for task in tasks)
         for record in self._since if timer else {task.record for task in tasks} & self._since.keys():
             self._since[record] = max(self._since[record], at)

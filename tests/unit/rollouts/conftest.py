@@ -36,6 +36,16 @@ BODY: dict[str, Any] = {
 }
 
 
+def asked(app: Any, verb: str, below: str = "", body: Any = None, **headers: str) -> Any:
+    """Send a request about rollouts of the endpoint to an app; returns the JSON of the answer."""
+    path = f"{PATH}/rollout{below}"
+    row = next(each for each in ROUTES if each.about and each.verb == verb and each.takes(path))
+    content = json.dumps(body).encode() if body is not None else b""
+    call = Call(method=verb, path=path, headers=headers, body=content, named=row.named(path), sender=Caller())
+    found = row.handler(call, app)
+    return json.loads((found.answer() if isinstance(found, Later) else found).content)
+
+
 class World(Platform):
     """The app, and an Azure that serves."""
 
@@ -49,12 +59,7 @@ class World(Platform):
 
     def send(self, verb: str, below: str = "", body: Any = None, **headers: str) -> Any:
         """Send a request; returns the JSON of the answer."""
-        path = f"{PATH}/rollout{below}"
-        row = next(each for each in ROUTES if each.about and each.verb == verb and each.takes(path))
-        content = json.dumps(body).encode() if body is not None else b""
-        call = Call(method=verb, path=path, headers=headers, body=content, named=row.named(path), sender=Caller())
-        found = row.handler(call, self.app)
-        return json.loads((found.answer() if isinstance(found, Later) else found).content)
+        return asked(self.app, verb, below, body, **headers)
 
     def everywhere(self, *grants: Grant) -> list[str]:
         """Return the ids that GET `rollouts` lists for a caller who may do so much."""

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.catalog.grants import Grant
+from shared.durable import worker
 from shared.rest import errors, ids
+from shared.rollouts import rollouts
+from tests.fake_azure import Fault, throttled
 from tests.fakes import Killed
 from tests.serving_azure import ENDPOINT, Model
 from tests.unit.rollouts.conftest import BODY
@@ -236,3 +239,56 @@ def test_an_abort_sets_back_what_a_worker_that_died_had_sent(world: World, sent:
     world.send("POST", f"/{name}/abort")
     world.drive()
     assert (world.record().status, world.azure.traffic()) == ("Aborted", {"blue": 100})
+
+
+@pytest.mark.parametrize("write", ["PUT", "DELETE"])
+def test_what_could_not_be_sent_soon_after_a_look_is_not_sent_without_another(world: World, write: str) -> None:
+    """Azure throttles for two minutes; the traffic was changed meanwhile, and the old deployment lives again."""
+    world.begin()
+    match, url = ("echo\\?", "echo") if write == "PUT" else ("/blue\\?", "blue")
+    world.azure.faults.append(Fault(method=write, match=match, problem=throttled(120.0)))
+    while not any(f"/{url}?" in each for each in world.azure.requests if each.startswith(write)):
+        world.until(10)
+    world.until(30)
+    touched(world, "traffic")
+    effects, left = len(world.azure.effects), world.azure.traffic()
+    world.drive()
+    assert (world.azure.traffic(), world.azure.effects[effects:]) == (left, [])
+    assert world.record().status == ("Stopped" if write == "PUT" else "Succeeded")
+
+
+@pytest.mark.parametrize("write", ["PUT .*/green", "PUT .*/echo$", "DELETE .*/blue"])
+def test_throttled_for_minutes_it_goes_on_as_before(world: World, write: str) -> None:
+    """Each is sent at last, once."""
+    method, _, path = write.partition(" ")
+    world.azure.faults.append(Fault(method=method, match=f"/{path.rpartition('/')[2].rstrip('$')}\\?", problem=throttled(120.0)))
+    world.begin()
+    world.drive()
+    assert (world.record().status, world.azure.traffic()) == ("Succeeded", {"green": 100})
+    assert world.azure.count(write) == (3 if "echo" in write else 1)
+    assert world.azure.faults[0].times == 0
+
+
+@pytest.mark.parametrize("look", ["GET w1/onlineEndpoints/echo/deployments/green", "GET w1/onlineEndpoints/echo/deployments/blue"])
+def test_what_another_worker_did_in_the_same_step_is_no_change_by_others(world: World, look: str) -> None:
+    """Both took it at the same time: the one sends, and dies before it can record that, while the other looks."""
+    took: list[str] = []
+
+    def between(name: str) -> None:
+        if took and took[-1] == "begun" and name.startswith("cleanup.write"):
+            raise Killed
+        delivered = [held.text for held in world.steward.queue.messages if '"rollout"' in held.text]
+        deletes = world.record().stage == "keep"
+        if name.endswith(look) and delivered and deletes == look.endswith("blue") and not took:
+            took.append("begun")
+            with pytest.raises(Killed):
+                worker.take((rollouts.MACHINE,), delivered[0], world.app)
+            took.append("died")
+
+    world.begin()
+    world.fuse.between = between
+    world.drive()
+    assert took == ["begun", "died"]
+    assert (world.record().status, world.azure.traffic()) == ("Succeeded", {"green": 100})
+    assert (world.azure.count("PUT .*/green"), world.azure.count("DELETE .*/blue")) == (1, 1)
+    assert not [each for each in world.record().notes if each["what"].startswith("kept")]
