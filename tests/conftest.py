@@ -1,4 +1,4 @@
-"""The order of the files: those that wait for processes first, the longest of them ahead; what only computes fills the gaps."""
+"""What the processes of a run do in which order, and when they end what they started."""
 
 from __future__ import annotations
 
@@ -6,49 +6,77 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from xdist.remote import Producer
+
 HERE = Path(__file__).parent
-# Below tests/, as many words as needed. A file that none of these begins comes last.
-FIRST = (
-    "functional/docs",
-    "e2e",
-    "functional/clients",
-    "functional/cleanup",
-    "functional/dataplane/test_deployments",
-    "functional/emulator/test_no_code",
-    "functional/files",
-    "functional/hooks",
-    "functional/test_killed",
-    "functional/host/test_start",
-    "functional",
-    "faults",
-    "deploy",
-    "contract",
+# One process runs a row, file after file: its fixtures of the session start a stack once, and a stack that waits costs CPU, too.
+# The longest row begins first. Below tests/, as many words as needed; a file in no row is a row of its own.
+ROWS = (
+    ("e2e",),
+    ("functional/docs",),
+    ("functional/dashboard", "functional/pages", "functional/parking", "functional/recipes"),
+    ("functional/clients",),
+    ("functional/cleanup", "functional/test_killed"),
+    ("functional/emulator",),
+    ("functional/dataplane",),
+    ("functional/host", "functional/local_stack", "functional/yaml"),
+    ("functional/hooks", "functional/callers"),
+    ("functional/app", "functional/backup", "functional/catalog", "functional/doctor", "functional/files"),
+    ("deploy",),
+    ("contract",),
 )
-# The folders whose tests share what the session's fixtures start. A stack that waits costs 8 % of a core: its queues are looked at.
-TOGETHER = ("functional", "e2e")
+# Of the files in no row, those that take longest; the others come after them.
+LONG = ("faults", "simulation", "unit/yaml", "unit/http", "unit/openapi", "unit/operations")
 
 
-def rank(path: Path) -> int:
+def row(name: str) -> int | None:
+    """Return the number of the row that a file belongs to, by its path below tests/."""
+    return next((number for number, starts in enumerate(ROWS) if name.startswith(starts)), None)
+
+
+def rank(name: str) -> tuple[int, int]:
     """Return when a file's turn is."""
-    name = path.relative_to(HERE).as_posix()
-    return next((place for place, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
+    number = row(name)
+    if number is not None:
+        return number, next(place for place, start in enumerate(ROWS[number]) if name.startswith(start))
+    return len(ROWS), next((place for place, start in enumerate(LONG) if name.startswith(start)), len(LONG))
+
+
+def name_of(item: pytest.Item) -> str:
+    """Return the path of a test's file below tests/."""
+    return item.path.relative_to(HERE).as_posix()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort files by their rank; within a file, and among files of one rank, the order stays."""
-    items.sort(key=lambda item: rank(item.path))
+    items.sort(key=lambda item: rank(name_of(item)))
+
+
+class Rows(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a process a row at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        number = row(file.removeprefix("tests/"))
+        return file if number is None else ROWS[number][0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Rows | None:
+    """Use `Rows` for `--dist loadfile`."""
+    return Rows(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def folders(item: pytest.Item) -> set[str]:
-    """Return the folders that a test lies in; those whose tests share a stack are in each other."""
-    parts = item.path.relative_to(HERE).parts[:-1]
-    return {"/".join(parts[:count]) for count in range(1, len(parts) + 1)} | set(
-        TOGETHER if parts[:1] and parts[0] in TOGETHER else ()
-    )
+    """Return the folders that a test lies in; a row is left with all of its folders."""
+    parts = name_of(item).split("/")[:-1]
+    number = row(name_of(item))
+    return {f"{'' if number is None else number}:{'/'.join(parts[:count])}" for count in range(1, len(parts) + 1)}
 
 
 class Ends:
@@ -72,7 +100,7 @@ class Ends:
         left = folders(item) - (folders(nextitem) if nextitem else folders(item))
         for started in reversed(self._started) if left else ():
             fixture, request = started
-            if any(f"{fixture.baseid}/".startswith(f"tests/{folder}/") for folder in left):
+            if any(f"{fixture.baseid}/".startswith(f"tests/{folder.partition(':')[2]}/") for folder in left):
                 fixture.finish(request)
                 self._started.remove(started)
         return result

@@ -184,6 +184,12 @@ class FakeAzure:
                 raise self.sign_in
             return "token"
 
+    throttled = 0
+
+    def allowances(self) -> list[tuple[str, str, int, int]]:
+        """See `client.Client.allowances`."""
+        return []
+
     def pressure(self, _subscription: str) -> float:
         """See `client.Client.pressure`."""
         return self.used
