@@ -154,7 +154,7 @@ param resourceLogs logsType = {
 @description('Calls /api/health from three places every 15 minutes, and alerts when two of them get no answer. Not with privateApp.')
 param healthTest bool = false
 
-@description('Mail to alertEmails at 80 % of this month\'s budget of the app\'s group, and when the forecast passes it. start: 2026-12-01.')
+@description('Mail to alertEmails (none: no budget) at 80 % of the month\'s budget of the app\'s group, and when the forecast passes it.')
 param budget budgetType = {
   amount: 0
   start: ''
@@ -438,7 +438,8 @@ module logs 'modules/logs.bicep' = {
   }
 }
 
-module spending 'modules/budget.bicep' = if (budget.amount > 0) {
+// Azure refuses a budget without an address to write to.
+module spending 'modules/budget.bicep' = if (budget.amount > 0 && !empty(alertEmails)) {
   name: 'steward-budget'
   scope: group
   params: {

@@ -112,6 +112,7 @@ class Requirement:
     new: bool = False
 
 
+ACCOUNTS, VAULTS = "Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults"
 _WORKSPACES, _COMPUTES = f"{kinds.ML}/workspaces", f"{kinds.ML}/workspaces/computes"
 _DEPLOYMENTS = f"{kinds.ML}/workspaces/onlineEndpoints/deployments"
 # https://github.com/Azure/azure-cli/issues/28980: "Missing dependent resources in workspace json"
@@ -134,6 +135,20 @@ REQUIREMENTS: tuple[Requirement, ...] = (
         new=True,
     ),
     Requirement(kind=_WORKSPACES, path="identity.type", why="Azure makes no workspace without an identity.", new=True),
+    Requirement(kind=ACCOUNTS, path="kind", why="Azure makes no account without a kind, such as StorageV2.", new=True),
+    Requirement(
+        kind=ACCOUNTS, path="properties.accessTier", why="an account for blobs alone says how they are kept.", when="kind",
+        values=("blobstorage",), new=True,
+    ),
+    Requirement(kind=VAULTS, path="properties.sku.family", why="Azure makes no vault without it; 'A' is the only one.", new=True),
+    Requirement(
+        kind=VAULTS, path="properties.accessPolicies", why="a vault without enableRbacAuthorization needs them; [] will do.",
+        when="properties.enableRbacAuthorization", values=("false",), otherwise="false", new=True,
+    ),
+    *(
+        Requirement(kind="Microsoft.Insights/components", path=path, why="no component is made without; 'web' will do.", new=True)
+        for path in ("kind", "properties.Application_Type")
+    ),
     Requirement(
         kind=_COMPUTES, path="properties.properties.vmSize", why="Azure makes no machine without a size.",
         when="properties.computeType", values=_MACHINES,
@@ -151,8 +166,7 @@ SIZED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 GROUPS = f"{kinds.RESOURCES}/resourceGroups"
 BUSY = frozenset({"creating", "updating", "deleting", "accepted", "provisioning", "resolvingdns"})  # states that refuse changes
-VAULTS = "Microsoft.KeyVault/vaults"
-NAMES_WORLDWIDE = frozenset({VAULTS, "Microsoft.Storage/storageAccounts", "Microsoft.ContainerRegistry/registries"})
+NAMES_WORLDWIDE = frozenset({VAULTS, ACCOUNTS, "Microsoft.ContainerRegistry/registries"})
 
 VM_SIZES = ("properties.properties.vmSize", "properties.instanceType")  # where bodies name a size
 NODES = (  # where they say how many, the least and the most

@@ -41,7 +41,14 @@ _DEPENDENCIES = {
 _CRON = re.compile(r"(\*|\w+(-\w+)?)(/\d+)?(,(\*|\w+(-\w+)?)(/\d+)?)*")
 _CRON_WORD = re.compile(r"\d+|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
 _FREQUENCIES = ("Minute", "Hour", "Day", "Week", "Month")
-ACCOUNTS = "Microsoft.Storage/storageAccounts"
+# Which SKUs an account of each kind can have: https://learn.microsoft.com/azure/storage/common/storage-account-overview
+SKUS = {
+    "Storage": "(Standard_(LRS|GRS|RAGRS)|Premium_LRS)",
+    "StorageV2": "(Standard(V2)?_(LRS|ZRS|GRS|RAGRS|GZRS|RAGZRS)|Premium_(LRS|ZRS))",
+    "BlobStorage": "Standard_(LRS|GRS|RAGRS)",
+    "BlockBlobStorage": "Premium_(LRS|ZRS)",
+    "FileStorage": "(Premium(V2)?_(LRS|ZRS)|StandardV2_(LRS|ZRS|GRS|GZRS))",
+}
 WHOLE, MOST_MIRRORED = 100, 50  # per cent
 
 
@@ -55,7 +62,7 @@ def check(question: Question) -> Iterator[Finding]:
 def ruled(question: Question) -> Iterator[Finding]:
     """Yield what the rules of its kind refuse of a whole body."""
     for path, rule in RULES:
-        if question.target.kind.full_type == f"{kinds.ML}/{path}":
+        if question.target.kind.full_type in (path, f"{kinds.ML}/{path}"):
             yield from rule(question)
 
 
@@ -90,6 +97,30 @@ def _reserved_name(question: Question) -> Iterator[Finding]:
     held = "microsoft" in name or "windows" in name or name.startswith("login") or name in _RESERVED
     if held and len(question.target.id.names) == 1:
         yield wrong(question.target.id.name, "ReservedResourceName", "The name is, or holds, a word that Microsoft reserves.")
+
+
+def _account(question: Question) -> Iterator[Finding]:
+    kind, sku = (bodies.dig(question.body, path) for path in ("kind", "sku.name"))
+    if isinstance(kind, str) and kind not in SKUS:
+        yield wrong("kind", "AccountPropertyIsInvalid", f"'{kind[:80]}' is no kind of account; expected one of {', '.join(SKUS)}.")
+    elif isinstance(kind, str) and isinstance(sku, str) and not re.fullmatch(SKUS[kind], sku):
+        yield wrong("sku.name", "InvalidValuesForRequestParameters", f"An account of kind {kind} has no SKU '{sku[:80]}'.")
+
+
+def _vault(question: Question) -> Iterator[Finding]:
+    tenant = bodies.dig(question.body, "properties.tenantId")
+    if isinstance(tenant, str) and not re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", tenant):
+        yield wrong("properties.tenantId", "BadRequest", f"'{tenant[:80]}' is no id of a tenant; expected a GUID.")
+
+
+def _registry(question: Question) -> Iterator[Finding]:
+    sku = str(bodies.dig(question.body, "sku.name") or "").lower()
+    private = str(bodies.dig(question.body, "properties.publicNetworkAccess")).lower() == "disabled"
+    if sku and sku not in ("basic", "standard", "premium"):
+        yield wrong("sku.name", "InvalidParameter", f"'{sku[:80]}' is no SKU of a registry; expected Basic, Standard or Premium.")
+    elif sku and private and sku != "premium":
+        message = "Only a Premium registry can be closed to the public network."
+        yield wrong("properties.publicNetworkAccess", "DisablingPublicNetworkAccessNotSupported", message)
 
 
 def _workspace(question: Question) -> Iterator[Finding]:
@@ -208,14 +239,18 @@ def _datastore(question: Question) -> Iterator[Finding]:
     if "skipvalidation=true" in question.query.lower():
         return
     name, subscription = str(bodies.dig(question.body, "properties.accountName") or "").lower(), question.target.id.subscription
-    version, base = needs.REFERENCE_VERSIONS[ACCOUNTS.lower()], ids.provider(subscription, "Microsoft.Storage")
+    version, base = needs.REFERENCE_VERSIONS[needs.ACCOUNTS.lower()], ids.provider(subscription, "Microsoft.Storage")
     listed = rows_of(question.read(ids.below(base, "storageAccounts"), version).body) if name else []
     own = next((each for each in listed if str(each.get("name", "")).lower() == name), None)
     signed = str(bodies.dig(question.body, "properties.credentials.credentialsType") or "").lower() in ("accountkey", "sas")
     if own and signed and bodies.dig(own, "properties.allowSharedKeyAccess") is False:
         message = f"The account '{name}' takes no shared keys; use an identity, or set its allowSharedKeyAccess."
         yield wrong("properties.credentials", "KeyBasedAuthenticationNotPermitted", message)
-    elif name and own is None and bodies.dig(question.name_available(base, name, ACCOUNTS, version).body, "nameAvailable") is True:
+    elif (
+        name
+        and own is None
+        and bodies.dig(question.name_available(base, name, needs.ACCOUNTS, version).body, "nameAvailable") is True
+    ):
         yield wrong("properties.accountName", "StorageAccountNotFound", f"There is no storage account '{name}'.")
     else:
         message = "Azure tries the account's credentials when it is sent (not with ?skipValidation=true); this was not looked at."
@@ -223,6 +258,9 @@ def _datastore(question: Question) -> Iterator[Finding]:
 
 
 RULES: tuple[tuple[str, Rule], ...] = (
+    (needs.ACCOUNTS, _account),
+    (needs.VAULTS, _vault),
+    ("Microsoft.ContainerRegistry/registries", _registry),
     ("workspaces", _workspace),
     ("workspaces/computes", _compute),
     ("workspaces/onlineEndpoints", _endpoint),

@@ -368,6 +368,8 @@ def test_a_budget_is_set_where_there_is_one() -> None:
     assert budget.body["properties"]["timePeriod"] == {"startDate": "2026-12-01"}
     assert budget.body["properties"]["notifications"]["spent"]["contactEmails"] == MOST["alertEmails"]
     assert not of(deployed(LEAST), "Microsoft.Consumption/budgets")
+    # Microsoft.Consumption/budgets: at least one contact, or Azure refuses it
+    assert not of(deployed({**MOST, "alertEmails": []}), "Microsoft.Consumption/budgets")
     for name in ("dev", "prod", "main"):
         assert CASES[name].get("budget", {"start": "2026-12-01"})["start"].endswith("-01")
 

@@ -242,7 +242,10 @@ def test_the_reserve_counts_and_what_the_deployment_holds_already_does_not(ask, 
 
 
 ACCOUNT = {"location": scene.LOCATION, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
-VAULT = {"location": scene.LOCATION, "properties": {"tenantId": scene.TENANT_ID, "sku": {"family": "A", "name": "standard"}}}
+VAULT = {
+    "location": scene.LOCATION,
+    "properties": {"tenantId": scene.TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []},
+}
 REGISTRY = {"location": scene.LOCATION, "sku": {"name": "Basic"}}
 NEIGHBOURS = "resourceGroups/rg-analytics/providers"
 

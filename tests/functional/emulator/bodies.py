@@ -26,3 +26,12 @@ SCHEDULE = {
         "action": {"actionType": "CreateJob", "jobDefinition": {}},
     }
 }
+
+# What a workspace stands on: each with all that Azure asks for.
+ACCOUNT = {"location": scene.LOCATION, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
+VAULT = {
+    "location": scene.LOCATION,
+    "properties": {"tenantId": scene.TENANT_ID, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []},
+}
+COMPONENT = {"location": scene.LOCATION, "kind": "web", "properties": {"Application_Type": "web"}}
+REGISTRY = {"location": scene.LOCATION, "sku": {"name": "Basic"}}

@@ -6,7 +6,7 @@ from typing import Any
 import requests
 
 from infra.local.emulator import scene
-from tests.functional.emulator.bodies import CLUSTER, INSTANCE, PLACE, SCHEDULE
+from tests.functional.emulator.bodies import ACCOUNT, CLUSTER, COMPONENT, INSTANCE, PLACE, REGISTRY, SCHEDULE, VAULT
 from tests.functional.emulator.client import ARM, WORKSPACES, Client, until, workspace_body
 
 type Provoke = Callable[[Client], requests.Response]
@@ -14,9 +14,6 @@ type Provoke = Callable[[Client], requests.Response]
 SUBSCRIPTION = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
 SANDBOX = f"{SUBSCRIPTION}/resourceGroups/rg-sandbox"
 STORAGE_V, VAULT_V, ACR_V, GROUP_V, LOCK_V = "2023-05-01", "2023-07-01", "2023-07-01", "2022-09-01", "2016-09-01"
-ACCOUNT = {"location": scene.LOCATION, "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
-VAULT = {"location": scene.LOCATION, "properties": {"sku": {"family": "A", "name": "standard"}}}
-REGISTRY = {"location": scene.LOCATION, "sku": {"name": "Basic"}}
 ENDPOINT = {**PLACE, "properties": {"authMode": "Key"}}
 CURATED = "azureml://registries/azureml"
 SERVED = {
@@ -273,7 +270,81 @@ def _taken_account(azure: Client) -> requests.Response:
     return azure.arm("PUT", account("stcontoso"), ACCOUNT, version=STORAGE_V)
 
 
+def lacking(kind: str, name: str, version: str, body: dict[str, Any], *lost: str, **properties: Any) -> Provoke:
+    """A PUT of a neighbour whose body lacks these members, or has these properties instead."""
+    whole = {**body, "properties": {**body.get("properties", {}), **properties}}
+    for path in lost:
+        *above, last = path.split(".")
+        inner = whole
+        for part in above:
+            inner[part] = inner = dict(inner[part])
+        del inner[last]
+    return plain("PUT", provider(kind, name), whole, version=version)
+
+
+def _account_of(*lost: str, kind: str = "StorageV2", sku: str = "Standard_LRS") -> Provoke:
+    body = {**ACCOUNT, "kind": kind, "sku": {"name": sku}}
+    return lacking("Microsoft.Storage/storageAccounts", "stlacking", STORAGE_V, body, *lost)
+
+
+def _vault_of(*lost: str, **properties: Any) -> Provoke:
+    return lacking("Microsoft.KeyVault/vaults", "kv-lacking", VAULT_V, VAULT, *lost, **properties)
+
+
+def _component_of(*lost: str) -> Provoke:
+    return lacking("Microsoft.Insights/components", "insights-lacking", "2020-02-02", COMPONENT, *lost)
+
+
+def _registry_of(*lost: str, sku: str = "Standard", **properties: Any) -> Provoke:
+    body = {**REGISTRY, "sku": {"name": sku}}
+    return lacking("Microsoft.ContainerRegistry/registries", "acrlacking", ACR_V, body, *lost, **properties)
+
+
+def registered(namespace: str, then: Provoke) -> Provoke:
+    """In a subscription where that provider is registered."""
+
+    def provoke(azure: Client) -> requests.Response:
+        azure.control("PUT", "providers", {namespace: "Registered"})
+        return then(azure)
+
+    return provoke
+
+
+def _network_of(kind: str, name: str = "net", **properties: Any) -> Provoke:
+    return registered("Microsoft.Network", lacking(f"Microsoft.Network/{kind}", name, "2023-09-01", PLACE, **properties))
+
+
 PROVOKE |= {
+    "storage account without kind": _account_of("kind"),
+    "storage account without SKU": _account_of("sku"),
+    "storage account of a kind that has no such SKU": _account_of(kind="BlockBlobStorage"),
+    "blob account without access tier": _account_of(kind="BlobStorage"),
+    "vault without access policies": _vault_of("properties.accessPolicies"),
+    "vault without tenant": _vault_of("properties.tenantId"),
+    "vault whose tenant is no GUID": _vault_of(tenantId="contoso.onmicrosoft.com"),
+    "vault without SKU": _vault_of("properties.sku"),
+    "vault whose SKU has no family": _vault_of("properties.sku.family"),
+    "component without properties": _component_of("properties"),
+    "component without kind": _component_of("kind"),
+    "component without application type": _component_of("properties.Application_Type"),
+    "container registry without SKU": _registry_of("sku"),
+    "container registry of an unknown SKU": _registry_of(sku="Huge"),
+    "private container registry that is not Premium": _registry_of(publicNetworkAccess="Disabled"),
+    "virtual network without addresses": _network_of("virtualNetworks"),
+    "virtual network with an address that is no range": _network_of(
+        "virtualNetworks", addressSpace={"addressPrefixes": ["10.1.0.0"]}
+    ),
+    "private endpoint whose connection has no name": _network_of(
+        "privateEndpoints", privateLinkServiceConnections=[{"properties": {"groupIds": ["vault"]}}]
+    ),
+    "log workspace name invalid": registered(
+        "Microsoft.OperationalInsights",
+        lacking("Microsoft.OperationalInsights/workspaces", "Monitor_LAW01", "2023-09-01", PLACE),
+    ),
+    "name of another neighbour invalid": registered(
+        "Microsoft.ManagedIdentity",
+        lacking("Microsoft.ManagedIdentity/userAssignedIdentities", "x", "2023-01-31", PLACE),
+    ),
     "filter of resources that cannot be read": plain(
         "GET", f"/subscriptions/{scene.SUBSCRIPTION_ID}/resources?$filter=kind eq 'web'", version="2022-09-01"
     ),

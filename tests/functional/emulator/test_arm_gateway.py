@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene
+from tests.functional.emulator.bodies import COMPONENT, REGISTRY, VAULT
 from tests.functional.emulator.client import ARM, VERSION, WORKSPACES, Client, workspace_body
 
 SUBSCRIPTION = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
@@ -124,12 +125,12 @@ def test_ids_are_found_in_any_case(azure: Client) -> None:
 @pytest.mark.parametrize(
     ("kind", "name", "body", "version", "status", "state"),
     [
-        ("Microsoft.KeyVault/vaults", "kv-new", {"properties": {"sku": {"name": "standard"}}}, "2023-07-01", 200, "Succeeded"),
-        ("Microsoft.Insights/components", "ai-new", {"kind": "web"}, "2020-02-02", 200, "Succeeded"),
+        ("Microsoft.KeyVault/vaults", "kv-new", VAULT, "2023-07-01", 200, "Succeeded"),
+        ("Microsoft.Insights/components", "ai-new", COMPONENT, "2020-02-02", 200, "Succeeded"),
         (
             "Microsoft.ContainerRegistry/registries",
             "acrnew",
-            {"properties": {"adminUserEnabled": True}},
+            {**REGISTRY, "properties": {"adminUserEnabled": True}},
             "2023-07-01",
             201,
             "Creating",
@@ -154,7 +155,7 @@ def test_a_resource_group_goes_with_everything_in_it(azure: Client) -> None:
     """202 with Location and `Retry-After: 15`; then the Location answers 200 and the group is gone."""
     path = f"{SUBSCRIPTION}/resourceGroups/rg-sandbox"
     registry = f"{path}/providers/Microsoft.ContainerRegistry/registries/acrsandbox"
-    assert azure.arm("PUT", registry, {"location": "eastus"}, version="2023-07-01").status_code == 201
+    assert azure.arm("PUT", registry, {**REGISTRY, "location": "eastus"}, version="2023-07-01").status_code == 201
     azure.control("PUT", "transitions", {"resourceGroup": "polls:2"})  # the GET is one look
     first = azure.arm("DELETE", path, version="2022-09-01")
     assert (first.status_code, first.headers["Retry-After"]) == (202, "15")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene
-from tests.functional.emulator.bodies import CLUSTER
+from tests.functional.emulator.bodies import CLUSTER, VAULT
 from tests.functional.emulator.client import ARM, WORKSPACES, Client, workspace_body
 
 PREVIEW = "2024-04-01-preview"
@@ -166,7 +166,7 @@ def test_a_template_that_cannot_be_read_is_refused_and_one_that_fails_tells_why(
         body = {"properties": {"mode": "Incremental", "template": {"resources": resources}}}
         return azure.session.put(url, json=body, headers=headers, timeout=30)
 
-    vault = {"type": "Microsoft.KeyVault/vaults", "apiVersion": "2023-07-01", "location": scene.LOCATION}
+    vault = {**VAULT, "type": "Microsoft.KeyVault/vaults", "apiVersion": "2023-07-01"}
     for name in ("[concat('a']", "[nothing('a')]", "[parameters('a')]"):
         assert deploy([{**vault, "name": name}]).json()["error"]["code"] == "InvalidTemplate"
     answer = deploy([{**vault, "name": "no good name"}])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.emulator.bodies import CLUSTER, INSTANCE, PLACE, SCHEDULE
+from tests.functional.emulator.bodies import ACCOUNT, CLUSTER, INSTANCE, PLACE, SCHEDULE
 from tests.functional.emulator.client import WORKSPACES, Client, workspace_body
 
 LAB = f"{WORKSPACES}/lab"
@@ -236,7 +236,7 @@ VALID: dict[str, tuple[str, str, dict[str, Any]]] = {
     "storage": (
         "PUT",
         LAB.partition("Microsoft.M")[0] + "Microsoft.Storage/storageAccounts/wrongstorage",
-        {"location": "westeurope", "sku": {"name": "x"}, "properties": {"a": 1}, "tags": {}},
+        {**ACCOUNT, "properties": {"a": 1}, "tags": {}},
     ),
 }
 

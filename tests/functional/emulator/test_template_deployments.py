@@ -58,6 +58,7 @@ SUBSCRIPTION_TEMPLATE = {
                             "name": "made",
                             "location": "[resourceGroup().location]",
                             "kind": "web",
+                            "properties": {"Application_Type": "web"},
                         }
                     ],
                     "outputs": {"where": {"type": "string", "value": "[resourceGroup().location]"}},

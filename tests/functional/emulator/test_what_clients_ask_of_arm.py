@@ -3,11 +3,11 @@
 import pytest
 
 from infra.local.emulator import scene
-from tests.functional.emulator.bodies import CLUSTER
+from tests.functional.emulator.bodies import ACCOUNT, CLUSTER, VAULT
 from tests.functional.emulator.client import ARM, WORKSPACES, Client
 
 SUBSCRIPTION = f"/subscriptions/{scene.SUBSCRIPTION_ID}"
-ACCOUNT = f"{scene.GROUP_ID}/providers/Microsoft.Storage/storageAccounts"
+ACCOUNTS = f"{scene.GROUP_ID}/providers/Microsoft.Storage/storageAccounts"
 VAULTS = f"{scene.GROUP_ID}/providers/Microsoft.KeyVault/vaults"
 RESOURCES_VERSION = "2022-09-01"
 
@@ -20,7 +20,7 @@ def _code(answer) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("path", "version"),
     [
-        (ACCOUNT, "2026-09-01"),
+        (ACCOUNTS, "2026-09-01"),
         (VAULTS, "2026-05-15-preview"),
         (f"{scene.GROUP_ID}/providers/Microsoft.ContainerRegistry/registries", "2025-11-01"),
         (WORKSPACES, "2031-02-28"),
@@ -35,7 +35,7 @@ def test_a_version_later_than_the_newest_known_one_is_taken(azure: Client, path:
 @pytest.mark.parametrize("version", ["2018-01-01", "2022-09-02", "2031-02-30", "2031-1-1", "latest", "2031-01-01-", "2031-01-01;x"])
 def test_a_version_that_is_older_or_not_well_formed_is_refused(azure: Client, version: str) -> None:
     """Only what could be a later version of Azure is taken."""
-    assert _code(azure.arm("GET", ACCOUNT, version=version)) == (400, "NoRegisteredProviderFound")
+    assert _code(azure.arm("GET", ACCOUNTS, version=version)) == (400, "NoRegisteredProviderFound")
 
 
 # ── paths and methods ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -71,7 +71,7 @@ def test_head_asks_whether_something_is_there(azure: Client, path: str, version:
 def test_a_status_url_bears_additions_and_no_other_change(azure: Client) -> None:
     """JavaScript's client adds its own parameter behind the signature; what was signed must be there as it was."""
     azure.control("PUT", "transitions", {"storageAccount": "polls:9"})
-    made = azure.arm("PUT", f"{ACCOUNT}/signed", {"location": "westeurope", "sku": {"name": "Standard_LRS"}}, version="2023-05-01")
+    made = azure.arm("PUT", f"{ACCOUNTS}/signed", ACCOUNT, version="2023-05-01")
     url = made.headers["Location"]
     assert azure.arm("GET", f"{url}&underlyingResourceAction=Delete&more=").status_code == 202
     for changed in (
@@ -177,8 +177,7 @@ def test_a_name_that_others_have_is_taken(azure: Client) -> None:
 
 
 def _vault(azure: Client, name: str, **properties: object):
-    body = {"location": "westeurope", "properties": {"sku": {"family": "A", "name": "standard"}, **properties}}
-    body["properties"].setdefault("tenantId", scene.TENANT_ID)
+    body = {**VAULT, "properties": {**VAULT["properties"], **properties}}
     return azure.arm("PUT", f"{VAULTS}/{name}", body, version="2023-07-01")
 
 
@@ -224,7 +223,7 @@ def test_a_deleted_vault_is_recovered_as_it_was(azure: Client) -> None:
 def test_a_vault_outlives_its_group_as_a_deleted_one(azure: Client) -> None:
     """A group's DELETE soft-deletes the vaults in it; the name is free when the retention is over."""
     group = f"{SUBSCRIPTION}/resourceGroups/rg-sandbox"
-    body = {"location": "eastus", "properties": {"sku": {"name": "standard"}, "softDeleteRetentionInDays": 7}}
+    body = {"location": "eastus", "properties": {**VAULT["properties"], "softDeleteRetentionInDays": 7}}
     path = f"{group}/providers/Microsoft.KeyVault/vaults/kv-sandbox"
     assert azure.arm("PUT", path, body, version="2023-07-01").status_code == 200
     azure.arm("GET", azure.arm("DELETE", group, version=RESOURCES_VERSION).headers["Location"])

@@ -14,13 +14,13 @@ from infra.local.emulator.arm import writes
 from infra.local.emulator.authorization.roles import OWNER
 from infra.local.emulator.resources import merge_patch, type_of
 from infra.local.emulator.world import KEEP, REPLACE
-from tests.functional.emulator.bodies import CLUSTER, PLACE, SCHEDULE
+from tests.functional.emulator.bodies import ACCOUNT, CLUSTER, COMPONENT, PLACE, SCHEDULE, VAULT
 from tests.functional.emulator.client import WORKSPACES, Client, workspace_body
-from tests.functional.emulator.provocations import ACCOUNT, COMMAND, CURATED, SERVED, account, acr, endpoint, polled, vault
+from tests.functional.emulator.provocations import COMMAND, CURATED, SERVED, account, acr, endpoint, polled, vault
 
 ML = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices"
 GROUP = f"/subscriptions/{scene.SUBSCRIPTION_ID}/resourceGroups/rg-sandbox"
-IDENTITY = f"{scene.GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/me"
+IDENTITY = f"{scene.GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mine"
 INSIGHTS = f"{scene.GROUP_ID}/providers/Microsoft.Insights/components/insights-2"
 SERVERLESS = {**PLACE, "properties": {"modelSettings": {"modelId": f"{CURATED}/models/m"}, "authMode": "Key"}}
 GUID = "00000000-0000-4000-8000-0000000000aa"
@@ -73,7 +73,7 @@ BESIDE: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]
         {"properties": {"isHnsEnabled": True}, "location": "northeurope"},
     ),
     "microsoft.keyvault/vaults": (
-        vault("kv-patched"), "2023-07-01", {**PLACE, "properties": {}}, {"properties": {"enablePurgeProtection": True}},
+        vault("kv-patched"), "2023-07-01", VAULT, {"properties": {"enablePurgeProtection": True}},
         {"properties": {"vaultUri": "https://elsewhere"}, "location": "northeurope"},
     ),
     "microsoft.containerregistry/registries": (
@@ -81,7 +81,7 @@ BESIDE: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]
         {"properties": {"zoneRedundancy": "Enabled"}, "location": "northeurope"},
     ),
     "microsoft.insights/components": (
-        INSIGHTS, "2020-02-02", {**PLACE, "kind": "web"}, {"tags": {"x": "y"}}, {"properties": {"RetentionInDays": 30}},
+        INSIGHTS, "2020-02-02", COMPONENT, {"tags": {"x": "y"}}, {"properties": {"RetentionInDays": 30}},
     ),
     "microsoft.managedidentity/userassignedidentities": (
         IDENTITY, "2023-01-31", PLACE, {"tags": {"x": "y"}}, {"location": "northeurope"},
@@ -183,6 +183,7 @@ BLOB = {
         "credentials": {"credentialsType": "None"},
     }
 }  # fmt: skip
+NEEDED = {"microsoft.network/virtualnetworks": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}
 NEIGHBOURS = {
     "microsoft.operationalinsights/workspaces": ("2023-09-01", {"retentionInDays": 60}),
     "microsoft.network/virtualnetworks": ("2023-09-01", {"flowTimeoutInMinutes": 5}),
@@ -274,7 +275,7 @@ AGAIN: dict[str, Again] = {
         more={"properties": {"metadata": {"a": "b"}}},
     ),
     "microsoft.keyvault/vaults": Again(
-        path=vault("kv-again"), version="2023-07-01", body={**PLACE, "properties": {}},
+        path=vault("kv-again"), version="2023-07-01", body=VAULT,
         more={
             **TAGS,
             "properties": {
@@ -288,12 +289,15 @@ AGAIN: dict[str, Again] = {
         more={**TAGS, "properties": {"adminUserEnabled": True}}, defaults={"adminUserEnabled": False},
     ),
     "microsoft.insights/components": Again(
-        path=INSIGHTS, version="2020-02-02", body={**PLACE, "kind": "web"},
-        more={**TAGS, "properties": {"RetentionInDays": 30, "Application_Type": "other"}}, defaults={"Application_Type": "web"},
+        path=INSIGHTS, version="2020-02-02", body=COMPONENT,
+        more={**TAGS, "properties": {"RetentionInDays": 30}},
     ),
     "microsoft.managedidentity/userassignedidentities": Again(path=IDENTITY, version="2023-01-31", body=PLACE, more=TAGS),
     **{
-        kind: Again(path=f"{IN_GROUP}/{kind}/again", version=version, body=PLACE, more={**TAGS, "properties": properties})
+        kind: Again(
+            path=f"{IN_GROUP}/{kind}/again", version=version, more={**TAGS, "properties": properties},
+            body={**PLACE, "properties": NEEDED.get(kind, {})},
+        )
         for kind, (version, properties) in NEIGHBOURS.items()
     },
     "microsoft.eventgrid/topics": Again(

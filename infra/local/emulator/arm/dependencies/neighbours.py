@@ -13,14 +13,16 @@ from azure.core.exceptions import AzureError
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import gateway, refusals, writes
 from infra.local.emulator.arm.dependencies import resources as dependencies
-from infra.local.emulator.arm.dependencies import state as dependencies_state
+from infra.local.emulator.arm.dependencies.state import Kind, Need
 from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-_ANY_NAME = r"[\w.()-]{1,90}"
+_NETWORK_NAMES = (
+    "2 to 64 letters, digits, periods, hyphens and underscores, a letter or digit first, a letter, digit or underscore last."
+)
 
 
 def _identity(_world: World, _name: str, properties: dict[str, Any], _host: str) -> dict[str, Any]:
@@ -29,34 +31,51 @@ def _identity(_world: World, _name: str, properties: dict[str, Any], _host: str)
 
 
 def _network(_world: World, _name: str, properties: dict[str, Any], _host: str) -> dict[str, Any]:
-    return {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [], **properties}
+    return {"subnets": [], **properties}
 
 
 def _as_given(_world: World, _name: str, properties: dict[str, Any], _host: str) -> dict[str, Any]:
     return dict(properties)
 
 
-_ROWS = (
-    ("Microsoft.ManagedIdentity/userAssignedIdentities", 201, _identity),
-    ("Microsoft.OperationalInsights/workspaces", 200, _as_given),
-    ("Microsoft.Network/virtualNetworks", 201, _network),
-    ("Microsoft.Network/privateEndpoints", 201, _as_given),
-    ("Microsoft.DocumentDB/databaseAccounts", 200, _as_given),
-    ("Microsoft.Search/searchServices", 201, _as_given),
-    ("Microsoft.ContainerService/managedClusters", 201, _as_given),
-    ("Microsoft.Compute/virtualMachines", 201, _as_given),
-)
-KINDS = tuple(
-    dependencies_state.Kind(
-        type=kind,
-        names=_ANY_NAME,
-        rule="The name is invalid.",
-        first=first,
-        fill=fill,
-        hides=("properties.provisioningState",) if fill is _identity else (),
-    )
-    for kind, first, fill in _ROWS
-)
+_LETTER, _NAME = "[A-Za-z0-9]", r"[A-Za-z0-9][\w.-]{0,62}[A-Za-z0-9_]"
+_RANGE = r"[0-9A-Fa-f.:]+/\d{1,3}"
+# Names: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+KINDS = (
+    Kind(type="Microsoft.ManagedIdentity/userAssignedIdentities", first=201, fill=_identity, names=rf"{_LETTER}[\w-]{{2,127}}",
+        rule="3 to 128 letters, digits, hyphens and underscores, a letter or digit first.",
+        hides=("properties.provisioningState",)),
+    Kind(type="Microsoft.OperationalInsights/workspaces", first=200, fill=_as_given,
+        names=rf"{_LETTER}[A-Za-z0-9-]{{2,61}}{_LETTER}", named="InvalidParameter", rule="",
+        said=(
+            "Workspace name must start and end with an alphanumeric character, and may contain only alphanumeric and hyphen "
+            "characters. Operation Id: '0'"
+        )),
+    Kind(type="Microsoft.Network/virtualNetworks", first=201, fill=_network, names=_NAME, rule=_NETWORK_NAMES, needs=(
+        Need(path="properties.addressSpace.addressPrefixes", code="NoAddressPrefixOrPoolProvided", pattern=".+", message=(
+            "AddressSpace of the virtual network {id} does not have any address prefixes in addressPrefixes array. AddressSpace "
+            "and prefixes must be specified within properties object."
+        )),
+        Need(path="properties.addressSpace.addressPrefixes", code="InvalidAddressPrefixFormat", pattern=_RANGE, message=(
+            "Address prefix {value} of resource {id} is not formatted correctly. It should follow CIDR notation, for example "
+            "10.0.0.0/24."
+        )),
+    )),
+    Kind(type="Microsoft.Network/privateEndpoints", first=201, fill=_as_given, names=_NAME, rule=_NETWORK_NAMES, needs=tuple(
+        Need(path=f"properties.{each}.name", when=f"properties.{each}", code="InvalidRequestFormat",
+            message="Cannot parse the request.")
+        for each in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections")
+    )),
+    Kind(type="Microsoft.DocumentDB/databaseAccounts", first=200, fill=_as_given, names="[a-z0-9][a-z0-9-]{2,43}",
+        rule="3 to 44 lower-case letters, digits and hyphens, a letter or digit first."),
+    Kind(type="Microsoft.Search/searchServices", first=201, fill=_as_given, names="[a-z0-9](?!.*--)[a-z0-9-]{0,58}[a-z0-9]",
+        rule="2 to 60 lower-case letters, digits and hyphens, a letter or digit first and last, no two hyphens in a row."),
+    Kind(type="Microsoft.ContainerService/managedClusters", first=201, fill=_as_given,
+        names=rf"{_LETTER}([\w-]{{0,61}}{_LETTER})?",
+        rule="1 to 63 letters, digits, hyphens and underscores, a letter or digit first and last."),
+    Kind(type="Microsoft.Compute/virtualMachines", first=201, fill=_as_given, names=rf"{_LETTER}([\w.-]{{0,62}}[A-Za-z0-9_])?",
+        rule="1 to 64 letters, digits, hyphens, underscores and periods."),
+)  # fmt: skip
 
 
 @routes.route("PUT GET", f"{dependencies.ACCOUNT}/blobServices/default/containers/{{container}}")

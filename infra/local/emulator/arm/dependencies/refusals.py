@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.arm import refusals
 from infra.local.emulator.arm.dependencies import state
-from infra.local.emulator.refusal import ACCOUNTS, GITHUB, NAMES, Proof, Refusal
+from infra.local.emulator.refusal import ACCOUNTS, GITHUB, LEARN, NAMES, Proof, Refusal
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 
 _STORAGE = "https://learn.microsoft.com/rest/api/storagerp/srp_error_codes_common"
+_CREATE_ACCOUNT = "https://learn.microsoft.com/rest/api/storagerp/storage-accounts/create"
+_CREATE_VAULT = "https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults/create-or-update"
+_CREATE_COMPONENT = "https://learn.microsoft.com/rest/api/application-insights/components/create-or-update"
 ROWS: tuple[Refusal, ...] = (
     Refusal(name="storage account name invalid", status=400, code="AccountNameInvalid", message=(
             "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length and use "
@@ -56,9 +59,76 @@ ROWS: tuple[Refusal, ...] = (
     Refusal(name="passwords of a registry without admin user", status=400, code="UnAuthorizedForCredentialOperations",
         message="Cannot perform credential operations for {} as admin user is disabled. {}", proof=Proof.TEXT,
         source=f"{GITHUB}hashicorp/terraform-provider-azurerm/issues/21440"),
+    Refusal(name="storage account without kind", status=400, code="AccountPropertyIsInvalid",
+        message="Account property kind is invalid for the request.", proof=Proof.TEXT,
+        source=f"{GITHUB}kubernetes/kubernetes/issues/65845"),
+    Refusal(name="storage account without SKU", status=400, code="AccountPropertyIsInvalid",
+        message="Account property sku is invalid for the request.", source=_CREATE_ACCOUNT),
+    Refusal(name="storage account of a kind that has no such SKU", status=400, code="InvalidValuesForRequestParameters",
+        message="Values for request parameters are invalid: kind, sku.", proof=Proof.TEXT,
+        source=f"{GITHUB}hashicorp/terraform-provider-azurerm/issues/8089"),
+    Refusal(name="blob account without access tier", status=400, code="MissingRequiredAccountProperty",
+        message="Account property accessTier is required for the request.", proof=Proof.TEXT,
+        source=f"{GITHUB}Azure/bicep-types-az/issues/2115"),
+    Refusal(name="vault without access policies", status=400, code="BadRequest",
+        message="The parameter accessPolicies is not specified.", proof=Proof.TEXT,
+        source=f"{GITHUB}Azure/azure-sdk-for-net/issues/28677"),
+    Refusal(name="vault without tenant", status=400, code="BadRequest", message="The parameter tenantId is not specified.",
+        source=_CREATE_VAULT),
+    Refusal(name="vault whose tenant is no GUID", status=400, code="BadRequest",
+        message="An invalid value was provided for 'tenantId'.", source=_CREATE_VAULT),
+    Refusal(name="vault without SKU", status=400, code="BadRequest", message="The parameter sku is not specified.",
+        source=_CREATE_VAULT),
+    Refusal(name="vault whose SKU has no family", status=400, code="BadRequest",
+        message="The parameter sku.family is not specified.", source=f"{GITHUB}Azure/azure-rest-api-specs/issues/462"),
+    Refusal(name="component without properties", status=400, code="BadRequest",
+        message="Value cannot be null.\r\nParameter name: 'properties' property must be specified", proof=Proof.TEXT,
+        source=f"{GITHUB}Azure/bicep-types-az/issues/1556"),
+    Refusal(name="component without kind", status=400, code="BadRequest", message="Value cannot be null.\r\nParameter name: kind",
+        source=_CREATE_COMPONENT),
+    Refusal(name="component without application type", status=400, code="BadRequest",
+        message="Value cannot be null.\r\nParameter name: properties.Application_Type", source=_CREATE_COMPONENT),
+    Refusal(name="container registry without SKU", status=400, code="ClassicSkuDeprecated", message=(
+            "Classic SKU is now deprecated. Please select a managed SKU. Kindly refer to docs for instructions: "
+            "https://docs.microsoft.com/en-us/azure/container-registry/container-registry-upgrade"
+        ), proof=Proof.TEXT, source=f"{GITHUB}hashicorp/terraform-provider-azurerm/pull/17248"),
+    Refusal(name="container registry of an unknown SKU", status=400, code="InvalidParameter",
+        message="The SKU '{}' is not one of Basic, Standard and Premium.",
+        source=f"{LEARN}container-registry/container-registry-skus"),
+    Refusal(name="private container registry that is not Premium", status=400, code="DisablingPublicNetworkAccessNotSupported",
+        message=(
+            "Disabling public network access is not supported for the SKU {}. For more information, please visit "
+            "https://aka.ms/acr/private-link."
+        ), proof=Proof.TEXT, source=f"{GITHUB}hashicorp/terraform-provider-azurerm/pull/26054"),
+    Refusal(name="virtual network without addresses", status=400, code="NoAddressPrefixOrPoolProvided", message=(
+            "AddressSpace of the virtual network {} does not have any address prefixes in addressPrefixes array. AddressSpace and "
+            "prefixes must be specified within properties object."
+        ), source=f"{GITHUB}Azure/bicep/issues/2576"),
+    Refusal(name="virtual network with an address that is no range", status=400, code="InvalidAddressPrefixFormat", message=(
+            "Address prefix {} of resource {} is not formatted correctly. It should follow CIDR notation, for example 10.0.0.0/24."
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-service-operator/issues/997"),
+    Refusal(name="private endpoint whose connection has no name", status=400, code="InvalidRequestFormat",
+        message="Cannot parse the request.", proof=Proof.TEXT, source=f"{GITHUB}pulumi/pulumi-azure-nextgen/issues/264"),
+    Refusal(name="log workspace name invalid", status=400, code="InvalidParameter", message=(
+            "Workspace name must start and end with an alphanumeric character, and may contain only alphanumeric and hyphen "
+            "characters. Operation Id: '{}'"
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/AzureMonitorStarterPacks/issues/173"),
+    Refusal(name="name of another neighbour invalid", status=400, code="InvalidResourceName", message="{} is not a valid name. {}",
+        source=NAMES),
     Refusal(name="role assignment missing", status=404, code="RoleAssignmentNotFound",
         message="The role assignment '{}' is not found."),
 )  # fmt: skip
+
+
+def check_needs(kind: state.Kind, arm_id: str, body: dict[str, Any]) -> None:
+    """Refuse a body without what its kind needs.
+
+    Raises:
+        web.Refused: 400, by the first row that is not met.
+    """
+    for need in kind.needs:
+        if text := need.unmet(arm_id, body):
+            raise refusals.refuse(400, need.code, text)
 
 
 def check_provisioned(account: Resource) -> None:

@@ -24,14 +24,12 @@ routes = web.Routes(r".*")
 
 ACCOUNT = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{state.STORAGE.type}/{{name}}"
 _REGISTRY = f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{state.REGISTRY.type}/{{name}}"
-_NAME_CODES = {state.STORAGE.type: "AccountNameInvalid", state.VAULT.type: "VaultNameNotValid"}
 
 
 def _put(kind: state.Kind, world: World, request: web.Request) -> web.Response:
     body, name = gateway.body_object(request), request.params["name"]
     if not re.fullmatch(kind.names, name):
-        code = _NAME_CODES.get(kind.type, "InvalidResourceName")
-        raise refusals.refuse(400, code, kind.said.format(name=name, rule=kind.rule))
+        raise refusals.refuse(400, kind.named, kind.said.format(name=name, rule=kind.rule))
     location = str(body.get("location") or "").lower().replace(" ", "")
     if not location:
         raise refusals.location_required()
@@ -44,13 +42,16 @@ def _put(kind: state.Kind, world: World, request: web.Request) -> web.Response:
         back.touched(world.now(), scene.CLIENT_ID)
         return web.answer(kind.shown(back))  # as it was: what the body says besides is not looked at
     if found is None:
+        dependencies_refusals.check_needs(kind, request.path, body)
         dependencies_refusals.check_free(world, kind, name)
         made = state.build(world, kind, request.path, {**body, "location": location}, host=request.host)
         return _first_answer(world, request, kind, made)
     if kind is state.STORAGE and world.operations.running(found.id):
         text = "An operation is currently performing on this storage account that requires exclusive access."
         raise refusals.refuse(409, "StorageAccountOperationInProgress", text)
-    found.body = merge_patch(found.body, _change(world, kind, found, body))
+    changed = merge_patch(found.body, _change(world, kind, found, body))
+    dependencies_refusals.check_needs(kind, found.id, changed)
+    found.body = changed
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(kind.shown(found))
 
@@ -157,8 +158,10 @@ def _get(kind: state.Kind, world: World, request: web.Request) -> web.Response:
 def _patch(kind: state.Kind, world: World, request: web.Request) -> web.Response:
     found, body = _existing(kind, world, request), gateway.body_object(request)
     change = writes.patch_of(kind.type, body)
+    changed = merge_patch(found.body, change)
+    dependencies_refusals.check_needs(kind, found.id, changed)
     found.hidden.setdefault("given", set()).update(change.get("properties") or {})
-    found.body = merge_patch(found.body, change)
+    found.body = changed
     found.touched(world.now(), scene.CLIENT_ID)
     return web.answer(kind.shown(found))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,44 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A member that a resource must have, or a value that it must have there.
+
+    Attributes:
+        path: dotted path of the member, through lists to each of their members.
+        code: what the refusal is called.
+        message: its text; `{value}` is what the body has there, `{id}` the resource.
+        pattern: what each value must look like; empty for any value that is there.
+        when: dotted path that decides whether the row applies; empty for always.
+        values: what it says then, in lower case (`none` for nothing); empty for anything.
+    """
+
+    path: str
+    code: str
+    message: str
+    pattern: str = ""
+    when: str = ""
+    values: tuple[str, ...] = ()
+
+    def unmet(self, arm_id: str, body: dict[str, Any]) -> str:
+        """The refusal's text, or nothing."""
+        said = {str(value).lower() for value in _values(body, self.when.split("."))} if self.when else set()
+        if self.when and not (said & set(self.values) if self.values else said - {"none"}):
+            return ""
+        there = _values(body, self.path.split("."))
+        wrong = [one for one in there if one in (None, "") or (self.pattern and not re.fullmatch(self.pattern, str(one)))]
+        if not wrong and (there or not self.pattern):
+            return ""
+        return self.message.format(id=arm_id, value=next(iter(wrong), ""))
+
+
+def _values(found: Any, parts: list[str]) -> list[Any]:
+    if isinstance(found, list):
+        return [value for one in found for value in _values(one, parts)]
+    return _values(found.get(parts[0]) if isinstance(found, dict) else None, parts[1:]) if parts else [found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One of the four.
 
@@ -28,6 +67,8 @@ class Kind:
         first: the first answer to a create.
         fill: the read-only properties of a new one.
         hides: members that no answer of its own provider shows (Microsoft's description has none of them).
+        needs: what it must have; the first that is not met refuses it.
+        named: the code for a name that the provider does not take.
     """
 
     type: str
@@ -37,6 +78,8 @@ class Kind:
     fill: Callable[[World, str, dict[str, Any], str], dict[str, Any]]
     said: str = "{name} is not a valid name. {rule}"
     hides: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    named: str = "InvalidResourceName"
 
     def shown(self, found: Resource) -> dict[str, Any]:
         """What an answer holds."""
@@ -82,6 +125,16 @@ def _registry(world: World, name: str, properties: dict[str, Any], _host: str) -
     return {"adminUserEnabled": False, **properties, **created}
 
 
+_NO_KIND = ("AccountPropertyIsInvalid", "Account property {} is invalid for the request.")
+_NOT_SPECIFIED = "The parameter {} is not specified."
+# Which SKUs an account of each kind can have: https://learn.microsoft.com/azure/storage/common/storage-account-overview
+_SKUS = {
+    "Storage": "(Standard_(LRS|GRS|RAGRS)|Premium_LRS)",
+    "StorageV2": "(Standard(V2)?_(LRS|ZRS|GRS|RAGRS|GZRS|RAGZRS)|Premium_(LRS|ZRS))",
+    "BlobStorage": "Standard_(LRS|GRS|RAGRS)",
+    "BlockBlobStorage": "Premium_(LRS|ZRS)",
+    "FileStorage": "(Premium(V2)?_(LRS|ZRS)|StandardV2_(LRS|ZRS|GRS|GZRS))",
+}
 STORAGE = Kind(
     type="Microsoft.Storage/storageAccounts",
     names=r"[a-z0-9]{3,24}",
@@ -90,7 +143,23 @@ STORAGE = Kind(
     said="{name} is not a valid storage account name. {rule}",
     fill=_storage,
     hides=("systemData",),
-)
+    named="AccountNameInvalid",
+    needs=(
+        Need(path="kind", code=_NO_KIND[0], message=_NO_KIND[1].format("kind"), pattern="|".join(_SKUS)),
+        Need(path="sku.name", code=_NO_KIND[0], message=_NO_KIND[1].format("sku")),
+        *(
+            Need(
+                path="sku.name", code="InvalidValuesForRequestParameters", pattern=pattern, when="kind", values=(kind.lower(),),
+                message="Values for request parameters are invalid: kind, sku.",
+            )
+            for kind, pattern in _SKUS.items()
+        ),
+        Need(
+            path="properties.accessTier", code="MissingRequiredAccountProperty", when="kind", values=("blobstorage",),
+            message="Account property accessTier is required for the request.",
+        ),
+    ),
+)  # fmt: skip
 VAULT = Kind(
     type="Microsoft.KeyVault/vaults",
     names=r"[a-zA-Z](?:-?[a-zA-Z0-9]){2,23}",
@@ -104,7 +173,22 @@ VAULT = Kind(
         "https://go.microsoft.com/fwlink/?linkid=2147742"
     ),
     fill=_vault,
-)
+    named="VaultNameNotValid",
+    needs=(
+        *(
+            Need(path=f"properties.{name}", code="BadRequest", message=_NOT_SPECIFIED.format(name))
+            for name in ("tenantId", "sku", "sku.name", "sku.family")
+        ),
+        Need(
+            path="properties.tenantId", code="BadRequest", message="An invalid value was provided for 'tenantId'.",
+            pattern=r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+        ),
+        Need(
+            path="properties.accessPolicies", code="BadRequest", message=_NOT_SPECIFIED.format("accessPolicies"),
+            when="properties.enableRbacAuthorization", values=("none", "false"),
+        ),
+    ),
+)  # fmt: skip
 INSIGHTS = Kind(
     type="Microsoft.Insights/components",
     names=r"[^%&\\?/]{1,260}",
@@ -112,14 +196,42 @@ INSIGHTS = Kind(
     first=200,
     fill=_insights,
     hides=("systemData",),
-)
+    needs=(
+        Need(
+            path="properties", code="BadRequest",
+            message="Value cannot be null.\r\nParameter name: 'properties' property must be specified",
+        ),
+        *(
+            Need(path=path, code="BadRequest", message=f"Value cannot be null.\r\nParameter name: {path}")
+            for path in ("kind", "properties.Application_Type")
+        ),
+    ),
+)  # fmt: skip
 REGISTRY = Kind(
     type="Microsoft.ContainerRegistry/registries",
     names=r"[a-zA-Z0-9]{5,50}",
     rule="Registry names may contain only alpha numeric characters and must be between 5 and 50 characters.",
     first=201,
     fill=_registry,
-)
+    needs=(
+        Need(
+            path="sku.name", code="ClassicSkuDeprecated", message=(
+                "Classic SKU is now deprecated. Please select a managed SKU. Kindly refer to docs for instructions: "
+                "https://docs.microsoft.com/en-us/azure/container-registry/container-registry-upgrade"
+            ),
+        ),
+        Need(path="sku.name", code="InvalidParameter", pattern="(?i)Basic|Standard|Premium", message=(
+            "The SKU '{value}' is not one of Basic, Standard and Premium."
+        )),
+        Need(
+            path="sku.name", code="DisablingPublicNetworkAccessNotSupported", pattern="(?i)Premium",
+            when="properties.publicNetworkAccess", values=("disabled",), message=(
+                "Disabling public network access is not supported for the SKU {value}. For more information, please visit "
+                "https://aka.ms/acr/private-link."
+            ),
+        ),
+    ),
+)  # fmt: skip
 KINDS = (STORAGE, VAULT, INSIGHTS, REGISTRY)
 
 
