@@ -13,7 +13,7 @@ from shared.expiry import expiries
 from shared.hooks import firings
 from shared.notify import notifications
 from shared.operations import observing, steps
-from shared.recipes import run_steps
+from shared.recipes import recipe_schedule, run_steps
 from shared.rollouts import rollouts
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ MACHINES: tuple[Machine[Any, Any, Any], ...] = (
     runs.UNIT,
     notifications.MACHINE,
     run_steps.MACHINE,
+    recipe_schedule.MACHINE,
     expiries.MACHINE,
     rollouts.MACHINE,
 )

@@ -24,6 +24,7 @@ FORMS: dict[str, tuple[dict[str, type], str]] = {
     "end": ({"operation": str, "target": int}, ""),  # of an operation, for one of its receivers
     "firing": ({"firing": str}, ""),
     "recipe": ({"recipe": str}, ""),
+    "schedule": ({"schedule": str}, "step"),  # of a recipe
     "delivery": ({"about": str, "key": str}, "tried"),
     "unit": ({"run": str, "unit": str}, "number"),
     "run": ({"run": str}, "number"),

@@ -374,6 +374,7 @@ def definition() -> Json:
     """Return the schema of what a recipe is written as."""
     fields = {
         "description": STRING,
+        "schedule": _told("When it starts by itself, with its defaults: NCRONTAB in UTC (docs/recipes.md).", STRING),
         "parameters": _told("Name → `{type, default, enum, pattern, description}`, or its default value.", OBJECT),
         "steps": _told("Name → one of `request`, `notify`, `wait`, `until`, `approve`, and its fields (docs/recipes.md).", OBJECT),
         "onFailure": {"type": "string", "enum": ["stop"]},
@@ -383,7 +384,9 @@ def definition() -> Json:
 
 def recipe() -> Json:
     """Return the schema of a recipe as it is kept."""
+    planned = _record({"next": MOMENT, "last": MOMENT, "lastRun": STRING, "problem": STRING}, ("next",))
     said = {"id": STRING, "name": STRING, "shipped": FLAG, "by": STRING, "properties": _ref("RecipeDefinition")}
+    said |= {"schedule": planned}
     return _record(said, ("id", "name", "shipped", "properties"), "A recipe that can be started by its name.")
 
 

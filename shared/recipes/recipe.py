@@ -124,12 +124,14 @@ class Recipe:
     Attributes:
         name: Under which it is kept, '' for one that is only run.
         parameters: Name → what it takes.
+        schedule: When it is started by itself, as NCRONTAB in UTC; '' for never.
         steps: In the order in which they were written.
         goes_on: A step that fails keeps the others from nothing (of a run that is taken back).
     """
 
     name: str = ""
     description: str = ""
+    schedule: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     goes_on: bool = False

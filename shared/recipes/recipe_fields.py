@@ -12,6 +12,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared.cleanup.policy import ncrontab
 from shared.hooks import rule_checks, rule_fields
 from shared.recipes.recipe import CLASSES, TYPES, Parameter, Recipe, Step
 from shared.rest import errors
@@ -54,6 +55,7 @@ def parse(text: str, name: str = "") -> Recipe:
         recipe = Recipe(
             name=name,
             description=found.get("description", ""),
+            schedule=found.get("schedule", ""),
             parameters={each.name: each for each in found.get("parameters", ())},
             steps=found["steps"],
         )
@@ -137,6 +139,8 @@ def _check(top: Cursor, sheet: Sheet, recipe: Recipe) -> None:
     for step in recipe.steps:
         for need in (each for each in step.needs if each not in names):
             sheet.note(_child(at.child(step.name), "needs"), yaml_sheets.unknown("step", need, names))
+    if recipe.schedule:
+        _check_schedule(top, sheet, recipe)
     if sheet.problems:
         return
     try:
@@ -146,6 +150,15 @@ def _check(top: Cursor, sheet: Sheet, recipe: Recipe) -> None:
         return
     for name in order:
         _check_step(at.child(name), sheet, recipe, recipe.step(name))
+
+
+def _check_schedule(top: Cursor, sheet: Sheet, recipe: Recipe) -> None:
+    """Refuse what can never start by itself."""
+    if not recipe.name:
+        sheet.note(top.child("schedule"), "only a recipe that is kept has a schedule: PUT recipes/{name}")
+    for parameter in (each for each in recipe.parameters.values() if each.default is None):
+        at = top.child("parameters").child(parameter.name)
+        sheet.note(at, "'default' is missing: a run that a schedule starts takes the defaults")
 
 
 def _check_step(at: Cursor, sheet: Sheet, recipe: Recipe, step: Step) -> None:
@@ -190,6 +203,15 @@ def _parameter(at: Cursor, sheet: Sheet) -> Parameter | None:
     elif parameter.default is not None and (refused := parameter.refusal(parameter.default)):
         sheet.note(at.child("default"), refused)
     return parameter
+
+
+def _schedule(at: Cursor, sheet: Sheet) -> str | None:
+    """An NCRONTAB that is due once in a minute at most."""
+    found = yaml_sheets.checked(ncrontab.parse, at, sheet)
+    if found and len(ncrontab.parse(found).seconds) > 1:
+        sheet.note(at, f"expected one second, so that it is due once in a minute at most, such as {ncrontab.EXAMPLE}")
+        return None
+    return found
 
 
 def _pattern(at: Cursor, sheet: Sheet) -> str | None:
@@ -346,6 +368,7 @@ _ONLY = {  # which verbs a field is for, where not for all
 }
 _RECIPE: dict[str, Reader] = {
     "description": yaml_sheets.text,
+    "schedule": _schedule,
     "parameters": _parameters,
     "steps": _steps,
     "onFailure": yaml_sheets.choice("onFailure", ("stop",)),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shared.recipes import run_steps
     from shared.recipes.recipe import Recipe, Step
     from shared.recipes.recipe_run import Run
+    from shared.recipes.shelf import Kept
     from shared.settings import Settings
 
     class Services(run_steps.Services, Protocol):
@@ -185,12 +186,14 @@ def _end(run: Run) -> Answer:
 
 
 def _list(_call: Call, app: Services) -> Answer:
-    from shared.recipes import shelf
+    from shared.recipes import recipe_schedule, shelf
 
     out = []
     for kept in shelf.every(app.blobs):
         try:
-            told: dict[str, Any] = {"description": kept.recipe.description, "parameters": list(kept.recipe.parameters)}
+            recipe = kept.recipe
+            told: dict[str, Any] = {"description": recipe.description, "parameters": list(recipe.parameters)}
+            told |= {"schedule": recipe_schedule.view(kept, app)} if recipe.schedule else {}
         except errors.BadRequestError as wrong:
             told = {"error": wrong.error.to_json()}
         out.append({"id": f"/recipes/{kept.name}", "name": kept.name, "shipped": kept.shipped, **told})
@@ -200,7 +203,17 @@ def _list(_call: Call, app: Services) -> Answer:
 def _read(call: Call, app: Services) -> Answer:
     from shared.recipes import shelf
 
-    return answers.of_json(shelf.load(_name(call), app.blobs).view())
+    return answers.of_json(_shown(shelf.load(_name(call), app.blobs), app))
+
+
+def _shown(kept: Kept, app: Services) -> dict[str, Any]:
+    from shared.recipes import recipe_schedule
+
+    try:
+        planned = recipe_schedule.view(kept, app)
+    except errors.BadRequestError:  # another version's: it is shown, and starts nothing
+        planned = {}
+    return kept.view() | ({"schedule": planned} if planned else {})
 
 
 def _runs(call: Call, app: Services) -> Answer:
@@ -218,9 +231,18 @@ def _runs(call: Call, app: Services) -> Answer:
 
 
 def _put(call: Call, app: Services) -> Answer:
-    from shared.recipes import shelf
+    from shared.recipes import recipe_checks, recipe_fields, recipe_schedule, shelf
 
-    return answers.of_json(shelf.put(_name(call), _text(call), call.by(app.settings), app.blobs).view())
+    name, text = _name(call), _text(call)
+    recipe, held = recipe_fields.parse(text, name), tuple(grant.to_json() for grant in call.sender.grants)
+    kept = shelf.Kept(name=name, text=text, by=call.by(app.settings), grants=held)
+    if recipe.schedule:
+        run = _new(recipe, recipe_fields.values(recipe, {})[0], call, app)
+        recipe_checks.refuse(recipe_checks.problems(run, call, app))
+        recipe_schedule.put(kept, app)
+    else:
+        shelf.put(kept, app.blobs)
+    return answers.of_json(_shown(kept, app))
 
 
 def _delete(call: Call, app: Services) -> Answer:
@@ -380,7 +402,7 @@ ROUTES: tuple[Route, ...] = (
         role="admin",
         whole=True,
         path=NAMED,
-        summary="Keep a recipe under a name; refused with every mistake at its place",
+        summary="Keep a recipe under a name, with its `schedule` if it has one; refused with every mistake at its place",
         body=RUN_BODY,
         answers={"200": RECIPE},
         problems={**LARGE, **BUSY},

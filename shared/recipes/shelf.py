@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from shared.recipes import recipe_fields
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from shared.durable.storage import Blobs
     from shared.recipes.recipe import Recipe
@@ -31,13 +32,16 @@ class Kept:
     Attributes:
         text: As it was written, YAML or JSON.
         shipped: It comes with the app.
-        by: Who put it.
+        by, grants: Who put it, and what that one may do.
+        at: When.
     """
 
     name: str
     text: str
     shipped: bool = False
     by: str = ""
+    grants: tuple[Mapping[str, Any], ...] = ()
+    at: datetime | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -66,14 +70,21 @@ def load(name: str, blobs: Blobs) -> Kept:
     Raises:
         BadRequestError: `RecipeNotFound` (404).
     """
+    if found := find(name, blobs):
+        return found
+    message = f"There is no recipe '{name[:60]}'; GET recipes lists them."
+    raise errors.BadRequestError("RecipeNotFound", message, target="name", status=404)
+
+
+def find(name: str, blobs: Blobs) -> Kept | None:
+    """Return a recipe, or None."""
     content = blobs.get(_blob(name))
     if content is not None:
         stored = json.loads(content)
-        return Kept(name=name, text=stored["text"], by=stored["by"])
-    if text := shipped().get(name):
-        return Kept(name=name, text=text, shipped=True)
-    message = f"There is no recipe '{name[:60]}'; GET recipes lists them."
-    raise errors.BadRequestError("RecipeNotFound", message, target="name", status=404)
+        at = datetime.fromisoformat(stored["at"]) if "at" in stored else None
+        return Kept(name=name, text=stored["text"], by=stored["by"], grants=tuple(stored.get("grants", ())), at=at)
+    text = shipped().get(name)
+    return Kept(name=name, text=text, shipped=True) if text else None
 
 
 def every(blobs: Blobs) -> Iterator[Kept]:
@@ -83,17 +94,17 @@ def every(blobs: Blobs) -> Iterator[Kept]:
         yield load(name, blobs)
 
 
-def put(name: str, text: str, by: str, blobs: Blobs) -> Kept:
-    """Keep a recipe under a name.
+def put(kept: Kept, blobs: Blobs) -> None:
+    """Keep a recipe under its name.
 
     Raises:
-        BadRequestError: `InvalidRecipe`, `TooManyRecipes`.
+        BadRequestError: `TooManyRecipes`.
     """
-    recipe_fields.parse(text, name)
-    if blobs.get(_blob(name)) is None and len(list(blobs.names(FOLDER))) >= LIMIT:
+    if blobs.get(_blob(kept.name)) is None and len(list(blobs.names(FOLDER))) >= LIMIT:
         raise errors.BadRequestError("TooManyRecipes", f"{LIMIT} recipes are kept; delete one first.", target="name", status=409)
-    blobs.put(_blob(name), json.dumps({"version": 1, "text": text, "by": by}).encode())
-    return Kept(name=name, text=text, by=by)
+    stored: dict[str, Any] = {"version": 1, "text": kept.text, "by": kept.by, "grants": list(kept.grants)}
+    stored |= {"at": kept.at.isoformat()} if kept.at else {}
+    blobs.put(_blob(kept.name), json.dumps(stored).encode())
 
 
 def remove(name: str, blobs: Blobs) -> None:

@@ -19,6 +19,7 @@ from shared.hooks.firing_record import Firing
 from shared.hooks.rules import Rule, Step
 from shared.notify import deliveries
 from shared.operations.models import Operation
+from shared.recipes.recipe_schedule import Schedule
 from shared.rest import errors, long_running
 from shared.rollouts.rollout_record import Rollout
 from tests.fakes import START, FakeBlobs
@@ -56,6 +57,7 @@ EXPIRY = Expiry(
     id=OPERATION.id, target="/t", kind="job", act="cancel", at=START, created_at=START, due_at=START, announced=("inADay",)
 )
 ROLLOUT = Rollout(id="r", endpoint="/e", plan={"deployment": "d"}, caller="c", created_at=START, due_at=START)
+SCHEDULE = Schedule(name="r", since=START, asked_at=START, due_at=START, last_at=START)
 DELIVERY = deliveries.Delivery(about="a", key="k", target="https://t", event={"id": "1", "type": "t"}, created_at=START)
 
 # (stored shape, its JSON, how it is read, paths of the objects in it that a later version may add to)
@@ -67,6 +69,7 @@ SHAPES: list[tuple[str, dict[str, Any], Callable[[Any], Any], tuple[str, ...]]] 
     ("line", LINE.to_json(), lines.Line.from_json, ("",)),
     ("firing", FIRING.to_json(), Firing.from_json, ("", "rule", "rule.steps.0")),
     ("expiry", EXPIRY.to_json(), Expiry.from_json, ("",)),
+    ("schedule", SCHEDULE.to_json(), Schedule.from_json, ("",)),
     ("plan", PLAN.to_json(), plans.Plan.from_json, ("", "tasks.0", "tasks.0.goals.0")),
     ("way", WAY.to_json(), parking_way.Way.from_json, ("", "stops.0", "follow")),
     ("parked endpoint", PARKED.to_json(), parked.Record.from_json, ("", "deployments.0")),

@@ -109,6 +109,7 @@ def test_the_clean_ups_schedules_are_due_at_the_same_moments(expression):
     """The moment that the host finds after now is the first that the clean-up finds after now."""
     due = schedule.next_due(expression, NOW)
     assert ncrontab.due(expression, NOW, due) == due
+    assert ncrontab.following(expression, NOW) == due
 
 
 @pytest.mark.parametrize("expression", READ_OTHERWISE)

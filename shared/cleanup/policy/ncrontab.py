@@ -96,6 +96,20 @@ def due(expression: str, since: datetime, until: datetime) -> datetime | None:
         limit, day = day - timedelta(seconds=1), day - timedelta(days=1)
 
 
+def following(expression: str, after: datetime) -> datetime:
+    """Return the first moment after `after` at which the expression is due, in UTC.
+
+    Raises:
+        ValueError: see `parse`.
+    """
+    schedule, begin = parse(expression), after.astimezone(UTC)
+    day = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    while True:  # 29 February on one day of the week comes once in forty years at least
+        if _fits(schedule, day) and (found := _first(schedule, day, begin)):
+            return found
+        day += timedelta(days=1)
+
+
 def _fits(schedule: Schedule, day: datetime) -> bool:
     return day.day in schedule.days and day.month in schedule.months and day.isoweekday() % 7 in schedule.weekdays
 
@@ -112,6 +126,16 @@ def _latest(schedule: Schedule, day: datetime, limit: datetime) -> datetime | No
                 found = day.replace(hour=hour, minute=minute, second=second)
                 if found <= limit:
                     return found
+    return None
+
+
+def _first(schedule: Schedule, day: datetime, begin: datetime) -> datetime | None:
+    """Return the first due moment of a day that is after `begin`."""
+    for hour in schedule.hours:
+        for minute in schedule.minutes:
+            last = day.replace(hour=hour, minute=minute, second=schedule.seconds[-1])
+            if last > begin:
+                return next(found for second in schedule.seconds if (found := last.replace(second=second)) > begin)
     return None
 
 

@@ -15,10 +15,12 @@ export const plans = {
     const runs = table("Runs of recipes, newest first", runColumns(context), (each) => each.name, "No runs. POST recipes/NAME runs one.");
     const rolled = table("Rollouts, newest first", rolloutColumns(context), (each) => each.id, "No rollouts. POST workspaces/W/onlineEndpoints/E/rollout begins one.");
     const expiries = table("Expiries, the soonest first", expiryColumns(context), (each) => each.name, "No expiries. The header Expires-In on a create makes one.");
-    root.append(section("Recipes", "Runs, newest first.", runs.node), section("Rollouts", "New deployments that get traffic step by step, newest first.", rolled.node), section("Expiries", "What ends by itself, the soonest first.", expiries.node));
+    const planned = table("Recipes that start by a schedule", scheduleColumns(context), (each) => each.name, "No schedules. A recipe that is kept may have one: PUT recipes/NAME.");
+    root.append(section("Recipes", "Runs, newest first.", runs.node), section("Scheduled recipes", "The next start first.", planned.node), section("Rollouts", "New deployments that get traffic step by step, newest first.", rolled.node), section("Expiries", "What ends by itself, the soonest first.", expiries.node));
     return {
       async refresh(signal) {
-        const [went, gone, due] = await Promise.all(["recipes/runs", "rollouts", "expiries"].map((path) => send(path, { signal })));
+        const [went, gone, due, kept] = await Promise.all(["recipes/runs", "rollouts", "expiries", "recipes"].map((path) => send(path, { signal })));
+        planned.update(kept.value.filter((each) => each.schedule).sort((one, other) => (one.schedule.next < other.schedule.next ? -1 : 1)));
         runs.update(went.value);
         rolled.update(gone.value);
         expiries.update(due.value);
@@ -96,6 +98,16 @@ function runColumns(context) {
     { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.error?.code ?? "")] },
     { title: "Steps", tight: true, cell: (each) => `${steps(each).filter(over).length} of ${steps(each).length}` },
     { title: "Started", tight: true, cell: (each) => ago(each.startTime) },
+  ];
+}
+
+function scheduleColumns(context) {
+  const run = (each) => (each.schedule.lastRun ? context.to("recipe", each.schedule.lastRun.split("/").pop(), ago(each.schedule.last)) : "");
+  return [
+    { title: "Recipe", bare: true, cell: (each) => [el("strong", {}, foreign(each.name)), el("div.soft", {}, foreign(each.description))] },
+    { title: "Next start", tight: true, cell: (each) => ago(each.schedule.next) },
+    { title: "Last run", tight: true, cell: run },
+    { title: "Problem", cell: (each) => foreign(each.schedule.problem ?? "") },
   ];
 }
 

@@ -61,6 +61,7 @@ EMPTY: dict[str, Any] = {
     "GET cleanup/policies": {"value": [], "problems": []},
     "GET events/firings": NOTHING,
     "GET approvals": NOTHING,
+    "GET recipes": NOTHING,
     "GET recipes/runs": NOTHING,
     "GET rollouts": NOTHING,
     "GET expiries": NOTHING,

@@ -231,7 +231,14 @@ def test_a_run_of_a_recipe_is_followed_step_by_step(app: App) -> None:
         "act": "delete",
     }
     app.answers["GET expiries"] = {"value": [{**expiry, "caller": "key:ci"}]}
+    planned = {"next": "2026-11-21T19:00:00Z", "last": "2026-11-20T19:00:00Z", "lastRun": "/recipes/runs/r1"}
+    kept = {"name": "evening", "description": "Look at the clusters", "schedule": planned}
+    app.answers["GET recipes"] = {"value": [kept, {"name": "teardown", "description": "", "parameters": []}]}
     app.show("plans", "Plans")
+    row = app.page.get_by_role("table", name="Recipes that start by a schedule").get_by_role("row").filter(has_text="evening")
+    expect(row.locator("time").first).to_have_attribute("datetime", "2026-11-21T19:00:00Z")
+    expect(row.get_by_role("link")).to_have_attribute("href", re.compile("r1"))
+    expect(app.page.get_by_role("row").filter(has_text="teardown")).to_have_count(0)
     expect(app.page.get_by_role("row").filter(has_text="retrain")).to_contain_text("1 of 2")
     expect(app.page.get_by_role("row").filter(has_text="ml / computes / cpu")).to_contain_text("delete by key:ci")
     app.page.get_by_role("link", name="retrain").click()

@@ -187,6 +187,8 @@ def busy(app: App) -> App:
     step = {"name": LONG, "does": HARM, "status": "Running", "needs": []}
     going = {"recipe": TURNED, "caller": LONG, "parameters": {}, "steps": [step]}
     went = {"id": "/recipes/runs/r", "name": "r", "status": "Running", "startTime": ago(hours=1), "percentComplete": 0}
+    planned = {"next": ago(hours=-1), "last": ago(hours=1), "lastRun": "/recipes/runs/r", "problem": HARM}
+    answers["GET recipes"] = {"value": [{"name": LONG, "description": HARM, "schedule": planned}]}
     answers |= {"GET recipes/runs": {"value": [went | {"properties": going}]}, "GET rollouts": {"value": [rollout()]}}
     ends = {
         "id": "/expiries/e",

@@ -57,6 +57,15 @@ def test_a_leap_day_is_found_over_years():
     )
 
 
+def test_the_first_moment_after_another_is_found_over_years():
+    """It is after that one, also within its second, and in the same day, month or leap year."""
+    assert ncrontab.following("0 0 12 * * *", NOON) == NOON + timedelta(days=1)
+    assert ncrontab.following("0 0 12 * * *", NOON - timedelta(microseconds=1)) == NOON
+    assert ncrontab.following("30 5,10 12 * * *", NOON.replace(minute=5, second=30)) == NOON.replace(minute=10, second=30)
+    assert ncrontab.following("0 0 0 29 2 Mon", NOON) == datetime(2044, 2, 29, tzinfo=UTC)
+    assert ncrontab.following("0 0 0 29 2 Mon", datetime(2072, 3, 1, tzinfo=UTC)) == datetime(2112, 2, 29, tzinfo=UTC)
+
+
 def test_the_moment_of_the_last_tick_is_not_due_again_and_that_of_this_one_is():
     """(since, until]: each moment belongs to one tick."""
     at = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared import services
+from shared import machines, services
 from shared.api.access import approvals, key_book
+from shared.durable import messages
 from shared.endpoints import score_answers
 from shared.hooks import inbox, store
-from shared.machines import MACHINES
 from shared.notify import receivers
 from shared.notify.receivers import Outcome
 from tests import front
@@ -82,6 +82,21 @@ def recipe(world: Platform, canaries: Canaries) -> None:
     values = {"job": "j9", "token": canaries.one(), "more": {"a": canaries.one()}, "number": 7}
     status, said = send("POST", "recipes/own", {"parameters": values}, callback_url=canaries.fill(HOOK))
     assert status == 202, said
+
+
+def schedule(world: Platform, canaries: Canaries) -> None:
+    """A recipe that starts by itself: it is kept as it was put until it is deleted, and its run keeps nothing of its bodies."""
+    job = {"request": "PUT workspaces/w1/jobs/j10", "body": {"properties": canaries.fill(JOB)}}
+    status, said = send("PUT", "recipes/timed", {"schedule": "0 2 9 2 3 *", "steps": {"job": job}})
+    assert status == 200, said
+    world.clock.advance(130)
+    machines.reconcile(world.app)
+    while held := world.queue("queue").receive():
+        machines.take(messages.QUEUE, held.text, world.app)
+        world.queue("queue").delete(held)
+    assert send("GET", "recipes/runs?recipe=timed")[1]["value"]
+    assert send("DELETE", "recipes/timed")[0] == 204
+    world.clock.advance(600)
 
 
 def rollout(world: Platform, canaries: Canaries) -> None:
@@ -151,14 +166,14 @@ def expiry(world: Platform, canaries: Canaries) -> None:
 
 
 BEGIN: dict[str, Callable[[Platform, Canaries], None]] = {
-    each.__name__: each for each in (recipe, rollout, firing, score, operation, approval, expiry)
+    each.__name__: each for each in (recipe, schedule, rollout, firing, score, operation, approval, expiry)
 }
 ELSEWHERE = {"delivery": "each of them", "run": "test_a_clean_up_keeps_no_receiver", "unit": "test_a_clean_up_keeps_no_receiver"}
 
 
 def test_every_machine_has_canaries() -> None:
     """A new row of MACHINES needs a case here."""
-    assert {machine.name for machine in MACHINES} == {*BEGIN, *ELSEWHERE} - {"score", "approval"}
+    assert {machine.name for machine in machines.MACHINES} == {*BEGIN, *ELSEWHERE} - {"score", "approval"}
 
 
 def stored(world: Platform) -> str:
