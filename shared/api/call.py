@@ -127,9 +127,8 @@ class Call:
 
     @property
     def wait_s(self) -> float:
-        """The seconds of `Prefer: wait=N`; a preference that cannot be read is ignored, as RFC 7240 says."""
-        given = self.prefers.get("wait", "")
-        return min(float(given), WAIT_LIMIT_S) if given.isascii() and given.isdigit() else 0.0
+        """The seconds of `Prefer: wait=N`, at most a minute; what cannot be read was refused (names)."""
+        return min(float(self.prefers.get("wait") or 0), WAIT_LIMIT_S)
 
     @property
     def url(self) -> str:

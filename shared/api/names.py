@@ -18,13 +18,16 @@ EXPIRES = ("Expires-In", "Expires-At")
 ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", *EXPIRES, "Upload-Id")  # headers that ask for something
 READ = (*ASKS, "traceparent", "WebHook-Request-Origin", "x-ms-client-request-id")  # all that this app reads by a name of its own
 PREFERENCES = ("wait", "respond-async")
+CONDITIONS = ("If-Match", "If-Unmodified-Since", "If-None-Match")  # on what the resource is now
+FOR_CACHES = "If-None-Match"  # of a GET: the whole answer is right, too
+OTHER_VERBS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
 
 def check_spelling(headers: Mapping[str, str]) -> None:
-    """Refuse headers and preferences that are one edit from one of ours.
+    """Refuse headers and preferences that are one edit from one of ours, and preferences of ours that cannot be read.
 
     Raises:
-        BadRequestError: `UnknownHeader`.
+        BadRequestError: `UnknownHeader`, `InvalidHeader`.
     """
     known = {each.lower() for each in READ}
     for name in headers:
@@ -35,10 +38,41 @@ def check_spelling(headers: Mapping[str, str]) -> None:
             message = f"There is no header '{name[:80]}'; did you mean '{near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target=name[:80])
     value = next((value for name, value in headers.items() if name.lower() == "prefer"), "")
-    for name in preferences(value):
+    _check_preferences(preferences(value))
+
+
+def check_conditions(headers: Mapping[str, str], verb: str, what: str) -> None:
+    """Refuse a request that is to be carried out only if something holds which this app cannot look at, or as another verb.
+
+    Raises:
+        BadRequestError: `UnsupportedHeader`.
+    """
+    for name in CONDITIONS:
+        if name.lower() in headers and not (verb == "GET" and name == FOR_CACHES):
+            message = (
+                f"{what} cannot honour '{name}': Azure Machine Learning compares no ETags and would carry it out anyway. "
+                "Send it without; requests to one resource are carried out in their order."
+            )
+            raise errors.BadRequestError("UnsupportedHeader", message, target=name)
+    for name in OTHER_VERBS:
+        if name.lower() in headers:
+            message = f"{what} cannot honour '{name}'; send the request with that verb itself."
+            raise errors.BadRequestError("UnsupportedHeader", message, target=name)
+
+
+def _check_preferences(given: Mapping[str, str]) -> None:
+    """Refuse a preference one edit from ours, and a value of ours that cannot be read; unknown ones are ignored (RFC 7240)."""
+    for name, wanted in given.items():
         if name not in PREFERENCES and (near := nearest(name, PREFERENCES)):
             message = f"There is no preference '{name[:80]}'; did you mean 'Prefer: {near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target="Prefer")
+        shown = f"'Prefer: {name}{'=' if wanted else ''}{wanted[:50]}'"
+        if name == "wait" and not (wanted.isascii() and wanted.isdigit()):
+            message = f"{shown} has no whole number of seconds; expected for example 'Prefer: wait=30', at most 60."
+            raise errors.BadRequestError("InvalidHeader", message, target="Prefer")
+        if name == "respond-async" and wanted:
+            message = f"{shown} has a value; expected 'Prefer: respond-async', or nothing of it."
+            raise errors.BadRequestError("InvalidHeader", message, target="Prefer")
 
 
 def check_headers(headers: Mapping[str, str], honoured: Collection[str], what: str) -> None:
@@ -72,12 +106,12 @@ def check_fields(body: Mapping[str, object], known: Collection[str]) -> None:
 
 
 def preferences(value: str) -> dict[str, str]:
-    """Return the preferences of a Prefer header (RFC 7240), names in lower case."""
-    out = {}
+    """Return the preferences of a Prefer header (RFC 7240), names in lower case; of one that is given twice, the first counts."""
+    out: dict[str, str] = {}
     for part in value.replace(";", ",").split(","):
         name, _, wanted = part.strip().partition("=")
         if name:
-            out[name.strip().lower()] = wanted.strip().strip('"')
+            out.setdefault(name.strip().lower(), wanted.strip().strip('"'))
     return out
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from shared.api import names
+from shared.api import media, names
 from shared.jobs import search
 from shared.rest import errors
 
@@ -51,9 +51,13 @@ def check(call: Call, route: Route) -> None:
     """Refuse what the route of a request does not know.
 
     Raises:
-        BadRequestError: `UnknownParameter`, `InvalidParameter`, `UnknownHeader`, `UnsupportedHeader` or `UnexpectedBody`.
+        BadRequestError: `UnknownParameter`, `InvalidParameter`, `UnknownHeader`, `InvalidHeader`, `UnsupportedHeader`,
+            `NotAcceptable` (406), `UnsupportedMediaType` (415) or `UnexpectedBody`.
     """
+    what = f"{call.method} {call.path.strip('/')}"[:300]
     names.check_spelling(call.headers)
+    names.check_conditions(call.headers, route.verb, what)
+    media.check_accept(call.header("accept"), route, what)
     if not route.own:
         _check_azure(route.verb, call.path, call.asked)
         if route.verb == "GET":
@@ -66,13 +70,14 @@ def check(call: Call, route: Route) -> None:
         if name.lower() not in taken:
             raise _unknown(name, names.nearest(name, route.names) or names.alike(name, route.names), route.names)
     _check_values(call.asked, route.names, route.many)
-    what = f"{call.method} {call.path.strip('/')}"
     if not route.polled:
         names.check_headers(call.headers, route.honoured, what)
     says = len(call.body) > SAYS_NOTHING or call.body.strip() not in (b"", b"{}", b"null")
     if says and not route.body:
         message = f"{what} takes no body; use the query parameters: {names.listed(route.names)}."
         raise errors.BadRequestError("UnexpectedBody", message, target="body")
+    if says:
+        media.check_content(call.media, route)
 
 
 def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None:

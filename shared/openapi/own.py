@@ -105,7 +105,7 @@ def _operation(route: Route) -> Json:
     for media in route.answers_as:
         answers.setdefault("200", {"description": "Done.", "content": {}})["content"] |= parts.content(parts.STRING, media)
     usual = {"400": "BadRequest", "401": "Unauthorized", "403": "Forbidden", "500": "Internal", "503": "Unavailable"}
-    usual = {} if route.anonymous else usual
+    usual = {} if route.anonymous else {**usual, "406": "NotAcceptable"}
     answers |= {status: ref("responses", name) for status, name in {**usual, **route.problems}.items()}
     out["responses"] = answers
     if route.id == "health":

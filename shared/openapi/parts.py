@@ -110,6 +110,7 @@ def _responses() -> Json:
         ),
         "NotFound": _problem("There is no such resource, or no such kind.", "UnknownKind", known, "path"),
         "NotAllowed": _problem("Azure does not offer that verb there.", "MethodNotAllowed", verbs),
+        "NotAcceptable": _problem("`Accept` names nothing that it gives.", "NotAcceptable", "It answers with …", "Accept"),
         "Conflict": _problem("It does not go with how things are.", "ResourceInUse", "A workspace uses it.", "id"),
         "Gone": _problem("It is not kept any more.", "AnswerGone", "The answer was taken, or its 24 hours are over.", "result"),
         "Failed": _problem("It was accepted, and failed or was canceled.", "ClusterCoreQuotaReached", "No cores are left."),

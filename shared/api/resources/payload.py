@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from shared.api import media
 from shared.api.resources import multipart
 from shared.catalog import bodies, kinds
 from shared.files import content, translations, upload_inbox, upload_steps
@@ -34,7 +35,6 @@ ANY_CONTENT = "content"
 CONTENTS = "files"  # of a zip of everything; also the name under which whatever files a request brings are kept
 FOLDER_TYPES = frozenset({"uri_folder", "mltable", "mlflow_model", "triton_model", "mlflowmodel", "tritonmodel"})
 FILE_TYPES = frozenset({"uri_file"})
-YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/vnd.yaml"})
 LOCATED = frozenset({"computes", "onlineEndpoints", "batchEndpoints", "serverlessEndpoints"})  # their bodies carry the region
 YAML_BYTES_LIMIT = 4 * 512 * 1024  # no text of the characters that catalog.yaml reads is longer: UTF-8 takes four bytes at most
 WORD_LIMIT = 4_096  # bytes of an upload's id or a path; longer ones name nothing
@@ -114,8 +114,8 @@ class Spec:
         """Tell whether it is YAML, by its content type or, for a part, by its first character."""
         if self.media is None:
             return bytes(self.text[:YAML_BYTES_LIMIT]).lstrip()[:1] not in (b"{", b"[", b"")
-        media = self.media.partition(";")[0].strip().lower()
-        return media in YAML_TYPES or media.endswith("+yaml")
+        named = media.plain(self.media)
+        return named in media.YAML_TYPES or named.endswith("+yaml")
 
 
 def read(call: Call, target: Target, app: App) -> Brought:

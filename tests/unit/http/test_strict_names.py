@@ -275,3 +275,78 @@ def test_a_rules_request_is_as_strict(app: App) -> None:
     call = Call(method="PUT", path="workspaces/w1", query="preflght=true", body=b'{"a": 1}')
     with pytest.raises(errors.BadRequestError, match="did you mean 'preflight'"):
         strict.check(call, resource_routes.of("PUT"))
+
+
+@tables.each("row", [each for each in ROUTES if each.own or "workspaces/" in each.call])
+def test_no_route_carries_out_what_was_asked_under_a_condition_that_it_cannot_look_at(row: Route) -> None:
+    """A lost update would look like a checked one; a GET's `If-None-Match` may be answered in full (RFC 9110, 13.1.2)."""
+    path = re.sub("{.+?}", "x", row.template)
+    for name in (*names.CONDITIONS, *names.OTHER_VERBS):
+        asked = Call(method=row.verb, path=path, headers={name.lower(): "*"})
+        if row.verb == "GET" and name == names.FOR_CACHES:
+            strict.check(asked, row)
+            continue
+        with pytest.raises(errors.BadRequestError, match=f"cannot honour '{name}'") as refused:
+            strict.check(asked, row)
+        assert (refused.value.error.code, refused.value.error.target) == ("UnsupportedHeader", name)
+
+
+@tables.each("row", [each for each in ROUTES if each.own or "workspaces/" in each.call])
+def test_a_preference_of_ours_that_cannot_be_read_is_refused_everywhere(row: Route) -> None:
+    """With the right form; a preference that nobody here knows is ignored, as RFC 7240 asks, and the first of two counts."""
+    path = re.sub("{.+?}", "x", row.template)
+    for value in ("wait=ten", "wait", "wait=", "wait=-3", "wait=1.5", "respond-async, wait=1m", "wait=²"):
+        with pytest.raises(errors.BadRequestError, match="expected for example 'Prefer: wait=30', at most 60") as refused:
+            strict.check(Call(method=row.verb, path=path, headers={"prefer": value}), row)
+        assert (refused.value.error.code, refused.value.error.target) == ("InvalidHeader", "Prefer")
+    with pytest.raises(errors.BadRequestError, match="expected 'Prefer: respond-async', or nothing of it"):
+        strict.check(Call(method=row.verb, path=path, headers={"prefer": "respond-async=false"}), row)
+    strict.check(Call(method=row.verb, path=path, headers={"prefer": 'return=minimal, wait="5", wait=ten'}), row)
+
+
+ACCEPTS = {
+    "text/xml": False,
+    "application/xml;q=0.9, text/html": False,
+    "application/json;q=0, text/xml": False,
+    "application/json;q=0.1": True,
+    "text/xml, */*;q=0.1": True,
+    "text/html, *; q=.2": True,
+    "application/*": True,
+    "application/problem+json": True,
+    "": True,
+}
+
+
+@pytest.mark.parametrize(("verb", "path"), [("GET", "operations"), ("PUT", "workspaces/w1"), ("PUT", "events/rules/r")])
+def test_an_answer_that_cannot_be_given_is_refused_before_anything_is_done(app: App, verb: str, path: str) -> None:
+    """406 with what there is; one media type that fits is enough, however little it is liked."""
+    for accept, taken in ACCEPTS.items():
+        answer = app.send(verb, path, b"", accept=accept)
+        assert (answer.status != 406) == taken, accept
+        if not taken:
+            error = answer.body["error"]
+            assert (error["code"], error["target"]) == ("NotAcceptable", "Accept")
+            assert "Send 'Accept: application/json'" in error["message"]
+
+
+def test_what_others_answer_and_other_forms_may_be_wanted(app: App) -> None:
+    """A model's own answer, a report as CSV or HTML, a page, a job's log as text."""
+    for verb, path, accept in (
+        ("POST", "workspaces/w1/onlineEndpoints/e/score", "image/png"),
+        ("GET", "cleanup/reports/x", "text/csv"),
+        ("GET", "docs", "text/xml"),
+        ("GET", "workspaces/w1/jobs/j/logs", "text/plain"),
+        ("GET", "artifact/v2.0/workspaces/w1/artifacts/x", "image/png"),
+    ):
+        assert app.send(verb, path, b"", accept=accept).status != 406, path
+
+
+def test_a_body_of_another_media_type_than_a_route_reads_is_refused(app: App) -> None:
+    """JSON and YAML come under many names; XML and images are neither."""
+    rules = b"rules: []"
+    for media in ("text/xml", "image/png", "application/pdf"):
+        answer = app.send("PUT", "events/rules/r", rules, content_type=media)
+        assert (answer.status, answer.body["error"]["target"]) == (415, "Content-Type")
+        assert "application/yaml" in answer.body["error"]["message"]
+    for media in ("application/yaml", "text/x-yaml; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", ""):
+        assert app.send("PUT", "events/rules/r", rules, content_type=media).status != 415, media
