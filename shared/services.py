@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
     from shared.operations.ledger import Ledger
+    from shared.operations.looks.shared_lists import Lists
     from shared.operations.models import Operation
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
@@ -150,6 +151,13 @@ class Services:
         from shared.operations import ledger
 
         return ledger.Ledger(self._rows(LEDGER_TABLE), self._rows(OPEN_TABLE), self.blobs)
+
+    @_OpenedOnce
+    def lists(self) -> Lists:
+        """What this process sees of operations in lists of Azure's."""
+        from shared.operations.looks import shared_lists
+
+        return shared_lists.Lists(self.clock)
 
     @_OpenedOnce
     def hook_rows(self) -> Rows:

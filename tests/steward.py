@@ -15,6 +15,7 @@ from shared.durable.due import DueIndex
 from shared.endpoints import score_gates, scoring, waking
 from shared.files import plans, upload_steps
 from shared.operations import acceptance, flows, ledger, steps
+from shared.operations.looks import shared_lists
 from shared.rest import addresses, errors, streams
 from shared.settings import Settings
 from tests.fake_azure import SUBSCRIPTION, FakeAzure
@@ -57,6 +58,7 @@ class Process:
     clock: Clock
     scoring: Any = None
     score_gates: Any = None
+    lists: Any = None
     settings: Settings = SETTINGS
 
     def wake(self, endpoint: Any, parked: Any) -> Any:
@@ -104,6 +106,7 @@ class Steward:
             notification_queue=self.notification_queue,
             event_queue=self.event_queue,
             due=DueIndex(self.due_rows),
+            lists=shared_lists.Lists(self.clock),
             clock=self.clock,
         )
         return self.process

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shared.endpoints.scoring import Scoring
     from shared.endpoints.snapshots import EndpointParkedError
     from shared.operations.ledger import Ledger
+    from shared.operations.looks.shared_lists import Lists
     from shared.operations.models import Operation
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
@@ -29,6 +30,8 @@ class Services(worker.World, Protocol):
     def addresses(self) -> Addresses: ...  # noqa: D102
     @property
     def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def lists(self) -> Lists: ...  # noqa: D102
     @property
     def queue(self) -> Queue: ...  # noqa: D102
     @property

@@ -22,7 +22,7 @@ from shared.endpoints import async_scores, parking
 from shared.files import content, upload_steps
 from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, settle, waits
-from shared.operations.looks import usual_times
+from shared.operations.looks import shared_lists, usual_times
 from shared.operations.models import Operation
 from shared.rest import clouds, errors, ids, long_running
 
@@ -251,16 +251,16 @@ def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
 def _timed(operation: Operation, services: Services, now: datetime) -> Operation:
     """Return an operation that Azure has begun with, with the times at which such a one usually ends; jobs have none."""
     follow = operation.follow
-    if operation.phase != "following" or follow is None or settle.is_run(operation):
+    if operation.phase != "following" or follow is None:
         return operation
-    ends = services.ledger.durations.ends(usual_times.way(operation, follow.url))
+    ends = [] if settle.is_run(operation) else services.ledger.durations.ends(usual_times.way(operation, follow.url))
     return replace(operation, follow=replace(follow, ends=ends, began_s=now.timestamp()))
 
 
 def _learn(before: Operation, saved: Operation, services: Services) -> None:
     """Take in how long Azure took, once it says that it is done; a look that came late says nothing of that."""
     follow, after, now = before.follow, saved.follow, services.clock()
-    if before.phase != "following" or follow is None or not follow.began_s or follow.style == "result":
+    if before.phase != "following" or follow is None or not follow.began_s or follow.style == "result" or settle.is_run(before):
         return
     if before.lost_since or now - before.due_at > LATE - GRACE:
         return
@@ -279,15 +279,29 @@ def _poll(operation: Operation, services: Services) -> Step:
         clouds.scope_for(services.client.cloud, follow.url)
     except errors.BadRequestError:  # a status URL on a foreign host: the resource itself tells as much
         follow = replace(follow, style="resource", url=follow.resource_url)
-    response = _read(operation, follow.url, services)
+    operation, outcome = _looked(operation, follow, services)
     now = services.clock()
-    operation, outcome = operation.counted("poll"), long_running.advance(follow, response, now=now)
     if isinstance(outcome, long_running.Failed) and outcome.unexplained and "logs" in settle.kind_of(operation).views:
         operation, outcome = operation.counted("read"), replace(outcome, error=_reason(operation, services) or outcome.error)
     step = settle.moved(operation, outcome, now)
     if step.delay_s is not None and services.client.pressure(ids.parse(operation.target).subscription) > CROWDED:
         step = replace(step, delay_s=step.delay_s * CROWDED_FACTOR)
     return step
+
+
+def _looked(operation: Operation, follow: long_running.Follow, services: Services) -> tuple[Operation, long_running.Outcome]:
+    """Look at an operation: in a list that others look at, too, where that says enough, else by a GET of its own."""
+    lists = services.lists
+    item = lists.item(operation, follow, operation.due_at - GRACE, services)
+    if item and (outcome := shared_lists.judged(operation, follow, item, now=services.clock())):
+        return operation.counted("list"), outcome
+    response = _read(operation, follow.url, services)
+    operation, outcome = operation.counted("poll"), long_running.advance(follow, response, now=services.clock())
+    if item and isinstance(outcome, long_running.Pending):
+        if outcome.follow.style == "result":  # it has succeeded: what the list showed is what a second GET would
+            return operation, shared_lists.judged(operation, outcome.follow, item, now=services.clock()) or outcome
+        lists.forget(operation, silent=True)
+    return operation, outcome
 
 
 def _reason(operation: Operation, services: Services) -> errors.AzureError | None:
@@ -369,8 +383,12 @@ def record(stored: Stored, step: Step, services: Services) -> Stored:
 
 def _next(stored: Stored, step: Step, services: Services) -> Next[Stored, Operation]:
     operation, delay_s = step.operation, step.delay_s
-    if delay_s and operation.phase == "following" and operation.calls.get("poll"):  # events tell when it has ended
-        delay_s = max(delay_s, services.settings.poll_with_events_s)
+    if operation.ended:
+        services.lists.forget(operation)
+    elif delay_s and operation.phase == "following":
+        if operation.calls.keys() & {"poll", "list"}:  # events tell when it has ended
+            delay_s = max(delay_s, services.settings.poll_with_events_s)
+        delay_s = services.lists.together(operation, delay_s)
     return Next(known=stored, value=operation, delay_s=delay_s)
 
 

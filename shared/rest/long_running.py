@@ -122,7 +122,7 @@ def begin(template: Follow, response: Response, *, now: datetime) -> Outcome:
     """
     body = response.body
     state = answers.state(body, template.state_field)
-    ready = response.status == 200 and _is_terminal(state)  # then a status URL in the body is that of an operation before
+    ready = response.status == 200 and is_terminal(state)  # then a status URL in the body is that of an operation before
     status_url = response.headers.get("azure-asyncoperation") or ("" if ready else answers.status_url_in(body))
     location = _operation_in_location(template, response, state)
     follow = replace(template, location=location, state=state)
@@ -165,6 +165,11 @@ def advance(follow: Follow, response: Response, *, now: datetime) -> Outcome:
             return _advance_result(follow, response, now)
 
 
+def goes_on(follow: Follow, now: datetime) -> Pending:
+    """Return when to look again at an operation that another answer showed to be at work."""
+    return _pending(follow, client.Response(status=200, url=follow.url), now)
+
+
 def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Outcome:
     if response.status == 404:
         return _lost(follow, response, now)
@@ -181,7 +186,7 @@ def _advance_status_url(follow: Follow, response: Response, now: datetime) -> Ou
         return _unspoken(follow, response, now)
     if state.lower() in SUCCEEDED:
         return _succeeded(follow, response, now)
-    if _is_terminal(state):
+    if is_terminal(state):
         return Failed(error=answers.operation_error(body, state), canceled=state.lower() in CANCELED)
     return _pending(replace(follow, state=state, misses=0), response, now, percent=answers.percent(body))
 
@@ -206,7 +211,7 @@ def _judge_end_of_location(follow: Follow, response: Response, now: datetime) ->
         if answers.is_resource(follow.resource_url, body):
             return _advance_result(_result_of(follow, follow.resource_url), response, now)
         return _succeeded(follow, response, now)
-    if follow.method == "DELETE" and state and not _is_terminal(state):
+    if follow.method == "DELETE" and state and not is_terminal(state):
         return _at_once(replace(follow, style="resource", url=follow.resource_url), response, now)
     return Done(body=body if follow.method == "POST" else None)
 
@@ -329,7 +334,8 @@ def _at_once(follow: Follow, response: Response, now: datetime) -> Pending:
     return replace(_pending(follow, response, now), delay_s=0.0)
 
 
-def _is_terminal(state: str) -> bool:
+def is_terminal(state: str) -> bool:
+    """Return whether a state is the last one."""
     return state.lower() in SUCCEEDED | FAILED | CANCELED
 
 
@@ -337,5 +343,5 @@ def _operation_in_location(template: Follow, response: Response, state: str) -> 
     """Return the URL of the operation that `Location` names: of any 202; otherwise of a resource that is not ready yet."""
     if response.status == 202:
         return answers.absolute(template.resource_url, response.headers.get("location", ""))
-    running = template.method in ("PUT", "PATCH") and state and not _is_terminal(state)
+    running = template.method in ("PUT", "PATCH") and state and not is_terminal(state)
     return answers.location_elsewhere(template.resource_url, response) if running else ""

@@ -50,6 +50,7 @@ def steward(connection: str) -> Iterator[Steward]:
             notification_queue=app.notification_queue,
             event_queue=app.event_queue,
             due=app.process.due,
+            lists=app.process.lists,
             clock=app.clock,
         )
         yield app
