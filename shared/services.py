@@ -157,7 +157,7 @@ class Services:
         """What this process sees of operations in lists of Azure's."""
         from shared.operations.looks import shared_lists
 
-        return shared_lists.Lists(self.clock)
+        return shared_lists.Lists(self.client, self.addresses, self.clock)
 
     @_OpenedOnce
     def hook_rows(self) -> Rows:

@@ -106,7 +106,7 @@ class Steward:
             notification_queue=self.notification_queue,
             event_queue=self.event_queue,
             due=DueIndex(self.due_rows),
-            lists=shared_lists.Lists(self.clock),
+            lists=shared_lists.Lists(client, places, self.clock),
             clock=self.clock,
         )
         return self.process

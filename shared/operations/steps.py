@@ -292,7 +292,7 @@ def _poll(operation: Operation, services: Services) -> Step:
 def _looked(operation: Operation, follow: long_running.Follow, services: Services) -> tuple[Operation, long_running.Outcome]:
     """Look at an operation: in a list that others look at, too, where that says enough, else by a GET of its own."""
     lists = services.lists
-    item = lists.item(operation, follow, operation.due_at - GRACE, services)
+    item = lists.item(operation, follow, operation.due_at - GRACE)
     if item and (outcome := shared_lists.judged(operation, follow, item, now=services.clock())):
         return operation.counted("list"), outcome
     response = _read(operation, follow.url, services)

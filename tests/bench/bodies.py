@@ -24,10 +24,15 @@ _HEAD = {"location": scene.LOCATION, "identity": {"type": "SystemAssigned"}}
 
 def workspace(caller: Steward) -> None:
     """Have a workspace with an environment and an idle cluster."""
-    own = {"storageAccount": scene.STORAGE_ID, "keyVault": scene.KEY_VAULT_ID, "applicationInsights": scene.INSIGHTS_ID}
-    caller.done("PUT", WORKSPACE, json={**_HEAD, "properties": own})
+    bare(caller, WORKSPACE)
     caller.done("PUT", f"{WORKSPACE}/environments/plain/versions/1", json=environment())
     caller.done("PUT", f"{WORKSPACE}/computes/cpu0", json=cluster())
+
+
+def bare(caller: Steward, path: str) -> None:
+    """Have a workspace with nothing in it."""
+    own = {"storageAccount": scene.STORAGE_ID, "keyVault": scene.KEY_VAULT_ID, "applicationInsights": scene.INSIGHTS_ID}
+    caller.done("PUT", path, json={**_HEAD, "properties": own})
 
 
 def endpoint(caller: Steward, script: str = SCORE) -> tuple[str, str]:

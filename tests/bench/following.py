@@ -1,7 +1,7 @@
 """Computes followed to their end in Azure's real time: GETs of ARM for each, and how late its end is noticed; beside MLClient.
 
 Both make the same number of computes at once in one workspace, by turns. The least there is: one GET that sees the end, and one
-of the result. Not here: ends that Azure's events tell of (completion).
+of the result. Not here: many at once (following_many), ends that Azure's events tell of (completion).
 """
 
 from __future__ import annotations
@@ -88,15 +88,16 @@ def _measured(
     azure: stack.Azure, names: list[str], follow: Callable[[list[str]], Mapping[str, float]]
 ) -> tuple[float, list[float]]:
     """Return the GETs for each compute, and the seconds by which each end was noticed late."""
-    _control(azure, "DELETE", "requests")
+    control(azure, "DELETE", "requests")
     ended = follow(names)
-    gets = len(_control(azure, "GET", "requests?host=management&method=GET"))
-    due = {each["target"].lower(): each["dueAt"] for each in _control(azure, "GET", "state")["operations"]}
+    gets = len(control(azure, "GET", "requests?host=management&method=GET"))
+    due = {each["target"].lower(): each["dueAt"] for each in control(azure, "GET", "state")["operations"]}
     ends = {name: datetime.fromisoformat(due[f"{bodies.WORKSPACE_ID}/computes/{name}".lower()]).timestamp() for name in names}
     return gets / len(names), [ended[name] - ends[name] for name in names]
 
 
-def _control(azure: stack.Azure, method: str, path: str) -> Any:
+def control(azure: stack.Azure, method: str, path: str) -> Any:
+    """Ask the local Azure's control route."""
     answer = requests.request(method, f"{azure.control}/_control/{path}", timeout=60)
     answer.raise_for_status()
     return answer.json()

@@ -48,7 +48,7 @@ def run(runs: int = 1_000) -> Result:
     """Start so many and wait for their ends."""
     with tempfile.TemporaryDirectory() as state:
         options = stack.Options(state=Path(state), transitions="immediate", events=False)
-        with storage_calls.metered(options) as (caller, meter, _):
+        with storage_calls.metered(options) as (caller, meter, _, _):
             meter.settled()
             began = time.monotonic()
             with ThreadPoolExecutor(SENDERS) as pool:

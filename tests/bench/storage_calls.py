@@ -133,8 +133,8 @@ def _queue_call(line: bytes) -> str:
 
 
 @contextlib.contextmanager
-def metered(options: stack.Options) -> Iterator[tuple[Steward, Meter, str]]:
-    """A running stack whose app and host reach their storage through a meter; and a receiver of callbacks."""
+def metered(options: stack.Options) -> Iterator[tuple[Steward, Meter, str, stack.Azure]]:
+    """A running stack whose app and host reach their storage through a meter; a receiver of callbacks; and the local Azure."""
     meter = Meter()
     with stack.start_storage(options) as storage, stack.start_azure(options, storage) as azure, contextlib.ExitStack() as open_:
         ports = {service: getattr(storage, f"{service}_port") for service in ("blob", "queue", "table")}
@@ -149,7 +149,7 @@ def metered(options: stack.Options) -> Iterator[tuple[Steward, Meter, str]]:
             caller = Steward(app.url, app.key, app.master_key)
             bodies.workspace(caller)
             bodies.transitions(azure, f"polls:{POLLS}")
-            yield caller, meter, f"http://{receiver}/ended"
+            yield caller, meter, f"http://{receiver}/ended", azure
             caller.close()
 
 
@@ -174,7 +174,7 @@ def run() -> tuple[dict[str, Cost], dict[str, Counter[str]]]:
     """Return what is asked → its cost, and timer → its transactions in an idle hour."""
     with tempfile.TemporaryDirectory() as state:
         options = stack.Options(state=Path(state), transitions="immediate", events=False)
-        with metered(options) as (caller, meter, callback):
+        with metered(options) as (caller, meter, callback, _):
             callback_once = {"Callback-Url": callback}  # opens what is opened once
             caller.send(
                 "PUT",

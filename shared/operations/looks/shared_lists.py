@@ -25,8 +25,9 @@ from shared.rest.client import Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.operations.context import Services
     from shared.operations.models import Operation
+    from shared.rest.addresses import Addresses
+    from shared.rest.client import Client
     from shared.rest.long_running import Follow
 
 log = logging.getLogger("steward.operations")
@@ -79,11 +80,12 @@ class Lists:
     """The collections that this process follows operations in.
 
     Args:
+        client, addresses: What lists are asked for with.
         clock: The present.
     """
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+    def __init__(self, client: Client, addresses: Addresses, clock: Callable[[], datetime]) -> None:
+        self._client, self._addresses, self._clock = client, addresses, clock
         self._held: OrderedDict[str, _Collection] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -106,14 +108,13 @@ class Lists:
             held.due[operation.id] = (now + timedelta(seconds=delay_s), operation.target.lower())
             return delay_s
 
-    def item(self, operation: Operation, follow: Follow, due: datetime, services: Services) -> Any:
+    def item(self, operation: Operation, follow: Follow, due: datetime) -> Any:
         """Return an operation's target as a list shows it that was asked for after the last look at it; None without one.
 
         Args:
             operation: It.
             follow: Where it stands.
             due: When it was to be looked at.
-            services: The composition root.
         """
         now, path, key = self._clock(), _collection(operation), operation.target.lower()
         looks = operation.calls.get("poll", 0) + operation.calls.get("list", 0)
@@ -132,7 +133,7 @@ class Lists:
                     wanted = held.waiting(now)
                 if len(wanted) < FEW or held.refused_until > now:
                     return None
-                self._ask(held, path, wanted, operation, services)
+                self._ask(held, path, wanted, operation)
             return held.items.get(key)
 
     def forget(self, operation: Operation, *, silent: bool = False) -> None:
@@ -145,16 +146,16 @@ class Lists:
             if silent:
                 held.silent[operation.id] = now
 
-    def _ask(self, held: _Collection, path: str, wanted: set[str], operation: Operation, services: Services) -> None:
+    def _ask(self, held: _Collection, path: str, wanted: set[str], operation: Operation) -> None:
         """Ask for a list, as far as it is cheaper than the GETs that it stands for."""
         now = self._clock()
         held.asked_at, held.items = now, {}
         version = operation.query.partition("&")[0]
         workspace = ids.parse(operation.target).ancestor(1).path
         try:
-            url = services.addresses.url(operation.plane, path, version, workspace=workspace)
+            url = self._addresses.url(operation.plane, path, version, workspace=workspace)
             for _ in range(max(1, len(wanted) // FEW)):
-                body = services.client.send("GET", url).checked().body
+                body = self._client.send("GET", url).checked().body
                 page = body.get("value") if isinstance(body, dict) else None
                 found = {answers.state(each, "id").lower(): each for each in page} if isinstance(page, list) else {}
                 held.items |= {key: each for key, each in found.items() if key}
