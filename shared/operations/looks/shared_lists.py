@@ -189,8 +189,8 @@ def judged(operation: Operation, follow: Follow, item: Any, *, now: datetime) ->
         return replace(outcome, follow=replace(outcome.follow, state=state), body=item) if shown else outcome
     if follow.style not in ("resource", "result") or follow.method not in ("PUT", "PATCH") or not _is_its(operation, follow, item):
         return None
-    outcome = long_running.advance(follow, Response(status=200, url=follow.resource_url, body=item), now=now)
-    return outcome if isinstance(outcome, long_running.Done) else None
+    read = long_running.advance(follow, Response(status=200, url=follow.resource_url, body=item), now=now)
+    return read if isinstance(read, long_running.Done) else None
 
 
 def _is_its(operation: Operation, follow: Follow, item: Any) -> bool:
