@@ -40,7 +40,7 @@ const TALL = 64;
 const WIDE = 8; // of a part, its gap included
 
 /** Bars over time: `parts` with `outcomes`, stacked by pairs of outcome and mood; the words say what the bars do. */
-export function chart(title, parts, stacks) {
+export function chart(title, parts, stacks, stepS) {
   const of = (part) => stacks.reduce((sum, [name]) => sum + (part.outcomes[name] ?? 0), 0);
   const most = Math.max(1, ...parts.map(of));
   const sums = stacks.map(([name]) => [name, parts.reduce((sum, part) => sum + (part.outcomes[name] ?? 0), 0)]).filter(([, sum]) => sum);
@@ -55,7 +55,7 @@ export function chart(title, parts, stacks) {
   const said = sums.length ? sums.map(([name, sum]) => `${sum.toLocaleString()} ${name}`).join(", ") : "none";
   const picture = svg("svg", { viewBox: `0 0 ${parts.length * WIDE} ${TALL}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: ${said}` }, ...bars);
   const from = parts.length ? ago(parts[0].at) : "";
-  return el("figure.chart", {}, el("figcaption", {}, el("strong", {}, title), el("span.soft", {}, sums.length ? `at most ${count(most, "operation")} at a time` : "none")), picture, el("div.soft.ends", {}, from, el("span", {}, "now")));
+  return el("figure.chart", {}, el("figcaption", {}, el("strong", {}, title), el("span.soft", {}, sums.length ? `at most ${count(most, "operation")} in ${span(stepS)}` : "none")), picture, el("div.soft.ends", {}, from, el("span", {}, "now")));
 }
 
 export function download(name, text, type) {
@@ -211,23 +211,24 @@ export function tick() {
 
 function distance(moment) {
   const seconds = (Date.now() - Date.parse(moment)) / 1000;
-  return seconds < -30 ? `in ${span(-seconds + 30)}` : seconds < 5 ? "just now" : `${span(seconds)} ago`;
+  return seconds < -30 ? `in ${span(-seconds, Math.round)}` : seconds < 5 ? "just now" : `${span(seconds)} ago`;
 }
 
 /** `1 node`, `3 nodes`. */
 export const count = (number, thing) => `${number.toLocaleString()} ${thing}${number === 1 ? "" : "s"}`;
 
 /** Seconds in words, to the unit that matters. */
-export function span(seconds) {
+export function span(seconds, round = Math.floor) {
   const steps = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
   const [size, name] = steps.find(([each]) => seconds >= each) ?? [1, "second"];
-  return count(Math.floor(seconds / size), name);
+  return count(round(seconds / size), name);
 }
 
-/** How long something took: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+/** How long something took: `40 ms`, `1.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
 export function took(from, to) {
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
   if (!Number.isFinite(seconds)) return "";
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;

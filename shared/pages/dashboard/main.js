@@ -167,7 +167,7 @@ async function come(wrong, field) {
   try {
     const vitals = await send("health/details");
     signedIn = true;
-    $("who").replaceChildren(`as ${vitals.caller}`);
+    $("who").replaceChildren($("who").title = `as ${vitals.caller}`);
     context.links = vitals.links ?? {};
     attend(vitals.attention);
     $("views").hidden = $("tools").hidden = false;

@@ -43,7 +43,7 @@ export const operations = {
   build(root, context) {
     const choice = (pairs) => el("select", { change: () => restart() }, pairs.map(([value, words]) => el("option", { value }, words)));
     const text = (size, placeholder) => el("input", { type: "search", size, placeholder, spellcheck: "false", change: () => restart() });
-    const find = text(24, "name, caller, code, trace or id");
+    const find = text(30, "name, caller, code, trace or id");
     const [status, since] = [choice(STATES), choice(TIMES)];
     const further = { kind: text(20, "workspaces/jobs"), caller: text(14, "key:ci"), below: text(30, "workspaces/ml-prod, or a full id") };
     const more = el("button", { type: "button", hidden: true, click: () => { wanted += PAGE; context.refresh(); } }, "Show older");
@@ -118,7 +118,7 @@ function numbers(found, status, find, restart) {
     el("button.chip", { type: "button", "data-hold": name, title: `Only those that are ${name}`, click: choose(status, name) }, badge(name), ` ${found.outcomes[name].toLocaleString()}`));
   const codes = found.codes.map(({ name, count }) => el("button.chip", { type: "button", "data-hold": `code ${name}`, title: `Find ${name}`, click: choose(find, name) }, el("code", {}, foreign(name)), ` ${count.toLocaleString()}`));
   return el("section.load", { "aria-label": "Load and failures" },
-    el("div.charts", {}, chart("Operations", found.value, STACKS), chart("Failed or refused", found.value, LOST)),
+    el("div.charts", {}, chart("Operations", found.value, STACKS, found.stepS), chart("Failed or refused", found.value, LOST, found.stepS)),
     el("p.chips", {}, chips, codes.length ? el("span.soft", {}, "because of") : "", codes));
 }
 

@@ -123,12 +123,12 @@ function expiryColumns(context) {
 
 /** One run of a recipe, step by step. */
 export function recipe(id, context) {
-  const step = (each) => el("li", {}, el("span", {}, badge(each.status)), el("div", {}, el("strong", {}, each.name), " ", el("code", {}, foreign(each.does)), each.operation ? [" ", context.to("operation", each.operation.split("/").pop(), "operation")] : "",
+  const step = (each) => el("li", {}, el("span", {}, badge(each.status)), el("div", {}, el("strong", {}, each.name), " ", each.made ? foreign(place(each.made)) : el("code", {}, foreign(each.does)), each.operation ? [" ", context.to("operation", each.operation.split("/").pop(), "operation")] : "",
     el("div.soft", {}, foreign([each.waitsFor && `waits for ${each.waitsFor}`, each.reason, each.error?.message].filter(Boolean).join("; ")))));
   const shown = part((found) => [
     el("p.lead", {}, el("strong", {}, foreign(found.properties.recipe))),
     el("p.state", {}, badge(found.status), lasted(found)),
-    armError(found.error), el("h3", {}, "Steps"), el("ol.line", {}, (found.properties.steps ?? []).map(step)), folded("Parameters", found.properties.parameters ?? {})]);
+    armError(found.error), el("h3", {}, "Steps"), el("ol.line.wide", {}, (found.properties.steps ?? []).map(step)), folded("Parameters", found.properties.parameters ?? {})]);
   return {
     title: "Recipe run",
     node: shown.node,

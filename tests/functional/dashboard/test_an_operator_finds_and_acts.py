@@ -216,6 +216,7 @@ def test_a_run_of_a_recipe_is_followed_step_by_step(app: App) -> None:
     """From the list to the step that waits, with its operation; what ends by itself stands beside it."""
     steps = [
         {"name": "train", "does": "POST jobs", "status": "Succeeded", "needs": [], "operation": "/operations/p-1"},
+        {"name": "desk", "does": "PUT ${{ x }}", "status": "Succeeded", "needs": [], "made": f"{WORKSPACE}/computes/desk"},
         {"name": "release", "does": "approve", "status": "Running", "needs": ["train"], "waitsFor": "the approval of admin"},
     ]
     run = {"id": "/recipes/runs/r1", "name": "r1", "status": "Running", "startTime": "2026-11-20T10:00:00Z", "percentComplete": 50}
@@ -239,11 +240,15 @@ def test_a_run_of_a_recipe_is_followed_step_by_step(app: App) -> None:
     expect(row.locator("time").first).to_have_attribute("datetime", "2026-11-21T19:00:00Z")
     expect(row.get_by_role("link")).to_have_attribute("href", re.compile("r1"))
     expect(app.page.get_by_role("row").filter(has_text="teardown")).to_have_count(0)
-    expect(app.page.get_by_role("row").filter(has_text="retrain")).to_contain_text("1 of 2")
+    expect(app.page.get_by_role("row").filter(has_text="retrain")).to_contain_text("2 of 3")
     expect(app.page.get_by_role("row").filter(has_text="ml / computes / cpu")).to_contain_text("delete by key:ci")
     app.page.get_by_role("link", name="retrain").click()
     dialog = app.page.get_by_role("dialog", name="Recipe run")
     expect(dialog).to_contain_text("waits for the approval of admin")
+    expect(dialog.get_by_role("listitem").filter(has_text="desk")).to_have_text("✓ Succeededdesk ml / computes / desk")
+    assert dialog.locator(".badge").evaluate_all("all => all.filter((each) => each.scrollWidth > each.clientWidth).length") == 0
+    tops = "[...document.querySelectorAll('header > *')].map((each) => Math.round(each.getBoundingClientRect().top + each.clientHeight / 2))"
+    assert max(app.page.evaluate(tops)) - min(app.page.evaluate(tops)) <= 2, "the header is one row"
     app.accessible()
     app.shoot("recipe")
     dialog.get_by_role("link", name="operation").click()

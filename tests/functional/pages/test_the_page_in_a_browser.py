@@ -57,6 +57,9 @@ def test_the_page_shows_and_tries_the_api(page: Page, app: stack.App) -> None:
     page.screenshot(path=ARTEFACTS / "docs-dark.png")
     page.emulate_media(color_scheme="light")
     assert page.get_by_role("link", name="dashboard").get_attribute("href") == "dashboard"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "no tag is wider than a phone"
+    page.set_viewport_size({"width": 1280, "height": 900})
 
     page.locator("button.authorize").first.click()
     page.locator(".auth-container input").first.fill(app.key)
