@@ -15,6 +15,7 @@ from shared.catalog import bodies, grants, kinds, paths
 from shared.durable import storage
 from shared.operations.models import Operation
 from shared.rest import addresses, errors
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,7 +133,7 @@ def _kind(text: str) -> str:
     low = text.strip().lower().strip("/")
     found = next((each for each in (low, f"{kinds.ML}/{low}".lower(), f"{kinds.RESOURCES}/{low}".lower()) if each in known), "")
     if not found:
-        near = names.alike(low, known)
+        near = did_you_mean.alike(low, known)
         message = f"'{text[:100]}' is no kind{names.hint(near, ()) if near else '; docs/kinds.md lists them.'}"
         raise errors.BadRequestError("InvalidValue", message, target="scope.kinds")
     return found

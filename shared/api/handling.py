@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from shared.api.answer import Answer, Later
 from shared.operations.models import Operation
 from shared.rest import errors
 from shared.telemetry import trace
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +129,5 @@ def refusal(method: str, path: str, rows: Sequence[Route]) -> errors.StewardErro
 
 
 def _unknown(where: str, name: str, there: list[str]) -> errors.StewardError:
-    near = difflib.get_close_matches(name, there, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there is {', '.join(there) or 'nothing'}."
+    hint = did_you_mean.hint(name, there, f"there is {', '.join(there) or 'nothing'}.")
     return errors.BadRequestError("UnknownKind", f"{where} is no '{name[:100]}'; {hint}", target="path", status=404)

@@ -5,14 +5,13 @@ Pure. Not here: which names a route takes (strict).
 
 from __future__ import annotations
 
-import difflib
-import re
 from typing import TYPE_CHECKING
 
 from shared.rest import errors
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
 EXPIRES = ("Expires-In", "Expires-At")
 ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", *EXPIRES, "Upload-Id")  # headers that ask for something
@@ -33,7 +32,7 @@ def check_spelling(headers: Mapping[str, str]) -> None:
     for name in headers:
         low = name.lower()
         written = () if low in known or low.startswith("ce-") else (low, low.removeprefix("x-"))
-        near = next((near for each in written if (near := nearest(each, READ, same=True))), "")
+        near = next((near for each in written if (near := did_you_mean.nearest(each, READ, same=True))), "")
         if near:
             message = f"There is no header '{name[:80]}'; did you mean '{near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target=name[:80])
@@ -63,7 +62,7 @@ def check_conditions(headers: Mapping[str, str], verb: str, what: str) -> None:
 def _check_preferences(given: Mapping[str, str]) -> None:
     """Refuse a preference one edit from ours, and a value of ours that cannot be read; unknown ones are ignored (RFC 7240)."""
     for name, wanted in given.items():
-        if name not in PREFERENCES and (near := nearest(name, PREFERENCES)):
+        if name not in PREFERENCES and (near := did_you_mean.nearest(name, PREFERENCES)):
             message = f"There is no preference '{name[:80]}'; did you mean 'Prefer: {near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target="Prefer")
         shown = f"'Prefer: {name}{'=' if wanted else ''}{wanted[:50]}'"
@@ -101,7 +100,7 @@ def check_fields(body: Mapping[str, object], known: Collection[str]) -> None:
     """
     for name in body:
         if name not in known:
-            message = f"There is no field '{name[:80]}'{hint(alike(name, known), known)}"
+            message = f"There is no field '{name[:80]}'{hint(did_you_mean.alike(name, known), known)}"
             raise errors.BadRequestError("UnknownField", message, target=name[:80])
 
 
@@ -115,12 +114,6 @@ def preferences(value: str) -> dict[str, str]:
     return out
 
 
-def nearest(name: str, known: Iterable[str], *, same: bool = False) -> str:
-    """Return the known name that is one edit from `name`, hyphens and underscores apart; '' for none, or for the `same` name."""
-    plain = _plain(name)
-    return next((each for each in known if (same or each.lower() != name.lower()) and _within_one(plain, _plain(each))), "")
-
-
 def hint(near: str, known: Collection[str]) -> str:
     """Return the end of a refusal: the nearest name, else all that are known."""
     if near:
@@ -131,26 +124,3 @@ def hint(near: str, known: Collection[str]) -> str:
 def listed(names: Collection[str]) -> str:
     """Return names as a message shows them."""
     return ", ".join(names) or "none"
-
-
-def alike(name: str, known: Collection[str]) -> str:
-    """Return the known name that looks most like `name`, '' when no one does."""
-    by_plain = {_plain(each): each for each in known}
-    found = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
-    return by_plain[found[0]] if found else ""
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_$\s]", "", name).lower()
-
-
-def _within_one(one: str, other: str) -> bool:
-    """Tell whether a single letter more, less, other or swapped with the next makes one text of the other."""
-    if one == other:
-        return True
-    if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < 2:
-        return False
-    at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    rest, tail = one[at:], other[at:]
-    swapped = rest[:2] == tail[1::-1] and len(tail) > 1 and rest[2:] == tail[2:]
-    return rest[1:] == tail[1:] or rest[1:] == tail or rest == tail[1:] or swapped

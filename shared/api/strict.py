@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shared.api import media, names
 from shared.jobs import search
 from shared.rest import errors
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -68,7 +69,7 @@ def check(call: Call, route: Route) -> None:
         taken |= REPEATED
     for name, _ in call.asked:
         if name.lower() not in taken:
-            raise _unknown(name, names.nearest(name, route.names) or names.alike(name, route.names), route.names)
+            raise _unknown(name, _meant(name, route.names), route.names)
     _check_values(call.asked, route.names, route.many)
     if not route.polled:
         names.check_headers(call.headers, route.honoured, what)
@@ -88,11 +89,11 @@ def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None
         if low in MEANT and low not in ours:
             message = f"'{low}' is not for this {verb}: it is for {MEANT[low]}."
             raise errors.BadRequestError("InvalidParameter", message, target=low)
-        if low not in MEANT and low != "api-version" and (near := names.nearest(name, (*MEANT, "api-version"))):
+        if low not in MEANT and low != "api-version" and (near := did_you_mean.nearest(name, (*MEANT, "api-version"))):
             raise _unknown(name, near, ours)
     if verb == "GET" and re.search(r"(^|/)workspaces/[^/]+/jobs/?$", path, re.IGNORECASE):
         for name, _ in given:
-            if name.lower() not in SEARCH | JOBS | KEYS and (near := names.nearest(name, SEARCH) or names.alike(name, SEARCH)):
+            if name.lower() not in SEARCH | JOBS | KEYS and (near := _meant(name, SEARCH)):
                 raise _unknown(name, near, sorted(SEARCH))
     _check_values(given, ours, frozenset({"set"}))
 
@@ -106,6 +107,10 @@ def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many
         if len(values) > 1 and name not in many:
             message = f"'{name}' is given {len(values)} times; expected once."
             raise errors.BadRequestError("InvalidParameter", message, target=name)
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    return did_you_mean.nearest(name, known) or did_you_mean.alike(name, known)
 
 
 def _unknown(name: str, near: str, known: Collection[str]) -> errors.BadRequestError:

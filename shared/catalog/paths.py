@@ -7,7 +7,6 @@ in front that defaults to the settings. A path that starts with a plane of the r
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 
 from shared.catalog import kinds
 from shared.rest import addresses, errors, ids
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from shared.catalog.kinds import Action, Kind
@@ -361,6 +361,4 @@ def _why_unknown(asked: list[str], depth: int, known: set[str], ends: set[str]) 
     wanted, where = asked[depth][:100], f"below {'/'.join(asked[:depth])} " if depth else ""
     if wanted.lower() in {name.lower() for name in ends}:
         return f"nothing follows '{wanted}'."
-    spelled = {name.lower(): name for name in known}
-    near = [spelled[each] for each in difflib.get_close_matches(wanted.lower(), spelled, n=1)]
-    return f"{where}there is no '{wanted}'; " + (f"did you mean '{near[0]}'?" if near else f"there are {there}.")
+    return f"{where}there is no '{wanted}'; {did_you_mean.hint(wanted, known, f'there are {there}.')}"

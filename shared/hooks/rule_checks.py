@@ -17,7 +17,7 @@ from shared.catalog import paths, proxy_routes
 from shared.chains import expressions
 from shared.hooks.event_target import ML_TYPE, OWN_TYPE, RESOURCE_TYPE
 from shared.rest import errors
-from shared.text import jmes
+from shared.text import did_you_mean, jmes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -104,7 +104,7 @@ def request(step: Asking) -> str:
     if RECIPE.fullmatch(f"{step.method} {path.strip('/')}"):
         return ""
     if first.lower() not in {each.lower() for each in resource_routes.LITERALS}:
-        near = names.hint(names.alike(first, resource_routes.LITERALS), resource_routes.LITERALS)
+        near = names.hint(did_you_mean.alike(first, resource_routes.LITERALS), resource_routes.LITERALS)
         return f"a step asks for resources of Azure's, and there is no '{first[:100]}'{near}"
     call = api.Call(method=step.method, path=path, query=query, headers=dict(step.headers))
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api import names
 from shared.catalog import kinds
 from shared.rest import errors
-from shared.text import durations, jmes
+from shared.text import did_you_mean, durations, jmes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -161,7 +161,7 @@ def _object(given: Any, at: str, known: Collection[str] = ()) -> dict[str, Any]:
     for name in given:
         if known and name not in known:
             where = name if at == "body" and known is FIELDS else f"{at}.{name}"
-            message = f"There is no field '{where[:80]}'{names.hint(names.alike(name, known), known)}"
+            message = f"There is no field '{where[:80]}'{names.hint(did_you_mean.alike(name, known), known)}"
             raise errors.BadRequestError("UnknownField", message, target=where[:80])
     return given
 

@@ -7,9 +7,10 @@ read over (chains.expressions, cleanup.policy.queries).
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,9 +95,7 @@ def _check(top: Mapping[str, Any]) -> None:
 
 def _check_function(name: str, given: int, table: Mapping[str, Any]) -> None:
     if name not in table:
-        near = difflib.get_close_matches(name, table, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(table))}"
-        message = f"there is no function '{name[:60]}': {hint}"
+        message = f"there is no function '{name[:60]}': {did_you_mean.hint(name, sorted(table))}"
         raise ValueError(message)
     signature = table[name]["signature"]
     many = bool(signature and signature[-1].get("variadic"))

@@ -5,14 +5,12 @@ So all mistakes of a file are told at once. Not here: which fields there are (cl
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.text import yaml_values
+from shared.text import did_you_mean, yaml_values
 from shared.text.problems import InvalidFileError, Problem
 
 if TYPE_CHECKING:
@@ -99,11 +97,7 @@ def record(at: Cursor, sheet: Sheet, readers: Mapping[str, Reader], required: It
 
 def unknown(what: str, given: Any, known: Iterable[str]) -> str:
     """Return the message for a name that is none of the known, with the one that was probably meant."""
-    names = list(known)
-    folded = {_folded(name): name for name in names}
-    near = difflib.get_close_matches(_folded(str(given)[:100]), folded, n=1, cutoff=0.7)
-    hint = f"did you mean '{folded[near[0]]}'?" if near else f"expected one of {', '.join(names)}"
-    return f"there is no {what} '{str(given)[:60]}': {hint}"
+    return f"there is no {what} '{str(given)[:60]}': {did_you_mean.hint(str(given), list(known), cutoff=0.7)}"
 
 
 def text(at: Cursor, sheet: Sheet) -> str | None:
@@ -179,7 +173,3 @@ def _path(at: Cursor) -> str:
     for part in at.path:
         out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)
     return out[:200]
-
-
-def _folded(label: str) -> str:
-    return re.sub(r"[\s_-]", "", label).lower()

@@ -11,7 +11,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.text import problems, yaml_document
+from shared.text import did_you_mean, problems, yaml_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -375,10 +375,8 @@ def _filled(shape: Shape, at: Cursor) -> Any:
 
 
 def _nearest(name: str, fields: Mapping[str, Shape]) -> str:
-    import difflib
-
-    found = difflib.get_close_matches(name, list(fields), n=1) if len(name) <= NAME_LIMIT else []
-    return f" (did you mean '{found[0]}'?)" if found else f"; known are {', '.join(sorted(fields)[:30])}"
+    found = did_you_mean.alike(name, fields) if len(name) <= NAME_LIMIT else ""
+    return f" (did you mean '{found}'?)" if found else f"; known are {', '.join(sorted(fields)[:30])}"
 
 
 def _hint(value: Any) -> str:

@@ -89,7 +89,9 @@ def test_every_link_between_pages_leads_to_a_file():
     assert not [f"{path.relative_to(ROOT)}: {link}" for path, link in sorted(local) if not (path.parent / link).exists()]
 
 
-@pytest.mark.parametrize(("badge", "source", "said"), [("license", "LICENSE", "{} License\n"), ("python", ".python-version", "{}\n")])
+@pytest.mark.parametrize(
+    ("badge", "source", "said"), [("license", "LICENSE", "{} License\n"), ("python", ".python-version", "{}\n")]
+)
 def test_a_badge_says_what_is_true(badge, source, said):
     """The last word of the picture is that of the file that the badge leads to."""
     shown = re.findall(r">([^<>\n]+)</text>", (ROOT / "docs" / f"{badge}.svg").read_text())[-1]

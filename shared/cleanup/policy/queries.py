@@ -6,11 +6,10 @@ text). Not here: the document itself (filters), JMESPath itself (text.jmes).
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from shared.text import jmes
+from shared.text import did_you_mean, jmes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,8 +53,7 @@ def check(query: str) -> None:
     """
     for name in _read(query)[1]:
         if name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(NAMES)}; {_QUOTES}"
+            hint = did_you_mean.hint(name, NAMES, f"expected one of {', '.join(NAMES)}; {_QUOTES}")
             raise ValueError(f"the document has no '{name[:60]}': {hint}")
 
 

@@ -66,7 +66,7 @@ def test_texts_are_counted_by_their_length(text: str) -> None:
         ("(" * 700 + "a" + ")" * 700, "nested"),
         ("a||" * 300 + "a", "nested"),
         ("a." * 2_000 + "a", "2000 characters"),
-        ("lenght(a)", "did you mean length"),
+        ("lenght(a)", "did you mean 'length'"),
         ("length(a, b)", "length takes 1 arguments, not 2"),
         ("not_null()", "or more"),
         ("a b", "column 2"),

@@ -103,5 +103,5 @@ def test_an_expression_that_would_never_end_is_a_refusal():
 
 def test_a_function_that_is_none_is_refused_when_the_rule_is_read():
     """It would find nothing in any event."""
-    with pytest.raises(ValueError, match="did you mean contains"):
+    with pytest.raises(ValueError, match="did you mean 'contains'"):
         expressions.check("contain(data.modelName, 'x')")

@@ -14,6 +14,7 @@ from shared.api.call import Call
 from shared.api.resources import resource_routes
 from shared.rest import errors
 from shared.route_table import ROUTES
+from shared.text import did_you_mean
 from tests import front, tables
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ def test_fields_of_our_own_bodies_are_known_or_refused(app: App) -> None:
 )
 def test_one_edit_is_one_letter(one: str, other: str, *, near: bool) -> None:
     """More, less, other, or swapped with the next; a single letter is no name."""
-    assert bool(names.nearest(other, (one,))) == near
+    assert bool(did_you_mean.nearest(other, (one,))) == near
 
 
 def test_a_rules_request_is_as_strict(app: App) -> None:
