@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.catalog import bodies, kinds, neighbours
+from shared.catalog import bodies, kinds
 from shared.durable.storage import CLOCK_SKEW
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 
 if TYPE_CHECKING:
     from shared.rest.client import Client
@@ -79,7 +79,7 @@ def pending_context(version: ResourceId, client: Client) -> Place:
     name, number = version.names[-2:]
     asset = ids.below("azureml:/", "registries", registry.name, "environments", name, "versions", number)
     path = registry.child("tempdatarefs", name).child("versions", number).path
-    url = ids.url(ids.below(front, "mferp", "managementfrontend"), path, neighbours.ML_FRONT_END)
+    url = ids.url(ids.below(front, "mferp", "managementfrontend"), path, azure_versions.ML_FRONT_END)
     body = {"assetId": asset, "temporaryDataReferenceType": "TemporaryBlobReference"}
     return _referred(client.send("PUT", url, body=body).checked().body)
 
@@ -155,7 +155,7 @@ def _sas(account: str, container: str, now: datetime, **key: Any) -> str:
 
 def _keys_refused(signed: str, client: Client) -> bool:
     """Tell whether the account refuses whatever is signed with its key; a HEAD's answer has the reason in a header only."""
-    answer = client.send_signed("HEAD", signed, headers={"x-ms-version": neighbours.STORAGE_DATA})
+    answer = client.send_signed("HEAD", signed, headers={"x-ms-version": azure_versions.STORAGE_DATA})
     return answer.status == 403 and answer.headers.get("x-ms-error-code", "") == "KeyBasedAuthenticationNotPermitted"
 
 
@@ -170,7 +170,7 @@ def _delegation_key(store: ResourceId, account: str, client: Client, now: dateti
     span = f"<Start>{_moment(now - CLOCK_SKEW)}</Start><Expiry>{_moment(now + SAS_LIFETIME)}</Expiry>"
     url = f"{ids.blobs(account, client.cloud.storage_suffix)}?restype=service&comp=userdelegationkey"
     content = f'<?xml version="1.0" encoding="utf-8"?><KeyInfo>{span}</KeyInfo>'.encode()
-    headers = {"x-ms-version": neighbours.STORAGE_DATA, "Content-Type": "application/xml", "Accept": "application/xml"}
+    headers = {"x-ms-version": azure_versions.STORAGE_DATA, "Content-Type": "application/xml", "Accept": "application/xml"}
     answer = client.send_to_storage("POST", url, content=content, headers=headers)
     if not answer.ok:
         code = answer.headers.get("x-ms-error-code") or answer.error().code

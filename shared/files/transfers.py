@@ -14,7 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
-from shared.catalog import neighbours
+from shared.rest import azure_versions
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Progress:
 
 def exists(place: Place, client: Client) -> bool:
     """Tell whether a blob is there."""
-    answer = client.send_signed("HEAD", place.signed, headers={"x-ms-version": neighbours.STORAGE_DATA})
+    answer = client.send_signed("HEAD", place.signed, headers={"x-ms-version": azure_versions.STORAGE_DATA})
     return answer.status != 404 and bool(answer.checked())
 
 
@@ -171,7 +171,7 @@ def _threads() -> threads.Pool:
 
 
 def _put(target: Place, client: Client, content: bytes, *, operation: str = "") -> None:
-    headers = {"x-ms-version": neighbours.STORAGE_DATA, **({} if operation else {"x-ms-blob-type": "BlockBlob"})}
+    headers = {"x-ms-version": azure_versions.STORAGE_DATA, **({} if operation else {"x-ms-blob-type": "BlockBlob"})}
     client.send_signed("PUT", f"{target.signed}{operation}", content=content, headers=headers).checked()
 
 

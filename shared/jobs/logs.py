@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import kinds, neighbours
+from shared.catalog import kinds
 from shared.jobs import history
-from shared.rest import error_bodies, errors, ids
+from shared.rest import azure_versions, error_bodies, errors, ids
 from shared.text import masking
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _file(url: str, limit: int, client: Client) -> str:
 
 
 def _part(url: str, span: str, client: Client) -> Any:
-    return client.send_signed("GET", url, headers={"x-ms-version": neighbours.STORAGE_DATA, "Accept": "*/*", "Range": span})
+    return client.send_signed("GET", url, headers={"x-ms-version": azure_versions.STORAGE_DATA, "Accept": "*/*", "Range": span})
 
 
 def _rank(name: str) -> int:

@@ -13,12 +13,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.catalog import neighbours
 from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.notify import deliveries, notices, receivers
 from shared.operations import models, observing
-from shared.rest import errors
+from shared.rest import azure_versions, errors
 from shared.settings import WEBHOOK_SECRETS
 from shared.telemetry import trace
 
@@ -183,7 +182,9 @@ def _attempt(delivery: Delivery, services: Services) -> Outcome:
 def _publish(receiver: Receiver, event: Mapping[str, Any], services: Services) -> Outcome:
     """Send to an Event Grid topic that takes the CloudEvents schema ("Publish events to custom topics")."""
     joined = "&" if "?" in receiver.url else "?"
-    url = receiver.url if "api-version=" in receiver.url else f"{receiver.url}{joined}api-version={neighbours.EVENT_GRID_TOPICS}"
+    url = (
+        receiver.url if "api-version=" in receiver.url else f"{receiver.url}{joined}api-version={azure_versions.EVENT_GRID_TOPICS}"
+    )
     content = json.dumps([dict(event)]).encode()
     media = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
     try:

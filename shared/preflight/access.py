@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds, neighbours
+from shared.catalog import bodies, kinds
 from shared.preflight.findings import Finding, Question, rows_of, unknown
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 from shared.rest import permissions as role_permissions
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def denials(question: Question) -> Iterator[Finding]:
 def locks(question: Question) -> Iterator[Finding]:
     """Locks of the resource and of what is above it; a DELETE is also stopped by one below it, and by either level."""
     path, key = question.target.id.path, question.target.id.key
-    answer = question.read(_authorization(path, "locks"), neighbours.LOCKS)
+    answer = question.read(_authorization(path, "locks"), azure_versions.LOCKS)
     if not answer.ok or not _is_list(answer.body):
         yield unknown("lock", path, answer.error())
         return

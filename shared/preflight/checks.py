@@ -11,10 +11,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds, needs, neighbours, paths
+from shared.catalog import bodies, kinds, needs, paths
 from shared.preflight import access, changes, customer_keys, fields, guards, present, values, wiring
 from shared.preflight.findings import Finding, Question, rows_of, unknown
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _parents(question: Question) -> Iterator[Finding]:
     target = question.target.id
     if target.resource_group and target.types:
         group = ids.ResourceId(subscription=target.subscription, resource_group=target.resource_group)
-        yield question.exists("parent", group, neighbours.RESOURCES)
+        yield question.exists("parent", group, azure_versions.RESOURCES)
     for depth in range(1, len(target.names)):
         parent = target.ancestor(depth)
         if parent.types[-1] not in needs.MADE_WITH_FIRST_VERSION:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, needs, neighbours
-from shared.rest import errors, ids
+from shared.catalog import bodies, needs
+from shared.rest import azure_versions, errors, ids
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Question:
 
     def provider(self, namespace: str) -> Response:
         """GET a resource provider of the target's subscription."""
-        return self.read(ids.provider(self.target.id.subscription, namespace), neighbours.RESOURCES)
+        return self.read(ids.provider(self.target.id.subscription, namespace), azure_versions.RESOURCES)
 
     def name_available(self, base: str, name: str, full_type: str, version: str) -> Response:
         """Ask a provider whether anybody in Azure has a name: a POST that changes nothing."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds, needs, neighbours
+from shared.catalog import bodies, kinds, needs
 from shared.preflight.findings import Finding, rows_of
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def _region_of_a_group(question: Question) -> Iterator[Finding]:
     if known and given not in known:
         message = f"'{str(bodies.dig(question.body, 'location'))[:80]}' is no region of the subscription."
         yield Finding(check=CHECK, target="location", ok=False, code="LocationNotAvailableForResourceGroup", message=message)
-    there = question.read(question.target.id.path, neighbours.RESOURCES)
+    there = question.read(question.target.id.path, azure_versions.RESOURCES)
     if there.ok:
         yield from _as_it_stands(question, there.body)
 

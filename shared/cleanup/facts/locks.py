@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, neighbours
-from shared.rest import errors, ids
+from shared.catalog import bodies
+from shared.rest import azure_versions, errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,10 @@ class Locks:
 def read(resource: ResourceId, azure: Azure) -> Locks:
     """Return the locks of the subscription and of the resource group that a resource is in, with all below it."""
     arm, subscription = azure.client.cloud.arm, ids.group(resource.subscription)
-    wanted = [ids.url(arm, ids.below(subscription, *PROVIDER), neighbours.LOCKS, {"$filter": "atScope()"})]
+    wanted = [ids.url(arm, ids.below(subscription, *PROVIDER), azure_versions.LOCKS, {"$filter": "atScope()"})]
     if resource.resource_group:
         group = ids.group(resource.subscription, resource.resource_group)
-        wanted.append(ids.url(arm, ids.below(group, *PROVIDER), neighbours.LOCKS))
+        wanted.append(ids.url(arm, ids.below(group, *PROVIDER), azure_versions.LOCKS))
     held: dict[str, str] = {}
     try:
         for url in wanted:

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import neighbours
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def _ask(
         "top": str(SERIES),
     }
     path = ids.below(resource.path, "providers", "microsoft.insights", "metrics")
-    return azure.client.send("GET", ids.url(azure.client.cloud.arm, path, neighbours.METRICS, query)).checked().body
+    return azure.client.send("GET", ids.url(azure.client.cloud.arm, path, azure_versions.METRICS, query)).checked().body
 
 
 def _last_use(body: Any, metric: str, dimension: str) -> dict[str, datetime]:

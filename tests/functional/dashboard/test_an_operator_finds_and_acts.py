@@ -247,8 +247,8 @@ def test_a_run_of_a_recipe_is_followed_step_by_step(app: App) -> None:
     expect(dialog).to_contain_text("waits for the approval of admin")
     expect(dialog.get_by_role("listitem").filter(has_text="desk")).to_have_text("✓ Succeededdesk ml / computes / desk")
     assert dialog.locator(".badge").evaluate_all("all => all.filter((each) => each.scrollWidth > each.clientWidth).length") == 0
-    tops = "[...document.querySelectorAll('header > *')].map((each) => Math.round(each.getBoundingClientRect().top + each.clientHeight / 2))"
-    assert max(app.page.evaluate(tops)) - min(app.page.evaluate(tops)) <= 2, "the header is one row"
+    tops = app.page.locator("header > *").evaluate_all("all => all.map((each) => each.offsetTop + each.clientHeight / 2)")
+    assert max(tops) - min(tops) <= 2, "the header is one row"
     app.accessible()
     app.shoot("recipe")
     dialog.get_by_role("link", name="operation").click()
