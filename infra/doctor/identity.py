@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.doctor.findings import Finding, ok, problem, warning
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 from shared.rest import permissions as role_permissions
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def skew(date: str, now: datetime) -> Iterator[Finding]:
 
 def _scope(client: Client, scope: str) -> Iterator[Finding]:
     wanted = OF_GROUP if "/resourcegroups/" in scope.lower() else OF_SUBSCRIPTION
-    answer = _asked(client, ids.below(scope, *role_permissions.PROVIDER), role_permissions.VERSION)
+    answer = _asked(client, ids.below(scope, *role_permissions.PROVIDER), azure_versions.AUTHORIZATION)
     if isinstance(answer, Finding):
         yield answer
     elif not answer.ok:
@@ -195,7 +195,7 @@ def _others(client: Client, subscription: str, known: list[str]) -> Iterator[Fin
     named = [ids.below(groups, str(row.get("name"))) for row in listed]
     others = [scope for scope in named if scope.lower() not in {each.lower() for each in known}]
     for scope in others[:GROUPS_AT_MOST]:
-        allowed = _asked(client, ids.below(scope, *role_permissions.PROVIDER), role_permissions.VERSION)
+        allowed = _asked(client, ids.below(scope, *role_permissions.PROVIDER), azure_versions.AUTHORIZATION)
         if not isinstance(allowed, Finding) and allowed.ok and role_permissions.granted(_rows(allowed), OF_GROUPS):
             yield from _judged(scope, _rows(allowed), OF_GROUP)
     if len(others) > GROUPS_AT_MOST:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from shared.rest import azure_versions
+
 if TYPE_CHECKING:
     from shared.catalog.roles import Role
     from shared.rest import ids
@@ -22,7 +24,7 @@ EndingAct = Literal["delete", "stop", "park", "cancel"]
 
 ML = "Microsoft.MachineLearningServices"
 RESOURCES = "Microsoft.Resources"
-ML_VERSION = "2025-12-01"
+ML_VERSION = azure_versions.ML
 V1_VERSION = "2019-11-01"
 
 ALL = frozenset({"GET", "LIST", "PUT", "PATCH", "DELETE"})
@@ -275,13 +277,15 @@ _COMPUTE_SECRETS = (
 
 KINDS: tuple[Kind, ...] = (
     # Azure Resource Manager itself
-    Kind(path="subscriptions", namespace=RESOURCES, below_scope=True, api_version="2022-12-01", verbs=READ, name=None),
+    Kind(
+        path="subscriptions", namespace=RESOURCES, below_scope=True, api_version=azure_versions.SUBSCRIPTIONS, verbs=READ, name=None
+    ),
     Kind(
         path="locations",
         namespace=RESOURCES,
         scope="subscription",
         below_scope=True,
-        api_version="2022-12-01",
+        api_version=azure_versions.SUBSCRIPTIONS,
         verbs=frozenset({"LIST"}),
         name=None,
     ),
@@ -301,7 +305,7 @@ KINDS: tuple[Kind, ...] = (
         path="resourceGroups",
         namespace=RESOURCES,
         below_scope=True,
-        api_version="2022-09-01",
+        api_version=azure_versions.RESOURCES,
         verbs=ALL,
         patch=("tags", "managedBy"),
         name=r"[-\w._()]{0,89}[-\w_()]",
@@ -317,7 +321,7 @@ KINDS: tuple[Kind, ...] = (
         path="providers",
         namespace=RESOURCES,
         below_scope=True,
-        api_version="2022-09-01",
+        api_version=azure_versions.RESOURCES,
         verbs=READ,
         name=r"[A-Za-z0-9]+(?:\.[A-Za-z0-9]+)+",
         state_field="registrationState",

@@ -86,6 +86,12 @@ REFERENCE_VERSIONS: dict[str, str] = {
     "microsoft.cognitiveservices/accounts": "2023-05-01",
     **{kind.full_type.lower(): kind.api_version for kind in kinds.KINDS if kind.plane == "arm" and "GET" in kind.verbs},
 }
+DEPENDENCIES = (  # types of what workspaces stand on; of those that none names, the clean-up says so
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.Insights/components",
+    "Microsoft.ContainerRegistry/registries",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.operations.models import iso
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from shared.durable.storage import BlobInfo, Blobs
@@ -47,7 +47,7 @@ def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str, limit: i
     ids = {name.split("/")[1] for name in blobs.names(f"{ROOT}/")}
     mine = [each for each in ids if ID.fullmatch(each) and each.partition("-")[2].startswith(whose) and _kept_until(each) >= now]
     if len(mine) >= limit:
-        free = iso(min(map(_kept_until, mine), default=now))
+        free = times.iso(min(map(_kept_until, mine), default=now))
         message = f"{len(mine)} of your uploads are kept; {limit} are taken (STEWARD_UPLOADS). The oldest is forgotten at {free}."
         raise errors.BadRequestError("TooManyUploads", message, target="uploads", status=429)
     upload_id = f"{int((now + KEPT_FOR).timestamp())}-{whose}{secrets.token_hex(12)}"
@@ -55,7 +55,7 @@ def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str, limit: i
     blobs.put(f"{ROOT}/{upload_id}/about.json", json.dumps(about).encode())
     until = (now + SIGNED_FOR).replace(microsecond=0)
     signed = blobs.sign(f"{ROOT}/{upload_id}/content", until=until)
-    return {"id": upload_id, "sasUri": signed, "expires": iso(until), "keptUntil": iso(_kept_until(upload_id))}
+    return {"id": upload_id, "sasUri": signed, "expires": times.iso(until), "keptUntil": times.iso(_kept_until(upload_id))}
 
 
 def find(blobs: Blobs, upload_id: str, now: datetime, *, caller: str, limit_gb: int) -> Upload:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.operations.models import iso
 from shared.telemetry import threads
 from shared.text import times
 
@@ -119,7 +118,7 @@ def _merged(
     last = created(runs[-1])
     # Azure's ticks are a tenth of ours: ask up to the next microsecond, and leave out what was told of it
     same = [str(run.get("runId")) for run in runs if created(run) - last <= TICK]
-    before_now = iso(last + TICK)
+    before_now = times.iso(last + TICK)
     return runs, {"before": before_now, "told": [*(told if before_now == before else ()), *same]}
 
 

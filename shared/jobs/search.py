@@ -17,8 +17,8 @@ from urllib.parse import quote
 from shared.catalog import kinds
 from shared.jobs import merging
 from shared.jobs.merging import Search
-from shared.operations.models import iso
 from shared.rest import errors, ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ def read(query: Mapping[str, list[str]]) -> Search:
         _any("Status", [_status(value) for value in _several(given, "status")]),
         _any("Target", computes) if len(computes) > 1 else "",
         *(_tag(value) for value in given.get("tag", [])),
-        *(f"CreatedUtc ge {iso(moment)}" for moment in since),
+        *(f"CreatedUtc ge {times.iso(moment)}" for moment in since),
     ]
     experiment = (given.get("experiment") or [""])[0]
     for name in (*computes, experiment):
@@ -219,7 +219,7 @@ def _place(token: str) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in place.get("told", ())):
         raise _bad("$skipToken", token, "the one that a nextLink of this search holds")
     if place.get("before"):
-        place["before"] = iso(_moment(place["before"]))
+        place["before"] = times.iso(_moment(place["before"]))
     return place
 
 

@@ -10,13 +10,14 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import kinds
 from shared.durable import codec, versions
 from shared.rest import errors, long_running
 from shared.telemetry import trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 VERSION = 1
 TIMELINE_LIMIT = 60
 SCORE = "score"
+iso = times.iso
 
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
 Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
@@ -264,11 +266,6 @@ def hash_of(method: str, path: str, query: str, body: Any, files: dict[str, str]
     """Return what identifies a request: the same key with another hash is a caller's mistake."""
     text = json.dumps([method, path.lower(), query, body, sorted(files.items())], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def iso(moment: datetime) -> str:
-    """Return RFC 3339 in UTC with microseconds, as ARM writes times."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _plain(value: Any) -> Any:

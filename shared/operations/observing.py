@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from shared.notify.deliveries import Delivery
     from shared.operations.models import Operation
 
 log = logging.getLogger("steward.operations")
@@ -84,17 +83,13 @@ def woken(count: int) -> None:
     meters.count("steward.operations.woken", count)
 
 
-def delivered(delivery: Delivery) -> None:
-    """Tell how one attempt to tell a receiver went."""
-    way = delivery.target.partition(":")[0]
+def delivered(target: str, status: str, **known: Any) -> None:
+    """Log how one attempt to reach a receiver went."""
+    way = target.partition(":")[0]
     way = way if way in ("eventgrid", "queue") else "webhook"
-    meters.count("steward.deliveries", 1, status=delivery.status, way=way)
-    level = logging.INFO if delivery.status in ("Pending", "Delivered") else logging.WARNING
-    answered = delivery.attempts[-1].get("status") if delivery.attempts else None
-    lines.event(
-        log, level, "delivery.attempt", about=delivery.about, eventType=delivery.event["type"], way=way, status=delivery.status,
-        httpStatus=answered, tried=delivery.tried,
-    )  # fmt: skip
+    meters.count("steward.deliveries", 1, status=status, way=way)
+    level = logging.INFO if status in ("Pending", "Delivered") else logging.WARNING
+    lines.event(log, level, "delivery.attempt", way=way, status=status, **known)
 
 
 def poisoned(queue: str, *, settled: bool | None = None) -> None:

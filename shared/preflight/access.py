@@ -15,7 +15,6 @@ from shared.rest import permissions as role_permissions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERSION = role_permissions.VERSION  # of everything that Microsoft.Authorization is asked for here
 EVERYONE = "00000000-0000-0000-0000-000000000000"  # as a principal of a deny assignment
 DEFINITIONS_LIMIT = 20  # roles that are looked up for one question
 
@@ -23,7 +22,7 @@ DEFINITIONS_LIMIT = 20  # roles that are looked up for one question
 def permissions(question: Question) -> Iterator[Finding]:
     """What role assignments allow the app's identity at the resource group, wildcards and all."""
     action, scope = _action(question), _scope(question)
-    answer = question.read(_authorization(scope, "permissions"), VERSION)
+    answer = question.read(_authorization(scope, "permissions"), azure_versions.AUTHORIZATION)
     if not answer.ok or not isinstance(answer.body, dict):
         yield unknown("permission", action, answer.error())
     elif role_permissions.granted(rows_of(answer.body), action):
@@ -36,7 +35,7 @@ def permissions(question: Question) -> Iterator[Finding]:
 def denials(question: Question) -> Iterator[Finding]:
     """Deny assignments, which win over any role: of managed applications, blueprints and deployment stacks."""
     action, scope = _action(question), _scope(question)
-    answer = question.read(_authorization(scope, "denyAssignments"), VERSION)
+    answer = question.read(_authorization(scope, "denyAssignments"), azure_versions.AUTHORIZATION)
     if not answer.ok or not _is_list(answer.body):
         error = answer.error()
         yield unknown("deny", action, errors.AzureError(code=error.code, message=f"{error.message} (deny assignments of {scope})"))
@@ -93,7 +92,7 @@ def holds(question: Question, scope: str, data_actions: tuple[str, ...], princip
         None when a role or assignment cannot be read to the end (a condition, a refusal), and none of the others is enough.
     """
     wanted = {"$filter": f"assignedTo('{principal}')"} if principal else {}  # groups that it is in count
-    answer = question.read(_authorization(scope, "roleAssignments"), VERSION, wanted)
+    answer = question.read(_authorization(scope, "roleAssignments"), azure_versions.AUTHORIZATION, wanted)
     if not answer.ok or not _is_list(answer.body):
         return None
     granted: list[dict[str, Any]] = []
@@ -101,7 +100,9 @@ def holds(question: Question, scope: str, data_actions: tuple[str, ...], princip
     whole = not answer.body.get("nextLink")
     for row in rows_of(answer.body):
         role = str(bodies.dig(row, "properties.roleDefinitionId") or "")
-        definition = question.read(role, VERSION) if role.startswith("/") and looked < DEFINITIONS_LIMIT else None
+        definition = (
+            question.read(role, azure_versions.AUTHORIZATION) if role.startswith("/") and looked < DEFINITIONS_LIMIT else None
+        )
         looked += 1
         if definition is None or not definition.ok or bodies.dig(row, "properties.condition"):
             whole = False

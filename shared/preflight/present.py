@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shared.preflight.findings import Question
 
 CHECK = "present"
-LOCATIONS_VERSION = "2022-12-01"
 NEIGHBOURS_LIMIT = 20  # workspaces of the region that are looked at for a name
 # Fields that a PUT of what exists cannot change; a name stands for everything below it.
 IMMUTABLE: dict[str, tuple[str, ...]] = {
@@ -109,7 +108,8 @@ def _registry_of_a_workspace(question: Question) -> Iterator[Finding]:
 def _region_of_a_group(question: Question) -> Iterator[Finding]:
     base = ids.below("", "subscriptions", question.target.id.subscription)
     known = [
-        str(each.get("name", "")).lower() for each in rows_of(question.read(ids.below(base, "locations"), LOCATIONS_VERSION).body)
+        str(each.get("name", "")).lower()
+        for each in rows_of(question.read(ids.below(base, "locations"), azure_versions.SUBSCRIPTIONS).body)
     ]
     given = ids.location(bodies.dig(question.body, "location"))
     if known and given not in known:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,6 @@ PLANE_VERSIONS: dict[str, str] = {
     "modelregistry": "v1.0",
 }
 CALLERS_PLANES = frozenset(PLANE_VERSIONS)
-WORKSPACE_VERSION = "2025-12-01"
 REMEMBER_S = 3_600.0
 
 
@@ -89,7 +88,7 @@ class Addresses:
             RejectedError: the workspace does not exist, or `WorkspaceNotReady`.
             TransientError: Azure did not answer.
         """
-        answer = self._client.send("GET", ids.url(self._client.cloud.arm, workspace, WORKSPACE_VERSION)).checked()
+        answer = self._client.send("GET", ids.url(self._client.cloud.arm, workspace, azure_versions.ML)).checked()
         discovery_url = _text(_member(answer.body, "properties"), "discoveryUrl")
         if not discovery_url:
             raise _not_ready(workspace, "The workspace has no discoveryUrl yet.", status=409)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import fnmatch
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.rest import errors, ids
+from shared.rest import azure_versions, errors, ids
 
 if TYPE_CHECKING:
     from shared.rest.client import Response
     from shared.rest.clouds import Cloud
 
-VERSION = "2022-04-01"
 PROVIDER = ("providers", "Microsoft.Authorization", "permissions")
 
 
@@ -44,7 +43,7 @@ def unseen(subscription: str, client: Reader, *actions: str) -> str:
         TransientError: ARM did not answer.
     """
     scope = ids.group(subscription)
-    answer = client.send("GET", ids.url(client.cloud.arm, ids.below(scope, *PROVIDER), VERSION))
+    answer = client.send("GET", ids.url(client.cloud.arm, ids.below(scope, *PROVIDER), azure_versions.AUTHORIZATION))
     rows = answer.body.get("value") if answer.ok and isinstance(answer.body, dict) else None
     if not isinstance(rows, list):
         return f"its permissions at {scope} could not be read: {answer.error().code}"

@@ -24,6 +24,11 @@ def moment(value: Any) -> datetime | None:
     return value if value.tzinfo and value.year < MAXYEAR else value.replace(tzinfo=UTC)
 
 
+def iso(moment: datetime) -> str:
+    """Return RFC 3339 in UTC with microseconds, as ARM writes times."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def latest(*values: Any) -> datetime | None:
     """Return the latest of the times that can be read, or None."""
     return max((found for value in values if (found := moment(value))), default=None)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, kinds
+from shared.catalog import bodies, kinds, needs
 from shared.cleanup.facts import inventory
 from shared.cleanup.policy.model import Subject
-from shared.rest import azure_versions, errors, ids
+from shared.rest import errors, ids
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
     named = {text for each in living for text in ids_in(each.get("properties"))}
     failed = {text: each for each in workspaces if each not in living for text in _named_by(each)}
     there = {str(each["id"]).lower() for each in workspaces}
-    for kind, version in azure_versions.DEPENDENCIES.items():
-        for body in _listed(subscription, kind, version, azure):
+    for kind in needs.DEPENDENCIES:
+        for body in _listed(subscription, kind, needs.REFERENCE_VERSIONS[kind.lower()], azure):
             key = str(body.get("id")).lower()
             if key not in named and (found := _why(body, failed.get(key), there)):
                 yield _subject(body, *found)

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
+from shared.catalog import bodies, needs
 from shared.cleanup.facts import inventory, leftovers, subjects, workspace_facts
 from shared.cleanup.facts.workspace_facts import Facts
 from shared.cleanup.policy import filters, targets
 from shared.cleanup.policy.model import Judged, Subject, Verdict, Where
 from shared.cleanup.verdict import action_needs, conditions
-from shared.rest import azure_versions
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def explain(
 def concerns(kind: str, resource: ids.ResourceId) -> bool:
     """Tell whether a resource can be of a kind, by its type."""
     if kind == "leftover":
-        return resource.full_type.lower() in {each.lower() for each in azure_versions.DEPENDENCIES}
+        return resource.full_type.lower() in {each.lower() for each in needs.DEPENDENCIES}
     return targets.TARGETS[kind].type.lower() == "/".join(resource.types).lower()
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.catalog import kinds
+from shared.catalog import kinds, needs
 from shared.cleanup.facts import inventory, leftovers, locks, pacing, subjects, survey
 from shared.cleanup.facts.workspace_facts import Facts, UnknownError
 from shared.cleanup.policy import targets
@@ -20,7 +20,7 @@ from shared.cleanup.policy.model import Policy
 from shared.cleanup.verdict import action_needs, judge
 from shared.endpoints import snapshots
 from shared.operations import context, models
-from shared.rest import azure_versions, errors, ids
+from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ HERE = {
     "jobs": "of_job",
 }  # types that their own workspace alone refers to
 EVERYWHERE = {"versions": "of_asset", "workspaces": "of_home", "registries": "of_home"}
-DEPENDENCIES = frozenset(each.lower() for each in azure_versions.DEPENDENCIES)  # types that workspaces name
+DEPENDENCIES = frozenset(each.lower() for each in needs.DEPENDENCIES)  # types that workspaces name
 _NEVER: tuple[datetime, Any] = (datetime.min.replace(tzinfo=UTC), None)
 
 

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
-from shared.rest import errors
+from shared.rest import azure_versions, errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,6 @@ BACKOFF_S = 0.8  # before the third try; the second comes at once, for most of w
 LEAST_S = 0.1  # that a try gets, when signing in again has taken the time
 AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 AGAIN_AS_POST = frozenset({500, 503, 504})
-VERSION = "2020-12-06"  # the newest that azure-data-tables speaks, the first of tables with tokens
 UNAUTHORIZED = 401
 _CODE = re.compile(rb'(?:"code"\s*:\s*"|<(?:m:)?[Cc]ode>)(\w+)')
 
@@ -103,7 +102,7 @@ class Wire:
 
         path, renewed, attempt, end = f"{self._path}{path}", False, 0, 0.0
         while True:
-            said = {**headers, "x-ms-date": formatdate(usegmt=True), "x-ms-version": VERSION}
+            said = {**headers, "x-ms-date": formatdate(usegmt=True), "x-ms-version": azure_versions.STORAGE_TABLES}
             said |= self._proof.headers(method, path, query or {}, said, len(content))
             end = end or time.monotonic() + self._connections.read_s  # signing in has a bound of its own
             attempt += 1

@@ -13,7 +13,7 @@ import pytest
 from shared import services
 from shared.catalog import kinds, proxy_routes
 from shared.operations import ledger
-from shared.rest import addresses, clouds, permissions
+from shared.rest import addresses, azure_versions, clouds, permissions
 from shared.rest import client as rest
 from shared.settings import Settings
 from tests import fakes, front
@@ -38,7 +38,7 @@ class Recorder:
     def send(self, method: str, url: str, *, body: Any = None, content: bytes | None = None, **_more: Any) -> rest.Response:
         """See `client.Client.send`."""
         clouds.scope_for(self.cloud, url)
-        if url == f"https://management.azure.com{WORKSPACE}?api-version={addresses.WORKSPACE_VERSION}" and not self.wanted(url):
+        if url == f"https://management.azure.com{WORKSPACE}?api-version={azure_versions.ML}" and not self.wanted(url):
             return rest.Response(status=200, url=url, body={"properties": {"discoveryUrl": f"{SERVER}/discovery"}}, content=b"{}")
         if url == f"{SERVER}/discovery":
             return rest.Response(status=200, url=url, body={"api": SERVER}, content=b"{}")
