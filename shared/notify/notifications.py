@@ -96,8 +96,9 @@ def _recorded(notice: Notice, target: str, services: Services) -> Versioned[Deli
 def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> Next[Versioned[Delivery], Delivery]:
     moved, delay_s = _after(known.value, _attempt(known.value, services), services.clock())
     answered = moved.attempts[-1].get("status") if moved.attempts else None
-    said = {"about": moved.about, "eventType": moved.event["type"], "httpStatus": answered, "tried": moved.tried}
-    observing.delivered(moved.target, moved.status, **said)
+    observing.delivered(
+        moved.target, moved.status, about=moved.about, event_type=moved.event["type"], answered=answered, tried=moved.tried
+    )  # fmt: skip
     return Next(known=known, value=moved, delay_s=delay_s)  # a conflict: both workers have told, as at least once allows
 
 

@@ -83,13 +83,15 @@ def woken(count: int) -> None:
     meters.count("steward.operations.woken", count)
 
 
-def delivered(target: str, status: str, **known: Any) -> None:
+def delivered(target: str, status: str, *, about: str, event_type: str, answered: int | None, tried: int) -> None:
     """Log how one attempt to reach a receiver went."""
     way = target.partition(":")[0]
     way = way if way in ("eventgrid", "queue") else "webhook"
     meters.count("steward.deliveries", 1, status=status, way=way)
     level = logging.INFO if status in ("Pending", "Delivered") else logging.WARNING
-    lines.event(log, level, "delivery.attempt", way=way, status=status, **known)
+    lines.event(
+        log, level, "delivery.attempt", about=about, eventType=event_type, way=way, status=status, httpStatus=answered, tried=tried
+    )  # fmt: skip
 
 
 def poisoned(queue: str, *, settled: bool | None = None) -> None:

@@ -143,7 +143,7 @@ def _shown(run: Run, step: Step, app: Services) -> tuple[dict[str, Any], paths.T
     except (expressions.NothingThereError, errors.BadRequestError) as unknown:
         return {**out, "request": f"{step.method} {step.path}".strip(), "body": step.body, "unknown": str(unknown)}, None, None
     told = {"unknown": f"{later[0].strip()} is known once the steps before have ended"} if later else {}
-    body = step.body if later else asked.body
+    body = _partly(step.body, run) if later else asked.body
     out |= {"request": f"{asked.method} {asked.path}"} | ({"body": body} if body is not None else {}) | told
     if step.verb != "request" or resource_routes.of(step.method) is None:
         return out, None, None
@@ -152,6 +152,16 @@ def _shown(run: Run, step: Step, app: Services) -> tuple[dict[str, Any], paths.T
     except errors.BadRequestError:
         return out, None, None
     return out, target, body
+
+
+def _partly(template: Any, run: Run) -> Any:
+    """Return a body with what is known before its run; what reads other steps stays as it is written."""
+    if isinstance(template, dict):
+        return {name: _partly(inner, run) for name, inner in template.items()}
+    if isinstance(template, list):
+        return [_partly(inner, run) for inner in template]
+    later = any(_reads_steps(text, run) for text in expressions.all_of(template))
+    return template if later else expressions.render(template, run.seen())
 
 
 def _reads_steps(text: str, run: Run) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.recipes import recipe_fields
 from shared.rest import errors
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,7 +73,7 @@ def load(name: str, blobs: Blobs) -> Kept:
     """
     if found := find(name, blobs):
         return found
-    message = f"There is no recipe '{name[:60]}'; GET recipes lists them."
+    message = f"There is no recipe '{name[:60]}'; {did_you_mean.hint(name, shipped(), 'GET recipes lists them.')}"
     raise errors.BadRequestError("RecipeNotFound", message, target="name", status=404)
 
 
