@@ -83,10 +83,12 @@ def test_parameters_are_typed(kitchen: Kitchen, given: dict[str, Any], said: str
 
 
 def test_a_dry_run_shows_the_order_and_the_requests_and_sends_nothing(kitchen: Kitchen) -> None:
-    """What depends on answers is named as unknown."""
+    """What depends on answers is named as unknown, and stays as it is written; all else is filled in."""
+    tags = {"of": "${{ parameters.name }}", "after": "${{ steps.made.result.id }}"}
     steps = {
         "last": {"request": "DELETE workspaces/w1/computes/${{ steps.made.result.name }}", "needs": ["made"]},
         "made": {"request": "PUT workspaces/w1/computes/${{ parameters.name }}", "body": CLUSTER, "needs": []},
+        "two": {"request": "PUT workspaces/w1/computes/two", "body": {**CLUSTER, "tags": tags}, "needs": ["made"]},
         "ok": {"approve": {"by": "leads"}},
     }
     status, told = kitchen.ask("POST", "recipes?dryRun=true", {"parameters": {"name": "cpu"}, "steps": steps})
@@ -95,6 +97,7 @@ def test_a_dry_run_shows_the_order_and_the_requests_and_sends_nothing(kitchen: K
     shown = {step["name"]: step for step in told["steps"]}
     assert shown["made"]["request"] == "PUT workspaces/w1/computes/cpu"
     assert "steps.made" in shown["last"]["unknown"]
+    assert shown["two"]["body"]["tags"] == {"of": "cpu", "after": tags["after"]}
     assert not kitchen.steward.azure.effects
     assert not kitchen.tables["hook_rows"].rows
 
