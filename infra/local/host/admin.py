@@ -27,6 +27,7 @@ from infra.local.host.settings import HostJson
 from infra.local.host.web import Request, Response, text
 
 _REASON = "This function was programmatically called via the host APIs."
+_UNCACHED = (("Cache-Control", "no-store,no-cache"), ("Pragma", "no-cache"))
 _HOST_KEYS = re.compile(r"/admin/host/(keys|functionkeys|systemkeys)(?:/([^/]+))?", re.IGNORECASE)
 _FUNCTION = re.compile(r"/admin/functions/([^/]+)(/status|/keys(?:/([^/]+))?)?", re.IGNORECASE)
 
@@ -53,7 +54,7 @@ class Admin:
         """Answer one admin request."""
         path = request.path.rstrip("/")
         if path.lower() == "/admin/host/ping":
-            return Response()
+            return Response(headers=_UNCACHED) if request.method in ("GET", "POST") else NOT_FOUND
         if refusal := self.keys.refusal(request.key()):
             return Response(status=refusal)
         if named := _HOST_KEYS.fullmatch(path):
@@ -81,26 +82,28 @@ class Admin:
 
     def _function(self, request: Request, name: str, part: str, key: str | None) -> Response:
         function = self._find(name)
-        if function is None or (request.method == "POST" and function.error):
+        if request.method == "POST" and not part:
+            return self._run(function, request)
+        if function is None:
             return NOT_FOUND
         if part.startswith("/keys"):
             return key_api.answer(self.keys, request, function.name, key)
-        if request.method == "POST" and not part:
-            return self._run(function, request)
         if request.method != "GET":
             return NOT_FOUND
         return _json(
             self._describe(function, _base(request)) if not part else {"errors": [function.error]} if function.error else {}
         )
 
-    def _run(self, function: Function, request: Request) -> Response:
-        content_type = (request.header("content-type") or "").split(";")[0].strip().lower()
-        if content_type != "application/json":
-            return text(415, "send Content-Type: application/json")
+    def _run(self, function: Function | None, request: Request) -> Response:
+        """In the order of FunctionsController: what is sent, then whether the function is there."""
+        if not key_api.is_json(request):
+            return Response(status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         document = _document(request)
-        if document is None:
-            return text(400, 'send a JSON object such as {"input": "..."}')
-        given = document.get("input")
+        given = (document or {}).get("input")
+        if document is None or isinstance(given, dict | list):  # FunctionInvocation has a text
+            return Response(status=HTTPStatus.BAD_REQUEST)
+        if function is None or function.error:
+            return NOT_FOUND
         given = given if isinstance(given, str) else json.dumps(given) if given is not None else ""
         threading.Thread(target=self._invoke, args=(function, given, request), daemon=True, name="admin-run").start()
         return Response(status=HTTPStatus.ACCEPTED)

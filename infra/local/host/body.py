@@ -64,6 +64,8 @@ def _framing(head: Head) -> tuple[bool, int]:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "Transfer-Encoding must end in chunked and excludes Content-Length")
         return True, 0
     if not lengths:
+        if head.version == "HTTP/1.0" and head.method in ("POST", "PUT"):  # LengthRequiredHttp10 of Kestrel
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"a {head.method} of HTTP/1.0 needs a Content-Length")
         return False, 0
     if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "Content-Length is not one number")

@@ -8,12 +8,14 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import BufferedIOBase
+from urllib.parse import urlsplit
 
 LINE_LIMIT = 8_192  # bytes of the request line
 HEADERS_LIMIT = 32_768  # bytes of all headers
 HEADER_COUNT_LIMIT = 100
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) (HTTP/\S*)")
+_AUTHORITY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:@\[\]-]+")
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%-]*(:\d*)?|\[[0-9A-Fa-f:.]+\](:\d*)?")
 
 
@@ -22,11 +24,12 @@ class RefusedError(Exception):
 
     Attributes:
         status: What it answers.
+        allow: The method that it asks for instead; empty for none.
     """
 
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str, *, allow: str = "") -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.allow = status, allow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +78,25 @@ def read(source: BufferedIOBase) -> Head | None:
     method, target, version = found.groups()
     if version not in ("HTTP/1.0", "HTTP/1.1"):
         raise RefusedError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, f"{version} is not supported")
+    _check_form(method, target)
     headers = _headers(source)
     if headers is None:
         return None
     head = Head(method=method, target=target, version=version, headers=headers)
     _check_host(head)
     return head
+
+
+def _check_form(method: str, target: str) -> None:
+    """Refuse a target that does not belong to the method: ``*`` is for OPTIONS, a host alone for CONNECT (Http1Connection)."""
+    if target == "*" and method != "OPTIONS":
+        raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "the target * is for OPTIONS", allow="OPTIONS")
+    if target == "*" or target.startswith(("/", "http://", "https://")):
+        return
+    if not _AUTHORITY.fullmatch(target):
+        raise _bad("the target is neither a path, a URL nor a host")
+    if method != "CONNECT":
+        raise RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, "a host alone is the target of CONNECT", allow="CONNECT")
 
 
 def _headers(source: BufferedIOBase) -> tuple[tuple[str, str], ...] | None:
@@ -116,6 +132,11 @@ def _check_host(head: Head) -> None:
         raise _bad(f"there are {len(hosts)} Host headers; expected one")
     if hosts and not _HOST.fullmatch(hosts[0]):
         raise _bad("the Host header is not a host name")
+    if hosts and not head.target.startswith("/") and head.target != "*":
+        default = ":443" if head.target.startswith("https:") else ":80"
+        named = urlsplit(head.target).netloc.rpartition("@")[2].removesuffix(default)
+        if hosts[0] not in ((named, named + default) if head.method != "CONNECT" else (head.target,)):
+            raise _bad("the Host header is not the host of the target")
 
 
 def _bad(reason: str) -> RefusedError:

@@ -104,11 +104,15 @@ def http_value(request: Request, route_values: dict[str, str]) -> Value:
     for name, value in request.headers:
         headers[name.lower()] = f"{headers[name.lower()]},{value}" if name.lower() in headers else value
     query: dict[str, str] = {}
+    spelled: dict[str, str] = {}  # ASP.NET's query ignores case: the first spelling is the name
     for name, value in request.parameters():
-        query[name] = f"{query[name]},{value}" if name in query else value
+        first = spelled.setdefault(name.lower(), name)
+        query[first] = f"{query[first]},{value}" if first in query else value
+    host = headers.get("disguised-host") or headers["host"]  # AppServiceHeaderFixupMiddleware, as is the scheme
+    scheme = headers.get("x-forwarded-proto", "").partition(",")[0].strip() or "http"
     content: dict[str, Any] = {
         "method": request.method,
-        "url": f"http://{headers['host']}{paths.encode(request.path)}{'?' if request.query else ''}{request.query}",
+        "url": f"{scheme}://{host}{paths.encode(request.path)}{'?' if request.query else ''}{request.query}",
         "headers": headers,
         "query": {name: value for name, value in query.items() if value},
         "params": route_values,

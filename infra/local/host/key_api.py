@@ -19,6 +19,7 @@ def answer(held: Keys, request: Request, scope: str, name: str | None) -> Respon
     if name is None:
         listed = [{"name": name, "value": value} for name, value in held.listed(scope).items()]
         return _json(request, {"keys": listed}) if request.method == "GET" else NOT_FOUND
+    name = keys.MASTER if name.lower() == keys.MASTER else name  # KeysController compares so
     match request.method:
         case "GET":
             found = held.find(scope, name)
@@ -28,9 +29,21 @@ def answer(held: Keys, request: Request, scope: str, name: str | None) -> Respon
         case "POST":
             return _put(held, request, scope, name, None)
         case "PUT":
-            value = _value(request)
-            return _put(held, request, scope, name, value) if value else text(400, "Invalid key value")
+            return _set(held, request, scope, name)
     return NOT_FOUND
+
+
+def _set(held: Keys, request: Request, scope: str, name: str) -> Response:
+    if not is_json(request):
+        return Response(status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    value = _value(request)
+    return _put(held, request, scope, name, value) if value else text(400, "Invalid key value")
+
+
+def is_json(request: Request) -> bool:
+    """Whether the body is said to be JSON, as ASP.NET's input formatter takes it."""
+    kind = (request.header("content-type") or "").split(";")[0].strip().lower()
+    return kind in ("application/json", "text/json") or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _put(held: Keys, request: Request, scope: str, name: str, value: str | None) -> Response:

@@ -23,11 +23,16 @@ def encode(path: str) -> str:
     )
 
 
-def _decoded(run: str) -> str:
+def unescape(text: str) -> str:
+    """Text of a query, decoded; what is not UTF-8 stays as it was sent."""
+    return _ENCODED.sub(lambda run: _decoded(run[0], kept=""), text)
+
+
+def _decoded(run: str, kept: str = "/") -> str:
     octets, out, at = bytes.fromhex(run.replace("%", "")), "", 0
     while at < len(octets):
         size, character = next(((size, text) for size in (1, 2, 3, 4) if (text := _character(octets[at : at + size]))), (1, ""))
-        out += character if character not in ("", "/") else run[3 * at : 3 * (at + 1)]
+        out += character if character not in ("", kept) else run[3 * at : 3 * (at + 1)]
         at += size
     return out
 

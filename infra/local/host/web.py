@@ -16,7 +16,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, override
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from infra.local.host import head, paths
 from infra.local.host.body import Body
@@ -54,8 +54,9 @@ class Request:
         return ",".join(values) if values else None
 
     def parameters(self) -> list[tuple[str, str]]:
-        """The query's names and values, decoded, in order."""
-        return parse_qsl(self.query, keep_blank_values=True)
+        """The query's names and values, decoded, in order; what is not UTF-8 stays as it was sent, as in .NET."""
+        pairs = (part.partition("=") for part in self.query.replace("+", " ").split("&") if part)
+        return [(paths.unescape(name), paths.unescape(value)) for name, _, value in pairs]
 
     def key(self) -> str | None:
         """The key that the platform reads: the header ``x-functions-key`` where it stands, else the parameter ``code``."""
@@ -160,7 +161,8 @@ class _Connection(StreamRequestHandler):
             read = head.read(self.rfile)
         except RefusedError as problem:
             log.debug("a request is refused with %d: %s", problem.status, problem)
-            self._send(Response(status=problem.status), None, keep=False)
+            headers = (("Allow", problem.allow),) if problem.allow else ()
+            self._send(Response(status=problem.status, headers=headers), None, keep=False)
             self._linger()
             return False
         if read is None:
@@ -230,9 +232,9 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 def _request(read: Head, body: Body) -> Request:
     target, _, query = read.target.partition("?")
-    if not target.startswith("/"):
+    if target.startswith("http"):
         target = urlsplit(target).path or "/"  # a request line with a whole URL, as sent to proxies
-    path = paths.decode(target)
+    path = paths.decode(target) if target.startswith("/") else ""  # CONNECT and OPTIONS * have none
     if "\0" in path:
         raise RefusedError(HTTPStatus.BAD_REQUEST, "the path holds a NUL character")
     return Request(method=read.method, path=path, query=query, headers=read.headers, read_body=body.read)

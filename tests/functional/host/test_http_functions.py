@@ -204,6 +204,86 @@ def test_a_request_has_kestrels_limits(host, status, request_line, headers):
     assert status == 200 or body == b""
 
 
+@pytest.mark.parametrize(
+    ("request_line", "host_header", "status", "allow"),
+    [
+        # Http1Connection of dotnet/aspnetcore: OnStartLine chooses the form, EnsureHostHeaderExists compares it with Host
+        (b"GET http://h/api/describe/x HTTP/1.1", b"h", 200, b""),
+        (b"GET http://h:80/api/describe/x HTTP/1.1", b"h:80", 200, b""),
+        (b"GET http://h:8080/api/describe/x HTTP/1.1", b"h:8080", 200, b""),
+        (b"GET http://user@h/api/describe/x HTTP/1.1", b"h", 200, b""),
+        (b"GET http://elsewhere/api/describe/x HTTP/1.1", b"h", 400, b""),
+        (b"GET http://h:8080/api/describe/x HTTP/1.1", b"h", 400, b""),
+        (b"GET ftp://h/api/describe/x HTTP/1.1", b"h", 400, b""),
+        (b"GET api/describe/x HTTP/1.1", b"h", 400, b""),
+        (b"GET ?q=1 HTTP/1.1", b"h", 400, b""),
+        (b"GET describe HTTP/1.1", b"h", 405, b"CONNECT"),
+        (b"CONNECT h:80 HTTP/1.1", b"h:80", 404, b""),
+        (b"CONNECT h:80 HTTP/1.1", b"h", 400, b""),
+        (b"OPTIONS * HTTP/1.1", b"h", 404, b""),
+        (b"GET * HTTP/1.1", b"h", 405, b"OPTIONS"),
+        (b"TRACE /api/things/x HTTP/1.1", b"h", 404, b""),
+        (b"FETCH /api/things/x HTTP/1.1", b"h", 404, b""),
+        (b"FETCH /api/describe/x HTTP/1.1", b"h", 200, b""),  # a function without methods takes any
+        (b"get /api/things/x HTTP/1.1", b"h", 200, b""),  # HttpMethodRouteConstraint ignores case
+        (b"GET /api/describe/x HTTP/1.1 more", b"h", 400, b""),
+        (b"GET /api/describe/x http/1.1", b"h", 400, b""),
+        (b"POST /api/echo HTTP/1.0", b"h", 400, b""),  # LengthRequiredHttp10 of Http1MessageBody
+        (b"PUT /api/echo HTTP/1.0", b"h", 400, b""),
+        (b"DELETE /api/echo HTTP/1.0", b"h", 200, b""),
+        (b"POST /api/echo HTTP/1.1", b"h", 200, b""),
+    ],
+)
+def test_a_target_has_the_form_that_its_method_asks_for(host, request_line, host_header, status, allow):
+    """H6: as Kestrel reads a request line."""
+    answer = raw(host, request_line + b"\r\nHost: " + host_header + b"\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert (b"\r\nAllow: " + allow + b"\r\n" in answer) == bool(allow)
+
+
+@pytest.mark.parametrize(
+    ("query", "params"),
+    [
+        (b"a=1&A=2", {"a": "1,2"}),  # ASP.NET's QueryCollection ignores case; the first spelling stays
+        (b"q=a+b%20c%2Fd", {"q": "a b c/d"}),
+        (b"q=%FF%C3%A9%zz", {"q": "%FFé%zz"}),  # Uri.UnescapeDataString leaves what is not UTF-8
+        (b"q=a%2Bb&&x", {"q": "a+b"}),
+        (b"q=a=b;c", {"q": "a=b;c"}),
+    ],
+)
+def test_a_query_is_read_as_asp_net_reads_it(host, query, params):
+    """Names in any case are one, and what cannot be decoded stays; GrpcMessageConversionExtensions leaves empty ones out."""
+    assert host.send("GET", f"/api/describe/x?{query.decode()}").json()["params"] == params
+
+
+def test_the_url_has_the_scheme_and_the_host_that_the_front_end_forwards(host):
+    """AppServiceHeaderFixupMiddleware of the platform's host, which runs on Linux plans."""
+    seen = host.send("GET", "/api/describe/x", x_forwarded_proto="https", disguised_host="app.azurewebsites.net").json()
+    assert seen["url"] == "https://app.azurewebsites.net/api/describe/x"
+
+
+def test_requests_sent_together_are_answered_in_order(host):
+    """HTTP/1.1 pipelining: Kestrel goes on with what is in the buffer."""
+    one = b"POST /api/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
+    two = b"GET /api/none HTTP/1.1\r\nHost: h\r\n\r\n"
+    three = b"POST /api/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nthree"
+    answers = raw(host, one + two + three).split(b"HTTP/1.1 ")[1:]
+    assert [each[:3] for each in answers] == [b"200", b"404", b"200"]
+    assert b"one" in answers[0]
+    assert b"three" in answers[2]
+
+
+@pytest.mark.parametrize(("version", "connection", "stays"), [
+    (b"1.1", b"", True), (b"1.1", b"keep-alive", True), (b"1.1", b"Close", False), (b"1.1", b"x, close", False),
+    (b"1.0", b"", False), (b"1.0", b"keep-alive", True),
+])  # fmt: skip
+def test_a_connection_stays_as_both_ends_want(host, version, connection, stays):
+    """RFC 9112 §9.3; the host's own answers have a length, so that they end without the connection."""
+    first = b"GET /api/none HTTP/" + version + b"\r\nHost: h\r\n" + (b"Connection: " + connection + b"\r\n") * bool(connection)
+    answers = raw(host, first + b"\r\nGET /api/none HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert answers.count(b"HTTP/1.1 404 ") == (2 if stays else 1)
+
+
 def test_empty_lines_before_a_request_are_skipped(host):
     """RFC 9112 §2.2; Kestrel does."""
     answer = raw(host, b"\r\n\r\nGET /api/describe/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")

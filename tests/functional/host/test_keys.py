@@ -81,17 +81,61 @@ def test_the_function_list_tells_bindings_and_addresses(host, key):
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "status"),
+    ("function", "body", "content_type", "status"),
     [
-        (b'{"input": ""}', "text/plain", 415),
-        (b"not json", "application/json", 400),
-        (b"[]", "application/json", 400),
+        ("tick", b'{"input": ""}', "text/plain", 415),
+        ("tick", b"not json", "application/json", 400),
+        ("tick", b"[]", "application/json", 400),
+        ("tick", b"", "application/json", 400),
+        ("tick", b'{"input": {"a": 1}}', "application/json", 400),
+        ("tick", b'{"input": [1]}', "text/json", 400),
+        ("tick", b'{"input": ""}', "application/merge-patch+json", 202),
+        ("nobody", b"not json", "application/json", 400),
+        ("nobody", b'{"input": ""}', "application/json", 404),
     ],
 )
-def test_a_run_now_needs_a_json_object(host, key, body, content_type, status):
-    """The platform's admin API says the same."""
-    answer = host.send("POST", "/admin/functions/tick", body, content_type=content_type, x_functions_key=key["master"])
-    assert answer.status == status
+def test_a_run_now_needs_a_json_object_with_a_text(host, key, function, body, content_type, status):
+    """FunctionsController.Invoke: what is sent is read first; FunctionInvocation.Input is a text. A refusal has no body."""
+    answer = host.send("POST", f"/admin/functions/{function}", body, content_type=content_type, x_functions_key=key["master"])
+    assert (answer.status, answer.body) == (status, b"")
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 200), ("DELETE", 404), ("PUT", 404)])
+def test_a_ping_needs_no_key_and_is_not_cached(host, method, status):
+    """HostController.Ping: GET and POST; MVC without endpoint routing answers another method with 404."""
+    answer = host.send(method, "/admin/host/ping")
+    assert (answer.status, answer.body) == (status, b"")
+    assert answer.header("cache-control") == (["no-store,no-cache"] if status == 200 else [])
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "status"),
+    [
+        ("function", "", 200),
+        (None, "function", 200),
+        ("wrong", "function", 401),  # the header comes first, also where it is wrong or empty
+        ("", "function", 401),
+        ("function", "wrong", 200),
+    ],
+)
+def test_the_header_comes_before_the_query(host, key, header, query, status):
+    """AuthenticationLevelHandler.GetAuthorizationKeyInfoAsync."""
+    sent = {} if header is None else {"x_functions_key": key.get(header, "")}
+    assert host.send("GET", f"/api/secret?CODE={key.get(query, '')}", **sent).status == status
+
+
+def test_the_first_of_several_keys_counts(host, key):
+    """StringValues.First, in the header and in the query."""
+    assert host.send("GET", f"/api/secret?code={key['function']}&code=x").status == 200
+    assert host.send("GET", f"/api/secret?code=x&code={key['function']}").status == 401
+
+
+def test_a_key_is_set_by_json_only(hosts):
+    """KeysController.Put binds its body: 415 for another content type; the master key in any case."""
+    host = hosts.start()
+    path, sent = "/admin/host/keys/partner", {"x_functions_key": host.keys["masterKey"]}
+    assert host.send("PUT", path, b'{"value": "mine"}', content_type="text/plain", **sent).status == 415
+    assert host.send("DELETE", "/admin/host/systemkeys/_MASTER", **sent).status == 400
 
 
 def test_an_http_function_is_run_by_the_admin_api_too(host, key, tmp_path, eventually):
