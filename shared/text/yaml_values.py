@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TRUE = frozenset({"t", "true", "on", "y", "yes", "1"})
 _FALSE = frozenset({"f", "false", "off", "n", "no", "0"})
 _EXPECTED = re.compile(r"^Expected (?:one of )?(.*), got (.*)\.$")
+_UNKNOWN = re.compile(r"(Unknown field '.*')(?:; known are (.*)| \(did you mean .*\?\))\.")
 NAME_LIMIT = 80  # characters of a name that a message repeats
 NOUNS = {
     str: "a string", bool: "a boolean", int: "an integer", float: "a number", dict: "a mapping", list: "a list",
@@ -309,8 +310,15 @@ def _meant(options: Sequence[Shape], at: Cursor) -> Sequence[Shape]:
 
 def _together(refusals: list[yaml_document.RefusedError]) -> yaml_document.RefusedError | None:
     """Return one refusal that says what several options expected in the same place, None when they cannot be put together."""
+    if len(refusals) < 2:
+        return None
+    unknown = [_UNKNOWN.fullmatch(each.reason) for each in refusals]
+    if all(unknown):
+        near = next((each for each, match in zip(refusals, unknown, strict=True) if match and match[2] is None), None)
+        known = sorted({each for match in unknown if match and match[2] for each in match[2].split(", ")})
+        return near or refusals[0].saying(f"{unknown[0][1] if unknown[0] else ''}; known are {', '.join(known)}.")
     found = [_EXPECTED.match(each.reason) for each in refusals]
-    if len(refusals) < 2 or not all(found):
+    if not all(found):
         return None
     wanted = dict.fromkeys(each for match in found if match for each in match[1].split(", "))
     first, got = refusals[0], found[0]

@@ -86,6 +86,18 @@ REFUSED = {
     "[{name: a, image: {reference: x}, endpoints: [{target: 1}]}]\n",
     "online_deployment/endpoint-of-another-type": "name: blue\nendpoint_name: [e]\ninstance_type: x\ninstance_count: 1\n"
     'model: "azureml:m:1"\n',
+    "component/default-of-an-integer": f"{COMPONENT}command: echo\ninputs: {{n: {{type: integer, default: many}}}}\n",
+    "component/truth-for-an-integer": f"{COMPONENT}command: echo\ninputs: {{n: {{type: integer, default: true}}}}\n",
+    "component/no-end-for-an-integer": f'{COMPONENT}command: echo\ninputs: {{n: {{type: integer, default: "inf"}}}}\n',
+    "component/default-of-a-number": f"{COMPONENT}command: echo\ninputs: {{n: {{type: number, default: much}}}}\n",
+    "component/default-of-a-boolean": f"{COMPONENT}command: echo\ninputs: {{n: {{type: boolean, default: 1}}}}\n",
+    "component/default-of-data": f"{COMPONENT}command: echo\ninputs: {{n: {{type: uri_folder, default: x}}}}\n",
+    "component/default-in-a-pipeline": 'name: c\nversion: "1"\ntype: pipeline\njobs: {}\n'
+    "inputs: {n: {type: integer, default: many}}\n",
+    "job/default-of-a-steps-component": PIPELINE
+    + OWN.replace("default: 1", "default: much")
+    + ', inputs: {rows: "azureml:d:1"}}\n',
+    "datastore/no-such-credential": "name: d\ntype: azure_blob\naccount_name: a\ncontainer_name: c\ncredentials: {sas: x}\n",
     "environment/bare": "name: e\n",
     "environment/conda": "name: e\nconda_file: {dependencies: [pip]}\n",
     "job/conda": "command: echo\nenvironment: {conda_file: {dependencies: [pip]}}\ncompute: azureml:cpu\n",
@@ -96,6 +108,15 @@ TAKEN = {
     "job/other-roots": f'command: "echo ${{{{ inputs.nope }}}} ${{{{outputs.nope}}}} ${{{{search_space.q}}}}"\n{JOB}',
     "component/groups": f'{COMPONENT}command: "echo ${{{{inputs.rows.path}}}} ${{{{inputs.g.x}}}} ${{{{name}}}} "\n'
     "inputs: {rows: {type: uri_folder}, g.x: {type: string}}\n",
+    "component/defaults": f"{COMPONENT}command: echo\ninputs: "
+    "{a: {type: integer, default: '10.0'}, b: {type: integer, default: 1.5}, c: {type: boolean, default: 'TRUE'}, "
+    "d: {type: number, default: '1e3'}, e: {type: string, default: 5}, f: {type: integer, default: 7, min: 1, max: 9}}\n",
+    "component/type-left-empty": COMPONENT.replace("type: command", "type:") + "command: echo\n",
+    "component/empty-settings": 'name: c\nversion: "1"\ntype: pipeline\nsettings: {}\njobs: '
+    '{a: {type: command, component: "azureml:x:1"}}\n',
+    "batch_endpoint/key": "name: abc\nauth_mode: key\n",
+    "batch_endpoint/token": "name: abc\nauth_mode: aml_token\n",
+    "batch_endpoint/unsaid": "name: abc\n",
     "job/other-parent": PIPELINE + FIRST + second("${{parent.foo.bar}}"),
     "job/text-around": PIPELINE + FIRST + second("${{parent.inputs.rows}}/x.csv"),
     "job/left-to-azure": PIPELINE + OWN + ', inputs: {rows: "${{parent.inputs.nope}}"}}\n',

@@ -275,3 +275,32 @@ def test_a_boolean_for_a_word_is_to_be_quoted() -> None:
     text = "name: d\nendpoint_name: e\nmodel: azureml:m:1\ninstance_type: S\n"
     text += "data_collector: {collections: {request: {enabled: true}}}\n"
     assert 'write it in quotes, "true"' in refusal(text, kind="online_deployment").message
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("sas: x", "Unknown field 'sas'; known are account_key, sas_token."),  # of all forms, not of the first alone
+        ("sas_tokn: x", "did you mean 'sas_token'?"),
+        ("account_ke: x", "did you mean 'account_key'?"),
+        ("key: x", "Unknown field 'key'; known are account_key, sas_token."),
+    ],
+)
+def test_a_field_that_no_form_has_is_refused_with_those_of_every_form(given: str, says: str) -> None:
+    """A store's credentials are a key or a signature; the refusal does not say that only the first is known."""
+    store = f"name: d\ntype: azure_blob\naccount_name: a\ncontainer_name: c\ncredentials: {{{given}}}\n"
+    assert says in refusal(store, kind="datastore").message
+
+
+def test_a_default_is_refused_where_it_stands() -> None:
+    """Azure would keep it, and the first job that uses it would fail."""
+    text = f'name: c\nversion: "1"\ntype: command\n{JOB}inputs:\n  n: {{type: integer, default: many}}\n'
+    error = refusal(text, kind="component")
+    assert error.message == "Expected a whole number as default, got 'many'. (line 7, column 31)"
+    assert error.target == "inputs.n.default"
+
+
+def test_a_field_that_is_not_sent_is_said() -> None:
+    """An instance is where its workspace is: the region is dropped, as the client drops it, and the notes say so."""
+    made = translations.translate("name: ci1\ntype: computeinstance\nsize: Standard_D1\nlocation: eastus\n", kind="compute")
+    assert "'location' is not sent" in made.notes[0]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"^[a-z][a-z\d_]*$")
 PORT_NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*$")  # dots: of a group
 DATA_TYPES = ("path", "custom_model", "mlflow_model", "mltable", "triton_model", "uri_file", "uri_folder")
-PRIMITIVE_TYPES = ("boolean", "integer", "number", "string")
+PRIMITIVE_TYPES = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a text"}
 PORT_MODES = ("direct", "download", "eval_download", "eval_mount", "mount", "ro_mount", "rw_mount", "upload", "link")
 _BOUND = either(text, yaml_values.number)  # the CLI reads every number as one with a fraction: 0 of a string's default is "0.0"
 

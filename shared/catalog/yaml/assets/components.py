@@ -53,6 +53,7 @@ def load(draft: Draft, at: Cursor, *, kind: str, source: str, anonymous: bool) -
     own, required = component_fields.KINDS[kind]
     shape = component_shape(kind, own, required=required, anonymous=anonymous)
     fields = shape(at)
+    check_defaults(at, fields)
     spec = base_spec(fields, anonymous=anonymous, kind=kind, source=source)
     if kind == "command":
         bindings.check_component(at.child("command"), fields["command"], fields)
@@ -85,12 +86,13 @@ def component_shape(
 ) -> yaml_values.Shape:
     """Return the shape of a component; it may carry fields of its own at the top, as for the CLI."""
     fields = {**component_fields.BASE_FIELDS, **own, "type": choice(kind)}
+    empty = ("environment", "type") if kind == "command" else ("environment",)
     if kind == "command":
         fields["environment_variables"] = execution.ENVIRONMENT_VARIABLES  # read, and not kept
     if anonymous:
         fields = {name: shape for name, shape in fields.items() if name not in ("name", "version")} | {"tags": named(anything)}
         return record(fields, required=required, nullable=("environment",), ignored=(*_SHOWN, "name", "version"), unknown="keep")
-    return record(fields, required=("name", *required), nullable=("environment",), ignored=_SHOWN, unknown="keep")
+    return record(fields, required=("name", *required), nullable=empty, ignored=_SHOWN, unknown="keep")
 
 
 def others(fields: dict[str, Any], own: dict[str, yaml_values.Shape]) -> dict[str, Any]:
@@ -116,13 +118,47 @@ def base_spec(fields: dict[str, Any], *, anonymous: bool, kind: str, source: str
     }
 
 
+def check_defaults(at: Cursor, fields: dict[str, Any]) -> None:
+    """Refuse a default that its input cannot have.
+
+    Raises:
+        RefusedError: it is not of the input's type, or the input is data, which has none.
+    """
+    for name, value in fields.get("inputs", {}).items():
+        if "default" not in value:
+            continue
+        place = at.child("inputs").child(name).child("default")
+        if value["type"] in component_fields.DATA_TYPES:
+            raise place.refusal("Data has no default; make the input 'optional', or give the data where the component is used.")
+        try:
+            _default(value["default"], value["type"])
+        except (ValueError, OverflowError):
+            expected = component_fields.PRIMITIVE_TYPES[value["type"]]
+            raise place.refusal(f"Expected {expected} as default, got '{str(value['default'])[:60]}'.") from None
+
+
 def port(value: dict[str, Any]) -> dict[str, Any]:
     """Return an input's definition as Azure keeps it: its bounds and default as text."""
     out = dict(value)
-    for name in ("default", "min", "max"):
+    if "default" in out:
+        out["default"] = _default(out["default"], out["type"])
+    for name in ("min", "max"):
         if name in out:
             out[name] = _written(out[name], out["type"])
     return out
+
+
+def _default(value: Any, kind: str) -> str:
+    if kind == "integer" and not (isinstance(value, int) and not isinstance(value, bool)):
+        return str(int(float(value if not isinstance(value, bool) else str(value))))
+    if kind == "number":
+        return str(float(value))
+    if kind == "boolean":
+        word = str(value).capitalize()
+        if word not in ("True", "False"):
+            raise ValueError(word)
+        return word
+    return str(value)
 
 
 def version_body(spec: dict[str, Any], fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:

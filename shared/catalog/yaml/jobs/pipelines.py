@@ -174,10 +174,12 @@ def load(draft: Draft, at: Cursor, *, anonymous: bool) -> Component:
     """Read a pipeline component."""
     shape = components.component_shape("pipeline", _COMPONENT, required=("jobs",), anonymous=anonymous)
     fields = shape(at)
+    components.check_defaults(at, fields)
     spec = components.base_spec(fields, anonymous=anonymous, kind="pipeline", source=components.FROM_FILE)
     spec["is_deterministic"] = fields.get("is_deterministic")
     scope = Scope(inputs=fields.get("inputs", {}), outputs=fields.get("outputs", {}), pipeline=partial(load, anonymous=True))
     spec = {**components.others(fields, _COMPONENT), **spec}
+    spec["settings"] = fields.get("settings")
     spec["jobs"] = nodes.nodes_body(draft, at.child("jobs"), scope)
     for name in nodes.optional_inputs(scope):
         spec["inputs"][name] = {"optional": True, **spec["inputs"][name]}

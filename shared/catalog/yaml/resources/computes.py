@@ -121,6 +121,10 @@ def compute_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     fields = shape(at)
     resource = properties(draft, at, fields)
     own_place = fields.get("location") if fields["type"] == "amlcompute" else None
+    if "location" in fields and not own_place:
+        at.child("location").note(
+            f"A compute of type {fields['type']} is where its workspace is: 'location' is not sent.", at_key=True
+        )
     body = {
         "location": own_place or draft.location,
         "properties": filled({**resource, "description": fields.get("description")}),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.text.yaml_values import Shape
 
 NAME = re.compile(r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$")
+BATCH_AUTH = {"key": "key", "aml_token": "amlToken", "aad_token": "aadToken"}  # Azure has the last alone, and judges the others
 ONLINE_AUTH = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken"}
 
 
@@ -88,7 +89,7 @@ def batch_endpoint_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     default = fields.get("defaults")
     properties = {
         "description": fields.get("description"),
-        "authMode": "aadToken",
+        "authMode": BATCH_AUTH[fields.get("auth_mode", "aad_token")],
         "properties": fields.get("properties", {}),
         "defaults": {"deploymentName": default["deployment_name"]} if default and "deployment_name" in default else None,
     }
