@@ -49,7 +49,7 @@ pytestmark = pytest.mark.sweep
 QUEUES = ("queue", "event_queue", "cleanup_queue", "notification_queue")
 NAMES = {name: getattr(messages, constant) for name, constant in zip(
     QUEUES, ("QUEUE", "EVENT_QUEUE", "CLEANUP_QUEUE", "NOTIFICATION_QUEUE"), strict=True)}  # fmt: skip
-POINTS = 8  # places of one life at which a fault is tried
+POINTS = 5  # places of one life at which a fault is tried
 LIMIT = timedelta(hours=30)
 MOSTLY_LATE_S, MOST_LATE_S = 60.0, 120.0  # what a death may cost: nineteen times of twenty, and ever
 COMPUTE = {"location": "westeurope", "properties": {"computeType": "AmlCompute"}}

@@ -21,7 +21,7 @@ from tests.fakes import Killed
 from tests.steward import Steward, advance, look_after
 
 pytestmark = pytest.mark.sweep
-EVERY_DAY = 15  # calls of a life; make nightly dies at each
+EVERY_DAY = 8  # calls of a life; make nightly dies at each
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/e1"
 
 
@@ -206,7 +206,7 @@ def test_a_caller_that_repeats_its_key_after_a_crash_gets_the_one_operation(case
             _check(steward, case)
 
 
-@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150 if tables.WHOLE else 50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_processes_that_keep_dying_do_the_work_in_the_end(data: st.DataObject) -> None:
     """Many kills in one life, at places drawn at random: the same promise."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.durable import storage
 
 pytestmark = pytest.mark.sweep
-EVERY_DAY = 15  # calls of a life; make nightly has each of them fail
+EVERY_DAY = 8  # calls of a life; make nightly has each of them fail
 OUTAGES = (3, 8)  # calls that fail in a row
 INSTANCE = f"{WORKSPACE}/computes/inst"
 KEY = {"credentialsType": "AccountKey", "secrets": {"secretsType": "AccountKey", "key": "DATASTORE-SECRET"}}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.catalog import bodies, kinds
 from shared.rest import errors
+from tests import tables
 
 JSON = "application/json"
 
@@ -81,7 +82,8 @@ def test_another_content_type_is_a_415(media):
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=10,
 ).map(lambda value: json.dumps(value).encode()))  # fmt: skip
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500 if tables.WHOLE else 100, deadline=None)
+@pytest.mark.sweep
 def test_any_bytes_are_an_object_or_a_bad_request(content):
     """What is accepted can be sent on as JSON."""
     try:

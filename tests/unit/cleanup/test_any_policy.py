@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.cleanup.policy import hours, model, policies, targets
 from shared.text import problems
+from tests import tables
 
 TEXT = st.text(
     st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20
@@ -80,7 +81,8 @@ def whole_policies(draw):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.sweep
+@settings(max_examples=150 if tables.WHOLE else 50, deadline=None)
 @given(whole_policies())
 def test_a_policy_comes_back_as_it_was_stored(policy):
     """A run goes on with the policies it began with, after a deploy too; a policy shown is one that could be a file."""
@@ -138,7 +140,8 @@ INNER = (
 HOSTILE = st.dictionaries(st.sampled_from(FIELDS), VALUES | st.dictionaries(st.sampled_from(INNER), VALUES, max_size=4), max_size=8)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.sweep
+@settings(max_examples=200 if tables.WHOLE else 60, deadline=None)
 @given(st.lists(HOSTILE, min_size=1, max_size=3))
 def test_any_values_in_any_field_are_read_or_refused_with_their_place(found):
     """No value of YAML, wherever it stands, ends in anything but a policy or problems inside the file."""
@@ -149,7 +152,8 @@ def test_any_values_in_any_field_are_read_or_refused_with_their_place(found):
         assert len(refused.error.message) <= 2_000
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.sweep
+@settings(max_examples=200 if tables.WHOLE else 60, deadline=None)
 @given(st.text(max_size=200) | st.text("policies:-[]{}&*!|>'\"#%@` \n\tab1", max_size=80))
 def test_any_text_is_read_or_refused(text):
     """A file is what somebody uploaded, a picture included."""

@@ -18,6 +18,7 @@ from shared.notify import notices
 from shared.operations import models
 from shared.rest import errors
 from shared.rest.client import Response
+from tests import tables
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import unavailable
 from tests.unit.hooks.conftest import ML, Hooks, registered
@@ -279,7 +280,8 @@ NAMES = [
 TYPES = ["ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected"]
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.mark.sweep
+@settings(max_examples=150 if tables.WHOLE else 50, deadline=None)
 @given(
     kind=st.sampled_from([*(f"{ML}.{name}" for name in TYPES), "Microsoft.Resources.ResourceWriteSuccess", "azureml-steward.x"]),
     source=TEXTS,

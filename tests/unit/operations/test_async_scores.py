@@ -35,7 +35,7 @@ def steward() -> Steward:
     return served()
 
 
-POINTS = 10  # places at which a process dies in a run by day
+POINTS = 5  # places at which a process dies in a run by day
 
 
 def served() -> Steward:

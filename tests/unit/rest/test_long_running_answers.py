@@ -566,7 +566,8 @@ def answers(*statuses):
     first=answers(200, 201, 202, 204),
     polls=st.lists(answers(200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 412), max_size=12),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400 if tables.WHOLE else 100, deadline=None)
+@pytest.mark.sweep
 def test_no_sequence_of_answers_breaks_the_machine(method, state_field, first, polls):
     """Any answers in any order: it ends, or goes on with a delay; and every state survives being stored."""
     outcome = lro.begin(follow(method, state_field=state_field), first, now=NOW)

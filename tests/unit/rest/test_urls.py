@@ -195,7 +195,7 @@ HOSTILE = st.lists(
 
 
 @given(names=st.lists(HOSTILE, min_size=1, max_size=4))
-@settings(max_examples=100_000 if tables.WHOLE else 2_000, deadline=None)
+@settings(max_examples=100_000 if tables.WHOLE else 500, deadline=None)
 @pytest.mark.sweep
 def test_a_name_stays_one_segment_or_is_refused(names: list[str]) -> None:
     """However it is written, a server that decodes twice reads as many segments as there are names."""

@@ -34,7 +34,7 @@ STRANGE: tuple[Any, ...] = (
     "${{parent.inputs.x}}",
 )
 LEFT_OUT = object()
-IN_A_FILE = 60  # changes of a file that are tried on every day, of 300 on average
+IN_A_FILE = 20  # changes of a file that are tried on every day, of 300 on average
 
 
 @pytest.mark.sweep
