@@ -17,17 +17,20 @@ HERE = Path(__file__).parent
 # One process runs a row, file after file: its fixtures of the session start a stack once, and a stack that waits costs CPU, too.
 # The longest row begins first. Below tests/, as many words as needed; a file in no row is a row of its own.
 ROWS = (
-    ("e2e",),
     ("functional/docs",),
-    ("functional/dashboard", "functional/pages", "functional/parking", "functional/recipes"),
     ("functional/clients",),
-    ("functional/cleanup", "functional/test_killed"),
     ("functional/emulator",),
+    ("functional/cleanup",),
     ("functional/dataplane",),
+    ("e2e/test_demo", "e2e/test_up"),
     ("functional/host", "functional/local_stack", "functional/yaml"),
-    ("functional/hooks", "functional/callers"),
+    ("functional/pages", "functional/parking", "functional/recipes"),
     ("functional/app", "functional/backup", "functional/catalog", "functional/doctor", "functional/files"),
+    ("functional/hooks", "functional/callers"),
+    ("e2e/test_dashboard",),
+    ("functional/dashboard",),
     ("deploy",),
+    ("functional/test_killed",),
     ("contract",),
 )
 # Of the files in no row, those that take longest; the others come after them.

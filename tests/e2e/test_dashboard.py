@@ -137,7 +137,7 @@ def until(condition: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + 120
     while not (found := condition()):
         assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
+        time.sleep(0.3)
     return found
 
 

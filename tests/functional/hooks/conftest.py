@@ -120,7 +120,7 @@ class Ground:
         while time.monotonic() < deadline:
             if found := condition():
                 return found
-            time.sleep(0.05)
+            time.sleep(0.2)
         raise AssertionError(f"never came: {what}")
 
 
