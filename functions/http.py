@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 
+from shared.api.answer import GUARDS
 from shared.api.call import Call, Caller
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def response_of(answer: Answer, call: Call) -> func.HttpResponse:
 
     No cache may keep any answer: many hold keys, tokens or signed URLs, and all of them need a function key to be read.
     """
-    out = {"x-ms-request-id": str(uuid.uuid4()), "Cache-Control": "no-store", **answer.headers}
+    out = {"x-ms-request-id": str(uuid.uuid4()), "Cache-Control": "no-store", **GUARDS, **answer.headers}
     if given := call.header("x-ms-client-request-id"):
         out["x-ms-client-request-id"] = re.sub(r"[^\x20-\x7e]", "", given)[:200]
     return func.HttpResponse(answer.content, status_code=answer.status, headers=out)

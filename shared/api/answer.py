@@ -29,6 +29,11 @@ log = logging.getLogger("steward.http")
 
 ALL = "&all=true"  # what a list's link to the rest has besides Azure's own query
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # what a spreadsheet would take for a formula
+# What a browser must not do with content that Azure or a model made: run it, frame it, or send its forms. Pages have their own.
+GUARDS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 

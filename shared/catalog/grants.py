@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from shared.rest import errors
 
@@ -24,10 +25,14 @@ LADDER: tuple[Role, ...] = ("reader", "scorer", "operator", "admin")  # each may
 ROLES: tuple[Role, ...] = ("events", *LADDER)  # that a caller can have
 # An id of Azure's within any text of a body: what a limited caller must not name beyond its places.
 _NAMED = re.compile(
-    r"\bsubscriptions/([^/?#\s]+)(?:/resourcegroups/([^/?#\s]+)(?:/(?:providers/microsoft\.machinelearningservices/)?"
-    r"workspaces/([^/?#\s]+))?)?",
+    r"\bsubscriptions/+([^/?#\s]+)(?:/+resourcegroups/+([^/?#\s]+)(?:/+(?:providers/+microsoft\.machinelearningservices/+)?"
+    r"workspaces/+([^/?#\s]+))?)?",
     re.IGNORECASE,
 )
+# A workspace by its GUID alone, which says nothing of where it is
+_UNPLACED = re.compile(r"\bazureml:/+locations/+[^/\s]+/+workspaces/+([^/?#\s]+)", re.IGNORECASE)
+UNPLACED = "which does not say whether it is within its scope"
+ESCAPED = 3  # times that a name may be percent-encoded
 NAMED_LIMIT = 1_000  # ids of one body that are looked at; more are refused
 
 
@@ -39,11 +44,13 @@ class Grant:
         role: The most it may do.
         below: Keys of ARM ids: only these and what is below them; () for everywhere.
         kinds: Full types in lower case, or planes of the v1 API: only these; () for all.
+        of: The name of the key or sign-in that it is of, '' for an app role.
     """
 
     role: Role
     below: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    of: str = ""
 
     @property
     def whole(self) -> bool:
@@ -73,7 +80,8 @@ class Grant:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as it is stored and shown."""
-        return {"role": self.role, "scope": {"below": list(self.below), "kinds": list(self.kinds)}}
+        named = {"of": self.of} if self.of else {}
+        return {"role": self.role, "scope": {"below": list(self.below), "kinds": list(self.kinds)}, **named}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Grant:
@@ -86,7 +94,8 @@ class Grant:
             message = f"the role '{stored['role']}' is unknown; there are {', '.join(ROLES)}"
             raise ValueError(message)
         scope = stored.get("scope") or {}
-        return cls(role=stored["role"], below=tuple(scope.get("below", ())), kinds=tuple(scope.get("kinds", ())))
+        places = {name: tuple(scope.get(name, ())) for name in ("below", "kinds")}
+        return cls(role=stored["role"], of=str(stored.get("of", "")), **places)
 
 
 def needed(kind: Kind, verb: str, action: Action | None = None) -> Role:
@@ -173,8 +182,10 @@ def check_reach(grants: Iterable[Grant], who: str, named: ids.ResourceId, kind: 
     return every
 
 
-def check_named(grants: Sequence[Grant], who: str, body: Any) -> None:
-    """Refuse a body that names a subscription, group or workspace outside of a caller's places: the app's identity would reach it.
+def check_named(grants: Sequence[Grant], who: str, body: Any, *, own: str = "") -> None:
+    """Refuse a body that names what is outside of a caller's places, or might be: the app's identity would reach it.
+
+    A workspace that is named by its GUID alone might be any; `own` is the one that may be.
 
     Raises:
         BadRequestError: `OutOfScope` (403).
@@ -183,6 +194,10 @@ def check_named(grants: Sequence[Grant], who: str, body: Any) -> None:
     if not limits:
         return
     for count, (subscription, group, workspace) in enumerate(_named(body)):
+        if not subscription:
+            if workspace == own.lower():
+                continue
+            raise _outside(who, limits[0], f"The body names the workspace {workspace[:60]} by its GUID, {UNPLACED}", "its ARM id")
         key = f"/subscriptions/{subscription}" + (f"/resourcegroups/{group}" if group else "")
         key += f"/providers/microsoft.machinelearningservices/workspaces/{workspace}" if workspace else ""
         for grant in limits:
@@ -212,14 +227,18 @@ def _named(body: Any) -> Iterator[tuple[str, str, str]]:
         for value in body:
             yield from _named(value)
     elif isinstance(body, str):
-        for found in _NAMED.finditer(body):
+        text = body
+        for _ in range(ESCAPED if "%" in body else 0):
+            text = unquote(text)
+        for found in _NAMED.finditer(text):
             yield (found[1] or "").lower(), (found[2] or "").lower(), (found[3] or "").lower()
+        yield from (("", "", found[1].lower()) for found in _UNPLACED.finditer(text))
 
 
 def _set_by(step: dict[str, Any]) -> Any:
     """Return what a step of a JSON Patch sets, as the object that it changes."""
     value = True if step.get("value") is None else step["value"]
-    for name in reversed(str(step.get("path", "")).strip("/").split("/")):
+    for name in reversed([each for each in str(step.get("path", "")).split("/") if each]):  # no path is the whole of it
         value = {name: value}
     return value
 
@@ -227,6 +246,8 @@ def _set_by(step: dict[str, Any]) -> Any:
 def _holds(body: Any, path: list[str]) -> bool:
     if not path:
         return body is not None
+    if isinstance(body, list):
+        return any(_holds(each, path) for each in body)
     if not isinstance(body, dict):
         return False
     return any(_holds(value, path[1:]) for name, value in body.items() if str(name).lower() == path[0])

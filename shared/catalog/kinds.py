@@ -53,6 +53,8 @@ ACCESS = (  # of any body: who gets in, over which network, and as whom the reso
             "egressPublicNetworkAccess", "publicNetworkAccessForIngestion", "publicNetworkAccessForQuery",
             "systemDatastoresAuthMode", "keys", "isLocalUserEnabled", "isSftpEnabled", "allowCrossTenantReplication",
             "networkRuleBypassOptions", "sharedPrivateLinkResources",
+            "primaryUserAssignedIdentity", "serverlessComputeSettings.serverlessComputeNoPublicIP",
+            "regionDetails.storageAccountDetails.systemCreatedStorageAccount.allowBlobPublicAccess",
             "properties.sshSettings.sshPublicAccess", "properties.remoteLoginPortPublicAccess", "properties.enableNodePublicIp",
         )
     ),

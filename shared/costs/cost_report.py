@@ -43,6 +43,7 @@ class Wanted:
 
     Attributes:
         names: Names or ids of workspaces in lower case; empty for all that are reached.
+        limited: Its caller may not see everything: what could not be listed is not theirs to know.
     """
 
     since: datetime
@@ -50,6 +51,7 @@ class Wanted:
     sees: Callable[..., bool] = lambda *_ids: True
     reaches: Callable[[str], bool] = lambda _workspace: True
     names: frozenset[str] = frozenset()
+    limited: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +129,8 @@ def _gaps(place: Place, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any
     since, until = wanted.since, wanted.until
     if not place.id:
         if place.problem:
-            yield _gap("", place.seen_at or since, until, f"not all workspaces could be listed: {place.problem}")
+            why = "" if wanted.limited else f": {place.problem}"
+            yield _gap("", place.seen_at or since, until, f"not all workspaces could be listed{why}")
         return
     if place.seen_at is None:
         yield _gap(place.id, since, until, place.problem or "it has not been looked at yet")

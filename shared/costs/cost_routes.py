@@ -47,7 +47,7 @@ def read(call: Call, app: Services) -> Answer:
         asked = ((place,) if place else ()), limits
         return all(not some or any(_is_below(workspace, each) or _is_below(each, workspace) for each in some) for some in asked)
 
-    wanted = cost_report.Wanted(since=since, until=until, sees=sees, reaches=reaches, names=names)
+    wanted = cost_report.Wanted(since=since, until=until, sees=sees, reaches=reaches, names=names, limited=call.limited)
     found = cost_report.read(wanted, app)
     if call.form(FORMS) == "csv":
         return answers.of_csv(cost_report.table(by, found), "costs", {"Steward-Complete": str(not found.gaps).lower()})

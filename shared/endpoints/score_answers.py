@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from shared.operations.models import Operation
 
 FOLDER = "scores/"
-# of one connection, of the body's transfer, or for the app alone
+# of one connection, of the body's transfer, for the app alone, or an order to a browser that is at the app's own address
 NOT_PASSED_BACK = frozenset((
     "connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "content-length",
     "content-encoding", "content-type", "cache-control", "date", "server", "set-cookie", "www-authenticate",
-    "x-ms-client-request-id",
+    "x-ms-client-request-id", "x-ms-request-id", "content-security-policy", "content-security-policy-report-only",
+    "x-content-type-options", "clear-site-data", "refresh", "link", "location", "operation-location", "azure-asyncoperation",
+    "service-worker-allowed", "strict-transport-security", "alt-svc", "nel", "report-to", "reporting-endpoints", "sourcemap",
+    "access-control-allow-origin", "access-control-allow-credentials", "operation-id",
 ))  # fmt: skip
 
 

@@ -257,6 +257,8 @@ def _acted(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
         return _followed(replace(expiry, status="Acting", operation=name), stored.operation, now)
     if not services.settings.cleanup:
         return replace(expiry, status="Pending", reason="the clean-up is switched off (STEWARD_CLEANUP)"), LOOK_S
+    if request.method == "DELETE" and request.target.kind.path in services.settings.approvals:  # set since it was asked for
+        return expiry.over("Kept", now, "its deletion needs an approval (STEWARD_APPROVALS), which an expiry cannot have"), 0.0
     if expiry.status == "Acting" and request.send_by and now < request.send_by:
         return _followed(expiry, flows.submit(request, services), services.clock())
     pending = replace(expiry, status="Pending", operation="")

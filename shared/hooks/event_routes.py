@@ -15,6 +15,7 @@ from shared.rest import errors
 if TYPE_CHECKING:
     from shared.api.answer import Answer
     from shared.api.call import Call
+    from shared.chains.asked import Asking
     from shared.durable.storage import Blobs
     from shared.hooks import matching
     from shared.hooks.rules import Rule
@@ -115,14 +116,18 @@ def _rule_file(call: Call, app: Services) -> Answer:
     def read(text: str, file: str) -> list[dict[str, Any]]:
         return [_rule(rule, app) for rule in rule_fields.parse(text, file)]
 
-    deletes = call.method == "PUT" and any(
-        step.method == "DELETE" for rule in rule_fields.parse(yaml_files.text_of(call, "InvalidRules"), "") for step in rule.steps
-    )
+    text = yaml_files.text_of(call, "InvalidRules") if call.method == "PUT" else ""
+    deletes = bool(text) and any(_deletes(step) for rule in rule_fields.parse(text, "") for step in rule.steps)
     if deletes and approvals.wanted("rules", call, app):
         return approvals.ask("rules", call, app)
     own = authors.line(call.by(app.settings), call.sender.grants)
     authors.check_replaceable(call, app.blobs, folder.prefix, app.settings)
     return yaml_files.answered(call, app.blobs, folder, read, app.rule_store.changed, lead=own)
+
+
+def _deletes(step: Asking) -> bool:
+    """Return whether a step may delete: a recipe that it starts may, now or when that is put again."""
+    return step.method == "DELETE" or step.path.strip("/").lower().startswith("recipes/")
 
 
 def _firings(call: Call, app: Services) -> Answer:

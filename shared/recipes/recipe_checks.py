@@ -54,12 +54,13 @@ def dry(run: Run, call: Call, app: Services, wrong: list[errors.AzureError]) -> 
         wrong: Problems that are known already.
     """
     found, shown = [*wrong, *problems(run, call, app)], []
+    refused = {problem.target for problem in found}  # of such a step Azure is asked nothing
     made: list[str] = []
     for name in run.recipe.order:
         step = run.recipe.step(name)
         out, target, body = _shown(run, step, app)
         if target and step.method == "PUT":
-            missing = [] if "unknown" in out else list(_preflight(step, target, body, made, app))
+            missing = [] if "unknown" in out or f"steps.{name}" in refused else list(_preflight(step, target, body, made, app))
             found += missing
             made.append(target.id.path.lower())
         shown.append(out)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from shared.api import answer as answers
 from shared.api import schemas, yaml_files
+from shared.api.access import approvals
 from shared.api.answer import Later
 from shared.api.call import RuleRun
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
+from shared.catalog.grants import Grant
 from shared.recipes.run_status import Status
 from shared.rest import errors, ids
 
@@ -305,7 +307,7 @@ def _approve(call: Call, app: Services) -> Answer:
         told = ", ".join(each.name for each in waiting) or "none"
         message = f"The step that is to be approved is not known: waiting for approval: {told}. Name it with ?step=."
         raise errors.BadRequestError("NothingToApprove", message, target="step", status=409)
-    if who in (run.caller, run.author):
+    if approvals.is_same(call, who, (run.caller, run.author), map(Grant.from_json, run.grants)):
         message = f"'{who}' began this run; it needs the approval of another one, by another key or sign-in (docs/security.md)."
         raise errors.BadRequestError("SecondPersonNeeded", message, target="id", status=403)
     if not _may(step, who, call):

@@ -37,6 +37,7 @@ class Rollout:
     Attributes:
         endpoint: ARM id.
         plan: As `rollout_fields.parse` returns it; without the body once the deployment is there.
+        keys: Of whom that is, as `Grant.of` has them: it goes no further when one is revoked.
         asked_hash: Of the request, for an Idempotency-Key that comes again.
         step: Number of saves: the step that its messages name.
         status: How it is for callers; `Succeeded` while the old deployments are kept, too.
@@ -63,6 +64,7 @@ class Rollout:
     caller: str
     created_at: datetime
     due_at: datetime
+    keys: tuple[str, ...] = ()
     asked_hash: str = ""
     notify: tuple[str, ...] = ()
     step: int = 0
@@ -153,6 +155,7 @@ class Rollout:
         return {
             **out,
             **moments,
+            "keys": list(self.keys),
             "notify": list(self.notify),
             "notes": list(self.notes),
             "untold": list(self.untold),
@@ -169,7 +172,7 @@ class Rollout:
         versions.check(stored, VERSION, f"rollout {stored['id']}")
         values = codec.members(cls, stored)
         values |= {name: datetime.fromisoformat(values[name]) for name in MOMENTS if values.get(name)}
-        values |= {name: tuple(values.get(name) or ()) for name in ("notify", "notes", "untold")}
+        values |= {name: tuple(values.get(name) or ()) for name in ("keys", "notify", "notes", "untold")}
         return cls(**values)
 
 

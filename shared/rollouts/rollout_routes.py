@@ -63,6 +63,7 @@ def _begin(call: Call, app: Services) -> Answer:
         plan=plan,
         asked_hash=hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest(),
         caller=call.by(app.settings),
+        keys=tuple(dict.fromkeys(grant.of for grant in call.sender.grants if grant.of)),
         notify=tuple(dict.fromkeys((*submission.callbacks(call, app.settings), *app.settings.notify))),
         created_at=now,
         due_at=now,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shared.api.access import key_book
 from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.notify import deliveries, notices, notifications
@@ -23,6 +24,7 @@ from shared.telemetry import lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from shared.api.access.key_book import Book
     from shared.durable.messages import Message
     from shared.durable.records import Versioned
     from shared.durable.storage import Rows
@@ -51,6 +53,8 @@ class Services(stand.Services, notifications.Services, Protocol):
 
     @property
     def cleanup_rows(self) -> Rows: ...  # noqa: D102
+    @property
+    def key_book(self) -> Book: ...  # noqa: D102
 
 
 def begin(rollout: Rollout, services: Services) -> Rollout:
@@ -167,8 +171,12 @@ def advance(rollout: Rollout, services: Services) -> Moved:
 
 
 def _asked(rollout: Rollout, services: Services) -> Moved:
-    """Do what a caller wants, or what is next."""
+    """Do what a caller wants, or what is next; nothing more for a caller whose key was revoked."""
     now = services.clock()
+    if rollout.stage != "back" and (revoked := _revoked(rollout, services)):
+        if rollout.stage == "keep":
+            return _stopped(rollout, revoked, now)
+        return _turned(rollout, "Aborted", revoked, now)
     if rollout.asked == "abort" and rollout.stage != "back":
         return _turned(rollout, "Aborted", "abort was asked for", now)
     if rollout.asked == "pause" and rollout.stage not in ("create", "back"):
@@ -176,6 +184,12 @@ def _asked(rollout: Rollout, services: Services) -> Moved:
             return _paused(rollout, "pause was asked for", now)
         rollout = replace(rollout, asked="")
     return STAGES[rollout.stage](rollout, services)
+
+
+def _revoked(rollout: Rollout, services: Services) -> str:
+    """Return which key of its caller was revoked, '' for none; a release before kept the caller's name alone."""
+    names = rollout.keys or ((rollout.caller.removeprefix(key_book.KEY),) if rollout.caller.startswith(key_book.KEY) else ())
+    return next((f"'{name}', which asked for it, was revoked" for name in names if services.key_book.revoked(name)), "")
 
 
 # ── what a step comes to ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,11 +7,13 @@ may do what all of them allow. Not here: which roles there are and what a refusa
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.api.call import Caller
+from shared.api.access import key_book
+from shared.api.call import Caller, RuleRun
 from shared.catalog import grants, paths, proxy_routes
 from shared.catalog.grants import Grant
 from shared.rest import errors
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 APP_ROLES: dict[str, Role] = {f"steward.{role}": role for role in grants.ROLES}  # of the app registration, any casing
 KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
+UNNAMED = "function key"  # the name of whoever sends a key that has none here
+OTHERS = re.compile(r"[a-z]+:", re.IGNORECASE)  # how the names of keys, rules, expiries and the like begin
 OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
 ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
 
@@ -74,6 +78,11 @@ def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | Non
     """
     if isinstance(call.sender, Caller) and not call.sender.approved:
         call = replace(call, sender=sender_of(call, route, app))
+    elif isinstance(call.sender, RuleRun):  # of a rule, a recipe
+        held = app.key_book.standing(call.sender.grants, call.sender.author)
+        call = replace(call, sender=replace(call.sender, grants=held))
+    else:
+        call = replace(call, sender=replace(call.sender, grants=app.key_book.standing(call.sender.grants, call.sender.name)))
     who, held = call.by(app.settings), call.sender.grants
     what = f"{call.method} {call.path.strip('/')[:200]}"
     grants.check_role(held, who, what, route.role)
@@ -88,7 +97,7 @@ def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | Non
     grants.check_role(held, who, what, asked.role)
     grants.check_reach(held, who, asked.id, asked.kind, some=call.method == "GET")
     if asked.row is None and call.limited:
-        grants.check_named(held, who, _json(call.body))
+        grants.check_named(held, who, [_json(call.body), call.query])
     return call, asked
 
 
@@ -115,8 +124,10 @@ def asked_of(call: Call, settings: Settings) -> Asked:
     )
 
 
-def check_body(call: Call, kind: Kind, body: Any, settings: Settings, *more: Any) -> None:
+def check_body(call: Call, kind: Kind, body: Any, settings: Settings, *more: Any, own: str = "") -> None:
     """Refuse a body that sets what only an admin may; or that names, as may `more` that is sent, what its sender must not reach.
+
+    `own` is the GUID of its own workspace, where the app has written that into the body.
 
     Raises:
         BadRequestError: `RoleNeeded`, `OutOfScope` (403).
@@ -124,23 +135,23 @@ def check_body(call: Call, kind: Kind, body: Any, settings: Settings, *more: Any
     held = call.sender.grants
     if held and (field := grants.guarded(kind, body)):
         grants.check_role(held, call.by(settings), f"'{field}' of {kind.full_type}", "admin")
-    grants.check_named(held, call.by(settings), [body, call.query, *more])
+    grants.check_named(held, call.by(settings), [body, call.query, *more], own=own)
 
 
 def sender_of(call: Call, route: Route, app: Services) -> Caller:
     """Return who sends a request over HTTP.
 
     Raises:
-        BadRequestError: `AmbiguousKey` (400), `KeyRevoked`, `KeyNotNamed` (403).
+        BadRequestError: `AmbiguousKey` (400), `KeyRevoked`, `KeyNotNamed`, `SignInUnreadable` (403).
     """
     principal = call.sender.principal if isinstance(call.sender, Caller) else ""
     signed_in = bool(principal) and app.settings.signed_in and route.signs_in
     held = _signed_in(call.header(PRINCIPAL_HEADER), app.key_book) if signed_in else ()
     secret = _key(call)
     key = app.key_book.of(secret) if secret else None
-    name = principal if signed_in else f"key:{key.name}" if key else "function key"
+    name = _plain(principal) if signed_in else f"{key_book.KEY}{key.name}" if key else UNNAMED
     if key:
-        held = (*held, key.grant)
+        held = (*held, replace(key.grant, of=key.name))
     if not held and not app.settings.unnamed_keys:
         message = (
             f"'{name}' has no role: its key has no name here, and the setting STEWARD_UNNAMED_KEYS refuses such keys. "
@@ -148,6 +159,11 @@ def sender_of(call: Call, route: Route, app: Services) -> Caller:
         )
         raise errors.BadRequestError("KeyNotNamed", message, target=KEY_HEADER, status=403)
     return Caller(principal=principal, name=name, grants=held)
+
+
+def _plain(principal: str) -> str:
+    """Return the name of a sign-in, which its directory gives and some may choose: it is no other sort of sender's."""
+    return f"sign-in {principal}" if principal == UNNAMED or OTHERS.match(principal) else principal
 
 
 def _key(call: Call) -> str:
@@ -162,14 +178,14 @@ def _key(call: Call) -> str:
 def _signed_in(header: str, book: Book) -> tuple[Grant, ...]:
     """Return what a sign-in may do: the highest of its app roles, and what is kept of its object id; () for neither."""
     try:
-        claims = [
-            (str(each["typ"]).lower(), str(each["val"]).lower()) for each in json.loads(b64decode(header, validate=True))["claims"]
-        ]
+        given = json.loads(b64decode(header, validate=True))["claims"] if header else []
+        claims = [(str(each["typ"]).lower(), str(each["val"]).lower()) for each in given]
     except (ValueError, KeyError, TypeError):
-        return ()
+        message = f"The header {PRINCIPAL_HEADER} cannot be read, so the roles of this sign-in are not known. Sign in again."
+        raise errors.BadRequestError("SignInUnreadable", message, target=PRINCIPAL_HEADER, status=403) from None
     kept = [book.signed_in(each) for each in {value for name, value in claims if name in OBJECT_CLAIMS}]
     roles = [APP_ROLES[value] for name, value in claims if name in ROLE_CLAIMS and value in APP_ROLES]
-    return (*_highest(roles), *(each.grant for each in kept if each))
+    return (*_highest(roles), *(replace(each.grant, of=each.name) for each in kept if each))
 
 
 def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.api import answer
+from shared.api.access import key_book
 from shared.api.call import Call, Caller, RuleRun
 from shared.catalog.grants import Grant
 from shared.durable import codec, records, storage, versions
@@ -21,7 +22,7 @@ from shared.operations import models
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from shared.api.access.admission import Asked
     from shared.api.answer import Answer
@@ -180,13 +181,26 @@ def decide(name: str, status: Status, call: Call, app: Services) -> Versioned[Ap
     known, who = load(name, app), call.by(app.settings)
     found = known.value
     again = found.status == status == "Approved" and not found.answered
-    if status == "Approved" and who in (found.caller, found.author):
+    if status == "Approved" and is_same(call, who, (found.caller, found.author), found.grants):
         message = f"'{who}' asked for it; it needs the approval of another one, by another key or sign-in (docs/security.md)."
         raise errors.BadRequestError("SecondPersonNeeded", message, target="id", status=403)
     if found.status != "Pending" and not again:
         message = f"This approval is {found.status.lower()}; ask for it again where it is still wanted."
         raise errors.BadRequestError("ApprovalOver", message, target="id", status=409)
     return save(known, replace(found, status=status, by=who, decided_at=app.clock()), app)
+
+
+def is_same(call: Call, who: str, senders: Sequence[str], held: Iterable[Grant]) -> bool:
+    """Tell whether a caller is one of some senders: by its name, or by a key that one of them sent without a sign-in.
+
+    Args:
+        call: The caller's.
+        who: The caller.
+        senders: The names of the others.
+        held: What the others may do, and by which keys.
+    """
+    keys = {grant.of for grant in call.sender.grants} & {grant.of for grant in held} - {""}
+    return who in senders or (bool(keys) and any(name.startswith(key_book.KEY) for name in (who, *senders)))
 
 
 def save(known: Versioned[Approval], changed: Approval, app: Services) -> Versioned[Approval]:

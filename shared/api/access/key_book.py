@@ -21,7 +21,7 @@ from shared.operations import models
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from shared.catalog.grants import Grant
     from shared.durable.records import Versioned
@@ -35,6 +35,7 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)
 MEMBERS = frozenset({"version", "name", "role", "scope", "hashes", "revoked", "createdAt", "changedAt", "by"})
 HASHES = "hashes"
 HASH = re.compile(r"[0-9a-f]{64}")
+KEY = "key:"  # before the name of a key, in the name of who sends with it
 PRINCIPAL = "principal:"  # before an object id, among the hashes: no SHA-256 looks like it
 OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FRESH = timedelta(seconds=15)  # how old what is known may be: a revoked key is refused everywhere after that
@@ -111,15 +112,41 @@ class Book:
             return None
         found = known[digest]
         if found is None or digest in found.revoked:
-            what = "sign-in" if digest.startswith(PRINCIPAL) else "key"
-            why = (
-                f"The {what} '{found.name}' was revoked."
-                if found
-                else f"This version of the app cannot read the row of this {what}."
-            )
-            message = f"{why} Ask an admin of this app for another one (docs/security.md)."
-            raise errors.BadRequestError("KeyRevoked", message, target=sent, status=403)
+            raise _over("sign-in" if digest.startswith(PRINCIPAL) else "key", found.name if found else "", sent)
         return found
+
+    def revoked(self, name: str) -> bool:
+        """Tell whether a name is of a key or sign-in that is refused by now.
+
+        Raises:
+            TransientError: the app's storage is out of reach, and what was known is too old.
+        """
+        found = self._named(name)
+        return found is not None and not found.hashes
+
+    def standing(self, held: Sequence[Grant], sender: str) -> tuple[Grant, ...]:
+        """Return what a sender of earlier may do: as much as it might then, and no more than its keys and sign-ins may by now.
+
+        Args:
+            held: What it might do.
+            sender: Its name, which says whose key it was where a release before kept the rest.
+
+        Raises:
+            BadRequestError: `KeyRevoked` (403).
+            TransientError: the app's storage is out of reach, and what was known is too old.
+        """
+        names = {grant.of for grant in held if grant.of} or {sender.removeprefix(KEY)} - {sender}
+        more = []
+        for name in sorted(names):
+            found = self._named(name)
+            if found and not found.hashes:
+                raise _over("sign-in" if found.principal else "key", found.name, "caller")
+            if found and (now := replace(found.grant, of=found.name)) not in held:
+                more.append(now)
+        return (*held, *more)
+
+    def _named(self, name: str) -> Key | None:
+        return next((key for key in self._by_hash().values() if key and key.name.lower() == name.lower()), None)
 
     def every(self) -> list[Key]:
         """Return all keys, by name."""
@@ -204,6 +231,12 @@ class Book:
     @property
     def _table(self) -> records.Table[Key]:
         return records.Table(rows=self.rows, row_of=_row_of, from_row=_from_row, name="keys")
+
+
+def _over(what: str, name: str, sent: str) -> errors.BadRequestError:
+    why = f"The {what} '{name}' was revoked." if name else f"This version of the app cannot read the row of this {what}."
+    message = f"{why} Ask an admin of this app for another one (docs/security.md)."
+    return errors.BadRequestError("KeyRevoked", message, target=sent, status=403)
 
 
 def hashed(secret: str) -> str:

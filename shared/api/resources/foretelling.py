@@ -28,7 +28,7 @@ def asked(call: Call, target: Target) -> bool:
 
 def foretell(call: Call, brought: Brought, app: App, *, method: str = "", query: str = "") -> Answer:
     """Return everything that would stop the request."""
-    admission.check_body(call, brought.target.kind, brought.body, app.settings)
+    admission.check_body(call, brought.target.kind, brought.body, app.settings, own=brought.own)
     method = method or call.method
     deadline.asked(call, brought, method, app.settings, app.clock)
     from shared.preflight import checks

@@ -48,6 +48,7 @@ class Brought:
     Attributes:
         target: What the request is about: its path's target, or what a YAML's `name` or `version` makes of a collection.
         query: What Azure is sent with a YAML's body unless the caller says otherwise.
+        own: The GUID of the workspace, where its YAML's body carries that.
     """
 
     target: Target
@@ -55,6 +56,7 @@ class Brought:
     query: str = ""
     plan: Plan | None = None
     contents: Mapping[str, Source] = field(default_factory=dict)
+    own: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +280,8 @@ def _from_yaml(call: Call, target: Target, spec: Spec, files: Files | None, app:
     needs_files = plan is not None and any(task.what == "upload" for task in plan.tasks)
     contents = files.contents if files and needs_files else {}
     named = replace(_named(target, found, app), body_version=found.api_version)
-    return Brought(target=named, body=found.body, query=urlencode(found.query), plan=plan, contents=contents)
+    own = workspace_id or ""
+    return Brought(target=named, body=found.body, query=urlencode(found.query), plan=plan, contents=contents, own=own)
 
 
 def _named(target: Target, found: Translation, app: App) -> Target:

@@ -45,7 +45,7 @@ def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **mo
     call.refuse_asks("Prefer", "Idempotency-Key", "Callback-Url", "Upload-Id", *names.EXPIRES)
     ends = deadline.asked(call, brought, more.get("method", call.method), app.settings, lambda: _present(app))
     plan = brought.plan.to_json() if brought.plan and call.limited else None
-    admission.check_body(call, brought.target.kind, brought.body, app.settings, plan)
+    admission.check_body(call, brought.target.kind, brought.body, app.settings, plan, own=brought.own)
     sender, receivers = call.sender, (*callbacks(call, app.settings), *app.settings.notify)
     given: dict[str, Any] = {"method": call.method, "query": call.forwarded, "caller": call.by(app.settings)}
     if isinstance(sender, RuleRun):

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.api.access import admission
+from shared.api.access import admission, key_book
 from shared.api.call import Call, RuleRun
 from shared.api.resources import resource_routes
 from shared.catalog import grants, kinds, proxy_routes
 from shared.catalog.grants import Grant
 from shared.rest import errors
 from shared.settings import Settings
+from tests.fakes import Clock, FakeRows, Fuse
 
 if TYPE_CHECKING:
     from shared.catalog.kinds import Kind
 
 COUNT = 100_000
 SETTINGS = Settings(subscription_id="s1", other_subscriptions=("s2",), resource_group="g1")
-APP: Any = SimpleNamespace(settings=SETTINGS)
+APP: Any = SimpleNamespace(settings=SETTINGS, key_book=key_book.Book(FakeRows("access", Fuse()), Clock()))
 NAMES = ("one", "two", "one2")  # the third begins as the first
 ML = "/providers/microsoft.machinelearningservices"
 SECRETS = re.compile(r"list.*(keys|secrets|credentials|accesstoken)|token|regenerate.*|listkeys", re.IGNORECASE)

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import hashlib
 import io
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,11 @@ def test_a_limited_caller_sees_its_places_only(there: Life) -> None:
     other = ask(there.home.replace("ml1", "ml2"))
     assert "ml1" not in other
     assert "AuthorizationFailed" in other
+    listed = next(each for each in cost_book.places(there.app.cost_rows) if not each.id)
+    cost_book.put(there.app.cost_rows, replace(listed, problem="AuthorizationFailed: no read of /subscriptions/others"))
+    assert "/subscriptions/others" in json.dumps(there.costs()["notSeen"])
+    told = ask(there.home)
+    assert ("not all workspaces could be listed" in told, "others" in told) == (True, False)
 
 
 def test_the_table_holds_the_same_numbers_and_no_formula(there: Life) -> None:

@@ -203,3 +203,14 @@ def test_a_step_that_is_recorded_meanwhile_refuses_no_caller(stage: Stage, monke
     status, moved = stage.send("PATCH", f"expiries/{name}", {"at": "2030-01-01T00:00:00Z"})
     assert (status, len(set(seen))) == (200, 2)
     assert moved["at"] == stage.expiry(name)["at"] == "2030-01-01T00:00:00.000000Z"
+
+
+def test_an_expiry_deletes_nothing_that_needs_an_approval_by_now(stage: Stage) -> None:
+    """The setting came after the expiry: the workspace stays, and the expiry says why."""
+    made = stage.put("workspaces/w7x", {"location": "westeurope", "properties": {}}, expires_in="PT8H")
+    running = services.get()
+    vars(running)["settings"] = replace(running.settings, approvals=frozenset({"workspaces"}))
+    stage.wait(9 * 3600)
+    kept = stage.expiry(made["name"])
+    assert (kept["status"], "STEWARD_APPROVALS" in kept["reason"]) == ("Kept", True)
+    assert not stage.deletes()

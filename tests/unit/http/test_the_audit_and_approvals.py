@@ -154,7 +154,7 @@ def test_a_rule_that_deletes_waits_and_then_is_its_askers(made: App) -> None:
     done = made.send("POST", f"approvals/{asked.body['name']}/approve", x_functions_key="secret-bob")
     assert done.status == 200, done.content
     (rule,) = services.get().rules
-    assert rule.author == {"name": "key:ann", "grants": [{"role": "admin", "scope": {"below": [], "kinds": []}}]}
+    assert rule.author == {"name": "key:ann", "grants": [{"role": "admin", "scope": {"below": [], "kinds": []}, "of": "ann"}]}
     assert made.send("GET", "events/rules/gone").content.decode() == forged
     assert not list(made.steward.blobs.names("approvals/"))
 

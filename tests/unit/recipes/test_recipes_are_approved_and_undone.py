@@ -182,3 +182,37 @@ def test_what_is_inside_goes_with_it_and_what_another_one_put_there_keeps_it(kit
     assert [each for each in kitchen.steward.azure.effects if each.startswith("DELETE")] == [
         "DELETE workspaces/w1/onlineEndpoints/flats"
     ]
+
+
+@pytest.mark.parametrize("change", ["revoked", "narrowed", "lowered"])
+def test_a_run_may_do_no_more_than_its_key_may_by_now(kitchen: Kitchen, change: str) -> None:
+    """Whoever takes a key's rights away takes them from what it began, too: the next request is refused."""
+    key = kitchen.key("ops", "operator")
+    name = kitchen.start({"later": {"wait": "PT2H"}, "then": MADE["one"]}, x_functions_key=key)
+    kitchen.drive(60)
+    if change == "revoked":
+        assert kitchen.ask("DELETE", "keys/ops")[0] == 200
+    else:
+        less = {"role": "reader"} if change == "lowered" else {"role": "operator", "scope": {"below": ["workspaces/w9"]}}
+        assert kitchen.ask("PUT", "keys/ops", less)[0] == 200
+    kitchen.drive(3 * 3600)
+    codes = {"revoked": "KeyRevoked", "narrowed": "OutOfScope", "lowered": "RoleNeeded"}
+    assert kitchen.steps(name)["then"]["error"]["code"] == codes[change]
+    assert (kitchen.run(name)["status"], kitchen.steward.azure.effects) == ("Failed", [])
+
+
+def test_a_run_of_a_release_before_ends_with_its_key_too(kitchen: Kitchen) -> None:
+    """It kept whose key it was by name alone."""
+    key = kitchen.key("ops", "operator")
+    name = kitchen.start({"later": {"wait": "PT2H"}, "then": MADE["one"]}, x_functions_key=key)
+    rows = kitchen.tables["hook_rows"].rows
+    for at, row in rows.items():
+        bare = {
+            each: str(value).replace(', "of": "ops"', "") if each.startswith("json") else value
+            for each, value in row.columns.items()
+        }
+        assert bare != row.columns or '"of"' not in str(row.columns)
+        rows[at] = replace(row, columns=bare)
+    assert kitchen.ask("DELETE", "keys/ops")[0] == 200
+    kitchen.drive(3 * 3600)
+    assert kitchen.steps(name)["then"]["error"]["code"] == "KeyRevoked"

@@ -190,3 +190,22 @@ def test_json_that_yaml_reads_otherwise_is_read_as_json() -> None:
     with pytest.raises(InvalidFileError) as caught:
         recipe_fields.parse("{")
     assert isinstance(caught.value, errors.BadRequestError)
+
+
+def test_a_dry_run_asks_azure_nothing_of_what_its_sender_may_not(kitchen: Kitchen) -> None:
+    """A step beyond the scope or the role is named as such: what Azure says of that place is not theirs to know."""
+    key = kitchen.key("team", "operator", below=["workspaces/w2x"])
+    vault = "PUT providers/Microsoft.KeyVault/vaults/vault12"
+    named = {
+        "location": "westeurope",
+        "properties": {"computeType": "AmlCompute", "properties": {"subnet": {"id": f"{WORKSPACE}/x"}}},
+    }
+    for step, wrong in (
+        (PUT, "OutOfScope"),
+        ({"request": vault, "body": {"location": "westeurope"}}, "RoleNeeded"),
+        ({"request": "PUT workspaces/w2x/computes/cpu", "body": named}, "OutOfScope"),
+    ):
+        before = len(kitchen.steward.azure.requests)
+        told = kitchen.ask("POST", "recipes?dryRun=true", {"steps": {"a": step}}, x_functions_key=key)[1]
+        assert {each["code"] for each in told["problems"]} == {wrong}, told
+        assert len(kitchen.steward.azure.requests) == before

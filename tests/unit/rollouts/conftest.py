@@ -36,12 +36,12 @@ BODY: dict[str, Any] = {
 }
 
 
-def asked(app: Any, verb: str, below: str = "", body: Any = None, **headers: str) -> Any:
+def asked(app: Any, verb: str, below: str = "", body: Any = None, sender: Caller | None = None, **headers: str) -> Any:
     """Send a request about rollouts of the endpoint to an app; returns the JSON of the answer."""
     path = f"{PATH}/rollout{below}"
     row = next(each for each in ROUTES if each.about and each.verb == verb and each.takes(path))
     content = json.dumps(body).encode() if body is not None else b""
-    call = Call(method=verb, path=path, headers=headers, body=content, named=row.named(path), sender=Caller())
+    call = Call(method=verb, path=path, headers=headers, body=content, named=row.named(path), sender=sender or Caller())
     found = row.handler(call, app)
     return json.loads((found.answer() if isinstance(found, Later) else found).content)
 
@@ -57,9 +57,9 @@ class World(Platform):
         self.steward.azure = self.azure
         self.restart()
 
-    def send(self, verb: str, below: str = "", body: Any = None, **headers: str) -> Any:
+    def send(self, verb: str, below: str = "", body: Any = None, sender: Caller | None = None, **headers: str) -> Any:
         """Send a request; returns the JSON of the answer."""
-        return asked(self.app, verb, below, body, **headers)
+        return asked(self.app, verb, below, body, sender, **headers)
 
     def everywhere(self, *grants: Grant) -> list[str]:
         """Return the ids that GET `rollouts` lists for a caller who may do so much."""
@@ -67,10 +67,10 @@ class World(Platform):
         call = Call(method="GET", path="rollouts", headers={}, body=b"", named={}, sender=Caller(grants=grants))
         return [each["name"] for each in json.loads(row.handler(call, self.app).content)["value"]]
 
-    def begin(self, **changes: Any) -> str:
+    def begin(self, sender: Caller | None = None, **changes: Any) -> str:
         """Begin a rollout; returns its id."""
         body = {name: value for name, value in {**BODY, **changes}.items() if value is not None}
-        return str(self.send("POST", "", body, **{"idempotency-key": "k", "callback-url": "queue:told"})["name"])
+        return str(self.send("POST", "", body, sender, **{"idempotency-key": "k", "callback-url": "queue:told"})["name"])
 
     def record(self) -> Rollout:
         """Return the one rollout; looking is no call of the app's."""

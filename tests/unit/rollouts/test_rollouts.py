@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared import services
+from shared.api.call import Caller
 from shared.catalog.grants import Grant
 from shared.durable import worker
 from shared.rest import errors, ids
@@ -115,6 +117,22 @@ def test_abort_sets_all_traffic_back_at_any_time(world: World, after_s: int) -> 
     assert world.events()[-1] == "aborted"
     with pytest.raises(errors.BadRequestError, match="nothing to promote"):
         world.send("POST", f"/{name}/promote")
+
+
+@pytest.mark.parametrize("after_s", [15, 700, 1400, 3000])
+def test_a_rollout_goes_back_when_its_callers_key_was_revoked(world: World, after_s: int) -> None:
+    """What is live stays live, and the old deployments are kept."""
+    book = services.get().key_book
+    book.put("ci", Grant(role="operator"), "a" * 64, "ann")
+    world.begin(sender=Caller(name="key:ci", grants=(Grant(role="operator", of="ci"),)))
+    world.until(after_s)
+    live = world.azure.traffic()
+    book.revoke("ci", "ann")
+    world.drive()
+    over = after_s == 3000
+    assert (world.record().status, world.azure.traffic()) == ("Succeeded" if over else "Aborted", live if over else {"blue": 100})
+    assert "'ci', which asked for it, was revoked" in str(world.record().notes)
+    assert world.azure.get(f"{ENDPOINT}/deployments/blue")
 
 
 def test_a_bad_one_cannot_be_promoted(world: World) -> None:
