@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import codec
+from shared.text import patterns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +60,11 @@ class Parameter:
             return f"expected {self.type}, not {type(value).__name__}"
         if self.enum and value not in self.enum:
             return f"'{str(value)[:60]}' is not one of {', '.join(map(str, self.enum))}"
-        if self.pattern and not re.fullmatch(self.pattern, str(value)):
-            return f"'{str(value)[:60]}' does not match {self.pattern}"
-        return ""
+        try:
+            found = not self.pattern or patterns.matches(self.pattern, str(value))
+        except ValueError as bad:
+            return f"'{str(value)[:60]}' and {self.pattern}: {bad}"
+        return "" if found else f"'{str(value)[:60]}' does not match {self.pattern}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
