@@ -102,7 +102,7 @@ def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_
     return book.put(name, grant, key_book.PRINCIPAL + principal.lower() if principal else digest, call.by(settings))
 
 
-def _scope(given: object, settings: Settings) -> dict[str, tuple[str, ...]]:
+def _scope(given: object, settings: Settings) -> dict[str, Any]:
     """Return places and kinds of a scope, as they are stored."""
     if given is None:
         return {}
