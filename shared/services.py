@@ -20,7 +20,7 @@ from shared.settings import Settings, from_environ
 from shared.telemetry import export, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from azure.core.credentials import TokenCredential
@@ -46,9 +46,11 @@ if TYPE_CHECKING:
     from shared.operations.ledger import Ledger
     from shared.operations.looks.shared_lists import Lists
     from shared.operations.models import Operation
+    from shared.operations.settle import Step
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
     from shared.rest.errors import AzureError
+    from shared.rest.streams import Source
 
 log = logging.getLogger("steward.settings")
 
@@ -246,6 +248,13 @@ class Services:
         from shared.endpoints import waking
 
         return waking.begun(endpoint, parked, self)
+
+    def prepare_upload(self, operation: Operation, fresh: Mapping[str, Source], *, end: datetime, last: bool) -> Step:
+        """Bring an operation's files to Azure."""
+        from shared.files import upload_steps
+
+        patience = upload_steps.Patience(clock=self.clock, end=end, last=last)
+        return upload_steps.prepare(operation, self.ledger, self.client, patience, fresh)
 
     @_OpenedOnce
     def delivery_rows(self) -> Rows:

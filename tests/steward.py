@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from shared import services
 from shared.catalog import paths
 from shared.durable import due, messages, sweep, worker
 from shared.durable.due import DueIndex
@@ -64,6 +65,10 @@ class Process:
     def wake(self, endpoint: Any, parked: Any) -> Any:
         """See `Services.wake`."""
         return waking.begun(endpoint, parked, self)
+
+    def prepare_upload(self, operation: Any, fresh: Any, **until: Any) -> Any:
+        """See `Services.prepare_upload`."""
+        return services.Services.prepare_upload(self, operation, fresh, **until)
 
 
 @dataclass(kw_only=True)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from shared.durable import worker
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from shared.catalog.paths import Target
     from shared.durable.storage import Queue
     from shared.endpoints.score_gates import Gates
@@ -15,9 +18,11 @@ if TYPE_CHECKING:
     from shared.operations.ledger import Ledger
     from shared.operations.looks.shared_lists import Lists
     from shared.operations.models import Operation
+    from shared.operations.settle import Step
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client
     from shared.rest.errors import AzureError
+    from shared.rest.streams import Source
     from shared.settings import Settings
 
 
@@ -49,3 +54,6 @@ class Services(worker.World, Protocol):
 
     def wake(self, endpoint: Target, parked: EndpointParkedError) -> tuple[Operation, AzureError, float]:
         """Return the wake of a parked endpoint, what its callers hear, and in how many seconds it has ended, perhaps."""
+
+    def prepare_upload(self, operation: Operation, fresh: Mapping[str, Source], *, end: datetime, last: bool) -> Step:
+        """Bring to Azure what an operation's plan names, as far as that goes until `end`; `last`: no later step has more time."""

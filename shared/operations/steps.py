@@ -19,7 +19,7 @@ from shared.durable import aside, due, lease, messages, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
 from shared.endpoints import async_scores, parking
-from shared.files import content, upload_steps
+from shared.files import content
 from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, settle, waits
 from shared.operations.looks import shared_lists, usual_times
@@ -149,8 +149,7 @@ def _matched(held: _Held, inline_end: datetime | None, secret_body: Any, fresh: 
         case "preparing":
             with held.kept(_hold(held.stored, services)) as operation:
                 end = inline_end or services.clock() + UPLOAD_BUDGET
-                patience = upload_steps.Patience(clock=services.clock, end=end, last=inline_end is None)
-                step = upload_steps.prepare(operation, services.ledger, services.client, patience, fresh)
+                step = services.prepare_upload(operation, fresh, end=end, last=inline_end is None)
         case "registering":
             step = _register(operation, services)
         case "sending":
