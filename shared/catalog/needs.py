@@ -187,14 +187,5 @@ ASSETS = {  # where bodies of deployments and jobs name an asset in short (`azur
     "properties.codeId": "codes",
 }
 
-# A managed deployment needs quota for ceil(1.2 x instances): the rest is kept for upgrades. These sizes need no reserve ("Yes" in
-# https://learn.microsoft.com/azure/machine-learning/reference-managed-online-endpoints-vm-sku-list, "Skip 20% Reservation").
-RESERVE = 1.2
-WITHOUT_RESERVE = frozenset({
-    "standard_nc24ads_a100_v4", "standard_nc48ads_a100_v4", "standard_nc96ads_a100_v4", "standard_nc40ads_h100_v5",
-    "standard_nc80adis_h100_v5", "standard_nd96amsr_a100_v4", "standard_nd96asr_v4", "standard_nd40rs_v2",
-    "standard_nd96is_h100_v5", "standard_nd96isr_h100_v5",
-})  # fmt: skip
-
 KEY_DATA_ACTIONS = tuple(f"Microsoft.KeyVault/vaults/keys/{each}" for each in ("read", "wrap/action", "unwrap/action"))
 KEY_PERMISSIONS = frozenset({"get", "wrapkey", "unwrapkey"})  # what the customer's vault must grant

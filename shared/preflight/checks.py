@@ -1,18 +1,18 @@
 """Ask Azure first: everything that would stop a request, all at once, from requests that only read.
 
 One finding a row. What Azure does not answer is unknown, never ok. Not here: what the body itself lacks is judged by
-catalog.bodies, who may do it by preflight.access, and a vault for the customer's own keys by preflight.customer_keys.
+catalog.bodies, who may do it by preflight.access, size and quota by preflight.quota, and a vault for the customer's own keys by
+preflight.customer_keys.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
-from shared.preflight import access, changes, customer_keys, fields, guards, present, values, wiring
+from shared.preflight import access, changes, customer_keys, fields, guards, present, quota, values, wiring
 from shared.preflight.findings import Finding, Question, rows_of, unknown
 from shared.rest import azure_versions, errors, ids
 from shared.telemetry import threads
@@ -173,96 +173,11 @@ def _region(question: Question) -> Iterator[Finding]:
     if not isinstance(offered, list) or not offered:
         yield Finding(check="region", target=location, ok=None, code="Unknown", message="Azure does not say where it is offered.")
         return
-    if _squeezed(location) in map(_squeezed, offered):
+    if ids.location(location) in map(ids.location, offered):
         yield Finding(check="region", target=location, ok=True, code="Ok", message=f"{kind.full_type} is offered there.")
     else:
         message = f"{kind.full_type} is not offered there; it is in {', '.join(map(str, offered))}."
         yield Finding(check="region", target=location, ok=False, code="LocationNotAvailable", message=message)
-
-
-def _size_and_quota(question: Question) -> Iterator[Finding]:
-    """The VM size exists in the region, and the least and the most nodes fit into what is left of the quota."""
-    size = next((text for path in needs.VM_SIZES if isinstance(text := bodies.dig(question.body, path), str) and text), "")
-    if not size:
-        yield from _no_size(question)
-        return
-    if not question.location:
-        message = "Without a region that Azure has, it does not say whether it offers the size."
-        yield Finding(check="sku", target=size, ok=None, code="Unknown", message=message)
-        return
-    base = ids.provider(question.target.id.subscription, kinds.ML, "locations", question.location)
-    sizes = rows_of(question.read(ids.below(base, "vmSizes"), kinds.ML_VERSION).checked().body)
-    row = next((each for each in sizes if str(each.get("name", "")).lower() == size.lower()), None)
-    if row is None:
-        message = f"There is no such size in {question.location}; GET locations/{question.location}/vmSizes lists them."
-        yield Finding(check="sku", target=size, ok=False, code="SizeNotAvailable", message=message)
-        return
-    yield Finding(check="sku", target=size, ok=True, code="Ok", message=f"{row.get('vCPUs')} vCPUs, {row.get('family')}.")
-    usages = question.read(ids.below(base, "usages"), kinds.ML_VERSION).checked().body
-    yield from _quota(question, row, rows_of(usages))
-
-
-def _no_size(question: Question) -> Iterator[Finding]:
-    """Yield that size and quota were not looked at, where the kind has them."""
-    for kind, where, sized in needs.SIZED:
-        if question.target.kind.full_type == kind and str(bodies.dig(question.body, where) or "").lower() in sized:
-            for check in ("sku", "quota"):
-                message = "The body names no VM size, so this was not looked at."
-                yield Finding(check=check, target=question.target.id.name, ok=None, code="Unknown", message=message)
-
-
-def _quota(question: Question, size: dict[str, Any], usages: list[dict[str, Any]]) -> Iterator[Finding]:
-    low = str(bodies.dig(question.body, "properties.properties.vmPriority") or "").lower() == "lowpriority"
-    wanted = "lowpriority" if low else _squeezed(size.get("family"))
-    family = next((each for each in usages if wanted in _squeezed(bodies.dig(each, "name.value"))), None)
-    total = None if low else next((each for each in usages if "totalcores" in _squeezed(each.get("type"))), None)
-    cores = size.get("vCPUs")
-    for row in (family, total) if total else (family,):
-        limit, used = (row or {}).get("limit"), (row or {}).get("currentValue")
-        if not isinstance(limit, int) or not isinstance(used, int) or not isinstance(cores, int):
-            message = "Azure names no quota for the size's family."
-            yield Finding(check="quota", target=wanted, ok=None, code="Unknown", message=message)
-            continue
-        code, message = _room(question, str(size.get("name")), cores, limit, used)
-        yield Finding(
-            check="quota", target=str(bodies.dig(row, "name.localizedValue") or wanted), ok=code == "Ok", code=code, message=message
-        )
-
-
-def _room(question: Question, size: str, cores: int, limit: int, used: int) -> tuple[str, str]:
-    """Whether what the body asks for fits into what is left; what the same resource holds already is given back."""
-    least, most = _instances(question, size, question.body)
-    there = question.get(question.target.id, question.target.api_version)
-    if there.ok and isinstance(there.body, dict) and bodies.dig(question.body, "sku.capacity"):
-        used -= min(used, _instances(question, size, there.body)[0] * cores)
-    left = limit - used
-    reserve = " (1.2 x the instances: Azure keeps a reserve for upgrades)" if _reserved(question, size) else ""
-    if least * cores > left:
-        return "QuotaExceeded", f"{least} x {cores} vCPUs are needed at once{reserve}, {left} of {limit} are left."
-    if most * cores > left:
-        return "MaxNodesExceedQuota", f"It can grow to {most} x {cores} vCPUs{reserve}; {left} of {limit} are left."
-    return "Ok", f"{most} x {cores} vCPUs at most{reserve}; {left} of {limit} are left."
-
-
-def _reserved(question: Question, size: str) -> bool:
-    managed = str(bodies.dig(question.body, "properties.endpointComputeType") or "").lower() == "managed"
-    return managed and size.lower() not in needs.WITHOUT_RESERVE
-
-
-def _instances(question: Question, size: str, body: dict[str, Any]) -> tuple[int, int]:
-    """The least and the most machines that quota is needed for."""
-    least, most = _nodes(body)
-    if not _reserved(question, size):
-        return least, most
-    return math.ceil(round(needs.RESERVE * least, 6)), math.ceil(round(needs.RESERVE * most, 6))
-
-
-def _nodes(body: dict[str, Any]) -> tuple[int, int]:
-    for least_path, most_path in needs.NODES:
-        least, most = bodies.dig(body, least_path), bodies.dig(body, most_path)
-        if isinstance(most, int):
-            return (least if isinstance(least, int) else 0), most
-    return 1, 1
 
 
 def _references(question: Question) -> Iterator[Finding]:
@@ -318,7 +233,7 @@ def _patched(question: Question) -> Iterator[Finding]:
         if question.body.keys() & {"properties", "sku"}:
             whole = replace(question, body=_merged(there.body, question.body))
             yield from values.ruled(whole)
-            yield from _size_and_quota(whole)
+            yield from quota.size_and_quota(whole)
 
 
 def _merged(old: Any, change: Any) -> Any:
@@ -354,7 +269,7 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "free": _name_is_free,
     "provider": _providers,
     "region": _region,
-    "sku": _size_and_quota,
+    "sku": quota.size_and_quota,
     "reference": _references,
     values.CHECK: values.check,
     wiring.CHECK: wiring.check,
@@ -371,7 +286,3 @@ _OF_CHANGES: dict[str, Callable[[Question], Iterator[Finding]]] = {
 }
 _ALWAYS = ("parent", changes.CHECK, "permission", "deny", "lock")
 _CHECKED = {"PATCH": (*_ALWAYS, "patch", "reference"), "DELETE": (*_ALWAYS, "guard"), "POST": (*_ALWAYS, "guard")}
-
-
-def _squeezed(text: Any) -> str:
-    return re.sub(r"[\s_-]", "", str(text or "")).lower()
