@@ -205,10 +205,6 @@ class Ledger:
             woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
             return Stored(operation=operation, etag=etag, looked_at=stored.looked_at, woken=woken)
 
-    def is_first(self, operation: Operation) -> bool:
-        """Tell whether it is this operation's turn on its target."""
-        return not self.before(operation)
-
     def before(self, operation: Operation) -> str:
         """Return the id of the operation whose turn it is before this one's, '' when it is this one's turn.
 

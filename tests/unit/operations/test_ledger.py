@@ -123,8 +123,8 @@ def test_an_end_names_whose_turn_it_is(bench: Bench) -> None:
     """One after the other, and the last takes the lane with it."""
     stored = [bench.insert(number) for number in (1, 2, 3)]
     assert bench.end(stored[0]) == stored[1].operation.id
-    assert bench.ledger.is_first(stored[1].operation)
-    assert not bench.ledger.is_first(stored[2].operation)
+    assert not bench.ledger.before(stored[1].operation)
+    assert bench.ledger.before(stored[2].operation)
     assert bench.end(stored[1]) == stored[2].operation.id
     assert bench.end(stored[2]) == ""
     assert (PARTITION, ledger.LANE) not in bench.rows.rows
@@ -476,7 +476,7 @@ def test_an_operation_whose_row_is_gone_leaves_the_lane(bench: Bench) -> None:
     """What waits behind it would wait for ever."""
     first, second = bench.insert(1), bench.insert(2)
     del bench.rows.rows[PARTITION, first.operation.suffix]
-    assert bench.ledger.is_first(second.operation)
+    assert not bench.ledger.before(second.operation)
 
 
 def test_a_lane_that_cannot_be_read_is_named(bench: Bench) -> None:
