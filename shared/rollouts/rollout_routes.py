@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer, schemas
@@ -67,8 +68,9 @@ def _begin(call: Call, app: Services) -> Answer:
         notify=tuple(dict.fromkeys((*submission.callbacks(call, app.settings), *app.settings.notify))),
         created_at=now,
         due_at=now,
-        **_standing(plan, endpoint, app),
     )
+    if not rollouts.load(rollout.endpoint, rollout.id, app):  # sent again, it finds its own deployment there
+        rollout = replace(rollout, **_standing(plan, endpoint, app))
     shown = rollouts.begin(rollout, app)
     headers = {"Location": answer.to_follow(call, f"{call.path.strip('/')}/{shown.id}"), "Retry-After": "10"}
     return answer.of_json(shown.view(), 202, headers)

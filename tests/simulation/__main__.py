@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one, and print its trace")
     parser.add_argument("--seeds", default="0-199", help="judge these: first-last")
     parser.add_argument("--operations", type=int, default=50, help="in each run")
-    parser.add_argument("--what", default="operations", choices=runs.LOADS, help="sort of work")
+    parser.add_argument("--what", default="operations", choices=runs.SORTS, help="sort of work")
     parser.add_argument("--minutes", type=float, help="begin no further seed after so long, and say where to go on")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)

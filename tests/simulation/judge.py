@@ -27,12 +27,14 @@ class Verdict:
         ends: How the operations ended.
         recoveries: Seconds from a kill until the work went on.
         counts: Calls to storage and Azure.
+        late_s: How long after its time each expiry was carried out.
     """
 
     wrong: list[str] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
     recoveries: list[float] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    late_s: list[float] = field(default_factory=list)
 
 
 def judge(world: World, all_asked: list[Asked], *, quiet: bool) -> Verdict:

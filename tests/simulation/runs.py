@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tests.simulation import judge, load, rollouts, world
+from tests.simulation import clean_ups, expiries, judge, load, rollouts, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +33,7 @@ class Tally:
     ends: Counter[str] = field(default_factory=Counter)
     recoveries: list[float] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    late_s: list[float] = field(default_factory=list)
     next_seed: int | None = None
 
     @property
@@ -40,6 +41,11 @@ class Tally:
         """In 95 of 100 kills the work went on within so many seconds."""
         found = sorted(self.recoveries)
         return found[math.ceil(len(found) * 0.95) - 1] if found else 0.0
+
+    @property
+    def prompt(self) -> float:
+        """The share of expiries that were carried out within two minutes of their time."""
+        return sum(each <= expiries.PROMPT_S for each in self.late_s) / len(self.late_s)
 
     def lines(self) -> list[str]:
         """Return it for people."""
@@ -52,6 +58,7 @@ class Tally:
             *self.wrong,
             f"ends: {dict(self.ends.most_common())}",
             f"{len(self.recoveries)} recoveries: p95 {self.recovery_p95_s:.0f} s, longest {longest:.0f} s",
+            *([f"{len(self.late_s)} expiries: {self.prompt:.2%} within two minutes"] if self.late_s else []),
             f"calls for each piece of work: storage {storage / asked:.1f}, Azure {azure / asked:.1f}",
             *([f"go on with --seeds {self.next_seed}-"] if self.next_seed is not None else []),
         ]
@@ -67,13 +74,29 @@ class Load(Protocol):
         """Judge what came of it; quiet when nothing is left to do."""
 
 
-LOADS: dict[str, Callable[[world.World, int], Load]] = {"operations": load.Load, "rollouts": rollouts.Rollouts}
+@dataclass(frozen=True, kw_only=True)
+class Sort:
+    """A sort of work: what begins it, how often what goes wrong, and whether it is a clean-up's, which has an Azure of its own."""
+
+    begin: Callable[[world.World, int], Load]
+    rates: world.Rates = field(default_factory=world.Rates)
+    cleans: bool = False
+
+
+SORTS = {
+    "operations": Sort(begin=load.Load),
+    "rollouts": Sort(begin=rollouts.Rollouts),
+    "clean-ups": Sort(begin=clean_ups.CleanUps, cleans=True),
+    "expiries": Sort(begin=expiries.Expiries),
+    "usual-expiries": Sort(begin=expiries.Expiries, rates=expiries.USUAL),
+}
 
 
 def run(seed: int, count: int, what: str = "operations") -> Run:
     """Run one seed, with so much of a sort of work."""
-    with world.made(seed) as made:
-        asked = LOADS[what](made, count)
+    sort = SORTS[what]
+    with world.made(seed, sort.rates, cleans=sort.cleans) as made:
+        asked = sort.begin(made, count)
         quiet = made.live(asked.over)
         verdict = asked.judge(quiet=quiet)
     return Run(seed=seed, verdict=verdict, trace=made.trace)
@@ -104,4 +127,5 @@ def many(
         tally.ends.update(verdict.ends)
         tally.counts.update(verdict.counts)
         tally.recoveries += verdict.recoveries
+        tally.late_s += verdict.late_s
     return tally

@@ -28,6 +28,7 @@ from tests.faults.test_every_machine import NAMES, QUEUES, Platform
 from tests.serving_azure import ENDPOINT, ServingAzure
 from tests.simulation.scheduler import Scheduler, Task
 from tests.steward import MAX_DEQUEUE, RETRY_S, TIMER_S, Steward
+from tests.unit.cleanup.runs import conftest as clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from shared.rest.client import Response
 
 PROCESSES = 3
-AT_ONCE = 6  # messages under way
 SKEW_MINUTES = (-15.0, -1.0, 0.0, 0.0, 1.0, 15.0)
 LAST_OPERATION = ("start", "stop", "restart")
 QUIET = timedelta(hours=30)
@@ -55,6 +55,7 @@ class Rates:
         twice: A message comes again although it was done; a timer fires twice.
         foreign: Another client changes the target, of each write whose answer was lost.
         fails: Azure's work on a write ends badly.
+        at_once: Messages that are under way at the same time, of all processes.
     """
 
     switch: float = 0.2
@@ -68,6 +69,7 @@ class Rates:
     twice: float = 0.03
     foreign: float = 0.3
     fails: float = 0.04
+    at_once: int = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,22 +143,7 @@ class DrawnAzure(ServingAzure):
     world: World
 
     def _exchange(self, method: str, url: str, body: Any, files: Any) -> Response:
-        world, path = self.world, url.partition("?")[0].partition(".com")[2]
-        fault = world.azure_fault(method, path)
-        if fault == "refused":
-            raise lost(arrived=False)
-        if fault == "throttled":
-            raise throttled(world.drawn.choice((1.0, 5.0, 20.0)))
-        if fault == "lost before":
-            raise lost(arrived=True)
-        if fault == "503 before":
-            raise errors.AzureUnavailableError("503", delay_s=10.0, maybe_arrived=True)
-        response = super()._exchange(method, url, body, files)
-        if fault == "lost after":
-            raise lost(arrived=True)
-        if fault == "503 after":
-            raise errors.AzureUnavailableError("503", delay_s=10.0, maybe_arrived=True)
-        return response
+        return self.world.through(method, url, lambda: super(DrawnAzure, self)._exchange(method, url, body, files))
 
     def send_keyed(self, url: str, key: str, *, content: bytes, headers: Mapping[str, str], timeout_s: float) -> Response:
         """See `client.Client.send_keyed`."""
@@ -202,6 +189,24 @@ class DrawnAzure(ServingAzure):
         return "PATCH"
 
 
+class DrawnModels(clean.Azure):
+    """The Azure of a clean-up, with answers that get lost; it says what was deleted, and when."""
+
+    world: World
+
+    def send(self, method: str, url: str, *, body: Any = None, **more: Any) -> Response:
+        """See `client.Client.send`."""
+        return self.world.through(method, url, lambda: super(DrawnModels, self).send(method, url, body=body, **more))
+
+    def _write(self, method: str, path: str, body: Any, url: str) -> Response:
+        there = path in self.resources
+        response = super()._write(method, path, body, url)
+        if there:
+            effect = Effect(at=self.world.clock(), write=method, path=path.removeprefix(f"{clean.WS}/"), mark="")
+            self.world.took_effect(effect)
+        return response
+
+
 @dataclass(kw_only=True)
 class World(Platform):
     """The platform, as one seed draws it.
@@ -238,6 +243,9 @@ class World(Platform):
         azure.world = self
         azure.ahead = timedelta(minutes=self.drawn.choice(SKEW_MINUTES))
         self.steward.azure = azure
+        if self.cleans:
+            self.models = DrawnModels(clock=self.clock, fuse=self.fuse, resources=self.models.resources)
+            self.models.world = self
         self.skews = tuple(timedelta(minutes=self.drawn.choice(SKEW_MINUTES)) for _ in range(PROCESSES))
         self.restart()
         self.fuse.answered = None
@@ -352,6 +360,28 @@ class World(Platform):
             self._disturbed([self._tasks.current], self.clock())
         return fault
 
+    def through(self, method: str, url: str, exchange: Callable[[], Response]) -> Response:
+        """Send a request to Azure, as far as it gets.
+
+        Raises:
+            TransientError: it, or its answer, was lost, or refused for now.
+        """
+        fault = self.azure_fault(method, url.partition("?")[0].partition(".com")[2])
+        if fault == "refused":
+            raise lost(arrived=False)
+        if fault == "throttled":
+            raise throttled(self.drawn.choice((1.0, 5.0, 20.0)))
+        if fault == "lost before":
+            raise lost(arrived=True)
+        if fault == "503 before":
+            raise errors.AzureUnavailableError("503", delay_s=10.0, maybe_arrived=True)
+        response = exchange()
+        if fault == "lost after":
+            raise lost(arrived=True)
+        if fault == "503 after":
+            raise errors.AzureUnavailableError("503", delay_s=10.0, maybe_arrived=True)
+        return response
+
     def took_effect(self, effect: Effect) -> None:
         """Azure carried a write out."""
         self.effects.append(effect)
@@ -412,7 +442,11 @@ class World(Platform):
                     continue
             due = [at for at, _, _ in self._plans] + [tick] + [beat.at[0] for beat in self._beats]
             due += [] if not (running := self._tasks.next_at()) else [running]
-            due += [held.visible_at for held in self._held()] if len(self._tasks.tasks) < AT_ONCE and not self._is_silent() else []
+            due += (
+                [held.visible_at for held in self._held()]
+                if len(self._tasks.tasks) < self.rates.at_once and not self._is_silent()
+                else []
+            )
             due += [self._outage_until] if self._is_silent() else []
             if not self._tasks.tasks and not self._plans and not self._held() and until() and self._is_quiet():
                 return True
@@ -473,7 +507,7 @@ class World(Platform):
     # The platform's queues
 
     def _receive(self) -> None:
-        while len(self._tasks.tasks) < AT_ONCE and not self._is_silent():
+        while len(self._tasks.tasks) < self.rates.at_once and not self._is_silent():
             now = self.clock()
             waiting = [(name, held) for name in QUEUES for held in self.queue(name).messages if held.visible_at <= now]
             if not waiting:
@@ -582,7 +616,7 @@ class World(Platform):
 
 
 @contextmanager
-def made(seed: int, rates: Rates | None = None) -> Iterator[World]:
+def made(seed: int, rates: Rates | None = None, *, cleans: bool = False) -> Iterator[World]:
     """Make a world; ids, jitter and leases are drawn from its seed, too."""
     own = random.Random(f"ids {seed}")  # noqa: S311 - a run that can be repeated
     world: list[World] = []
@@ -599,7 +633,7 @@ def made(seed: int, rates: Rates | None = None) -> Iterator[World]:
         mock.patch.object(lease, "kept", kept),
         mock.patch.dict(pacing.Paced.__init__.__kwdefaults__, sleep=slept),
     ):
-        world.append(World(seed=seed, rates=rates or Rates()))
+        world.append(World(seed=seed, rates=rates or Rates(), cleans=cleans))
         try:
             yield world[0]
         finally:

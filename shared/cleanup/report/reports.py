@@ -118,7 +118,7 @@ def view(report: Report) -> dict[str, Any]:
 def told(line: Line) -> dict[str, Any]:
     """Return one line as JSON."""
     out = line.to_json()
-    for name in ("did", "step"):
+    for name in ("did", "step", "stamp"):
         out.pop(name, None)
     out["outcome"] = savings.text(line)
     return out

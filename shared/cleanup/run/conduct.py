@@ -24,7 +24,7 @@ from shared.rest import errors, ids
 from shared.text import times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from shared.cleanup.facts.locks import Locks
@@ -58,12 +58,15 @@ class Conduct:
         run: The run.
         chosen: Its acts, in order.
         policies: Name → policy as it was when the run began.
+        services: What it needs.
+        claim: Called after each judgement, before what follows is written down; it raises where another worker has the run.
     """
 
     run: Run
     chosen: tuple[Line, ...]
     policies: Mapping[str, Policy]
     services: Services
+    claim: Callable[[], None]
     _surveys: Surveys | None = None
     _own: tuple[str, datetime, Surveys] | None = None
     _locks: tuple[str, datetime, Locks] | None = None
@@ -96,11 +99,11 @@ class Conduct:
         return self._locks[2]
 
 
-def begin(run: Run, services: Services) -> Conduct:
+def begin(run: Run, services: Services, claim: Callable[[], None]) -> Conduct:
     """Read what a worker needs to carry out a run's acts."""
     known = {policy.name: policy for policy in units.frozen(run, services)}
     chosen = tuple(report_lines.read(services.blobs, outcomes.acts_blob(run.name)))
-    return Conduct(run=run, chosen=chosen, policies=known, services=services)
+    return Conduct(run=run, chosen=chosen, policies=known, services=services, claim=claim)
 
 
 def _known(work: Conduct, record: Record) -> tuple[Stored | None, Record | None]:
@@ -164,6 +167,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     if targets.TARGETS[line.kind].is_asset and line.step == "act" and not _fresh(work.run, services.clock()):
         raise OldReferencesError
     found, why = _seen_again(work, line, policy, resource)
+    work.claim()
     if found is None:
         return _saved(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
     changed = found.subject.changed_at
@@ -211,6 +215,8 @@ def _seen_again(work: Conduct, line: Line, policy: Policy, resource: ids.Resourc
         return None, f"it could not be read again: {problem.error.code}: {problem.error.message}"
     if (again.step, again.action) != (line.step, line.action):
         return None, again.reason
+    if line.stamp and again.stamp != line.stamp:
+        return None, f"it was changed since it was found (made, changed: {line.stamp}; now: {again.stamp})"
     if operation := under_way(resource, line.action, services):
         return None, f"operation {operation.id} ({operation.method}) on it is under way"
     return judged, again.reason

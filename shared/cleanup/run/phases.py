@@ -7,9 +7,9 @@ Not here: who begins a run and who wakes it (runs), looking at one workspace (un
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.facts import inventory, survey
 from shared.cleanup.report import savings
@@ -145,40 +145,59 @@ def _plan(kept: Versioned[Run], services: Services) -> Step:
     return _next(kept, planned)
 
 
+@dataclass(slots=True)
+class _Mine:
+    """A run in the hands of one worker: of two that carry out its acts, only one writes down what becomes of the next."""
+
+    kept: Versioned[Run]
+    services: Services
+
+    def saved(self, **changes: Any) -> None:
+        """Save it, with a new end of its lease.
+
+        Raises:
+            ConflictError: another worker has it.
+        """
+        run = replace(self.kept.value, due_at=self.services.clock() + LEASE, **changes)
+        self.kept = self.services.journal.save(self.kept, run)
+
+
 def _act(kept: Versioned[Run], services: Services) -> Step:
     """Carry out one act after the other for a while; the claim is renewed with each."""
-    work, end = conduct.begin(kept.value, services), services.clock() + BUDGET
-    while kept.value.next < kept.value.acts and services.clock() < end:
+    mine, end = _Mine(kept, services), services.clock() + BUDGET
+    work = conduct.begin(kept.value, services, mine.saved)
+    while (run := mine.kept.value).next < run.acts and services.clock() < end:
         if not services.settings.cleanup:
-            return stop(kept, OFF, services)
-        run = kept.value
+            return stop(mine.kept, OFF, services)
         try:
             conduct.carry_out(work, run.next)
         except conduct.OldReferencesError:
-            return _survey_again(kept, after="act")
+            return _survey_again(mine.kept, after="act")
         except errors.TransientError as problem:
-            return _next(kept, run, delay_s=max(problem.delay_s, conduct.PAUSE_S))
-        kept = services.journal.save(kept, replace(run, next=run.next + 1, lost=0, due_at=services.clock() + LEASE))
-    done = kept.value.next >= kept.value.acts
-    return _next(kept, replace(kept.value, phase="settle", next=0) if done else kept.value)
+            return _next(mine.kept, mine.kept.value, delay_s=max(problem.delay_s, conduct.PAUSE_S))
+        mine.saved(next=run.next + 1, lost=0)
+    done = run.next >= run.acts
+    return _next(mine.kept, replace(run, phase="settle", next=0) if done else run)
 
 
 def _settle(kept: Versioned[Run], services: Services) -> Step:
     """Look how the run's operations ended; judge again and submit again those that were not sent in time."""
-    work, run = conduct.begin(kept.value, services), kept.value
+    mine, run = _Mine(kept, services), kept.value
+    work = conduct.begin(run, services, mine.saved)
     open_acts = 0
     for number in range(run.acts):
         try:
             record = conduct.carry_out(work, number) if run.status == "Running" else conduct.look(work, number)
         except conduct.OldReferencesError:
-            return _survey_again(kept, after="settle")
+            return _survey_again(mine.kept, after="settle")
         except errors.TransientError as problem:
             log.info("clean-up %s: act %d waits: %s", run.name, number, problem)
             open_acts += 1
             continue
         open_acts += not record.settled and bool(record.operation)
         if number % 20 == 19:
-            kept = services.journal.save(kept, replace(kept.value, due_at=services.clock() + LEASE))
+            mine.saved()
+    kept = mine.kept
     if open_acts:
         return _next(kept, replace(kept.value, next=kept.value.next + 1), delay_s=min(SETTLE_S[0] * 1.5**run.next, SETTLE_S[1]))
     return end(kept, "Completed" if run.status == "Running" else run.status, services)

@@ -52,6 +52,7 @@ class Line:
         due: From when it may be swept, once it is marked.
         saves: `{"vmSize", "nodes"}` of each hour.
         notify: What the policy wants recorded for the notification.
+        stamp: When what is to go was made and last changed, as it was judged; what has changed since stays.
         outcome: What became of it; in a stored line always `kept` or `planned`.
         did: What was done in the end, in words: `deleted`, `marked`; '' for nothing.
         operation: The operation that did it.
@@ -69,6 +70,7 @@ class Line:
     due: datetime | None = None
     saves: dict[str, Any] = field(default_factory=dict)
     notify: dict[str, Any] = field(default_factory=dict)
+    stamp: str = ""
     outcome: Outcome = "kept"
     did: str = ""
     operation: str = ""

@@ -17,6 +17,7 @@ from shared.cleanup.policy import policies
 from shared.cleanup.run import claims, report_lines, scopes
 from shared.cleanup.verdict import judge, marks
 from shared.endpoints import snapshots
+from shared.operations import models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from shared.cleanup.facts.locks import Locks
     from shared.cleanup.facts.survey import Surveys
-    from shared.cleanup.policy.model import Judged, Mark, Policy
+    from shared.cleanup.policy.model import Judged, Mark, Policy, Subject
     from shared.cleanup.run.claims import Claim, Services
     from shared.cleanup.run.journal import Run, Unit
     from shared.cleanup.run.report_lines import Line
@@ -37,6 +38,7 @@ QUEUED = timedelta(minutes=1)  # how long a message may wait for its turn before
 BUDGET = timedelta(seconds=150)  # of one message, of the 300 seconds that host.json gives a function
 TRIES = 6  # of one step of a unit, before it is given up
 PUT_OFF_S = 15.0
+TAKEN = ("delete", "archive")  # actions after which it is no longer there, or no longer seen
 
 
 def survey_unit(held: Claim) -> Unit:
@@ -217,8 +219,13 @@ def line_of(judged: Judged, policy: Policy, mark: Mark | None, held_by: Locks, n
         due=following.due,
         saves=dict(verdict.saves),
         notify=_notify(policy, judged) if action != "none" else {},
+        stamp=_stamp(judged.subject) if step == "act" and action in TAKEN else "",
         outcome="planned" if step in ("act", "mark", "lift") else "kept",
     )
+
+
+def _stamp(subject: Subject) -> str:
+    return " ".join(models.iso(at) if at else "?" for at in (subject.created_at, subject.changed_at))
 
 
 def _notify(policy: Policy, judged: Judged) -> dict[str, Any]:

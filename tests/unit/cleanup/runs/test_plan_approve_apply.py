@@ -9,8 +9,10 @@ import pytest
 
 from shared.cleanup.report import reports, savings
 from shared.cleanup.run import journal, runs
+from shared.durable import worker
 from shared.rest import errors
 from tests.fakes import Killed
+from tests.unit.cleanup.runs.conftest import WS, ago
 
 
 @pytest.fixture
@@ -46,6 +48,44 @@ def test_what_is_no_longer_stale_is_kept(stage, dry, gone):
     stage.drive()
     assert gone(stage) == ["DELETE models/older/versions/1"]
     assert stage.report(run.name).totals["outcomes"] == {"deleted": 1, "kept": 1}
+
+
+@pytest.mark.parametrize("dates", [("lastModifiedAt",), ("lastModifiedAt", "createdAt")], ids=["changed", "made again"])
+def test_what_was_changed_since_then_is_kept(stage, make_policy, gone, dates):
+    """Whatever the policy's conditions say of it: nothing but its name need be what was approved."""
+    policy = make_policy(stale_when={"unreferenced": True, "beyondNewest": 1}, mode="dryRun")
+    dry = stage.run(policy, mode="dryRun").run
+    assert dry.totals["outcomes"]["would delete"] == 2
+    made = stage.azure.resources[f"{WS}/models/old/versions/1"]["systemData"]
+    made.update(dict.fromkeys(dates, ago(200) if "createdAt" in dates else ago(0)))
+    stage.azure.resources[f"{WS}/models/old/versions/2"]["systemData"]["createdAt"] = ago(100)
+    run = runs.approve(dry.name, caller="ana", services=stage)
+    stage.drive()
+    assert gone(stage) == ["DELETE models/older/versions/1"]
+    (kept,) = [line for line in stage.report(run.name).lines if "/old/" in line.id]
+    assert "it was changed since it was found" in kept.reason
+    assert "stamp" not in reports.told(kept)
+
+
+@pytest.mark.parametrize("nth", range(1, 9))
+def test_of_two_workers_at_the_same_acts_one_goes_on_and_the_report_says_what_was_done(stage, dry, gone, nth):
+    """The one carries the acts out while the other looks: what that finds gone was not gone by itself."""
+    met = []
+
+    def between(name):
+        waiting = [held.text for held in stage.cleanup_queue.messages]
+        acts = [each for each in stage.journal.runs(only_open=True) if each.phase == "act"] if name == "arm GET" else []
+        met.extend([name] if acts and waiting else [])
+        if acts and waiting and len(met) == nth:
+            met.append("taken")
+            worker.take((runs.RUN, runs.UNIT), waiting[-1], stage)
+
+    run = runs.approve(dry.name, caller="ana", services=stage)
+    stage.fuse.between = between
+    stage.drive()
+    assert "taken" in met
+    assert gone(stage) == ["DELETE models/old/versions/1", "DELETE models/older/versions/1"]
+    assert stage.report(run.name).totals["outcomes"] == {"deleted": 2}
 
 
 def test_approving_twice_is_approving_once(stage, dry, gone):
