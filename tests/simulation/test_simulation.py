@@ -1,7 +1,7 @@
 """The machines in virtual time, with drawn faults: whatever the seed, nothing is lost, ends wrongly, is stuck or done twice.
 
-Operations, and what follows from them, are together in a run; rollouts are in runs of their own. `make test` runs some of 200
-seeds, `make nightly` all of them, and as many of 10,000 larger ones as fit into its time:
+Operations, and what follows from them, are together in a run; rollouts, clean-ups and expiries are in runs of their own.
+`make test` runs some of 200 seeds, `make nightly` all of them, and as many of 10,000 larger ones as fit into its time:
 `SIMULATION_SEEDS=2000-9999` goes on where it stopped, `SIMULATION_MINUTES=120` gives it longer.
 """
 
@@ -58,6 +58,26 @@ def test_no_rollout_is_wrong() -> None:
     tally = runs.many(tables.sample(range(1000), 6, seed="rollouts"), 1, "rollouts")
     assert not tally.wrong, "\n".join(tally.lines())
     assert len(tally.ends) > 1
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(1800)
+def test_no_clean_up_is_wrong() -> None:
+    """It ends; nothing goes that others locked, kept, used, changed or made again; each act is done once, and reported."""
+    tally = runs.many(tables.sample(range(300), 3, seed="clean-ups"), 8, "clean-ups")
+    assert not tally.wrong, "\n".join(tally.lines())
+    assert tally.ends["acts deleted"] + tally.ends["acts kept"] > 10
+
+
+@pytest.mark.sweep
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("what", ["expiries", "usual-expiries"])
+def test_expiries_end_in_time_and_nothing_else_does(what: str) -> None:
+    """None early, none on what was made again, kept, moved or dropped; as things usually are, 999 of 1,000 within two minutes."""
+    tally = runs.many(tables.sample(range(200), 1, seed=what), 50 if tables.WHOLE else 25, what)
+    assert not tally.wrong, "\n".join(tally.lines())
+    assert tally.ends["expiry plain Done"] > 10
+    assert what == "expiries" or tally.prompt >= 0.999, tally.lines()
 
 
 def test_a_seed_replays_to_the_same_byte() -> None:
