@@ -119,6 +119,6 @@ def test_an_act_is_decided_by_what_is_read_anew() -> None:
     """Between the verdict and the act somebody may have begun to use it."""
     services: Any = SimpleNamespace(client=Azure(), addresses=None, reads=pacing.Buckets(), settings=Settings())
     run: Any = SimpleNamespace(name="r1")
-    work = conduct.Conduct(run=run, chosen=(), policies={}, services=services)
+    work = conduct.Conduct(run=run, chosen=(), policies={}, services=services, claim=lambda: None)
     services.reads.memo("r1").keep(f"{ARM}/a", Azure().send("GET", f"{ARM}/a"))
     assert [work.azure.send("GET", f"{ARM}/a").body["number"] for _ in range(2)] == [1, 2]
