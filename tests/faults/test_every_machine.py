@@ -5,6 +5,7 @@ Whatever happens, each piece of work is done, once, and nothing is left lying ab
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
@@ -540,12 +541,18 @@ def _lived(case: Case, world: Platform) -> float:
     return (ended - began).total_seconds()
 
 
-def _places(case: Case) -> list[int]:
-    """Return the calls of a whole life at which a fault is tried: a sample by day, all of them in `make nightly`."""
-    world = Platform(cleans=case.cleans)
+@functools.cache
+def _undisturbed(name: str) -> tuple[float, int]:
+    """Live without a fault; returns after how many seconds all was done, and how many calls that took."""
+    world = Platform(cleans=CASES[name].cleans)
     before = len(world.fuse.calls)
-    _lived(case, world)
-    return tables.sample(range(1, len(world.fuse.calls) - before + 1), POINTS, seed=str(case.done))
+    return _lived(CASES[name], world), len(world.fuse.calls) - before
+
+
+def _places(name: str) -> list[int]:
+    """Return the calls of a whole life at which a fault is tried: a sample by day, all of them in `make nightly`."""
+    _, calls = _undisturbed(name)
+    return tables.sample(range(1, calls + 1), POINTS, seed=str(CASES[name].done))
 
 
 def test_every_machine_has_a_case() -> None:
@@ -559,8 +566,8 @@ def test_every_machine_has_a_case() -> None:
 def test_it_dies_anywhere(name: str, after: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """At a call to storage, queue or Azure, before or after that took effect; it goes on within two minutes, mostly within one."""
     case, late_s = CASES[name], []
-    undisturbed_s = _lived(case, Platform(cleans=case.cleans))
-    for nth in _places(case):
+    undisturbed_s, _ = _undisturbed(name)
+    for nth in _places(name):
         world = Platform(cleans=case.cleans)
         world.fuse.blow(nth, after=after)
         took_s = _lived(case, world)
@@ -573,7 +580,7 @@ def test_it_dies_anywhere(name: str, after: bool) -> None:  # noqa: FBT001 - a p
 @pytest.mark.parametrize("calls", [1, 4], ids=["once", "for-a-while"])
 def test_storage_fails_anywhere(name: str, calls: int) -> None:
     """Before or after a call took effect; the queue works on while an outage lasts."""
-    for nth, after in itertools.product(_places(CASES[name])[::calls], (False, True)):
+    for nth, after in itertools.product(_places(name)[::calls], (False, True)):
         world = Platform(cleans=CASES[name].cleans)
         world.fuse.fail(nth, after=after, calls=calls, spared="" if calls == 1 else "queue.")
         _lived(CASES[name], world)
@@ -600,7 +607,7 @@ def test_any_message_is_lost(name: str) -> None:
 def test_clocks_apart_lose_nothing_and_do_nothing_early(name: str, skews: tuple[int, ...]) -> None:
     """Storage's clock decides, whatever the processes' own say: by minutes, and of several that share the work."""
     case = CASES[name]
-    undisturbed_s = _lived(case, Platform(cleans=case.cleans))
+    undisturbed_s, _ = _undisturbed(name)
     took_s = _lived(case, Platform(cleans=case.cleans, skews=tuple(timedelta(minutes=each) for each in skews)))
     assert -2.0 <= took_s - undisturbed_s <= MOSTLY_LATE_S
 
