@@ -35,6 +35,17 @@ IMMUTABLE: dict[str, tuple[str, ...]] = {
 NAMES_UNSEEN = frozenset(f"{kinds.ML}/{path}" for path in ("workspaces/onlineEndpoints", "workspaces/batchEndpoints")) | {
     f"{kinds.ML}/workspaces/serverlessEndpoints", f"{kinds.ML}/registries",
 }  # fmt: skip
+# What a workspace cannot stand on: where it names the neighbour, a field of that, the value that does not do, code and message.
+_UNFIT = (
+    (
+        "containerRegistry", "adminUserEnabled", "false", "AdminUserDisabled",
+        "The container registry has its admin user disabled. Enable it: properties.adminUserEnabled true.",
+    ),
+    (
+        "storageAccount", "isHnsEnabled", "true", "HierarchicalNamespace",
+        "The storage account has a hierarchical namespace, which a workspace's own account cannot have. Name another account.",
+    ),
+)  # fmt: skip
 
 
 def check(question: Question) -> Iterator[Finding]:
@@ -50,7 +61,7 @@ def check(question: Question) -> Iterator[Finding]:
     else:
         yield from _as_it_stands(question, answer.body)
     if target.kind.full_type == f"{kinds.ML}/workspaces":
-        yield from _registry_of_a_workspace(question)
+        yield from _neighbours_of_a_workspace(question)
 
 
 def _elsewhere(question: Question) -> Finding:
@@ -92,17 +103,17 @@ def fixed(question: Question, there: Any) -> Iterator[Finding]:
             yield Finding(check=CHECK, target=path, ok=False, code="ImmutableProperty", message=message)
 
 
-def _registry_of_a_workspace(question: Question) -> Iterator[Finding]:
-    given = bodies.dig(question.body, "properties.containerRegistry")
-    try:
-        named = ids.parse(given) if isinstance(given, str) else None
-    except errors.BadRequestError:
-        return  # preflight.values says so
-    version = needs.REFERENCE_VERSIONS.get(named.full_type.lower(), "") if named else ""
-    answer = question.get(named, version) if named and version else None
-    if answer and answer.ok and bodies.dig(answer.body, "properties.adminUserEnabled") is False:
-        message = "The container registry has its admin user disabled. Enable it: properties.adminUserEnabled true."
-        yield Finding(check=CHECK, target="properties.containerRegistry", ok=False, code="AdminUserDisabled", message=message)
+def _neighbours_of_a_workspace(question: Question) -> Iterator[Finding]:
+    for field, path, unfit, code, message in _UNFIT:
+        given = bodies.dig(question.body, f"properties.{field}")
+        try:
+            named = ids.parse(given) if isinstance(given, str) else None
+        except errors.BadRequestError:
+            continue  # preflight.values says so
+        version = needs.REFERENCE_VERSIONS.get(named.full_type.lower(), "") if named else ""
+        answer = question.get(named, version) if named and version else None
+        if answer and answer.ok and str(bodies.dig(answer.body, f"properties.{path}")).lower() == unfit:
+            yield Finding(check=CHECK, target=f"properties.{field}", ok=False, code=code, message=message)
 
 
 def _region_of_a_group(question: Question) -> Iterator[Finding]:

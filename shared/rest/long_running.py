@@ -293,7 +293,7 @@ def _refused(follow: Follow, response: Response, now: datetime) -> Outcome:
     """Judge a poll that Azure refused: that says nothing about the operation. When it stays so, the resource's own state does.
 
     A status URL may need a permission of its own, which a role that writes the resource lacks (container registries:
-    https://github.com/Azure/mpf/issues/62), or an api-version (https://github.com/Azure/azure-sdk-for-go/issues/21408).
+    https://github.com/Azure/mpf/pull/314), or an api-version (https://github.com/Azure/azure-sdk-for-go/issues/21408).
     """
     if follow.misses < MISSES_ALLOWED:
         return _pending(replace(follow, misses=follow.misses + 1), response, now)

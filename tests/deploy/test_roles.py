@@ -68,7 +68,7 @@ BESIDE = (
     ),
     ("GET", f"{TARGET}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i", "userAssignedIdentities"),
     ("GET", f"{TARGET}/providers/Microsoft.Network/virtualNetworks/v/subnets/s", "subnets"),
-    # Status URLs that need an action of their own (https://github.com/Azure/mpf/issues/62).
+    # Status URLs that need an action of their own (https://github.com/Azure/mpf/pull/314).
     ("GET", f"{TARGET}/providers/Microsoft.ContainerRegistry/registries/r/operationStatuses/o", "azure-asyncoperation"),
     ("GET", f"{S}/providers/Microsoft.ContainerRegistry/locations/westeurope/operationResults/o", "azure-asyncoperation"),
 )

@@ -236,7 +236,16 @@ def _young_account(azure: Client) -> str:
 def _on_young_account(azure: Client) -> requests.Response:
     body = workspace_body()
     body["properties"]["storageAccount"] = _young_account(azure)
-    return azure.arm("PUT", f"{WORKSPACES}/lab", body)
+    return polled(azure, azure.arm("PUT", f"{WORKSPACES}/lab", body))
+
+
+@provokes("workspace on a hierarchical account")
+def _on_hierarchical_account(azure: Client) -> requests.Response:
+    whole = {**ACCOUNT, "properties": {"isHnsEnabled": True}}
+    assert azure.arm("PUT", account("sthns01"), whole, version=STORAGE_V).ok
+    body = workspace_body()
+    body["properties"]["storageAccount"] = account("sthns01")
+    return polled(azure, azure.arm("PUT", f"{WORKSPACES}/lab", body))
 
 
 @provokes("vault soft-deleted")

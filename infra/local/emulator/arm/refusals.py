@@ -28,7 +28,7 @@ ROWS: tuple[Refusal, ...] = (
         proof=Proof.CODE, source=f"{LEARN}azure-resource-manager/management/request-limits-and-throttling"),
     Refusal(name="api-version missing", status=400, code="MissingApiVersionParameter",
         message="The api-version query parameter (?api-version=) is required for all requests.", proof=Proof.CODE,
-        source=f"{GITHUB}Azure/azure-sdk-for-go/issues/21408"),
+        source=f"{GITHUB}Azure/azure-sdk-for-go/issues/22571"),
     Refusal(name="api-version unknown to the type", status=400, code="NoRegisteredProviderFound", message=(
             "No registered resource provider found for location '{}' and API version '{}' for type '{}'. The supported "
             "api-versions are '{}'. The supported locations are '{}'."
@@ -37,7 +37,7 @@ ROWS: tuple[Refusal, ...] = (
         message="The api-version '{}' is invalid. The supported versions are '{}'."),
     Refusal(name="subscription malformed", status=400, code="InvalidSubscriptionId",
         message="The provided subscription identifier '{}' is malformed or invalid.", proof=Proof.TEXT,
-        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/77959"),
+        source=f"{GITHUB}Azure/apiops/issues/460"),
     Refusal(name="subscription missing", status=404, code="SubscriptionNotFound",
         message="The subscription '{}' could not be found.", proof=Proof.CODE, source=ERRORS),
     Refusal(name="resource group missing", status=404, code="ResourceGroupNotFound",

@@ -1,7 +1,7 @@
 """What a PATCH takes, and what a PUT does with members that its body leaves out: two tables, and the functions that obey them.
 
-A PATCH takes the members of the PATCH schema of its kind. Azure answers 200 or 202 to the others and leaves them alone
-(https://github.com/Azure/azure-rest-api-specs/issues/18889). A PUT keeps or replaces; where no recording and no page
+A PATCH takes the members of the PATCH schema of its kind and leaves the others alone; what Azure answers to those is not
+recorded. A PUT keeps or replaces; where no recording and no page
 says which, the switch `world.unrecorded` chooses, so that tests can run both ways.
 """
 

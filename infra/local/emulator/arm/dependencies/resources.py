@@ -134,7 +134,7 @@ def storage_operation(world: World, request: web.Request) -> web.Response:
 
 @routes.route("GET", f"{_REGISTRY}/operationStatuses/registry-{{operation}}")
 def registry_operation(world: World, request: web.Request) -> web.Response:
-    """The status of a container registry's create; reading it takes an action of its own (https://github.com/Azure/mpf/issues/62)."""
+    """The status of a container registry's create; reading it takes an action of its own (https://github.com/Azure/mpf/pull/314)."""
     long_running.check_signature(request)
     operation = world.operations.poll(request.params["operation"])
     if operation is None:

@@ -10,6 +10,6 @@ ROWS: tuple[Refusal, ...] = (
         message="Destination endpoint not found. Resource details: {}. Resource should pre-exist before attempting this operation.",
         proof=Proof.CODE, source=f"{GITHUB}hashicorp/terraform-provider-azurerm/issues/30013"),
     Refusal(name="webhook that does not answer the handshake", status=200, code="Url validation", moment=Moment.OPERATION,
-        message="Webhook validation handshake failed for {}. {}", proof=Proof.CODE,
-        source=f"{GITHUB}Azure/azure-sdk-for-net/issues/4732"),
+        message="Webhook validation handshake failed for {}. {}", proof=Proof.TEXT,
+        source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/107285"),
 )  # fmt: skip

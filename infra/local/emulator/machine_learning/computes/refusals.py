@@ -49,7 +49,8 @@ ROWS: tuple[Refusal, ...] = (
     Refusal(name="no quota in all", status=200, code="ClusterMinNodesExceedCoreQuota", moment=Moment.OPERATION, message=(
             "The specified subscription has a total vCPU quota of {} and cannot accomodate for at least {} requested managed "
             "compute nodes which maps to {} vCPUs. {}"
-        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/mlops-v2/issues/81"),
+        ), proof=Proof.CODE,
+        source=f"{GITHUB}ansible-collections/azure/pull/2209 (the code), {GITHUB}Azure/mlops-v2/issues/81 (the text)"),
     Refusal(name="start of a cluster", status=400, code="UserError", inner="NotSupported",
         message="start with computeType AmlCompute is not supported.", proof=Proof.CODE,
         source="https://learn.microsoft.com/rest/api/azureml/compute/start"),

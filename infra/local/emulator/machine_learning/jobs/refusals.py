@@ -7,7 +7,7 @@ ROWS: tuple[Refusal, ...] = (
             "A job with this name already exists. If you are trying to create a new job, use a different name. If you are trying "
             "to update an existing job, the existing job's {} cannot be changed. Only description, tags, displayName, properties, "
             "and isArchived can be updated."
-        ), source=f"{GITHUB}Azure/azureml-examples/pull/3061"),
+        ), proof=Proof.TEXT, source=f"{GITHUB}Azure/azure-sdk-for-python/pull/47389"),
     Refusal(name="job name invalid", status=400, code="UserError", inner="InvalidJobName", message="The job name '{}' is invalid.",
         source=SPEC),
     Refusal(name="job type unknown", status=400, code="UserError", inner="ValidationError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,11 @@ ROWS: tuple[Refusal, ...] = (
         message="Another operation on same entity is already running. Entity: {}, state: {}. {}"),
     Refusal(name="workspace not ready for children", status=409, code="Conflict", inner="WorkspaceNotReady",
         message="The workspace '{}' {}; nothing can be created in it now."),
+    Refusal(name="workspace on an account that is not ready", status=200, code="BadRequest", moment=Moment.OPERATION,
+        message="Conflict response body: {}StorageAccountIsNotProvisioned{}", proof=Proof.CODE,
+        source=f"{GITHUB}Azure/azure-service-operator/pull/3087"),
+    Refusal(name="workspace on a hierarchical account", status=200, code="BadRequest", moment=Moment.OPERATION,
+        message="Cannot use storage with HNS enabled.", proof=Proof.TEXT, source=f"{GITHUB}microsoft/AzureTRE/issues/1920"),
     Refusal(name="registry without admin user", status=200, code="BadRequest", moment=Moment.OPERATION,
         inner="ContainerRegistryAdminUserDisabled", message="The container registry '{}' does not have its admin user enabled, {}",
         source=f"{GITHUB}MicrosoftDocs/azure-docs/issues/69632"),
@@ -94,13 +100,31 @@ def check_references(world: World, arm_id: str, properties: dict[str, Any]) -> N
         linked = world.resources.get(value)
         if linked is None:
             raise refusals.linked_missing(value, arm_id)
-        dependencies_refusals.check_provisioned(linked)
+
+
+def operation_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
+    """What is wrong with the neighbours; the request is accepted all the same, and Azure reports it in the operation."""
+    return account_error(world, properties) or key_error(world, properties.get("encryption")) or registry_error(world, properties)
+
+
+def account_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
+    """What is wrong with the storage account; another service's refusal is quoted whole, as text."""
+    account = world.resources.get(str(properties.get("storageAccount") or ""))
+    if account is None:
+        return None
+    try:
+        dependencies_refusals.check_provisioned(account)
+    except web.Refused as refused:
+        message = f"Conflict response body: {json.dumps(json.loads(refused.response.body))}"
+    else:
+        if not account.properties.get("isHnsEnabled"):
+            return None
+        message = "Cannot use storage with HNS enabled."
+    return {"code": "BadRequest", "message": message, "details": [], "additionalInfo": []}
 
 
 def registry_error(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
-    """The request is accepted all the same: Azure reports a missing admin user of a registry in the operation."""
-    if (error := key_error(world, properties.get("encryption"))) is not None:
-        return error
+    """The registry must have its admin user."""
     registry = world.resources.get(str(properties.get("containerRegistry") or ""))
     if registry is None or registry.properties.get("adminUserEnabled"):
         return None

@@ -113,7 +113,7 @@ def put(world: World, request: web.Request) -> web.Response:
         made,
         kind="workspace",
         finish=partial(_created, world, made),
-        error=workspaces_refusals.registry_error(world, properties),
+        error=workspaces_refusals.operation_error(world, properties),
     )
     return web.empty(202, statuses.workspace_headers(world, operation))
 
@@ -150,7 +150,7 @@ def _update(
             made,
             kind="workspace",
             finish=partial(_created, world, made),
-            error=workspaces_refusals.registry_error(world, body.get("properties") or {}),
+            error=workspaces_refusals.operation_error(world, body.get("properties") or {}),
         )
         return web.empty(202, statuses.workspace_headers(world, operation))
     given = body.get("properties") or {}
@@ -198,7 +198,7 @@ def _change(
     if request.method == "PATCH" and request.query["api-version"] < _PATCH_TAKES_TIME_SINCE:
         return web.answer(done())
     operation = statuses.begin(
-        world, request, found, kind="workspace.update", finish=done, error=workspaces_refusals.registry_error(world, properties)
+        world, request, found, kind="workspace.update", finish=done, error=workspaces_refusals.operation_error(world, properties)
     )
     return web.empty(202, statuses.workspace_headers(world, operation))
 
