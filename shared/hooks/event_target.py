@@ -46,6 +46,13 @@ def workspace_of(event: Event) -> ids.ResourceId | None:
     return _below(event, "workspaces")
 
 
+def within(event: Event, reached: Callable[[ids.ResourceId], bool]) -> bool:
+    """Tell whether an event is about something that is reached; one that names nothing of Azure's is anybody's."""
+    named = [text for text in (event.source, event.subject, event.text("resourceUri")) if "subscriptions/" in text.lower()]
+    about = (*of(event), *(found for text in named if (found := _id(text))))
+    return not named or any(reached(each) for each in about)
+
+
 def _model(event: Event, workspace: ids.ResourceId, named: Mapping[str, str]) -> tuple[ids.ResourceId, ...]:
     name, _, version = named.get("models", "").rpartition(":")
     name, version = event.text("modelName") or name, event.text("modelVersion") or version
@@ -94,8 +101,12 @@ def _below(event: Event, kind: str) -> ids.ResourceId | None:
 
 
 def _parsed(text: str) -> ids.ResourceId | None:
+    found = _id(text)
+    return found if found and found.types and not found.is_collection else None
+
+
+def _id(text: str) -> ids.ResourceId | None:
     try:
-        found = ids.parse(text) if text else None
+        return ids.parse(text) if text else None
     except errors.BadRequestError:
         return None
-    return found if found and found.types and not found.is_collection else None

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shared.catalog import grants
 from shared.chains import expressions
 from shared.durable import aside, storage
 from shared.durable.aside import UnreadableError
-from shared.hooks import event_target, events, firings, lineage, pace
+from shared.hooks import authors, event_target, events, firings, lineage, pace
 from shared.hooks.firing_record import Firing
 from shared.operations import context, steps
 from shared.rest import errors, ids
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
+    from shared.catalog.grants import Grant
     from shared.hooks.events import Event
     from shared.hooks.rules import Rule
     from shared.hooks.store import Store
@@ -126,7 +128,7 @@ def _reason(problem: Exception) -> str:
 
 def _take(event: Event, about: tuple[ids.ResourceId, ...], in_force: tuple[Rule, ...], services: Services, tally: Tally) -> None:
     """Fire the rules that want an event. Storage is asked only where one may fire: most events fire nothing."""
-    wanted = [rule for rule in in_force if rule.wants(event)]
+    wanted = [rule for rule in in_force if rule.wants(event) and _may_know(rule, event)]
     if not wanted:
         tally.counts["dropped"] += 1
         return
@@ -203,9 +205,17 @@ def matches(event: Event, services: Services) -> list[Match]:
             found.append(Match(rule=rule, firing=None, reason="the rule is disabled"))
         elif not rule.wants(event):
             found.append(Match(rule=rule, firing=None, reason="'on' does not name this type, subject or source"))
+        elif not _may_know(rule, event):
+            found.append(Match(rule=rule, firing=None, reason="it is about nothing within the scope of the rule's author"))
         else:
             found.append(match(rule, event, document, depth, services))
     return found
+
+
+def _may_know(rule: Rule, event: Event) -> bool:
+    """Return whether an event is about what its author may reach, who may be limited to some places."""
+    limits = [grant for grant in authors.grants_of(rule.author) if grant.below]
+    return not limits or event_target.within(event, lambda about: all(grant.reach(about) == "all" for grant in limits))
 
 
 def match(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, services: Services) -> Match:
@@ -215,7 +225,7 @@ def match(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, ser
         TransientError: the resource cannot be read now.
     """
     if rule.read:
-        document = {**document, "resource": _resource(event, services)}
+        document = {**document, "resource": _resource(event, authors.grants_of(rule.author), services)}
     if rule.condition and not expressions.holds(rule.condition, document):
         return Match(rule=rule, firing=None, reason=f"'if' does not hold: {rule.condition}")
     try:
@@ -300,14 +310,14 @@ def _document(event: Event) -> dict[str, Any]:
     return {**seen, "event": seen, "workspace": _workspace(event)}
 
 
-def _resource(event: Event, services: Services) -> Any:
-    """Return the resource an event names as Azure has it now; None when it is gone or the event names none."""
+def _resource(event: Event, held: tuple[Grant, ...], services: Services) -> Any:
+    """Return the resource an event names as Azure has it now; None when it is gone, not the author's to see, or none is named."""
     from shared.catalog import kinds, paths
 
     rows = kinds.by_type()
     for target in event_target.of(event):
         kind = rows.get(("arm", target.namespace.lower(), "/".join(target.types).lower()))
-        if kind is None:
+        if kind is None or not grants.holds(held, target, kind.full_type):
             continue
         paths.check_listed(target.subscription, services.settings)
         url = services.addresses.url("arm", target.path, f"api-version={kind.api_version}", workspace=target.ancestor(1).path)

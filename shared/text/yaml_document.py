@@ -221,7 +221,10 @@ def parse(text: str, *, name: str = "", source: Source | None = None, depth: int
         message = f"The YAML has {len(text)} characters; {TEXT_LIMIT} are read at most."
         raise top.refusal(message)
     _check_extent(text, top)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    except UnicodeEncodeError:  # of JSON's \ud800
+        raise top.refusal("This is not YAML: it holds half of a surrogate pair.") from None
     try:
         node = loader.get_single_node()
         value = _Reader(loader, document.marks, top, yaml.YAMLError).read(node, (), 0) if node is not None else None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.api.access import approvals
-from shared.hooks import event_target, events, inbox, lineage, matching, store
+from shared.catalog.grants import Grant
+from shared.hooks import authors, event_target, events, inbox, lineage, matching, store
 from shared.notify import notices
 from tests.fake_azure import ACCOUNT_KEY, WORKSPACE, Fault
 from tests.fakes import Killed, unavailable
@@ -471,3 +472,27 @@ rules:
     hooks.drive()
     assert [firing.status for firing in hooks.firings()] == ["Succeeded"]
     assert "CANARY" not in repr(hooks.hook_rows.rows)
+
+
+def test_a_rule_whose_author_is_limited_to_places_knows_of_events_there_alone(hooks: Hooks) -> None:
+    """Neither what others' events say nor the resource that they name is its author's to see; an event of nobody's is."""
+    lead = authors.line("key:half", (Grant(role="admin", below=(WORKSPACE.lower(),)),)).decode()
+    hooks.rules(f"{lead}rules: [{{name: all, on: {{types: ['*.*']}}, read: true, do: {{request: GET workspaces/w1}}}}]")
+    own, other = registered(name="own"), replace(registered(name="other"), source=f"{WORKSPACE}2")
+    group = WORKSPACE.partition("/providers")[0]
+    named = {"type": "Microsoft.Resources.ResourceWriteSuccess", "source": group}
+    hooks.steward.azure.put(f"{WORKSPACE}2/computes/cpu", {"properties": {}})
+    before = len(hooks.steward.azure.requests)
+    hooks.happen(
+        own, other,
+        replace(own, id="1", subject=f"{WORKSPACE}2/computes/cpu", data={}, **named),
+        replace(own, id="2", subject=f"{WORKSPACE}/computes/cpu", data={}, **named),
+        replace(own, id="3", subject="none", data={}, **named),
+        replace(own, id="4", type="Microsoft.Storage.BlobCreated", source=f"{group}/providers/Microsoft.Storage/x/y/z", data={}),
+        replace(own, id="5", type="contoso.any", source="/contoso", subject="s", data={}),
+    )  # fmt: skip
+    hooks.drive()
+    assert sorted(firing.document["event"]["id"] for firing in hooks.firings()) == ["2", "5", "own-1"]
+    assert not [each for each in hooks.steward.azure.requests[before:] if "/w12" in str(each)]
+    (shown,) = matching.matches(other, hooks.app)
+    assert (shown.firing, "scope of the rule's author" in shown.reason) == (None, True)

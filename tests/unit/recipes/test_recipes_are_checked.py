@@ -198,6 +198,15 @@ def test_json_that_yaml_reads_otherwise_is_read_as_json() -> None:
     assert isinstance(caught.value, errors.BadRequestError)
 
 
+@pytest.mark.parametrize("call", ["POST recipes", "POST recipes?dryRun=true", "PUT recipes/mine", "POST recipes/teardown"])
+def test_half_of_a_surrogate_pair_is_a_mistake_of_the_body(kitchen: Kitchen, call: str) -> None:
+    """JSON may spell it, UTF-8 cannot."""
+    verb, _, path = call.partition(" ")
+    status, told = kitchen.ask(verb, path, '{"steps": "\\ud800"}')
+    assert status == (200 if "dryRun" in path else 400), told
+    assert "half of a surrogate pair" in str(told)
+
+
 def test_a_dry_run_asks_azure_nothing_of_what_its_sender_may_not(kitchen: Kitchen) -> None:
     """A step beyond the scope or the role is named as such: what Azure says of that place is not theirs to know."""
     key = kitchen.key("team", "operator", below=["workspaces/w2x"])
