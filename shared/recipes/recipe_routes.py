@@ -241,6 +241,8 @@ def _put(call: Call, app: Services) -> Answer:
     if recipe.schedule:
         run = _new(recipe, recipe_fields.values(recipe, {})[0], call, app)
         recipe_checks.refuse(recipe_checks.problems(run, call, app))
+        if any(step.method == "DELETE" for step in recipe.steps) and approvals.wanted("rules", call, app):
+            return approvals.ask("rules", call, app)
         recipe_schedule.put(kept, app)
     else:
         shelf.put(kept, app.blobs)

@@ -216,3 +216,25 @@ def test_a_run_of_a_release_before_ends_with_its_key_too(kitchen: Kitchen) -> No
     assert kitchen.ask("DELETE", "keys/ops")[0] == 200
     kitchen.drive(3 * 3600)
     assert kitchen.steps(name)["then"]["error"]["code"] == "KeyRevoked"
+
+
+def test_a_schedule_that_deletes_waits_for_a_second_person_and_ends_with_its_key(kitchen: Kitchen) -> None:
+    """As a rule that deletes does; once its author's key is revoked, nothing is started."""
+    app = replace(kitchen.app, settings=replace(kitchen.settings, approvals=frozenset({"rules"})))
+    app.__dict__.update({name: value for name, value in kitchen.app.__dict__.items() if name not in ("settings", "clock")})
+    kitchen.app = app
+    services.use(app)
+    keys = {name: kitchen.key(name, "admin") for name in ("asks", "decides")}
+    kitchen.steward.azure.put(f"{WORKSPACE}/computes/cpu", CLUSTER)
+    recipe = {"schedule": "0 0 * * * *", "steps": {"gone": {"request": "DELETE workspaces/w1/computes/cpu"}}}
+    status, asked = kitchen.ask("PUT", "recipes/hourly", recipe, x_functions_key=keys["asks"])
+    assert (status, asked["what"]) == (202, "rules")
+    assert kitchen.ask("GET", "recipes/hourly")[0] == 404
+    at = f"approvals/{asked['name']}/approve"
+    assert kitchen.ask("POST", at, x_functions_key=keys["asks"])[1]["error"]["code"] == "SecondPersonNeeded"
+    status, put = kitchen.ask("POST", at, x_functions_key=keys["decides"])
+    assert (status, put["by"]) == (200, "key:asks"), put
+    assert kitchen.ask("DELETE", "keys/asks")[0] == 200
+    kitchen.drive(2 * 3600)
+    assert "KeyRevoked" in kitchen.ask("GET", "recipes/hourly")[1]["schedule"]["problem"]
+    assert not kitchen.steward.azure.effects
