@@ -50,6 +50,12 @@ SKUS = {
     "FileStorage": "(Premium(V2)?_(LRS|ZRS)|StandardV2_(LRS|ZRS|GRS|GZRS))",
 }
 WHOLE, MOST_MIRRORED = 100, 50  # per cent
+CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the specification 2024-10-01
+    "PAT": "pat", "ManagedIdentity": "clientId resourceId", "UsernamePassword": "username password securityToken", "None": "",
+    "SAS": "sas", "AccountKey": "key", "ServicePrincipal": "clientId clientSecret tenantId",
+    "AccessKey": "accessKeyId secretAccessKey", "ApiKey": "key", "CustomKeys": "keys",
+    "OAuth2": "authUrl clientId clientSecret developerToken password refreshToken tenantId username", "AAD": "",
+}  # fmt: skip
 
 
 def check(question: Question) -> Iterator[Finding]:
@@ -143,6 +149,40 @@ def _compute(question: Question) -> Iterator[Finding]:
     if isinstance(least, int) and isinstance(most, int) and not 0 <= least <= most:
         yield wrong(path, "InvalidPropertyValue", f"minNodeCount is {least}, maxNodeCount {most}; expected 0 <= min <= max.")
 
+    schedules = bodies.dig(question.body, "properties.properties.schedules.computeStartStop")
+    for number, each in enumerate(schedules if isinstance(schedules, list) else []):
+        if str(bodies.dig(each, "action")).lower() not in ("start", "stop"):
+            at = f"properties.properties.schedules.computeStartStop[{number}].action"
+            yield wrong(at, "MissingField", "A schedule of an instance needs an action, Start or Stop.")
+
+
+def _connection(question: Question) -> Iterator[Finding]:
+    """The authType is one of Azure's; its credentials have the members that it has."""
+    kind = bodies.dig(question.body, "properties.authType")
+    found = next((each for each in CREDENTIALS if each.lower() == str(kind).lower()), "")
+    if isinstance(kind, str) and not found:
+        message = f"'{kind[:80]}' is no authType of a connection; expected one of {', '.join(CREDENTIALS)}."
+        yield wrong("properties.authType", "ValidationError", message)
+    given = bodies.dig(question.body, "properties.credentials")
+    for name in given if found and isinstance(given, dict) else ():
+        if name not in CREDENTIALS[found].split():
+            expected = CREDENTIALS[found].replace(" ", ", ") or "nothing"
+            message = f"The credentials of {found} have no '{name[:80]}'; expected {expected}. Azure may ignore it."
+            yield unseen(f"properties.credentials.{name[:80]}", message)
+
+
+def _outbound_rule(question: Question) -> Iterator[Finding]:
+    """A network that is open to the internet takes private endpoints alone; the destination of a name is a name."""
+    kind, destination = (bodies.dig(question.body, f"properties.{name}") for name in ("type", "destination"))
+    network = question.read(question.target.id.ancestor(1).path, question.target.api_version).body
+    mode = str(bodies.dig(network, "properties.managedNetwork.isolationMode")).lower()
+    if str(kind).lower() in ("fqdn", "servicetag") and mode == "allowinternetoutbound":
+        message = f"The workspace's network is AllowInternetOutbound: it takes rules of the type PrivateEndpoint only, not {kind}."
+        yield wrong("properties.type", "ValidationError", message)
+    if str(kind).lower() == "fqdn" and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", str(destination)):
+        message = f"'{str(destination)[:100]}' does not look like a host name such as pypi.org or *.pypi.org, which Azure expects."
+        yield unseen("properties.destination", message)
+
 
 def _endpoint(question: Question) -> Iterator[Finding]:
     """Shares name deployments that are there and ready, and sum to 0 or 100; a mirror has at most half, and no live traffic."""
@@ -227,10 +267,17 @@ def _asset(question: Question) -> Iterator[Finding]:
         yield wrong(
             parent.name, "InvalidResourceName", f"'{parent.name[:100]}' is no name of an asset: it begins with a letter or digit."
         )
+    kind = question.target.id.types[-2]
+    if kind == "environments" and parent.name.lower().startswith("azureml"):
+        yield wrong(parent.name, "InvalidName", "Names of environments that begin with AzureML are Microsoft's; take another name.")
+    if kind == "environments" and not isinstance(bodies.dig(question.body, "properties.condaFile") or "", str):
+        yield wrong(
+            "properties.condaFile", "ValidationError", "'properties.condaFile' is no text; expected conda's YAML as a string."
+        )
     for name in ("dataUri", "modelUri"):
         if given := bodies.dig(question.body, f"properties.{name}"):
             yield unseen(f"properties.{name}", f"Whether there are files at '{str(given)[:150]}' was not looked at.")
-    if question.target.id.types[-2] == "data" and not bodies.dig(question.body, "properties.dataUri"):
+    if kind == "data" and not bodies.dig(question.body, "properties.dataUri"):
         yield wrong("properties.dataUri", "MissingField", "'properties.dataUri' is missing: where the data lies.")
 
 
@@ -268,5 +315,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("workspaces/schedules", _schedule),
     ("workspaces/jobs", _job),
     ("workspaces/datastores", _datastore),
+    ("workspaces/connections", _connection),
+    ("workspaces/outboundRules", _outbound_rule),
     *((f"workspaces/{name}/versions", _asset) for name in ("data", "models", "environments", "codes", "components")),
 )

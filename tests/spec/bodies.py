@@ -62,7 +62,7 @@ def puts() -> dict[str, Any]:
                 "keyVault": scene.KEY_VAULT_ID,
                 "applicationInsights": scene.INSIGHTS_ID,
                 "storageAccount": scene.STORAGE_ID,
-                "managedNetwork": {"isolationMode": "AllowInternetOutbound"},
+                "managedNetwork": {"isolationMode": "AllowOnlyApprovedOutbound"},
             },
             identity={"type": "SystemAssigned"},
             **PLACE,

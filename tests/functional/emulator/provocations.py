@@ -493,10 +493,15 @@ def _restarted(azure: Client) -> requests.Response:
     return azure.arm("POST", f"{arm_id}/restart")
 
 
+_DOES_NOTHING = {"computeStartStop": [{"status": "Enabled", "triggerType": "Cron", "cron": {"expression": "0 18 * * *"}}]}
 PROVOKE |= {
     "compute name invalid": cluster({}, name="cpu-7"),
     "compute type missing": cluster({}, computeType=None),
     "compute type unknown": cluster({}, computeType="Mainframe"),
+    "schedule of an instance without an action": below(
+        "computes/box",
+        {"properties": {"computeType": "ComputeInstance", "properties": {"vmSize": "Standard_DS1_v2", "schedules": _DOES_NOTHING}}},
+    ),
     "VM size unknown": cluster({"vmSize": "Standard_Huge"}),
     "VM size missing": cluster({"vmSize": None, "vmsize": "Standard_D1"}),
     "scale settings invalid": cluster({"scaleSettings": {"minNodeCount": 4, "maxNodeCount": 1}}),
@@ -691,6 +696,13 @@ def _taken_registry(azure: Client) -> requests.Response:
     return answer
 
 
+@provokes("outbound rule that the isolation mode does not take")
+def _open_network(azure: Client) -> requests.Response:
+    properties = {**workspace_body()["properties"], "managedNetwork": {"isolationMode": "AllowInternetOutbound"}}
+    rule = {"properties": {"type": "FQDN", "destination": "pypi.org"}}
+    return azure.arm("PUT", f"{azure.workspace(properties=properties)}/outboundRules/r", rule)
+
+
 _FIRST = {"dataType": "uri_file", "dataUri": "azureml://datastores/workspaceblobstore/paths/a.csv"}
 PROVOKE |= {
     "data version changed": _twice("data/d/versions/1", _FIRST, {**_FIRST, "dataUri": _FIRST["dataUri"].replace("a.csv", "b.csv")}),
@@ -705,6 +717,13 @@ PROVOKE |= {
     "key of a datastore wrong": datastore(),
     "deletion of the default datastore": below("datastores/workspaceblobstore", None, "DELETE"),
     "connection without category": below("connections/c", {"properties": {"authType": "None", "target": "https://x"}}),
+    "connection of an unknown authType": below(
+        "connections/c", {"properties": {"category": "AzureOpenAI", "authType": "Key", "target": "https://x"}}
+    ),
+    "environment name reserved": below("environments/AzureML-mine/versions/1", {"properties": {"image": "a"}}),
+    "conda file that is no text": below(
+        "environments/e/versions/1", {"properties": {"image": "a", "condaFile": {"dependencies": ["pip"]}}}
+    ),
     "connection missing": below("connections/none", None, "GET"),
     "outbound rule of unknown type": below("outboundRules/r", {"properties": {"type": "Tunnel", "destination": "x"}}),
     "registry missing": plain("GET", provider("Microsoft.MachineLearningServices/registries", "none")),

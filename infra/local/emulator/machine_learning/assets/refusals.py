@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator.backends import FetchError
 from infra.local.emulator.machine_learning import scope
-from infra.local.emulator.refusal import LEARN, SPEC, Refusal
+from infra.local.emulator.refusal import LEARN, SPEC, Proof, Refusal
 from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
 
@@ -28,20 +28,30 @@ ROWS: tuple[Refusal, ...] = (
         message="Data: dataUri is required.", source=SPEC),
     Refusal(name="asset name invalid", status=400, code="UserError", inner="InvalidName", message="The name '{}' is invalid.",
         source=SPEC),
+    Refusal(name="environment name reserved", status=400, code="UserError", inner="InvalidName",
+        message="Environment name can not start with the prefix AzureML. To alter a curated environment first create a copy of it.",
+        proof=Proof.TEXT, source="https://github.com/MicrosoftDocs/azure-docs/issues/65770"),
+    Refusal(name="conda file that is no text", status=400, code="UserError", inner="ValidationError",
+        message="Environment: condaFile must be a string.", source=SPEC),
     Refusal(name="asset missing", status=404, code="UserError", inner="ModelNotFound", message="Model {} was not found."),
 )  # fmt: skip
 
 
-def check_new(kind: AssetKind, world: World, workspace: Resource, properties: dict[str, Any]) -> None:
-    """Refuse a new version that lacks a field, or whose files are not there.
+def check_new(kind: AssetKind, world: World, workspace: Resource, name: str, properties: dict[str, Any]) -> None:
+    """Refuse a new version whose name is reserved, that lacks a field, or whose files are not there.
 
     Raises:
         web.Refused: 400.
     """
-    if not any(properties.get(name) for name in kind.required):
+    if kind.collection == "environments" and name.lower().startswith("azureml"):
+        text = "Environment name can not start with the prefix AzureML. To alter a curated environment first create a copy of it."
+        raise scope.invalid(text, "InvalidName")
+    if kind.collection == "environments" and not isinstance(properties.get("condaFile") or "", str):
+        raise scope.invalid("Environment: condaFile must be a string.", "ValidationError")
+    if not any(properties.get(each) for each in kind.required):
         raise scope.invalid(f"{kind.title}: {' or '.join(kind.required)} is required.", "ValidationError")
-    for name, values in kind.enums:
-        properties[name] = scope.one_of(scope.text_of(properties, name) or values[0], values, name)
+    for field, values in kind.enums:
+        properties[field] = scope.one_of(scope.text_of(properties, field) or values[0], values, field)
     if kind.collection in {"models", "codes"}:
         uri = scope.text_of(properties, kind.uri)
         if uri.startswith("git+"):  # recorded: taken as it is; who runs it learns whether it can be fetched

@@ -153,7 +153,7 @@ def checked(kind: AssetKind, world: World, request: web.Request) -> tuple[dict[s
     if kind.uri and properties.get(kind.uri):
         properties[kind.uri] = locations.long(world, owner, scope.text_of(properties, kind.uri))
     if found is None:
-        refusals.check_new(kind, world, owner, properties)
+        refusals.check_new(kind, world, owner, request.params["name"], properties)
     return properties, found
 
 

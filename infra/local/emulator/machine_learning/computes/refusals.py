@@ -19,6 +19,8 @@ ROWS: tuple[Refusal, ...] = (
         message="The compute name '{}' is invalid: {}", source=NAMES),
     Refusal(name="compute type missing", status=400, code="UserError", inner="ValidationError",
         message="The property computeType is required.", source=SPEC),
+    Refusal(name="schedule of an instance without an action", status=400, code="UserError", inner="ValidationError",
+        message="The property action of a schedule is required: Start or Stop.", source=SPEC),
     Refusal(name="compute type unknown", status=400, code="UserError", inner="ValidationError",
         message="The compute type '{}' is not supported.", source=SPEC),
     Refusal(name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue", message=(
@@ -121,6 +123,15 @@ def check_private(world: World, workspace: Resource, region: str) -> None:
             "Make one of them first."
         )
         raise refused(400, "UserError", text, inner=("BadRequest", "InvalidPropertyValue"), region=region)
+
+
+def check_schedules(schedules: Any, region: str) -> None:
+    """Each schedule of an instance says what it does: the specification requires it."""
+    listed = schedules.get("computeStartStop") if isinstance(schedules, dict) else None
+    for each in listed if isinstance(listed, list) else []:
+        if str(each.get("action") if isinstance(each, dict) else "").lower() not in ("start", "stop"):
+            text = "The property action of a schedule is required: Start or Stop."
+            raise refused(400, "UserError", text, inner=("BadRequest", "ValidationError"), region=region)
 
 
 def check_scale(scale: Any, region: str) -> None:

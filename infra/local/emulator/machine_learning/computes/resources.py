@@ -75,6 +75,8 @@ def put(world: World, request: web.Request) -> web.Response:
     found = world.resources.get(f"{workspace.id}/computes/{name}")
     if kind in refusals.OWN:
         refusals.check(kind, inner, found, region)
+        if kind == "ComputeInstance":
+            refusals.check_schedules(inner.get("schedules"), region)
         if kind == "ComputeInstance" and inner.get("enableNodePublicIp") is False:
             refusals.check_private(world, workspace, region)
     if found is not None and world.operations.running(found.id):

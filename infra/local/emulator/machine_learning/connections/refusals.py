@@ -6,6 +6,8 @@ from infra.local.emulator.refusal import SPEC, Refusal
 ROWS: tuple[Refusal, ...] = (
     Refusal(name="connection without category", status=400, code="UserError", inner="ValidationError",
         message="The property category is required.", source=SPEC),
+    Refusal(name="connection of an unknown authType", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of authType is not one of {}.", source=SPEC),
     Refusal(name="connection missing", status=404, code="UserError", inner="ConnectionNotFound",
         message="Connection {} can't be found in this workspace"),
 )  # fmt: skip

@@ -13,6 +13,10 @@ from infra.local.emulator.resources import Resource, merge_patch
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
+AUTH_TYPES = (
+    "PAT", "ManagedIdentity", "UsernamePassword", "None", "SAS", "AccountKey", "ServicePrincipal", "AccessKey", "ApiKey",
+    "CustomKeys", "OAuth2", "AAD",
+)  # fmt: skip
 _FILLED: dict[str, Any] = {"metadata": None, "group": "AzureAI", "isSharedToAll": False, "sharedUserList": []}
 routes = web.Routes(r".*")
 TYPE = f"{scope.NAMESPACE}/workspaces/connections"
@@ -58,6 +62,7 @@ def put(world: World, request: web.Request) -> web.Response:
     for name in ("category", "authType"):
         if not isinstance(properties.get(name), str):
             raise refusals.refused(400, f"The property {name} is required.", "BadArgument", "ValidationError")
+    properties["authType"] = scope.one_of(properties["authType"], AUTH_TYPES, "authType")
     arm_id = f"{workspace.id}/connections/{request.params['connection']}"
     found = world.resources.get(arm_id)
     body = {

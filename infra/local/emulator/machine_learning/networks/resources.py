@@ -53,6 +53,11 @@ def put(world: World, request: web.Request) -> web.Response:
     properties["type"] = scope.one_of(scope.text_of(properties, "type"), _TYPES, "type")
     if not properties.get("destination"):
         raise scope.invalid("The field destination is required.", "ValidationError")
+    network = workspace.properties.get("managedNetwork")
+    mode = str(network.get("isolationMode") if isinstance(network, dict) else "")
+    if properties["type"] != "PrivateEndpoint" and mode.lower() == "allowinternetoutbound":
+        message = "Only PrivateEndpoint outbound rules are supported when the isolation mode is AllowInternetOutbound."
+        raise scope.invalid(message, "ValidationError")
     arm_id = f"{workspace.id}/outboundRules/{request.params['rule']}"
     stays = writes.left_out(world, world.resources.get(arm_id), properties)
     body = {
