@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 dig = operation_answers.dig  # the value at a dotted path, or None
 
 BODY_LIMIT = 4 * 1024 * 1024  # bytes; ARM's own limit for a request body
+MOST_TAGS = 50  # that ARM takes
 _ID_WITHOUT_SLASH = re.compile(r"subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers(?:/[^/\s]+){3,}", re.IGNORECASE)
 IDENTITIES = {
     "systemassigned": "SystemAssigned",

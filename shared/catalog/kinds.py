@@ -103,11 +103,13 @@ class Ending:
         name: What it is, as policies of the clean-up spell it.
         act: `delete`, or an action of the kind.
         compute_type: Only computes of this type; '' for all of the kind.
+        tags: Where the tags of its kind stand in a body.
     """
 
     name: str
     act: EndingAct = "delete"
     compute_type: str = ""
+    tags: str = "tags"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -509,7 +511,7 @@ KINDS: tuple[Kind, ...] = (
     # Jobs, and v1 experiment runs
     Kind(
         path="workspaces/jobs",
-        endings=(Ending(name="job", act="cancel"),),
+        endings=(Ending(name="job", act="cancel", tags="properties.tags"),),
         required=("properties.jobType",),
         choices=(("properties.jobType", JOB_TYPES),),
         state_field="properties.status",
@@ -540,7 +542,7 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         path="workspaces/schedules",
-        endings=(Ending(name="schedule"),),
+        endings=(Ending(name="schedule", tags="properties.tags"),),
         required=("properties.trigger", "properties.action"),
         actions=_previews("2024-04-01-preview", "trigger"),
     ),

@@ -1,5 +1,7 @@
 """The machine of expiries: wait for the create, announce the end, look once more, end the resource, say how that went.
 
+The resource has a tag that says when. Who takes it off, or changes it, keeps the resource; what this app sent since does not.
+
 A record exists before its create is sent, under the create's id, and acts only on what Azure said of the resource after the
 create had succeeded. Every step may be taken twice: notices have stable ids, and the act is one operation under one key. Not
 here: what speaks for keeping a resource (last_look), the routes (api.expiry_routes).
@@ -14,7 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.catalog import bodies, kinds, paths
+from shared.catalog import bodies, expiry_tag, kinds, paths
 from shared.cleanup.facts import inventory, pacing
 from shared.cleanup.verdict import last_look
 from shared.durable import lease, messages, records, worker
@@ -48,6 +50,8 @@ SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause between looks at an act
 PATIENCE = timedelta(hours=24)  # after its time: how long an expiry that cannot act looks again
 SEND_WITHIN = timedelta(seconds=60)  # of the last look
 ATTEMPTS = 3  # of the act
+OWN = 50  # operations on a resource that are looked through for a PUT of this app
+UNWRITTEN = "its tag is being changed"
 TOLD = frozenset({"Done", "Kept", "Gone", "Failed", "NotMade"})  # ends with a notification
 
 
@@ -107,7 +111,11 @@ def move(known: Known, at: datetime, services: Services) -> Expiry:
         raise _too_late(expiry)
     moved = replace(expiry.due(at, now), status="Pending", moved=True, reason="", ended_at=None, operation="", tries=0)
     moved = replace(moved, attempt=expiry.attempt + 1, failures=0)
-    return worker.record(MACHINE, _next(known, moved, _until_next(moved, now) if moved.made else 0.0, services), services).value
+    if not moved.made:
+        return worker.record(MACHINE, _next(known, moved, 0.0, services), services).value
+    moved = replace(moved, tags=(*moved.tags, expiry_tag.value(at)), untagged=UNWRITTEN)  # before: a tag that is written counts
+    saved = worker.record(MACHINE, _next(known, moved, _until_next(moved, now), services), services)
+    return _table(services).save(saved, _retagged(saved.value, expiry.tags, expiry_tag.value(at), services)).value
 
 
 def drop(known: Known, services: Services) -> None:
@@ -121,6 +129,45 @@ def drop(known: Known, services: Services) -> None:
         raise _too_late(known.value)
     dropped = known.value.over("Canceled", services.clock(), "it was deleted")
     worker.record(MACHINE, _next(known, dropped, None, services), services)
+    if dropped.tags:
+        _retagged(dropped, dropped.tags, "", services)
+
+
+def _retagged(expiry: Expiry, before: tuple[str, ...], text: str, services: Services) -> Expiry:
+    """Have the tag say something else, '' for nothing, where Azure can change it alone; return the expiry with what became of that.
+
+    Args:
+        expiry: As it is now.
+        before: What its tag could say until now.
+        text: What it is to say.
+        services: The app.
+    """
+    target = ids.parse(expiry.target)
+    kind, old = _kind(target), replace(expiry, tags=before)
+    try:
+        body = inventory.read(target, pacing.of(services), kind.api_version)
+        if body is None or not expiry_record.same(expiry.made, body):
+            return replace(old, untagged="it is gone, or another one has its name now")
+        shown = expiry_tag.said(kind, body) in before
+        if "tags" not in kind.patch:
+            why = "Azure changes the tags of this kind only with a whole PUT"
+            why += "; its tag still says the time before" if shown else ""
+            return replace(old, tags=before if shown else (), untagged=why)
+        request = acceptance.Request(
+            target=paths.Target(kind=kind, id=target),
+            method="PATCH",
+            body={"tags": expiry_tag.changed(kind, body, text)["tags"]},
+            idempotency_key=f"expiry {expiry.id} tag {expiry.attempt} {text}",
+            caller=f"expiry:{expiry.id}",
+            why=f"the tag {expiry_tag.TAG}",
+        )
+        sent = flows.submit(request, services)
+        error = sent.error if sent.ended and sent.status != "Succeeded" else None
+    except (errors.TransientError, errors.PermanentError) as problem:
+        shown, error = bool(before), problem.error
+    if error:
+        return replace(old, tags=before if shown else (), untagged=f"the tag could not be changed: {error.message}"[:500])
+    return replace(expiry, untagged="")
 
 
 def _too_late(expiry: Expiry) -> errors.BadRequestError:
@@ -179,8 +226,29 @@ def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     if not (made := expiry_record.identity(body)):
         return expiry.over("NotMade", now, "Azure does not say when it was made; a later one of that name would look the same"), 0.0
     at = (None if expiry.moved or stored is None else stored.operation.expires_at) or expiry.at
-    bound = replace(expiry.due(at, now), made=made, tries=0, reason="")
+    bound = replace(_seen(expiry, body, stored.operation if stored else None), made=made, tries=0, reason="").due(at, now)
     return _replaced(bound, now, services) or (bound, _until_next(bound, now))
+
+
+def _seen(expiry: Expiry, body: Any, operation: Operation | None) -> Expiry:
+    """Return it with what Azure shows of its tag after the create."""
+    said = expiry_tag.said(_kind(ids.parse(expiry.target)), body)
+    if operation is None or operation.expires_at is None or said != expiry_tag.value(operation.expires_at):
+        return replace(expiry, tags=(), untagged="Azure does not show the tag that was sent with it")
+    late = "it was moved before it was made; its tag says the time before" if expiry.moved else ""
+    return replace(expiry, tags=(said,), untagged=late)
+
+
+def _untagged(expiry: Expiry, body: Any, services: Services) -> str:
+    """Return why its tag says that it is to be kept, '' where it does not; a PUT by this app since may have replaced all tags."""
+    target = ids.parse(expiry.target)
+    said = expiry_tag.said(_kind(target), body)
+    if not expiry.tags or said in expiry.tags:
+        return ""
+    since = (each for each in services.ledger.newest(top=OWN, partition=models.partition_of(target)) if each.id != expiry.id)
+    if any(each.method == "PUT" and each.created_at > expiry.created_at and each.target.lower() == target.key for each in since):
+        return ""
+    return f"its tag {expiry_tag.TAG} was {'changed' if said else 'taken off'}"
 
 
 def _waiting(expiry: Expiry, operation: Operation | None, now: datetime) -> tuple[Expiry, float] | None:
@@ -270,6 +338,7 @@ def _looked(expiry: Expiry, name: str, now: datetime, services: Services) -> tup
         resource=ids.parse(expiry.target),
         act=expiry.act,  # type: ignore[arg-type]
         other=lambda body: "" if expiry_record.same(expiry.made, body) else "what has the name now was made later",
+        kept=lambda body: _untagged(expiry, body, services),
         kind=expiry.kind,
         own=(expiry.id, expiry.operation),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.catalog import bodies
+from shared.catalog import bodies, expiry_tag
 from shared.durable import codec, records, storage, versions
 from shared.operations import models
 from shared.text import times
@@ -42,6 +42,8 @@ class Expiry:
         caller: Who asked for it.
         made: What identifies the resource, as Azure said it after the create had succeeded; {} before.
         moved: `at` was changed since.
+        tags: What its tag may say: the moments that it was given; () where Azure shows no such tag.
+        untagged: Why the tag does not say `at`, '' where it does.
         announced: The rows of `AHEAD` that need no announcement any more.
         attempt, failures: Of the act; a later attempt is another operation.
         tries: How often the present step was put off in a row.
@@ -61,6 +63,8 @@ class Expiry:
     status: Status = "Pending"
     made: Mapping[str, str] = field(default_factory=dict)
     moved: bool = False
+    tags: tuple[str, ...] = ()
+    untagged: str = ""
     announced: tuple[str, ...] = ()
     attempt: int = 0
     failures: int = 0
@@ -100,13 +104,14 @@ class Expiry:
         values = codec.members(cls, stored)
         for name in ("at", "created_at", "due_at", "looked_at", "ended_at"):
             values[name] = datetime.fromisoformat(values[name]) if values[name] else None
-        return cls(**{**values, "announced": tuple(values["announced"])})
+        return cls(**{**values, "announced": tuple(values["announced"]), "tags": tuple(values.get("tags", ()))})
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it."""
         out: dict[str, Any] = {"id": f"/expiries/{self.id}", "name": self.id, "status": self.status, "at": models.iso(self.at)}
         out |= {"target": self.target, "kind": self.kind, "act": self.act, "caller": self.caller}
         out |= {"createdAt": models.iso(self.created_at), "createdBy": f"/operations/{self.id}"}
+        out |= {"untagged": self.untagged} if self.untagged else {"tag": expiry_tag.TAG} if self.tags else {}
         out |= {"operation": f"/operations/{self.operation}"} if self.operation else {}
         out |= {"endedAt": models.iso(self.ended_at)} if self.ended_at else {}
         return out | ({"reason": self.reason} if self.reason else {})

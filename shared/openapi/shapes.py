@@ -251,6 +251,8 @@ def expiry() -> Json:
         "caller": _told("Who asked for it."),
         "createdAt": MOMENT,
         "createdBy": _told("The operation that asked for it."),
+        "tag": _told("The tag of the resource that says so, too."),
+        "untagged": _told("Why the resource has no tag that says so."),
         "operation": _told("The operation that ended the resource."),
         "endedAt": MOMENT,
         "reason": _told("Why it ended so, or what it waits for."),

@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import kinds
+from shared.catalog import expiry_tag, kinds
 from shared.durable import aside, due, lease, messages, storage, worker
 from shared.durable.aside import UnreadableError
 from shared.durable.worker import Next
@@ -224,6 +224,8 @@ def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Map
         for name, blob in operation.files.items()
     }
     body = secret_body if operation.secret else ledger.payload(operation.body)
+    if operation.expires_at:
+        body = expiry_tag.changed(settle.kind_of(operation), body, expiry_tag.value(operation.expires_at))
     url = _url(operation, services)
     services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is none of the send's time
     return _Parcel(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     type Rule = Callable[[Question], Iterator[Finding]]
 
 CHECK = "values"
-MOST_TAGS, TAG_VALUE = 50, 256
+TAG_VALUE = 256
 TAG_NAME = {"Microsoft.Storage/storageAccounts": 128}  # characters, where it is not 512
 _TAG_RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
 # https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name
@@ -87,8 +87,8 @@ def tags(question: Question) -> Iterator[Finding]:
     given = bodies.dig(question.body, "tags")
     tags: dict[str, Any] = given if isinstance(given, dict) else {}
     longest = TAG_NAME.get(question.target.kind.full_type, 512)
-    if len(tags) > MOST_TAGS:
-        yield wrong("tags", "InvalidTagCount", f"There are {len(tags)} tags; Azure takes {MOST_TAGS}.")
+    if len(tags) > bodies.MOST_TAGS:
+        yield wrong("tags", "InvalidTagCount", f"There are {len(tags)} tags; Azure takes {bodies.MOST_TAGS}.")
     for name, value in tags.items():
         if len(name) > longest:
             yield wrong("tags", "InvalidTagName", f"The tag name '{name[:40]}…' has {len(name)} characters; {longest} are taken.")

@@ -82,6 +82,7 @@ class Asked:
         resource: Which.
         act: What is to be done to it.
         other: Says of a body why it is not the one that was made; '' when it is.
+        kept: Says of a body why it is to be kept, beside what speaks for that anyway; '' for nothing.
         kind: Its row of `targets.TARGETS`, whose needs of the act count, too; '' for none.
         own: Operations that do not count as work under way.
     """
@@ -89,6 +90,7 @@ class Asked:
     resource: ResourceId
     act: Action
     other: Callable[[Mapping[str, Any]], str]
+    kept: Callable[[Mapping[str, Any]], str] = lambda _body: ""
     kind: str = ""
     own: tuple[str, ...] = ()
 
@@ -122,7 +124,7 @@ def look(asked: Asked, services: Services, sights: Sights) -> Look:
     if other := asked.other(subject.body):
         return Look(answer="gone", reason=other)
     policy = Policy(name="last look", kind=asked.kind, action=asked.act)
-    if protected := judge.protection(policy, subject, known.workspace):
+    if protected := judge.protection(policy, subject, known.workspace) or asked.kept(subject.body):
         return Look(answer="keep", reason=protected)
     try:
         return _held(asked, azure, services, sights) or _needs(policy, subject, known)
