@@ -1,8 +1,9 @@
 """How many asynchronous scores may be with an endpoint at once: fewer when it throttles, more when it answers.
 
 Each process counts its own calls, as a TCP sender does: the limit halves on a throttled call and grows by one for each round of
-good ones. What was learned of an endpoint is kept in a blob, for the processes that come later. Scores leave at least half of a
-process' places on the queue to other operations. Not here: what is scored (async_scores).
+good ones. Below one the process pauses after each call, so that many processes share an endpoint that takes fewer calls than there
+are processes, and need not know of each other. What was learned of an endpoint is kept in a blob, for the processes that come
+later. Scores leave at least half of a process' places on the queue to other operations. Not here: what is scored (async_scores).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ log = logging.getLogger("steward.score")
 
 VERSION = 1
 FOLDER = "score-limits/"
+LEAST = 1 / 64  # of an endpoint in a process: one call, and a pause of 63 times as long
 FIRST, MOST = 6.0, 12.0  # of one endpoint in a process; all endpoints together have MOST: host.json gives the queue 24 places
 FIRST_S = 0.2  # how long a call takes, before one was seen
 SHARE = 0.2  # of the newest call in what calls take
@@ -42,6 +44,7 @@ class _Gate:
     inside: int = 0
     takes_s: float = FIRST_S
     booked: float = 0.0
+    paused: float = 0.0
     dropped: float = float("-inf")
     stored: float = float("-inf")
     kept: int = 0
@@ -60,11 +63,13 @@ class Gates:
         """Take a place at an endpoint; returns 0, or in how many seconds a place is likely to be free."""
         gate = self._gates.get(key) or self._learned(key)
         with self._guard:
-            if gate.inside < int(gate.limit) and sum(each.inside for each in self._gates.values()) < MOST:
+            now = self._clock()
+            free = gate.inside < max(1, int(gate.limit)) and now >= gate.paused
+            if free and sum(each.inside for each in self._gates.values()) < MOST:
                 gate.inside += 1
                 return 0.0
-            now = self._clock()  # each one that must wait books the next moment at which a call is likely to have ended
-            gate.booked = max(gate.booked, now + LEAST_S) + gate.takes_s / int(gate.limit)
+            # each one that must wait books the next moment at which a call is likely to have ended
+            gate.booked = max(gate.booked, now + LEAST_S) + gate.takes_s / max(1, int(gate.limit))
             return min(gate.booked - now, MOST_S)
 
     def leave(self, key: str, took_s: float | None, *, throttled: bool) -> None:
@@ -75,10 +80,12 @@ class Gates:
             now = self._clock()
             if throttled:
                 if now - gate.dropped >= gate.takes_s:  # the calls of one burst are one reason
-                    gate.limit, gate.dropped = max(1.0, gate.limit / 2), now
+                    gate.limit, gate.dropped = max(LEAST, gate.limit / 2), now
             elif took_s is not None:
-                gate.limit = min(MOST, gate.limit + 1 / gate.limit)
+                gate.limit = min(MOST, gate.limit + min(gate.limit, 1 / gate.limit))
                 gate.takes_s += SHARE * (took_s - gate.takes_s)
+            if gate.limit < 1:
+                gate.paused = now + gate.takes_s * (1 / gate.limit - 1)
             changed = int(gate.limit) != gate.kept
             store = changed and (throttled or now - gate.stored >= STORE_EVERY_S)
             if store:
@@ -93,7 +100,7 @@ class Gates:
             if text := self._blobs().get(_blob(key)):
                 stored = json.loads(text)
                 versions.check(stored, VERSION, "what was learned of an endpoint")
-                limit = min(max(float(stored["limit"]), 1.0), MOST)
+                limit = min(max(float(stored["limit"]), LEAST), MOST)
         except (errors.TransientError, ValueError, KeyError, TypeError) as problem:  # it is learned again
             log.info("the limit of an endpoint cannot be read: %s", problem)
         with self._guard:

@@ -388,6 +388,8 @@ def test_a_throttled_endpoint_is_asked_less_and_a_good_one_more(steward: Steward
         here.clock.advance(9)
         here.gates.enter("e")
         here.gates.leave("e", None, throttled=True)
+    assert here.inside() == 0  # below one it pauses
+    here.clock.advance(score_gates.FIRST_S / score_gates.LEAST)
     assert here.inside() == 1
 
 
