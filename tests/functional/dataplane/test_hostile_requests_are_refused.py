@@ -13,7 +13,7 @@ from tests import tables
 
 HOST = f"{scene.LOCATION}.api.azureml.ms"
 NASTY = (None, True, -1, 1e400, "", "x", "'", "\0", "../../x", [], [1], [None], [[]], {}, {"a": None}, {"": []}, {"value": 1})
-BODIES = 40  # of those that are tried, in a run by day
+BODIES, QUERIES = 15, 150  # of those that are tried, in a run by day
 FIELDS = (
     "name", "url", "mimeType", "kvTags", "tags", "properties", "filter", "orderBy", "top", "continuationToken", "runId", "values",
     "value", "data", "cells", "key", "step", "timestamp", "metrics", "params", "run_id", "computeType", "environmentImageRequest",
@@ -100,6 +100,7 @@ def test_no_body_makes_the_data_plane_stumble(world, everything, token):
     assert {200, 400, 404} <= seen
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     "value",
     ["%00", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("", "x", "-1", "0", "9" * 20, "'", "%ff", "..%2f..%2fx"))],
@@ -108,10 +109,10 @@ def test_no_query_makes_the_data_plane_stumble(world, everything, token, value):
     """Every GET with odd values in every query parameter."""
     names = ("$top", "$filter", "$orderby", "$sortorder", "$continuationtoken", "continuationtoken", "$skiptoken", "count", "path",
         "name", "tags", "orderby", "datastorenames", "includesecret", "run_id", "metric_key", "modelid", "modelname")  # fmt: skip
-    for method, path in paths(everything):
-        for name in names if method == "GET" else ():
-            answer = send(world, method, f"{path}?{name}={value}", b"", token)
-            assert answer.status < 500, (path, name, value, answer.body)
+    every = [f"{path}?{name}={value}" for method, path in paths(everything) if method == "GET" for name in names]
+    for path in tables.sample(every, QUERIES):
+        answer = send(world, "GET", path, b"", token)
+        assert answer.status < 500, (path, answer.body)
 
 
 @pytest.mark.parametrize(
