@@ -137,12 +137,15 @@ def _poison(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             name, plural = f"{queue['name']}-poison", "s" if queue["poison"] > 1 else ""
             told = f"{name} holds {queue['poison']} message{plural} that kept failing."
             yield _point("PoisonMessages", told, STAYING)
-    for part, told in (("eventsPutAside", "event messages could not be taken in"), ("messagesPutAside", "messages meant nothing")):
+    for part, told, more in (
+        ("eventsPutAside", "event messages could not be taken in", " POST health/poison/{id}/again takes one in once more."),
+        ("messagesPutAside", "messages meant nothing", ""),
+    ):
         if count := found[part].get("count"):
             yield _point(
                 f"{part[0].upper()}{part[1:]}",
                 f"{count} {told}.",
-                f"GET health/poison shows each with its reason; each is a blob below {found[part]['prefix']}.",
+                f"GET health/poison shows each with its reason; each is a blob below {found[part]['prefix']}.{more}",
             )
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from shared.durable import messages, worker
 from shared.hooks import events, firings, matching
@@ -31,6 +33,7 @@ DEAD = "hooks/dead/"
 DEAD_LIMIT = 5_000  # blobs put aside; of more the oldest go
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
+_BLOB = re.compile(r"[\w.\-/]+\.json", re.ASCII)
 
 
 def store(found: Sequence[Event], services: matching.Services) -> int:
@@ -123,6 +126,26 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
         raise
     except Exception:  # the message is kept; the firing itself cannot be read
         log.exception("a firing could not be ended: %.200s", text)
+
+
+def again(poison_id: str, services: matching.Services) -> None:
+    """Put events that were put aside on the queue again, with all their attempts; they fire what they did not fire yet.
+
+    Raises:
+        BadRequestError: `PoisonNotFound` (404), or `NotToBeRepeated` (409): it is no message of events.
+    """
+    name, blobs = unquote(poison_id).replace("~", "/"), services.ledger.blobs
+    content = blobs.get(name) if name.startswith(DEAD) and _BLOB.fullmatch(name) else None
+    if content is None:
+        message = f"No event '{poison_id[:100]}' was put aside; GET health/poison lists what was."
+        raise errors.BadRequestError("PoisonNotFound", message, target="id", status=404)
+    text = str(_object(content.decode()).get("message", ""))
+    asked = _object(text)
+    if isinstance(asked.get("firing"), str):
+        message = "It is a step of a rule that has ended since: GET events/firings says how. Send the event again: POST events."
+        raise errors.BadRequestError("NotToBeRepeated", message, target="id", status=409)
+    _send(json.dumps({key: value for key, value in asked.items() if key != "attempts"}) if "attempts" in asked else text, services)
+    blobs.delete(name)
 
 
 def _events(text: str, services: matching.Services, stored_at: datetime | None, *, attempts: int) -> None:

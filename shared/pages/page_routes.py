@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from shared.api import answer, schemas
 from shared.api.answer import Answer
-from shared.api.route import MISSING, Route
+from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import grants
 from shared.operations import models
 from shared.pages import static
@@ -81,6 +81,14 @@ def discard(call: Call, app: Services) -> Answer:
     from shared.durable import poison as held
 
     held.discard(call.named.get("id", ""), services.QUEUES, app)
+    return Answer(status=204)
+
+
+def again(call: Call, app: Services) -> Answer:
+    """POST `health/poison/{id}/again`: 204; it is on its queue."""
+    from shared.hooks import inbox
+
+    inbox.again(call.named.get("id", ""), app)
     return Answer(status=204)
 
 
@@ -166,6 +174,16 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
             summary="Remove such a message for good",
             answers={"204": None},
             problems=MISSING,
+        ),
+        Route(
+            "health_poison_again",
+            "POST /health/poison/{id}/again",
+            again,
+            role="operator",
+            whole=True,
+            summary="Take in events that were put aside once more",
+            answers={"204": None},
+            problems={**MISSING, **BUSY},
         ),
         Route(
             "docs",
