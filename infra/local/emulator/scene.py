@@ -44,7 +44,8 @@ APP_ACCOUNT_ID = f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/{APP_A
 EVENTS_QUEUE = "steward-events"
 REGISTERED_PROVIDERS = (
     "Microsoft.Resources", "Microsoft.Storage", "Microsoft.KeyVault", "Microsoft.Insights", "Microsoft.ContainerRegistry",
-    "Microsoft.MachineLearningServices", "Microsoft.Authorization", "Microsoft.EventGrid",
+    "Microsoft.MachineLearningServices", "Microsoft.Authorization", "Microsoft.EventGrid", "Microsoft.Notebooks",
+    "Microsoft.ContainerService",
 )  # fmt: skip
 
 

@@ -160,6 +160,12 @@ def _unregistered(azure: Client) -> requests.Response:
     return azure.arm("PUT", f"{WORKSPACES}/lab", workspace_body())
 
 
+@provokes("provider of a compute not registered")
+def _unregistered_notebooks(azure: Client) -> requests.Response:
+    azure.control("PUT", "providers", {"Microsoft.Notebooks": "NotRegistered"})
+    return azure.arm("PUT", f"{azure.workspace()}/computes/nb1", INSTANCE)
+
+
 @provokes("denied by policy")
 def _denied(azure: Client) -> requests.Response:
     azure.control("PUT", "policies", [{"name": "no-public-workspaces", "match": '/workspaces/.*"publicNetworkAccess": "Enabled"'}])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
+from infra.local.emulator.arm import refusals as arm_refusals
 from infra.local.emulator.machine_learning.quotas import state as quota
 from infra.local.emulator.machine_learning.quotas import vm_sizes
 from infra.local.emulator.operations import OperationFailedError
@@ -23,6 +24,10 @@ ROWS: tuple[Refusal, ...] = (
         message="The property action of a schedule is required: Start or Stop.", source=SPEC),
     Refusal(name="compute type unknown", status=400, code="UserError", inner="ValidationError",
         message="The compute type '{}' is not supported.", source=SPEC),
+    Refusal(name="provider of a compute not registered", status=409, code="MissingSubscriptionRegistration", message=(
+            "The subscription is not registered to use namespace '{}'. See https://aka.ms/rps-not-found for how to register "
+            "subscriptions."
+        ), source=f"{LEARN}machine-learning/how-to-manage-workspace#resource-provider-errors"),
     Refusal(name="VM size unknown", status=400, code="UserError", inner="InvalidPropertyValue", message=(
             "The specified value {} for property Cluster.Properties.VMSize is not a supported VM size. See additional details for "
             "supported VM sizes. {}"
@@ -75,6 +80,8 @@ STATE = frozenset({
 
 OWN = frozenset({"AmlCompute", "ComputeInstance"})
 
+PROVIDERS = {"ComputeInstance": "Microsoft.Notebooks", "AKS": "Microsoft.ContainerService"}  # "Resource provider errors"
+
 
 def refused(status: int, code: str, message: str, *, inner: tuple[str, ...] = (), region: str = "") -> web.Refused:
     """A refusal of the compute service (shape c)."""
@@ -95,6 +102,13 @@ def kind(given: str, region: str) -> str:
     raise refused(
         400, "UserError", f"The compute type '{given}' is not supported.", inner=("BadRequest", "ValidationError"), region=region
     )
+
+
+def check_provider(world: World, kind: str) -> None:
+    """The subscription must have registered the provider that this type of compute needs beside Azure ML's own."""
+    namespace = PROVIDERS.get(kind, "")
+    if namespace and world.registration.get(namespace.lower()) != "Registered":
+        raise arm_refusals.not_registered(namespace)
 
 
 def check(kind: str, inner: dict[str, Any], found: Resource | None, region: str) -> None:

@@ -81,6 +81,8 @@ def put(world: World, request: web.Request) -> web.Response:
             refusals.check_private(world, workspace, region)
     if found is not None and world.operations.running(found.id):
         raise refusals.busy(found, region)
+    if found is None:
+        refusals.check_provider(world, kind)
     made = _build(
         world, request, workspace, {**body, "properties": {**properties, "computeType": kind, "properties": inner}}, found
     )
