@@ -268,7 +268,8 @@ class World(Platform):
         """Begin a process; it hears storage's clock when it opens its tables."""
         self.app = super()._process(skew)
         self._answered()
-        self.app.rule_store._guard = _Unbroken(self)  # the only lock that is held during calls
+        self.app.rule_store._guard = _Unbroken(self)  # the only locks that are held during calls
+        self.app.lists._lock = lambda: _Unbroken(self)
         return self.app
 
     # What the models ask

@@ -55,13 +55,13 @@ class _Collection:
         asking: Held by the thread that asks for one.
     """
 
+    asking: Any
     due: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     looked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     silent: dict[str, datetime] = field(default_factory=dict)
     asked_at: datetime = NEVER
     refused_until: datetime = NEVER
     items: dict[str, Any] = field(default_factory=dict)
-    asking: threading.RLock = field(default_factory=threading.RLock)
 
     def waiting(self, now: datetime) -> set[str]:
         """Return the targets that are looked at about now, or were just now."""
@@ -88,6 +88,7 @@ class Lists:
         self._client, self._addresses, self._clock = client, addresses, clock
         self._held: OrderedDict[str, _Collection] = OrderedDict()
         self._guard = threading.Lock()
+        self._lock: Callable[[], Any] = threading.RLock
 
     def together(self, operation: Operation, delay_s: float) -> float:
         """Return the pause before an operation's next look, moved to a moment at which others in its collection look, too.
@@ -169,7 +170,7 @@ class Lists:
             held.refused_until = now + REFUSED
 
     def _of(self, path: str, now: datetime) -> _Collection:
-        held = self._held.setdefault(path.lower(), _Collection())
+        held = self._held.setdefault(path.lower(), _Collection(asking=self._lock()))
         self._held.move_to_end(path.lower())
         if len(self._held) > COLLECTIONS:
             self._held.popitem(last=False)
