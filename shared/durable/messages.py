@@ -7,13 +7,9 @@ rollback. Not here: events, which arrive on a queue as their senders wrote them 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from shared.durable import versions
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VERSION = 1
 QUEUE = "steward-operations"
@@ -48,21 +44,18 @@ class Message:
         key: What names the record.
         step: Which step; 0 where the machine's messages name none.
         again: The platform brings it again: its first worker died, or failed.
-        carried: What the step before found and did not record, for there was nothing new.
     """
 
     machine: str
     key: tuple[str | int, ...]
     step: int = 0
     again: bool = False
-    carried: Mapping[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """Return the JSON that is queued."""
         names, step = FORMS[self.machine]
         members = dict(zip(names, self.key, strict=True))
-        own = {**({step: self.step} if step else {}), **({"carried": self.carried} if self.carried else {})}
-        return json.dumps({"version": VERSION, **WRITTEN.get(self.machine, {}), **members, **own})
+        return json.dumps({"version": VERSION, **WRITTEN.get(self.machine, {}), **members, **({step: self.step} if step else {})})
 
 
 def read(text: str, *machines: str, again: bool = False) -> Message:
@@ -79,8 +72,7 @@ def read(text: str, *machines: str, again: bool = False) -> Message:
         if all(isinstance(given.get(name), kind) and given[name] != "" for name, kind in wanted.items()):
             versions.check(stored, VERSION, "the message")
             key = tuple(given[name] for name in names)
-            carried = given.get("carried", {})
-            return Message(machine=machine, key=key, step=given[step] if step else 0, again=again, carried=carried)
+            return Message(machine=machine, key=key, step=given[step] if step else 0, again=again)
     expected = " or ".join(", ".join([*FORMS[machine][0], *filter(None, FORMS[machine][1:])]) for machine in machines)
     message = f"not a message of {' or '.join(machines)}: expected version, {expected}"
     raise ValueError(message)

@@ -13,8 +13,6 @@ import itertools
 import json
 import logging
 import re
-import threading
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -49,8 +47,6 @@ RESULTS_BEFORE = 3  # of how many earlier operations the result is read, to see 
 PAYLOADS = ("body", "resource", "result", "plan")
 ROW_LIMIT = 515_000  # characters of an operation in all columns; the service takes 1 MiB of UTF-16
 BLOB_KEY = "$blob"
-FOLLOWED = 500  # operations that a process keeps from one look to the next
-EARLY = timedelta(seconds=2)  # before its time; a queue's delays are whole seconds
 LOOKS_APART = 100  # before it is tried again whether a long list has become short
 OPERATION_ID = re.compile(r"([0-9a-f]{20})-([0-9a-f]{20})")
 
@@ -83,8 +79,6 @@ class Ledger:
         self._open = open_rows
         self._blobs = blobs
         self.open = OpenList(open_rows)
-        self._followed: OrderedDict[str, tuple[Stored, datetime | None]] = OrderedDict()
-        self._guard = threading.Lock()
         self.durations = usual_times.Durations(rows)
         self.reach: timedelta | None = None  # how far back twice the last page of the newest went: where the next one looks first
 
@@ -169,39 +163,8 @@ class Ledger:
         if row is None:
             return None
         operation = operation_of(row)
-        return Stored(operation=operation, etag=row.etag, looked_at=_looked_at(operation))
-
-    def followed(self, operation_id: str, step: int, now: datetime) -> Stored | None:
-        """Return an operation that this process itself left at that step, else as `load` does; None where a message comes twice.
-
-        Each change by another process goes to a further step: what was kept is then at another step than the message, or its etag
-        is none that a write can name.
-
-        Raises:
-            UnreadableError: it is there and cannot be read.
-        """
-        with self._guard:
-            kept, due_at = self._followed.get(operation_id, (None, None))
-        if kept is None or kept.operation.step != step:
-            return self.load(operation_id)
-        return None if due_at and now < due_at - EARLY else kept
-
-    def keep(self, stored: Stored, due_at: datetime | None = None) -> Stored:
-        """Keep an operation that is followed until its next look: mostly it is this process that takes it.
-
-        Args:
-            stored: It.
-            due_at: When it is looked at, where its row does not say so: it was not saved, for there was nothing new.
-        """
-        operation = stored.operation
-        with self._guard:
-            self._followed.pop(operation.id, None)
-            if operation.phase == "following":
-                kept = stored if due_at else replace(stored, looked_at=_looked_at(operation), woken="")
-                self._followed[operation.id] = (kept, due_at)
-            if len(self._followed) > FOLLOWED:
-                self._followed.popitem(last=False)
-        return stored
+        moved = operation.lost_since or operation.phase == "waiting"  # by a timer, which looks at those ever more rarely
+        return Stored(operation=operation, etag=row.etag, looked_at=None if moved else operation.due_at)
 
     def save(self, stored: Stored, operation: Operation) -> Stored:
         """Replace `stored` by `operation`.
@@ -211,7 +174,7 @@ class Ledger:
         """
         operation = self._offload(operation)
         etag = records.write(self._rows, [_change("replace", _row_of(operation, stored.etag))])[0]
-        return self.keep(Stored(operation=operation, etag=etag, lane=stored.lane, looked_at=stored.looked_at))
+        return Stored(operation=operation, etag=etag, lane=stored.lane, looked_at=stored.looked_at)
 
     def leave_lane(self, stored: Stored, operation: Operation) -> Stored:
         """Save `operation` and give up its place in the target's lane, in one transaction; it stays on the list of open ones.
@@ -240,7 +203,7 @@ class Ledger:
                 continue
             was_first = bool(before) and before[0] == operation.suffix
             woken = f"{operation.partition}-{after[0]}" if was_first and after else ""
-            return self.keep(Stored(operation=operation, etag=etag, looked_at=stored.looked_at, woken=woken))
+            return Stored(operation=operation, etag=etag, looked_at=stored.looked_at, woken=woken)
 
     def before(self, operation: Operation) -> str:
         """Return the id of the operation whose turn it is before this one's, '' when it is this one's turn.
@@ -554,11 +517,6 @@ def _opened(row: Row) -> Listed:
     if not OPERATION_ID.fullmatch(_id_of(row)):
         raise ValueError("its keys are not those of an operation")
     return Listed(id=_id_of(row), created_at=records.created(row), row=row)
-
-
-def _looked_at(operation: Operation) -> datetime | None:
-    """Return by when a timer looks at an operation; None where it may have moved that, for it looks at those ever more rarely."""
-    return None if operation.lost_since or operation.phase == "waiting" else operation.due_at
 
 
 def _is_blob(value: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from shared.rest import clouds, errors, ids, long_running
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from shared.durable.due import Entry
     from shared.durable.messages import Message
@@ -51,7 +52,6 @@ SIGN_IN_ATTEMPTS = 20
 JSON_PATCH = "application/json-patch+json"
 WAKE_ATTEMPTS = 3
 SIGN_IN_DELAY_S = 60.0
-SOON = timedelta(seconds=5)  # what is due so late before a timer takes it up, is recorded
 LATE = timedelta(seconds=5)  # after its time, from which on a look says nothing of how long Azure took
 CROWDED = 0.8  # share of the read allowance above which polls step back for writes
 CROWDED_FACTOR = 3.0
@@ -298,15 +298,10 @@ def _looked(operation: Operation, follow: long_running.Follow, services: Service
         return operation.counted("list"), outcome
     response = _read(operation, follow.url, services)
     operation, outcome = operation.counted("poll"), long_running.advance(follow, response, now=services.clock())
-    if not isinstance(outcome, long_running.Pending) or (outcome.follow.style != "result" and not item):
-        return operation, outcome
-    if outcome.follow.style != "result":
+    if item and isinstance(outcome, long_running.Pending):
+        if outcome.follow.style == "result":  # it has succeeded: what the list showed is what a second GET would
+            return operation, shared_lists.judged(operation, outcome.follow, item, now=services.clock()) or outcome
         lists.forget(operation, silent=True)
-    elif outcome.delay_s == 0 and outcome.follow.url == follow.resource_url:  # it has succeeded: the list showed what a GET would
-        if read := item and shared_lists.judged(operation, outcome.follow, item, now=services.clock()):
-            return operation, read
-        response = _read(operation, outcome.follow.url, services)
-        return operation.counted("poll"), long_running.advance(outcome.follow, response, now=services.clock())
     return operation, outcome
 
 
@@ -401,12 +396,10 @@ def _next(stored: Stored, step: Step, services: Services) -> Next[Stored, Operat
 def _save(step: Next[Stored, Operation], services: Services) -> Stored:
     stored, now = step.known, services.clock()
     operation = replace(step.value, step=stored.operation.step + 1, lost_since=None)
-    run = settle.is_run(operation)
     if step.delay_s is None:
-        left = run and stored.operation.phase == "following"  # below
-        return services.ledger.save(stored, operation) if left else services.ledger.leave_lane(stored, operation)
+        return services.ledger.leave_lane(stored, operation)
     operation = replace(operation, due_at=now + timedelta(seconds=step.delay_s) + GRACE)
-    if operation.phase == "following" and stored.operation.phase == "sending" and run:
+    if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):
         return services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
     return services.ledger.save(stored, operation)
 
@@ -430,7 +423,7 @@ def _after(before: Stored, saved: Stored, services: Services) -> None:
         services.ledger.close(operation.id)
 
 
-def _step(stored: Stored, message: Message, services: Services) -> Next[Stored, Operation] | None:
+def _step(stored: Stored, _message: Message, services: Services) -> Next[Stored, Operation] | None:
     """Take the step of a message; one that waits for its turn takes its first when that has come."""
     if stored.operation.phase == "waiting":
         if before := services.ledger.before(stored.operation):
@@ -438,38 +431,7 @@ def _step(stored: Stored, message: Message, services: Services) -> Next[Stored, 
             services.ledger.save(stored, later)
             return None
         stored = services.ledger.save(stored, replace(stored.operation, phase=_first_phase(stored.operation)))
-    step = taken(_carried(stored, message.carried), services)
-    return None if _looks_again(step, services) else step
-
-
-def _carried(stored: Stored, carried: Mapping[str, Any]) -> Stored:
-    """Return an operation as the looks left it that were not recorded."""
-    operation = stored.operation
-    if not carried or operation.follow is None:
-        return stored
-    follow = replace(operation.follow, interval_s=carried["interval"], looked_s=carried["looked"])
-    due_at = datetime.fromisoformat(carried["due"]) + GRACE
-    return replace(stored, operation=replace(operation, calls=carried["calls"], follow=follow, due_at=due_at))
-
-
-def _looks_again(step: Next[Stored, Operation], services: Services) -> bool:
-    """Queue the next look at an operation of which there is nothing new; its row stays as it is while no timer takes it up.
-
-    The first look is recorded: callers see that it is followed. A message that is lost is found when the row says so.
-    """
-    before, after = step.known.operation, step.value
-    if step.delay_s is None or before.follow is None or after.follow is None or not before.calls.keys() & {"poll", "list"}:
-        return False
-    due_at = services.clock() + timedelta(seconds=step.delay_s)
-    follow = replace(after.follow, interval_s=before.follow.interval_s, looked_s=before.follow.looked_s)
-    found_at = step.known.looked_at  # by a timer
-    if found_at is None or due_at + SOON > found_at or replace(after, calls=before.calls, follow=follow) != before:
-        return False
-    looked = {"calls": after.calls, "interval": after.follow.interval_s, "looked": after.follow.looked_s, "due": due_at.isoformat()}
-    again = messages.Message(machine=MACHINE.name, key=(after.id,), step=before.step, carried=looked)
-    services.queue.send(again.to_text(), delay_s=step.delay_s)
-    services.ledger.keep(step.known, due_at)
-    return True
+    return taken(stored, services)
 
 
 def _give_up(stored: Stored, reason: str, services: Services) -> Next[Stored, Operation]:
@@ -537,7 +499,7 @@ MACHINE = worker.Machine["Services", "Stored", "Operation"](
     queue=messages.QUEUE,
     record=Operation,
     send=lambda services: services.queue,
-    load=lambda message, services: services.ledger.followed(str(message.key[0]), message.step, services.clock()),
+    load=lambda message, services: services.ledger.load(str(message.key[0])),
     advance=_step,
     save=_save,
     key=lambda stored: (stored.operation.id,),
