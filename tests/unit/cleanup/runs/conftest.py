@@ -18,6 +18,7 @@ from shared.cleanup.report import reports
 from shared.cleanup.run import journal, runs
 from shared.durable import due, sweep, worker
 from shared.operations import ledger, steps
+from shared.operations.looks import shared_lists
 from shared.rest import client, clouds, errors, ids
 from shared.settings import Settings
 from tests import fakes, front
@@ -177,6 +178,7 @@ class Stage:
         self.delivery_rows = fakes.FakeRows("deliveries", self.fuse)
         self.notification_queue = fakes.FakeQueue(self.clock, self.fuse)
         self.reads = pacing.Buckets(self.clock.seconds)
+        self.lists = shared_lists.Lists(self.azure, self.azure, self.clock)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         """Parts of other rooms: what nobody set is not needed here."""
