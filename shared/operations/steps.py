@@ -223,9 +223,7 @@ def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Map
         )
         for name, blob in operation.files.items()
     }
-    body = secret_body if operation.secret else ledger.payload(operation.body)
-    if operation.expires_at:
-        body = expiry_tag.changed(settle.kind_of(operation), body, expiry_tag.value(operation.expires_at))
+    body = _wanted(operation, secret_body if operation.secret else ledger.payload(operation.body))
     url = _url(operation, services)
     services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is none of the send's time
     return _Parcel(
@@ -235,6 +233,13 @@ def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Map
         parts=parts or None,
         headers={"Content-Type": JSON_PATCH} if isinstance(body, list) else {},
     )
+
+
+def _wanted(operation: Operation, body: Any) -> Any:
+    """Return the body as it is sent, and as it is looked for afterwards: with the tag of an expiry."""
+    if operation.expires_at is None or body is None:
+        return body
+    return expiry_tag.changed(settle.kind_of(operation), body, expiry_tag.value(operation.expires_at))
 
 
 def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
@@ -328,7 +333,7 @@ def _look_up(operation: Operation, services: Services) -> Step:
     """Settle a write whose answer was lost: see whether it arrived."""
     resource_url = _resource_url(operation, services)
     response = _read(operation, resource_url, services)
-    body = services.ledger.payload(operation.body)
+    body = _wanted(operation, services.ledger.payload(operation.body))
     earlier = list(services.ledger.results_before(operation))
     return settle.arrived(operation.counted("read"), response, body, resource_url, services.clock(), earlier=earlier)
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.catalog import bodies, expiry_tag, kinds
 from shared.expiry import expiry_record
-from tests.fake_azure import WORKSPACE, Fault, refusal
+from tests.fake_azure import WORKSPACE, Fault, lost, refusal
 from tests.fakes import START
 from tests.unit.expiry.conftest import CLUSTER, COMPUTE, Stage
 
@@ -178,3 +178,12 @@ def test_each_kind_that_takes_an_expiry_can_have_the_tag() -> None:
         "workspaces/computes", "workspaces/jobs", "workspaces/schedules",
     }  # fmt: skip
     assert expiry_tag.value(START) == "2026-03-02T09:00:00Z"
+
+
+def test_a_create_whose_answer_was_lost_is_found_with_its_tag(stage: Stage) -> None:
+    """The tag is part of what was asked for: the create succeeded, and the resource expires."""
+    stage.azure.faults.append(Fault(method="PUT", match="/computes/gpu", problem=lost(arrived=True), after=True))
+    assert stage.put(expires_in="PT1H")["status"] == "Pending"
+    assert stage.azure.count("^PUT .*/gpu$") == 1
+    stage.wait(3700)
+    assert stage.azure.count("^DELETE .*/gpu$") == 1
