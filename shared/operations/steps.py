@@ -303,10 +303,15 @@ def _looked(operation: Operation, follow: long_running.Follow, services: Service
         return operation.counted("list"), outcome
     response = _read(operation, follow.url, services)
     operation, outcome = operation.counted("poll"), long_running.advance(follow, response, now=services.clock())
-    if item and isinstance(outcome, long_running.Pending):
-        if outcome.follow.style == "result":  # it has succeeded: what the list showed is what a second GET would
-            return operation, shared_lists.judged(operation, outcome.follow, item, now=services.clock()) or outcome
+    if not isinstance(outcome, long_running.Pending) or (outcome.follow.style != "result" and not item):
+        return operation, outcome
+    if outcome.follow.style != "result":
         lists.forget(operation, silent=True)
+    elif outcome.delay_s == 0 and outcome.follow.url == follow.resource_url:  # it has succeeded: the list showed what a GET would
+        if read := item and shared_lists.judged(operation, outcome.follow, item, now=services.clock()):
+            return operation, read
+        response = _read(operation, outcome.follow.url, services)
+        return operation.counted("poll"), long_running.advance(outcome.follow, response, now=services.clock())
     return operation, outcome
 
 

@@ -18,7 +18,7 @@ from tests.simulation import runs
 from tests.simulation.judge import MOST_LATE_S, MOSTLY_LATE_S
 
 SEEDS, OPERATIONS = 200, 50
-EVERY_DAY = 4  # of them
+EVERY_DAY = 6  # of them
 MINUTES = 20.0
 
 
