@@ -28,6 +28,7 @@ log = logging.getLogger("steward.worker")
 
 
 LOST = "lost"  # column of an entry: how often a timer has put its record on the queue since a step was taken
+ENDING = "ending"  # column of an entry: its record is about to end; its row, which is due later, says nothing if that worker dies
 PATIENT = 3  # so often at the lease's pace; then the pauses double, for the queue may be longer than the lease
 LONGEST = 5  # doublings
 
@@ -220,7 +221,7 @@ def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, s
     """
     if step.delay_s is None and _is_far(machine, step.known, world):  # what follows the end is done again soon, if this dies
         soon = entry(machine, machine.key(step.known), 0.0, world)
-        machine.index(world).put(replace(soon, columns=machine.columns(step.known)))
+        machine.index(world).put(replace(soon, columns={**machine.columns(step.known), ENDING: True}))
     saved = machine.save(step, world)
     if step.delay_s is not None:
         queued(machine, saved, step.delay_s, world, known=step.known, send=send)
@@ -274,12 +275,12 @@ def look(machine: Machine[Any, Any, Any], entry: Entry, world: Any) -> int:
         machine.after(known, known, world)
         index.drop(entry)
         return 0
-    if at > now:
+    if at > now and ENDING not in entry.columns:  # else its worker died before it recorded the end
         index.later(entry, at)
         return 0
     sent = wake(machine, known, world)
     lost = int(entry.columns.get(LOST, 0)) + 1
-    again = replace(entry, columns={**entry.columns, LOST: lost})
+    again = replace(entry, columns={name: held for name, held in entry.columns.items() if name != ENDING} | {LOST: lost})
     index.later(again, now + machine.lease * 2 ** min(max(0, lost - PATIENT), LONGEST))
     return sent
 
