@@ -88,6 +88,7 @@ class Lists:
         self._client, self._addresses, self._clock = client, addresses, clock
         self._held: OrderedDict[str, _Collection] = OrderedDict()
         self._guard = threading.Lock()
+        self._tidied_at = NEVER
         self._lock: Callable[[], Any] = threading.RLock
 
     def together(self, operation: Operation, delay_s: float) -> float:
@@ -174,8 +175,10 @@ class Lists:
         self._held.move_to_end(path.lower())
         if len(self._held) > COLLECTIONS:
             self._held.popitem(last=False)
-        for each in self._held.values():
-            each.tidy(now)
+        if now - self._tidied_at >= ROUNDED:
+            self._tidied_at = now
+            for each in self._held.values():
+                each.tidy(now)
         return held
 
 
