@@ -151,16 +151,18 @@ def _is_told(asked: Asked, told: dict[str, dict[str, Any]]) -> bool:
     return not name or any(name in json.dumps(event.get("data")) for event in told.values())
 
 
-def _left(ground: Ground) -> dict[str, int]:
-    """Return how many messages the poison queues hold."""
+def in_queue(ground: Ground, name: str) -> int:
+    """Return about how many messages a queue holds, those in hand included; 0 where there is no such queue."""
     from azure.core.exceptions import ResourceNotFoundError
 
-    left = {}
-    for name in QUEUES:
-        try:
-            count = _storage(ground, f"steward-{name}-poison").get_queue_properties().approximate_message_count
-        except ResourceNotFoundError:
-            continue
-        if count:
-            left[f"steward-{name}-poison"] = count
-    return left
+    try:
+        count: int = _storage(ground, name).get_queue_properties().approximate_message_count
+    except ResourceNotFoundError:
+        return 0
+    return count
+
+
+def _left(ground: Ground) -> dict[str, int]:
+    """Return how many messages the poison queues hold."""
+    counts = {f"steward-{name}-poison": in_queue(ground, f"steward-{name}-poison") for name in QUEUES}
+    return {name: count for name, count in counts.items() if count}
