@@ -6,7 +6,6 @@ Not here: taking a step (asking), which steps a chain has (hooks.rules, recipes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.catalog import bodies
@@ -15,6 +14,7 @@ from shared.operations import models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
 
@@ -140,8 +140,7 @@ class Taken:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Taken:
         """Read back what `to_json` wrote."""
-        found = codec.members(cls, stored)
-        return cls(**found | {name: datetime.fromisoformat(found[name]) for name in DATES if name in found})
+        return cls(**codec.members(cls, stored) | codec.moments(stored, DATES))
 
 
 def shown(taken: Taken) -> dict[str, Any]:

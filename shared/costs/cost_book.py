@@ -97,8 +97,7 @@ def places(rows: Rows) -> list[Place]:
 
     def read(row: Row) -> Place:
         stored = records.joined(row.columns)
-        moments = {name: datetime.fromisoformat(stored[name]) for name in ("first_at", "seen_at", "tried_at") if stored.get(name)}
-        return codec.read(Place, {**stored, **moments})
+        return codec.read(Place, {**stored, **codec.moments(stored, ("first_at", "seen_at", "tried_at"))})
 
     return list(aside.readable(rows.query(partition=PLACES), read, "cost"))
 

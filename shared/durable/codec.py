@@ -7,10 +7,13 @@ has a field `unknown` for them. Not here: the version that a shape carries (oper
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.text import times
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
 UNKNOWN = "unknown"
@@ -33,6 +36,16 @@ def rest(stored: Mapping[str, Any], known: AbstractSet[str]) -> dict[str, Any]:
 def read[T](kind: type[T], stored: Mapping[str, Any]) -> T:
     """Return the dataclass that was stored, where its members need no other form than JSON's."""
     return kind(**members(kind, stored))
+
+
+def moments(stored: Mapping[str, Any], names: Iterable[str]) -> dict[str, datetime]:
+    """Return those of the named members that have a moment, each as what it says (RFC 3339)."""
+    return {name: datetime.fromisoformat(stored[name]) for name in names if stored.get(name)}
+
+
+def dated(value: Any) -> dict[str, Any]:
+    """Return what `written` does, each moment as text."""
+    return {name: times.iso(held) if isinstance(held, datetime) else held for name, held in written(value).items()}
 
 
 def written(value: Any, *, defaults: bool = True) -> dict[str, Any]:

@@ -90,8 +90,7 @@ class Expiry:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        told = codec.written(self).items()
-        return {"version": VERSION} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
+        return {"version": VERSION} | codec.dated(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Expiry:
@@ -101,9 +100,7 @@ class Expiry:
             ValueError: it was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"expiry {stored['id']}")
-        values = codec.members(cls, stored)
-        for name in ("at", "created_at", "due_at", "looked_at", "ended_at"):
-            values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+        values = codec.members(cls, stored) | codec.moments(stored, ("at", "created_at", "due_at", "looked_at", "ended_at"))
         return cls(**{**values, "announced": tuple(values["announced"]), "tags": tuple(values.get("tags", ()))})
 
     def view(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def workspace_of(event: Event) -> ids.ResourceId | None:
 
 
 def within(event: Event, reached: Callable[[ids.ResourceId], bool]) -> bool:
-    """Tell whether an event is about something that is reached; one that names nothing of Azure's is anybody's."""
+    """Tell whether an event is about something that is reached; one that names nothing of Azure's counts as reached."""
     named = [text for text in (event.source, event.subject, event.text("resourceUri")) if "subscriptions/" in text.lower()]
     about = (*of(event), *(found for text in named if (found := _id(text))))
     return not named or any(reached(each) for each in about)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.rest import ids
 
 VERSION = 1
+MOMENTS = ("created_at", "due_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at")
 TIMELINE_LIMIT = 60
 SCORE = "score"
 iso = times.iso
@@ -190,10 +191,7 @@ class Operation:
             ValueError: the row was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"operation {stored['id']}")
-        values = codec.members(cls, stored)
-        for name in ("created_at", "due_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at"):
-            if values.get(name):
-                values[name] = datetime.fromisoformat(values[name])
+        values = codec.members(cls, stored) | codec.moments(stored, MOMENTS)
         if "follow" in values:
             values["follow"] = codec.read(long_running.Follow, values["follow"])
         if "error" in values:

@@ -6,7 +6,6 @@ Not here: taking a step (run_steps).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.chains.asked import OVER, State, Taken, shown
@@ -17,6 +16,7 @@ from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     from shared.recipes.run_status import Status
 
@@ -177,8 +177,7 @@ class Run:
             ValueError: it was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"run {stored['id']}")
-        found = codec.members(cls, stored)
-        found |= {name: datetime.fromisoformat(found[name]) for name in ("created_at", "due_at", "ended_at") if found[name]}
+        found = codec.members(cls, stored) | codec.moments(stored, ("created_at", "due_at", "ended_at"))
         return cls(
             **found
             | {

@@ -37,7 +37,7 @@ PARTITION = "schedule"
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
 ORPHAN = timedelta(minutes=10)  # for so long a PUT may be under way whose recipe is not there yet; a function has five
 LOOK_S = 60.0  # how soon it is looked for again
-DATES = ("since", "asked_at", "due_at", "last_at", "ended_at")
+MOMENTS = ("since", "asked_at", "due_at", "last_at", "ended_at")
 
 
 class Services(run_steps.Services, Protocol):
@@ -81,8 +81,7 @@ class Schedule:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        told = codec.written(self).items()
-        return {"version": VERSION} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
+        return {"version": VERSION} | codec.dated(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Schedule:
@@ -92,8 +91,7 @@ class Schedule:
             ValueError: it was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"the schedule of {stored['name']}")
-        found = codec.members(cls, stored)
-        return cls(**found | {name: datetime.fromisoformat(found[name]) for name in DATES if found[name]})
+        return cls(**codec.members(cls, stored) | codec.moments(stored, MOMENTS))
 
 
 def put(kept: shelf.Kept, services: Services) -> None:

@@ -170,8 +170,7 @@ class Rollout:
             ValueError: it was written by a newer version of the app.
         """
         versions.check(stored, VERSION, f"rollout {stored['id']}")
-        values = codec.members(cls, stored)
-        values |= {name: datetime.fromisoformat(values[name]) for name in MOMENTS if values.get(name)}
+        values = codec.members(cls, stored) | codec.moments(stored, MOMENTS)
         values |= {name: tuple(values.get(name) or ()) for name in ("keys", "notify", "notes", "untold")}
         return cls(**values)
 

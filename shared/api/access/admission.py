@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 APP_ROLES: dict[str, Role] = {f"steward.{role}": role for role in grants.ROLES}  # of the app registration, any casing
 KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
-UNNAMED = "function key"  # the name of whoever sends a key that has none here
+UNNAMED = "function key"  # the name of a caller whose key has none here
 OTHERS = re.compile(r"[a-z]+:", re.IGNORECASE)  # how the names of keys, rules, expiries and the like begin
 OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
 ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.durable import codec
@@ -16,6 +15,7 @@ from shared.operations import models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from shared.cleanup.policy.model import Action
     from shared.cleanup.run.journal import Unit
@@ -98,7 +98,7 @@ class Line:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Line:
         """Read back what `to_json` wrote."""
-        moments = {name: datetime.fromisoformat(stored[name]) for name in ("since", "due") if stored.get(name)}
+        moments = codec.moments(stored, ("since", "due"))
         return cls(**{**codec.members(cls, stored), **moments, "evidence": tuple(stored.get("evidence", ()))})
 
 
