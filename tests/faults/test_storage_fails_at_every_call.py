@@ -195,7 +195,7 @@ class _SlowRows(FakeRows):
 
 
 def test_a_request_is_sent_within_the_lease_of_its_claim_however_slow_storage_was() -> None:
-    """A claim that took two minutes to be written is made again: nobody may look it up, and send again, while it is under way."""
+    """A claim that took two minutes to be written is made again: it is not sent again while it is under way."""
     steward, left_s = Steward(), []
     steward.rows = _SlowRows(steward, [120.0, 120.0])
     steward.restart()

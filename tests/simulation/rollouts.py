@@ -107,7 +107,7 @@ class Rollouts:
         if found is None or not found.under_way:
             return
         if what == "promote" and not self._is_good():
-            return  # nobody does that who has looked
+            return  # not done by a client that has looked
         self.asked.append(what)
         self._send(f"/{found.id}/{what}", None)
 

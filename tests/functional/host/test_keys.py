@@ -90,8 +90,8 @@ def test_the_function_list_tells_bindings_and_addresses(host, key):
         ("tick", b'{"input": {"a": 1}}', "application/json", 400),
         ("tick", b'{"input": [1]}', "text/json", 400),
         ("tick", b'{"input": ""}', "application/merge-patch+json", 202),
-        ("nobody", b"not json", "application/json", 400),
-        ("nobody", b'{"input": ""}', "application/json", 404),
+        ("no-function", b"not json", "application/json", 400),
+        ("no-function", b'{"input": ""}', "application/json", 404),
     ],
 )
 def test_a_run_now_needs_a_json_object_with_a_text(host, key, function, body, content_type, status):

@@ -475,7 +475,7 @@ rules:
 
 
 def test_a_rule_whose_author_is_limited_to_places_knows_of_events_there_alone(hooks: Hooks) -> None:
-    """Neither what others' events say nor the resource that they name is its author's to see; an event of nobody's is."""
+    """Neither what others' events say nor the resource that they name is its author's to see; one that names none is."""
     lead = authors.line("key:half", (Grant(role="admin", below=(WORKSPACE.lower(),)),)).decode()
     hooks.rules(f"{lead}rules: [{{name: all, on: {{types: ['*.*']}}, read: true, do: {{request: GET workspaces/w1}}}}]")
     own, other = registered(name="own"), replace(registered(name="other"), source=f"{WORKSPACE}2")

@@ -294,7 +294,7 @@ def test_no_route_carries_out_what_was_asked_under_a_condition_that_it_cannot_lo
 
 @tables.each("row", [each for each in ROUTES if each.own or "workspaces/" in each.call])
 def test_a_preference_of_ours_that_cannot_be_read_is_refused_everywhere(row: Route) -> None:
-    """With the right form; a preference that nobody here knows is ignored, as RFC 7240 asks, and the first of two counts."""
+    """With the right form; an unknown preference is ignored, as RFC 7240 asks, and the first of two counts."""
     path = re.sub("{.+?}", "x", row.template)
     for value in ("wait=ten", "wait", "wait=", "wait=-3", "wait=1.5", "respond-async, wait=1m", "wait=²"):
         with pytest.raises(errors.BadRequestError, match="expected for example 'Prefer: wait=30', at most 60") as refused:

@@ -134,7 +134,7 @@ def test_another_policys_mark_does_not_count(marked, make_policy):
 
 
 def test_a_mark_of_a_policy_that_is_gone_gives_way(marked, make_policy):
-    """A month after its due date it keeps nobody off: the other policy marks again, with a grace of its own."""
+    """A month after its due date it holds no other policy back: that one marks again, with a grace of its own."""
     stage, _ = marked
     other = make_policy(name="other", grace=timedelta(days=1))
     stage.clock.advance(38 * DAY)
