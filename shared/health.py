@@ -17,9 +17,9 @@ from shared import services
 from shared.durable import aside, timers
 from shared.durable.aside import UnreadableError
 from shared.durable.storage_clock import StorageClock
-from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import threads
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +71,7 @@ def look(app: Services) -> dict[str, Any]:
     wait(read.values(), timeout=LOOK_S)
     found = {name: each.result() if each.done() else LATE for name, each in read.items()}
     troubled = any(isinstance(part, dict) and "error" in part for part in found.values())
-    known = {"status": "degraded" if troubled else "up", "at": models.iso(app.clock())}
+    known = {"status": "degraded" if troubled else "up", "at": times.iso(app.clock())}
     return {**known, "attention": list(attention(found)), **found}
 
 
@@ -193,7 +193,7 @@ def _timers(app: Services) -> list[dict[str, Any]]:
     for name, at in timers.last_runs(app.cleanup_rows).items():
         quiet = app.clock() - (at or app.watched_since)
         known = {"name": name, "quietS": max(0, round(quiet.total_seconds())), "late": quiet > timers.LIMITS[name]}
-        out.append({**known, "last": models.iso(at)} if at else known)
+        out.append({**known, "last": times.iso(at)} if at else known)
     return out
 
 
@@ -225,7 +225,7 @@ def _operations(app: Services) -> dict[str, Any]:
             out["oldest"] = {
                 "name": operation_id,
                 "target": stored.operation.target,
-                "startTime": models.iso(created_at),
+                "startTime": times.iso(created_at),
                 "ageS": age_s,
             }
             break

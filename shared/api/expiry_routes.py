@@ -14,8 +14,8 @@ from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import bodies, grants
 from shared.durable import storage
 from shared.expiry import expiry_record
-from shared.operations import models
 from shared.rest import errors, ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def list_soonest(call: Call, app: Services) -> Answer:
     body: dict[str, object] = {"value": [known.value.view() for known in loaded if known]}
     if top and len(page) > top:
         at, name, _ = page[top - 1]
-        body["nextLink"] = answer.next_link(call, f"{models.iso(at)}_{name}")
+        body["nextLink"] = answer.next_link(call, f"{times.iso(at)}_{name}")
     return answer.of_json(body)
 
 

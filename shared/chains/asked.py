@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.catalog import bodies
 from shared.durable import codec
-from shared.operations import models
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +135,7 @@ class Taken:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON without what is as it always begins."""
         out = codec.written(self, defaults=False)
-        return out | {name: models.iso(out[name]) for name in DATES if name in out}
+        return out | {name: times.iso(out[name]) for name in DATES if name in out}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Taken:

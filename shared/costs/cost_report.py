@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.facts.workspace_facts import Spent
 from shared.costs import cost_book, prices, spans
-from shared.operations import models
 from shared.rest import ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -143,7 +143,7 @@ def _gaps(place: Place, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any
 
 
 def _gap(workspace: str, since: datetime, until: datetime, reason: str) -> dict[str, Any]:
-    return {"workspace": workspace or None, "since": models.iso(since), "until": models.iso(until), "reason": reason}
+    return {"workspace": workspace or None, "since": times.iso(since), "until": times.iso(until), "reason": reason}
 
 
 def view(by: str, found: Found) -> dict[str, Any]:
@@ -157,8 +157,8 @@ def view(by: str, found: Found) -> dict[str, Any]:
     rows += [{**_named(by, place), **unknown} for place in found.unread] if by == "workspace" else []
     out: dict[str, Any] = {
         "by": by,
-        "since": models.iso(found.wanted.since),
-        "until": models.iso(found.wanted.until),
+        "since": times.iso(found.wanted.since),
+        "until": times.iso(found.wanted.until),
         "estimate": ESTIMATE,
         "currency": found.table.currency or None,
         "priceSource": prices.PRICES if found.table.by_size else None,

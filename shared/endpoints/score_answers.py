@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.durable import storage
-from shared.operations import models
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ def find(blobs: Blobs, name: str) -> Kept | None:
 def result(name: str, answer: Kept, hours: int) -> dict[str, Any]:
     """Return what an operation's resource shows as its result."""
     shown = {"status": answer.status, "contentType": answer.media, "bytes": len(answer.content), "answer": name}
-    return {**shown, "keptUntil": models.iso(_kept_until(name, hours))}
+    return {**shown, "keptUntil": times.iso(_kept_until(name, hours))}
 
 
 def has_answer(operation: Operation) -> bool:
@@ -123,7 +123,7 @@ def _taken(operation_id: str, ledger: Ledger, now: datetime) -> bool:
         if "takenAt" in result:
             break
         try:
-            ledger.save(stored, replace(stored.operation, result={**result, "takenAt": models.iso(now)}))
+            ledger.save(stored, replace(stored.operation, result={**result, "takenAt": times.iso(now)}))
         except storage.ConflictError:  # a notification forgot its receiver meanwhile, or another caller took it
             continue
         return True

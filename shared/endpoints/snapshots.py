@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shared.durable import aside, codec, versions
 from shared.operations import models
 from shared.rest import errors, ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,7 +89,7 @@ class Record:
     def tag(self) -> str:
         """What the endpoint is tagged with."""
         names = ", ".join(each.name for each in self.deployments)
-        return f"since {models.iso(self.parked_at)}: {names}"[:TAG_LIMIT]
+        return f"since {times.iso(self.parked_at)}: {names}"[:TAG_LIMIT]
 
     def view(self) -> dict[str, Any]:
         """Return it as lists show it: since when it sleeps, and what comes back when it wakes."""
@@ -97,7 +98,7 @@ class Record:
             own, sku = each.body.get("properties") or {}, each.body.get("sku") or {}
             told = {"instanceType": own.get("instanceType"), "instances": sku.get("capacity")}
             shown.append({"name": each.name} | {name: value for name, value in told.items() if value is not None})
-        return {"endpoint": self.endpoint, "parkedAt": models.iso(self.parked_at), "deployments": shown}
+        return {"endpoint": self.endpoint, "parkedAt": times.iso(self.parked_at), "deployments": shown}
 
     def find(self, name: str) -> Deployment | None:
         """Return the deployment of that name."""
@@ -115,7 +116,7 @@ class Record:
             "version": VERSION,
             "endpoint": self.endpoint,
             "created": self.created,
-            "parkedAt": models.iso(self.parked_at),
+            "parkedAt": times.iso(self.parked_at),
             "traffic": dict(self.traffic),
             "mirrorTraffic": dict(self.mirror),
             "deployments": kept,

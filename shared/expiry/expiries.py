@@ -364,7 +364,7 @@ def _request(expiry: Expiry) -> acceptance.Request:
         query=kind.delete_query if deletes else "",
         idempotency_key=f"expiry {expiry.id} {expiry.attempt}",
         caller=f"expiry:{expiry.id}",
-        why=f"expired {models.iso(expiry.at)}; asked for by {expiry.caller}",
+        why=f"expired {times.iso(expiry.at)}; asked for by {expiry.caller}",
         send_by=expiry.looked_at + SEND_WITHIN if expiry.looked_at else None,
     )
 
@@ -373,7 +373,7 @@ def _followed(expiry: Expiry, operation: Operation, now: datetime) -> tuple[Expi
     if not operation.ended:
         return replace(expiry, tries=expiry.tries + 1), min(SOON_S * 2 ** min(expiry.tries, 10), LONGEST_S)
     if operation.status == "Succeeded":
-        return expiry.over("Done", now, f"its time was {models.iso(expiry.at)}"), 0.0
+        return expiry.over("Done", now, f"its time was {times.iso(expiry.at)}"), 0.0
     error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")
     said = f"{error.code}: {error.message}"
     again = replace(expiry, status="Pending", attempt=expiry.attempt + 1, operation="", tries=0, reason=said[:500])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared.catalog import bodies, expiry_tag
 from shared.durable import codec, records, storage, versions
-from shared.operations import models
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -105,12 +104,12 @@ class Expiry:
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it."""
-        out: dict[str, Any] = {"id": f"/expiries/{self.id}", "name": self.id, "status": self.status, "at": models.iso(self.at)}
+        out: dict[str, Any] = {"id": f"/expiries/{self.id}", "name": self.id, "status": self.status, "at": times.iso(self.at)}
         out |= {"target": self.target, "kind": self.kind, "act": self.act, "caller": self.caller}
-        out |= {"createdAt": models.iso(self.created_at), "createdBy": f"/operations/{self.id}"}
+        out |= {"createdAt": times.iso(self.created_at), "createdBy": f"/operations/{self.id}"}
         out |= {"untagged": self.untagged} if self.untagged else {"tag": expiry_tag.TAG} if self.tags else {}
         out |= {"operation": f"/operations/{self.operation}"} if self.operation else {}
-        out |= {"endedAt": models.iso(self.ended_at)} if self.ended_at else {}
+        out |= {"endedAt": times.iso(self.ended_at)} if self.ended_at else {}
         return out | ({"reason": self.reason} if self.reason else {})
 
 

@@ -13,9 +13,9 @@ from shared.chains.asked import Taken
 from shared.durable import codec, versions
 from shared.hooks import events
 from shared.hooks.rules import Rule
-from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,15 +121,15 @@ class Firing:
             "rule": self.rule.to_json(),
             "document": dict(self.document),
             "depth": self.depth,
-            "createdAt": models.iso(self.created_at),
-            "dueAt": models.iso(self.due_at),
+            "createdAt": times.iso(self.created_at),
+            "dueAt": times.iso(self.due_at),
             "status": self.status,
             "position": self.position,
             "attempts": self.attempts,
             "operation": self.operation,
             **({"approval": self.approval} if self.approval else {}),
             "answers": dict(self.answers),
-            "endedAt": models.iso(self.ended_at) if self.ended_at else None,
+            "endedAt": times.iso(self.ended_at) if self.ended_at else None,
             "error": self.error.to_json() if self.error else None,
         }
 
@@ -163,13 +163,13 @@ class Firing:
         """Return it as callers read it: without the resource, which may be large."""
         out: dict[str, Any] = {"id": f"/events/firings/{self.id}", "name": self.id, "rule": self.rule.name, "status": self.status}
         out |= {
-            "startTime": models.iso(self.created_at),
+            "startTime": times.iso(self.created_at),
             "depth": self.depth,
             "traceId": self.trace.id,
             "event": _shown(self.document.get("event")),
         }
         if self.ended_at:
-            out["endTime"] = models.iso(self.ended_at)
+            out["endTime"] = times.iso(self.ended_at)
         steps = []
         for position, step in enumerate(self.rule.steps):
             taken = dict(self.answers.get(step.name) or {})

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from shared.durable import messages, worker
 from shared.hooks import events, firings, matching
-from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import meters
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +116,7 @@ def bury(text: str, services: matching.Services, reason: str) -> None:
     """
     now = services.clock()
     name = f"{DEAD}{now:%Y%m%dT%H%M%SZ}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
-    services.ledger.blobs.put(name, json.dumps({"reason": reason, "at": models.iso(now), "message": text}).encode())
+    services.ledger.blobs.put(name, json.dumps({"reason": reason, "at": times.iso(now), "message": text}).encode())
     log.error("an event message was put aside as %s: %s", name, reason)
     if not isinstance(_object(text).get("firing"), str):
         return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.durable import codec, records, storage, versions
 from shared.notify import notices
-from shared.operations import models
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +70,7 @@ class Delivery:
         out: dict[str, Any] = {"target": shown(self.target), "type": self.event["type"], "eventId": self.event["id"]}
         out |= {"status": self.status, "attempts": [dict(each) for each in self.attempts], "tried": self.tried}
         if self.next_at and self.status == "Pending":
-            out["nextAttempt"] = models.iso(self.next_at)
+            out["nextAttempt"] = times.iso(self.next_at)
         return out
 
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import models
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Notice:
     def event(self, source: str) -> dict[str, Any]:
         """Return the CloudEvent (structured mode); `sequence` sorts as text by the time of what it tells."""
         out = {"specversion": "1.0", "id": self.id, "source": source, "type": self.type, "subject": self.subject}
-        out |= {"time": models.iso(self.at), "datacontenttype": "application/json"}
+        out |= {"time": times.iso(self.at), "datacontenttype": "application/json"}
         sequence = f"{int(self.at.timestamp() * 1_000_000):017d}"
         depth = {"stewardDepth": self.depth} if self.depth else {}  # when it comes back as an event, rules know where from
         traced = {"traceparent": self.trace} if self.trace else {}  # CloudEvents' Distributed Tracing extension

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.notify import deliveries, notices, receivers
-from shared.operations import models, observing
+from shared.operations import observing
 from shared.rest import azure_versions, errors
 from shared.settings import WEBHOOK_SECRETS
 from shared.telemetry import trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,7 +115,7 @@ def _forget(stored: Stored | None, target: str, key: str, services: Services) ->
 
 def _give_up(known: Versioned[Delivery], reason: str, services: Services) -> Next[Versioned[Delivery], Delivery]:
     now = services.clock()
-    said = {"at": models.iso(now), "problem": reason}
+    said = {"at": times.iso(now), "problem": reason}
     attempts = (*known.value.attempts, said)[-ATTEMPTS_KEPT:]
     ended = replace(known.value, status="Failed", target=deliveries.shown(known.value.target), ended_at=now, attempts=attempts)
     return Next(known=known, value=ended, delay_s=None)
@@ -217,7 +218,7 @@ def signed(delivery: Delivery, content: bytes, receiver: Receiver, services: Ser
 
 def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> tuple[Delivery, float | None]:
     """Return the delivery after an attempt, and the pause before the next (None when there is none)."""
-    said: dict[str, Any] = {"at": models.iso(now)}
+    said: dict[str, Any] = {"at": times.iso(now)}
     said |= {"status": outcome.status} if outcome.status else {}
     said |= {"problem": outcome.problem[:300]} if outcome.problem else {}
     tried = replace(delivery, tried=delivery.tried + 1, attempts=(*delivery.attempts, said)[-ATTEMPTS_KEPT:], next_at=None)

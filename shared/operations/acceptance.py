@@ -12,6 +12,7 @@ from shared.files import plans
 from shared.operations import models, observing, redaction, settle
 from shared.rest import errors, ids
 from shared.telemetry import trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +110,7 @@ def identified(request: Request) -> tuple[str, ids.ResourceId]:
 
 def _reused(first: Operation | None, target: str) -> errors.BadRequestError:
     """Return the refusal of a key that came with another request; keys are those of one caller, so that one may be named."""
-    made = f"{first.method} {target} at {models.iso(first.created_at)[:19]}Z, operation {first.id}" if first else f"for {target}"
+    made = f"{first.method} {target} at {times.iso(first.created_at)[:19]}Z, operation {first.id}" if first else f"for {target}"
     message = f"This Idempotency-Key came before with another request: {made}. Use a new key for a new request."
     return errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
 

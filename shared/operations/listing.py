@@ -20,6 +20,7 @@ from shared.operations import models
 from shared.operations.ledger import OPERATION_ID
 from shared.rest import errors
 from shared.telemetry import threads
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,7 +49,7 @@ class Place:
     @property
     def token(self) -> str:
         """What a nextLink carries."""
-        return f"{models.iso(self.at)}_{self.id}"
+        return f"{times.iso(self.at)}_{self.id}"
 
     @classmethod
     def of(cls, token: str) -> Place | None:

@@ -10,7 +10,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from shared.operations import models
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +40,11 @@ def counted(found: Iterable[Brief], since: datetime, until: datetime) -> dict[st
         if outcome in LOST:
             codes[str(each.columns.get("code") or UNKNOWN)] += 1
     return {
-        "since": models.iso(since),
-        "until": models.iso(until),
+        "since": times.iso(since),
+        "until": times.iso(until),
         "stepS": int(step.total_seconds()),
         "outcomes": dict(sum(parts, Counter())),
-        "value": [{"at": models.iso(since + step * number), "outcomes": dict(part)} for number, part in enumerate(parts)],
+        "value": [{"at": times.iso(since + step * number), "outcomes": dict(part)} for number, part in enumerate(parts)],
         "codes": _most(codes),
         "callers": _most(callers),
         "kinds": _most(kinds),

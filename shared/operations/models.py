@@ -28,7 +28,6 @@ VERSION = 1
 MOMENTS = ("created_at", "due_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at")
 TIMELINE_LIMIT = 60
 SCORE = "score"
-iso = times.iso
 
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
 Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
@@ -46,7 +45,7 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
-        return {"at": iso(self.at), "what": self.what, **({"detail": self.detail} if self.detail else {})}
+        return {"at": times.iso(self.at), "what": self.what, **({"detail": self.detail} if self.detail else {})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +167,12 @@ class Operation:
         """The expiry that was asked for with it, as answers show it; {} without one."""
         if self.expires_at is None:
             return {}
-        return {"at": iso(self.expires_at), "id": f"/expiries/{self.id}", "name": self.id, "operation": f"/operations/{self.id}"}
+        return {
+            "at": times.iso(self.expires_at),
+            "id": f"/expiries/{self.id}",
+            "name": self.id,
+            "operation": f"/operations/{self.id}",
+        }
 
     def noted(self, at: datetime, what: str, detail: str = "") -> Operation:
         """Return it with one more entry in its time line."""
@@ -207,9 +211,9 @@ class Operation:
     def view(self) -> dict[str, Any]:
         """Return the operation as its resource reads to callers: ARM's own form, plus properties of ours."""
         out: dict[str, Any] = {"id": f"/operations/{self.id}", "name": self.id, "status": self.status}
-        out["startTime"] = iso(self.created_at)
+        out["startTime"] = times.iso(self.created_at)
         if self.ended_at:
-            out["endTime"] = iso(self.ended_at)
+            out["endTime"] = times.iso(self.ended_at)
         out["percentComplete"] = 100.0 if self.status == "Succeeded" else self.percent or 0.0
         if self.error and self.ended:
             out["error"] = self.error.to_json()
@@ -269,7 +273,7 @@ def hash_of(method: str, path: str, query: str, body: Any, files: dict[str, str]
 def _plain(value: Any) -> Any:
     match value:
         case datetime():
-            return iso(value)
+            return times.iso(value)
         case long_running.Follow():
             return codec.written(value)
         case errors.AzureError() | Event():

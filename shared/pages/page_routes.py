@@ -14,9 +14,9 @@ from shared.api import answer, schemas
 from shared.api.answer import Answer
 from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import grants
-from shared.operations import models
 from shared.pages import static
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ def details(call: Call, app: Services) -> Answer:
     links = {"portal": cloud.portal, "studio": cloud.studio}
     who = {"caller": call.by(app.settings), "role": min(roles, key=grants.ROLES.index), "links": links}
     if call.limited:  # the rest names what others do
-        return answer.of_json({"status": "up", "at": models.iso(app.clock()), "attention": [], **who})
+        return answer.of_json({"status": "up", "at": times.iso(app.clock()), "attention": [], **who})
     return answer.of_json({**vitals.look(app), **who})
 
 

@@ -13,6 +13,7 @@ from shared.durable import codec, lease, versions
 from shared.operations import models
 from shared.recipes.recipe import Recipe, Step
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -152,7 +153,7 @@ class Run:
             "group": self.group,
             "suffix": self.suffix,
             "by": self.caller,
-            "startedAt": models.iso(self.created_at),
+            "startedAt": times.iso(self.created_at),
         }
         return {"parameters": dict(self.parameters), "run": began, "steps": steps}
 
@@ -163,9 +164,9 @@ class Run:
             "version": VERSION,
             "recipe": self.recipe.to_json(),
             "steps": {name: taken.to_json() for name, taken in self.steps.items()},
-            "created_at": models.iso(self.created_at),
-            "due_at": models.iso(self.due_at),
-            "ended_at": models.iso(self.ended_at) if self.ended_at else None,
+            "created_at": times.iso(self.created_at),
+            "due_at": times.iso(self.due_at),
+            "ended_at": times.iso(self.ended_at) if self.ended_at else None,
             "error": self.error.to_json() if self.error else None,
         }
 
@@ -193,7 +194,7 @@ class Run:
         """Return it as callers read it: as an operation, with its steps."""
         states = [self.taken(step.name).state for step in self.recipe.steps]
         out: dict[str, Any] = {"id": f"/recipes/runs/{self.id}", "name": self.id, "status": self.status}
-        out |= {"startTime": models.iso(self.created_at)} | ({"endTime": models.iso(self.ended_at)} if self.ended_at else {})
+        out |= {"startTime": times.iso(self.created_at)} | ({"endTime": times.iso(self.ended_at)} if self.ended_at else {})
         out["percentComplete"] = 100 * sum(state in OVER for state in states) // max(1, len(states))
         if self.error:
             out["error"] = self.error.to_json()
@@ -209,7 +210,7 @@ def _view(taken: Taken, step: Step) -> dict[str, Any]:
     out: dict[str, Any] = {"name": step.name, "does": step.does, "status": taken.state, "needs": list(step.needs)}
     waits = f"the approval of {', '.join(step.by)}" if step.verb == "approve" and taken.state == "Running" else ""
     told = {"startTime": taken.began_at, "endTime": taken.ended_at, "next": taken.at if taken.state == "Running" else None}
-    out |= {name: models.iso(value) for name, value in told.items() if value}
+    out |= {name: times.iso(value) for name, value in told.items() if value}
     said = {"answer": taken.status, "operation": taken.operation, "waitsFor": waits, "approvedBy": taken.by}
     said |= {"approval": taken.approval, "made": taken.made.get("id"), "reason": taken.reason, "tries": taken.tries}
     return out | {name: value for name, value in said.items() if value} | ({"error": taken.error} if taken.error else {})

@@ -17,9 +17,9 @@ from shared.chains.asked import Call
 from shared.cleanup.policy import ncrontab
 from shared.durable import codec, lease, messages, records, storage, versions, worker
 from shared.durable.worker import Next
-from shared.operations import models
 from shared.recipes import run_steps, shelf
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,9 +127,9 @@ def view(kept: shelf.Kept, services: Services) -> dict[str, Any]:
     if not expression:
         return {}
     known = _load(kept.name, services)
-    out: dict[str, Any] = {"next": models.iso(ncrontab.following(expression, services.clock()))}
+    out: dict[str, Any] = {"next": times.iso(ncrontab.following(expression, services.clock()))}
     if known and known.value.last_at:
-        out |= {"last": models.iso(known.value.last_at), "lastRun": f"/recipes/runs/{known.value.last_run}"}
+        out |= {"last": times.iso(known.value.last_at), "lastRun": f"/recipes/runs/{known.value.last_run}"}
     return out | ({"problem": known.value.problem} if known and known.value.problem else {})
 
 
@@ -163,7 +163,7 @@ def _started(schedule: Schedule, kept: shelf.Kept, at: datetime, services: Servi
         path=f"recipes/{kept.name}",
         headers={},
         body=None,
-        key=f"schedule {kept.name} {models.iso(at)}",
+        key=f"schedule {kept.name} {times.iso(at)}",
         caller=f"schedule:{kept.name}",
         firing="",
         depth=0,
@@ -177,7 +177,7 @@ def _started(schedule: Schedule, kept: shelf.Kept, at: datetime, services: Servi
     if error.code == "IdempotencyKeyReused":  # this moment's run began before the recipe was changed
         return started
     log.warning("recipe %s was due at %s and did not start: %s", kept.name, at, error.message)
-    return replace(schedule, problem=f"It was due at {models.iso(at)} and did not start: {_said(error)}"[:500])
+    return replace(schedule, problem=f"It was due at {times.iso(at)} and did not start: {_said(error)}"[:500])
 
 
 def _said(error: errors.AzureError) -> str:

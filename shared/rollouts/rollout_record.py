@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.durable import codec, records, storage, versions
 from shared.operations import models
 from shared.rest import ids
-from shared.text import durations
+from shared.text import durations, times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,27 +118,27 @@ class Rollout:
 
     def noted(self, now: datetime, what: str, reason: str = "") -> Rollout:
         """Return it with a line in its history."""
-        line = {"at": models.iso(now), "what": what, **({"reason": reason[:600]} if reason else {})}
+        line = {"at": times.iso(now), "what": what, **({"reason": reason[:600]} if reason else {})}
         return replace(self, notes=(*self.notes, line)[-KEPT:])
 
     def telling(self, now: datetime, event: str, reason: str = "") -> Rollout:
         """Return it with a line in its history that others are told of, too."""
-        said = {"event": event, "at": models.iso(now), "status": self.status, "traffic": dict(self.traffic), "reason": reason[:600]}
+        said = {"event": event, "at": times.iso(now), "status": self.status, "traffic": dict(self.traffic), "reason": reason[:600]}
         return replace(self.noted(now, event, reason), untold=(*self.untold, said))
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it; without the body and the requests, which are their own."""
         out: dict[str, Any] = {"id": f"{self.endpoint}/rollout/{self.id}", "name": self.id, "endpoint": self.endpoint}
         out |= {"deployment": self.new, "status": self.status, "stage": self.stage, "caller": self.caller}
-        out |= {"startTime": models.iso(self.created_at), "traffic": dict(self.traffic), "mirrorTraffic": dict(self.mirror)}
+        out |= {"startTime": times.iso(self.created_at), "traffic": dict(self.traffic), "mirrorTraffic": dict(self.mirror)}
         out |= {"before": {name: dict(shares) for name, shares in self.before.items()}, "steps": list(self.plan["steps"])}
         out |= {"percent": self.percent} if self.stage == "step" else {}
-        out |= {"since": models.iso(self.since)} if self.since else {}
+        out |= {"since": times.iso(self.since)} if self.since else {}
         out |= {"operation": self.operation} if self.operation else {}
         out |= {"figures": dict(self.figures)} if self.figures else {}
         if self.stage == "keep" and self.since:
-            out["oldUntil"] = models.iso(self.since + timedelta(seconds=self.plan["keepOld"]))
-        out |= {"endTime": models.iso(self.ended_at)} if self.ended_at else {}
+            out["oldUntil"] = times.iso(self.since + timedelta(seconds=self.plan["keepOld"]))
+        out |= {"endTime": times.iso(self.ended_at)} if self.ended_at else {}
         lengths = {name: durations.text(timedelta(seconds=self.plan[name])) for name in ("bake", "keepOld") if self.plan[name]}
         return {
             **out,
@@ -151,7 +151,7 @@ class Rollout:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON."""
         out = codec.written(self)
-        moments = {name: models.iso(out[name]) if out[name] else None for name in MOMENTS}
+        moments = {name: times.iso(out[name]) if out[name] else None for name in MOMENTS}
         return {
             **out,
             **moments,

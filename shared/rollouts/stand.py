@@ -17,6 +17,7 @@ from shared.endpoints import snapshots
 from shared.operations import acceptance, context, flows, models
 from shared.rest import errors, ids
 from shared.rollouts import judging, rollout_fields
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -218,7 +219,7 @@ def figures(rollout: Rollout, services: Services) -> tuple[Rollout, Verdict]:
     shown = {
         name: {"requests": round(each.requests), "errors": round(each.errors), "p95": each.p95_ms} for name, each in seen.items()
     }
-    return replace(rollout, live=known, figures={"at": models.iso(now), "verdict": found.word, "deployments": shown}), found
+    return replace(rollout, live=known, figures={"at": times.iso(now), "verdict": found.word, "deployments": shown}), found
 
 
 def _once(rollout: Rollout, named: ResourceId, begin: Callable[[], Rollout], services: Services) -> Rollout:

@@ -18,8 +18,8 @@ from shared.api.access import key_book
 from shared.api.call import Call, Caller, RuleRun
 from shared.catalog.grants import Grant
 from shared.durable import codec, records, storage, versions
-from shared.operations import models
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ class Approval:
         request = f"{self.method} {self.path}" + (f"?{self.query}" if self.query else "")
         dates = {"createdAt": self.created_at, "expiresAt": self.expires_at, "decidedAt": self.decided_at}
         said = {"what": self.what, "request": request, "target": self.target, "caller": self.caller, "author": self.author}
-        said |= {name: models.iso(value) for name, value in dates.items() if value} | {"by": self.by, "operation": self.operation}
+        said |= {name: times.iso(value) for name, value in dates.items() if value} | {"by": self.by, "operation": self.operation}
         known = {"id": f"/approvals/{self.id}", "name": self.id, "status": self.status}
         return {**known, **{name: value for name, value in said.items() if value}}
 
@@ -266,11 +266,11 @@ def _row_of(found: Approval) -> Row:
         "headers": dict(found.headers),
         "named": dict(found.named),
         "digest": found.digest,
-        "createdAt": models.iso(found.created_at),
-        "expiresAt": models.iso(found.expires_at),
+        "createdAt": times.iso(found.created_at),
+        "expiresAt": times.iso(found.expires_at),
         "status": found.status,
         "by": found.by,
-        "decidedAt": models.iso(found.decided_at) if found.decided_at else None,
+        "decidedAt": times.iso(found.decided_at) if found.decided_at else None,
         "operation": found.operation,
         "answered": found.answered,
     }

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api.call import RuleRun
 from shared.durable import aside, records, storage
-from shared.operations import listing, models
+from shared.operations import listing
 from shared.rest import errors
 from shared.telemetry import lines, trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +77,7 @@ class Entry:
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it."""
-        at = models.iso(self.at)
+        at = times.iso(self.at)
         values = (at, self.caller, self.author, self.approval, self.request, self.secret, self.status, self.code, self.operation)
         return dict(zip(COLUMNS, (*values, self.trace), strict=True))
 
@@ -95,7 +96,7 @@ def entry(call: Call, route: Route, asked: Asked | None, app: Services) -> Entry
     path = call.path.strip("/") + (f"?{given}" if given else "")
     return Entry(
         at=now,
-        id=f"{models.iso(now)}-{secrets.token_hex(6)}",
+        id=f"{times.iso(now)}-{secrets.token_hex(6)}",
         caller=call.by(app.settings),
         author=sender.author if isinstance(sender, RuleRun) else "",
         approval="" if isinstance(sender, RuleRun) else sender.approved,
@@ -152,7 +153,7 @@ def page(asked: Wanted, app: Services) -> tuple[list[Entry], str]:
         rows += heapq.nsmallest(most - len(rows), _rows(day, asked, app), key=lambda each: each.id)
         day += DAY
     accepted = listing.between(asked.since, asked.until, app.ledger, caller=asked.caller)
-    named = ((f"{models.iso(at)}-{operation_id}", operation_id) for at, operation_id in accepted)
+    named = ((f"{times.iso(at)}-{operation_id}", operation_id) for at, operation_id in accepted)
     operations = heapq.nsmallest(most, (each for each in named if each[0] > asked.after))
     both: list[tuple[str, Entry | str]] = [*((each.id, each) for each in rows), *operations]
     both.sort(key=lambda each: each[0])

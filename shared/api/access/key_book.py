@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog import grants
 from shared.durable import aside, codec, records, storage, versions
-from shared.operations import models
 from shared.rest import errors
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ class Key:
 
     def view(self) -> dict[str, Any]:
         """Return it as callers read it, without hashes."""
-        dates = {"createdAt": models.iso(self.created_at), "changedAt": models.iso(self.changed_at)}
+        dates = {"createdAt": times.iso(self.created_at), "changedAt": times.iso(self.changed_at)}
         status = "Active" if self.hashes else "Revoked"
         known = {"id": f"/keys/{self.name}", "name": self.name, "status": status}
         signs_in = {"principal": self.principal} if self.principal else {}
@@ -252,8 +252,8 @@ def _row_of(key: Key) -> Row:
         **key.grant.to_json(),
         "hashes": key.hashes,
         "revoked": key.revoked,
-        "createdAt": models.iso(key.created_at),
-        "changedAt": models.iso(key.changed_at),
+        "createdAt": times.iso(key.created_at),
+        "changedAt": times.iso(key.changed_at),
         "by": key.by,
     }
     columns = {HASHES: " ".join((*key.hashes, *key.revoked)), **records.chunked(body)}  # also for an app that cannot read the rest

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from shared.catalog import bodies, kinds
 from shared.cleanup.facts import inventory
-from shared.operations import models
 from shared.rest import errors, ids
 from shared.text import times
 
@@ -97,7 +96,7 @@ def made_since(workspace: ids.ResourceId, azure: Azure, since: datetime) -> Iter
         newest_at = times.moment(found.get("latestCreatedRunCreatedUtc"))
         if newest_at is None or newest_at >= since:
             url = _history(workspace, azure, "experiments", str(found.get("name")), "runs:query")
-            condition = f"CreatedUtc ge {models.iso(since)}"
+            condition = f"CreatedUtc ge {times.iso(since)}"
             yield from inventory.items(url, azure, {"filter": condition, "top": TOP})
 
 

@@ -16,7 +16,7 @@ from shared.cleanup.run import units
 from shared.cleanup.verdict import judge, marks
 from shared.costs import cost_report
 from shared.endpoints import snapshots
-from shared.operations import models
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def explain(resource: ResourceId, services: Services) -> dict[str, Any]:
             {**_told(policy, judged.verdict.reason), "next": line.reason, "step": line.step or "keep", "conditions": conditions}
         )
     out: dict[str, Any] = {"resource": resource.path, "exists": bool(found) or not wanted, "policies": found}
-    out["referencesOf"] = models.iso(at)
+    out["referencesOf"] = times.iso(at)
     out["lock"] = held.on(resource) or None
     out["mark"] = _mark(mark)
     out["notes"] = [f"A file of policies has no effect: {problem}" for problem in problems]
@@ -81,10 +81,10 @@ def _told(policy: Policy, reason: str) -> dict[str, Any]:
 def _condition(name: str, finding: Finding) -> dict[str, Any]:
     holds = {True: "yes", False: "no", None: "unknown"}[finding.holds]
     out: dict[str, Any] = {"condition": name, "holds": holds, "because": finding.text, "evidence": list(finding.evidence)}
-    return {**out, "since": models.iso(finding.since)} if finding.since else out
+    return {**out, "since": times.iso(finding.since)} if finding.since else out
 
 
 def _mark(mark: Mark | None) -> dict[str, str] | None:
     if mark is None:
         return None
-    return {"policy": mark.policy, "reason": mark.reason, "markedAt": models.iso(mark.at), "due": models.iso(mark.due)}
+    return {"policy": mark.policy, "reason": mark.reason, "markedAt": times.iso(mark.at), "due": times.iso(mark.due)}

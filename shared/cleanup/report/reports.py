@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.report import savings
 from shared.cleanup.run import journal, outcomes, report_lines, units
-from shared.operations import models
 from shared.rest import errors, ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,9 +90,9 @@ def load(name: str, page: Page, services: Services) -> Report:
 def summary(run: Run, totals: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return a run without its resources."""
     out: dict[str, Any] = {"id": f"/cleanup/reports/{run.name}", "name": run.name, "status": run.status, "mode": run.mode}
-    out |= {"caller": run.caller, "startTime": models.iso(run.created_at)}
+    out |= {"caller": run.caller, "startTime": times.iso(run.created_at)}
     if run.ended_at:
-        out["endTime"] = models.iso(run.ended_at)
+        out["endTime"] = times.iso(run.ended_at)
     else:
         out["phase"] = run.phase
     out |= {"traceId": run.trace.id, "policies": list(run.policies)}

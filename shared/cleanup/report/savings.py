@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.cleanup.run import outcomes, report_lines, units
 from shared.costs import prices as price_table
-from shared.operations import models
 from shared.rest import ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,7 +142,7 @@ def until_now(runs: Iterable[Run], since: datetime, now: datetime) -> dict[str, 
             numbers[name] += a_day * days
             numbers[f"{name}ADay"] += a_day
     shown = {name: round(number, 2) for name, number in numbers.items() if numbers["moneyADay"] or name.startswith("node")}
-    return {"since": models.iso(since), "runs": count, **shown, **({"currency": currency} if currency else {})}
+    return {"since": times.iso(since), "runs": count, **shown, **({"currency": currency} if currency else {})}
 
 
 def text(line: Line) -> str:

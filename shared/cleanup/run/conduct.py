@@ -171,7 +171,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     if found is None:
         return _saved(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
     changed = found.subject.changed_at
-    record = replace(record, reason=why, evidence=found.verdict.evidence, changed_before=models.iso(changed) if changed else "")
+    record = replace(record, reason=why, evidence=found.verdict.evidence, changed_before=times.iso(changed) if changed else "")
     if noted := _noted(work, line, record, found):
         return _saved(work, number, noted)
     order = acts.Order(

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shared.durable import codec, records, storage, versions
 from shared.durable.records import Versioned
-from shared.operations import models
 from shared.rest import errors
 from shared.telemetry import trace
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -251,7 +251,7 @@ def to_json(value: Any) -> dict[str, Any]:
     """Return a record as plain JSON, without members that have their default value."""
     told = codec.written(value, defaults=False).items()
     version = VERSION if getattr(value, "left_out", ()) else 1
-    return {"version": version} | {name: models.iso(held) if isinstance(held, datetime) else held for name, held in told}
+    return {"version": version} | {name: times.iso(held) if isinstance(held, datetime) else held for name, held in told}
 
 
 def from_json[T](kind: type[T], stored: dict[str, Any]) -> T:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.durable import codec
-from shared.operations import models
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,7 +91,7 @@ class Line:
         """Return plain JSON, without what is empty."""
         out = codec.written(self)
         for name in ("since", "due"):
-            out[name] = models.iso(out[name]) if out[name] else None
+            out[name] = times.iso(out[name]) if out[name] else None
         shown = {name: value for name, value in out.items() if value not in ("", (), {}, None)}
         return {**shown, "evidence": list(self.evidence)} if self.evidence else shown
 

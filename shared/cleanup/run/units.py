@@ -17,8 +17,8 @@ from shared.cleanup.policy import policies
 from shared.cleanup.run import claims, report_lines, scopes
 from shared.cleanup.verdict import judge, marks
 from shared.endpoints import snapshots
-from shared.operations import models
 from shared.rest import errors, ids
+from shared.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -225,7 +225,7 @@ def line_of(judged: Judged, policy: Policy, mark: Mark | None, held_by: Locks, n
 
 
 def _stamp(subject: Subject) -> str:
-    return " ".join(models.iso(at) if at else "?" for at in (subject.created_at, subject.changed_at))
+    return " ".join(times.iso(at) if at else "?" for at in (subject.created_at, subject.changed_at))
 
 
 def _notify(policy: Policy, judged: Judged) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from shared.catalog import bodies
 from shared.cleanup.policy import targets
 from shared.cleanup.policy.model import Mark
 from shared.durable import aside, records, storage
-from shared.operations import models
 from shared.text import times
 
 if TYPE_CHECKING:
@@ -59,8 +58,8 @@ def view(resource: str, mark: Mark) -> dict[str, Any]:
         "policy": mark.policy,
         "reason": mark.reason,
         "tagged": mark.tagged,
-        "markedAt": models.iso(mark.at),
-        "due": models.iso(mark.due),
+        "markedAt": times.iso(mark.at),
+        "due": times.iso(mark.due),
     }
 
 
@@ -224,7 +223,7 @@ def _mark(row: storage.Row) -> Mark:
 
 
 def _iso(moment: datetime | None) -> str:
-    return models.iso(moment) if moment else ""
+    return times.iso(moment) if moment else ""
 
 
 def _partition(workspace: ResourceId) -> str:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from shared.chains.asked import Call
 from shared.hooks import event_target, events, firings, inbox, lineage, matching
 from shared.notify import notices
-from shared.operations import models
 from shared.rest import errors
 from shared.rest.client import Response
+from shared.text import times
 from tests import tables
 from tests.fake_azure import WORKSPACE, Fault
 from tests.fakes import unavailable
@@ -142,7 +142,7 @@ def test_a_large_event_waits_for_better_times_in_a_blob_again(hooks: Hooks) -> N
 def compute_written(number: int, hooks: Hooks) -> events.Event:
     """Somebody changed a compute, now."""
     path = f"{WORKSPACE}/computes/cpu"
-    time = models.iso(hooks.steward.clock())
+    time = times.iso(hooks.steward.clock())
     kind = "Microsoft.Resources.ResourceWriteSuccess"
     return events.Event(id=f"e{number}", source=WORKSPACE, type=kind, subject=path, time=time, data={"resourceUri": path})
 

@@ -19,6 +19,7 @@ from shared.operations import models
 from shared.rest import errors, long_running
 from shared.rollouts.rollout_record import Rollout
 from shared.route_table import ROUTES
+from shared.text import times
 
 NOW = datetime(2026, 11, 2, 4, 5, 6, tzinfo=UTC)
 COMPONENTS = document.build(ROUTES)["components"]
@@ -89,7 +90,7 @@ def test_every_phase_and_status_is_described() -> None:
 
 def test_every_field_of_a_delivery_is_described() -> None:
     """With an attempt that was answered and one that was not."""
-    attempts = ({"at": models.iso(NOW), "status": 500}, {"at": models.iso(NOW), "problem": "no answer"})
+    attempts = ({"at": times.iso(NOW), "status": 500}, {"at": times.iso(NOW), "problem": "no answer"})
     event = {"type": "t", "id": "e"}
     found = deliveries.Delivery(about="a", key="k", target="queue:q", event=event, created_at=NOW, attempts=attempts, next_at=NOW)
     assert valid("Delivery", found.view()) == set(found.view())
@@ -136,7 +137,7 @@ def test_every_field_of_a_rollout_is_described() -> None:
     """Under way in a step, and while the old deployment is kept."""
     plan = {"deployment": "green", "steps": [10, 100], "bake": 600, "keepOld": 60, "gate": {"leastRequests": 5}, "unsure": "pause"}
     shares = {"traffic": {"blue": 100}, "mirror": {}}
-    figures = {"at": models.iso(NOW), "verdict": "good", "deployments": {"blue": {"requests": 1, "errors": 0, "p95": 2.5}}}
+    figures = {"at": times.iso(NOW), "verdict": "good", "deployments": {"blue": {"requests": 1, "errors": 0, "p95": 2.5}}}
     going = Rollout(
         id="r", endpoint=f"{TARGET}/onlineEndpoints/e", plan=plan, caller="c", created_at=NOW, due_at=NOW, stage="step", since=NOW,
         before=shares, operation="o", figures=figures,
