@@ -21,7 +21,7 @@ param targetResourceGroups string[] = []
 @description('The roles are given on the subscription instead of on targetResourceGroups. The one that only reads always is.')
 param wholeSubscription bool = false
 
-@description('More subscriptions in which the app works, of the same tenant: it reads them whole, and manages Azure ML where each of them says.')
+@description('More subscriptions of the same tenant: the app reads each whole, manages Azure ML and hears of events where it says.')
 param otherSubscriptions subscriptionType[] = []
 
 @description('The app may also make what a workspace stands on: storage accounts, vaults, registries, resource groups and the like.')
@@ -359,6 +359,7 @@ module topics 'modules/event-topic.bicep' = [
     params: {
       name: 'evgt-${take(replace(workspace.name, '_', '-'), 16)}-${uniqueString(workspace.resourceGroup, workspace.name, suffix)}'
       location: workspace.location
+      suffix: suffix
       tags: tags
       workspaceId: resourceId(
         subscription().subscriptionId,
@@ -366,7 +367,7 @@ module topics 'modules/event-topic.bicep' = [
         'Microsoft.MachineLearningServices/workspaces',
         workspace.name
       )
-      storageAccountName: storage.outputs.name
+      storageAccountId: storage.outputs.id
       queueName: storage.outputs.eventQueue
       deadLetterContainer: storage.outputs.deadLetterContainer
     }
@@ -381,11 +382,30 @@ module groupEvents 'modules/group-events.bicep' = if (!privateNetworking && !emp
     suffix: suffix
     tags: tags
     groupNames: eventResourceGroups
-    storageAccountName: storage.outputs.name
+    storageAccountId: storage.outputs.id
     queueName: storage.outputs.eventQueue
     deadLetterContainer: storage.outputs.deadLetterContainer
   }
 }
+
+// In the topics' own subscription each; the roles to deliver are given here, on the app's account.
+module otherEvents 'modules/other-events.bicep' = [
+  for each in otherSubscriptions: {
+    name: 'steward-events-${uniqueString(each.id)}-${suffix}'
+    scope: subscription(each.id)
+    params: {
+      location: location
+      suffix: suffix
+      tags: tags
+      groupNames: privateNetworking ? [] : each.eventResourceGroups
+      workspaces: each.eventWorkspaces
+      storageAccountId: storage.outputs.id
+      queueName: storage.outputs.eventQueue
+      deadLetterContainer: storage.outputs.deadLetterContainer
+      peopleIds: alerts.outputs.peopleIds
+    }
+  }
+]
 
 module queries 'modules/queries.bicep' = {
   name: 'steward-queries'

@@ -20,11 +20,13 @@ type workspaceType = {
 }
 
 @export()
-@description('A subscription, with the resource groups in which the app may manage Azure ML, or all of it.')
+@description('A subscription: where the app may manage Azure ML in it, groups or all, and which groups and workspaces it hears events of.')
 type subscriptionType = {
   id: string
   resourceGroups: string[]
   wholeSubscription: bool
+  eventResourceGroups: string[]
+  eventWorkspaces: workspaceType[]
 }
 
 @export()

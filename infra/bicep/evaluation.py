@@ -363,8 +363,11 @@ def _subscription(of: Deployment, name: str = "") -> Any:
     return Group(f"/subscriptions/{name}") if name else {"id": _home(of), "subscriptionId": _home(of).rpartition("/")[2]}
 
 
-def _group(of: Deployment, name: str = "") -> Any:
-    return Group(f"{_home(of)}/resourceGroups/{name}") if name else {"id": of.scope, "name": of.scope.rpartition("/")[2]}
+def _group(of: Deployment, *names: str) -> Any:
+    if not names:
+        return {"id": of.scope, "name": of.scope.rpartition("/")[2]}
+    *subscriptions, name = names
+    return Group(f"{_subscription(of, *subscriptions).id if subscriptions else _home(of)}/resourceGroups/{name}")
 
 
 OF_A_DEPLOYMENT: dict[str, Callable[..., Any]] = {

@@ -25,4 +25,4 @@ def known(path: Path) -> str:
     It reads no `*: string`, no array in a type, and no directive within an object.
     """
     text = re.sub(r"^ +#disable-next-line .*\n", "", path.read_text(), flags=re.MULTILINE)
-    return text.replace("  *: ", "  any: ").replace(": string[]\n", ": array\n") if path.name == "types.bicep" else text
+    return re.sub(r": \w+\[\]\n", ": array\n", text.replace("  *: ", "  any: ")) if path.name == "types.bicep" else text

@@ -49,6 +49,23 @@ MOST = {
     "alertEmails": ["a@contoso.com", "b@contoso.com"],
 }
 PUBLIC = {**MOST, "privateNetworking": False, "wholeSubscription": True, "eventResourceGroups": ["rg-ml", "rg-other"]}
+LAB, PROD = (f"{number}1111111-2222-3333-4444-555555555555" for number in "23")
+OTHERS = {
+    **PUBLIC,
+    "otherSubscriptions": [
+        {
+            "id": LAB,
+            "resourceGroups": ["rg-lab"],
+            "wholeSubscription": False,
+            "eventResourceGroups": ["rg-lab", "rg-more"],
+            "eventWorkspaces": [
+                {"name": "a_workspace_name_of_33_characters", "resourceGroup": "rg-lab", "location": "westeurope"},
+                {"name": "another", "resourceGroup": "rg-lab", "location": "westeurope"},
+            ],
+        },
+        {"id": PROD, "resourceGroups": [], "wholeSubscription": True, "eventResourceGroups": [], "eventWorkspaces": []},
+    ],
+}
 NAMES = {
     "Microsoft.Authorization/roleAssignments": r"[0-9a-f-]{36}",
     "Microsoft.Authorization/roleDefinitions": r"[0-9a-f-]{36}",
@@ -94,7 +111,12 @@ def deployed(given: dict[str, Any]) -> list[Made]:
     return deployment.made
 
 
-CASES = {name: file_parameters(name) for name in ("dev", "prod", "main")} | {"least": LEAST, "most": MOST, "public": PUBLIC}
+CASES = {name: file_parameters(name) for name in ("dev", "prod", "main")} | {
+    "least": LEAST,
+    "most": MOST,
+    "public": PUBLIC,
+    "others": OTHERS,
+}
 
 
 @pytest.fixture(scope="session", params=sorted(CASES))
@@ -126,7 +148,7 @@ def test_azure_takes_every_name(made: list[Made]) -> None:
 def test_two_environments_of_a_subscription_share_nothing_but_roles_of_the_same_name(other: dict[str, str]) -> None:
     """Nor the name of a nested deployment: in two regions Resource Manager refuses the second one."""
     own_group = {"resourceGroupName": "rg-second"} if "location" in other else {}
-    first, second = ({each.id for each in deployed({**PUBLIC, **more})} for more in ({}, {**other, **own_group}))
+    first, second = ({each.id for each in deployed({**OTHERS, **more})} for more in ({}, {**other, **own_group}))
     shared = {identity for identity in first & second if "/roleDefinitions/" not in identity}
     assert shared == set()
     assert bool(first & second) == ("location" in other)
@@ -184,12 +206,7 @@ def test_who_may_do_what_is_what_the_docs_say() -> None:
 
 def test_other_subscriptions_get_their_own_roles_and_are_listed() -> None:
     """What only reads on all of each, the others where it says; the home comes first."""
-    lab, prod = (f"{number}1111111-2222-3333-4444-555555555555" for number in "23")
-    others = [
-        {"id": lab, "resourceGroups": ["rg-lab"], "wholeSubscription": False},
-        {"id": prod, "resourceGroups": [], "wholeSubscription": True},
-    ]
-    made = deployed({**LEAST, "targetResourceGroups": ["rg-ml"], "otherSubscriptions": others})
+    made = deployed({**LEAST, "targetResourceGroups": ["rg-ml"], "otherSubscriptions": OTHERS["otherSubscriptions"]})
     found = {
         (role, where)
         for who, role, where in granted(made)
@@ -199,15 +216,40 @@ def test_other_subscriptions_get_their_own_roles_and_are_listed() -> None:
     reading = ("azureml-steward reader", "azureml-steward registrar")
     assert found == {
         *((role, "/resourceGroups/rg-ml") for role in managing),
-        *((role, f"/subscriptions/{lab}/resourceGroups/rg-lab") for role in managing),
-        *((role, f"/subscriptions/{lab}") for role in reading),
-        *((role, f"/subscriptions/{prod}") for role in (*managing, *reading)),
+        *((role, f"/subscriptions/{LAB}/resourceGroups/rg-lab") for role in managing),
+        *((role, f"/subscriptions/{LAB}") for role in reading),
+        *((role, f"/subscriptions/{PROD}") for role in (*managing, *reading)),
     }
     for each in of(made, "Microsoft.Authorization/roleDefinitions"):  # a role of one subscription cannot be given in another
         assert each.body["properties"]["assignableScopes"] == [each.id.partition("/providers/")[0]]
     (settings,) = (each.body["properties"] for each in of(made, "Microsoft.Web/sites/config") if each.name == "appsettings")
-    assert settings["STEWARD_SUBSCRIPTIONS"].split(",") == [SUBSCRIPTION.rpartition("/")[2], lab, prod]
+    assert settings["STEWARD_SUBSCRIPTIONS"].split(",") == [SUBSCRIPTION.rpartition("/")[2], LAB, PROD]
     assert settings["STEWARD_SUBSCRIPTION_ID"] == SUBSCRIPTION.rpartition("/")[2]
+
+
+def test_events_of_other_subscriptions_come_into_the_apps_queue() -> None:
+    """Topics, their identity and alerts are where their sources are; they may write to one queue and one container, of the home."""
+    made = deployed(OTHERS)
+    there = f"/subscriptions/{LAB}/resourceGroups"
+    topics = [each for each in of(made, "Microsoft.EventGrid/systemTopics") if each.id.startswith("/subscriptions/")]
+    topics = [each for each in topics if not each.id.startswith(SUBSCRIPTION)]
+    ml = f"{there}/rg-lab/providers/Microsoft.MachineLearningServices/workspaces"
+    groups = {f"/subscriptions/{LAB}/providers/Microsoft.Resources/resourceGroups/{name}" for name in ("rg-lab", "rg-more")}
+    sources = {each.body["properties"]["source"] for each in topics}
+    assert sources == {f"{ml}/a_workspace_name_of_33_characters", f"{ml}/another", *groups}
+    assert all(each.id.startswith(f"{there}/rg-lab/") for each in topics)
+    (account,) = (each.id for each in of(made, "Microsoft.Storage/storageAccounts"))
+    for each in of(made, "Microsoft.EventGrid/systemTopics/eventSubscriptions"):
+        wanted = each.body["properties"]["deliveryWithResourceIdentity"]["destination"]["properties"]
+        assert (wanted["resourceId"], wanted["queueName"]) == (account, "steward-events")
+    roles = [each for each in of(made, "Microsoft.Authorization/roleAssignments") if each.file == "delivery-roles.bicep"]
+    assert all(each.id.startswith(f"{account}/") for each in roles)
+    assert all(SUBSCRIPTION in each.body["properties"]["roleDefinitionId"] for each in roles)
+    assert len(roles) == 2 * (2 + 1 + 2 + 1), "a queue and a container for two workspaces and the groups, here and there"
+    watched = [each for each in of(made, "Microsoft.Insights/metricAlerts") if "dead-letters" in each.name]
+    for each in watched:  # Azure takes no alert in one subscription on a resource of another
+        (scope,) = each.body["properties"]["scopes"]
+        assert scope.split("/")[2] == each.id.split("/")[2]
 
 
 def test_settings_are_texts_that_flex_consumption_takes(made: list[Made]) -> None:
@@ -341,7 +383,7 @@ def test_health_is_asked_for_from_outside_where_the_app_is_open() -> None:
 
 def test_every_topic_has_an_alert_for_what_it_cannot_deliver() -> None:
     """Those of workspaces and those of resource groups."""
-    for given in (MOST, PUBLIC, CASES["prod"]):
+    for given in (MOST, PUBLIC, OTHERS, CASES["prod"]):
         made = deployed(given)
         watched = [each for each in of(made, "Microsoft.Insights/metricAlerts") if "dead-letters" in each.name]
         scopes = {scope for each in watched for scope in each.body["properties"]["scopes"]}

@@ -5,38 +5,14 @@ import { tagsType } from '../types.bicep'
 
 param name string
 param location string
+param suffix string
 param tags tagsType
 param workspaceId string
-param storageAccountName string
+param storageAccountId string
 param queueName string
 param deadLetterContainer string
 
-var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-
-resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageAccountName
-}
-
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' existing = {
-  parent: account
-  name: 'default'
-}
-
-resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
-  parent: queueService
-  name: queueName
-}
-
-resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
-  parent: account
-  name: 'default'
-}
-
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: blobService
-  name: deadLetterContainer
-}
+var account = split(storageAccountId, '/')
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: name
@@ -51,23 +27,15 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-resource sender 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(queue.id, topic.id, queueMessageSender)
-  scope: queue
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
+module roles 'delivery-roles.bicep' = {
+  name: 'steward-delivery-${uniqueString(topic.id)}-${suffix}'
+  scope: resourceGroup(account[2], account[4])
+  params: {
+    senderId: topic.id
     principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource keeper 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, topic.id, blobDataContributor)
-  scope: deadLetters
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-    principalId: topic.identity.principalId
-    principalType: 'ServicePrincipal'
+    storageAccountName: account[8]
+    queueName: queueName
+    deadLetterContainer: deadLetterContainer
   }
 }
 
@@ -83,7 +51,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
       destination: {
         endpointType: 'StorageQueue'
         properties: {
-          resourceId: account.id
+          resourceId: storageAccountId
           queueName: queueName
           queueMessageTimeToLiveInSeconds: -1
         }
@@ -96,7 +64,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
       deadLetterDestination: {
         endpointType: 'StorageBlob'
         properties: {
-          resourceId: account.id
+          resourceId: storageAccountId
           blobContainerName: deadLetterContainer
         }
       }
@@ -116,8 +84,7 @@ resource delivery 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-1
     }
   }
   dependsOn: [
-    sender
-    keeper
+    roles
   ]
 }
 

@@ -7,12 +7,11 @@ param location string
 param suffix string
 param tags tagsType
 param groupNames string[]
-param storageAccountName string
+param storageAccountId string
 param queueName string
 param deadLetterContainer string
 
-var queueMessageSender = 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var account = split(storageAccountId, '/')
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-steward-events-${suffix}'
@@ -20,47 +19,15 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   tags: tags
 }
 
-resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
-  name: storageAccountName
-}
-
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' existing = {
-  parent: account
-  name: 'default'
-}
-
-resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' existing = {
-  parent: queueService
-  name: queueName
-}
-
-resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' existing = {
-  parent: account
-  name: 'default'
-}
-
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
-  parent: blobService
-  name: deadLetterContainer
-}
-
-resource sender 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(queue.id, identity.id, queueMessageSender)
-  scope: queue
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueMessageSender)
+module roles 'delivery-roles.bicep' = {
+  name: 'steward-delivery-${uniqueString(identity.id)}-${suffix}'
+  scope: resourceGroup(account[2], account[4])
+  params: {
+    senderId: identity.id
     principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-resource keeper 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, identity.id, blobDataContributor)
-  scope: deadLetters
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-    principalId: identity.properties.principalId
-    principalType: 'ServicePrincipal'
+    storageAccountName: account[8]
+    queueName: queueName
+    deadLetterContainer: deadLetterContainer
   }
 }
 
@@ -96,7 +63,7 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
         destination: {
           endpointType: 'StorageQueue'
           properties: {
-            resourceId: account.id
+            resourceId: storageAccountId
             queueName: queueName
             queueMessageTimeToLiveInSeconds: -1
           }
@@ -110,7 +77,7 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
         deadLetterDestination: {
           endpointType: 'StorageBlob'
           properties: {
-            resourceId: account.id
+            resourceId: storageAccountId
             blobContainerName: deadLetterContainer
           }
         }
@@ -140,8 +107,7 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
       }
     }
     dependsOn: [
-      sender
-      keeper
+      roles
     ]
   }
 ]

@@ -206,6 +206,7 @@ resource appAssignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+output id string = account.id
 output name string = account.name
 output eventQueue string = eventQueue
 output deploymentContainer string = deploymentContainer

@@ -97,42 +97,15 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   }
 ]
 
-resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = [
-  for (id, index) in concat(workspaceTopicIds, groupTopicIds): {
-    name: 'steward-dead-letters-${index}-${suffix}'
-    location: 'global'
+module deadLetters 'dead-letters.bicep' = {
+  name: 'steward-dead-letters-${suffix}'
+  params: {
+    suffix: suffix
     tags: tags
-    properties: {
-      description: 'Event Grid could not deliver an event for a day: it lies in the container steward-dead-letters'
-      severity: 2
-      enabled: true
-      scopes: [
-        id
-      ]
-      evaluationFrequency: 'PT15M'
-      windowSize: 'PT15M'
-      criteria: {
-        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-        allOf: [
-          {
-            name: 'dead-letters'
-            criterionType: 'StaticThresholdCriterion'
-            metricName: 'DeadLetteredCount'
-            timeAggregation: 'Total'
-            operator: 'GreaterThan'
-            threshold: 0
-          }
-        ]
-      }
-      autoMitigate: true
-      actions: [
-        for group in peopleIds: {
-          actionGroupId: group
-        }
-      ]
-    }
+    topicIds: concat(workspaceTopicIds, groupTopicIds)
+    peopleIds: peopleIds
   }
-]
+}
 
 // The NAT gateway writes no logs, and its metrics cannot be sent to a workspace.
 resource wayOut 'Microsoft.Insights/metricAlerts@2018-03-01' = if (!empty(gatewayId)) {

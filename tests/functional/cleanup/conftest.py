@@ -110,6 +110,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The three parts, on free ports; two worker processes."""
     lab = {"id": scene.LAB_SUBSCRIPTION_ID, "resourceGroups": [scene.LAB_GROUP], "wholeSubscription": False}
+    lab |= {"eventResourceGroups": [], "eventWorkspaces": []}
     options = stack.Options(
         state=tmp_path_factory.mktemp("cleanup"),
         workers=2,
