@@ -51,7 +51,7 @@ def _let_go(problem: BaseException | None) -> None:
 async def _found(call: Call, route: Route) -> Answer:
     if route.probe:
         return await _probed(call, route)
-    if route.anonymous:  # the same for everybody, also where the app's settings cannot be used
+    if route.anonymous:  # the same for every caller, also where the app's settings cannot be used
         return await threads.run(None, lambda: handling.at_once(call, route, None))
     return await waiting.answered(lambda: handling.answered(call, route, services.get()))
 

@@ -56,7 +56,7 @@ def place() -> Iterator[bool]:
     """Take a place among those who wait; False when there is none left, and the answer is what is known now.
 
     As many may wait in a process as may work: the platform hands an instance only so many requests at once (host.json), and
-    without this, callers who wait could hold all of them, and everybody else up.
+    without this, callers who wait could hold all of them, and delay every other call.
     """
     mine = object()
     free = len(_waiting) < services.get().settings.threads

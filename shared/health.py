@@ -1,6 +1,6 @@
-"""How the app itself is: its queues, what is open, who cannot be told, its files, what Azure still allows, the sign-in.
+"""How the app itself is: its queues, what is open, receivers out of reach, its files, what Azure still allows, the sign-in.
 
-For the people who run it; each part is read for itself, so that one that is out of order hides no other. What needs somebody
+For the people who run it; each part is read for itself, so that one that is out of order hides no other. What needs attention
 is said once more in `attention`, in words. Not here: up or down for a load balancer (functions.answering), metrics over time
 (telemetry.meters).
 """
@@ -34,7 +34,7 @@ LOOK_S = 8.0  # a part that takes longer is named as one that does not answer
 LATE = {"error": errors.AzureError(code="NoAnswer", message=f"It did not answer within {LOOK_S:.0f} seconds.").to_json()}
 COUNT_LIMIT = 1_000  # of events put aside, and of deliveries: beyond that it only matters that there are many
 SKEWED_S = 60.0  # a clock that differs by more needs to be set, for sign-in and TLS
-OLD_S = 24 * 3600  # an operation that is open for longer is looked at by somebody
+OLD_S = 24 * 3600  # an operation that is open for longer needs a look by a person
 RECENT = timedelta(days=1)  # how long a delivery that was given up, or a rule run that failed, is news
 HOUR = timedelta(hours=1)
 SHOWN = 5  # deliveries that do not go well, by name
@@ -76,7 +76,7 @@ def look(app: Services) -> dict[str, Any]:
 
 
 def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield what needs somebody, as `{"code", "message", "next"}`; nothing is as it should be."""
+    """Yield what needs attention, as `{"code", "message", "next"}`; nothing when all is well."""
     for part, said in found.items():
         if isinstance(said, dict) and "error" in said:
             told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
@@ -328,7 +328,7 @@ def _mistakes(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _throttling(app: Services) -> dict[str, Any]:
-    """Return what ARM told this process; ARM counts for all processes together."""
+    """Return what ARM said to this process; ARM counts for all processes together."""
     left = [
         {"subscription": subscription, "allowance": name, "left": remaining, "of": most}
         for subscription, name, remaining, most in app.client.allowances()
@@ -337,7 +337,7 @@ def _throttling(app: Services) -> dict[str, Any]:
 
 
 def _token(app: Services) -> dict[str, Any]:
-    """Return that a token for ARM can be had: one that is cached will do."""
+    """Return that the app gets a token for ARM: a cached one will do."""
     app.client.token(app.settings.cloud.arm_scope)
     return {"signedIn": True}
 

@@ -185,7 +185,7 @@ class Services:
 
     @_OpenedOnce
     def notification_queue(self) -> Queue:
-        """The queue of what is to be told to others."""
+        """The queue of notifications."""
         return self.queue_named(messages.NOTIFICATION_QUEUE)
 
     @_OpenedOnce
@@ -258,7 +258,7 @@ class Services:
 
     @_OpenedOnce
     def delivery_rows(self) -> Rows:
-        """How telling others goes."""
+        """How notifying others goes."""
         return self._rows(DELIVERY_TABLE)
 
     @_OpenedOnce

@@ -32,7 +32,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the app is told.
+    """The app's settings.
 
     Attributes:
         subscription_id, resource_group: Where a path without a scope belongs (`STEWARD_SUBSCRIPTION_ID`,
@@ -52,11 +52,11 @@ class Settings:
         callback_hosts: Receivers that callers may name: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`, a topic's host,
             `queue:NAME` (`STEWARD_CALLBACK_HOSTS`).
         webhook_secrets: What webhooks are signed with, for a host or ('') for all (`STEWARD_WEBHOOK_SECRETS`).
-        notify: Who is told of every operation's end (`STEWARD_NOTIFY`).
-        poll_with_events_s: The least pause between polls, the first one apart, where events tell of ends
+        notify: Who is notified of every operation's end (`STEWARD_NOTIFY`).
+        poll_with_events_s: The least pause between polls, the first one apart, where events announce ends
             (`STEWARD_POLL_WITH_EVENTS`); 0 where none do.
         signed_in: Whether the platform signs callers in and vouches for `x-ms-client-principal-name` (`WEBSITE_AUTH_ENABLED`,
-            set by Azure); otherwise anybody with a key could write that header.
+            set by Azure); otherwise every caller with a key could write that header.
         cleanup: Whether the clean-up may do anything (`STEWARD_CLEANUP`: `on` or `off`); off stops runs under way, too.
         cleanup_days: How long reports of the clean-up are kept (`STEWARD_CLEANUP_REPORT_DAYS`).
         cost_days: How long is kept what costs are made of (`STEWARD_COST_DAYS`); 0: nothing is looked at.
@@ -130,7 +130,7 @@ class Settings:
 
     @property
     def receivers(self) -> tuple[str, ...]:
-        """All that may be told: what callers may name, and what the operator names."""
+        """All that may be notified: what callers may name, and what the operator names."""
         return (*self.callback_hosts, *self.notify)
 
     def problem(self, name: str) -> str:

@@ -1,1 +1,1 @@
-"""What can be asked of the app, whoever asks: calls, the routes that take them, and their handlers. Not here: HTTP (functions)."""
+"""What can be asked of the app by any sender: calls, the routes that take them, and their handlers. Not here: HTTP (functions)."""

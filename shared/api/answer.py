@@ -64,7 +64,7 @@ class Later:
 
 
 def of_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer with JSON, or with nothing when `body` is None."""
+    """Answer with JSON, or with an empty body for None."""
     if body is None:
         return Answer(status=status, headers=headers or {})
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
@@ -129,7 +129,7 @@ def _with_expiry(operation: Operation, call: Call) -> Any:
 
 
 def _queued(call: Call) -> bool:
-    """Tell whether a caller wants the operation itself, ended or not."""
+    """Return whether a caller wants the operation itself, ended or not."""
     return call.method != "GET" and "respond-async" in call.prefers and "wait" not in call.prefers
 
 

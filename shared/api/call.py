@@ -1,4 +1,4 @@
-"""One request of the app's API, read once, whoever sends it: an HTTP caller, or a rule.
+"""One request of the app's API, read once, for any sender: an HTTP caller, or a rule.
 
 Names of parameters are read in any casing, as Azure reads them; a value that cannot be used is refused by its name.
 Not here: what a route may be asked (strict), what Azure's own parameters mean, HTTP (functions).
@@ -166,7 +166,7 @@ class Call:
         return not all(grant.whole for grant in self.sender.grants)
 
     def sees(self, target: str, kind: str = "") -> bool:
-        """Tell whether a resource, by its ARM id, is within what its sender is limited to; `kind` is its full type, or a plane."""
+        """Return whether a resource, by its ARM id, is within its sender's limits; `kind` is its full type, or a plane."""
         if not self.limited:
             return True
         try:
@@ -272,7 +272,7 @@ class Call:
         return given
 
     def is_preview(self, target: Target) -> bool:
-        """Tell if the api-version that Azure is asked with is a preview."""
+        """Return whether the api-version that Azure is asked with is a preview."""
         return (self.api_version(target.api_version) or target.api_version).endswith("-preview")
 
     def azure_query(self, default: str) -> str:

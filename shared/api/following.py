@@ -68,7 +68,7 @@ def result(call: Call, app: App) -> Operation:
 
 
 def _is_own(operation: Operation, call: Call, app: App) -> bool:
-    """Tell whether an operation is not a score, whose body and answer are its caller's data, or is this caller's score."""
+    """Return whether an operation is not a score, whose body and answer are its caller's data, or is this caller's score."""
     return not operation.scores or operation.caller == call.by(app.settings)
 
 

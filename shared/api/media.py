@@ -60,7 +60,7 @@ def _given(route: Route) -> tuple[str, ...]:
 
 
 def _refused(wanted: str) -> bool:
-    """Tell whether a media range of `Accept` says that it is not wanted: `q=0`."""
+    """Return whether a media range of `Accept` says that it is not wanted: `q=0`."""
     _, _, quality = wanted.replace(" ", "").lower().partition(";q=")
     return quality.rstrip("0.") == "" and quality != ""
 

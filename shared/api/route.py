@@ -131,7 +131,7 @@ class Route:
         return [each for each in given if each["in"] == where]
 
     def takes(self, path: str) -> bool:
-        """Tell if a decoded path without empty segments fits."""
+        """Return whether a decoded path without empty segments fits."""
         scope = SCOPE if self.about else ""
         pattern = scope + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(self.template.removesuffix(REST)))
         return bool(re.fullmatch(pattern + ("" if self.own else ".*"), path if self.own else f"{path}/", re.IGNORECASE))

@@ -198,7 +198,7 @@ def normalised(body: Any) -> Any:
 
 
 def has_secret(kind: Kind, body: Any) -> bool:
-    """Tell whether `body` holds a value that the kind's row says is secret; such a request is never stored."""
+    """Return whether `body` holds a value that the kind's row says is secret; such a request is never stored."""
     if isinstance(body, list):  # a JSON Patch
         return any(has_secret(kind, _as_object(step)) for step in body if isinstance(step, dict))
     return any(_holds(body, path.split(".")) for path in kind.secrets)
@@ -222,7 +222,7 @@ def _as_object(step: dict[str, Any]) -> Any:
 
 
 def _holds(body: Any, path: list[str], above: tuple[str, ...] = ()) -> bool:
-    """Tell whether there is a value at a path in any casing; a text where an object should be, below `properties`, is one, too."""
+    """Return whether there is a value at a path in any casing; below `properties`, a text in place of an object is one, too."""
     if not path:
         return body not in (None, "", {})
     if isinstance(body, list):
@@ -234,7 +234,7 @@ def _holds(body: Any, path: list[str], above: tuple[str, ...] = ()) -> bool:
 
 
 def deeper(value: Any, limit: int) -> bool:
-    """Tell whether objects and arrays are nested in more than `limit` levels; a loop, so that hostile depth costs no stack."""
+    """Return whether objects and arrays are nested in more than `limit` levels; a loop, so that hostile depth costs no stack."""
     level = [value]
     for _ in range(limit):
         level = [
@@ -256,7 +256,7 @@ def _reason(bad: ValueError) -> str:
 
 
 def refuse_constant(name: str) -> Any:
-    """Refuse `NaN` and its like, which Python's reader takes and nobody else does.
+    """Refuse `NaN` and its like, which Python's reader takes and other readers refuse.
 
     Raises:
         ValueError: always.

@@ -58,13 +58,13 @@ class Grant:
         return not self.below and not self.kinds
 
     def may(self, needed: Role) -> bool:
-        """Tell whether the role is enough."""
+        """Return whether the role is enough."""
         if needed in ("anyone", self.role) or self.role == "admin":
             return True
         return needed in LADDER and self.role in LADDER and LADDER.index(self.role) >= LADDER.index(needed)
 
     def reach(self, named: ids.ResourceId) -> Reach:
-        """Tell whether all of what an id names is within the places, some of a collection, or nothing."""
+        """Return whether all of what an id names is within the places, some of a collection, or nothing."""
         key = named.key
         if not self.below or _is_within(key, self.below):
             return "all"
@@ -75,7 +75,7 @@ class Grant:
         return "some" if any(place.startswith(f"{base}/") for place in self.below) else "none"
 
     def takes(self, kind: str) -> bool:
-        """Tell whether a kind (full type or plane) is among those it is for."""
+        """Return whether a kind (full type or plane) is among those it is for."""
         return not self.kinds or kind.lower() in self.kinds
 
     def to_json(self) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def check_named(grants: Sequence[Grant], who: str, body: Any, *, own: str = "") 
 
 
 def holds(grants: Iterable[Grant], named: ids.ResourceId, kind: str) -> bool:
-    """Tell whether a resource is within a caller's places and kinds."""
+    """Return whether a resource is within a caller's places and kinds."""
     return all(grant.takes(kind) and grant.reach(named) == "all" for grant in grants)
 
 

@@ -134,7 +134,7 @@ class Kind:
         interval_s: First and longest pause between polls where Azure names none (docs/protocol.md §4: how long such work takes).
         delete_query: Query that DELETE needs.
         named_by_us: POST on the collection creates one under a name that the operation id gives (jobs).
-        views: What Azure's other servers tell of one besides itself: GET `{resource}/{view}`.
+        views: What Azure's other servers say about one: GET `{resource}/{view}`.
         posted_name: One is made by a POST on the collection; its name stands there in the body (dotted path).
         searchable: Run history answers a list of them that is filtered by status, compute, tag or time (jobs.search).
         json_patch: PATCH takes a JSON Patch (a list, RFC 6902), not an object.
@@ -196,7 +196,7 @@ class Kind:
 
     @property
     def nameless(self) -> bool:
-        """There is none of it by name: a question that is posted to its own path."""
+        """It has no names: a question that is posted to its own path."""
         return self.name is None and bool(self.action(""))
 
     def ending(self, body: Any) -> Ending | None:

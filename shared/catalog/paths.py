@@ -137,7 +137,7 @@ def anywhere(scope: Scope) -> Scope:
 
 
 def is_listed(subscription: str, scope: Scope) -> bool:
-    """Tell whether the app works in a subscription."""
+    """Return whether the app works in a subscription."""
     return not scope.subscriptions or subscription.lower() in map(str.lower, scope.subscriptions)
 
 

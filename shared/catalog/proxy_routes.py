@@ -182,7 +182,7 @@ PASSAGES: tuple[Passage, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where one request goes: the plane, the path below it, the workspace that tells its server, and what its sender must be."""
+    """Where one request goes: the plane, the path below it, the workspace that determines its server, and its sender's role."""
 
     plane: Plane
     path: str
@@ -248,7 +248,7 @@ def _named(types: Sequence[str]) -> str:
 
 
 def _cut(plane: str, path: str) -> tuple[list[str], list[str]]:
-    """Split `{plane}/v1.0/[scope/]workspaces/{w}/rest` into the workspace's own path and the rest; no rest when it is none."""
+    """Split `{plane}/v1.0/[scope/]workspaces/{w}/rest` into the workspace's own path and the rest; no rest for any other path."""
     segments = path.split("/")[1:]
     paths.drop_version(plane, segments)
     at = next((position for position, segment in enumerate(segments[:7]) if segment.lower() == "workspaces"), 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-NOTIFY = "NOTIFY"  # the method of a call that tells others instead of asking the API
+NOTIFY = "NOTIFY"  # the method of a call that notifies others instead of asking the API
 
 State = Literal["Waiting", "Running", "Succeeded", "Failed", "Skipped", "Canceled", "NotTaken"]
 OVER = ("Succeeded", "Failed", "Skipped", "Canceled", "NotTaken")
@@ -24,7 +24,7 @@ DATES = ("at", "began_at", "ended_at", "until")
 
 
 class Asking(Protocol):
-    """A step that asks the API for something, or tells others: of a rule, or of a recipe."""
+    """A step that asks the API for something, or notifies others: of a rule, or of a recipe."""
 
     @property
     def name(self) -> str: ...  # noqa: D102

@@ -53,7 +53,7 @@ def value(text: str, document: Mapping[str, Any]) -> Any:
 
 
 def holds(text: str, document: Mapping[str, Any]) -> bool:
-    """Tell whether an expression finds something true, as JMESPath has it: not null, false, '' or empty."""
+    """Return whether an expression finds something true, as JMESPath has it: not null, false, '' or empty."""
     found = value(text, document)
     return found is not None and found is not False and found not in ("", [], {})
 

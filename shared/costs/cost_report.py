@@ -90,7 +90,7 @@ def read(wanted: Wanted, app: Services) -> Found:
 
 
 def spending(app: Services) -> Callable[[ids.ResourceId, datetime], Callable[[ids.ResourceId], Spent]]:
-    """Return what tells of the resources of a workspace how much each cost since a moment, for policies."""
+    """Return a function that says of each resource of a workspace what it cost since a moment, for policies."""
 
     def of_workspace(place: ids.ResourceId, since: datetime) -> Callable[[ids.ResourceId], Spent]:
         found = read(Wanted(since=since, until=app.clock(), reaches=lambda path: path.lower() == place.key), app)

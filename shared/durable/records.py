@@ -1,4 +1,4 @@
-"""Records in a table: inserted, loaded, and changed by etag, whoever else is at them, and whatever becomes of an answer.
+"""Records in a table: inserted, loaded, and changed by etag, while other workers change them, and also where an answer is lost.
 
 A write whose answer was lost is recognised as this worker's own; a row that cannot be read is passed over. Not here: what a
 record means and which row it has (each machine), JSON of a dataclass (codec).

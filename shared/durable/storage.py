@@ -22,7 +22,7 @@ Verb = Literal["insert", "replace", "delete"]
 
 
 class ConflictError(Exception):
-    """The row exists already, is gone, or has another etag: somebody else was there first."""
+    """The row exists already, is gone, or has another etag: another worker was there first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ class Blobs(Protocol):
         """
 
     def sign(self, name: str, *, until: datetime) -> str:
-        """Return a URL to which anybody may write that one blob until then: a secret for the caller, never stored."""
+        """Return a URL to which every holder may write that one blob until then: a secret for the caller, never stored."""
 
 
 class Queue(Protocol):
@@ -133,6 +133,6 @@ class Queue(Protocol):
 
 
 def due(columns: Mapping[str, Any], name: str, now: datetime) -> bool:
-    """Tell whether the moment in column `name` has passed."""
+    """Return whether the moment in column `name` has passed."""
     moment = columns.get(name)
     return moment is not None and moment <= now

@@ -86,7 +86,7 @@ class Machine[W: World, K, T]:
         lease: After a message was put on the queue by a timer: when that one is lost. Longer each time when it does not help:
             the queue may be long.
         give_up: Ends a record whose message kept failing.
-        overdue: Yields the records that the index failed: due before a moment, whoever wrote them.
+        overdue: Yields the records that the index failed: due before a moment, written by any version.
         purge: Deletes the records that ended before a moment; returns how many.
         retention: The setting that says after how many days.
         forms: Further forms of messages that it takes.
@@ -212,7 +212,7 @@ def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, s
 
     Args:
         machine: Whose record it is.
-        step: What it came to.
+        step: Its result.
         world: The composition root.
         send: False where this worker goes on at once.
 

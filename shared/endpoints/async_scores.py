@@ -229,7 +229,7 @@ def woken(operation: Operation, services: Services) -> None:
 
 
 def missed(operation: Operation, services: Services) -> bool:
-    """Tell whether the wake that a score has just begun to wait for has ended meanwhile: it has called back only those before.
+    """Return whether the wake that a score has just begun to wait for has ended meanwhile: it has called back only those before.
 
     Raises:
         TransientError: the app's storage is out of reach.

@@ -54,7 +54,7 @@ class Way:
 
     @property
     def begun(self) -> bool:
-        """Tell whether something may have been written: it must not be left half done."""
+        """Return whether something may have been written: it must not be left half done."""
         return self.error is not None or self.at > 0 or any(stop.sent for stop in self.stops or ())
 
     def passed(self) -> Way:

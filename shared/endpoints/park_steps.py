@@ -1,6 +1,6 @@
 """What is done at each stop of parking and waking an endpoint: one look at Azure and at most one write.
 
-Every stop looks before it acts, so that it can be repeated after a crash; what somebody else changed meanwhile is never
+Every stop looks before it acts, so that it can be repeated after a crash; what another person changed meanwhile is never
 deleted. Not here: the operation and its plan (parking), what is kept of an endpoint (parked).
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.rest.ids import ResourceId
 
 FIRST_S, MOST_S = 2.0, 20.0  # between two polls of a write
-LOOK_S = 10.0  # between two looks at what somebody else's operation keeps busy
+LOOK_S = 10.0  # between two looks at what another caller's operation keeps busy
 BUSY_LIMIT = timedelta(hours=2)
 WRITES_LIMIT = 10  # and four a stop: more than that is a write that has no effect
 QUERY = f"api-version={kinds.ML_VERSION}"
@@ -150,7 +150,7 @@ class Journey:
         path, record = self._path(stop.name), self._record()
         answer, kept = self._get(path), record.find(stop.name)
         if answer.status == 404:
-            if not stop.sent:  # somebody else deleted it, and wants it gone
+            if not stop.sent:  # another person deleted it, and wants it gone
                 snapshots.save(record.without(stop.name), self._blobs)
             return Turn(way.passed(), note=f"{'deleted' if stop.sent else 'is gone'}: {stop.name}")
         found = answer.checked().body
@@ -215,7 +215,7 @@ class Journey:
     def _wait(self, way: Way, follow: long_running.Follow) -> Turn:
         try:
             clouds.scope_for(self._services.client.cloud, follow.url)
-        except errors.BadRequestError:  # a status URL on a foreign host: the resource itself tells as much
+        except errors.BadRequestError:  # a status URL on a foreign host: the resource itself says as much
             follow = replace(follow, style="resource", url=follow.resource_url)
         self.operation = self.operation.counted("poll")
         answer = self._services.client.send("GET", follow.url)
@@ -295,7 +295,7 @@ def _refuse_busy(answer: Response) -> None:
 
 
 def _merged(fresh: snapshots.Record, known: snapshots.Record | None) -> snapshots.Record:
-    """Keep what an earlier park took and nobody has put back."""
+    """Keep what an earlier park took and no wake has put back."""
     if known is None:
         return fresh
     left = tuple(each for each in known.deployments if fresh.find(each.name) is None)

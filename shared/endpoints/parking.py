@@ -47,7 +47,7 @@ def check(body: Any) -> None:
 
 
 def begun(operation: Operation) -> bool:
-    """Tell whether it has done something in Azure that must not be left half done."""
+    """Return whether it has done something in Azure that must not be left half done."""
     if operation.action not in (PARK, WAKE) or not operation.plan:
         return False
     tasks = operation.plan.get("tasks")

@@ -84,7 +84,7 @@ def result(name: str, answer: Kept, hours: int) -> dict[str, Any]:
 
 
 def has_answer(operation: Operation) -> bool:
-    """Tell whether an operation ended with the answer of an endpoint."""
+    """Return whether an operation ended with the answer of an endpoint."""
     return operation.scores and isinstance(operation.result, dict) and "answer" in operation.result
 
 

@@ -69,7 +69,7 @@ class Scoring:
             RejectedError: Azure knows no such endpoint.
             EndpointParkedError: it has no deployments now.
             BadRequestError: `EndpointNotReady` (409), `HostNotAllowed` (502).
-            TransientError: nobody answered.
+            TransientError: there was no answer.
         """
         sent = sent_on(headers)
         if self._seen(target):

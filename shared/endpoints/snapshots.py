@@ -46,7 +46,7 @@ _PLAIN = re.compile(r"-?\d{1,6}(\.\d{1,6})?|true|false|", re.IGNORECASE)
 
 
 class EndpointParkedError(errors.BadRequestError):
-    """The endpoint has no deployments now, because it is parked; `tag` tells since when."""
+    """The endpoint has no deployments now, because it is parked; `tag` says since when."""
 
     def __init__(self, endpoint: ResourceId, tag: str) -> None:
         message = (
@@ -105,7 +105,7 @@ class Record:
         return next((each for each in self.deployments if each.name.lower() == name.lower()), None)
 
     def without(self, name: str) -> Record:
-        """Return it without a deployment that somebody else has deleted."""
+        """Return it without a deployment that another person has deleted."""
         return replace(self, deployments=tuple(each for each in self.deployments if each.name.lower() != name.lower()))
 
     def to_json(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _blob(endpoint: ResourceId) -> str:
 
 
 def is_tagged(endpoint: Mapping[str, Any]) -> bool:
-    """Tell whether an endpoint's body has the tag, however its name is written by now."""
+    """Return whether an endpoint's body has the tag, however its name is written by now."""
     tags = endpoint.get("tags")
     return isinstance(tags, dict) and TAG in {str(name).strip().lower() for name in tags}
 
@@ -214,7 +214,7 @@ def changed(body: Mapping[str, Any]) -> str:
 
 
 def same_endpoint(record: Record, endpoint: Mapping[str, Any]) -> bool:
-    """Tell whether a record is about this very endpoint, and not one of that name that was deleted."""
+    """Return whether a record is about this very endpoint, and not one of that name that was deleted."""
     return record.created == _system(endpoint, "createdAt")
 
 
@@ -254,7 +254,7 @@ def check_variables(deployments: list[dict[str, Any]]) -> None:
 
 
 def plain(name: str, value: Any) -> bool:
-    """Tell whether an environment variable cannot be a secret: a known setting, a small number, a reference to a connection."""
+    """Return whether an environment variable cannot be a secret: a known setting, a small number, a reference to a connection."""
     text = "" if value is None else str(value)
     return name.upper() in _KNOWN or bool(_PLAIN.fullmatch(text)) or bool(_CONNECTION.fullmatch(text.strip()))
 

@@ -1,4 +1,4 @@
-"""What a call does that finds its endpoint parked: start one wake however many call, and tell when to come again.
+"""What a call does that finds its endpoint parked: start one wake however many call, and say when to come again.
 
 Not here: the wake's own steps (parking), HTTP (shared.api.resources.score).
 """
@@ -57,7 +57,7 @@ def begun(target: Target, found: EndpointParkedError, services: Services) -> tup
 
 
 def told(found: EndpointParkedError, wake: Operation, now: datetime) -> tuple[errors.AzureError, float]:
-    """Return what a caller is told, and in how many seconds to score again."""
+    """Return what a caller hears, and in how many seconds to score again."""
     if wake.status == "Failed" and wake.error and wake.ended_at:
         message = f"{found.error.message} Putting them back failed: {wake.error.message}"
         rest_s = (wake.ended_at + PAUSE - now).total_seconds()

@@ -198,7 +198,7 @@ def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
 
 
 def is_zip(head: bytes | memoryview) -> bool:
-    """Tell by its first bytes whether content is a zip (an empty one included)."""
+    """Return by its first bytes whether content is a zip (an empty one included)."""
     return bytes(head[:4]) in (b"PK\x03\x04", b"PK\x05\x06")
 
 

@@ -105,7 +105,7 @@ def datastore(workspace: ResourceId, name: str, client: Client, now: datetime) -
     (`allowSharedKeyAccess` false), in the name of the app's identity.
 
     Raises:
-        RejectedError: there is none, it is no blob storage, or neither key nor identity opens it.
+        RejectedError: there is no datastore, it is not blob storage, or neither key nor identity opens it.
     """
     found = _described(workspace, name, client)
     properties = found.get("properties") or {}
@@ -154,7 +154,7 @@ def _sas(account: str, container: str, now: datetime, **key: Any) -> str:
 
 
 def _keys_refused(signed: str, client: Client) -> bool:
-    """Tell whether the account refuses whatever is signed with its key; a HEAD's answer has the reason in a header only."""
+    """Return whether the account refuses whatever is signed with its key; a HEAD's answer has the reason in a header only."""
     answer = client.send_signed("HEAD", signed, headers={"x-ms-version": azure_versions.STORAGE_DATA})
     return answer.status == 403 and answer.headers.get("x-ms-error-code", "") == "KeyBasedAuthenticationNotPermitted"
 

@@ -42,7 +42,7 @@ class Progress:
 
 
 def exists(place: Place, client: Client) -> bool:
-    """Tell whether a blob is there."""
+    """Return whether a blob is there."""
     answer = client.send_signed("HEAD", place.signed, headers={"x-ms-version": azure_versions.STORAGE_DATA})
     return answer.status != 404 and bool(answer.checked())
 

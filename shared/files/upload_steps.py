@@ -75,7 +75,7 @@ class Patience:
     last: bool
 
     def over(self) -> bool:
-        """Tell whether it is time to stop."""
+        """Return whether it is time to stop."""
         return self.clock() >= self.end
 
 
@@ -207,7 +207,7 @@ def _put_version(task: Task, version: ResourceId, body: Any, client: Client) -> 
         there = client.send("GET", url)
         if not there.ok:  # it does not exist: the conflict is about something else
             answer.checked()
-        if task.chosen and not proof.holds(there.body, body):  # somebody else was given the same number
+        if task.chosen and not proof.holds(there.body, body):  # another version was given the same number
             return replace(task, version=""), ""
         return task, version.path
     answer.checked()

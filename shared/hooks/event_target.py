@@ -24,7 +24,7 @@ OWN_TYPE = "azureml-steward."  # notifications of ours, or of another such app, 
 
 
 def of(event: Event) -> tuple[ids.ResourceId, ...]:
-    """Return the resources that an event is about, the likeliest first; empty when it cannot be told.
+    """Return the resources that an event is about, the likeliest first; empty when that is not known.
 
     A run is a job to ARM and a run to run history; `Microsoft.Resources` events and our own carry the resource's own id.
     """
@@ -47,7 +47,7 @@ def workspace_of(event: Event) -> ids.ResourceId | None:
 
 
 def within(event: Event, reached: Callable[[ids.ResourceId], bool]) -> bool:
-    """Tell whether an event is about something that is reached; one that names nothing of Azure's counts as reached."""
+    """Return whether an event is about something that is reached; one that names nothing of Azure's counts as reached."""
     named = [text for text in (event.source, event.subject, event.text("resourceUri")) if "subscriptions/" in text.lower()]
     about = (*of(event), *(found for text in named if (found := _id(text))))
     return not named or any(reached(each) for each in about)

@@ -41,7 +41,7 @@ _CLOUD_NAMES = {"id": "id", "source": "source", "subject": "subject", "type": "t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened, whatever schema told it.
+    """Something that happened, in whatever schema it came.
 
     Attributes:
         id: Unique within its source.
@@ -231,7 +231,7 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
 
 
 def _traced(value: Any) -> str:
-    """Return a `traceparent` as it is handed on; '' where it is none, as strictly as a request's header is read."""
+    """Return a `traceparent` as it is handed on; '' where it is not one, as strictly as a request's header is read."""
     found = trace.parse(value) if isinstance(value, str) else None
     return found.header if found else ""
 

@@ -63,7 +63,7 @@ class Firing:
 
     @property
     def ended(self) -> bool:
-        """Tell whether it will not change any more."""
+        """Return whether it will not change any more."""
         return self.status != "Running"
 
     @property

@@ -2,7 +2,7 @@
 
 A message holds events, one event as Event Grid itself queues it, the name of a blob with an event too large for a message,
 a firing to go on with, or a debounced rule to look at. What cannot be read, or keeps failing, is kept as a blob under
-`hooks/dead/` and told in the log: nothing that was accepted disappears. Not here: what follows from an event (intake).
+`hooks/dead/` and named in the log: nothing that was accepted disappears. Not here: what follows from an event (intake).
 """
 
 from __future__ import annotations

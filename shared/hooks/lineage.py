@@ -25,7 +25,7 @@ PARALLEL_OPERATIONS = 20  # of one target that are looked at
 def depth_of(event: Event, about: tuple[ids.ResourceId, ...], services: Services) -> int:
     """Return how many rules led to an event: 1 when none did.
 
-    Told by the mark that a rule's requests leave on jobs and models, which Azure's events of them carry; by the operation
+    Known by the mark that a rule's requests leave on jobs and models, which Azure's events of them carry; by the operation
     of ours that changed the resource at that time; for a model, by the job that made it; for a run, by the one it is a part of.
     """
     deepest = max((_marked(event.value(name)) for name in ("runProperties", "modelProperties", "properties")), default=0)
@@ -41,7 +41,7 @@ def depth_of(event: Event, about: tuple[ids.ResourceId, ...], services: Services
 
 
 def _runs_behind(event: Event) -> list[str]:
-    """Return the runs that made what an event tells of: a model's, a step's pipeline, a trial's sweep (`{sweep}_{number}`)."""
+    """Return the runs that made what an event is about: a model's, a step's pipeline, a trial's sweep (`{sweep}_{number}`)."""
     told = [events.lowered(found) for name in ("modelProperties", "runProperties") if isinstance(found := event.value(name), dict)]
     named = [properties.get(name) for properties in told for name in RUNS_BEHIND]
     sweep, _, number = event.text("runId").rpartition("_")
@@ -50,7 +50,7 @@ def _runs_behind(event: Event) -> list[str]:
 
 
 def _marked(properties: Any) -> int:
-    """Return the depth that `steward-origin: rule/firing/depth` tells, 0 when there is no such mark."""
+    """Return the depth that `steward-origin: rule/firing/depth` holds, 0 when there is no such mark."""
     text = events.lowered(properties).get(ORIGIN) if isinstance(properties, dict) else None
     return _number(text.rpartition("/")[2]) if isinstance(text, str) else 0
 

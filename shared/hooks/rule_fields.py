@@ -244,7 +244,7 @@ def _plain(value: Any) -> Any:
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         message = f"the name {key!r} is no text: put it in quotation marks"
-        raise ValueError(message)  # noqa: TRY004 - one exception for every value that is none of JSON's
+        raise ValueError(message)  # noqa: TRY004 - one exception for every value that JSON lacks
     return key
 
 

@@ -81,7 +81,7 @@ def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:
 
 
 def _notify(call: Call, app: Services) -> Answer:
-    """Have whoever the settings name told what a rule says."""
+    """Notify the receivers of the settings of what a rule says."""
     from shared.notify import notices, notifications
 
     if not app.settings.notify:

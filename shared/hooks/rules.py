@@ -83,7 +83,7 @@ class Rule:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def wants(self, event: Event) -> bool:
-        """Tell whether an event of this type, subject and source concerns the rule."""
+        """Return whether an event of this type, subject and source concerns the rule."""
         return (
             self.enabled
             and _any(self.types, event.type)

@@ -26,7 +26,7 @@ log = logging.getLogger("steward.hooks")
 
 PREFIX = "hooks/rules/"
 MARK = "hooks/rules-changed"  # written again with each change through the app
-FRESH = timedelta(seconds=20)  # how old what is known of files may be that somebody else put there
+FRESH = timedelta(seconds=20)  # how old what is known of files that another person put there may be
 CLOCK = timedelta(seconds=2)  # storage dates its answers by whole seconds
 FILE_LIMIT = 100
 
@@ -71,7 +71,7 @@ class Store:
         return tuple(found for _, found in self._files().values() if isinstance(found, Problem))
 
     def changed(self) -> None:
-        """Tell every instance of the app that a file was just changed through it: events that follow meet the new rules."""
+        """Let every instance of the app know that a file was just changed through it: events that follow meet the new rules."""
         self.blobs.put(MARK, secrets.token_hex(8).encode())
         self._read_at = None
 

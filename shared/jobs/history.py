@@ -18,7 +18,7 @@ METRIC_LIMIT = 100  # whose values are asked for
 def metrics(target: Target, client: Client, addresses: Addresses) -> dict[str, Any]:
     """Return the run's metrics as the metric service lists them, each of the first `METRIC_LIMIT` with all its values.
 
-    The service's list has names without values, which it tells metric by metric.
+    The service's list has names without values, which it gives metric by metric.
 
     Raises:
         RejectedError: Azure knows no such run.

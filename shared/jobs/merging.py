@@ -35,7 +35,7 @@ class Search:
         archived, anonymous: Whether archived runs, and runs without a name of their own (trials, steps), belong to the answer.
         top: Items of a page.
         since: Nothing older is looked for; it stands in the condition, too.
-        place: Where to go on, as the last page told.
+        place: Where to go on, as the last page said.
     """
 
     condition: str = ""
@@ -56,7 +56,7 @@ class Ask(Protocol):
 
 
 def page(search: Search, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return one page of runs and where the next begins: its block, up to which moment it was told, and what of that moment.
+    """Return one page of runs and where the next begins: its block, up to which moment it was read, and what of that moment.
 
     A page may hold fewer than asked for, even none, and still be followed by another.
     """
@@ -116,19 +116,19 @@ def _merged(
     if not runs:
         return [], {}
     last = created(runs[-1])
-    # Azure's ticks are a tenth of ours: ask up to the next microsecond, and leave out what was told of it
+    # Azure's ticks are a tenth of ours: ask up to the next microsecond, and leave out what was shown of it
     same = [str(run.get("runId")) for run in runs if created(run) - last <= TICK]
     before_now = times.iso(last + TICK)
     return runs, {"before": before_now, "told": [*(told if before_now == before else ()), *same]}
 
 
 def _enough(runs: list[dict[str, Any]], top: int, following: dict[str, Any]) -> bool:
-    """Tell whether no experiment from `following` on can have a run among the newest `top`."""
+    """Return whether no experiment from `following` on can have a run among the newest `top`."""
     return len(runs) >= top and created(runs[top - 1]) - TICK > _latest(following)
 
 
 def _latest(experiment: Mapping[str, Any]) -> datetime:
-    """Return when an experiment's newest run was created; where that is not told it may be any moment."""
+    """Return when an experiment's newest run was created; where that is unknown it may be any moment."""
     found = instant(experiment.get("latestCreatedRunCreatedUtc"))
     return found if found > LONG_AGO else UNKNOWN
 

@@ -72,7 +72,7 @@ def page(search: Search, workspace: ids.ResourceId, client: Client, addresses: A
 
     Raises:
         RejectedError: Azure refused the filter, or knows no such workspace.
-        TransientError: Azure could not answer; nothing is half told.
+        TransientError: Azure could not answer; nothing is half answered.
     """
     ask = partial(_ask, workspace=workspace, client=client, addresses=addresses)
     if search.compute or search.experiment:
@@ -118,7 +118,7 @@ def _wanted(run: Mapping[str, Any], search: Search) -> bool:
 
 
 def _as_job(run: Mapping[str, Any], workspace: ids.ResourceId) -> dict[str, Any]:
-    """Return a run as ARM shows a job, as far as run history tells; ARM's own GET of its id tells the rest."""
+    """Return a run as ARM shows a job, as far as run history shows it; ARM's own GET of its id shows the rest."""
     job = workspace.child("jobs", str(run.get("runId")))
     target = run.get("target")
     kind = str(run.get("runType") or "").lower().removeprefix("azureml.")

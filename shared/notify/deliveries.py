@@ -1,6 +1,6 @@
-"""How telling others goes: a row for each notice and each of its receivers, with its last attempts.
+"""How notifying others goes: a row for each notice and each of its receivers, with its last attempts.
 
-Not here: what is told (notices), making an attempt (notifications).
+Not here: what is said (notices), making an attempt (notifications).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How telling one receiver goes.
+    """How notifying one receiver goes.
 
     Attributes:
         about, key: The row.
@@ -98,7 +98,7 @@ def table(services: Services) -> records.Table[Delivery]:
 
 
 def of(about: str, services: Services) -> list[Delivery]:
-    """Return how telling others of something goes, oldest first."""
+    """Return how notifying others of something goes, oldest first."""
     found = (known.value for known in table(services).find(partition=about))
     return sorted(found, key=lambda delivery: (delivery.created_at, delivery.key))
 

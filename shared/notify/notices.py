@@ -1,6 +1,6 @@
-"""What others are told: a CloudEvent for the end of an operation, of a clean-up run, or for a step of a rule. Pure.
+"""What others are notified of: a CloudEvent for the end of an operation, of a clean-up run, or for a step of a rule. Pure.
 
-Each event has a stable `id` for telling a repetition, and a `sequence` for telling what was first. Not here: how it gets to
+Each event has a stable `id`, which shows a repetition, and a `sequence`, which shows what was first. Not here: how it gets to
 its receivers (notifications), how that goes (deliveries).
 """
 
@@ -27,7 +27,7 @@ KEPT_FIRST = ("stewardDepth", "rule", "operationId", "status", "target", "error"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What is told: a CloudEvent but for its source, which is the app.
+    """What is said: a CloudEvent but for its source, which is the app.
 
     Attributes:
         about: What it belongs to: an operation's id, a report's name, a firing's id; deliveries are found by it.
@@ -47,11 +47,11 @@ class Notice:
 
     @property
     def id(self) -> str:
-        """Stable: the same end has the same id, however often it is told."""
+        """Stable: the same end has the same id, however often it is sent."""
         return hashlib.sha256(f"{self.about}\n{self.type}\n{self.subject}".encode()).hexdigest()[:40]
 
     def event(self, source: str) -> dict[str, Any]:
-        """Return the CloudEvent (structured mode); `sequence` sorts as text by the time of what it tells."""
+        """Return the CloudEvent (structured mode); `sequence` sorts as text by the time of its subject."""
         out = {"specversion": "1.0", "id": self.id, "source": source, "type": self.type, "subject": self.subject}
         out |= {"time": times.iso(self.at), "datacontenttype": "application/json"}
         sequence = f"{int(self.at.timestamp() * 1_000_000):017d}"
@@ -61,7 +61,7 @@ class Notice:
 
 
 def of_operation(operation: Operation) -> Notice:
-    """Return what is told of an operation's end: enough to know how it went, and where to read the rest."""
+    """Return what is said of an operation's end: enough to know how it went, and where to read the rest."""
     outcome = operation.status.lower()
     if operation.error and operation.error.code == "OutcomeUnknown":
         outcome = "outcomeUnknown"

@@ -1,7 +1,7 @@
-"""Telling others, each receiver at least once: one attempt per queue message, again with growing delays for three days.
+"""Notifying others, each receiver at least once: one attempt per queue message, again with growing delays for three days.
 
 Never with a promise of order. Webhooks are signed after the Standard Webhooks scheme (standardwebhooks.com). Not here: what
-is told (notices), how it went so far (deliveries), whom, and how the bytes go (receivers).
+is said (notices), how it went so far (deliveries), whom, and how the bytes go (receivers).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ GRACE = lease.LEASE  # how long after its due time an attempt counts as lost
 
 
 class Services(worker.World, deliveries.Services, Protocol):
-    """What telling others needs of the composition root."""
+    """What notifying others needs of the composition root."""
 
     @property
     def client(self) -> Client: ...  # noqa: D102
@@ -61,7 +61,7 @@ class Services(worker.World, deliveries.Services, Protocol):
 
 
 def tell(notice: Notice, targets: tuple[str, ...], services: Services) -> tuple[str, ...]:
-    """Have each target told; what was recorded already is only queued again.
+    """Have each target notified; what was recorded already is only queued again.
 
     Returns:
         The targets as their record may keep them from now on: a query may be a secret, and is the delivery's alone.
@@ -100,7 +100,7 @@ def _step(known: Versioned[Delivery], _asked: Message, services: Services) -> Ne
     observing.delivered(
         moved.target, moved.status, about=moved.about, event_type=moved.event["type"], answered=answered, tried=moved.tried
     )  # fmt: skip
-    return Next(known=known, value=moved, delay_s=delay_s)  # a conflict: both workers have told, as at least once allows
+    return Next(known=known, value=moved, delay_s=delay_s)  # a conflict: both workers have sent it, as at least once allows
 
 
 def _forget(stored: Stored | None, target: str, key: str, services: Services) -> None:
@@ -164,7 +164,7 @@ MACHINE = worker.Machine["Services", "Versioned[Delivery]", "Delivery"](
 
 
 def _attempt(delivery: Delivery, services: Services) -> Outcome:
-    """Tell the receiver once."""
+    """Notify the receiver once."""
     settings = services.settings
     try:
         receiver = receivers.parse(delivery.target, settings.receivers, settings.cloud, field="target")

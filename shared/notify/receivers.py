@@ -1,4 +1,4 @@
-"""Who may be told, and how: a webhook, an Event Grid topic or a storage queue, named by one text each.
+"""Who may be notified, and how: a webhook, an Event Grid topic or a storage queue, named by one text each.
 
     https://hooks.contoso.com/ml       a webhook
     http://127.0.0.1:9000/ml           a local one
@@ -7,7 +7,7 @@
 
 Each must be listed in STEWARD_CALLBACK_HOSTS: a webhook or topic by its host (and port), a queue as it is written here.
 A webhook is sent to an address that was looked up and judged here, never to a private or link-local one, whatever its name
-resolves to a moment later; redirects are answers. Not here: what is told, and when again (notifications).
+resolves to a moment later; redirects are answers. Not here: what is said, and when again (notifications).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Way = Literal["webhook", "topic", "queue"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
-    """Somebody to be told.
+    """Who is to be notified.
 
     Attributes:
         text: As it was named; may hold a secret in its query.
@@ -78,17 +78,17 @@ class Receiver:
 
     @property
     def is_local(self) -> bool:
-        """Tell whether it is a receiver on this machine."""
+        """Return whether it is a receiver on this machine."""
         return self.host == LOOPBACK
 
 
 def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> Receiver:
-    """Read whom to tell, and judge by its name whether that is allowed.
+    """Read whom to notify, and judge by its name whether that is allowed.
 
     Args:
         text: See above.
         allowed: Hosts of webhooks and topics, and queues: `hooks.contoso.com`, `*.contoso.com`, `127.0.0.1:9000`, `queue:NAME`;
-            also a topic or queue as a whole, which the operator has every end told to.
+            also a topic or queue as a whole, which the operator has notified of every end.
         cloud: Whose Event Grid topics may be sent a token.
         field: The header or setting that named it, for messages.
 
@@ -112,7 +112,7 @@ def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> R
     if url != text and (scheme != "https" or port != 443 or not host.endswith(cloud.event_grid_suffix)):
         message = f"'{field}' is no Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
         raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
-    named = url != text and text in allowed  # a topic that the operator has every end told to
+    named = url != text and text in allowed  # a topic that the operator has notified of every end
     if not named and not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
         shown = host if port == 443 else f"{host}:{port}"
         raise _unlisted(field, f"{scheme}://{shown}")
@@ -143,7 +143,7 @@ class Outcome:
 
     @property
     def delivered(self) -> bool:
-        """Tell whether the receiver took it: 2xx only, a redirect is none."""
+        """Return whether the receiver took it: 2xx only, a redirect is not one."""
         return 200 <= self.status < 300
 
 
@@ -173,7 +173,7 @@ def _connected(address: str, receiver: Receiver) -> Iterator[HTTPConnection]:
     """Connect, with TLS unless it is a local receiver by http; everything is over after `DEADLINE_S`, however it trickles."""
     secure = urlsplit(receiver.url).scheme == "https"
     channel = socket.create_connection((address, receiver.port), timeout=CONNECT_TIMEOUT_S)
-    if secure:  # the handshake comes later: wrapping takes the socket away from whoever would end it
+    if secure:  # the handshake comes later: wrapping takes the socket away from the one that would end it
         channel = _trust().wrap_socket(channel, server_hostname=receiver.host, do_handshake_on_connect=False)
     try:
         with threads.deadline(DEADLINE_S, partial(_end, channel)):
@@ -202,7 +202,7 @@ def _exchange(connection: HTTPConnection, receiver: Receiver, content: bytes, he
 
 
 def _end(channel: socket.socket) -> None:
-    """Make whoever reads from a connection see its end, without a word of TLS."""
+    """Make the reader of a connection see its end, without a word of TLS."""
     with suppress(OSError):
         socket.socket.shutdown(channel, socket.SHUT_RDWR)
 
@@ -227,7 +227,7 @@ def _address(receiver: Receiver, look_up: LookUp) -> str | None:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address is the internet's: not private, loopback, link-local, shared, or one of those in IPv6's clothes."""
+    """Return whether an address is the internet's: not private, loopback, link-local, shared, or one of those in IPv6's clothes."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -268,5 +268,5 @@ def _listed(host: str, port: int, scheme: str, entry: str) -> bool:
 
 
 def _is_address(host: str) -> bool:
-    """Tell whether a host is an address in any of the spellings that resolvers take: dotted, short, octal or a number."""
+    """Return whether a host is an address in any of the spellings that resolvers take: dotted, short, octal or a number."""
     return all(re.fullmatch(r"\d+|0x[0-9a-f]*", label) for label in host.split("."))

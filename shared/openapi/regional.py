@@ -30,7 +30,7 @@ def operations() -> Iterator[tuple[str, str, Json]]:
 
 
 def _templates(template: str) -> list[str]:
-    """Return what a row's template stands for, names filled in: `[E]` is none, or one of two ways to name an experiment."""
+    """Return what a row's template stands for, names filled in: `[E]` is nothing, or one of two ways to name an experiment."""
     lead, _, rest = template.partition("/")
     if lead == "[E]":
         return [_named(rest), *(f"{each}/{_named(rest)}" for each in EXPERIMENT)]

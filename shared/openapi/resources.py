@@ -136,7 +136,7 @@ def tag_of(kind: Kind) -> str:
 
 
 def _shadowed(kind: Kind) -> bool:
-    """Tell whether the short path is an ARM kind's, so that this one is reached through its plane alone."""
+    """Return whether the short path is an ARM kind's, so that this one is reached through its plane alone."""
     return kind.plane != "arm" and ("arm", kind.namespace.lower(), kind.path.lower()) in kinds.by_type()
 
 

@@ -261,7 +261,7 @@ def expiry() -> Json:
 
 
 def delivery() -> Json:
-    """Return the schema of how telling one receiver goes."""
+    """Return the schema of how notifying one receiver goes."""
     attempt = _record({"at": MOMENT, "status": COUNT, "problem": STRING}, ("at",))
     return _record(
         {

@@ -38,7 +38,7 @@ class Request:
         plan: What must be in Azure first; its tasks name blobs of the app's storage, or one of `contents`.
         contents: Files that came with the request, name → content.
         run_id: The id that the caller wants for a v1 run, '' for one derived from the operation's.
-        notify: Whom to tell of its end.
+        notify: Whom to notify of its end.
         origin, depth: The firing of a rule that sends it, and how many rules led to it.
         suffix: The second half of the operation's id, where that is known before; '' for one made of the key, or made up.
         expires: When what it makes expires, as its sender wrote it, and the moment that is.
@@ -73,7 +73,7 @@ class Request:
 
 
 def accept(request: Request, services: Services) -> tuple[Stored, bool]:
-    """Record a request as an operation, or find the one that the same Idempotency-Key made; the bool tells which.
+    """Record a request as an operation, or find the one that the same Idempotency-Key made; the bool says which.
 
     The key is remembered first, with the request and its target. An app that dies between the two leaves a key without an
     operation: the caller, who got no answer, makes it by sending the same again, and only the same.

@@ -82,7 +82,7 @@ def apply(stored: Stored, services: Services, *, secret_body: Any = None, fresh:
             if stored.operation.phase in ("accepted", "preparing") and services.clock() >= end:
                 worker.queued(steps.MACHINE, stored, 0.0, services)
                 break
-    except (storage.ConflictError, errors.TransientError) as problem:  # it is recorded: somebody else, or reconcile, goes on
+    except (storage.ConflictError, errors.TransientError) as problem:  # it is recorded: another worker, or reconcile, goes on
         log.warning("operation %s is left to the queue: %s", stored.operation.id, problem)
         return _reloaded(stored, services)
     return stored

@@ -95,10 +95,10 @@ class Ledger:
     def insert(
         self, operation: Operation, files: Mapping[str, Source] | None = None, *, new_id: bool = False
     ) -> tuple[Stored, bool]:
-        """Record a new operation behind those already in its target's lane, and tell whether it is new.
+        """Record a new operation behind those already in its target's lane, and return whether it is new.
 
         It starts `waiting` when others are before it. An id that exists already is returned as it stands, with False. Most
-        targets have nothing else under way, so the lane is read only when a write finds that somebody is in it.
+        targets have nothing else under way, so the lane is read only when a write finds an operation in it.
 
         Args:
             operation: As accepted.
@@ -170,7 +170,7 @@ class Ledger:
         """Replace `stored` by `operation`.
 
         Raises:
-            ConflictError: somebody else changed it since it was read.
+            ConflictError: another worker changed it since it was read.
         """
         operation = self._offload(operation)
         etag = records.write(self._rows, [_change("replace", _row_of(operation, stored.etag))])[0]
@@ -180,7 +180,7 @@ class Ledger:
         """Save `operation` and give up its place in the target's lane, in one transaction; it stays on the list of open ones.
 
         Raises:
-            ConflictError: somebody else changed the operation since it was read.
+            ConflictError: another worker changed the operation since it was read.
         """
         if operation.scores:
             return self.save(stored, operation)
@@ -314,7 +314,7 @@ class Ledger:
         return json.loads(self.file(value[BLOB_KEY])) if _is_blob(value) else value
 
     def is_whole(self, operation: Operation) -> bool:
-        """Tell whether resource and result are in place."""
+        """Return whether resource and result are in place."""
         return not (_is_blob(operation.resource) or _is_blob(operation.result))
 
     def whole(self, operation: Operation) -> Operation:

@@ -56,7 +56,7 @@ class Place:
         """Read a token, '' for the beginning.
 
         Raises:
-            BadRequestError: `InvalidParameter`; it is none of ours.
+            BadRequestError: `InvalidParameter`; it is not one of ours.
         """
         if not token:
             return None
@@ -116,7 +116,7 @@ def page(wanted: Wanted, ledger: Ledger, now: datetime, overdue: Callable[[], bo
         wanted: What is listed.
         ledger: Where from.
         now: The spans count from here.
-        overdue: Tells when to stop looking; the page then holds fewer than asked for, perhaps none, and another follows.
+        overdue: Says when to stop looking; the page then holds fewer than asked for, perhaps none, and another follows.
     """
     found: list[Brief] = []
     place = wanted.place
@@ -199,7 +199,7 @@ def _briefs(
 
 
 def _fits(brief: Brief, wanted: Wanted, ledger: Ledger) -> bool:
-    """Tell whether an operation is what is asked for; rows of older versions say so only inside."""
+    """Return whether an operation is what is asked for; rows of older versions say so only inside."""
     asked = {name: text for name in ("caller", "kind", "outcome") if (text := getattr(wanted, name))}
     if not asked and not wanted.find:
         return True

@@ -73,10 +73,10 @@ class Operation:
         follow: Where to look next while following.
         result, error: How it ended; `http_status` is what the caller's request amounts to.
         registering: The provider namespace being registered.
-        notify: Whom to tell when it has ended: callback URLs and targets of the settings.
+        notify: Whom to notify when it has ended: callback URLs and targets of the settings.
         origin: Id of the firing of a rule, or `recipe:` and the id of the run, that it is a step of; '' for a caller's own.
         depth: How many rules led to it.
-        trace: The `traceparent` of whoever asked for it (W3C), or one that was made for it; each request to Azure carries it on.
+        trace: The caller's `traceparent` (W3C), or one that was made for it; each request to Azure carries it on.
         unknown: Stored members that this version does not know (durable.codec).
         calls: How many requests went to Azure, `{"write": n, "poll": n, "read": n, "upload": n}`; a write above 1 was sent again.
     """
@@ -141,12 +141,12 @@ class Operation:
 
     @property
     def scores(self) -> bool:
-        """Tell whether it is an asynchronous score: it changes nothing, and is in no lane."""
+        """Return whether it is an asynchronous score: it changes nothing, and is in no lane."""
         return self.action == SCORE
 
     @property
     def ended(self) -> bool:
-        """Tell whether it will not change any more."""
+        """Return whether it will not change any more."""
         return self.phase == "ended"
 
     @property

@@ -46,7 +46,7 @@ def remember(operation: Operation, body: Any, services: Services) -> None:
 
 
 def changed(operation: Operation, services: Services) -> bool:
-    """Tell whether the key is another one now, or the one that was asked for."""
+    """Return whether the key is another one now, or the one that was asked for."""
     asked = _asked.get(operation.id)
     now = _digest_of(operation, asked.name, services) if asked else ""
     if asked is None or not now or (now == asked.before and now != asked.wanted):

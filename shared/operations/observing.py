@@ -1,7 +1,7 @@
-"""What is told of operations as they move: one structured line and the measurements of each turn.
+"""What is logged and measured of operations as they move: one structured line and the measurements of each turn.
 
 The lines hold ids, kinds, states, codes and seconds; never what a request or an answer held. Not here: their form
-(telemetry), what callers read (models.view), whom ends are told to (notifications).
+(telemetry), what callers read (models.view), who is notified of ends (notifications).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def within(operation: Operation) -> AbstractContextManager[None]:
 
 
 def accepted(operation: Operation) -> None:
-    """Tell that a request became an operation."""
+    """Log that a request became an operation."""
     meters.count("steward.operations.accepted", 1, kind=operation.kind, method=operation.method)
     lines.event(log, logging.INFO, "operation.accepted", **_of(operation), origin=operation.origin)
 
 
 def stepped(before: Operation, after: Operation) -> None:
-    """Tell that a step was taken and recorded."""
+    """Log that a step was taken and recorded."""
     outcome = "retry" if after.attempts > before.attempts else after.phase if after.phase != before.phase else "again"
     meters.count("steward.steps", 1, phase=before.phase, outcome=outcome)
     lines.event(
@@ -48,7 +48,7 @@ def stepped(before: Operation, after: Operation) -> None:
 
 
 def ended(operation: Operation) -> None:
-    """Tell how an operation ended, and how long it took."""
+    """Log how an operation ended, and how long it took."""
     duration_s = (operation.ended_at - operation.created_at).total_seconds() if operation.ended_at else 0.0
     code = operation.error.code if operation.error else ""
     known: dict[str, meters.Value] = {"kind": operation.kind, "method": operation.method, "status": operation.status}
@@ -95,7 +95,7 @@ def delivered(target: str, status: str, *, about: str, event_type: str, answered
 
 
 def poisoned(queue: str, *, settled: bool | None = None) -> None:
-    """Tell that a message kept failing; `settled` tells whether its operation could be marked Failed."""
+    """Log that a message kept failing; `settled` says whether its operation could be marked Failed."""
     meters.count("steward.poison", 1, queue=queue)
     lines.event(log, logging.ERROR, "poison", queue=queue, settled=settled)
 

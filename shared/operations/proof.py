@@ -158,7 +158,7 @@ def _on_change(sent: Sent, found: Any) -> Verdict:
 
 
 def _unchanged(sent: Sent, found: Any) -> bool | None:
-    """Tell whether the target stands as it did before the send; None when nothing says so."""
+    """Return whether the target stands as it did before the send; None when nothing says so."""
     etag, modified = bodies.dig(found, "etag"), moment(found, *MODIFIED, *CREATED)
     for before in sent.earlier:
         if etag or bodies.dig(before, "etag"):
@@ -186,7 +186,7 @@ def differences(kind: Kind, asked: Any, found: Any, *, replaces: bool) -> Iterat
 
 
 def holds(found: Any, asked: Any) -> bool:
-    """Tell whether everything that was asked for stands in what was found."""
+    """Return whether everything that was asked for stands in what was found."""
     return not any(_differences(asked, found, "", replaces=False))
 
 
@@ -213,7 +213,7 @@ def _is_exact(path: str) -> bool:
 
 
 def _same(asked: Any, found: Any, path: str) -> bool:
-    """Tell whether two values mean the same to Azure, which has one spelling for ids, regions, sizes, times and words."""
+    """Return whether two values mean the same to Azure, which has one spelling for ids, regions, sizes, times and words."""
     if asked == found or (asked in (None, "", [], {}) and found in (None, "", [], {})):
         return type(asked) is not bool or type(found) is bool
     if asked is None:  # not set: Azure fills in what it takes instead, but for what is free text

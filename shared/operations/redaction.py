@@ -64,7 +64,7 @@ def _closed(found: re.Match[str]) -> str:
 
 
 def is_free(path: str) -> bool:
-    """Tell whether a dotted path leads to or through a member whose values are not recorded."""
+    """Return whether a dotted path leads to or through a member whose values are not recorded."""
     return any(map(_is_free, path.replace("[", ".").split(".")))
 
 
@@ -91,7 +91,7 @@ def _nulled(value: Any) -> Any:
 
 
 def of_answer(method: str, path: str, scope: Scope, body: Any) -> Any:
-    """Return what of an answer may be recorded, whoever asked; None where it may be made of keys, tokens or signed URLs.
+    """Return what of an answer may be recorded, for any sender; None where it may be made of keys, tokens or signed URLs.
 
     Raises:
         BadRequestError: as `paths.resolve`; there is no such request.

@@ -55,7 +55,7 @@ def kind_key(kind: Kind) -> str:
 
 
 def is_run(operation: Operation) -> bool:
-    """Tell whether the operation started a job or run: it goes on for hours, Azure can cancel it, its lane is free meanwhile."""
+    """Return whether the operation started a job or run: it goes on for hours, Azure can cancel it, its lane is free meanwhile."""
     return bool(kind_of(operation).cancel) and (operation.method == "PUT" or operation.plane == "execution")
 
 
@@ -337,7 +337,7 @@ def _namespace_in(message: str) -> str:
 
 
 def _knows_no_such_version(operation: Operation, message: str) -> bool:
-    """Tell whether a refusal lists the api-versions that the provider knows without the one that was asked with."""
+    """Return whether a refusal lists the api-versions that the provider knows without the one that was asked with."""
     listed = re.search(r"supported api-versions are '([^']*)'", message, re.IGNORECASE)
     asked = operation.query.partition("&")[0].removeprefix("api-version=").lower()
     return bool(listed and listed[1].strip()) and asked not in re.split(r"[,;\s]+", (listed[1] if listed else "").lower())

@@ -83,7 +83,7 @@ def taken(
     secret_body: Any = None,
     fresh: Mapping[str, Source] = MappingProxyType({}),
 ) -> Next[Stored, Operation]:
-    """Take one step; what it came to is not recorded yet.
+    """Take one step; its result is not recorded yet.
 
     Raises:
         ConflictError: another worker took the step.
@@ -225,7 +225,7 @@ def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Map
     }
     body = _wanted(operation, secret_body if operation.secret else ledger.payload(operation.body))
     url = _url(operation, services)
-    services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is none of the send's time
+    services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is not part of the send's time
     return _Parcel(
         url=url,
         resource_url=_resource_url(operation, services),
@@ -283,7 +283,7 @@ def _poll(operation: Operation, services: Services) -> Step:
         raise errors.OutcomeUnknownError("The operation lost its poll URL.", target=operation.target)
     try:
         clouds.scope_for(services.client.cloud, follow.url)
-    except errors.BadRequestError:  # a status URL on a foreign host: the resource itself tells as much
+    except errors.BadRequestError:  # a status URL on a foreign host: the resource itself says as much
         follow = replace(follow, style="resource", url=follow.resource_url)
     operation, outcome = _looked(operation, follow, services)
     now = services.clock()
@@ -397,7 +397,7 @@ def _next(stored: Stored, step: Step, services: Services) -> Next[Stored, Operat
     if operation.ended:
         services.lists.forget(operation)
     elif delay_s and operation.phase == "following":
-        if operation.calls.keys() & {"poll", "list"}:  # events tell when it has ended
+        if operation.calls.keys() & {"poll", "list"}:  # events say when it has ended
             delay_s = max(delay_s, services.settings.poll_with_events_s)
         delay_s = services.lists.together(operation, delay_s)
     return Next(known=stored, value=operation, delay_s=delay_s)
@@ -456,7 +456,7 @@ def _missing(entry: Entry, services: Services) -> bool:
 
 
 def announce(operation: Operation, services: Services) -> None:
-    """Queue what has to be told of an operation's end; what dies before that is done again by reconcile.
+    """Queue the notifications of an operation's end; what dies before that is done again by reconcile.
 
     Each message has an entry of the due index besides: it may be lost with the worker that takes it.
     """
@@ -541,7 +541,7 @@ def _explained(operation: Operation, before: str, services: Services) -> Operati
 
 
 def _lost(operation: Operation, now: datetime) -> Step:
-    """End an operation whose step ends the process of whoever takes it, time and again, with all that runs beside it."""
+    """End an operation whose step ends the process of every worker that takes it, time and again, with all that runs beside it."""
     if operation.phase in ("sending", "following") or parking.begun(operation):
         return settle.unknown(operation, now)
     hours = STUCK_AFTER.total_seconds() / 3600

@@ -1,1 +1,1 @@
-"""The pages: static shells and the OpenAPI document, the same for everybody, and health."""
+"""The pages: static shells and the OpenAPI document, the same for every reader, and health."""

@@ -1,4 +1,4 @@
-"""Routes of health, the OpenAPI document, and the pages. Pages and document ask for no key, and hold no data of anybody's.
+"""Routes of health, the OpenAPI document, and the pages. Pages and document ask for no key, and hold no data of any caller.
 
 All that the dashboard shows comes through the other routes, with the key that its reader types in.
 """
@@ -55,7 +55,7 @@ def health(_call: Call, app: Services) -> Answer:
 
 
 def details(call: Call, app: Services) -> Answer:
-    """GET `health/details`: what needs somebody, then queues, operations, deliveries, files, allowances, token; always 200."""
+    """GET `health/details`: what needs attention, then queues, operations, deliveries, files, allowances, token; always 200."""
     from shared import health as vitals
 
     roles = [grant.role for grant in call.sender.grants] or ["admin"]

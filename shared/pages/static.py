@@ -1,4 +1,4 @@
-"""How what is the same for everybody is answered: a page's files, the OpenAPI document. They ask for no key and hold no data.
+"""How what is the same for every reader is answered: a page's files, the OpenAPI document. They ask for no key and hold no data.
 
 Not here: which files there are (pages, dashboard).
 """
@@ -38,7 +38,7 @@ def read(path: Path) -> tuple[bytes, str]:
 
 
 def served(call: Call, content: bytes, tag: str, media: str, policy: str) -> Answer:
-    """Answer with what is the same for everybody: packed where that is taken, 304 to who has it already.
+    """Answer with what is the same for every reader: packed where that is taken, 304 to who has it already.
 
     Args:
         call: The request.

@@ -1,4 +1,4 @@
-"""Who may do what, as far as ARM tells it: permissions, deny assignments, locks, role assignments of a principal.
+"""Who may do what, as far as ARM says: permissions, deny assignments, locks, role assignments of a principal.
 
 Not here: access policies of vaults (customer_keys).
 """
@@ -80,13 +80,13 @@ def locks(question: Question) -> Iterator[Finding]:
 
 
 def holds(question: Question, scope: str, data_actions: tuple[str, ...], principal: str) -> bool | None:
-    """Tell whether roles at or above `scope` allow all of `data_actions`.
+    """Return whether roles at or above `scope` allow all of `data_actions`.
 
     Args:
         question: The preflight.
         scope: ARM id.
         data_actions: E.g. `Microsoft.KeyVault/vaults/keys/wrap/action`.
-        principal: Object id of whom; '' for anybody at all.
+        principal: Object id of whom; '' for everyone.
 
     Returns:
         None when a role or assignment cannot be read to the end (a condition, a refusal), and none of the others is enough.

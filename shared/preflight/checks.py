@@ -49,7 +49,7 @@ def run(target: Target, body: dict[str, Any], client: Client, *, preview: bool =
 
 
 def report(findings: list[Finding]) -> dict[str, Any]:
-    """Return what the caller gets: `status` is `problems` when anything is wrong, `unknown` when not all could be told."""
+    """Return what the caller gets: `status` is `problems` when anything is wrong, `unknown` when not all could be read."""
     judged = {finding.ok for finding in findings}
     status = "problems" if False in judged else "unknown" if None in judged else "ok"
     return {"status": status, "value": [finding.to_json() for finding in findings]}
@@ -99,7 +99,7 @@ def _parents(question: Question) -> Iterator[Finding]:
 
 
 def _name_is_free(question: Question) -> Iterator[Finding]:
-    """Free, in use by this very resource, or held by a deleted workspace, which Azure tells only when one is created."""
+    """Free, in use by this very resource, or held by a deleted workspace, which Azure says only when one is created."""
     target = question.target
     answer = question.get(target.id, target.api_version)
     if answer.ok:

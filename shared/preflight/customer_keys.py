@@ -1,6 +1,6 @@
 """The vault behind a workspace's own key: what the documents ask of it, looked up before the workspace is sent.
 
-Soft delete and purge protection, the same region, and get, wrap and unwrap for whoever reads the key. Not here: the
+Soft delete and purge protection, the same region, and get, wrap and unwrap for the identity that reads the key. Not here: the
 other checks of a preflight.
 """
 
@@ -33,7 +33,7 @@ def check(question: Question) -> Iterator[Finding]:
         return
     answer = question.get(vault_id, needs.REFERENCE_VERSIONS["microsoft.keyvault/vaults"])
     if not answer.ok or not isinstance(answer.body, dict):
-        if answer.status != 404:  # that it does not exist, the references tell
+        if answer.status != 404:  # that it does not exist, the references say
             yield unknown(CHECK, vault_id.path, answer.error())
         return
     vault, properties, at = answer.body, answer.body.get("properties"), vault_id.path
@@ -80,7 +80,7 @@ def _access(question: Question, at: str, properties: dict[str, Any]) -> Finding:
 
 
 def _reader(question: Question) -> tuple[str, str]:
-    """Return who reads the key: principal and id of the identity, '' both for Azure Cosmos DB: its principal ARM does not tell."""
+    """Return who reads the key: principal and id of the identity, '' both for Azure Cosmos DB: its principal ARM does not show."""
     identity = bodies.dig(question.body, IDENTITY)
     if not isinstance(identity, str) or not identity:
         return "", ""

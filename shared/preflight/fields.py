@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _KNOWN = Path(__file__).parents[1] / "catalog" / "known_properties.json"  # made by infra/known_properties.py
 _SHORTEST = 4  # letters; shorter names are one edit from too many others
-_MOST = 20  # near misses that are told
+_MOST = 20  # near misses that are named
 
 
 def needed(question: Question) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ class Finding:
         check: What was looked at: name, fields, parent, free, provider, region, sku, quota, reference, values, present, change,
             vault, permission, deny, lock.
         target: The name, field, resource or action it is about.
-        ok: None when Azure did not tell.
+        ok: None when Azure did not say.
         code, message: `Ok`, `Unknown`, or what the request would run into.
     """
 
@@ -96,7 +96,7 @@ class Question:
         return self.read(ids.provider(self.target.id.subscription, namespace), azure_versions.RESOURCES)
 
     def name_available(self, base: str, name: str, full_type: str, version: str) -> Response:
-        """Ask a provider whether anybody in Azure has a name: a POST that changes nothing."""
+        """Ask a provider whether a name is taken anywhere in Azure: a POST that changes nothing."""
         url = ids.url(self.client.cloud.arm, ids.below(base, "checkNameAvailability"), version)
         return self.client.send("POST", url, body={"name": name, "type": full_type})
 
@@ -121,7 +121,7 @@ class Question:
 
     @property
     def location(self) -> str:
-        """The body's region, or that of the workspace it goes to; '' when neither tells, or what the body says is none."""
+        """The body's region, or that of the workspace it goes to; '' when neither says one."""
         given = bodies.dig(self.body, "location")
         if not given and len(self.target.id.names) > 1:
             parent = self.target.id.ancestor(1)

@@ -86,7 +86,7 @@ def _of_a_step(at: str, step: Any, declared: dict[str, Any], above: dict[str, An
 
 
 def _is_value(given: Any, above: dict[str, Any]) -> bool:
-    """Tell whether an input is a plain value, its own or its pipeline's."""
+    """Return whether an input is a plain value, its own or its pipeline's."""
     match = _BOUND.fullmatch(_text(given).strip())
     if match:
         return match[1] == "inputs" and match[2] in above and _is_value(above[match[2]], {})

@@ -1,4 +1,4 @@
-"""When Azure says that a resource was created: what tells it from a later one of the same name. Pure."""
+"""When Azure says that a resource was created: what distinguishes it from a later one of the same name. Pure."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Parameter:
     pattern: str = ""
 
     def refusal(self, value: Any) -> str:
-        """Return why a value is none of its own, '' for one that is."""
+        """Return why a value is not one of its own, '' for one that is."""
         kinds = TYPES[self.type]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             return f"expected {self.type}, not {type(value).__name__}"
@@ -144,7 +144,7 @@ class Recipe:
         return replace(self, steps=tuple(replace(step, path=step.place, headers={}, body=None) for step in self.steps))
 
     def places(self, name: str) -> bool:
-        """Tell whether a parameter is a piece of a path: a name of something, and no secret."""
+        """Return whether a parameter is a piece of a path: a name of something, and no secret."""
         wanted = re.compile(rf"\bparameters\.{re.escape(name)}\b(?!\s*[.\[])")
         return any(wanted.search(step.place) for step in self.steps)
 

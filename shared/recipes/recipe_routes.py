@@ -319,7 +319,7 @@ def _approve(call: Call, app: Services) -> Answer:
 
 
 def _found_by_any(call: Call, app: Services) -> Run:
-    """Return the run that is to be approved: whoever a step names may see it."""
+    """Return the run that is to be approved: those whom a step names may see it."""
     from shared.recipes import run_steps
 
     known = run_steps.load(call.named.get("id", ""), app)
@@ -378,7 +378,7 @@ ROUTES: tuple[Route, ...] = (
         "recipes_runs_list",
         "GET /recipes/runs",
         _runs,
-        function="recipes_named",  # the platform cannot tell it from a recipe's name
+        function="recipes_named",  # the platform cannot distinguish it from a recipe's name
         summary="The runs of recipes, the newest first",
         query={
             "$top": schemas.top(LIST_LIMIT),

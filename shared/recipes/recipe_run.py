@@ -43,7 +43,7 @@ class Run:
         depth: How many rules led to it.
         steps: Name → what is known of it.
         due_at: When its next step is overdue.
-        notify: Whom to tell of its end.
+        notify: Whom to notify of its end.
         undoes: The run that this one takes back.
     """
 

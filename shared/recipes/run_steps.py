@@ -316,7 +316,7 @@ _TAKE = {
 
 
 def notice_of(run: Run) -> notices.Notice:
-    """Return what is told of a run's end."""
+    """Return what is said of a run's end."""
     data: dict[str, Any] = {"run": run.id, "recipe": run.recipe.name, "status": run.status, "caller": run.caller}
     data |= {"error": run.error.to_json()} if run.error else {}
     return notices.Notice(

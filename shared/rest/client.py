@@ -55,7 +55,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """Tell whether the status is 2xx."""
+        """Return whether the status is 2xx."""
         return 200 <= self.status < 300
 
     @property
@@ -145,7 +145,7 @@ class Client:
 
         Raises:
             BadRequestError: `HostNotAllowed` or `RequestNotSendable`, before anything is sent.
-            RejectedError: `SignInFailed`; no token could be had.
+            RejectedError: `SignInFailed`; there is no token.
             TransientError: throttled, unavailable or unreachable.
         """
         scope = clouds.scope_for(self.cloud, url)
@@ -216,12 +216,12 @@ class Client:
         return self._tokens.get(scope)
 
     def pressure(self, subscription: str) -> float:
-        """Return how much of the subscription's read allowance is used, 0.0 to 1.0, as ARM's last answer told."""
+        """Return how much of the subscription's read allowance is used, 0.0 to 1.0, as ARM's last answer said."""
         known = [self._remaining.get((subscription.lower(), name), (1, 1)) for name in READ_ALLOWANCES]
         return max(1.0 - remaining / most for remaining, most in known)
 
     def allowances(self) -> list[tuple[str, str, int, int]]:
-        """Return subscription, name, what is left and the most that ever was, of each read allowance that ARM has told of."""
+        """Return subscription, name, what is left and the most that ever was, of each read allowance that ARM has named."""
         return [(subscription, name, left, most) for (subscription, name), (left, most) in sorted(self._remaining.copy().items())]
 
     def azure_now(self, url: str) -> datetime | None:

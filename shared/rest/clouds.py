@@ -97,7 +97,7 @@ def scope_for(cloud: Cloud, url: str) -> str:
     """Return the token scope for `url`, or refuse it.
 
     Raises:
-        BadRequestError: code `HostNotAllowed`, when the URL's host may not see a token of ours, whoever named it.
+        BadRequestError: code `HostNotAllowed`, when the URL's host may not see a token of ours.
     """
     host = _https_host(url)
     arm_host = cloud.arm.removeprefix("https://")
@@ -114,12 +114,12 @@ def scope_for(cloud: Cloud, url: str) -> str:
 
 
 def is_storage(cloud: Cloud, url: str) -> bool:
-    """Tell whether `url` is an https address of this cloud's blob storage: proofs there are a SAS, or a token for storage alone."""
+    """Return whether `url` is an https address of this cloud's blob storage: it takes a SAS, or a token for storage alone."""
     return _https_host(url).endswith(f".blob{cloud.storage_suffix}")
 
 
 def is_inference(cloud: Cloud, url: str) -> bool:
-    """Tell whether `url` is an https address, on the usual port, of an endpoint that may be sent an Entra ID token."""
+    """Return whether `url` is an https address, on the usual port, of an endpoint that may be sent an Entra ID token."""
     return _https_host(url).endswith(cloud.inference_suffix)
 
 

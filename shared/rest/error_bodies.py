@@ -73,7 +73,7 @@ def unfold(status: int, body: Any) -> AzureError:
 
 
 def speaks(error: Any) -> bool:
-    """Tell whether the value of an `error` member says anything: some are null, empty, or all their members are."""
+    """Return whether the value of an `error` member says anything: some are null, empty, or all their members are."""
     return isinstance(error, dict) and bool(_unwrapped(error))
 
 

@@ -5,11 +5,11 @@
     │   ├─ BadRequestError       the caller's request cannot be sent as it stands
     │   ├─ RejectedError         Azure answered 4xx
     │   ├─ OperationFailedError  Azure accepted the request and failed it later
-    │   └─ OutcomeUnknownError   nobody can tell whether a write took effect
+    │   └─ OutcomeUnknownError   it cannot be known whether a write took effect
     └─ TransientError            try again after `delay_s` seconds
         ├─ ThrottledError        429: not processed
         ├─ AzureUnavailableError 408, 5xx: may have been processed
-        └─ UnreachableError      no answer at all; `maybe_arrived` tells whether the request can have left
+        └─ UnreachableError      no answer at all; `maybe_arrived` says whether the request can have left
 
 Not here: reading what Azure sends (rest.error_bodies), HTTP answers of our own (shared.api.answer).
 """

@@ -45,7 +45,7 @@ class ResourceId:
 
     @property
     def is_collection(self) -> bool:
-        """Tell whether the id ends in a type, as a list's does."""
+        """Return whether the id ends in a type, as a list's does."""
         return len(self.types) > len(self.names)
 
     @property
@@ -175,7 +175,7 @@ def namespace(text: str) -> str:
     """Return the namespace of a resource provider.
 
     Raises:
-        BadRequestError: `InvalidPath`; it is none.
+        BadRequestError: `InvalidPath`; it is not an id.
     """
     if not _NAMESPACE.fullmatch(text):
         raise errors.BadRequestError("InvalidPath", f"{text[:80]!a} is no resource provider.", target="path")
@@ -199,7 +199,7 @@ def url(server: str, path: str, version: str = "", query: Mapping[str, str] | No
         raw: Parameters as they were sent, byte for byte.
 
     Raises:
-        BadRequestError: `InvalidPath`, `InvalidParameter`; a part of it is none.
+        BadRequestError: `InvalidPath`, `InvalidParameter`; a part of it is not valid.
     """
     parts = urlsplit(server)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:

@@ -96,7 +96,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Finished otherwise. `canceled`: somebody canceled it; `unknown`: Azure lost track and nothing proves the outcome."""
+    """Finished otherwise. `canceled`: a caller canceled it; `unknown`: Azure lost track and nothing proves the outcome."""
 
     error: errors.AzureError
     canceled: bool = False
@@ -271,7 +271,7 @@ def _result_of(follow: Follow, url: str) -> Follow:
 
 
 def _lost(follow: Follow, response: Response, now: datetime) -> Outcome:
-    """Azure no longer knows the operation: after a DELETE it is done, after a PUT the resource tells, after a POST nobody does."""
+    """Azure lost the operation: after a DELETE it is done, after a PUT the resource shows it, after a POST nothing does."""
     if follow.method == "DELETE":
         return _at_once(replace(follow, style="resource", url=follow.resource_url), response, now)
     if follow.method in ("PUT", "PATCH"):

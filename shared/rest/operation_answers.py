@@ -56,7 +56,7 @@ def location_elsewhere(resource_url: str, response: Response) -> str:
 
 
 def is_resource(resource_url: str, body: Any) -> bool:
-    """Tell whether the body is the resource: it has its id."""
+    """Return whether the body is the resource: it has its id."""
     return bool(state(body, "id")) and _path(absolute(resource_url, state(body, "id"))) == _path(resource_url)
 
 

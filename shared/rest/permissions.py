@@ -1,7 +1,7 @@
 """What ARM says that the app's identity may do at a scope: role assignments there and above, wildcards and all.
 
 ARM shortens a list of the subscription to what the caller may read, and does not say so: who concludes something from what such a
-list lacks asks here first. Not here: deny assignments, and what a preflight tells of them.
+list lacks asks here first. Not here: deny assignments, and what a preflight says of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Reader(Protocol):
 
 
 def granted(rows: list[dict[str, Any]], action: str, allowed: str = "actions", excluded: str = "notActions") -> bool:
-    """Tell whether one of ARM's rows of permissions allows an action and does not take it out again."""
+    """Return whether one of ARM's rows of permissions allows an action and does not take it out again."""
     return any(_covers(row.get(allowed), action) and not _covers(row.get(excluded), action) for row in rows)
 
 

@@ -119,7 +119,7 @@ def _sign_in_failed(scope: str, reason: str) -> errors.RejectedError:
 
 
 def _had_no_answer(failure: BaseException | None) -> bool:
-    """Tell whether a connection problem is what a sign-in failure goes back to."""
+    """Return whether a connection problem is what a sign-in failure goes back to."""
     from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
     while failure is not None and not isinstance(failure, ServiceRequestError | ServiceResponseError):

@@ -65,7 +65,7 @@ class _Flight:
         self.socket: Any = None
 
     def end(self) -> None:
-        """Shut its connection down, so that whoever waits for a byte, either way, is told there will be none."""
+        """Shut its connection down, so that a reader or writer that waits for a byte sees the end."""
         self.over = True
         held = self.socket or getattr(self.connection, "sock", None)
         held = getattr(held, "socket", held)  # TLS within TLS
@@ -153,7 +153,7 @@ def transmit(
         The answer's head, and its content.
 
     Raises:
-        NoAnswerError: nobody answered, or the answer broke off.
+        NoAnswerError: there was no answer, or it broke off.
         TooLargeError: there is more of it than an app should hold.
         ValueError: the request cannot be put on the wire (a header with a line break, a doubtful host).
     """

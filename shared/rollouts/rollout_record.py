@@ -55,7 +55,7 @@ class Rollout:
         live: `errorRate` and `p95` of the live deployment, as last known.
         figures: What the last look at the gate saw, for callers.
         notes: What happened, the oldest first.
-        untold, told: Events that are still to be told, and how many were.
+        untold, told: Events that are still to be sent, and how many were.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Rollout:
 
     @property
     def over(self) -> bool:
-        """Nothing is left to do, and all is told."""
+        """Nothing is left to do, and all is sent."""
         return self.stage == "done" and not self.untold
 
     @property
@@ -122,7 +122,7 @@ class Rollout:
         return replace(self, notes=(*self.notes, line)[-KEPT:])
 
     def telling(self, now: datetime, event: str, reason: str = "") -> Rollout:
-        """Return it with a line in its history that others are told of, too."""
+        """Return it with a line in its history that others are notified of, too."""
         said = {"event": event, "at": times.iso(now), "status": self.status, "traffic": dict(self.traffic), "reason": reason[:600]}
         return replace(self.noted(now, event, reason), untold=(*self.untold, said))
 

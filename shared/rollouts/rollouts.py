@@ -131,7 +131,7 @@ def _next(known: Known, moved: Rollout, delay_s: float, services: Services) -> N
     saved = replace(moved, step=known.value.step + 1, due_at=due_at, ended_at=ended_at)
     if saved.stage not in ("create", "smoke", "golden"):
         saved = replace(saved, plan={**saved.plan, **SPENT})
-    if saved.over:  # each telling has a record of its own
+    if saved.over:  # each notification has a record of its own
         saved = replace(saved, notify=tuple(deliveries.shown(each) for each in saved.notify))
     return Next(known=known, value=saved, delay_s=None if saved.over else pause_s)
 

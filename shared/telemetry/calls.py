@@ -1,7 +1,7 @@
 """One request to Azure: the trace it carries on, how long it took, how it ended.
 
 With OpenTelemetry each is a client span, whose id is what the request's `traceparent` names; without, the id is made up all the
-same, so that Azure's own logs of two requests can be told apart. URLs are never told: they may be signed. Not here: sending.
+same, so that Azure's own logs of two requests can be distinguished. URLs are never recorded: they may be signed. Not here: sending.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class Call:
 
 
 def throttled(url: str, delay_s: float) -> None:
-    """Tell that Azure answered 429, and how long the next try waits."""
+    """Record that Azure answered 429, and how long the next try waits."""
     host = service(url)
     meters.observe("steward.throttling.wait", delay_s, host=host)
     lines.event(log, logging.WARNING, "azure.throttled", host=host, delayS=delay_s)
 
 
 def unavailable(url: str, status: int, code: str, delay_s: float) -> None:
-    """Tell that Azure answered 408 or 5xx."""
+    """Record that Azure answered 408 or 5xx."""
     lines.event(log, logging.WARNING, "azure.unavailable", host=service(url), status=status, code=code, delayS=delay_s)
 
 

@@ -31,9 +31,9 @@ CHOICES = ("off", "otlp", "azuremonitor")
 
 
 def start(choice: str, environ: Mapping[str, str] = os.environ) -> Sink | None:
-    """Begin to tell, as `STEWARD_TELEMETRY` says; None when it is off, or when it cannot be done, which is logged.
+    """Begin to export, as `STEWARD_TELEMETRY` says; None when it is off, or when it cannot be done, which is logged.
 
-    Telemetry that cannot be had is no reason not to work.
+    Telemetry that does not start is no reason to stop.
     """
     if choice == "off":
         return None
@@ -70,7 +70,7 @@ def sink(readers: Sequence[MetricReader], processors: Sequence[SpanProcessor], e
 
 
 class Sink:
-    """Tells OpenTelemetry (meters.Sink)."""
+    """Hands on to OpenTelemetry (meters.Sink)."""
 
     def __init__(self, meter: Meter, tracer: Tracer, providers: tuple[Any, ...]) -> None:
         self._tracer = tracer
@@ -144,7 +144,7 @@ def _azure_monitor(environ: Mapping[str, str]) -> tuple[MetricReader, SpanProces
     """Return exporters to Application Insights.
 
     Raises:
-        ValueError: `APPLICATIONINSIGHTS_CONNECTION_STRING` is not set, or is none.
+        ValueError: `APPLICATIONINSIGHTS_CONNECTION_STRING` is not set, or cannot be used.
     """
     from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter, AzureMonitorTraceExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader

@@ -2,7 +2,7 @@
 
 The Functions worker hands a line's text, level and category to Application Insights and drops everything else of a record, so the
 text itself is the JSON (`parse_json(message)`); other handlers find the same under `record.steward`. No line holds a header, a
-body, a URL or a message of somebody else's. Not here: lines for people, which are plain text.
+body, a URL or another party's message. Not here: lines for people, which are plain text.
 """
 
 from __future__ import annotations

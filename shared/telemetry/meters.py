@@ -1,6 +1,6 @@
 """What the app measures: the table of instruments, and the two calls that the rest of the app makes.
 
-Without `STEWARD_TELEMETRY` there is nobody to tell: a call then costs one comparison. Attributes are few and bounded (a kind,
+Without `STEWARD_TELEMETRY` there is no receiver: a call then costs one comparison. Attributes are few and bounded (a kind,
 a status, a queue), never a name of a resource. Not here: OpenTelemetry itself (export).
 """
 
@@ -106,26 +106,26 @@ class Span(Protocol):
 
 
 class Sink(Protocol):
-    """Who is told."""
+    """The receiver of measurements."""
 
     def measure(self, name: str, value: float, attributes: Mapping[str, Value]) -> None:
         """Add to a counter, or record with a histogram or gauge."""
 
     def span(self, name: str, within: Trace, attributes: Mapping[str, Value]) -> Span:
-        """Begin a request to somebody else."""
+        """Begin a request to another service."""
 
 
 _sink: Sink | None = None
 
 
 def use(sink: Sink | None) -> None:
-    """Tell `sink` from now on, or nobody."""
+    """Report to `sink` from now on; None for no one."""
     global _sink  # noqa: PLW0603 - one for the process, as OpenTelemetry's own providers are
     _sink = sink
 
 
 def sink() -> Sink | None:
-    """Return who is told, None for nobody."""
+    """Return the receiver, None when there is none."""
     return _sink
 
 

@@ -47,7 +47,7 @@ class Trace:
 
 
 def parse(text: str) -> Trace | None:
-    """Read a `traceparent`; None when it is none, whereupon a new trace begins (§3.2: never an error of the caller's request).
+    """Read a `traceparent`; None when it is not one, whereupon a new trace begins (§3.2: never an error of the caller's request).
 
     A later version is read as far as version 00 goes, as §4.1 asks.
     """

@@ -39,7 +39,7 @@ def _plain(name: str) -> str:
 
 
 def _within_one(one: str, other: str) -> bool:
-    """Tell whether a single letter more, less, other or swapped with the next makes one text of the other."""
+    """Return whether a single letter more, less, other or swapped with the next makes one text of the other."""
     if one == other:
         return True
     if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < 2:

@@ -28,7 +28,7 @@ def parse(text: str) -> timedelta:
     """Read a length of time, zero included.
 
     Raises:
-        ValueError: it is none, or longer than ten years; the message says what was expected.
+        ValueError: it is not one, or longer than ten years; the message says what was expected.
     """
     trimmed = text.strip()
     found = _ISO.fullmatch(trimmed) or _SHORT.fullmatch(trimmed)

@@ -21,7 +21,7 @@ STEPS = 500_000  # of one answer, about a second of work; an event of 1 MB has f
 
 
 class GrammarError(ValueError):
-    """A text is no JMESPath; `position` is where, from 0, when the library tells."""
+    """A text is no JMESPath; `position` is where, from 0, when the library says."""
 
     def __init__(self, reason: str, position: int | None) -> None:
         super().__init__(reason)

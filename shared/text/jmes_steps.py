@@ -1,6 +1,6 @@
 """The interpreter of jmespath with a counter in it: what an expression does and makes is counted, and ends.
 
-Imports jmespath, which is why nobody imports this before there is an expression to answer. Not here: reading expressions (jmes).
+Imports jmespath, which is why no module imports this before there is an expression to answer. Not here: reading expressions (jmes).
 """
 
 from __future__ import annotations

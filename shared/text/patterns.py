@@ -45,7 +45,7 @@ class Steps:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether a text matches as a whole.
+    """Return whether a text matches as a whole.
 
     Raises:
         ValueError: it is no such pattern; `TooLongError`.
@@ -58,7 +58,7 @@ def read(pattern: str) -> Node:
     """Return what matches a pattern.
 
     Raises:
-        ValueError: it is none, with its place.
+        ValueError: it is not one, with its place.
     """
     try:
         re.compile(pattern)  # says best what is wrong

@@ -170,7 +170,7 @@ class Cursor:
         return RefusedError(message, file=self.document.name, line=line, column=column, target=target, depth=len(self.path))
 
     def note(self, message: str, *, at_key: bool = False) -> None:
-        """Keep something worth telling about this value that is no reason to refuse it."""
+        """Keep something worth saying about this value that is no reason to refuse it."""
         line, column = self.place(at_key=at_key)
         where = f"{self.document.name}, " if self.document.name else ""
         notes, written = self.document.source.notes, f"{message} ({where}line {line}, column {column})"

@@ -1,6 +1,6 @@
 """How a file of policies or rules is read: a reader takes a value at its place, and what it refuses goes on the sheet.
 
-So all mistakes of a file are told at once. Not here: which fields there are (cleanup.policy.fields, hooks.rules).
+So all mistakes of a file are named at once. Not here: which fields there are (cleanup.policy.fields, hooks.rules).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def record(at: Cursor, sheet: Sheet, readers: Mapping[str, Reader], required: It
 
 
 def unknown(what: str, given: Any, known: Iterable[str]) -> str:
-    """Return the message for a name that is none of the known, with the one that was probably meant."""
+    """Return the message for an unknown name, with the one that was probably meant."""
     return f"there is no {what} '{str(given)[:60]}': {did_you_mean.hint(str(given), list(known), cutoff=0.7)}"
 
 

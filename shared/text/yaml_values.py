@@ -160,18 +160,18 @@ def binding(at: Cursor) -> str:
 
 
 def bound(at: Cursor) -> bool:
-    """Tell whether an expression stands where expressions may."""
+    """Return whether an expression stands where expressions may."""
     may = at.bindings and at.path[-1:] != ("type",)  # what a value is must be known
     return may and holds_binding(at.value)
 
 
 def holds_binding(value: Any) -> bool:
-    """Tell whether a value is text with a `${{…}}` expression in it."""
+    """Return whether a value is text with a `${{…}}` expression in it."""
     return isinstance(value, str) and "${{" in value and "}}" in value[value.index("${{") :]
 
 
 def is_binding(value: Any) -> bool:
-    """Tell whether a value is one `${{…}}` expression and nothing else."""
+    """Return whether a value is one `${{…}}` expression and nothing else."""
     if not isinstance(value, str) or not value.startswith("${{") or not value.endswith("}}"):
         return False
     return len(value[3:-2].split()) <= 1
@@ -292,7 +292,7 @@ def either(*options: Shape) -> Shape:
 
 
 def _meant(options: Sequence[Shape], at: Cursor) -> Sequence[Shape]:
-    """Leave out the records whose own `type` is another one, unless it is nobody's."""
+    """Leave out the records whose own `type` is another one, unless no record has it."""
     stated = at.get("type")
     if stated is None:
         return options
@@ -362,7 +362,7 @@ def record(
         return out
 
     if "type" in fields:
-        read.own_type = fields["type"]  # type: ignore[attr-defined]  # what `either` tells records apart by
+        read.own_type = fields["type"]  # type: ignore[attr-defined]  # by which `either` distinguishes records
     return read
 
 

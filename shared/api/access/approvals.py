@@ -1,4 +1,4 @@
-"""What waits for the approval of somebody else than who asked: kept as it was asked, carried out as that sender when it is given.
+"""What waits for the approval of another person than its sender: kept as it was asked, carried out as that sender when it is given.
 
 A record, no queue: it is carried out by the request that approves it, and is over when its time is. Not here: its routes
 (access_routes), which requests the rooms say need it.
@@ -91,7 +91,7 @@ class Approval:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, now: datetime) -> Approval:
-        """Return it as it stands at a moment: what nobody approved in time is over."""
+        """Return it as it stands at a moment: one that was not approved in time is over."""
         return replace(self, status="Expired") if self.status == "Pending" and now >= self.expires_at else self
 
     def view(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Approval:
 
 
 def wanted(what: str, call: Call, app: Services) -> bool:
-    """Tell whether a request that is of this sort has to wait: the settings say so, and it is not one that was approved."""
+    """Return whether a request that is of this sort has to wait: the settings say so, and it is not one that was approved."""
     return what in app.settings.approvals and not (isinstance(call.sender, Caller) and call.sender.approved)
 
 
@@ -191,7 +191,7 @@ def decide(name: str, status: Status, call: Call, app: Services) -> Versioned[Ap
 
 
 def is_same(call: Call, who: str, senders: Sequence[str], held: Iterable[Grant]) -> bool:
-    """Tell whether a caller is one of some senders: by its name, or by a key that one of them sent without a sign-in.
+    """Return whether a caller is one of some senders: by its name, or by a key that one of them sent without a sign-in.
 
     Args:
         call: The caller's.

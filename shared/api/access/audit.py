@@ -83,7 +83,7 @@ class Entry:
 
 
 def wanted(route: Route, asked: Asked | None) -> bool:
-    """Tell whether a request leaves an entry: it changes something, or its answer is made of secrets."""
+    """Return whether a request leaves an entry: it changes something, or its answer is made of secrets."""
     return route.audited if asked is None else asked.secret or not asked.reads
 
 

@@ -116,7 +116,7 @@ class Book:
         return found
 
     def revoked(self, name: str) -> bool:
-        """Tell whether a name is of a key or sign-in that is refused by now.
+        """Return whether a name is of a key or sign-in that is refused by now.
 
         Raises:
             TransientError: the app's storage is out of reach, and what was known is too old.
@@ -167,7 +167,7 @@ class Book:
 
         Raises:
             BadRequestError: `KeyInUse` (409), or `MissingField`: a new name needs a hash or an object id.
-            ConflictError: somebody else changed it at this moment.
+            ConflictError: another worker changed it at this moment.
         """
         now, known = self.clock(), self.load(name)
         self._read_at = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def asked(call: Call, target: Target) -> bool:
-    """Tell whether the caller only asks.
+    """Return whether the caller only asks.
 
     Raises:
         BadRequestError: `InvalidParameter`: it does, of what no preflight looks at.

@@ -27,7 +27,7 @@ _LEADING_LINE = re.compile(rb"[ \t]*(\r?\n)")
 
 
 def is_multipart(call: Call) -> bool:
-    """Tell whether the body is multipart/form-data."""
+    """Return whether the body is multipart/form-data."""
     return call.media.lower().startswith(MEDIA)
 
 

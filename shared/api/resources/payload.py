@@ -113,7 +113,7 @@ class Spec:
 
     @property
     def is_yaml(self) -> bool:
-        """Tell whether it is YAML, by its content type or, for a part, by its first character."""
+        """Return whether it is YAML, by its content type or, for a part, by its first character."""
         if self.media is None:
             return bytes(self.text[:YAML_BYTES_LIMIT]).lstrip()[:1] not in (b"{", b"[", b"")
         named = media.plain(self.media)

@@ -49,7 +49,7 @@ def refuse_lines(call: Call, target: Target) -> None:
 
 
 def _keeps(target: Target) -> bool:
-    """Tell whether a score can wait: a batch endpoint's invoke begins a job at once, v1 services are only scored at once."""
+    """Return whether a score can wait: a batch endpoint's invoke begins a job at once, v1 services are only scored at once."""
     return target.plane == "arm" and target.action is not None and target.action.name == models.SCORE
 
 

@@ -27,7 +27,7 @@ CALLBACK_LIMIT = 5
 
 
 def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **more: Any) -> Operation:
-    """Accept what a call brings on its sender's terms: idempotency key, caller, whom to tell, and whether it is only to be queued.
+    """Accept what a call brings on its sender's terms: idempotency key, caller, whom to notify, and whether it is only queued.
 
     Args:
         call: The call.
@@ -81,7 +81,7 @@ def _present(app: App) -> datetime:
 
 
 def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:
-    """Return whom the caller wants told: the `Callback-Url` header, several separated by spaces or commas.
+    """Return whom the caller wants notified: the `Callback-Url` header, several separated by spaces or commas.
 
     Raises:
         BadRequestError: `InvalidCallback`, `CallbackNotAllowed`.

@@ -35,7 +35,7 @@ KINDS = {
     "feature_set": "2023-10-01",
     "feature_store_entity": "2023-10-01",
 }
-# where one kind of YAML makes several bodies: what tells them apart in `properties`, and the versions of those that differ
+# where one kind of YAML makes several bodies: what distinguishes them in `properties`, and the versions of those that differ
 FORMS: dict[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "job": (("jobType",), {"Command": "2025-01-01-preview", "Spark": "2023-04-01-preview", "FineTuning": "2024-10-01-preview"}),
     "batch_deployment": (

@@ -73,7 +73,7 @@ def check_form(at: Cursor, value: Any) -> None:
 
 
 def is_parent(value: Any) -> bool:
-    """Tell whether a value is one expression that starts at the pipeline: text around it makes it a plain text."""
+    """Return whether a value is one expression that starts at the pipeline: text around it makes it a plain text."""
     return yaml_values.is_binding(value) and bool(re.match(r"^\$\{\{\s*parent\.(inputs|outputs|jobs)\.", str(value)))
 
 

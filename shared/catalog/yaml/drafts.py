@@ -1,6 +1,6 @@
 """A translation under construction: the scope that short forms are expanded in, and what has to be done first.
 
-What can be told without asking Azure becomes an ARM id at once. What cannot (a file's URI once it is uploaded, the id of
+What is known without asking Azure becomes an ARM id at once. What cannot (a file's URI once it is uploaded, the id of
 an inline environment once it is registered, the version behind `@latest`) stands in the body as the user wrote it, and in
 the translation as a thing to do with the places its outcome goes to. Not here: doing it, how short forms are read (references).
 """

@@ -73,7 +73,7 @@ OUTPUTS = named(yaml_values.maybe(OUTPUT))  # null: an output that is only named
 
 
 def is_literal(value: Any) -> bool:
-    """Tell whether a loaded input is a value rather than data."""
+    """Return whether a loaded input is a value rather than data."""
     return not isinstance(value, dict) or "value" in value
 
 

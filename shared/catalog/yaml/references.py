@@ -48,12 +48,12 @@ def local(at: Cursor) -> LocalPath:
 
 
 def is_remote(path: str) -> bool:
-    """Tell whether a path is a URI of any kind rather than a place on the user's disk."""
+    """Return whether a path is a URI of any kind rather than a place on the user's disk."""
     return bool(_REMOTE.match(path)) or bool(re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]+://", path))
 
 
 def is_url(path: Any) -> bool:
-    """Tell whether a path has a scheme and a host (`azureml://…`, `https://…`, `wasbs://…`)."""
+    """Return whether a path has a scheme and a host (`azureml://…`, `https://…`, `wasbs://…`)."""
     return isinstance(path, str) and bool(re.match(r"^[a-zA-Z][\w+.-]*://[^/]", path))
 
 

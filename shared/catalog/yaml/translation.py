@@ -132,7 +132,7 @@ def translate(
 
     Args:
         text: The YAML.
-        kind: One of `KINDS`; None: told by `target` or `$schema`. A body of the action `package` needs it.
+        kind: One of `KINDS`; None: known by `target` or `$schema`. A body of the action `package` needs it.
         target: What the request's path names: a resource or a collection. Its workspace is the scope short forms are expanded in;
             its name wins over the YAML's. Without it short forms stay short.
         location: The workspace's region, for the kinds whose body carries it.
@@ -180,10 +180,10 @@ def translate(
 
 
 def detect(top: Cursor, *, kind: str | None = None, target: ResourceId | None = None) -> str:
-    """Tell which of `KINDS` a YAML is, by what was asked for, the target's type and `$schema`.
+    """Return which of `KINDS` a YAML is, by what was asked for, the target's type and `$schema`.
 
     Raises:
-        RefusedError: Nothing tells, or they contradict each other.
+        RefusedError: Nothing says which, or they contradict each other.
     """
     schema = top.get("$schema")
     stated = _by_schema(schema.value) if schema is not None else None
@@ -228,7 +228,7 @@ def _matches(path: str, kind: str) -> bool:
 
 
 def _imports(top: Cursor) -> bool:
-    """Tell whether fields without a `$schema` are a data import's rather than a job's."""
+    """Return whether fields without a `$schema` are a data import's rather than a job's."""
     return isinstance(top.value.get("source"), dict) and "path" in top.value and "type" not in top.value
 
 

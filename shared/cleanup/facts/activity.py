@@ -1,7 +1,7 @@
 """What runs, or ran last: run history's answers, and ARM's jobs where a server has no such list.
 
 Run history is asked first, because it alone filters: ARM lists all jobs that ever were (docs/protocol.md §5.4). A run is over
-when its status is Completed, Failed or Canceled; anything else, also what nobody has seen yet, counts as under way. Not here:
+when its status is Completed, Failed or Canceled; anything else, also a status that is new, counts as under way. Not here:
 what follows from it (idle, conditions).
 """
 
@@ -103,7 +103,7 @@ def made_since(workspace: ids.ResourceId, azure: Azure, since: datetime) -> Iter
 def with_definitions(workspace: ids.ResourceId, azure: Azure) -> Iterator[tuple[dict[str, Any], Any]]:
     """Yield the runs under way, each with what it was started with (`definition`).
 
-    Where several run, ARM's list of jobs is read for as long as a page of it tells of several: one call in place of many.
+    Where several run, ARM's list of jobs is read for as long as a page of it holds several: one call in place of many.
 
     Raises:
         StewardError: a run, or what it was started with, could not be read.
@@ -194,7 +194,7 @@ def _record(workspace: ids.ResourceId, name: str, azure: Azure) -> Response:
 
 
 def ended(run: dict[str, Any]) -> bool:
-    """Tell whether a run is over."""
+    """Return whether a run is over."""
     return str(run.get("status") or "").lower() in TERMINAL
 
 

@@ -1,7 +1,7 @@
 """Azure's lists and single resources, as they are now: what everything else of the clean-up reads through.
 
 Every list is read whole or not at all: an answer that cannot be taken for a page of a list is an error, never an empty
-list, because what a half-read list lacks would look unused. Not here: which lists tell of what (survey, subjects, activity).
+list, because what a half-read list lacks would look unused. Not here: which lists show what (survey, subjects, activity).
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
 
 
 def _listed(subscription: str, kind: str, version: str, azure: Azure) -> Iterator[dict[str, Any]]:
-    """Yield a subscription's resources of one type: none where nobody registered its provider."""
+    """Yield a subscription's resources of one type: none where its provider is not registered."""
     try:
         path = ids.provider(subscription, *kind.split("/"))
         yield from inventory.items(ids.url(azure.client.cloud.arm, path, version), azure)

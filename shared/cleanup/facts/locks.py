@@ -1,4 +1,4 @@
-"""Management locks: what Azure itself, or whoever set them, wants kept. A lock of either level keeps a resource.
+"""Management locks: what Azure itself, or the person who set them, wants kept. A lock of either level keeps a resource.
 
 A lock holds for its scope and all below it; a deletion is also stopped by a lock on something that would go with it. Not here:
 tags and names that protect (judge).

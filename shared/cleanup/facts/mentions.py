@@ -2,7 +2,7 @@
 
 Deliberately greedy: every string of a deployment, schedule, job, component or v1 service is looked at, and what might be a
 reference counts as one. A mention too many keeps a resource; a mention too few would delete one in use. Names are qualified by
-the home they are in, a workspace or a registry, as far as the mention tells. Not here: reading the bodies from Azure (survey).
+the home they are in, a workspace or a registry, as far as the mention says. Not here: reading the bodies from Azure (survey).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Mentions:
                 self.found.setdefault(_key(home, ANY, name, version), who)
 
     def add_deployments(self, body: Any, who: str, home: str) -> None:
-        """Note the endpoints' deployments that `body`, which is none of them, names by id; short names `add` has noted."""
+        """Note the endpoints' deployments that `body`, which is not one of them, names by id; short names `add` has noted."""
         for _, text in _strings(body):
             low = _plain(text)
             for match in _DEPLOYMENT.finditer(low):
@@ -158,7 +158,7 @@ def registry_home(name: str) -> str:
 
 
 def guid_home(workspace_id: str) -> str:
-    """Return how mentions name a workspace whose `workspaceId` is all they tell (`azureml://locations/…/workspaces/{guid}/…`)."""
+    """Return how mentions name a workspace whose `workspaceId` is all they name (`azureml://locations/…/workspaces/{guid}/…`)."""
     return f"#{workspace_id}".lower()
 
 

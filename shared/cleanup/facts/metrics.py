@@ -2,7 +2,7 @@
 
 Read through ARM (`{id}/providers/microsoft.insights/metrics`), split by a dimension, so that one call answers for all the
 deployments of an endpoint. Names and dimensions are those of "Supported metrics with Azure Monitor". A number that Azure does
-not tell is unknown, never zero. Not here: what follows from it (conditions, idle, rollouts).
+not say is unknown, never zero. Not here: what follows from it (conditions, idle, rollouts).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def requests(endpoint: ResourceId, azure: Azure, *, window: timedelta, now: date
     A request can name its deployment (`azureml-model-deployment`), so one at 0 % may be in use all the same.
 
     Raises:
-        StewardError: Azure Monitor does not tell, or not as far back (93 days).
+        StewardError: Azure Monitor does not say, or not as far back (93 days).
     """
     return _read(endpoint, REQUESTS, DEPLOYMENT, azure, window=window, now=now)
 
@@ -69,7 +69,7 @@ def figures(endpoint: ResourceId, azure: Azure, *, since: datetime, until: datet
     A minute counts as a whole. The mean of the latency is weighted by the requests of the minutes.
 
     Raises:
-        StewardError: Azure Monitor does not tell.
+        StewardError: Azure Monitor does not say.
     """
     first = since.replace(second=0, microsecond=0)
     last = max(until, first + timedelta(minutes=1))
@@ -98,7 +98,7 @@ def active_nodes(workspace: ResourceId, azure: Azure, *, window: timedelta, now:
     """Return which clusters of a workspace had a node at work within the window.
 
     Raises:
-        StewardError: Azure Monitor does not tell.
+        StewardError: Azure Monitor does not say.
     """
     return _read(workspace, ACTIVE_NODES, "ClusterName", azure, window=window, now=now)
 
@@ -181,7 +181,7 @@ def _dimension(series: dict[str, Any], wanted: str) -> str:
 
 
 def _number(value: Any) -> bool:
-    """Tell whether a value is more than nothing; what is no number is taken for use."""
+    """Return whether a value is more than nothing; what is not a number counts as use."""
     return value is not None and value != 0
 
 

@@ -1,7 +1,7 @@
 """Reading under ARM's limits: one token bucket per subscription, shared by all that reads in this process, and a count.
 
 ARM counts reads in a bucket of 250 per subscription, principal and region that fills at 25 a second (Azure Resource Manager
-documentation, "Request limits and throttling"); each answer tells what is left, also of what other instances took. The wait
+documentation, "Request limits and throttling"); each answer says what is left, also of what other instances took. The wait
 for the next token is short and is waited for here; what ARM asks for by a long Retry-After is not: it is raised, and the
 queue brings the work back. What a run read a moment ago is not read again (`Memo`). Not here: writes, which are operations and
 take their turn there.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SIZE = 250.0  # tokens
 REFILL = 25.0  # tokens a second
-SPARE = 25.0  # left to everybody else: callers of this app, people in the portal
+SPARE = 25.0  # left to all others: callers of this app, people in the portal
 PATIENCE_S = 20.0  # longest wait for one answer
 ATTEMPTS = 4  # of one read that ARM throttles
 OK = 200

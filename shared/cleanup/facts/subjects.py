@@ -1,6 +1,6 @@
-"""The resources that policies look at, kind by kind, as lists tell them: a page at a time, one asset's versions at a time.
+"""The resources that policies look at, kind by kind, as lists show them: a page at a time, one asset's versions at a time.
 
-Never a single GET where a list tells the same. Every list is read whole or not at all (inventory). Not here: judging (judge).
+Never a single GET where a list says the same. Every list is read whole or not at all (inventory). Not here: judging (judge).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def deployments(target: str, endpoint: ids.ResourceId, body: Mapping[str, Any], 
 
 
 def job(workspace: ids.ResourceId, run: Mapping[str, Any], body: Mapping[str, Any]) -> Subject:
-    """Return a job: what ARM tells of it, its status and times as run history has them."""
+    """Return a job: what ARM shows of it, its status and times as run history has them."""
     told = {"status": run.get("status"), "startTimeUtc": run.get("startTimeUtc"), "endTimeUtc": run.get("endTimeUtc")}
     listed = body.get("properties")
     properties = {**(listed if isinstance(listed, dict) else {}), **{name: value for name, value in told.items() if value}}

@@ -347,7 +347,7 @@ def _parked(
 
 
 def _perhaps(listed: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield a list that a workspace may not have: 404 and 410 say that there is nothing; a refusal to tell does not."""
+    """Yield a list that a workspace may not have: 404 and 410 say that there is nothing; a refusal does not."""
     try:
         yield from listed
     except errors.RejectedError as refusal:

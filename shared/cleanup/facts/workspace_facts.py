@@ -85,7 +85,7 @@ class Facts:
         """Return which deployments of an online endpoint had requests within a span.
 
         Raises:
-            UnknownError: Azure Monitor does not tell.
+            UnknownError: Azure Monitor does not say.
         """
         return self._once(
             ("requests", endpoint.key, str(within)),
@@ -97,7 +97,7 @@ class Facts:
         """Return which clusters of a workspace had nodes at work within a span.
 
         Raises:
-            UnknownError: Azure Monitor does not tell.
+            UnknownError: Azure Monitor does not say.
         """
         return self._once(
             ("nodes", workspace.key, str(within)),

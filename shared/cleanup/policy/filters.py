@@ -27,7 +27,7 @@ DAY_S = 86_400
 
 
 def matches(policy: Policy, subject: Subject, workspace: Mapping[str, Any] | None, now: datetime) -> str | None:
-    """Tell whether a policy looks at a resource.
+    """Return whether a policy looks at a resource.
 
     Args:
         policy: What it looks at stands in `where`.
@@ -55,7 +55,7 @@ def matches(policy: Policy, subject: Subject, workspace: Mapping[str, Any] | Non
 
 
 def named(globs: Iterable[str], resource: ResourceId) -> bool:
-    """Tell whether a resource's name fits: a version by its asset's name, or by `name:version`."""
+    """Return whether a resource's name fits: a version by its asset's name, or by `name:version`."""
     spellings = [own_name(resource)]
     if version := own_version(resource):
         spellings.append(f"{spellings[0]}:{version}")
@@ -63,7 +63,7 @@ def named(globs: Iterable[str], resource: ResourceId) -> bool:
 
 
 def fits(globs: Iterable[str], value: str | None) -> bool:
-    """Tell whether a value fits; one that is missing fits only where every glob begins with `!`."""
+    """Return whether a value fits; one that is missing fits only where every glob begins with `!`."""
     return _any(globs, [] if value is None else [value])
 
 

@@ -39,7 +39,7 @@ class Hours:
     end: int
 
     def hold(self, moment: datetime) -> bool:
-        """Tell whether people work at `moment` (which has a time zone of its own)."""
+        """Return whether people work at `moment` (which has a time zone of its own)."""
         local = moment.astimezone(zone(self.time_zone))
         minute = local.hour * 60 + local.minute
         today, yesterday = DAYS[local.weekday()], DAYS[local.weekday() - 1]
@@ -83,7 +83,7 @@ def hours(time_zone: str, days: Iterable[str], begin: str, end: str) -> Hours:
     """Return working hours from their text.
 
     Raises:
-        ValueError: the time zone is unknown, a day is none, or the times are none or equal.
+        ValueError: the time zone or a day is unknown, or the times are not times or are equal.
     """
     zone(time_zone)
     found = Hours(time_zone=time_zone, days=tuple(day(name) for name in days), begin=minutes(begin), end=minutes(end))
@@ -96,7 +96,7 @@ def zone(name: str) -> ZoneInfo:
     """Return a time zone.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: the name is unknown.
     """
     try:
         return ZoneInfo(name)
@@ -121,7 +121,7 @@ def minutes(text: str) -> int:
     """Return a time of the day, `08:00` to `24:00`, as minutes since midnight.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not one.
     """
     hour, colon, minute = text.strip().partition(":")
     if not (colon and len(hour) <= 2 and len(minute) == 2 and (hour + minute).isascii() and (hour + minute).isdecimal() and hour):

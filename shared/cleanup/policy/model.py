@@ -99,7 +99,7 @@ class Mark:
         reason: As the tag says.
         at, due: When it was marked; from when it may be swept.
         changed_before: When the resource had last changed before the mark: what its age is counted from.
-        changed_after: `lastModifiedAt` as Azure tells it after the mark; any later one is somebody's touch, which lifts the mark.
+        changed_after: `lastModifiedAt` as Azure shows it after the mark; a later one is a person's change, which lifts the mark.
         tagged: Whether a tag was written; where that could change more than the tag, the mark stands in the report alone.
     """
 
@@ -141,7 +141,7 @@ class Verdict:
     """What may be done to one resource by one policy: `none` with the reason to keep it, or the action with the reason for it.
 
     Attributes:
-        evidence: The facts behind the reason, as Azure told them.
+        evidence: The facts behind the reason, as Azure showed them.
         since: Since when it has been idle or stale, where that is a moment.
         saves: What acting saves in each hour: `{"vmSize": …, "nodes": …}`; empty where nothing is billed.
         unknown: It is kept because a fact is missing (a list that could not be read): a mark on it stays, and is not acted on.

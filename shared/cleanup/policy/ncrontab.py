@@ -52,7 +52,7 @@ def parse(expression: str) -> Schedule:
     """Read an expression; five fields begin at second 0.
 
     Raises:
-        ValueError: it is none, or never due (30 February); the message names the field and what was expected.
+        ValueError: it is not one, or never due (30 February); the message names the field and what was expected.
     """
     parts = [part for part in expression.split(" ") if part]  # NCrontab knows no other white space
     if len(parts) not in (5, 6) or len(expression) > 1000:

@@ -1,4 +1,4 @@
-"""Policies as files: YAML in, `model.Policy` out, with every mistake of a file told at its line and column.
+"""Policies as files: YAML in, `model.Policy` out, with every mistake of a file named at its line and column.
 
 A policy comes from the file that is shipped with the app, or from `cleanup/policies/*.yaml` in the app's own container,
 where one of the same name replaces the shipped one and `disable` turns shipped ones off. Not here: what each field may hold

@@ -188,7 +188,7 @@ def tag(at: Cursor, sheet: Sheet) -> tuple[str, str] | None:
 
 
 def notify(at: Cursor, sheet: Sheet) -> dict[str, Any] | None:
-    """Whom to tell: names and values, recorded as they are."""
+    """Whom to notify: names and values, recorded as they are."""
     if not isinstance(at.value, dict):
         sheet.note(at, f"expected a mapping, such as ownerTag: owner, not {yaml_values.noun(at.value)}")
         return None

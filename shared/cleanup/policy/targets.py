@@ -74,7 +74,7 @@ class Target:
 
     @property
     def is_asset(self) -> bool:
-        """Tell whether it is a version of an asset: something that others refer to."""
+        """Return whether it is a version of an asset: something that others refer to."""
         return self.type.endswith("/versions")
 
     @property

@@ -148,7 +148,7 @@ def _lines(
 
 
 def _told(line: Line, other: str, *, enforces: bool, chosen: bool) -> Line:
-    """Return a line that is none of the run's acts with what became of it; `other` is the policy that has the resource."""
+    """Return a line that is not one of the run's acts with what became of it; `other` is the policy that has the resource."""
     if line.step == "act" and line.action == "notify":
         return replace(line, outcome="done", did="notified") if enforces else replace(line, outcome="planned")
     if line.is_todo and other:

@@ -1,7 +1,7 @@
 """The request that carries out a step: which verb, which body, under which key. Pure.
 
 Each becomes an operation like a caller's own; its key makes a second submission of the same act the same operation. What a
-body holds besides the one change is what Azure itself told right before. Not here: whether to act (marks, judge), when (runs).
+body holds besides the one change is what Azure itself answered right before. Not here: whether to act (marks, judge), when (runs).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A unit of a run in the hands of one worker: taken by etag, kept alive while it works, left when somebody else has it.
+"""A unit of a run in the hands of one worker: taken by etag, kept alive while it works, left when another worker has it.
 
 Two workers at one unit do no harm but work twice: what each writes has its attempt in its name, and one's row counts. Not
 here: what is done with a unit (units).
@@ -123,7 +123,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Alive:
-    """The client, telling with each request that somebody works."""
+    """The client; each request shows that a worker is at work."""
 
     inner: Client
     beat: Callable[[], None]
@@ -138,7 +138,7 @@ class _Alive:
 
 
 def load(run: Run, key: str, services: Services) -> Claim | None:
-    """Return a unit as nobody holds it yet, or None."""
+    """Return a unit that no worker holds yet, or None."""
     kept = services.journal.unit(run.name, key)
     return Claim(run=run, kept=kept, services=services, listed_at=kept.value.due_at) if kept else None
 

@@ -1,6 +1,6 @@
 """Carrying out what a run has chosen: one act after the other, each judged again right before, each an operation of its own.
 
-What becomes of an act is written down (outcomes) before its operation is submitted: whoever goes on after a crash finds the
+What becomes of an act is written down (outcomes) before its operation is submitted: the worker that goes on after a crash finds the
 operation, or judges again. An operation that was not sent within a minute of its judgement is never sent; its act is judged
 again. Not here: which acts there are (choose), the order of a run's steps (runs).
 """
@@ -258,7 +258,7 @@ def _after(work: Conduct, line: Line, record: Record, operation: Operation) -> R
 def _remember(work: Conduct, line: Line, record: Record, operation: Operation) -> None:
     """Record a mark beside its tag, or forget it.
 
-    When the resource last changed is read from the answer to the marking itself: what is later is somebody else's change.
+    When the resource last changed is read from the answer to the marking itself: what is later is another person's change.
     """
     resource, body = ids.parse(line.id), work.services.ledger.whole(operation).result
     changed = marks.changed_at(body) if isinstance(body, dict) else None

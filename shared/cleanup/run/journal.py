@@ -54,7 +54,7 @@ class Run:
         round, after: How often the references were read, and what comes when they are read again.
         surveyed_from, surveyed_at: When the present round of reading began and ended.
         acts, next: How many acts there are to carry out, and which is the next.
-        notify: Whom to tell when it has ended.
+        notify: Whom to notify when it has ended.
         unknown: Stored members that this version does not know (durable.codec); so of a unit.
         lost: How often in a row a step was overdue.
         unseen: The subscriptions whose workspaces could not be listed in the present round, each with the reason.
@@ -92,12 +92,12 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Tell whether it will not change any more."""
+        """Return whether it will not change any more."""
         return self.phase == "ended"
 
     @property
     def trace(self) -> trace.Trace:
-        """What its reads and the operations of its acts are part of, the same whoever takes the next step."""
+        """What its reads and the operations of its acts are part of, the same for every worker that takes a step."""
         return trace.derived(f"clean-up {self.name}")
 
     def noted(self, note: str) -> Run:
@@ -118,7 +118,7 @@ class Unit:
         due_at: Until when a worker may be at it.
         tries: How often reading it was put off.
         surveyed: The last round in which its references were read.
-        judged: Whether all of it was judged; `done` tells how many kinds were until now, `after` how far the next one got.
+        judged: Whether all of it was judged; `done` says how many kinds were until now, `after` how far the next one got.
         pages: Blobs of its lines with how many each holds.
         counts: Policy → `{"looked", "stale"}`.
         problem: Why something of it could not be read; `skipped` why it was not looked at.
@@ -174,7 +174,7 @@ class Journal:
         """Replace a run.
 
         Raises:
-            ConflictError: somebody else changed it since it was read.
+            ConflictError: another worker changed it since it was read.
         """
         return self._runs.save(kept, run)
 
@@ -209,7 +209,7 @@ class Journal:
         """Replace a unit.
 
         Raises:
-            ConflictError: somebody else changed it since it was read.
+            ConflictError: another worker changed it since it was read.
         """
         return self._units(run).save(kept, unit)
 

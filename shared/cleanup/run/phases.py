@@ -233,7 +233,7 @@ def end(kept: Versioned[Run], status: Status, services: Services, *, note: str =
 
 
 def _tell(run: Run, services: Services) -> None:
-    """Have whoever asked told that the report is complete; before that is recorded, so that a crash tells again, under one id."""
+    """Notify the caller that the report is complete; before that is recorded, so that a crash notifies again, under one id."""
     from shared.cleanup.report import reports
     from shared.notify import notices, notifications
 
@@ -273,7 +273,7 @@ def measured(run: Run) -> None:
 
 
 def is_done(unit: Unit, run: Run) -> bool:
-    """Tell whether a unit has nothing to do in the run's present phase."""
+    """Return whether a unit has nothing to do in the run's present phase."""
     return unit.surveyed >= run.round if run.phase == "survey" else unit.judged or not unit.judges
 
 

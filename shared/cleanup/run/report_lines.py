@@ -79,12 +79,12 @@ class Line:
 
     @property
     def key(self) -> str:
-        """What tells it from all others of its run."""
+        """What distinguishes it from all others of its run."""
         return f"{self.policy}\n{self.id.lower()}"
 
     @property
     def is_todo(self) -> bool:
-        """Tell whether carrying it out takes a request to Azure; notifying takes none."""
+        """Return whether carrying it out takes a request to Azure; notifying takes none."""
         return self.step in ("act", "mark", "lift") and self.action != "notify"
 
     def to_json(self) -> dict[str, Any]:

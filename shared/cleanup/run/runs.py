@@ -49,7 +49,7 @@ class Asked:
         at: When it came due, None for now.
         seed: The same seed at the same moment is the same run; '' for none.
         notes: What the report says from the beginning.
-        notify: Whom the caller wants told of its end, besides whoever the settings name.
+        notify: Whom the caller wants notified of its end, besides the receivers of the settings.
         scope: What it keeps to.
     """
 
@@ -101,7 +101,7 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
         name: The dry run.
         caller: Who approves it.
         services: What it needs.
-        notify: Whom the caller wants told of its end.
+        notify: Whom the caller wants notified of its end.
         left_out: Ids of resources that are left as they are.
 
     Raises:
@@ -133,7 +133,7 @@ def approve(name: str, *, caller: str, services: Services, notify: tuple[str, ..
     if not kept.value.approved:
         try:
             services.journal.save(kept, replace(kept.value, approved=run.name))
-        except storage.ConflictError:  # somebody else approved it at this moment
+        except storage.ConflictError:  # another person approved it at this moment
             return approve(name, caller=caller, services=services, notify=notify, left_out=left_out)
     return _enter(run, frozen, services)
 

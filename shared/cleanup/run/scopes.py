@@ -51,13 +51,13 @@ def read(word: str, text: str, services: Services, permit: Callable[[ids.Resourc
 
 
 def holds(run: Run, resource: ids.ResourceId) -> bool:
-    """Tell whether a run looks at a resource."""
+    """Return whether a run looks at a resource."""
     keys = [path.lower() for path in run.scope]
     return not keys or any(resource.key == key or (not run.only and resource.key.startswith(f"{key}/")) for key in keys)
 
 
 def reaches(run: Run, workspace: ids.ResourceId) -> bool:
-    """Tell whether something in a workspace, or it itself, can be what a run looks at."""
+    """Return whether something in a workspace, or it itself, can be what a run looks at."""
     return holds(run, workspace) or any(path.lower().startswith(f"{workspace.key}/") for path in run.scope)
 
 
@@ -93,7 +93,7 @@ def place_of(other: str, settings: Settings) -> ids.ResourceId:
 
 
 def lies_in(named: ids.ResourceId, place: ids.ResourceId) -> bool:
-    """Tell whether something is a place, or below it."""
+    """Return whether something is a place, or below it."""
     return named.key == place.key or named.key.startswith(f"{place.key}/")
 
 

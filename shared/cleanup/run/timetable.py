@@ -88,7 +88,7 @@ def chosen(names: Sequence[str], services: Services) -> tuple[list[Policy], tupl
     """Return the policies of those names, all of them for none, and what is wrong with files.
 
     Raises:
-        BadRequestError: `PolicyNotFound` (404); there is none of that name.
+        BadRequestError: `PolicyNotFound` (404); no policy has that name.
     """
     known, problems = policies.load(services.blobs)
     by_name = {policy.name.lower(): policy for policy in known}

@@ -62,7 +62,7 @@ def survey_unit(held: Claim) -> Unit:
 
 
 def given_up(held: Claim) -> Unit:
-    """End a step of a unit that failed again and again: what it would have told stays unknown, and so everything is kept."""
+    """End a step of a unit that failed again and again: what it would have found stays unknown, and so everything is kept."""
     services, unit = held.services, held.unit
     reason = f"looking at it failed {unit.tries - 1} times; the app's log holds the reason"
     if held.run.phase == "survey":

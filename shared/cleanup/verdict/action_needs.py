@@ -31,7 +31,7 @@ GIVEN = Finding(holds=True, text="")
 
 
 def of(policy: Policy, subject: Subject, known: Facts) -> Finding:
-    """Tell whether a policy's action may be done to a resource.
+    """Return whether a policy's action may be done to a resource.
 
     Raises:
         UnknownError: a fact that the action needs could not be read.
@@ -47,7 +47,7 @@ def of(policy: Policy, subject: Subject, known: Facts) -> Finding:
 
 
 def ending(policy: Policy, subject: Subject, known: Facts) -> Finding:
-    """Tell whether the act of an expiry may be done: its deadline was set for it, so it need not be idle, but others may use it.
+    """Return whether the act of an expiry may be done: its deadline was set for it, so it need not be idle, but others may use it.
 
     Raises:
         UnknownError: a fact that the act needs could not be read.
@@ -138,7 +138,7 @@ def _park(_policy: Policy, subject: Subject, known: Facts) -> Finding:
 
 
 def _parkable(subject: Subject, known: Facts) -> Finding:
-    """Tell whether an endpoint can be parked: unknown while one of its deployments is changing."""
+    """Return whether an endpoint can be parked: unknown while one of its deployments is changing."""
     if snapshots.is_tagged(subject.body):
         return _no("it is parked already")
     there = known.deployments(subject.id)

@@ -26,7 +26,7 @@ STOPPED_STATES = frozenset({"stopped", *BROKEN_STATES})
 
 
 def idle_for(subject: Subject, length: timedelta, known: Facts) -> Finding:
-    """By all that Azure tells: its resource, what ran on it, and of a cluster Azure Monitor."""
+    """By all that Azure shows: its resource, what ran on it, and of a cluster Azure Monitor."""
     found = idle.of(subject.body, _changed(subject))
     if found.state == "idle" and _more(found.since, length, known.now):
         found = idle.after_runs(found, known.runs_on(subject.id, length))
@@ -58,7 +58,7 @@ def _more(since: datetime | None, length: timedelta, now: datetime) -> bool:
 
 
 def outside_hours(subject: Subject, hours: Hours, known: Facts) -> Finding:
-    """It runs, nobody works now, and no run is under way on it."""
+    """It runs, no one works now, and no run is under way on it."""
     inner = bodies.dig(subject.body, "properties.properties")
     state, last = bodies.dig(inner, "state"), bodies.dig(inner, "lastOperation")
     local = (f"working hours are {hours}",)
@@ -110,7 +110,7 @@ def failed(subject: Subject, _flag: object, _known: Facts) -> Finding:
 
 
 def unused_for(subject: Subject, length: timedelta, known: Facts) -> Finding:
-    """Nothing ran on it, and nobody started, stopped or changed it. Of a running instance nobody knows (notebooks)."""
+    """Nothing ran on it, and no one started, stopped or changed it. Of a running instance that is unknown (notebooks)."""
     kind = bodies.dig(subject.body, "properties.computeType")
     state = str(bodies.dig(subject.body, "properties.properties.state") or "unknown")
     if kind == idle.INSTANCE and state.lower() not in STOPPED_STATES:

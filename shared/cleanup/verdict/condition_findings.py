@@ -41,7 +41,7 @@ def span(length: timedelta) -> str:
 
 
 def age(verb: str, at: datetime | None, length: timedelta, now: datetime, *, missing: str = "") -> Finding:
-    """Tell whether something happened longer ago than `length`: `verb` names it, `missing` is why it may be that it never did."""
+    """Return whether something happened longer ago than `length`: `verb` names it, `missing` is why it may be that it never did."""
     if at is None:
         return Finding(holds=False if missing else None, text=missing or f"when it was {verb} is unknown")
     fact = f"{verb} {at:%Y-%m-%dT%H:%MZ}"

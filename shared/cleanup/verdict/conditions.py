@@ -61,7 +61,7 @@ def _unreferenced(subject: Subject, _flag: object, known: Facts) -> Finding:
 
 
 def unreferenced(subject: Subject, known: Facts) -> Finding:
-    """Tell whether nobody refers to an asset, from anywhere, or to a compute, deployment or job, from its own workspace."""
+    """Return whether nothing refers to an asset, from anywhere, or to a compute, deployment or job, from its own workspace."""
     surveys, kind = known.surveys, subject.id.types[-1].lower()
     here = {"computes": surveys.of_compute, "deployments": surveys.of_deployment, "jobs": surveys.of_job}
     look = here.get(kind, surveys.of_asset)

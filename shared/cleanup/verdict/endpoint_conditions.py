@@ -61,7 +61,7 @@ def no_requests(subject: Subject, length: timedelta, known: Facts) -> Finding:
 
 
 def zero_traffic_for(subject: Subject, length: timedelta, known: Facts) -> Finding:
-    """It has no share, neither it nor its endpoint (whose change a change of traffic is) was touched, and nobody named it."""
+    """It has no share, neither it nor its endpoint (whose change a change of traffic is) was changed, and nothing named it."""
     part = share(subject.parent, subject.id.name)
     if part is None:
         return Finding(holds=None, text="its endpoint's traffic is unknown")

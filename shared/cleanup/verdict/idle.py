@@ -1,7 +1,7 @@
-"""Since when a compute has been idle, with the facts behind it: what its resource tells, then its runs, then its metrics. Pure.
+"""Since when a compute has been idle, with the facts behind it: what its resource shows, then its runs, then its metrics. Pure.
 
 Notebooks and terminals leave no trace outside of an instance; only Azure's own idle shutdown sees them, so an instance that has
-it is left to it. What nobody can see (SSH, custom applications) makes idleness unknown, not likely. Not here: reading the facts
+it is left to it. What cannot be seen (SSH, custom applications) makes idleness unknown, not likely. Not here: reading the facts
 (activity, metrics), for how long it must be idle (conditions).
 """
 
@@ -41,7 +41,7 @@ TOUCHES = (
     "lastStartTime",
     "lastUsedTime",
     "properties.lastActivityTime",
-)  # fmt: skip - not in the published schema; where Azure tells one, it counts
+)  # fmt: skip - not in the published schema; where Azure shows one, it counts
 FAILED_OPERATIONS = {"stopfailed": "a full disk can block stopping"}
 
 
@@ -52,7 +52,7 @@ class Idle:
     Attributes:
         state: `idle` since `since`; `busy`, or not of a kind that can be idle; `unknown`, because a fact is missing.
         reason: Why it is not idle.
-        evidence: The facts, as Azure told them.
+        evidence: The facts, as Azure showed them.
     """
 
     state: Literal["idle", "busy", "unknown"]
@@ -90,7 +90,7 @@ def after_metrics(found: Idle, last_at: datetime | None, told: str) -> Idle:
 
 
 def used(body: Mapping[str, Any]) -> datetime | None:
-    """Return when a compute was last started, stopped, resized or worked with, as far as its resource tells."""
+    """Return when a compute was last started, stopped, resized or worked with, as far as its resource shows."""
     inner = bodies.dig(body, "properties.properties")
     names = ("lastOperation.operationTime", "allocationStateTransitionTime", *TOUCHES)
     return times.latest(*(bodies.dig(inner, name) for name in names))
@@ -123,7 +123,7 @@ def _instance(inner: dict[str, Any], changed: datetime | None) -> Idle:
 
 
 def _unseen(inner: dict[str, Any]) -> str:
-    """Return what use of an instance nobody outside can see; '' when there is none."""
+    """Return what use of an instance cannot be seen from outside; '' when there is none."""
     custom = [str(each.get("name")) for each in _dicts(inner.get("customServices"))]
     shown = [str(each.get("displayName")) for each in _dicts(inner.get("applications"))]
     custom += [name for name in shown if name.lower() not in STANDARD_APPLICATIONS and name not in custom]

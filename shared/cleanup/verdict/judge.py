@@ -135,7 +135,7 @@ def explain(
 
 
 def concerns(kind: str, resource: ids.ResourceId) -> bool:
-    """Tell whether a resource can be of a kind, by its type."""
+    """Return whether a resource can be of a kind, by its type."""
     if kind == "leftover":
         return resource.full_type.lower() in {each.lower() for each in needs.DEPENDENCIES}
     return targets.TARGETS[kind].type.lower() == "/".join(resource.types).lower()
@@ -227,7 +227,7 @@ def one(target: Target, resource: ids.ResourceId, known: Facts) -> Subject | Non
 
 
 def _looks_into(policy: Policy, place: ids.ResourceId, body: Mapping[str, Any], now: datetime) -> bool:
-    """Tell whether a policy looks into a workspace at all: where it does not, nothing of it is listed."""
+    """Return whether a policy looks into a workspace at all: where it does not, nothing of it is listed."""
     narrow = replace(policy, where=Where(subscriptions=policy.where.subscriptions, workspaces=policy.where.workspaces))
     return filters.matches(narrow, Subject(id=place, target="workspace", body=body), body, now) is None
 

@@ -1,7 +1,7 @@
 """Marks: what a policy with a grace period writes on a resource before it acts on it, and what becomes of the mark.
 
-The tag `steward-marked` tells people; the record beside it (in the app's table) tells when the resource had changed before the
-mark and right after it, because writing the tag is a change, too. Whoever changes the resource or takes the tag off takes the
+The tag `steward-marked` informs people; the record beside it (in the app's table) says when the resource had changed before the
+mark and right after it, because writing the tag is a change, too. A person who changes the resource or takes the tag off takes the
 mark away. Not here: writing the tag (acts), whether a verdict holds (judge).
 """
 
@@ -117,7 +117,7 @@ def tags_of(target: str, body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def can_be_tagged(target: str, body: Mapping[str, Any]) -> bool:
-    """Tell whether writing a tag changes the tag alone.
+    """Return whether writing a tag changes the tag alone.
 
     A PUT of a compute overwrites it, "a nonrecoverable operation" (Compute_CreateOrUpdate), and its PATCH takes no tags; an
     update of what failed may mend or break it further, and is then no mark but a repair.
@@ -128,17 +128,17 @@ def can_be_tagged(target: str, body: Mapping[str, Any]) -> bool:
 
 
 def is_tagged(target: str, body: Mapping[str, Any]) -> bool:
-    """Tell whether a resource has the tag of a mark; an empty one is a mark taken off where a PATCH cannot remove a tag."""
+    """Return whether a resource has the tag of a mark; an empty one is a mark taken off where a PATCH cannot remove a tag."""
     return any(name.lower() == TAG and value.strip() for name, value in tags_of(target, body).items())
 
 
 def changed_at(body: Mapping[str, Any]) -> datetime | None:
-    """Return when Azure says that a resource last changed, marks included; None for what does not tell (jobs)."""
+    """Return when Azure says that a resource last changed, marks included; None for what has no such time (jobs)."""
     return times.latest(*(bodies.dig(body, path) for path in CHANGED))
 
 
 def _lifted(mark: Mark, judged: Judged) -> str:
-    """Return who took the mark away: '' nobody."""
+    """Return who took the mark away, '' when it is in place."""
     subject = judged.subject
     if mark.tagged and not is_tagged(subject.target, subject.body):
         return f"the tag {TAG} was taken off"
@@ -198,7 +198,7 @@ class Marks:
                 self._rows.write([storage.Change(verb="delete", row=row)])
 
     def forget(self, due_before: datetime) -> None:
-        """Forget the marks that were due before that: nobody acted on them, or what they were on is gone."""
+        """Forget the marks that were due before that: no run acted on them, or what they were on is gone."""
         rows = (row for row in self._rows.query(least={"resource": "/"}) if row.partition.startswith(PARTITION_PREFIX))
         for row in [row for row, mark in aside.readable(rows, lambda row: (row, _mark(row)), "marks") if mark.due < due_before]:
             with suppress(storage.ConflictError):

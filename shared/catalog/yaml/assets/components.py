@@ -27,7 +27,7 @@ _SHOWN = ("id", "creation_context", "latest_version", "intellectual_property")
 
 
 def kind_of(at: Cursor) -> str:
-    """Tell a component's type: stated, or by what it has."""
+    """Return a component's type: stated, or by what it has."""
     stated = at.get("type")
     if stated is not None and isinstance(stated.value, str):
         known = (*component_fields.KINDS, "pipeline")
