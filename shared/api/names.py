@@ -31,7 +31,7 @@ def check_spelling(headers: Mapping[str, str]) -> None:
     known = {each.lower() for each in READ}
     for name in headers:
         low = name.lower()
-        written = () if low in known or low.startswith("ce-") else (low, low.removeprefix("x-"))
+        written = () if low in known or low.startswith("ce-") else {low, low.removeprefix("x-")}
         near = next((near for each in written if (near := did_you_mean.nearest(each, READ, same=True))), "")
         if near:
             message = f"There is no header '{name[:80]}'; did you mean '{near}'?"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import requests
     from azure.core.pipeline.transport import RequestsTransport
 
+    from shared.rest.trust import Ways
+
 CONNECT_TIMEOUT_S = 20
 READ_TIMEOUT_S = 9  # a write, the look whether it arrived, and one more look: no caller waits for longer than 30 seconds
 BLOCK = 256 * 1024  # bytes of a download read at a time
@@ -38,6 +40,13 @@ class Connections:
     connect_s: float
     read_s: float
     again: bool
+
+    @cached_property
+    def ways(self) -> Ways:
+        """How its servers are reached."""
+        from shared.rest.trust import Ways
+
+        return Ways(self.session)
 
     @cached_property
     def options(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The wire: one HTTP request to Azure, one definite answer, or a TransientError.
 
 `Client.send` is the only place that puts a bearer token into a request, and it does so only for hosts that the cloud
-allows. `requests` exceptions never get past rest.transport. Not here: what an answer means (long_running, operations.flows).
+allows. exceptions of urllib3 never get past rest.transport. Not here: what an answer means (long_running, operations.flows).
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from shared.telemetry import calls, trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import requests
+    from urllib3 import BaseHTTPResponse
 
+    from shared.rest import transport
     from shared.rest.streams import Content
     from shared.rest.tokens import Tokens
 
@@ -98,7 +99,7 @@ class Client:
     Args:
         cloud: Whose hosts may be sent a token.
         tokens: Where tokens come from.
-        make_session: Builds a `requests.Session`; imported lazily because `requests` costs 50 ms of cold start.
+        make_session: Opens connections; imported lazily because `requests` costs 50 ms of cold start.
         clock: Seconds since the epoch, for Retry-After dates.
         monotonic: Seconds that only ever pass.
     """
@@ -108,14 +109,14 @@ class Client:
         cloud: clouds.Cloud,
         tokens: Tokens,
         *,
-        make_session: Callable[[], requests.Session] | None = None,
+        make_session: Callable[[], transport.Session] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.cloud = cloud
         self._tokens = tokens
-        self._make_session = make_session or _pooled_session
-        self._session: requests.Session | None = None
+        self._make_session = make_session or _opened
+        self._session: transport.Session | None = None
         self._clock = clock
         self._monotonic = monotonic
         self._guard = threading.Lock()
@@ -274,7 +275,7 @@ class Client:
                 raise errors.BadRequestError("RequestNotSendable", message) from None
         raise AssertionError(attempts)
 
-    def _pool(self) -> requests.Session:
+    def _pool(self) -> transport.Session:
         if self._session is None:
             with self._guard:
                 if self._session is None:
@@ -369,17 +370,17 @@ def loggable(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{parts.path}"
 
 
-def _pooled_session() -> requests.Session:
+def _opened() -> transport.Session:
     from shared.rest import transport
 
-    return transport.pooled_session()
+    return transport.Session()
 
 
-def _response(url: str, answer: requests.Response, content: bytes) -> Response:
+def _response(url: str, answer: BaseHTTPResponse, content: bytes) -> Response:
     return Response(
-        status=answer.status_code,
+        status=answer.status,
         url=url,
-        headers={name.lower(): value for name, value in answer.headers.items()},
+        headers={name.lower(): answer.headers[name] for name in answer.headers},
         body=_parse(content, answer.headers.get("Content-Type", "")) if len(content) <= PARSE_LIMIT else None,
         content=content,
     )

@@ -1,4 +1,4 @@
-"""`requests` as the client wants it: pooled, without netrc or cookies, and with every URL sent byte for byte.
+"""Requests over the connections that `requests` would make: pooled, and with every URL sent byte for byte.
 
 `requests` and urllib3 rewrite percent-encodings (`%2f` becomes `%2F`, `%7E` becomes `~`); signed status URLs and nextLinks must
 not be touched (docs/protocol.md §3.9, §7.2). Imported when the first request is sent: `requests` costs 50 ms of cold start.
@@ -12,9 +12,8 @@ import re
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
@@ -22,11 +21,13 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from shared.rest.streams import Source
-from shared.rest.trust import TrustingAdapter
+from shared.rest.trust import TrustingAdapter, Ways
 from shared.telemetry import threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from urllib3 import BaseHTTPResponse
 
 POOL_SIZE = 64  # HTTP requests and queue messages have up to 32 threads each
 ANSWER_LIMIT = 100 * 1024 * 1024  # bytes; content that is larger is read from storage, not through a function
@@ -87,11 +88,11 @@ class _VerbatimConnection(HTTPSConnection):
             flight.connection = self
         super().connect()
 
-    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:  # noqa: FBT001, FBT002 - urllib3's own signature
+    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - urllib3's own signature
         _sending.left = True
         if flight := getattr(_sending, "flight", None):
             flight.socket = self.sock
-        super().putrequest(method, getattr(_sending, "target", url), skip_host, skip_accept_encoding)
+        super().putrequest(method, _sending.target, skip_host, skip_accept_encoding)
 
 
 class _VerbatimPool(HTTPSConnectionPool):
@@ -112,37 +113,30 @@ class VerbatimAdapter(TrustingAdapter):
         manager.pool_classes_by_scheme = {"http": urllib3.HTTPConnectionPool, "https": _VerbatimPool}
         return manager
 
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send one request; a thread sends one at a time."""
-        _sending.target = request.path_url
-        try:
-            return super().send(request, *args, **kwargs)
-        finally:
-            del _sending.target
 
+class Session(requests.Session):
+    """Connections for many threads, as `requests` would make them: what is sent is nothing of its own, no netrc, no cookies."""
 
-def pooled_session() -> requests.Session:
-    """Return a session for many threads: no retries of its own, no netrc, no cookies."""
-    session = requests.Session()
-    session.mount("https://", VerbatimAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE, max_retries=0))
-    session.auth = _no_netrc
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
+    def __init__(self) -> None:
+        super().__init__()
+        self.mount("https://", VerbatimAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
+        self.ways = Ways(self)
+        self.said = {name.lower(): str(value) for name, value in self.headers.items()}
 
 
 def transmit(
-    session: requests.Session,
+    session: Session,
     method: str,
     url: str,
     *,
     headers: Mapping[str, str],
     content: bytes | Source | None,
     timeout_s: tuple[float, float, float],
-) -> tuple[requests.Response, bytes]:
+) -> tuple[BaseHTTPResponse, bytes]:
     """Send one request and read the whole answer; redirects are answers.
 
     Args:
-        session: As `pooled_session` makes it.
+        session: Its connections.
         method: HTTP verb.
         url: Absolute, sent byte for byte; only what cannot stand in a request line (spaces, controls, non-ASCII) is encoded.
         headers: Request headers.
@@ -157,26 +151,41 @@ def transmit(
         TooLargeError: there is more of it than an app should hold.
         ValueError: the request cannot be put on the wire (a header with a line break, a doubtful host).
     """
-    if not _AUTHORITY.match(url):
+    if not (server := _AUTHORITY.match(url)):
         raise ValueError("not an http URL with a plain authority")
-    verbatim = quote(url, safe=_URL_CHARACTERS)
+    parts = urlsplit(quote(url, safe=_URL_CHARACTERS))
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    sent = session.said | {name.lower(): value for name, value in headers.items()}
     try:
-        body = content.open() if isinstance(content, Source) else content
-        prepared = session.prepare_request(requests.Request(method, verbatim, headers=dict(headers), data=body))
+        for header in sent.items():
+            requests.utils.check_header_validity(header)
+        way = session.ways.to(server[0])
     except requests.RequestException as unfit:
         raise ValueError(str(unfit)) from unfit
-    prepared.url = verbatim
-    environment = session.merge_environment_settings(verbatim, {}, None, None, None)
-    _sending.left = not isinstance(session.get_adapter(verbatim), VerbatimAdapter)
-    environment["stream"] = True
+    if isinstance(content, Source):
+        sent["content-length"] = str(content.size)
     connect_s, read_s, total_s = timeout_s
+    _sending.left = not isinstance(way.pool, _VerbatimPool)
+    _sending.target = f"{way.before}{target}"
     with _deadline(total_s) as flight:
         try:
-            with session.send(prepared, timeout=(connect_s, read_s), allow_redirects=False, **environment) as answer:
-                whole = _whole(answer)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as failure:
+            answer = way.pool.urlopen(
+                method,
+                _sending.target,
+                body=content.open() if isinstance(content, Source) else content or None,
+                headers=sent,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=urllib3.Timeout(connect=connect_s, read=read_s),
+                preload_content=False,
+            )
+            whole = _whole(answer)
+        except (urllib3.exceptions.HTTPError, ConnectionError) as failure:
+            session.ways.forget(server[0])
             # from None: the failure quotes the whole URL, which may be signed
-            timed_out = flight.over or _timed_out(failure)
+            cause = getattr(failure, "original_error", failure)  # of ProxyError
+            timed_out = flight.over or isinstance(cause, urllib3.exceptions.TimeoutError)
             reason = f"not done after {total_s:.0f} s" if flight.over else type(failure).__name__
             raise NoAnswerError(reason, left=_sending.left, timed_out=timed_out) from None
         if flight.over:  # an answer without a length ends where the connection does
@@ -195,22 +204,12 @@ def _deadline(total_s: float) -> Iterator[_Flight]:
         del _sending.flight
 
 
-def _whole(answer: requests.Response) -> bytes:
+def _whole(answer: BaseHTTPResponse) -> bytes:
     content = bytearray()
-    for chunk in answer.iter_content(CHUNK):
+    for chunk in answer.stream(CHUNK):
         content += chunk
         if len(content) > ANSWER_LIMIT:
+            answer.close()
             raise TooLargeError
+    answer.release_conn()
     return bytes(content)
-
-
-def _timed_out(failure: Any) -> bool:
-    cause = failure.args[0] if failure.args else None
-    cause = getattr(cause, "reason", cause)  # of MaxRetryError
-    cause = getattr(cause, "original_error", cause)  # of ProxyError
-    return isinstance(failure, requests.Timeout) or isinstance(cause, urllib3.exceptions.TimeoutError)
-
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep `requests` from putting a netrc password where our token belongs."""
-    return request

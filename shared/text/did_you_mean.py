@@ -6,7 +6,6 @@ Not here: where a name is looked up (each room), refusals of a request's own nam
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def nearest(name: str, known: Iterable[str], *, same: bool = False) -> str:
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[-_$\s]", "", name).lower()
+    return "".join(name.lower().split()).replace("-", "").replace("_", "").replace("$", "")
 
 
 def _within_one(one: str, other: str) -> bool:

@@ -164,7 +164,7 @@ def test_an_upload_is_signed_in_the_identitys_name_where_no_key_is_known(service
 def test_files_reach_a_datastore_whose_account_no_key_opens(service: BlobServiceClient) -> None:
     """The app's own client asks for the delegation key, signs with it, and puts files and blocks by what it signed."""
     container = service.create_container("datastore")
-    session = transport.pooled_session()
+    session = transport.Session()
     own = client.Client(clouds.PUBLIC, tokens.Tokens(Identity), make_session=lambda: session)
     now = dt.datetime.now(dt.UTC)
     key = places._delegation_key(STORE, ACCOUNT, own, now)

@@ -55,7 +55,7 @@ def azure(certificate: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[wires.W
 @pytest.fixture
 def steward(azure: wires.Wire) -> Iterator[Steward]:
     """The app on fakes, with its real client on the wire."""
-    session = transport.pooled_session()
+    session = transport.Session()
     credential = Credential()
     own = client.Client(clouds.PUBLIC, tokens.Tokens(lambda: credential, clock=lambda: NOW), make_session=lambda: session)
     app = Steward()

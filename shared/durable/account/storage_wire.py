@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
 
 from shared.rest import azure_versions, errors
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from urllib3 import BaseHTTPResponse
-    from urllib3.connectionpool import HTTPConnectionPool
 
     from shared.durable.storage_pool import Connections
 
@@ -70,10 +69,9 @@ class Wire:
 
     def __init__(self, base: str, proof: Proof, connections: Connections) -> None:
         self.base = base.rstrip("/")
-        self._path = urlsplit(self.base).path
+        self._server, self._path = urlsplit(self.base)._replace(path="").geturl(), urlsplit(self.base).path
         self._proof = proof
         self._connections = connections
-        self._pool: tuple[HTTPConnectionPool, str] | None = None
 
     def send(
         self,
@@ -109,7 +107,7 @@ class Wire:
             try:
                 answer = self._sent(method, path, query or {}, said, content, max(end - time.monotonic(), LEAST_S))
             except urllib3.exceptions.HTTPError as broken:
-                self._pool = None  # the certificates or the proxy may be others by now
+                self._connections.ways.forget(self._server)
                 if not (twice or isinstance(broken, urllib3.exceptions.NewConnectionError)) or not self._may(attempt, 0.0, end):
                     raise trouble(type(broken).__name__) from broken
                 continue
@@ -135,13 +133,13 @@ class Wire:
     ) -> Answer:
         import urllib3
 
-        pool, before = self._connected()
+        way = self._connections.ways.to(self._server)
         texts = [*(f"{name}={quote(value, safe='')}" for name, value in query.items()), self._proof.query()]
         asked = "&".join(filter(None, texts))
         began = time.monotonic()
-        answer: BaseHTTPResponse = pool.urlopen(
+        answer: BaseHTTPResponse = way.pool.urlopen(
             method,
-            f"{before}{path}?{asked}" if asked else f"{before}{path}",
+            f"{way.before}{path}?{asked}" if asked else f"{way.before}{path}",
             body=content or None,
             headers=headers,
             retries=False,
@@ -152,20 +150,6 @@ class Wire:
         if self._connections.heard:
             self._connections.heard(answer.headers.get("Date", ""), time.monotonic() - began)
         return Answer(answer.status, answer.headers, answer.data)
-
-    def _connected(self) -> tuple[HTTPConnectionPool, str]:
-        """Return the connections that `requests` would use in this environment, and what a target begins with."""
-        if self._pool is None:
-            import requests
-
-            request = self._connections.session.prepare_request(requests.Request("GET", f"{self.base}/"))
-            said: Any = self._connections.session.merge_environment_settings(request.url, {}, None, None, None)
-            adapter: Any = self._connections.session.get_adapter(f"{self.base}/")
-            pool = adapter.get_connection_with_tls_context(request, said["verify"], proxies=said["proxies"], cert=None)
-            adapter.cert_verify(pool, request.url, said["verify"], None)
-            target = adapter.request_url(request, said["proxies"])
-            self._pool = pool, target.removesuffix(f"{self._path}/") if "://" in target else ""
-        return self._pool
 
 
 def trouble(code: str) -> errors.UnreachableError:

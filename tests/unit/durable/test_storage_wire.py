@@ -121,7 +121,7 @@ def test_a_connection_that_storage_closed_meanwhile_costs_nothing(wire: Wire, ap
     wire.will(_done(call))
     assert _asked(wire, app, call) == (1, "done")
     used: Any = app._messages if call == "message" else app._tables
-    kept = next(each for each in used._pool[0].pool.queue if each)
+    kept = next(each for each in used._connections.ways.to(used._server).pool.pool.queue if each)
     assert select.select([kept.sock], [], [], 30)[0]  # what storage sent with its farewell has come
     assert _asked(wire, app, call) == (2, "done")
     assert [each.connection for each in wire.seen] == [1, 2]

@@ -54,7 +54,7 @@ def monotonic():
 @pytest.fixture
 def azure(wire, credential, monotonic):
     """A client of the public cloud on the wire, at a fixed time."""
-    session = transport.pooled_session()
+    session = transport.Session()
     signed_in = tokens.Tokens(lambda: credential, clock=lambda: NOW)
     yield client.Client(clouds.PUBLIC, signed_in, make_session=lambda: session, clock=lambda: NOW, monotonic=lambda: monotonic[0])
     session.close()

@@ -473,7 +473,7 @@ def test_nothing_secret_is_logged_or_raised(azure, wire, caplog):
 
 def test_many_threads_share_one_client(wire, credential):
     """Each thread's target stays its own: the verbatim target travels beside urllib3, not through it."""
-    session = transport.pooled_session()
+    session = transport.Session()
     shared = client.Client(
         clouds.PUBLIC, tokens.Tokens(lambda: credential, clock=lambda: NOW), make_session=lambda: session, clock=lambda: NOW
     )
