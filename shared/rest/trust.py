@@ -27,13 +27,13 @@ class Way(NamedTuple):
     Attributes:
         pool: The connections to it.
         before: What a request's target begins with: the server's address where a proxy is asked for it, else ''.
-        verify: What `requests` checks certificates with.
+        bundle: The certificate authorities that are trusted.
         changed_ns: When that file was changed last.
     """
 
     pool: HTTPConnectionPool
     before: str
-    verify: Any
+    bundle: Path
     changed_ns: int
 
 
@@ -51,7 +51,7 @@ class Ways:
             RequestException: it has no such name.
         """
         way = self._known.get(base)
-        if way is None or way.pool.pool is None or way.changed_ns != _changed_ns(way.verify):  # closed: one of many servers
+        if way is None or way.pool.pool is None or way.changed_ns != _changed_ns(way.bundle):  # closed: one of many servers
             way = self._known[base] = self._find(base)
         return way
 
@@ -63,11 +63,12 @@ class Ways:
         request = self._session.prepare_request(requests.Request("GET", f"{base}/"))
         said: Any = self._session.merge_environment_settings(request.url, {}, None, None, None)
         verify, proxies, adapter = said["verify"], said["proxies"], self._session.get_adapter(f"{base}/")
-        changed_ns = _changed_ns(verify)
+        bundle = _bundle(verify)
+        changed_ns = _changed_ns(bundle)
         pool: Any = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=None)
         adapter.cert_verify(pool, request.url, verify, None)
         target = adapter.request_url(request, proxies)
-        return Way(pool, target.removesuffix("/") if "://" in target else "", verify, changed_ns)
+        return Way(pool, target.removesuffix("/") if "://" in target else "", bundle, changed_ns)
 
 
 class TrustingAdapter(HTTPAdapter):
@@ -102,10 +103,10 @@ def _bundle(verify: Any) -> Path:
     return Path(verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)
 
 
-def _changed_ns(verify: Any) -> int:
+def _changed_ns(bundle: Path) -> int:
     """Return when a bundle was changed last, 0 when there is no such file."""
     try:
-        return _bundle(verify).stat().st_mtime_ns
+        return bundle.stat().st_mtime_ns
     except OSError:
         return 0
 

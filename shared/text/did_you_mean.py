@@ -6,6 +6,7 @@ Not here: where a name is looked up (each room), refusals of a request's own nam
 from __future__ import annotations
 
 import difflib
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,8 +30,15 @@ def alike(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 def nearest(name: str, known: Iterable[str], *, same: bool = False) -> str:
     """Return the known name that is one edit from `name`, hyphens and underscores apart; '' for none, or for the `same` name."""
-    plain = _plain(name)
-    return next((each for each in known if (same or each.lower() != name.lower()) and _within_one(plain, _plain(each))), "")
+    plain, low = _plain(name), name.lower()
+    near = (each for each, other in _plains(tuple(known)) if _within_one(plain, other))
+    return next((each for each in near if same or each.lower() != low), "")
+
+
+@lru_cache(maxsize=64)
+def _plains(known: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return names as they are written and as they are compared: every header of every request is compared with the same."""
+    return [(each, _plain(each)) for each in known]
 
 
 def _plain(name: str) -> str:
