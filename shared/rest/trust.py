@@ -62,10 +62,11 @@ class Ways:
     def _find(self, base: str) -> Way:
         request = self._session.prepare_request(requests.Request("GET", f"{base}/"))
         said: Any = self._session.merge_environment_settings(request.url, {}, None, None, None)
-        verify, proxies, adapter = said["verify"], said["proxies"], self._session.get_adapter(f"{base}/")
+        verify, proxies = said["verify"], said["proxies"]
+        adapter: Any = self._session.get_adapter(f"{base}/")
         bundle = _bundle(verify)
         changed_ns = _changed_ns(bundle)
-        pool: Any = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=None)
+        pool = adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=None)
         adapter.cert_verify(pool, request.url, verify, None)
         target = adapter.request_url(request, proxies)
         return Way(pool, target.removesuffix("/") if "://" in target else "", bundle, changed_ns)
