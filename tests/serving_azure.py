@@ -30,12 +30,19 @@ SPEC = {"endpointComputeType": "Managed", "instanceType": "Standard_DS3_v2"}
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """How a model does: the share of requests that fail, how long an answer takes, and what it answers to each."""
+    """How a model does: the share of requests that fail, how long an answer takes, and what it answers to each.
+
+    Attributes:
+        whole: Its answer as it stands, in the place of what it got and `says`.
+        headers: Of its answer.
+    """
 
     fails: float = 0.0
     took_ms: float = 50.0
     says: Any = 1.0
     status: int = 200
+    whole: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -100,8 +107,9 @@ class ServingAzure(FakeAzure):
             if f"{ENDPOINT}/deployments/{name}".lower() not in self.resources:
                 return replace(self._read(WORKSPACE, WORKSPACE), status=404, headers={}, body={"message": f"no deployment {name}"})
             model = self._model(name)
-            answer = {"echo": json.loads(content), "score": model.says}
-            return replace(self._read(ENDPOINT, ENDPOINT), status=model.status, headers={}, body=answer)
+            answer = {"echo": json.loads(content), "score": model.says} if model.whole is None else model.whole
+            found = replace(self._read(ENDPOINT, ENDPOINT), status=model.status, headers=dict(model.headers), body=answer)
+            return replace(found, content=json.dumps(answer).encode())
 
     def _model(self, deployment: str) -> Model:
         found = self.resources[f"{ENDPOINT}/deployments/{deployment}".lower()]

@@ -39,11 +39,18 @@ NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer."""
+    """An answer.
+
+    Attributes:
+        approval: The id of the approval that the request waits for; '' where it was carried out.
+        foreign: A model wrote it: nothing of it is the app's or Azure's word.
+    """
 
     status: int = 200
     content: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    approval: str = ""
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

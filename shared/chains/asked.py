@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from shared.catalog import bodies
 from shared.durable import codec
 from shared.text import times
 
@@ -73,21 +72,19 @@ class Answer:
     Attributes:
         body: JSON; `expect` reads it.
         operation: The id of the one that has not ended yet.
+        approval: The id of the approval that the request waits for: nothing was done yet.
         private: The body may hold keys or tokens: it is read, and recorded nowhere.
+        foreign: A model wrote it; later steps may read it, and it never becomes the step's error.
         skipped: Why nothing was done, '' where something was.
     """
 
     status: int
     body: Any = None
     operation: str = ""
+    approval: str = ""
     private: bool = False
+    foreign: bool = False
     skipped: str = ""
-
-    @property
-    def approval(self) -> str:
-        """The id of the approval that the request waits for, '' for none: nothing was done yet."""
-        asked = str(bodies.dig(self.body, "id") or "") if self.status == 202 else ""
-        return asked.removeprefix("/approvals/") if asked.startswith("/approvals/") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

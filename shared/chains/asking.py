@@ -242,7 +242,7 @@ def kept(answer: Answer) -> Any:
 
 def error_of(answer: Answer) -> errors.AzureError:
     """Return the error that an answer is."""
-    inner = answer.body.get("error") if isinstance(answer.body, dict) else None
+    inner = answer.body.get("error") if isinstance(answer.body, dict) and not answer.foreign else None
     if isinstance(inner, dict) and isinstance(inner.get("code"), str) and isinstance(inner.get("message"), str):
         return errors.AzureError(code=inner["code"], message=inner["message"])
     return errors.AzureError(code="RequestFailed", message=f"The answer was {answer.status}.")

@@ -72,7 +72,7 @@ def step(operation: Operation, services: Services) -> Step:
     try:
         turn = journey.go(way)
     except errors.PermanentError as problem:
-        if problem.error.code == "SignInFailed":
+        if isinstance(problem, errors.SignInError):
             raise errors.UnreachableError(
                 problem.error.message, delay_s=SIGN_IN_S, maybe_arrived=True, code="SignInFailed"
             ) from None

@@ -377,7 +377,7 @@ def _followed(expiry: Expiry, operation: Operation, now: datetime) -> tuple[Expi
     error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")
     said = f"{error.code}: {error.message}"
     again = replace(expiry, status="Pending", attempt=expiry.attempt + 1, operation="", tries=0, reason=said[:500])
-    if error.code == "Expired":  # it was not sent soon enough after the look, so not at all
+    if operation.expired:  # it was not sent soon enough after the look, so not at all
         return again, 0.0
     if expiry.failures + 1 >= ATTEMPTS:
         return expiry.over("Failed", now, said), 0.0

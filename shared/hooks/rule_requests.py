@@ -68,16 +68,18 @@ def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
         return Answer(status=outcome.end_status, body={"error": error.to_json()})
     given = outcome.answer() if isinstance(outcome, Later) else outcome
-    return Answer(status=given.status, body=_json(given.content)) if row else _passed(call, given, app)
+    if row or given.approval:
+        return Answer(status=given.status, body=_json(given.content), approval=given.approval)
+    return _passed(call, given, app)
 
 
 def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:
-    """Return an answer of Azure's; what may hold keys is private, the rest goes without those it has."""
+    """Return an answer of Azure's or a model's; what may hold keys is private, the rest goes without those it has."""
     body = _json(outcome.content)
     if outcome.status >= 400:  # an error's code and message
-        return Answer(status=outcome.status, body=body)
+        return Answer(status=outcome.status, body=body, foreign=outcome.foreign)
     kept = redaction.of_answer(call.method, call.path, app.settings, body)
-    return Answer(status=outcome.status, body=body if kept is None else kept, private=kept is None)
+    return Answer(status=outcome.status, body=body if kept is None else kept, private=kept is None, foreign=outcome.foreign)
 
 
 def _notify(call: Call, app: Services) -> Answer:

@@ -145,6 +145,11 @@ class Operation:
         return self.action == SCORE
 
     @property
+    def expired(self) -> bool:
+        """It was not sent by `send_by`, so not at all. An operation that Azure itself calls expired was followed."""
+        return self.status == "Canceled" and self.follow is None and self.error is not None and self.error.code == "Expired"
+
+    @property
     def ended(self) -> bool:
         """Return whether it will not change any more."""
         return self.phase == "ended"

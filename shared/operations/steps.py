@@ -377,7 +377,7 @@ def _transient(operation: Operation, problem: errors.TransientError, services: S
 
 
 def _permanent(operation: Operation, problem: errors.PermanentError, services: Services, began_as: models.Phase) -> Step:
-    if problem.error.code == "SignInFailed" and began_as in ("following", "sending"):  # Azure goes on with it; so do we
+    if isinstance(problem, errors.SignInError) and began_as in ("following", "sending"):  # Azure goes on with it; so do we
         waiting = errors.UnreachableError(problem.error.message, delay_s=SIGN_IN_DELAY_S, maybe_arrived=True, code="SignInFailed")
         return settle.postponed(operation, waiting, services.clock())
     return settle.fail(operation, problem.error, services.clock(), http_status=problem.status)

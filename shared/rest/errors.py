@@ -4,6 +4,7 @@
     ├─ PermanentError            record it and stop
     │   ├─ BadRequestError       the caller's request cannot be sent as it stands
     │   ├─ RejectedError         Azure answered 4xx
+    │   │   └─ SignInError       Entra ID refused the app's credential
     │   ├─ OperationFailedError  Azure accepted the request and failed it later
     │   └─ OutcomeUnknownError   it cannot be known whether a write took effect
     └─ TransientError            try again after `delay_s` seconds
@@ -92,6 +93,10 @@ class MethodNotAllowedError(BadRequestError):
 
 class RejectedError(PermanentError):
     """Azure answered 4xx; `status` and `error` are its own."""
+
+
+class SignInError(RejectedError):
+    """`SignInFailed`: Entra ID refused the app's own credential. Azure's answers never become this, whatever code they have."""
 
 
 class OperationFailedError(PermanentError):

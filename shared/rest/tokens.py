@@ -48,7 +48,7 @@ class Tokens:
         """Return a token for `scope` (such as `https://management.azure.com/.default`) that is good for minutes to come.
 
         Raises:
-            RejectedError: code `SignInFailed`; Entra ID refused the credential, its reason is in the message.
+            SignInError: code `SignInFailed`; Entra ID refused the credential, its reason is in the message.
             UnreachableError: Entra ID or the managed-identity endpoint did not answer.
         """
         token = self._tokens.get(scope)
@@ -111,11 +111,11 @@ def _unreachable(scope: str) -> errors.UnreachableError:
     return errors.UnreachableError(message, delay_s=RETRY_DELAY_S, maybe_arrived=False)
 
 
-def _sign_in_failed(scope: str, reason: str) -> errors.RejectedError:
+def _sign_in_failed(scope: str, reason: str) -> errors.SignInError:
     """Say why in Entra ID's own first line; its error code (AADSTS…) is what the documentation lists."""
     first_line = next(iter(reason.strip().splitlines()), "no reason was given")[:500]
     shown = error_bodies.unfold(401, {"code": "SignInFailed", "message": f"No token for {scope}: {first_line}"})
-    return errors.RejectedError(shown, status=502)
+    return errors.SignInError(shown, status=502)
 
 
 def _had_no_answer(failure: BaseException | None) -> bool:

@@ -1,11 +1,13 @@
 """How a new deployment does: its shares of the traffic, its answers beside the live ones, and its figures at the gate. Pure.
 
+A reason is kept, so it quotes nothing of an answer: it names fields that were expected, and says how what stands there differs.
 Not here: where answers and figures come from, and what follows from a verdict (rollouts).
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 WHOLE = 100
 DIFFERENCES = 5  # that a reason names
-TEXT = 60  # characters of a value in a reason
+_NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)  # of a field; anything else may be content
 _NOTHING = object()  # in the place of a field that is not there
 
 
@@ -47,9 +49,9 @@ def expected(expect: Any, status: int, body: Any) -> str:
         return "" if expect is None else "; ".join(_first(differences(expect, body)))
     try:
         found = jmes.search(expect, {"status": status, "body": body})
-    except ValueError as problem:
-        return f"'{expect[:TEXT]}' cannot be answered: {problem}"
-    return "" if found not in (None, False, "", [], {}) else f"the answer does not hold '{expect[:TEXT]}'"
+    except ValueError:  # its text may quote the answer
+        return "'expect' cannot be read over the answer"
+    return "" if found not in (None, False, "", [], {}) else "the answer is not as 'expect' says"
 
 
 def differing(live: tuple[int, Any], new: tuple[int, Any], tolerance: float, ignore: Sequence[str]) -> str:
@@ -59,25 +61,68 @@ def differing(live: tuple[int, Any], new: tuple[int, Any], tolerance: float, ign
     return "; ".join(_first(differences(live[1], new[1], tolerance, ignore)))
 
 
-def differences(one: Any, other: Any, tolerance: float = 0.0, ignore: Sequence[str] = (), at: str = "") -> Iterator[str]:
-    """Yield the fields in which two JSON values differ; numbers may by the tolerance, relative or absolute."""
-    if at in ignore:
-        return
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in {**one, **other}:
-            left, right = one.get(name, _NOTHING), other.get(name, _NOTHING)
-            yield from differences(left, right, tolerance, ignore, f"{at}.{name}" if at else str(name))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from differences(left, right, tolerance, ignore, f"{at}[{number}]")
-    elif not _equal(one, other, tolerance):
-        yield f"{at or 'the answer'} is {_text(other)}, expected {_text(one)}"
+def differences(one: Any, other: Any, tolerance: float = 0.0, ignore: Sequence[str] = ()) -> Iterator[str]:
+    """Yield how a JSON value differs from the one that is expected; numbers may by the tolerance, relative or absolute."""
+    waiting: list[tuple[str, str, Any, Any]] = [("", "", one, other)]  # the path that `ignore` names, the one that is shown, both values
+    while waiting:
+        at, shown, left, right = waiting.pop()
+        if at in ignore:
+            continue
+        if isinstance(left, dict) and isinstance(right, dict):
+            waiting += [
+                (_below(at, name), _below(shown, _shown(name, left)), left.get(name, _NOTHING), right.get(name, _NOTHING))
+                for name in reversed({**left, **right})
+            ]
+        elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+            waiting += [(f"{at}[{n}]", f"{shown}[{n}]", left[n], right[n]) for n in reversed(range(len(left)))]
+        elif difference := _difference(left, right, tolerance):
+            yield f"{shown or 'the answer'} {difference}"
 
 
-def _equal(one: Any, other: Any, tolerance: float) -> bool:
-    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (one, other)):
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
-    return type(one) is type(other) and one == other
+def _below(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name
+
+
+def _shown(name: str, expected: Mapping[str, Any]) -> str:
+    """Return a field's name where it is a name, and one that was expected: any other is the answer's own text."""
+    return name if name in expected and _NAME.fullmatch(name) else "a field"
+
+
+def _difference(one: Any, other: Any, tolerance: float) -> str:
+    """Return how a value differs from the expected one, '' where it does not: never the value itself."""
+    if _is_number(one) and _is_number(other):
+        try:
+            close, away = math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance), f"{abs(other - one):.3g}"
+        except OverflowError:  # integers may be larger than any float
+            close, away = one == other, "far"
+        return "" if close else f"is {away} away from what is expected; the tolerance is {tolerance:g}"
+    if type(one) is type(other) and one == other:
+        return ""
+    sort, wanted = _sort(other), _sort(one)
+    return f"is {sort}, expected {wanted}" if sort != wanted else f"is another value: {sort}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _sort(value: Any) -> str:
+    """Return what a JSON value is, with its size."""
+    match value:
+        case str():
+            return f"a text of {len(value)} characters"
+        case dict():
+            return f"an object of {len(value)} fields"
+        case list():
+            return f"a list of {len(value)}"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case None:
+            return "null"
+        case _:
+            return "missing"
 
 
 def verdict(gate: Mapping[str, Any], new: Figures | None, live: Mapping[str, float | None]) -> Verdict:
@@ -112,8 +157,3 @@ def verdict(gate: Mapping[str, Any], new: Figures | None, live: Mapping[str, flo
 def _first(found: Iterator[str]) -> list[str]:
     named = [each for each, _ in zip(found, range(DIFFERENCES + 1), strict=False)]
     return [*named[:DIFFERENCES], "…"] if len(named) > DIFFERENCES else named
-
-
-def _text(value: Any) -> str:
-    shown = "nothing" if value is _NOTHING else repr(value)
-    return shown if len(shown) <= TEXT else f"{shown[:TEXT]}…"

@@ -163,7 +163,7 @@ def advance(rollout: Rollout, services: Services) -> Moved:
     except stand.ChangedError as found:
         return _stopped(rollout, str(found), now)
     except errors.TransientError as problem:
-        if problem.error.code == STORAGE:  # the app's own: the message comes again
+        if isinstance(problem, errors.UnreachableError) and problem.error.code == STORAGE:  # the app's own: the message comes again
             raise
         return _again(rollout, problem.error, now, tries=PATIENT_TRIES, least_s=problem.delay_s)
     except errors.PermanentError as problem:
@@ -265,7 +265,7 @@ def _followed(rollout: Rollout, services: Services) -> Moved:
         return rollout, min(max((now - operation.created_at).total_seconds() / 4, FIRST_S), LONGEST_S)
     error = (operation.error if operation else None) or errors.AzureError(code="OperationNotFound", message="It ended unseen.")
     well = operation is not None and operation.status == "Succeeded"
-    if error.code == "Expired":  # it was not sent soon enough after the look, so not at all
+    if operation is not None and operation.expired:  # it was not sent soon enough after the look, so not at all
         return replace(rollout, operation="", writes=rollout.writes + 1), FIRST_S
     ended = replace(rollout, operation="", writes=rollout.writes + 1, tries=0 if well else rollout.tries)
     said = "" if well else f"{error.code}: {error.message}"

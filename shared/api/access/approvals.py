@@ -149,7 +149,7 @@ def ask(what: str, call: Call, app: Services, asked: Asked | None = None) -> Ans
             app.blobs.put(PREFIX + same.id, call.body)
         _table(app).insert(same)
     headers = {"Location": answer.to_follow(call, f"approvals/{same.id}/result"), "Retry-After": "30"}
-    return answer.of_json(same.view(), 202, headers)
+    return replace(answer.of_json(same.view(), 202, headers), approval=same.id)
 
 
 def every(app: Services) -> Iterator[Versioned[Approval]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.api import answer
@@ -34,7 +35,8 @@ def score(call: Call, target: Target, app: App) -> Answer | Operation:
     headers = score_answers.passed_back(found.headers)
     if time.monotonic() - began < call.wait_s:  # the endpoint is not parked, and answered while its caller was ready to wait
         headers |= answer.waited(call)
-    return answer.of_bytes(found.content, found.headers.get("content-type", "application/json"), found.status, headers)
+    media = found.headers.get("content-type", "application/json")
+    return replace(answer.of_bytes(found.content, media, found.status, headers), foreign=True)
 
 
 def refuse_lines(call: Call, target: Target) -> None:

@@ -129,7 +129,7 @@ def carry_out(work: Conduct, number: int) -> Record:
         stored, failed = _known(work, record)
         if stored and not stored.operation.ended:
             return record
-        settled = failed or (_after(work, line, record, stored.operation) if stored and not _expired(stored.operation) else None)
+        settled = failed or (_after(work, line, record, stored.operation) if stored and not stored.operation.expired else None)
         if settled:
             return _saved(work, number, settled)
         record = replace(record, operation="", attempt=record.attempt + 1)
@@ -149,7 +149,7 @@ def look(work: Conduct, number: int) -> Record:
     stored, failed = _known(work, record)
     if failed:
         return _saved(work, number, failed)
-    if stored is None or _expired(stored.operation):
+    if stored is None or stored.operation.expired:
         return _saved(work, number, replace(record, settled=True, outcome="not done", reason="it was not sent"))
     if not stored.operation.ended:
         return record
@@ -194,7 +194,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
         operation = flows.submit(request, services)
     except errors.PermanentError as problem:
         return _saved(work, number, _failed(going, problem.error))
-    if operation.ended and not _expired(operation):
+    if operation.ended and not operation.expired:
         return _saved(work, number, _after(work, line, going, operation))
     return going
 
@@ -233,10 +233,6 @@ def _fresh(run: Run, now: datetime) -> bool:
     if run.surveyed_from is None or run.surveyed_at is None:
         return False
     return now - run.surveyed_from <= FRESH or now - run.surveyed_at <= ONE_MORE
-
-
-def _expired(operation: Operation) -> bool:
-    return bool(operation.status == "Canceled" and operation.error and operation.error.code == "Expired")
 
 
 def _failed(record: Record, error: errors.AzureError) -> Record:

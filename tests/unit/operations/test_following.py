@@ -153,7 +153,7 @@ def test_an_expired_sign_in_in_the_middle_does_not_fail_what_azure_works_on(stew
 
 def test_a_sign_in_that_fails_in_the_middle_is_tried_again_later(steward: Steward) -> None:
     """The secret was rotated: once it is put right, the operation ends well."""
-    rejected = errors.RejectedError(errors.AzureError(code="SignInFailed", message="AADSTS7000222: expired"), status=502)
+    rejected = errors.SignInError(errors.AzureError(code="SignInFailed", message="AADSTS7000222: expired"), status=502)
     fault = Fault(method="GET", match="operationsStatus", times=4)
     fault.problem = rejected  # type: ignore[assignment]
     steward.azure.faults.append(fault)

@@ -317,7 +317,7 @@ def test_the_inline_attempt_ends_after_its_budget(steward: Steward) -> None:
 
 def test_the_sign_in_that_fails_before_anything_was_sent_is_the_answer(steward: Steward) -> None:
     """Wrong credentials are said at once, not tried for hours."""
-    rejected = errors.RejectedError(errors.AzureError(code="SignInFailed", message="AADSTS7000215"), status=502)
+    rejected = errors.SignInError(errors.AzureError(code="SignInFailed", message="AADSTS7000215"), status=502)
     steward.azure.sign_in = rejected
     operation = steward.submit("PUT", "workspaces/w2", BODY)
     assert (operation.status, operation.http_status, operation.calls) == ("Failed", 502, {})

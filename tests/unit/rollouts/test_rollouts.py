@@ -41,7 +41,7 @@ def test_a_good_one_gets_all_traffic_and_the_old_one_goes_when_its_time_is_over(
     ("model", "reason", "steps"),
     [
         (Model(status=500), "smoke[0]", 0),
-        (Model(says=1.2), "golden[0]: score is 1.2, expected 1.0", 0),
+        (Model(says=1.2), "golden[0]: score is 0.2 away from what is expected; the tolerance is 0.05", 0),
         (Model(fails=0.3), "errorRate is 0.3", 1),
         (Model(took_ms=90), "p95 is 90; the gate allows 75", 1),
     ],
