@@ -179,7 +179,7 @@ def test_the_app_loads_from_it_alone(unzipped: Path) -> None:
         f"root = pathlib.Path({str(unzipped)!r})\n"
         "for path in sorted(root.glob('shared/**/*.py')):\n"
         "    importlib.import_module('.'.join(path.relative_to(root).with_suffix('').parts))\n"
-        "import azure.identity, azure.storage.blob, azure.storage.queue, yaml, jmespath, standardwebhooks\n"
+        "import azure.identity, azure.storage.blob, azure.storage.queue, yaml, jmespath, re2, standardwebhooks\n"
         "assert yaml.__with_libyaml__\n"
         "print(json.dumps(sorted(f.get_function_name() for f in function_app.app.get_functions())))\n"
     )

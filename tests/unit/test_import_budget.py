@@ -14,7 +14,7 @@ OURS = {"function_app", "functions", "shared"}
 # azure.functions itself, and what it brings along.
 ALLOWED = {"azure", "werkzeug", "markupsafe", "typing_extensions", "_functions_sitecustomize"}
 LATER = (
-    "requests", "urllib3", "yaml", "jmespath", "zoneinfo",
+    "requests", "urllib3", "yaml", "jmespath", "re2", "zoneinfo",
     "cryptography", "msal", "isodate", "azure.identity", "azure.storage", "azure.data", "azure.core",
     "shared.rest.transport", "shared.rest.trust", "shared.rest.tokens",
 )  # fmt: skip
