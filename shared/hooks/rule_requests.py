@@ -68,9 +68,12 @@ def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
         error = outcome.error or errors.AzureError(code=outcome.status, message="The operation ended without a reason.")
         return Answer(status=outcome.end_status, body={"error": error.to_json()})
     given = outcome.answer() if isinstance(outcome, Later) else outcome
-    if row or given.approval:
-        return Answer(status=given.status, body=_json(given.content), approval=given.approval)
-    return _passed(call, given, app)
+    return _own(given) if row or given.approval else _passed(call, given, app)
+
+
+def _own(given: answer.Answer) -> Answer:
+    """Return an answer of the app itself: nothing else names an approval that a step waits for."""
+    return Answer(status=given.status, body=_json(given.content), approval=given.approval)
 
 
 def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:

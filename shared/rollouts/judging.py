@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 WHOLE = 100
 DIFFERENCES = 5  # that a reason names
 _NAME = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)  # of a field; anything else may be content
+_SIZED = {str: "a text of {} characters", dict: "an object of {} fields", list: "a list of {}"}
 _NOTHING = object()  # in the place of a field that is not there
 
 
@@ -63,7 +64,7 @@ def differing(live: tuple[int, Any], new: tuple[int, Any], tolerance: float, ign
 
 def differences(one: Any, other: Any, tolerance: float = 0.0, ignore: Sequence[str] = ()) -> Iterator[str]:
     """Yield how a JSON value differs from the one that is expected; numbers may by the tolerance, relative or absolute."""
-    waiting: list[tuple[str, str, Any, Any]] = [("", "", one, other)]  # the path that `ignore` names, the one that is shown, both values
+    waiting: list[tuple[str, str, Any, Any]] = [("", "", one, other)]  # the path, the path as it is shown, both values
     while waiting:
         at, shown, left, right = waiting.pop()
         if at in ignore:
@@ -108,21 +109,9 @@ def _is_number(value: Any) -> bool:
 
 def _sort(value: Any) -> str:
     """Return what a JSON value is, with its size."""
-    match value:
-        case str():
-            return f"a text of {len(value)} characters"
-        case dict():
-            return f"an object of {len(value)} fields"
-        case list():
-            return f"a list of {len(value)}"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case None:
-            return "null"
-        case _:
-            return "missing"
+    if isinstance(value, str | dict | list):
+        return _SIZED[type(value)].format(len(value))
+    return "missing" if value is _NOTHING else "null" if value is None else "a boolean" if isinstance(value, bool) else "a number"
 
 
 def verdict(gate: Mapping[str, Any], new: Figures | None, live: Mapping[str, float | None]) -> Verdict:

@@ -65,13 +65,20 @@ BEGIN = {"recipe": _recipe, "rule": _rule}
 
 @pytest.mark.parametrize(
     ("status", "says", "ends"),
-    [(202, WAITS, "Succeeded"), (200, WAITS, "Succeeded"), (422, ERROR, "Failed"), (409, SAID, "Failed"), (302, ERROR, "Succeeded")],
+    [
+        (202, WAITS, "Succeeded"),
+        (200, WAITS, "Succeeded"),
+        (302, ERROR, "Succeeded"),
+        (422, ERROR, "Failed"),
+        (409, SAID, "Failed"),
+    ],
 )
 @pytest.mark.parametrize("whose", BEGIN)
 def test_it_is_read_and_neither_followed_nor_kept(world: Platform, whose: str, status: int, says: Any, ends: str) -> None:
     """A 202 that names an approval or an operation, an error that looks like Azure's."""
     monitor = "https://localhost/api/operations/0000-1"
-    serve(world, Model(status=status, whole=says, headers={"operation-location": monitor, "location": monitor, "operation-id": "1"}))
+    headers = {"operation-location": monitor, "location": monitor, "operation-id": "1"}
+    serve(world, Model(status=status, whole=says, headers=headers))
     name = BEGIN[whose](world)
     world.drive()
     where = name or f"events/firings/{send('GET', 'events/firings')[1]['value'][0]['name']}"

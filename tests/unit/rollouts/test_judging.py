@@ -16,7 +16,7 @@ SECRET = "CANARYe4f1"
     ("expected", "said", "reason"),
     [
         ({"score": 1.0}, {"score": 1.2}, "score is 0.2 away from what is expected; the tolerance is 0.05"),
-        ({"a": {"b": [SECRET]}}, {"a": {"b": ["x" + SECRET]}}, "a.b[0] is a text of 11 characters, expected a text of 10 characters"),
+        ({"a": {"b": [SECRET]}}, {"a": {"b": ["xx"]}}, "a.b[0] is a text of 2 characters, expected a text of 10 characters"),
         ({"label": "cat"}, {"label": SECRET[:3]}, "label is another value: a text of 3 characters"),
         ({"ok": True}, {"ok": False}, "ok is another value: a boolean"),
         ({"ok": True}, {"ok": 1}, "ok is a number, expected a boolean"),
