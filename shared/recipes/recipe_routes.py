@@ -18,7 +18,7 @@ from shared.api.answer import Later
 from shared.api.call import RuleRun
 from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
-from shared.catalog.grants import Grant
+from shared.catalog.grants import ROLES, Grant
 from shared.recipes.run_status import Status
 from shared.rest import errors, ids
 
@@ -330,7 +330,7 @@ def _found_by_any(call: Call, app: Services) -> Run:
 def _may(step: Step, who: str, call: Call) -> bool:
     """Return whether one of the names of a step is the caller's: of its key, its sign-in, or a role that all its grants have."""
     roles = {grant.role for grant in call.sender.grants} or {"admin"}
-    return any(name in (who, who.removeprefix("key:")) or {name} == roles for name in step.by)
+    return any({name} == roles if name in ROLES else name in (who, who.removeprefix("key:")) for name in step.by)
 
 
 def _undo(call: Call, app: Services) -> Later | Answer:

@@ -12,11 +12,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.api.access import key_book
+from shared.catalog import grants
+from shared.catalog.grants import Grant
 from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.notify import deliveries, notices, notifications
-from shared.rest import errors
+from shared.rest import errors, ids
 from shared.rollouts import judging, rollout_record, stand
 from shared.rollouts.rollout_record import Rollout
 from shared.telemetry import lines
@@ -171,12 +172,12 @@ def advance(rollout: Rollout, services: Services) -> Moved:
 
 
 def _asked(rollout: Rollout, services: Services) -> Moved:
-    """Do what a caller wants, or what is next; nothing more for a caller whose key was revoked."""
+    """Do what a caller wants, or what is next; nothing more for a caller who may not have it done by now."""
     now = services.clock()
-    if rollout.stage != "back" and (revoked := _revoked(rollout, services)):
+    if rollout.stage != "back" and (barred := _barred(rollout, services)):
         if rollout.stage == "keep":
-            return _stopped(rollout, revoked, now)
-        return _turned(rollout, "Aborted", revoked, now)
+            return _stopped(rollout, barred, now)
+        return _turned(rollout, "Aborted", barred, now)
     if rollout.asked == "abort" and rollout.stage != "back":
         return _turned(rollout, "Aborted", "abort was asked for", now)
     if rollout.asked == "pause" and rollout.stage not in ("create", "back"):
@@ -186,10 +187,18 @@ def _asked(rollout: Rollout, services: Services) -> Moved:
     return STAGES[rollout.stage](rollout, services)
 
 
-def _revoked(rollout: Rollout, services: Services) -> str:
-    """Return which key of its caller was revoked, '' for none; a release before kept the caller's name alone."""
-    names = rollout.keys or ((rollout.caller.removeprefix(key_book.KEY),) if rollout.caller.startswith(key_book.KEY) else ())
-    return next((f"'{name}', which asked for it, was revoked" for name in names if services.key_book.revoked(name)), "")
+def _barred(rollout: Rollout, services: Services) -> str:
+    """Return why its caller may not have it done any more: a key was revoked, or has another role or scope; '' where it may."""
+    endpoint, who = ids.parse(rollout.endpoint), rollout.caller
+    held = tuple(Grant(role="admin", of=name) for name in rollout.keys)  # each is known by its name: what it may is read now
+    try:
+        held = services.key_book.standing(held, who)
+        grants.check_role(held, who, "a rollout", "operator")
+        for kind, named in ((stand.ENDPOINTS, endpoint), (stand.DEPLOYMENTS, endpoint.child("deployments", rollout.new))):
+            grants.check_reach(held, who, named, kind.full_type)
+    except errors.BadRequestError as refused:
+        return refused.error.message
+    return ""
 
 
 # ── what a step comes to ─────────────────────────────────────────────────────────────────────────────────────────────

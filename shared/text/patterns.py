@@ -20,7 +20,7 @@ UNKNOWN = "There is no looking ahead or back, and no reference to a group."
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Tell whether a text matches as a whole.
+    """Return whether a text matches as a whole.
 
     Raises:
         ValueError: it is no such pattern, or the text is too long.
@@ -36,7 +36,7 @@ def read(pattern: str) -> Pattern[str]:
     """Return what matches a pattern.
 
     Raises:
-        ValueError: it is none; the text says what is wrong.
+        ValueError: it is not one; the error says what is wrong.
     """
     import re2
 

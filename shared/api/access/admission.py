@@ -34,6 +34,7 @@ KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
 UNNAMED = "function key"  # the name of a caller whose key has none here
 OTHERS = re.compile(r"[a-z]+:", re.IGNORECASE)  # how the names of keys, rules, expiries and the like begin
 OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
+_SLASH = re.compile(r"\\(?:/|u002[fF])")
 ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
 
 
@@ -195,5 +196,5 @@ def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:
 def _json(content: bytes) -> Any:
     try:
         return json.loads(content) if content else None
-    except ValueError:
-        return content.decode("utf-8", errors="replace")
+    except ValueError:  # a lenient reader may take it: an escaped slash is one
+        return _SLASH.sub("/", content.decode("utf-8", errors="replace"))

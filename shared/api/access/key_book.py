@@ -115,15 +115,6 @@ class Book:
             raise _over("sign-in" if digest.startswith(PRINCIPAL) else "key", found.name if found else "", sent)
         return found
 
-    def revoked(self, name: str) -> bool:
-        """Return whether a name is of a key or sign-in that is refused by now.
-
-        Raises:
-            TransientError: the app's storage is out of reach, and what was known is too old.
-        """
-        found = self._named(name)
-        return found is not None and not found.hashes
-
     def standing(self, held: Sequence[Grant], sender: str) -> tuple[Grant, ...]:
         """Return what a sender of earlier may do: as much as it might then, and no more than its keys and sign-ins may by now.
 

@@ -221,6 +221,27 @@ def test_what_it_was_given_is_gone_once_it_has_ended(
         assert not found, (where, found)
 
 
+@pytest.mark.parametrize(
+    "fails", [{"smoke": "body.score == `1`"}, {"smoke": "abs(body.score)"}, {"golden": {"x": 1}}, {"status": 422}]
+)
+def test_a_rollout_keeps_nothing_of_what_a_model_says(
+    world: Platform, fails: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A smoke test that fails, one that does not fit the answer, golden answers that differ, an error of the model."""
+    caplog.set_level(logging.DEBUG)
+    canaries, azure = Canaries(), world.steward.azure
+    said = {"score": canaries.one(), canaries.one(): [canaries.one()], "error": {"code": canaries.one(), "message": canaries.one()}}
+    azure.serve(green=Model(whole=said, status=fails.get("status", 200)))  # type: ignore[attr-defined]
+    body = {**ROLLOUT, "smoke": [{"send": {}, "expect": fails.get("smoke", "body.score")}]}
+    body |= {"golden": [{"send": fails["golden"]}]} if "golden" in fails else {}
+    assert send("POST", f"{PATH}/rollout", body)[0] == 202
+    world.drive()
+    found = send("GET", f"{PATH}/rollout")[1]["value"][0]
+    assert (found["status"], bool(found["history"][-1]["reason"])) == ("RolledBack", True)
+    for where, text in (("stored", stored(world)), ("answers", answers()), ("log", caplog.text)):
+        assert not [each for each in canaries.made if each in text], (where, found)
+
+
 def test_a_clean_up_keeps_no_receiver(monkeypatch: pytest.MonkeyPatch) -> None:
     """The query of a receiver may be its key: gone once the run has ended and was told of."""
     world, canaries = Platform(cleans=True, settings=dict(SETTINGS)), Canaries()

@@ -59,6 +59,18 @@ def test_no_spelling_of_another_place_gets_past_a_scope(app: App, named: str) ->
     assert len(app.steward.azure.requests) == before
 
 
+@pytest.mark.parametrize("slash", ["/", r"\/", r"\u002f", r"\u002F"])
+def test_what_is_handed_on_names_no_other_place_in_any_writing(app: App, slash: str) -> None:
+    """A body that is no JSON here may be some to a lenient reader in Azure."""
+    key = name_key(app, "one", "operator", below=["workspaces/work1"])
+    before = len(app.steward.azure.requests)
+    content = f"{{'a': '{slash}subscriptions{slash}other{slash}resourceGroups{slash}g'}}"
+    path = "history/v1.0/workspaces/work1/experimentids/e"
+    answer = app.send("PATCH", path, content, x_functions_key=key, content_type="text/plain")
+    assert (answer.status, code(answer)) == (403, "OutOfScope"), answer.content
+    assert len(app.steward.azure.requests) == before
+
+
 def test_the_workspaces_own_guid_is_known_where_the_app_wrote_it() -> None:
     """A model's package carries it."""
     held = (Grant(role="operator", below=(f"{ML}/workspaces/work1".lower(),)),)

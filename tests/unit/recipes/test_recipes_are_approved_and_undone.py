@@ -46,6 +46,16 @@ def test_only_who_the_step_names_approves_it_and_not_who_began_it(gated: tuple[K
     assert kitchen.ask("POST", f"recipes/runs/{name}/approve", x_functions_key=keys["leads"])[0] == 409
 
 
+def test_the_name_of_a_key_is_no_role(kitchen: Kitchen) -> None:
+    """A step that an admin must approve is not approved by a key that is only called so."""
+    keys = {name: kitchen.key(name, role) for name, role in (("ops", "operator"), ("admin", "operator"), ("boss", "admin"))}
+    name = kitchen.start({"ok": {"approve": {"by": "admin"}, "for": "P2D"}}, x_functions_key=keys["ops"])
+    kitchen.drive(60)
+    status, told = kitchen.ask("POST", f"recipes/runs/{name}/approve", x_functions_key=keys["admin"])
+    assert (status, told["error"]["code"]) == (403, "RoleNeeded")
+    assert kitchen.ask("POST", f"recipes/runs/{name}/approve", x_functions_key=keys["boss"])[0] == 200
+
+
 def test_what_is_not_approved_in_time_fails(gated: tuple[Kitchen, str, dict[str, str]]) -> None:
     """Two days here; nothing was sent."""
     kitchen, name, _ = gated
