@@ -9,14 +9,19 @@ the request, and nothing of it is recorded. Not here: secrets of requests (catal
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import paths, proxy_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from shared.catalog.kinds import Kind
     from shared.catalog.paths import Scope
+    from shared.rest.errors import AzureError
 
+SHORTEST = 6  # characters of a secret that is looked for in other texts
 PUBLIC_PLANES = frozenset(
     {"history", "metric", "hyperdrive", "modelregistry"}
 )  # of the passages; others answer keys and signed URLs
@@ -54,6 +59,47 @@ def secretless(kind: Kind, body: Any, *, action: str = "") -> Any:
 def plain_text(text: str) -> str:
     """Return a text without what opens the URLs in it."""
     return _OPENS.sub(_closed, text)
+
+
+def plain_error(error: AzureError) -> AzureError:
+    """Return an error without what opens the URLs in its texts."""
+    return replace(error, message=plain_text(error.message), details=tuple(map(plain_error, error.details)))
+
+
+def unsaid(kind: Kind, body: Any, said: Any) -> Any:
+    """Return what Azure says of a request without the secrets of its body, which a refusal may quote.
+
+    Args:
+        kind: What the request is about.
+        body: Of the request.
+        said: JSON, or a text.
+    """
+    texts = {text for text in _hidden(body, redacted(kind, body)) if len(text) >= SHORTEST}
+    return _quoted(said, sorted(texts, key=len, reverse=True))
+
+
+def _hidden(before: Any, after: Any) -> Iterator[str]:
+    """Yield the texts of a body that are not in what may be recorded of it."""
+    if isinstance(before, dict):
+        for name, value in before.items():
+            yield from _hidden(value, after.get(name) if isinstance(after, dict) else None)
+    elif isinstance(before, list):
+        for at, value in enumerate(before):
+            yield from _hidden(value, after[at] if isinstance(after, list) else None)
+    elif isinstance(before, str) and before != after:
+        yield before
+
+
+def _quoted(said: Any, texts: Sequence[str]) -> Any:
+    if isinstance(said, dict):
+        return {name: _quoted(value, texts) for name, value in said.items()}
+    if isinstance(said, list):
+        return [_quoted(each, texts) for each in said]
+    if not isinstance(said, str):
+        return said
+    for text in texts:
+        said = said.replace(text, "***")
+    return plain_text(said)
 
 
 def _closed(found: re.Match[str]) -> str:

@@ -144,7 +144,7 @@ def fail(
 ) -> Step:
     """End an operation as Failed or Canceled, with Azure's own error; the resource as it stands goes along."""
     status = "Canceled" if canceled else "Failed"
-    error = replace(error, message=redaction.plain_text(error.message))
+    error = redaction.plain_error(error)
     ended = replace(operation, status=status, error=error, http_status=http_status, result=body)  # type: ignore[arg-type]
     return _end(ended, now)
 

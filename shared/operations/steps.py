@@ -21,7 +21,7 @@ from shared.durable.worker import Next
 from shared.endpoints import async_scores, parking
 from shared.files import content
 from shared.jobs import logs
-from shared.operations import ledger, models, new_keys, observing, settle, waits
+from shared.operations import ledger, models, new_keys, observing, redaction, settle, waits
 from shared.operations.looks import shared_lists, usual_times
 from shared.operations.models import Operation
 from shared.rest import clouds, errors, ids, long_running
@@ -244,7 +244,14 @@ def _wanted(operation: Operation, body: Any) -> Any:
 
 def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
     new_keys.remember(operation, parcel.body, services)
-    response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts, headers=parcel.headers)
+    kind = settle.kind_of(operation)
+    try:
+        response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts, headers=parcel.headers)
+    except errors.TransientError as problem:
+        problem.error = replace(problem.error, message=redaction.unsaid(kind, parcel.body, problem.error.message))
+        raise
+    if not response.ok:
+        response = replace(response, body=redaction.unsaid(kind, parcel.body, response.body))
     now = services.clock()
     step = settle.first_answer(operation, response, parcel.resource_url, now)
     if step.operation.status == "Failed" and (before := waits.after_refusal(step.operation, parcel.body, services.ledger, now)):

@@ -176,18 +176,21 @@ def assert_gone(app: App, canaries: Canaries, log: str) -> None:
 
 @pytest.mark.parametrize("how", ["inline", "queued", "refused", "refused when queued"])
 def test_what_is_sent_to_azure_is_gone_once_it_has_ended(app: App, how: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Whether Azure takes it or refuses it; secrets by the table are refused where they would have to be stored."""
+    """Whether Azure takes it, or refuses and quotes it; secrets by the table are refused where they would have to be stored."""
     caplog.set_level(logging.DEBUG)
     canaries = Canaries()
     for method, path, body in MADE:
+        filled = canaries.fill(body)
         if "refused" in how:
             sent = path.partition("?")[0].partition("v1.0/")[2] or path.partition("?")[0]
-            said = refusal(400, "BadArgument", "The value 'https://x.example/?sig=CANARYsaid' is wrong.")
+            whole = f"{json.dumps(filled)} is wrong, as 'https://x.example/?sig=CANARYsaid' is."
+            said = refusal(400, "BadArgument", whole)
             app.steward.azure.faults.append(Fault(method="PUT", match=sent, response=said))
         headers = {"prefer": "respond-async"} if "queued" in how else {}
-        answer = app.send(method, canaries.fill(path), json.dumps(canaries.fill(body)), **headers)
+        answer = app.send(method, canaries.fill(path), json.dumps(filled), **headers)
         private = any(name in path for name in ("datastores", "connections", "services", "computes/x-"))
         assert answer.status < 300 or "refused" in how or ("queued" in how and private), (path, answer.content)
+        assert how != "refused" or (answer.status, b"BadArgument" in answer.content) == (400, True), (path, answer.content)
     assert len(canaries.made) >= 62
     app.steward.drive()
     canaries.made.append("CANARYsaid")
