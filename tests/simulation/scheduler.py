@@ -1,14 +1,15 @@
-"""Virtual time: many tasks, one at a time, each a thread that runs until it waits; who goes on is drawn.
+"""Virtual time: many tasks, one at a time, each with a stack of its own, that run until they wait; who goes on is drawn.
 
 A run is a function of its seed: time passes only when every task waits. Not here: what tasks do (world).
 """
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from greenlet import greenlet
 
 from tests.fakes import Killed
 
@@ -17,15 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.fakes import Clock
-
-PATIENCE_S = 30.0  # real seconds that one task may run without waiting
-
-
-def _taken() -> threading.Lock:
-    """Return a lock that the other side releases."""
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
 
 
 @dataclass(eq=False, kw_only=True)
@@ -59,8 +51,7 @@ class Task:
     under_way: bool = False
     problem: BaseException | None = None
     over: bool = False
-    thread: threading.Thread | None = None
-    baton: threading.Lock = field(default_factory=_taken)
+    stack: greenlet | None = None
 
 
 class Scheduler:
@@ -76,7 +67,7 @@ class Scheduler:
         self.current: Task | None = None
         self._clock = clock
         self._drawn = drawn
-        self._baton = _taken()
+        self._main = greenlet.getcurrent()
 
     def spawn(self, task: Task) -> None:
         """Take a task on."""
@@ -91,8 +82,7 @@ class Scheduler:
         task = self.current
         assert task, "only a task waits"
         task.wake_at = self._clock() + timedelta(seconds=seconds)
-        self._baton.release()
-        task.baton.acquire()
+        self._main.switch()
         if task.killed:
             raise Killed
 
@@ -113,18 +103,16 @@ class Scheduler:
         if not ready:
             return False
         task = self.current = self._drawn.choice(ready)
-        if task.thread is None:
+        if task.stack is None:
             if task.killed:  # before it began
                 self.tasks.remove(task)
                 return True
-            task.thread = threading.Thread(target=self._run, args=(task,), name="simulated", daemon=True)
-            task.thread.start()
+            task.stack = greenlet(self._run)
+            task.stack.switch(task)
         else:
-            task.baton.release()
-        assert self._baton.acquire(timeout=PATIENCE_S), f"{task.name} never waits"
+            task.stack.switch()
         self.current = None
         if task.over:
-            task.thread.join()
             self.tasks.remove(task)
             self._judge(task)
         return True
@@ -135,7 +123,6 @@ class Scheduler:
         except BaseException as problem:  # noqa: BLE001 - judged by the scheduler
             task.problem = problem
         task.over = True
-        self._baton.release()
 
     def _judge(self, task: Task) -> None:
         if isinstance(task.problem, Killed) or task.killed:
