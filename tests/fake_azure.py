@@ -7,7 +7,6 @@ the second of a name as Azure does. Not here: HTTP (the local Azure in infra has
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import re
 from dataclasses import dataclass, replace
@@ -501,7 +500,7 @@ def _refusal(url: str, status: int, code: str, message: str) -> Response:
 
 
 def _response(url: str, status: int, body: Any = None, **headers: str) -> Response:
-    shown = None if body is NULL else copy.deepcopy(body)
+    shown = None if body is NULL else json.loads(json.dumps(body))
     if isinstance(shown, dict):
         shown.pop("_error", None)
     return Response(status=status, url=url, headers={**headers, "x-ms-request-id": "azure-1"}, body=shown)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.text import times
@@ -22,9 +23,9 @@ VERSION = "version"
 
 def members(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a dataclass is made of: the members it knows as they are stored, and the others under `unknown`."""
-    names = {column.name for column in fields(kind)} - {UNKNOWN}
+    names = _columns(kind).keys()
     known = {name: value for name, value in stored.items() if name in names}
-    unknown = rest(stored, names | {VERSION})
+    unknown = rest(stored, names | {VERSION}) if len(known) < len(stored) else {}
     return {**known, UNKNOWN: unknown} if unknown else known
 
 
@@ -56,13 +57,20 @@ def written(value: Any, *, defaults: bool = True) -> dict[str, Any]:
         defaults: Whether members that have their default value are written.
     """
     out: dict[str, Any] = dict(getattr(value, UNKNOWN))
-    for column in fields(value):
-        if column.name == UNKNOWN:
-            continue
-        held = getattr(value, column.name)
-        default = column.default_factory() if column.default_factory is not MISSING else column.default
+    for name, default in _columns(type(value)).items():
+        held = getattr(value, name)
         if defaults or held != default or type(held) is not type(default):
-            out[column.name] = held
+            out[name] = held
         else:
-            out.pop(column.name, None)
+            out.pop(name, None)
     return out
+
+
+@cache
+def _columns(kind: type[Any]) -> dict[str, Any]:
+    """Return the members of a dataclass that are stored, with their default values, which are compared only."""
+    return {
+        column.name: column.default_factory() if column.default_factory is not MISSING else column.default
+        for column in fields(kind)
+        if column.name != UNKNOWN
+    }

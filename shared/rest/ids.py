@@ -103,6 +103,7 @@ def _noun(kind: str) -> str:
     return re.sub(r"(ie)?s$", lambda found: "y" if found[1] else "", plain)
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> ResourceId:
     """Read an ARM id; a missing leading slash passes (the article's own bodies lack one), casing does not matter.
 

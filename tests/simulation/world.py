@@ -253,6 +253,7 @@ class World(Platform):
         self._frozen: dict[int, datetime] = {}
         self._plans: list[tuple[datetime, int, Callable[[], None]]] = []
         self._outage_until, self._whole = self.clock(), False
+        self._queues = {name: self.queue(name) for name in QUEUES}
         self._since: dict[str, datetime] = {}
         self._deaths: Counter[str] = Counter()
         self._foreign = 0
@@ -463,7 +464,7 @@ class World(Platform):
         return not self.steward.open.rows and not self.steward.due_rows.rows
 
     def _held(self) -> list[Held]:
-        return [held for name in QUEUES for held in self.queue(name).messages]
+        return [held for queue in self._queues.values() for held in queue.messages]
 
     def _happen(self) -> None:
         """What was planned for now, and the signs of life of those at work."""
@@ -510,7 +511,7 @@ class World(Platform):
     def _receive(self) -> None:
         while len(self._tasks.tasks) < self.rates.at_once and not self._is_silent():
             now = self.clock()
-            waiting = [(name, held) for name in QUEUES for held in self.queue(name).messages if held.visible_at <= now]
+            waiting = [(name, held) for name, queue in self._queues.items() for held in queue.messages if held.visible_at <= now]
             if not waiting:
                 return
             name, held = self.drawn.choice(waiting)
