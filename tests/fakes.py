@@ -11,7 +11,7 @@ import operator
 import threading
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ class FakeRows:
         """See `storage.Rows.get`."""
         with self._fuse.call(f"{self.name}.get"), self._guard:
             row = self.rows.get((partition, key))
-        return row and replace(row, columns=dict(row.columns))
+        return row and _copied(row, row.columns, row.etag, row.written_at)
 
     def dated(self, partition: str, key: str) -> tuple[storage.Row | None, datetime]:
         """See `storage.Rows.dated`."""
@@ -190,7 +190,7 @@ class FakeRows:
             has = {**row.columns, storage.PARTITION: row.partition}
             if all(name in has and fits(has[name], value) for fits, values in asked for name, value in (values or {}).items()):
                 kept = {name: value for name, value in row.columns.items() if not columns or name in columns}
-                yield replace(row, columns=kept)
+                yield _copied(row, kept, row.etag, row.written_at)
 
     def _apply(self, change: storage.Change) -> str:
         key = (change.row.partition, change.row.key)
@@ -198,7 +198,7 @@ class FakeRows:
             del self.rows[key]
             return ""
         etag = f'W/"{next(self._etags)}"'
-        self.rows[key] = replace(change.row, columns=dict(change.row.columns), etag=etag, written_at=self._clock())
+        self.rows[key] = _copied(change.row, change.row.columns, etag, self._clock())
         return etag
 
 
@@ -333,6 +333,10 @@ def unavailable() -> errors.UnreachableError:
     """Return what the storage wrappers raise while storage is out of reach."""
     message = "The app's own storage failed: ServerBusy."
     return errors.UnreachableError(message, delay_s=5.0, maybe_arrived=True, code="StorageUnavailable")
+
+
+def _copied(row: storage.Row, columns: Mapping[str, Any], etag: str, written_at: datetime | None) -> storage.Row:
+    return storage.Row(partition=row.partition, key=row.key, columns=dict(columns), etag=etag, written_at=written_at)
 
 
 def _check_limits(row: storage.Row) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 
 from tests.simulation import runs
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=50, help="in each run")
     parser.add_argument("--what", default="operations", choices=runs.SORTS, help="sort of work")
     parser.add_argument("--minutes", type=float, help="begin no further seed after so long, and say where to go on")
+    parser.add_argument("--processes", type=int, default=os.process_cpu_count(), help="at a time")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.seed is not None:
@@ -25,7 +27,12 @@ def main() -> int:
         return bool(run.verdict.wrong)
     first, _, last = options.seeds.partition("-")
     tally = runs.many(
-        range(int(first), int(last or first) + 1), options.operations, options.what, minutes=options.minutes, say=_say
+        range(int(first), int(last or first) + 1),
+        options.operations,
+        options.what,
+        minutes=options.minutes,
+        processes=options.processes,
+        say=_say,
     )
     _say("\n".join(tally.lines()))
     return bool(tally.wrong)

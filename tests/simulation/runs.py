@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
+import multiprocessing
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from tests.simulation import clean_ups, expiries, judge, load, rollouts, world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,23 +107,17 @@ def run(seed: int, count: int, what: str = "operations") -> Run:
 
 
 def many(
-    seeds: Iterable[int],
+    seeds: Sequence[int],
     count: int,
     what: str = "operations",
     *,
     minutes: float | None = None,
+    processes: int = 1,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Tally:
-    """Run many seeds; those that are wrong are named."""
+    """Run many seeds, in so many processes at a time; those that are wrong are named."""
     tally, end = Tally(), time.monotonic() + (minutes or math.inf) * 60
-    for seed in seeds:
-        if time.monotonic() >= end:
-            tally.next_seed = seed
-            break
-        try:
-            verdict = run(seed, count, what).verdict
-        except Exception as problem:  # noqa: BLE001 - named with its seed
-            verdict = judge.Verdict(wrong=[f"broken: {type(problem).__name__} {problem}"])
+    for seed, verdict in zip(seeds, _verdicts(seeds, count, what, processes), strict=False):
         for problem in verdict.wrong:
             tally.wrong.append(f"seed {seed} of {count} {what}: {problem}")
             say(tally.wrong[-1])
@@ -128,4 +126,28 @@ def many(
         tally.counts.update(verdict.counts)
         tally.recoveries += verdict.recoveries
         tally.late_s += verdict.late_s
+        if time.monotonic() >= end and seed != seeds[-1]:
+            tally.next_seed = seed + 1
+            break
     return tally
+
+
+def _verdicts(seeds: Sequence[int], count: int, what: str, processes: int) -> Iterator[judge.Verdict]:
+    """Yield the verdict on each seed, in their order."""
+    judged = functools.partial(_verdict, count=count, what=what)
+    if processes == 1:
+        yield from map(judged, seeds)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawned, initializer=logging.disable, initargs=(logging.CRITICAL,)) as pool:
+        try:
+            yield from pool.map(judged, seeds)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _verdict(seed: int, *, count: int, what: str) -> judge.Verdict:
+    try:
+        return run(seed, count, what).verdict
+    except Exception as problem:  # noqa: BLE001 - named with its seed
+        return judge.Verdict(wrong=[f"broken: {type(problem).__name__} {problem}"])
