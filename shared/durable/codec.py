@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.text import times
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 VERSION = "version"
+
+_known: dict[type[Any], dict[str, Any]] = {}  # a dataclass stays as it is
 
 
 def members(kind: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,11 +67,12 @@ def written(value: Any, *, defaults: bool = True) -> dict[str, Any]:
     return out
 
 
-@cache
 def _columns(kind: type[Any]) -> dict[str, Any]:
     """Return the members of a dataclass that are stored, with their default values, which are compared only."""
-    return {
-        column.name: column.default_factory() if column.default_factory is not MISSING else column.default
-        for column in fields(kind)
-        if column.name != UNKNOWN
-    }
+    if kind not in _known:
+        _known[kind] = {
+            column.name: column.default_factory() if column.default_factory is not MISSING else column.default
+            for column in fields(kind)
+            if column.name != UNKNOWN
+        }
+    return _known[kind]
