@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shared.api.call import App, Call
     from shared.catalog.paths import Target
+    from shared.rest.client import Response
 
 ALL_BYTES = 16 * 1024**2  # of one answer with all pages, about
 ALL_WITHIN = timedelta(seconds=60)  # the platform ends a request at 230 s
@@ -45,7 +46,7 @@ def browse(call: Call, app: App) -> Answer:
         return answer.of_json(history.metrics(target, app.client, app.addresses))
     searched = target.id.is_collection and target.kind.searchable and _search_asked(call)
     page = partial(_search if searched else _listed, call, target, app)
-    return answer.of_json(_whole(page, app) if every else page("")[0])
+    return _whole(page, app) if every else answer.of_json(page("")[0])
 
 
 def _no_list(call: Call) -> errors.BadRequestError:
@@ -53,30 +54,56 @@ def _no_list(call: Call) -> errors.BadRequestError:
     return errors.BadRequestError("InvalidParameter", message, target="all")
 
 
-def _listed(call: Call, target: Target, app: App, query: str) -> tuple[Any, int]:
-    """Return what Azure answers, and its bytes; of a list the page that a link of ours leads to, '' for the caller's own."""
+def _listed(call: Call, target: Target, app: App, query: str) -> tuple[Any, Callable[[], bytes]]:
+    """Return what Azure answers, and how its items are written; of a list the page that a link of ours leads to, '' for its own."""
     asked = query.removesuffix(answer.ALL) or call.azure_query(target.api_version)
     url = app.addresses.url(target.plane, target.path, asked, workspace=target.workspace.path)
     response = app.client.send("GET", url).checked()
-    return answer.own_next_link(_seen(_named(response.body, target, app), target, call), url, call), len(response.content)
+    body = _seen(_named(response.body, target, app), target, call)
+    return answer.own_next_link(body, url, call), lambda: _items(body["value"], response)
 
 
-def _whole(page: Callable[[str], tuple[Any, int]], app: App) -> Any:
+def _items(kept: list[Any], response: Response) -> bytes:
+    """Return the items of a page as JSON: byte for byte as Azure wrote them, where all are kept and the page holds nothing else."""
+    body, content = response.body, response.content
+    alone = kept is body["value"] and list(body) in (["value"], ["value", "nextLink"])
+    if not alone or b"NaN" in content or b"Infinity" in content or not _is_utf8(content):
+        return _written(kept)
+    end = content.rfind(b'"nextLink"') if "nextLink" in body else len(content)  # within a text its quotes would be escaped
+    return content[content.index(b"[") + 1 : content.rindex(b"]", 0, end)].strip()
+
+
+def _written(items: list[Any]) -> bytes:
+    return answer.of_json(items).content[1:-1]
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(page: Callable[[str], tuple[Any, Callable[[], bytes]]], app: App) -> Answer:
     """Return all pages of a list as one, as far as size and time allow; its nextLink leads to the rest."""
-    first, size = page("")
+    first, items = page("")
     last = first
     if not isinstance(first, dict) or not isinstance(first.get("value"), list):
-        return first
-    found, until = list(first["value"]), app.clock() + ALL_WITHIN
+        return answer.of_json(first)
+    found, until = [items()], app.clock() + ALL_WITHIN
+    size = len(found[0])
     while last.get("nextLink") and size < ALL_BYTES and app.clock() < until:
         try:
-            last, more = page(urlsplit(last["nextLink"]).query)
+            last, items = page(urlsplit(last["nextLink"]).query)
         except errors.TransientError:  # its link stands: what was found so far is as good as a page
             break
-        found += last["value"]
-        size += more
+        found.append(items())
+        size += len(found[-1])
     rest = {"nextLink": last["nextLink"]} if last.get("nextLink") else {}
-    return {**{name: value for name, value in first.items() if name != "nextLink"}, "value": found, **rest}
+    more = {name: value for name, value in first.items() if name not in ("value", "nextLink")}
+    around, opened = answer.of_json({"value": [], **more, **rest}), b'{"value":['
+    return replace(around, content=b"".join((opened, b",".join(filter(None, found)), around.content[len(opened) :])))
 
 
 def _named(body: Any, target: Target, app: App) -> Any:
@@ -103,14 +130,14 @@ def _search_asked(call: Call) -> bool:
     return bool(search.PARAMETERS & {name.lower() for name, _ in call.asked})
 
 
-def _search(call: Call, target: Target, app: App, query: str) -> tuple[Any, int]:
+def _search(call: Call, target: Target, app: App, query: str) -> tuple[Any, Callable[[], bytes]]:
     """Return a list of jobs from run history, and say so; nextLink is the same search with our own token."""
     from shared.jobs import search
 
     asked = parse_qs(query or call.query, keep_blank_values=True)
     found, token = search.page(search.read(asked), target.workspace, app.client, app.addresses)
     body = _seen({"value": found, "source": "run history"}, target, call)
-    return {**body, "nextLink": answer.next_link(call, token)} if token else body, len(json.dumps(found))
+    return {**body, "nextLink": answer.next_link(call, token)} if token else body, lambda: _written(body["value"])
 
 
 def _logs(call: Call, target: Target, app: App) -> Answer:
