@@ -1,7 +1,7 @@
 """The wire: one HTTP request to Azure, one definite answer, or a TransientError.
 
 `Client.send` is the only place that puts a bearer token into a request, and it does so only for hosts that the cloud
-allows. exceptions of urllib3 never get past rest.transport. Not here: what an answer means (long_running, operations.flows).
+allows. `requests` exceptions never get past rest.transport. Not here: what an answer means (long_running, operations.flows).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from shared.telemetry import calls, trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from urllib3 import BaseHTTPResponse
+    import requests
 
     from shared.rest import transport
     from shared.rest.streams import Content
@@ -376,11 +376,11 @@ def _opened() -> transport.Session:
     return transport.Session()
 
 
-def _response(url: str, answer: BaseHTTPResponse, content: bytes) -> Response:
+def _response(url: str, answer: requests.Response, content: bytes) -> Response:
     return Response(
-        status=answer.status,
+        status=answer.status_code,
         url=url,
-        headers={name.lower(): answer.headers[name] for name in answer.headers},
+        headers={name.lower(): value for name, value in answer.headers.items()},
         body=_parse(content, answer.headers.get("Content-Type", "")) if len(content) <= PARSE_LIMIT else None,
         content=content,
     )

@@ -1,4 +1,4 @@
-"""Requests over the connections that `requests` would make: pooled, and with every URL sent byte for byte.
+"""`requests` as the client wants it: pooled, without netrc or cookies, and with every URL sent byte for byte.
 
 `requests` and urllib3 rewrite percent-encodings (`%2f` becomes `%2F`, `%7E` becomes `~`); signed status URLs and nextLinks must
 not be touched (docs/protocol.md §3.9, §7.2). Imported when the first request is sent: `requests` costs 50 ms of cold start.
@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
@@ -27,7 +28,9 @@ from shared.telemetry import threads
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from urllib3 import BaseHTTPResponse
+    from urllib3.connectionpool import HTTPConnectionPool
+
+    from shared.rest.trust import Way
 
 POOL_SIZE = 64  # HTTP requests and queue messages have up to 32 threads each
 ANSWER_LIMIT = 100 * 1024 * 1024  # bytes; content that is larger is read from storage, not through a function
@@ -114,14 +117,39 @@ class VerbatimAdapter(TrustingAdapter):
         return manager
 
 
+class _Request(requests.PreparedRequest):
+    """A request with its way to the server, and what stands in its request line."""
+
+    def __init__(self, way: Way, target: str) -> None:
+        super().__init__()
+        self.way = way
+        self.target = f"{way.before}{target}"
+
+
+class _Sender(HTTPAdapter):
+    """Sends by a way that is known. A session finds it again for every request, which is half of what a request costs."""
+
+    def get_connection_with_tls_context(self, request: Any, *_: Any, **__: Any) -> HTTPConnectionPool:
+        """Return the connections to the request's server."""
+        pool: HTTPConnectionPool = request.way.pool
+        return pool
+
+    def cert_verify(self, *_: Any) -> None:
+        """Leave the connections as they are: `Ways` had them checked."""
+
+    def request_url(self, request: Any, _: Any) -> str:
+        """Return what stands in the request line."""
+        return str(request.target)
+
+
 class Session(requests.Session):
-    """Connections for many threads, as `requests` would make them: what is sent is nothing of its own, no netrc, no cookies."""
+    """Connections for many threads; it sends nothing of its own: no netrc, no cookies."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mount("https://", VerbatimAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
         self.ways = Ways(self)
-        self.said = {name.lower(): str(value) for name, value in self.headers.items()}
+        self.sender = _Sender(pool_connections=0)
 
 
 def transmit(
@@ -132,7 +160,7 @@ def transmit(
     headers: Mapping[str, str],
     content: bytes | Source | None,
     timeout_s: tuple[float, float, float],
-) -> tuple[BaseHTTPResponse, bytes]:
+) -> tuple[requests.Response, bytes]:
     """Send one request and read the whole answer; redirects are answers.
 
     Args:
@@ -154,38 +182,27 @@ def transmit(
     if not (server := _AUTHORITY.match(url)):
         raise ValueError("not an http URL with a plain authority")
     parts = urlsplit(quote(url, safe=_URL_CHARACTERS))
-    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-    sent = session.said | {name.lower(): value for name, value in headers.items()}
     try:
-        for header in sent.items():
-            requests.utils.check_header_validity(header)
-        way = session.ways.to(server[0])
+        request = _Request(session.ways.to(server[0]), f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/")
+        request.prepare_headers({**session.headers, **headers})
     except requests.RequestException as unfit:
         raise ValueError(str(unfit)) from unfit
-    if isinstance(content, Source):
-        sent["content-length"] = str(content.size)
+    request.method, request.url = method, parts.geturl()
+    if content:
+        body: Any = content.open() if isinstance(content, Source) else content
+        request.body = body
+        request.headers["Content-Length"] = str(content.size if isinstance(content, Source) else len(content))
     connect_s, read_s, total_s = timeout_s
-    _sending.left = not isinstance(way.pool, _VerbatimPool)
-    _sending.target = f"{way.before}{target}"
+    _sending.left = not isinstance(request.way.pool, _VerbatimPool)
+    _sending.target = request.target
     with _deadline(total_s) as flight:
         try:
-            answer = way.pool.urlopen(
-                method,
-                _sending.target,
-                body=content.open() if isinstance(content, Source) else content or None,
-                headers=sent,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=urllib3.Timeout(connect=connect_s, read=read_s),
-                preload_content=False,
-            )
-            whole = _whole(answer)
-        except (urllib3.exceptions.HTTPError, ConnectionError) as failure:
+            with session.sender.send(request, stream=True, timeout=(connect_s, read_s)) as answer:
+                whole = _whole(answer)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as failure:
             session.ways.forget(server[0])
             # from None: the failure quotes the whole URL, which may be signed
-            cause = getattr(failure, "original_error", failure)  # of ProxyError
-            timed_out = flight.over or isinstance(cause, urllib3.exceptions.TimeoutError)
+            timed_out = flight.over or _timed_out(failure)
             reason = f"not done after {total_s:.0f} s" if flight.over else type(failure).__name__
             raise NoAnswerError(reason, left=_sending.left, timed_out=timed_out) from None
         if flight.over:  # an answer without a length ends where the connection does
@@ -204,12 +221,17 @@ def _deadline(total_s: float) -> Iterator[_Flight]:
         del _sending.flight
 
 
-def _whole(answer: BaseHTTPResponse) -> bytes:
+def _whole(answer: requests.Response) -> bytes:
     content = bytearray()
-    for chunk in answer.stream(CHUNK):
+    for chunk in answer.iter_content(CHUNK):
         content += chunk
         if len(content) > ANSWER_LIMIT:
-            answer.close()
             raise TooLargeError
-    answer.release_conn()
     return bytes(content)
+
+
+def _timed_out(failure: Any) -> bool:
+    cause = failure.args[0] if failure.args else None
+    cause = getattr(cause, "reason", cause)  # of MaxRetryError
+    cause = getattr(cause, "original_error", cause)  # of ProxyError
+    return isinstance(failure, requests.Timeout) or isinstance(cause, urllib3.exceptions.TimeoutError)

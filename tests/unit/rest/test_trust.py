@@ -24,7 +24,7 @@ def session():
 def get(session: transport.Session, url: str) -> int:
     """Send one request; returns its status."""
     patience = (5.0, 5.0, 5.0)
-    return transport.transmit(session, "GET", url, headers={}, content=None, timeout_s=patience)[0].status
+    return transport.transmit(session, "GET", url, headers={}, content=None, timeout_s=patience)[0].status_code
 
 
 def test_connections_share_what_they_trust(session, wire):
