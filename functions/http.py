@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -44,6 +43,8 @@ def response_of(answer: Answer, call: Call) -> func.HttpResponse:
 
     No cache may keep any answer: many hold keys, tokens or signed URLs, and all of them need a function key to be read.
     """
+    import uuid
+
     out = {"x-ms-request-id": str(uuid.uuid4()), "Cache-Control": "no-store", **GUARDS, **answer.headers}
     if given := call.header("x-ms-client-request-id"):
         out["x-ms-client-request-id"] = re.sub(r"[^\x20-\x7e]", "", given)[:200]

@@ -8,9 +8,7 @@ from datetime import timedelta
 import azure.functions as func
 
 from shared import services
-from shared.api.access import approvals
-from shared.durable import aside, records, sweep, timers
-from shared.endpoints import score_answers
+from shared.durable import aside, timers
 from shared.rest import errors
 
 blueprint = func.Blueprint()
@@ -23,6 +21,7 @@ SCORES_MINUTES = 15  # how often answers of scores are deleted whose hours are o
 def reconcile(timer: func.TimerRequest) -> None:
     """Make what the app needs of its storage, then queue what is due or lost its message, of every machine."""
     from shared import machines
+    from shared.endpoints import score_answers
 
     app = services.get()
     _prepare(app)
@@ -50,7 +49,9 @@ def _prepare(app: services.Services) -> None:
 def purge(timer: func.TimerRequest) -> None:
     """Delete records that ended longer ago than their retention, and uploads that may not be used any more."""
     from shared import machines
+    from shared.api.access import approvals
     from shared.costs import cost_book
+    from shared.durable import records, sweep
     from shared.files import upload_inbox
     from shared.hooks import inbox
 

@@ -5,8 +5,6 @@ Operations and errors become answers here, and links back into this API are made
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import logging
@@ -15,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from shared.endpoints import score_answers
-from shared.operations import advice
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -85,6 +81,9 @@ def of_bytes(content: bytes, media: str, status: int = 200, headers: Mapping[str
 
 def of_csv(rows: Iterable[Iterable[Any]], name: str, headers: Mapping[str, str] | None = None) -> Answer:
     """Answer with a table as a file, UTF-8 with a mark so that spreadsheets read it as such; no cell is taken for a formula."""
+    import csv
+    import io
+
     out = io.StringIO()
     texts = (["" if value is None else str(value) for value in row] for row in rows)
     csv.writer(out).writerows([f"'{text}" if text.startswith(FORMULA) else text for text in row] for row in texts)
@@ -142,6 +141,8 @@ def _queued(call: Call) -> bool:
 
 def of_end(operation: Operation, call: Call) -> dict[str, Any]:
     """Return ARM's error object of an operation that ended otherwise than asked, with its explanation among ARM's own extras."""
+    from shared.operations import advice
+
     error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
     out, told = error.to_json(), advice.explain(operation, call.base)
     return {**out, "additionalInfo": [*out.get("additionalInfo", []), {"type": "Explanation", "info": told}]} if told else out
@@ -160,6 +161,8 @@ def followed(operation: Operation, call: Call, app: App) -> Later:
         return followed(stored.operation, call, app) if stored else later
 
     def answer() -> Answer:
+        from shared.endpoints import score_answers
+
         try:
             shown = app.ledger.whole(operation)
         except errors.TransientError as problem:
@@ -179,6 +182,8 @@ def _of_score(operation: Operation, call: Call, app: App) -> Answer:
     Raises:
         BadRequestError: `AnswerGone` (410).
     """
+    from shared.endpoints import score_answers
+
     take = call.method == "GET" and not call.head and call.flag("take")
     kept = score_answers.read(operation, app.ledger, app.clock(), app.settings.score_hours, take=take)
     return of_bytes(kept.content, kept.media, kept.status, {**kept.headers, "Operation-Id": operation.id})

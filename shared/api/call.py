@@ -15,8 +15,6 @@ from urllib.parse import parse_qsl
 
 from shared.api import names
 from shared.catalog import grants, paths
-from shared.notify import deliveries
-from shared.operations import context
 from shared.rest import errors, ids
 from shared.text import durations, times
 
@@ -29,28 +27,30 @@ if TYPE_CHECKING:
     from shared.cleanup.verdict.last_look import Sights
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.endpoints.scoring import Scoring
+    from shared.notify import deliveries
+    from shared.operations import context
     from shared.settings import Settings
+
+    class App(context.Services, deliveries.Services, Protocol):
+        """What the handlers need of the composition root (shared.services)."""
+
+        @property
+        def blobs(self) -> Blobs: ...  # noqa: D102
+        @property
+        def scoring(self) -> Scoring: ...  # noqa: D102
+        @property
+        def cleanup_rows(self) -> Rows: ...  # noqa: D102
+        @property
+        def reads(self) -> Buckets: ...  # noqa: D102
+        @property
+        def sights(self) -> Sights: ...  # noqa: D102
+
+        def queue_named(self, name: str) -> Queue:
+            """Open a queue of the app's account."""
+
 
 WAIT_LIMIT_S = 60.0
 KEY_LIMIT = 255  # characters of an Idempotency-Key
-
-
-class App(context.Services, deliveries.Services, Protocol):
-    """What the handlers need of the composition root (shared.services)."""
-
-    @property
-    def blobs(self) -> Blobs: ...  # noqa: D102
-    @property
-    def scoring(self) -> Scoring: ...  # noqa: D102
-    @property
-    def cleanup_rows(self) -> Rows: ...  # noqa: D102
-    @property
-    def reads(self) -> Buckets: ...  # noqa: D102
-    @property
-    def sights(self) -> Sights: ...  # noqa: D102
-
-    def queue_named(self, name: str) -> Queue:
-        """Open a queue of the app's account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

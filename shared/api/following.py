@@ -11,13 +11,13 @@ from shared.api.answer import Later
 from shared.api.call import WAIT_LIMIT_S
 from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import grants
-from shared.notify import deliveries
-from shared.operations import advice, listing, models
+from shared.operations import models
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
     from shared.api.answer import Answer
     from shared.api.call import App, Call
+    from shared.operations import listing
     from shared.operations.ledger import Stored
     from shared.operations.models import Operation
 
@@ -47,6 +47,7 @@ def _shown(operation: Operation, call: Call, app: App, wait_s: float) -> Later:
 
     def view() -> Answer:
         from shared.api import explanation
+        from shared.notify import deliveries
 
         shown = app.ledger.whole(operation)
         body = shown.view()
@@ -74,6 +75,8 @@ def _is_own(operation: Operation, call: Call, app: App) -> bool:
 
 def list_newest(call: Call, app: App) -> Answer:
     """GET `operations`: the newest first, with a nextLink while there are more."""
+    from shared.operations import listing
+
     wanted = replace(
         _wanted(call, app),
         top=call.whole_number("$top", 50, LIST_LIMIT),
@@ -92,6 +95,8 @@ def list_newest(call: Call, app: App) -> Answer:
 
 def _wanted(call: Call, app: App) -> listing.Wanted:
     """Return which operations a list or the load is about."""
+    from shared.operations import listing
+
     target, below = (call.resource(name, app.settings) for name in ("target", "below"))
     now = app.clock()
     until = call.moment("until", now, None)
@@ -110,6 +115,7 @@ def _wanted(call: Call, app: App) -> listing.Wanted:
 
 def load(call: Call, app: App) -> Answer:
     """GET `load`: how many operations were accepted in each part of a time, and how they ended."""
+    from shared.operations import listing
     from shared.operations import load as load_counts
 
     wanted, now = _wanted(call, app), app.clock()
@@ -124,6 +130,8 @@ def load(call: Call, app: App) -> Answer:
 
 def _brief(operation: Operation, call: Call) -> dict[str, object]:
     """Return an operation as lists show it: without its result and its log."""
+    from shared.operations import advice
+
     shown = replace(operation, resource=None, result=None).view()
     if told := advice.explain(operation, call.base):
         shown["properties"]["explanation"] = told

@@ -9,7 +9,6 @@ from shared.api import answer as answers
 from shared.api import schemas
 from shared.api.route import Route
 from shared.catalog import grants
-from shared.costs import prices
 from shared.rest import errors
 
 if TYPE_CHECKING:
@@ -56,11 +55,15 @@ def read(call: Call, app: Services) -> Answer:
 
 def read_prices(_call: Call, app: Services) -> Answer:
     """GET `costs/prices`."""
+    from shared.costs import prices
+
     return answers.of_json(prices.read(app.blobs.get(prices.PRICES)).view())
 
 
 def put_prices(call: Call, app: Services) -> Answer:
     """PUT `costs/prices`: the whole table, as CSV; one with a mistake is refused, and the stored one stays."""
+    from shared.costs import prices
+
     found = prices.checked(call.body)
     app.blobs.put(prices.PRICES, call.body)
     return answers.of_json(found.view())
@@ -68,6 +71,8 @@ def put_prices(call: Call, app: Services) -> Answer:
 
 def delete_prices(_call: Call, app: Services) -> Answer:
     """DELETE `costs/prices`: from then on there is no money in answers."""
+    from shared.costs import prices
+
     app.blobs.delete(prices.PRICES)
     return answers.of_json(None, 204)
 

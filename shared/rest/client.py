@@ -10,7 +10,6 @@ import json
 import logging
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -234,6 +233,8 @@ class Client:
         return None if ahead_s is None else datetime.fromtimestamp(ahead_s + self._monotonic(), UTC)
 
     def _exchange(self, request: _Request, token: str | None) -> Response:
+        import uuid
+
         call = calls.Call(request.method, request.url)
         headers = {"Accept": "application/json", "x-ms-client-request-id": str(uuid.uuid4()), **request.headers}
         headers[trace.HEADER] = call.traceparent

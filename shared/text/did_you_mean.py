@@ -5,7 +5,6 @@ Not here: where a name is looked up (each room), refusals of a request's own nam
 
 from __future__ import annotations
 
-import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ def hint(name: str, known: Collection[str], otherwise: str = "", cutoff: float =
 
 def alike(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return the known name that looks most like `name`, whatever its case, hyphens and underscores; '' when no one does."""
+    import difflib
+
     by_plain = {_plain(each): each for each in known}
     found = difflib.get_close_matches(_plain(name[:LIMIT]), by_plain, n=1, cutoff=cutoff)
     return by_plain[found[0]] if found else ""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api.call import RuleRun
 from shared.durable import aside, records, storage
-from shared.operations import listing
 from shared.rest import errors
 from shared.telemetry import lines, trace
 from shared.text import times
@@ -146,6 +145,8 @@ class Wanted:
 
 def page(asked: Wanted, app: Services) -> tuple[list[Entry], str]:
     """Return entries, with the operations of the time among them, and the id after which more come, '' after the last."""
+    from shared.operations import listing
+
     most = asked.top + 1
     rows: list[Entry] = []
     day = asked.since.replace(hour=0, minute=0, second=0, microsecond=0)
