@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from shared.rest import client
 from tests.fake_azure import WORKSPACE, FakeAzure
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Model:
     """How a model does: the share of requests that fail, how long an answer takes, and what it answers to each.
 
     Attributes:
-        whole: Its answer as it stands, in the place of what it got and `says`.
+        whole: Its answer as it stands, in the place of what it got and `says`; bytes are read as the client reads them.
         headers: Of its answer.
     """
 
@@ -109,6 +110,8 @@ class ServingAzure(FakeAzure):
             model = self._model(name)
             answer = {"echo": json.loads(content), "score": model.says} if model.whole is None else model.whole
             found = replace(self._read(ENDPOINT, ENDPOINT), status=model.status, headers=dict(model.headers), body=answer)
+            if isinstance(answer, bytes):
+                return replace(found, content=answer, body=client.parsed(answer, "application/json"))
             return replace(found, content=json.dumps(answer).encode())
 
     def _model(self, deployment: str) -> Model:

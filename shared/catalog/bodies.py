@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.rest import errors, operation_answers
+from shared.rest import client, errors, operation_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def parse_any(content: bytes | memoryview, content_type: str, *, part: str = "")
     try:
         text = content.decode("utf-8-sig")
         value = json.loads(text, parse_constant=refuse_constant)
-        if deeper(value, DEPTH_LIMIT):
+        if client.deeper(value, DEPTH_LIMIT):
             raise _invalid(part, f"cannot be read: {TOO_DEEP}.")
         # a lone surrogate and 1e999 parse but cannot be sent
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
@@ -231,22 +231,6 @@ def _holds(body: Any, path: list[str], above: tuple[str, ...] = ()) -> bool:
         return body not in (None, "") and len(above) > 1 and above[-1] != "*"
     name, rest = path[0].lower(), path[1:]
     return any(_holds(value, rest, (*above, name)) for key, value in body.items() if name in ("*", key.lower()))
-
-
-def deeper(value: Any, limit: int) -> bool:
-    """Return whether objects and arrays are nested in more than `limit` levels; a loop, so that hostile depth costs no stack."""
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _reason(bad: ValueError) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from shared.catalog import bodies
-from shared.rest import errors
+from shared.rest import client, errors
 from shared.telemetry import trace
 from shared.text import times
 
@@ -297,7 +297,7 @@ def _json(content: bytes) -> Any:
             )
     except (ValueError, RecursionError) as bad:
         raise _invalid(f"The body is not JSON: {_reason(bad)}.", "body") from None
-    if bodies.deeper(parsed, NESTING_LIMIT):
+    if client.deeper(parsed, NESTING_LIMIT):
         raise _invalid(f"The body is nested deeper than {NESTING_LIMIT} levels.", "body")
     return parsed
 

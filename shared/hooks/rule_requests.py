@@ -21,7 +21,7 @@ from shared.chains.asked import NOTIFY, Answer
 from shared.hooks import authors, lineage
 from shared.operations import redaction
 from shared.operations.models import Operation
-from shared.rest import errors
+from shared.rest import client, errors
 from shared.telemetry import trace
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         """What a rule's requests need of the composition root (shared.services)."""
 
 
+JSON = "application/json"
 MARKED = frozenset({"jobs", "models"})  # whose properties Azure's events of them carry
 
 
@@ -73,12 +74,12 @@ def perform(asked: Call, app: Services, rows: Sequence[Route] = ()) -> Answer:
 
 def _own(given: answer.Answer) -> Answer:
     """Return an answer of the app itself: nothing else names an approval that a step waits for."""
-    return Answer(status=given.status, body=_json(given.content), approval=given.approval)
+    return Answer(status=given.status, body=client.parsed(given.content, JSON), approval=given.approval)
 
 
 def _passed(call: api.Call, outcome: answer.Answer, app: Services) -> Answer:
     """Return an answer of Azure's or a model's; what may hold keys is private, the rest goes without those it has."""
-    body = _json(outcome.content)
+    body = client.parsed(outcome.content, JSON)
     if outcome.status >= 400:  # an error's code and message
         return Answer(status=outcome.status, body=body, foreign=outcome.foreign)
     kept = redaction.of_answer(call.method, call.path, app.settings, body)
@@ -113,7 +114,7 @@ def _call(asked: Call) -> api.Call:
         method=asked.method,
         path=path,
         query=query,
-        headers={"content-type": "application/json", **{name.lower(): value for name, value in asked.headers.items()}},
+        headers={"content-type": JSON, **{name.lower(): value for name, value in asked.headers.items()}},
         body=b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode(),
         sender=api.RuleRun(
             key=asked.key,
@@ -137,10 +138,3 @@ def _marked(call: Call) -> Any:
     own = inner.get("properties") if isinstance(inner.get("properties"), dict) else {}
     mark = f"{call.caller.removeprefix('rule:')}/{call.firing}/{call.depth}"
     return {**call.body, "properties": {**inner, "properties": {**own, lineage.ORIGIN: mark}}}
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content) if content else None
-    except ValueError:
-        return content.decode("utf-8", errors="replace")

@@ -38,6 +38,7 @@ UNREACHABLE_DELAY_S = 5.0
 UNAVAILABLE_DELAY_S = 10.0
 THROTTLED_DELAY_S = 20.0
 MAX_DELAY_S = 3_600.0
+DEPTH_LIMIT = 200  # levels; no answer of Azure's has as many, and a model may say anything
 PARSE_LIMIT = 32 * 1024 * 1024  # bytes; no JSON of Azure's is as large, an artifact's content may be
 READ_ALLOWANCES = ("reads", "global-reads")  # ARM counts per region and service principal, and 15 times that for everyone
 REQUEST_ID_HEADERS = ("x-ms-request-id", "x-ms-correlation-request-id", "request-id", "x-request-id")
@@ -382,9 +383,25 @@ def _response(url: str, answer: requests.Response, content: bytes) -> Response:
         status=answer.status_code,
         url=url,
         headers={name.lower(): value for name, value in answer.headers.items()},
-        body=_parse(content, answer.headers.get("Content-Type", "")) if len(content) <= PARSE_LIMIT else None,
+        body=parsed(content, answer.headers.get("Content-Type", "")) if len(content) <= PARSE_LIMIT else None,
         content=content,
     )
+
+
+def deeper(value: Any, limit: int) -> bool:
+    """Return whether objects and arrays are nested in more than `limit` levels; a loop, so that hostile depth costs no stack."""
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _token_ended(response: Response) -> bool:
@@ -394,14 +411,16 @@ def _token_ended(response: Response) -> bool:
     return "invalid_token" in challenge or response.error().code == "ExpiredAuthenticationToken"
 
 
-def _parse(content: bytes, content_type: str) -> Any:
-    """Return JSON when it is JSON (`null` and nothing both give None), else text. Never raises: Azure's bodies vary."""
+def parsed(content: bytes, content_type: str) -> Any:
+    """Return JSON when it is JSON (`null` and nothing both give None), else text. Never raises: bodies of Azure and models vary."""
     text = content.decode("utf-8-sig", errors="replace")
     if not text.strip():
         return None
     if "json" in content_type.lower() or text[:1] in "{[n":
         try:
-            return json.loads(text, parse_constant=str)  # a bare NaN is no JSON: handed on, it is the text "NaN"
-        except (ValueError, RecursionError):  # nested deeper than any answer of Azure's
+            found = json.loads(text, parse_constant=str)  # a bare NaN is no JSON: handed on, it is the text "NaN"
+        except (ValueError, RecursionError):
             return text
+        deep = text.count("[") + text.count("{") > DEPTH_LIMIT and deeper(found, DEPTH_LIMIT)
+        return text if deep else found
     return text

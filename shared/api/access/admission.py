@@ -16,7 +16,7 @@ from shared.api.access import key_book
 from shared.api.call import Caller, RuleRun
 from shared.catalog import grants, paths, proxy_routes
 from shared.catalog.grants import Grant
-from shared.rest import errors
+from shared.rest import client, errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,7 +194,5 @@ def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:
 
 
 def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content) if content else None
-    except ValueError:  # a lenient reader may take it: an escaped slash is one
-        return _SLASH.sub("/", content.decode("utf-8", errors="replace"))
+    found = client.parsed(content, "json")
+    return _SLASH.sub("/", found) if isinstance(found, str) else found  # a lenient reader may take it: an escaped slash is one

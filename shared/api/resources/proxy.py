@@ -23,8 +23,8 @@ def pass_on(call: Call, way: Way, app: App) -> Answer:
     """Ask Azure with the caller's query, body and content type; nothing of it is stored."""
     call.refuse_preflight()
     call.refuse_asks()
-    url = app.addresses.url(way.plane, way.path, call.azure_query(kinds.V1_VERSION), workspace=way.workspace.path)
     content, headers = _content(call)
+    url = app.addresses.url(way.plane, way.path, call.azure_query(kinds.V1_VERSION), workspace=way.workspace.path)
     response = app.client.send(call.method, url, content=content, headers=headers).checked()
     out = (
         {"Operation-Location": link} if (link := _operation_link(call, way, response.headers.get("operation-location", ""))) else {}

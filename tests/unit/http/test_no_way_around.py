@@ -71,6 +71,15 @@ def test_what_is_handed_on_names_no_other_place_in_any_writing(app: App, slash: 
     assert len(app.steward.azure.requests) == before
 
 
+@pytest.mark.parametrize("depth", [1_500, 100_000])
+def test_what_is_nested_without_an_end_is_refused_to_a_limited_caller_too(app: App, depth: int) -> None:
+    """Its places are looked for before the body is read as what it is."""
+    key = name_key(app, "one", "operator", below=["workspaces/work1"])
+    content = "[" * depth + '"x"' + "]" * depth
+    answer = app.send("PATCH", "history/v1.0/workspaces/work1/experimentids/e", content, x_functions_key=key)
+    assert (answer.status, code(answer)) == (400, "InvalidRequestContent"), answer.content
+
+
 def test_the_workspaces_own_guid_is_known_where_the_app_wrote_it() -> None:
     """A model's package carries it."""
     held = (Grant(role="operator", below=(f"{ML}/workspaces/work1".lower(),)),)

@@ -71,11 +71,15 @@ BEGIN = {"recipe": _recipe, "rule": _rule}
         (302, ERROR, "Succeeded"),
         (422, ERROR, "Failed"),
         (409, SAID, "Failed"),
+        (200, b"[" * 1_500 + b"]" * 1_500, "Succeeded"),
+        (200, b"[" * 100_000, "Succeeded"),
+        (422, b'{"error":' * 1_500 + b"1" + b"}" * 1_500, "Failed"),
+        (200, b'{"n": [1' + b"0" * 5_000 + b", NaN]}", "Succeeded"),
     ],
 )
 @pytest.mark.parametrize("whose", BEGIN)
 def test_it_is_read_and_neither_followed_nor_kept(world: Platform, whose: str, status: int, says: Any, ends: str) -> None:
-    """A 202 that names an approval or an operation, an error that looks like Azure's."""
+    """A 202 that names an approval or an operation, an error that looks like Azure's, one that is nested without an end."""
     monitor = "https://localhost/api/operations/0000-1"
     headers = {"operation-location": monitor, "location": monitor, "operation-id": "1"}
     serve(world, Model(status=status, whole=says, headers=headers))
