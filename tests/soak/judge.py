@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.soak.work import Asked
 
 MOSTLY_LATE_S, MOST_LATE_S = 60.0, 120.0
+QUICK = ("own", "shared")  # sorts whose recovery is measured
 QUEUES = ("operations", "notifications", "events", "cleanup")
 UNSURE = frozenset({"OutcomeUnknown"})
 SUCCEEDED = frozenset({"Succeeded"})
@@ -111,7 +112,7 @@ def _finals(ground: Ground, all_asked: Sequence[Asked]) -> Iterator[str]:
 
 def _recoveries(all_asked: Sequence[Asked], disturbed: Sequence[Disturbance]) -> Iterator[float]:
     """Yield how long after a kill each operation under way then had ended, where nothing else went wrong meanwhile."""
-    quick = [each for each in all_asked if each.sort in ("own", "shared") and each.ended and each.accepted]
+    quick = [each for each in all_asked if each.sort in QUICK and each.ended and each.accepted]
     for position, kill in enumerate(disturbed):
         if "killed" not in kill.what:
             continue
@@ -151,7 +152,13 @@ def _is_told(asked: Asked, told: dict[str, dict[str, Any]]) -> bool:
     return not name or any(name in json.dumps(event.get("data")) for event in told.values())
 
 
-def in_queue(ground: Ground, name: str) -> int:
+def missing(ground: Ground, all_asked: Sequence[Asked], chaos: Chaos) -> list[str]:
+    """Return what is wrong with events so far: one whose worker died before anything was recorded of it comes after ten minutes."""
+    effects = work.counts(ground, chaos.actions)
+    return [problem for each in all_asked if each.sort == "event" for problem in _one(each, effects)]
+
+
+def _in_queue(ground: Ground, name: str) -> int:
     """Return about how many messages a queue holds, those in hand included; 0 where there is no such queue."""
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -164,5 +171,5 @@ def in_queue(ground: Ground, name: str) -> int:
 
 def _left(ground: Ground) -> dict[str, int]:
     """Return how many messages the poison queues hold."""
-    counts = {f"steward-{name}-poison": in_queue(ground, f"steward-{name}-poison") for name in QUEUES}
+    counts = {f"steward-{name}-poison": _in_queue(ground, f"steward-{name}-poison") for name in QUEUES}
     return {name: count for name, count in counts.items() if count}

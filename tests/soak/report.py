@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LINE = 140  # characters of a page's longest line
 
 
 def whole(found: Mapping[str, Any]) -> str:
@@ -32,7 +35,13 @@ def figures(found: Mapping[str, Any]) -> str:
         ),
         ("wrong", str(len(found["wrong"]))),
     ]
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    return "\n".join(["| | |", "|---|---|", *(line for name, value in rows for line in _row(name, value))])
+
+
+def _row(name: str, value: str) -> list[str]:
+    """Return a row, as so many lines as a page takes."""
+    parts = textwrap.wrap(value, LINE - len(f"| {name} |  |"), break_long_words=False)
+    return [f"| {name if not n else ''} | {part} |" for n, part in enumerate(parts)]
 
 
 def _listed(counted: Mapping[str, int]) -> str:

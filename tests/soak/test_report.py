@@ -24,7 +24,7 @@ FOUND = {
     "refused": {"unknown 0": 1},
     "writes": {"effective": 10, "perhaps": 1},
     "notifications": {"wanted": 4, "ids": 4},
-    "disturbances": {"a worker was killed": 2},
+    "disturbances": {"a worker was killed": 2, **{f"thing number {n} that went wrong": n for n in range(9)}},
     "recovery": {"measured": 3, "p95S": 12.5, "longestS": 31.0},
     "wrong": ["stuck: x"],
 }
@@ -42,4 +42,6 @@ def test_the_figures_of_a_report_are_a_table(
     assert "| ends | 10 Succeeded, 1 Failed OutcomeUnknown |" in shown
     assert "| from a kill to the end of what was under way | p95 12.5 s, longest 31 s, of 3 |" in shown
     assert "| wrong | 1 |" in shown
+    assert "8 thing number 8 that went wrong |" in shown
+    assert max(map(len, shown.splitlines())) <= report.LINE
     assert "- stuck: x" in report.whole(FOUND)

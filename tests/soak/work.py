@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene
-from tests.soak.ground import until
+from tests.soak.ground import Answer, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import Event
 
-    from tests.soak.ground import Answer, Ground
+    from tests.soak.ground import Ground
 
 WORKSPACE = "workspaces/soak"
 SERVED = f"{WORKSPACE}/onlineEndpoints/served"
@@ -101,7 +101,6 @@ def _compute(mark: str) -> dict[str, Any]:
 
 
 def _own(asked: Asked, drawn: random.Random) -> None:
-    # A region takes a hundred endpoints, and they stay: a longer soak makes few.
     (kind,) = drawn.choices(("computes", "environments", "onlineEndpoints"), weights=(10, 9, 1))
     name = f"own{asked.number}x"
     asked.to = f"{WORKSPACE}/{kind}/{name}" + ("/versions/1" if kind == "environments" else "")
@@ -162,7 +161,7 @@ def _rollout(asked: Asked, _drawn: random.Random) -> None:
     asked.method, asked.to, asked.path = "POST", f"{SERVED}/rollout", f"roll{asked.number}"
     gate = {"errorRate": {"atMost": 0.5}, "leastRequests": 1}
     rest = {"steps": [50, 100], "bake": "PT5S", "gate": gate, "unsure": "go on", "keepOld": "PT0S"}
-    asked.body = {"deployment": asked.path, "body": {"like": "LIVE"}, "smoke": [{"send": {"n": 1}}], **rest}
+    asked.body = {"deployment": asked.path, "smoke": [{"send": {"n": 1}}], **rest}
 
 
 def _cleanup(asked: Asked, drawn: random.Random) -> None:
@@ -183,11 +182,13 @@ SORTS: dict[str, tuple[int, Callable[[Asked, random.Random], None]]] = {
     "cleanup": (2, _cleanup),
 }
 KEYLESS = frozenset({"event", "cleanup", "rollout"})
-AGAIN = frozenset({0, 429, 500, 502, 503, 504})
+UNSENT = -1  # nothing was asked for
+AGAIN = frozenset({UNSENT, 0, 429, 500, 502, 503, 504})
 
 
 def prepare(ground: Ground) -> None:
-    """Make what the work stands on, before anything goes wrong."""
+    """Make what the work stands on, before anything goes wrong; endpoints of long soaks are more than a region takes by default."""
+    ground.control("PUT", "limits", {"endpoints": 1_000})
     parts = {"storageAccount": scene.STORAGE_ID, "keyVault": scene.KEY_VAULT_ID, "applicationInsights": scene.INSIGHTS_ID}
     _done(ground, "PUT", WORKSPACE, {**HEAD, "properties": parts})
     _done(ground, "PUT", f"{WORKSPACE}/environments/plain/versions/1", {"properties": {"image": "mcr.microsoft.com/azureml/a:1"}})
@@ -257,20 +258,31 @@ class Callers:
             over.wait(drawn.choice((0.2, 0.5, 1.0, 3.0)))
 
     def _send(self, asked: Asked, over: Event) -> None:
-        asked.begun, body = time.monotonic(), asked.body
+        asked.begun = time.monotonic()
         while True:
-            if asked.sort == "rollout":
-                body = _like_the_live_one(asked.body, self.ground)
-            answer = self.ground.call(asked.method, asked.to, body, **asked.headers)
+            answer = self._call(asked)
             if answer.status not in AGAIN:
                 break
-            if asked.method == "DELETE" or asked.sort in ("cleanup", "rollout"):  # no key: whether it was accepted is not known
+            keyless = asked.method == "DELETE" or asked.sort in ("cleanup", "rollout")
+            if keyless and answer.status != UNSENT:  # whether it was accepted is not known
                 asked.refused = f"unknown {answer.status}"
                 return
             if over.wait(1.0) and time.monotonic() - asked.begun > 300:
                 break
         asked.accepted = time.monotonic()
         _accepted(asked, answer)
+
+    def _call(self, asked: Asked) -> Answer:
+        """Send it once; a rollout names the deployment that is live now, if that can be read, and is still there."""
+        if asked.sort != "rollout":
+            return self.ground.call(asked.method, asked.to, asked.body, **asked.headers)
+        found = self.ground.call("GET", SERVED)
+        traffic = (found.body.get("properties") or {}).get("traffic") if found.status == 200 else None
+        if not traffic:
+            return Answer(UNSENT, {}, {})
+        live = {"like": max(traffic, key=lambda name: traffic[name])}
+        answer = self.ground.call(asked.method, asked.to, {**asked.body, "body": live}, **asked.headers)
+        return Answer(UNSENT, {}, {}) if answer.status == 404 else answer
 
     def follow(self, asked: Asked) -> bool:
         """Read its record; true when it has ended."""
@@ -284,7 +296,7 @@ class Callers:
 
 def _accepted(asked: Asked, answer: Answer) -> None:
     """Note where an accepted piece of work is followed."""
-    if answer.status >= 400 or answer.status == 0:
+    if not 200 <= answer.status < 400:
         code = (answer.body.get("error") or {}).get("code") if isinstance(answer.body, dict) else ""
         asked.refused = f"{answer.status} {code}"
     elif where := answer.headers.get("operation-location") or answer.headers.get("location"):
@@ -294,11 +306,6 @@ def _accepted(asked: Asked, answer: Answer) -> None:
         operation = answer.headers.get("operation-id", "")
         asked.record = f"operations/{operation}" if operation else ""
         asked.state, asked.ended = {"status": "Succeeded"}, asked.accepted
-
-
-def _like_the_live_one(body: dict[str, Any], ground: Ground) -> dict[str, Any]:
-    traffic = ground.call("GET", SERVED).body.get("properties", {}).get("traffic") or {"blue": 100}
-    return {**body, "body": {"like": max(traffic, key=lambda name: traffic[name])}}
 
 
 def counts(ground: Ground, actions: Mapping[str, str]) -> dict[str, Counter[str]]:

@@ -133,7 +133,7 @@ class World:
         self.grid = Grid(self.clock.now, storage, self._settle)
         self.faults = Faults()
         self.limits = Limits()
-        self.received: deque[Received] = deque(maxlen=100_000)
+        self.received: deque[Received] = deque(maxlen=1_000_000)
         self.serving: dict[str, Serving] = {}
         self.registration: dict[str, str] = {}
         self.notes: dict[str, Any] = {}
