@@ -1,8 +1,9 @@
-"""Distils `shared/catalog/known_properties.json`: which properties the body of a PUT may have, by kind.
+"""Distils two tables, by kind: which properties the body of a PUT may have, and which of them Azure does not keep as sent.
 
 From the types that Microsoft generates for Bicep out of its own OpenAPI files (github.com/Azure/bicep-types-az, MIT), one file
 for each `provider@version`: `python -m infra.known_properties FOLDER`. Read-only properties are known, too: a body that was
 read may hold them. Of discriminated types all variants count. Free maps (tags, variables) have no names and are left out.
+What is read-only, or never shown, proves nothing about a write (operations.proof); it must be so in each variant that has it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.catalog import kinds
+from shared.catalog import bodies, kinds
 
 DEPTH = 4
-OUT = Path(__file__).parents[1] / "shared" / "catalog" / "known_properties.json"
+CATALOG = Path(__file__).parents[1] / "shared" / "catalog"
+READ_ONLY, WRITE_ONLY = 2, 4  # flags of a property
 
 
 def main(folder: Path) -> None:
-    """Write the file."""
+    """Write the files."""
     found: dict[str, dict[str, str]] = {}
+    unkept: dict[str, str] = {}
     for kind in kinds.KINDS:
         source = folder / f"{kind.namespace.partition('.')[2].lower()}@{kind.api_version}.json"
         if kind.path.startswith("registries/") or not source.exists() or not ("PUT" in kind.verbs or kind.named_by_us):
@@ -32,7 +35,25 @@ def main(folder: Path) -> None:
             names: dict[str, set[str]] = {}
             _walk(types, row["body"], "", names)
             found[kind.full_type] = {path: " ".join(sorted(each)) for path, each in sorted(names.items())}
-    OUT.write_text(json.dumps(found, indent=1) + "\n")
+            flagged: dict[str, set[bool]] = {}
+            _flags(types, row["body"], "", flagged)
+            unkept[kind.full_type] = " ".join(sorted({path for path, each in flagged.items() if all(each)} - bodies.NEVER_KEPT))
+    (CATALOG / "known_properties.json").write_text(json.dumps(found, indent=1) + "\n")
+    (CATALOG / "unkept_properties.json").write_text(json.dumps(unkept, indent=1) + "\n")
+
+
+def _flags(types: list[dict[str, Any]], reference: dict[str, str], path: str, flagged: dict[str, set[bool]]) -> None:
+    """Note of each property whether it is read-only, or never shown, in each type that has it."""
+    each = types[int(reference["$ref"].rpartition("/")[2])]
+    properties = dict(each.get("baseProperties") or each.get("properties") or {})
+    for variant in (each.get("elements") or {}).values() if each["$type"] == "DiscriminatedObjectType" else ():
+        _flags(types, variant, path, flagged)
+    for name, value in properties.items():
+        here = f"{path}.{name}".lstrip(".")
+        unkept = bool(value["flags"] & (READ_ONLY | WRITE_ONLY))
+        flagged.setdefault(here, set()).add(unkept)
+        if not unkept and here.count(".") < DEPTH:
+            _flags(types, value["type"], here, flagged)
 
 
 def _walk(types: list[dict[str, Any]], reference: dict[str, str], path: str, names: dict[str, set[str]]) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.rest import client, errors, operation_answers
@@ -30,6 +32,11 @@ IDENTITIES = {
 }
 OTHER_TYPES = "application/yaml or multipart/form-data"
 _YAML_LINE = re.compile(r"\s*(?:---|#.*|[$\w-]+:(?:\s|$))", re.MULTILINE)
+# Of any resource; what else Azure sets itself, or never shows, is in the file, made by infra/known_properties.py
+NEVER_KEPT = frozenset(
+    {"id", "type", "apiVersion", "etag", "systemData", "properties.provisioningState", "identity.principalId", "identity.tenantId"}
+)
+_UNKEPT = Path(__file__).with_name("unkept_properties.json")
 DEPTH_LIMIT = 100  # levels; Azure's JSON readers stop at 64 or 128
 TOO_DEEP = f"it is nested deeper than {DEPTH_LIMIT} levels"
 # curl -d and many a webhook send JSON under another name; what is inside decides
@@ -195,6 +202,31 @@ def normalised(body: Any) -> Any:
     if isinstance(identity, str) and _spelling(identity) in IDENTITIES:
         body = {**body, "identity": {**body["identity"], "type": IDENTITIES[_spelling(identity)]}}
     return body
+
+
+def kept(kind: Kind, body: Any) -> Any:
+    """Return what Azure keeps of a body as it was sent: without what is read-only or never shown, by the table of its kind."""
+    return _kept(body, "", _unkept(kind.full_type))
+
+
+def _kept(value: Any, at: str, unkept: frozenset[str]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    out = {}
+    for name, held in value.items():
+        path = f"{at}.{name}".lstrip(".").lower()
+        left = None if path in unkept else _kept(held, path, unkept)
+        if path not in unkept and (left or not held or not isinstance(held, dict)):  # of an object, something is left
+            out[name] = left
+    return out
+
+
+@cache
+def _unkept(full_type: str) -> frozenset[str]:
+    """Return the paths of a kind, in lower case; a registry's assets have the types of a workspace's."""
+    table = json.loads(_UNKEPT.read_text(encoding="utf-8"))
+    own = table.get(full_type) or table.get(full_type.replace("/registries/", "/workspaces/"), "")
+    return frozenset(path.lower() for path in (*NEVER_KEPT, *own.split()))
 
 
 def has_secret(kind: Kind, body: Any) -> bool:

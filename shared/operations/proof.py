@@ -144,7 +144,7 @@ def last_operation(found: Any) -> str:
 def _on_change(sent: Sent, found: Any) -> Verdict:
     """A PUT or PATCH arrived if the target holds what was asked for, and did not if nothing has changed since before the send."""
     state = _state(found)
-    comparable = isinstance(sent.body, dict) and bool(sent.body)
+    comparable = isinstance(sent.body, dict) and bool(bodies.kept(sent.kind, sent.body))
     against = tuple(differences(sent.kind, sent.body, found, replaces=sent.method == "PUT")) if comparable else ()
     holds, unchanged = comparable and not against, _unchanged(sent, found)
     if state and state not in long_running.SUCCEEDED | long_running.FAILED | long_running.CANCELED:
@@ -176,13 +176,16 @@ def _unchanged(sent: Sent, found: Any) -> bool | None:
 def differences(kind: Kind, asked: Any, found: Any, *, replaces: bool) -> Iterator[Difference]:
     """Yield each field that was asked for and is not there as asked; secrets are neither compared nor shown.
 
+    What Azure does not keep as sent is not compared: a body that was read and is sent back holds its state and its moments.
+
     Args:
-        kind: Its row of the table names the secret fields.
+        kind: Its row of the table names the secret fields, the table of `bodies.kept` what is not kept.
         asked: The request's body.
         found: The target.
         replaces: The request replaces all there is (PUT): a description or tag that was not asked for is a difference, too.
     """
-    yield from _differences(redaction.secretless(kind, asked), redaction.secretless(kind, found), "", replaces=replaces)
+    asked = bodies.kept(kind, redaction.secretless(kind, asked))
+    yield from _differences(asked, redaction.secretless(kind, found), "", replaces=replaces)
 
 
 def holds(found: Any, asked: Any) -> bool:
