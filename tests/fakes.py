@@ -212,6 +212,7 @@ class FakeBlobs:
 
     def put(self, name: str, content: bytes | streams.Source, *, overwrite: bool = True) -> None:
         """See `storage.Blobs.put`: each write makes another etag, of the same content, too."""
+        storage.named(name)
         with self._fuse.call("blobs.put"):
             if overwrite or name not in self.blobs:
                 self.blobs[name] = streams.of(content).open().read()
@@ -219,6 +220,7 @@ class FakeBlobs:
 
     def get(self, name: str) -> bytes | None:
         """See `storage.Blobs.get`."""
+        storage.named(name)
         with self._fuse.call("blobs.get"):
             return self.blobs.get(name)
 
@@ -230,17 +232,20 @@ class FakeBlobs:
 
     def delete(self, name: str) -> None:
         """See `storage.Blobs.delete`."""
+        storage.named(name)
         with self._fuse.call("blobs.delete"):
             self.blobs.pop(name, None)
 
     def look(self, name: str) -> storage.BlobInfo | None:
         """See `storage.Blobs.look`."""
+        storage.named(name)
         with self._fuse.call("blobs.look"):
             content = self.blobs.get(name)
         return None if content is None else storage.BlobInfo(size=len(content), etag=self._etag_of(name, content))
 
     def read(self, name: str, offset: int, length: int, *, etag: str) -> bytes:
         """See `storage.Blobs.read`."""
+        storage.named(name)
         with self._fuse.call("blobs.read"):
             content = self.blobs.get(name)
         if content is None or self._etag_of(name, content) != etag:
@@ -253,6 +258,7 @@ class FakeBlobs:
 
     def sign(self, name: str, *, until: datetime) -> str:
         """See `storage.Blobs.sign`."""
+        storage.named(name)
         return f"https://own.blob.core.windows.net/azureml-steward/{name}?se={until:%Y-%m-%dT%H:%M:%SZ}&sig=OWN-SAS-SECRET"
 
 

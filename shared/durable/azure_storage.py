@@ -60,7 +60,9 @@ class AzureBlobs:
         source = streams.of(content)
         with errors_of_storage():
             try:
-                self._client.upload_blob(name, source.open(), length=source.size, overwrite=overwrite, max_concurrency=1)
+                self._client.upload_blob(
+                    storage.named(name), source.open(), length=source.size, overwrite=overwrite, max_concurrency=1
+                )
             except ResourceExistsError:
                 if overwrite:
                     raise
@@ -71,7 +73,7 @@ class AzureBlobs:
 
         with errors_of_storage():
             try:
-                return bytes(self._client.download_blob(name).readall())
+                return bytes(self._client.download_blob(storage.named(name)).readall())
             except ResourceNotFoundError:
                 return None
 
@@ -86,7 +88,7 @@ class AzureBlobs:
 
         with errors_of_storage():
             try:
-                self._client.delete_blob(name)
+                self._client.delete_blob(storage.named(name))
             except ResourceNotFoundError:
                 return
 
@@ -96,7 +98,7 @@ class AzureBlobs:
 
         with errors_of_storage():
             try:
-                found = self._client.get_blob_client(name).get_blob_properties()
+                found = self._client.get_blob_client(storage.named(name)).get_blob_properties()
             except ResourceNotFoundError:
                 return None
         return BlobInfo(size=int(found.size), etag=str(found.etag))
@@ -109,7 +111,7 @@ class AzureBlobs:
         matching: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified, "max_concurrency": 1}
         with errors_of_storage():
             try:
-                return bytes(self._client.download_blob(name, offset=offset, length=length, **matching).readall())
+                return bytes(self._client.download_blob(storage.named(name), offset=offset, length=length, **matching).readall())
             except (ResourceModifiedError, ResourceNotFoundError) as failed:
                 raise storage.ConflictError from failed
 
@@ -119,7 +121,7 @@ class AzureBlobs:
 
         begin = self._clock() - CLOCK_SKEW
         with errors_of_storage():
-            blob = self._client.get_blob_client(name)
+            blob = self._client.get_blob_client(storage.named(name))
             key = getattr(self._client.credential, "account_key", None)
             if key is None and self._delegate is None:
                 raise ValueError("neither an account key nor a way to a user delegation key")

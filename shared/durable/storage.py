@@ -44,6 +44,18 @@ class Change:
     row: Row
 
 
+def named(name: str) -> str:
+    """Return a blob's name; one that a client of HTTP would read as a way to another blob is not one.
+
+    Raises:
+        ValueError: a segment is `.` or `..`.
+    """
+    if {".", ".."} & set(name.split("/")):
+        message = f"a blob's name has no segment of dots: {name[:100]}"
+        raise ValueError(message)
+    return name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobInfo:
     """What a blob is at a moment: its size in bytes, and the etag that changes with every write."""

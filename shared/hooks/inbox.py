@@ -33,7 +33,7 @@ DEAD = "hooks/dead/"
 DEAD_LIMIT = 5_000  # blobs put aside; of more the oldest go
 ATTEMPTS = 12
 LONGEST_PAUSE_S = 600.0
-_BLOB = re.compile(r"[\w.\-/]+\.json", re.ASCII)
+_BLOB = re.compile(r"hooks/(?:large|dead)/[\w-]+\.json", re.ASCII)
 
 
 def store(found: Sequence[Event], services: matching.Services) -> int:
@@ -88,7 +88,7 @@ def _take(text: str, asked: dict[str, Any], services: matching.Services, stored_
     match asked:
         case {"debounced": {"rule": str(rule), "key": str(key), "sequence": int() | str() as sequence}}:
             matching.settle_debounced(rule, key, sequence, services)
-        case {"blob": str(name)} if name.startswith(LARGE):
+        case {"blob": str(name)} if name.startswith(LARGE) and _BLOB.fullmatch(name):
             content = services.ledger.blobs.get(name)
             if content is not None:
                 _events(content.decode(), services, stored_at, attempts=_count(asked))

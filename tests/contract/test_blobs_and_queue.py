@@ -61,6 +61,16 @@ def test_a_deleted_blob_is_gone_and_deleting_it_again_is_no_error(blobs: Blobs) 
     assert blobs.get("a") is None
 
 
+@pytest.mark.parametrize("name", ["a/../b", "a/./b", "..", "a/.."])
+def test_no_name_leads_to_another_blob(blobs: Blobs, name: str) -> None:
+    """A client of HTTP takes the dots of a path away before it sends it: another blob would be read, written or deleted."""
+    blobs.put("b", b"1")
+    for use in (blobs.get, blobs.delete, blobs.look, lambda each: blobs.put(each, b"2")):
+        with pytest.raises(ValueError, match="dots"):
+            use(name)
+    assert blobs.get("b") == b"1"
+
+
 def test_a_message_arrives_as_it_was_sent(end: FakeEnd | AzuriteEnd) -> None:
     """Also with characters that XML or base64 might change."""
     text = Message(machine="operation", key=("a-b",), step=3).to_text()

@@ -85,6 +85,9 @@ def test_each_is_discarded_by_its_id(app: Held) -> None:
         "poison~",
         "poison~..~cleanup~prices.csv",
         "hooks~dead~none.json",
+        "hooks~dead~..~..~recipes~x.json",
+        "poison~%2e%2e~recipes~x.json",
+        "hooks~dead~.~20261130T080000Z-abc.json",
     ],
 )
 def test_nothing_else_can_be_removed(app: Held, poison_id: str) -> None:

@@ -334,7 +334,18 @@ def test_what_never_succeeds_is_put_aside(hooks: Hooks) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "5", '{"version":1,"events":[{}]}', '{"firing":"x"}', '{"firing":5}', '{"blob":"../x"}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "5",
+        '{"version":1,"events":[{}]}',
+        '{"firing":"x"}',
+        '{"firing":5}',
+        '{"blob":"../x"}',
+        '{"blob":"hooks/large/../../recipes/x.json"}',
+    ],
 )
 def test_a_hostile_message_is_put_aside_or_ignored(hooks: Hooks, text: str) -> None:
     """The queue function never fails for it."""
