@@ -32,8 +32,11 @@ def alike(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 def nearest(name: str, known: Iterable[str], *, same: bool = False) -> str:
     """Return the known name that is one edit from `name`, hyphens and underscores apart; '' for none, or for the `same` name."""
     plain, low = _plain(name), name.lower()
-    near = (each for each, other in _plains(tuple(known)) if _within_one(plain, other))
-    return next((each for each in near if same or each.lower() != low), "")
+    size = len(plain)
+    for each, other in _plains(tuple(known)):
+        if -2 < len(other) - size < 2 and _within_one(plain, other) and (same or each.lower() != low):
+            return each
+    return ""
 
 
 @lru_cache(maxsize=64)
@@ -50,7 +53,7 @@ def _within_one(one: str, other: str) -> bool:
     """Return whether a single letter more, less, other or swapped with the next makes one text of the other."""
     if one == other:
         return True
-    if abs(len(one) - len(other)) > 1 or min(len(one), len(other)) < 2:
+    if min(len(one), len(other)) < 2:
         return False
     at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     rest, tail = one[at:], other[at:]
