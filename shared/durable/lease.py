@@ -66,13 +66,13 @@ class Held[K]:
 
 @contextmanager
 def kept[K](known: K, renew: Callable[[K], K]) -> Iterator[Held[K]]:
-    """Renew the lease of a record from a thread of its own, until the block ends or the process dies."""
+    """Renew the lease of a record from a thread of its own while the block lasts: until it ends or the process dies."""
     held = Held(known=known, renew=renew)
-    with threads.beside(_renewing, held, name="lease"):
+    with threads.beside(EVERY_S, _renewing, held, name="lease"):
         yield held
 
 
 def _renewing[K](held: Held[K], over: threading.Event) -> None:
-    pause_s = EVERY_S
+    pause_s = 0.0
     while not over.wait(pause_s) and not held.lost:
         pause_s = EVERY_S if held.beat() else AGAIN_S

@@ -34,19 +34,27 @@ class Pool(ThreadPoolExecutor):
 
 
 @contextmanager
-def beside(work: Callable[..., None], *args: Any, name: str) -> Iterator[None]:
-    """Run `work` in a thread of its own, in this context, as long as the block lasts; the block's end waits for its end.
+def beside(after_s: float, work: Callable[..., None], *args: Any, name: str) -> Iterator[None]:
+    """Run `work` in a thread of its own, in this context, where the block lasts longer than that; its end waits for the thread's.
 
-    Its last argument is a `threading.Event` that is set then.
+    Its last argument is a `threading.Event` that is set then. Most blocks are shorter, and cost no thread.
     """
-    over = threading.Event()
+    over, turn = threading.Event(), threading.Lock()
     thread = threading.Thread(target=copy_context().run, args=(work, *args, over), name=name, daemon=True)
-    thread.start()
+
+    def start() -> None:
+        with turn:
+            if not over.is_set():
+                thread.start()
+
     try:
-        yield
+        with deadline(after_s, start):
+            yield
     finally:
-        over.set()
-        thread.join()
+        with turn:
+            over.set()
+        if thread.ident is not None:
+            thread.join()
 
 
 async def run[T](pool: Executor | None, work: Callable[..., T], *args: Any) -> T:
