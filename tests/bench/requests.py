@@ -1,12 +1,14 @@
 """What a caller waits for, alone and with fifteen others: each request of the app beside the least that can be asked of the host.
 
 That least is `GET health`, a function that does next to nothing; what is handed on to Azure stands beside the same request sent
-to the local Azure without the app. All go in rounds, there and back, so that a busy machine slows all of them alike; then ratios
-of medians are what counts. Not here: what the requests cost in storage (storage_calls), a fresh process (cold_start).
+to the local Azure without the app, a score beside the least function that hands one on. All go in rounds, there and back, so
+that a busy machine slows all of them alike; then ratios of medians are what counts.
+Not here: what the requests cost in storage (storage_calls), a fresh process (cold_start).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import statistics
@@ -31,9 +33,22 @@ if TYPE_CHECKING:
 CALLERS = (1, 16)
 ROUNDS = 4
 EACH = {1: 12, 16: 48}  # requests of a round
+ROWS = {"data": [[float(n)] * 4 for n in range(50)]}  # 1 KB
 ARM = f"https://management.azure.com{bodies.WORKSPACE_ID}"
 VERSION = "api-version=2024-10-01"
 LEAST = "GET health"
+ONWARD = """
+import os
+import azure.functions as func
+import requests
+app, session = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION), requests.Session()
+headers = {"Authorization": f"Bearer {os.environ['SCORING_KEY']}", "Content-Type": "application/json"}
+
+@app.route("score", methods=["POST"])
+def score(req: func.HttpRequest) -> func.HttpResponse:
+    answer = session.post(os.environ["SCORING_URI"], data=req.get_body(), headers=headers, timeout=60)
+    return func.HttpResponse(answer.content, status_code=answer.status_code, mimetype="application/json")
+"""  # what the host alone can do with a score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +123,33 @@ def run() -> Result:
                 caller.close()
             bodies.transitions(azure, "time", 0.1)  # nothing that is begun from here on ends
             quiet = dataclasses.replace(options, settings={"AzureWebJobs.poll_operation.Disabled": "true"})
-            with stack.start_app(quiet, storage, azure) as app, _session() as session, _session() as direct:
-                session.headers["x-functions-key"] = app.key
+            with contextlib.ExitStack() as running:
+                app, alone = (
+                    running.enter_context(stack.start_app(each, storage, azure)) for each in (quiet, _alone(options, *door))
+                )
+                session, bare, direct = (running.enter_context(_session()) for _ in range(3))
+                session.headers["x-functions-key"], bare.headers["x-functions-key"] = app.key, alone.key
                 direct.proxies, direct.verify = {"https": azure.proxy}, str(azure.ca)
-                asked = [*_of_app(session, f"{app.url}/api"), *_of_azure(direct, *door)]
-                (worker,) = processes.workers(app.part.process.pid)
-                return Result(asked=asked, timed=_measure(asked, worker), megabytes=processes.peak_mb(worker))
+                asked = [*_of_app(session, f"{app.url}/api"), _of_host(bare, f"{alone.url}/api"), *_of_azure(direct, *door)]
+                workers = [pid for each in (app, alone) for pid in processes.workers(each.part.process.pid)]
+                return Result(asked=asked, timed=_measure(asked, workers), megabytes=processes.peak_mb(workers[0]))
+
+
+def _alone(options: stack.Options, uri: str, key: str) -> stack.Options:
+    """The least function that hands a score on, on a host of its own."""
+    root = options.state / "alone"
+    root.mkdir()
+    (root / "function_app.py").write_text(ONWARD)
+    (root / "host.json").write_bytes((options.root / "host.json").read_bytes())
+    return dataclasses.replace(options, root=root, state=root, settings={"SCORING_URI": uri, "SCORING_KEY": key})
+
+
+def _of_host(session: requests.Session, url: str) -> Asked:
+    return Asked(
+        name="POST score, the least function",
+        send=lambda: session.post(f"{url}/score", json=ROWS, timeout=60),
+        beside="POST score, without the app",
+    )
 
 
 def _session() -> requests.Session:
@@ -151,8 +187,8 @@ def _of_app(session: requests.Session, url: str) -> Iterator[Asked]:
     )
     yield Asked(
         name="POST score",
-        send=lambda: session.post(f"{url}/{bodies.ENDPOINT}/score", json={"data": [[1.0]]}, timeout=60),
-        beside="POST score, without the app",
+        send=lambda: session.post(f"{url}/{bodies.ENDPOINT}/score", json=ROWS, timeout=60),
+        beside="POST score, the least function",
     )
 
 
@@ -179,11 +215,11 @@ def _of_azure(session: requests.Session, uri: str, key: str) -> Iterator[Asked]:
     )
     yield Asked(
         name="POST score, without the app",
-        send=lambda: session.post(uri, json={"data": [[1.0]]}, headers=keyed, timeout=60),
+        send=lambda: session.post(uri, json=ROWS, headers=keyed, timeout=60),
     )
 
 
-def _measure(asked: list[Asked], worker: int) -> dict[tuple[str, int], Timed]:
+def _measure(asked: list[Asked], workers: list[int]) -> dict[tuple[str, int], Timed]:
     for each in asked:  # opens what is opened once
         _once(each)
     timed = {(each.name, callers): Timed() for callers in CALLERS for each in asked}
@@ -192,9 +228,9 @@ def _measure(asked: list[Asked], worker: int) -> dict[tuple[str, int], Timed]:
             with ThreadPoolExecutor(callers) as pool:
                 for each in asked if number % 2 == 0 else reversed(asked):
                     kept = timed[each.name, callers]
-                    before = processes.cpu_s(worker)
+                    before = sum(map(processes.cpu_s, workers))
                     kept.seconds += pool.map(_once, [each] * EACH[callers])
-                    kept.worker_s += processes.cpu_s(worker) - before
+                    kept.worker_s += sum(map(processes.cpu_s, workers)) - before
     return timed
 
 
