@@ -65,7 +65,7 @@ class Azure:
 
     Attributes:
         proxy: URL for ``HTTPS_PROXY``.
-        ca: PEM file with its certificate authority beside the public ones.
+        ca: PEM file with its certificate authority, and the public ones where `LOCAL_AZURE_ROOTS` does not say `own`.
         control: Base URL of the control route, without ``/_control``.
         part: Its process.
     """

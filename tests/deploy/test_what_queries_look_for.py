@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ LOOKED_FOR = sorted(
 )
 
 
+@functools.cache
 def written() -> tuple[set[str], set[str]]:
     """Return the texts of the app's log lines, and the `what` of its structured ones."""
     texts, whats = set[str](), set[str]()

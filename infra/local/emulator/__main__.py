@@ -64,6 +64,12 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         default=Path(kept) if kept else None,
         help="whole requests and answers are written there, secrets too: for tests (LOCAL_AZURE_EXCHANGES)",
     )
+    parser.add_argument(
+        "--roots",
+        choices=("public", "own"),
+        default=os.environ.get("LOCAL_AZURE_ROOTS", "public"),
+        help="what ca.pem holds beside its own authority: the public roots, which each connection then reads (LOCAL_AZURE_ROOTS)",
+    )
     parser.add_argument("--no-seed", action="store_true", help="begin without the scene")
     parser.add_argument("--log-level", default="WARNING")
     return parser.parse_args(given)
@@ -109,7 +115,7 @@ async def _run(options: argparse.Namespace) -> None:
     app = App(world, services.ALL, Exchanges(options.exchanges) if options.exchanges else None)
     authority = server.Authority()
     bundle = state / "ca.pem"
-    authority.write_bundle(bundle)
+    authority.write_bundle(bundle, public=options.roots == "public")
     tls = server.make_server(server.wsgi_application(app), adapter=authority.adapter(state))
     plain = server.make_server(server.wsgi_application(App(world, [control.routes])))
     threads = [threading.Thread(target=made.serve, daemon=True) for made in (tls, plain)]

@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -17,12 +17,13 @@ VERSION = "2023-10-01"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalAzure:
-    """Where it listens, and its process."""
+    """Where it listens, and its process; the clients of all tests share its connections."""
 
     proxy: str
     ca: str
     control: str
     process: subprocess.Popen[str]
+    session: requests.Session = field(default_factory=requests.Session)
 
 
 class Client:
@@ -30,10 +31,11 @@ class Client:
 
     def __init__(self, azure: LocalAzure) -> None:
         self.azure = azure
-        self.session = requests.Session()
+        self.session = azure.session
         self.session.trust_env = False
         self.session.proxies = {"https": azure.proxy}
         self.session.verify = azure.ca
+        self._held = ""
 
     def token(self, resource: str = f"{ARM}/") -> str:
         """A token of the v1 endpoint."""
@@ -53,7 +55,8 @@ class Client:
         url = path if whole else f"{ARM}{path}"
         if version and not whole:
             url += f"{'&' if '?' in path else '?'}api-version={version}"
-        headers = {"Authorization": f"Bearer {self.token()}", **options.pop("headers", {})}
+        self._held = self._held or self.token()
+        headers = {"Authorization": f"Bearer {self._held}", **options.pop("headers", {})}
         if isinstance(body, str):
             options["data"] = body
         elif body is not None:
@@ -61,7 +64,8 @@ class Client:
         return self.session.request(method, url, headers=headers, timeout=60, **options)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """One control call; the decoded answer."""
+        """One control call; the decoded answer. It may have moved the clock: the next ARM call takes a new token."""
+        self._held = ""
         answer = requests.request(method, f"{self.azure.control}/_control/{path}", json=body, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from infra.local import azurite
 from infra.local.emulator import scene
@@ -34,7 +35,8 @@ def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure
             line = process.stdout.readline() if process.stdout else ""
             assert line.startswith("READY "), (state / "log").read_text()
             words = dict(word.split("=", 1) for word in line.split()[1:])
-            yield LocalAzure(proxy=words["proxy"], ca=words["ca"], control=words["control"], process=process)
+            with requests.Session() as session:
+                yield LocalAzure(proxy=words["proxy"], ca=words["ca"], control=words["control"], process=process, session=session)
         finally:
             process.terminate()
             process.wait(timeout=20)
@@ -43,13 +45,12 @@ def local_azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure
 
 
 @pytest.fixture
-def azure(local_azure: LocalAzure) -> Iterator[Client]:
+def azure(local_azure: LocalAzure) -> Client:
     """A client of a local Azure that holds the scene and nothing else, and moves at once."""
     client = Client(local_azure)
     client.control("POST", "reset")
     client.control("DELETE", "transitions")
-    yield client
-    client.session.close()
+    return client
 
 
 @pytest.fixture

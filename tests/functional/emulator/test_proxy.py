@@ -4,11 +4,14 @@ import select
 import socket
 import ssl
 import subprocess
+from pathlib import Path
 
 import pytest
 import requests
 
+from infra.local.emulator import __main__ as emulator
 from infra.local.emulator import scene
+from infra.local.emulator.sockets import server
 from tests.functional.emulator.client import ARM, Client, LocalAzure
 
 
@@ -65,10 +68,14 @@ def test_curl_gets_through_with_two_settings(local_azure: LocalAzure) -> None:
     assert said.endswith("401")
 
 
-def test_the_ca_file_holds_the_public_roots_too(local_azure: LocalAzure) -> None:
-    """One variable suffices: whoever sets REQUESTS_CA_BUNDLE keeps the public roots."""
-    with open(local_azure.ca, encoding="utf-8") as bundle:  # noqa: PTH123 - a str
-        assert bundle.read().count("BEGIN CERTIFICATE") > 100
+def test_the_ca_file_holds_the_public_roots_too(tmp_path: Path) -> None:
+    """One variable suffices: a client that sets REQUESTS_CA_BUNDLE keeps the public roots. Tests do without: it takes time."""
+    bundle = tmp_path / "ca.pem"
+    for public in (True, False):
+        server.Authority().write_bundle(bundle, public=public)
+        assert (bundle.read_text().count("BEGIN CERTIFICATE") > 100) is public
+        assert len(ssl.create_default_context(cafile=str(bundle)).get_ca_certs()) > 100 * public
+    assert emulator.arguments(["--state", "x", "--roots", "public"]).roots == "public"
 
 
 def test_storage_hosts_are_azurite_itself(azure: Client) -> None:

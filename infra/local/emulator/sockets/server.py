@@ -45,11 +45,11 @@ class Authority:
         self._lock = threading.Lock()
         self._contexts: dict[str, ssl.SSLContext] = {}
 
-    def write_bundle(self, path: Path) -> None:
-        """The public roots and this authority in one file, so that one environment variable suffices."""
+    def write_bundle(self, path: Path, *, public: bool) -> None:
+        """Write this authority to a file, with the public roots in front, so that one environment variable suffices; or alone."""
+        roots = certifi.contents() if public else ""
         own = self._ca.cert_pem.bytes().decode()
-        with open(certifi.where(), encoding="utf-8") as roots:  # noqa: PTH123 - certifi gives a str
-            path.write_text(f"{roots.read()}\n# The local Azure's throw-away authority\n{own}", encoding="utf-8")
+        path.write_text(f"{roots}\n# The local Azure's throw-away authority\n{own}", encoding="utf-8")
 
     def context(self, host: str) -> ssl.SSLContext:
         """The server context for a host name."""
