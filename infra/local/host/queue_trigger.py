@@ -27,6 +27,7 @@ from infra.local.host.settings import QueueOptions
 
 log = logging.getLogger("Host.Triggers.Queue")
 MINIMUM_POLL_S = 0.1
+POISON_POLL_S = 5.0  # a trigger that gives a message up wakes the poison queue's own; only what others put there waits so long
 FOREVER = -1
 
 
@@ -155,7 +156,9 @@ class QueueListener:
             return self._changed.wait_for(lambda: self._under_way == 0, timeout=grace_s)
 
     def _poll(self) -> None:
-        empty = 0
+        empty, longest_s = 0, self._options.max_polling_interval_s
+        if self._trigger.poison is None:
+            longest_s = max(longest_s, POISON_POLL_S)
         while not self._stopping.is_set():
             self._wake.clear()
             batch = self._receive()
@@ -168,7 +171,7 @@ class QueueListener:
                 with self._changed:
                     self._changed.wait_for(lambda: self._under_way <= self._options.new_batch_threshold or self._stopping.is_set())
             else:
-                self._wake.wait(delay_s(empty, self._options.max_polling_interval_s))
+                self._wake.wait(delay_s(empty, longest_s))
                 empty += 1
 
     def _receive(self) -> list[QueueMessage]:

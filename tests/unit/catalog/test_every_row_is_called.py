@@ -16,7 +16,7 @@ from shared.operations import ledger
 from shared.rest import addresses, azure_versions, clouds, permissions
 from shared.rest import client as rest
 from shared.settings import Settings
-from tests import fakes, front
+from tests import fakes, front, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,14 +156,10 @@ def in_json(sent: Any) -> Any:
     return json.loads(sent) if isinstance(sent, bytes) else sent
 
 
-def label(value: Any) -> str:
-    """Return what a test is called by."""
-    return getattr(value, "path", None) or getattr(value, "name", None) or str(value)
-
-
-@pytest.mark.parametrize(("kind", "verb"), CALLS, ids=label)
+@tables.each(("kind", "verb"), CALLS)
 def test_every_verb_of_every_kind_sends_azures_own_request(azure: Recorder, kind: Kind, verb: str) -> None:
     """Path, method, api-version and body are what the table says; the caller's query goes along."""
+    azure.sent.clear()
     collection = verb == "LIST"
     path = azure_path(kind, collection=collection)
     azure.whole = path
@@ -186,9 +182,10 @@ def test_every_verb_of_every_kind_sends_azures_own_request(azure: Recorder, kind
     assert {each[0] for each in azure.sent} <= {method, "GET"}
 
 
-@pytest.mark.parametrize(("kind", "action"), ACTIONS, ids=label)
+@tables.each(("kind", "action"), ACTIONS)
 def test_every_action_of_every_kind_sends_azures_own_request(azure: Recorder, kind: Kind, action: kinds.Action) -> None:
     """A POST of the action's own name below the resource, at the action's own api-version."""
+    azure.sent.clear()
     path = azure_path(kind, collection=kind.nameless) + (f"/{action.name}" if action.name else "")
     if kind.plane != "arm":
         path = f"/{kind.plane}/v1.0{path}"
@@ -213,9 +210,10 @@ def forms(template: str) -> list[str]:
 PASSED = [(row.plane, form, verb) for row in proxy_routes.PASSAGES for form in forms(row.template) for verb in sorted(row.verbs)]
 
 
-@pytest.mark.parametrize(("plane", "tail", "verb"), PASSED)
+@tables.each(("plane", "tail", "verb"), PASSED)
 def test_every_passage_is_handed_on_as_it_came(azure: Recorder, plane: str, tail: str, verb: str) -> None:
     """Method, path, query and body reach the workspace's own API server unchanged."""
+    azure.sent.clear()
     path = f"/{plane}/{addresses.PLANE_VERSIONS[plane]}{WORKSPACE}/{tail}"
     body = {"asked": "ü"} if verb != "GET" else None
     answer = request(verb, f"{path}?$top=1&path=a%2Fb", body)
