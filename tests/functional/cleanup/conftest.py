@@ -106,7 +106,7 @@ class Place:
         pytest.fail(f"not ended: { {name: report[name] for name in ('status', 'phase', 'notes')} }")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The three parts, on free ports; two worker processes."""
     lab = {"id": scene.LAB_SUBSCRIPTION_ID, "resourceGroups": [scene.LAB_GROUP], "wholeSubscription": False}
