@@ -24,7 +24,7 @@ from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, redaction, settle, waits
 from shared.operations.looks import shared_lists, usual_times
 from shared.operations.models import Operation
-from shared.rest import clouds, errors, ids, long_running
+from shared.rest import client, clouds, errors, ids, long_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +50,7 @@ ORPHAN_AGE = timedelta(minutes=10)
 STUCK_AFTER = timedelta(hours=24)
 SIGN_IN_ATTEMPTS = 20
 JSON_PATCH = "application/json-patch+json"
+QUOTED_LIMIT = 1024 * 1024  # bytes of a file whose secrets are looked for in a refusal
 WAKE_ATTEMPTS = 3
 SIGN_IN_DELAY_S = 60.0
 LATE = timedelta(seconds=5)  # after its time, from which on a look says nothing of how long Azure took
@@ -248,10 +249,10 @@ def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
     try:
         response = services.client.send(operation.method, parcel.url, body=parcel.body, files=parcel.parts, headers=parcel.headers)
     except errors.TransientError as problem:
-        problem.error = replace(problem.error, message=redaction.unsaid(kind, parcel.body, problem.error.message))
+        problem.error = replace(problem.error, message=redaction.unsaid(kind, _written(parcel), problem.error.message))
         raise
     if not response.ok:
-        response = replace(response, body=redaction.unsaid(kind, parcel.body, response.body))
+        response = replace(response, body=redaction.unsaid(kind, _written(parcel), response.body))
     now = services.clock()
     step = settle.first_answer(operation, response, parcel.resource_url, now)
     if step.operation.status == "Failed" and (before := waits.after_refusal(step.operation, parcel.body, services.ledger, now)):
@@ -259,6 +260,14 @@ def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
     if step.operation.phase == "following" and new_keys.changed(operation, services):
         return settle.shown(step.operation, now)
     return replace(step, operation=_timed(step.operation, services, now))
+
+
+def _written(parcel: _Parcel) -> Any:
+    """Return what the caller wrote in a request, which a refusal may quote: its body, or the JSON among its files."""
+    if parcel.parts is None:
+        return parcel.body
+    found = ((source, media) for _, source, media in parcel.parts.values() if "json" in media and source.size <= QUOTED_LIMIT)
+    return [client.parsed(source.open().read(), media) for source, media in found]
 
 
 def _timed(operation: Operation, services: Services, now: datetime) -> Operation:

@@ -222,8 +222,8 @@ def test_files_of_a_request_are_gone_once_it_has_ended(app: App, caplog: pytest.
         ("code", ("c.zip", zipped(canaries.one()), "application/zip")),
     ]
     if refused:
-        for match in ("startrun", "/jobs/"):
-            said = refusal(400, "BadArgument", "It is wrong.")
+        for match, quoted in (("startrun", definition), ("/jobs/large", large), ("/jobs/", "It")):
+            said = refusal(400, "BadArgument", f"{json.dumps(quoted)} is wrong.")
             app.steward.azure.faults += [Fault(method=each, match=match, response=said, times=5) for each in ("PUT", "POST")]
     for path, parts in ((f"{W}/experiments/e1/startrun", run), (f"{W}/jobs", code)):
         content, media = encode_multipart_formdata(parts)
