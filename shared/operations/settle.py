@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shared.rest.client import Response
 
 BUSY_DELAY_S = 15.0
+ON_ITS_WAY = timedelta(seconds=45)  # a send whose worker never saw an answer may take effect until then
 WAITS_DELAY_S = 5.0
 BUSY_LIMIT = timedelta(hours=1)
 NOTED_ATTEMPTS = 3
@@ -221,6 +222,8 @@ def arrived(
     verdict = proof.judge(sent, response.body, gone=gone)
     if verdict.answer == "is still in progress":
         return _look_later(operation, now)
+    if verdict.answer != "arrived" and (left := _on_its_way(operation, now)):
+        return Step(operation=operation, delay_s=left.total_seconds())
     operation = operation.noted(now, "looked up", f"the request {verdict.answer}")
     match verdict.answer:
         case "may have arrived":
@@ -230,6 +233,12 @@ def arrived(
             return _send_again(operation, now)
         case _:
             return _goes_on(operation, response, resource_url, now, failed=verdict.answer == "arrived and failed")
+
+
+def _on_its_way(operation: Operation, now: datetime) -> timedelta | None:
+    """Return how long to wait for what a worker sent that has died, or stands still: Azure may take it in only now."""
+    left = operation.sent_at + ON_ITS_WAY - now if operation.sent_at and operation.lost_since else timedelta(0)
+    return left if left > timedelta(0) else None
 
 
 def _goes_on(operation: Operation, response: Response, resource_url: str, now: datetime, *, failed: bool) -> Step:

@@ -11,7 +11,7 @@ import pytest
 from shared.durable import due
 from shared.hooks import events, firings, inbox, store
 from shared.recipes import run_steps
-from tests.fake_azure import DURATION_S
+from tests.fake_azure import DURATION_S, ML
 from tests.fakes import Killed
 from tests.faults.test_every_machine import MOST_LATE_S, RULES, Platform, _recipe_run, _registered
 from tests.steward import TIMER_S, Steward
@@ -78,6 +78,43 @@ def test_what_was_lost_again_and_again_is_found_soon_when_it_has_gone_on() -> No
     run_steps.begin(_recipe_run("a" * 32, world, "steps: {rest: {wait: PT30S}, more: {wait: PT30S}}"), world.app)
     world.drive()
     assert (late[2] - late[1]).total_seconds() < MOST_LATE_S
+
+
+@pytest.mark.parametrize("action", ["start", "restart"])
+def test_what_azure_takes_in_after_the_lease_is_not_sent_again(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 56 of 100: a process was frozen in its send, the look came before the effect, and the instance was started twice."""
+    steward = Steward()
+    made = {"operationName": "Create", "operationTime": (steward.azure.now() - timedelta(days=7)).isoformat()}
+    own = {"lastOperation": {**made, "operationStatus": "Succeeded"}}
+    steward.azure.put(f"{ML}/workspaces/w1/computes/ci", {"properties": {"computeType": "ComputeInstance", "properties": own}})
+    sent: list[Any] = []
+    send = steward.azure.send
+
+    def frozen(method: str, url: str, **more: Any) -> Any:
+        if method == "POST" and not sent:
+            sent.append((method, url, more))
+            raise Killed
+        return send(method, url, **more)
+
+    monkeypatch.setattr(steward.azure, "send", frozen)
+    operation = steward.submit("POST", f"workspaces/w1/computes/ci/{action}", respond_async=True)
+    with pytest.raises(Killed):
+        steward.step()
+    steward.restart()
+    steward.queue.messages.clear()
+    began = steward.clock()
+    while steward.clock() - began < timedelta(seconds=40):
+        while steward.step():
+            pass
+        steward.clock.advance(1)
+        steward._reconcile()
+    method, url, more = sent[0]
+    send(method, url, **more)
+    last = steward.azure.get(f"{ML}/workspaces/w1/computes/ci")["properties"]["properties"]["lastOperation"]
+    last |= {"operationName": action.title(), "operationTime": steward.azure.now().isoformat()}
+    assert _until_ended(steward, operation) < MOST_LATE_S
+    assert steward.load(operation).status == "Succeeded"
+    assert [each for each in steward.azure.effects if each.startswith("POST")] == [f"POST workspaces/w1/computes/ci/{action}"]
 
 
 def test_the_next_in_a_lane_is_woken_soon_when_the_one_before_it_died_at_its_end() -> None:
