@@ -109,7 +109,7 @@ param appSubnetId string = ''
 @description('A subnet that is there already, for private endpoints. Needed with appSubnetId, and may be in another network.')
 param endpointsSubnetId string = ''
 
-@description('Private DNS zones that are there already, and are linked to the networks by their owner; empty: this deployment makes them.')
+@description('Private DNS zones that are there already, each linked to the networks by its owner; this deployment makes those left empty.')
 param privateDnsZones zonesType = {
   blob: ''
   queue: ''
@@ -180,8 +180,10 @@ var appName = 'func-steward-${suffix}'
 var storageName = 'steward${suffix}'
 // Closed to the outside only where there is a way in from the inside.
 var appIsPrivate = privateNetworking && privateApp
-// A network that is there already brings its own way out; its subnets' ids begin with its own.
-var ownNetwork = privateNetworking && empty(appSubnetId)
+// A network that is there already brings its own way out; its subnets' ids begin with its own. Half of it is refused here, not in the
+// middle of the deployment.
+var oneSubnet = empty(appSubnetId) != empty(endpointsSubnetId)
+var ownNetwork = privateNetworking && (oneSubnet ? fail('Give both appSubnetId and endpointsSubnetId, or neither.') : empty(appSubnetId))
 var appSubnet = privateNetworking ? (ownNetwork ? network!.outputs.appSubnetId : appSubnetId) : ''
 var endpointsSubnet = privateNetworking ? (ownNetwork ? network!.outputs.endpointsSubnetId : endpointsSubnetId) : ''
 var endpointsNetwork = privateNetworking ? (ownNetwork ? network!.outputs.networkId : split(endpointsSubnetId, '/subnets/')[0]) : ''
@@ -234,7 +236,7 @@ module network 'modules/network.bicep' = if (ownNetwork) {
     location: location
     suffix: suffix
     tags: tags
-    addressPrefix: addressPrefix
+    addressPrefix: int(last(split(addressPrefix, '/'))) <= 25 ? addressPrefix : fail('addressPrefix is too small: give a /25 or larger.')
   }
 }
 
@@ -463,7 +465,7 @@ module spending 'modules/budget.bicep' = if (budget.amount > 0 && !empty(alertEm
   name: 'steward-budget'
   scope: group
   params: {
-    budget: budget
+    budget: empty(budget.start) ? fail('budget.start is missing: give the first day of a month, e.g. 2027-01-01.') : budget
     suffix: suffix
     emails: alertEmails
   }

@@ -262,7 +262,7 @@ class Deployment:
             case Field(base, name):
                 return self._field(self._eval(base, names), name, base)
             case Item(base, key):
-                return self._eval(base, names)[self._eval(key, names)]
+                return self._item(self._eval(base, names), self._eval(key, names), base)
             case Choice(condition, yes, no):
                 return self._eval(yes if unwrapped(self._eval(condition, names)) else no, names)
             case Operation(sign, operands):
@@ -301,6 +301,12 @@ class Deployment:
         if not isinstance(base, dict) or name not in base:
             self._wrong(f"{node} has no {name}")
         return base[name]
+
+    def _item(self, base: Any, key: Any, node: Any) -> Any:
+        try:
+            return base[key]
+        except (IndexError, KeyError):
+            self._wrong(f"{node} has no item {key!r}")
 
     def _operated(self, sign: str, operands: tuple[Any, ...], names: dict[str, Any]) -> Any:
         first = self._eval(operands[0], names)
@@ -370,8 +376,13 @@ def _group(of: Deployment, *names: str) -> Any:
     return Group(f"{_subscription(of, *subscriptions).id if subscriptions else _home(of)}/resourceGroups/{name}")
 
 
+def _fail(of: Deployment, why: str) -> NoReturn:
+    raise WrongError(f"{of.file.name}: {why}")
+
+
 OF_A_DEPLOYMENT: dict[str, Callable[..., Any]] = {
     "environment": _environment,
+    "fail": _fail,
     "loadJsonContent": lambda of, file: json.loads((of.file.parent / file).read_text()),
     "loadTextContent": lambda of, file: (of.file.parent / file).read_text(),
     "readEnvironmentVariable": lambda of, name, default: of.environ.get(name, default),

@@ -332,6 +332,17 @@ def test_zones_that_are_there_already_are_used_and_none_is_made() -> None:
     assert len(of(by_policy, "Microsoft.Network/privateEndpoints")) == 4
 
 
+@pytest.mark.parametrize("given", [(), *((name,) for name in ZONES), ("blob", "table"), ("queue", "table", "sites"), tuple(ZONES)])
+def test_each_zone_may_be_there_already_or_not(given: tuple[str, ...]) -> None:
+    """What is left empty is made and linked; every endpoint has one name, in its own zone."""
+    made = deployed({**EXISTING, "privateDnsZones": {name: ZONES[name] if name in given else "" for name in ZONES}})
+    links = of(made, "Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    own = {each.id for each in of(made, "Microsoft.Network/privateDnsZones")}
+    assert len(own) == len(links) == len(ZONES) - len(given)
+    assert zones_of(made) == own | {ZONES[name] for name in given}
+    assert all("privatelink." in each for each in own)
+
+
 def test_the_rooms_of_the_network_let_in_what_belongs_there() -> None:
     """Nothing to the instances; https from the network to the endpoints, for which the rules are switched on."""
     made = deployed(MOST)
@@ -477,6 +488,17 @@ def test_another_cloud_has_its_own_names() -> None:
         ({"alertEmails": "a@contoso.com"}, "alertEmails"),
         ({"eventWorkspaces": [{"name": "w"}]}, "eventWorkspaces"),
         ({"nothing": 1}, "has no parameters"),
+        ({"privateDnsZones": {"blob": ""}}, "privateDnsZones"),
+        (
+            {"privateNetworking": True, "appSubnetId": f"{HUB}/virtualNetworks/hub/subnets/app"},
+            "both appSubnetId and endpointsSubnetId",
+        ),
+        (
+            {"privateNetworking": True, "endpointsSubnetId": f"{HUB}/virtualNetworks/hub/subnets/ends"},
+            "both appSubnetId and endpointsSubnetId",
+        ),
+        ({"privateNetworking": True, "addressPrefix": "10.70.0.0/26"}, "addressPrefix is too small"),
+        ({"alertEmails": ["a@contoso.com"], "budget": {"amount": 5, "start": ""}}, "budget.start is missing"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_refused(wrong: dict[str, Any], why: str) -> None:
@@ -498,6 +520,8 @@ def test_a_parameter_that_cannot_be_is_refused(wrong: dict[str, Any], why: str) 
         ("output o int = 'text'", "expected int"),
         ("output o string = c", "not declared"),
         ("var a = { b: 1 }\noutput o int = a.c", "has no c"),
+        ("var a = [1]\noutput o int = a[1]", "has no item 1"),
+        ("output o int = false ? 1 : fail('it cannot be')", "it cannot be"),
         ("output o string = utcNow()", "no function"),
         ("param p string", "not given"),
         ("targetScope = 'subscription'", "deployed to"),

@@ -1,6 +1,6 @@
 // Private endpoints of the app's storage account, one for each service that the app uses, and the names that lead to them.
-// The names stand in zones of this deployment, in zones that are there already (then their owner links them to networks), or in
-// none: then a policy of the platform's adds them.
+// Each name stands in a zone of this deployment, in one that is there already (then its owner links it to networks), or in none: then
+// a policy of the platform's adds it.
 import { tagsType, zonesType } from '../types.bicep'
 
 param location string
@@ -26,15 +26,13 @@ var services = [
     zoneId: zoneIds.table
   }
 ]
-var own = empty(zoneIds.blob) && !dnsByPolicy ? services : []
-var named = dnsByPolicy ? [] : services
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
   name: storageAccountName
 }
 
 resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
-  for service in own: {
+  for service in services: if (empty(service.zoneId) && !dnsByPolicy) {
     name: 'privatelink.${service.name}.${environment().suffixes.storage}'
     location: 'global'
     tags: tags
@@ -44,7 +42,7 @@ resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
 // Such a zone answers for every account that has a private endpoint anywhere. What it does not know is asked of the public DNS instead
 // of being said not to exist: https://learn.microsoft.com/azure/dns/private-dns-fallback
 resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
-  for (service, index) in own: {
+  for (service, index) in services: if (empty(service.zoneId) && !dnsByPolicy) {
     parent: zones[index]
     name: 'steward-${suffix}'
     location: 'global'
@@ -84,7 +82,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
 ]
 
 resource names 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [
-  for (service, index) in named: {
+  for (service, index) in services: if (!dnsByPolicy) {
     parent: endpoints[index]
     name: 'default'
     properties: {
