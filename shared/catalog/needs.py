@@ -20,6 +20,7 @@ class Need:
         why: As the documents' table has it.
         when: Dotted path that the body holds; '' for always.
         values: What it must say there, in any casing; empty for anything.
+        unless: Dotted path with which it is not needed.
     """
 
     path: str
@@ -27,6 +28,7 @@ class Need:
     why: str
     when: str = ""
     values: tuple[str, ...] = ()
+    unless: str = ""
 
 
 ENCRYPTION = "properties.encryption.keyVaultProperties"
@@ -62,6 +64,12 @@ NEEDS: tuple[Need, ...] = (
         why="models on Azure Kubernetes Service",
         when="properties.computeType",
         values=("AKS",),
+    ),
+    # https://github.com/MicrosoftLearning/mslearn-mlops/issues/72, which does not name them;
+    # https://learn.microsoft.com/answers/questions/2068819/machine-learning-online-endpoint-conflicts-error does
+    *(
+        Need(path="workspaces/onlineEndpoints", namespace=name, why="managed online endpoints", unless="properties.compute")
+        for name in ("Microsoft.Cdn", "Microsoft.PolicyInsights")
     ),
 )
 

@@ -136,7 +136,14 @@ ADVICE: tuple[Advice, ...] = (
         _ROLES,
     ),
     Advice(
-        "MissingSubscriptionRegistration NoRegisteredProviderFound SubscriptionNotRegistered",
+        "SubscriptionNotRegistered",
+        "A resource provider is not registered in the subscription; Azure often does not name it ([N/A]).",
+        "Register what an online endpoint needs: POST {providers}/Microsoft.Cdn/register and POST "
+        "{providers}/Microsoft.PolicyInsights/register. Wait some minutes, then send the request again.",
+        f"{_FIX}error-register-resource-provider",
+    ),
+    Advice(
+        "MissingSubscriptionRegistration NoRegisteredProviderFound",
         "The resource provider is not registered in the subscription, or does not know the api-version.",
         "Register it: POST {providers}/NAMESPACE/register. Leave out `?api-version=` to use the app's own.",
         f"{_FIX}error-register-resource-provider",

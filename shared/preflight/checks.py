@@ -148,7 +148,8 @@ def _providers(question: Question) -> Iterator[Finding]:
     for need in needs.NEEDS:
         found = bodies.dig(question.body, need.when) if need.when else True
         said = not need.values or str(found).lower() in (value.lower() for value in need.values)
-        if kind.namespace == kinds.ML and need.path == kind.path and found and said:
+        needless = bool(need.unless and bodies.dig(question.body, need.unless))
+        if kind.namespace == kinds.ML and need.path == kind.path and found and said and not needless:
             wanted.setdefault(need.namespace, need.why)
     for namespace, why in wanted.items():
         answer = question.provider(namespace)

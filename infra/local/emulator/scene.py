@@ -45,7 +45,8 @@ EVENTS_QUEUE = "steward-events"
 REGISTERED_PROVIDERS = (
     "Microsoft.Resources", "Microsoft.Storage", "Microsoft.KeyVault", "Microsoft.Insights", "Microsoft.ContainerRegistry",
     "Microsoft.MachineLearningServices", "Microsoft.Authorization", "Microsoft.EventGrid", "Microsoft.Notebooks",
-    "Microsoft.ContainerService",
+    "Microsoft.ContainerService", "Microsoft.Network", "Microsoft.DocumentDB", "Microsoft.Search", "Microsoft.Cdn",
+    "Microsoft.PolicyInsights",
 )  # fmt: skip
 
 

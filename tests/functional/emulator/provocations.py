@@ -160,10 +160,38 @@ def _unregistered(azure: Client) -> requests.Response:
     return azure.arm("PUT", f"{WORKSPACES}/lab", workspace_body())
 
 
-@provokes("provider of a compute not registered")
-def _unregistered_notebooks(azure: Client) -> requests.Response:
-    azure.control("PUT", "providers", {"Microsoft.Notebooks": "NotRegistered"})
-    return azure.arm("PUT", f"{azure.workspace()}/computes/nb1", INSTANCE)
+def _without(namespace: str, method: str, path: str, body: Any) -> Provoke:
+    """One request below a workspace that is there, in a subscription without a provider."""
+
+    def provoke(azure: Client) -> requests.Response:
+        arm_id = azure.workspace()
+        azure.control("PUT", "providers", {namespace: "NotRegistered"})
+        return azure.arm(method, f"{arm_id}{path}", body)
+
+    return provoke
+
+
+def _new_without(namespace: str, **properties: Any) -> Provoke:
+    """A new workspace in a subscription without a provider."""
+
+    def provoke(azure: Client) -> requests.Response:
+        azure.control("PUT", "providers", {namespace: "NotRegistered"})
+        body = workspace_body()
+        return azure.arm("PUT", f"{WORKSPACES}/lab", {**body, "properties": {**body["properties"], **properties}})
+
+    return provoke
+
+
+PROVOKE |= {
+    "provider of a compute not registered": _without("Microsoft.Notebooks", "PUT", "/computes/nb1", INSTANCE),
+    "provider of a workspace not registered": _new_without("Microsoft.KeyVault"),
+    "provider of a managed network not registered": _without(
+        "Microsoft.Network", "PUT", "/outboundRules/pypi", {"properties": {"type": "FQDN", "destination": "pypi.org"}}
+    ),
+    "providers of an endpoint not registered": lambda azure: polled(
+        azure, _without("Microsoft.Cdn", "PUT", "/onlineEndpoints/line", ENDPOINT)(azure)
+    ),
+}
 
 
 @provokes("denied by policy")

@@ -163,3 +163,43 @@ def test_a_resource_group_goes_with_everything_in_it(azure: Client) -> None:
     assert [azure.arm("GET", first.headers["Location"]).status_code for _ in range(2)] == [202, 200]
     assert azure.arm("GET", path, version="2022-09-01").status_code == 404
     assert azure.arm("HEAD", path, version="2022-09-01").status_code == 404
+
+
+OWN_KEY = {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": scene.KEY_VAULT_ID, "keyIdentifier": "k"}}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "properties", "refused"),
+    [
+        ("Microsoft.Storage", {}, True),
+        ("Microsoft.ContainerRegistry", {}, True),
+        ("Microsoft.DocumentDB", {"encryption": OWN_KEY}, True),
+        ("Microsoft.Search", {"encryption": OWN_KEY}, True),
+        ("Microsoft.Network", {"managedNetwork": {"isolationMode": "AllowInternetOutbound"}}, True),
+        ("Microsoft.DocumentDB", {}, False),
+        ("Microsoft.Network", {"managedNetwork": {"isolationMode": "Disabled"}}, False),
+    ],
+)
+def test_a_workspace_needs_the_providers_of_what_it_stands_on(
+    azure: Client, namespace: str, properties: dict[str, Any], *, refused: bool
+) -> None:
+    """409 with the one that is missing; what the body does not ask for needs none."""
+    azure.control("PUT", "providers", {namespace: "NotRegistered"})
+    body = workspace_body()
+    answer = azure.arm("PUT", f"{WORKSPACES}/lab", {**body, "properties": {**body["properties"], **properties}})
+    assert answer.status_code == (409 if refused else 202), answer.text
+    assert not refused or namespace in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("compute", "state"), [("", "Failed"), ("/subscriptions/s/k8s", "Succeeded")])
+def test_a_managed_endpoint_needs_two_more_providers(azure: Client, compute: str, state: str) -> None:
+    """It ends as Failed without them, and not at all on a Kubernetes cluster; registered, the same PUT makes it."""
+    place = f"{azure.workspace()}/onlineEndpoints/line"
+    body = {"location": scene.LOCATION, "properties": {"authMode": "Key", **({"compute": compute} if compute else {})}}
+    azure.control("PUT", "providers", {"Microsoft.PolicyInsights": "NotRegistered"})
+    azure.arm("PUT", place, body)
+    assert azure.arm("GET", place).json()["properties"]["provisioningState"] == state
+    azure.control("PUT", "providers", {"Microsoft.PolicyInsights": "Registered"})
+    azure.arm("DELETE", place)
+    azure.arm("PUT", place, body)
+    assert azure.arm("GET", place).json()["properties"]["provisioningState"] == "Succeeded"

@@ -10,6 +10,8 @@ from infra.local.emulator.refusal import ACCOUNTS, ERRORS, GITHUB, LEARN, RECORD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from infra.local.emulator.world import World
+
 _REGISTER = f"{LEARN}azure-resource-manager/troubleshooting/error-register-resource-provider"
 _TAGS = "https://github.com/Azure/azure-powershell/blob/main/src/Migrate/Migrate.Autorest/custom/New-AzMigrateServerReplication.ps1"
 _TAG_LIMITS = f"{LEARN}azure-resource-manager/management/tag-resources"
@@ -175,6 +177,13 @@ def not_registered(namespace: str) -> web.Refused:
     )
     details = [{"code": "MissingSubscriptionRegistration", "target": namespace, "message": message}]
     return web.Refused(web.arm_error(409, "MissingSubscriptionRegistration", message, details=details))
+
+
+def check_registered(world: World, *namespaces: str) -> None:
+    """The subscription must have registered these providers."""
+    for namespace in namespaces:
+        if world.registration.get(namespace.lower()) != "Registered":
+            raise not_registered(namespace)
 
 
 def location_required() -> web.Refused:

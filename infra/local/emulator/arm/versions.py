@@ -125,7 +125,7 @@ NAMESPACES = {
         "Microsoft.Resources", "Microsoft.Storage", "Microsoft.KeyVault", "Microsoft.Insights", "Microsoft.ContainerRegistry",
         "Microsoft.MachineLearningServices", "Microsoft.EventGrid", "Microsoft.OperationalInsights", "Microsoft.Compute",
         "Microsoft.Network", "Microsoft.ManagedIdentity", "Microsoft.Authorization", "Microsoft.DocumentDB", "Microsoft.Search",
-        "Microsoft.ContainerService", "Microsoft.Notebooks",
+        "Microsoft.ContainerService", "Microsoft.Notebooks", "Microsoft.Cdn", "Microsoft.PolicyInsights",
     )
 }  # fmt: skip
 

@@ -106,9 +106,8 @@ def kind(given: str, region: str) -> str:
 
 def check_provider(world: World, kind: str) -> None:
     """The subscription must have registered the provider that this type of compute needs beside Azure ML's own."""
-    namespace = PROVIDERS.get(kind, "")
-    if namespace and world.registration.get(namespace.lower()) != "Registered":
-        raise arm_refusals.not_registered(namespace)
+    if kind in PROVIDERS:
+        arm_refusals.check_registered(world, PROVIDERS[kind])
 
 
 def check(kind: str, inner: dict[str, Any], found: Resource | None, region: str) -> None:

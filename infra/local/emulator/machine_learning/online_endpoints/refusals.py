@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator.arm import writes
 from infra.local.emulator.machine_learning import scope
 from infra.local.emulator.machine_learning.online_endpoints import state
-from infra.local.emulator.refusal import GITHUB, LEARN, LIMITS, SPEC, Proof, Refusal
+from infra.local.emulator.refusal import GITHUB, LEARN, LIMITS, SPEC, Moment, Proof, Refusal
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -42,11 +42,18 @@ ROWS: tuple[Refusal, ...] = (
     Refusal(name="mirror with live traffic", status=400, code="UserError", inner="InvalidMirrorTraffic",
         message="The deployment '{}' gets live traffic; it cannot get mirrored traffic, too.",
         source=f"{LEARN}machine-learning/how-to-safely-rollout-online-endpoints"),
+    Refusal(name="providers of an endpoint not registered", status=200, code="SubscriptionNotRegistered", moment=Moment.OPERATION,
+        message=(
+            "Resource provider [N/A] isn't registered with Subscription [N/A]. Please see troubleshooting guide, available here: "
+            "https://aka.ms/register-resource-provider"
+        ), proof=Proof.TEXT, source=f"{GITHUB}MicrosoftLearning/mslearn-mlops/issues/72"),
     Refusal(name="token of an endpoint opened by keys", status=400, code="UserError", inner="AuthModeMismatch",
         message="The endpoint's authMode is Key; tokens are for AMLToken."),
 )  # fmt: skip
 
 
+# Which ones: https://learn.microsoft.com/answers/questions/2068819/machine-learning-online-endpoint-conflicts-error
+PROVIDERS = ("Microsoft.Cdn", "Microsoft.PolicyInsights")
 _TAKEN = "There is already an endpoint with this name"
 _WHOLE = 100
 _MOST_MIRRORED = 50
@@ -58,6 +65,17 @@ def check_free(world: World, workspace: Resource, name: str) -> None:
         if other.name.lower() == name.lower() and other.body["location"] == scope.location(workspace):
             text = f"{_TAKEN}, Endpoint name needs to be unique within a region. Try some other name."
             raise scope.inferencing("InferencingClientCallFailed", "", text)
+
+
+def unregistered(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
+    """What a new managed endpoint ends with while a provider that Azure puts before it is not registered; it is not named."""
+    if properties.get("compute") or all(world.registration.get(name.lower()) == "Registered" for name in PROVIDERS):
+        return None
+    message = (
+        "Resource provider [N/A] isn't registered with Subscription [N/A]. Please see troubleshooting guide, available here: "
+        "https://aka.ms/register-resource-provider"
+    )
+    return {"code": "SubscriptionNotRegistered", "message": message, "details": [], "additionalInfo": []}
 
 
 def checked_traffic(world: World, found: Resource | None, given: Any) -> dict[str, int]:

@@ -102,11 +102,19 @@ def _begin(
         found.touched(world.now(), scope.caller(request))
 
     newer = request.query["api-version"] >= statuses.NEW_STYLES_SINCE
+    new = found.properties["provisioningState"] == "Creating"
     operation = statuses.begin(
-        world, request, found, kind="onlineEndpoint", finish=done, prefix="oeidp" if newer else "oe", workspace=workspace
+        world,
+        request,
+        found,
+        kind="onlineEndpoint",
+        finish=done,
+        prefix="oeidp" if newer else "oe",
+        error=online_endpoints_refusals.unregistered(world, change) if new else None,
+        workspace=workspace,
     )
     found.properties["properties"]["AzureAsyncOperationUri"] = statuses.status_url(world, operation)
-    created = found.properties["provisioningState"] == "Creating" or request.method == "PUT"
+    created = request.method == "PUT"
     headers = statuses.frontend_headers(world, operation, resource_url=scope.resource_url(request, found.id) if created else None)
     return web.answer(found.body if created else None, status=201 if created else 202, headers=headers)
 

@@ -57,6 +57,10 @@ ROWS: tuple[Refusal, ...] = (
     Refusal(name="customer-managed key without a vault", status=200, code="CustomerManagedKeyInvalid", moment=Moment.OPERATION,
         message="The key vault '{}' of the customer-managed key was not found, {}",
         source=f"{LEARN}machine-learning/concept-customer-managed-keys"),
+    Refusal(name="provider of a workspace not registered", status=409, code="MissingSubscriptionRegistration", message=(
+            "The subscription is not registered to use namespace '{}'. See https://aka.ms/rps-not-found for how to register "
+            "subscriptions."
+        ), source=f"{LEARN}machine-learning/how-to-manage-workspace#resource-provider-errors"),
     Refusal(name="project without hub", status=400, code="ValidationError",
         message="A workspace of kind Project needs the hubResourceId of an existing hub."),
 )  # fmt: skip
@@ -67,6 +71,11 @@ DEPENDENCIES = {
     "applicationInsights": "microsoft.insights/components",
     "containerRegistry": "microsoft.containerregistry/registries",
 }
+
+# "Resource provider errors"
+PROVIDERS = ("Microsoft.Storage", "Microsoft.KeyVault", "Microsoft.ContainerRegistry")
+OF_OWN_KEYS = ("Microsoft.DocumentDB", "Microsoft.Search")
+OF_MANAGED_NETWORKS = ("Microsoft.Network",)
 
 REQUIRED = ("storageAccount", "keyVault", "applicationInsights")
 
@@ -83,6 +92,14 @@ def check_dependencies(world: World, arm_id: str, properties: dict[str, Any], ki
     if any(not properties.get(name) for name in required):
         raise validation("Missing dependent resources in workspace json")
     check_references(world, arm_id, properties)
+
+
+def check_providers(world: World, properties: dict[str, Any]) -> None:
+    """What Azure ML makes or uses for a new workspace comes from providers that the subscription has registered."""
+    network, encryption = properties.get("managedNetwork") or {}, properties.get("encryption") or {}
+    isolated = str(network.get("isolationMode") or "Disabled").lower() != "disabled"
+    own_keys = str(encryption.get("status") or "").lower() == "enabled"
+    refusals.check_registered(world, *PROVIDERS, *(OF_OWN_KEYS if own_keys else ()), *(OF_MANAGED_NETWORKS if isolated else ()))
 
 
 def check_references(world: World, arm_id: str, properties: dict[str, Any]) -> None:
