@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.catalog.yaml import Translation
-    from shared.catalog.yaml.drafts import Place, Upload
+    from shared.catalog.yaml.drafts import Expected, Place, Upload
 
 PURPOSES = ("code", "model", "data", "input", "environment", "feature_set")
 
@@ -51,15 +51,31 @@ class Sent:
         found = posixpath.normpath(posixpath.join(self.root, self.folder, path))
         return "" if found == "." else found
 
+    def form(self, path: str) -> str:
+        """Return `file` or `folder` for what lies at a path among the files; '' nothing does."""
+        if path in self.names or (not path and self.names and not self.packed):
+            return "file"
+        return "folder" if self.names and (not path or any(name.startswith(f"{path}/") for name in self.names)) else ""
+
+    def located(self, path: str, purpose: str) -> str | None:
+        """Return where among the files an upload's path leads; None when nothing came for it."""
+        found = self.path(path)
+        if self.form(found):
+            return found
+        return "" if self.names and self.whole == purpose else None
+
 
 def planned(translation: Translation, sent: Sent) -> Plan | None:
     """Return what must be done before the body can be sent, None when nothing must.
 
     Raises:
-        BadRequestError: `FileMissing`: the YAML names a file that did not come.
+        BadRequestError: `FileMissing`: the YAML names a file that did not come; `InvalidYaml`: what came is not what it says.
     """
     ahead = len(translation.uploads) + len(translation.labels)
     first = [_upload(each, sent, ahead) for each in translation.uploads]
+    for each in translation.expected:
+        if not _is_there(each, sent):
+            raise each.refusal
     first += [
         Task(what="label", type=each.type, asset=each.name, version=each.label, goals=_goals(each.places, ahead))
         for each in translation.labels
@@ -86,11 +102,8 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
     includes = tuple(_there(each, sent) for each in wanted.includes)
     if wanted.includes and not wanted.path:  # nothing but the further files
         return _task(wanted, sent, ahead, folder=None, includes=includes, name="code")
-    path = sent.path(wanted.path)
-    there = path in sent.names or (sent.names and not path) or any(name.startswith(f"{path}/") for name in sent.names)
-    if not there and sent.whole == wanted.purpose:
-        path, there = "", bool(sent.names)
-    if not there:
+    path = sent.located(wanted.path, wanted.purpose)
+    if path is None:
         came = ", ".join(sorted(sent.names)[:10]) or "none"
         asked = sent.asked(wanted.path)
         message = f"The YAML names '{wanted.path}'; send it along as '{asked}' (multipart: spec, and files by path or as a zip)."
@@ -98,6 +111,15 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
         raise errors.BadRequestError("FileMissing", message, target=wanted.path)
     name = upload_steps.plain_name(posixpath.basename(path) or posixpath.basename(wanted.path), wanted.purpose)
     return _task(wanted, sent, ahead, folder=path if sent.packed else None, includes=includes, name=name)
+
+
+def _is_there(expected: Expected, sent: Sent) -> bool:
+    """Tell whether what a YAML says of its files is so."""
+    base = sent.located(expected.path, expected.purpose)
+    if base is None:
+        return False
+    inside = posixpath.normpath(posixpath.join(base, expected.inside))
+    return sent.form("" if inside == "." else inside) == expected.form
 
 
 def _task(wanted: Upload, sent: Sent, ahead: int, *, folder: str | None, includes: tuple[str, ...], name: str) -> Task:

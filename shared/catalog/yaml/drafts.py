@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shared.rest.ids import ResourceId
-    from shared.text.yaml_document import Cursor
+    from shared.text.yaml_document import Cursor, RefusedError
 
 CURATED = "AzureML-"  # environments whose short form Azure itself expands
 _VIRTUAL_CLUSTER = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/[^/]+/virtualclusters/[^/]+$", re.IGNORECASE)
@@ -64,6 +64,25 @@ class Upload:
     datastore: str | None = None
     includes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What must lie where an upload's path leads: azure-ai-ml looks there before it sends anything.
+
+    Attributes:
+        path: The upload's own.
+        purpose: Likewise.
+        inside: Below that path; '' is the path itself.
+        form: `file` or `folder`.
+        refusal: What to raise when it is not there.
+    """
+
+    path: str
+    purpose: Purpose
+    inside: str
+    form: Literal["file", "folder"]
+    refusal: RefusedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +140,14 @@ class Draft:
         location: Its region, when the caller knows it.
         workspace_id: Its `workspaceId` (a GUID), likewise.
         registrations: In the order they must be made.
+        expected: What the files that come with the YAML must have.
     """
 
     workspace: ResourceId | None = None
     location: str | None = None
     workspace_id: str | None = None
     registrations: list[Pending] = field(default_factory=list)
+    expected: list[Expected] = field(default_factory=list)
 
     def named(self, kind: str, name: str) -> str:
         """Return the ARM id of `computes`, `datastores`, `jobs` … by name; an id passes."""
@@ -142,8 +163,8 @@ class Draft:
         return code
 
     def compute(self, name: str | None) -> str | None:
-        """Return the ARM id of a compute; `local` and expressions pass."""
-        if name is None or name.lower() == "local" or yaml_values.is_binding(name) or _VIRTUAL_CLUSTER.match(name):
+        """Return the ARM id of a compute; expressions pass."""
+        if name is None or yaml_values.is_binding(name) or _VIRTUAL_CLUSTER.match(name):
             return name
         cluster = name.lower().removeprefix("virtualclusters/")
         if cluster != name.lower():
@@ -187,6 +208,12 @@ class Draft:
             key=key,
             make=lambda places: Label(type=kind, name=name, label=label, places=places),
         )
+
+    def expect(
+        self, local: LocalPath, purpose: Purpose, form: Literal["file", "folder"], refusal: RefusedError, *, inside: str = ""
+    ) -> None:
+        """Refuse the files that come with the YAML unless such a file or folder is among them."""
+        self.expected.append(Expected(path=local.path, purpose=purpose, inside=inside, form=form, refusal=refusal))
 
     def upload(
         self,

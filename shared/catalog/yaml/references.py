@@ -117,11 +117,19 @@ def asset(kind: str) -> yaml_values.Shape:
 
 
 def compute(at: Cursor) -> str:
-    """A compute: `azureml:name`, a bare name, an ARM id, or `local`."""
+    """A compute: `azureml:name`, a bare name, an ARM id, or `local`; the prefix is taken off."""
     if isinstance(at.value, dict) and "target" in at.value:
         raise at.refusal("'compute' with a 'target' is an old form; write compute: azureml:NAME.")
-    written = yaml_values.text(at)
-    return "local" if written.lower() == "local" else written.removeprefix(PREFIX)
+    written: str = yaml_values.text(at)
+    name = "local" if is_local(written) else written.removeprefix(PREFIX)
+    if not name:
+        raise at.refusal(f"The compute has no name: write {PREFIX}NAME, or leave 'compute' out.")
+    return name
+
+
+def is_local(compute: str | None) -> bool:
+    """Tell whether a job is to run on the machine of whoever sends it."""
+    return compute is not None and compute.lower() == "local"
 
 
 def code(at: Cursor) -> str | LocalPath:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shared.catalog.yaml.drafts import Draft, Label, Place, Registration, Upload
+    from shared.catalog.yaml.drafts import Draft, Expected, Label, Place, Registration, Upload
     from shared.rest.ids import ResourceId
     from shared.text.yaml_document import Cursor
 
@@ -84,6 +84,7 @@ class Translation:
         api_version: The one that the body is written for.
         query: What azure-ai-ml sends with it besides, by name.
         uploads: Local files it names.
+        expected: What must lie where they are.
         registrations: Assets defined inside it, in the order to register them.
         labels: Labels to look up.
         notes: What was read otherwise than it may have been meant, with line and column.
@@ -97,6 +98,7 @@ class Translation:
     query: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
     uploads: tuple[Upload, ...] = ()
+    expected: tuple[Expected, ...] = ()
     registrations: tuple[Registration, ...] = ()
     labels: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
@@ -173,6 +175,7 @@ def translate(
         api_version=api_versions.of_body(found, body),
         query=QUERIES.get(found, {}),
         uploads=uploads,
+        expected=tuple(draft.expected),
         registrations=registrations,
         labels=labels,
         notes=tuple(source.notes),

@@ -8,6 +8,7 @@ import hashlib
 import json
 import posixpath
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -78,6 +79,14 @@ def writes(answer: dict[str, Any]) -> list[dict[str, Any]]:
         for request in answer["requests"]
         if (request["method"] == "PUT" or request["path"].endswith("/package")) and "/codes/" not in request["path"]
     ]
+
+
+def check_files(translation: translations.Translation, folder: Path) -> None:
+    """Refuse what a YAML says of the files beside it, as a request with these files is refused."""
+    for each in translation.expected:
+        path = folder / each.path / each.inside if each.inside else folder / each.path
+        if not (path.is_file() if each.form == "file" else path.is_dir()):
+            raise each.refusal
 
 
 def collection(path: str) -> str:

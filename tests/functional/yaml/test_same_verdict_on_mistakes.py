@@ -82,6 +82,7 @@ def _translated(root: Path, name: str) -> translations.Translation:
     out = translations.translate(
         text, target=target, location="eastus", workspace_id=conversation.WORKSPACE_ID, files=read, kind=kind_of(name)
     )
+    conversation.check_files(out, file.parent)
     missing = [each.path for each in out.uploads if not (file.parent / each.path).exists()]
     if missing or (out.name is None and loader not in _UNNAMED):
         what = f"there is no '{missing[0]}'" if missing else "the path names a collection, and no field the resource"

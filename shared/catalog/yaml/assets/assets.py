@@ -86,7 +86,7 @@ def named_environment_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 
 def named_model_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a model to be registered under its name."""
-    return model_body(draft, MODEL(at), anonymous=False)
+    return model_body(draft, at, MODEL(at), anonymous=False)
 
 
 def environment_body(draft: Draft, at: Cursor, fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:
@@ -96,11 +96,13 @@ def environment_body(draft: Draft, at: Cursor, fields: dict[str, Any], *, anonym
     build = fields.get("build")
     if fields.get("image") is None and build is None:
         raise at.refusal("The environment has neither 'image' nor 'build'; a 'conda_file' goes on top of an image.")
+    if fields.get("image") and build:
+        raise at.refusal("The environment has both 'image' and 'build'; give it one of the two.")
     routes = fields.get("inference_config")
     properties: dict[str, Any] = {
         "condaFile": _conda(at, fields.get("conda_file")),
         "image": fields.get("image") or None,
-        "build": _build(draft, build, fields.get("datastore")) if build else None,
+        "build": _build(draft, build, fields.get("datastore")) if build is not None else None,
         "osType": fields.get("os_type"),
         "tags": fields.get("tags") or None,
         "isAnonymous": anonymous,
@@ -134,8 +136,12 @@ def environment_reference(draft: Draft, at: Cursor, *, with_name: bool = False) 
 ENVIRONMENT_NAME = references.asset("environments")
 
 
-def model_body(draft: Draft, fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:
+def model_body(draft: Draft, at: Cursor, fields: dict[str, Any], *, anonymous: bool) -> dict[str, Any]:
     """Return the ARM body of a model version from its fields."""
+    path = fields.get("path")
+    last = str(path.path if isinstance(path, references.LocalPath) else path).rpartition("/")[2]
+    if fields.get("type") == "mlflow_model" and "." in last and last not in (".", ".."):
+        raise at.child("path").refusal(f"An mlflow_model is a folder, and '{last[:120]}' has a dot like a file: name its folder.")
     default, allowed = fields.get("default_deployment_template"), fields.get("allowed_deployment_templates")
     properties = {
         "description": fields.get("description"),
@@ -157,7 +163,7 @@ def model_reference(draft: Draft, at: Cursor) -> str | Pending:
     """Return the id of a model that a field names or defines inline."""
     if isinstance(at.value, dict):
         fields = INLINE_MODEL(at)
-        body = model_body(draft, fields, anonymous="name" not in fields)
+        body = model_body(draft, at, fields, anonymous="name" not in fields)
         return draft.register("models", body, name=fields.get("name"), version=fields.get("version"), anonymous="")
     reference = references.asset("models")(at)
     return draft.versioned("models", reference, at)
@@ -167,6 +173,7 @@ def data_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a data asset."""
     fields = DATA(at)
     kind = fields.get("type", "uri_folder")
+    _expect_data(draft, at.child("path"), fields["path"], kind)
     properties = {
         "description": fields.get("description"),
         "isAnonymous": False,
@@ -179,6 +186,25 @@ def data_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "referencedUris": _referenced_uris(at, fields["path"]) if kind == "mltable" else None,
     }
     return {"properties": filled(properties)}
+
+
+def _expect_data(draft: Draft, at: Cursor, path: str | LocalPath, kind: str) -> None:
+    """Have a look that what a data asset's path leads to is of its type."""
+    if not isinstance(path, references.LocalPath):
+        return
+    shown = path.shown[:120]
+    if kind == "mltable":
+        draft.expect(
+            path,
+            "data",
+            "file",
+            at.refusal(f"An mltable is a folder with the file 'MLTable': '{shown}' has none."),
+            inside="MLTable",
+        )
+    elif kind == "uri_file":
+        draft.expect(path, "data", "file", at.refusal(f"'{shown}' is a folder: name a file of it, or write type: uri_folder."))
+    else:
+        draft.expect(path, "data", "folder", at.refusal(f"'{shown}' is a file: name its folder, or write type: uri_file."))
 
 
 def auto_delete(setting: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -247,6 +273,8 @@ def _referenced_uris(at: Cursor, path: str | LocalPath) -> list[str] | None:
     from shared.text import yaml_document
 
     table = yaml_document.parse(source, name=f"{path.path}/MLTable", source=field.document.source)
+    if not isinstance(table.value, dict) or "paths" not in table.value:
+        raise table.refusal("An MLTable is a mapping with 'paths', which is missing.")
     paths = table.get("paths")
     entries = [each.value for each in paths.children()] if paths is not None and isinstance(paths.value, list) else []
     return [str(value) for entry in entries if isinstance(entry, dict) for value in entry.values()] or None

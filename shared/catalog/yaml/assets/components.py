@@ -207,7 +207,7 @@ def spark_spec(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, An
         for name in ("entry", "py_files", "jars", "files", "archives", "args", "additional_includes")
         if name in fields
     }
-    if fields.get("code") is None and "code" not in at.value and "component" not in at.value and at.path == ():
+    if fields.get("code") is None and "code" not in at.value and "component" not in at.value:
         spec["code"] = draft.upload(references.LocalPath(path=at.document.resolve("."), shown="."), "code", pattern="azureml:{}")
     else:
         spec["code"] = code_spec(draft, fields.get("code"))

@@ -35,6 +35,7 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
             value = job[part] if isinstance(job[part], dict) else {"path": job[part], "type": "mltable"}
             details[camel(part)] = inputs.input_body(draft, at.child(part), {"type": "mltable", **value})
     details |= _table(job) if family == "table" else _model(job, family)
+    jobs.check_remote(at, job)
     resources = job.get("resources")
     properties = {
         **jobs.base_body(draft, job),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog.yaml import bindings, inputs, references
@@ -139,6 +140,20 @@ SWEEP = record(
     ignored=SHOWN,
 )
 SPARK_ENTRY = either(record({"file": text}, required=("file",)), record({"class_name": text}, required=("class_name",)))
+_SPARK_SIZES = tuple(f"standard_e{cores}s_v3" for cores in (4, 8, 16, 32, 64))
+
+
+def _spark_size(at: Cursor) -> str:
+    """One of the VM sizes that Spark runs on, in any casing, or an expression."""
+    size: str = text(at)
+    if size.lower() not in _SPARK_SIZES and not yaml_values.is_binding(size):
+        raise at.refusal(f"Spark runs on {', '.join(_SPARK_SIZES)}, got '{size[:80]}'.")
+    return size
+
+
+SPARK_RESOURCES = record(
+    {"instance_type": _spark_size, "runtime_version": yaml_values.version}, required=("instance_type", "runtime_version")
+)
 SPARK_FIELDS: dict[str, yaml_values.Shape] = {
     "code": references.code,
     "entry": SPARK_ENTRY,
@@ -158,7 +173,7 @@ SPARK = record(
         "type": choice("spark"),
         "inputs": inputs.INPUTS,
         "outputs": inputs.OUTPUTS,
-        "resources": record({"instance_type": text, "runtime_version": yaml_values.version}),
+        "resources": SPARK_RESOURCES,
     },
     required=("type", "entry"),
     nullable=("environment",),
@@ -185,7 +200,7 @@ def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "parentJobName": job.get("parent_job_name"),
         "jobType": "Command",
     }
-    if job.get("compute") == "local":
+    if references.is_local(job.get("compute")):
         properties["environmentVariables"]["AZUREML_COMPUTE_USE_COMMON_RUNTIME"] = "true"
         properties["computeId"] = None
         resources = properties["resources"] or {"properties": {}}
@@ -196,6 +211,7 @@ def command_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 def sweep_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a sweep job."""
     job = SWEEP(at)
+    check_remote(at, job)
     bindings.check_job(at.child("trial").get("command"), job["trial"]["command"], job.get("inputs", {}))
     trial = _program(draft, at.child("trial"), job["trial"])
     trial.pop("services", None)
@@ -223,7 +239,7 @@ def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     job = SPARK(at)
     bindings.check_job(at.get("args"), job.get("args"), job.get("inputs", {}))
     check_conf(at.get("conf") or at, job.get("conf") or {})
-    compute = draft.compute(job.get("compute"))
+    check_session(draft, at, job, job)
     conf = {name: str(value) for name, value in spark_conf(job.get("conf", {})).items()}
     if conf.get(f"{_ALLOCATION}enabled", "").lower() == "true":
         conf[f"{_ALLOCATION}enabled"] = "True"
@@ -234,7 +250,6 @@ def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     properties = {
         **base_body(draft, job),
         "services": None,
-        "computeId": compute,
         "codeId": draft_code(draft, job.get("code")),
         "entry": entry_body(job["entry"]),
         **{yaml_values.camel(name): job.get(name) for name in ("py_files", "jars", "files", "archives", "args")},
@@ -251,6 +266,7 @@ def spark_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 
 def base_body(draft: Draft, job: dict[str, Any]) -> dict[str, Any]:
     """Return what every job has."""
+    compute = job.get("compute")
     return {
         "displayName": job.get("display_name") or job.get("name"),
         "description": job.get("description"),
@@ -258,7 +274,7 @@ def base_body(draft: Draft, job: dict[str, Any]) -> dict[str, Any]:
         "properties": job.get("properties", {}),
         "experimentName": job.get("experiment_name"),
         "services": execution.services_body(job.get("services")),
-        "computeId": draft.compute(job.get("compute")),
+        "computeId": compute if references.is_local(compute) else draft.compute(compute),
         "identity": execution.identity_body(job.get("identity")),
         "isArchived": False,
     }
@@ -270,6 +286,72 @@ def draft_code(draft: Draft, code: Any, pattern: str = "{}") -> Any:
         return draft.upload(code, "code", pattern=pattern)
     found = draft.registered_code(code)
     return pattern.replace("{}", found) if isinstance(found, str) and found.startswith("/") else found
+
+
+def check_remote(at: Cursor, job: dict[str, Any]) -> None:
+    """Refuse a kind of job that never runs on the sender's machine, when it is to run there.
+
+    Raises:
+        RefusedError: At its compute.
+    """
+    if references.is_local(job.get("compute")):
+        raise at.child("compute").refusal("Only command and Spark jobs run on 'local'; name a compute, such as azureml:cpu.")
+
+
+def check_session(draft: Draft, at: Cursor, job: dict[str, Any], program: dict[str, Any], component: Cursor | None = None) -> None:
+    """Refuse a Spark job or node that has no place to run, or data that Spark does not read and write directly.
+
+    Args:
+        draft: The translation.
+        at: The job or node.
+        job: It, as loaded.
+        program: Its component as loaded, which is the job itself where it brings none.
+        component: Where that component stands.
+
+    Raises:
+        RefusedError: All that is wrong with it.
+    """
+    faults = yaml_values.Faults()
+    places = [name for name in ("compute", "resources") if job.get(name) is not None]
+    if len(places) > 1 or (not places and component is None):  # a pipeline's node may have its default
+        faults.add(at.refusal("A Spark job runs on a 'compute' or on 'resources' of its own: give it one of the two."))
+    for part in ("inputs", "outputs"):
+        declared = program.get(part) or {} if component is not None else {}
+        for name, value in (job.get(part) or {}).items():
+            data = {} if value is None else value
+            if not isinstance(data, dict) or (part == "inputs" and inputs.is_literal(data)) or is_bound(data.get("path")):
+                continue
+            if component is not None and name not in declared:
+                continue
+            if "direct" not in (data.get("mode"), (declared.get(name) or {}).get("mode")):
+                where = (at.get(part) or at).get(name) or at
+                faults.add(where.refusal(f"Spark reads and writes data directly: give '{name}' the mode direct."))
+    entry = program.get("entry") or {}
+    where = component or at
+    if component is not None and "args" in program:
+        given = {**(program.get("inputs") or {}), **(job.get("inputs") or {})}
+        faults.read(partial(_check_args, args=program["args"], given=given), where)
+    if "class_name" in entry:
+        faults.add(where.child("entry").refusal("A Spark job starts with a file, not a class: write entry: {file: main.py}."))
+    faults.done()
+    expect_entry(draft, where, program)
+
+
+def _check_args(at: Cursor, args: str, given: dict[str, Any]) -> None:
+    bindings.check_job(at.get("args"), args, given)
+
+
+def is_bound(path: Any) -> bool:
+    """Tell whether a path of an input or output is an expression."""
+    return isinstance(path, str) and "${{" in path
+
+
+def expect_entry(draft: Draft, at: Cursor, program: dict[str, Any]) -> None:
+    """Have a look that a Spark program's first file lies in its code."""
+    code, entry = program.get("code"), (program.get("entry") or {}).get("file")
+    if isinstance(code, references.LocalPath) and entry:
+        message = f"The code '{code.shown[:120]}' has no file '{entry[:120]}', with which the job starts."
+        draft.expect(code, "code", "file", at.child("entry").refusal(message), inside=entry)
 
 
 def check_conf(at: Cursor, conf: dict[str, Any]) -> None:

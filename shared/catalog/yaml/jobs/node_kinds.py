@@ -64,11 +64,12 @@ def _parallel(draft: Draft, node: Node, component: Component | None) -> dict[str
     return out
 
 
-def _spark(_: Draft, node: Node, component: Component | None) -> dict[str, Any]:
+def _spark(draft: Draft, node: Node, component: Component | None) -> dict[str, Any]:
     own = component.fields if component is not None else node.fields
     conf = {**(own.get("conf") or {}), **(node.fields.get("conf") or {})}
     if node.reference is None:  # what a registered component brings is not known here
         jobs.check_conf(node.at.get("conf") or node.at, conf)
+        jobs.check_session(draft, node.at, node.fields, own, component.at if component is not None else node.at)
     conf = jobs.spark_conf(conf)
     allocation = "spark.dynamicAllocation."
     if str(conf.get(f"{allocation}enabled")).lower() == "true" and "spark.executor.instances" not in conf:

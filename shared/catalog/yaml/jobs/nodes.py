@@ -68,7 +68,7 @@ _PARALLEL: dict[str, yaml_values.Shape] = {
 _SPARK: dict[str, yaml_values.Shape] = {
     **jobs.SPARK_FIELDS,
     "identity": either(yaml_values.binding, execution.IDENTITY),
-    "resources": record({"instance_type": text, "runtime_version": yaml_values.version}),
+    "resources": jobs.SPARK_RESOURCES,
     "component": anything,
 }
 _SWEEP: dict[str, yaml_values.Shape] = {
@@ -241,7 +241,7 @@ def _check(node: Node) -> None:
             path = value.get("path") if isinstance(value, dict) and "value" not in value else inputs.literal(value)
             bindings.check_form(node.port(part, name), path)
     defined = node.component.fields.get("inputs", {}) if node.component is not None else {}
-    given = node.fields.get("inputs", {})
+    given = {**node.fields.get("search_space", {}), **node.fields.get("inputs", {})}  # a sweep gives what it searches
     for name, declared in defined.items():
         if name not in given:
             if declared.get("optional") is not True and "default" not in declared:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from shared.catalog.yaml import inputs, references
 from shared.catalog.yaml.assets import component_fields, components
 from shared.catalog.yaml.assets.assets import filled
-from shared.catalog.yaml.jobs import execution, jobs, nodes
+from shared.catalog.yaml.jobs import jobs, nodes
 from shared.catalog.yaml.jobs.loaded import Component, Scope
-from shared.text.yaml_values import anything, boolean, choice, either, named, record
+from shared.text.yaml_values import anything, boolean, choice, either, named, record, text
 
 if TYPE_CHECKING:
     from shared.catalog.yaml.drafts import Draft
@@ -68,6 +68,7 @@ def job_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a pipeline job."""
     job = PIPELINE(at)
+    jobs.check_remote(at, job)
     scope = Scope(inputs=job.get("inputs", {}), outputs=job.get("outputs", {}), pipeline=partial(load, anonymous=True))
     component = at.get("component")
     source = components.FROM_JOB
@@ -118,27 +119,39 @@ def settings_body(draft: Draft, settings: dict[str, Any] | None) -> dict[str, An
 
 
 def scheduled_job(draft: Draft, at: Cursor) -> dict[str, Any]:
-    """Return the job of a schedule: a registered one by id, one from a file, or either with settings changed."""
+    """Return the pipeline of a schedule: a registered one by id, one from a file, or either with settings changed.
+
+    Raises:
+        RefusedError: It is another kind of job, or is written out in the schedule: azure-ai-ml refuses both.
+    """
     if isinstance(at.value, str):
         return _by_reference(draft, at)
-    kind = at.get("type")
     inner = at.get("job")
-    if inner is None:
-        return _definition(draft, at)
-    shape = {name: each for name, each in PIPELINE_FIELDS.items() if name not in ("jobs", "component", "type")}
-    more = {"job": anything, "type": choice("pipeline", "command", "spark")}
-    if kind is not None and str(kind.value).lower() == "command":
-        more |= {**jobs.COMMAND_FIELDS, "limits": execution.COMMAND_LIMITS}
-    if kind is not None and str(kind.value).lower() == "spark":
-        more |= {"conf": named(anything), "environment": anything}
-    changes = record({**shape, **more}, required=("job",), ignored=jobs.SHOWN)(at)
-    if isinstance(inner.value, str) and inner.value.startswith(references.PREFIX):
-        return _changed_reference(draft, at, inner, changes)
-    opened = inner.open(inner.value.removeprefix("file:")) if isinstance(inner.value, str) else inner
-    if not isinstance(opened.value, dict):
-        raise inner.refusal("Expected a job: azureml:name, or a file that holds one.")
+    if isinstance(at.value, dict) and inner is None:
+        raise at.refusal("A schedule's job has a file of its own: write create_job: ./job.yml, or azureml:NAME of a finished one.")
+    shape = {name: each for name, each in PIPELINE_FIELDS.items() if name not in ("jobs", "component")}
+    changes = record({**shape, "job": text}, required=("job",), ignored=jobs.SHOWN)(at)
+    if changes["job"].startswith(references.PREFIX):
+        if "type" not in changes:
+            raise at.refusal("The field 'type' is missing: write type: pipeline.", member="type")
+        return _changed_reference(draft, at, at.child("job"), changes)
+    opened = _pipeline_of(at.child("job"))
     _merge(opened, at, changes)
     return _definition(draft, opened)
+
+
+def _pipeline_of(at: Cursor) -> Cursor:
+    """Open the file of a schedule's job.
+
+    Raises:
+        RefusedError: It holds no pipeline.
+    """
+    opened = at.open(at.value)
+    kind = opened.value.get("type", "command") if isinstance(opened.value, dict) else ""
+    if str(kind).lower() != "pipeline":
+        found = f"a job of type '{str(kind)[:80]}'" if kind else "no job"
+        raise at.refusal(f"'{at.value[:120]}' holds {found}; a schedule runs a pipeline: put the job into one, as its only step.")
+    return opened
 
 
 def _merge(opened: Cursor, at: Cursor, changes: dict[str, Any]) -> None:
@@ -223,7 +236,7 @@ def _by_reference(draft: Draft, at: Cursor) -> dict[str, Any]:
     if at.value.startswith(references.PREFIX):
         job = references.short("jobs")(at)
         return {"sourceJobId": job, "experimentName": "", "isArchived": False, "jobType": "Pipeline"}
-    return _definition(draft, at.open(at.value.removeprefix("file:")))
+    return _definition(draft, _pipeline_of(at))
 
 
 def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[str, Any]) -> dict[str, Any]:
@@ -234,7 +247,7 @@ def _changed_reference(draft: Draft, at: Cursor, inner: Cursor, changes: dict[st
         "jobs": {},
         "inputs": inputs.inputs_body(draft, at.get("inputs"), _given(changes.get("inputs", {}))),
         "outputs": {name: inputs.output_body(value) for name, value in changes.get("outputs", {}).items()},
-        "settings": {**settings, "_source": components.FROM_JOB if "/" in job else FROM_COMPONENT},
+        "settings": {**settings, "_source": components.FROM_JOB},
         "sourceJobId": job,
         "jobType": "Pipeline",
     }

@@ -244,6 +244,8 @@ def _pipeline_batch(draft: Draft, at: Cursor) -> dict[str, Any]:
 
 def _served(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
     code = fields.get("code_configuration")
+    if code:
+        _check_code(draft, at.child("code_configuration"), code)
     environment = fields.get("environment")
     return {
         "description": fields.get("description"),
@@ -255,6 +257,23 @@ def _served(draft: Draft, at: Cursor, fields: dict[str, Any]) -> dict[str, Any]:
         else None,
         "environmentId": assets.environment_reference(draft, at.child("environment"), with_name=True) if environment else None,
     }
+
+
+def _check_code(draft: Draft, at: Cursor, code: dict[str, Any]) -> None:
+    """Refuse code without a scoring script, and code that is neither sent along nor registered.
+
+    Raises:
+        RefusedError: At the field.
+    """
+    for name in ("code", "scoring_script"):
+        if not code.get(name):
+            raise at.refusal(f"The field '{name}' is missing: 'code' is the folder, 'scoring_script' a file in it.", member=name)
+    where, script = code["code"], code["scoring_script"]
+    if isinstance(where, references.LocalPath):
+        message = f"The code '{where.shown[:120]}' has no file '{script[:120]}'."
+        draft.expect(where, "code", "file", at.child("scoring_script").refusal(message), inside=script)
+    elif references.is_url(where.removeprefix("git+")) and not where.startswith(references.PREFIX):
+        raise at.child("code").refusal("A deployment's code is a folder that is sent along, or azureml:NAME:VERSION.")
 
 
 def _scale(settings: dict[str, Any] | None) -> dict[str, Any] | None:
