@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(parsed: argparse.Namespace, console: Console) -> int:
     began = time.monotonic()
-    options = _options(parsed, console)
+    options = run.widened(_options(parsed, console))
     with contextlib.ExitStack() as parts:
         with console.status("starting storage, the local Azure and the app"):
             running = parts.enter_context(stack.start(options))

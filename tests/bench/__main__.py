@@ -16,6 +16,7 @@ from tests.bench import (
     demo,
     events,
     events_processed,
+    expiries,
     following,
     following_many,
     import_time,
@@ -39,6 +40,7 @@ PARTS = (
     "lists",
     "completion",
     "async_scores",
+    "expiries",
     "recipes",
     "demo",
 )
@@ -52,7 +54,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long events are sent")
     parser.add_argument("--scores", type=int, default=600, help="how many asynchronous scores are sent")
     parser.add_argument("--callers", type=int, default=16, help="how many send them at once")
-    parser.add_argument("--kills", type=int, default=1, help="how often the app's worker dies meanwhile")
+    parser.add_argument("--expiries", type=int, default=600, help="how many clusters are made that expire")
+    parser.add_argument("--per-second", type=float, default=5.0, help="how many of them in a second")
+    parser.add_argument("--hold", type=float, default=60.0, help="after how many seconds they expire")
+    parser.add_argument("--recipes", type=int, default=1_000, help="how many recipes are started")
+    parser.add_argument("--kills", type=int, default=1, help="how often the app's worker dies during scores, expiries, recipes")
+    parser.add_argument("--every", type=float, default=10.0, help="seconds between two of them")
     asked = parser.parse_args()
     only = asked.only
     console = Console()
@@ -85,20 +92,31 @@ def _followed(asked: argparse.Namespace, console: Console) -> None:
     if only in (None, "completion"):
         console.print(_completion())
     if only in (None, "async_scores"):
-        console.print(_scores(asked.scores, asked.callers, asked.kills), highlight=False, soft_wrap=True)
+        console.print(_scores(asked), highlight=False, soft_wrap=True)
+    if only in (None, "expiries"):
+        console.print(_expiries(asked), highlight=False, soft_wrap=True)
     if only in (None, "recipes"):
-        console.print(_recipes(), highlight=False, soft_wrap=True)
+        console.print(_recipes(asked), highlight=False, soft_wrap=True)
     if only in (None, "demo"):
         seconds, steps = demo.run()
         console.print(f"make demo, everything installed: {seconds:.1f} s", highlight=False)
         console.print(_calls(steps))
 
 
-def _recipes() -> str:
-    found = recipes.run()
-    each = f"{found.steps / found.seconds:.0f} steps/s, {found.calls / found.steps:.2f} storage calls a step"
+def _recipes(asked: argparse.Namespace) -> str:
+    found = recipes.run(asked.recipes, asked.kills, asked.every)
     ended = f"{found.succeeded} of {found.runs} runs of {len(recipes.STEPS)} steps ended well in {found.seconds:.0f} s"
+    most = f"{0.99 * found.steps / found.most_s:.0f} without the last 1 %"
+    each = f"{found.steps / found.seconds:.0f} steps/s ({most}), {found.duplicates} duplicates, {found.spent}"
     return f"recipes: {ended} ({found.accepted_s:.0f} s until all were accepted): {each}"
+
+
+def _expiries(asked: argparse.Namespace) -> str:
+    found = expiries.run(asked.expiries, asked.kills, asked.every, asked.per_second, asked.hold)
+    late = f"{found.late[len(found.late) // 2]:.0f} s late, {found.late[-1]:.0f} s at most" if found.late else "none went"
+    went = f"{100 * found.prompt:.2f} % of the others went within {expiries.PROMPT_S:.0f} s of their time ({late})"
+    wrong = f"{found.early} early, {found.lost} lost, {found.wrong} namesakes deleted"
+    return f"expiries: {found.asked} clusters, {found.namesakes} of them made again: {went}, {wrong}; {found.spent}"
 
 
 def _imports() -> Table:
@@ -203,12 +221,11 @@ def _beside_custodian(found: dict[str, tuple[cleanup.Listed, cleanup.Listed, cle
     return table
 
 
-def _scores(count: int, callers: int, kills: int) -> str:
-    found = async_scores.run(count, callers, kills)
-    return (
-        f"{found.sent} asynchronous scores of a parked endpoint by {callers} callers, {found.kills} kills: {found.accepted_s:.0f} "
-        f"accepted/s, {found.answered_s:.0f} answered/s, {found.lost} lost, {found.duplicates} duplicates"
-    )
+def _scores(asked: argparse.Namespace) -> str:
+    found = async_scores.run(asked.scores, asked.callers, asked.kills, asked.every)
+    pace = f"{found.accepted_s:.0f} accepted/s, {found.answered_s:.0f} answered/s ({found.most_s:.0f} without the last 1 %)"
+    wrong = f"{found.lost} lost, {found.duplicates} duplicates"
+    return f"{found.sent} asynchronous scores of a parked endpoint by {asked.callers} callers: {pace}, {wrong}; {found.spent}"
 
 
 def _events(seconds: float) -> str:

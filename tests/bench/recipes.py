@@ -1,18 +1,18 @@
-"""A thousand recipes of ten steps that ask nothing of Azure: steps per second, and transactions with storage for each step.
+"""A thousand recipes of ten steps that ask nothing of Azure, while workers are killed: steps per second, and what a step costs.
 
-The time is from the first request to the last end; the transactions are counted on the wire, as in storage_calls.
+The time is from the first request to the last end. Each recipe is sent under a key, again where no answer came, and must have one
+run with its own answers. Not here: recipes that make something (tests/functional/recipes).
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from infra.local import stack
-from tests.bench import storage_calls
+import requests
+
+from tests.bench import masses
 
 SENDERS = 8
 LOOK_S = 1.0
@@ -27,16 +27,20 @@ class Result:
     Attributes:
         runs: Recipes that were started.
         succeeded: Those that ended well.
+        duplicates: Runs without a request of their own.
         accepted_s: Until the last of them was accepted.
         seconds: Until the last of them had ended.
-        calls: Transactions with storage: the app's, and a receive and a delete of each message.
+        most_s: Until 99 % had ended: what a killed worker had in hand waits until its lease is over.
+        spent: What a step cost, in words.
     """
 
     runs: int
     succeeded: int
+    duplicates: int
     accepted_s: float
     seconds: float
-    calls: int
+    most_s: float
+    spent: str
 
     @property
     def steps(self) -> int:
@@ -44,21 +48,35 @@ class Result:
         return self.runs * len(STEPS)
 
 
-def run(runs: int = 1_000) -> Result:
+def run(runs: int, kills: int, every_s: float) -> Result:
     """Start so many and wait for their ends."""
-    with tempfile.TemporaryDirectory() as state:
-        options = stack.Options(state=Path(state), transitions="immediate", events=False)
-        with storage_calls.metered(options) as (caller, meter, _, _):
-            meter.settled()
-            began = time.monotonic()
+    with masses.ground(SENDERS) as ground:
+        looks, began = 0, time.monotonic()
+        with ground.spending(kills, every_s):
             with ThreadPoolExecutor(SENDERS) as pool:
-                list(pool.map(lambda _: caller.send("POST", "recipes", expect=202, json={"steps": STEPS}), range(runs)))
-            accepted_s, looks = time.monotonic() - began, 0
-            while caller.get("recipes/runs?status=Running&$top=1")["value"]:
+                names = set(pool.map(lambda number: _started(ground, number), range(runs)))
+            accepted_s = time.monotonic() - began
+            while ground.ask("GET", "recipes/runs?status=Running&$top=1").json()["value"]:
                 looks += 1
                 time.sleep(LOOK_S)
             seconds = time.monotonic() - began
-            counted = meter.settled()
-            calls = counted.total() + counted["message"] - looks
-            succeeded = sum(len(page) for page in caller.pages("recipes/runs?status=Succeeded&$top=200"))
-            return Result(runs=runs, succeeded=succeeded, accepted_s=accepted_s, seconds=seconds, calls=calls)
+        ground.calls -= looks
+        ended = {each["name"]: masses.span(each) for each in ground.caller.list("recipes/runs?status=Succeeded&$top=200")}
+        first, ends = min(begin for begin, _ in ended.values()), sorted(end for _, end in ended.values())
+        return Result(
+            runs=runs,
+            succeeded=len(names & ended.keys()),
+            duplicates=len(ended.keys() - names) + runs - len(names),
+            accepted_s=accepted_s,
+            seconds=seconds,
+            most_s=ends[int(0.99 * len(ends)) - 1] - first,
+            spent=ground.spent(runs * len(STEPS), "step"),
+        )
+
+
+def _started(ground: masses.Ground, number: int) -> str:
+    answer = ground.ask("POST", "recipes", json={"steps": STEPS}, headers={"Idempotency-Key": f"recipe-{number}"})
+    if answer.status_code != requests.codes.accepted:
+        message = f"recipe {number} was not accepted: {answer.status_code} {answer.text[:300]}"
+        raise RuntimeError(message)
+    return str(answer.json()["name"])

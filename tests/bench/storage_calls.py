@@ -133,8 +133,8 @@ def _queue_call(line: bytes) -> str:
 
 
 @contextlib.contextmanager
-def metered(options: stack.Options) -> Iterator[tuple[Steward, Meter, str, stack.Azure]]:
-    """A running stack whose app and host reach their storage through a meter; a receiver of callbacks; and the local Azure."""
+def metered(options: stack.Options, *, timers: bool = False) -> Iterator[tuple[Steward, Meter, str, stack.Azure, stack.App]]:
+    """A running stack whose app and host reach their storage through a meter; a receiver of callbacks; the local Azure; the app."""
     meter = Meter()
     with stack.start_storage(options) as storage, stack.start_azure(options, storage) as azure, contextlib.ExitStack() as open_:
         ports = {service: getattr(storage, f"{service}_port") for service in ("blob", "queue", "table")}
@@ -143,13 +143,14 @@ def metered(options: stack.Options) -> Iterator[tuple[Steward, Meter, str, stack
             open_.callback(server.shutdown)
         through = dataclasses.replace(storage, **{f"{name}_port": each.server_address[1] for name, each in servers.items()})
         receiver = open_.enter_context(_receiver())
-        off = {f"AzureWebJobs.{name}.Disabled": "true" for name in TIMERS}  # they are fired by hand
+        off = {} if timers else {f"AzureWebJobs.{name}.Disabled": "true" for name in TIMERS}  # else they are fired by hand
         options = dataclasses.replace(options, settings={"STEWARD_CALLBACK_HOSTS": receiver, **off})
         with stack.start_app(options, through, azure) as app:
             caller = Steward(app.url, app.key, app.master_key)
             bodies.workspace(caller)
-            bodies.transitions(azure, f"polls:{POLLS}")
-            yield caller, meter, f"http://{receiver}/ended", azure
+            if not timers:
+                bodies.transitions(azure, f"polls:{POLLS}")
+            yield caller, meter, f"http://{receiver}/ended", azure, app
             caller.close()
 
 
@@ -174,7 +175,7 @@ def run() -> tuple[dict[str, Cost], dict[str, Counter[str]]]:
     """Return what is asked → its cost, and timer → its transactions in an idle hour."""
     with tempfile.TemporaryDirectory() as state:
         options = stack.Options(state=Path(state), transitions="immediate", events=False)
-        with metered(options) as (caller, meter, callback, _):
+        with metered(options) as (caller, meter, callback, *_):
             callback_once = {"Callback-Url": callback}  # opens what is opened once
             caller.send(
                 "PUT",

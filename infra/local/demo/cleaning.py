@@ -83,6 +83,15 @@ def clean_up(story: Story) -> str:
     return f"{len(gone)} of {len(before)} gone, each with its audit entry"
 
 
+def read_costs(story: Story) -> str:
+    """What ran since the app looks, from each quarter of an hour's look, which the clean-up's timer has taken by now."""
+    found = story.app.get("costs?by=owner&since=24h")
+    check(not found["notSeen"], f"not seen: {found['notSeen']}")
+    check("estimate" in found, "it does not say that it is an estimate")
+    rows = sum(1 for line in story.app.send("GET", "costs?by=workspace&format=csv").text.splitlines()[1:] if line)
+    return f"{found['total']['nodeHours']:.2f} node-hours of {len(found['value'])} owners, {rows} rows in FOCUS columns"
+
+
 def delete_endpoint(story: Story) -> str:
     """The endpoint with its deployment."""
     story.app.done("DELETE", ENDPOINT_PATH)

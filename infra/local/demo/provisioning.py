@@ -35,6 +35,15 @@ def list_workspaces(story: Story) -> str:
     return f"{len(names)} workspaces"
 
 
+def list_subscriptions(story: Story) -> str:
+    """Those that the app works in, and what is in the second one: any path may name it."""
+    known = {each["subscriptionId"] for each in story.app.list("subscriptions")}
+    check(known == set(scene.SUBSCRIPTIONS), f"the subscriptions are {sorted(known)}")
+    names = [group["name"] for group in story.app.list(f"subscriptions/{scene.LAB_SUBSCRIPTION_ID}/resourceGroups")]
+    check(names == [scene.LAB_GROUP], f"its resource groups are {names}")
+    return f"{len(known)} subscriptions, {names[0]} in the second"
+
+
 def provision_workspace(story: Story) -> str:
     """A workspace on four existing dependencies: 202, then polled to its end by the queue functions."""
     accepted = story.app.send("PUT", WORKSPACE_PATH, json=workspace_body(), expect=202)

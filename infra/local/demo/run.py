@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import requests
@@ -14,6 +14,7 @@ from infra.local import stack
 from infra.local.demo import cleaning, deploying, guarding, hooking, provisioning, refusals, training
 from infra.local.demo.client import Control, StepError, Steward
 from infra.local.demo.story import Story
+from infra.local.emulator import scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ STEPS = tuple(
     for number, what, do in (
         ("1a", "list resource groups", provisioning.list_groups),
         ("1b", "list workspaces", provisioning.list_workspaces),
+        ("1c", "look into a second subscription", provisioning.list_subscriptions),
         ("2a", "provision a workspace", provisioning.provision_workspace),
         ("2b", "find the regional API server", provisioning.read_workspace),
         ("3", "provision a compute cluster", provisioning.provision_compute),
@@ -80,11 +82,20 @@ STEPS = tuple(
         ("8a", "a stale model, an idle compute", cleaning.make_stale),
         ("8b", "the clean-up timer", cleaning.clean_up),
         ("8c", "a cluster that expires", guarding.expire),
+        ("8d", "what compute cost, by owner", cleaning.read_costs),
         ("9a", "delete the endpoint", cleaning.delete_endpoint),
         ("9b", "delete the model (v2 and v1)", cleaning.delete_models),
         ("9c", "delete compute and workspace", cleaning.delete_workspace),
     )
 )
+
+
+def widened(options: stack.Options) -> stack.Options:
+    """Return the options of a stack whose app works in a second subscription, too, with the roles that infra/azure gives."""
+    lab = {"id": scene.LAB_SUBSCRIPTION_ID, "resourceGroups": [scene.LAB_GROUP], "wholeSubscription": False}
+    lab |= {"eventResourceGroups": [], "eventWorkspaces": []}
+    settings = {"STEWARD_SUBSCRIPTIONS": ",".join(scene.SUBSCRIPTIONS)} | dict(options.settings)
+    return replace(options, settings=settings, parameters={"otherSubscriptions": [lab]} | dict(options.parameters))
 
 
 def run(running: stack.Stack, options: stack.Options, console: Console) -> bool:

@@ -12,8 +12,8 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
 from infra.local import stack
+from infra.local.demo import run
 from infra.local.demo.client import Control, Steward
-from infra.local.emulator import scene
 from shared.services import CONTAINER
 
 if TYPE_CHECKING:
@@ -109,14 +109,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The three parts, on free ports; two worker processes."""
-    lab = {"id": scene.LAB_SUBSCRIPTION_ID, "resourceGroups": [scene.LAB_GROUP], "wholeSubscription": False}
-    lab |= {"eventResourceGroups": [], "eventWorkspaces": []}
-    options = stack.Options(
-        state=tmp_path_factory.mktemp("cleanup"),
-        workers=2,
-        settings={"STEWARD_SUBSCRIPTIONS": ",".join(scene.SUBSCRIPTIONS)},
-        parameters={"otherSubscriptions": [lab]},
-    )
+    options = run.widened(stack.Options(state=tmp_path_factory.mktemp("cleanup"), workers=2))
     with stack.start(options) as parts, BlobServiceClient.from_connection_string(parts.storage.connection_string()) as blobs:
         app, control = Steward(parts.app.url, parts.app.key, parts.app.master_key), Control(parts.azure.control)
         yield Place(app=app, control=control, blobs=blobs, parts=parts)
