@@ -106,7 +106,7 @@ class Route:
     @property
     def audited(self) -> bool:
         """Each call of it leaves a row, whether or not it becomes an operation, which is a row of its own."""
-        return self.own and self.verb != "GET" and self.role in ("operator", "admin")
+        return self.own and self.verb != "GET" and self.role in ("scorer", "operator", "admin")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import pytest
 
 from shared import services
 from shared.rest import errors
+from shared.route_table import ROUTES
 from tests.unit.http.test_roles_and_scopes import BODY, GROUP, code, name_key, settings
 
 if TYPE_CHECKING:
@@ -59,6 +60,20 @@ def test_changes_and_reads_of_secrets_leave_a_row_and_a_line(made: App, caplog: 
     assert next((each["caller"], each["request"]) for each in lines) == ("key:ann", f"POST {KEYS}")
     kept = json.dumps([str(row) for row in made.steward.access_rows.rows.values()]) + caplog.text
     assert "secret-ann" not in kept
+
+
+def test_whoever_cancels_is_in_the_audit(made: App) -> None:
+    """An operation's own row says who began it; the one who ended it may be another."""
+    asked = made.send("PUT", "workspaces/work3", BODY, x_functions_key="secret-ann", prefer="respond-async")
+    path = f"operations/{asked.body['name']}/cancel"
+    assert made.send("POST", path, x_functions_key="secret-bob").status == 200
+    assert [(each["request"], each["status"]) for each in entries(made, "caller=key:bob")] == [(f"POST {path}", 200)]
+
+
+def test_every_route_that_changes_something_is_audited() -> None:
+    """A new one is, or is named here: what only answers, and events, whose firings are kept."""
+    named = {"cleanup_policies_check", "events_post", "events_handshake", "events_test", "translate"}
+    assert {each.id for each in ROUTES if each.own and each.verb != "GET" and not each.audited} == named
 
 
 def test_nothing_secret_is_read_where_the_audit_cannot_be_written(made: App) -> None:
