@@ -43,6 +43,7 @@ ONE_MORE = timedelta(seconds=60)  # where reading them takes longer than that: s
 NOW = timedelta(seconds=10)  # what was read of the resource's own workspace so long ago counts as read now
 ATTEMPTS = 10
 PAUSE_S = 10.0
+NOT_APPROVED = "its deletion needs an approval (STEWARD_APPROVALS), which a clean-up has only with `cleanup` in that setting"
 REFERRED = frozenset({"versions", "computes", "jobs", "deployments", "onlineEndpoints"})  # types of what others refer to
 
 
@@ -166,7 +167,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     resource = ids.parse(line.id)
     if targets.TARGETS[line.kind].is_asset and line.step == "act" and not _fresh(work.run, services.clock()):
         raise OldReferencesError
-    found, why = _seen_again(work, line, policy, resource)
+    found, why = (None, NOT_APPROVED) if _needs_approval(line, services) else _seen_again(work, line, policy, resource)
     work.claim()
     if found is None:
         return _saved(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
@@ -197,6 +198,12 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     if operation.ended and not operation.expired:
         return _saved(work, number, _after(work, line, going, operation))
     return going
+
+
+def _needs_approval(line: Line, services: Services) -> bool:
+    """Return whether another one must approve a deletion; a run under `cleanup` was approved as a whole."""
+    asked = services.settings.approvals
+    return line.step == "act" and line.action == "delete" and targets.TARGETS[line.kind].type in asked and "cleanup" not in asked
 
 
 def _seen_again(work: Conduct, line: Line, policy: Policy, resource: ids.ResourceId) -> tuple[Judged | None, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.cleanup.policy import model
@@ -44,6 +46,22 @@ def test_an_enforcing_policy_takes_what_is_stale(stage, make_policy, gone):
     assert report.totals["outcomes"] == {"deleted": 2, "kept": 6}
     assert all(line.reason for line in report.lines)
     assert "online deployment blue of endpoint ep" in reason(report, "models/deployed/versions/1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "end"), [((), "deleted"), (("workspaces",), "kept"), (("cleanup", "workspaces"), "deleted"), (("rules",), "deleted")]
+)
+def test_a_workspace_that_another_one_must_approve_is_no_clean_ups_alone(stage, make_policy, gone, asked, end):
+    """A failed one that holds nothing; a run that was approved as a whole may."""
+    bad = WS.replace("/ws", "/bad")
+    dates = {"createdAt": "2025-01-01T00:00:00Z", "lastModifiedAt": "2025-01-01T00:00:00Z"}
+    stage.azure.resources[bad] = {
+        "id": bad, "name": "bad", "location": "westeurope", "systemData": dates, "properties": {"provisioningState": "Failed"},
+    }  # fmt: skip
+    stage.settings = replace(stage.settings, approvals=frozenset(asked))
+    report = stage.run(make_policy(kind="workspace", stale_when={"failed": True}))
+    assert {line.id.rpartition("/")[2]: reports.told(line)["outcome"] for line in report.lines}["bad"] == end
+    assert bool(gone(stage)) == (end == "deleted")
 
 
 def test_a_dry_run_changes_nothing_and_says_what_it_would_do(stage, make_policy, gone):
