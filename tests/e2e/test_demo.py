@@ -25,6 +25,7 @@ def test_the_demo_passes_with_that_many_workers(workers: int, tmp_path: Path) ->
     steps = json.loads((tmp_path / "report.json").read_text())
     assert [step["step"] for step in steps if not step["ok"]] == [], said
     assert {step["step"].rstrip("abcdef") for step in steps} == set("123456789"), said
+    assert "log lines dropped: 0" in said, "a line of the app belonged to no invocation"
     assert f"{len(steps)} of {len(steps)} steps as expected" in done.stdout
     assert _still_running(tmp_path) == []
 

@@ -330,6 +330,10 @@ class Routes:
                 return route.handler, replace(request, params=params)
         return self._not_found, request
 
+    def knows(self, path: str) -> bool:
+        """Whether a route has the path, with whatever method."""
+        return any(route.pattern.fullmatch(path) for route in self._routes)
+
     def include(self, other: Routes) -> None:
         """Append another's routes (its host, guard and finish are not used)."""
         self._routes.extend(other._routes)

@@ -141,3 +141,29 @@ def test_a_reset_leaves_only_the_scene(azure: Client) -> None:
     assert azure.arm("GET", WORKSPACES).json() == {"value": []}
     assert azure.arm("GET", scene.REGISTRY_ID, version="2023-07-01").json()["properties"]["adminUserEnabled"] is True
     assert azure.arm("GET", scene.REGISTRY_WITHOUT_ADMIN_ID, version="2023-07-01").json()["properties"]["adminUserEnabled"] is False
+
+
+ROUTES = (
+    "PUT transitions", "POST faults", "PUT faults", "POST clock", "PATCH resources", "POST resources", "POST runs", "PATCH runs",
+    "POST scenes", "POST traffic", "POST tokens", "POST events", "PUT events/retries", "POST events/storm", "PUT hosts",
+    "PUT limits", "PUT policies", "PUT taken", "PUT unrecorded", "PUT roles", "PUT providers",
+)  # fmt: skip
+JUNK: tuple[Any, ...] = (
+    None, [], [1], [{}], "x", 5, {"reads": None}, {"default": 5}, {"lifetime_s": "soon"}, {"advance_s": "long"}, {"speed": []},
+    {"name": 7}, {"assignments": [1]}, {"put": []}, {"vm_quota_cores": None}, {"count": "many", "subscription": "s"}, [{"id": 5}],
+    {"action": "sing"}, [{"name": "n", "match": "("}], {"endpoint": "e", "deployment": "d", "times": "x"}, {"h": 5}, {"h": {}},
+    {"speed": 0},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_what_a_control_route_cannot_read_is_said(azure: Client, route: str) -> None:
+    """400 or 404 with a reason, never a bug of the local Azure."""
+    method, path = route.split()
+    for body in JUNK:
+        answer = requests.request(method, f"{azure.azure.control}/_control/{path}", json=body, timeout=30)
+        assert answer.status_code < 500, f"{body!r}: {answer.text}"
+    for text in ("{", "", "\ud800", "[" * 5000):
+        raw = text.encode("utf-8", "surrogatepass")
+        answer = requests.request(method, f"{azure.azure.control}/_control/{path}", data=raw, timeout=30)
+        assert answer.status_code < 500, f"{text[:20]!r}: {answer.text}"

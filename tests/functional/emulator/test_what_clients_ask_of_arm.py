@@ -340,3 +340,28 @@ def test_a_marketplace_subscription_shows_its_plan(azure: Client) -> None:
     shown = azure.arm("GET", path, version="2024-04-01").json()["properties"]
     assert shown["marketplacePlan"] == {"publisherId": "mistral", "offerId": "mistral-large", "planId": "mistral-large"}
     assert shown["marketplaceSubscriptionStatus"] == "Subscribed"
+
+
+def test_providers_are_listed_without_a_subscription(azure: Client) -> None:
+    """`az provider operation`, Terraform: the same providers, no registration."""
+    here = azure.arm("GET", "/providers", version=RESOURCES_VERSION).json()["value"]
+    there = azure.arm("GET", f"{SUBSCRIPTION}/providers", version=RESOURCES_VERSION).json()["value"]
+    assert [one["namespace"] for one in here] == [one["namespace"] for one in there]
+    assert not any("registrationState" in one for one in here)
+
+
+@pytest.mark.parametrize(
+    ("method", "below"),
+    [
+        ("GET", "nothings"), ("GET", "nothings/one"), ("PUT", "computes/cpu/nothings/one"), ("DELETE", "nothings/one"),
+        ("POST", "explode"), ("POST", "computes/cpu/explode"),
+    ],
+)  # fmt: skip
+def test_a_type_that_is_not_there_is_not_a_wrong_verb(azure: Client, method: str, below: str) -> None:
+    """404 `InvalidResourceType` with the type; 405 is for a path that another verb has."""
+    answer = azure.arm(method, f"{azure.workspace()}/{below}", {} if method in {"PUT", "POST"} else None)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "InvalidResourceType")
+    kinds = "/".join(("workspaces/" + below).split("/")[0:1] + below.split("/")[0::2])
+    assert f"'{kinds}'" in answer.json()["error"]["message"]
+    wrong = azure.arm("DELETE", f"{WORKSPACES}/lab/listKeys")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "UnsupportedHttpMethod")

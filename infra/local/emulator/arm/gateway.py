@@ -141,14 +141,19 @@ def _check_version(world: World, request: web.Request, target: Target, version: 
     kinds = [kind.lower() for kind in target.kinds]
     known = next((name for n in range(len(kinds), 0, -1) if (name := f"{namespace}/{'/'.join(kinds[:n])}") in versions.TYPES), None)
     if known is None:
-        every = sorted({v for name, listed in versions.TYPES.items() if name.startswith(namespace + "/") for v in listed})
-        raise refusals.type_refused(written, "/".join(target.kinds), version, every)
+        raise _type_refused(target, version)
     if not _takes(world, known, versions.TYPES[known], version):
         location = _location_of(world, target) or scene.LOCATION
         kind = known.partition("/")[2]
         raise refusals.version_refused(kind, version, versions.TYPES[known], location, versions.LOCATIONS)
     if request.method in _WRITES and world.registration.get(namespace) != "Registered":
         raise refusals.not_registered(written)
+
+
+def _type_refused(target: Target, version: str) -> web.Refused:
+    namespace = target.namespace.lower()
+    every = sorted({v for name, listed in versions.TYPES.items() if name.startswith(namespace + "/") for v in listed})
+    return refusals.type_refused(versions.NAMESPACES[namespace], "/".join(target.kinds), version, every)
 
 
 def _takes(world: World, kind: str, supported: tuple[str, ...], version: str) -> bool:
@@ -188,11 +193,16 @@ def finish(world: World, request: web.Request, response: web.Response) -> web.Re
 
 
 def not_found(world: World, request: web.Request) -> web.Response:
-    """No handler: the verb is wrong for a known resource, or the path is not one of ARM's; a HEAD asks what a GET would."""
+    """No handler: a wrong verb, a type or action below a known one that is not there, a path that is not one of ARM's.
+
+    A HEAD asks what a GET would.
+    """
     target = target_of(request.path)
     if request.method == "HEAD":
         return _head(world, request, target)
     if target.namespace:
+        if not request.service.knows(request.path):
+            raise _type_refused(target, request.query["api-version"])
         raise refusals.method_not_allowed(request.method)
     text = f"The request path {request.path!r} names no resource that the local Azure knows."
     raise refusals.refuse(404, "NotFound", text)

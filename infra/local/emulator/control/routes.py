@@ -6,6 +6,7 @@ docs/local-azure.md lists every route with an example.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -83,12 +84,20 @@ def set_transitions(world: World, request: web.Request) -> web.Response:
     for kind, rule in _body(request, dict).items():
         try:
             if kind == "speed":
-                world.transitions.speed = float(rule)
+                world.transitions.speed = _speed(rule)
             else:
                 world.transitions.set(kind, str(rule))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             return _bad(str(error))
     return web.answer(world.transitions.as_json())
+
+
+def _speed(given: Any) -> float:
+    """Durations are divided by it."""
+    speed = float(given)
+    if not 0 < speed < math.inf:
+        raise ValueError(f"speed is a number above 0, not {given!r}")
+    return speed
 
 
 @routes.route("DELETE", "/_control/transitions")
@@ -251,7 +260,10 @@ def tokens(world: World, request: web.Request) -> web.Response:
     """`{"lifetime_s": 60}` for tokens given from now on; `{"revoke": token}` makes one expired."""
     body = _body(request, dict)
     if "lifetime_s" in body:
-        world.tokens.lifetime_s = int(body["lifetime_s"])
+        try:
+            world.tokens.lifetime_s = int(body["lifetime_s"])
+        except (TypeError, ValueError):
+            return _bad(f"lifetime_s is a whole number, not {body['lifetime_s']!r}")
     if "revoke" in body:
         world.tokens.revoke(str(body["revoke"]))
     return web.answer({"lifetime_s": world.tokens.lifetime_s})
@@ -262,6 +274,8 @@ def limits(world: World, request: web.Request) -> web.Response:
     """Token buckets and page size: `{"enforced":true,"reads":5,"reads_per_s":1,"page_size":2}`; also `vm_quota_cores`."""
     known = {field.name for field in dataclasses.fields(world.limits)}
     for name, value in _body(request, dict).items():
+        if not isinstance(value, int | float):
+            return _bad(f"{name} is a number, not {value!r}")
         if name == "vm_quota_cores":
             world.vm_quota_cores = int(value)
         elif name in known:

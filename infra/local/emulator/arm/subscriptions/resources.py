@@ -164,6 +164,12 @@ def providers(world: World, request: web.Request) -> web.Response:
     )
 
 
+@routes.route("GET", "/providers")
+def providers_of_the_tenant(world: World, request: web.Request) -> web.Response:
+    """The same without a subscription, and so without a registration."""
+    return lists.page(world, request, [responses.provider(world, "", name) for name in versions.NAMESPACES])
+
+
 @routes.route("GET", "/subscriptions/{subscription}/providers/{namespace}")
 def provider(world: World, request: web.Request) -> web.Response:
     """One provider; a GET is what moves a registration on (it has no status URL)."""

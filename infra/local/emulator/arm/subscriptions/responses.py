@@ -30,10 +30,11 @@ def location(base: str, name: str) -> dict[str, Any]:
 
 
 def provider(world: World, subscription: str, namespace: str) -> dict[str, Any]:
-    """One resource provider with its registration."""
+    """One resource provider, with its registration in a subscription."""
     written = versions.NAMESPACES[namespace]
+    of_subscription = {"registrationState": world.registration.get(namespace, "NotRegistered")}
     return {
-        "id": f"/subscriptions/{subscription}/providers/{written}",
+        "id": f"/subscriptions/{subscription}/providers/{written}" if subscription else f"/providers/{written}",
         "namespace": written,
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": [
@@ -41,5 +42,5 @@ def provider(world: World, subscription: str, namespace: str) -> dict[str, Any]:
             for name, listed in versions.TYPES.items()
             if name.startswith(namespace + "/")
         ],
-        "registrationState": world.registration.get(namespace, "NotRegistered"),
+        **(of_subscription if subscription else {}),
     }
