@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from functions import waiting
 from shared import services
-from shared.api import answer, handling
-from shared.api.resources import browse
+from shared.api import answer
 from shared.rest import errors
 from shared.telemetry import threads
 
@@ -28,6 +27,8 @@ PROBE_S = 2.0
 
 async def answered(call: Call, route: Route) -> Answer:
     """Answer a call; HEAD as GET."""
+    from shared.api.resources import browse
+
     try:
         found = await _found(replace(call, method="GET", head=True) if call.method == "HEAD" else call, route)
     except errors.StewardError as problem:
@@ -49,6 +50,8 @@ def _let_go(problem: BaseException | None) -> None:
 
 
 async def _found(call: Call, route: Route) -> Answer:
+    from shared.api import handling
+
     if route.probe:
         return await _probed(call, route)
     if route.anonymous:  # the same for every caller, also where the app's settings cannot be used
@@ -58,6 +61,8 @@ async def _found(call: Call, route: Route) -> Answer:
 
 async def _probed(call: Call, route: Route) -> Answer:
     """Answer 503 when settings or storage are out of order; in a thread that no caller can hold, within two seconds."""
+    from shared.api import handling
+
     try:
         work = threads.run(_probes(), lambda: handling.at_once(call, route, services.get()))
         return await asyncio.wait_for(work, PROBE_S)

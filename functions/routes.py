@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 import azure.functions as func
 
 from functions import answering, http
-from shared.api import answer, handling, route
+from shared.api import answer, route
 from shared.route_table import ROUTES
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ ARM = "arm"
 
 async def anything_else(req: func.HttpRequest) -> func.HttpResponse:
     """Answer what is below `arm/` by the route of its path, empty segments dropped; refuse anything else."""
+    from shared.api import handling
+
     path, rows = str(req.route_params.get("rest") or ""), ROUTES
     call, row, (first, _, below) = http.call_of(req), None, path.partition("/")
     if first.lower() == ARM:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
-from shared.api import answer, handling, names, route, schemas
-from shared.api.access import admission, approvals, audit, key_book
+from shared.api import answer, names, route, schemas
+from shared.api.access import approvals, key_book
 from shared.api.call import Caller
 from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import bodies, grants, kinds, paths
@@ -141,6 +141,8 @@ def _kind(text: str) -> str:
 
 def _audit(call: Call, app: Any) -> Answer:
     """GET `audit?since=&until=&caller=`: JSON, CSV or NDJSON, the oldest first."""
+    from shared.api.access import audit
+
     now = app.clock()
     asked = audit.Wanted(
         since=call.moment("since", now, now - timedelta(days=1)),
@@ -209,6 +211,9 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
 
     def approve(call: Call, app: Any) -> Outcome:
         """POST `approvals/{id}/approve`: carry it out as who asked; who approves is another one, and may do it, too."""
+        from shared.api import handling
+        from shared.api.access import admission
+
         found = _waiting(call, app)
         asked = approvals.request(found, call, app)
         row = route.find(every(), found.method, found.path)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, get_args
 
 from shared.api import answer, names, schemas
-from shared.api.resources import deadline
 from shared.api.route import BUSY, MISSING, Route
 from shared.catalog import bodies, grants
 from shared.durable import storage
@@ -79,6 +78,7 @@ def read(call: Call, app: Services) -> Answer:
 
 def move(call: Call, app: Services) -> Answer:
     """PATCH `expiries/{id}` {"at"|"in"}: make it due at another moment."""
+    from shared.api.resources import deadline
     from shared.expiry import expiries
 
     body = bodies.parse(call.body, call.media)

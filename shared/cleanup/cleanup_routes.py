@@ -9,7 +9,6 @@ from shared.api import answer as answers
 from shared.api import names, schemas, yaml_files
 from shared.api.access import approvals
 from shared.api.answer import Later
-from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog import bodies, grants
 from shared.rest import errors, ids
@@ -77,6 +76,7 @@ def _answer(call: Call, run: Run, app: Services) -> Answer:
 
 
 def _start(call: Call, app: Services) -> Later | Answer:
+    from shared.api.resources import submission
     from shared.cleanup.run import runs, timetable
 
     mode: Mode = "enforce" if call.choice("mode", MODES) == "enforce" else "dryRun"
@@ -137,6 +137,7 @@ def _run(call: Call, app: Services) -> Run:
 
 
 def _approve(call: Call, app: Services) -> Later | Answer:
+    from shared.api.resources import submission
     from shared.cleanup.run import runs
 
     notify, dry, body = submission.callbacks(call, app.settings), _run(call, app), {}

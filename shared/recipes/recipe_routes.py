@@ -16,7 +16,6 @@ from shared.api import schemas, yaml_files
 from shared.api.access import approvals
 from shared.api.answer import Later
 from shared.api.call import RuleRun
-from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog.grants import ROLES, Grant
 from shared.recipes.run_status import Status
@@ -108,6 +107,7 @@ def _start(recipe: Recipe, given: dict[str, Any], call: Call, app: Services) -> 
 
 
 def _new(recipe: Recipe, values: dict[str, Any], call: Call, app: Services) -> Run:
+    from shared.api.resources import submission
     from shared.recipes import recipe_run, run_steps
     from shared.telemetry import trace
 

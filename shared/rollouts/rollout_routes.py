@@ -11,10 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer, schemas
-from shared.api.access import admission
 from shared.api.answer import Later
 from shared.api.call import RuleRun
-from shared.api.resources import submission
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog import bodies, grants, paths
 from shared.operations import models
@@ -47,6 +45,8 @@ def _endpoint(call: Call, app: Services) -> ResourceId:
 
 
 def _begin(call: Call, app: Services) -> Answer:
+    from shared.api.access import admission
+    from shared.api.resources import submission
     from shared.rollouts import rollout_fields, rollouts, stand
     from shared.rollouts.rollout_record import Rollout
 

@@ -48,7 +48,7 @@ class Pages:
             path, _, query = url.partition("?")
             body["nextLink"] = f"{path}?{query.partition('&%24skip')[0]}&%24skipToken={number + 1}"
         content = self.written(body)
-        return client.Response(status=200, url=url, body=client._parse(content, "application/json"), content=content)
+        return client.Response(status=200, url=url, body=client.parsed(content, "application/json"), content=content)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_items_are_handed_on_however_azure_writes_them(app: App, pages: Pages, n
     def written(body: dict[str, Any]) -> bytes:
         return WRITTEN[name]({**body, "value": [{**each, **more} for each in body["value"]]})
 
-    each = client._parse(written({"value": [{}]}), "application/json")["value"][0]
+    each = client.parsed(written({"value": [{}]}), "application/json")["value"][0]
     pages.written = written
     answer = app.send("GET", f"{LIST}?all=true")
     assert versions(answer.body) == list(range(10))
