@@ -19,6 +19,7 @@ from tests.simulation.judge import MOST_LATE_S, MOSTLY_LATE_S
 
 SEEDS, OPERATIONS = 200, 50
 PROCESSES = os.process_cpu_count() or 1
+OF_SAMPLES = PROCESSES if tables.WHOLE else 1  # a few seeds are done before another process has begun
 
 
 def _judge(tally: runs.Tally) -> None:
@@ -54,7 +55,7 @@ def test_no_large_seed_is_wrong() -> None:
 @pytest.mark.timeout(1800)
 def test_no_rollout_is_wrong() -> None:
     """It ends on no bad model, stops where others changed something, and has the traffic back within a minute, in one PUT."""
-    tally = runs.many(tables.sample(range(1000), 6, seed="rollouts"), 1, "rollouts")
+    tally = runs.many(tables.sample(range(1000), 6, seed="rollouts"), 1, "rollouts", processes=OF_SAMPLES)
     assert not tally.wrong, "\n".join(tally.lines())
     assert len(tally.ends) > 1
 
@@ -63,7 +64,7 @@ def test_no_rollout_is_wrong() -> None:
 @pytest.mark.timeout(1800)
 def test_no_clean_up_is_wrong() -> None:
     """It ends; nothing goes that others locked, kept, used, changed or made again; each act is done once, and reported."""
-    tally = runs.many(tables.sample(range(300), 3, seed="clean-ups"), 8, "clean-ups")
+    tally = runs.many(tables.sample(range(300), 3, seed="clean-ups"), 8, "clean-ups", processes=OF_SAMPLES)
     assert not tally.wrong, "\n".join(tally.lines())
     assert tally.ends["acts deleted"] + tally.ends["acts kept"] > 10
 
@@ -73,7 +74,8 @@ def test_no_clean_up_is_wrong() -> None:
 @pytest.mark.parametrize("what", ["expiries", "usual-expiries"])
 def test_expiries_end_in_time_and_nothing_else_does(what: str) -> None:
     """None early, none on what was made again, kept, moved or dropped; as things usually are, 999 of 1,000 within two minutes."""
-    tally = runs.many(tables.sample(range(200), 1, seed=what), 50 if tables.WHOLE else 25, what)
+    count = 50 if tables.WHOLE else 25
+    tally = runs.many(tables.sample(range(200), 1, seed=what), count, what, processes=OF_SAMPLES)
     assert not tally.wrong, "\n".join(tally.lines())
     assert tally.ends["expiry plain Done"] > 10
     assert what == "expiries" or tally.prompt >= 0.999, tally.lines()
