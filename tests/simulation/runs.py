@@ -111,12 +111,12 @@ def many(
     count: int,
     what: str = "operations",
     *,
-    minutes: float | None = None,
+    minutes: float = math.inf,
     processes: int = 1,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Tally:
     """Run many seeds, in so many processes at a time; those that are wrong are named."""
-    tally, end = Tally(), time.monotonic() + (minutes or math.inf) * 60
+    tally, end = Tally(), time.monotonic() + minutes * 60
     for seed, verdict in zip(seeds, _verdicts(seeds, count, what, processes), strict=False):
         for problem in verdict.wrong:
             tally.wrong.append(f"seed {seed} of {count} {what}: {problem}")
