@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--seeds", default="0-199", help="judge these: first-last")
     parser.add_argument("--operations", type=int, default=50, help="in each run")
     parser.add_argument("--what", default="operations", choices=runs.SORTS, help="sort of work")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no further seed after so long, and say where to go on")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no further seed after so long")
     parser.add_argument("--processes", type=int, default=os.process_cpu_count(), help="at a time")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
