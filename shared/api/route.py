@@ -114,6 +114,11 @@ class Route:
         return tuple(each["name"] for each in self._given("query"))
 
     @property
+    def forms(self) -> Mapping[str, Json]:
+        """The schema of each parameter that it takes."""
+        return {each["name"]: each["schema"] for each in self._given("query")}
+
+    @property
     def many(self) -> frozenset[str]:
         """Those that may be given several times."""
         return frozenset(each["name"] for each in self._given("query") if each["schema"].get("type") == "array")

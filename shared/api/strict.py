@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.api.route import Route
 
 KEYS = frozenset({"code", "clientid"})  # of the platform: any route takes them
+LARGEST = 10**9 - 1  # of a whole number without a maximum of its own
 SAYS_NOTHING = 16  # bytes that may be an empty object and some space; a longer body is not copied to see
 # Azure's own, of requests that it carries out over time: a client of ARM may repeat them at each poll.
 REPEATED = frozenset({"api-version", "underlyingresourceaction", "forcetopurge", "skipvalidation"})
@@ -71,6 +72,7 @@ def check(call: Call, route: Route) -> None:
         if name.lower() not in taken:
             raise _unknown(name, _meant(name, route.names), route.names)
     _check_values(call.asked, route.names, route.many)
+    _check_forms(call, route)
     if not route.polled:
         names.check_headers(call.headers, route.honoured, what)
     says = len(call.body) > SAYS_NOTHING or call.body.strip() not in (b"", b"{}", b"null")
@@ -79,6 +81,17 @@ def check(call: Call, route: Route) -> None:
         raise errors.BadRequestError("UnexpectedBody", message, target="body")
     if says:
         media.check_content(call.media, route)
+
+
+def _check_forms(call: Call, route: Route) -> None:
+    """Refuse a value that its parameter's schema does not have, before anything is looked up."""
+    for name, schema in route.forms.items():
+        if "enum" in schema:
+            call.choice(name, schema["enum"])
+        elif schema.get("type") == "boolean":
+            call.flag(name)
+        elif schema.get("type") == "integer":
+            call.whole_number(name, 0, schema.get("maximum", LARGEST))
 
 
 def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None:

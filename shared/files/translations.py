@@ -114,7 +114,7 @@ def _upload(wanted: Upload, sent: Sent, ahead: int) -> Task:
 
 
 def _is_there(expected: Expected, sent: Sent) -> bool:
-    """Tell whether what a YAML says of its files is so."""
+    """Return True if what a YAML says of its files is so."""
     base = sent.located(expected.path, expected.purpose)
     if base is None:
         return False

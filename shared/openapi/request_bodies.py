@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FILE: parts.Json = {"type": "string", "format": "binary"}
 ANY = "*"  # in a dotted path: any member
+NAMES_FILES = ("workspaces/schedules",)  # kinds whose YAML names files, none of which is the resource itself
 
 
 def schema_of(kind: Kind) -> Json:
@@ -56,14 +57,15 @@ def patch_of(kind: Kind) -> Json:
 def multipart_of(kind: Kind) -> Json | None:
     """Return the schema of a multipart body, None for a kind that takes no files."""
     taken = upload_steps.TAKES.get(kind.path)
-    if taken is None:
+    if taken is None and kind.path not in NAMES_FILES:
         return None
+    part = {taken.part: {**FILE, "description": "The files: a zip, or a single file."}} if taken else {}
     return {
         "type": "object",
         "description": "The body as `spec` beside its files; loose files are parts of their own, each named by its path.",
         "properties": {
             "spec": {"type": "string", "description": "The body: JSON or YAML."},
-            taken.part: {**FILE, "description": "The files: a zip, or a single file."},
+            **part,
             "files": {**FILE, "description": "A zip of everything, the spec included."},
             "specPath": {"type": "string", "description": "Where among the files the spec lies."},
             "upload": {"type": "string", "description": "Instead of files: the id of an upload."},

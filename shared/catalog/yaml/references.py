@@ -128,7 +128,7 @@ def compute(at: Cursor) -> str:
 
 
 def is_local(compute: str | None) -> bool:
-    """Tell whether a job is to run on the machine of whoever sends it."""
+    """Return True if a job is to run on the machine that sends it."""
     return compute is not None and compute.lower() == "local"
 
 

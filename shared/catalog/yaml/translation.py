@@ -165,6 +165,7 @@ def translate(
         whole = _translator(found)(draft, top)
     except yaml_document.RefusedError as refused:
         raise refused.whole() from None
+    _note_tags(top)
     body, uploads, registrations, labels = drafts.finish(draft, whole)
     return Translation(
         kind=found,
@@ -180,6 +181,16 @@ def translate(
         labels=labels,
         notes=tuple(source.notes),
     )
+
+
+def _note_tags(top: Cursor) -> None:
+    """Say which tags are sent as what they are, though Azure's definition of a tag is a text."""
+    tags = top.get("tags")
+    for each in tags.children() if tags is not None and isinstance(tags.value, dict) else ():
+        if isinstance(each.value, bool | int | float):
+            each.note(
+                f"The tag '{str(each.path[-1])[:80]}' is not text and is sent as it is; Azure defines tags as text: quote it."
+            )
 
 
 def detect(top: Cursor, *, kind: str | None = None, target: ResourceId | None = None) -> str:

@@ -351,3 +351,27 @@ def test_a_body_of_another_media_type_than_a_route_reads_is_refused(app: App) ->
         assert "application/yaml" in answer.body["error"]["message"]
     for media in ("application/yaml", "text/x-yaml; charset=utf-8", "text/plain", "application/x-www-form-urlencoded", ""):
         assert app.send("PUT", "events/rules/r", rules, content_type=media).status != 415, media
+
+
+def wrong(schema: dict[str, Any]) -> tuple[str, ...]:
+    """Values that a parameter of this schema does not have."""
+    if "enum" in schema:
+        return ("nonsense", f"{schema['enum'][0]}x", schema["enum"][0][:-1])
+    return {"boolean": ("maybe", "2", "truee", "on"), "integer": ("ten", "-1", "1.5", "1e3", "99999999999", "٣", "+5", " 5")}.get(
+        schema.get("type", ""), ()
+    )
+
+
+@tables.each("row", OWN)
+def test_every_route_of_ours_refuses_a_value_that_its_parameter_does_not_have(app: App, row: Route) -> None:
+    """At the door, by the schema that describes it: an id that is not there hides nothing; empty and repeated ones likewise."""
+    assert app
+    for name, schema in row.forms.items():
+        for value in wrong(schema):
+            status, error = call(row, urlencode({name: value}))
+            assert (status, error["code"], error["target"]) == (400, "InvalidParameter", name), value
+            assert re.search(r"expected (one of|true or false|a whole number)", error["message"])
+        queries = [urlencode({name: ""}), *([] if name in row.many else [urlencode([(name, "1"), (name.upper(), "1")])])]
+        for query in queries:
+            status, error = call(row, query)
+            assert (status, error["code"], error["target"]) == (400, "InvalidParameter", name), query

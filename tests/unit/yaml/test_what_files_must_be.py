@@ -17,7 +17,7 @@ TREE = frozenset({"rows.csv", "tree/a.csv", "table/MLTable", "src/score.py", "de
 
 
 def brought(text: str, sent: Sent) -> bool:
-    """Tell whether something is planned; what is refused raises."""
+    """Return True if something is planned; what is refused raises."""
     kinds = ("data",) if "type: " in text and "path: " in text else ("onlineEndpoints", "e")
     target = WORKSPACE.child(*kinds) if len(kinds) > 1 else WORKSPACE.child("data")
     target = target.child("deployments") if len(kinds) > 1 else target

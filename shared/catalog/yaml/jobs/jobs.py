@@ -342,7 +342,7 @@ def _check_args(at: Cursor, args: str, given: dict[str, Any]) -> None:
 
 
 def is_bound(path: Any) -> bool:
-    """Tell whether a path of an input or output is an expression."""
+    """Return True if a path of an input or output is an expression."""
     return isinstance(path, str) and "${{" in path
 
 

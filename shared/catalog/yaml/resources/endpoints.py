@@ -99,6 +99,8 @@ def batch_endpoint_body(draft: Draft, at: Cursor) -> dict[str, Any]:
 def serverless_endpoint_body(draft: Draft, at: Cursor) -> dict[str, Any]:
     """Translate a serverless endpoint."""
     fields = SERVERLESS(at)
+    if "auth_mode" not in fields:
+        at.note("Azure's definition requires 'auth_mode' (key or aad_token) of a serverless endpoint; nothing is sent for it.")
     properties = {"modelSettings": {"modelId": fields["model_id"]}, "authMode": fields.get("auth_mode")}
     return filled(
         {
