@@ -106,7 +106,7 @@ class Place:
         pytest.fail(f"not ended: { {name: report[name] for name in ('status', 'phase', 'notes')} }")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """The three parts, on free ports; two worker processes."""
     options = run.widened(stack.Options(state=tmp_path_factory.mktemp("cleanup"), workers=2))
