@@ -108,7 +108,7 @@ class World:
         missing: `arm` or `service`: whose 404 comes for an endpoint or deployment that is not there.
         unrecorded: `keep` or `replace`: what a PUT does with members that it leaves out, where nothing says what Azure does.
         taken: names that others have somewhere in Azure, settable by the control route.
-        registration: registration state of each resource provider, by lower-cased namespace.
+        registration: state of each resource provider, by subscription and namespace in lower case (`registration_of`).
         notes: small state of services by name.
         workdir: where unpacked code and downloaded models may lie.
         looks: what is to be done by the clock, by name; the jobs backend calls each several times a second.
@@ -135,7 +135,7 @@ class World:
         self.limits = Limits()
         self.received: deque[Received] = deque(maxlen=1_000_000)
         self.serving: dict[str, Serving] = {}
-        self.registration: dict[str, str] = {}
+        self.registration: dict[tuple[str, str], str] = {}
         self.notes: dict[str, Any] = {}
         self.vm_quota_cores = 100
         self.policies: tuple[Policy, ...] = ()
@@ -147,6 +147,14 @@ class World:
         self.roles: Mapping[str, Any] = {}
         self.jobs_backend: JobsBackend | None = None
         self.serving_backend: ServingBackend | None = None
+
+    def register(self, place: str, namespace: str, state: str) -> None:
+        """Set the registration of a provider in the subscription of an ARM id or path."""
+        self.registration[place.lower().split("/")[2], namespace.lower()] = state
+
+    def registration_of(self, place: str, namespace: str) -> str:
+        """The registration of a provider in the subscription of an ARM id or path."""
+        return self.registration.get((place.lower().split("/")[2], namespace.lower()), "NotRegistered")
 
     def _settle(self) -> None:
         self.operations.settle()  # a reset makes new ones

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from infra.local.emulator import scene
+from infra.local.emulator.authorization.roles import OWNER
 from tests.functional.emulator.bodies import COMPONENT, REGISTRY, VAULT
 from tests.functional.emulator.client import ARM, VERSION, WORKSPACES, Client, workspace_body
 
@@ -163,6 +164,24 @@ def test_a_resource_group_goes_with_everything_in_it(azure: Client) -> None:
     assert [azure.arm("GET", first.headers["Location"]).status_code for _ in range(2)] == [202, 200]
     assert azure.arm("GET", path, version="2022-09-01").status_code == 404
     assert azure.arm("HEAD", path, version="2022-09-01").status_code == 404
+
+
+def test_each_subscription_registers_for_itself(azure: Client) -> None:
+    """What one has registered, the other has not."""
+    lab = f"/subscriptions/{scene.LAB_SUBSCRIPTION_ID}"
+    held = azure.control("GET", "roles")["assignments"]
+    azure.control("PUT", "roles", {"assignments": [*held, {"scope": lab, "role": OWNER, "principal": scene.OBJECT_ID}]})
+    azure.control("PUT", "providers", {"Microsoft.Search": "NotRegistered"})
+    azure.arm("POST", f"{SUBSCRIPTION}/providers/Microsoft.Search/register", version="2021-04-01")
+    states = [
+        azure.arm("GET", f"{at}/providers/Microsoft.Search", version="2021-04-01").json()["registrationState"]
+        for at in (SUBSCRIPTION, lab)
+    ]
+    assert states == ["Registered", "NotRegistered"]
+    body, place = {"location": scene.LOCATION, "sku": {"name": "basic"}}, "providers/Microsoft.Search/searchServices/srch1"
+    assert azure.arm("PUT", f"{scene.GROUP_ID}/{place}", body, version="2023-11-01").status_code < 300
+    refused = azure.arm("PUT", f"{lab}/resourceGroups/{scene.LAB_GROUP}/{place}", body, version="2023-11-01")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "MissingSubscriptionRegistration")
 
 
 OWN_KEY = {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": scene.KEY_VAULT_ID, "keyIdentifier": "k"}}

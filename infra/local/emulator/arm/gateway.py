@@ -146,7 +146,7 @@ def _check_version(world: World, request: web.Request, target: Target, version: 
         location = _location_of(world, target) or scene.LOCATION
         kind = known.partition("/")[2]
         raise refusals.version_refused(kind, version, versions.TYPES[known], location, versions.LOCATIONS)
-    if request.method in _WRITES and world.registration.get(namespace) != "Registered":
+    if request.method in _WRITES and target.subscription and world.registration_of(request.path, namespace) != "Registered":
         raise refusals.not_registered(written)
 
 

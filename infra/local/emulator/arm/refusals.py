@@ -179,10 +179,10 @@ def not_registered(namespace: str) -> web.Refused:
     return web.Refused(web.arm_error(409, "MissingSubscriptionRegistration", message, details=details))
 
 
-def check_registered(world: World, *namespaces: str) -> None:
-    """The subscription must have registered these providers."""
+def check_registered(world: World, place: str, *namespaces: str) -> None:
+    """The subscription of an ARM id must have registered these providers."""
     for namespace in namespaces:
-        if world.registration.get(namespace.lower()) != "Registered":
+        if world.registration_of(place, namespace) != "Registered":
             raise not_registered(namespace)
 
 

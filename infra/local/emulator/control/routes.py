@@ -11,7 +11,7 @@ import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from infra.local.emulator import resources, traffic, web
+from infra.local.emulator import resources, scene, traffic, web
 from infra.local.emulator.authorization import control as roles
 from infra.local.emulator.events import control as events
 from infra.local.emulator.faults import Fault
@@ -325,10 +325,19 @@ def unrecorded(world: World, request: web.Request) -> web.Response:
 
 @routes.route("PUT", "/_control/providers")
 def providers(world: World, request: web.Request) -> web.Response:
-    """`{"Microsoft.MachineLearningServices":"NotRegistered"}`."""
-    for name, state in _body(request, dict).items():
-        world.registration[name.lower()] = str(state)
-    return web.answer(world.registration)
+    """`{"Microsoft.MachineLearningServices":"NotRegistered"}`, in every subscription, or in the one of `?subscription=`."""
+    asked = request.query.get("subscription")
+    for subscription in (asked,) if asked else scene.SUBSCRIPTIONS:
+        for name, state in _body(request, dict).items():
+            world.register(f"/subscriptions/{subscription}", name, str(state))
+    return web.answer(_registrations(world))
+
+
+def _registrations(world: World) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for (subscription, namespace), state in world.registration.items():
+        found.setdefault(subscription, {})[namespace] = state
+    return found
 
 
 @routes.route("GET", "/_control/state")
@@ -349,6 +358,6 @@ def state(world: World, _request: web.Request) -> web.Response:
             ],
             "serving": {name: handle.state for name, handle in world.serving.items()},
             "transitions": world.transitions.as_json(),
-            "registration": world.registration,
+            "registration": _registrations(world),
         }
     return web.answer(body)

@@ -35,7 +35,7 @@ def seed(world: World) -> dict[str, list[str]]:
     made = []
     for path in RESOURCES:
         kind = next(each for each in neighbours.KINDS if each.type == path.rpartition("/")[0])
-        world.registration[kind.type.partition("/")[0].lower()] = "Registered"
+        world.register(scene.GROUP_ID, kind.type.partition("/")[0], "Registered")
         arm_id = f"{scene.GROUP_ID}/providers/{path}"
         if world.resources.get(arm_id) is None:
             dependencies_state.build(world, kind, arm_id, {"location": scene.LOCATION})

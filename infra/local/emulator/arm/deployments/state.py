@@ -50,7 +50,7 @@ def _submit(world: World, plan: templates.Plan, part: templates.Part) -> None:
         part.state, part.error = "Failed", {"code": "InvalidTemplate", "message": str(error)}
         return
     version = body.pop("apiVersion", "")
-    world.registration[type_of(part.id).partition("/")[0]] = "Registered"  # a deployment registers what it needs, as ARM does
+    world.register(part.id, type_of(part.id).partition("/")[0], "Registered")  # what it needs, as ARM does
     request = replace(
         plan.request,
         method="PUT",

@@ -185,9 +185,9 @@ def register(world: World, request: web.Request) -> web.Response:
     leaving = request.path.lower().endswith("/unregister")
     target = f"/subscriptions/{request.params['subscription']}/providers/{namespace}"
     goal = "NotRegistered" if leaving else "Registered"
-    if world.registration.get(namespace, "NotRegistered") != goal and not world.operations.running(target):
-        world.registration[namespace] = "Unregistering" if leaving else "Registering"
-        finish = partial(world.registration.__setitem__, namespace, goal)
+    if world.registration_of(target, namespace) != goal and not world.operations.running(target):
+        world.register(target, namespace, "Unregistering" if leaving else "Registering")
+        finish = partial(world.register, target, namespace, goal)
         world.operations.begin(kind="provider", target=target, finish=finish, error=request.operation_error)
     return web.answer(responses.provider(world, request.params["subscription"], namespace))
 
@@ -230,6 +230,6 @@ def seed(world: World) -> None:
     for name, location in scene.RESOURCE_GROUPS.items():
         world.resources.put(state.group_resource(scene.SUBSCRIPTION_ID, name, location))
     world.resources.put(state.group_resource(scene.LAB_SUBSCRIPTION_ID, scene.LAB_GROUP, scene.LOCATION))
-    for namespace in versions.NAMESPACES:
-        registered = versions.NAMESPACES[namespace] in scene.REGISTERED_PROVIDERS
-        world.registration[namespace] = "Registered" if registered else "NotRegistered"
+    for subscription_id in scene.SUBSCRIPTIONS:
+        for namespace in scene.REGISTERED_PROVIDERS:
+            world.register(f"/subscriptions/{subscription_id}", namespace, "Registered")

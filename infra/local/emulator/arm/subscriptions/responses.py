@@ -32,9 +32,9 @@ def location(base: str, name: str) -> dict[str, Any]:
 def provider(world: World, subscription: str, namespace: str) -> dict[str, Any]:
     """One resource provider, with its registration in a subscription."""
     written = versions.NAMESPACES[namespace]
-    of_subscription = {"registrationState": world.registration.get(namespace, "NotRegistered")}
+    home = f"/subscriptions/{subscription}" if subscription else ""
     return {
-        "id": f"/subscriptions/{subscription}/providers/{written}" if subscription else f"/providers/{written}",
+        "id": f"{home}/providers/{written}",
         "namespace": written,
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": [
@@ -42,5 +42,5 @@ def provider(world: World, subscription: str, namespace: str) -> dict[str, Any]:
             for name, listed in versions.TYPES.items()
             if name.startswith(namespace + "/")
         ],
-        **(of_subscription if subscription else {}),
+        **({"registrationState": world.registration_of(home, namespace)} if home else {}),
     }

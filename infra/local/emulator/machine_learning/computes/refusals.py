@@ -104,10 +104,10 @@ def kind(given: str, region: str) -> str:
     )
 
 
-def check_provider(world: World, kind: str) -> None:
+def check_provider(world: World, workspace: Resource, kind: str) -> None:
     """The subscription must have registered the provider that this type of compute needs beside Azure ML's own."""
     if kind in PROVIDERS:
-        arm_refusals.check_registered(world, PROVIDERS[kind])
+        arm_refusals.check_registered(world, workspace.id, PROVIDERS[kind])
 
 
 def check(kind: str, inner: dict[str, Any], found: Resource | None, region: str) -> None:

@@ -82,7 +82,7 @@ def put(world: World, request: web.Request) -> web.Response:
     if found is not None and world.operations.running(found.id):
         raise refusals.busy(found, region)
     if found is None:
-        refusals.check_provider(world, kind)
+        refusals.check_provider(world, workspace, kind)
     made = _build(
         world, request, workspace, {**body, "properties": {**properties, "computeType": kind, "properties": inner}}, found
     )

@@ -58,7 +58,7 @@ def put(world: World, request: web.Request) -> web.Response:
     if properties["type"] != "PrivateEndpoint" and mode.lower() == "allowinternetoutbound":
         message = "Only PrivateEndpoint outbound rules are supported when the isolation mode is AllowInternetOutbound."
         raise scope.invalid(message, "ValidationError")
-    refusals.check_registered(world, "Microsoft.Network")
+    refusals.check_registered(world, workspace.id, "Microsoft.Network")
     arm_id = f"{workspace.id}/outboundRules/{request.params['rule']}"
     stays = writes.left_out(world, world.resources.get(arm_id), properties)
     body = {

@@ -67,9 +67,9 @@ def check_free(world: World, workspace: Resource, name: str) -> None:
             raise scope.inferencing("InferencingClientCallFailed", "", text)
 
 
-def unregistered(world: World, properties: dict[str, Any]) -> dict[str, Any] | None:
+def unregistered(world: World, found: Resource, properties: dict[str, Any]) -> dict[str, Any] | None:
     """What a new managed endpoint ends with while a provider that Azure puts before it is not registered; it is not named."""
-    if properties.get("compute") or all(world.registration.get(name.lower()) == "Registered" for name in PROVIDERS):
+    if properties.get("compute") or all(world.registration_of(found.id, name) == "Registered" for name in PROVIDERS):
         return None
     message = (
         "Resource provider [N/A] isn't registered with Subscription [N/A]. Please see troubleshooting guide, available here: "

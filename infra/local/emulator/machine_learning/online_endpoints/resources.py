@@ -110,7 +110,7 @@ def _begin(
         kind="onlineEndpoint",
         finish=done,
         prefix="oeidp" if newer else "oe",
-        error=online_endpoints_refusals.unregistered(world, change) if new else None,
+        error=online_endpoints_refusals.unregistered(world, found, change) if new else None,
         workspace=workspace,
     )
     found.properties["properties"]["AzureAsyncOperationUri"] = statuses.status_url(world, operation)

@@ -94,12 +94,14 @@ def check_dependencies(world: World, arm_id: str, properties: dict[str, Any], ki
     check_references(world, arm_id, properties)
 
 
-def check_providers(world: World, properties: dict[str, Any]) -> None:
+def check_providers(world: World, arm_id: str, properties: dict[str, Any]) -> None:
     """What Azure ML makes or uses for a new workspace comes from providers that the subscription has registered."""
-    network, encryption = properties.get("managedNetwork") or {}, properties.get("encryption") or {}
-    isolated = str(network.get("isolationMode") or "Disabled").lower() != "disabled"
-    own_keys = str(encryption.get("status") or "").lower() == "enabled"
-    refusals.check_registered(world, *PROVIDERS, *(OF_OWN_KEYS if own_keys else ()), *(OF_MANAGED_NETWORKS if isolated else ()))
+    network, encryption = (properties.get(name) for name in ("managedNetwork", "encryption"))
+    isolated = isinstance(network, dict) and str(network.get("isolationMode") or "Disabled").lower() != "disabled"
+    own_keys = isinstance(encryption, dict) and str(encryption.get("status") or "").lower() == "enabled"
+    refusals.check_registered(
+        world, arm_id, *PROVIDERS, *(OF_OWN_KEYS if own_keys else ()), *(OF_MANAGED_NETWORKS if isolated else ())
+    )
 
 
 def check_references(world: World, arm_id: str, properties: dict[str, Any]) -> None:

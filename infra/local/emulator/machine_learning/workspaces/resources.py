@@ -102,7 +102,7 @@ def put(world: World, request: web.Request) -> web.Response:
     if kind == "project":
         properties = body["properties"] = {**_of_hub(world, properties), **{name: one for name, one in properties.items() if one}}
     workspaces_refusals.check_dependencies(world, arm_id, properties, kind)
-    workspaces_refusals.check_providers(world, properties)
+    workspaces_refusals.check_providers(world, arm_id, properties)
     if identity is None:
         raise workspaces_refusals.validation(
             "The workspace needs an identity. Make sure to create your workspace using a client which support MSI."
