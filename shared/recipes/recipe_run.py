@@ -134,11 +134,18 @@ class Run:
             if not taken.over:
                 state: State = "NotTaken" if taken.state == "Waiting" else "Canceled"
                 steps[step.name] = replace(taken, state=state, ended_at=now)
-        named = {
+        named, bare = self.told_parameters, self.recipe.bare()
+        return replace(self, status=status, ended_at=now, error=error, steps=steps, recipe=bare, parameters=named)
+
+    @property
+    def told_parameters(self) -> dict[str, Any]:
+        """The parameters as others may read them: numbers and what paths name; any other value may be a secret."""
+        if self.ended:
+            return dict(self.parameters)
+        return {
             name: value if isinstance(value, int | float) or (isinstance(value, str) and self.recipe.places(name)) else None
             for name, value in self.parameters.items()
         }
-        return replace(self, status=status, ended_at=now, error=error, steps=steps, recipe=self.recipe.bare(), parameters=named)
 
     def pause_s(self, now: datetime) -> float:
         """Return in how many seconds the next step is due."""
@@ -200,7 +207,7 @@ class Run:
             out["error"] = self.error.to_json()
         said = {"recipe": self.recipe.name, "caller": self.caller, "undoes": self.undoes}
         steps = [_view(self.taken(step.name), step) for step in self.recipe.steps]
-        known = {"parameters": dict(self.parameters), "steps": steps}
+        known = {"parameters": self.told_parameters, "steps": steps}
         out["properties"] = {name: value for name, value in said.items() if value} | known
         return out
 

@@ -242,6 +242,21 @@ def test_a_rollout_keeps_nothing_of_what_a_model_says(
         assert not [each for each in canaries.made if each in text], (where, found)
 
 
+def test_what_a_recipe_was_given_is_in_no_answer_while_it_runs(world: Platform) -> None:
+    """It is stored for its later steps, and others may read how far it is."""
+    canaries = Canaries()
+    recipe(world, canaries)
+    assert send("PUT", "recipes/slow", {"parameters": {"a": {"type": "string"}}, "steps": {"rest": {"wait": "PT2H"}}})[0] == 200
+    said = [json.dumps(send("POST", "recipes/slow", {"parameters": {"a": canaries.one()}}))]
+    for each in send("GET", "recipes/runs")[1]["value"]:
+        assert each["status"] == "Running", each
+        said.append(
+            json.dumps([each, send("GET", f"recipes/runs/{each['name']}"), send("GET", f"recipes/runs/{each['name']}/result")])
+        )
+    assert canaries.made[-1] in stored(world)
+    assert not [each for each in canaries.made if each in "".join(said)], said
+
+
 def test_a_clean_up_keeps_no_receiver(monkeypatch: pytest.MonkeyPatch) -> None:
     """The query of a receiver may be its key: gone once the run has ended and was told of."""
     world, canaries = Platform(cleans=True, settings=dict(SETTINGS)), Canaries()
