@@ -133,7 +133,7 @@ AUTOML_TASKS = (
 KINDS: dict[str, tuple[dict[str, yaml_values.Shape], tuple[str, ...]]] = {
     "command": (_COMMAND_FIELDS, ("command", "environment")),
     "spark": ({**jobs.SPARK_FIELDS, "additional_includes": sequence(text)}, ("entry",)),
-    "parallel": (PARALLEL_FIELDS, ()),
+    "parallel": (PARALLEL_FIELDS, ("type",)),
     "data_transfer": (
         {
             "task": choice("copy_data", "import_data", "export_data"),

@@ -152,8 +152,9 @@ def _load(draft: Draft, at: Cursor, scope: Scope) -> Node:
     if kind not in _FIELDS:
         known = (*_FIELDS, "automl")
         raise at.child("type").refusal(f"A node of type '{kind[:80]}' is unknown; known are {', '.join(known)}.")
-    unknown = "keep" if "component" in at.value or "trial" in at.value else "refuse"
-    fields = record({**_COMMON, **_FIELDS[kind]}, nullable=("code", "environment"), ignored=jobs.SHOWN, unknown=unknown)(at)
+    brings = "component" in at.value or "trial" in at.value
+    unknown, nullable = ("keep", ("code", "environment")) if brings else ("refuse", ("environment",))
+    fields = record({**_COMMON, **_FIELDS[kind]}, nullable=nullable, ignored=jobs.SHOWN, unknown=unknown)(at)
     inline = at.get("trial" if kind == "sweep" else "component")
     if inline is None:
         return Node(kind=kind, fields=fields, at=at)

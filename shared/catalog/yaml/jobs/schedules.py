@@ -17,10 +17,10 @@ _ISO = re.compile(r"^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?\
 
 
 def moment(at: Cursor) -> str:
-    """A date and time, quoted or not; returned the way the CLI's schema normalises it."""
+    """A date and time in quotes, as the CLI takes it."""
     value = at.value
     if isinstance(value, dt.datetime):
-        return value.isoformat()
+        raise at.refusal(f'Write the time in quotes: "{value.isoformat()}".')
     if isinstance(value, str) and _ISO.match(value):
         return value
     raise at.refusal(f"Expected a date and time such as 2026-07-10T10:00:00, got {yaml_values.noun(value)}.")

@@ -43,8 +43,9 @@ _FIELDS: dict[str, Shape] = {
     "environment_variables": mapping(),
 }
 _PROBE = record(dict.fromkeys(("period", "initial_delay", "timeout", "success_threshold", "failure_threshold"), integer))
+_UNSCALED = record({"type": choice("default", fold=snake)}, required=("type",))  # all that a managed deployment takes
 _SCALE = either(
-    record({"type": choice("default", fold=snake)}, required=("type",)),
+    _UNSCALED,
     record(
         {
             "type": choice("target_utilization", fold=snake),
@@ -85,7 +86,12 @@ _ONLINE: dict[str, Shape] = {
     "data_collector": _COLLECTOR,
 }
 MANAGED = record(
-    {**_ONLINE, "egress_public_network_access": choice("enabled", "disabled"), "private_network_connection": boolean},
+    {
+        **_ONLINE,
+        "scale_settings": _UNSCALED,
+        "egress_public_network_access": choice("enabled", "disabled"),
+        "private_network_connection": boolean,
+    },
     required=("name", "endpoint_name", "instance_type"),
     ignored=_SHOWN,
 )

@@ -68,7 +68,7 @@ def online_endpoint_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         "description": fields.get("description"),
         "authMode": ONLINE_AUTH[fields.get("auth_mode", "key")],
         "properties": fields.get("properties", {}),
-        "traffic": fields.get("traffic", {}),
+        "traffic": _shares(at, fields.get("traffic", {})),
         "mirrorTraffic": fields.get("mirror_traffic", {}),
         "publicNetworkAccess": access,
         "compute": draft.compute(fields.get("compute")),
@@ -81,6 +81,13 @@ def online_endpoint_body(draft: Draft, at: Cursor) -> dict[str, Any]:
             "tags": fields.get("tags", {}),
         }
     )
+
+
+def _shares(at: Cursor, traffic: dict[str, int]) -> dict[str, int]:
+    """Return the shares of the traffic, which are not more than all of it."""
+    if (whole := sum(traffic.values())) > 100:
+        raise at.child("traffic").refusal(f"The shares are {whole} % in all; expected at most 100.")
+    return traffic
 
 
 def batch_endpoint_body(draft: Draft, at: Cursor) -> dict[str, Any]:
