@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from shared.cleanup.facts import pacing
     from shared.durable.records import Versioned
     from shared.durable.storage import Blobs, Row, Rows
-    from shared.settings import Settings
 
 PLACES = "workspaces"  # partition of the rows of workspaces
 LOOK_EVERY = timedelta(minutes=15)
@@ -31,8 +30,6 @@ LOOK_EVERY = timedelta(minutes=15)
 class Services(context.Services, Protocol):
     """What costs need of the composition root (shared.services)."""
 
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
     @property
     def blobs(self) -> Blobs: ...  # noqa: D102
     @property

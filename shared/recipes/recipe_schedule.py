@@ -11,13 +11,13 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.chains.asked import Call
 from shared.cleanup.policy import ncrontab
 from shared.durable import codec, lease, messages, records, storage, versions, worker
 from shared.durable.worker import Next
-from shared.recipes import run_steps, shelf
+from shared.recipes import shelf
 from shared.rest import errors
 from shared.text import times
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from shared.durable.messages import Message
     from shared.durable.records import Versioned
-    from shared.durable.storage import Blobs, Row
+    from shared.durable.storage import Row
+    from shared.recipes.run_steps import Services
 
     type Known = Versioned[Schedule]
 
@@ -38,13 +39,6 @@ GRACE = lease.LEASE  # how long after its due time a step counts as lost
 ORPHAN = timedelta(minutes=10)  # for so long a PUT may be under way whose recipe is not there yet; a function has five
 LOOK_S = 60.0  # how soon it is looked for again
 MOMENTS = ("since", "asked_at", "due_at", "last_at", "ended_at")
-
-
-class Services(run_steps.Services, Protocol):
-    """What schedules need of the composition root."""
-
-    @property
-    def blobs(self) -> Blobs: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

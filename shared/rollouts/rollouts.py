@@ -17,6 +17,7 @@ from shared.catalog.grants import Grant
 from shared.durable import lease, messages, records, storage, worker
 from shared.durable.worker import Next
 from shared.notify import deliveries, notices, notifications
+from shared.operations import context
 from shared.rest import errors, ids
 from shared.rollouts import judging, rollout_record, stand
 from shared.rollouts.rollout_record import Rollout
@@ -49,7 +50,7 @@ AFTER_ALL = f"{rollout_record.PREFIX}~"  # sorts behind every partition of rollo
 ENDS = {"RolledBack": "rolledBack", "Aborted": "aborted"}
 
 
-class Services(stand.Services, notifications.Services, Protocol):
+class Services(context.Services, notifications.Services, Protocol):
     """What rollouts need of the composition root."""
 
     @property

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from shared.catalog import kinds, paths
 from shared.cleanup.facts import metrics
 from shared.endpoints import snapshots
-from shared.operations import acceptance, context, flows, models
+from shared.operations import acceptance, flows, models
 from shared.rest import errors, ids
 from shared.rollouts import judging, rollout_fields
 from shared.text import times
@@ -22,7 +22,7 @@ from shared.text import times
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from shared.endpoints.scoring import Scoring
+    from shared.operations.context import Services
     from shared.operations.models import Operation
     from shared.rest.ids import ResourceId
     from shared.rollouts.judging import Verdict
@@ -34,13 +34,6 @@ PIN = "azureml-model-deployment"
 CROWDED = frozenset({408, 429, 502, 503, 504})
 CROWDED_S = 10.0
 SEND_WITHIN = timedelta(seconds=15)  # of the look: what was true then need not be true later
-
-
-class Services(context.Services, Protocol):
-    """What looking and writing need of the composition root."""
-
-    @property
-    def scoring(self) -> Scoring: ...  # noqa: D102
 
 
 class ChangedError(Exception):

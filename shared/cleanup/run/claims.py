@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from shared.durable.records import Versioned
     from shared.durable.storage import Blobs, Queue, Rows
     from shared.rest.client import Client, Response
-    from shared.settings import Settings
 
 LEASE = timedelta(seconds=30)  # without a sign of life; two workers at one unit do no harm but work twice
 BEAT = timedelta(seconds=10)
@@ -34,8 +33,6 @@ MOST = timedelta(seconds=240)  # what one message may take at the very most
 class Services(context.Services, Protocol):
     """What the clean-up needs of the composition root (shared.services)."""
 
-    @property
-    def settings(self) -> Settings: ...  # noqa: D102
     @property
     def blobs(self) -> Blobs: ...  # noqa: D102
     @property
