@@ -53,7 +53,7 @@ class Settings:
             `queue:NAME` (`STEWARD_CALLBACK_HOSTS`).
         webhook_secrets: What webhooks are signed with, for a host or ('') for all (`STEWARD_WEBHOOK_SECRETS`).
         notify: Who is notified of every operation's end (`STEWARD_NOTIFY`).
-        poll_with_events_s: The least pause between polls, the first one apart, where events announce ends
+        poll_with_events_s: The least pause before a poll where events announce ends
             (`STEWARD_POLL_WITH_EVENTS`); 0 where none do.
         signed_in: Whether the platform signs callers in and vouches for `x-ms-client-principal-name` (`WEBSITE_AUTH_ENABLED`,
             set by Azure); otherwise every caller with a key could write that header.

@@ -7,9 +7,13 @@ rollback. Not here: events, which arrive on a queue as their senders wrote them 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from shared.durable import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VERSION = 1
 QUEUE = "steward-operations"
@@ -33,6 +37,8 @@ FORMS: dict[str, tuple[dict[str, type], str]] = {
 }
 WRITTEN = {"run": {"unit": ""}}  # what the version before expects beside that
 OPTIONAL = {"tried": 0}  # what the oldest messages leave out
+CARRIED = "carried"  # member: the record itself, where its machine has messages carry it
+CARRIED_LIMIT = 24 * 1024  # characters of ASCII; a message is 64 KiB of base64 at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +50,28 @@ class Message:
         key: What names the record.
         step: Which step; 0 where the machine's messages name none.
         again: The platform brings it again: its first worker died, or failed.
+        carried: The record as its last worker saved it, or {}: then it is loaded.
     """
 
     machine: str
     key: tuple[str | int, ...]
     step: int = 0
     again: bool = False
+    carried: Mapping[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
-        """Return the JSON that is queued."""
+        """Return the JSON that is queued; a record that is too large for a message is left out."""
+        return self.carrying() or json.dumps(self._members())
+
+    def carrying(self) -> str:
+        """Return the JSON with the record in it, '' where it carries none, or one that is too large."""
+        text = json.dumps({**self._members(), CARRIED: self.carried}) if self.carried else ""
+        return text if len(text) <= CARRIED_LIMIT else ""
+
+    def _members(self) -> dict[str, Any]:
         names, step = FORMS[self.machine]
-        members = dict(zip(names, self.key, strict=True))
-        return json.dumps({"version": VERSION, **WRITTEN.get(self.machine, {}), **members, **({step: self.step} if step else {})})
+        members = {**dict(zip(names, self.key, strict=True)), **({step: self.step} if step else {})}
+        return {"version": VERSION, **WRITTEN.get(self.machine, {}), **members}
 
 
 def read(text: str, *machines: str, again: bool = False) -> Message:
@@ -72,10 +88,30 @@ def read(text: str, *machines: str, again: bool = False) -> Message:
         if all(isinstance(given.get(name), kind) and given[name] != "" for name, kind in wanted.items()):
             versions.check(stored, VERSION, "the message")
             key = tuple(given[name] for name in names)
-            return Message(machine=machine, key=key, step=given[step] if step else 0, again=again)
+            carried = given.get(CARRIED)
+            return Message(
+                machine=machine,
+                key=key,
+                step=given[step] if step else 0,
+                again=again,
+                carried=carried if isinstance(carried, dict) else {},
+            )
     expected = " or ".join(", ".join([*FORMS[machine][0], *filter(None, FORMS[machine][1:])]) for machine in machines)
     message = f"not a message of {' or '.join(machines)}: expected version, {expected}"
     raise ValueError(message)
+
+
+def bare(text: str) -> str:
+    """Return a message as it is kept where it is put aside: without the record, which holds URLs that go with its end."""
+    try:
+        asked = json.loads(text)
+    except ValueError:
+        return text
+    return (
+        json.dumps({name: held for name, held in asked.items() if name != CARRIED})
+        if isinstance(asked, dict) and CARRIED in asked
+        else text
+    )
 
 
 def postponed(text: str) -> tuple[str, float]:

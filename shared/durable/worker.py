@@ -102,6 +102,11 @@ class Machine[W: World, K, T]:
         at_once: Whether the same worker takes the next step, too: what a step allows only for a short time must not wait in a
             queue, which may be longer.
         within: The context of a step: its trace.
+        carried: What its messages carry of a record, so that the next step need not load it; {} where that is nothing.
+        unpacked: Returns the record that a message carries; None where it must be loaded. Its etag is that of the row: what has
+            changed since is found out when it is saved.
+        quiet: Returns the record as it goes on in its next message alone, where a step brought no news and the row still says
+            for long enough when that message is lost; None where the step is to be saved.
     """
 
     name: str
@@ -130,10 +135,17 @@ class Machine[W: World, K, T]:
     columns: Callable[[K], Mapping[str, Any]] = lambda _known: {}
     at_once: Callable[[Next[K, T]], bool] = lambda _step: False
     within: Callable[[K], AbstractContextManager[Any]] = _no_context
+    carried: Callable[[K, W], Mapping[str, Any]] = lambda _known, _world: {}
+    unpacked: Callable[[Message, W], K | None] = lambda _message, _world: None
+    quiet: Callable[[Next[K, T], W], K | None] = lambda _step, _world: None
 
     def message(self, known: K) -> str:
         """Return the message of a record's next step."""
         return Message(machine=self.name, key=self.key(known), step=self.step(known)).to_text()
+
+    def carrying(self, known: K, world: W) -> Message:
+        """Return that message with what it carries of the record."""
+        return Message(machine=self.name, key=self.key(known), step=self.step(known), carried=self.carried(known, world))
 
     def stale(self, known: K, message: Message) -> bool:
         """Return whether a record has ended, or is past the step that a message names."""
@@ -156,7 +168,7 @@ def take(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, *, a
     machine, message = _read(machines, text, again=again)
     what = f"{machine.name} {'/'.join(map(str, message.key))} step {message.step}"
     try:
-        known = machine.load(message, world)
+        known = machine.unpacked(message, world) or machine.load(message, world)
         if known is None or machine.stale(known, message):
             log.info("stale message: %s", what)
             return None
@@ -208,7 +220,7 @@ def entry(machine: Machine[Any, Any, Any], key: tuple[str | int, ...], delay_s: 
 
 
 def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, send: bool = True) -> K:
-    """Save what a step came to, then queue the next step, or note when that is to be queued.
+    """Save what a step came to, where that is news, then queue the next step, or note when that is to be queued.
 
     Args:
         machine: Whose record it is.
@@ -219,6 +231,10 @@ def record[K, T](machine: Machine[Any, K, T], step: Next[K, T], world: Any, *, s
     Raises:
         ConflictError: another worker changed the record; nothing was queued.
     """
+    kept = machine.quiet(step, world) if send and step.delay_s is not None else None
+    if kept is not None and (text := machine.carrying(kept, world).carrying()):
+        machine.send(world).send(text, delay_s=step.delay_s or 0.0)
+        return kept
     if step.delay_s is None and _is_far(machine, step.known, world):  # what follows the end is done again soon, if this dies
         soon = entry(machine, machine.key(step.known), 0.0, world)
         machine.index(world).put(replace(soon, columns={**machine.columns(step.known), ENDING: True}))
@@ -249,7 +265,7 @@ def queued[K](
         made = made if long or at is None else replace(made, at=at)
         machine.index(world).put(replace(made, columns=machine.columns(saved)))
     if send and not long:
-        machine.send(world).send(machine.message(saved), delay_s=delay_s)
+        machine.send(world).send(machine.carrying(saved, world).to_text(), delay_s=delay_s)
 
 
 def _is_far[K](machine: Machine[Any, K, Any], known: K, world: Any, at: datetime | None = None) -> bool:
@@ -275,7 +291,9 @@ def look(machine: Machine[Any, Any, Any], entry: Entry, world: Any) -> int:
         machine.after(known, known, world)
         index.drop(entry)
         return 0
-    if at > now and ENDING not in entry.columns:  # else its worker died before it recorded the end
+    # The message that was lost was to make it; this look has made it now, and it need not wait once more.
+    made = machine.key(known) != entry.key and not machine.step(known) and at >= now + machine.lease
+    if at > now and not made and ENDING not in entry.columns:  # else its worker died before it recorded the end
         index.later(entry, at)
         return 0
     sent = wake(machine, known, world)
@@ -328,7 +346,7 @@ def poisoned(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, 
     except errors.TransientError:
         raise
     except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept
-        aside.bury(machines[0].queue, text, problem, blobs())
+        aside.bury(machines[0].queue, messages.bare(text), problem, blobs())
         return False
 
 

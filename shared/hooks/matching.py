@@ -187,7 +187,7 @@ def _polled(stored: Stored, services: Services) -> bool:
     for _ in range(STEPS_IN_PLACE):
         stored = steps.take(stored, services)
         operation = stored.operation
-        if operation.ended or operation.phase != "following" or operation.due_at > services.clock() + steps.GRACE:
+        if operation.ended or operation.phase != "following" or steps.planned(operation) > services.clock():
             break
     return True
 

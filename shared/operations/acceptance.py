@@ -15,7 +15,7 @@ from shared.telemetry import trace
 from shared.text import times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from shared.catalog import paths
@@ -72,11 +72,18 @@ class Request:
         return sent | {plans.blob_of(operation.id, name, content): content for name, content in self.contents.items()}
 
 
-def accept(request: Request, services: Services) -> tuple[Stored, bool]:
+def accept(
+    request: Request, services: Services, claimed: Callable[[Operation], Callable[[Operation], Operation] | None] | None = None
+) -> tuple[Stored, bool]:
     """Record a request as an operation, or find the one that the same Idempotency-Key made; the bool says which.
 
     The key is remembered first, with the request and its target. An app that dies between the two leaves a key without an
     operation: the caller, who got no answer, makes it by sending the same again, and only the same.
+
+    Args:
+        request: It.
+        services: The composition root.
+        claimed: Makes everything ready that the operation is sent with, and returns what claims it (`Ledger.insert`).
 
     Raises:
         BadRequestError: `IdempotencyKeyReused`; the key came before with another request.
@@ -93,7 +100,8 @@ def accept(request: Request, services: Services) -> tuple[Stored, bool]:
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
             operation = _operation(request, services)
-    stored, is_new = ledger.insert(operation, request.sources(operation), new_id=new_id)
+    entering = claimed(operation) if claimed else None
+    stored, is_new = ledger.insert(operation, request.sources(operation), new_id=new_id, entering=entering)
     if is_new:
         observing.accepted(stored.operation)
     elif stored.operation.request_hash != operation.request_hash:

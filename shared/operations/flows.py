@@ -18,7 +18,7 @@ from shared.operations import acceptance, observing, settle, steps
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from shared.operations.acceptance import Request
     from shared.operations.context import Services
@@ -47,7 +47,14 @@ def submit(request: Request, services: Services, *, respond_async: bool = False)
     if secret and respond_async:
         message = "The request holds a secret, which is never stored; send it without Prefer: respond-async."
         raise errors.BadRequestError("SecretNeedsInline", message, target="Prefer")
-    stored, is_new = acceptance.accept(request, services)
+    parcels: list[steps.Parcel] = []
+
+    def claimed(operation: Operation) -> Callable[[Operation], Operation] | None:
+        parcel = steps.ready(operation, services, request.body if secret else None, request.sources(operation))
+        parcels[:] = [parcel] if parcel else []
+        return (lambda entered: steps.claimed(entered, parcel, services)) if parcel else None
+
+    stored, is_new = acceptance.accept(request, services, None if respond_async or request.plan else claimed)
     if not is_new:
         return stored.operation
     if respond_async:
@@ -61,10 +68,18 @@ def submit(request: Request, services: Services, *, respond_async: bool = False)
         message = "Another operation on this resource is running, and a request with a secret cannot be kept until it ends."
         raise errors.BadRequestError("TargetBusy", message, target=stored.operation.target, status=409)
     fresh = request.sources(stored.operation)
-    return apply(stored, services, secret_body=request.body if secret else None, fresh=fresh).operation
+    parcel = parcels[0] if stored.operation.phase == "sending" else None
+    return apply(stored, services, secret_body=request.body if secret else None, fresh=fresh, parcel=parcel).operation
 
 
-def apply(stored: Stored, services: Services, *, secret_body: Any = None, fresh: Mapping[str, Source] | None = None) -> Stored:
+def apply(
+    stored: Stored,
+    services: Services,
+    *,
+    secret_body: Any = None,
+    fresh: Mapping[str, Source] | None = None,
+    parcel: steps.Parcel | None = None,
+) -> Stored:
     """Send an accepted operation at once, within the accepting request, as far as that goes without waiting.
 
     Args:
@@ -72,11 +87,13 @@ def apply(stored: Stored, services: Services, *, secret_body: Any = None, fresh:
         services: The composition root.
         secret_body: The body that was not stored because it holds a secret.
         fresh: Content that came with the request, by the blob that keeps it: it need not be read back.
+        parcel: What it was claimed to be sent with as it was recorded, None where it was not.
     """
     end = services.clock() + INLINE_BUDGET
     try:
-        while stored.operation.phase in ("accepted", "preparing"):
-            stored = steps.take(stored, services, inline_end=end, secret_body=secret_body, fresh=fresh or {})
+        while parcel or stored.operation.phase in ("accepted", "preparing"):
+            stored = steps.take(stored, services, inline_end=end, secret_body=secret_body, fresh=fresh or {}, parcel=parcel)
+            parcel = None
             if stored.operation.attempts:  # its next try is on the queue
                 break
             if stored.operation.phase in ("accepted", "preparing") and services.clock() >= end:

@@ -27,7 +27,7 @@ from shared.operations.models import Operation
 from shared.rest import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from shared.durable.storage import Blobs, Row, Rows
     from shared.rest import ids
@@ -93,7 +93,12 @@ class Ledger:
         return self._blobs
 
     def insert(
-        self, operation: Operation, files: Mapping[str, Source] | None = None, *, new_id: bool = False
+        self,
+        operation: Operation,
+        files: Mapping[str, Source] | None = None,
+        *,
+        new_id: bool = False,
+        entering: Callable[[Operation], Operation] | None = None,
     ) -> tuple[Stored, bool]:
         """Record a new operation behind those already in its target's lane, and return whether it is new.
 
@@ -104,6 +109,7 @@ class Ledger:
             operation: As accepted.
             files: Content of the blobs that it names, blob → bytes; written before the row.
             new_id: Its id was made up just now, or its key is new: nothing need be looked for.
+            entering: Returns it as it is recorded where it is its turn at once: claimed, when it is to be sent now.
 
         Raises:
             BadRequestError: `TooManyWaiting` (429); a thousand operations on this target have not ended.
@@ -121,7 +127,7 @@ class Ledger:
             if len(before) >= LANE_LIMIT:
                 message = f"{len(before)} operations on this resource have not ended; try again when some have."
                 raise errors.BadRequestError("TooManyWaiting", message, target=operation.target, status=429)
-            entered = replace(operation, phase="waiting") if before else operation
+            entered = replace(operation, phase="waiting") if before else entering(operation) if entering else operation
             changes = [_change("insert", _row_of(entered))]
             changes += [] if operation.scores else [_lane_change(operation, lane, [*before, operation.suffix])]
             try:
@@ -544,6 +550,19 @@ def _lane_of(lane: Row | None) -> list[str]:
         return [str(suffix) for suffix in json.loads(lane.columns["suffixes"])]
     except (KeyError, TypeError, ValueError) as problem:
         raise UnreadableError(f"The lane of the target (row {lane.partition} {LANE})", problem) from problem
+
+
+def lane_to_json(lane: Row | None) -> dict[str, Any]:
+    """Return what a message carries of a lane: {} where it is not known."""
+    return {"lane": lane.columns["suffixes"], "laneEtag": lane.etag} if lane else {}
+
+
+def lane_from_json(operation: Operation, carried: Mapping[str, Any]) -> Row | None:
+    """Return the lane of an operation as a message carries it, None where it does not."""
+    if "lane" not in carried:
+        return None
+    columns = {"suffixes": carried["lane"]}
+    return storage.Row(partition=operation.partition, key=LANE, columns=columns, etag=carried["laneEtag"])
 
 
 def _lane_change(operation: Operation, lane: Row | None, suffixes: list[str]) -> storage.Change:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.rest import ids
 
 VERSION = 1
-MOMENTS = ("created_at", "due_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at")
+MOMENTS = ("created_at", "due_at", "look_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at")
 TIMELINE_LIMIT = 60
 SCORE = "score"
 
@@ -66,6 +66,7 @@ class Operation:
             `ended`.
         step: Goes up with every step; a message that names an older step is stale.
         due_at: When the next step is overdue and `reconcile` may take it up.
+        look_at: When Azure is to be asked next how it gets on; None where that is `due_at` without its grace.
         lost_since: When it was first found overdue after its last step, None when no step was lost.
         expires_at: When the expiry that was asked for with it is due; its record has the same id. None without one.
         send_by: Not sent by then, it is not sent any more: what was true when it was asked for need not be true later.
@@ -105,6 +106,7 @@ class Operation:
     status: Status = "NotStarted"
     step: int = 0
     attempts: int = 0
+    look_at: datetime | None = None
     lost_since: datetime | None = None
     send_by: datetime | None = None
     expires_at: datetime | None = None

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.operations")
 
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
+# So long a row says of an operation that is followed when it is lost: a look in that time that brings no news is not recorded.
+# The next one has its message alone, which carries the operation, and must be due so long before that moment at least.
+UNRECORDED, SPARE = timedelta(seconds=50), timedelta(seconds=10)
 # What writing the claim itself may take of its lease: after slow storage, or frozen, nothing is sent on one that is running out.
 CLAIM_WITHIN = timedelta(seconds=8)
 # Of one step of an upload, what is left is the next step's: with the last answers it fits into what a function may run.
@@ -65,14 +68,17 @@ def take(
     inline_end: datetime | None = None,
     secret_body: Any = None,
     fresh: Mapping[str, Source] = MappingProxyType({}),
+    parcel: Parcel | None = None,
 ) -> Stored:
     """Take one step and record it; within the accepting request it has until `inline_end`.
+
+    A `parcel` is sent: the operation was claimed for that as it was recorded.
 
     Raises:
         ConflictError: another worker took the step.
     """
     with observing.within(stored.operation):
-        step = taken(stored, services, inline_end, secret_body, fresh)
+        step = taken(stored, services, inline_end, secret_body, fresh, parcel)
         goes_on = inline_end is not None and step.delay_s == 0 and step.value.phase in ("accepted", "preparing")
         return worker.record(MACHINE, step, services, send=not goes_on)
 
@@ -83,6 +89,7 @@ def taken(
     inline_end: datetime | None = None,
     secret_body: Any = None,
     fresh: Mapping[str, Source] = MappingProxyType({}),
+    parcel: Parcel | None = None,
 ) -> Next[Stored, Operation]:
     """Take one step; its result is not recorded yet.
 
@@ -90,8 +97,10 @@ def taken(
         ConflictError: another worker took the step.
     """
     began, held = stored.operation, _Held(stored=stored, services=services)
+    if parcel:
+        began = replace(began, phase="accepted")
     try:
-        step = _matched(held, inline_end, secret_body, fresh)
+        step = _claimed(held, parcel) if parcel else _matched(held, inline_end, secret_body, fresh)
     except errors.TransientError as problem:
         step = _transient(held.operation, problem, services, began.phase)
     except errors.PermanentError as problem:
@@ -160,6 +169,16 @@ def _matched(held: _Held, inline_end: datetime | None, secret_body: Any, fresh: 
     return step
 
 
+def _claimed(held: _Held, parcel: Parcel) -> Step:
+    """Send what was claimed as it was recorded; if that took long, its lease begins again first."""
+    stored, services = held.stored, held.services
+    sent_at = stored.operation.sent_at
+    if sent_at is None or services.clock() - sent_at > CLAIM_WITHIN:
+        stored = _leased(stored, lambda before, now: replace(before, sent_at=now, due_at=now + lease.LEASE), services)
+    with held.kept(stored) as operation:
+        return _send(operation, parcel, services)
+
+
 def _asking(stored: Stored, asking: Operation, services: Services) -> Stored:
     """Record that an endpoint is asked now."""
     return _leased(stored, lambda _, now: replace(asking, due_at=now + lease.LEASE), services)
@@ -179,15 +198,17 @@ def _kept(stored: Stored, services: Services) -> AbstractContextManager[lease.He
     return lease.kept(stored, renewed)
 
 
-def _claim(stored: Stored, parcel: _Parcel, services: Services) -> Stored:
-    """Mark the write as being sent, by etag: of two workers only one sends."""
-    sending = replace(stored.operation.counted("write"), phase="sending", status="Running")
+def claimed(operation: Operation, parcel: Parcel, services: Services) -> Operation:
+    """Return an operation as it is recorded before it is sent: of two workers only one sends."""
+    now, first = services.clock(), operation.sent_azure or services.client.azure_now(parcel.url)
+    sending = replace(operation.counted("write"), phase="sending", status="Running")
+    return replace(sending, sent_at=now, sent_azure=first, due_at=now + lease.LEASE)
 
-    def held(before: Operation, now: datetime) -> Operation:
-        first = before.sent_azure or services.client.azure_now(parcel.url)
-        return replace(sending, sent_at=now, sent_azure=first, due_at=now + lease.LEASE)
 
-    return _leased(stored, held, services)
+def _claim(stored: Stored, parcel: Parcel, services: Services) -> Stored:
+    """Mark the write as being sent, by etag."""
+    sending = claimed(stored.operation, parcel, services)
+    return _leased(stored, lambda _, now: replace(sending, sent_at=now, due_at=now + lease.LEASE), services)
 
 
 def _leased(stored: Stored, held: Callable[[Operation, datetime], Operation], services: Services) -> Stored:
@@ -200,7 +221,7 @@ def _leased(stored: Stored, held: Callable[[Operation, datetime], Operation], se
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Parcel:
+class Parcel:
     """Everything that a write needs: between the claim and the wire nothing else can fail."""
 
     url: str
@@ -210,7 +231,19 @@ class _Parcel:
     headers: Mapping[str, str]
 
 
-def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> _Parcel:
+def ready(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> Parcel | None:
+    """Return what a new operation is sent with; None where it cannot be sent at once: its first step says why."""
+    if operation.phase != "accepted" or (operation.send_by and services.clock() > operation.send_by):
+        return None
+    try:
+        parcel = _pack(operation, services, secret_body, fresh)
+        waiting = waits.before_sending(operation, parcel.body, services.ledger, services.clock())
+    except (errors.PermanentError, errors.TransientError):
+        return None
+    return None if waiting else parcel
+
+
+def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> Parcel:
     ledger = services.ledger
     ledger.durations.refresh(services.clock())
     if operation.secret and secret_body is None:
@@ -227,7 +260,7 @@ def _pack(operation: Operation, services: Services, secret_body: Any, fresh: Map
     body = _wanted(operation, secret_body if operation.secret else ledger.payload(operation.body))
     url = _url(operation, services)
     services.client.token(clouds.scope_for(services.client.cloud, url))  # a slow or failing sign-in is not part of the send's time
-    return _Parcel(
+    return Parcel(
         url=url,
         resource_url=_resource_url(operation, services),
         body=None if parts else body,
@@ -243,7 +276,7 @@ def _wanted(operation: Operation, body: Any) -> Any:
     return expiry_tag.changed(settle.kind_of(operation), body, expiry_tag.value(operation.expires_at))
 
 
-def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
+def _send(operation: Operation, parcel: Parcel, services: Services) -> Step:
     new_keys.remember(operation, parcel.body, services)
     kind = settle.kind_of(operation)
     try:
@@ -262,7 +295,7 @@ def _send(operation: Operation, parcel: _Parcel, services: Services) -> Step:
     return replace(step, operation=_timed(step.operation, services, now))
 
 
-def _written(parcel: _Parcel) -> Any:
+def _written(parcel: Parcel) -> Any:
     """Return what the caller wrote in a request, which a refusal may quote: its body, or the JSON among its files."""
     if parcel.parts is None:
         return parcel.body
@@ -284,7 +317,7 @@ def _learn(before: Operation, saved: Operation, services: Services) -> None:
     follow, after, now = before.follow, saved.follow, services.clock()
     if before.phase != "following" or follow is None or not follow.began_s or follow.style == "result" or settle.is_run(before):
         return
-    if before.lost_since or now - before.due_at > LATE - GRACE:
+    if before.lost_since or now - planned(before) > LATE:
         return
     if (saved.ended and saved.status == "Succeeded") or (after and after.style == "result"):
         over_s = now.timestamp() - follow.began_s
@@ -314,7 +347,7 @@ def _poll(operation: Operation, services: Services) -> Step:
 def _looked(operation: Operation, follow: long_running.Follow, services: Services) -> tuple[Operation, long_running.Outcome]:
     """Look at an operation: in a list that others look at, too, where that says enough, else by a GET of its own."""
     lists = services.lists
-    item = lists.item(operation, follow, operation.due_at - GRACE)
+    item = lists.item(operation, follow, planned(operation))
     if item and (outcome := shared_lists.judged(operation, follow, item, now=services.clock())):
         return operation.counted("list"), outcome
     response = _read(operation, follow.url, services)
@@ -413,21 +446,69 @@ def _next(stored: Stored, step: Step, services: Services) -> Next[Stored, Operat
     if operation.ended:
         services.lists.forget(operation)
     elif delay_s and operation.phase == "following":
-        if operation.calls.keys() & {"poll", "list"}:  # events say when it has ended
-            delay_s = max(delay_s, services.settings.poll_with_events_s)
+        delay_s = max(delay_s, services.settings.poll_with_events_s)  # events say when it has ended
         delay_s = services.lists.together(operation, delay_s)
     return Next(known=stored, value=operation, delay_s=delay_s)
 
 
 def _save(step: Next[Stored, Operation], services: Services) -> Stored:
     stored, now = step.known, services.clock()
-    operation = replace(step.value, step=stored.operation.step + 1, lost_since=None)
+    operation = replace(step.value, step=stored.operation.step + 1, look_at=None, lost_since=None)
     if step.delay_s is None:
-        return services.ledger.leave_lane(stored, operation)
-    operation = replace(operation, due_at=now + timedelta(seconds=step.delay_s) + GRACE)
+        left = stored.operation.phase == "following" and settle.is_run(operation)  # its lane, when Azure had begun with it
+        return services.ledger.save(stored, operation) if left else services.ledger.leave_lane(stored, operation)
+    look_at = now + timedelta(seconds=step.delay_s)
+    operation = replace(operation, due_at=look_at + GRACE)
+    if _is_carried(operation, services):
+        operation = replace(operation, look_at=look_at, due_at=max(operation.due_at, now + UNRECORDED))
     if operation.phase == "following" and stored.operation.phase == "sending" and settle.is_run(operation):
         return services.ledger.leave_lane(stored, operation)  # a job runs for hours; others may act on it meanwhile
     return services.ledger.save(stored, operation)
+
+
+def planned(operation: Operation) -> datetime:
+    """Return when an operation that is followed was to be looked at."""
+    return operation.look_at or operation.due_at - GRACE
+
+
+def _is_carried(operation: Operation, services: Services) -> bool:
+    """Return whether messages carry an operation: Azure is at work on it, and no event overtakes the look that is planned.
+
+    What opens a receiver, and the query that is the caller's own, stand in no message.
+    """
+    if operation.phase != "following" or operation.lost_since or services.settings.poll_with_events_s:
+        return False
+    return "&" not in operation.query and not any("?" in receiver for receiver in operation.notify)
+
+
+def _carried(stored: Stored, services: Services) -> Mapping[str, Any]:
+    """Return what the message of its next look carries of an operation."""
+    if not _is_carried(stored.operation, services):
+        return {}
+    return {"operation": stored.operation.to_json(), "etag": stored.etag, **ledger.lane_to_json(stored.lane)}
+
+
+def _unpacked(message: Message, services: Services) -> Stored | None:
+    """Return the operation that a message carries; None where it carries none, or comes when a timer may have gone on with it."""
+    if not message.carried or message.again:
+        return None
+    operation = Operation.from_json(message.carried["operation"])
+    if services.clock() >= operation.due_at:
+        return None
+    lane = ledger.lane_from_json(operation, message.carried)
+    return ledger.Stored(operation=operation, etag=message.carried["etag"], lane=lane, looked_at=operation.due_at)
+
+
+def _quiet(step: Next[Stored, Operation], services: Services) -> Stored | None:
+    """Return an operation of which Azure said nothing new, to be looked at again before its row says that it is lost."""
+    before, after = step.known.operation, step.value
+    look_at = services.clock() + timedelta(seconds=step.delay_s or 0.0)
+    if not (before.follow and after.follow and _is_carried(before, services)) or look_at > before.due_at - SPARE:
+        return None
+    follow = replace(after.follow, interval_s=before.follow.interval_s, looked_s=before.follow.looked_s)
+    if replace(after, follow=follow, calls=before.calls) != before:
+        return None
+    return replace(step.known, operation=replace(after, look_at=look_at))
 
 
 def _after(before: Stored, saved: Stored, services: Services) -> None:
@@ -510,7 +591,7 @@ def wake(stored: Stored, services: Services) -> bool:
     if operation.lost_since and now - operation.lost_since > STUCK_AFTER:
         record(stored, _lost(operation, now), services)
         return False
-    woken = replace(operation, step=operation.step + 1, due_at=now + GRACE, lost_since=operation.lost_since or now)
+    woken = replace(operation, step=operation.step + 1, look_at=None, due_at=now + GRACE, lost_since=operation.lost_since or now)
     if operation.phase == "waiting":
         woken = replace(woken, phase=_first_phase(operation))
     elif operation.phase == "sending":
@@ -542,6 +623,9 @@ MACHINE = worker.Machine["Services", "Stored", "Operation"](
     missing=_missing,
     columns=lambda stored: ledger.listing(stored.operation),
     within=lambda stored: observing.within(stored.operation),
+    carried=_carried,
+    unpacked=_unpacked,
+    quiet=_quiet,
 )
 
 

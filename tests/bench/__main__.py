@@ -19,8 +19,10 @@ from tests.bench import (
     expiries,
     following,
     following_many,
+    growth,
     import_time,
     lists,
+    money,
     recipes,
     requests,
     storage_calls,
@@ -39,6 +41,7 @@ PARTS = (
     "following",
     "lists",
     "completion",
+    "growth",
     "async_scores",
     "expiries",
     "recipes",
@@ -91,6 +94,9 @@ def _followed(asked: argparse.Namespace, console: Console) -> None:
         console.print(_following_many(), soft_wrap=True)
     if only in (None, "completion"):
         console.print(_completion())
+    if only in (None, "growth"):
+        console.print(growth.table([growth.measure(count) for count in growth.OPEN]))
+        console.print(money.page(), highlight=False, soft_wrap=True)
     if only in (None, "async_scores"):
         console.print(_scores(asked), highlight=False, soft_wrap=True)
     if only in (None, "expiries"):

@@ -20,7 +20,7 @@ import requests
 from infra.local import stack
 from infra.local.emulator import scene
 
-EACH = 6
+EACH = 50  # workspaces, and as many computes
 PATIENCE_S = 600.0
 RARE_POLLS_S = 300
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import requests
 
 POLLS = 3  # running answers of the local Azure before each end
-TIMERS = {"reconcile_operations": 60, "cleanup_timer": 60}  # function → runs an hour
+TIMERS = {"reconcile_operations": 180, "cleanup_timer": 60}  # function → runs an hour
 LOOK_S = 0.5
 QUIET_S = 1.0  # how long nothing must have been counted for a count to be whole
 WORKSPACE = bodies.WORKSPACE

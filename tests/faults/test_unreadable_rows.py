@@ -69,7 +69,8 @@ def _spoil(app: Steward, operation: Operation, how: str) -> storage.Row:
     row = app.rows.rows[key]
     before, after = WAYS[how]
     assert before in row.columns["json0"]
-    app.rows.rows[key] = replace(row, columns={**row.columns, "json0": row.columns["json0"].replace(before, after)})
+    columns = {**row.columns, "json0": row.columns["json0"].replace(before, after)}
+    app.rows.rows[key] = replace(row, columns=columns, etag=f"{row.etag} {how}")  # as every write makes another one
     return row
 
 

@@ -38,7 +38,7 @@ ROUNDED = timedelta(seconds=1)  # a queue's delays are whole seconds
 OLD = timedelta(seconds=6)  # an answer is not used after that
 REFUSED = timedelta(minutes=5)  # how long a collection is not listed after a list that failed, or showed few of those it was for
 OWN_EVERY = 8  # looks: one of so many is an operation's own GET, for lists may lag behind
-COLLECTIONS = 100  # that are kept
+COLLECTIONS = 1_000  # that are kept
 METHODS = ("PUT", "PATCH", "DELETE")  # what an action changes, its resource's state seldom shows
 NEVER = datetime.min.replace(tzinfo=UTC)
 
