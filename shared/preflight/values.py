@@ -154,6 +154,19 @@ def _compute(question: Question) -> Iterator[Finding]:
         if str(bodies.dig(each, "action")).lower() not in ("start", "stop"):
             at = f"properties.properties.schedules.computeStartStop[{number}].action"
             yield wrong(at, "MissingField", "A schedule of an instance needs an action, Start or Stop.")
+    yield from _private_instance(question)
+
+
+def _private_instance(question: Question) -> Iterator[Finding]:
+    """An instance without a public address needs a private way to its workspace."""
+    kind, public = (bodies.dig(question.body, f"properties.{name}") for name in ("computeType", "properties.enableNodePublicIp"))
+    if str(kind).lower() != "computeinstance" or public is not False:
+        return
+    there = question.read(question.target.id.ancestor(1).path, question.target.api_version)
+    mode = str(bodies.dig(there.body, "properties.managedNetwork.isolationMode") or "disabled").lower()
+    if there.ok and mode == "disabled" and not bodies.dig(there.body, "properties.privateEndpointConnections"):
+        message = "An instance without a public address needs a workspace with a private endpoint or a managed network."
+        yield wrong("properties.properties.enableNodePublicIp", "InvalidPropertyValue", message)
 
 
 def _connection(question: Question) -> Iterator[Finding]:
