@@ -120,6 +120,8 @@ REFUSED = {
     "component/no-end-for-an-integer": f'{COMPONENT}command: echo\ninputs: {{n: {{type: integer, default: "inf"}}}}\n',
     "component/default-of-a-number": f"{COMPONENT}command: echo\ninputs: {{n: {{type: number, default: much}}}}\n",
     "component/default-of-a-boolean": f"{COMPONENT}command: echo\ninputs: {{n: {{type: boolean, default: 1}}}}\n",
+    "component/bound-of-an-integer": f"{COMPONENT}command: echo\ninputs: {{n: {{type: integer, min: many}}}}\n",
+    "component/bound-of-a-string": f"{COMPONENT}command: echo\ninputs: {{n: {{type: string, max: 3}}}}\n",
     "component/default-of-data": f"{COMPONENT}command: echo\ninputs: {{n: {{type: uri_folder, default: x}}}}\n",
     "component/default-in-a-pipeline": 'name: c\nversion: "1"\ntype: pipeline\njobs: {}\n'
     "inputs: {n: {type: integer, default: many}}\n",
@@ -177,6 +179,8 @@ REFUSED = {
 TAKEN = {
     "job/optional": f'command: "echo $[[--x ${{{{inputs.nope}}}}]] [${{{{inputs.opt}}}}]"\n{JOB}',
     "job/other-roots": f'command: "echo ${{{{ inputs.nope }}}} ${{{{outputs.nope}}}} ${{{{search_space.q}}}}"\n{JOB}',
+    "component/bounds": f"{COMPONENT}command: echo\ninputs: "
+    "{n: {type: integer, min: '1.5', max: 2.5}, m: {type: number, max: '3'}}\n",
     "component/groups": f'{COMPONENT}command: "echo ${{{{inputs.rows.path}}}} ${{{{inputs.g.x}}}} ${{{{name}}}} "\n'
     "inputs: {rows: {type: uri_folder}, g.x: {type: string}}\n",
     "component/defaults": f"{COMPONENT}command: echo\ninputs: "

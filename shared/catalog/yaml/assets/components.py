@@ -118,23 +118,30 @@ def base_spec(fields: dict[str, Any], *, anonymous: bool, kind: str, source: str
     }
 
 
+_BOUNDS = ("min", "max")
+
+
 def check_defaults(at: Cursor, fields: dict[str, Any]) -> None:
-    """Refuse a default that its input cannot have.
+    """Refuse a default or a bound that its input cannot have.
 
     Raises:
-        RefusedError: it is not of the input's type, or the input is data, which has none.
+        RefusedError: it is not of the input's type, or an input of that type has none.
     """
     for name, value in fields.get("inputs", {}).items():
-        if "default" not in value:
-            continue
-        place = at.child("inputs").child(name).child("default")
-        if value["type"] in component_fields.DATA_TYPES:
-            raise place.refusal("Data has no default; make the input 'optional', or give the data where the component is used.")
-        try:
-            _default(value["default"], value["type"])
-        except (ValueError, OverflowError):
-            expected = component_fields.PRIMITIVE_TYPES[value["type"]]
-            raise place.refusal(f"Expected {expected} as default, got '{str(value['default'])[:60]}'.") from None
+        kind = value["type"]
+        for field in ("default", *_BOUNDS):
+            if field not in value:
+                continue
+            place = at.child("inputs").child(name).child(field)
+            if field == "default" and kind in component_fields.DATA_TYPES:
+                raise place.refusal("Data has no default; make the input 'optional', or give the data where the component is used.")
+            if field in _BOUNDS and kind not in ("integer", "number"):
+                raise place.refusal(f"A {kind} has no '{field}'; an integer and a number have.")
+            try:
+                _default(value[field], kind)
+            except (ValueError, OverflowError):
+                expected = component_fields.PRIMITIVE_TYPES[kind]
+                raise place.refusal(f"Expected {expected} as {field}, got '{str(value[field])[:60]}'.") from None
 
 
 def port(value: dict[str, Any]) -> dict[str, Any]:
@@ -142,9 +149,9 @@ def port(value: dict[str, Any]) -> dict[str, Any]:
     out = dict(value)
     if "default" in out:
         out["default"] = _default(out["default"], out["type"])
-    for name in ("min", "max"):
+    for name in _BOUNDS:
         if name in out:
-            out[name] = _written(out[name], out["type"])
+            out[name] = _default(out[name], out["type"])
     return out
 
 
@@ -278,14 +285,3 @@ def distribution_spec(distribution: Any) -> Any:
     if distribution["type"] == "tensorflow":
         return {"parameter_server_count": 0, **distribution}
     return dict(distribution)
-
-
-def _written(value: Any, kind: str) -> str:
-    """Return a default or bound as the CLI writes it: text, a number by its type."""
-    convert = {"integer": int, "number": float}.get(kind)
-    if convert is None:
-        return str(value)
-    try:
-        return str(convert(value))
-    except (TypeError, ValueError):
-        return str(value)
