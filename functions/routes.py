@@ -19,7 +19,9 @@ from shared.route_table import ROUTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from shared.api.call import Call
     from shared.api.route import Route
+    from shared.rest import errors
 
     type Trigger = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -31,17 +33,21 @@ ARM = "arm"
 
 async def anything_else(req: func.HttpRequest) -> func.HttpResponse:
     """Answer what is below `arm/` by the route of its path, empty segments dropped; refuse anything else."""
-    from shared.api import handling
-
     path, rows = str(req.route_params.get("rest") or ""), ROUTES
     call, row, (first, _, below) = http.call_of(req), None, path.partition("/")
     if first.lower() == ARM:
         path, rows = "/".join(filter(None, below.split("/"))), tuple(each for each in ROUTES if not each.own)
         row = route.find(rows, call.method, path)
     if row is None:
-        return http.response_of(answer.of_error(handling.refusal(call.method, path, rows)), call)
+        return http.response_of(answer.of_error(_refusal(call, path, rows)), call)
     call = replace(call, path=quote(path, safe="/"), arm=True)
     return http.response_of(await answering.answered(call, row), call)
+
+
+def _refusal(call: Call, path: str, rows: Sequence[Route] = ROUTES) -> errors.StewardError:
+    from shared.api import handling
+
+    return handling.refusal(call.method, path, rows)
 
 
 def _trigger(name: str, rows: Sequence[Route]) -> Trigger:
@@ -50,7 +56,9 @@ def _trigger(name: str, rows: Sequence[Route]) -> Trigger:
     async def trigger(req: func.HttpRequest) -> func.HttpResponse:
         call = http.call_of(req)
         path, verb = unquote(call.path).strip("/"), "GET" if call.method == "HEAD" else call.method
-        row = by_verb[verb]
+        row = by_verb.get(verb)
+        if row is None:  # "run now" of the platform's admin routes sends POST to each function
+            return http.response_of(answer.of_error(_refusal(call, path)), call)
         if nested := None if row.own else route.find(NESTED, verb, path):
             call, row = replace(call, named=nested.named(path)), nested
         elif row.own:  # of two rows the one without a name comes first

@@ -95,3 +95,11 @@ def test_health_does_not_wait_where_callers_queue(app: Steward) -> None:
             await asyncio.gather(*callers)
 
     assert asyncio.run(asked()) == 200
+
+
+def test_a_verb_that_the_function_has_not_is_refused(app: Steward) -> None:
+    """The platform's "run now" sends POST to a function, whatever its verbs."""
+    assert app
+    request = func.HttpRequest(method="POST", url="http://localhost:7071/api/health", body=b"")
+    answered = asyncio.run(routes.TRIGGERS["health"](request))
+    assert (answered.status_code, answered.headers["Allow"]) == (405, "GET, HEAD")
