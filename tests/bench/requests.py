@@ -42,6 +42,7 @@ import os
 import azure.functions as func
 import requests
 app, session = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION), requests.Session()
+session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=32))
 headers = {"Authorization": f"Bearer {os.environ['SCORING_KEY']}", "Content-Type": "application/json"}
 
 @app.route("score", methods=["POST"])
@@ -220,8 +221,9 @@ def _of_azure(session: requests.Session, uri: str, key: str) -> Iterator[Asked]:
 
 
 def _measure(asked: list[Asked], workers: list[int]) -> dict[tuple[str, int], Timed]:
-    for each in asked:  # opens what is opened once
-        _once(each)
+    with ThreadPoolExecutor(max(CALLERS)) as pool:  # opens what is opened once, every connection
+        for each in asked:
+            list(pool.map(_once, [each] * 2 * max(CALLERS)))
     timed = {(each.name, callers): Timed() for callers in CALLERS for each in asked}
     for number in range(ROUNDS):
         for callers in CALLERS:
