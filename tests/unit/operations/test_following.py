@@ -66,7 +66,7 @@ def test_where_events_tell_of_ends_no_poll_comes_soon(steward: Steward) -> None:
     """STEWARD_POLL_WITH_EVENTS: every poll is for an event that was lost."""
     steward.process.settings = replace(steward.process.settings, poll_with_events_s=300)
     steward.submit("POST", "workspaces/w1/jobs", JOB)
-    assert [_next(steward) for _ in range(2)] == [300, 300]
+    assert _next(steward) == 300
 
 
 def test_azures_own_reason_ends_a_failed_operation(steward: Steward) -> None:
