@@ -135,10 +135,10 @@ function columns(context) {
   ];
 }
 
-/** Who asked; a run of the clean-up leads to its report. */
+/** Who asked; a run of the clean-up leads to its report, and which expiry it was stands in the details. */
 function by(caller, context) {
   const run = /^cleanup:(\d{8}T\d{6}Z-[0-9a-f]+)$/.exec(caller)?.[1];
-  return run ? context.to("report", run, "clean-up") : foreign(caller);
+  return run ? context.to("report", run, "clean-up") : foreign(caller.replace(/^expiry:.*/, "expiry"));
 }
 
 function tell(found, known, context) {
