@@ -113,7 +113,8 @@ ROUTES: tuple[Route, ...] = (
         summary="Store your prices: lines `vmSize,price` an hour, and a line `currency,EUR`",
         role="admin",
         whole=True,
-        body={"text/csv": schemas.STRING},
+        # openapi-python-client makes nothing of a body that is text/csv alone
+        body={"text/csv": schemas.STRING, "application/octet-stream": {"type": "string", "format": "binary"}},
         answers={"200": PRICES},
     ),
     Route(

@@ -1,7 +1,7 @@
 """What azure-ai-ml sends for a YAML: run by the interpreter of the environment that has it, never imported by a test.
 
-Reads a JSON list of `{"file", "loader", "overrides"}` from standard input and writes one JSON line for each: `requests` (every
-write the client made, in order), `rest` (the entity's own REST object, for kinds whose write is a template deployment),
+Reads a JSON list of `{"file", "loader", "overrides", "files"}` from standard input and writes one JSON line for each: `requests`
+(every write the client made, in order), `rest` (the entity's own REST object, for kinds whose write is a template deployment),
 `uploads` (local paths), or `error`. HTTP is answered here: nothing leaves the process.
 """
 
@@ -61,6 +61,7 @@ WRITES = ("PUT", "PATCH", "POST")
 
 requests_seen: list[dict[str, Any]] = []
 uploads_seen: list[str] = []
+must_be_there = False  # what is uploaded; the corpus names files that it does not have
 
 
 class Credential:
@@ -165,6 +166,8 @@ def upload(
 ) -> ArtifactStorageInfo:
     """In the place of the upload to storage: the remote path names the local one."""
     local = os.path.relpath(path)
+    if must_be_there and not Path(path).exists():
+        raise FileNotFoundError(local)
     uploads_seen.append(local)
     mark = "ROOT" if local == "." else local.replace("..", "UP").replace("/", "~")
     if "code_with_additional_includes" in local:  # a copy of the code with more files in it
@@ -237,6 +240,8 @@ def rest_of(entity: Any) -> Any:
 
 def run(case: dict[str, Any]) -> dict[str, Any]:
     """Load one file as the CLI does, send it, and tell what went out."""
+    global must_be_there  # noqa: PLW0603 - read by what stands in for a method
+    must_be_there = case.get("files", False)
     requests_seen.clear()
     uploads_seen.clear()
     folder, name = os.path.split(case["file"])

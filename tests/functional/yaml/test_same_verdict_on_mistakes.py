@@ -47,7 +47,7 @@ def test_verdicts_and_bodies_are_the_clients(tmp_path: Path) -> None:
 def _asked(root: Path, files: list[str]) -> list[dict[str, Any]]:
     subprocess.run([sys.executable, bootstrap.__file__, "sdk"], check=True, capture_output=True)
     command = [str(bootstrap.SDK_VENV / "bin" / "python"), "-W", "ignore", str(Path(__file__).with_name("oracle.py"))]
-    cases = json.dumps([{"file": file, "loader": file.partition("/")[0]} for file in files])
+    cases = json.dumps([{"file": file, "loader": file.partition("/")[0], "files": True} for file in files])
     done = subprocess.run(command, input=cases, capture_output=True, text=True, cwd=root, check=False)
     assert not done.returncode, done.stderr[-2_000:]
     return [json.loads(line) for line in done.stdout.splitlines()]

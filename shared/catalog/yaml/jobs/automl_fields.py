@@ -11,7 +11,6 @@ from shared.text import yaml_values
 from shared.text.yaml_values import (
     anything,
     boolean,
-    boolean_only,
     choice,
     either,
     integer,
@@ -215,11 +214,12 @@ def _fields(task: str) -> dict[str, Shape]:
             fields["forecasting"] = _FORECASTING
         return fields
     model = "text" if family == "text" else "classification" if "classification" in task else "detection"
-    flags = jobs.choices(either(boolean_only, jobs.choice_value))
     fields |= {
         "sweep": _SWEEP,
         "training_parameters": record(_MODELS[model]),
-        "search_space": sequence(record({name: either(flags, *jobs.CONTINUOUS, shape) for name, shape in _MODELS[model].items()})),
+        "search_space": sequence(
+            record({name: either(jobs.choices(shape), *jobs.CONTINUOUS, shape) for name, shape in _MODELS[model].items()})
+        ),
     }
     fields["featurization" if family == "text" else "test_data_size"] = (
         record({"dataset_language": text}) if family == "text" else number

@@ -132,7 +132,9 @@ MODEL_BATCH = record(
         "error_threshold": integer,
         "resources": execution.RESOURCES,
         "type": _BATCH_TYPE,
-        "settings": record({**_BATCH_SETTINGS, "instance_count": integer, "environment_variables": mapping()}),
+        "settings": record(
+            {**_BATCH_SETTINGS, "instance_count": integer, "environment_variables": mapping()}, required=("mini_batch_size",)
+        ),
     },
     required=("name", "endpoint_name", "compute"),
     ignored=_SHOWN,
