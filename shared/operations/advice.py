@@ -98,11 +98,19 @@ ADVICE: tuple[Advice, ...] = (
         "OutOfQuota QuotaExceeded ClusterCoreQuotaReached ClusterMinNodesExceedCoreQuota ClusterNodeQuotaReached "
         "ResourceQuotaExceeded "
         "SubscriptionCoresQuotaExceeded VMSizeQuotaExceeded QuotaNotAvailable MaximumClusterCountReached "
-        "ResourceLimitExceeded",
+        "ResourceLimitExceeded JobNodeCountExceedsCoreQuota",
         "The quota is used up.",
         "See what is left: GET {usages}. Use a smaller VM size or fewer instances, delete what is not used, or request more quota.",
         _QUOTA_PAGE,
         message=r"\bquota\b|exceeds? the (limit|maximum) (number )?of|limit of \d+ .{0,40}(reached|exceeded)",
+    ),
+    Advice(
+        "MarketplacePurchaseEligibilityFailed",
+        "The subscription may not buy the offer in the Marketplace.",
+        "Ask the owner of the billing account to allow Marketplace purchases, to add a payment method, and to look where the offer "
+        "is sold; then send the request again.",
+        f"{_ML}how-to-deploy-models-serverless",
+        message=r"subscribing to marketplace|marketplace .{0,20}purchase eligibil",
     ),
     # Who may do what
     Advice(
@@ -149,10 +157,11 @@ ADVICE: tuple[Advice, ...] = (
         f"{_FIX}error-register-resource-provider",
     ),
     Advice(
-        "DatastorePathNotFound",
+        "DatastorePathNotFound ModelAssetPathNotFoundInStorage NoMatchingArtifactsFoundFromJob",
         "Nothing lies at the path.",
         "Upload the files to the path that the message names, or correct the path, then send the request again.",
         f"{_ML}how-to-datastore",
+        message=r"no (blobs found in storage|artifacts matching)",
     ),
     # States that keep a request from being carried out
     Advice(
@@ -186,10 +195,27 @@ ADVICE: tuple[Advice, ...] = (
         f"{_ML}how-to-datastore",
     ),
     Advice(
-        "InvalidComputeState",
+        "InvalidComputeState StartComputeInstanceOnlyAllowedInStoppedState",
         "The compute is in another state than the request needs.",
         "Read its state (GET {resource}), wait until it has ended what it does, and send the request again.",
         f"{_ML}how-to-create-compute-instance",
+        message=r"only allowed when the instance",
+    ),
+    Advice(
+        "",
+        "The compute of the job has failed.",
+        "Read its errors (GET {workspace}/computes/NAME), delete it and create it again, then start the job again.",
+        f"{_ML}how-to-create-attach-compute-cluster",
+        message=r"cluster .{0,80}in (a )?failed state",
+        kinds=_RUNS,
+    ),
+    Advice(
+        "StorageMountError AZFMountError",
+        "The compute could not mount the storage.",
+        "Check that the account exists and that its key or the identity opens it, and let the network reach Storage on "
+        "the ports 443 and 445; then send the request again.",
+        f"{_ML}how-to-secure-training-vnet",
+        message=r"(failed|unable) to mount|could not mount|AZFMountError",
     ),
     Advice(
         "ResourceGroupBeingDeleted",
@@ -208,6 +234,7 @@ ADVICE: tuple[Advice, ...] = (
         "The machine did not come up.",
         "Send the request again; if it fails again, delete the compute and create it, or choose another VM size.",
         f"{_ML}how-to-create-compute-instance",
+        message=r"unusable node",
         kinds=_COMPUTES,
     ),
     Advice(
@@ -311,6 +338,13 @@ ADVICE: tuple[Advice, ...] = (
         f"{_ML}how-to-troubleshoot-managed-network",
     ),
     Advice(
+        "MissingDriverProgram",
+        "Nothing in the deployment would answer the scoring requests.",
+        "Set properties.codeConfiguration (codeId and scoringScript), or serve an MLflow or Triton model, or name an "
+        "environment with an inferenceConfig; then PUT it again.",
+        f"{_ML}how-to-deploy-custom-container",
+    ),
+    Advice(
         "SecretsInjectionError",
         "A secret that the deployment refers to could not be read.",
         "Give the endpoint's identity the right to read the connection or vault that the message names, and PUT the "
@@ -382,11 +416,12 @@ ADVICE: tuple[Advice, ...] = (
         "ScriptExecution.WriteStreams.Authentication ScriptExecution.WriteStreams.NotFound ScriptExecution.StreamAccess "
         "DataNotFound DataAccessError StreamAccess NotFoundDataAccessError Fetch Authentication InputNotFound "
         "OutputNotFound "
-        "ScriptExecution.StreamAccess.NotFound ScriptExecution.StreamAccess.Authentication",
+        "ScriptExecution.StreamAccess.NotFound ScriptExecution.StreamAccess.Authentication "
+        "NoAuthenticationInformation",
         "The job could not read or write its data.",
         "Check the path in the message, and that the compute's identity may read the storage; then start the job again.",
         f"{_ML}how-to-troubleshoot-data-access",
-        message=r"StreamAccess|DataAccessError|(data|input|blob|file|path)\b"
+        message=r"StreamAccess|DataAccessError|server failed to authenticate the request|(data|input|blob|file|path)\b"
         r".{0,60}(not found|does not exist|could not be (read|found))",
         kinds=_RUNS,
     ),
@@ -399,6 +434,36 @@ ADVICE: tuple[Advice, ...] = (
         kinds=_RUNS,
     ),
     # Names, references, values
+    Advice(
+        "JobPropertyImmutable",
+        "A job of that name exists, and what it does never changes.",
+        "Send the job under another name. Of the job that is there, change only description, tags, displayName, properties and "
+        "isArchived.",
+        f"{_ML}how-to-train-model",
+        message=r"job with this name already exists",
+        kinds=_RUNS,
+    ),
+    Advice(
+        "ServerlessOfferNotFound",
+        "No such offer exists.",
+        "Name the model instead, in properties.modelSettings.modelId; one that is sold needs its subscription first: "
+        "PUT {workspace}/marketplaceSubscriptions/NAME.",
+        f"{_ML}how-to-deploy-models-serverless",
+    ),
+    Advice(
+        "InvalidJobsOverride",
+        "The pipeline names a job to run again and brings steps of its own.",
+        "Leave out `jobs` or `sourceJobId`, and PUT it again.",
+        f"{_ML}how-to-schedule-pipeline-job",
+        message=r"invalid jobs override",
+    ),
+    Advice(
+        "",
+        "A tag has no value; a policy may have handed it down from the resource group or the subscription.",
+        "Give every tag of the request a value, and those that a policy adds where they come from; then send the request again.",
+        f"{_LEARN}azure-resource-manager/management/tag-resources",
+        message=r"tag values must not be null or empty",
+    ),
     Advice(
         "StorageAccountAlreadyTaken VaultAlreadyExists AlreadyInUse NameUnavailable NameNotAvailable "
         "RegistryNameNotAvailable ServerlessEndpointNameNotAvailable EndpointAlreadyExists "
@@ -483,10 +548,10 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "AssetPropertyImmutable",
-        "The version exists, and a version never changes.",
+        "The version exists or existed, and a version never changes.",
         "Register the next version instead of this one.",
         f"{_ML}concept-azure-machine-learning-v2",
-        message=r"immutable|already (exists|registered)",
+        message=r"immutable|already (exists|registered)|cannot be recreated",
     ),
     Advice(
         "TooManyRequests",
@@ -523,6 +588,14 @@ ADVICE: tuple[Advice, ...] = (
         "Change or end what the message names, and send it again.",
         f"{_FIX}common-deployment-errors",
         statuses=(409, 412),
+    ),
+    Advice(
+        "",
+        "Azure itself failed.",
+        "Read the resource (GET {resource}): it may be there all the same. Send the request again; if it fails again, ask Azure "
+        "support with the request id of the time line.",
+        f"{_FIX}common-deployment-errors",
+        statuses=(500, 502, 503, 504),
     ),
     Advice(
         "",

@@ -37,6 +37,11 @@ def nested(inner: str, message: str, outer: str = "UserError") -> dict[str, Any]
     }
 
 
+def detailed(inner: str, message: str) -> dict[str, Any]:
+    """The form of the management front end for a request that it does not read: the useful code lies in the details."""
+    return {"error": {"code": "BadRequest", "message": "The request is invalid.", "details": [{"code": inner, "message": message}]}}
+
+
 def older(inner: str, message: str) -> dict[str, Any]:
     """The form of the older services."""
     error: dict[str, Any] = {
@@ -247,6 +252,110 @@ def explained(kind: str, status: int, body: Any, method: str = "PUT") -> dict[st
             "default",
         ),
         ("workspaces/jobs", 409, nested("JobNotTerminal", "The job j is in status Running; cancel it first."), "cancel"),
+        # Public bug reports; the number is the issue's
+        # Azure/azure-cli-extensions 5583, Azure/azure-sdk-for-python 35387
+        (DEPLOYMENT, 400, detailed("MissingDriverProgram", "Could not find driver program in the request."), "codeConfiguration"),
+        # Azure/azure-sdk-for-python 41586 and 44114
+        (
+            "workspaces/batchEndpoints",
+            400,
+            flat(
+                "UserError", 'Errors: [{"PropertyName": "Tags.Values[6]", "ErrorMessage": "Tag values must not be null or empty."}]'
+            ),
+            "every tag",
+        ),
+        # MicrosoftDocs/azure-docs 103778, mlflow/mlflow 11103, Azure/azure-sdk-for-python 33978
+        (
+            "workspaces/models/versions",
+            400,
+            detailed("ModelAssetPathNotFoundInStorage", "No blobs found in storage at model asset path: azureml/HD_0/model/"),
+            "upload",
+        ),
+        (
+            "workspaces/jobs",
+            200,
+            flat(
+                "UserError", "Model asset creation API failed with {'message': 'No blobs found in storage at model asset path: a/'}"
+            ),
+            "upload",
+        ),
+        (
+            "workspaces/models/versions",
+            400,
+            detailed("NoMatchingArtifactsFoundFromJob", "No artifacts matching outputs/model.pkl found from Job."),
+            "upload",
+        ),
+        # microsoft/vscode-tools-for-ai 2096
+        (
+            "workspaces/computes",
+            400,
+            flat(
+                "StartComputeInstanceOnlyAllowedInStoppedState", "Start is only allowed when the instance i is in 'stopped' state"
+            ),
+            "its state",
+        ),
+        # MicrosoftDocs/azure-docs 85756 and 39532, Azure-Samples/ai-studio-in-a-box 7, Azure/MachineLearningNotebooks 1043
+        ("workspaces/computes", 200, flat("UserError", "The Compute Instance i encountered an unusable node."), "create it"),
+        (
+            "workspaces/jobs",
+            200,
+            flat("UserError", "AZFMountError: unable to mount Azure File Info: Could not mount //# at #m:"),
+            "445",
+        ),
+        ("workspaces/computes", 200, flat("StorageMountError", "Setup failed with error: Failed to mount storage."), "445"),
+        (
+            "workspaces/jobs",
+            200,
+            flat("UserError", "AzureMLCompute cluster gpu is in failed state and thus not ready."),
+            "w/computes/",
+        ),
+        # microsoft/microsoft-foundry-for-vscode 280, microsoft/foundry-dev-tools 440, pulumi/pulumi-azure-native 3687
+        (
+            "workspaces/serverlessEndpoints",
+            200,
+            flat(
+                "UserError",
+                "Error occurred when subscribing to Marketplace: Marketplace Subscription purchase eligibility check failed",
+            ),
+            "billing account",
+        ),
+        (
+            "workspaces/serverlessEndpoints",
+            400,
+            nested("ServerlessOfferNotFound", "Serverless offer 'o' not found in service namespace 'n'."),
+            "modelSettings.modelId",
+        ),
+        # Azure/azure-sdk-for-python 40288, 47389, 31263 and 31166; Azure/azureml-assets 2919
+        (
+            "workspaces/schedules",
+            400,
+            older("InvalidJobsOverride", "Invalid jobs override for pipeline job since source job j is specified."),
+            "sourceJobId",
+        ),
+        (
+            "workspaces/jobs",
+            400,
+            nested("JobPropertyImmutable", "A job with this name already exists. InputBindings cannot be changed."),
+            "another name",
+        ),
+        (
+            "workspaces/jobs",
+            200,
+            flat("NoAuthenticationInformation", "Server failed to authenticate the request."),
+            "identity may read",
+        ),
+        (
+            "workspaces/batchEndpoints/deployments",
+            500,
+            {"error": {"code": "ServiceError", "message": "Received 500 from a service request", "details": []}},
+            "support",
+        ),
+        (
+            "registries/models/versions",
+            400,
+            flat("UserError", "Asset m was deleted at 07/17/2023 16:50:49 +00:00, it cannot be recreated."),
+            "next version",
+        ),
     ],
 )
 def test_azures_words_lead_to_a_step_that_fits(kind: str, status: int, body: Any, step: str) -> None:
