@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 REFERENCE_LIMIT = 50  # ids of one body that are looked up
 DEPTH_LIMIT = 30
-_SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 _ARM_ID = re.compile(r"/?subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s?#]+", re.IGNORECASE)
 
 
@@ -205,8 +204,7 @@ def _assets(question: Question) -> Iterator[Finding]:
         text = bodies.dig(question.body, path)
         if not isinstance(text, str) or not text.lower().startswith("azureml:"):
             continue
-        if match := _SHORT.fullmatch(text):
-            named = target.ancestor(1).child(collection, match[1]).child("versions", match[2])
+        if named := question.asset(collection, text):
             yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
         else:
             message = "This reference was not looked up: it is no azureml:NAME:VERSION of the workspace."

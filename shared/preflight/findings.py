@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from shared.catalog.paths import Target
     from shared.rest.client import Client, Response
+
+_SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,27 @@ class Question:
     def get(self, resource: ids.ResourceId, version: str) -> Response:
         """GET a resource."""
         return self.read(resource.path, version)
+
+    def asset(self, collection: str, text: str) -> ids.ResourceId | None:
+        """Return the version that `azureml:NAME:VERSION` or an ARM id names; None for what is written otherwise."""
+        if match := _SHORT.fullmatch(text):
+            return self.target.id.ancestor(1).child(collection, match[1]).child("versions", match[2])
+        try:
+            return ids.parse(re.sub("^azureml:(?=/[^/])", "", text, flags=re.IGNORECASE))
+        except errors.BadRequestError:
+            return None
+
+    def properties_of(self, collection: str, text: str) -> dict[str, Any] | None:
+        """Return what a version of an asset is; None where it is not looked up, or is not there.
+
+        Raises:
+            TransientError: Azure did not answer.
+        """
+        named = self.asset(collection, text)
+        version = needs.REFERENCE_VERSIONS.get(named.full_type.lower(), "") if named else ""
+        answer = self.get(named, version) if named and version else None
+        found = bodies.dig(answer.body, "properties") if answer and answer.ok else None
+        return found if isinstance(found, dict) else None
 
     def provider(self, namespace: str) -> Response:
         """GET a resource provider of the target's subscription."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHECK = "values"
 TAG_VALUE = 256
 TAG_NAME = {"Microsoft.Storage/storageAccounts": 128}  # characters, where it is not 512
+NO_EMPTY_TAGS = "workspaces/batchEndpoints"  # https://github.com/Azure/azure-sdk-for-python/issues/41586
 _TAG_RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
 # https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-reserved-resource-name
 _RESERVED = frozenset(
@@ -83,7 +84,7 @@ def unseen(target: str, message: str) -> Finding:
 
 
 def tags(question: Question) -> Iterator[Finding]:
-    """Yield the tags that ARM does not take."""
+    """Yield the tags that ARM, or the service behind it, does not take."""
     given = bodies.dig(question.body, "tags")
     tags: dict[str, Any] = given if isinstance(given, dict) else {}
     longest = TAG_NAME.get(question.target.kind.full_type, 512)
@@ -96,6 +97,8 @@ def tags(question: Question) -> Iterator[Finding]:
             yield wrong("tags", "InvalidTagNameCharacters", f"The tag name '{name[:100]}' has one of the characters <>%&\\?/.")
         if isinstance(value, str) and len(value) > TAG_VALUE:
             yield wrong("tags", "InvalidTagValue", f"The tag '{name[:100]}' has {len(value)} characters; {TAG_VALUE} are taken.")
+        if not value and question.target.kind.path == NO_EMPTY_TAGS:
+            yield wrong("tags", "ValidationError", f"The tag '{name[:100]}' has no value; an endpoint's tags must have one.")
 
 
 def _reserved_name(question: Question) -> Iterator[Finding]:
@@ -226,16 +229,38 @@ def _deployment(question: Question) -> Iterator[Finding]:
     capacity = bodies.dig(question.body, "sku.capacity")
     if isinstance(capacity, int) and capacity < 1:
         yield wrong("sku.capacity", "InvalidCapacity", f"sku.capacity is {capacity}; expected 1 or more instances.")
-    for name in ("environmentId", "codeConfiguration"):
-        if not bodies.dig(question.body, f"properties.{name}"):
-            message = "Only a deployment of an MLflow model does without it."
-            if bodies.dig(question.body, "properties.model"):
-                yield unseen(f"properties.{name}", f"{message} Which type the model has was not looked at.")
-            else:
-                yield wrong(f"properties.{name}", "MissingField", f"'properties.{name}' is missing. {message}")
+    yield from _driver(question)
+
+
+def _driver(question: Question) -> Iterator[Finding]:
+    """Something answers the scoring requests: code, a model that Azure serves by itself, or the environment's own server."""
+    given = {
+        name: str(bodies.dig(question.body, f"properties.{name}") or "") for name in ("model", "environmentId", "codeConfiguration")
+    }
+    if given["environmentId"] and given["codeConfiguration"]:
+        return
+    model = question.properties_of("models", given["model"]) if given["model"] else {}
+    kind = re.sub(r"\W|_", "", str(bodies.dig(model, "modelType") or "")).lower()
+    if kind in ("mlflowmodel", "tritonmodel"):
+        return
+    message = "Only a deployment of an MLflow or Triton model does without it."
+    if not given["environmentId"]:
+        yield _lacking("environmentId", "MissingField", message, known=model is not None)
+    if not given["codeConfiguration"]:
+        environment = question.properties_of("environments", given["environmentId"]) if given["environmentId"] else {}
+        if not bodies.dig(environment, "inferenceConfig"):
+            message = f"{message[:-1]}, or one whose environment has an inferenceConfig."
+            yield _lacking("codeConfiguration", "MissingDriverProgram", message, known=None not in (model, environment))
+
+
+def _lacking(name: str, code: str, message: str, *, known: bool) -> Finding:
+    if known:
+        return wrong(f"properties.{name}", code, f"'properties.{name}' is missing. {message}")
+    return unseen(f"properties.{name}", f"{message} What the deployment refers to could not be read.")
 
 
 def _schedule(question: Question) -> Iterator[Finding]:
+    yield from _repeated(question, "properties.action.jobDefinition")
     trigger = bodies.dig(question.body, "properties.trigger")
     kind = str(bodies.dig(trigger, "triggerType") or "").lower()
     at, expression = "properties.trigger.expression", str(bodies.dig(trigger, "expression") or "")
@@ -262,10 +287,20 @@ def _cron_field(text: str) -> bool:
     return bool(_CRON.fullmatch(text)) and all(map(_CRON_WORD.fullmatch, re.findall(r"\w+", text)))
 
 
+def _repeated(question: Question, path: str) -> Iterator[Finding]:
+    """A pipeline that runs an earlier job again has no steps of its own."""
+    # https://github.com/Azure/azure-sdk-for-python/issues/40288
+    if all(bodies.dig(question.body, f"{path}.{name}") for name in ("sourceJobId", "jobs")):
+        yield wrong(
+            f"{path}.jobs", "InvalidJobsOverride", "The pipeline has a sourceJobId, and jobs of its own; leave out one of them."
+        )
+
+
 def _job(question: Question) -> Iterator[Finding]:
     kind = str(bodies.dig(question.body, "properties.jobType") or "").lower()
     if kind == "command" and not str(bodies.dig(question.body, "properties.command") or "").strip():
         yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
+    yield from _repeated(question, "properties")
     compute = bodies.dig(question.body, "properties.computeId")
     name = compute.removeprefix("azureml:") if isinstance(compute, str) else ""
     if re.fullmatch(r"[A-Za-z][\w-]*", name) and len(question.target.id.names) > 1:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, needs
+from shared.catalog import bodies
 from shared.preflight.findings import Finding
-from shared.rest import errors, ids
+from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 CHECK = "wiring"
 STEPS_LIMIT = 50  # steps of one pipeline whose components are read
 _DATA = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
-_SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 _TYPE_NAMES = ("job_input_type", "jobInputType")
 _BOUND = re.compile(r"\$\{\{\s*parent\.(inputs|jobs)\.([\w-]+)(?:\.outputs\.[\w-]+)?\s*\}\}")
 
@@ -51,14 +50,10 @@ def _declared(question: Question, step: Any) -> tuple[dict[str, Any], str]:
     text = next((found for path in ("componentId", "trial.componentId") if isinstance(found := bodies.dig(step, path), str)), "")
     if not text:
         return {}, "The step names no component; its inputs were not looked at."
-    match = _SHORT.fullmatch(text)
     try:
-        home = question.target.id.ancestor(1)
-        named = home.child("components", match[1]).child("versions", match[2]) if match else ids.parse(text)
-        answer = question.get(named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), question.target.api_version))
+        spec = bodies.dig(question.properties_of("components", text), "componentSpec")
     except errors.StewardError:
         return {}, f"The component '{text[:150]}' was not looked up."
-    spec = bodies.dig(answer.body, "properties.componentSpec") if answer.ok else None
     if not isinstance(spec, dict):
         return {}, f"The component '{text[:150]}' could not be read."
     inputs = spec.get("inputs")

@@ -620,6 +620,15 @@ def _crash(azure: Client) -> requests.Response:
     return last[-1]
 
 
+@provokes("deployment without code")
+def _no_driver(azure: Client) -> requests.Response:
+    arm_id = endpoint(azure)
+    environment = f"{arm_id.partition('/onlineEndpoints/')[0]}/environments/plain/versions/1"
+    assert azure.arm("PUT", environment, {"properties": {"image": "docker.io/python"}}).ok
+    properties = {**SERVED, "environmentId": environment, "codeConfiguration": None}
+    return azure.arm("PUT", f"{arm_id}/deployments/blue", {**PLACE, "properties": properties})
+
+
 @provokes("serverless endpoint name taken")
 def _taken_serverless(azure: Client) -> requests.Response:
     body = {**PLACE, "properties": {"modelSettings": {"modelId": f"{CURATED}/models/m"}}}
@@ -648,6 +657,7 @@ PROVOKE |= {
     "deployment without environment": deployment({"environmentId": None}),
     "model of a deployment unknown": deployment({"model": "azureml:none:1"}),
     "batch endpoint name invalid": below("batchEndpoints/7up", {**PLACE, "properties": {}}),
+    "batch endpoint with an empty tag": below("batchEndpoints/nightly", {**PLACE, "properties": {}, "tags": {"owner": ""}}),
     "default deployment unknown": below(
         "batchEndpoints/nightly", {**PLACE, "properties": {"defaults": {"deploymentName": "none"}}}
     ),

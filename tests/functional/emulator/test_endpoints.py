@@ -82,7 +82,7 @@ def test_a_script_that_does_not_start_fails_the_operation_and_leaves_its_log(
         ({"model": "azureml:none:1"}, "ModelNotFound"),
         ({"environmentId": "azureml:none:1"}, "EnvironmentNotFound"),
         ({"instanceType": "Standard_Huge"}, "InvalidInstanceType"),
-        ({"codeConfiguration": {}}, "ValidationError"),
+        ({"codeConfiguration": {"codeId": "azureml:blue:1"}}, "ValidationError"),
         ({"sku": {"capacity": 51}}, "InvalidCapacity"),
     ],
 )

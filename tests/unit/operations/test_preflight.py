@@ -328,6 +328,8 @@ def test_a_list_that_may_be_partial_is_no_permission_to_delete(permissions: dict
 ENDPOINT = {"value": [{"name": "blue", "properties": {"provisioningState": "Succeeded"}}, {"name": "sick", "properties": {}}]}
 SERVED = {"environmentId": "e", "codeConfiguration": {"codeId": "c"}, "model": "azureml:m:1"}
 JOB = {"jobType": "Command", "command": "ls"}
+WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w1x"
+DEPLOYED = "workspaces/w1x/onlineEndpoints/e1x/deployments/d1x"
 STATES = {
     "/workspaces/busy?": {"location": "westeurope", "properties": {"provisioningState": "Updating", "keyVault": VAULT}},
     "/data/d/versions/1?": {"properties": {"dataUri": "https://a/b.csv"}},
@@ -341,6 +343,11 @@ STATES = {
         ]
     },
     "/onlineEndpoints/line/deployments?": ENDPOINT,
+    "/models/custom/versions/1?": {"properties": {"modelType": "custom_model"}},
+    "/models/mlflow/versions/1?": {"properties": {"modelType": "mlflow_model"}},
+    "/models/triton/versions/1?": {"properties": {"modelType": "TritonModel"}},
+    "/environments/plain/versions/1?": {"properties": {"image": "i"}},
+    "/environments/server/versions/1?": {"properties": {"image": "i", "inferenceConfig": {"scoringRoute": {"port": 80}}}},
 }
 
 
@@ -397,6 +404,25 @@ def _properties(**given: Any) -> dict[str, Any]:
         ("workspaces/w1x/connections/co1", _properties(category="AzureOpenAI", authType="Key"), "ValidationError"),
         ("workspaces/w1x/environments/AzureML-mine/versions/1", _properties(image="a"), "InvalidName"),
         ("workspaces/w1x/environments/e/versions/1", _properties(image="a", condaFile={"dependencies": []}), "ValidationError"),
+        (DEPLOYED, _properties(environmentId="azureml:plain:1"), "MissingDriverProgram"),
+        (DEPLOYED, _properties(environmentId="azureml:plain:1", model="azureml:custom:1"), "MissingDriverProgram"),
+        (
+            DEPLOYED,
+            _properties(environmentId=f"{WORKSPACE}/environments/plain/versions/1", model="azureml:custom:1"),
+            "MissingDriverProgram",
+        ),
+        (DEPLOYED, _properties(codeConfiguration={"codeId": "c"}, model="azureml:custom:1"), "MissingField"),
+        (
+            "workspaces/w1x/batchEndpoints/b1x",
+            {"location": "westeurope", "tags": {"owner": ""}, "properties": {}},
+            "ValidationError",
+        ),
+        (
+            "workspaces/w1x/schedules/s1",
+            _properties(action={"actionType": "CreateJob", "jobDefinition": {"sourceJobId": "azureml:j", "jobs": {"a": {}}}}),
+            "InvalidJobsOverride",
+        ),
+        ("workspaces/w1x/jobs/j1", _properties(jobType="Pipeline", sourceJobId="azureml:j", jobs={"a": {}}), "InvalidJobsOverride"),
         ("workspaces/w1x/jobs/j1", _properties(**JOB, computeId="none"), "ResourceNotFound"),
         ("workspaces/w1x/jobs/used", _properties(**{**JOB, "command": "other"}), "ImmutableProperty"),
         ("workspaces/w1x/data/-d/versions/1", _properties(dataUri="https://a/b.csv"), "InvalidResourceName"),
@@ -425,7 +451,13 @@ def test_what_cannot_be_is_foretold(path: str, body: dict[str, Any], code: str) 
         ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 100})),
         ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 0}, mirrorTraffic={"Blue": 50})),
         ("workspaces/w1x/onlineEndpoints/e1x/deployments/d1x", {**_properties(**SERVED), "sku": {"capacity": 1}}),
-        ("workspaces/w1x/onlineEndpoints/e1x/deployments/d1x", _properties(model="azureml:mlflow:1")),
+        (DEPLOYED, _properties(model="azureml:mlflow:1")),
+        (DEPLOYED, _properties(model="azureml:triton:1")),
+        (DEPLOYED, _properties(model="azureml://registries/r/models/m/versions/1")),
+        (DEPLOYED, _properties(environmentId="azureml:server:1")),
+        (DEPLOYED, _properties(environmentId=f"azureml:{WORKSPACE}/environments/server/versions/1", model="azureml:custom:1")),
+        ("workspaces/w1x/batchEndpoints/b1x", {"location": "westeurope", "tags": {"owner": "x"}, "properties": {}}),
+        ("workspaces/w1x", {**_properties(), "tags": {"owner": ""}}),
         ("workspaces/w1x/schedules/s1", _properties(trigger={"triggerType": "Cron", "expression": "*/5 0-6,12 1 JAN mon-FRI"})),
         ("workspaces/w1x/schedules/s1", _properties(trigger={"triggerType": "recurrence", "frequency": "week", "interval": 1})),
         ("workspaces/w1x/jobs/used", _properties(**JOB)),

@@ -82,7 +82,15 @@ def inferencing(code: str, field: str, message: str) -> web.Refused:
         "traceId": f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01",
     }
     text = f"InferencingClient HttpRequest error, error detail: {json.dumps(said, separators=(',', ':'))}"
-    detail = {"code": code, "message": text, "details": [], "additionalInfo": []}
+    return unreadable(code, text)
+
+
+def unreadable(code: str, message: str) -> web.Refused:
+    """400 `BadRequest` with the useful code in the only detail.
+
+    Recorded in public: https://github.com/Azure/azure-cli-extensions/issues/5583
+    """
+    detail = {"code": code, "message": message, "details": [], "additionalInfo": []}
     error = {"code": "BadRequest", "message": "The request is invalid.", "details": [detail], "additionalInfo": []}
     return web.Refused(web.answer({"error": error}, status=400))
 

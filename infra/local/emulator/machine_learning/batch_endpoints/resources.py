@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from functools import partial
@@ -73,6 +74,8 @@ def put(world: World, request: web.Request) -> web.Response:
         raise scope.invalid(f"The endpoint name '{name}' is invalid.", "InvalidEndpointName")
     if not body.get("location"):
         raise refusals.location_required()
+    if body.get("tags"):
+        _check_tags(body["tags"])
     arm_id, region = _endpoint_id(world, request), scope.location(workspace)
     found = world.resources.get(arm_id)
     if found is None:
@@ -125,6 +128,17 @@ def put_deployment(world: World, request: web.Request) -> web.Response:
     defaults = {} if configuration else state.deployment_defaults()
     properties = {**defaults, **writes.left_out(world, found, properties), **properties}
     return _write(world, request, workspace, arm_id, f"{state.TYPE}/deployments", {**body, "properties": properties}, "bd", {})
+
+
+def _check_tags(tags: Any) -> None:
+    said = {"ErrorMessage": "Tag values must not be null or empty.", "AttemptedValue": "", "ErrorCode": "PredicateValidator"}
+    values = list(tags.values()) if isinstance(tags, dict) else []
+    if wrong := [{"PropertyName": f"Tags.Values[{number}]", **said} for number, value in enumerate(values) if not value]:
+        text = (
+            "The Endpoint request provided has the following validation errors. Please resolve them and try again. "
+            f"Errors: {json.dumps(wrong, indent=2)}"
+        )
+        raise scope.refused(400, "UserError", text)
 
 
 def _write(  # noqa: PLR0913, PLR0917 - one step of both

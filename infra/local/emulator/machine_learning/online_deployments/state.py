@@ -37,6 +37,9 @@ def order(world: World, workspace: Resource, arm_id: str, properties: dict[str, 
     if model is None and model_id and "/models/" in model_id.lower():
         model = references.asset(world, workspace, "models", model_id, "Model")
     no_code = model is not None and references.is_mlflow(model)
+    environment = references.environment(world, workspace, environment_id) if environment_id else {}
+    if not no_code and not configuration and environment and not environment.get("inferenceConfig"):
+        raise scope.unreadable("MissingDriverProgram", "Could not find driver program in the request.")
     code_id, script = str(configuration.get("codeId") or ""), str(configuration.get("scoringScript") or "")
     if not no_code:
         for field, value in (
@@ -56,7 +59,7 @@ def order(world: World, workspace: Resource, arm_id: str, properties: dict[str, 
         if model_id
         else None,
         model_folder=f"{model.id.split('/')[-3]}/{model.name}" if model else "",
-        environment=references.environment(world, workspace, environment_id) if environment_id else {},
+        environment=environment,
         environment_variables={str(key): str(value) for key, value in variables.items()},
     )
 
