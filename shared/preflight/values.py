@@ -50,6 +50,21 @@ SKUS = {
     "BlockBlobStorage": "Premium_(LRS|ZRS)",
     "FileStorage": "(Premium(V2)?_(LRS|ZRS)|StandardV2_(LRS|ZRS|GRS|GZRS))",
 }
+_BACKUPS = frozenset({"all", "get", "list", "delete", "backup", "restore", "recover", "purge"})
+# What an access policy of a vault may grant, by what on: Permissions of the specification (Microsoft.KeyVault, stable/2023-07-01)
+GRANTS = {
+    "keys": _BACKUPS | {
+        "encrypt", "decrypt", "wrapkey", "unwrapkey", "sign", "verify", "create", "update", "import", "release", "rotate",
+        "getrotationpolicy", "setrotationpolicy",
+    },
+    "secrets": _BACKUPS | {"set"},
+    "certificates": _BACKUPS | {
+        "create", "import", "update", "managecontacts", "getissuers", "listissuers", "setissuers", "deleteissuers", "manageissuers",
+    },
+    "storage": _BACKUPS | {"set", "update", "regeneratekey", "getsas", "setsas", "listsas", "deletesas"},
+}  # fmt: skip
+# Which distributions a sampling draws from: https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
+SAMPLED = {"bayesian": ("choice", "uniform", "quniform"), "grid": ("choice",)}
 WHOLE, MOST_MIRRORED = 100, 50  # per cent
 CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the specification 2024-10-01
     "PAT": "pat", "ManagedIdentity": "clientId resourceId", "UsernamePassword": "username password securityToken", "None": "",
@@ -97,7 +112,8 @@ def tags(question: Question) -> Iterator[Finding]:
             yield wrong("tags", "InvalidTagNameCharacters", f"The tag name '{name[:100]}' has one of the characters <>%&\\?/.")
         if isinstance(value, str) and len(value) > TAG_VALUE:
             yield wrong("tags", "InvalidTagValue", f"The tag '{name[:100]}' has {len(value)} characters; {TAG_VALUE} are taken.")
-        if not value and question.target.kind.path == NO_EMPTY_TAGS:
+        empty = not value and (question.method == "PUT" or value is not None)  # null in a PATCH takes the tag away
+        if empty and question.target.kind.path == NO_EMPTY_TAGS:
             yield wrong("tags", "ValidationError", f"The tag '{name[:100]}' has no value; an endpoint's tags must have one.")
 
 
@@ -120,6 +136,15 @@ def _vault(question: Question) -> Iterator[Finding]:
     tenant = bodies.dig(question.body, "properties.tenantId")
     if isinstance(tenant, str) and not re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", tenant):
         yield wrong("properties.tenantId", "BadRequest", f"'{tenant[:80]}' is no id of a tenant; expected a GUID.")
+    for number, policy in enumerate(rows_of(bodies.dig(question.body, "properties"), "accessPolicies")):
+        for on, known in GRANTS.items():
+            given = bodies.dig(policy, f"permissions.{on}")
+            for each in given if isinstance(given, list) else ():
+                if str(each).lower() not in known:
+                    at = f"properties.accessPolicies[{number}].permissions.{on}"
+                    yield wrong(
+                        at, "BadRequest", f"'{str(each)[:80]}' is no permission on {on}; expected {', '.join(sorted(known))}."
+                    )
 
 
 def _registry(question: Question) -> Iterator[Finding]:
@@ -296,11 +321,24 @@ def _repeated(question: Question, path: str) -> Iterator[Finding]:
         )
 
 
+def _space(question: Question) -> Iterator[Finding]:
+    """The sampling of a sweep draws from each distribution of its search space."""
+    sampling = str(bodies.dig(question.body, "properties.samplingAlgorithm.samplingAlgorithmType") or "")
+    space = bodies.dig(question.body, "properties.searchSpace")
+    taken = SAMPLED.get(sampling.lower(), ())
+    for name, drawn in space.items() if taken and isinstance(space, dict) else ():
+        kind = str(drawn[0]) if isinstance(drawn, list) and drawn else ""
+        if kind and kind.lower() not in taken:
+            message = f"{sampling} sampling draws from {', '.join(taken)} only; '{name[:80]}' is {kind[:40]}."
+            yield wrong(f"properties.searchSpace.{name[:80]}", "InvalidSearchSpace", message)
+
+
 def _job(question: Question) -> Iterator[Finding]:
     kind = str(bodies.dig(question.body, "properties.jobType") or "").lower()
     if kind == "command" and not str(bodies.dig(question.body, "properties.command") or "").strip():
         yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
     yield from _repeated(question, "properties")
+    yield from _space(question)
     compute = bodies.dig(question.body, "properties.computeId")
     name = compute.removeprefix("azureml:") if isinstance(compute, str) else ""
     if re.fullmatch(r"[A-Za-z][\w-]*", name) and len(question.target.id.names) > 1:

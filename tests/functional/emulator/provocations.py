@@ -363,6 +363,9 @@ PROVOKE |= {
     "storage account of a kind that has no such SKU": _account_of(kind="BlockBlobStorage"),
     "blob account without access tier": _account_of(kind="BlobStorage"),
     "vault without access policies": _vault_of("properties.accessPolicies"),
+    "vault with a permission that does not exist": _vault_of(
+        accessPolicies=[{"tenantId": scene.TENANT_ID, "objectId": scene.OBJECT_ID, "permissions": {"keys": ["get", " list"]}}]
+    ),
     "vault without tenant": _vault_of("properties.tenantId"),
     "vault whose tenant is no GUID": _vault_of(tenantId="contoso.onmicrosoft.com"),
     "vault without SKU": _vault_of("properties.sku"),

@@ -355,6 +355,15 @@ def _properties(**given: Any) -> dict[str, Any]:
     return {"location": "westeurope", "properties": given}
 
 
+def _swept(sampling: str, distribution: str) -> dict[str, Any]:
+    drawn = {"searchSpace": {"rate": [distribution, [0, 1]]}, "samplingAlgorithm": {"samplingAlgorithmType": sampling}}
+    return _properties(jobType="Sweep", **drawn)
+
+
+def _granted(**permissions: list[str]) -> dict[str, Any]:
+    return _properties(tenantId="0" * 8 + "-0000-0000-0000-" + "0" * 12, accessPolicies=[{"permissions": permissions}])
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [
@@ -423,6 +432,10 @@ def _properties(**given: Any) -> dict[str, Any]:
             "InvalidJobsOverride",
         ),
         ("workspaces/w1x/jobs/j1", _properties(jobType="Pipeline", sourceJobId="azureml:j", jobs={"a": {}}), "InvalidJobsOverride"),
+        ("workspaces/w1x/jobs/j1", _swept("Bayesian", "loguniform"), "InvalidSearchSpace"),
+        ("workspaces/w1x/jobs/j1", _swept("grid", "uniform"), "InvalidSearchSpace"),
+        ("providers/Microsoft.KeyVault/vaults/kv-1", _granted(keys=["get", " list"]), "BadRequest"),
+        ("providers/Microsoft.KeyVault/vaults/kv-1", _granted(secrets=["wrapKey"]), "BadRequest"),
         ("workspaces/w1x/jobs/j1", _properties(**JOB, computeId="none"), "ResourceNotFound"),
         ("workspaces/w1x/jobs/used", _properties(**{**JOB, "command": "other"}), "ImmutableProperty"),
         ("workspaces/w1x/data/-d/versions/1", _properties(dataUri="https://a/b.csv"), "InvalidResourceName"),
@@ -451,6 +464,9 @@ def test_what_cannot_be_is_foretold(path: str, body: dict[str, Any], code: str) 
         ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 100})),
         ("workspaces/w1x/onlineEndpoints/line", _properties(traffic={"blue": 0}, mirrorTraffic={"Blue": 50})),
         ("workspaces/w1x/onlineEndpoints/e1x/deployments/d1x", {**_properties(**SERVED), "sku": {"capacity": 1}}),
+        ("workspaces/w1x/jobs/j1", _swept("Bayesian", "quniform")),
+        ("workspaces/w1x/jobs/j1", _swept("Random", "loguniform")),
+        ("providers/Microsoft.KeyVault/vaults/kv-1", _granted(keys=["Get", "WrapKey"], certificates=["all"])),
         (DEPLOYED, _properties(model="azureml:mlflow:1")),
         (DEPLOYED, _properties(model="azureml:triton:1")),
         (DEPLOYED, _properties(model="azureml://registries/r/models/m/versions/1")),

@@ -187,3 +187,9 @@ def test_every_demand_is_of_a_kind_and_an_action_that_there_is() -> None:
         kind = next(each for each in kinds.KINDS if each.full_type == row.kind)
         known = {each.name.lower() for each in kind.actions} | kind.verbs
         assert set(row.on) <= known, row
+
+
+def test_a_tag_of_a_batch_endpoint_is_taken_away_and_not_emptied() -> None:
+    """The service refuses a tag without a value; `null` in a PATCH removes one."""
+    told = [found("PATCH", f"{W1}/batchEndpoints/b1x", {"tags": {"a": value}}).get("values") for value in ("", None, "x")]
+    assert told == [{"ValidationError"}, None, None]

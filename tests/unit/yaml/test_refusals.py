@@ -304,3 +304,12 @@ def test_a_field_that_is_not_sent_is_said() -> None:
     """An instance is where its workspace is: the region is dropped, as the client drops it, and the notes say so."""
     made = translations.translate("name: ci1\ntype: computeinstance\nsize: Standard_D1\nlocation: eastus\n", kind="compute")
     assert "'location' is not sent" in made.notes[0]
+
+
+def test_what_belongs_to_a_pipeline_and_stands_in_its_settings_is_noted() -> None:
+    """Azure takes it there and does not read it: https://github.com/MicrosoftDocs/azure-docs/issues/105972."""
+    step = "jobs: {a: {type: command, command: ls, environment: azureml:e:1}}\n"
+    settings = "settings: {default_compute: azureml:cpu, identity: {type: user_identity}}\n"
+    made = translations.translate(f"type: pipeline\n{step}{settings}", kind="job")
+    assert [note for note in made.notes if "'identity' belongs to the pipeline" in note and "line 3" in note]
+    assert not translations.translate(f"type: pipeline\n{step}settings: {{default_compute: azureml:cpu}}\n", kind="job").notes

@@ -93,6 +93,11 @@ def pipeline_body(draft: Draft, at: Cursor) -> dict[str, Any]:
         given = {**_defaults(known), **{name: each for name, each in given.items() if name in known}}
         outputs = {**{name: {"type": each["type"]} for name, each in details.get("outputs", {}).items()}, **outputs}
     settings = settings_body(draft, job.get("settings"))
+    for name in [name for name in settings if name in PIPELINE_FIELDS]:
+        at.child("settings").child(name).note(
+            f"'{name}' belongs to the pipeline, not to its settings, where Azure does not read it: write it one level higher.",
+            at_key=True,
+        )
     base = jobs.base_body(draft, job)
     properties = {
         **base,

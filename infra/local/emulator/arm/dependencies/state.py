@@ -26,7 +26,7 @@ class Need:
         code: what the refusal is called.
         message: its text; `{value}` is what the body has there, `{id}` the resource.
         pattern: what each value must look like; empty for any value that is there.
-        when: dotted path that decides whether the row applies; empty for always.
+        when: dotted path that decides whether the row applies; empty for always. A row with its own path here judges what is there.
         values: what it says then, in lower case (`none` for nothing); empty for anything.
     """
 
@@ -42,7 +42,7 @@ class Need:
         said = {str(value).lower() for value in _values(body, self.when.split("."))} if self.when else set()
         if self.when and not (said & set(self.values) if self.values else said - {"none"}):
             return ""
-        there = _values(body, self.path.split("."))
+        there = [one for one in _values(body, self.path.split(".")) if one is not None or self.when != self.path]
         wrong = [one for one in there if one in (None, "") or (self.pattern and not re.fullmatch(self.pattern, str(one)))]
         if not wrong and (there or not self.pattern):
             return ""
@@ -186,6 +186,13 @@ VAULT = Kind(
         Need(
             path="properties.accessPolicies", code="BadRequest", message=_NOT_SPECIFIED.format("accessPolicies"),
             when="properties.enableRbacAuthorization", values=("none", "false"),
+        ),
+        *(
+            Need(
+                path=f"properties.accessPolicies.permissions.{on}", when=f"properties.accessPolicies.permissions.{on}",
+                code="BadRequest", message="An invalid value was provided for 'accessPolicies'.", pattern="(?i)[a-z]+",
+            )
+            for on in ("keys", "secrets", "certificates", "storage")
         ),
     ),
 )  # fmt: skip
