@@ -65,6 +65,14 @@ GRANTS = {
 }  # fmt: skip
 # Which distributions a sampling draws from: https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
 SAMPLED = {"bayesian": ("choice", "uniform", "quniform"), "grid": ("choice",)}
+# The discriminators of a job's parts: the specification 2024-10-01, and Ray of previews; casing and underscores are free
+_FILES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
+TYPES = {
+    "inputs.*.jobInputType": ("literal", *_FILES),
+    "outputs.*.jobOutputType": _FILES,
+    "distribution.distributionType": ("PyTorch", "Mpi", "TensorFlow", "Ray"),
+    "identity.identityType": ("AMLToken", "Managed", "UserIdentity"),
+}
 WHOLE, MOST_MIRRORED = 100, 50  # per cent
 CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the specification 2024-10-01
     "PAT": "pat", "ManagedIdentity": "clientId resourceId", "UsernamePassword": "username password securityToken", "None": "",
@@ -321,6 +329,22 @@ def _repeated(question: Question, path: str) -> Iterator[Finding]:
         )
 
 
+def _types(question: Question) -> Iterator[Finding]:
+    """What a part of a job is, Azure knows by one of a few words."""
+    for path, taken in TYPES.items():
+        several, _, last = path.rpartition(".*.")
+        parts = bodies.dig(question.body, f"properties.{several}") if several else {"": bodies.dig(question.body, "properties")}
+        for name, part in parts.items() if isinstance(parts, dict) else ():
+            given = bodies.dig(part, last)
+            if isinstance(given, str) and _folded(given) not in map(_folded, taken):
+                at = ".".join(filter(None, ("properties", several, name[:80], last)))
+                yield wrong(at, "InvalidValue", f"'{given[:80]}' is not one of {', '.join(taken)}.")
+
+
+def _folded(word: str) -> str:
+    return word.replace("_", "").lower()
+
+
 def _space(question: Question) -> Iterator[Finding]:
     """The sampling of a sweep draws from each distribution of its search space."""
     sampling = str(bodies.dig(question.body, "properties.samplingAlgorithm.samplingAlgorithmType") or "")
@@ -339,6 +363,7 @@ def _job(question: Question) -> Iterator[Finding]:
         yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
     yield from _repeated(question, "properties")
     yield from _space(question)
+    yield from _types(question)
     compute = bodies.dig(question.body, "properties.computeId")
     name = compute.removeprefix("azureml:") if isinstance(compute, str) else ""
     if re.fullmatch(r"[A-Za-z][\w-]*", name) and len(question.target.id.names) > 1:
