@@ -40,7 +40,7 @@ HOUR = timedelta(hours=1)
 SHOWN = 5  # deliveries that do not go well, by name
 STAYING = (
     "GET health/poison shows each with its reason; DELETE health/poison/{id} discards it. One that stays for more than ten "
-    "minutes is no base64 text: the platform cannot read it, and no function gets it."
+    "minutes is not base64 text: the platform cannot read it, and no function gets it."
 )
 UNREADABLE = "All else goes on. docs/troubleshoot.md, 'Unreadable rows', says what to do."
 _PLACE = re.compile(r".*?, line (\d+), column (\d+): ")

@@ -291,7 +291,7 @@ def _secrets(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ..
         except ValueError:
             length = 0
         if not secret.startswith("whsec_") or not 24 <= length <= 64:
-            message = f"{name} holds something that is no secret; expected whsec_ and base64 of 24 to 64 bytes, or HOST=whsec_…"
+            message = f"{name} holds something that is not a secret; expected whsec_ and base64 of 24 to 64 bytes, or HOST=whsec_…"
             raise ValueError(message)
         out.append((host.lower(), secret))
     return tuple(out)

@@ -93,7 +93,7 @@ def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_
         message = f"'role' is '{str(role)[:50]}'; expected one of {', '.join(grants.ROLES)}."
         raise errors.BadRequestError("InvalidValue", message, target="role")
     if not isinstance(digest, str) or (digest and not key_book.HASH.fullmatch(digest)):
-        message = "'hash' is no SHA-256 in hex (64 of 0-9, a-f). The key itself is never sent here."
+        message = "'hash' is not a SHA-256 in hex (64 of 0-9, a-f). The key itself is never sent here."
         raise errors.BadRequestError("InvalidValue", message, target="hash")
     if principal and (digest or not key_book.OBJECT_ID.fullmatch(str(principal).lower())):
         message = f"'principal' is '{str(principal)[:50]}'; expected the object id of a sign-in (a UUID), and no 'hash' beside it."
@@ -111,7 +111,7 @@ def _scope(given: object, settings: Settings) -> dict[str, Any]:
         names.check_fields(listed, ("below", "kinds"))
     for name, value in listed.items():
         if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value) or len(value) > 100:
-            message = f"'{name}' of the scope is no list of texts; expected below: [places] or kinds: [kinds], 100 at most."
+            message = f"'{name}' of the scope is not a list of texts; expected below: [places] or kinds: [kinds], at most 100."
             raise errors.BadRequestError("InvalidValue", message, target="scope")
     return {
         "below": tuple(dict.fromkeys(_place(each, settings) for each in listed.get("below", ()))),
@@ -122,7 +122,9 @@ def _scope(given: object, settings: Settings) -> dict[str, Any]:
 def _place(text: str, settings: Settings) -> str:
     target = paths.resolve(text, settings)
     if target.action or target.view or target.id.is_collection or not target.id.subscription:
-        message = f"'{text[:200]}' is no place; expected a subscription, group or resource: its ARM id, or its path below /api."
+        message = (
+            f"'{text[:200]}' is not a valid place; expected a subscription, group or resource: its ARM id, or its path below /api."
+        )
         raise errors.BadRequestError("InvalidValue", message, target="scope.below")
     return target.id.key
 
@@ -134,7 +136,7 @@ def _kind(text: str) -> str:
     found = next((each for each in (low, f"{kinds.ML}/{low}".lower(), f"{kinds.RESOURCES}/{low}".lower()) if each in known), "")
     if not found:
         near = did_you_mean.alike(low, known)
-        message = f"'{text[:100]}' is no kind{names.hint(near, ()) if near else '; docs/kinds.md lists them.'}"
+        message = f"'{text[:100]}' is not a known kind{names.hint(near, ()) if near else '; docs/kinds.md lists them.'}"
         raise errors.BadRequestError("InvalidValue", message, target="scope.kinds")
     return found
 
@@ -249,7 +251,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /approvals",
         _approvals,
         role="operator",
-        summary="What waits for the approval of another one, and what waited",
+        summary="The requests that wait for another caller's approval, and those that waited",
         query={"status": {"type": "string", "enum": list(APPROVAL)}, "$top": schemas.top(200), "SkipToken": ""},
         answers={"200": schemas.listed(APPROVAL_SCHEMA)},
     ),
@@ -267,7 +269,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /approvals/{id}/result",
         _approval_result,
         role="operator",
-        summary="What the request came to: 202 until it is decided",
+        summary="The outcome of the request: 202 until it is decided",
         answers={"200": {}, "202": {}, "204": None},
         problems={**MISSING, **BUSY},
         polled=True,

@@ -287,7 +287,7 @@ class Call:
         """
         key = self.header("idempotency-key")
         if len(key) > KEY_LIMIT:
-            message = f"'Idempotency-Key' has {len(key)} characters; {KEY_LIMIT} are taken."
+            message = f"'Idempotency-Key' has {len(key)} characters; at most {KEY_LIMIT} are allowed."
             raise errors.BadRequestError("InvalidHeader", message, target="Idempotency-Key")
         return key
 

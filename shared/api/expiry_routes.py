@@ -105,7 +105,7 @@ def _decided[T](call: Call, app: Services, change: Callable[[Versioned[Expiry]],
     for _ in range(TRIES):
         with suppress(storage.ConflictError):
             return change(_load(call, app))
-    message = "The expiry was changed at the same moment, again and again; read it and send the request again."
+    message = "Other requests kept changing the expiry at the same moment; read it and send the request again."
     raise errors.BadRequestError("ExpiryChanged", message, target="id", status=409)
 
 
@@ -127,7 +127,7 @@ ROUTES: tuple[Route, ...] = (
         "expiries_list",
         "GET /expiries",
         list_soonest,
-        summary="What is to be ended, and what was, by its time: the soonest first",
+        summary="The expiries, open and ended, by their time: the soonest first",
         query={
             "below": schemas.STRING,
             "status": {"type": "string", "enum": list(STATUSES)},
@@ -151,7 +151,7 @@ ROUTES: tuple[Route, ...] = (
         move,
         function="expiry",
         role="operator",
-        summary="Make it due at another moment; one that kept its resource is open again",
+        summary="Change the time of an expiry; one that kept its resource becomes pending again",
         body={"application/json": BODY},
         answers={"200": EXPIRY},
         problems={**MISSING, **BUSY},
@@ -162,7 +162,7 @@ ROUTES: tuple[Route, ...] = (
         forget,
         function="expiry",
         role="operator",
-        summary="Forget it; its resource stays",
+        summary="Delete an expiry; its resource stays",
         answers={"204": None},
         problems={**MISSING, **BUSY},
     ),

@@ -107,7 +107,7 @@ def check_body(call: Call) -> None:
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     encoding = call.header("content-encoding").strip()
     if encoding.lower() not in ("", "identity") and call.body:
-        message = f"The body comes with Content-Encoding '{encoding[:50]}'; expected it as it is, uncompressed."
+        message = f"The body has the Content-Encoding '{encoding[:50]}'; expected an uncompressed body without that header."
         raise errors.BadRequestError("UnsupportedMediaType", message, target="Content-Encoding", status=415)
 
 

@@ -38,7 +38,7 @@ def open_upload(call: Call, app: App) -> Answer:
     names.check_fields(asked, ("name",))
     given = asked.get("name") or ""
     if not isinstance(given, str):
-        message = "'name' is no text; expected the file's name, such as model.pkl."
+        message = "'name' is not text; expected the file's name, such as model.pkl."
         raise errors.BadRequestError("InvalidValue", message, target="name")
     name = upload_steps.plain_name(given, "")
     limit = app.settings.uploads

@@ -59,7 +59,7 @@ def text_of(call: Call, invalid: str) -> str:
     """
     content = call.body
     if len(content) > SIZE_LIMIT:
-        message = f"The file has {len(content)} bytes; {SIZE_LIMIT} are taken."
+        message = f"The file has {len(content)} bytes; at most {SIZE_LIMIT} are allowed."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     try:
         return content.decode("utf-8-sig")
@@ -88,7 +88,7 @@ def answered(
     name = call.named.get("file", "")
     if not NAME.fullmatch(name):
         said = "expected letters, digits, dots, hyphens and underscores, 100 at most"
-        message = f"'{name[:100]}' is no file name; {said}: my-{folder.holds}.yaml."
+        message = f"'{name[:100]}' is not a file name; {said}: my-{folder.holds}.yaml."
         raise errors.BadRequestError("InvalidParameter", message, target="file")
     file = name if name.lower().endswith(ENDINGS) else f"{name}.yaml"
     if call.method == "PUT":

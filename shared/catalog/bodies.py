@@ -77,7 +77,7 @@ def parse_patch(content: bytes | memoryview, content_type: str, *, part: str = "
     value = parse_any(content, content_type, part=part)
     if not isinstance(value, list) or not all(isinstance(step, dict) and "op" in step and "path" in step for step in value):
         expected = '[{"op": "replace", "path": "/description", "value": "…"}]'
-        raise _invalid(part, f"is no JSON Patch; expected a list such as {expected}.")
+        raise _invalid(part, f"is not a JSON Patch; expected a list such as {expected}.")
     return value
 
 

@@ -174,7 +174,7 @@ def check_reach(grants: Iterable[Grant], who: str, named: ids.ResourceId, kind: 
     every = True
     for grant in grants:
         if not grant.takes(kind):
-            raise _outside(who, grant, f"{kind} is no kind of its scope", "a key whose scope names this kind")
+            raise _outside(who, grant, f"The scope does not include the kind {kind}", "a key whose scope names this kind")
         reach = grant.reach(named)
         if reach == "none" or (reach == "some" and not some):
             raise _outside(who, grant, f"{named.path[:300]} is not within its scope", "a key whose scope has this place")

@@ -94,9 +94,8 @@ def resolve(path: str, scope: Scope) -> Target:
             `SubscriptionNotListed` (403).
     """
     if len(path) > PATH_LIMIT or path.count("/") > SEGMENTS_LIMIT:  # before it is compared with all that there is
-        message = (
-            f"A path of {len(path)} characters and {path.count('/') + 1} segments; {PATH_LIMIT} and {SEGMENTS_LIMIT} are taken."
-        )
+        given = f"{len(path)} characters and {path.count('/') + 1} segments"
+        message = f"The path has {given}; at most {PATH_LIMIT} and {SEGMENTS_LIMIT} are allowed."
         raise errors.BadRequestError("InvalidPath", message, target="path")
     segments = [decoded(segment) for segment in path.strip("/").split("/")]
     planes = PLANE_ORDER
@@ -162,7 +161,7 @@ def drop_version(plane: str, segments: list[str]) -> None:
         version = segments.pop(0)
         if version.lower() != addresses.PLANE_VERSIONS[plane]:
             known = ", ".join(f"{name}/{each}" for name, each in addresses.PLANE_VERSIONS.items())
-            message = f"'{plane}/{version[:50]}' is no version that is known here; known: {known}."
+            message = f"'{plane}/{version[:50]}' is not a known version; known: {known}."
             raise errors.BadRequestError("UnknownVersion", message, target="path", status=404)
 
 
@@ -350,7 +349,7 @@ def _unknown(path: str, namespace: str = kinds.ML, planes: tuple[Plane, ...] = P
     message = f"'{path[:200]}' names no known kind: {why}"
     if not rows:
         providers = ", ".join(sorted({kind.namespace for kind in kinds.KINDS}))
-        message = f"'{namespace[:100]}' is no provider that is known here; there are {providers}."
+        message = f"'{namespace[:100]}' is not a known provider; known: {providers}."
     return errors.BadRequestError("UnknownKind", message, target="path", status=404)
 
 

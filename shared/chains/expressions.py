@@ -33,7 +33,7 @@ def check(text: str) -> None:
     try:
         jmes.read(text)
     except ValueError as bad:
-        message = f"'{text.strip()[:80]}' is no JMESPath expression: {bad}"
+        message = f"'{text.strip()[:80]}' is not a JMESPath expression: {bad}"
         raise ValueError(message) from None
 
 

@@ -82,7 +82,9 @@ def _start(call: Call, app: Services) -> Later | Answer:
     mode: Mode = "enforce" if call.choice("mode", MODES) == "enforce" else "dryRun"
     names = [name.strip() for name in call.text("policy").split(",") if name.strip()]
     if not names and (given := call.text("policy")):
-        message = f"'policy' is '{given[:50]}'; expected names of policies, by commas, or no such parameter for all of them."
+        message = (
+            f"'policy' is '{given[:50]}'; expected names of policies, separated by commas; leave the parameter out for all of them."
+        )
         raise errors.BadRequestError("InvalidParameter", message, target="policy")
     chosen, notes = timetable.chosen(names, app)
     if mode == "enforce":
@@ -146,7 +148,7 @@ def _approve(call: Call, app: Services) -> Later | Answer:
         names.check_fields(body, ("except",))
     left_out = body.get("except", [])
     if not isinstance(left_out, list) or not all(isinstance(each, str) for each in left_out):
-        message = "'except' is no list of texts; expected the ids of the resources to leave out, as the report shows them."
+        message = "'except' is not a list of texts; expected the ids of the resources to leave out, as the report shows them."
         raise errors.BadRequestError("InvalidValue", message, target="except")
     if approvals.wanted(WHAT, call, app):
         return approvals.ask(WHAT, call, app)
@@ -325,7 +327,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /cleanup/reports/{id}/result",
         _result,
         function="cleanup_result",
-        summary="What a run came to: 202 while it goes on, then its report",
+        summary="The result of a run: 202 while it goes on, then its report",
         answers={"200": REPORT, "202": REPORT},
         problems=MISSING,
     ),
@@ -335,7 +337,7 @@ ROUTES: tuple[Route, ...] = (
         _approve,
         function="cleanup_approve",
         role="admin",
-        summary="Carry out what that dry run would do, each judged again; all of it, or all but some resources",
+        summary="Carry out what that dry run would do, after checking each resource again; all of it, or all but some resources",
         body={"application/json": EXCEPT},
         needed=False,
         query={"Prefer": "", "CallbackUrl": ""},
@@ -356,7 +358,7 @@ ROUTES: tuple[Route, ...] = (
         "cleanup_marks",
         "GET /cleanup/marks",
         _marks,
-        summary="What is marked, the first due first",
+        summary="The marked resources, the next due first",
         query={"$top": schemas.top(500), "SkipToken": ""},
         answers={"200": MARKS},
     ),
@@ -388,7 +390,7 @@ ROUTES: tuple[Route, ...] = (
         "cleanup_policies_check",
         "POST /cleanup/policies",
         _check,
-        summary="How a file of policies reads, or every mistake at its place; nothing is stored",
+        summary="The policies of a file as the app reads them, or every mistake with its place; nothing is stored",
         query={"name": schemas.STRING},
         body=yaml_files.TEXT,
         answers={"200": schemas.listed(schemas.OBJECT)},

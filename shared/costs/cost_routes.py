@@ -35,7 +35,7 @@ def read(call: Call, app: Services) -> Answer:
     below = call.resource("below", app.settings)
     names = frozenset(name.strip().lower() for name in call.text("workspace").split(",") if name.strip())
     if call.text("workspace") and not names:
-        message = "'workspace' names none; expected names of workspaces, by commas."
+        message = "'workspace' is empty; expected names of workspaces, separated by commas."
         raise errors.BadRequestError("InvalidParameter", message, target="workspace")
     place, limits = below.key if below else "", grants.places_of(call.sender.grants)
 
@@ -122,7 +122,7 @@ ROUTES: tuple[Route, ...] = (
         "DELETE /costs/prices",
         delete_prices,
         function="costs_prices",
-        summary="Have no prices any more; then there is no money in answers",
+        summary="Delete your prices; answers then show no money",
         role="admin",
         whole=True,
         answers={"204": None},

@@ -30,7 +30,7 @@ BLOBS_LIMIT = 100  # of each folder
 EVENTS = "hooks/dead/"
 FOLDERS = (aside.DEAD, EVENTS)
 READABLE = "It failed five times. Its function ends the record that it names, within a minute."
-UNREADABLE = "It is no base64 text: the platform cannot read it, and no function gets it."
+UNREADABLE = "It is not base64 text: the platform cannot read it, and no function gets it."
 _BLOB = re.compile(r"[\w-]+(?:/[\w-]+)+\.json", re.ASCII)
 
 

@@ -105,7 +105,7 @@ def step(operation: Operation, services: Services, claim: Callable[[Operation], 
     if way.blob and not keyed:
         return _unknown(operation, "The app stopped while the endpoint was asked.", now)
     if now >= _end(operation, services):
-        return _too_late(operation, "It did not get its turn.", services)
+        return _too_late(operation, "It did not get a turn.", services)
     target = paths.resolve(operation.path, paths.anywhere(services.settings))
     try:
         services.scoring.open(target)

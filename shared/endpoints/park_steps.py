@@ -197,7 +197,7 @@ class Journey:
     # ── Azure ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def _write(self, method: str, way: Way, path: ResourceId, body: Any) -> Turn:
         if self.operation.calls.get("write", 0) > WRITES_LIMIT + 4 * len(way.stops or ()):
-            message = f"Azure takes {method} {path.types[-1]}/{path.name} again and again, and does not do it."
+            message = f"Azure keeps accepting {method} {path.types[-1]}/{path.name}, but does not carry it out."
             raise errors.OperationFailedError(errors.AzureError(code="WriteWithoutEffect", message=message, target=path.path))
         self.operation = self.operation.counted("write")
         url = self._url(path)
@@ -240,9 +240,7 @@ class Journey:
         self.operation = self.operation.counted("read")
         answer = self._services.client.send("GET", self._url(path))
         if answer.status != 404 and not isinstance(answer.checked().body, dict):
-            error = errors.AzureError(
-                code="UnreadableAnswer", message="Azure answered with something that is no resource.", target=path.path
-            )
+            error = errors.AzureError(code="UnreadableAnswer", message="Azure's answer is not a resource.", target=path.path)
             raise errors.RejectedError(error, status=502)
         return answer
 

@@ -65,7 +65,9 @@ def step(operation: Operation, services: Services) -> Step:
     stored = Plan.from_json(services.ledger.payload(operation.plan))
     way = Way.from_json(stored.tasks[0].body)
     if way.stops is None and operation.send_by and now > operation.send_by:
-        return settle.cancel(operation, errors.AzureError(code="Expired", message="It was not begun in time, so not at all."), now)
+        return settle.cancel(
+            operation, errors.AzureError(code="Expired", message="It did not begin in time, so it was not done."), now
+        )
     if way.stops is None:
         check(operation.body)
     journey = Journey(operation, services)

@@ -147,7 +147,7 @@ def _retagged(expiry: Expiry, before: tuple[str, ...], text: str, services: Serv
     try:
         body = inventory.read(target, pacing.of(services), kind.api_version)
         if body is None or not expiry_record.same(expiry.made, body):
-            return replace(old, untagged="it is gone, or another one has its name now")
+            return replace(old, untagged="it is gone, or another resource has its name now")
         shown = expiry_tag.said(kind, body) in before
         if "tags" not in kind.patch:
             why = "Azure changes the tags of this kind only with a whole PUT"

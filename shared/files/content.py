@@ -167,7 +167,7 @@ def check_name(given: str, shown: str, part: str) -> None:
     if name.startswith("/") or {"..", ".", ""} & set(name.split("/")) or ":" in name.split("/")[0]:
         raise BrokenError(f"{shown} leads outside its folder.", target=part)
     if len(name) > NAME_LIMIT or not name.isprintable():
-        raise BrokenError(f"{shown} is no name of a file: {NAME_LIMIT} printable characters are taken.", target=part)
+        raise BrokenError(f"{shown} is not a valid file name: expected at most {NAME_LIMIT} printable characters.", target=part)
 
 
 def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
@@ -187,7 +187,7 @@ def placed(names: Iterable[str]) -> tuple[str, dict[str, str]]:
             raise errors.BadRequestError("InvalidMultipart", bad.error.message, target=name[:100]) from None
     deepest = max(levels.values(), default=0)
     if deepest > LEVELS_LIMIT:
-        message = f"A part leads {deepest} folders up; {LEVELS_LIMIT} are taken."
+        message = f"A part leads {deepest} folders up; at most {LEVELS_LIMIT} are allowed."
         raise errors.BadRequestError("InvalidMultipart", message, target="body")
     folder = "spec"
     while any(folder in rest.split("/") for rest in plain.values()):
@@ -261,7 +261,7 @@ def _unpacked(source: Source, part: str) -> Iterator[list[Member]]:
     with _broken_zips(part), source.open() as reader:
         count, directory = _directory(reader, source.size)
         if count > FILES_LIMIT or directory > DIRECTORY_LIMIT:
-            raise BrokenError(f"'{part}' holds {count} files; {FILES_LIMIT} are taken.", target=part)
+            raise BrokenError(f"'{part}' holds {count} files; at most {FILES_LIMIT} are allowed.", target=part)
         with zipfile.ZipFile(reader) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check(entries, source.size, part)
@@ -307,7 +307,7 @@ def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > max(UNPACKED_LIMIT, RATIO_LIMIT * size):
         limit = max(UNPACKED_LIMIT, RATIO_LIMIT * size)
-        raise BrokenError(f"'{part}' unpacks to {unpacked} bytes; {limit} are taken.", target=part)
+        raise BrokenError(f"'{part}' unpacks to {unpacked} bytes; at most {limit} are allowed.", target=part)
     seen: set[str] = set()
     for entry in entries:
         name = _name(entry.filename)
@@ -315,9 +315,9 @@ def _check(entries: list[zipfile.ZipInfo], size: int, part: str) -> None:
         check_name(entry.filename, shown, part)
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind not in (0, stat.S_IFREG):
-            raise BrokenError(f"{shown} is a link or device; only files are taken.", target=part)
+            raise BrokenError(f"{shown} is a link or device; only files are allowed.", target=part)
         if entry.flag_bits & ENCRYPTED or entry.compress_type not in METHODS:
-            raise BrokenError(f"{shown} is encrypted or compressed in a way that is not taken.", target=part)
+            raise BrokenError(f"{shown} is encrypted or compressed in a way that the app does not support.", target=part)
         if name in seen:
             raise BrokenError(f"{shown} is in it twice.", target=part)
         seen.add(name)

@@ -111,7 +111,7 @@ def datastore(workspace: ResourceId, name: str, client: Client, now: datetime) -
     properties = found.get("properties") or {}
     account, container = str(properties.get("accountName") or ""), str(properties.get("containerName") or "")
     if str(properties.get("datastoreType")).lower() not in ("azureblob", "azuredatalakegen2") or not account:
-        raise _unusable(f"The datastore '{found.get('name')}' is no blob storage; files cannot be put there.")
+        raise _unusable(f"The datastore '{found.get('name')}' is not blob storage; files cannot be put there.")
     container = container or str(properties.get("filesystem") or "")
     suffix = client.cloud.storage_suffix
     proof = _proof(workspace.child("datastores", str(found["name"])), account, container, client, now)
@@ -139,7 +139,7 @@ def _proof(store: ResourceId, account: str, container: str, client: Client, now:
         try:
             proof = _sas(account, container, now, account_key=key)
         except ValueError:  # no base64; the library's message would quote it
-            raise _unusable(f"The key of the datastore '{store.name}' is no storage key.") from None
+            raise _unusable(f"The key of the datastore '{store.name}' is not a storage key.") from None
         probe = Place(url=ids.blobs(account, client.cloud.storage_suffix, container), proof=proof).below("any")
         if not _keys_refused(probe.signed, client):
             return proof

@@ -48,7 +48,9 @@ def open_upload(blobs: Blobs, now: datetime, *, caller: str, name: str, limit: i
     mine = [each for each in ids if ID.fullmatch(each) and each.partition("-")[2].startswith(whose) and _kept_until(each) >= now]
     if len(mine) >= limit:
         free = times.iso(min(map(_kept_until, mine), default=now))
-        message = f"{len(mine)} of your uploads are kept; {limit} are taken (STEWARD_UPLOADS). The oldest is forgotten at {free}."
+        message = (
+            f"{len(mine)} of your uploads are kept; at most {limit} are allowed (STEWARD_UPLOADS). The oldest is deleted at {free}."
+        )
         raise errors.BadRequestError("TooManyUploads", message, target="uploads", status=429)
     upload_id = f"{int((now + KEPT_FOR).timestamp())}-{whose}{secrets.token_hex(12)}"
     about = {"version": 1, "caller": caller, "name": name}
@@ -77,7 +79,7 @@ def find(blobs: Blobs, upload_id: str, now: datetime, *, caller: str, limit_gb: 
         raise errors.BadRequestError("UploadNotFinished", message, target="upload", status=409)
     if found.size > limit_gb * GIGABYTE:
         blobs.delete(blob)
-        message = f"The upload has {found.size} bytes; {limit_gb} GB are taken (STEWARD_UPLOAD_GB). It was deleted."
+        message = f"The upload has {found.size} bytes; at most {limit_gb} GB are allowed (STEWARD_UPLOAD_GB). It was deleted."
         raise errors.BadRequestError("UploadTooLarge", message, target="upload", status=413)
     return Upload(blob=blob, found=found, name=told["name"])
 

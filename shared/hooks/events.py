@@ -121,7 +121,7 @@ def from_http(content: bytes, headers: Mapping[str, str]) -> Delivery:
         BadRequestError: `InvalidEvent`, naming the event and the field; 413 above 1 MB.
     """
     if len(content) > DELIVERY_LIMIT:
-        message = f"The delivery has {len(content)} bytes; {DELIVERY_LIMIT} are taken, which is Event Grid's own limit."
+        message = f"The delivery has {len(content)} bytes; at most {DELIVERY_LIMIT} are allowed, which is Event Grid's own limit."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     found = _delivered(content, headers)
     outer = _traced(headers.get(trace.HEADER))
@@ -188,7 +188,7 @@ def _delivery(parsed: Any, event_type: str) -> Delivery:
         raise _invalid("A delivery is an event or an array of events.", "body")
     raw = parsed if isinstance(parsed, list) else [parsed]
     if len(raw) > COUNT_LIMIT:
-        raise _invalid(f"The delivery has {len(raw)} events; {COUNT_LIMIT} are taken.", "body")
+        raise _invalid(f"The delivery has {len(raw)} events; at most {COUNT_LIMIT} are allowed.", "body")
     found = tuple(_one(each, f"[{position}]" if isinstance(parsed, list) else "body") for position, each in enumerate(raw))
     for event in found:
         if event.type == VALIDATION or (event_type.lower() == "subscriptionvalidation" and event.text("validationCode")):
@@ -223,7 +223,7 @@ def _event(raw: Any, place: str, names: Mapping[str, str]) -> Event:
             given = "missing" if name.lower() not in low else "empty" if isinstance(value, str) else f"a JSON {bodies.noun(value)}"
             raise _invalid(f"{place}.{name} is {given}; expected a text.", f"{place}.{name}")
         if len(value) > TEXT_LIMIT:
-            raise _invalid(f"{place}.{name} has {len(value)} characters; {TEXT_LIMIT} are taken.", f"{place}.{name}")
+            raise _invalid(f"{place}.{name} has {len(value)} characters; at most {TEXT_LIMIT} are allowed.", f"{place}.{name}")
         found[attribute] = value
     data = low.get("data") if low.get("data_base64") is None else _decoded(low, place)
     held = data if isinstance(data, dict) else {"value": data} if data is not None else {}

@@ -103,7 +103,7 @@ def cancel(firing_id: str, services: Services) -> Firing | None:
     while known := load(firing_id, services):
         if known.value.ended:
             return known.value
-        message = "It was cancelled: no further step is taken. An operation that it waited for goes on; cancel that by itself."
+        message = "It was canceled: no further step is taken. An operation that it waited for continues; cancel that separately."
         error = errors.AzureError(code="Canceled", message=message, target=known.value.step.name)
         canceled = replace(_failed(known.value, error, services.clock()), status="Canceled")
         try:

@@ -205,7 +205,7 @@ def _named(pattern: re.Pattern[str], expected: str) -> Reader:
     def read(at: Cursor, sheet: Sheet) -> str | None:
         found = yaml_sheets.text(at, sheet)
         if found is not None and not pattern.fullmatch(found):
-            sheet.note(at, f"'{found[:60]}' is no name: expected {expected}, up to 63")
+            sheet.note(at, f"'{found[:60]}' is not a valid name: expected {expected}, up to 63")
             return None
         return found
 
@@ -232,7 +232,7 @@ def _plain(value: Any) -> Any:
         case date():
             return value.isoformat()
         case float() if not math.isfinite(value):
-            message = f"{value} is no number that JSON has"
+            message = f"{value} is a number that JSON does not have"
             raise ValueError(message)
         case None | bool() | int() | float() | str():
             return value
@@ -243,7 +243,7 @@ def _plain(value: Any) -> Any:
 
 def _key(key: Any) -> str:
     if not isinstance(key, str):
-        message = f"the name {key!r} is no text: put it in quotation marks"
+        message = f"the name {key!r} is not text: put it in quotation marks"
         raise ValueError(message)  # noqa: TRY004 - one exception for every value that JSON lacks
     return key
 

@@ -96,7 +96,7 @@ def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> R
         BadRequestError: `InvalidCallback` or `CallbackNotAllowed`, naming the field and what was expected.
     """
     if len(text) > TEXT_LIMIT or not _URL_CHARACTERS.fullmatch(text):
-        message = f"'{field}' is no URL: expected up to {TEXT_LIMIT} characters that a URL can have."
+        message = f"'{field}' is not a URL: expected up to {TEXT_LIMIT} characters that a URL can have."
         raise errors.BadRequestError("InvalidCallback", message, target=field)
     if text.startswith("queue:"):
         name = text.removeprefix("queue:")
@@ -110,7 +110,9 @@ def parse(text: str, allowed: Collection[str], cloud: Cloud, *, field: str) -> R
     url = text.removeprefix("eventgrid:")
     scheme, host, port = _parts(url, field)
     if url != text and (scheme != "https" or port != 443 or not host.endswith(cloud.event_grid_suffix)):
-        message = f"'{field}' is no Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
+        message = (
+            f"'{field}' is not an Event Grid topic of {cloud.name}: expected https://TOPIC.REGION-1{cloud.event_grid_suffix}/…"
+        )
         raise errors.BadRequestError("CallbackNotAllowed", message, target=field)
     named = url != text and text in allowed  # a topic that the operator has notified of every end
     if not named and not any(_listed(host, port, scheme, entry.strip().lower()) for entry in allowed):
@@ -253,7 +255,7 @@ def _parts(url: str, field: str) -> tuple[str, str, int]:
         host, port, parts = "", None, urlsplit("")
     plain_authority = parts.netloc.lower() in (host, f"{host}:{port}")
     if parts.scheme not in ("https", "http") or not _HOST.fullmatch(host) or not plain_authority or parts.fragment:
-        message = f"'{field}' is no URL of a receiver: expected https://host/path without user, address or fragment."
+        message = f"'{field}' is not a receiver's URL: expected https://host/path without user, address or fragment."
         raise errors.BadRequestError("InvalidCallback", message, target=field)
     return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 TAGS = {
     "Operations": "What the app is doing or did for its callers.",
-    "Expiries": "What is to be ended at its time; a create asks for it with `Expires-In` or `Expires-At`.",
+    "Expiries": "What ends at a set time; a create asks for it with `Expires-In` or `Expires-At`.",
     "Clean-up": "What is stale or idle, by policy: dry runs, reports, approval.",
-    "Events": "Events in, rules, and what came of them.",
+    "Events": "Events, rules, and their results.",
     "Recipes": "Several requests as one: run, kept by name, approved, taken back.",
     "Files": "Large files, and what a YAML would be sent as.",
-    "Access": "Who may do what, what they did, and what waits for the approval of another one.",
+    "Access": "Who may do what, what they did, and what waits for another caller's approval.",
     "Pages": "The same for every caller; only the details of health need a key.",
 }
 TAG_OF = {
@@ -45,8 +45,8 @@ TAG_OF = {
 }  # by segment
 OPERATION = ref("schemas", "Operation")
 ASKS = {
-    "$skip": "How many to leave out.",
-    "$top": "How many of a page.",
+    "$skip": "How many entries to skip.",
+    "$top": "How many entries per page.",
     "abandon": "`true`: only stop following it; what Azure does goes on.",
     "take": "`true`: the answer to a score is deleted once it is read.",
     "api-version": "What Event Grid's own senders name; it changes nothing.",
@@ -67,13 +67,13 @@ ASKS = {
     "mode": "`dryRun`, unless said otherwise, changes nothing.",
     "name": "What the file is called in messages.",
     "path": "The path below /api that the YAML would be sent to.",
-    "policy": "Names of policies, by commas; all of them, unless said otherwise.",
+    "policy": "Names of policies, separated by commas; by default all of them.",
     "resource": "Only this resource: an ARM id, or a path below /api.",
     "rule": "Firings of this rule.",
     "show": "`changes`: only what something is done to.",
     "status": "Those in this state.",
     "target": "Operations on this resource: an ARM id, or a path below /api.",
-    "workspace": "Only what is in these workspaces: names, by commas.",
+    "workspace": "Only what is in these workspaces: names, separated by commas.",
 }
 
 

@@ -111,19 +111,23 @@ def _responses() -> Json:
         "NotFound": _problem("There is no such resource, or no such kind.", "UnknownKind", known, "path"),
         "NotAllowed": _problem("Azure does not offer that verb there.", "MethodNotAllowed", verbs),
         "NotAcceptable": _problem("`Accept` names nothing that it gives.", "NotAcceptable", "It answers with …", "Accept"),
-        "Conflict": _problem("It does not go with how things are.", "ResourceInUse", "A workspace uses it.", "id"),
+        "Conflict": _problem("It conflicts with the current state.", "ResourceInUse", "A workspace uses it.", "id"),
         "Gone": _problem("It is not kept any more.", "AnswerGone", "The answer was taken, or its 24 hours are over.", "result"),
         "Failed": _problem("It was accepted, and failed or was canceled.", "ClusterCoreQuotaReached", "No cores are left."),
         "NoLength": _problem(
             "The body came in chunks and did not arrive.", "LengthRequired", "Send Content-Length.", "Content-Length"
         ),
-        "TooLarge": _problem("More than a request takes.", "RequestContentTooLarge", large, "body"),
+        "TooLarge": _problem("The request is too large.", "RequestContentTooLarge", large, "body"),
         "Unsupported": _problem("Another content type is expected.", "UnsupportedMediaType", "expected application/json."),
-        "Throttled": _problem("Azure asks to come later.", "TooManyRequests", "Too many requests.", again=True),
+        "Throttled": _problem(
+            "Azure throttles; send the request again later.", "TooManyRequests", "Too many requests.", again=True
+        ),
         "Internal": _problem("The app failed.", "InternalError", "The app failed; its log holds the reason."),
         "BadGateway": _problem("Azure's answer makes no sense.", "UnexpectedNextLink", "Azure's nextLink leads elsewhere."),
         "Other": _problem("Azure's own status, in the same envelope.", "PreconditionFailed", "The condition was not met."),
-        "Unavailable": _problem("Nothing was accepted; come again.", "Unavailable", "Azure cannot be reached now.", again=True),
+        "Unavailable": _problem(
+            "Nothing was accepted; send the request again.", "Unavailable", "Azure cannot be reached now.", again=True
+        ),
     }
     return out
 

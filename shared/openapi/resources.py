@@ -35,7 +35,7 @@ PROBLEMS = {
 BODY_PROBLEMS = {"411": "NoLength", "413": "TooLarge", "415": "Unsupported"}
 LIST_PROBLEMS = {"502": "BadGateway"}
 SEARCH = {
-    "status": "Any of these statuses of a job, by commas.",
+    "status": "Any of these statuses of a job, separated by commas.",
     "compute": "On that compute: the fastest, one request a page.",
     "experiment": "Jobs of that experiment.",
     "tag": "With that tag, or with that value of it: `stage`, `stage=dev`.",

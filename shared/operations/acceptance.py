@@ -119,7 +119,7 @@ def identified(request: Request) -> tuple[str, ids.ResourceId]:
 def _reused(first: Operation | None, target: str) -> errors.BadRequestError:
     """Return the refusal of a key that came with another request; keys are those of one caller, so that one may be named."""
     made = f"{first.method} {target} at {times.iso(first.created_at)[:19]}Z, operation {first.id}" if first else f"for {target}"
-    message = f"This Idempotency-Key came before with another request: {made}. Use a new key for a new request."
+    message = f"This Idempotency-Key was already used for another request: {made}. Use a new key for a new request."
     return errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
 
 

@@ -584,8 +584,8 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "",
-        "The request does not go with how things are.",
-        "Change or end what the message names, and send it again.",
+        "The request conflicts with the current state.",
+        "Change or end what the message names, and send the request again.",
         f"{_FIX}common-deployment-errors",
         statuses=(409, 412),
     ),

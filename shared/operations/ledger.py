@@ -125,7 +125,7 @@ class Ledger:
         while True:
             before = _lane_of(lane)
             if len(before) >= LANE_LIMIT:
-                message = f"{len(before)} operations on this resource have not ended; try again when some have."
+                message = f"{len(before)} operations on this resource have not ended; send the request again when some have ended."
                 raise errors.BadRequestError("TooManyWaiting", message, target=operation.target, status=429)
             entered = replace(operation, phase="waiting") if before else entering(operation) if entering else operation
             changes = [_change("insert", _row_of(entered))]

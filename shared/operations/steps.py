@@ -329,7 +329,7 @@ def _poll(operation: Operation, services: Services) -> Step:
     if new_keys.changed(operation, services):
         return settle.shown(operation, services.clock())
     if follow is None:
-        raise errors.OutcomeUnknownError("The operation lost its poll URL.", target=operation.target)
+        raise errors.OutcomeUnknownError("The operation's poll URL was lost.", target=operation.target)
     try:
         clouds.scope_for(services.client.cloud, follow.url)
     except errors.BadRequestError:  # a status URL on a foreign host: the resource itself says as much
@@ -370,7 +370,7 @@ def _reason(operation: Operation, services: Services) -> errors.AzureError | Non
     try:
         return logs.error_of(target, services.client, services.addresses)
     except errors.StewardError as problem:
-        log.info("run history says nothing of %s: %s", target.name, problem)
+        log.info("run history could not be read for %s: %s", target.name, problem)
         return None
 
 

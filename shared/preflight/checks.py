@@ -207,7 +207,7 @@ def _assets(question: Question) -> Iterator[Finding]:
         if named := question.asset(collection, text):
             yield question.exists("reference", named, needs.REFERENCE_VERSIONS.get(named.full_type.lower(), ""))
         else:
-            message = "This reference was not looked up: it is no azureml:NAME:VERSION of the workspace."
+            message = "This reference was not looked up: it is not an azureml:NAME:VERSION of the workspace."
             yield Finding(check="reference", target=text[:200], ok=None, code="Unknown", message=message)
 
 

@@ -127,7 +127,7 @@ class Question:
     def exists(self, check: str, resource: ids.ResourceId, version: str) -> Finding:
         """Look a resource up."""
         if not version:
-            message = f"{resource.full_type} is no type that is looked up."
+            message = f"The app does not look up resources of the type {resource.full_type}."
             return Finding(check=check, target=resource.path, ok=None, code="Unknown", message=message)
         try:
             answer = self.get(resource, version)

@@ -124,7 +124,7 @@ def _region_of_a_group(question: Question) -> Iterator[Finding]:
     ]
     given = ids.location(bodies.dig(question.body, "location"))
     if known and given not in known:
-        message = f"'{str(bodies.dig(question.body, 'location'))[:80]}' is no region of the subscription."
+        message = f"'{str(bodies.dig(question.body, 'location'))[:80]}' is not a region of the subscription."
         yield Finding(check=CHECK, target="location", ok=False, code="LocationNotAvailableForResourceGroup", message=message)
     there = question.read(question.target.id.path, azure_versions.RESOURCES)
     if there.ok:

@@ -115,11 +115,15 @@ def tags(question: Question) -> Iterator[Finding]:
         yield wrong("tags", "InvalidTagCount", f"There are {len(tags)} tags; Azure takes {bodies.MOST_TAGS}.")
     for name, value in tags.items():
         if len(name) > longest:
-            yield wrong("tags", "InvalidTagName", f"The tag name '{name[:40]}…' has {len(name)} characters; {longest} are taken.")
+            yield wrong(
+                "tags", "InvalidTagName", f"The tag name '{name[:40]}…' has {len(name)} characters; at most {longest} are allowed."
+            )
         if _TAG_RESERVED.search(name):
             yield wrong("tags", "InvalidTagNameCharacters", f"The tag name '{name[:100]}' has one of the characters <>%&\\?/.")
         if isinstance(value, str) and len(value) > TAG_VALUE:
-            yield wrong("tags", "InvalidTagValue", f"The tag '{name[:100]}' has {len(value)} characters; {TAG_VALUE} are taken.")
+            yield wrong(
+                "tags", "InvalidTagValue", f"The tag '{name[:100]}' has {len(value)} characters; at most {TAG_VALUE} are allowed."
+            )
         empty = not value and (question.method == "PUT" or value is not None)  # null in a PATCH takes the tag away
         if empty and question.target.kind.path == NO_EMPTY_TAGS:
             yield wrong("tags", "ValidationError", f"The tag '{name[:100]}' has no value; an endpoint's tags must have one.")
@@ -135,7 +139,9 @@ def _reserved_name(question: Question) -> Iterator[Finding]:
 def _account(question: Question) -> Iterator[Finding]:
     kind, sku = (bodies.dig(question.body, path) for path in ("kind", "sku.name"))
     if isinstance(kind, str) and kind not in SKUS:
-        yield wrong("kind", "AccountPropertyIsInvalid", f"'{kind[:80]}' is no kind of account; expected one of {', '.join(SKUS)}.")
+        yield wrong(
+            "kind", "AccountPropertyIsInvalid", f"'{kind[:80]}' is not a kind of account; expected one of {', '.join(SKUS)}."
+        )
     elif isinstance(kind, str) and isinstance(sku, str) and not re.fullmatch(SKUS[kind], sku):
         yield wrong("sku.name", "InvalidValuesForRequestParameters", f"An account of kind {kind} has no SKU '{sku[:80]}'.")
 
@@ -143,7 +149,7 @@ def _account(question: Question) -> Iterator[Finding]:
 def _vault(question: Question) -> Iterator[Finding]:
     tenant = bodies.dig(question.body, "properties.tenantId")
     if isinstance(tenant, str) and not re.fullmatch(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", tenant):
-        yield wrong("properties.tenantId", "BadRequest", f"'{tenant[:80]}' is no id of a tenant; expected a GUID.")
+        yield wrong("properties.tenantId", "BadRequest", f"'{tenant[:80]}' is not a tenant's id; expected a GUID.")
     for number, policy in enumerate(rows_of(bodies.dig(question.body, "properties"), "accessPolicies")):
         for on, known in GRANTS.items():
             given = bodies.dig(policy, f"permissions.{on}")
@@ -151,7 +157,7 @@ def _vault(question: Question) -> Iterator[Finding]:
                 if str(each).lower() not in known:
                     at = f"properties.accessPolicies[{number}].permissions.{on}"
                     yield wrong(
-                        at, "BadRequest", f"'{str(each)[:80]}' is no permission on {on}; expected {', '.join(sorted(known))}."
+                        at, "BadRequest", f"'{str(each)[:80]}' is not a permission on {on}; expected {', '.join(sorted(known))}."
                     )
 
 
@@ -159,7 +165,9 @@ def _registry(question: Question) -> Iterator[Finding]:
     sku = str(bodies.dig(question.body, "sku.name") or "").lower()
     private = str(bodies.dig(question.body, "properties.publicNetworkAccess")).lower() == "disabled"
     if sku and sku not in ("basic", "standard", "premium"):
-        yield wrong("sku.name", "InvalidParameter", f"'{sku[:80]}' is no SKU of a registry; expected Basic, Standard or Premium.")
+        yield wrong(
+            "sku.name", "InvalidParameter", f"'{sku[:80]}' is not an SKU of a registry; expected Basic, Standard or Premium."
+        )
     elif sku and private and sku != "premium":
         message = "Only a Premium registry can be closed to the public network."
         yield wrong("properties.publicNetworkAccess", "DisablingPublicNetworkAccessNotSupported", message)
@@ -210,7 +218,7 @@ def _connection(question: Question) -> Iterator[Finding]:
     kind = bodies.dig(question.body, "properties.authType")
     found = next((each for each in CREDENTIALS if each.lower() == str(kind).lower()), "")
     if isinstance(kind, str) and not found:
-        message = f"'{kind[:80]}' is no authType of a connection; expected one of {', '.join(CREDENTIALS)}."
+        message = f"'{kind[:80]}' is not an authType of a connection; expected one of {', '.join(CREDENTIALS)}."
         yield wrong("properties.authType", "ValidationError", message)
     given = bodies.dig(question.body, "properties.credentials")
     for name in given if found and isinstance(given, dict) else ():
@@ -247,7 +255,7 @@ def _endpoint(question: Question) -> Iterator[Finding]:
             yield wrong("properties.traffic", "TrafficDeploymentNotReady", f"The deployment '{name[:100]}' {said}.")
     shares = [share for share in (*traffic.values(), *mirror.values()) if isinstance(share, int)]
     if len(shares) < len(traffic) + len(mirror) or not all(0 <= share <= WHOLE for share in shares):
-        yield wrong("properties.traffic", "InvalidTraffic", "A share is no whole number from 0 to 100.")
+        yield wrong("properties.traffic", "InvalidTraffic", "A share is not a whole number from 0 to 100.")
         return
     if sum(traffic.values()) not in (0, WHOLE):
         yield wrong("properties.traffic", "InvalidTrafficSum", f"The shares sum to {sum(traffic.values())}; expected 0 or 100.")
@@ -303,7 +311,7 @@ def _schedule(question: Question) -> Iterator[Finding]:
         yield wrong(at, "InvalidTrigger", f"'{expression[:80]}' has a form that NCrontab does not read, such as L, W, # or ?.")
     frequency = bodies.dig(trigger, "frequency")
     if kind == "recurrence" and str(frequency).lower() not in map(str.lower, _FREQUENCIES):
-        message = f"'{str(frequency)[:80]}' is no frequency; expected one of {', '.join(_FREQUENCIES)}."
+        message = f"'{str(frequency)[:80]}' is not a frequency; expected one of {', '.join(_FREQUENCIES)}."
         yield wrong("properties.trigger.frequency", "InvalidTrigger", message)
     zone = str(bodies.dig(trigger, "timeZone") or "UTC")
     at = "properties.trigger.timeZone"
@@ -376,14 +384,16 @@ def _asset(question: Question) -> Iterator[Finding]:
     parent = question.target.id.ancestor(len(question.target.id.names) - 1)
     if not re.fullmatch(r"[a-zA-Z0-9][\w.-]{0,254}", parent.name):
         yield wrong(
-            parent.name, "InvalidResourceName", f"'{parent.name[:100]}' is no name of an asset: it begins with a letter or digit."
+            parent.name,
+            "InvalidResourceName",
+            f"'{parent.name[:100]}' is not a name of an asset: it must begin with a letter or digit.",
         )
     kind = question.target.id.types[-2]
     if kind == "environments" and parent.name.lower().startswith("azureml"):
         yield wrong(parent.name, "InvalidName", "Names of environments that begin with AzureML are Microsoft's; take another name.")
     if kind == "environments" and not isinstance(bodies.dig(question.body, "properties.condaFile") or "", str):
         yield wrong(
-            "properties.condaFile", "ValidationError", "'properties.condaFile' is no text; expected conda's YAML as a string."
+            "properties.condaFile", "ValidationError", "'properties.condaFile' is not text; expected conda's YAML as a string."
         )
     for name in ("dataUri", "modelUri"):
         if given := bodies.dig(question.body, f"properties.{name}"):

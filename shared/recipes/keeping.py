@@ -76,7 +76,7 @@ def _speaks(made: Mapping[str, Any], services: Services, sights: last_look.Sight
         now = created(body)
         if made_at and now == made_at:
             return ""
-        return f"it was created at {now or 'an unknown time'}, not at {made_at or 'a known one'}: it may be another one's"
+        return f"it was created at {now or 'an unknown time'}, not at {made_at or 'a known one'}: it may belong to someone else"
 
     asked = last_look.Asked(resource=ids.parse(str(made["id"])), act="delete", other=other)
     found = last_look.look(asked, services, sights)

@@ -295,7 +295,7 @@ def _mapping(at: Cursor, sheet: Sheet, what: str, limit: int) -> list[Cursor]:
         if isinstance(name, str) and _NAME.fullmatch(name):
             found.append(child)
         else:
-            sheet.note(child, f"'{str(name)[:60]}' is no name: expected letters, digits, _ and -, up to 63", at_key=True)
+            sheet.note(child, f"'{str(name)[:60]}' is not a valid name: expected letters, digits, _ and -, up to 63", at_key=True)
     return found
 
 

@@ -59,12 +59,12 @@ def _name(call: Call) -> str:
     name = call.named.get("name", "")
     if name.lower() == "runs" and call.method == "POST":
         message = (
-            "'runs' is no recipe. To run one: POST recipes/{name} with its parameters, or POST recipes with the recipe itself."
+            "'runs' is not a recipe. To run one: POST recipes/{name} with its parameters, or POST recipes with the recipe itself."
         )
         raise errors.BadRequestError("InvalidParameter", message, target="name")
     if not NAME.fullmatch(name):
         message = (
-            f"'{name[:60]}' is no name of a recipe: expected letters, digits, dots, hyphens and underscores, up to 63; not 'runs'."
+            f"'{name[:60]}' is not a recipe's name: expected letters, digits, dots, hyphens and underscores, up to 63; not 'runs'."
         )
         raise errors.BadRequestError("InvalidParameter", message, target="name")
     return name
@@ -153,7 +153,7 @@ def _recorded(run: Run, app: Services) -> Run:
     if known is None:
         raise run_steps.missing(run.id)
     if known.value.digest != run.digest:
-        message = f"This Idempotency-Key came before with another recipe or other parameters, which made the run {run.id}."
+        message = f"This Idempotency-Key was already used for another recipe or other parameters, which started the run {run.id}."
         raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
     return known.value
 
@@ -310,7 +310,7 @@ def _approve(call: Call, app: Services) -> Answer:
         message = f"The step that is to be approved is not known: waiting for approval: {told}. Name it with ?step=."
         raise errors.BadRequestError("NothingToApprove", message, target="step", status=409)
     if approvals.is_same(call, who, (run.caller, run.author), map(Grant.from_json, run.grants)):
-        message = f"'{who}' began this run; it needs the approval of another one, by another key or sign-in (docs/security.md)."
+        message = f"'{who}' began this run, so another caller must approve it, with another key or sign-in (docs/security.md)."
         raise errors.BadRequestError("SecondPersonNeeded", message, target="id", status=403)
     if not _may(step, who, call):
         message = f"'{who}' may not approve '{step.name}': it needs {', '.join(step.by)}."
@@ -451,7 +451,7 @@ ROUTES: tuple[Route, ...] = (
         "recipes_runs_result",
         "GET /recipes/runs/{id}/result",
         _result,
-        summary="What a run came to: 202 while it goes on, then the run or the error of the step that failed",
+        summary="The result of a run: 202 while it goes on, then the run or the error of the step that failed",
         answers={"200": RUN, "202": RUN},
         problems={**MISSING, **BUSY, "422": "Failed"},
         polled=True,
@@ -461,7 +461,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /recipes/runs/{id}/cancel",
         _cancel,
         role="operator",
-        summary="Take no further step of it; what was submitted goes on",
+        summary="Stop before the next step; what was submitted continues",
         answers={"200": RUN},
         problems=MISSING,
     ),

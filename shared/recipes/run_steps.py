@@ -111,7 +111,7 @@ def missing(run_id: str) -> errors.BadRequestError:
 
 def cancel(run_id: str, services: Services) -> Run:
     """Take no further step of a run, and return it; what was submitted goes on in Azure."""
-    message = "It was cancelled: no further step is taken. Operations that it waited for go on; cancel them by themselves."
+    message = "It was canceled: no further step is taken. Operations that it waited for continue; cancel them separately."
     error = errors.AzureError(code="Canceled", message=message)
     return changed(run_id, lambda run: None if run.ended else run.over("Canceled", services.clock(), error), services)
 

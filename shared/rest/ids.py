@@ -145,7 +145,7 @@ def unnameable(name: str) -> str:
     if name in (".", ".."):
         return "it leads elsewhere"
     if len(name) > NAME_LIMIT:
-        return f"it has {len(name)} characters, {NAME_LIMIT} are taken"
+        return f"it has {len(name)} characters; at most {NAME_LIMIT} are allowed"
     if _UNSAFE.search(name) or not name.isprintable():
         return "it holds a character that no name has"
     if found := _ESCAPE.search(name):
@@ -179,7 +179,7 @@ def namespace(text: str) -> str:
         BadRequestError: `InvalidPath`; it is not an id.
     """
     if not _NAMESPACE.fullmatch(text):
-        raise errors.BadRequestError("InvalidPath", f"{text[:80]!a} is no resource provider.", target="path")
+        raise errors.BadRequestError("InvalidPath", f"{text[:80]!a} is not a resource provider.", target="path")
     return text
 
 
@@ -204,9 +204,9 @@ def url(server: str, path: str, version: str = "", query: Mapping[str, str] | No
     """
     parts = urlsplit(server)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise errors.BadRequestError("InvalidPath", f"{server[:100]!a} is no server of Azure's.", target="path", status=502)
+        raise errors.BadRequestError("InvalidPath", f"{server[:100]!a} is not one of Azure's servers.", target="path", status=502)
     if not path.startswith("/"):
-        raise errors.BadRequestError("InvalidPath", f"{path[:100]!a} is no path.", target="path")
+        raise errors.BadRequestError("InvalidPath", f"{path[:100]!a} is not a path.", target="path")
     for each in path[1:].split("/"):
         segment(unquote(each))
     if version and not _VERSION.fullmatch(version):
@@ -225,7 +225,7 @@ def blobs(account: str, suffix: str, container: str = "") -> str:
         BadRequestError: `InvalidPath`; one of them is no such name.
     """
     if not _ACCOUNT.fullmatch(account) or not _SUFFIX.fullmatch(suffix):
-        raise errors.BadRequestError("InvalidPath", f"{account[:80]!a} is no storage account.", target="path", status=502)
+        raise errors.BadRequestError("InvalidPath", f"{account[:80]!a} is not a storage account.", target="path", status=502)
     return f"https://{account}.blob{suffix}/{segment(container) if container else ''}"
 
 

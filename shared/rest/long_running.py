@@ -317,7 +317,7 @@ def _missed(follow: Follow, response: Response, now: datetime) -> Outcome:
         return _pending(replace(follow, style="resource", url=follow.resource_url, misses=0), response, now)
     if response.status == 404:
         return Failed(error=response.error())
-    message = f"{follow.resource_url.partition('?')[0].rpartition('/')[2]} does not say how it is doing."
+    message = f"{follow.resource_url.partition('?')[0].rpartition('/')[2]} does not report its state."
     return Failed(error=errors.AzureError(code="OutcomeUnknown", message=message), unknown=True)
 
 

@@ -200,7 +200,7 @@ ROUTES: tuple[Route, ...] = (
         "begin",
         "POST ",
         _begin,
-        "Roll a new deployment out: create, smoke, golden, mirror, traffic step by step; back when it does badly",
+        "Roll out a new deployment: create it, test it, and give it traffic step by step; set the traffic back if it does badly",
         role="operator",
         query={"IdempotencyKey": "", "CallbackUrl": "", "TraceParent": ""},
         body=BEGUN,
@@ -216,12 +216,12 @@ ROUTES: tuple[Route, ...] = (
         answers={"200": schemas.listed(ROLLOUT)},
     ),
     _row(
-        "get", "GET /{id}", _get, "One of them, with its history and the last figures", answers={"200": ROLLOUT}, problems=MISSING
+        "get", "GET /{id}", _get, "One rollout, with its history and the latest figures", answers={"200": ROLLOUT}, problems=MISSING
     ),
     *(
         _row(what, f"POST /{{id}}/{what}", _ask, summary, role="operator", answers={"200": ROLLOUT}, problems={**MISSING, **BUSY})
         for what, summary in (
-            ("promote", "Go on without waiting for the gate; a bad one still turns it round"),
+            ("promote", "Go on without waiting for the gate; a bad gate still sets the traffic back"),
             ("pause", "Keep the present share of the traffic until promote"),
             ("abort", "Set all traffic back to where it was"),
         )

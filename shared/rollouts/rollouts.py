@@ -73,7 +73,7 @@ def begin(rollout: Rollout, services: Services) -> Rollout:
         return first
     if found := load(first.endpoint, first.id, services):
         if found.value.asked_hash != first.asked_hash:
-            message = "This Idempotency-Key came before with another rollout. Use a new key for a new one."
+            message = "This Idempotency-Key was already used for another rollout. Use a new key for a new one."
             raise errors.BadRequestError("IdempotencyKeyReused", message, target="Idempotency-Key")
         return found.value
     mark = services.cleanup_rows.get(rollout_record.partition_of(first.endpoint), rollout_record.OPEN)

@@ -115,7 +115,7 @@ def create(rollout: Rollout, services: Services) -> Rollout:
     def begin() -> Rollout:
         look(rollout, services)
         if _get(named, services) is not None:
-            raise ChangedError(f"the deployment '{rollout.new}' was created by another one")
+            raise ChangedError(f"the deployment '{rollout.new}' was created by another caller")
         return _submit(rollout, named, "PUT", body_of(rollout.endpoint, rollout.plan["body"], services), services)
 
     return _once(rollout, named, begin, services)

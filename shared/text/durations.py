@@ -39,7 +39,7 @@ def parse(text: str) -> timedelta:
         raise ValueError("expected a length of time such as P90D, PT2H, 90d, 2h or 30m")
     length = timedelta(**parts)
     if length > LONGEST:
-        raise ValueError(f"at most {LONGEST.days} days are taken")
+        raise ValueError(f"at most {LONGEST.days} days are allowed")
     return length
 
 

@@ -289,7 +289,7 @@ class _Reader:
             value = value.decode() if isinstance(value, bytes) else value
         except (ValueError, KeyError, AttributeError, OverflowError, self.broken) as bad:
             reason = "it has too many digits" if "string conversion" in str(bad) else str(bad).splitlines()[0][:120]
-            raise self.refusal(path, f"'{node.value[:60]}' is no {kind}: {reason}.") from None
+            raise self.refusal(path, f"'{node.value[:60]}' is not a valid {kind}: {reason}.") from None
         if isinstance(value, int) and value.bit_length() > BITS_LIMIT:
             raise self.refusal(path, TOO_LONG)
         if isinstance(value, float) and not math.isfinite(value):

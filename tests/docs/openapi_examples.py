@@ -107,7 +107,7 @@ SUMS = {"nodeHours": 96.5, "idleHours": 12.0, "money": 24.13}
 # What the app's own routes answer, and lists that nothing of a PUT is in.
 ANSWERS: dict[str, Any] = {
     "health": {"status": "up"},
-    "health_poison": {"value": [POISON | {"reason": "It is no base64 text."}]},
+    "health_poison": {"value": [POISON | {"reason": "It is not base64 text."}]},
     "operations_list": {"value": [ENDED]},
     "operations_get": ENDED,
     "load": {"since": "2026-11-30T07:00:00Z", "until": "2026-11-30T08:00:00Z", "stepS": 3600, "outcomes": {"Succeeded": 3}}

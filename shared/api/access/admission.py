@@ -171,7 +171,7 @@ def _key(call: Call) -> str:
     """Return the key that the platform accepted, '' for none."""
     given = {call.header(KEY_HEADER), *(value for name, value in call.asked if name.lower() == "code")} - {""}
     if len(given) > 1:
-        message = "The header x-functions-key and the parameter 'code' hold two keys; send one."
+        message = "The header x-functions-key and the parameter 'code' have different keys; send only one."
         raise errors.BadRequestError("AmbiguousKey", message, target=KEY_HEADER)
     return next(iter(given), "")
 

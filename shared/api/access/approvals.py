@@ -182,10 +182,10 @@ def decide(name: str, status: Status, call: Call, app: Services) -> Versioned[Ap
     found = known.value
     again = found.status == status == "Approved" and not found.answered
     if status == "Approved" and is_same(call, who, (found.caller, found.author), found.grants):
-        message = f"'{who}' asked for it; it needs the approval of another one, by another key or sign-in (docs/security.md)."
+        message = f"'{who}' asked for it, so another caller must approve it, with another key or sign-in (docs/security.md)."
         raise errors.BadRequestError("SecondPersonNeeded", message, target="id", status=403)
     if found.status != "Pending" and not again:
-        message = f"This approval is {found.status.lower()}; ask for it again where it is still wanted."
+        message = f"This approval is {found.status.lower()}; send the request again if you still want it."
         raise errors.BadRequestError("ApprovalOver", message, target="id", status=409)
     return save(known, replace(found, status=status, by=who, decided_at=app.clock()), app)
 
@@ -215,7 +215,9 @@ def save(known: Versioned[Approval], changed: Approval, app: Services) -> Versio
     try:
         saved = _table(app).save(known, changed)
     except storage.ConflictError:
-        raise errors.BadRequestError("ApprovalOver", "Another one decided at this moment.", target="id", status=409) from None
+        raise errors.BadRequestError(
+            "ApprovalOver", "Another caller decided at the same moment.", target="id", status=409
+        ) from None
     if over:
         app.blobs.delete(PREFIX + changed.id)
     return saved

@@ -64,12 +64,12 @@ def _every(call: Call) -> Iterator[tuple[str, str | None, memoryview]]:
         raise _partless(call)
     boundary = (named[1] or named[2] or "").encode("latin-1", "replace")
     if not 0 < len(boundary) <= BOUNDARY_LIMIT:
-        message = f"The boundary that Content-Type names has {len(boundary)} characters; 1 to {BOUNDARY_LIMIT} are taken."
+        message = f"The boundary that Content-Type names has {len(boundary)} characters; 1 to {BOUNDARY_LIMIT} are allowed."
         raise _invalid(message, target="Content-Type")
     body, view, number = call.body, memoryview(call.body), 0
     count = body.count(b"\n--" + boundary) + body.startswith(b"--" + boundary) - 1
     if count > content.FILES_LIMIT + 1:  # before any is looked at: a hundred bytes of each cost time and a kilobyte
-        raise _invalid(f"The body has {count} parts; {content.FILES_LIMIT} are taken. Send the files as one zip.")
+        raise _invalid(f"The body has {count} parts; at most {content.FILES_LIMIT} are allowed. Send the files as one zip.")
     at = 0 if body.startswith(b"--" + boundary) else body.find(b"\n--" + boundary) + 1
     if not body.startswith(b"--" + boundary, at):
         raise _partless(call)

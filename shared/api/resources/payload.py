@@ -177,7 +177,7 @@ def translated(
     from shared.catalog import yaml
 
     if len(spec.text) > YAML_BYTES_LIMIT:
-        message = f"The YAML has {len(spec.text)} bytes; {YAML_BYTES_LIMIT // 4} characters are taken."
+        message = f"The YAML has {len(spec.text)} bytes; at most {YAML_BYTES_LIMIT // 4} characters are allowed."
         raise errors.BadRequestError("RequestContentTooLarge", message, target="body", status=413)
     try:
         text = bytes(spec.text).decode("utf-8-sig")

@@ -92,6 +92,6 @@ def callbacks(call: Call, settings: Settings) -> tuple[str, ...]:
     from shared.notify import receivers
 
     if len(given) > CALLBACK_LIMIT:
-        message = f"'Callback-Url' names {len(given)} receivers; {CALLBACK_LIMIT} are taken."
+        message = f"'Callback-Url' names {len(given)} receivers; at most {CALLBACK_LIMIT} are allowed."
         raise errors.BadRequestError("InvalidCallback", message, target="Callback-Url")
     return tuple(receivers.parse(text, settings.receivers, settings.cloud, field="Callback-Url").text for text in given)

@@ -110,7 +110,7 @@ def asset(kind: str) -> yaml_values.Shape:
             shown = at.value[:80]
             example = f"{PREFIX}{shown if _PLAIN.match(shown) else 'name'}"
             forms = f"{example}:1, {example}@latest or {REGISTRIES}…"
-            raise at.refusal(f"'{shown}' is no {noun} reference: write {forms}.")
+            raise at.refusal(f"'{shown}' is not a valid {noun} reference: write {forms}.")
         return str(of_workspace(at))
 
     return read

@@ -289,7 +289,7 @@ def _override(top: Cursor, path: str, text: str) -> None:
         value = text
     parts: list[Any] = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
     if not parts:
-        raise top.refusal(f"'{path[:80]}' is no path to set.")
+        raise top.refusal(f"'{path[:80]}' is not a path that can be set.")
     node = top.value
     for part, following in itertools.pairwise(parts):
         node = _step(top, node, part, path, [] if isinstance(following, int) else {})

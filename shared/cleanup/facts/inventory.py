@@ -128,7 +128,7 @@ def read(resource: ids.ResourceId, azure: Azure, version: str = kinds.ML_VERSION
         return None
     body = response.checked().body
     if not isinstance(body, dict):
-        raise _unreadable(resource.path, "it is no JSON object")
+        raise _unreadable(resource.path, "it is not a JSON object")
     return body
 
 

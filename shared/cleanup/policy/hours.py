@@ -113,7 +113,7 @@ def day(name: str) -> str:
     low = name.strip().lower()
     found = next((short for short, long in zip(DAYS, _FULL_DAYS, strict=True) if low in (short.lower(), long)), None)
     if found is None:
-        raise ValueError(f"'{name[:30]}' is no day; expected {', '.join(DAYS)}")
+        raise ValueError(f"'{name[:30]}' is not a day; expected {', '.join(DAYS)}")
     return found
 
 
@@ -125,10 +125,10 @@ def minutes(text: str) -> int:
     """
     hour, colon, minute = text.strip().partition(":")
     if not (colon and len(hour) <= 2 and len(minute) == 2 and (hour + minute).isascii() and (hour + minute).isdecimal() and hour):
-        raise ValueError(f"'{text[:30]}' is no time of the day; expected one such as '08:00', in quotation marks")
+        raise ValueError(f"'{text[:30]}' is not a time of day; expected one such as '08:00', in quotation marks")
     found = int(hour) * 60 + int(minute)
     if int(minute) > 59 or found > DAY:
-        raise ValueError(f"'{text[:30]}' is no time of the day; expected '00:00' to '24:00'")
+        raise ValueError(f"'{text[:30]}' is not a time of day; expected '00:00' to '24:00'")
     return found
 
 

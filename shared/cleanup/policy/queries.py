@@ -29,7 +29,7 @@ NAMES: Mapping[str, str] = {
     "resource": "the whole of what Azure lists of it",
     "parent": "`{name, tags, properties}` of the model of a version or the endpoint of a deployment, else null",
     "createdAt": "when it was made, ISO 8601 in UTC; null when Azure does not show it",
-    "changedAt": "when it was last changed; the clean-up's own mark is no change",
+    "changedAt": "when it was last changed; the clean-up's own mark does not count as a change",
     "ageDays": "days since `createdAt`, with fractions; a query that reads it never holds where it is not known",
     "unchangedDays": "days since `changedAt`; likewise",
     "siblings": "how many of its kind and parent there are, itself included",
@@ -78,7 +78,7 @@ def _read(query: str) -> tuple[Any, frozenset[str]]:
     except jmes.GrammarError as problem:
         place = f" at character {problem.position + 1}" if problem.position is not None else ""
         hint = f"{_QUOTES}: tags.env == 'dev' && ageDays > `90`"
-        raise ValueError(f"this is no JMESPath{place}: expected an expression; {hint}") from None
+        raise ValueError(f"this is not JMESPath{place}: expected an expression; {hint}") from None
     return tree, frozenset(_names(tree))
 
 

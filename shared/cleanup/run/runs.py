@@ -148,9 +148,9 @@ def _left_out(run: Run, given: Sequence[str], services: Services) -> tuple[str, 
     elif run.status != "Completed":
         why = "it did not complete"
     elif not planned:
-        why = "it has nothing that was not carried out"
+        why = "everything in it was already carried out"
     elif planned <= set(left_out):
-        why = "nothing is left of it without the resources in 'except'"
+        why = "'except' leaves out all of its resources"
     if why:
         raise errors.BadRequestError("NotApprovable", f"Report {run.name} cannot be approved: {why}.", target="id", status=409)
     if other := next((each for each in left_out if each not in planned), "") or (
@@ -207,7 +207,7 @@ def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool
     if services.journal.insert(run):
         if turn and (other := turns.take(run, services)):
             services.journal.remove(run.name)
-            message = f"Report {other} has the same policy and scope in hand. Wait for its end, or cancel it."
+            message = f"Report {other} is a run of the same policy over the same scope. Wait for its end, or cancel it."
             raise errors.BadRequestError("CleanupUnderWay", message, target="policy", status=409)
         services.cleanup_queue.send(Message(machine="run", key=(run.name,), step=run.step).to_text())
     known = services.journal.load(run.name)

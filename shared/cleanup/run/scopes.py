@@ -43,7 +43,7 @@ def read(word: str, text: str, services: Services, permit: Callable[[ids.Resourc
     """
     names = [name.strip() for name in text.split(",") if name.strip()] if word == "workspace" else [text.strip()]
     if not names:
-        message = f"'{word}' is '{text[:50]}'; expected names of workspaces, by commas."
+        message = f"'{word}' is '{text[:50]}'; expected names of workspaces, separated by commas."
         raise errors.BadRequestError("InvalidParameter", message, target=word)
     texts = [f"workspaces/{name}" if word == "workspace" and "/" not in name else name for name in names]
     found = [_place(word, each, services, permit) for each in texts]

@@ -128,6 +128,6 @@ def of_connection_string(text: str, sort: str) -> tuple[str, Proof]:
     if not base and account:
         base = f"{said.get('defaultendpointsprotocol', 'https')}://{account}.{sort}.{said.get('endpointsuffix', SUFFIX)}"
     if not base or not (signature or (account and key)):
-        message = "AzureWebJobsStorage is no connection string: expected AccountName and AccountKey, or SharedAccessSignature"
+        message = "AzureWebJobsStorage is not a connection string: expected AccountName and AccountKey, or SharedAccessSignature"
         raise ValueError(message)
     return base, Key(account, key, sort) if key else Signature(signature)

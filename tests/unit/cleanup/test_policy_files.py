@@ -157,7 +157,7 @@ STALE = [
     ("computeInstance", "{outsideHours: {timeZone: Berlin, from: 08:00, to: 18:00}}", 29, "there is no time zone 'Berlin'"),
     ("computeInstance", "{outsideHours: {timeZone: UTC, from: 900, to: 18:00}}", 51, "put it in quotation marks"),
     ("computeInstance", "{outsideHours: {timeZone: UTC, from: 08:00, to: 08:00}}", 29, "a span of time"),
-    ("computeInstance", "{outsideHours: {timeZone: UTC, days: Mo, from: 08:00, to: 09:00}}", 29, "'Mo' is no day"),
+    ("computeInstance", "{outsideHours: {timeZone: UTC, days: Mo, from: 08:00, to: 09:00}}", 29, "'Mo' is not a day"),
 ]
 
 

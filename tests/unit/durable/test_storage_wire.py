@@ -278,7 +278,7 @@ def test_a_connection_string_says_where_storage_is(sort: str, text: str, base: s
     assert found == (base.format(sort) if base else f"https://{sort[0]}/x/")
 
 
-@pytest.mark.parametrize("text", ["no connection string", "AccountName=own", "AccountKey=c2U=", "TableEndpoint=https://t"])
+@pytest.mark.parametrize("text", ["not a connection string", "AccountName=own", "AccountKey=c2U=", "TableEndpoint=https://t"])
 def test_a_connection_string_without_a_proof_is_refused(text: str) -> None:
     """It says what is expected."""
     with pytest.raises(ValueError, match="expected AccountName and AccountKey, or SharedAccessSignature"):

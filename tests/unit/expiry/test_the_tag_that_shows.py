@@ -148,7 +148,7 @@ def test_what_is_not_the_one_that_was_made_gets_no_tag(stage: Stage) -> None:
     stage.wait(5)
     stage.azure._store(ENDPOINT_PATH, ENDPOINT, "Succeeded")
     moved = stage.send("PATCH", f"expiries/{made['name']}", {"in": "PT2H"})[1]
-    assert moved["untagged"] == "it is gone, or another one has its name now"
+    assert moved["untagged"] == "it is gone, or another resource has its name now"
     assert stage.azure.count("^PATCH") == 0
 
 

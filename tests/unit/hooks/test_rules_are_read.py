@@ -51,7 +51,7 @@ def test_a_rule_wants_its_types_and_subjects_in_any_casing():
     ("change", "place", "said"),
     [
         (("if: data", "iff: data"), "line 6, column 5", "did you mean 'if'"),
-        (("data.modelTags.stage ==", "data.[ =="), "line 6", "no JMESPath"),
+        (("data.modelTags.stage ==", "data.[ =="), "line 6", "not a JMESPath"),
         (("rate: 10/1h", "rate: often"), "line 8", "a rate such as"),
         (("debounce: 30s", "debounce: 3 fortnights"), "line 9", "expected a length of time"),
         (("debounce: 30s", "debounce: 30d"), "line 9", "1 day at most"),
@@ -59,7 +59,7 @@ def test_a_rule_wants_its_types_and_subjects_in_any_casing():
         (("PUT workspaces", "PUT https://example.com/workspaces"), "line 11", "not a URL"),
         (("${{ data.modelName }}-copy", "${{ data.modelName }-copy"), "line 11", "not closed"),
         (("read: true", "read: 1"), "line 5", "true or false"),
-        (("name: deploy", "name: de ploy"), "line 3", "is no name"),
+        (("name: deploy", "name: de ploy"), "line 3", "is not a valid name"),
         (('types: [ModelRegistered, "Contoso.*"], ', ""), "line 4", "'types' is missing"),
         (("name: say", "name: step1"), "line 11", "two steps"),
         (("notify: com.contoso.copied", "headers: {x: y}"), "line 13", "either 'request'"),

@@ -129,7 +129,7 @@ def test_more_parts_than_files_are_counted_before_they_are_read(app: App) -> Non
     content = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 300_000 + b"--x--"
     for media in ("multipart/form-data; boundary=x", 'multipart/form-data; boundary="x"; charset=utf-8'):
         answer = app.send("POST", "workspaces/w1/jobs", content, content_type=media)
-        assert answer.said == "The body has 300000 parts; 10000 are taken. Send the files as one zip."
+        assert answer.said == "The body has 300000 parts; at most 10000 are allowed. Send the files as one zip."
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,9 @@ def test_a_caller_has_so_many_uploads_at_a_time() -> None:
     for _ in range(3):
         upload_inbox.open_upload(blobs, START, caller="me", name="", limit=3)
         upload_inbox.open_upload(blobs, START, caller="you", name="", limit=3)
-    with pytest.raises(errors.BadRequestError, match=r"3 of your uploads are kept; 3 are taken .STEWARD_UPLOADS") as refused:
+    with pytest.raises(
+        errors.BadRequestError, match=r"3 of your uploads are kept; at most 3 are allowed .STEWARD_UPLOADS"
+    ) as refused:
         upload_inbox.open_upload(blobs, START, caller="me", name="", limit=3)
     assert (refused.value.status, len(blobs.blobs)) == (429, 6)
     later = START + timedelta(days=2, seconds=1)
@@ -78,7 +80,7 @@ def test_an_upload_that_is_too_large_is_deleted_when_it_is_named(monkeypatch: py
     monkeypatch.setattr(upload_inbox, "GIGABYTE", 1_000)
     blobs = FakeBlobs()
     upload = _opened(blobs, bytes(1_001))
-    with pytest.raises(errors.BadRequestError, match=r"1001 bytes; 1 GB are taken .STEWARD_UPLOAD_GB") as refused:
+    with pytest.raises(errors.BadRequestError, match=r"1001 bytes; at most 1 GB are allowed .STEWARD_UPLOAD_GB") as refused:
         upload_inbox.find(blobs, upload, START, caller="me", limit_gb=1)
     assert (refused.value.status, refused.value.error.code) == (413, "UploadTooLarge")
     assert f"uploads/{upload}/content" not in blobs.blobs

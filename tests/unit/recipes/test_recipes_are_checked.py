@@ -32,7 +32,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "'name'",
     ),
     ({"steps": {"a": {"request": "GET workspaces/${{ steps.b.result }}"}, "b": PUT}}, "steps.a.request", "it is the first step"),
-    ({"steps": {"a": {"request": "GET workspaces/${{ a[ }}"}}}, "steps.a.request", "is no JMESPath expression"),
+    ({"steps": {"a": {"request": "GET workspaces/${{ a[ }}"}}}, "steps.a.request", "is not a JMESPath expression"),
     ({"steps": {"a": {"request": "GET wrkspaces/w1"}}}, "steps.a.request", "did you mean 'workspaces'?"),
     ({"steps": {"a": {"request": "POST recipes/teardown"}}}, "steps.a.request", "starts no other recipe"),
     ({"steps": {"a": {**PUT, "retry": {"times": 3, "on": ["Throtled"]}}}}, "steps.a.retry.on", "did you mean 'Throttled'?"),

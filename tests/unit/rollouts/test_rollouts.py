@@ -125,7 +125,11 @@ def test_abort_sets_all_traffic_back_at_any_time(world: World, after_s: int) -> 
     + [
         (15, Grant(role="scorer"), "'key:ci' has the role scorer; a rollout needs operator"),
         (700, Grant(role="operator", below=(ENDPOINT.lower().rpartition("/")[0] + "/other",)), "is not within its scope"),
-        (1400, Grant(role="operator", kinds=("microsoft.machinelearningservices/workspaces/onlineendpoints",)), "no kind of its"),
+        (
+            1400,
+            Grant(role="operator", kinds=("microsoft.machinelearningservices/workspaces/onlineendpoints",)),
+            "does not include the kind",
+        ),
         (3000, Grant(role="reader"), "'key:ci' has the role reader"),
     ],
 )

@@ -256,7 +256,7 @@ def test_an_expression_that_refers_to_nothing_says_what_there_is(text: str, said
     [
         (
             "command: x\nenvironment: plain\n",
-            "'plain' is no environment reference: write azureml:plain:1, azureml:plain@latest or azureml://",
+            "'plain' is not a valid environment reference: write azureml:plain:1, azureml:plain@latest or azureml://",
         ),
         ("type: pipeline\njobs:\n  a: {component: train, type: command}\ncompute: azureml:cpu\n", "train"),
         ("command: x\nenvironment: azureml:e:1\ncompute: {target: azureml:cpu}\n", "write compute: azureml:NAME"),

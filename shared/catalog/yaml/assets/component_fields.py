@@ -26,7 +26,9 @@ def component_name(at: Cursor) -> str:
     """A component's name: lower-case letters, digits and underscores."""
     found = text(at)
     if not NAME.match(found):
-        raise at.refusal(f"'{found[:60]}' is no component name: lower-case letters, digits and underscores, a letter first.")
+        raise at.refusal(
+            f"'{found[:60]}' is not a component name: expected lower-case letters, digits and underscores, a letter first."
+        )
     return found
 
 
@@ -34,7 +36,9 @@ def port_name(at: Cursor) -> str:
     """The name of an input or output, which expressions refer to: letters, digits, underscores, dots between those of a group."""
     found = text(at)
     if not PORT_NAME.match(found):
-        message = f"'{found[:60]}' is no name of an input or output: letters, digits and underscores, no digit first."
+        message = (
+            f"'{found[:60]}' is not a name of an input or output: expected letters, digits and underscores, not a digit first."
+        )
         raise at.refusal(message, at_key=True)
     return found
 

@@ -296,7 +296,7 @@ def _midnight(at: Cursor, day: str) -> str:
     try:
         found = dt.date.fromisoformat(day)
     except ValueError:
-        raise at.refusal(f"'{day[:40]}' is no date such as 2026-01-31.") from None
+        raise at.refusal(f"'{day[:40]}' is not a date such as 2026-01-31.") from None
     return f"{found.isoformat()}T00:00:00.000Z"
 
 

@@ -105,7 +105,9 @@ def nodes_body(draft: Draft, at: Cursor, scope: Scope) -> dict[str, Any]:
     for each in at.children():
         name = str(each.path[-1])
         if not NODE_NAME.match(name):
-            raise each.refusal(f"'{name[:80]}' is no node name: lower-case letters, digits and underscores.", at_key=True)
+            raise each.refusal(
+                f"'{name[:80]}' is not a node name: expected lower-case letters, digits and underscores.", at_key=True
+            )
         where = each
         if isinstance(each.value, str):
             where = each.open(each.value.removeprefix("file:"))

@@ -24,7 +24,7 @@ def endpoint_name(at: Cursor) -> str:
     """The name of an endpoint: letters, digits and dashes, a letter first."""
     found = text(at)
     if not NAME.match(found):
-        raise at.refusal(f"'{found[:60]}' is no endpoint name: letters, digits and dashes, starting with a letter.")
+        raise at.refusal(f"'{found[:60]}' is not an endpoint name: expected letters, digits and dashes, starting with a letter.")
     return found
 
 

@@ -39,7 +39,7 @@ def arm_id(at: Cursor) -> str:
     """A resource id."""
     found = text(at)
     if not _ARM_ID.match(found):
-        raise at.refusal(f"'{found[:120]}' is no resource id.")
+        raise at.refusal(f"'{found[:120]}' is not a resource id.")
     return found
 
 
@@ -47,7 +47,7 @@ def url(at: Cursor) -> str:
     """An http or https address."""
     found = text(at)
     if not re.match(r"^https?://[\w.-]+(:\d+)?(/\S*)?$", found):
-        raise at.refusal(f"'{found[:120]}' is no URL.")
+        raise at.refusal(f"'{found[:120]}' is not a URL.")
     return found
 
 

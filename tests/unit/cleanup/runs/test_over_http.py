@@ -141,7 +141,7 @@ def test_what_cannot_be_run_is_refused(app, query, status, code):
         (f"subscriptions/{SUBSCRIPTION}", "expected one resource"),
         (f"subscriptions/{SUBSCRIPTION}/resourceGroups/g", "expected one resource"),
         ("workspaces/ws/nothings/n", "there is no 'nothings'"),
-        (f"subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Compute/disks/d", "no provider that is known here"),
+        (f"subscriptions/{SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Compute/disks/d", "not a known provider"),
         ("subscriptions/s/resourceGroups/g", "STEWARD_SUBSCRIPTIONS does not list it"),
         ("workspaces/ws/../x", "cannot stand in a path"),
     ],
