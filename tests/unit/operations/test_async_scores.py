@@ -303,7 +303,7 @@ def test_the_same_key_makes_one_score(steward: Steward) -> None:
     """Another body under it is refused."""
     first, second = submit(steward, key="k"), submit(steward, key="k")
     assert first.id == second.id
-    with pytest.raises(errors.BadRequestError, match="came before"):
+    with pytest.raises(errors.BadRequestError, match="was already used"):
         submit(steward, b"{}", key="k")
     steward.drive()
     assert scored(steward) == 1
