@@ -87,6 +87,7 @@ def _body(session: requests.Session, running: stack.Stack, folder: Path) -> dict
         if refused.status_code != requests.codes.request_entity_too_large:
             raise RuntimeError(f"the app answered {refused.status_code} to a body of {BODY} bytes")
         received = _worker(pid)
+        session.get(f"{root}/{models}", timeout=60)  # by its answer the worker has let go of the refused body
         _forget_peaks(pid)
         files = {"spec": spec, "model": ("m.bin", content)}
         began = time.monotonic()

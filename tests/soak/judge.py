@@ -20,6 +20,7 @@ MOSTLY_LATE_S, MOST_LATE_S = 60.0, 120.0
 QUICK = ("own", "shared")  # sorts whose recovery is measured
 QUEUES = ("operations", "notifications", "events", "cleanup")
 UNSURE = frozenset({"OutcomeUnknown"})
+GONE = ("deleted", "NotFound")  # a deletion of what was never made: refused, or, when the refusal was lost, recorded as Azure's
 SUCCEEDED = frozenset({"Succeeded"})
 ENDS = {
     **dict.fromkeys(("own", "shared", "deleted", "expiring", "job", "recipe", "score"), SUCCEEDED),
@@ -67,7 +68,7 @@ def _one(asked: Asked, effects: dict[str, Counter[str]]) -> Iterator[str]:
         yield f"stuck: {asked.state or 'never read'}"
     else:
         right = ENDS.get(asked.sort)
-        if right and asked.status not in right and asked.code not in UNSURE:
+        if right and asked.status not in right and asked.code not in UNSURE and (asked.sort, asked.code) != GONE:
             yield f"wrong: {asked.status} {asked.code} {json.dumps(asked.state.get('error'))}"
         yield from _effects(asked, effects)
 

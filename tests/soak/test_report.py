@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tests.soak import __main__, judge, report, work
@@ -101,3 +102,13 @@ def test_an_event_is_missing_until_azure_did_what_its_rule_asks_for() -> None:
         ground: Any = Ground([], entries)
         chaos = Chaos(ground=ground, seed=1, say=print, actions={"f": "drop_after"})
         assert len(judge.missing(ground, [event], chaos)) == found, entries
+
+
+def test_a_deletion_of_what_was_never_made_may_be_recorded_as_azures_refusal() -> None:
+    """The answer was lost, and the caller found the record by its key; any other piece of work may not end so."""
+    state = {"status": "Failed", "error": {"code": "NotFound"}}
+    gone = work.Asked(number=1, sort="deleted", record="operations/a", ended=1.0, state=state)
+    made = work.Asked(number=2, sort="shared", record="operations/b", ended=1.0, state=state)
+    effects: Any = {"sure": Counter(), "perhaps": Counter()}
+    assert not list(judge._one(gone, effects))
+    assert next(judge._one(made, effects)).startswith("wrong: Failed NotFound")
