@@ -151,7 +151,7 @@ class CleanUps:
         verdict, run = Verdict(recoveries=self.world.recoveries, counts=self.world.counts), self._run(self.name)
         if not quiet or run is None or not run.ended:
             preview = self._run(self.preview)
-            nothing = preview and preview.ended and "nothing" in self.refused
+            nothing = preview and preview.ended and self.refused.startswith("NotApprovable")
             return (
                 verdict
                 if quiet and nothing

@@ -148,7 +148,7 @@ def _left_out(run: Run, given: Sequence[str], services: Services) -> tuple[str, 
     elif run.status != "Completed":
         why = "it did not complete"
     elif not planned:
-        why = "everything in it was already carried out"
+        why = "it has nothing left to carry out"
     elif planned <= set(left_out):
         why = "'except' leaves out all of its resources"
     if why:

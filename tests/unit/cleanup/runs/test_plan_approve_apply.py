@@ -148,7 +148,7 @@ def test_a_run_under_way_or_with_nothing_to_do_cannot_be_approved(stage, make_po
     stage.drive()
     stage.clock.advance(5)
     enforced = stage.run(make_policy())
-    with pytest.raises(errors.BadRequestError, match="everything in it was already carried out"):
+    with pytest.raises(errors.BadRequestError, match="it has nothing left to carry out"):
         runs.approve(enforced.run.name, caller="ana", services=stage)
     with pytest.raises(errors.BadRequestError, match="ReportNotFound"):
         runs.approve("20260101T000000Z-00000000", caller="ana", services=stage)
