@@ -233,7 +233,7 @@ class Parcel:
 
 def ready(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> Parcel | None:
     """Return what a new operation is sent with; None where it cannot be sent at once: its first step says why."""
-    if operation.phase != "accepted" or operation.send_by:  # a claim says that it may have been sent: then it has no last moment
+    if operation.phase != "accepted" or (operation.send_by and services.clock() > operation.send_by):
         return None
     try:
         parcel = _pack(operation, services, secret_body, fresh)

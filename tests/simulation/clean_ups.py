@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared.cleanup.report import reports
 from shared.cleanup.run import runs
 from shared.rest import errors
+from shared.text import times
 from tests.simulation.judge import Verdict
 from tests.unit.cleanup.runs import conftest as clean
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 GUARDS = ("locked", "kept", "used", "changed", "made again")
 GUARDED = 0.4  # share of the models
 UNREAD = ("is not known", "could not be read", "could not be sent")  # reasons to keep what another run will look at
+PARTLY = "not all of it was judged"
 LENGTH_S = 900.0  # within so long after the beginning
 WATCH_S = 15.0
 # What others do so soon before a deletion was not seen; the look may take long, and an operation is sent within a minute of it
@@ -167,19 +169,27 @@ class CleanUps:
         verdict.wrong += [f"wrong: deleted {path}, which is not stale" for path in strange]
         verdict.wrong += self._reported(set(deleted))
         for guard in self.guards:
+            if guard.what == "changed" and self._knew_of(guard):
+                continue
             for effect, disturbed_at in self.gone:
                 unseen = UNSEEN if disturbed_at <= guard.at else UNSEEN_DISTURBED
                 if effect.path == guard.path and effect.at - guard.at > unseen:
                     verdict.wrong.append(f"wrong: deleted {(effect.at - guard.at).total_seconds():.0f} s after it was {guard.what}")
         return verdict
 
+    def _knew_of(self, guard: Guard) -> bool:
+        """Whether the run found the model as it was after that change: such a one is old by its making, and may go."""
+        return any(line.id.endswith(guard.path) and line.stamp.endswith(times.iso(guard.at)) for line in self._report().lines)
+
     def _reported(self, deleted: set[str]) -> list[str]:
         """The report says what was done; what was left alone although it is stale has a reason that is not its own."""
         lines = {line.id.removeprefix(f"{clean.WS}/"): line for line in self._report().lines}
         guarded, wrong = {each.path for each in self.guards}, []
+        found = [run for name in (self.preview, self.name) if (run := self._run(name))]
+        in_part = any(PARTLY in note for run in found for note in run.notes)  # and says so: what was not read is in no line
         for path in self.stale:
             line = lines.get(path)
-            if line is None and path in guarded and path not in deleted:
+            if line is None and (in_part or path in guarded) and path not in deleted:
                 continue
             if line is None or (line.outcome == "done") != (path in deleted):
                 wrong.append(f"told: {path} is {'gone' if path in deleted else 'there'}, the report says {line and line.outcome}")

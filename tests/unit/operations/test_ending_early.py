@@ -368,3 +368,18 @@ def test_a_write_that_nobody_could_settle_for_a_day_ends_unknown(steward: Stewar
     assert (ended.error.code, ended.error.target) == ("OutcomeUnknown", operation.target)
     assert ended.ended_at
     assert ended.ended_at - ended.created_at < timedelta(hours=26)
+
+
+def test_what_was_claimed_as_it_was_recorded_and_never_sent_is_not_sent_later(steward: Steward) -> None:
+    """Its process died before the wire; the look finds that nothing arrived, and by then its moment is over."""
+    by = steward.clock() + timedelta(seconds=30)
+    steward.fuse.between = lambda name: steward.fuse.blow(1, after=False) if name.startswith("azure DELETE") else None
+    with pytest.raises(Killed):
+        steward.submit("DELETE", "workspaces/w1", send_by=by)
+    steward.fuse.between = None
+    steward.restart()
+    steward.drive()
+    (ended,) = steward.process.ledger.newest(top=1)
+    assert ended.error
+    assert (ended.status, ended.error.code) == ("Canceled", "Expired")
+    assert steward.azure.count("DELETE") == 0
