@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 from shared.api import answer, names, route, schemas
-from shared.api.access import approvals, key_book
 from shared.api.call import Caller
 from shared.api.route import BUSY, MISSING, Route
-from shared.catalog import bodies, grants, kinds, paths
+from shared.catalog import bodies, grants, kinds, paths, statuses
 from shared.durable import storage
-from shared.operations.models import Operation
 from shared.rest import addresses, errors
 from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shared.api.access import approvals, key_book
     from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.api.route import Outcome
     from shared.settings import Settings
 
+NAME, HASH = "[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", "[0-9a-f]{64}"
+OBJECT_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 KEY = schemas.ref("schemas", "Key")
 APPROVAL_SCHEMA = schemas.ref("schemas", "Approval")
-APPROVAL: tuple[str, ...] = get_args(approvals.Status)
+APPROVAL: tuple[str, ...] = get_args(statuses.OfApproval)
 PLACES: schemas.Json = {"type": "array", "items": schemas.STRING, "maxItems": 100}
 KEY_BODY: schemas.Json = {
     "type": "object",
     "required": ["role"],
     "properties": {
         "role": {"type": "string", "enum": list(grants.ROLES)},
-        "hash": {"type": "string", "pattern": f"^{key_book.HASH.pattern}$", "description": "SHA-256 of the key, in hex."},
+        "hash": {"type": "string", "pattern": f"^{HASH}$", "description": "SHA-256 of the key, in hex."},
         "principal": {
             "type": "string",
             "format": "uuid",
@@ -49,7 +51,7 @@ KEY_BODY: schemas.Json = {
         },
     },
 }
-KEY_NAME: schemas.Json = {"type": "string", "pattern": f"^{key_book.NAME.pattern}$"}
+KEY_NAME: schemas.Json = {"type": "string", "pattern": f"^{NAME}$"}
 FORMS = ("json", "csv", "ndjson")
 AUDIT_LIMIT = 500
 
@@ -83,7 +85,9 @@ def _done(name: str, call: Call, app: Any) -> key_book.Key | None:
 
 
 def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_book.Key:
-    if not key_book.NAME.fullmatch(name) or name.lower() in key_book.RESERVED:
+    from shared.api.access import key_book
+
+    if not re.fullmatch(NAME, name) or name.lower() in key_book.RESERVED:
         message = f"'{name[:63]}' cannot name a key; expected letters, digits and hyphens, 63 at most, no name of the platform's."
         raise errors.BadRequestError("InvalidParameter", message, target="name")
     body = bodies.parse(call.body, call.media)
@@ -92,10 +96,10 @@ def _put(name: str, call: Call, book: key_book.Book, settings: Settings) -> key_
     if role not in grants.ROLES:
         message = f"'role' is '{str(role)[:50]}'; expected one of {', '.join(grants.ROLES)}."
         raise errors.BadRequestError("InvalidValue", message, target="role")
-    if not isinstance(digest, str) or (digest and not key_book.HASH.fullmatch(digest)):
+    if not isinstance(digest, str) or (digest and not re.fullmatch(HASH, digest)):
         message = "'hash' is not a SHA-256 in hex (64 of 0-9, a-f). The key itself is never sent here."
         raise errors.BadRequestError("InvalidValue", message, target="hash")
-    if principal and (digest or not key_book.OBJECT_ID.fullmatch(str(principal).lower())):
+    if principal and (digest or not re.fullmatch(OBJECT_ID, str(principal).lower())):
         message = f"'principal' is '{str(principal)[:50]}'; expected the object id of a sign-in (a UUID), and no 'hash' beside it."
         raise errors.BadRequestError("InvalidValue", message, target="principal")
     grant = grants.Grant(role=role, **_scope(body.get("scope"), settings))
@@ -170,6 +174,8 @@ def _audit(call: Call, app: Any) -> Answer:
 
 def _approvals(call: Call, app: Any) -> Answer:
     """GET `approvals?status=`: the newest first."""
+    from shared.api.access import approvals
+
     status, top = call.choice("status", APPROVAL), call.whole_number("$top", 50, 200)
     found = (each.value for each in approvals.every(app))
     shown = [each for each in found if status in ("", each.status) and _sees(call, each)]
@@ -182,6 +188,8 @@ def _sees(call: Call, found: approvals.Approval) -> bool:
 
 
 def _waiting(call: Call, app: Any) -> approvals.Approval:
+    from shared.api.access import approvals
+
     found: approvals.Approval = approvals.load(call.named.get("id", ""), app).value
     if not _sees(call, found):
         grants.check_whole(call.sender.grants, call.by(app.settings), f"The approval {found.id}")
@@ -205,6 +213,8 @@ def _approval_result(call: Call, app: Any) -> Outcome:
 
 
 def _refuse(call: Call, app: Any) -> Answer:
+    from shared.api.access import approvals
+
     return answer.of_json(approvals.decide(_waiting(call, app).id, "Refused", call, app).value.view())
 
 
@@ -214,7 +224,8 @@ def routes(every: Callable[[], Sequence[Route]]) -> tuple[Route, ...]:
     def approve(call: Call, app: Any) -> Outcome:
         """POST `approvals/{id}/approve`: carry it out as who asked; who approves is another one, and may do it, too."""
         from shared.api import handling
-        from shared.api.access import admission
+        from shared.api.access import admission, approvals
+        from shared.operations.models import Operation
 
         found = _waiting(call, app)
         asked = approvals.request(found, call, app)

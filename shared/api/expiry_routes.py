@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, get_args
 
 from shared.api import answer, names, schemas
 from shared.api.route import BUSY, MISSING, Route
-from shared.catalog import bodies, grants
+from shared.catalog import bodies, grants, statuses
 from shared.durable import storage
-from shared.expiry import expiry_record
 from shared.rest import errors, ids
 from shared.text import times
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 TRIES = 10  # of a change that finds the expiry changed
 LIST_LIMIT = 200
-STATUSES = tuple(each for each in get_args(expiry_record.Status) if each != "Canceled")
+STATUSES = tuple(each for each in get_args(statuses.OfExpiry) if each != "Canceled")
 EXPIRY = schemas.ref("schemas", "Expiry")
 DECIDING = ("expires_at", "target", "state")
 BODY: schemas.Json = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}, "in": schemas.STRING}}
@@ -57,6 +56,8 @@ def list_soonest(call: Call, app: Services) -> Answer:
 
 def _briefs(app: Services, status: str, after: tuple[datetime, str] | None) -> Iterator[tuple[datetime, str, str]]:
     """Yield moment, name and target of the expiries behind a place."""
+    from shared.expiry import expiry_record
+
     equal = {"state": status} if status else None
     least = {"expires_at": after[0] if after else datetime.fromisoformat("2010-01-01T00:00:00Z")}
     found = app.cleanup_rows.query(equal=equal, least=least, columns=DECIDING)

@@ -10,8 +10,7 @@ from shared.api import answer, schemas
 from shared.api.answer import Later
 from shared.api.call import WAIT_LIMIT_S
 from shared.api.route import BUSY, MISSING, Route
-from shared.catalog import grants
-from shared.operations import models
+from shared.catalog import grants, statuses
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 LIST_LIMIT = 200
 LIST_BUDGET_S = 20.0  # how long a page looks back before it is answered as far as it got
-STATUSES: tuple[str, ...] = get_args(models.Status)
+STATUSES: tuple[str, ...] = get_args(statuses.OfOperation)
 STATUS: schemas.Json = {"type": "string", "enum": list(STATUSES)}
 OPERATION = schemas.ref("schemas", "Operation")
 OUTCOMES: tuple[str, ...] = (*STATUSES, "Refused")

@@ -11,7 +11,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shared.api import schemas
-from shared.operations.models import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from shared.api.call import Call
     from shared.api.schemas import Json
     from shared.catalog.roles import Role
+    from shared.operations.models import Operation
 
 type Outcome = Answer | Later | Operation
 type Handler = Callable[[Call, Any], Outcome]

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.rest import client, errors, operation_answers
+from shared.rest import errors, operation_answers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +87,8 @@ def parse_any(content: bytes | memoryview, content_type: str, *, part: str = "")
     Raises:
         BadRequestError: as `parse`.
     """
+    from shared.rest import client
+
     if len(content) > BODY_LIMIT:
         message = f"{_subject(part)} has {len(content)} bytes; ARM takes {BODY_LIMIT} at most."
         raise errors.BadRequestError("RequestContentTooLarge", message, target=part or "body", status=413)

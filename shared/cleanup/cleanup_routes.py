@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer as answers
 from shared.api import names, schemas, yaml_files
-from shared.api.access import approvals
 from shared.api.answer import Later
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog import bodies, grants
@@ -16,6 +15,7 @@ from shared.rest import errors, ids
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.api.access import approvals
     from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.cleanup.policy.model import Mode
@@ -76,6 +76,7 @@ def _answer(call: Call, run: Run, app: Services) -> Answer:
 
 
 def _start(call: Call, app: Services) -> Later | Answer:
+    from shared.api.access import approvals
     from shared.api.resources import submission
     from shared.cleanup.run import runs, timetable
 
@@ -139,6 +140,7 @@ def _run(call: Call, app: Services) -> Run:
 
 
 def _approve(call: Call, app: Services) -> Later | Answer:
+    from shared.api.access import approvals
     from shared.api.resources import submission
     from shared.cleanup.run import runs
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies, expiry_tag
+from shared.catalog import bodies, expiry_tag, statuses
 from shared.durable import codec, records, storage, versions
 from shared.text import times
 
@@ -24,7 +24,7 @@ AHEAD = {"inADay": timedelta(days=1), "inAnHour": timedelta(hours=1)}  # how lon
 # What Azure says of when and as what it made a resource: a name can be given again, these cannot.
 IDENTITY = ("systemData.createdAt", "properties.workspaceId", "properties.createdOn", "properties.creationTime")
 
-Status = Literal["Pending", "Acting", "Done", "Kept", "Gone", "Failed", "NotMade", "Replaced", "Canceled"]
+Status = statuses.OfExpiry
 OPEN: tuple[Status, ...] = ("Pending", "Acting")
 
 

@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from shared.api import answer, schemas, yaml_files
-from shared.api.access import approvals
 from shared.api.route import LARGE, MISSING, Route
-from shared.catalog import grants
-from shared.hooks import firing_status
+from shared.catalog import grants, statuses
 from shared.rest import errors
 
 if TYPE_CHECKING:
+    from shared.api.access import approvals
     from shared.api.answer import Answer
     from shared.api.call import Call
     from shared.chains.asked import Asking
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 LIST_LIMIT = 200
-STATUSES: tuple[str, ...] = get_args(firing_status.Status)
+STATUSES: tuple[str, ...] = get_args(statuses.OfFiring)
 ORIGIN_HEADER = "webhook-request-origin"
 FIRING = schemas.ref("schemas", "Firing")
 EVENT = schemas.ref("schemas", "Event")
@@ -107,6 +106,7 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
 
 
 def _rule_file(call: Call, app: Services) -> Answer:
+    from shared.api.access import approvals
     from shared.hooks import authors, rule_fields, store
 
     folder = yaml_files.Folder(

@@ -20,7 +20,7 @@ from shared.text import times
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from shared.hooks.firing_status import Status
+    from shared.catalog.statuses import OfFiring as Status
     from shared.hooks.rules import Step
 
 VERSION = 1

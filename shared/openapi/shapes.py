@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from shared.api.access import approvals, audit
+from shared.api.access import audit
 from shared.api.schemas import OBJECT, STRING, Json
-from shared.catalog import grants, kinds
+from shared.catalog import grants, kinds, statuses
 from shared.chains import asked
-from shared.expiry import expiry_record
 from shared.operations import models
-from shared.recipes import run_status
 from shared.rollouts import rollout_fields, rollout_record
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ FLAG: Json = {"type": "boolean"}
 MOMENT: Json = {"type": "string", "format": "date-time"}
 LINK: Json = {"type": "string", "format": "uri"}
 ERROR: Json = {"$ref": "#/components/schemas/ErrorDetail"}
-STATUSES: tuple[str, ...] = get_args(models.Status)
+STATUSES: tuple[str, ...] = get_args(statuses.OfOperation)
 OUTCOMES = (*STATUSES, "Refused")
 PHASES: tuple[str, ...] = get_args(models.Phase)
 TRACE: Json = {
@@ -143,7 +141,7 @@ def approval() -> Json:
     said = {
         "id": STRING,
         "name": STRING,
-        "status": {"type": "string", "enum": list(get_args(approvals.Status))},
+        "status": {"type": "string", "enum": list(get_args(statuses.OfApproval))},
         "what": _told("Which of `STEWARD_APPROVALS` asks for it."),
         "request": STRING,
         "target": STRING,
@@ -243,7 +241,7 @@ def expiry() -> Json:
     said = {
         "id": STRING,
         "name": STRING,
-        "status": {"type": "string", "enum": [each for each in get_args(expiry_record.Status) if each != "Canceled"]},
+        "status": {"type": "string", "enum": [each for each in get_args(statuses.OfExpiry) if each != "Canceled"]},
         "at": MOMENT,
         "target": _told("ARM id of the resource."),
         "kind": _told("What it is, as policies of the clean-up spell it."),
@@ -404,7 +402,7 @@ def recipe_run() -> Json:
         {
             "id": STRING,
             "name": STRING,
-            "status": {"type": "string", "enum": list(get_args(run_status.Status))},
+            "status": {"type": "string", "enum": list(get_args(statuses.OfRun))},
             "startTime": MOMENT,
             "endTime": MOMENT,
             "percentComplete": COUNT,

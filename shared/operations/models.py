@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from shared.catalog import kinds
+from shared.catalog import kinds, statuses
 from shared.durable import codec, versions
 from shared.rest import errors, long_running
 from shared.telemetry import trace
@@ -30,7 +30,7 @@ TIMELINE_LIMIT = 60
 SCORE = "score"
 
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
-Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
+Status = statuses.OfOperation
 Outcome = Literal[Status, "Refused"]  # Refused: Failed at once, by a 4xx of Azure's
 RECIPE_ORIGIN = "recipe:"  # before the id of a run of a recipe, where an operation says what it is a step of
 

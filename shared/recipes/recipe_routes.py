@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from shared.api import answer as answers
 from shared.api import schemas, yaml_files
-from shared.api.access import approvals
 from shared.api.answer import Later
 from shared.api.call import RuleRun
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog.grants import ROLES, Grant
-from shared.recipes.run_status import Status
+from shared.catalog.statuses import OfRun as Status
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -233,6 +232,7 @@ def _runs(call: Call, app: Services) -> Answer:
 
 
 def _put(call: Call, app: Services) -> Answer:
+    from shared.api.access import approvals
     from shared.recipes import recipe_checks, recipe_fields, recipe_schedule, shelf
 
     name, text = _name(call), _text(call)
@@ -299,6 +299,7 @@ def _cancel(call: Call, app: Services) -> Answer:
 
 def _approve(call: Call, app: Services) -> Answer:
     """Approve the step that waits for it: by who it names, and not by who began the run."""
+    from shared.api.access import approvals
     from shared.recipes import run_steps
 
     run, who = _found_by_any(call, app), call.by(app.settings)

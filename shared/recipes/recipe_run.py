@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
-    from shared.recipes.run_status import Status
+    from shared.catalog.statuses import OfRun as Status
 
 VERSION = 1
 LOST = lease.LEASE  # how long after its due time a step counts as lost

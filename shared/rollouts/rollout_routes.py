@@ -15,8 +15,7 @@ from shared.api.answer import Later
 from shared.api.call import RuleRun
 from shared.api.route import BUSY, LARGE, MISSING, Route
 from shared.catalog import bodies, grants, paths
-from shared.operations import models
-from shared.rest import errors, long_running
+from shared.rest import errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +46,7 @@ def _endpoint(call: Call, app: Services) -> ResourceId:
 def _begin(call: Call, app: Services) -> Answer:
     from shared.api.access import admission
     from shared.api.resources import submission
+    from shared.operations import models
     from shared.rollouts import rollout_fields, rollouts, stand
     from shared.rollouts.rollout_record import Rollout
 
@@ -84,6 +84,7 @@ def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> d
         RejectedError: Azure knows no such endpoint.
     """
     from shared.endpoints import snapshots
+    from shared.rest import long_running
     from shared.rollouts import stand
 
     found = stand.endpoint_of(endpoint.path, app)

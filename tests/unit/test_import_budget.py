@@ -16,7 +16,8 @@ ALLOWED = {"azure", "werkzeug", "markupsafe", "typing_extensions", "_functions_s
 LATER = (
     "requests", "urllib3", "yaml", "jmespath", "re2", "zoneinfo",
     "cryptography", "msal", "isodate", "azure.identity", "azure.storage", "azure.data", "azure.core",
-    "shared.rest.transport", "shared.rest.trust", "shared.rest.tokens",
+    "shared.rest.transport", "shared.rest.trust", "shared.rest.tokens", "shared.rest.client", "shared.operations.models",
+    "shared.durable.records", "shared.api.access.approvals",
 )  # fmt: skip
 LOADED = """
 import json, sys

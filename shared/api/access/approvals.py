@@ -11,11 +11,12 @@ import json
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.api import answer
 from shared.api.access import key_book
 from shared.api.call import Call, Caller, RuleRun
+from shared.catalog import statuses
 from shared.catalog.grants import Grant
 from shared.durable import codec, records, storage, versions
 from shared.rest import errors
@@ -37,7 +38,7 @@ MEMBERS = frozenset({"version", "id", "what", "target", "kind", "caller", "autho
     "headers", "named", "digest", "createdAt", "expiresAt", "status", "by", "decidedAt", "operation", "answered",
 }  # fmt: skip
 
-Status = Literal["Pending", "Approved", "Refused", "Expired"]
+Status = statuses.OfApproval
 
 
 class Services(Protocol):

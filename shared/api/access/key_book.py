@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -31,13 +30,10 @@ log = logging.getLogger("steward.access")
 
 VERSION = 1
 PARTITION = "keys"
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)
 MEMBERS = frozenset({"version", "name", "role", "scope", "hashes", "revoked", "createdAt", "changedAt", "by"})
 HASHES = "hashes"
-HASH = re.compile(r"[0-9a-f]{64}")
 KEY = "key:"  # before the name of a key, in the name of who sends with it
 PRINCIPAL = "principal:"  # before an object id, among the hashes: no SHA-256 looks like it
-OBJECT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 FRESH = timedelta(seconds=15)  # how old what is known may be: a revoked key is refused everywhere after that
 STALE = timedelta(minutes=10)  # the same while storage is out of reach, when no key can be revoked either
 RESERVED = frozenset({"master", "_master", "default"})  # the platform's own names

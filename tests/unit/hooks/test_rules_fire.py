@@ -19,6 +19,7 @@ from tests.fakes import Killed, unavailable
 from tests.unit.hooks.conftest import ML, Hooks, registered
 
 if TYPE_CHECKING:
+    from shared.catalog.statuses import OfApproval
     from shared.hooks.events import Event
 
 COPY = """
@@ -61,7 +62,7 @@ def test_an_event_that_meets_no_condition_does_nothing(hooks: Hooks) -> None:
 
 
 @pytest.mark.parametrize(("decided", "ends"), [("Approved", "Succeeded"), ("Refused", "Failed"), ("Expired", "Failed")])
-def test_a_request_that_needs_an_approval_is_waited_for(hooks: Hooks, decided: approvals.Status, ends: str) -> None:
+def test_a_request_that_needs_an_approval_is_waited_for(hooks: Hooks, decided: OfApproval, ends: str) -> None:
     """202 for the approval is no success: the next step is taken once it is given, and none where it is not."""
     hooks.settings = replace(hooks.settings, approvals=frozenset({"workspaces"}))
     hooks.restart()
