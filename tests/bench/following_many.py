@@ -79,6 +79,7 @@ def _followed(root: Path, kind: str, count: int, workspaces: int) -> Many:
     with tempfile.TemporaryDirectory() as state:
         options = stack.Options(state=Path(state), transitions="immediate", events=False, root=root)
         with storage_calls.metered(options) as (caller, meter, _, azure, _app):
+            bodies.transitions(azure, "immediate")
             paths = list(_paths(caller, kind, count, workspaces))
             bodies.transitions(azure, "time")
             meter.settled()
