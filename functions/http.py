@@ -19,9 +19,9 @@ def call_of(req: func.HttpRequest) -> Call:
     """Return the call that a request is.
 
     The platform has decoded the path once already, all but `%2F`, also in the URL. What a route's `{*rest}` took is read from
-    there, so that nothing is decoded twice.
+    there, so that nothing is decoded twice. It knows no fragments: a number sign is a character of the query, and hides nothing.
     """
-    url = urlsplit(str(req.url))
+    url = urlsplit(str(req.url), allow_fragments=False)
     prefix = "/api/" if url.path[:5].lower() == "/api/" else "/"  # host.json's routePrefix
     path, rest = url.path.partition(prefix)[2] if prefix == "/" else url.path[5:], req.route_params.get("rest")
     headers = {name.lower(): str(value) for name, value in req.headers.items()}
@@ -29,7 +29,7 @@ def call_of(req: func.HttpRequest) -> Call:
     return Call(
         method=str(req.method).upper(),
         path=path if rest is None else f"{path.partition('/')[0]}/{quote(rest, safe='/')}",
-        query=url.query,
+        query=url.query.replace("#", "%23"),
         headers=headers,
         body=req.get_body(),
         named={name: str(value) for name, value in req.route_params.items()},

@@ -20,8 +20,9 @@ BASE = "http://localhost:7071/api"
 def respond(method: str, path: str, body: bytes | str = b"", **headers: str) -> func.HttpResponse:
     """Send one request; `path` stands below the prefix, or is a whole URL as a nextLink is. `_` of a header's name is `-`."""
     url = path if "://" in path else f"{BASE}/{path}"
-    decoded = paths.decode(urlsplit(url).path)
-    url = urlsplit(url)._replace(path=paths.encode(decoded)).geturl()  # as the platform writes it
+    parts = urlsplit(url, allow_fragments=False)
+    decoded = paths.decode(parts.path)
+    url = parts._replace(path=paths.encode(decoded)).geturl()  # as the platform writes it
     below = decoded.removeprefix("/api/")
     whole = "" not in below.rstrip("/").split("/")[:2]
     row = route.find(ROUTES, method, below.rstrip("/")) if whole else None

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 
 WAIT_LIMIT_S = 60.0
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)  # of a parameter: what is counted on from there is a moment, too
 KEY_LIMIT = 255  # characters of an Idempotency-Key
 
 
@@ -232,7 +233,7 @@ class Call:
         if not given:
             return default
         if found := times.moment(given):
-            return found.astimezone(UTC)
+            return min(found.astimezone(UTC), LATEST)
         try:
             return now - durations.parse(given)
         except ValueError:

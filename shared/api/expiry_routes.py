@@ -40,10 +40,11 @@ def list_soonest(call: Call, app: Services) -> Answer:
     below, status = call.resource("below", app.settings), call.choice("status", STATUSES)
     top, token = call.whole_number("$top", 50, LIST_LIMIT), call.text("$skipToken")
     found = _TOKEN.fullmatch(token)
-    if token and not found:
+    at = times.moment(found[1]) if found else None
+    if token and at is None:
         message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
         raise errors.BadRequestError("InvalidParameter", message, target="$skipToken")
-    after = (datetime.fromisoformat(found[1]), found[2]) if found else None
+    after = (at, found[2]) if found and at else None
     rows = (each for each in _briefs(app, status, after) if _within(each[2], below) and call.sees(each[2]))
     page = heapq.nsmallest(top + 1, rows)
     loaded = (expiries.load(name, app) for _, name, _ in page[:top])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,11 +61,11 @@ class Place:
         if not token:
             return None
         found = _TOKEN.fullmatch(token)
-        try:
-            return cls(at=datetime.fromisoformat(found[1] if found else ""), id=(found[2] if found else "") or "")
-        except ValueError:
+        at = times.moment(found[1]) if found else None
+        if found is None or at is None or at.year == MAXYEAR:
             message = f"'$skipToken' is '{token[:100]}'; expected the one that a nextLink of this list holds."
-            raise errors.BadRequestError("InvalidParameter", message, target="$skipToken") from None
+            raise errors.BadRequestError("InvalidParameter", message, target="$skipToken")
+        return cls(at=at, id=found[2] or "")
 
 
 class Brief(NamedTuple):

@@ -34,7 +34,7 @@ KEY_HEADER, PRINCIPAL_HEADER = "x-functions-key", "x-ms-client-principal"
 UNNAMED = "function key"  # the name of a caller whose key has none here
 OTHERS = re.compile(r"[a-z]+:", re.IGNORECASE)  # how the names of keys, rules, expiries and the like begin
 OBJECT_CLAIMS = frozenset({"oid", "http://schemas.microsoft.com/identity/claims/objectidentifier"})
-_SLASH = re.compile(r"\\(?:/|u002[fF])")
+_ESCAPED = re.compile(r"\\(?:/|u([0-9a-fA-F]{4}))")
 ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
 
 
@@ -98,7 +98,7 @@ def admitted(call: Call, route: Route, app: Services) -> tuple[Call, Asked | Non
     grants.check_role(held, who, what, asked.role)
     grants.check_reach(held, who, asked.id, asked.kind, some=call.method == "GET")
     if asked.row is None and call.limited:
-        grants.check_named(held, who, [_json(call.body), call.query])
+        grants.check_named(held, who, [said(call.body), call.query])
     return call, asked
 
 
@@ -169,9 +169,10 @@ def _plain(principal: str) -> str:
 
 def _key(call: Call) -> str:
     """Return the key that the platform accepted, '' for none."""
-    given = {call.header(KEY_HEADER), *(value for name, value in call.asked if name.lower() == "code")} - {""}
+    lines = map(str.strip, call.header(KEY_HEADER).split(","))  # of which the platform has judged the first
+    given = {*lines, *(value for name, value in call.asked if name.lower() == "code")} - {""}
     if len(given) > 1:
-        message = "The header x-functions-key and the parameter 'code' have different keys; send only one."
+        message = "The header x-functions-key and the parameter 'code' have different keys; send only one key, once."
         raise errors.BadRequestError("AmbiguousKey", message, target=KEY_HEADER)
     return next(iter(given), "")
 
@@ -193,6 +194,13 @@ def _highest(roles: Sequence[Role]) -> tuple[Grant, ...]:
     return (Grant(role=max(roles, key=grants.ROLES.index)),) if roles else ()
 
 
-def _json(content: bytes) -> Any:
-    found = client.parsed(content, "json")
-    return _SLASH.sub("/", found) if isinstance(found, str) else found  # a lenient reader may take it: an escaped slash is one
+def said(content: bytes | memoryview) -> Any:
+    """Return all that a body may say to its reader: JSON with both of two members of one name, else the text, unescaped."""
+    text = bytes(content).decode("utf-8-sig", errors="replace")
+    try:
+        found = json.loads(text, object_pairs_hook=lambda members: [each for member in members for each in member])
+    except (ValueError, RecursionError):
+        found = None
+    if found is None or client.deeper(found, client.DEPTH_LIMIT):  # a lenient reader may take it
+        return _ESCAPED.sub(lambda each: chr(int(each[1], 16)) if each[1] else "/", text)
+    return found

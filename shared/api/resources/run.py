@@ -54,7 +54,8 @@ def start_run(call: Call, target: Target, app: App) -> Operation:
     if not isinstance(definition.get("Configuration") or definition.get("configuration"), dict):
         message = "'Configuration' is required in the run definition: an object with Script and Target."
         raise errors.BadRequestError("MissingField", message, target="runDefinitionFile.Configuration")
-    admission.check_body(call, target.kind, definition, app.settings)
+    written = admission.said(given["runDefinitionFile"][1])  # it is handed on as it came
+    admission.check_body(call, target.kind, definition, app.settings, written)
     return _submit(call, payload.Brought(target=target), app, files=parts, run_id=call.text("runId"))
 
 

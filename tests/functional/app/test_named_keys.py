@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -36,6 +38,21 @@ def ask(app: stack.App, method: str, path: str, key: str, body: object = None) -
         return answer.status_code, str(error.get("code", ""))
 
 
+def raw(app: stack.App, path: str, headers: list[tuple[str, str]]) -> tuple[int, str]:
+    """GET, the target and each line of a header as they stand here; status and code."""
+    parts = urlsplit(app.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    try:
+        connection.putrequest("GET", f"/api/{path}")
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, str(json.loads(answer.read() or b"{}").get("error", {}).get("code", ""))
+    finally:
+        connection.close()
+
+
 def test_a_named_key_from_its_making_to_its_end(app: stack.App, run) -> None:
     """The platform lets it in, the app limits it; a renewed key is the same name, a revoked one nobody."""
     key = run("make", "ci", "--role", "reader", "--below", "workspaces/ml-team")
@@ -43,6 +60,11 @@ def test_a_named_key_from_its_making_to_its_end(app: stack.App, run) -> None:
     assert ask(app, "PUT", "workspaces/ml-team", key, {"location": "westeurope"}) == (403, "RoleNeeded")
     assert ask(app, "GET", "workspaces/other", key) == (403, "OutOfScope")
     assert ask(app, "GET", f"operations?code={app.key}", key) == (400, "AmbiguousKey")
+    for path, headers in (
+        ("keys", [("x-functions-key", key), ("x-functions-key", "another")]),
+        (f"keys?#&code={key}", []),
+    ):
+        assert raw(app, path, headers) in ((400, "AmbiguousKey"), (403, "RoleNeeded")), path
     new = run("rotate", "ci")
     assert ask(app, "GET", "operations", key)[0] == 401
     assert ask(app, "PUT", "workspaces/ml-team", new, {"location": "westeurope"}) == (403, "RoleNeeded")

@@ -203,4 +203,14 @@ def test_the_load_is_counted_by_time_outcome_code_caller_and_kind(app: App) -> N
     ]  # fmt: skip
     assert app.send("GET", "load?since=PT12H&outcome=Failed").body["outcomes"] == {"Failed": 2}
     assert app.send("GET", "load?since=1h&until=2h").status == 400
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59.999999Z", "9999-99-31T00:00:00.000000Z", "0001-01-01T00:00:00.000000Z"])
+def test_the_ends_of_the_calendar_and_what_is_in_none_are_no_failure(app: App, moment: str) -> None:
+    """A moment is counted on from, by a span or by the fineness of a table."""
+    for path in (f"operations?$skipToken={moment}_", f"expiries?$skipToken={moment}_{'0' * 20}-{'0' * 20}"):
+        assert app.send("GET", path).status in (200, 400), path
+    for name in ("operations", "load", "audit", "costs", "cleanup/savings"):
+        for asked in (f"since={moment}", f"until={moment}", f"since=9999-12-30&until={moment}"):
+            assert app.send("GET", f"{name}?{asked}").status in (200, 400), (name, asked)
     assert app.send("GET", "load?since=400d").status == 400

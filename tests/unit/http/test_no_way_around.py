@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from urllib3 import encode_multipart_formdata
 
 from shared import services
 from shared.catalog import grants
@@ -59,14 +62,41 @@ def test_no_spelling_of_another_place_gets_past_a_scope(app: App, named: str) ->
     assert len(app.steward.azure.requests) == before
 
 
-@pytest.mark.parametrize("slash", ["/", r"\/", r"\u002f", r"\u002F"])
-def test_what_is_handed_on_names_no_other_place_in_any_writing(app: App, slash: str) -> None:
-    """A body that is no JSON here may be some to a lenient reader in Azure."""
+@pytest.mark.parametrize(
+    ("media", "content"),
+    [
+        *(
+            ("text/plain", f"{{'a': '{slash}{first}ubscriptions{slash}other{slash}resourceGroups{slash}g'}}")
+            for slash, first in (("/", "s"), (r"\/", "s"), (r"\u002f", "s"), (r"\u002F", "s"), ("/", r"\u0073"))
+        ),
+        ("application/json", '{"a": "/subscriptions/other/resourceGroups/g", "a": "some readers take the first"}'),
+        ("application/json", '{"a": [{"b": {"/subscriptions/other/resourceGroups/g": 1}, "b": {}}]}'),
+    ],
+)
+def test_what_is_handed_on_names_no_other_place_in_any_writing(app: App, media: str, content: str) -> None:
+    """A body that is no JSON here may be some to a lenient reader in Azure; one that is may say more to it than to ours."""
     key = name_key(app, "one", "operator", below=["workspaces/work1"])
     before = len(app.steward.azure.requests)
-    content = f"{{'a': '{slash}subscriptions{slash}other{slash}resourceGroups{slash}g'}}"
     path = "history/v1.0/workspaces/work1/experimentids/e"
-    answer = app.send("PATCH", path, content, x_functions_key=key, content_type="text/plain")
+    answer = app.send("PATCH", path, content, x_functions_key=key, content_type=media)
+    assert (answer.status, code(answer)) == (403, "OutOfScope"), answer.content
+    assert len(app.steward.azure.requests) == before
+
+
+def test_a_run_definition_is_handed_on_as_it_came_and_so_it_is_looked_at(app: App) -> None:
+    """Of two members of one name the app's reader takes the last."""
+    key = name_key(app, "one", "operator", below=["workspaces/work1"])
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("train.py", "")
+    target = "/subscriptions/other/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w/computes/c"
+    definition = f'{{"Configuration": {{"Script": "train.py", "Target": "{target}", "Target": "local"}}}}'
+    content, media = encode_multipart_formdata({
+        "projectZipFile": ("p.zip", archive.getvalue(), "application/zip"),
+        "runDefinitionFile": ("r.json", definition.encode(), "application/json"),
+    })  # fmt: skip
+    path, before = "workspaces/work1/experiments/e/startrun", len(app.steward.azure.requests)
+    answer = app.send("POST", path, content, x_functions_key=key, content_type=media)
     assert (answer.status, code(answer)) == (403, "OutOfScope"), answer.content
     assert len(app.steward.azure.requests) == before
 

@@ -104,6 +104,24 @@ def test_two_keys_in_one_request_are_400(app: App) -> None:
     assert app.send("GET", "operations?code=a", x_functions_key="a").status == 200
 
 
+def test_a_second_line_of_the_header_is_not_another_key(app: App) -> None:
+    """The platform lets the first line in and hands both on, joined by a comma: together they are not the bare host key."""
+    key = name_key(app, "ci", "reader")
+    answer = app.send("GET", "keys", x_functions_key=f"{key},another")
+    assert (answer.status, code(answer)) == (400, "AmbiguousKey")
+    for header in (f"{key},{key}", f"{key},", f", {key}"):
+        answer = app.send("GET", "keys", x_functions_key=header)
+        assert (answer.status, code(answer)) == (403, "RoleNeeded"), header
+
+
+def test_a_key_behind_a_number_sign_is_read(app: App) -> None:
+    """The platform knows no fragments, and lets in the key that stands there: without it the caller would be the bare host key."""
+    key = name_key(app, "ci", "reader")
+    for path in (f"keys?#&code={key}", f"keys?a=b#c&code={key}"):
+        answer = app.send("GET", path)
+        assert (answer.status, code(answer)) == (403, "RoleNeeded"), path
+
+
 def test_a_revoked_key_keeps_its_row_and_is_refused(app: App) -> None:
     """The platform may know it for longer: without the row it would be the host's own. It never comes back."""
     key = name_key(app, "old", "admin")
