@@ -1,1 +1,1 @@
-"""What compute costs: looked at each quarter of an hour, summed up on request. An estimate, no bill."""
+"""What compute costs: recorded every quarter of an hour, summed up on request. An estimate, not an invoice."""

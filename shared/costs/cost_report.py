@@ -1,6 +1,6 @@
 """What compute cost: node-hours, idle hours and money, by owner, experiment, compute, endpoint or workspace.
 
-It is an estimate, no bill. What could not be seen is named, never counted as nothing.
+The figures are an estimate, not an invoice. What could not be seen is named, never counted as zero.
 Not here: node-hours (spans), who asks (cost_routes).
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.costs.prices import Prices
     from shared.costs.spans import Charge
 
-ESTIMATE = "An estimate from what the app saw of Azure and from your own prices: no bill, no discounts, compute only."
+ESTIMATE = "An estimate of what compute cost, from what the app saw in Azure and your own prices. It is not an invoice and knows no discounts."
 SERVICE = ("Microsoft", "Microsoft", "AI and Machine Learning", "Azure Machine Learning")
 STALE = timedelta(hours=2)  # after a look; then what came since is not known
 # The columns of FOCUS 1.0 (focus.finops.org) that are known here, and our own.

@@ -124,7 +124,7 @@ ANSWERS: dict[str, Any] = {
         "since": "2026-11-01T00:00:00.000000Z",
         "until": "2026-11-30T08:00:00.000000Z",
         "currency": "EUR",
-        "estimate": "An estimate from what the app saw of Azure and from your own prices: no bill, no discounts, compute only.",
+        "estimate": "An estimate of what compute cost, from what the app saw in Azure and your own prices. It is not an invoice and knows no discounts.",
         "priceSource": "cleanup/prices.csv",
         "total": SUMS,
         "complete": True,

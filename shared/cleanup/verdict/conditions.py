@@ -127,7 +127,7 @@ def _spent_more_than(subject: Subject, limit: Spending, known: Facts) -> Finding
     """What is known to be spent is enough to hold; too little of it is only known where everything was seen."""
     spent = known.spent(subject.id, limit.within)
     money, most, length = (f"{spent.money:.2f} {spent.currency}".strip(), f"{limit.amount:g}", durations.words(limit.within))
-    evidence = (f"{money} in {length}: an estimate from node-hours and your own prices, not a bill",)
+    evidence = (f"{money} in {length}: an estimate from node-hours and your own prices, not an invoice",)
     if spent.money > limit.amount:
         return Finding(holds=True, text=f"it cost {money} in {length}, more than {most}", evidence=evidence)
     if spent.unknown:

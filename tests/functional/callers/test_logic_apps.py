@@ -51,9 +51,9 @@ def test_a_workflow_goes_on_when_azure_is_done(definition: Any, place: Place, ca
     run = started(definition, place, called_back).run()
     assert (run.status, run.error) == ("Succeeded", {})
     assert run.wire.seen[0].endswith(" 202")
-    if "The_end" in run.outputs:
+    if "Outcome" in run.outputs:
         assert len(run.wire.seen) == 1
-        assert run.outputs["The_end"]["data"]["status"] == "Succeeded"
+        assert run.outputs["Outcome"]["data"]["status"] == "Succeeded"
         assert "$content" in run.outputs["Cluster"]["body"], "the form that the expression is there for"
     else:
         assert len(run.wire.seen) > 1

@@ -151,7 +151,7 @@ def test_without_prices_there_is_no_money(there: Life) -> None:
     found = there.costs()
     assert "money" not in found["total"]
     assert (found["currency"], found["priceSource"]) == (None, None)
-    assert "no bill" in found["estimate"]
+    assert "not an invoice" in found["estimate"]
 
 
 def test_a_limited_caller_sees_its_places_only(there: Life) -> None:
