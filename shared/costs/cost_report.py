@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.costs.prices import Prices
     from shared.costs.spans import Charge
 
-ESTIMATE = "An estimate of what compute cost, from what the app saw in Azure and your own prices. It is not an invoice and knows no discounts."
+ESTIMATE = "An estimate from what the app saw in Azure and your own prices, for compute only. It is not an invoice."
 SERVICE = ("Microsoft", "Microsoft", "AI and Machine Learning", "Azure Machine Learning")
 STALE = timedelta(hours=2)  # after a look; then what came since is not known
 # The columns of FOCUS 1.0 (focus.finops.org) that are known here, and our own.

@@ -124,7 +124,7 @@ ANSWERS: dict[str, Any] = {
         "since": "2026-11-01T00:00:00.000000Z",
         "until": "2026-11-30T08:00:00.000000Z",
         "currency": "EUR",
-        "estimate": "An estimate of what compute cost, from what the app saw in Azure and your own prices. It is not an invoice and knows no discounts.",
+        "estimate": "An estimate from what the app saw in Azure and your own prices, for compute only. It is not an invoice.",
         "priceSource": "cleanup/prices.csv",
         "total": SUMS,
         "complete": True,
