@@ -6,7 +6,6 @@ here: what is done with a unit (units).
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -84,11 +83,13 @@ class Claim:
         inner: Any = _Alive(inner=self.services.client, beat=self.beat)
         spending = cost_report.spending(self.services)
         memo = self.services.reads.memo(self.run.name)
-        self.azure = replace(pacing.of(self.services), inner=inner, sleep=self._sleep, spending=spending, memo=memo)
+        paced = pacing.of(self.services)
 
-    def _sleep(self, seconds: float) -> None:
-        self.beat()
-        time.sleep(seconds)
+        def slept(seconds: float) -> None:
+            self.beat()
+            paced.sleep(seconds)
+
+        self.azure = replace(paced, inner=inner, sleep=slept, spending=spending, memo=memo)
 
     @property
     def unit(self) -> Unit:

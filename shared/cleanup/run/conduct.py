@@ -43,6 +43,7 @@ ONE_MORE = timedelta(seconds=60)  # where reading them takes longer than that: s
 NOW = timedelta(seconds=10)  # what was read of the resource's own workspace so long ago counts as read now
 ATTEMPTS = 10
 PAUSE_S = 10.0
+APART = timedelta(seconds=5)  # how far two workers' ideas of storage's clock may lie apart
 NOT_APPROVED = "its deletion needs an approval (STEWARD_APPROVALS), which a clean-up has only with `cleanup` in that setting"
 REFERRED = frozenset({"versions", "computes", "jobs", "deployments", "onlineEndpoints"})  # types of what others refer to
 
@@ -115,6 +116,12 @@ def _known(work: Conduct, record: Record) -> tuple[Stored | None, Record | None]
         return None, _failed(record, problem.error)
 
 
+def _may_come(record: Record, work: Conduct) -> bool:
+    """Return whether a worker that stands still may yet record the operation that it wrote down, and send it."""
+    last = times.moment(record.send_by)
+    return last is not None and work.services.clock() <= last + APART
+
+
 def carry_out(work: Conduct, number: int) -> Record:
     """Take one act as far as it goes now.
 
@@ -128,7 +135,7 @@ def carry_out(work: Conduct, number: int) -> Record:
     line = work.chosen[number]
     if record.operation:
         stored, failed = _known(work, record)
-        if stored and not stored.operation.ended:
+        if (stored and not stored.operation.ended) or (stored is None and not failed and _may_come(record, work)):
             return record
         settled = failed or (_after(work, line, record, stored.operation) if stored and not stored.operation.expired else None)
         if settled:
@@ -150,6 +157,8 @@ def look(work: Conduct, number: int) -> Record:
     stored, failed = _known(work, record)
     if failed:
         return _saved(work, number, failed)
+    if stored is None and _may_come(record, work):
+        return record
     if stored is None or stored.operation.expired:
         return _saved(work, number, replace(record, settled=True, outcome="not done", reason="it was not sent"))
     if not stored.operation.ended:
@@ -168,6 +177,7 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
     if targets.TARGETS[line.kind].is_asset and line.step == "act" and not _fresh(work.run, services.clock()):
         raise OldReferencesError
     found, why = (None, NOT_APPROVED) if _needs_approval(line, services) else _seen_again(work, line, policy, resource)
+    send_by = services.clock() + SEND_WITHIN
     work.claim()
     if found is None:
         return _saved(work, number, replace(record, settled=True, outcome="kept", reason=f"seen again: {why}"))
@@ -182,14 +192,14 @@ def _act(work: Conduct, number: int, line: Line, record: Record) -> Record:
         step=line.step,
         due=services.clock() + policy.grace if line.step == "mark" else None,
         attempt=record.attempt,
-        send_by=services.clock() + SEND_WITHIN,
+        send_by=send_by,
         owner=str(line.notify.get("owner", "")),
     )
     try:
         request = acts.request(order)
     except errors.PermanentError as problem:
         return _saved(work, number, _failed(record, problem.error))
-    going = replace(record, operation=acts.operation_id(request), outcome="under way")
+    going = replace(record, operation=acts.operation_id(request), outcome="under way", send_by=times.iso(send_by))
     _saved(work, number, going)
     try:
         operation = flows.submit(request, services)

@@ -28,6 +28,7 @@ class Record:
         settled: Whether that is final.
         outcome, did, reason, evidence, operation, error: Laid over the line.
         attempt: Goes up when it must be judged again.
+        send_by: Until when its operation may still be recorded, by a worker that stands still.
         changed_before: When the resource had last changed before it was marked.
     """
 
@@ -39,6 +40,7 @@ class Record:
     operation: str = ""
     error: dict[str, Any] | None = None
     attempt: int = 0
+    send_by: str = ""
     changed_before: str = ""
     unknown: Mapping[str, Any] = field(default_factory=dict)
 

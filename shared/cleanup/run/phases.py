@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.cleanup")
 
 LEASE = timedelta(seconds=30)  # without a sign of life; two workers at one run do no harm but look twice
+CLAIM_WITHIN = timedelta(seconds=10)  # a claim that took longer is made again: it might end before what follows is written
 BUDGET = timedelta(seconds=60)  # of one message's acts
 SETTLE_S = (2.0, 30.0)  # first and longest pause between looks at the operations of a run
 NEVER = 1_000_000  # the round in which a unit is surveyed that is only judged
@@ -158,8 +159,12 @@ class _Mine:
         Raises:
             ConflictError: another worker has it.
         """
-        run = replace(self.kept.value, due_at=self.services.clock() + LEASE, **changes)
-        self.kept = self.services.journal.save(self.kept, run)
+        while True:
+            now = self.services.clock()
+            run = replace(self.kept.value, due_at=now + LEASE, **changes)
+            self.kept = self.services.journal.save(self.kept, run)
+            if self.services.clock() - now <= CLAIM_WITHIN:
+                return
 
 
 def _act(kept: Versioned[Run], services: Services) -> Step:
