@@ -25,6 +25,7 @@ def call_of(req: func.HttpRequest) -> Call:
     prefix = "/api/" if url.path[:5].lower() == "/api/" else "/"  # host.json's routePrefix
     path, rest = url.path.partition(prefix)[2] if prefix == "/" else url.path[5:], req.route_params.get("rest")
     headers = {name.lower(): str(value) for name, value in req.headers.items()}
+    code = next((value for name, value in req.params.items() if name.lower() == "code"), "")
     principal = headers.get("x-ms-client-principal-name") or headers.get("x-ms-client-principal-id") or ""
     return Call(
         method=str(req.method).upper(),
@@ -34,7 +35,7 @@ def call_of(req: func.HttpRequest) -> Call:
         body=req.get_body(),
         named={name: str(value) for name, value in req.route_params.items()},
         base=prefix.rstrip("/"),
-        sender=Caller(principal=principal),
+        sender=Caller(principal=principal, code=code),
     )
 
 

@@ -60,12 +60,14 @@ class Caller:
 
     Attributes:
         principal: Whom the platform signed in, '' without one; not to be believed yet.
+        code: The key that the platform has read in the query, '' without one: the URL is made of a header, too, which may hide it.
         name: Who it is, once that is known (api.access).
         grants: What it may do: as much as each of them allows; () is not limited.
         approved: The id of the approval under which another one has it carried out.
     """
 
     principal: str = ""
+    code: str = ""
     name: str = ""
     grants: tuple[Grant, ...] = ()
     approved: str = ""

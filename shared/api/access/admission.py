@@ -169,8 +169,9 @@ def _plain(principal: str) -> str:
 
 def _key(call: Call) -> str:
     """Return the key that the platform accepted, '' for none."""
-    lines = map(str.strip, call.header(KEY_HEADER).split(","))  # of which the platform has judged the first
-    given = {*lines, *(value for name, value in call.asked if name.lower() == "code")} - {""}
+    read = call.sender.code if isinstance(call.sender, Caller) else ""
+    several = f"{call.header(KEY_HEADER)},{read}".split(",")  # as the platform joins them; it has judged the first
+    given = {*map(str.strip, several), *(value for name, value in call.asked if name.lower() == "code")} - {""}
     if len(given) > 1:
         message = "The header x-functions-key and the parameter 'code' have different keys; send only one key, once."
         raise errors.BadRequestError("AmbiguousKey", message, target=KEY_HEADER)

@@ -36,6 +36,7 @@ KEY = "key:"  # before the name of a key, in the name of who sends with it
 PRINCIPAL = "principal:"  # before an object id, among the hashes: no SHA-256 looks like it
 FRESH = timedelta(seconds=15)  # how old what is known may be: a revoked key is refused everywhere after that
 STALE = timedelta(minutes=10)  # the same while storage is out of reach, when no key can be revoked either
+MOST_NAMELESS = 10_000  # that are remembered
 RESERVED = frozenset({"master", "_master", "default"})  # the platform's own names
 
 
@@ -81,6 +82,7 @@ class Book:
     rows: Rows
     clock: Callable[[], datetime]
     _known: dict[str, Key | None] = field(default_factory=dict)
+    _nameless: set[str] = field(default_factory=set)  # what was asked about and is not known
     _read_at: datetime | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -104,6 +106,11 @@ class Book:
 
     def _of(self, digest: str, sent: str) -> Key | None:
         known = self._by_hash()
+        if digest not in known and digest not in self._nameless:  # the platform knows a key only once it has its name here
+            known = self._by_hash(since=self.clock())
+            if len(self._nameless) >= MOST_NAMELESS:
+                self._nameless.clear()
+            self._nameless.add(digest)
         if digest not in known:
             return None
         found = known[digest]
@@ -198,11 +205,15 @@ class Book:
         self._read_at = None
         return key
 
-    def _by_hash(self) -> dict[str, Key | None]:
-        """Return what each hash stands for: a key, or None where its row cannot be read."""
+    def _by_hash(self, since: datetime | None = None) -> dict[str, Key | None]:
+        """Return what each hash stands for: a key, or None where its row cannot be read; as it is since a moment, if one is given.
+
+        Raises:
+            TransientError: the app's storage is out of reach, and what was known is too old.
+        """
         with self._guard:
             now = self.clock()
-            if self._read_at is None or not timedelta(0) <= now - self._read_at < FRESH:
+            if self._read_at is None or not timedelta(0) <= now - self._read_at < FRESH or (since and self._read_at < since):
                 try:
                     rows = list(self.rows.query(partition=PARTITION))
                     self._known = {digest: None for row in rows for digest in str(row.columns.get(HASHES, "")).split()}
@@ -210,7 +221,7 @@ class Book:
                     self._known |= {digest: key for key in found for digest in (*key.hashes, *key.revoked)}
                     self._read_at = now
                 except errors.TransientError as problem:
-                    if self._read_at is None or now - self._read_at > STALE:
+                    if since or self._read_at is None or now - self._read_at > STALE:
                         raise
                     log.warning("the keys are as of %s: %s", self._read_at, problem)
             return self._known

@@ -63,6 +63,8 @@ def test_a_named_key_from_its_making_to_its_end(app: stack.App, run) -> None:
     for path, headers in (
         ("keys", [("x-functions-key", key), ("x-functions-key", "another")]),
         (f"keys?#&code={key}", []),
+        (f"keys?code={key}", [("disguised-host", "localhost/api/keys?clientid=")]),  # of which the platform makes the URL
+        (f"keys?code={key}", [("disguised-host", "localhost/api/keys#")]),
     ):
         assert raw(app, path, headers) in ((400, "AmbiguousKey"), (403, "RoleNeeded")), path
     new = run("rotate", "ci")

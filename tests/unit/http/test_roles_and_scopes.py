@@ -11,7 +11,9 @@ import pytest
 
 from shared import services
 from shared.api.access import key_book
+from shared.rest import errors
 from tests.fake_azure import SUBSCRIPTION
+from tests.fakes import unavailable
 
 if TYPE_CHECKING:
     from tests.unit.http.conftest import Answer, App
@@ -175,6 +177,37 @@ def test_other_processes_know_of_a_key_within_half_a_minute_without_a_read_for_e
     clock.advance(15)
     assert {found.name for _ in range(100) if (found := book.of("secret-late"))} == {"late"}
     assert reads == 1
+
+
+def test_a_new_key_has_its_name_from_its_first_request_on(app: App) -> None:
+    """It is named before the platform knows it: a process that read the names before that reads them again, once for each key."""
+    rows, clock = app.steward.access_rows, app.steward.clock
+    book = key_book.Book(rows, clock)
+    assert book.of("the host's own") is None
+    name_key(app, "new", "reader")
+    at = "0f0e7a52-6c5c-4c0b-9f0a-3c1d2b5a7e11"
+    assert app.send("PUT", "keys/ann", json.dumps({"role": "reader", "principal": at})).status == 200
+    clock.advance(1)
+    assert [found.name for found in (book.of("secret-new"), book.signed_in(at)) if found] == ["new", "ann"]
+    rows.query = None  # type: ignore[assignment]
+    clock.advance(1)
+    assert book.of("the host's own") is None
+
+
+def test_while_the_names_cannot_be_read_a_key_that_was_never_seen_is_not_taken_for_one_without(app: App) -> None:
+    """Those that were are served on, for ten minutes."""
+    rows, clock = app.steward.access_rows, app.steward.clock
+    book = key_book.Book(rows, clock)
+    assert book.of("the host's own") is None
+
+    def query(**_asked: Any) -> Any:
+        raise unavailable()
+
+    rows.query = query  # type: ignore[method-assign]
+    clock.advance(20)
+    assert book.of("the host's own") is None
+    with pytest.raises(errors.TransientError):
+        book.of("another")
 
 
 @pytest.mark.parametrize(
