@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from shared.cleanup.run.journal import Journal
 from shared.durable import messages, records, storage
+from shared.durable.worker import Machine
+from shared.expiry import expiry_record
 from shared.hooks import firings
+from shared.machines import MACHINES
 from shared.notify import deliveries
-from shared.operations.ledger import Ledger
+from shared.operations import steps
+from shared.operations.ledger import Ledger, operation_of
+from shared.recipes import recipe_schedule, run_steps
+from shared.rollouts import rollout_record
 from tests.fakes import START, FakeBlobs, FakeRows, unavailable
 
 if TYPE_CHECKING:
@@ -75,12 +82,36 @@ def _delivery(app: Any, row: storage.Row) -> Any:
     return known.value, lambda value: deliveries.table(app).save(known, value)
 
 
+def _recipe(app: Any, row: storage.Row) -> Any:
+    known = run_steps.load(row.key, app)
+    return known.value, lambda value: run_steps.table(app).save(known, value)
+
+
+def _schedule(app: Any, row: storage.Row) -> Any:
+    known = recipe_schedule._load(row.key, app)
+    return known.value, lambda value: recipe_schedule._table(app).save(known, value)
+
+
+def _expiry(app: Any, row: storage.Row) -> Any:
+    known = expiry_record.table(app.rows).load(row.partition, row.key)
+    return known.value, lambda value: expiry_record.table(app.rows).save(known, value)
+
+
+def _rollout(app: Any, row: storage.Row) -> Any:
+    known = rollout_record.table(app.rows).load(row.partition, row.key)
+    return known.value, lambda value: rollout_record.save(known, value, app.rows)
+
+
 WAYS: dict[str, Callable[[Any, storage.Row], Any]] = {
     "operation": _operation,
     "firing": _firing,
     "run": _run,
     "unit": _unit,
     "delivery": _delivery,
+    "recipe": _recipe,
+    "schedule": _schedule,
+    "expiry": _expiry,
+    "rollout": _rollout,
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "operation": {"due_at": START + timedelta(hours=1)},
@@ -88,7 +119,35 @@ CHANGES: dict[str, dict[str, Any]] = {
     "run": {"step": 8},
     "unit": {"attempt": 3},
     "delivery": {"tried": 2},
+    "recipe": {"depth": 3},
+    "schedule": {"step": 9},
+    "expiry": {"tries": 9},
+    "rollout": {"step": 9},
 }
+
+
+def test_every_machine_and_every_form_of_message_has_a_sample() -> None:
+    """The next release is judged by what this one writes: also by the message that carries its record."""
+    assert {name.partition(",")[0] for name in SAMPLES["rows"]} == {machine.name for machine in MACHINES} == WAYS.keys()
+    read = [messages.read(text, *messages.FORMS) for text in SAMPLES["messages"].values()]
+    assert {each.machine for each in read} == messages.FORMS.keys()
+    assert {each.machine for each in read if each.carried} == {machine.name for machine in MACHINES if _carries(machine)}
+
+
+def _carries(machine: Any) -> bool:
+    return machine.unpacked is not next(each for each in fields(Machine) if each.name == "unpacked").default
+
+
+def test_the_operation_that_a_message_carries_is_the_one_of_its_row() -> None:
+    """It goes on from there, and is written back with what an unknown version put into it."""
+    message = messages.read(SAMPLES["messages"]["operation, carried"], "operation")
+    services: Any = SimpleNamespace(clock=lambda: START)
+    known = steps.MACHINE.unpacked(message, services)
+    row = row_of(SAMPLES["rows"]["operation, followed"])
+    assert known
+    assert known.operation == operation_of(row)
+    assert known.operation.to_json() == records.joined(row.columns)
+    assert (known.etag, known.lane and known.lane.etag, known.operation.unknown) == ('W/"1"', 'W/"2"', {"later": {"x": 1}})
 
 
 @pytest.mark.parametrize("name", SAMPLES["rows"])
