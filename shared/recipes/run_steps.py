@@ -221,8 +221,11 @@ def call_of(run: Run, step: Step) -> Call:
         NothingThereError: an expression of its path or headers finds nothing.
         BadRequestError: `InvalidPath`; a value would leave its segment.
     """
-    tries = run.taken(step.name).tries
-    return _call(run, step, asking.request_of(step, run.seen()), f"-{tries}" if tries else "")
+    tries, names = run.taken(step.name).tries, {each.name for each in run.recipe.steps}
+    more = f"-{tries}" if tries else ""
+    if more and f"{step.name}{more}" in names:  # that is the key of another step's first try
+        more = f".{tries}"
+    return _call(run, step, asking.request_of(step, run.seen()), more)
 
 
 def _call(run: Run, step: Step, asked: dict[str, Any], more: str = "") -> Call:

@@ -71,6 +71,16 @@ def test_a_failure_is_retried_by_its_class(kitchen: Kitchen, on: list[str], stat
     assert kitchen.steward.azure.count("^PUT workspaces/w1/computes/spot") == (2 if status == "Succeeded" else 1)
 
 
+def test_a_second_try_is_no_other_steps_request(kitchen: Kitchen) -> None:
+    """However the other step is named: both are carried out."""
+    kitchen.steward.azure.failing[f"{WORKSPACE}/computes/spot"] = {"code": "Preempted", "message": "No room."}
+    steps = {"spot": _cluster("spot", retry={"times": 1, "on": ["Preempted"]}), "spot-1": _cluster("other", needs="spot")}
+    name = kitchen.start(steps)
+    kitchen.drive()
+    assert kitchen.states(name) == {"spot": "Succeeded", "spot-1": "Succeeded"}, kitchen.steps(name)
+    assert kitchen.steward.azure.count("^PUT workspaces/w1/computes/other") == 1
+
+
 def test_a_request_that_azure_cannot_take_now_is_sent_again(kitchen: Kitchen) -> None:
     """An outage is no failure: the same request, under the same key, later."""
     busy = Response(status=503, url="", body={"error": {"code": "ServerBusy", "message": "later"}})
