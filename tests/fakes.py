@@ -187,7 +187,7 @@ class FakeRows:
             found = [row for key, row in sorted(self.rows.items()) if not partition or key[0] == partition]
         asked = ((operator.eq, equal), (operator.ge, least), (operator.lt, below))
         for row in found:
-            has = {**row.columns, storage.PARTITION: row.partition}
+            has = {**row.columns, storage.PARTITION: row.partition, storage.KEY: row.key}
             if all(name in has and fits(has[name], value) for fits, values in asked for name, value in (values or {}).items()):
                 kept = {name: value for name, value in row.columns.items() if not columns or name in columns}
                 yield _copied(row, kept, row.etag, row.written_at)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from shared.rest.streams import Source
 
-PARTITION = "PartitionKey"  # in a query: the partition, where it need only be below a value
+PARTITION, KEY = "PartitionKey", "RowKey"  # in a query: the keys, where they need only lie in a range
+AFTER = "~"  # what follows a key here sorts after it, and before the next key
 CLOCK_SKEW = timedelta(minutes=5)  # between us and the storage service
 
 Verb = Literal["insert", "replace", "delete"]
@@ -102,8 +103,8 @@ class Rows(Protocol):
         Args:
             partition: '' for all.
             equal: Columns with exactly these values.
-            least: Columns with these values or greater ones.
-            below: Columns with smaller values, or partitions (`PARTITION`) that sort before one.
+            least: Columns, or keys (`PARTITION`, `KEY`), with these values or greater ones.
+            below: Columns, or keys, with smaller values.
             columns: What is read of each row; empty for all of it.
         """
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.sweep")
 
 BUDGET_S = 100.0  # of one part; host.json ends a function after 300 seconds, with whatever else runs in its process
-INLINE = 500  # entries that a tick looks after itself
+INLINE = 100  # entries that a tick looks after itself, one after the other: the others go to many workers at once
 PAGE = 100  # entries that each message has of the others
 VERSION = 1  # of such a message
 FAILURES = 5  # rows in a row that storage failed: it is out of reach, and the next tick tries again
@@ -81,14 +81,14 @@ def page(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any) -> d
     versions.check(asked, VERSION, "the message")
     named, woken = {machine.name: machine for machine in machines}, dict.fromkeys((machine.name for machine in machines), 0)
     look = _looks(machines, woken, world)
-
-    def looked(place: tuple[str, str, str]) -> int:
-        name, *row = place
-        entry = named[name].index(world).at(*row)
-        return look(entry) if entry and entry.at <= world.clock() else 0
+    places: dict[int, tuple[Index, list[tuple[str, str]]]] = {}
+    for name, partition, key in asked["overdue"]:
+        index = named[name].index(world)
+        places.setdefault(id(index), (index, []))[1].append((partition, key))
 
     try:
-        rows(asked["overdue"], looked, " ".join)
+        for index, here in places.values():
+            rows(index.among(here), lambda entry: look(entry) if entry.at <= world.clock() else 0, _name)
     except errors.TransientError as problem:  # the entries stay: the next tick finds them
         log.warning("a page of what is overdue: %s", problem)
     return woken

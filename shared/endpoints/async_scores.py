@@ -236,7 +236,10 @@ def missed(operation: Operation, services: Services) -> bool:
     """
     wake = _Way.of(operation, services).wake
     stored = services.ledger.load(wake) if wake else None
-    return stored is not None and stored.operation.ended
+    if stored is None or not stored.operation.ended:
+        return False
+    services.scoring.forget(ids.parse(operation.target))
+    return True
 
 
 def _wait_for_wake(

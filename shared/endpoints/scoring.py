@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shared.catalog.paths import Target
+    from shared.operations.models import Operation
     from shared.rest.addresses import Addresses
     from shared.rest.client import Client, Response
     from shared.rest.ids import ResourceId
 
 REMEMBER_S = 300.0
-LOOK_AGAIN_S = 5.0  # whether an endpoint is parked is remembered for so long
+LOOK_AGAIN_S = 5.0  # whether an endpoint is parked, and which operation wakes it, is remembered for so long
 WITHOUT_DEPLOYMENT = frozenset({404, 503})  # what an endpoint's host answers when nothing is behind it
 TIMEOUT_S = 180.0  # an HTTP function ends at 230 s
 NO_TYPES = frozenset({"", "application/x-www-form-urlencoded"})  # curl -d says the latter of any body; scripts read JSON
@@ -59,6 +60,7 @@ class Scoring:
         self._clock = clock
         self._doors: dict[str, Door] = {}
         self._tags: dict[str, tuple[str, float]] = {}
+        self._wakes: dict[str, tuple[Operation, float]] = {}
 
     def score(self, target: Target, content: bytes, headers: Mapping[str, str]) -> Response:
         """Send `content` to the endpoint or service that `target` names and return its answer, whatever its status.
@@ -96,8 +98,21 @@ class Scoring:
         self._door(target)
 
     def forget(self, endpoint: ResourceId) -> None:
-        """Look again whether an endpoint is parked."""
+        """Look again whether an endpoint is parked, and what wakes it."""
         self._tags.pop(endpoint.key, None)
+        self._wakes.pop(endpoint.key, None)
+
+    def wake(self, endpoint: ResourceId, find: Callable[[], Operation]) -> Operation:
+        """Return what wakes a parked endpoint; however many call, one that is under way is looked for once in some seconds."""
+        known, until = self._wakes.get(endpoint.key, (None, 0.0))
+        if known and self._clock() < until:
+            return known
+        found = find()
+        if not found.ended:
+            now = self._clock()
+            kept = {name: each for name, each in self._wakes.items() if now < each[1]}
+            self._wakes = {**kept, endpoint.key: (found, now + LOOK_AGAIN_S)}
+        return found
 
     def _door(self, target: Target) -> Door:
         known = self._doors.get(target.id.key)

@@ -52,7 +52,7 @@ def start(target: Target, tag: str, services: Services) -> Operation:
 
 def begun(target: Target, found: EndpointParkedError, services: Services) -> tuple[Operation, errors.AzureError, float]:
     """Return an endpoint's wake, as `start`, with the pause and the answer to the caller, as `told`."""
-    wake = start(target, found.tag, services)
+    wake = services.scoring.wake(target.id, lambda: start(target, found.tag, services))
     return wake, *told(found, wake, services.clock())
 
 

@@ -461,10 +461,9 @@ class OpenList:
         self._many = count > ONE_CALL
         observing.opened(count, oldest, now)
 
-    def at(self, partition: str, key: str) -> Entry | None:
-        """See `Index.at`."""
-        row = self._rows.get(partition, key)
-        return _opened(row).entry() if row else None
+    def among(self, places: Collection[tuple[str, str]]) -> Iterator[Entry]:
+        """See `Index.among`."""
+        yield from (listed.entry() for listed in aside.readable(due.among(self._rows, places), _opened, "open"))
 
     def later(self, entry: Entry, at: datetime) -> None:
         """See `Index.later`."""

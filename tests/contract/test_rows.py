@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.durable import due
 from shared.durable.storage import PARTITION, Change, ConflictError, Row, Rows
 from shared.rest import errors
 
@@ -188,6 +189,16 @@ def test_a_query_finds_the_partitions_that_sort_before_one(rows: Rows) -> None:
     for minute in ("20260302T0900", "20260302T0901", "20260302T0902"):
         _insert(rows, "a", partition=minute)
     assert [row.partition for row in rows.query(below={PARTITION: "20260302T0902"})] == ["20260302T0900", "20260302T0901"]
+
+
+def test_a_query_finds_a_range_of_keys(rows: Rows) -> None:
+    """A page of what is overdue is read at once: its rows lie together, in one partition or in several."""
+    places = [(partition, key) for partition in ("p0", "p1", "p2") for key in ("a1", "a2", "a3")]
+    for partition, key in places:
+        _insert(rows, key, partition=partition)
+    assert [(row.partition, row.key) for row in due.among(rows, [("p1", "a3"), ("p1", "a1")])] == [("p1", "a1"), ("p1", "a3")]
+    asked = [("p0", "a3"), ("p1", "a1"), ("p1", "gone"), ("p2", "a2")]
+    assert [(row.partition, row.key) for row in due.among(rows, asked)] == [each for each in asked if each[1] != "gone"]
 
 
 def test_a_query_does_not_find_rows_without_the_column(rows: Rows) -> None:

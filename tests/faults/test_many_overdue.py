@@ -63,7 +63,7 @@ def test_a_tick_looks_after_some_and_names_the_others_in_messages(steward: Stewa
 
 
 def test_a_page_that_comes_twice_or_late_wakes_nothing_twice(steward: Steward) -> None:
-    """The next tick names those that wait again; what was looked after costs one read each."""
+    """The next tick names those that wait again; a page of what was looked after costs one read."""
     look_after(steward.process)
     first = _pages(steward)
     steward.clock.advance(20)
@@ -72,7 +72,7 @@ def test_a_page_that_comes_twice_or_late_wakes_nothing_twice(steward: Steward) -
     assert sum(_page(steward, text) for text in first + again) == MANY - 2 * INLINE
     calls = len(steward.fuse.calls)
     assert [_page(steward, text) for text in first] == [0] * len(first)
-    assert steward.fuse.calls[calls:] == ["open.get"] * (MANY - INLINE)
+    assert steward.fuse.calls[calls:] == ["open.query"] * len(first)
 
 
 def test_what_is_left_of_a_page_whose_worker_died_is_in_the_next_ones(steward: Steward) -> None:
@@ -83,7 +83,7 @@ def test_what_is_left_of_a_page_whose_worker_died_is_in_the_next_ones(steward: S
     with pytest.raises(Killed):
         _page(steward, dying)
     steward.restart()
-    steward.fuse.fail(1, after=False, calls=sweep.FAILURES)
+    steward.fuse.fail(1, after=False)
     assert _page(steward, failing) == 0
     steward.queue.messages.clear()
     steward.clock.advance(20)
