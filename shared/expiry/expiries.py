@@ -46,7 +46,7 @@ log = logging.getLogger("steward.expiry")
 GRACE = lease.LEASE  # how long after its due time a step counts as lost
 ORPHAN = timedelta(minutes=10)  # without an operation for so long, the create was never accepted
 LOOK_S = 600.0  # how often a record looks by itself whether its create has ended
-SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause between looks at an act, and after a failure
+SOON_S, LONGEST_S = 5.0, 60.0  # first and longest pause after a failure; an act is looked at after the longest
 PATIENCE = timedelta(hours=24)  # after its time: how long an expiry that cannot act looks again
 SEND_WITHIN = timedelta(seconds=60)  # of the last look
 ATTEMPTS = 3  # of the act
@@ -85,8 +85,10 @@ def begin(request: acceptance.Request, ending: kinds.Ending, services: Services)
     _table(services).insert(made)
 
 
-def look_soon(operation: Operation, services: Services) -> None:
-    """Have the record of a create looked after now; one that ends does that itself."""
+def look_soon(operation: Operation, ending: kinds.Ending, services: Services) -> None:
+    """Have the record of a job looked after as soon as that runs; every other create does that when it ends."""
+    if ending.act != "cancel" or operation.phase != "following":
+        return
     try:
         services.cleanup_queue.send(messages.Message(machine=MACHINE.name, key=(operation.id,)).to_text())
     except errors.TransientError as problem:  # it is recorded: the timer finds it
@@ -158,7 +160,7 @@ def _retagged(expiry: Expiry, before: tuple[str, ...], text: str, services: Serv
             method="PATCH",
             body={"tags": expiry_tag.changed(kind, body, text)["tags"]},
             idempotency_key=f"expiry {expiry.id} tag {expiry.attempt} {text}",
-            caller=f"expiry:{expiry.id}",
+            caller=models.EXPIRY_CALLER + expiry.id,
             why=f"the tag {expiry_tag.TAG}",
         )
         sent = flows.submit(request, services)
@@ -363,15 +365,15 @@ def _request(expiry: Expiry) -> acceptance.Request:
         method="DELETE" if deletes else "POST",
         query=kind.delete_query if deletes else "",
         idempotency_key=f"expiry {expiry.id} {expiry.attempt}",
-        caller=f"expiry:{expiry.id}",
+        caller=models.EXPIRY_CALLER + expiry.id,
         why=f"expired {times.iso(expiry.at)}; asked for by {expiry.caller}",
         send_by=expiry.looked_at + SEND_WITHIN if expiry.looked_at else None,
     )
 
 
 def _followed(expiry: Expiry, operation: Operation, now: datetime) -> tuple[Expiry, float]:
-    if not operation.ended:
-        return replace(expiry, tries=expiry.tries + 1), min(SOON_S * 2 ** min(expiry.tries, 10), LONGEST_S)
+    if not operation.ended:  # its end puts this record on the queue
+        return expiry, LONGEST_S
     if operation.status == "Succeeded":
         return expiry.over("Done", now, f"its time was {times.iso(expiry.at)}"), 0.0
     error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")

@@ -33,6 +33,7 @@ Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "f
 Status = statuses.OfOperation
 Outcome = Literal[Status, "Refused"]  # Refused: Failed at once, by a 4xx of Azure's
 RECIPE_ORIGIN = "recipe:"  # before the id of a run of a recipe, where an operation says what it is a step of
+EXPIRY_CALLER = "expiry:"  # before the id of an expiry, where an operation says who sent it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,11 @@ class Operation:
     def scores(self) -> bool:
         """Return whether it is an asynchronous score: it changes nothing, and is in no lane."""
         return self.action == SCORE
+
+    @property
+    def acts_for(self) -> str:
+        """Return the id of the expiry that sent it, '' for none."""
+        return self.caller.removeprefix(EXPIRY_CALLER) if self.caller.startswith(EXPIRY_CALLER) else ""
 
     @property
     def expired(self) -> bool:

@@ -478,7 +478,8 @@ def _is_carried(operation: Operation, services: Services) -> bool:
     """
     if operation.phase != "following" or operation.lost_since or services.settings.poll_with_events_s:
         return False
-    return "&" not in operation.query and not any("?" in receiver for receiver in operation.notify)
+    own = operation.query.partition("&")[2]
+    return own in ("", settle.kind_of(operation).delete_query) and not any("?" in receiver for receiver in operation.notify)
 
 
 def _carried(stored: Stored, services: Services) -> Mapping[str, Any]:
@@ -569,8 +570,8 @@ def announce(operation: Operation, services: Services) -> None:
         text = messages.Message(machine=machine, key=named).to_text()
         services.due.put(due.Entry(machine=machine, key=named, at=at, wake_at=at, text=text))
         queue.send(text)
-    if operation.expires_at:
-        services.cleanup_queue.send(messages.Message(machine="expiry", key=(operation.id,)).to_text())
+    for expiry in filter(None, (operation.id if operation.expires_at else "", operation.acts_for)):
+        services.cleanup_queue.send(messages.Message(machine="expiry", key=(expiry,)).to_text())
 
 
 def wake(stored: Stored, services: Services) -> bool:

@@ -69,8 +69,7 @@ def submit(call: Call, brought: Brought, app: App, *, queued: bool = False, **mo
     request = replace(request, suffix=models.new_suffix(request.idempotency_key, request.caller), expires=ends[1:])
     expiries.begin(request, ends[0], app)  # before there is anything to end
     operation = flows.submit(request, app, respond_async=queued)
-    if not operation.ended:
-        expiries.look_soon(operation, app)
+    expiries.look_soon(operation, ends[0], app)
     return operation
 
 
