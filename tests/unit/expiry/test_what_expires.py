@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,17 @@ def test_it_is_announced_a_day_and_an_hour_before_and_its_end_is_said(stage: Sta
     assert stage.told() == ["expiry.inADay", "expiry.inAnHour"]
     stage.wait(3700)
     assert stage.told() == ["expiry.inADay", "expiry.inAnHour", "expiry.done"]
+
+
+def test_the_end_of_its_create_and_that_of_its_act_put_it_on_the_queue(stage: Stage) -> None:
+    """Nothing is looked at in between: a message each, two of the timer (an hour before, and its time), and one in case of loss."""
+    made = stage.put(expires_in="PT8H")
+    stage.wait(EIGHT + 120)
+    ended = stage.expiry(made["name"])
+    act = stage.send("GET", ended["operation"].lstrip("/"))[1]
+    assert (ended["status"], ended["endedAt"][:19]) == ("Done", act["endTime"][:19])
+    sent = [json.loads(text)["expiry"] for text, _ in stage.world.queue("cleanup_queue").sent]
+    assert sent == [made["name"]] * 5
 
 
 def test_nothing_is_announced_that_is_past_when_it_is_set(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.cleanup.run import conduct
-from shared.durable import worker
+from shared.durable import messages, worker
 from shared.durable.messages import Message
 from shared.operations import steps
 from shared.rest import errors, ids
@@ -89,6 +89,19 @@ def test_a_signed_status_url_is_seen_by_nobody(steward: Steward) -> None:
     assert not steward.queue.messages  # each message that carried it went with its look
     steward.queue.sent.clear()
     assert "sIgNaTuRe" not in steward.everything_stored()
+
+
+@pytest.mark.parametrize(("own", "read"), [("", False), ("underlyingResourceAction=Delete", False), ("token=x", True)])
+def test_a_message_carries_an_operation_unless_its_query_is_the_callers_own(steward: Steward, own: str, read: bool) -> None:  # noqa: FBT001
+    """The query that deletes a compute is the same for all; another one may hold what is to stand in no message."""
+    steward.submit("PUT", "workspaces/w1/computes/cpu", COMPUTE)
+    steward.drive()
+    operation, calls = steward.submit("DELETE", "workspaces/w1/computes/cpu", query=own), len(steward.fuse.calls)
+    assert any(messages.CARRIED in held.text for held in steward.queue.messages) != read
+    _next(steward)
+    assert ("rows.get" in steward.fuse.calls[calls:]) == read
+    steward.drive()
+    assert steward.load(operation).status == "Succeeded"
 
 
 @pytest.mark.parametrize("host", ["https://evil.example/status", "http://management.azure.com/x", "//evil.example/x", "file:///x"])
