@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from shared.api.access import approvals
 from shared.chains import expressions
@@ -82,6 +82,13 @@ def guarded(take: Callable[[], Taken], step: Asking, taken: Taken, now: datetime
         return failed(taken, errors.AzureError(code="ExpressionFoundNothing", message=f"{nothing}.", target=step.name), now)
     except errors.PermanentError as problem:
         return failed(taken, problem.error, now)
+
+
+def may_delete(step: Asking) -> bool:
+    """Return whether a step may delete: now, by an expiry that it sets, or by a recipe that it starts, as that is or becomes."""
+    path, _, query = unquote(step.path).lower().partition("?")
+    expires = "expires" in query or "${{" in query or any(name.startswith("expires-") for name in step.headers)
+    return step.method == "DELETE" or path.strip("/").startswith("recipes/") or expires
 
 
 def take(step: Asking, taken: Taken, chain: Chain, services: Services) -> Taken:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from shared.api.access import approvals
     from shared.api.answer import Answer
     from shared.api.call import Call
-    from shared.chains.asked import Asking
     from shared.durable.storage import Blobs
     from shared.hooks import matching
     from shared.hooks.rules import Rule
@@ -107,6 +106,7 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
 
 def _rule_file(call: Call, app: Services) -> Answer:
     from shared.api.access import approvals
+    from shared.chains import asking
     from shared.hooks import authors, rule_fields, store
 
     folder = yaml_files.Folder(
@@ -117,17 +117,12 @@ def _rule_file(call: Call, app: Services) -> Answer:
         return [_rule(rule, app) for rule in rule_fields.parse(text, file)]
 
     text = yaml_files.text_of(call, "InvalidRules") if call.method == "PUT" else ""
-    deletes = bool(text) and any(_deletes(step) for rule in rule_fields.parse(text, "") for step in rule.steps)
+    deletes = bool(text) and any(asking.may_delete(step) for rule in rule_fields.parse(text, "") for step in rule.steps)
     if deletes and approvals.wanted("rules", call, app):
         return approvals.ask("rules", call, app)
     own = authors.line(call.by(app.settings), call.sender.grants)
     authors.check_replaceable(call, app.blobs, folder.prefix, app.settings)
     return yaml_files.answered(call, app.blobs, folder, read, app.rule_store.changed, lead=own)
-
-
-def _deletes(step: Asking) -> bool:
-    """Return whether a step may delete: a recipe that it starts may, now or when that is put again."""
-    return step.method == "DELETE" or step.path.strip("/").lower().startswith("recipes/")
 
 
 def _firings(call: Call, app: Services) -> Answer:

@@ -233,6 +233,7 @@ def _runs(call: Call, app: Services) -> Answer:
 
 def _put(call: Call, app: Services) -> Answer:
     from shared.api.access import approvals
+    from shared.chains import asking
     from shared.recipes import recipe_checks, recipe_fields, recipe_schedule, shelf
 
     name, text = _name(call), _text(call)
@@ -241,7 +242,7 @@ def _put(call: Call, app: Services) -> Answer:
     if recipe.schedule:
         run = _new(recipe, recipe_fields.values(recipe, {})[0], call, app)
         recipe_checks.refuse(recipe_checks.problems(run, call, app))
-        if any(step.method == "DELETE" for step in recipe.steps) and approvals.wanted("rules", call, app):
+        if any(asking.may_delete(step) for step in recipe.steps) and approvals.wanted("rules", call, app):
             return approvals.ask("rules", call, app)
         recipe_schedule.put(kept, app)
     else:

@@ -174,6 +174,25 @@ def test_a_rule_that_deletes_waits_and_then_is_its_askers(made: App) -> None:
     assert not list(made.steward.blobs.names("approvals/"))
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"request": "PUT workspaces/work1/computes/c1", "headers": {"Expires-In": "PT1M"}},
+        {"request": "PUT workspaces/work1/computes/c1", "headers": {"expires-at": "${{ data.at }}"}},
+        {"request": "PUT workspaces/work1/computes/c1?ExpiresIn=PT1M"},
+        {"request": "PUT workspaces/work1/computes/c1?${{ data.name }}=PT1M"},
+        {"request": "PUT workspaces/work1/computes/c1?expires%49n=PT1M"},
+    ],
+)
+def test_a_rule_that_has_something_deleted_later_waits_as_one_that_deletes(made: App, step: dict[str, Any]) -> None:
+    """An expiry may be set on what is there already, and its end is a deletion."""
+    vars(services.get())["hook_rows"] = made.steward.access_rows
+    file = {"rules": [{"name": "r", "on": {"types": ["contoso.any"]}, "do": [{**step, "body": {"location": "westeurope"}}]}]}
+    settings(approvals=frozenset({"rules"}))
+    asked = made.send("PUT", "events/rules/r", json.dumps(file), content_type="application/yaml", x_functions_key="secret-ann")
+    assert (asked.status, asked.body.get("what")) == (202, "rules"), asked.content
+
+
 def test_a_scoped_admins_rule_may_do_no_more_than_its_author(made: App) -> None:
     """Its request is refused where its author's would be; and others' files are not its author's to change."""
     from shared.chains.asked import Call

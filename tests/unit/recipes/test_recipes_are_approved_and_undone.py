@@ -239,6 +239,9 @@ def test_a_schedule_that_deletes_waits_for_a_second_person_and_ends_with_its_key
     recipe = {"schedule": "0 0 * * * *", "steps": {"gone": {"request": "DELETE workspaces/w1/computes/cpu"}}}
     status, asked = kitchen.ask("PUT", "recipes/hourly", recipe, x_functions_key=keys["asks"])
     assert (status, asked["what"]) == (202, "rules")
+    lasting = {"request": "PUT workspaces/w1/computes/cpu", "body": CLUSTER, "headers": {"Expires-In": "PT1H"}}
+    status, other = kitchen.ask("PUT", "recipes/hourly", {**recipe, "steps": {"gone": lasting}}, x_functions_key=keys["asks"])
+    assert (status, other["what"]) == (202, "rules"), other
     assert kitchen.ask("GET", "recipes/hourly")[0] == 404
     at = f"approvals/{asked['name']}/approve"
     assert kitchen.ask("POST", at, x_functions_key=keys["asks"])[1]["error"]["code"] == "SecondPersonNeeded"
