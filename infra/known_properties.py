@@ -1,9 +1,11 @@
-"""Distils two tables, by kind: which properties the body of a PUT may have, and which of them Azure does not keep as sent.
+"""Distils three tables, by kind: which properties the body of a PUT may have, which words, and which of them Azure does not keep.
 
 From the types that Microsoft generates for Bicep out of its own OpenAPI files (github.com/Azure/bicep-types-az, MIT), one file
 for each `provider@version`: `python -m infra.known_properties FOLDER`. Read-only properties are known, too: a body that was
 read may hold them. Of discriminated types all variants count. Free maps (tags, variables) have no names and are left out.
 What is read-only, or never shown, proves nothing about a write (operations.proof); it must be so in each variant that has it.
+Words are the values of an enum or a discriminator, by path; `*` is any member of a map or list. Those of `known` are all there
+are; to those of `open` Azure may add others.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 from shared.catalog import bodies, kinds
 
 DEPTH = 4
+WORDS_DEPTH = 8
 CATALOG = Path(__file__).parents[1] / "shared" / "catalog"
 READ_ONLY, WRITE_ONLY = 2, 4  # flags of a property
 
@@ -24,6 +27,7 @@ def main(folder: Path) -> None:
     """Write the files."""
     found: dict[str, dict[str, str]] = {}
     unkept: dict[str, str] = {}
+    said: dict[str, dict[str, dict[str, str]]] = {}
     for kind in kinds.KINDS:
         source = folder / f"{kind.namespace.partition('.')[2].lower()}@{kind.api_version}.json"
         if kind.path.startswith("registries/") or not source.exists() or not ("PUT" in kind.verbs or kind.named_by_us):
@@ -37,8 +41,17 @@ def main(folder: Path) -> None:
             found[kind.full_type] = {path: " ".join(sorted(each)) for path, each in sorted(names.items())}
             flagged: dict[str, set[bool]] = {}
             _flags(types, row["body"], "", flagged)
+            words: dict[str, set[str]] = {}
+            others: set[str] = set()
+            _words(types, row["body"], "", words, others)
+            kept = {path: "|".join(sorted(each)) for path, each in sorted(words.items())}
+            said[kind.full_type] = {
+                "known": {path: each for path, each in kept.items() if path not in others},
+                "open": {path: each for path, each in kept.items() if path in others},
+            }
             unkept[kind.full_type] = " ".join(sorted({path for path, each in flagged.items() if all(each)} - bodies.NEVER_KEPT))
     (CATALOG / "known_properties.json").write_text(json.dumps(found, indent=1) + "\n")
+    (CATALOG / "known_words.json").write_text(json.dumps(said, indent=1) + "\n")
     (CATALOG / "unkept_properties.json").write_text(json.dumps(unkept, indent=1) + "\n")
 
 
@@ -54,6 +67,29 @@ def _flags(types: list[dict[str, Any]], reference: dict[str, str], path: str, fl
         flagged.setdefault(here, set()).add(unkept)
         if not unkept and here.count(".") < DEPTH:
             _flags(types, value["type"], here, flagged)
+
+
+def _words(types: list[dict[str, Any]], reference: dict[str, str], path: str, words: dict[str, set[str]], others: set[str]) -> None:
+    """Note of each property that a caller sets the words that it takes, and whether others may come."""
+    each = types[int(reference["$ref"].rpartition("/")[2])]
+    if path.count(".") >= WORDS_DEPTH:
+        return
+    if each["$type"] == "UnionType":
+        taken = [types[int(one["$ref"].rpartition("/")[2])] for one in each["elements"]]
+        if literals := {one["value"] for one in taken if one["$type"] == "StringLiteralType"}:
+            words.setdefault(path, set()).update(literals)
+            others.update([path] if len(literals) < len(taken) else [])
+    if each["$type"] == "ArrayType":
+        _words(types, each["itemType"], f"{path}.*", words, others)
+    if each["$type"] == "DiscriminatedObjectType":
+        words.setdefault(f"{path}.{each['discriminator']}".lstrip("."), set()).update(each["elements"])
+        for variant in each["elements"].values():
+            _words(types, variant, path, words, others)
+    for name, value in (each.get("baseProperties") or each.get("properties") or {}).items():
+        if not value["flags"] & READ_ONLY:
+            _words(types, value["type"], f"{path}.{name}".lstrip("."), words, others)
+    if each.get("additionalProperties"):
+        _words(types, each["additionalProperties"], f"{path}.*".lstrip("."), words, others)
 
 
 def _walk(types: list[dict[str, Any]], reference: dict[str, str], path: str, names: dict[str, set[str]]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, paths
 from shared.preflight import access, changes, customer_keys, fields, guards, present, quota, values, wiring
-from shared.preflight.findings import Finding, Question, rows_of, unknown
+from shared.preflight.findings import VALUES, Finding, Question, rows_of, unknown
 from shared.rest import azure_versions, errors, ids
 from shared.telemetry import threads
 
@@ -270,7 +270,7 @@ _CHECKS: dict[str, Callable[[Question], Iterator[Finding]]] = {
     "region": _region,
     "sku": quota.size_and_quota,
     "reference": _references,
-    values.CHECK: values.check,
+    VALUES: values.check,
     wiring.CHECK: wiring.check,
     present.CHECK: present.check,
     customer_keys.CHECK: customer_keys.check,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shared.catalog.paths import Target
     from shared.rest.client import Client, Response
 
+VALUES = "values"  # the check of what a body says
 _SHORT = re.compile(r"azureml:([\w.-]+):([\w.-]+)", re.IGNORECASE)
 
 
@@ -52,6 +53,16 @@ def unknown(check: str, target: str, error: errors.AzureError) -> Finding:
     return Finding(
         check=check, target=target, ok=None, code="Unknown", message=f"Azure did not answer: {error.code}: {error.message}"
     )
+
+
+def wrong(target: str, code: str, message: str) -> Finding:
+    """Return that a value cannot be."""
+    return Finding(check=VALUES, target=target, ok=False, code=code, message=message)
+
+
+def unseen(target: str, message: str) -> Finding:
+    """Return that a value was not looked at, or that only Azure knows."""
+    return Finding(check=VALUES, target=target, ok=None, code="Unknown", message=message)
 
 
 def rows_of(body: Any, name: str = "value") -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, windows_zones
-from shared.preflight.findings import Finding, rows_of
+from shared.preflight import words
+from shared.preflight.findings import Finding, rows_of, unseen, wrong
 from shared.rest import errors, ids
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     type Rule = Callable[[Question], Iterator[Finding]]
 
-CHECK = "values"
 TAG_VALUE = 256
 TAG_NAME = {"Microsoft.Storage/storageAccounts": 128}  # characters, where it is not 512
 NO_EMPTY_TAGS = "workspaces/batchEndpoints"  # https://github.com/Azure/azure-sdk-for-python/issues/41586
@@ -65,14 +65,6 @@ GRANTS = {
 }  # fmt: skip
 # Which distributions a sampling draws from: https://learn.microsoft.com/azure/machine-learning/how-to-tune-hyperparameters
 SAMPLED = {"bayesian": ("choice", "uniform", "quniform"), "grid": ("choice",)}
-# The discriminators of a job's parts: the specification 2024-10-01, and Ray of previews; casing and underscores are free
-_FILES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
-TYPES = {
-    "inputs.*.jobInputType": ("literal", *_FILES),
-    "outputs.*.jobOutputType": _FILES,
-    "distribution.distributionType": ("PyTorch", "Mpi", "TensorFlow", "Ray"),
-    "identity.identityType": ("AMLToken", "Managed", "UserIdentity"),
-}
 WHOLE, MOST_MIRRORED = 100, 50  # per cent
 CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the specification 2024-10-01
     "PAT": "pat", "ManagedIdentity": "clientId resourceId", "UsernamePassword": "username password securityToken", "None": "",
@@ -85,6 +77,7 @@ CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the s
 def check(question: Question) -> Iterator[Finding]:
     """Yield what cannot be of a PUT."""
     yield from tags(question)
+    yield from words.check(question)
     yield from _reserved_name(question)
     yield from ruled(question)
 
@@ -94,16 +87,6 @@ def ruled(question: Question) -> Iterator[Finding]:
     for path, rule in RULES:
         if question.target.kind.full_type in (path, f"{kinds.ML}/{path}"):
             yield from rule(question)
-
-
-def wrong(target: str, code: str, message: str) -> Finding:
-    """Return that a value cannot be."""
-    return Finding(check=CHECK, target=target, ok=False, code=code, message=message)
-
-
-def unseen(target: str, message: str) -> Finding:
-    """Return that a value was not looked at."""
-    return Finding(check=CHECK, target=target, ok=None, code="Unknown", message=message)
 
 
 def tags(question: Question) -> Iterator[Finding]:
@@ -337,22 +320,6 @@ def _repeated(question: Question, path: str) -> Iterator[Finding]:
         )
 
 
-def _types(question: Question) -> Iterator[Finding]:
-    """What a part of a job is, Azure knows by one of a few words."""
-    for path, taken in TYPES.items():
-        several, _, last = path.rpartition(".*.")
-        parts = bodies.dig(question.body, f"properties.{several}") if several else {"": bodies.dig(question.body, "properties")}
-        for name, part in parts.items() if isinstance(parts, dict) else ():
-            given = bodies.dig(part, last)
-            if isinstance(given, str) and _folded(given) not in map(_folded, taken):
-                at = ".".join(filter(None, ("properties", several, name[:80], last)))
-                yield wrong(at, "InvalidValue", f"'{given[:80]}' is not one of {', '.join(taken)}.")
-
-
-def _folded(word: str) -> str:
-    return word.replace("_", "").lower()
-
-
 def _space(question: Question) -> Iterator[Finding]:
     """The sampling of a sweep draws from each distribution of its search space."""
     sampling = str(bodies.dig(question.body, "properties.samplingAlgorithm.samplingAlgorithmType") or "")
@@ -371,7 +338,6 @@ def _job(question: Question) -> Iterator[Finding]:
         yield wrong("properties.command", "MissingField", "A command job needs 'properties.command'.")
     yield from _repeated(question, "properties")
     yield from _space(question)
-    yield from _types(question)
     compute = bodies.dig(question.body, "properties.computeId")
     name = compute.removeprefix("azureml:") if isinstance(compute, str) else ""
     if re.fullmatch(r"[A-Za-z][\w-]*", name) and len(question.target.id.names) > 1:

@@ -18,11 +18,21 @@ from infra.local.emulator.dataplane import scope
 from infra.local.emulator.events import publishing
 from infra.local.emulator.identity import resources as identity
 from infra.local.emulator.machine_learning import routes as machine_learning
+from infra.local.emulator.machine_learning import words
 from infra.local.emulator.machine_learning.registries import assets as registry_assets
 from infra.local.emulator.mlflow import routes as mlflow
 from infra.local.emulator.serving import batch, scoring, web_services
+from infra.local.emulator.world import World
 
-arm = web.Routes(clouds.ARM, guard=gateway.guard, not_found=gateway.not_found, finish=gateway.finish, locked=True)
+
+def _guard(world: World, request: web.Request) -> web.Request:
+    """ARM's door, then what no provider can read."""
+    request = gateway.guard(world, request)
+    words.check(request)
+    return request
+
+
+arm = web.Routes(clouds.ARM, guard=_guard, not_found=gateway.not_found, finish=gateway.finish, locked=True)
 _PROVIDERS = (
     *(subscriptions, cloud_metadata, resource_lists, tags, locks, authorization, topic_types, events, metrics),
     *(names, deleted_vaults, dependencies, neighbours, deployments),

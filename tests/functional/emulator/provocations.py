@@ -117,6 +117,27 @@ def schedule(**trigger: Any) -> Provoke:
     return below("schedules/nightly", {"properties": properties})
 
 
+def monitor(**change: Any) -> Provoke:
+    """A PUT of a schedule that starts this monitor."""
+    definition = {"computeConfiguration": {"computeType": "ServerlessSpark"}, **change}
+    properties = {**SCHEDULE["properties"], "action": {"actionType": "CreateMonitor", "monitorDefinition": definition}}
+    return below("schedules/watch", {"properties": properties})
+
+
+def batch_endpoint(azure: Client) -> str:
+    """A batch endpoint that is there."""
+    arm_id = f"{azure.workspace()}/batchEndpoints/nightly"
+    assert azure.arm("PUT", arm_id, {**PLACE, "properties": {}}).status_code == 201
+    return arm_id
+
+
+def batch_deployment(**properties: Any) -> Provoke:
+    """A PUT of a batch deployment with these properties."""
+    return lambda azure: azure.arm(
+        "PUT", f"{batch_endpoint(azure)}/deployments/first", {**PLACE, "properties": {"compute": "cpu", **properties}}
+    )
+
+
 def job(**change: Any) -> Provoke:
     """A PUT of a job whose properties differ so."""
     return below("jobs/run-1", {"properties": {**COMMAND, **change}})
@@ -661,6 +682,12 @@ PROVOKE |= {
     "model of a deployment unknown": deployment({"model": "azureml:none:1"}),
     "batch endpoint name invalid": below("batchEndpoints/7up", {**PLACE, "properties": {}}),
     "batch endpoint with an empty tag": below("batchEndpoints/nightly", {**PLACE, "properties": {}, "tags": {"owner": ""}}),
+    "batch endpoint patched with an empty tag": lambda azure: azure.arm("PATCH", batch_endpoint(azure), {"tags": {"owner": ""}}),
+    "configuration of a batch deployment unknown": batch_deployment(
+        deploymentConfiguration={"deploymentConfigurationType": "PipelineComponents"}
+    ),
+    "reference to a model of an unknown type": batch_deployment(model={"referenceType": "Name", "assetId": "azureml:m:1"}),
+    "scale of a deployment unknown": deployment({"scaleSettings": {"scaleType": "Automatic"}}),
     "default deployment unknown": below(
         "batchEndpoints/nightly", {**PLACE, "properties": {"defaults": {"deploymentName": "none"}}}
     ),
@@ -691,6 +718,30 @@ PROVOKE |= {
     "job name used": lambda azure: azure.arm("PUT", _run(azure, "Completed"), {"properties": {**COMMAND, "command": "other"}}),
     "job name invalid": below("jobs/run:1", {"properties": COMMAND}),
     "job type unknown": job(jobType="Quantum"),
+    "input of a job of an unknown type": job(inputs={"rows": {"jobInputType": "uri_foldr", "uri": "azureml:rows:1"}}),
+    "output of a job of an unknown type": job(outputs={"model": {"jobOutputType": "folder"}}),
+    "identity of a job of an unknown type": job(identity={"identityType": "ManagedIdentity"}),
+    "distribution of a sweep's trials unknown": job(
+        jobType="Sweep", trial={**COMMAND, "distribution": {"distributionType": "Horovod"}}
+    ),
+    "webhook of a job's notifications of an unknown type": job(notificationSetting={"webhooks": {"w": {"webhookType": "Teams"}}}),
+    "entry of a Spark job of an unknown type": job(jobType="Spark", entry={"sparkJobEntryType": "Python", "file": "main.py"}),
+    "input of a pipeline's job of an unknown type": job(
+        jobType="Pipeline", jobs={"a": {"inputs": {"rows": {"job_input_type": "folder", "uri": "azureml:rows:1"}}}}
+    ),
+    "signal of a monitor unknown": monitor(signals={"drift": {"signalType": "Drift"}}),
+    "input of a scheduled job of an unknown type": below(
+        "schedules/nightly",
+        {
+            "properties": {
+                **SCHEDULE["properties"],
+                "action": {
+                    "actionType": "CreateJob",
+                    "jobDefinition": {**COMMAND, "inputs": {"rows": {"jobInputType": "csv", "uri": "azureml:rows:1"}}},
+                },
+            }
+        },
+    ),
     "job without command": job(command=""),
     "compute of a job unknown": job(computeId="none"),
     "environment of a job unknown": job(environmentId="azureml:none:1"),

@@ -192,8 +192,10 @@ def _write(  # noqa: PLR0913, PLR0917 - one step of both
 @routes.route("PATCH", DEPLOYMENT)
 def patch(world: World, request: web.Request) -> web.Response:
     """Change what is given: 200, at once."""
-    found = _existing(world, request)
-    found.body = merge_patch(found.body, writes.patch_of(found.type, gateway.body_object(request)))
+    found, body = _existing(world, request), gateway.body_object(request)
+    if "deployment" not in request.params:  # null takes a tag away
+        _check_tags({name: value for name, value in (body.get("tags") or {}).items() if value is not None})
+    found.body = merge_patch(found.body, writes.patch_of(found.type, body))
     found.touched(world.now(), scope.caller(request))
     return web.answer(found.body)
 

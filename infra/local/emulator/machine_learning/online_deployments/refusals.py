@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator.machine_learning import references, scope
 from infra.local.emulator.machine_learning.quotas import state as quota
 from infra.local.emulator.machine_learning.quotas import vm_sizes
-from infra.local.emulator.refusal import GITHUB, LEARN, LIMITS, RECORDED, TROUBLE, Moment, Proof, Refusal
+from infra.local.emulator.refusal import GITHUB, LEARN, LIMITS, RECORDED, SPEC, TROUBLE, Moment, Proof, Refusal
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -31,6 +31,8 @@ ROWS: tuple[Refusal, ...] = (
         message="sku.capacity must be a whole number, 1 or more."),
     Refusal(name="too many instances", status=400, code="UserError", inner="InvalidCapacity",
         message="sku.capacity must be at most {}, it is {}.", source=LIMITS),
+    Refusal(name="scale of a deployment unknown", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of scaleType is not one of {}.", source=SPEC),
     Refusal(name="deployment without environment", status=400, code="UserError", inner="ValidationError",
         message="The field environmentId is required unless the model is an MLflow model."),
     Refusal(name="deployment without code", status=400, code="BadRequest", inner="MissingDriverProgram",

@@ -14,6 +14,10 @@ ROWS: tuple[Refusal, ...] = (
         message="The time zone {} is not known.", source=SPEC),
     Refusal(name="frequency unknown", status=400, code="UserError", inner="InvalidTrigger",
         message="The frequency {} is not one of {}.", source=SPEC),
+    Refusal(name="signal of a monitor unknown", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of signalType is not one of {}.", source=SPEC),
+    Refusal(name="input of a scheduled job of an unknown type", status=400, code="UserError", inner="ValidationError",
+        message="The value '{}' of jobInputType is not one of {}.", source=SPEC),
     Refusal(name="deletion of an enabled schedule", status=200, code="UserError", inner="ActiveSchedule", moment=Moment.OPERATION,
         message="The schedule {} is enabled. Disable it (isEnabled: false) before it is deleted.", source=RECORDED),
 )  # fmt: skip
