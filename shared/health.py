@@ -97,6 +97,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if failed := found["firings"].get("failedToday"):
         told = f"Rule runs that failed in the last day: {failed} ({', '.join(found['firings']['rules'][:SHOWN])})."
         yield _point("FiringsFailed", told, "GET events/firings?status=Failed shows each with the step that failed.")
+    yield from _failed(found["operations"].get("lastHour", {}))
     oldest = found["operations"].get("oldest")
     if oldest and oldest["ageS"] > OLD_S:
         told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
@@ -104,6 +105,17 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if lost := found["deliveries"].get("givenUpToday"):
         told = f"{lost} notifications of the last day were given up."
         yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
+
+
+def _failed(hour: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield that operations of the last hour failed, apart from what Azure refused at once."""
+    outcomes = hour.get("outcomes", {})
+    if failed := outcomes.get("Failed"):
+        refused = outcomes.get("Refused", 0)
+        why = ", ".join(f"{each['name']} {each['count']}" for each in hour["codes"][:SHOWN])
+        apart = f"; {refused} more were refused at once (callers' mistakes)" if refused else ""
+        told = f"Operations that failed in the last hour: {failed}{apart}. Codes: {why}."
+        yield _point("OperationsFailed", told, "GET operations?outcome=Failed&since=PT1H shows each with its cause and next step.")
 
 
 def _skewed(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:

@@ -255,8 +255,7 @@ class Call:
         try:
             found = paths.resolve(given, scope)
         except errors.BadRequestError as problem:
-            message = f"'{name}' is '{given[:200]}'; expected an ARM id or a path below /api. {problem.error.message}"
-            raise errors.BadRequestError(problem.error.code, message, target=name) from None
+            raise paths.not_read(name, given, problem) from None
         if found.action or found.view:
             message = f"'{name}' is '{given[:200]}', an action; expected the resource itself."
             raise errors.BadRequestError("InvalidResourceId", message, target=name)

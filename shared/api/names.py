@@ -5,6 +5,7 @@ Pure. Not here: which names a route takes (strict).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from shared.rest import errors
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 EXPIRES = ("Expires-In", "Expires-At")
 ASKS = ("Prefer", "Idempotency-Key", "Callback-Url", *EXPIRES, "Upload-Id")  # headers that ask for something
 READ = (*ASKS, "traceparent", "WebHook-Request-Origin", "x-ms-client-request-id")  # all that this app reads by a name of its own
+HANDED_ON = ("azureml-model-deployment",)  # without it a score goes to another deployment
+OTHERWISE = {  # words of other tools: headers that are ours under another name
+    **dict.fromkeys(("idempotency", "idempotency-token", "idempotent", "request-key"), "Idempotency-Key"),
+    **dict.fromkeys(("callback", "notify-url", "webhook-url"), "Callback-Url"),
+    **dict.fromkeys(("ttl", "expires-after"), "Expires-In"),
+    **dict.fromkeys(("preflight", "dry-run", "dryrun", "what-if"), "the query parameter preflight=true"),
+}
 PREFERENCES = ("wait", "respond-async")
 CONDITIONS = ("If-Match", "If-Unmodified-Since", "If-None-Match")  # on what the resource is now
+ALIKE = 0.65  # of two names, so that a hint is none that misleads
 FOR_CACHES = "If-None-Match"  # of a GET: the whole answer is right, too
 OTHER_VERBS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
 
@@ -28,13 +37,15 @@ def check_spelling(headers: Mapping[str, str]) -> None:
     Raises:
         BadRequestError: `UnknownHeader`, `InvalidHeader`.
     """
-    known = {each.lower() for each in READ}
+    ours = (*READ, *CONDITIONS, *HANDED_ON)
+    known = {each.lower() for each in ours}
     for name in headers:
         low = name.lower()
         written = () if low in known or low.startswith("ce-") else {low, low.removeprefix("x-")}
-        near = next((near for each in written if (near := did_you_mean.nearest(each, READ, same=True))), "")
+        near = next((near for each in written if (near := did_you_mean.nearest(each, ours, same=True) or OTHERWISE.get(each))), "")
         if near:
-            message = f"There is no header '{name[:80]}'; did you mean '{near}'?"
+            meant = near if " " in near else f"'{near}'"
+            message = f"There is no header '{name[:80]}'; did you mean {meant}?"
             raise errors.BadRequestError("UnknownHeader", message, target=name[:80])
     value = next((value for name, value in headers.items() if name.lower() == "prefer"), "")
     _check_preferences(preferences(value))
@@ -62,6 +73,10 @@ def check_conditions(headers: Mapping[str, str], verb: str, what: str) -> None:
 def _check_preferences(given: Mapping[str, str]) -> None:
     """Refuse a preference one edit from ours, and a value of ours that cannot be read; unknown ones are ignored (RFC 7240)."""
     for name, wanted in given.items():
+        word = re.split(r"[\s:]", name)[0]
+        if word != name and (word in PREFERENCES or did_you_mean.nearest(word, PREFERENCES)):
+            message = f"'Prefer: {name[:50]}' cannot be read; expected for example 'Prefer: wait=30' or 'Prefer: respond-async'."
+            raise errors.BadRequestError("InvalidHeader", message, target="Prefer")
         if name not in PREFERENCES and (near := did_you_mean.nearest(name, PREFERENCES)):
             message = f"There is no preference '{name[:80]}'; did you mean 'Prefer: {near}'?"
             raise errors.BadRequestError("UnknownHeader", message, target="Prefer")
@@ -100,7 +115,7 @@ def check_fields(body: Mapping[str, object], known: Collection[str]) -> None:
     """
     for name in body:
         if name not in known:
-            message = f"There is no field '{name[:80]}'{hint(did_you_mean.alike(name, known), known)}"
+            message = f"There is no field '{name[:80]}'{hint(did_you_mean.alike(name, known, ALIKE), known)}"
             raise errors.BadRequestError("UnknownField", message, target=name[:80])
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shared.api import media, names
 from shared.jobs import search
-from shared.rest import errors
+from shared.rest import addresses, errors
 from shared.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -43,6 +43,13 @@ MEANT = {  # ours, and what each is for
     "each": "POST of an online endpoint's score",
     "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
 }
+AZURES = ("underlyingResourceAction", "forceToPurge", "skipValidation")  # what is asked without them may be more than is meant
+OTHERWISE = {  # words of other tools for ours: carried out without them, a request does what it was only to look at, or for ever
+    **dict.fromkeys(("dryrun", "whatif", "validate", "validateonly", "checkonly", "simulate", "noop"), "preflight"),
+    **dict.fromkeys(("expires", "expiry", "expiration", "expireafter", "ttl", "timetolive", "deleteafter"), "expiresin"),
+}
+SCORED = re.compile(r"/(score|invoke)/?$", re.IGNORECASE)  # whose query goes nowhere
+OF_SCORES = ("each", "api-version")
 SEARCH = search.PARAMETERS | {"$top", "$skiptoken", "all"}
 JOBS = frozenset(  # of Azure's own list of jobs, api-version 2025-12-01
     {"$skip", "jobtype", "listviewtype", "asset_name", "scheduled", "scheduleid", "properties", "api-version"}
@@ -62,6 +69,13 @@ def check(call: Call, route: Route) -> None:
     media.check_accept(call.header("accept"), route, what)
     if not route.own:
         _check_azure(route.verb, call.path, call.asked)
+        if (
+            route.verb == "DELETE"
+            and call.path.strip("/").partition("/")[0].lower() not in addresses.CALLERS_PLANES
+            and _says(call)
+        ):
+            message = f"{what} takes no body; use the query parameters: {names.listed(AZURE[route.verb])}."
+            raise errors.BadRequestError("UnexpectedBody", message, target="body")
         if route.verb == "GET":
             names.check_headers(call.headers, (), f"{call.method} of a resource")
         return
@@ -75,12 +89,16 @@ def check(call: Call, route: Route) -> None:
     _check_forms(call, route)
     if not route.polled:
         names.check_headers(call.headers, route.honoured, what)
-    says = len(call.body) > SAYS_NOTHING or call.body.strip() not in (b"", b"{}", b"null")
+    says = _says(call)
     if says and not route.body:
         message = f"{what} takes no body; use the query parameters: {names.listed(route.names)}."
         raise errors.BadRequestError("UnexpectedBody", message, target="body")
     if says:
         media.check_content(call.media, route)
+
+
+def _says(call: Call) -> bool:
+    return len(call.body) > SAYS_NOTHING or call.body.strip() not in (b"", b"{}", b"null")
 
 
 def _check_forms(call: Call, route: Route) -> None:
@@ -102,8 +120,13 @@ def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None
         if low in MEANT and low not in ours:
             message = f"'{low}' is not for this {verb}: it is for {MEANT[low]}."
             raise errors.BadRequestError("InvalidParameter", message, target=low)
-        if low not in MEANT and low != "api-version" and (near := did_you_mean.nearest(name, (*MEANT, "api-version"))):
-            raise _unknown(name, near, ours)
+        if low in (*MEANT, *KEYS, *REPEATED):
+            continue
+        near = did_you_mean.nearest(name, (*MEANT, "api-version", *(AZURES if verb != "GET" else ())))
+        if not near and verb != "GET":
+            near = OTHERWISE.get(re.sub(r"[\W_]", "", low), "")
+        if near or (verb == "POST" and SCORED.search(path)):
+            raise _unknown(name, near, OF_SCORES if SCORED.search(path) else ours)
     if verb == "GET" and re.search(r"(^|/)workspaces/[^/]+/jobs/?$", path, re.IGNORECASE):
         for name, _ in given:
             if name.lower() not in SEARCH | JOBS | KEYS and (near := _meant(name, SEARCH)):
@@ -123,7 +146,7 @@ def _check_values(given: Sequence[tuple[str, str]], known: Collection[str], many
 
 
 def _meant(name: str, known: Collection[str]) -> str:
-    return did_you_mean.nearest(name, known) or did_you_mean.alike(name, known)
+    return did_you_mean.nearest(name, known) or did_you_mean.alike(name, known, names.ALIKE)
 
 
 def _unknown(name: str, near: str, known: Collection[str]) -> errors.BadRequestError:

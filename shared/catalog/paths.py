@@ -330,6 +330,15 @@ def _need(value: str, noun: str) -> str:
     return value
 
 
+def not_read(name: str, given: str, problem: errors.BadRequestError, status: int = 400) -> errors.BadRequestError:
+    """Return the refusal of a parameter whose value is no resource that is known here."""
+    meant = (
+        f" Did you mean 'workspaces/{given}'?" if re.fullmatch(r"[a-zA-Z0-9][\w-]{2,32}", given) else f" {problem.error.message}"
+    )
+    message = f"'{name}' is '{given[:200]}'; expected an ARM id or a path below /api.{meant}"
+    return errors.BadRequestError(problem.error.code, message, target=name, status=status)
+
+
 def _unknown(path: str, namespace: str = kinds.ML, planes: tuple[Plane, ...] = PLANE_ORDER) -> errors.BadRequestError:
     """Return the refusal of a path, with what there is at the first place where it names nothing."""
     offered = [kind for kind in kinds.KINDS if kind.namespace.lower() == namespace.lower() and kind.plane in planes]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.api.access import approvals
     from shared.api.answer import Answer
     from shared.api.call import Call
-    from shared.cleanup.policy.model import Mode
+    from shared.cleanup.policy.model import Mode, Policy
     from shared.cleanup.run import claims
     from shared.cleanup.run.journal import Run
     from shared.cleanup.run.scopes import Scope
@@ -235,17 +235,31 @@ def _policies(_call: Call, app: Services) -> Answer:
     from shared.cleanup.policy import policies
 
     found, problems = policies.load(app.blobs)
-    body = {"value": [policies.to_json(policy) for policy in found], "problems": [problem.to_json() for problem in problems]}
+    body = {"value": [_shown(policy, app) for policy in found], "problems": [problem.to_json() for problem in problems]}
     return answers.of_json(body)
 
 
-def _check(call: Call, _app: Services) -> Answer:
+def _shown(policy: Policy, app: Services) -> dict[str, Any]:
+    """Return a policy, and that no receiver hears of what it notifies of, where that is so."""
+    from shared.cleanup.policy import policies
+
+    shown = policies.to_json(policy)
+    if app.settings.notify or not (policy.notify or policy.action == "notify"):
+        return shown
+    message = (
+        "Nothing is sent: report and operations record what 'notify' says. Set STEWARD_NOTIFY, or give a run a Callback-Url: its "
+        "receivers get the numbers of each report."
+    )
+    return {**shown, "warnings": [message]}
+
+
+def _check(call: Call, app: Services) -> Answer:
     from shared.cleanup.policy import policies
 
     text = yaml_files.text_of(call, policies.CODE)
     name = "".join(each for each in call.text("name", "policies.yaml") if each.isprintable())
     found = policies.parse(text, name[:200])
-    return answers.of_json({"value": [policies.to_json(policy) for policy in found]})
+    return answers.of_json({"value": [_shown(policy, app) for policy in found]})
 
 
 def _policy_file(call: Call, app: Services) -> Answer:
@@ -260,7 +274,7 @@ def _policy_file(call: Call, app: Services) -> Answer:
     )
 
     def read(text: str, file: str) -> list[dict[str, Any]]:
-        return [policies.to_json(policy) for policy in policies.parse(text, file)]
+        return [_shown(policy, app) for policy in policies.parse(text, file)]
 
     return yaml_files.answered(call, app.blobs, folder, read, lambda: None)  # a run reads the files when it begins
 

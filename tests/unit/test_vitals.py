@@ -262,9 +262,16 @@ def test_what_failed_in_the_last_hour_is_counted_with_its_reason(app: services.S
         error = errors.AzureError(code=code, message="m") if code else None
         steward.edit(submit(steward, f"ws-{number}"), phase="ended", status=status, http_status=http_status, error=error)
         steward.clock.advance(4000 if number == 0 else 1)
-    found = health.look(app)["operations"]["lastHour"]
+    whole = health.look(app)
+    (point,) = (each for each in whole["attention"] if each["code"] == "OperationsFailed")
+    assert "last hour: 1; 1 more were refused at once" in point["message"]
+    assert "Quota 1" in point["message"]
+    assert "outcome=Failed&since=PT1H" in point["next"]
+    found = whole["operations"]["lastHour"]
     assert found["outcomes"] == {"Failed": 1, "Refused": 1, "Succeeded": 1}
     assert found["codes"] == [{"name": "BadRequest", "count": 1}, {"name": "Quota", "count": 1}]
+    steward.clock.advance(3700)
+    assert "OperationsFailed" not in [each["code"] for each in health.look(app)["attention"]]
 
 
 def test_rule_runs_that_failed_need_attention_for_a_day(app: services.Services, steward: Steward) -> None:

@@ -65,8 +65,8 @@ def _place(word: str, text: str, services: Services, permit: Callable[[ids.Resou
     try:
         target = paths.resolve(text, services.settings)
     except errors.BadRequestError as problem:
-        message = f"'{word}' is '{text[:200]}'; expected an ARM id or a path below /api. {problem.error.message}"
-        raise errors.BadRequestError(problem.error.code, message, target=word, status=problem.status) from None
+        status = 403 if problem.status == 403 else 400  # outside of what the app works in
+        raise paths.not_read(word, text, problem, status) from None
     wanted = {"workspace": target.id.types == ("workspaces",), "resource": bool(target.id.types)}.get(word, True)
     if target.action or target.view or not wanted or (word != "below" and target.id.is_collection):
         message = f"'{word}' is '{text[:200]}'; expected one {'workspace' if word == 'workspace' else 'resource'}."

@@ -14,6 +14,7 @@ from shared.cleanup.policy import ncrontab, policies
 from shared.cleanup.run import runs
 from shared.durable import aside, storage
 from shared.rest import errors
+from shared.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,8 @@ def chosen(names: Sequence[str], services: Services) -> tuple[list[Policy], tupl
     by_name = {policy.name.lower(): policy for policy in known}
     for name in names:
         if name.lower() not in by_name:
-            message = f"There is no policy '{name[:100]}'; there are {', '.join(sorted(policy.name for policy in known))}."
+            hint = did_you_mean.hint(name, sorted(policy.name for policy in known))
+            message = f"There is no policy '{name[:100]}'; {hint}"
             raise errors.BadRequestError("PolicyNotFound", message, target="policy", status=404)
     found = [by_name[name.lower()] for name in dict.fromkeys(names)] if names else list(known)
     return found, tuple(f"A file of policies has no effect: {problem}" for problem in problems)

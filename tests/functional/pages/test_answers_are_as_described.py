@@ -211,7 +211,8 @@ def test_what_the_app_makes_of_its_own_is_described_field_by_field(
         time.sleep(0.1)
     assert asked("GET", f"events/firings/{fired[0]['name']}")["traceId"] == TRACE
     points = asked("GET", "health/details")["attention"]
-    assert [each["code"] for each in points if each["code"] != "FiringsFailed"] == []  # some rules of this session do fail
+    expected = {"FiringsFailed", "OperationsFailed"}  # some of this session do
+    assert {each["code"] for each in points} <= expected
     assert asked("GET", "load")["outcomes"]["Succeeded"] > 0
     for path in ("parked", "health/poison", "cleanup/savings"):
         asked("GET", path)

@@ -146,7 +146,7 @@ def approval(world: Platform, canaries: Canaries) -> None:
         send("PUT", f"workspaces/{name}", {"location": "westeurope"})
         world.drive()
         headers = {"callback_url": canaries.fill(HOOK), "content_type": "application/json"}
-        status, said = send("DELETE", f"workspaces/{name}?own={canaries.one()}", {"own": canaries.one()}, **headers)
+        status, said = send("DELETE", f"workspaces/{name}?own={canaries.one()}", **headers)
         assert status == 202, (path, said)
     waiting = {each["target"].rpartition("/")[2]: each["name"] for each in send("GET", "approvals")[1]["value"]}
     assert send("POST", f"approvals/{waiting[refused]}/refuse")[0] == 200

@@ -144,6 +144,16 @@ def test_every_route_of_ours_refuses_what_it_cannot_do(app: App, row: Route) -> 
         ("PUT", "workspaces/w1/computes/cpu?api_version=2025-12-01", "api-version"),
         ("DELETE", "workspaces/w1?forc=true", "force"),
         ("PATCH", "workspaces/w1?sets=a=b", "set"),
+        ("PUT", "workspaces/w1/computes/cpu?dryRun=true", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?dry-run=true", "preflight"),
+        ("PATCH", "workspaces/w1/computes/cpu?what_if=true", "preflight"),
+        ("DELETE", "workspaces/w1/computes/cpu?validateOnly=true", "preflight"),
+        ("POST", "workspaces/w1/computes/cpu/start?dryrun=1", "preflight"),
+        ("PUT", "workspaces/w1/computes/cpu?expires=1h", "expiresin"),
+        ("POST", "workspaces/w1/jobs?ttl=1h", "expiresin"),
+        ("DELETE", "workspaces/w1/computes/cpu?underlyingResourceActions=Detach", "underlyingResourceAction"),
+        ("DELETE", "workspaces/w1?forceToPurg=true", "forceToPurge"),
+        ("PUT", "workspaces/w1/datastores/d?skipValidations=true", "skipValidation"),
         ("GET", "workspaces/w1/jobs?state=Failed", "status"),
         ("GET", "workspaces/w1/jobs?tags=a", "tag"),
         ("GET", "workspaces/w1/jobs?computes=c", "compute"),
@@ -183,6 +193,26 @@ def test_ours_in_the_wrong_place_or_without_a_value_is_refused(app: App, method:
     assert app.steward.azure.requests == []
 
 
+@pytest.mark.parametrize("query", ["deployment=blue", "deployement=blue", "timeout=5"])
+@pytest.mark.parametrize("action", ["onlineEndpoints/e1/score", "batchEndpoints/e1/invoke"])
+def test_a_score_takes_no_other_parameter_than_ours(app: App, action: str, query: str) -> None:
+    """Its query goes nowhere: what it asks for would be dropped."""
+    answer = app.send("POST", f"workspaces/w1/{action}?{query}", b"{}")
+    assert (answer.status, answer.body["error"]["code"]) == (400, "UnknownParameter"), answer.content
+    assert "known are: each, api-version" in answer.said
+    assert app.steward.azure.requests == []
+
+
+@pytest.mark.parametrize("body", [b'{"preflight": true}', b'{"force": true}', b"[1]", b"preflight=true"])
+def test_a_delete_takes_no_body(app: App, body: bytes) -> None:
+    """What it says would be dropped, and the resource with it; an empty object says nothing."""
+    answer = app.send("DELETE", "workspaces/w1/computes/cpu", body)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "UnexpectedBody"), answer.content
+    assert "preflight" in answer.said
+    assert app.steward.azure.requests == []
+    assert app.send("DELETE", "workspaces/w1/computes/cpu", b"{}").status != 400
+
+
 @pytest.mark.parametrize(
     "query", ["underlyingResourceAction=Detach", "forceToPurge=true", "$filter=a", "asset=x", "listViewType=All", "count=3"]
 )
@@ -215,6 +245,18 @@ def test_clients_of_arm_may_repeat_their_query_at_the_status(app: App) -> None:
         ("PUT", "workspaces/w1/computes/cpu", {"X-Idempotency-Key": "k"}, "UnknownHeader"),
         ("PUT", "workspaces/w1/computes/cpu", {"Callback-Uri": "queue:q"}, "UnknownHeader"),
         ("PUT", "workspaces/w1/computes/cpu", {"Prefer": "respondasync"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Prefer": "wait 10"}, "InvalidHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Prefer": "wait:10"}, "InvalidHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Prefer": "respond-async true"}, "InvalidHeader"),
+        ("POST", "cleanup", {"Prefer": "wat 10"}, "InvalidHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"Idempotency": "k"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"X-Idempotency-Token": "k"}, "UnknownHeader"),
+        ("DELETE", "workspaces/w1/computes/cpu", {"X-Dry-Run": "true"}, "UnknownHeader"),
+        ("DELETE", "workspaces/w1/computes/cpu", {"Preflight": "true"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"TTL": "1h"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"If-Math": "*"}, "UnknownHeader"),
+        ("PUT", "workspaces/w1/computes/cpu", {"If-Non-Match": "*"}, "UnknownHeader"),
+        ("POST", "workspaces/w1/onlineEndpoints/e/score", {"azureml-model-deployments": "blue"}, "UnknownHeader"),
     ],
 )
 def test_what_a_header_asks_for_is_done_or_refused(
@@ -227,7 +269,18 @@ def test_what_a_header_asks_for_is_done_or_refused(
 
 
 @pytest.mark.parametrize(
-    "name", ["ce-id", "ce-prefer", "Referer", "x-forwarded-for", "Expect", "X-Ms-Client-Request-Id", "TraceParent"]
+    "name",
+    [
+        "ce-id",
+        "ce-prefer",
+        "Referer",
+        "x-forwarded-for",
+        "Expect",
+        "If-Modified-Since",
+        "If-Range",
+        "X-Ms-Client-Request-Id",
+        "TraceParent",
+    ],
 )
 def test_headers_of_others_pass(app: App, name: str) -> None:
     """Attributes of CloudEvents, proxies', browsers'."""

@@ -272,6 +272,29 @@ def test_policies_in_force_are_shown_with_what_is_wrong_with_files(app):
     assert body["problems"][0]["file"] == "cleanup/policies/zz.yaml"
 
 
+def test_a_policy_that_notifies_says_that_nothing_is_sent_without_a_receiver(app):
+    """In every answer that shows it; a policy without `notify`, and an app with a receiver, have no such warning (C22)."""
+    text = FILE.replace("    mode: enforce\n", "    mode: enforce\n    notify: {ownerTag: owner}\n").encode()
+    put = lambda: told(respond("PUT", "cleanup/policies/ours", body=text, **{"Content-Type": "application/yaml"}))[1]  # noqa: E731
+    check = lambda: told(respond("POST", "cleanup/policies", body=text))[1]["value"]  # noqa: E731
+    for shown in (put()["policies"], check(), told(respond("GET", "cleanup/policies"))[1]["value"]):
+        assert [("warnings" in each, each["name"]) for each in shown] == [(True, "ours"), (False, "watch")]
+        assert "STEWARD_NOTIFY" in shown[0]["warnings"][0]
+    app.settings = replace(app.settings, notify=("https://example.com/x",))
+    assert not any("warnings" in each for each in check())
+
+
+def test_a_word_that_names_nothing_is_refused_with_what_is_meant(app):
+    """A policy one letter off, and a workspace without its collection."""
+    status, body = told(respond("POST", "cleanup?policy=our&mode=enforce"))
+    assert (status, body["error"]["code"], body["error"]["target"]) == (404, "PolicyNotFound", "policy")
+    assert "did you mean 'ours'?" in body["error"]["message"]
+    for word in ("resource", "below"):
+        status, body = told(respond("POST", f"cleanup?{word}=churn&mode=enforce"))
+        assert (status, body["error"]["target"]) == (400, word)
+        assert "Did you mean 'workspaces/churn'?" in body["error"]["message"]
+
+
 def test_a_file_is_checked_without_being_stored(app):
     """Every mistake at its place."""
     before = dict(app.blobs.blobs)
