@@ -44,7 +44,7 @@ def carry_out(call: Call, route: Route, app: Any) -> Outcome:
         audit.refused(call, problem)
         raise
     strict.check(call, route)
-    if (what := approvals.deletes(call, asked)) and approvals.wanted(what, call, app):
+    if what := approvals.deletes(call, asked, app):
         return approvals.ask(what, call, app, asked)
     if not audit.wanted(route, asked):
         return route.handler(call, app)

@@ -184,7 +184,7 @@ def postponed(operation: Operation, problem: errors.TransientError, now: datetim
     if phase not in ("sending", "following") and now - operation.created_at > SEND_LIMIT:
         return fail(operation, problem.error, now, http_status=problem.status)
     attempts = operation.attempts + (phase != "registering")  # there they count the looks at the provider
-    delay_s = min(problem.delay_s * 2 ** min(operation.attempts, 5), 600.0)
+    delay_s = max(problem.delay_s, min(problem.delay_s * 2 ** min(operation.attempts, 5), 600.0))
     if operation.attempts < NOTED_ATTEMPTS:
         operation = operation.noted(now, "postponed", f"{problem.error.code}: {problem.error.message}")
     return Step(operation=replace(operation, phase=phase, attempts=attempts), delay_s=delay_s)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 PARTITION, PREFIX = "approvals", "approvals/"
+DELETED = {"resourceGroups": ("resourceGroups", "workspaces"), "workspaces": ("workspaces",)}  # a group with what is in it
 HEADERS = ("prefer", "idempotency-key", "callback-url", "content-type")  # that are sent again
 MEMBERS = frozenset({"version", "id", "what", "target", "kind", "caller", "author", "grants", "method", "path", "query"}) | {
     "headers", "named", "digest", "createdAt", "expiresAt", "status", "by", "decidedAt", "operation", "answered",
@@ -110,11 +111,11 @@ def wanted(what: str, call: Call, app: Services) -> bool:
     return what in app.settings.approvals and not (isinstance(call.sender, Caller) and call.sender.approved)
 
 
-def deletes(call: Call, asked: Asked | None) -> str:
-    """Return which of `STEWARD_APPROVALS` the deletion of a resource falls under, '' for none."""
+def deletes(call: Call, asked: Asked | None, app: Services) -> str:
+    """Return which of `STEWARD_APPROVALS` the deletion of a resource has to wait for, '' for none."""
     if asked is None or asked.row is None or call.method != "DELETE" or asked.row.plane != "arm":
         return ""
-    return asked.row.path if asked.row.path in ("resourceGroups", "workspaces") else ""
+    return next((what for what in DELETED.get(asked.row.path, ()) if wanted(what, call, app)), "")
 
 
 def ask(what: str, call: Call, app: Services, asked: Asked | None = None) -> Answer:

@@ -134,6 +134,15 @@ def test_a_deletion_waits_for_somebody_else(made: App) -> None:
     assert (over.status, code(over)) == (409, "ApprovalOver")
 
 
+def test_a_group_takes_its_workspaces_along(made: App) -> None:
+    """Where their deletion needs a second person, that of the group they are in does, too."""
+    settings(approvals=frozenset({"workspaces"}))
+    asked = made.send("DELETE", GROUP[1:], x_functions_key="secret-ann")
+    assert (asked.status, asked.body.get("what")) == (202, "workspaces"), asked.content
+    assert made.steward.azure.count("DELETE") == 0
+    assert made.send("DELETE", "workspaces/work1/computes/c1", x_functions_key="secret-ann").status == 204
+
+
 @pytest.mark.parametrize("way", ["refuse", "expire"])
 def test_what_is_not_approved_is_not_done(made: App, way: str) -> None:
     """Refused, also by who asked; or its time is over."""

@@ -394,6 +394,8 @@ def test_delays_double_up_to_ten_minutes() -> None:
     delays = [settle.postponed(_operation(attempts=n), problem, NOW).delay_s for n in range(8)]
     assert delays == [10, 20, 40, 80, 160, 320, 320, 320]
     assert settle.postponed(_operation(attempts=9), _delayed(problem, 60), NOW).delay_s == 600
+    for attempts in (0, 9):  # Azure's own Retry-After is never cut short
+        assert settle.postponed(_operation(attempts=attempts), _delayed(problem, 3_000), NOW).delay_s == 3_000
 
 
 def _delayed(problem: errors.AzureUnavailableError, delay_s: float) -> errors.AzureUnavailableError:
