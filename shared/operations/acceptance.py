@@ -78,7 +78,8 @@ def accept(
     """Record a request as an operation, or find the one that the same Idempotency-Key made; the bool says which.
 
     The key is remembered first, with the request and its target. An app that dies between the two leaves a key without an
-    operation: the caller, who got no answer, makes it by sending the same again, and only the same.
+    operation: the caller, who got no answer, makes it by sending the same again, and only the same. So does a caller whose request
+    held a secret and could not be sent: each time that makes one more operation, until one is.
 
     Args:
         request: It.
@@ -100,13 +101,17 @@ def accept(
         if known_target.lower() != operation.target.lower():  # the version was looked up, and Azure names another one by now
             request = replace(request, target=replace(request.target, id=ids.parse(known_target)))
             operation = _operation(request, services)
-    entering = claimed(operation) if claimed else None
-    stored, is_new = ledger.insert(operation, request.sources(operation), new_id=new_id, entering=entering)
-    if is_new:
-        observing.accepted(stored.operation)
-    elif stored.operation.request_hash != operation.request_hash:
-        raise _reused(stored.operation, stored.operation.target)
-    return stored, is_new
+    while True:
+        entering = claimed(operation) if claimed else None
+        stored, is_new = ledger.insert(operation, request.sources(operation), new_id=new_id, entering=entering)
+        if is_new:
+            observing.accepted(stored.operation)
+        elif stored.operation.request_hash != operation.request_hash:
+            raise _reused(stored.operation, stored.operation.target)
+        if is_new or not stored.operation.unsent or request.expires:  # an expiry belongs to one operation
+            return stored, is_new
+        request = replace(request, suffix=models.new_suffix(operation.suffix, request.caller))
+        operation, new_id = _operation(request, services), False
 
 
 def identified(request: Request) -> tuple[str, ids.ResourceId]:

@@ -158,6 +158,11 @@ class Operation:
         return self.status == "Canceled" and self.follow is None and self.error is not None and self.error.code == "Expired"
 
     @property
+    def unsent(self) -> bool:
+        """It held a secret, which is not kept, and ended before Azure had it: its caller is to send it again."""
+        return self.secret and self.ended and self.follow is None and (self.http_status == 503 or self.status == "Canceled")
+
+    @property
     def ended(self) -> bool:
         """Return whether it will not change any more."""
         return self.phase == "ended"

@@ -11,6 +11,7 @@ import pytest
 
 from shared.catalog import kinds
 from shared.rest import errors
+from tests.fake_azure import Fault, lost, throttled
 from tests.fakes import DownRows, Killed
 
 if TYPE_CHECKING:
@@ -42,6 +43,33 @@ def test_a_key_with_another_body_around_a_secret_is_refused(steward: Steward) ->
     other["properties"]["accountName"] = "two"
     with pytest.raises(errors.BadRequestError, match="IdempotencyKeyReused"):
         steward.submit("PUT", "workspaces/w1/datastores/d1", other, idempotency_key="k")
+
+
+@pytest.mark.parametrize("problem", [throttled(20), lost(arrived=False), lost(arrived=True)], ids=["throttled", "none", "broken"])
+def test_a_secret_that_was_not_sent_is_sent_again_under_its_key(steward: Steward, problem: errors.TransientError) -> None:
+    """Its caller is asked to send it again, and a client does so with the same key; once it is through, it is one operation."""
+    asked: Any = ("PUT", "workspaces/w1/datastores/d1", DATASTORE)
+    steward.azure.faults.append(Fault(method="PUT", match="d1", problem=problem, times=2))
+    ids = []
+    for status in ("Failed", "Failed", "Succeeded", "Succeeded"):
+        operation = steward.submit(*asked, idempotency_key="k")
+        steward.drive()
+        ids.append(operation.id)
+        assert steward.load(operation).status == status
+    assert len(set(ids)) == 3
+    assert steward.azure.count("PUT") == 1
+
+
+def test_a_secret_that_had_to_wait_is_sent_under_its_key_later(steward: Steward) -> None:
+    """It was turned away with 409 while another operation was at work on the target."""
+    plain: dict[str, Any] = {"properties": {"datastoreType": "AzureBlob"}}
+    steward.submit("PUT", "workspaces/w1/datastores/d1", plain, respond_async=True)
+    with pytest.raises(errors.BadRequestError, match="TargetBusy"):
+        steward.submit("PUT", "workspaces/w1/datastores/d1", DATASTORE, idempotency_key="k")
+    steward.drive()
+    again = steward.submit("PUT", "workspaces/w1/datastores/d1", DATASTORE, idempotency_key="k")
+    steward.drive()
+    assert steward.load(again).status == "Succeeded"
 
 
 def test_a_newer_tables_api_version_does_not_turn_a_retry_into_another_request(
