@@ -103,7 +103,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
         yield _point("OldOperation", told, f"operations/{oldest['name']} shows what it waits for.")
     if lost := found["deliveries"].get("givenUpToday"):
-        told = f"{lost} notifications of the last day were given up."
+        told = f"Notifications that were given up in the last day: {lost}."
         yield _point("DeliveriesGivenUp", told, "health/details names receivers; their operations' `deliveries` have each attempt.")
 
 
@@ -150,13 +150,13 @@ def _poison(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             told = f"{name} holds {queue['poison']} message{plural} that kept failing."
             yield _point("PoisonMessages", told, STAYING)
     for part, told, more in (
-        ("eventsPutAside", "event messages could not be taken in", " POST health/poison/{id}/again takes one in once more."),
-        ("messagesPutAside", "messages meant nothing", ""),
+        ("eventsPutAside", "Event messages that could not be taken in", " POST health/poison/{id}/again takes one in once more."),
+        ("messagesPutAside", "Messages that meant nothing", ""),
     ):
         if count := found[part].get("count"):
             yield _point(
                 f"{part[0].upper()}{part[1:]}",
-                f"{count} {told}.",
+                f"{told}: {count}.",
                 f"GET health/poison shows each with its reason; each is a blob below {found[part]['prefix']}.{more}",
             )
 
@@ -168,7 +168,7 @@ def _unusable(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for stored, reason in list(rows.items())[:SHOWN]:
         yield _point("Unreadable", f"{stored} cannot be read: {reason}", UNREADABLE)
     if (count := max(found["unreadable"].get("count", 0), len(rows))) > SHOWN:
-        yield _point("Unreadable", f"{count} stored things cannot be read.", "`unreadable` has the first of them by name.")
+        yield _point("Unreadable", f"Stored things that cannot be read: {count}.", "`unreadable` has the first of them by name.")
     for each in found["settings"].get("problems", []):
         yield _point("SettingUnusable", f"{each['message']}.", "What it is for is off until it is right; all else works.")
 

@@ -113,6 +113,7 @@ def _greet(running: stack.Stack, options: stack.Options, console: Console) -> No
     app = running.app
     api = f"{app.url}/api"
     shell, workspace = options.state / "env.sh", options.state / "workspace.json"
+    shell.touch(mode=0o600)  # it holds keys
     shell.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports(running).items()))
     workspace.write_text(json.dumps(_workspace(), indent=1) + "\n")
     key = '-H "x-functions-key: $KEY"'

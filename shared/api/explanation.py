@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shared.jobs import logs
 from shared.operations import advice, settle
 from shared.rest import errors, ids
+from shared.text import words
 
 if TYPE_CHECKING:
     from shared.api.call import App, Call
@@ -35,7 +36,8 @@ def _add_log(told: dict[str, Any], operation: Operation, call: Call, app: App) -
     if found is None:
         return
     if found.error:
-        told["cause"] += f" {ids.parse(found.of).name}: {found.error.code}: {found.error.message}"[: advice.WORDS_LIMIT]
+        more = f" {ids.parse(found.of).name}: {found.error.code}: {found.error.message}"
+        told["cause"] += words.short(more, advice.WORDS_LIMIT)
     if found.lines:
         told["log"] = {
             "of": found.of,

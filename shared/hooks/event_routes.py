@@ -95,8 +95,13 @@ def _rules(_call: Call, app: Services) -> Answer:
 
 def _rule(rule: Rule, app: Services) -> dict[str, Any]:
     from shared.chains import asking
+    from shared.hooks import rule_fields
 
-    on = {"types": list(rule.types), "subjects": list(rule.subjects), "sources": list(rule.sources)}
+    on = {
+        "types": [rule_fields.SPELLED.get(each, each) for each in rule.types],
+        "subjects": list(rule.subjects),
+        "sources": list(rule.sources),
+    }
     named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
     told = [f"Step '{step.name}' is going to be skipped. {asking.NO_RECEIVER}" for step in rule.steps if step.notify]
     named |= {"author": rule.author["name"]} if rule.author else {}

@@ -35,6 +35,18 @@ HEADERS = (
     "expires-at",
 )  # of the API's; what identifies a sender is ours to say
 SHORT_TYPES = ("ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected")
+# Azure's own spelling of each type, by the lower case in which rules are compared.
+SPELLED = {
+    name.lower(): name
+    for name in (
+        *(f"Microsoft.MachineLearningServices.{name}" for name in SHORT_TYPES),
+        *(
+            f"Microsoft.Resources.Resource{verb}{end}"
+            for verb in ("Write", "Delete", "Action")
+            for end in ("Success", "Failure", "Cancel")
+        ),
+    )
+}
 
 _RULE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}", re.ASCII)
 _STEP_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}", re.ASCII)  # as expressions take it

@@ -20,7 +20,7 @@ from shared.operations import observing
 from shared.rest import azure_versions, errors
 from shared.settings import WEBHOOK_SECRETS
 from shared.telemetry import trace
-from shared.text import times
+from shared.text import times, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -220,7 +220,7 @@ def _after(delivery: Delivery, outcome: Outcome, now: datetime) -> tuple[Deliver
     """Return the delivery after an attempt, and the pause before the next (None when there is none)."""
     said: dict[str, Any] = {"at": times.iso(now)}
     said |= {"status": outcome.status} if outcome.status else {}
-    said |= {"problem": outcome.problem[:300]} if outcome.problem else {}
+    said |= {"problem": words.short(outcome.problem, 300)} if outcome.problem else {}
     tried = replace(delivery, tried=delivery.tried + 1, attempts=(*delivery.attempts, said)[-ATTEMPTS_KEPT:], next_at=None)
     ended = replace(tried, target=deliveries.shown(delivery.target), ended_at=now)
     if outcome.delivered:

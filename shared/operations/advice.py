@@ -11,6 +11,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from shared.rest import ids
+from shared.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -659,12 +660,12 @@ def explain(operation: Operation, base: str) -> dict[str, str]:
     error = operation.error
     if not operation.ended or error is None:
         return {}
-    words = f"{error.code}: {error.message}"[:WORDS_LIMIT]
+    said = words.short(f"{error.code}: {error.message}", WORDS_LIMIT)
     if operation.status == "Canceled" and not error.code.startswith("JobTimedOut"):
-        return {"cause": f"The operation was canceled. {words}", "next": "Send the request again if it is still wanted."}
+        return {"cause": f"The operation was canceled. {said}", "next": "Send the request again if it is still wanted."}
     found = next(row for row in ADVICE if _fits(row, operation, error))
     return {
-        "cause": f"{found.cause} {words}".strip(),
+        "cause": f"{found.cause} {said}".strip(),
         "next": found.next.format_map(_links(operation, base)),
         "page": found.page,
     }

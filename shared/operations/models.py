@@ -17,7 +17,7 @@ from shared.catalog import kinds, statuses
 from shared.durable import codec, versions
 from shared.rest import errors, long_running
 from shared.telemetry import trace
-from shared.text import times
+from shared.text import times, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VERSION = 1
 MOMENTS = ("created_at", "due_at", "look_at", "lost_since", "send_by", "expires_at", "sent_at", "sent_azure", "ended_at")
 TIMELINE_LIMIT = 60
+DETAIL_LIMIT = 300  # characters of what an entry of the time line says
 SCORE = "score"
 
 Phase = Literal["waiting", "accepted", "preparing", "registering", "sending", "following", "ended"]
@@ -194,7 +195,7 @@ class Operation:
 
     def noted(self, at: datetime, what: str, detail: str = "") -> Operation:
         """Return it with one more entry in its time line."""
-        entry = Event(at=at, what=what, detail=detail[:300])
+        entry = Event(at=at, what=what, detail=words.short(detail, DETAIL_LIMIT))
         return replace(self, timeline=(*self.timeline, entry)[-TIMELINE_LIMIT:])
 
     def counted(self, what: str) -> Operation:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shared.catalog import bodies
 from shared.operations import redaction
 from shared.rest import long_running
-from shared.text import durations, times
+from shared.text import durations, times, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -250,4 +250,4 @@ def _state(found: Any) -> str:
 
 def _shown(value: Any) -> str:
     text = "nothing" if value is None else redaction.plain_text(repr(value))
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return words.short(text, SHOWN)

@@ -12,6 +12,7 @@ from shared.cleanup.run import claims
 from shared.cleanup.verdict import last_look
 from shared.recipes.created import created
 from shared.rest import errors, ids
+from shared.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ def reason(made: Mapping[str, Any], services: Services) -> str:
             own = _speaks(each, services, sights)
             kept = kept or (f"{each['id'].rpartition('/')[2]} in it: {own}" if own not in ("", last_look.GONE) else "")
     except errors.PermanentError as problem:
-        return f"it could not be read: {problem.error.code}: {problem.error.message}"[:300]
+        return words.short(f"it could not be read: {problem.error.code}: {problem.error.message}", 300)
     return kept
 
 

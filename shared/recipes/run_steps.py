@@ -26,6 +26,7 @@ from shared.recipes.recipe import CLASSES
 from shared.recipes.recipe_run import LOST, Run
 from shared.rest import errors
 from shared.telemetry import lines, meters, trace
+from shared.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,7 +258,7 @@ def _tried(step: Step, taken: Taken, status: int, error: errors.AzureError, now:
     named |= {name for name, statuses in CLASSES.items() if status in statuses}
     if taken.tries < step.retry_times and ("Any" in step.retry_on or named & set(step.retry_on)):
         pause = timedelta(seconds=min(RETRY_S * 2**taken.tries, asking.LONGEST_PAUSE_S))
-        reason = f"{error.code}: {error.message}"[:300]
+        reason = words.short(f"{error.code}: {error.message}", 300)
         return replace(taken, tries=taken.tries + 1, operation="", attempts=0, at=now + pause, reason=reason, body=None)
     return asking.failed(taken, error, now)
 

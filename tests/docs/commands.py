@@ -10,7 +10,8 @@ How a page is written, so that tests can work through it (any page of docs/, and
   `$SUBSCRIPTION`, `$RESOURCE_GROUP`, `$STORAGE_KEY`, `$ACCOUNT` (the app's storage account), `$CONTROL` (the local Azure's control
   route), and those by which curl reaches the local Azure under Azure's own host names.
 * Comments on top of a command say how it ends where that is not well: `# 409 Code: …` (refused so), `# ends Code` (accepted; its
-  operation fails so, or is `Canceled`). `# says TEXT`, any number of times: what stands in the answer, besides.
+  operation fails so, or is `Canceled`). `# says TEXT`, any number of times: what stands in the answer, besides. A JSON
+  list as the comment at the end of a line stands in it, too.
 * ```` ```json answer ```` behind a block is what its last command is answered with: each member that is shown must be in the real
   answer; `…` stands for any text in a string, a number for any number, and a list for some of the real one's elements.
 * What nothing on this machine could run is listed with its reason in `exempt.py`.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies
 from shared.rest import azure_versions, errors, ids
+from shared.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def read(resource: ResourceId, azure: Azure) -> Locks:
     except errors.TransientError:
         raise
     except errors.StewardError as refused:
-        return Locks(problem=f"{refused.error.code}: {refused.error.message}"[:300])
+        return Locks(problem=words.short(f"{refused.error.code}: {refused.error.message}", 300))
     return Locks(held=tuple(sorted(held.items())))
 
 

@@ -10,7 +10,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.cleanup.facts import locks, pacing, survey
+from shared.catalog import kinds
+from shared.cleanup.facts import inventory, locks, pacing, survey
 from shared.cleanup.policy import policies
 from shared.cleanup.run import units
 from shared.cleanup.verdict import judge, marks
@@ -49,12 +50,18 @@ def explain(resource: ResourceId, services: Services) -> dict[str, Any]:
         found.append(
             {**_told(policy, judged.verdict.reason), "next": line.reason, "step": line.step or "keep", "conditions": conditions}
         )
-    out: dict[str, Any] = {"resource": resource.path, "exists": bool(found) or not wanted, "policies": found}
+    out: dict[str, Any] = {"resource": resource.path, "policies": found}
+    out["exists"] = bool(found) or _exists(resource, azure)
     out["referencesOf"] = times.iso(at)
     out["lock"] = held.on(resource) or None
     out["mark"] = _mark(mark)
     out["notes"] = [f"A file of policies has no effect: {problem}" for problem in problems]
     return out
+
+
+def _exists(resource: ResourceId, azure: pacing.Paced) -> bool:
+    kind = kinds.by_type().get(("arm", resource.namespace.lower(), "/".join(resource.types).lower()))
+    return inventory.read(resource, azure, kind.api_version if kind else kinds.ML_VERSION) is not None
 
 
 def _references(

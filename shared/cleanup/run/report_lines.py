@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from shared.durable import codec
-from shared.text import times
+from shared.text import times, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -104,8 +104,8 @@ class Line:
 
 def short(line: Line) -> Line:
     """Return a line that cannot grow without bound: evidence quotes names of others' resources."""
-    evidence = tuple(fact[:300] for fact in line.evidence[:EVIDENCE_LIMIT])
-    return replace(line, reason=line.reason[:500], evidence=evidence)
+    evidence = tuple(words.short(fact, 300) for fact in line.evidence[:EVIDENCE_LIMIT])
+    return replace(line, reason=words.short(line.reason, 500), evidence=evidence)
 
 
 class Writer:

@@ -76,7 +76,7 @@ function cards({ saved, spent, marked, enforced, policies }) {
   return [
     card("Saved this month", priced ? money(saved.money) : hours(saved.nodeHours), saved.runs ? `${priced ? `${hours(saved.nodeHours)}; ` : ""}at most, by ${count(saved.runs, "run")}` : "no enforced run yet"),
     card("Saves a day from now on", priced ? money(saved.moneyADay) : hours(saved.nodeHoursADay), priced ? hours(saved.nodeHoursADay) : "PUT costs/prices to see money"),
-    card("Spent this month", cost(spent.total), [...owners, spent.complete ? "an estimate" : "not all was seen"]),
+    card("Spent this month", cost(spent.total), [...owners, spent.complete ? "an estimate" : "an estimate; not all periods were seen"]),
     card("Marked", marked.toLocaleString(), "deleted when due"),
     card("Enforced policies", enforced.toLocaleString(), `of ${policies.toLocaleString()}; the others are dry runs`),
   ];
@@ -150,7 +150,7 @@ export function explain(id) {
 
   function parts(found) {
     const mark = found.mark ? el("p", {}, badge("marked", "watch"), ` by ${found.mark.policy}, due `, ago(found.mark.due), `: ${found.mark.reason}`) : null;
-    const lock = found.lock ? el("p", {}, badge("locked", "watch"), ` ${typeof found.lock === "string" ? found.lock : JSON.stringify(found.lock)}`) : null;
+    const lock = found.lock ? el("p", {}, badge("locked", "watch"), ` ${found.lock}`) : null;
     const none = found.policies.length ? null : el("p.empty", {}, found.exists ? "No policy covers this kind." : "It does not exist (any more).");
     return [mark, lock, none, found.policies.map(verdict), (found.notes ?? []).map((each) => el("p.soft", {}, foreign(each)))];
   }
@@ -170,7 +170,6 @@ const COUNTED = 1000; // lines of one request when all are counted
 const WOULD = "would ";
 const SAID = "would notify"; // takes no request to Azure, so there is nothing to approve
 
-/** How a run goes about it, as a word. */
 function mode(run) {
   if (run.mode !== "enforce") return "dry run";
   return run.approves ? "approved" : "scheduled";
@@ -189,7 +188,6 @@ function approvable(run) {
   return run.status === "Completed" && left && !run.approvedBy;
 }
 
-/** One run of the clean-up. */
 export function report(name, context) {
   const path = `cleanup/reports/${encodeURIComponent(name)}`;
   const head = part((found) => summary(found, context));
@@ -246,7 +244,6 @@ function mood(outcome) {
   return { failed: "bad", "under way": "busy", "not done": "plain", "limit reached": "plain", kept: "plain" }[outcome] ?? "good";
 }
 
-/** Stop a run: a question, then the answer. */
 function stopping(path, context) {
   const node = el("div.bar");
   const ask = el("button.danger", { type: "button", click: () => sure() }, "Stop this run");

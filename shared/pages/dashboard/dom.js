@@ -20,8 +20,13 @@ const solid = (children) => [children].flat(Infinity).filter((child) => child !=
 /** Foreign words amid ours: the direction they run in ends with them. */
 export const foreign = (text) => el("bdi", {}, String(text ?? ""));
 
+/** The same, broken between its words where it is too long. */
+export const broken = (text) => el("bdi", {}, String(text).split(/(?<=[a-z])(?=[A-Z.])/).flatMap((word) => [word, el("wbr")]));
+
+export const ticked = (text) => text.split("`").map((words, place) => el(place % 2 ? "code" : "bdi", {}, words));
+
 const MOODS = {
-  good: ["Succeeded", "Completed", "Delivered", "Enabled", "up", "read"],
+  good: ["Succeeded", "Completed", "Done", "Delivered", "Enabled", "up", "read"],
   bad: ["Failed", "RolledBack", "Unhealthy", "Gone", "degraded", "down", "unreadable"],
   watch: ["Refused", "Paused", "Stopped"],
   busy: ["Running", "NotStarted", "Pending", "Creating", "Updating", "Deleting", "Starting", "Stopping", "Restarting", "Resizing", "waiting"],
@@ -154,7 +159,7 @@ export function copyable(text, what) {
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
-    } catch { // the browser does not let this page: whoever asked can press the keys
+    } catch { // the browser refuses: the reader can press the keys
       getSelection().selectAllChildren(code);
       button.textContent = "Selected";
     }
@@ -224,7 +229,7 @@ export function span(seconds, round = Math.floor) {
   return count(round(seconds / size), name);
 }
 
-/** How long something took: `40 ms`, `1.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`. */
+/** How long something took: `40 ms`, `3 min 20 s`. */
 export function took(from, to) {
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
   if (!Number.isFinite(seconds)) return "";
@@ -235,7 +240,6 @@ export function took(from, to) {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** When something began and, once it has ended, how long it took. */
 export const lasted = (found) => el("span.soft", {}, ago(found.startTime), found.endTime ? `, took ${took(found.startTime, found.endTime)}` : "");
 
 /** What happened since a moment, in order; `more` says the rest of each. */
@@ -247,8 +251,8 @@ export const shares = (traffic) => Object.entries(traffic ?? {}).map(([name, sha
 
 /** `P7D` is `7 days`; a duration of several units stays as it is. */
 export function lasting(text) {
-  const found = /^PT?(\d+)([WDHM])$/.exec(text ?? "");
-  const units = { W: "week", D: "day", H: "hour", M: "minute" };
+  const found = /^PT?(\d+)([WDHMS])$/.exec(text ?? "");
+  const units = { W: "week", D: "day", H: "hour", M: "minute", S: "second" };
   return found ? count(Number(found[1]), units[found[2]]) : text ?? "";
 }
 

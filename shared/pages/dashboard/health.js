@@ -1,7 +1,7 @@
 // Health: problems, queues, failing receivers, what Azure still allows, sign-in.
 
 import { send } from "./api.js";
-import { ago, badge, count, el, foreign, part, place, section, table, trouble } from "./dom.js";
+import { ago, badge, count, el, foreign, part, place, section, table, ticked, trouble } from "./dom.js";
 
 const PAUSE_S = 15;
 const LITTLE = 0.2; // of an allowance: from here on the app polls more slowly
@@ -49,7 +49,7 @@ const kept = (part) => part?.count ?? 0;
 
 function attention(points) {
   if (!points.length) return el("p.fine", {}, badge("all well", "good"), " No action needed.");
-  const rows = points.map((each) => el("li", {}, el("p", {}, el("code", {}, each.code), " ", foreign(each.message)), el("p.soft", {}, each.next)));
+  const rows = points.map((each) => el("li", {}, el("p", {}, el("code", {}, each.code), " ", foreign(each.message)), el("p.soft", {}, ticked(each.next))));
   return el("section.problem", {}, el("h2", {}, count(points.length, "problem")), el("ul", {}, rows));
 }
 

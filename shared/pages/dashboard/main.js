@@ -2,7 +2,7 @@
 
 import { key, Problem, send } from "./api.js";
 import { cleanUp, explain, report } from "./cleanup.js";
-import { attempt, count, el, span, tick, trouble } from "./dom.js";
+import { attempt, count, el, foreign, span, tick, trouble } from "./dom.js";
 import { health } from "./health.js";
 import { operation, operations } from "./operations.js";
 import { approvals, events, firing, plans, recipe, rollout } from "./plans.js";
@@ -59,7 +59,6 @@ async function refresh() {
   if (live && pauseS) timer = setTimeout(refresh, pauseS * 1000);
 }
 
-/** Show the number of problems at the view's link. */
 function attend(points) {
   attended = Date.now();
   $("to-health").replaceChildren(VIEWS.health.title, ...(points.length ? [el("span.dot", {}, String(points.length), el("span.unseen", {}, ` ${count(points.length, "problem").split(" ")[1]}`))] : []));
@@ -146,7 +145,7 @@ function signIn(problem) {
   shown = "";
   $("views").hidden = $("tools").hidden = true;
   $("problem").replaceChildren();
-  $("updated").textContent = "";
+  $("updated").textContent = $("who").textContent = "";
   document.title = "Sign in · azureml-steward";
   const field = el("input", { type: "password", name: "key", autocomplete: "off", spellcheck: "false", required: true, "aria-describedby": "key-hint" });
   const wrong = el("div", { role: "alert" }, problem ? trouble(problem) : null);
@@ -167,7 +166,7 @@ async function come(wrong, field) {
   try {
     const vitals = await send("health/details");
     signedIn = true;
-    $("who").replaceChildren($("who").title = `as ${vitals.caller}`);
+    $("who").replaceChildren("as ", foreign(vitals.caller));
     context.links = vitals.links ?? {};
     attend(vitals.attention);
     $("views").hidden = $("tools").hidden = false;

@@ -1,7 +1,7 @@
 // Operations: how many over time, the newest first, one of them. Screen readers hear of each end once.
 
 import { BASE, next, Problem, send } from "./api.js";
-import { ago, armError, badge, chart, copyable, count, el, facts, folded, foreign, line, part, place, table, took, trouble } from "./dom.js";
+import { ago, armError, badge, broken, chart, copyable, count, el, facts, folded, foreign, line, part, place, table, ticked, took, trouble } from "./dom.js";
 
 const BUSY_S = 3;
 const QUIET_S = 15;
@@ -128,17 +128,19 @@ function columns(context) {
   const state = (each) => (each.endTime ? each.error?.code ?? "" : said(each).azureStatus ?? said(each).phase ?? "");
   return [
     { title: "Target", bare: true, cell: (each) => [name(each), " ", el("span.soft", {}, verb(each))] },
-    { title: "Status", bare: true, cell: (each) => [badge(said(each).outcome ?? each.status), " ", el("span.soft", {}, foreign(state(each)))] },
+    { title: "Status", bare: true, cell: (each) => [badge(said(each).outcome ?? each.status), " ", el("span.soft", {}, broken(state(each)))] },
     { title: "Took", bare: true, tight: true, cell: (each) => (each.endTime ? took(each.startTime, each.endTime) : progress(each)) },
     { title: "Started", tight: true, cell: (each) => ago(each.startTime) },
-    { title: "By", cell: (each) => by(said(each).caller ?? "", context) },
+    { title: "By", cell: (each) => by(said(each), context) },
   ];
 }
 
-/** Who asked; a run of the clean-up leads to its report, and which expiry it was stands in the details. */
-function by(caller, context) {
-  const run = /^cleanup:(\d{8}T\d{6}Z-[0-9a-f]+)$/.exec(caller)?.[1];
-  return run ? context.to("report", run, "clean-up") : foreign(caller.replace(/^expiry:.*/, "expiry"));
+/** Who asked: a link to a run of the clean-up and to a rollout. */
+function by({ caller = "", target = "" }, context) {
+  const [what, run] = caller.split(":");
+  if (what === "cleanup" && run) return context.to("report", run, "clean-up");
+  if (what === "rollout") return context.to(what, `${target.replace(/\/deployments\/.*/, "")}/${caller.replace(":", "/")}`, what);
+  return foreign(what === "expiry" ? what : caller);
 }
 
 function tell(found, known, context) {
@@ -150,7 +152,6 @@ function tell(found, known, context) {
   if (ended.length) context.say(ended.map((each) => `${place(each.properties?.target)}: ${each.status}`).join("; "));
 }
 
-/** One operation. */
 export function operation(id, context) {
   const acts = el("div.bar", { hidden: true });
   const parts = [state, why, about, lines, told, ended].map((make) => part((found) => make(found, context)));
@@ -212,7 +213,7 @@ export function elsewhere(id, links) {
   return [links.portal ? out(`${links.portal}/#resource${encodeURI(id)}`, "Portal") : "", studio ? " " : "", studio];
 }
 
-/** The request, to be sent again by hand; its body is not kept in answers. */
+/** The request, without its body, which is not kept. */
 function curl(found) {
   const [method, path] = String(found.properties?.request ?? "").split(" ");
   const body = method === "PUT" || method === "PATCH" ? " -d @body.json" : "";
@@ -237,14 +238,14 @@ function why(found) {
     }
   } }, "Show all of it");
   const shown = log.lines ? [el("p.soft", {}, "End of ", foreign(log.name), " ", log.url ? whole : ""), text] : el("p.soft", {}, foreign(log.problem));
-  return [el("section.problem", {}, el("h3", {}, "Why"), el("p", {}, el("code", {}, found.error?.code ?? ""), " ", foreign(said.cause)), el("h3", {}, "Next step"), el("p", {}, foreign(said.next)), page), shown, found.error ? folded("Azure's answer", found.error) : ""];
+  return [el("section.problem", {}, el("h3", {}, "Why"), el("p", {}, foreign(said.cause)), el("h3", {}, "Next step"), el("p", {}, ticked(said.next)), page), shown, found.error ? folded("Azure's answer", found.error) : ""];
 }
 
 function about(found, context) {
   const more = found.properties ?? {};
   const calls = Object.entries(more.azureCalls ?? {}).map(([what, number]) => count(number, what)).join(", ");
   return facts([
-    ["Caller", more.caller ? foreign(more.caller) : ""],
+    ["Caller", by(more, context)],
     ["Started", ago(found.startTime)],
     ["Ended", found.endTime ? [ago(found.endTime), `, after ${took(found.startTime, found.endTime)}`] : ""],
     ["Requests to Azure", calls],

@@ -1,7 +1,7 @@
 // What goes on by itself: rules that events trigger; recipes' runs, rollouts, expiries; and approvals, which wait for a second caller.
 
 import { below, send } from "./api.js";
-import { ago, armError, badge, copyable, el, facts, fold, folded, foreign, lasted, line, part, place, section, shares, table } from "./dom.js";
+import { ago, armError, badge, broken, copyable, el, facts, fold, folded, foreign, lasted, lasting, line, part, place, section, shares, table } from "./dom.js";
 
 const PAUSE_S = 15;
 const BUSY_S = 3;
@@ -34,7 +34,6 @@ const underWay = (each) => ["Running", "Paused"].includes(each.status);
 const VERDICTS = { good: "good", bad: "bad", unsure: "watch" };
 const verdict = (each) => (each.figures ? badge(each.figures.verdict, VERDICTS[each.figures.verdict]) : "");
 
-/** How far a rollout is: its stage, and at which share of the traffic. */
 function reached(each) {
   if (each.stage === "done") return "";
   return each.stage === "step" ? `${each.percent} %, step ${each.steps.indexOf(each.percent) + 1} of ${each.steps.length}` : each.stage;
@@ -65,17 +64,17 @@ export function rollout(id, context) {
     { title: "Requests", tight: true, cell: ([, each]) => each.requests.toLocaleString() },
     { title: "Errors", tight: true, cell: ([, each]) => each.errors.toLocaleString() },
     { title: "p95", tight: true, cell: ([, each]) => (each.p95 === null ? "" : `${Math.round(each.p95)} ms`) },
-  ], ([name]) => name, "No figures yet.");
+  ], ([name]) => name, "No figures.");
   const state = part((found) => [
     el("p.lead", {}, el("strong", {}, foreign(found.deployment)), " on ", foreign(place(found.endpoint))),
     el("p.state", {}, badge(found.status), lasted(found), el("span.soft", {}, reached(found)), verdict(found)),
     underWay(found) && found.stage !== "back" ? el("div.bar", {}, Object.keys(ASKS).filter((word) => word !== "pause" || found.status === "Running").map((word) =>
       el(word === "abort" ? "button.danger" : "button", { type: "button", "data-hold": word, click: () => ask(word, found) }, ASKS[word][0]))) : "",
-    facts([["Traffic", shares(found.traffic)], ["Mirrored to", shares(found.mirrorTraffic)], ["Before", shares(found.before.traffic)], ["Steps", found.steps.map((each) => `${each} %`).join(", ")], ["Each lasts", found.bake], ["Caller", foreign(found.caller)],
+    facts([["Traffic", shares(found.traffic)], ["Mirrored to", shares(found.mirrorTraffic)], ["Before", shares(found.before.traffic)], ["Steps", found.steps.map((each) => `${each} %`).join(", ")], ["Each lasts", lasting(found.bake)], ["Caller", foreign(found.caller)],
       ["Old ones go", found.oldUntil ? ago(found.oldUntil) : ""],
       ["Waits for", found.operation ? context.to("operation", found.operation, "operation") : ""]])]);
   const told = part((found) => [
-    el("h3", {}, "History"), line(found.startTime, found.history, (each) => foreign(each.reason ?? "")), folded("Gate", found.gate)]);
+    el("h3", {}, "History"), line(found.startTime, found.history, (each) => foreign((each.reason ?? "").replace(`${each.what} `, ""))), folded("Gate settings", found.gate)]);
   return {
     title: "Rollout",
     node: el("div", {}, state.node, answer, el("h3", {}, "Gate"), seen.node, told.node),
@@ -91,10 +90,12 @@ export function rollout(id, context) {
 
 const over = (step) => step.endTime || ["Succeeded", "Failed", "Skipped", "Canceled"].includes(step.status);
 
+const recipeOf = ({ properties: of = {} }) => of.recipe ?? (of.undoes ? "undo" : "unnamed recipe");
+
 function runColumns(context) {
   const steps = (each) => each.properties?.steps ?? [];
   return [
-    { title: "Recipe", bare: true, cell: (each) => [context.to("recipe", each.name, foreign(each.properties?.recipe ?? each.name)), el("div.soft", {}, "by ", foreign(each.properties?.caller))] },
+    { title: "Recipe", bare: true, cell: (each) => [context.to("recipe", each.name, foreign(recipeOf(each))), el("div.soft", {}, "by ", foreign(each.properties?.caller))] },
     { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.error?.code ?? "")] },
     { title: "Steps", tight: true, cell: (each) => `${steps(each).filter(over).length} of ${steps(each).length}` },
     { title: "Started", tight: true, cell: (each) => ago(each.startTime) },
@@ -117,16 +118,15 @@ function expiryColumns(context) {
     { title: "Resource", bare: true, cell: (each) => [el("strong", {}, foreign(place(each.target))), el("div.soft", {}, `${each.act} by `, foreign(each.caller))] },
     { title: "Status", bare: true, tight: true, cell: (each) => badge(each.status) },
     { title: "At", tight: true, cell: (each) => ago(each.at) },
-    { title: "Because", cell: (each) => [foreign(each.reason ?? ""), " ", link(each)] },
+    { title: "Reason", cell: (each) => [each.status === "Done" ? "" : foreign(each.reason ?? ""), " ", link(each)] },
   ];
 }
 
-/** One run of a recipe, step by step. */
 export function recipe(id, context) {
   const step = (each) => el("li", {}, el("span", {}, badge(each.status)), el("div", {}, el("strong", {}, each.name), " ", each.made ? foreign(place(each.made)) : el("code", {}, foreign(each.does)), each.operation ? [" ", context.to("operation", each.operation.split("/").pop(), "operation")] : "",
     el("div.soft", {}, foreign([each.waitsFor && `waits for ${each.waitsFor}`, each.reason, each.error?.message].filter(Boolean).join("; ")))));
   const shown = part((found) => [
-    el("p.lead", {}, el("strong", {}, foreign(found.properties.recipe))),
+    el("p.lead", {}, el("strong", {}, foreign(recipeOf(found)))),
     el("p.state", {}, badge(found.status), lasted(found)),
     armError(found.error), el("h3", {}, "Steps"), el("ol.line.wide", {}, (found.properties.steps ?? []).map(step)), folded("Parameters", found.properties.parameters ?? {})]);
   return {
@@ -223,13 +223,12 @@ function firingColumns(context) {
 const RULES = [
   { title: "Rule", bare: true, cell: (each) => [el("strong", {}, each.name), el("div.soft", {}, foreign(each.description)), (each.warnings ?? []).map((said) => el("div", {}, badge("warning", "watch"), " ", foreign(said)))] },
   { title: "State", bare: true, tight: true, cell: (each) => (each.enabled ? badge("Enabled") : badge("off", "plain")) },
-  { title: "On", cell: (each) => each.on.types.map((type) => el("span.tag", {}, foreign(short(type)))) },
+  { title: "On", cell: (each) => each.on.types.map((type) => el("span.tag", {}, broken(short(type)))) },
   { title: "Steps", cell: (each) => each.steps.join(", ") },
-  { title: "Last run", tight: true, cell: (each) => (each.last ? [badge(each.last.status), " ", ago(each.last.startTime)] : el("span.soft", {}, "not among those above")) },
-  { title: "File", cell: (each) => each.file },
+  { title: "Last run", tight: true, cell: (each) => (each.last ? [badge(each.last.status), " ", ago(each.last.startTime)] : el("span.soft", {}, "none above")) },
+  { title: "File", cell: (each) => broken(each.file) },
 ];
 
-/** One run of a rule. */
 export function firing(id, context) {
   const shown = part((found) => [
     el("p.lead", {}, el("strong", {}, found.rule)),
@@ -246,7 +245,7 @@ export function firing(id, context) {
     return el("li", {}, el("span", {}, state), el("div", {}, el("strong", {}, each.name), " ", el("code", {}, each.does), link, each.reason ? el("div.soft", {}, foreign(each.reason)) : ""));
   };
   const further = (found) => {
-    const named = facts([["Firing", copyable(found.name, "firing id")], ["Trace", copyable(found.traceId ?? "", "trace id")], ["Triggering rules", String(Math.max(0, found.depth - 1))]]);
+    const named = facts([["Rule run", copyable(found.name, "rule run id")], ["Trace", copyable(found.traceId ?? "", "trace id")], ["Rules before it in the chain", found.depth > 1 ? String(found.depth - 1) : ""]]);
     named.className = "ids";
     return named;
   };

@@ -1,7 +1,7 @@
 // Workspaces: their computes and what idles, their endpoints with deployments; what sleeps.
 
 import { below, next, Problem, send } from "./api.js";
-import { ago, badge, count, el, foreign, part, place, section, shares, table, trouble } from "./dom.js";
+import { ago, badge, count, el, foreign, lasting, part, place, section, shares, table, trouble } from "./dom.js";
 import { elsewhere } from "./operations.js";
 
 const PAUSE_S = 45;
@@ -39,7 +39,6 @@ export const workspaces = {
       el("div.bar", {}, el("label", {}, "Subscription", chosen), el("label", {}, "Find", words), all, el("label.check", {}, only, "Only with findings")),
       sum, answer, tree, none, sleeping.node);
 
-    /** Show what the words and the box ask for. */
     function narrow() {
       const text = words.value.trim().toLowerCase();
       let shown = 0;
@@ -216,8 +215,8 @@ function endpointColumns(act) {
     { title: "Online endpoint", bare: true, cell: (each) => el("strong", {}, foreign(each.name)) },
     { title: "State", bare: true, tight: true, cell: (each) => (since(each) ? [badge("asleep", "plain"), since(each) === "unknown" ? "" : el("div.soft", {}, ago(since(each)))] : badge(each.properties?.provisioningState)) },
     { title: "Traffic", cell: (each) => (Object.keys(each.properties?.traffic ?? {}).length ? shares(each.properties.traffic) : el("span.soft", {}, "none")) },
-    { title: "Deployments", cell: (each) => [(each.deployments ?? []).map(deployment), on(each)] },
-    { title: "Act", bare: true, tight: true, cell: (each) => button(each.id, since(each) ? "wake" : "park", act) },
+    { title: "Deployments", cell: (each) => [each.deployments?.length ? each.deployments.map(deployment) : el("span.soft", {}, "none"), on(each)] },
+    { title: "Act", bare: true, tight: true, cell: (each) => (since(each) || each.deployments?.length ? button(each.id, since(each) ? "wake" : "park", act) : "") },
   ];
 }
 
@@ -273,7 +272,7 @@ function instance(inner) {
     return told(state, stopped ? "plain" : "", stopped ? "off" : "changing", "plain", stopped ? "no compute cost, its disk remains; stopped" : "", since);
   }
   const shutdown = inner.idleTimeBeforeShutdown;
-  if (shutdown) return told(state, "good", "shuts itself down", "good", `after ${shutdown} of idleness; started`, since);
+  if (shutdown) return told(state, "good", "shuts itself down", "good", `after ${lasting(shutdown)} of idleness; started`, since);
   const on = since ? (Date.now() - Date.parse(since)) / 1000 : 0;
   if (on > LONG_RUNNING_S) return told(state, "good", "may idle", "watch", "no idle shutdown; started", since, 1);
   return told(state, "good", "running", "plain", "no idle shutdown; started", since);
@@ -286,7 +285,7 @@ function cluster(inner) {
   const state = inner.allocationState === "Resizing" ? "Resizing" : `${nodes} of ${inner.scaleSettings?.maxNodeCount ?? "?"} nodes`;
   const since = inner.allocationStateTransitionTime ?? "";
   if (idle && least) return told(state, "", `${idle} idle`, "watch", `kept by a minimum of ${least}; last change`, since, Math.min(idle, least));
-  if (idle) return told(state, "", `${idle} idle`, "plain", `released after ${inner.scaleSettings?.nodeIdleTimeBeforeScaleDown ?? "a while"}`);
+  if (idle) return told(state, "", `${idle} idle`, "plain", `released after ${lasting(inner.scaleSettings?.nodeIdleTimeBeforeScaleDown) || "a while"}`);
   if (!nodes) return told(state, "plain", "off", "plain", "no nodes, no compute cost");
   return told(state, "good", "in use", "good", least ? `keeps at least ${least}` : "");
 }

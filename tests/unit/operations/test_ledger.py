@@ -257,6 +257,12 @@ def test_a_worker_that_loses_the_race_overwrites_no_blob(bench: Bench) -> None:
     assert bench.ledger.whole(found.operation).result == {"winner": "w" * 20_000}
 
 
+def test_a_detail_that_was_cut_ends_with_an_ellipsis() -> None:
+    """It does not pass for the whole; one that fits stays as it is."""
+    said = [_operation(1).noted(START, "Failed", "x" * length).timeline[-1].detail for length in (300, 301)]
+    assert said == ["x" * 300, "x" * 299 + "…"]
+
+
 def test_the_largest_operation_fits(bench: Bench) -> None:
     """Three values just under the limit, a full time line, a long error and signed URLs, all of it outside of ASCII."""
     kept = {"x": "€" * 2_700}  # 16,200 characters once escaped

@@ -262,6 +262,14 @@ def test_what_is_gone_is_explained_as_that(app):
     """No policy finds anything of it."""
     body = told(respond("GET", f"cleanup/explain?resource={WS}/models/nothing/versions/1"))[1]
     assert (body["exists"], body["policies"]) == (False, [])
+    body = told(respond("GET", "cleanup/explain?resource=workspaces/gone/environments/e/versions/1"))[1]
+    assert (body["exists"], body["policies"]) == (False, [])
+
+
+def test_what_no_policy_looks_at_exists_all_the_same(app):
+    """Of a kind without a policy, or of a type that a policy for another sort of compute shares."""
+    body = told(respond("GET", f"cleanup/explain?resource={WS}"))[1]
+    assert (body["exists"], body["policies"]) == (True, [])
 
 
 def test_policies_in_force_are_shown_with_what_is_wrong_with_files(app):
