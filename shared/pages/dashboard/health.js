@@ -1,7 +1,7 @@
 // Health: problems, queues, failing receivers, what Azure still allows, sign-in.
 
 import { send } from "./api.js";
-import { ago, badge, count, el, foreign, part, place, section, table, ticked, trouble } from "./dom.js";
+import { ago, badge, broken, count, el, foreign, part, place, section, table, ticked, trouble } from "./dom.js";
 
 const PAUSE_S = 15;
 const LITTLE = 0.2; // of an allowance: from here on the app polls more slowly
@@ -83,7 +83,7 @@ function cardsOf(found, context) {
 /** How many operations failed and why; what Azure refused at once is said apart. */
 function failures(hour, big) {
   const { Failed: failed = 0, Refused: refused = 0 } = hour.outcomes;
-  const why = hour.codes.slice(0, 3).map((each) => el("div.soft", {}, el("code", {}, foreign(each.name)), ` ${each.count.toLocaleString()}`));
+  const why = hour.codes.slice(0, 3).map((each) => el("div.soft", {}, el("code", {}, broken(each.name)), ` ${each.count.toLocaleString()}`));
   return [big(failed), el("p.soft", {}, refused ? `and ${refused.toLocaleString()} refused at once` : "none refused at once"), why];
 }
 

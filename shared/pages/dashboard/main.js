@@ -105,7 +105,6 @@ function open(name) {
   document.title = `${VIEWS[name].title} · azureml-steward`;
   for (const link of $("views").children) link.toggleAttribute("aria-current", false);
   $(`to-${name}`).setAttribute("aria-current", "page");
-  $(`to-${name}`).scrollIntoView({ block: "nearest", inline: "nearest" });
   if (moved && !$("detail").open) title.focus();
 }
 

@@ -108,7 +108,7 @@ function scheduleColumns(context) {
     { title: "Recipe", bare: true, cell: (each) => [el("strong", {}, foreign(each.name)), el("div.soft", {}, foreign(each.description))] },
     { title: "Next start", tight: true, cell: (each) => ago(each.schedule.next) },
     { title: "Last run", tight: true, cell: run },
-    { title: "Problem", cell: (each) => foreign(each.schedule.problem ?? "") },
+    { title: "Problem", cell: (each) => each.schedule.problem ?? "" },
   ];
 }
 
@@ -118,7 +118,7 @@ function expiryColumns(context) {
     { title: "Resource", bare: true, cell: (each) => [el("strong", {}, foreign(place(each.target))), el("div.soft", {}, `${each.act} by `, foreign(each.caller))] },
     { title: "Status", bare: true, tight: true, cell: (each) => badge(each.status) },
     { title: "At", tight: true, cell: (each) => ago(each.at) },
-    { title: "Reason", cell: (each) => [each.status === "Done" ? "" : foreign(each.reason ?? ""), " ", link(each)] },
+    { title: "Reason", cell: (each) => [each.status === "Done" || !each.reason ? "" : [foreign(each.reason), " "], link(each)] },
   ];
 }
 
@@ -214,7 +214,7 @@ function firingColumns(context) {
   return [
     { title: "Rule", bare: true, cell: (each) => context.to("firing", each.name, each.rule) },
     { title: "Status", bare: true, cell: (each) => [badge(each.status), " ", el("span.soft", {}, each.error?.code ?? "")] },
-    { title: "Event", bare: true, cell: (each) => [foreign(short(each.event?.type)), el("div.soft", {}, foreign(about(each.event?.subject)))] },
+    { title: "Event", bare: true, cell: (each) => [broken(short(each.event?.type)), el("div.soft", {}, foreign(about(each.event?.subject)))] },
     { title: "Steps", tight: true, cell: (each) => `${each.steps.filter((step) => step.status || step.skipped).length} of ${each.steps.length}` },
     { title: "When", tight: true, cell: (each) => ago(each.startTime) },
   ];

@@ -140,7 +140,7 @@ def test_what_was_spent_this_month_is_shown_by_owner(app: App) -> None:
     app.answers["GET costs"] = {**app.answers["GET costs"], **spent}
     app.show("cleanup", "Clean-up")
     card = app.page.locator("section.card").filter(has_text="Spent this month")
-    expect(card).to_have_text("Spent this month24 EURada 24 EUR; not all was seen")
+    expect(card).to_have_text("Spent this month24 EURada 24 EUR; an estimate; not all periods were seen")
     app.answers["GET costs"] = {**app.answers["GET costs"], "value": [], "total": {"nodeHours": 7.2}, "complete": True}
     app.page.reload()
     app.show("cleanup", "Clean-up")
