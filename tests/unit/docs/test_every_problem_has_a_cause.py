@@ -20,7 +20,11 @@ WORST = {
     "queues": [{"name": "steward-operations", "messages": 3, "poison": 2}],
     "clocks": {"storageAheadS": -120.0},
     "timers": [{"name": "reconcile_operations", "quietS": 240, "late": True}],
-    "operations": {"open": 1, "oldest": {"name": "p-1", "target": "/workspaces/w", "ageS": 90_000}},
+    "operations": {
+        "open": 1,
+        "oldest": {"name": "p-1", "target": "/workspaces/w", "ageS": 90_000},
+        "lastHour": {"outcomes": {"Failed": 2, "Refused": 1}, "codes": [{"name": "QuotaExceeded", "count": 2}]},
+    },
     "firings": {"failedToday": 1, "rules": ["deploy"]},
     "deliveries": {"givenUpToday": 1},
     "eventsPutAside": {"count": 1, "prefix": "hooks/dead/"},
