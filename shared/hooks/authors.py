@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from shared.api.call import Call
     from shared.durable.storage import Blobs
+    from shared.hooks.rules import Rule
     from shared.settings import Settings
 
 LEAD = b"# steward-author: "
@@ -67,3 +68,16 @@ def check_replaceable(call: Call, blobs: Blobs, prefix: str, settings: Settings)
     if content is not None and taken(content)[0].get("name") != call.by(settings):
         message = f"'{file[:100]}' is not a file of '{call.by(settings)}', whose scope is limited. Choose another name."
         raise errors.BadRequestError("OutOfScope", message, target="file", status=403)
+
+
+def check_names(call: Call, names: Iterable[str], in_force: Iterable[Rule], settings: Settings) -> None:
+    """Refuse a caller who is limited, and would put a rule in the place of another one's: of two of one name one counts.
+
+    Raises:
+        BadRequestError: `OutOfScope` (403).
+    """
+    who = call.by(settings)
+    others = {rule.name for rule in in_force if rule.author.get("name") != who}
+    if same := sorted(others.intersection(names)):
+        message = f"The rule '{same[0]}' is in force and not one of '{who}', whose scope is limited. Choose another name."
+        raise errors.BadRequestError("OutOfScope", message, target="name", status=403)

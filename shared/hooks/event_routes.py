@@ -122,8 +122,10 @@ def _rule_file(call: Call, app: Services) -> Answer:
         return [_rule(rule, app) for rule in rule_fields.parse(text, file)]
 
     text = yaml_files.text_of(call, "InvalidRules") if call.method == "PUT" else ""
-    deletes = bool(text) and any(asking.may_delete(step) for rule in rule_fields.parse(text, "") for step in rule.steps)
-    if deletes and approvals.wanted("rules", call, app):
+    given = rule_fields.parse(text, "") if text else ()
+    if given and call.limited:
+        authors.check_names(call, (rule.name for rule in given), app.rule_store.rules(), app.settings)
+    if any(asking.may_delete(step) for rule in given for step in rule.steps) and approvals.wanted("rules", call, app):
         return approvals.ask("rules", call, app)
     own = authors.line(call.by(app.settings), call.sender.grants)
     authors.check_replaceable(call, app.blobs, folder.prefix, app.settings)

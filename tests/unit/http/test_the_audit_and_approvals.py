@@ -211,6 +211,10 @@ def test_a_scoped_admins_rule_may_do_no_more_than_its_author(made: App) -> None:
     assert made.send("PUT", "events/rules/mine", RULE, x_functions_key=key).status == 200
     assert made.send("PUT", "events/rules/theirs", RULE.replace("gone", "other"), x_functions_key="secret-bob").status == 200
     assert made.send("DELETE", "events/rules/theirs", x_functions_key=key).status == 403
+    off = RULE.replace("gone", "other").replace("name: other", "name: other\n    enabled: false")
+    taken = made.send("PUT", "events/rules/zz", off, x_functions_key=key)  # of two rules of one name the later file's counts
+    assert (taken.status, code(taken), "'other'" in taken.said) == (403, "OutOfScope", True), taken.content
+    assert made.send("PUT", "events/rules/mine", RULE, x_functions_key=key).status == 200
     assert made.send("PUT", "cleanup/policies/p", "policies: []", x_functions_key=key).status == 403
     rule = next(each for each in services.get().rules if each.name == "gone")
     call = Call(
