@@ -154,6 +154,7 @@ def _operation(request: Request, services: Services) -> Operation:
         path=path,
         query=f"api-version={request.api_version or target.api_version}{query}",
         body=None if secret else request.body,
+        stands_on=_stands_on(kind, request) if request.method in ("PUT", "PATCH") else (),
         files={name: f"operations/{operation_id}/files/{digests[name][:16]}/{name}" for name in request.files},
         plan=plan.to_json() if plan else None,
         secret=secret,
@@ -172,6 +173,11 @@ def _operation(request: Request, services: Services) -> Operation:
         expires_at=request.expires[1] if request.expires else None,
     )
     return operation.noted(now, "accepted", request.why)
+
+
+def _stands_on(kind: kinds.Kind, request: Request) -> tuple[str, ...]:
+    named = (bodies.dig(request.body, path) for path in kind.stands_on)
+    return tuple(each for each in named if isinstance(each, str))
 
 
 def _partition(named: ids.ResourceId, request: Request) -> str:

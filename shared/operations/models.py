@@ -60,6 +60,7 @@ class Operation:
         plane: Which server has it (`arm`, `history`, `execution`, `modelmanagement`).
         path, query: What Azure is sent, below the plane's base URL.
         body: JSON to send; None when there is none or when it is `secret`.
+        stands_on: Ids that the body names and that must be there as long as it is under way; the body is not kept so long.
         files: Multipart parts, name → blob that holds it.
         plan: What must be in Azure before it can be sent (plans), None when nothing must.
         secret: The body held a secret, was sent inline from memory, and is not kept.
@@ -95,6 +96,7 @@ class Operation:
     due_at: datetime
     action: str = ""
     body: Any = None
+    stands_on: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
     plan: Any = None
     secret: bool = False
@@ -223,7 +225,7 @@ class Operation:
         values["timeline"] = tuple(
             Event(at=datetime.fromisoformat(e["at"]), what=e["what"], detail=e.get("detail", "")) for e in entries
         )
-        for name in ("registered", "notify"):
+        for name in ("registered", "notify", "stands_on"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
 

@@ -158,7 +158,8 @@ def cancel(operation: Operation, reason: errors.AzureError, now: datetime) -> St
 def waits_for(operation: Operation, before: str, now: datetime) -> Step:
     """Look again soon whether the operation has ended that makes what the body names."""
     if operation.attempts == 0:
-        operation = operation.noted(now, "waits", f"operation {before} makes what the body names")
+        why = "makes what stands on it" if operation.method == "DELETE" else "makes what the body names"
+        operation = operation.noted(now, "waits", f"operation {before} {why}")
     waiting = replace(operation, phase="accepted", attempts=operation.attempts + 1, sent_azure=None)
     return Step(operation=waiting, delay_s=WAITS_DELAY_S)
 

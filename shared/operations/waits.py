@@ -1,5 +1,7 @@
 """What a request waits for besides its turn: what its body names and another operation of ours is still making.
 
+A DELETE waits for what is still being made on the resource.
+
 Azure refuses such a request, or fails it later; the app knows both and sends them in their order. Not here: the lane of one
 target (ledger).
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import bodies
+from shared.catalog import bodies, kinds
 from shared.durable import aside
 from shared.durable.aside import UnreadableError
 from shared.operations import settle
@@ -34,6 +36,8 @@ def before_sending(operation: Operation, body: Any, ledger: Ledger, now: datetim
         ledger: Where the others are.
         now: The present; nothing waits for longer than for a busy target.
     """
+    if operation.method == "DELETE":
+        return _standing_on(operation, ledger, now)
     stands_on = settle.kind_of(operation).stands_on if operation.method in ("PUT", "PATCH") else ()
     return _under_way(operation, (bodies.dig(body, path) for path in stands_on), ledger, now)
 
@@ -43,6 +47,30 @@ def after_refusal(operation: Operation, body: Any, ledger: Ledger, now: datetime
     if operation.method not in ("PUT", "PATCH", "POST") or operation.http_status not in REFUSALS:
         return ""
     return _under_way(operation, _texts(body), ledger, now)
+
+
+def _standing_on(operation: Operation, ledger: Ledger, now: datetime) -> str:
+    """Return the earlier operation that still makes what stands on the resource to be deleted; '' for none.
+
+    Only what is not of Azure ML, and a workspace, is stood on: no other DELETE costs a look at the list of open ones.
+    """
+    deleted = settle.kind_of(operation)
+    if (deleted.namespace == kinds.ML and deleted.path != "workspaces") or now - operation.created_at >= settle.BUSY_LIMIT:
+        return ""
+    for listed in ledger.open.listed():
+        maker = _resource(listed.row.columns.get("target"))
+        kind = kinds.by_type().get(("arm", maker.namespace.lower(), "/".join(maker.types).lower())) if maker else None
+        if not kind or not kind.stands_on or (listed.created_at, listed.id) >= (operation.created_at, operation.id):
+            continue
+        try:
+            stored = ledger.load(listed.id)
+        except UnreadableError as problem:
+            aside.note(f"operation {listed.id}", problem)
+            continue
+        named = map(_resource, stored.operation.stands_on) if stored and not stored.operation.ended else ()
+        if any(each.key == operation.target.lower() for each in named if each):
+            return listed.id
+    return ""
 
 
 def _under_way(operation: Operation, named: Iterator[Any], ledger: Ledger, now: datetime) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,8 @@ from shared.catalog import kinds
 from shared.operations import listing, models
 from shared.rest import ids
 from tests.fake_azure import GROUP, ML, WORKSPACE, Fault, refusal
-
-if TYPE_CHECKING:
-    from tests.steward import Steward
+from tests.fakes import Killed
+from tests.steward import Steward
 
 ACCOUNT = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/st2"
 ACCOUNT_BODY = {"location": "westeurope", "sku": {"name": "Standard_LRS"}, "kind": "StorageV2"}
@@ -96,6 +97,40 @@ def test_a_workspace_waits_for_the_account_that_it_stands_on(steward: Steward, s
     assert ended[1].sent_at >= ended[0].ended_at
 
 
+@pytest.mark.parametrize("spelling", [ACCOUNT, ACCOUNT.upper(), f"{ACCOUNT}/"])
+@pytest.mark.parametrize("where", ["w2", "w3"])
+def test_an_account_is_not_deleted_under_the_workspaces_that_are_made_on_it(steward: Steward, spelling: str, where: str) -> None:
+    """Whichever of two workspaces names it, and however: the DELETE came later, and goes later."""
+    names = {"w2": "other", "w3": "other", where: "st2"}
+    made = []
+    for name, account in names.items():
+        body = {
+            "properties": {"storageAccount": spelling.replace("st2", account).replace("ST2", account)},
+            "location": "westeurope",
+        }
+        made.append(steward.submit("PUT", f"workspaces/{name}", body, respond_async=True))
+        steward.clock.now += SOON
+    steward.azure.put(ACCOUNT, ACCOUNT_BODY)
+    gone = steward.submit("DELETE", ACCOUNT)
+    assert (gone.phase, gone.calls) == ("accepted", {})
+    steward.drive()
+    ended = [steward.load(each) for each in (*made, gone)]
+    assert [each.status for each in ended] == ["Succeeded"] * 3
+    assert ended[2].sent_at >= max(each.ended_at for each in ended[:2] if each.target.endswith(where))
+    assert any(each.what == "waits" and "makes what stands on it" in each.detail for each in ended[2].timeline)
+
+
+def test_a_delete_waits_for_nothing_else(steward: Steward) -> None:
+    """Not for a workspace on another account, for a later one, or for a compute; and not for ever."""
+    body = {"location": "westeurope", "properties": {"storageAccount": f"{ACCOUNT}x"}}
+    steward.submit("PUT", "workspaces/w2", body, respond_async=True)
+    steward.clock.now += SOON
+    steward.azure.put(ACCOUNT, ACCOUNT_BODY)
+    assert steward.submit("DELETE", ACCOUNT).calls == {"write": 1}
+    assert steward.submit("DELETE", "workspaces/w1/computes/c9").calls.get("write") == 1
+    steward.drive()
+
+
 def test_two_that_name_each_other_do_not_wait_for_ever(steward: Steward) -> None:
     """Only the later one waits."""
     first = steward.submit("PUT", "workspaces/w2", {"location": "x", "properties": {"hubResourceId": f"{ML}/workspaces/w3"}})
@@ -148,3 +183,27 @@ def test_an_api_version_that_the_provider_does_not_know_is_refused_at_once(stewa
         return
     assert operation.error
     assert (operation.status, operation.http_status, operation.error.code, operation.calls) == ("Failed", 400, ends, {"write": 1})
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_process_that_dies_anywhere_in_a_shared_lane_leaves_it_in_order(after: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Between its place in the lane and the send, too: what came later still waits, and each is done once."""
+    for nth in range(1, 30):
+        steward = Steward()
+        first = steward.submit("PUT", PATHS[0], RULE)
+        steward.fuse.blow(nth, after=after)
+        with suppress(Killed):
+            steward.submit("PUT", PATHS[1], RULE)
+            steward.drive()
+        steward.restart()
+        third = steward.submit("PATCH", "workspaces/w1", {"tags": {"a": "b"}})
+        steward.fuse.disarm()
+        steward.drive()
+        every = steward.ledger.newest(top=5)
+        assert {each.status for each in every} == {"Succeeded"}, nth
+        assert {first.id, third.id} <= {each.id for each in every}
+        in_turn = sorted(every, key=lambda each: each.sent_at or each.created_at)
+        assert all(one.ended_at <= two.sent_at for one, two in pairwise(in_turn) if one.ended_at and two.sent_at), nth
+        assert steward.azure.count("^PUT workspaces/w1/outboundRules/rule1$") == len(every) - 2
+        assert not steward.open.rows
+        assert [key for _, key in steward.rows.rows if key == "lane"] == []
