@@ -24,7 +24,7 @@ from shared.jobs import logs
 from shared.operations import ledger, models, new_keys, observing, redaction, settle, waits
 from shared.operations.looks import shared_lists, usual_times
 from shared.operations.models import Operation
-from shared.rest import client, clouds, errors, ids, long_running
+from shared.rest import client, clouds, errors, ids, long_running, look_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -292,7 +292,7 @@ def _send(operation: Operation, parcel: Parcel, services: Services) -> Step:
         return settle.waits_for(operation, before, now)
     if step.operation.phase == "following" and new_keys.changed(operation, services):
         return settle.shown(step.operation, now)
-    return replace(step, operation=_timed(step.operation, services, now))
+    return _timed(step, services, now)
 
 
 def _written(parcel: Parcel) -> Any:
@@ -303,13 +303,21 @@ def _written(parcel: Parcel) -> Any:
     return [client.parsed(source.open().read(), media) for source, media in found]
 
 
-def _timed(operation: Operation, services: Services, now: datetime) -> Operation:
-    """Return an operation that Azure has begun with, with the times at which such a one usually ends; jobs have none."""
-    follow = operation.follow
+def _timed(step: Step, services: Services, now: datetime) -> Step:
+    """Return the step of an operation that Azure has begun with, with the times at which such a one usually ends; jobs have none.
+
+    Alone it is looked at soon, too, unless Azure says when: it may fail at once. One of many waits for the first of those times.
+    """
+    operation, follow = step.operation, step.operation.follow
     if operation.phase != "following" or follow is None:
-        return operation
-    ends = [] if settle.is_run(operation) else services.ledger.durations.ends(usual_times.way(operation, follow.url))
-    return replace(operation, follow=replace(follow, ends=ends, began_s=now.timestamp()))
+        return step
+    crowded = services.lists.crowded(operation)
+    way = usual_times.way(operation, follow.url)
+    ends = [] if settle.is_run(operation) else services.ledger.durations.ends(way, crowded=crowded)
+    timed = replace(operation, follow=replace(follow, ends=ends, began_s=now.timestamp()))
+    soon_s = settle.kind_of(operation).interval_s[0]
+    straight = crowded and step.delay_s == soon_s
+    return replace(step, operation=timed, delay_s=look_times.pause(ends, 0.0, soon_s, soon_s)[0] if straight else step.delay_s)
 
 
 def _learn(before: Operation, saved: Operation, services: Services) -> None:

@@ -5,6 +5,7 @@ Not here: Azure's own `Retry-After`, which counts before this (long_running), wh
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def pause(ends: Sequence[float], elapsed_s: float, interval_s: float, most_s: fl
     """
     ahead_s = next((at - elapsed_s for at in ends if at - elapsed_s >= 1), None)
     if ahead_s is not None and ahead_s <= STRAIGHT_S:
-        return ahead_s, max(LEAST_S, SPREAD * (elapsed_s + ahead_s))
+        return math.ceil(ahead_s), max(LEAST_S, SPREAD * (elapsed_s + ahead_s))  # a queue's delays are whole seconds: not before
     return interval_s, min(interval_s * (GROWTH if ahead_s is None else EARLY_GROWTH), most_s)
 
 

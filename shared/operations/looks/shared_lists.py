@@ -34,6 +34,7 @@ log = logging.getLogger("steward.operations")
 
 FEW = 3  # looks at one collection: for fewer no list is asked for
 TOGETHER = timedelta(seconds=4)  # looks at one collection are moved to common moments, so far apart
+AT_ITS_END_S = 2.0  # the same where it is known when such an operation usually ends: those looks bring news
 ROUNDED = timedelta(seconds=1)  # a queue's delays are whole seconds
 OLD = timedelta(seconds=6)  # an answer is not used after that
 REFUSED = timedelta(minutes=5)  # how long a collection is not listed after a list that failed, or showed few of those it was for
@@ -91,6 +92,12 @@ class Lists:
         self._tidied_at = NEVER
         self._lock: Callable[[], Any] = threading.RLock
 
+    def crowded(self, operation: Operation) -> bool:
+        """Return whether others in its collection are followed, too, so that one list will say how all of them get on."""
+        with self._guard:
+            held = self._of(_collection(operation), self._clock())
+            return len(held.due.keys() | held.looked.keys()) >= FEW
+
     def together(self, operation: Operation, delay_s: float) -> float:
         """Return the pause before an operation's next look, moved to a moment at which others in its collection look, too.
 
@@ -103,10 +110,10 @@ class Lists:
             if not path or operation.id in held.silent:
                 return delay_s
             if len(held.due.keys() | held.looked.keys() | {operation.id}) >= FEW:
-                apart_s = TOGETHER.total_seconds()
+                apart_s = AT_ITS_END_S if ends else TOGETHER.total_seconds()
                 while not ends and apart_s * 4 <= delay_s:
                     apart_s *= 2
-                delay_s = math.ceil((now.timestamp() + delay_s) / apart_s) * apart_s - now.timestamp()
+                delay_s = math.ceil(math.ceil((now.timestamp() + delay_s) / apart_s) * apart_s - now.timestamp())
             held.due[operation.id] = (now + timedelta(seconds=delay_s), operation.target.lower())
             return delay_s
 

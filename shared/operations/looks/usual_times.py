@@ -81,19 +81,20 @@ class Durations:
             with suppress(errors.TransientError, versions.NewerError):
                 self._read()
 
-    def ends(self, way: str) -> list[float]:
+    def ends(self, way: str, *, crowded: bool = False) -> list[float]:
         """Return when such an operation usually ends, in seconds; [] where that is not known.
 
         What was only recorded is looked at in a quarter of that time, too, and each eighth of what was learned in the half:
-        nothing else would show that it is faster here, or has become so.
+        nothing else would show that it is faster here, or has become so. Of a crowd each eighth shows that for all.
         """
         seen = [*self._known.get(way, ()), *self._fresh.get(way, ())]
         recorded = RECORDED.get(" ".join(way.split(" ")[:2])) if len(seen) < FEW else None
-        if not seen:
-            return [recorded / 4, recorded] if recorded else []
+        if not seen and not recorded:
+            return []
         ends = look_times.usual_ends([*seen, recorded] if recorded else seen)
         self._asked[way] += 1
-        return [ends[0] / 2, *ends] if self._asked[way] % DOUBTED == 0 else ends
+        doubted = self._asked[way] % DOUBTED == 0 or not (seen or crowded)
+        return [ends[0] / (2 if seen else 4), *ends] if doubted else ends
 
     def learn(self, way: str, over_s: float, looked_s: float, now: datetime) -> None:
         """Take in how long an operation took that succeeded; one that was much faster than usual starts the learning over.

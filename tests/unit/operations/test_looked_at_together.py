@@ -103,8 +103,9 @@ def test_many_computes_cost_one_closing_read_each(steward: Steward, monkeypatch:
     assert [each.result["properties"]["provisioningState"] for each in ended] == ["Succeeded"] * count
     assert [each.calls["poll"] for each in ended].count(1) >= count * 0.9
     assert gets(steward) <= 1.3 * count
-    assert sorted(late_s(ended, 31.0))[count // 2] <= 3.0
+    assert sorted(late_s(ended, 31.0))[count // 2] <= 1.5
     assert max(late_s(ended, 31.0)) <= 5.0
+    assert steward.fuse.calls.count("queue.send") <= 1.5 * count  # a look before that time brings no news, and costs a message
 
 
 def test_many_jobs_cost_next_to_nothing(steward: Steward, monkeypatch: pytest.MonkeyPatch) -> None:
