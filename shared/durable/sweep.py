@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("steward.sweep")
 
 BUDGET_S = 100.0  # of one part; host.json ends a function after 300 seconds, with whatever else runs in its process
-INLINE = 500  # entries that a tick looks after itself
+INLINE = 100  # entries that a tick looks after itself, one after the other
 PAGE = 100  # entries that each message has of the others
 VERSION = 1  # of such a message
 FAILURES = 5  # rows in a row that storage failed: it is out of reach, and the next tick tries again

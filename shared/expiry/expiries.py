@@ -81,7 +81,7 @@ def begin(request: acceptance.Request, ending: kinds.Ending, services: Services)
     made = Expiry(
         id=name, target=target.path, kind=ending.name, act=ending.act, at=at, created_at=now, due_at=now, caller=request.caller
     )
-    services.due.put(worker.entry(MACHINE, (name,), LONGEST_S, services))  # most creates end before, and then it is moved
+    services.due.put(worker.entry(MACHINE, (name,), 0.0, services))
     _table(services).insert(made)
 
 
