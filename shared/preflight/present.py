@@ -56,12 +56,17 @@ def check(question: Question) -> Iterator[Finding]:
         return
     answer = question.get(target.id, target.api_version)
     if not answer.ok:
-        if target.kind.full_type in NAMES_UNSEEN and answer.status == 404:
+        if _is_a_name_of_the_region(question) and answer.status == 404:
             yield _elsewhere(question)
     else:
         yield from _as_it_stands(question, answer.body)
     if target.kind.full_type == f"{kinds.ML}/workspaces":
         yield from _neighbours_of_a_workspace(question)
+
+
+def _is_a_name_of_the_region(question: Question) -> bool:
+    instance = str(bodies.dig(question.body, "properties.computeType")).lower() == "computeinstance"
+    return instance or question.target.kind.full_type in NAMES_UNSEEN
 
 
 def _elsewhere(question: Question) -> Finding:

@@ -3,7 +3,7 @@
 from infra.local.emulator import clouds, web
 from infra.local.emulator.arm import gateway
 from infra.local.emulator.arm.authorization import resources as authorization
-from infra.local.emulator.arm.dependencies import deleted_vaults, names, neighbours
+from infra.local.emulator.arm.dependencies import access_policies, blob_services, deleted_vaults, names, neighbours
 from infra.local.emulator.arm.dependencies import resources as dependencies
 from infra.local.emulator.arm.deployments import resources as deployments
 from infra.local.emulator.arm.event_grid import resources as events
@@ -35,7 +35,7 @@ def _guard(world: World, request: web.Request) -> web.Request:
 arm = web.Routes(clouds.ARM, guard=_guard, not_found=gateway.not_found, finish=gateway.finish, locked=True)
 _PROVIDERS = (
     *(subscriptions, cloud_metadata, resource_lists, tags, locks, authorization, topic_types, events, metrics),
-    *(names, deleted_vaults, dependencies, neighbours, deployments),
+    *(names, deleted_vaults, access_policies, blob_services, dependencies, neighbours, deployments),
 )
 for _part in (*(provider.routes for provider in _PROVIDERS), *machine_learning.PARTS):
     arm.include(_part)

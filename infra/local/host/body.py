@@ -4,6 +4,7 @@ A chunked body never reaches a function: the host reads a body only when ``Conte
 (https://github.com/Azure/azure-functions-host/issues/4926).
 """
 
+import re
 from http import HTTPStatus
 from io import BufferedIOBase
 
@@ -11,6 +12,7 @@ from infra.local.host.head import Head, RefusedError
 
 BODY_LIMIT = 104_857_600  # 100 MB: https://learn.microsoft.com/azure/azure-functions/functions-bindings-http-webhook-trigger#limits
 _SHORT = 65_536
+_TOO_LONG = 2**63  # what a length cannot be
 
 
 class Body:
@@ -67,6 +69,6 @@ def _framing(head: Head) -> tuple[bool, int]:
         if head.version == "HTTP/1.0" and head.method in ("POST", "PUT"):  # LengthRequiredHttp10 of Kestrel
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"a {head.method} of HTTP/1.0 needs a Content-Length")
         return False, 0
-    if len(lengths) > 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "Content-Length is not one number")
-    return False, int(lengths[0][:18])
+    if len(lengths) > 1 or not re.fullmatch("0*[0-9]{1,19}", lengths[0]) or int(lengths[0]) >= _TOO_LONG:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "Content-Length is not one number of 64 bits")
+    return False, int(lengths[0])

@@ -14,7 +14,7 @@ LINE_LIMIT = 8_192  # bytes of the request line
 HEADERS_LIMIT = 32_768  # bytes of all headers
 HEADER_COUNT_LIMIT = 100
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) (HTTP/\S*)")
+_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (?![%?])([!-~]+) +([!-~]{8})")  # HttpParser.ParseRequestLine
 _AUTHORITY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:@\[\]-]+")
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%-]*(:\d*)?|\[[0-9A-Fa-f:.]+\](:\d*)?")
 

@@ -45,11 +45,13 @@ def test_the_sdk_v1_takes_its_first_steps(run_command: Run, v1_python: Path, cli
     assert said["experiments"]
     assert said["run"] == ["Completed", {"stage": "dev"}, "1", ["outputs/up.txt"], ["Failed"]]
     assert said["error"] == "broken"
+    assert said["children"] == ["Completed", "Completed", "Failed"]
     assert said["metrics"] == {"loss": 0.5, "many": [1, 2]}
     assert said["tagged"] == [True]
     assert said["model"] == [1, "model"]
     assert {"v1-model:1", "of-run:1"} <= set(said["models"])
     assert {"mine", "workspaceblobstore"} <= set(said["datastores"])
     assert {"cpu", "v1-cluster"} <= set(said["targets"])
+    assert said["desk"] == "Running"
     assert said["sizes"]
     assert said["secret"] == ["value", [{"name": "key"}]]

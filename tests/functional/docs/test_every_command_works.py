@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.local.__main__ import exports
+from infra.local.demo.client import Control
+from infra.local.emulator import scene
 from tests.docs import answers, commands, exempt
 from tests.functional.docs import reader
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from infra.local import stack
 
 REFUSED = re.compile(r"^# ([45]\d\d) (\w+)", re.MULTILINE)
+FORBIDDEN = re.compile(r"^# 403 ", re.MULTILINE)
+CALLED = re.compile(r"curl -X (\w+) \"\$STEWARD(/[^\"?]+)")
 ENDS = re.compile(r"^# ends (\w+)", re.MULTILINE)
 SAYS = re.compile(r"^# says (.+)$|  # (\[.+\])$", re.MULTILINE)
 
@@ -93,6 +97,19 @@ def test_what_the_commands_start_ends_as_their_pages_say(person: reader.Reader) 
             wrong.append(f"{name}: {said}: {operation.get('error')}")
     assert not wrong, "\n".join(wrong)
     assert len(person.started) > 20
+
+
+def test_azure_refuses_nothing_that_no_page_announces(running: stack.Stack, person: reader.Reader) -> None:
+    """The roles of infra/azure are in force: what they do not allow stands in a page as `# 403`, and nothing else is refused."""
+    for command in COMMANDS:
+        person.end(command)
+    announced = {f"{verb} {path}" for each in COMMANDS if FORBIDDEN.search(each.text) for verb, path in CALLED.findall(each.text)}
+    control = Control(running.azure.control)
+    received = control.requests()
+    control.close()
+    assert len(received) > 1000
+    refused = {f"{each['method']} {each['path'].partition(scene.SUBSCRIPTION_ID)[2]}" for each in received if each["status"] == 403}
+    assert refused == announced
 
 
 def test_the_pages_cover_each_group() -> None:

@@ -544,6 +544,12 @@ def _short_in_all(azure: Client) -> requests.Response:
     return polled(azure, cluster(wanted)(azure))
 
 
+@provokes("instance name taken in the region")
+def _taken_instance(azure: Client) -> requests.Response:
+    made(azure, INSTANCE)
+    return azure.arm("PUT", f"{azure.workspace('other')}/computes/machine", INSTANCE)
+
+
 @provokes("restart of a stopped instance")
 def _restarted(azure: Client) -> requests.Response:
     arm_id = made(azure, INSTANCE)

@@ -218,6 +218,69 @@ def test_a_deployment_at_the_subscription_has_a_location_for_good(azure: Client)
     assert (moved.status_code, moved.json()["error"]["code"]) == (409, "InvalidDeploymentLocation")
 
 
+PARTS = {
+    "parameters": {
+        "name": {"type": "string", "minLength": 3, "maxLength": 5},
+        "count": {"type": "int", "minValue": 1, "maxValue": 2, "defaultValue": 1},
+        "size": {"type": "string", "allowedValues": ["S", "M"], "defaultValue": "S"},
+    },
+    "resources": [
+        {
+            "type": "Microsoft.ManagedIdentity/userAssignedIdentities", "apiVersion": "2023-01-31", "location": "westeurope",
+            "name": "[parameters('name')]",
+        }
+    ],
+    "outputs": {
+        "kept": {"type": "string", "value": "[reference(parameters('all'), '2023-07-01', 'Full').location]"},
+        "key": {"type": "string", "value": "[listKeys(parameters('account'), '2023-05-01').keys[1].keyName]"},
+        "sum": {"type": "int", "value": "[mul(max(2, 3), length(range(0, 4)))]"},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "needs", "said"),
+    [
+        ({"name": "ab"}, [], "Length of the value should be greater than or equal to '3'."),
+        ({"name": "abcdef"}, [], "Length of the value should be less than or equal to '5'."),
+        ({"name": "abc", "count": 3}, [], "The value should be less than or equal to '2'."),
+        ({"name": "abc", "size": "L"}, [], "The value 'L' is not part of the allowed value(s): 'S,M'."),
+        ({"name": "abc", "other": 1}, [], "The template parameters 'other' in the parameters file are not valid;"),
+        ({"name": "abc"}, ["none"], "The resource 'none' is not defined in the template."),
+        ({}, [], "The value for the template parameter 'name' is not provided."),
+    ],
+)
+def test_a_value_that_its_parameter_does_not_take_is_refused(
+    azure: Client, given: dict[str, Any], needs: list[str], said: str
+) -> None:
+    """400 `InvalidTemplate` before anything is made, whether the template uses the value or not."""
+    template = {**PARTS, "outputs": {}, "resources": [{**PARTS["resources"][0], "dependsOn": needs}]}
+    parameters = {name: {"value": value} for name, value in given.items()}
+    body = {"properties": {"mode": "Incremental", "template": template, "parameters": parameters}}
+    answer = azure.arm("PUT", f"{scene.GROUP_ID}/providers/Microsoft.Resources/deployments/judged", body, version=VERSION)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidTemplate")
+    assert said in answer.json()["error"]["message"]
+
+
+def test_outputs_read_whole_resources_and_keys(azure: Client) -> None:
+    """`reference(…, 'Full')` has what stands beside the properties; `listKeys` asks the provider."""
+    more = {name: {"type": "string"} for name in ("all", "account")}
+    template = {**PARTS, "parameters": {**PARTS["parameters"], **more}}
+    values = {"name": "told", "all": scene.KEY_VAULT_ID, "account": scene.STORAGE_ID}
+    body = {
+        "properties": {
+            "mode": "Incremental",
+            "template": template,
+            "parameters": {name: {"value": value} for name, value in values.items()},
+        }
+    }
+    path = f"{scene.GROUP_ID}/providers/Microsoft.Resources/deployments/told"
+    azure.arm("GET", azure.arm("PUT", path, body, version=VERSION).headers["Azure-AsyncOperation"])
+    shown = azure.arm("GET", path, version=VERSION).json()["properties"]
+    assert shown["provisioningState"] == "Succeeded", shown
+    assert {name: one["value"] for name, one in shown["outputs"].items()} == {"kept": "westeurope", "key": "key2", "sum": 12}
+
+
 def test_a_mode_that_would_delete_is_refused(azure: Client) -> None:
     """Complete is not in the local Azure: silence would look as if nothing was to be deleted."""
     body = json.dumps({"properties": {"mode": "Complete", "template": {"resources": []}}})

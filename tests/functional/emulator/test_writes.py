@@ -32,6 +32,8 @@ PROVIDERS = (
     "Microsoft.ManagedIdentity", "Microsoft.EventGrid", "Microsoft.OperationalInsights", "Microsoft.Network",
     "Microsoft.DocumentDB", "Microsoft.Search", "Microsoft.ContainerService", "Microsoft.Compute",
 )  # fmt: skip
+IN_GROUP = f"{scene.GROUP_ID}/providers"
+SYSTEM_TOPIC = {**PLACE, "properties": {"source": scene.STORAGE_ID, "topicType": "Microsoft.Storage.StorageAccounts"}}
 BATCH = {"model": None, "compute": None, "description": "first", "environmentVariables": {"A": "1"}}
 ENDPOINT = {**PLACE, "tags": {"a": "1"}, "properties": {"authMode": "Key", "description": "first"}}
 
@@ -72,6 +74,10 @@ BESIDE: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]
         account("stpatched"), "2023-05-01", ACCOUNT, {"properties": {"allowBlobPublicAccess": False}},
         {"properties": {"isHnsEnabled": True}, "location": "northeurope"},
     ),
+    "microsoft.storage/storageaccounts/blobservices/containers": (
+        f"{scene.STORAGE_ID}/blobServices/default/containers/patched", "2023-05-01", {"properties": {}},
+        {"properties": {"metadata": {"a": "b"}}}, {"properties": {"leaseState": "Leased"}},
+    ),
     "microsoft.keyvault/vaults": (
         vault("kv-patched"), "2023-07-01", VAULT, {"properties": {"enablePurgeProtection": True}},
         {"properties": {"vaultUri": "https://elsewhere"}, "location": "northeurope"},
@@ -87,6 +93,14 @@ BESIDE: dict[str, tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]
         IDENTITY, "2023-01-31", PLACE, {"tags": {"x": "y"}}, {"location": "northeurope"},
     ),
     "microsoft.resources/resourcegroups": (GROUP, "2022-09-01", PLACE, {"tags": {"x": "y"}}, {"location": "northeurope"}),
+    "microsoft.eventgrid/topics": (
+        f"{IN_GROUP}/Microsoft.EventGrid/topics/news", "2022-06-15", PLACE, {"properties": {"disableLocalAuth": True}},
+        {"properties": {"inputSchema": "CloudEventSchemaV1_0"}, "location": "northeurope"},
+    ),
+    "microsoft.eventgrid/systemtopics": (
+        f"{IN_GROUP}/Microsoft.EventGrid/systemTopics/t", "2022-06-15", SYSTEM_TOPIC, {"tags": {"x": "y"}},
+        {"properties": {"source": scene.KEY_VAULT_ID}, "location": "northeurope"},
+    ),
 }  # fmt: skip
 
 
@@ -165,7 +179,6 @@ FIRST = {"properties": {"description": "first"}}
 BOTH = {"properties": {"description": "first", "tags": {"a": "1"}}}
 TAGS = {"tags": {"a": "1"}}
 GIT = "git+https://github.com/contoso/code"
-IN_GROUP = f"{scene.GROUP_ID}/providers"
 TOPIC = f"{IN_GROUP}/Microsoft.EventGrid/topics/news"
 ACCOUNT_QUEUE = {"endpointType": "StorageQueue", "properties": {"resourceId": scene.APP_ACCOUNT_ID, "queueName": "news"}}
 VERSIONS = {
@@ -186,7 +199,7 @@ BLOB = {
 NEEDED = {"microsoft.network/virtualnetworks": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}
 NEIGHBOURS = {
     "microsoft.operationalinsights/workspaces": ("2023-09-01", {"retentionInDays": 60}),
-    "microsoft.network/virtualnetworks": ("2023-09-01", {"flowTimeoutInMinutes": 5}),
+    "microsoft.network/virtualnetworks": ("2023-09-01", {"flowTimeoutInMinutes": 5, "subnets": [{"name": "a"}]}),
     "microsoft.network/privateendpoints": ("2023-09-01", {"customNetworkInterfaceName": "nic"}),
     "microsoft.documentdb/databaseaccounts": ("2024-05-15", {"enableFreeTier": True}),
     "microsoft.search/searchservices": ("2023-11-01", {"replicaCount": 2}),
@@ -274,6 +287,10 @@ AGAIN: dict[str, Again] = {
         path=f"{scene.STORAGE_ID}/blobServices/default/containers/again", version="2023-05-01", body={"properties": {}},
         more={"properties": {"metadata": {"a": "b"}}},
     ),
+    "microsoft.storage/storageaccounts/blobservices": Again(
+        path=f"{account('stblobs')}/blobServices/default", version="2023-05-01", body={"properties": {}},
+        more={"properties": {"isVersioningEnabled": True}},
+    ),
     "microsoft.keyvault/vaults": Again(
         path=vault("kv-again"), version="2023-07-01", body=VAULT,
         more={
@@ -306,7 +323,7 @@ AGAIN: dict[str, Again] = {
     ),
     "microsoft.eventgrid/systemtopics": Again(
         path=f"{IN_GROUP}/Microsoft.EventGrid/systemTopics/t", version="2022-06-15", more=TAGS,
-        body={**PLACE, "properties": {"source": scene.STORAGE_ID, "topicType": "Microsoft.Storage.StorageAccounts"}},
+        body=SYSTEM_TOPIC,
     ),
     "microsoft.eventgrid/eventsubscriptions": Again(
         path=f"{scene.GROUP_ID}/providers/Microsoft.EventGrid/eventSubscriptions/s", version="2022-06-15",
@@ -314,6 +331,10 @@ AGAIN: dict[str, Again] = {
     ),
     "microsoft.eventgrid/systemtopics/eventsubscriptions": Again(
         path=f"{IN_GROUP}/Microsoft.EventGrid/systemTopics/t/eventSubscriptions/s", version="2022-06-15",
+        body={"properties": {"destination": ACCOUNT_QUEUE}}, more={"properties": {"labels": ["a"]}},
+    ),
+    "microsoft.eventgrid/topics/eventsubscriptions": Again(
+        path=f"{TOPIC}/eventSubscriptions/s", version="2022-06-15",
         body={"properties": {"destination": ACCOUNT_QUEUE}}, more={"properties": {"labels": ["a"]}},
     ),
     "microsoft.authorization/locks": Again(
@@ -347,8 +368,10 @@ def _of_type(kind: str) -> str:
 
 
 def test_every_kind_that_can_be_put_has_a_row_that_says_what_a_put_keeps_and_an_example() -> None:
-    """The types of all routes of ARM that take a PUT."""
-    known = {type_of(re.sub(r"{rest\*}/?", "", route.template)) for route in services.arm._routes if route.method == "PUT"}
+    """The types of all routes of ARM that take a PUT; names of tags and changes of access policies are no resources."""
+    templates = [route.template for route in services.arm._routes if route.method == "PUT"]
+    whole = [one for one in templates if "/tagNames/" not in one and "/accessPolicies/" not in one]
+    known = {type_of(re.sub(r"{rest\*}/?", "", one)) for one in whole}
     assert set(writes.PUT) == known
     assert {_of_type(kind) for kind in AGAIN} == known
     assert all(rule.source != "unknown" for rule in writes.PUT.values() if rule != writes.Put())
@@ -381,9 +404,11 @@ def test_a_second_put_does_with_what_it_leaves_out_as_the_table_says(azure: Clie
 def _whole(azure: Client, kind: str, again: Again) -> str:
     """The id, with what must be there first."""
     if again.path.startswith("/"):
-        if kind == "microsoft.eventgrid/systemtopics/eventsubscriptions":
-            topic = AGAIN["microsoft.eventgrid/systemtopics"]
-            _put(azure, topic.path, topic.body, topic.version)
+        home = AGAIN.get(kind.rpartition("/")[0]) if kind.startswith("microsoft.eventgrid/") else None
+        if home:
+            _put(azure, home.path, home.body, home.version)
+        if kind.endswith("/blobservices"):
+            _put(azure, account("stblobs"), ACCOUNT, "2023-05-01")
         return again.path
     if again.path.startswith("registries/"):
         home = f"{scene.GROUP_ID}/providers/Microsoft.MachineLearningServices"

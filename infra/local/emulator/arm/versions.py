@@ -92,7 +92,7 @@ TYPES: dict[str, tuple[str, ...]] = {
     "microsoft.authorization/roledefinitions": ("2018-01-01-preview", "2022-04-01", "2022-05-01-preview"),
     **{
         f"microsoft.eventgrid/{kind}": _EVENT_GRID
-        for kind in ("eventsubscriptions", "systemtopics", "topics", "topictypes", "locations")
+        for kind in ("eventsubscriptions", "systemtopics", "topics", "topictypes", "locations", "eventtypes")
     },
     f"{_ML}/operations": _ML_VERSIONS,
     f"{_ML}/locations": _ML_VERSIONS,
@@ -130,6 +130,12 @@ NAMESPACES = {
 }  # fmt: skip
 
 
+# Each provider that has types lists its operations, in the versions of its first type.
+TYPES |= {
+    f"{namespace}/operations": next(found for name, found in TYPES.items() if name.startswith(f"{namespace}/"))
+    for namespace in {name.partition("/")[0] for name in TYPES}
+    if f"{namespace}/operations" not in TYPES
+}
 _WELL_FORMED = re.compile(r"(\d{4}-\d\d-\d\d)(?:-[a-z]+)?")
 
 

@@ -66,6 +66,13 @@ PATCH: dict[str, tuple[str, ...]] = {
             )
         ),
     ),
+    "microsoft.storage/storageaccounts/blobservices/containers": tuple(
+        f"properties.{name}"
+        for name in (
+            "publicAccess", "metadata", "defaultEncryptionScope", "denyEncryptionScopeOverride", "enableNfsV3AllSquash",
+            "enableNfsV3RootSquash", "immutableStorageWithVersioning",
+        )
+    ),
     "microsoft.keyvault/vaults": (
         "tags",
         *(
@@ -88,6 +95,16 @@ PATCH: dict[str, tuple[str, ...]] = {
             )
         ),
     ),
+    "microsoft.eventgrid/topics": (  # TopicUpdateParameters and SystemTopicUpdateParameters, 2022-06-15
+        "tags", "identity", "sku",
+        *(
+            f"properties.{name}"
+            for name in (
+                "publicNetworkAccess", "inboundIpRules", "disableLocalAuth", "dataResidencyBoundary", "minimumTlsVersionAllowed",
+            )
+        ),
+    ),
+    "microsoft.eventgrid/systemtopics": ("tags", "identity"),
     "microsoft.resources/resourcegroups": ("tags", "managedBy"),
     "microsoft.managedidentity/userassignedidentities": ("tags",),
 }  # fmt: skip
@@ -128,11 +145,15 @@ PUT: dict[str, Put] = {
         kept=("storageAccount", "keyVault", "applicationInsights", "containerRegistry", "hbiWorkspace"),
         source=f"{_SPEC}, machinelearningservices 2021-07-01, WorkspaceProperties: they cannot be changed",
     ),
-    f"{_ML}workspaces/computes": _UNKNOWN,
+    f"{_ML}workspaces/computes": Put(
+        rest=REPLACE, source=f"{_SPEC}, machinelearningservices 2024-10-01, Compute_CreateOrUpdate: a compute is overwritten"
+    ),
     f"{_ML}workspaces/connections": _UNKNOWN,
     f"{_ML}workspaces/datastores": _UNKNOWN,
     f"{_ML}workspaces/schedules": _UNKNOWN,
-    f"{_ML}workspaces/jobs": _UNKNOWN,
+    f"{_ML}workspaces/jobs": Put(
+        replaced=("tags",), source=f"{_SPEC}, machinelearningservices 2024-10-01, Jobs_CreateOrUpdate: tags replace the job's"
+    ),
     f"{_ML}workspaces/outboundrules": _UNKNOWN,
     f"{_ML}workspaces/onlineendpoints": Put(
         kept=("description",), replaced=("tags",), unchanged=("authMode",),
@@ -162,6 +183,7 @@ PUT: dict[str, Put] = {
     "microsoft.storage/storageaccounts": Put(
         rest=KEEP, source=f"{_SPEC}, storage 2023-05-01, StorageAccounts_Create: a second request updates what it names"
     ),
+    "microsoft.storage/storageaccounts/blobservices": _UNKNOWN,
     "microsoft.storage/storageaccounts/blobservices/containers": _UNKNOWN,
     "microsoft.keyvault/vaults": Put(
         kept=("enablePurgeProtection", "enableSoftDelete"), replaced=("accessPolicies",),
@@ -174,7 +196,13 @@ PUT: dict[str, Put] = {
     "microsoft.insights/components": _UNKNOWN,
     "microsoft.managedidentity/userassignedidentities": _UNKNOWN,
     "microsoft.operationalinsights/workspaces": _UNKNOWN,
-    "microsoft.network/virtualnetworks": _UNKNOWN,
+    "microsoft.network/virtualnetworks": Put(
+        kept=("subnets",),
+        source=(
+            "https://techcommunity.microsoft.com/blog/azurenetworkingblog/"
+            "azure-virtual-network-now-supports-updates-without-subnet-property/4067952 (since 2023-09-01)"
+        ),
+    ),
     "microsoft.network/privateendpoints": _UNKNOWN,
     "microsoft.documentdb/databaseaccounts": _UNKNOWN,
     "microsoft.search/searchservices": _UNKNOWN,
@@ -184,6 +212,7 @@ PUT: dict[str, Put] = {
     "microsoft.eventgrid/systemtopics": _UNKNOWN,
     "microsoft.eventgrid/systemtopics/eventsubscriptions": _UNKNOWN,
     "microsoft.eventgrid/topics": _UNKNOWN,
+    "microsoft.eventgrid/topics/eventsubscriptions": _UNKNOWN,
     "microsoft.authorization/locks": _UNKNOWN,
     "microsoft.authorization/roleassignments": _UNKNOWN,
     "microsoft.authorization/roledefinitions": _UNKNOWN,

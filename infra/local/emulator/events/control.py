@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
-_ML_NAMES = ("ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected")
 
 
 def _bad(message: str, status: int = 400) -> web.Response:
@@ -47,7 +46,7 @@ def raise_one(world: World, request: web.Request) -> web.Response:
         return _bad("expected type, topic (an ARM id) and data (an object)")
     more = {"id": str(body["id"])} if "id" in body else {}
     event = happened.Event(
-        type=f"{happened.ML}.{kind}" if kind in _ML_NAMES else kind,
+        type=f"{happened.ML}.{kind}" if kind in happened.ML_NAMES else kind,
         topics=(topic,),
         subject=str(body.get("subject") or ""),
         at=world.now(),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from infra.local.emulator.runs import Run
 
 ML = "Microsoft.MachineLearningServices"
+ML_NAMES = ("ModelRegistered", "ModelDeployed", "RunCompleted", "RunStatusChanged", "DatasetDriftDetected")
 RESOURCES = "Microsoft.Resources"
 EVENT_GRID_SCHEMA, CLOUD_EVENTS_SCHEMA = "EventGridSchema", "CloudEventSchemaV1_0"
 

@@ -62,6 +62,11 @@ def _topic(world: World, request: web.Request) -> Resource:
 
 
 def _check_caller(world: World, request: web.Request, topic: Resource) -> None:
+    signed = (request.headers.get("authorization") or "").lower().startswith("sharedaccesssignature")
+    if (signed or any(request.headers.get(name) for name in ("aeg-sas-key", "aeg-sas-token"))) and (
+        topic.properties.get("disableLocalAuth") is True
+    ):
+        raise _refuse(401, "Unauthorized", "The topic takes no keys and SAS tokens: its disableLocalAuth is true.")
     if given := request.headers.get("aeg-sas-key"):
         if any(hmac.compare_digest(given.encode(), key.encode()) for key in topic.secrets.values()):
             return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from azureml.core import Datastore, Experiment, Model, Run, Workspace
 from azureml.core.authentication import ServicePrincipalAuthentication
-from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.compute import AmlCompute, ComputeInstance, ComputeTarget
 
 names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
 auth = ServicePrincipalAuthentication(*(os.environ[name] for name in names))
@@ -32,6 +32,9 @@ run.complete()
 run = Run(experiment, run.id)
 said["run"] = [run.get_status(), run.tags, run.properties["p"], run.get_file_names(), [one.status for one in run.get_children()]]
 said["error"] = next(iter(run.get_children())).get_details()["error"]["error"]["message"]
+for one in run.create_children(count=2):
+    one.complete()
+said["children"] = sorted(one.status for one in run.get_children())
 said["metrics"] = run.get_metrics()
 said["tagged"] = [one.id == run.id for one in experiment.get_runs(tags={"stage": "dev"})]
 
@@ -51,6 +54,9 @@ made = ComputeTarget.create(workspace, "v1-cluster", AmlCompute.provisioning_con
 made.wait_for_completion(show_output=False)
 said["targets"] = sorted(workspace.compute_targets)
 made.delete()
+desk = ComputeInstance.provisioning_configuration(vm_size="STANDARD_DS3_V2")
+ComputeTarget.create(workspace, "v1-desk", desk).wait_for_completion(show_output=False)
+said["desk"] = ComputeTarget(workspace, "v1-desk").get_status().state
 said["sizes"] = len(AmlCompute.supported_vmsizes(workspace)) > 0
 vault = workspace.get_default_keyvault()
 vault.set_secret("key", "value")

@@ -8,13 +8,9 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import AzureError
-
 from infra.local.emulator import scene, web
-from infra.local.emulator.arm import gateway, refusals, writes
 from infra.local.emulator.arm.dependencies import resources as dependencies
 from infra.local.emulator.arm.dependencies.state import Kind, Need
-from infra.local.emulator.resources import Resource
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -76,30 +72,6 @@ KINDS = (
     Kind(type="Microsoft.Compute/virtualMachines", first=201, fill=_as_given, names=rf"{_LETTER}([\w.-]{{0,62}}[A-Za-z0-9_])?",
         rule="1 to 64 letters, digits, hyphens, underscores and periods."),
 )  # fmt: skip
-
-
-@routes.route("PUT GET", f"{dependencies.ACCOUNT}/blobServices/default/containers/{{container}}")
-def container(world: World, request: web.Request) -> web.Response:
-    """A blob container made through ARM: it is a real one."""
-    name = request.params["container"]
-    try:
-        with world.blob_service(request.params["name"].lower()) as service:
-            client = service.get_container_client(name)
-            there = client.exists()
-            if request.method == "PUT" and not there:
-                client.create_container()
-    except (AzureError, KeyError) as error:
-        raise refusals.refuse(404, "ResourceNotFound", f"The storage account is not there: {error}") from None
-    if request.method == "GET" and not there:
-        raise refusals.refuse(404, "ContainerNotFound", "The specified container does not exist.")
-    kind, found = "Microsoft.Storage/storageAccounts/blobServices/containers", world.resources.get(request.path)
-    if request.method == "GET" and found is not None:
-        return web.answer(found.body)
-    given = (gateway.body_object(request).get("properties") or {}) if request.body else {}
-    properties = {"publicAccess": "None", **writes.left_out(world, found, given), **given}
-    body = {"id": request.path, "name": name, "type": kind, "properties": properties}
-    world.resources.put(Resource(id=request.path, body=body))
-    return web.answer(body, status=200 if there else 201)
 
 
 for _kind in KINDS:

@@ -18,24 +18,17 @@ if TYPE_CHECKING:
 _ENDED = frozenset({"Succeeded", "Failed", "Canceled"})
 
 
-def _known_as(part: templates.Part) -> set[str]:
-    """How a dependsOn may name a resource."""
-    kind, low = type_of(part.id), part.id.lower()
-    names = low.partition(f"/providers/{kind.split('/')[0]}/")[2].split("/")[1::2] or [low.rpartition("/")[2]]
-    return {low, "/".join(names), f"{kind}/{'/'.join(names)}"}
-
-
 def advance(world: World, plan: templates.Plan) -> bool:
     """Do what can be done now; whether nothing is left to wait for."""
     moved = True
     while moved:
         moved = False
-        open_names = {name for part in plan.parts if part.state in {"Waiting", "Running"} for name in _known_as(part)}
+        open_names = {name for part in plan.parts if part.state in {"Waiting", "Running"} for name in templates.known_as(part.id)}
         for part in plan.parts:
             if part.state == "Running":
                 _look(world, part)
                 moved = moved or part.state in _ENDED
-            elif part.state == "Waiting" and not part.needs & (open_names - _known_as(part)):
+            elif part.state == "Waiting" and not part.needs & (open_names - templates.known_as(part.id)):
                 _submit(world, plan, part)
                 moved = True
         if any(part.state == "Failed" for part in plan.parts):

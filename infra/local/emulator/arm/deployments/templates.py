@@ -5,6 +5,7 @@ Not here: the expressions themselves (`expressions.py`), making the resources (`
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import refusals
 from infra.local.emulator.arm.deployments import expressions
-from infra.local.emulator.resources import Resource
+from infra.local.emulator.resources import Resource, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _GROUPS = "microsoft.resources/resourcegroups"
 DEPLOYMENTS = "microsoft.resources/deployments"
+_LISTS = ("listKeys", "listCredentials", "listSecrets", "listAccountSas", "listServiceSas")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +99,7 @@ def plan(world: World, request: web.Request, properties: dict[str, Any]) -> Plan
         given[""] = frozenset(name.lower() for name in properties.get("parameters") or {})
         functions = _functions(world, request, template, given)
         parts = [part for raw in template.get("resources", []) for part in _parts(request, raw, functions)]
+        _check_needs(template.get("resources", []), parts)
         return Plan(request=request, parts=parts, outputs=template.get("outputs") or {}, functions=functions)
     except (expressions.TemplateError, AttributeError, ValueError) as error:
         raise _refused(str(error)) from None
@@ -121,9 +124,7 @@ def _functions(  # noqa: C901 - the functions of a template see each other
             value = expressions.evaluated(declared[name.lower()].get("defaultValue"), functions)
         else:
             raise expressions.TemplateError(f"The template parameter '{name}' is not found.")
-        allowed = declared.get(name.lower(), {}).get("allowedValues")
-        if allowed and str(value).lower() not in {str(one).lower() for one in allowed}:
-            raise expressions.TemplateError(f"The value '{value}' of the parameter '{name}' is not one of {allowed}.")
+        _check_value(name, value, declared.get(name.lower(), {}))
         return value
 
     def variable(name: str) -> Any:
@@ -131,11 +132,11 @@ def _functions(  # noqa: C901 - the functions of a template see each other
             raise expressions.TemplateError(f"The template variable '{name}' is not found.")
         return expressions.evaluated(variables[name.lower()], functions)
 
-    def reference(what: str, *_version: Any) -> Any:
+    def reference(what: str, version: str = "", whole: str = "") -> Any:
         found = world.resources.get(what if what.startswith("/") else _id_of(scope, "", what))
         if found is None:
             raise expressions.TemplateError(f"The resource '{what}' referenced in the template is not found.")
-        return found.properties
+        return {**found.body, "apiVersion": version, "resourceId": found.id} if whole.lower() == "full" else found.properties
 
     functions: dict[str, Callable[..., Any]] = {
         **expressions.PLAIN,
@@ -153,8 +154,73 @@ def _functions(  # noqa: C901 - the functions of a template see each other
         "subscriptionresourceid": lambda kind, *names: _id_of(f"/subscriptions/{subscription}", kind, "/".join(names)),
         "extensionresourceid": lambda on, kind, *names: _id_of(on, kind, "/".join(names)),
         "copyindex": lambda *_given: 0,
+        **{action.lower(): partial(_listed, world, request, action) for action in _LISTS},
     }
+    spelled = {name.lower(): name for name in (template.get("parameters") or {})}
+    for name in given:  # a value is judged even where nothing uses it
+        if name not in declared:
+            raise expressions.TemplateError(
+                f"The template parameters '{name}' in the parameters file are not valid; they are not present in the original "
+                "template and can therefore not be provided at deployment time. The only supported parameters for this template "
+                f"are '{', '.join(spelled.values())}'. Please see https://aka.ms/arm-pass-parameter-values for "
+                "usage details."
+            )
+        parameter(spelled[name])
     return functions
+
+
+def _check_value(name: str, value: Any, declared: dict[str, Any]) -> None:
+    """What a parameter's declaration says about its value."""
+    allowed, size = declared.get("allowedValues"), len(value) if isinstance(value, str | list | dict) else None
+    number = value if isinstance(value, int) else None
+    problem = ""
+    if allowed and str(value).lower() not in {str(one).lower() for one in allowed}:
+        problem = f"The value '{value}' is not part of the allowed value(s): '{','.join(map(str, allowed))}'."
+    for subject, measured, least, most in (
+        ("Length of the value", size, declared.get("minLength"), declared.get("maxLength")),
+        ("The value", number, declared.get("minValue"), declared.get("maxValue")),
+    ):
+        if measured is not None and least is not None and measured < least:
+            problem = f"{subject} should be greater than or equal to '{least}'."
+        if measured is not None and most is not None and measured > most:
+            problem = f"{subject} should be less than or equal to '{most}'."
+    if problem:
+        text = f"The provided value for the template parameter '{name}' is not valid. {problem}"
+        raise expressions.TemplateError(f"{text} Please see https://aka.ms/arm-syntax-parameters for usage details.")
+
+
+def _listed(world: World, request: web.Request, action: str, what: str, version: str, body: Any = None) -> Any:
+    """What a POST of an action answers, as `listKeys(id, apiVersion)` asks."""
+    query = {"api-version": version}
+    asked = replace(
+        request, method="POST", path=f"{what}/{action}", query=query, raw_query=f"api-version={version}",
+        body=json.dumps(body or {}).encode(), id=str(uuid.uuid4()), operation_error=None,
+    )  # fmt: skip
+    answer = request.service.handle(world, asked)
+    found = json.loads(answer.body or b"{}")
+    if answer.status >= 400:
+        raise expressions.TemplateError(str((found.get("error") or {}).get("message") or answer.status))
+    return found
+
+
+def _check_needs(resources: list[dict[str, Any]], parts: list[Part]) -> None:
+    """Each dependsOn names something that the template defines, deployed or not."""
+    if any(raw.get("condition", True) is not True or raw.get("copy") or raw.get("resources") for raw in resources):
+        return  # what such a resource is called, `_parts` alone knows
+    defined = {name for part in parts for name in known_as(part.id)}
+    for part in parts:
+        if unknown := sorted(part.needs - defined):
+            raise expressions.TemplateError(
+                f"The resource '{unknown[0]}' is not defined in the template. Please see https://aka.ms/arm-template for usage "
+                "details."
+            )
+
+
+def known_as(arm_id: str) -> set[str]:
+    """How a dependsOn may name a resource."""
+    kind, low = type_of(arm_id), arm_id.lower()
+    names = low.partition(f"/providers/{kind.split('/')[0]}/")[2].split("/")[1::2] or [low.rpartition("/")[2]]
+    return {low, "/".join(names), f"{kind}/{'/'.join(names)}"}
 
 
 def _resource_id(subscription: str, group: str, *given: Any) -> str:

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import web
-from infra.local.emulator.arm import gateway, long_running, refusals, writes
+from infra.local.emulator.arm import gateway, lists, long_running, refusals, writes
 from infra.local.emulator.arm.event_grid import responses, state
 from infra.local.emulator.events import destinations, publishing, subscriptions
 from infra.local.emulator.events.happened import EVENT_GRID_SCHEMA
 from infra.local.emulator.operations import OperationFailedError
-from infra.local.emulator.resources import Resource
+from infra.local.emulator.resources import Resource, merge_patch
 
 if TYPE_CHECKING:
     from infra.local.emulator.events.subscriptions import Subscription
@@ -29,8 +29,12 @@ _GROUP = "/subscriptions/{subscription}/resourceGroups/{group}/providers"
 SYSTEM_TOPICS, TOPICS = f"{_GROUP}/{PROVIDER}/systemTopics", f"{_GROUP}/{PROVIDER}/topics"
 _TAIL = f"/providers/{PROVIDER}/eventSubscriptions"
 _OF_EVENT_GRID = ("topic", "provisioningState")  # members that it says itself
+_CHANGED = (  # EventSubscriptionUpdateParameters, 2022-06-15
+    "destination", "deliveryWithResourceIdentity", "filter", "labels", "expirationTimeUtc", "eventDeliverySchema", "retryPolicy",
+    "deadLetterDestination", "deadLetterWithResourceIdentity",
+)  # fmt: skip
 _SCOPES = ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{rest*}")
-_OF_SYSTEM_TOPIC = f"{SYSTEM_TOPICS}/{{topic}}/eventSubscriptions"
+_OF_TOPICS = tuple(f"{topics}/{{topic}}/eventSubscriptions" for topics in (SYSTEM_TOPICS, TOPICS))
 _STATUS = f"/subscriptions/{{subscription}}/providers/{PROVIDER}/locations/{{location}}/operationsStatus/{{operation}}"
 
 
@@ -41,12 +45,12 @@ def _topic_of(world: World, request: web.Request) -> str:
         web.Refused: 404, there is no such thing.
     """
     low = request.path.lower()
-    if "/systemtopics/" in low:
-        at = low.index("/eventsubscriptions")
-        found = world.resources.get(request.path[:at])
+    if "topic" in request.params:
+        found = world.resources.get(request.path[: low.index("/eventsubscriptions")])
         if found is None:
-            raise refusals.resource_not_found(f"{PROVIDER}/systemTopics", request.params["topic"], request.params["group"])
-        return str(found.properties["source"])
+            kind = "systemTopics" if "/systemtopics/" in low else "topics"
+            raise refusals.resource_not_found(f"{PROVIDER}/{kind}", request.params["topic"], request.params["group"])
+        return str(found.properties.get("source") or found.id)
     scope = request.path[: low.rindex(_TAIL.lower())]
     found = world.resources.get(scope)
     if found is None:
@@ -66,12 +70,22 @@ def _existing(world: World, request: web.Request, path: str | None = None) -> Re
 def _put(world: World, request: web.Request) -> web.Response:
     topic, properties = _topic_of(world, request), gateway.body_object(request).get("properties") or {}
     stays = writes.left_out(world, world.resources.get(request.path), (*properties, *_OF_EVENT_GRID))
-    properties = {**stays, **properties}
+    return _kept(world, request, topic, {**stays, **properties})
+
+
+def _patch(world: World, request: web.Request) -> web.Response:
+    """EventSubscriptions_Update: the members stand in the body itself, and each replaces the one that is there."""
+    found, body = _existing(world, request), gateway.body_object(request)
+    change = {name: body[name] for name in _CHANGED if name in body}
+    return _kept(world, request, _topic_of(world, request), {**found.hidden["given"], **change})
+
+
+def _kept(world: World, request: web.Request, topic: str, properties: dict[str, Any]) -> web.Response:
     try:
         wanted = subscriptions.read(request.path, topic, properties)
     except subscriptions.SubscriptionError as problem:
         raise refusals.refuse(400, "InvalidRequest", str(problem)) from None
-    made = Resource(id=request.path, body=responses.body(wanted, properties))
+    made = Resource(id=request.path, body=responses.body(wanted, properties), hidden={"given": properties})
     made.touched(world.now(), "")
     world.resources.put(made)
     operation_id = _begin(world, made, wanted)
@@ -147,7 +161,7 @@ def seed(world: World, topic: str, name: str, account_id: str, queue: str) -> No
     }
     arm_id = f"{topic}{_TAIL}/{name}"
     wanted = subscriptions.read(arm_id, topic, properties)
-    made = Resource(id=arm_id, body=responses.body(wanted, properties))
+    made = Resource(id=arm_id, body=responses.body(wanted, properties), hidden={"given": properties})
     made.properties["provisioningState"] = "Succeeded"
     made.touched(world.now(), "")
     world.resources.put(made)
@@ -182,7 +196,7 @@ def put_topic(world: World, request: web.Request) -> web.Response:
         text = f"The inputSchema '{schema}' is not one of {', '.join(publishing.SCHEMAS)}; the local Azure has no others."
         raise refusals.refuse(400, "InvalidRequest", text)
     endpoint = f"https://{request.params['topic'].lower()}.{location}-1.eventgrid.azure.net/api/events"
-    answer = state.kept(world, request, body, f"{PROVIDER}/topics", {"endpoint": endpoint, "inputSchema": schema})
+    answer = state.kept(world, request, body, f"{PROVIDER}/topics", {**given, "endpoint": endpoint, "inputSchema": schema})
     return replace(answer, status=201)  # an update's, too: Topics_CreateOrUpdate has no other, and the Azure CLI takes none
 
 
@@ -194,6 +208,16 @@ def _get_topic(world: World, request: web.Request) -> web.Response:
     return web.answer(found.body)
 
 
+def _patch_topic(world: World, request: web.Request) -> web.Response:
+    answer = _get_topic(world, request)
+    found = world.resources.get(request.path)
+    if found is not None:
+        found.body = merge_patch(found.body, writes.patch_of(found.type, gateway.body_object(request)))
+        found.touched(world.now(), "")
+        answer = web.answer(found.body)
+    return answer
+
+
 def _delete_topic(world: World, request: web.Request) -> web.Response:
     gone = world.resources.delete(request.path)
     for each in gone:
@@ -202,8 +226,8 @@ def _delete_topic(world: World, request: web.Request) -> web.Response:
 
 
 def _list_topics(world: World, request: web.Request) -> web.Response:
-    parent, _, collection = request.path.rpartition("/")
-    return web.answer({"value": [each.body for each in world.resources.children(parent, collection)]})
+    scope, _, kind = request.path.lower().partition("/providers/")
+    return lists.page(world, request, [each.body for each in world.resources.below(scope, of_type=kind)])
 
 
 @routes.route("POST", f"{TOPICS}/{{topic}}/listKeys")
@@ -228,13 +252,16 @@ def regenerate_key(world: World, request: web.Request) -> web.Response:
     return web.answer(found.secrets)
 
 
-for _base in (*(f"{scope}{_TAIL}" for scope in _SCOPES), _OF_SYSTEM_TOPIC):
+for _base in (*(f"{scope}{_TAIL}" for scope in _SCOPES), *_OF_TOPICS):
     routes.route("GET", _base)(_list)
     routes.route("GET", f"{_base}/{{name}}")(_get)
     routes.route("PUT", f"{_base}/{{name}}")(_put)
+    routes.route("PATCH", f"{_base}/{{name}}")(_patch)
     routes.route("DELETE", f"{_base}/{{name}}")(_delete)
     routes.route("POST", f"{_base}/{{name}}/getFullUrl")(_full_url)
 for _base in (SYSTEM_TOPICS, TOPICS):
     routes.route("GET", _base)(_list_topics)
+    routes.route("GET", _base.replace("/resourceGroups/{group}", ""))(_list_topics)
+    routes.route("PATCH", f"{_base}/{{topic}}")(_patch_topic)
     routes.route("GET", f"{_base}/{{topic}}")(_get_topic)
     routes.route("DELETE", f"{_base}/{{topic}}")(_delete_topic)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.emulator import scene, web
 from infra.local.emulator.arm import lists, refusals, versions
-from infra.local.emulator.events import subscriptions
+from infra.local.emulator.events import happened, subscriptions
 
 if TYPE_CHECKING:
     from infra.local.emulator.resources import Resource
@@ -24,6 +24,14 @@ _TYPES = {
     "Microsoft.Resources.ResourceGroups": "Resource Groups",
     "Microsoft.MachineLearningServices.Workspaces": "Azure Machine Learning Workspaces",
     "Microsoft.EventGrid.Topics": "Event Grid Topics",
+}
+_OF_RESOURCES = tuple(
+    f"Microsoft.Resources.Resource{did}{how}" for did in ("Write", "Delete", "Action") for how in ("Success", "Failure", "Cancel")
+)
+_EVENTS = {  # https://learn.microsoft.com/azure/event-grid/event-schema-machine-learning, event-schema-resource-groups
+    "Microsoft.Resources.Subscriptions": _OF_RESOURCES,
+    "Microsoft.Resources.ResourceGroups": _OF_RESOURCES,
+    "Microsoft.MachineLearningServices.Workspaces": tuple(f"{happened.ML}.{name}" for name in happened.ML_NAMES),
 }
 _GLOBAL = frozenset({"microsoft.resources.subscriptions", "microsoft.resources.resourcegroups"})
 
@@ -55,6 +63,36 @@ def list_types(_world: World, _request: web.Request) -> web.Response:
 def get_type(_world: World, request: web.Request) -> web.Response:
     """One type."""
     return web.answer(_type(_known(request)))
+
+
+def _events(kind: str) -> web.Response:
+    base = f"providers/Microsoft.EventGrid/topicTypes/{kind}/eventTypes"
+    value = [
+        {
+            "id": f"{base}/{name}",
+            "name": name,
+            "type": "Microsoft.EventGrid/topicTypes/eventTypes",
+            "properties": {"displayName": name, "description": f"The event {name}.", "isInDefaultSet": True},
+        }
+        for name in _EVENTS.get(kind, ())
+    ]
+    return web.answer({"value": value})
+
+
+@routes.route("GET", f"{_PROVIDER}/topicTypes/{{type}}/eventTypes")
+def events_of_type(_world: World, request: web.Request) -> web.Response:
+    """The events of a type of topic; a custom topic has none of its own."""
+    return _events(_known(request))
+
+
+@routes.route("GET", f"{_GROUP}/providers/{{rest*}}/providers/Microsoft.EventGrid/eventTypes")
+def events_of_resource(world: World, request: web.Request) -> web.Response:
+    """The events of one resource."""
+    arm_id = request.path.lower().rpartition("/providers/")[0]
+    if world.resources.get(arm_id) is None:
+        raise refusals.refuse(404, "ResourceNotFound", f"The Resource '{arm_id}' was not found.")
+    of_type, _ = _topic_type(world, arm_id)
+    return _events(next((name for name in _EVENTS if name.lower() == of_type), ""))
 
 
 def _known(request: web.Request) -> str:

@@ -1,4 +1,4 @@
-"""Lists of resources of any type: in a subscription and in a group, filtered and expanded as ARM's clients send it.
+"""Lists of resources of any type in a subscription and in a group, and of the groups: filtered and expanded as ARM's clients ask.
 
 Source: Resources_List and Resources_ListByResourceGroup of Microsoft.Resources (fields, `substringof`, tags left out when a
 filter names them). Not here: lists of one type; each provider has its own.
@@ -48,15 +48,27 @@ def tracked(world: World, scope: str) -> list[Resource]:
 def resources(world: World, request: web.Request) -> web.Response:
     """All resources that `$filter` lets through, without their properties."""
     text = request.query.get("$filter")
-    try:
-        holds = odata.parse(text, lambda name: name.lower() in _FIELDS, ("substringof", "startswith"))
-    except odata.FilterError as error:
-        message = f"Invalid $filter '{text}' specified in the query string. {error}"
-        raise refusals.refuse(400, "InvalidFilterInQueryString", message) from None
+    holds = _filter(text, _FIELDS, ("substringof", "startswith"))
     expand = _expansions(request)
     by_tags = "tagname" in (text or "").lower() or "tagvalue" in (text or "").lower()
     found = [one for one in tracked(world, request.path.rpartition("/")[0]) if any(map(holds, _lookups(one)))]
     return lists.page(world, request, [_shown(one, expand, by_tags=by_tags) for one in found])
+
+
+@routes.route("GET", "/subscriptions/{subscription}/resourceGroups")
+def groups(world: World, request: web.Request) -> web.Response:
+    """The resource groups; `$filter` knows tags only."""
+    holds = _filter(request.query.get("$filter"), frozenset({"tagname", "tagvalue"}))
+    there = world.resources.children(request.path.rpartition("/")[0], "resourceGroups")
+    return lists.page(world, request, [one.body for one in there if any(map(holds, _lookups(one)))])
+
+
+def _filter(text: str | None, fields: frozenset[str], functions: tuple[str, ...] = ()) -> odata.Predicate:
+    try:
+        return odata.parse(text, lambda name: name.lower() in fields, functions)
+    except odata.FilterError as error:
+        message = f"Invalid $filter '{text}' specified in the query string. {error}"
+        raise refusals.refuse(400, "InvalidFilterInQueryString", message) from None
 
 
 def _expansions(request: web.Request) -> list[str]:

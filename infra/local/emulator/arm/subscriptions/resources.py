@@ -56,13 +56,6 @@ def locations(_world: World, request: web.Request) -> web.Response:
 
 
 # ── resource groups ──────────────────────────────────────────────────────────────────────────────────────────────────
-@routes.route("GET", "/subscriptions/{subscription}/resourceGroups")
-def groups(world: World, request: web.Request) -> web.Response:
-    """The resource groups."""
-    parent = f"/subscriptions/{request.params['subscription']}"
-    return lists.page(world, request, [found.body for found in world.resources.children(parent, "resourceGroups")])
-
-
 @routes.route("GET HEAD", "/subscriptions/{subscription}/resourceGroups/{group}")
 def group(world: World, request: web.Request) -> web.Response:
     """One group; HEAD answers 204 or 404."""

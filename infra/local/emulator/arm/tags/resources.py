@@ -77,19 +77,58 @@ def _delete(world: World, request: web.Request) -> web.Response:
 def names(world: World, request: web.Request) -> web.Response:
     """The names and values in use, each with how often."""
     subscription = request.path.rpartition("/")[0]
+    used = _used(world, subscription)
+    known = dict.fromkeys([*(name for name, _ in used), *_predefined(world, subscription)])
+    return lists.page(world, request, [_details(world, subscription, name, used) for name in known])
+
+
+def _used(world: World, subscription: str) -> Counter[tuple[str, str]]:
     tagged = [*filter(None, [world.resources.get(subscription)]), *world.resources.below(subscription)]
-    used = Counter(pair for one in tagged for pair in (one.body.get("tags") or {}).items())
-    items = []
-    for name in dict.fromkeys(name for name, _ in used):
-        arm_id = f"{request.path}/{name}"
-        values = [
-            {"id": f"{arm_id}/tagValues/{value}", "tagValue": value, "count": {"type": "Total", "value": count}}
-            for (of, value), count in used.items()
-            if of == name
-        ]
-        total = sum(count for (of, _), count in used.items() if of == name)
-        items.append({"id": arm_id, "tagName": name, "count": {"type": "Total", "value": total}, "values": values})
-    return lists.page(world, request, items)
+    return Counter(pair for one in tagged for pair in (one.body.get("tags") or {}).items())
+
+
+@routes.route("PUT DELETE", "/subscriptions/{subscription}/tagNames/{name}")
+@routes.route("PUT DELETE", "/subscriptions/{subscription}/tagNames/{name}/tagValues/{value}")
+def predefine(world: World, request: web.Request) -> web.Response:
+    """A name or a value that can be chosen before a resource has it; one in use is not deleted."""
+    subscription, name, value = (request.params.get(part, "") for part in ("subscription", "name", "value"))
+    scope = f"/subscriptions/{subscription}"
+    used, kept = _used(world, scope), _predefined(world, scope)
+    if request.method == "DELETE":
+        there = value in kept.get(name, ()) if value else name in kept
+        if any(of == name and value in {"", its} for of, its in used) or (there and not value and kept[name]):
+            raise refusals.refuse(409, "TagInUse", f"The tag '{value or name}' is in use, or has values. Delete those first.")
+        if there and value:
+            kept[name].remove(value)
+        elif there:
+            del kept[name]
+        return web.empty(200 if there else 204)
+    if value and name not in kept:
+        raise refusals.refuse(404, "TagNameNotFound", f"The tag name '{name}' could not be found.")
+    there = value in kept.get(name, ()) if value else name in kept
+    kept.setdefault(name, [])
+    if value and not there:
+        kept[name].append(value)
+    shown = _details(world, scope, name, used)
+    body = next(one for one in shown["values"] if one["tagValue"] == value) if value else shown
+    return web.answer(body, status=200 if there else 201)
+
+
+def _details(world: World, subscription: str, name: str, used: Counter[tuple[str, str]]) -> dict[str, Any]:
+    arm_id = f"{subscription}/tagNames/{name}"
+    of_name = {value: count for (of, value), count in used.items() if of == name}
+    values = [
+        {"id": f"{arm_id}/tagValues/{value}", "tagValue": value, "count": {"type": "Total", "value": of_name.get(value, 0)}}
+        for value in dict.fromkeys([*of_name, *_predefined(world, subscription).get(name, ())])
+    ]
+    count = {"type": "Total", "value": sum(of_name.values())}
+    return {"id": arm_id, "tagName": name, "count": count, "values": values}
+
+
+def _predefined(world: World, subscription: str) -> dict[str, list[str]]:
+    """Names, each with its values, that were put without a resource."""
+    kept: dict[str, list[str]] = world.notes.setdefault("tag names", {}).setdefault(subscription.lower(), {})
+    return kept
 
 
 for _scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/{rest*}"):

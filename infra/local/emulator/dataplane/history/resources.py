@@ -5,6 +5,8 @@ Not here: starting a run (`execution`), its files (`artifacts`) and values (`met
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -207,6 +209,24 @@ def _made(world: World, request: web.Request) -> Run | None:
             created_by=request.principal.object_id if request.principal else "",
         )
     )
+
+
+@routes.route("PATCH", f"{BASE}/experiments/{{experiment}}/batch/runs")
+def modify_many(world: World, request: web.Request) -> web.Response:
+    """`{"runs":[{"runId",…}]}`, as the SDK v1 makes children: each as one PATCH would, with its errors beside."""
+    runs: dict[str, Any] = {}
+    errors: dict[str, Any] = {}
+    asked = scope.field(scope.body(request), "runs")
+    if not isinstance(asked, list) or not all(isinstance(one, dict) and isinstance(one.get("runId"), str) for one in asked):
+        raise scope.bad(request, "The field runs is a list of objects with a runId.")
+    for one in asked:
+        name = str(one["runId"])
+        alone = replace(request, params={**request.params, "run": name}, body=json.dumps(one).encode())
+        try:
+            runs[name] = json.loads(modify(world, alone).body)
+        except web.Refused as refused:
+            errors[name] = json.loads(refused.response.body)
+    return web.answer({"runs": runs, "errors": errors})
 
 
 @routes.route("PATCH", RUN)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ROWS: tuple[Refusal, ...] = (
     Refusal(name="compute name invalid", status=400, code="UserError", inner="InvalidComputeName",
         message="The compute name '{}' is invalid: {}", source=NAMES),
+    Refusal(name="instance name taken in the region", status=400, code="UserError", inner="InvalidComputeName",
+        message="The specified name {} is already in use and is therefore unavailable",
+        source=f"{GITHUB}microsoft/MCW-ML-Ops/issues/28"),
     Refusal(name="compute type missing", status=400, code="UserError", inner="ValidationError",
         message="The property computeType is required.", source=SPEC),
     Refusal(name="schedule of an instance without an action", status=400, code="UserError", inner="ValidationError",
@@ -124,6 +127,21 @@ def check(kind: str, inner: dict[str, Any], found: Resource | None, region: str)
         raise refused(400, "UserError", text, inner=("BadRequest", "ImmutableProperty"), region=region)
     if kind == "AmlCompute":
         check_scale(inner.get("scaleSettings"), region)
+
+
+def taken(world: World, name: str, region: str) -> str:
+    """Why an instance cannot have a name, which is one of the whole region's; empty when it can."""
+    for other in world.resources.of_type("microsoft.machinelearningservices/workspaces/computes"):
+        same = other.name.lower() == name.lower() and other.properties["computeLocation"] == region
+        if same and other.properties["computeType"] == "ComputeInstance":
+            return f"The specified name {name} is already in use and is therefore unavailable"
+    return ""
+
+
+def check_free(world: World, name: str, region: str) -> None:
+    """400 for an instance whose name is taken."""
+    if text := taken(world, name, region):
+        raise refused(400, "UserError", text, inner=("BadRequest", "InvalidComputeName"), region=region)
 
 
 def check_private(world: World, workspace: Resource, region: str) -> None:

@@ -11,7 +11,6 @@ from infra.local.emulator.arm import gateway, lists, writes
 from infra.local.emulator.machine_learning import scope, statuses
 from infra.local.emulator.machine_learning.computes import idle_shutdown, refusals, responses, state
 from infra.local.emulator.resources import Resource, merge_patch, stamp
-from infra.local.emulator.world import KEEP
 
 if TYPE_CHECKING:
     from infra.local.emulator.world import World
@@ -53,6 +52,25 @@ def existing(world: World, request: web.Request) -> Resource:
     return found
 
 
+@routes.route("POST", f"{scope.WORKSPACE}/checkComputeNameAvailability")
+def check_name(world: World, request: web.Request) -> web.Response:
+    """What the SDK v1 asks before it makes an instance; it puts reason and message into an error of its own.
+
+    The words: github.com/MicrosoftDocs/pipelines-azureml/issues/19, and issue 4 of Microsoft's template for demand forecasting.
+    """
+    workspace, body = scope.workspace(world, request, "computes"), gateway.body_object(request)
+    name = str({key.lower(): value for key, value in body.items()}.get("name") or "")
+    if not _NAME.fullmatch(name):
+        text = (
+            "A name for an Azure ML Compute Instance must be between 3 and 24 characters in length and must use only numbers, "
+            "letters and minus symbol (-). Please specify a different Azure ML Instance name"
+        )
+        return web.answer({"nameAvailable": False, "reason": "Invalid", "message": text})
+    if text := refusals.taken(world, name, scope.location(workspace)):
+        return web.answer({"nameAvailable": False, "reason": "AlreadyExists", "message": text})
+    return web.answer({"nameAvailable": True})
+
+
 @routes.route("PUT", COMPUTE)
 def put(world: World, request: web.Request) -> web.Response:
     """201 with the resource and an Azure-AsyncOperation header, for a create and an update alike."""
@@ -83,6 +101,8 @@ def put(world: World, request: web.Request) -> web.Response:
         raise refusals.busy(found, region)
     if found is None:
         refusals.check_provider(world, workspace, kind)
+        if kind == "ComputeInstance":
+            refusals.check_free(world, name, region)
     made = _build(
         world, request, workspace, {**body, "properties": {**properties, "computeType": kind, "properties": inner}}, found
     )
@@ -105,7 +125,9 @@ def _build(world: World, request: web.Request, workspace: Resource, body: dict[s
         inner["userAccountCredentials"] = {"adminUserName": credentials.get("adminUserName"), "adminUserPassword": None}
     if properties["computeType"] == "AmlCompute":
         old = (found.properties.get("properties") or {}) if found else {}
-        stays = {name: value for name, value in old.items() if name in refusals.STATE or world.unrecorded == KEEP}
+        stays = {
+            name: value for name, value in old.items() if name in refusals.STATE or writes.PUT[TYPE.lower()].keeps(world, name)
+        }
         inner = {**state.cluster(now), **stays, **inner}
         inner["vmSize"] = str(inner["vmSize"]).upper()
     elif properties["computeType"] == "ComputeInstance":
