@@ -64,4 +64,8 @@ def _removed(before: Permissions, given: Permissions) -> Permissions:
     return {on: [name for name in names if name.lower() not in gone.get(on, set())] for on, names in before.items()}
 
 
-_CHANGES = {"add": _added, "remove": _removed, "replace": lambda _before, given: given}
+def _replaced(_before: Permissions, given: Permissions) -> Permissions:
+    return given
+
+
+_CHANGES = {"add": _added, "remove": _removed, "replace": _replaced}

@@ -99,9 +99,9 @@ def container(world: World, request: web.Request) -> web.Response:
     if request.method in {"GET", "PATCH"} and not there:
         raise refusals.refuse(404, "ContainerNotFound", "The specified container does not exist.")
     if request.method == "PATCH":
-        found = world.resources.get(request.path) or Resource(id=request.path, body={})
-        found.body = merge_patch(found.body, writes.patch_of(found.type, gateway.body_object(request)))
-        world.resources.put(found)
+        known = world.resources.get(request.path) or Resource(id=request.path, body={})
+        known.body = merge_patch(known.body, writes.patch_of(known.type, gateway.body_object(request)))
+        world.resources.put(known)
     if request.method == "PUT":
         given = (gateway.body_object(request).get("properties") or {}) if request.body else {}
         found = world.resources.get(request.path)
