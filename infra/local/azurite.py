@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 HERE = Path(__file__).parent
+PRELOADED = (HERE / "end_with_parent.cjs", HERE / "azurite_queues.cjs")
 PROGRAM = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 DEV_ACCOUNT = "devstoreaccount1"
 # Published by Microsoft for every emulator: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
@@ -112,7 +113,7 @@ def launch(
     if directory is not None:
         directory.mkdir(parents=True, exist_ok=True)
     command = [
-        *(_node(), "--require", str(HERE / "end_with_parent.cjs"), str(PROGRAM), *where, "--silent"),
+        *(_node(), *(f"--require={each}" for each in PRELOADED), str(PROGRAM), *where, "--silent"),
         *("--skipApiVersionCheck", "--disableTelemetry"),
         *("--blobPort", str(blob_port), "--queuePort", str(queue_port), "--tablePort", str(table_port)),
     ]

@@ -61,7 +61,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ports(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """The services of an Azurite that takes tokens: https, and `--oauth basic`."""
-    command = [azurite._node(), "--require", str(azurite.HERE / "end_with_parent.cjs"), str(azurite.PROGRAM)]
+    command = [azurite._node(), *(f"--require={each}" for each in azurite.PRELOADED), str(azurite.PROGRAM)]
     command += ["--inMemoryPersistence", "--silent", "--skipApiVersionCheck", "--disableTelemetry", "--oauth", "basic"]
     command += ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
     command += ["--cert", str(certificate), "--key", str(certificate)]

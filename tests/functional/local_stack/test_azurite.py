@@ -1,6 +1,7 @@
 """Azurite as the stack starts it: real storage, no leftovers."""
 
 import base64
+import json
 import subprocess
 import sys
 import time
@@ -73,3 +74,32 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_long_queue_is_not_read_for_each_message() -> None:
+    """Azurite's store looks for a message by what only that one has, and keeps its indexes while nothing has expired."""
+    script = """
+        const Loki = require(process.argv[1]);
+        const named = "$MESSAGES_COLLECTION$", usual = { indices: ["accountName", "queueName", "messageId"] };
+        const messages = new Loki("x").addCollection(named, usual);
+        let reads = 0;
+        for (let n = 0; n < 1000; n++) {
+          const made = { accountName: 'a', messageId: `m${n}`, expirationTime: 9e12, timeNextVisible: n };
+          Object.defineProperty(made, 'queueName', { enumerable: true, get() { reads++; return 'q'; } });
+          messages.insert(made);
+        }
+        const found = [], queue = { accountName: 'a', queueName: 'q' }, index = messages.binaryIndices.messageId.values;
+        reads = 0;
+        found.push(messages.findOne({ ...queue, messageId: 'm77' }).messageId);
+        const expired = messages.chain().find({ ...queue, expirationTime: { $lte: 100 } }).data();
+        found.push(expired.length, messages.chain().find({ ...queue, timeNextVisible: { $lte: 10 } }).data().length, reads);
+        messages.remove(expired);
+        found.push(messages.binaryIndices.messageId.values === index);
+        messages.remove([messages.get(78)]);
+        found.push(messages.findOne({ ...queue, messageId: 'm77' }), messages.count());
+        console.log(JSON.stringify(found));
+    """
+    loki = azurite.HERE / "node_modules" / "lokijs"
+    command = [azurite._node(), *(f"--require={each}" for each in azurite.PRELOADED[1:]), "-e", script, str(loki)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(ran.stdout) == ["m77", 0, 11, 12, True, None, 999]
