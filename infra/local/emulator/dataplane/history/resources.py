@@ -22,6 +22,8 @@ from infra.local.emulator.storage import files as storage
 from infra.local.emulator.storage import locations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from infra.local.emulator.world import World
 
 routes = web.Routes(r".*")
@@ -211,22 +213,40 @@ def _made(world: World, request: web.Request) -> Run | None:
     )
 
 
+def _alone(request: web.Request, field: str) -> Iterator[tuple[dict[str, Any], web.Request]]:
+    """Each item of a list in the body, and the request that it would be by itself."""
+    asked = scope.field(scope.body(request), field)
+    if not isinstance(asked, list):
+        raise scope.bad(request, f"The field {field} is a list.")
+    for one in asked:
+        item = one if isinstance(one, dict) else {}
+        name = scope.text(request, item, "runId") or scope.text(request, scope.mapping(request, item, "data"), "runId") or ""
+        yield item, replace(request, params={**request.params, "run": name}, body=json.dumps(item).encode())
+
+
 @routes.route("PATCH", f"{BASE}/experiments/{{experiment}}/batch/runs")
 def modify_many(world: World, request: web.Request) -> web.Response:
     """`{"runs":[{"runId",…}]}`, as the SDK v1 makes children: each as one PATCH would, with its errors beside."""
     runs: dict[str, Any] = {}
     errors: dict[str, Any] = {}
-    asked = scope.field(scope.body(request), "runs")
-    if not isinstance(asked, list) or not all(isinstance(one, dict) and isinstance(one.get("runId"), str) for one in asked):
-        raise scope.bad(request, "The field runs is a list of objects with a runId.")
-    for one in asked:
-        name = str(one["runId"])
-        alone = replace(request, params={**request.params, "run": name}, body=json.dumps(one).encode())
+    for _, alone in _alone(request, "runs"):
         try:
-            runs[name] = json.loads(modify(world, alone).body)
+            runs[alone.params["run"]] = json.loads(modify(world, alone).body)
         except web.Refused as refused:
-            errors[name] = json.loads(refused.response.body)
+            errors[alone.params["run"]] = json.loads(refused.response.body)
     return web.answer({"runs": runs, "errors": errors})
+
+
+@routes.route("POST", f"{BASE}/experiments/{{experiment}}/batch/events")
+def many_events(world: World, request: web.Request) -> web.Response:
+    """`{"events":[{"name","data":{"RunId"}}]}`: what several runs say of themselves."""
+    errors = []
+    for item, alone in _alone(request, "events"):
+        try:
+            event(world, alone)
+        except web.Refused as refused:
+            errors.append({"key": item, "value": json.loads(refused.response.body)})
+    return web.answer({"errors": errors})
 
 
 @routes.route("PATCH", RUN)
