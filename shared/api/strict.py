@@ -41,6 +41,7 @@ MEANT = {  # ours, and what each is for
     "expiresin": "PUT of a resource, and POST of a job",
     "expiresat": "PUT of a resource, and POST of a job",
     "each": "POST of an online endpoint's score",
+    "abandon": "POST operations/{id}/cancel",
     "wait": "GET operations/{id}; elsewhere send the header Prefer: wait=N",
 }
 AZURES = ("underlyingResourceAction", "forceToPurge", "skipValidation")  # what is asked without them may be more than is meant
@@ -50,6 +51,8 @@ OTHERWISE = {  # words of other tools for ours: carried out without them, a requ
 }
 SCORED = re.compile(r"/(score|invoke)/?$", re.IGNORECASE)  # whose query goes nowhere
 OF_SCORES = ("each", "api-version")
+VIEWED = re.compile(r"/[^/]+/(logs|metrics|discovery)/?$", re.IGNORECASE)  # which the app makes itself
+OF_VIEWS = {"logs": ("file", "api-version"), "metrics": ("api-version",), "discovery": ("api-version",)}
 SEARCH = search.PARAMETERS | {"$top", "$skiptoken", "all"}
 JOBS = frozenset(  # of Azure's own list of jobs, api-version 2025-12-01
     {"$skip", "jobtype", "listviewtype", "asset_name", "scheduled", "scheduleid", "properties", "api-version"}
@@ -69,11 +72,7 @@ def check(call: Call, route: Route) -> None:
     media.check_accept(call.header("accept"), route, what)
     if not route.own:
         _check_azure(route.verb, call.path, call.asked)
-        if (
-            route.verb == "DELETE"
-            and call.path.strip("/").partition("/")[0].lower() not in addresses.CALLERS_PLANES
-            and _says(call)
-        ):
+        if route.verb == "DELETE" and _says(call) and not _is_regional(call.path):
             message = f"{what} takes no body; use the query parameters: {names.listed(AZURE[route.verb])}."
             raise errors.BadRequestError("UnexpectedBody", message, target="body")
         if route.verb == "GET":
@@ -95,6 +94,19 @@ def check(call: Call, route: Route) -> None:
         raise errors.BadRequestError("UnexpectedBody", message, target="body")
     if says:
         media.check_content(call.media, route)
+
+
+def _whole(verb: str, path: str) -> tuple[str, ...]:
+    """Return all the parameters of a path whose query goes nowhere; () where Azure has others."""
+    if verb == "POST" and SCORED.search(path):
+        return OF_SCORES
+    viewed = VIEWED.search(path) if verb == "GET" and not _is_regional(path) else None
+    return OF_VIEWS[viewed[1].lower()] if viewed else ()
+
+
+def _is_regional(path: str) -> bool:
+    """Return whether a path is one of a workspace's regional server, where a DELETE may have a body."""
+    return path.strip("/").partition("/")[0].lower() in addresses.CALLERS_PLANES
 
 
 def _says(call: Call) -> bool:
@@ -125,8 +137,9 @@ def _check_azure(verb: str, path: str, given: Sequence[tuple[str, str]]) -> None
         near = did_you_mean.nearest(name, (*MEANT, "api-version", *(AZURES if verb != "GET" else ())))
         if not near and verb != "GET":
             near = OTHERWISE.get(re.sub(r"[\W_]", "", low), "")
-        if near or (verb == "POST" and SCORED.search(path)):
-            raise _unknown(name, near, OF_SCORES if SCORED.search(path) else ours)
+        whole = _whole(verb, path)
+        if near or (whole and low not in whole):
+            raise _unknown(name, near or _meant(name, whole), whole or ours)
     if verb == "GET" and re.search(r"(^|/)workspaces/[^/]+/jobs/?$", path, re.IGNORECASE):
         for name, _ in given:
             if name.lower() not in SEARCH | JOBS | KEYS and (near := _meant(name, SEARCH)):

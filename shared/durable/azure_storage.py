@@ -185,6 +185,22 @@ class PoisonQueue:
             except ResourceNotFoundError:
                 return []
 
+    def hidden(self, shown: int) -> int:
+        """Return about how many messages it holds besides those that `peek` showed; none that `peek` had no room for."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with errors_of_storage():
+            try:
+                found = self._client.get_queue_properties().approximate_message_count or 0
+            except ResourceNotFoundError:
+                return 0
+        return max(0, found - shown) if shown < AT_ONCE else 0
+
+    def clear(self) -> None:
+        """Delete all messages, hidden ones too."""
+        with errors_of_storage():
+            self._client.clear_messages()
+
     def discard(self, message_id: str) -> bool:
         """Delete a message; False when it is not among those that are visible. The others are hidden for half a minute."""
         from azure.core.exceptions import ResourceNotFoundError

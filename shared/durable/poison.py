@@ -31,6 +31,11 @@ EVENTS = "hooks/dead/"
 FOLDERS = (aside.DEAD, EVENTS)
 READABLE = "It failed five times. Its function ends the record that it names, within a minute."
 UNREADABLE = "It is not base64 text: the platform cannot read it, and no function gets it."
+HIDDEN = "hidden"  # for the name of a message
+OUT_OF_SIGHT = (
+    "A function works on it; after some minutes it is no base64 text, which the platform takes every ten minutes and cannot read. "
+    "To discard this empties the whole queue: what its functions have not ended yet is tried once more, but for events."
+)
 _BLOB = re.compile(r"[\w-]+(?:/[\w-]+)+\.json", re.ASCII)
 
 
@@ -57,6 +62,9 @@ def discard(poison_id: str, queues: Sequence[str], app: Services) -> None:
     """
     place, _, name = unquote(poison_id).partition("~")
     blob = f"{place}/{name}".replace("~", "/")
+    if place in queues and name == HIDDEN and app.poison_queue(place).hidden(0):
+        app.poison_queue(place).clear()
+        return
     if place in queues and app.poison_queue(place).discard(name):
         return
     if blob.startswith(FOLDERS) and _BLOB.fullmatch(blob) and app.blobs.look(blob):
@@ -67,7 +75,12 @@ def discard(poison_id: str, queues: Sequence[str], app: Services) -> None:
 
 
 def _queued(queue: str, app: Services) -> Iterator[dict[str, Any]]:
-    for each in app.poison_queue(queue).peek():
+    held = app.poison_queue(queue)
+    shown = held.peek()
+    if hidden := held.hidden(len(shown)):
+        text = f"{hidden} message{'s' if hidden > 1 else ''} out of sight"
+        yield {"id": f"{queue}~{HIDDEN}", "place": f"{queue}-poison", "tried": 0, "text": text, "reason": OUT_OF_SIGHT}
+    for each in shown:
         text, reason = str(each.content), UNREADABLE
         with suppress(binascii.Error, UnicodeDecodeError):
             text, reason = base64.b64decode(text, validate=True).decode(), READABLE

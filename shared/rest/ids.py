@@ -138,12 +138,14 @@ def segment(name: str) -> str:
     return quote(name, safe=":@!$&'()*+,;=~")
 
 
+_ELSEWHERE = "it leads elsewhere"
+_NO_NAMES = {"": "it is empty", ".": _ELSEWHERE, "..": _ELSEWHERE, "*": "it stands for several, and a path names one"}
+
+
 def unnameable(name: str) -> str:
     """Return why a text can be no name in a path; '' for one that can."""
-    if not name:
-        return "it is empty"
-    if name in (".", ".."):
-        return "it leads elsewhere"
+    if name in _NO_NAMES:
+        return _NO_NAMES[name]
     if len(name) > NAME_LIMIT:
         return f"it has {len(name)} characters; at most {NAME_LIMIT} are allowed"
     if _UNSAFE.search(name) or not name.isprintable():

@@ -123,8 +123,14 @@ def test_a_poison_queue_is_looked_at_and_one_message_is_discarded(connection: st
     assert not queue.discard(bad)
     properties = end.raw.get_queue_properties()
     assert properties.approximate_message_count == len(held) - 1
+    end.raw.send_message("not base64")
+    assert end.raw.receive_message(visibility_timeout=600) is not None
+    assert "not base64" not in [each.content for each in queue.peek()]
+    assert queue.hidden(0) == len(held)
+    queue.clear()
+    assert queue.hidden(0) == 0
     missing = azure_storage.PoisonQueue(end.service.get_queue_client("not-there-poison"))
-    assert (missing.peek(), missing.discard("x")) == ([], False)
+    assert (missing.peek(), missing.discard("x"), missing.hidden(0)) == ([], False, 0)
     end.service.close()
 
 

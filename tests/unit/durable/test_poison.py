@@ -24,12 +24,19 @@ class Held:
     """A poison queue, and the blobs."""
 
     messages: list[Any] = field(default_factory=list)
+    hidden: int = 0
     blobs: FakeBlobs = field(default_factory=lambda: FakeBlobs(Fuse()))
 
     def poison_queue(self, name: str) -> Any:
         """See `Services.poison_queue`."""
         held = self.messages if name == QUEUE else []
-        return SimpleNamespace(peek=lambda: held, discard=self.discard)
+        hidden = self.hidden if name == QUEUE else 0
+        return SimpleNamespace(peek=lambda: held, discard=self.discard, hidden=lambda _shown: hidden, clear=self.clear)
+
+    def clear(self) -> None:
+        """See `PoisonQueue.clear`."""
+        self.messages.clear()
+        self.hidden = 0
 
     def discard(self, message_id: str) -> bool:
         """See `PoisonQueue.discard`."""
@@ -96,3 +103,16 @@ def test_nothing_else_can_be_removed(app: Held, poison_id: str) -> None:
         poison.discard(poison_id, [QUEUE], app)
     assert (refused.value.status, refused.value.error.code) == (404, "PoisonNotFound")
     assert len(poison.listed([QUEUE], app)) == 4
+
+
+@pytest.mark.parametrize(("hidden", "said"), [(1, "1 message out of sight"), (3, "3 messages out of sight")])
+def test_what_the_platform_holds_and_cannot_read_is_shown_and_can_be_removed(app: Held, hidden: int, said: str) -> None:
+    """A message that is no base64 is hidden nearly all the time: it is counted, and the queue can be emptied (C22)."""
+    with pytest.raises(errors.BadRequestError):
+        poison.discard(f"{QUEUE}~hidden", [QUEUE], app)
+    app.hidden = hidden
+    first = poison.listed([QUEUE], app)[0]
+    assert (first["id"], first["text"]) == (f"{QUEUE}~hidden", said)
+    assert "no base64" in first["reason"]
+    poison.discard(first["id"], [QUEUE], app)
+    assert [each["place"] for each in poison.listed([QUEUE], app) if each["place"].endswith("-poison")] == []

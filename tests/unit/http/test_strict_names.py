@@ -179,6 +179,7 @@ def test_a_name_that_is_nearly_ours_is_refused_with_ours(app: App, method: str, 
         ("PUT", "workspaces/w1/computes/cpu?wait=30", "wait"),
         ("GET", "operations/0-0/result?wait=30", "wait"),
         ("DELETE", "workspaces/w1?set=a=b", "set"),
+        ("POST", "workspaces/w1/jobs/j1/cancel?abandon=true", "abandon"),
         ("PUT", "workspaces/w1/computes/cpu?preflight", "preflight"),
         ("PUT", "workspaces/w1/computes/cpu?preflight=", "preflight"),
         ("DELETE", "workspaces/w1?force", "force"),
@@ -201,6 +202,31 @@ def test_a_score_takes_no_other_parameter_than_ours(app: App, action: str, query
     assert (answer.status, answer.body["error"]["code"]) == (400, "UnknownParameter"), answer.content
     assert "known are: each, api-version" in answer.said
     assert app.steward.azure.requests == []
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("workspaces/w1/jobs/j1/logs?tail=5", "file, api-version"),
+        ("workspaces/w1/jobs/j1/metrics?name=loss", "api-version"),
+        ("workspaces/w1/experiments/e1/runs/r1/logs?lines=5", "file, api-version"),
+        ("workspaces/w1/discovery?x=1", "api-version"),
+    ],
+)
+def test_what_the_app_makes_itself_takes_no_other_parameter(app: App, path: str, known: str) -> None:
+    """Logs and metrics of a run: Azure is never asked for them in this form."""
+    answer = app.send("GET", path)
+    assert (answer.status, answer.body["error"]["code"]) == (400, "UnknownParameter"), answer.content
+    assert f"known are: {known}" in answer.said
+    assert app.steward.azure.requests == []
+    assert "did you mean 'file'?" in app.send("GET", "workspaces/w1/jobs/j1/logs?files=a").said
+
+
+def test_a_path_names_one_resource(app: App) -> None:
+    """`*` would be a name of nothing, and a DELETE of it 204."""
+    answer = app.send("DELETE", "workspaces/w1/computes/*")
+    assert (answer.status, answer.body["error"]["code"]) == (400, "InvalidPath")
+    assert "a path names one" in answer.said
 
 
 @pytest.mark.parametrize("body", [b'{"preflight": true}', b'{"force": true}', b"[1]", b"preflight=true"])
