@@ -35,7 +35,9 @@ SETTINGS = Settings(subscription_id=SUBSCRIPTION, resource_group="rg1")
 
 
 def advance(text: str, process: Any) -> Stored | None:
-    """Take the step of an operation that a message names."""
+    """Take the step of an operation that a message names, or look after a page of what is overdue."""
+    if sweep.page((steps.MACHINE,), text, process) is not None:
+        return None
     taken: Stored | None = worker.take((steps.MACHINE,), text, process)
     return taken
 
