@@ -102,11 +102,12 @@ class Scheduler:
         ready = [task for task in self.tasks if task.wake_at <= self._clock()]
         if not ready:
             return False
-        task = self.current = self._drawn.choice(ready)
+        task = self._drawn.choice(ready)
+        if task.stack is None and task.killed:  # before it began
+            self.tasks.remove(task)
+            return True
+        self.current = task
         if task.stack is None:
-            if task.killed:  # before it began
-                self.tasks.remove(task)
-                return True
             task.stack = greenlet(self._run)
             task.stack.switch(task)
         else:
