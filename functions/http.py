@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 
-from shared.api.answer import GUARDS
+from shared.api.answer import GUARDS, sendable
 from shared.api.call import Call, Caller
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def response_of(answer: Answer, call: Call) -> func.HttpResponse:
     """
     import uuid
 
-    out = {"x-ms-request-id": str(uuid.uuid4()), "Cache-Control": "no-store", **GUARDS, **answer.headers}
+    out = {"x-ms-request-id": str(uuid.uuid4()), "Cache-Control": "no-store", **GUARDS, **sendable(answer)}
     if given := call.header("x-ms-client-request-id"):
         out["x-ms-client-request-id"] = re.sub(r"[^\x20-\x7e]", "", given)[:200]
     return func.HttpResponse(answer.content, status_code=answer.status, headers=out)

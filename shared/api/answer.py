@@ -30,6 +30,7 @@ GUARDS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 NOT_REPEATED = frozenset({"$skiptoken", "code", "clientid"})  # of a query, in a nextLink
 
 
@@ -64,6 +65,17 @@ class Later:
     wait_s: float
     look: Callable[[], Later]
     answer: Callable[[], Answer]
+
+
+def sendable(answer: Answer) -> dict[str, str]:
+    """Return the headers that HTTP can carry; for any other, a model's own say, the platform answers 500 in the answer's place."""
+    plain = {
+        name: value
+        for name, value in answer.headers.items()
+        if _TOKEN.fullmatch(name) and value.isascii() and value.replace("\t", " ").isprintable()
+    }
+    has_type = any(name.lower() == "content-type" for name in plain)
+    return plain if has_type or not answer.content else {**plain, "Content-Type": "application/octet-stream"}
 
 
 def of_json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
