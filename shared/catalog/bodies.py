@@ -234,7 +234,7 @@ def _unkept(full_type: str) -> frozenset[str]:
 def has_secret(kind: Kind, body: Any) -> bool:
     """Return whether `body` holds a value that the kind's row says is secret; such a request is never stored."""
     if isinstance(body, list):  # a JSON Patch
-        return any(has_secret(kind, _as_object(step)) for step in body if isinstance(step, dict))
+        return any(has_secret(kind, as_object(step)) for step in body if isinstance(step, dict))
     return any(_holds(body, path.split(".")) for path in kind.secrets)
 
 
@@ -247,10 +247,15 @@ def _lacks_slash(value: Any) -> bool:
     return isinstance(value, str) and bool(_ID_WITHOUT_SLASH.fullmatch(value))
 
 
-def _as_object(step: dict[str, Any]) -> Any:
+def names_of(step: dict[str, Any]) -> list[str]:
+    """Return the members that lead to what one step of a JSON Patch is about; without any that is the whole."""
+    return [name for name in str(step.get("path", "")).split("/") if name]
+
+
+def as_object(step: dict[str, Any]) -> Any:
     """Return what one step of a JSON Patch sets, as the object that it would be merged as."""
     value = step.get("value")
-    for name in reversed(str(step.get("path", "")).strip("/").split("/")):
+    for name in reversed(names_of(step)):
         value = {name: value}
     return value
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.catalog import paths, proxy_routes
+from shared.catalog import bodies, paths, proxy_routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,15 +44,12 @@ KEY_NAMES = frozenset(
 
 def redacted(kind: Kind, body: Any, *, action: str = "") -> Any:
     """Return `body` as it may be recorded: null where a secret stands or may stand, `***` for what opens a URL."""
-    for path in kind.private:
-        body = _without(body, path.lower().split("."))
-    return _plain(secretless(kind, body, action=action))
+    return _plain(secretless(kind, _without_all(body, kind.private), action=action))
 
 
 def secretless(kind: Kind, body: Any, *, action: str = "") -> Any:
     """Return `body` with null where its kind, or for the answer of an `action` a well-known name, says that a secret stands."""
-    for path in kind.secrets:
-        body = _without(body, path.lower().split("."))
+    body = _without_all(body, kind.secrets)
     return without_keys(body) if action else body
 
 
@@ -163,9 +160,27 @@ def without_keys(body: Any) -> Any:
     return None if isinstance(body, str) and _SIGNED.search(body) else body
 
 
+def _without_all(body: Any, paths: Sequence[str]) -> Any:
+    """Return a body with null at some dotted paths; of a JSON Patch what its steps set there."""
+    if isinstance(body, list) and all(isinstance(each, dict) and "path" in each for each in body):
+        return [{**step, "value": _set_by(step, paths)} if "value" in step else step for step in body]
+    for path in paths:
+        body = _without(body, path.lower().split("."))
+    return body
+
+
+def _set_by(step: dict[str, Any], paths: Sequence[str]) -> Any:
+    value = _without_all(bodies.as_object(step), paths)
+    for name in bodies.names_of(step):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
 def _without(body: Any, path: list[str]) -> Any:
     if not path:
         return None
+    if isinstance(body, list):
+        return [_without(each, path) for each in body]
     if not isinstance(body, dict):
         return body
     return {key: _without(value, path[1:]) if path[0] in ("*", key.lower()) else value for key, value in body.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+from typing import Any
 
 import pytest
 
-from shared.catalog import kinds
+from shared.catalog import bodies, kinds
 from shared.operations import redaction
 from shared.settings import Settings
 from tests import tables
@@ -22,6 +24,36 @@ def test_the_fields_that_the_table_calls_secret_are_null() -> None:
         "properties": {"Credentials": {"secrets": {"key": None, "other": None}, "type": "AccountKey"}, "name": "n"}
     }
     assert body["properties"]["Credentials"]["secrets"]["key"] == "s"  # type: ignore[index]
+
+
+SERVICES = kinds.by_type()["modelmanagement", kinds.ML.lower(), "workspaces/services"]
+KEPT_SECRETS = [
+    (DATASTORES, {"properties": [{"credentials": {"secrets": {"key": "top secret"}}}]}),
+    (SERVICES, [{"op": "replace", "path": "/keys/primaryKey", "value": "top secret"}]),
+    (SERVICES, [{"op": "add", "path": "/Keys", "value": {"primaryKey": "top secret"}}]),
+    (SERVICES, [{"op": "replace", "path": "", "value": {"keys": {"primaryKey": "top secret"}}}]),
+    (SERVICES, [{"op": "replace", "path": "//keys//primaryKey", "value": "top secret"}, {"op": "remove", "path": "/tags"}]),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), KEPT_SECRETS)
+def test_a_secret_is_one_in_lists_and_in_steps_of_a_patch(kind: kinds.Kind, body: Any) -> None:
+    """It is seen, left out, and hidden where a refusal quotes it; a patch keeps its form."""
+    assert bodies.has_secret(kind, body)
+    left = redaction.redacted(kind, body)
+    assert "top secret" not in json.dumps(left)
+    assert type(left) is type(body)
+    assert len(left) == len(body)
+    assert redaction.unsaid(kind, body, {"error": "'top secret' is too short"}) == {"error": "'***' is too short"}
+
+
+def test_steps_of_a_patch_without_secrets_stay_as_they_are() -> None:
+    """And so does what is a list of something else."""
+    for body in (
+        [{"op": "replace", "path": "/description", "value": {"a": [1]}}, {"op": "remove", "path": "/tags/x"}],
+        [{"op": "x"}, 1],
+    ):
+        assert redaction.redacted(SERVICES, body) == body
 
 
 def test_keys_that_an_action_answers_with_are_null_wherever_they_stand() -> None:
