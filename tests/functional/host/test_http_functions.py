@@ -235,7 +235,7 @@ def test_a_request_has_kestrels_limits(host, status, request_line, headers):
         (b"FETCH /api/describe/x HTTP/1.1", b"h", 200, b""),  # a function without methods takes any
         (b"get /api/things/x HTTP/1.1", b"h", 200, b""),  # HttpMethodRouteConstraint ignores case
         (b"GET /api/describe/x HTTP/1.1 more", b"h", 400, b""),
-        (b"GET /api/describe/x http/1.1", b"h", 400, b""),
+        (b"GET /api/describe/x http/1.1", b"h", 505, b""),
         (b"POST /api/echo HTTP/1.0", b"h", 400, b""),  # LengthRequiredHttp10 of Http1MessageBody
         (b"PUT /api/echo HTTP/1.0", b"h", 400, b""),
         (b"DELETE /api/echo HTTP/1.0", b"h", 200, b""),
