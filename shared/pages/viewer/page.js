@@ -20,4 +20,12 @@ SwaggerUIBundle({
   persistAuthorization: false,
   queryConfigEnabled: false,
   validatorUrl: null,
+  onComplete: () => { // names for screen readers
+    document.getElementById("servers")?.setAttribute("aria-label", "Server");
+    for (const [part, name] of [["information", "About"], ["scheme", "Server and key"], ["filter", "Filter"]]) {
+      const node = document.querySelector(`.${part}-container`);
+      node?.setAttribute("role", "region");
+      node?.setAttribute("aria-label", name);
+    }
+  },
 });
