@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.catalog import bodies, kinds, needs, windows_zones
-from shared.preflight import words
+from shared.preflight import known_words
 from shared.preflight.findings import Finding, rows_of, unseen, wrong
 from shared.rest import errors, ids
 
@@ -77,7 +77,7 @@ CREDENTIALS = {  # of a connection, by authType: WorkspaceConnection… of the s
 def check(question: Question) -> Iterator[Finding]:
     """Yield what cannot be of a PUT."""
     yield from tags(question)
-    yield from words.check(question)
+    yield from known_words.check(question)
     yield from _reserved_name(question)
     yield from ruled(question)
 

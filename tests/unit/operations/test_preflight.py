@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalog import paths
-from shared.preflight import checks, guards, words
+from shared.preflight import checks, guards, known_words
 from shared.preflight.findings import Question
 from shared.rest import client as rest
 from shared.rest import clouds, errors
@@ -557,7 +557,7 @@ def test_a_word_that_azure_may_know_by_now_is_no_ok(path: str, body: dict[str, A
     path, _, version = path.partition("?api-version=")
     target = paths.resolve(path, SCOPE)
     question = Question(target=replace(target, body_version=version), body={"properties": body}, client=ASKED)
-    (row,) = words.check(question)
+    (row,) = known_words.check(question)
     assert (row.ok, row.code) == (None, "Unknown")
     assert " is not one of " in row.message
 
@@ -565,4 +565,4 @@ def test_a_word_that_azure_may_know_by_now_is_no_ok(path: str, body: dict[str, A
 def test_the_words_of_every_realistic_body_are_known() -> None:
     """No body that the local Azure takes in its own sweep is doubted."""
     for path, body in realistic.puts().items():
-        assert not list(words.check(Question(target=paths.resolve(path, SCOPE), body=body, client=ASKED))), path
+        assert not list(known_words.check(Question(target=paths.resolve(path, SCOPE), body=body, client=ASKED))), path
