@@ -241,7 +241,8 @@ class World(Platform):
         super().__post_init__()
         azure = DrawnAzure(self.clock, self.fuse)
         azure.world = self
-        azure.ahead = timedelta(minutes=self.drawn.choice(SKEW_MINUTES))
+        # Azure says fractions of a second, also where this clock, which knows only hundredths, stands at a whole one.
+        azure.ahead = timedelta(minutes=self.drawn.choice(SKEW_MINUTES), microseconds=1)
         self.steward.azure = azure
         if self.cleans:
             self.models = DrawnModels(clock=self.clock, fuse=self.fuse, resources=self.models.resources)
