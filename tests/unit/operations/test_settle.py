@@ -188,7 +188,7 @@ def test_an_unknown_outcome_names_each_field_that_differs_and_no_secret() -> Non
     ).operation.error
     assert error
     assert [(each.target, each.message) for each in error.details] == [
-        ("properties.description", f"asked for '{'x' * 79}…, found ''"),
+        ("properties.description", f"asked for '{'x' * 78}…, found ''"),
         ("properties.tags.v", "asked for '2', found '1'"),
     ]
 
