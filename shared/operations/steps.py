@@ -141,9 +141,8 @@ def _matched(held: _Held, inline_end: datetime | None, secret_body: Any, fresh: 
     """Take the step that the phase asks for; `held` has the operation as it was claimed, also where this raises."""
     operation, services = held.operation, held.services
     match operation.phase:
-        case "accepted" if operation.send_by and services.clock() > operation.send_by:
-            error = errors.AzureError(code="Expired", message="It was not sent in time, so it was not sent at all.")
-            step = settle.cancel(operation, error, services.clock())
+        case "accepted" if _too_late(operation, services):
+            step = _not_sent(operation, services)
         case "accepted":
             parcel = _pack(operation, services, secret_body, fresh)
             if before := waits.before_sending(operation, parcel.body, services.ledger, services.clock()):
@@ -233,7 +232,7 @@ class Parcel:
 
 def ready(operation: Operation, services: Services, secret_body: Any, fresh: Mapping[str, Source]) -> Parcel | None:
     """Return what a new operation is sent with; None where it cannot be sent at once: its first step says why."""
-    if operation.phase != "accepted" or (operation.send_by and services.clock() > operation.send_by):
+    if operation.phase != "accepted" or _too_late(operation, services):
         return None
     try:
         parcel = _pack(operation, services, secret_body, fresh)
@@ -276,7 +275,18 @@ def _wanted(operation: Operation, body: Any) -> Any:
     return expiry_tag.changed(settle.kind_of(operation), body, expiry_tag.value(operation.expires_at))
 
 
+def _too_late(operation: Operation, services: Services) -> bool:
+    return operation.send_by is not None and services.clock() > operation.send_by
+
+
+def _not_sent(operation: Operation, services: Services) -> Step:
+    error = errors.AzureError(code="Expired", message="It was not sent in time, so it was not sent at all.")
+    return settle.cancel(operation, error, services.clock())
+
+
 def _send(operation: Operation, parcel: Parcel, services: Services) -> Step:
+    if _too_late(operation, services):  # its claim took long
+        return _not_sent(operation, services)
     new_keys.remember(operation, parcel.body, services)
     kind = settle.kind_of(operation)
     try:

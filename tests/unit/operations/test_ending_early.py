@@ -383,3 +383,29 @@ def test_what_was_claimed_as_it_was_recorded_and_never_sent_is_not_sent_later(st
     assert ended.error
     assert (ended.status, ended.error.code) == ("Canceled", "Expired")
     assert steward.azure.count("DELETE") == 0
+
+
+@pytest.mark.parametrize(("later", "call"), [(False, "open.put"), (False, "rows.write"), (True, "rows.write")])
+def test_what_stood_still_before_the_wire_is_not_sent_after_its_moment(steward: Steward, call: str, *, later: bool) -> None:
+    """Seed 189 of the clean-ups: a process was frozen while it recorded a deletion, and sent it 95 s after its last look."""
+    by = steward.clock() + timedelta(seconds=30)
+
+    def stands(name: str) -> None:
+        if name == call:
+            steward.fuse.between = None
+            steward.clock.advance(40)
+
+    def submit() -> None:
+        steward.submit("DELETE", "workspaces/w1", send_by=by, respond_async=later)
+
+    if later:
+        submit()
+    steward.fuse.between = stands
+    if not later:
+        submit()
+    steward.drive()
+    (ended,) = steward.process.ledger.newest(top=1)
+    assert ended.error
+    assert (ended.status, ended.error.code) == ("Canceled", "Expired")
+    assert steward.azure.count("DELETE") == 0
+    assert steward.fuse.between is None
