@@ -42,7 +42,7 @@ STAYING = (
     "GET health/poison shows each with its reason; DELETE health/poison/{id} discards it. One that stays for more than ten "
     "minutes is not base64 text: the platform cannot read it, and no function gets it."
 )
-UNREADABLE = "All else goes on. docs/troubleshoot.md, 'Unreadable rows', says what to do."
+UNREADABLE = "Everything else continues. docs/troubleshoot.md, 'Unreadable rows', says what to do."
 _PLACE = re.compile(r".*?, line (\d+), column (\d+): ")
 
 
@@ -80,7 +80,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for part, said in found.items():
         if isinstance(said, dict) and "error" in said:
             told = f"{part} cannot be read: {said['error']['code']}: {said['error']['message']}"
-            yield _point("PartUnreadable", told, "make doctor looks at settings, identity and storage.")
+            yield _point("PartUnreadable", told, "make doctor checks settings, identity and storage.")
     yield from _poison(found)
     yield from _late(found)
     yield from _skewed(found)
@@ -90,7 +90,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             first = found[part]["first"]
             place = f", line {first['line']}, column {first['column']}" if "line" in first else ""
             told = f"Mistakes in files of {noun}: {count}. {first['file']}{place}: {first['message']}"
-            yield _point("FileMistakes", told, "Such a file has no effect until it is right.")
+            yield _point("FileMistakes", told, "Such a file has no effect until you correct it.")
     if silent := found["ruleFiles"].get("silent"):
         told = f"Rules that notify have no receiver: {', '.join(silent[:SHOWN])}."
         yield _point("RulesNotifyNoReceiver", told, "Their notify steps are skipped until the setting STEWARD_NOTIFY names one.")
@@ -100,7 +100,7 @@ def attention(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     yield from _failed(found["operations"].get("lastHour", {}))
     oldest = found["operations"].get("oldest")
     if oldest and oldest["ageS"] > OLD_S:
-        told = f"{oldest['target']} is under way for {oldest['ageS'] // 3600} hours."
+        told = f"{oldest['target']} has been under way for {oldest['ageS'] // 3600} hours."
         yield _point("OldOperation", told, f"operations/{oldest['name']} shows what it waits for.")
     if lost := found["deliveries"].get("givenUpToday"):
         told = f"Notifications that were given up in the last day: {lost}."
@@ -124,20 +124,20 @@ def _skewed(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if isinstance(ahead_s, float) and abs(ahead_s) >= SKEWED_S:
             whose, way = name.removesuffix("AheadS"), "ahead of" if ahead_s > 0 else "behind"
             told = f"The clock of {whose} is {abs(ahead_s):.0f} seconds {way} this process's."
-            yield _point("ClockSkew", told, "The app goes by storage's clock. Set the machine's: sign-in and TLS need it.")
+            yield _point("ClockSkew", told, "The app uses storage's clock. Correct the machine's clock: sign-in and TLS need it.")
 
 
 def _late(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """Yield what of the account is missing, and the timers that have not run for long."""
     if isinstance(found["missing"], list) and found["missing"]:
-        told = f"The account has no {', no '.join(found['missing'])}. What should go there waits or is lost."
+        told = f"The account has no {', no '.join(found['missing'])}. Data for it waits or is lost."
         yield _point(
-            "StorageMissing", told, "reconcile_operations makes it within a minute; if not, make doctor says why it cannot."
+            "StorageMissing", told, "reconcile_operations creates it within a minute; if it does not, make doctor shows why."
         )
     for timer in found["timers"] if isinstance(found["timers"], list) else ():
         if timer["late"]:
             told = f"{timer['name']} has not finished a run for {timer['quietS'] // 60} minutes."
-            following = f"GET /admin/functions/{timer['name']}/status shows whether it is in error; else the log has the reason."
+            following = f"GET /admin/functions/{timer['name']}/status shows whether it is in error; if not, read the log."
             yield _point("TimerLate", told, following)
 
 
@@ -150,7 +150,7 @@ def _poison(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             told = f"{name} holds {queue['poison']} message{plural} that kept failing."
             yield _point("PoisonMessages", told, STAYING)
     for part, told, more in (
-        ("eventsPutAside", "Event messages that could not be taken in", " POST health/poison/{id}/again takes one in once more."),
+        ("eventsPutAside", "Event messages that could not be processed", " POST health/poison/{id}/again processes one again."),
         ("messagesPutAside", "Messages that meant nothing", ""),
     ):
         if count := found[part].get("count"):
@@ -168,9 +168,9 @@ def _unusable(found: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for stored, reason in list(rows.items())[:SHOWN]:
         yield _point("Unreadable", f"{stored} cannot be read: {reason}", UNREADABLE)
     if (count := max(found["unreadable"].get("count", 0), len(rows))) > SHOWN:
-        yield _point("Unreadable", f"Stored things that cannot be read: {count}.", "`unreadable` has the first of them by name.")
+        yield _point("Unreadable", f"Stored records that cannot be read: {count}.", "`unreadable` names the first of them.")
     for each in found["settings"].get("problems", []):
-        yield _point("SettingUnusable", f"{each['message']}.", "What it is for is off until it is right; all else works.")
+        yield _point("SettingUnusable", f"{each['message']}.", "Its feature is off until it is correct; everything else works.")
 
 
 def _point(code: str, message: str, following: str) -> dict[str, str]:
@@ -263,7 +263,7 @@ def _firings(app: Services) -> dict[str, Any]:
 
 
 def _put_aside(app: Services) -> dict[str, Any]:
-    """Return how many event messages could not be taken in (`hooks/dead/` in the app's container)."""
+    """Return how many event messages could not be processed (`hooks/dead/` in the app's container)."""
     from itertools import islice
 
     from shared.hooks import inbox

@@ -86,7 +86,7 @@ class _OpenedOnce[T](cached_property[T]):
     def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
     def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | T:
         if not self._guard.acquire(timeout=OPEN_S):
-            message = "The app's own storage failed: it does not answer."
+            message = "The app's own storage does not answer."
             raise errors.UnreachableError(message, delay_s=OPEN_S, maybe_arrived=False, code="StorageUnavailable")
         try:
             return super().__get__(instance, owner)

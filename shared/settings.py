@@ -271,11 +271,11 @@ def _subscriptions(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Read ids of subscriptions, the home first: what `STEWARD_SUBSCRIPTION_ID` names, where that is set, too."""
     found = tuple(dict.fromkeys(word.lower() for word in _words(environ, name)))
     if bad := next((word for word in found if not _SUBSCRIPTION.fullmatch(word)), None):
-        message = f"{name} holds '{bad[:50]}'; expected ids of subscriptions (GUIDs), separated by commas"
+        message = f"{name} contains '{bad[:50]}'; expected ids of subscriptions (GUIDs), separated by commas"
         raise ValueError(message)
     home = environ.get(SUBSCRIPTION, "")
     if found and home and home.lower() != found[0].lower():
-        message = f"{name} begins with {found[0]} and {SUBSCRIPTION} is '{home[:50]}'; expected the same one, or only the list"
+        message = f"{name} begins with {found[0]}, but {SUBSCRIPTION} is '{home[:50]}'; make them the same, or set only the list"
         raise ValueError(message)
     return found
 
@@ -291,7 +291,7 @@ def _secrets(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ..
         except ValueError:
             length = 0
         if not secret.startswith("whsec_") or not 24 <= length <= 64:
-            message = f"{name} holds something that is not a secret; expected whsec_ and base64 of 24 to 64 bytes, or HOST=whsec_…"
+            message = f"{name} contains a value that is not a secret; expected whsec_ and base64 of 24 to 64 bytes, or HOST=whsec_…"
             raise ValueError(message)
         out.append((host.lower(), secret))
     return tuple(out)

@@ -20,11 +20,11 @@ HOST_FILE = Path(__file__).parents[2] / "host.json"
 LOCAL_STACK = Path(__file__).parents[2] / ".local" / "up" / "settings.json"  # written by `make up`
 # One of them is set where an app's settings are.
 GIVEN = ("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "STEWARD_SUBSCRIPTION_ID", "STEWARD_SUBSCRIPTIONS")
-EPILOGUE = "It sends GETs to Azure, and opens the app's storage as the app does. It ends with 1 when something will not work."
+EPILOGUE = "It sends GETs to Azure, and opens the app's storage as the app does. Its exit code is 1 for a problem."
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Look the app over and return the exit code."""
+    """Check the app and return the exit code."""
     chosen = _arguments(arguments)
     logging.disable(logging.CRITICAL)  # what libraries log about a failure, the findings say in one line
     try:
@@ -75,13 +75,13 @@ def examine(values: dict[str, str], scopes: list[str]) -> list[Finding]:
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m infra.doctor", description="Look the app over.", epilog=EPILOGUE)
+    parser = argparse.ArgumentParser(prog="python -m infra.doctor", description="Check the app's setup.", epilog=EPILOGUE)
     file = "app settings: local.settings.json, or what `az functionapp config appsettings list` prints; else the environment, "
     file += "else those of `make up`"
     parser.add_argument("--settings", type=Path, metavar="FILE", help=file)
-    me = "ask with the sign-in of this machine (az login) instead of the app's managed identity"
+    me = "use the sign-in of this machine (az login) instead of the app's managed identity"
     parser.add_argument("--as-me", action="store_true", help=me)
-    scope = "look for permissions there, e.g. /subscriptions/S/resourceGroups/G; may be given several times"
+    scope = "check permissions there, e.g. /subscriptions/S/resourceGroups/G; may be given several times"
     parser.add_argument("--scope", action="append", default=[], metavar="ID", help=scope)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)

@@ -65,7 +65,7 @@ def values_of(file: Path) -> dict[str, str]:
 def settings_of(values: dict[str, str]) -> tuple[Settings | None, list[Finding]]:
     """Return the settings, None when they cannot be used, and what there is to say about them."""
     found = [
-        ok(CHECK, f"{name} is a Key Vault reference, which the platform resolves: its value is not looked at here")
+        ok(CHECK, f"{name} is a Key Vault reference, which the platform resolves: its value is not checked here")
         for name, value in values.items()
         if value.startswith(KEY_VAULT)
     ]
@@ -73,9 +73,9 @@ def settings_of(values: dict[str, str]) -> tuple[Settings | None, list[Finding]]
     try:
         settings = app_settings.from_environ(plain)
     except ValueError as wrong:
-        return None, [*found, problem(CHECK, str(wrong), "change the app setting; docs/settings.md lists what it may be")]
-    fix = "change the app setting; docs/settings.md lists what it may be"
-    found += [problem(CHECK, f"{each.message}. What it is for is off", fix) for each in settings.problems]
+        return None, [*found, problem(CHECK, str(wrong), "change the app setting; docs/settings.md lists the allowed values")]
+    fix = "change the app setting; docs/settings.md lists the allowed values"
+    found += [problem(CHECK, f"{each.message}. Its feature is off", fix) for each in settings.problems]
     return settings, [*found, *_unknown(values, plain.names), *_judged(settings, values)]
 
 
@@ -83,7 +83,7 @@ def _unknown(values: Mapping[str, str], known: set[str]) -> Iterator[Finding]:
     for name in sorted(values):
         if name.startswith("STEWARD_") and name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            fix = f"did you mean {near[0]}?" if near else "remove it; docs/settings.md has the names"
+            fix = f"did you mean {near[0]}?" if near else "remove it; docs/settings.md lists the names"
             yield problem(CHECK, f"{name} is not a setting of the app", fix)
 
 
@@ -104,9 +104,9 @@ def _judged(settings: Settings, values: Mapping[str, str]) -> Iterator[Finding]:
         yield warning(CHECK, "no default resource group: `/api/workspaces/…` is refused", fix)
     secret = [name for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET") if values.get(name)]
     if "AZURE_CLIENT_SECRET" in secret and len(secret) < 3:
-        yield problem(CHECK, f"of the service principal only {', '.join(secret)} are set", "set all three, or no secret")
+        yield problem(CHECK, f"only {', '.join(secret)} of the service principal are set", "set all three, or no secret")
     if not settings.cleanup:
-        yield warning(CHECK, "the clean-up is switched off", "set STEWARD_CLEANUP to on when it may work again")
+        yield warning(CHECK, "the clean-up is switched off", "set STEWARD_CLEANUP to on to switch it on again")
     yield ok(CHECK, f"readable; {settings.cloud.name}, records are kept for {settings.retention_days} days")
 
 
@@ -132,7 +132,7 @@ def callbacks(settings: Settings, look_up: Callable[..., Any] = socket.getaddrin
         yield _resolved(entry, look_up)
     if settings.callback_hosts and not settings.webhook_secrets and not entirely_local(settings):
         fix = "set STEWARD_WEBHOOK_SECRETS (a Key Vault reference), so that receivers can check the sender"
-        yield warning(CALLBACKS, "webhooks are not signed, or their secret is a reference that is not looked at here", fix)
+        yield warning(CALLBACKS, "webhooks are not signed, or their secret is a reference that is not checked here", fix)
     if not settings.callback_hosts:
         yield ok(CALLBACKS, "no webhooks are allowed (STEWARD_CALLBACK_HOSTS is not set)")
 
@@ -154,5 +154,5 @@ def _resolved(entry: str, look_up: Callable[..., Any]) -> Finding:
     if private:
         local = all(ipaddress.ip_address(address).is_loopback for address in private)
         fix = f"name a receiver on this machine {receivers.LOOPBACK}:PORT" if local else PUBLIC_ONLY
-        return problem(CALLBACKS, f"{entry} leads to {', '.join(private)}, which is not public", fix)
-    return ok(CALLBACKS, f"{entry} leads to {', '.join(addresses)}")
+        return problem(CALLBACKS, f"{entry} resolves to {', '.join(private)}, which is not public", fix)
+    return ok(CALLBACKS, f"{entry} resolves to {', '.join(addresses)}")

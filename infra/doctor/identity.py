@@ -47,7 +47,7 @@ OF_SUBSCRIPTION = (
 )
 OF_GROUP = (
     Wanted(role="steward", why="the app manages Azure ML with it", problem=True),
-    Wanted(role="provisioner", why="it is needed only to make, change or delete what workspaces stand on (mayProvision)"),
+    Wanted(role="provisioner", why="it is needed only to create, change or delete what workspaces depend on (mayProvision)"),
 )
 SKEW_NOTICED_S, SKEW_BROKEN_S = 30, 240  # a token begins at most five minutes before its issuer's clock
 NAMED_AT_MOST = 4
@@ -130,7 +130,7 @@ def _subscription(client: Client, subscription: str, clock: Callable[[], datetim
     if isinstance(provider, Finding):
         yield provider
     elif not provider.ok:
-        yield warning(PERMISSIONS, f"{ML} cannot be looked up: {provider.error().message}", "give the role reader.json there")
+        yield warning(PERMISSIONS, f"{ML} cannot be read: {provider.error().message}", "give the role reader.json there")
     elif provider.body.get("registrationState") != "Registered":
         fix = f"`az provider register --namespace {ML}`; with the role registrar.json the app does it at the first operation"
         yield warning(PERMISSIONS, f"{ML} is {provider.body.get('registrationState')} in the subscription", fix)
@@ -145,7 +145,7 @@ def skew(date: str, now: datetime) -> Iterator[Finding]:
     except (ValueError, TypeError):
         return
     said = f"this clock is {abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} Azure's"
-    fix = "set the clock (NTP): tokens and signed URLs are refused before they begin and after they end"
+    fix = "set the clock (NTP): tokens and signed URLs are refused before their start time and after their end time"
     if abs(off_s) >= SKEW_BROKEN_S:
         yield problem(CLOCK, said, fix)
     elif abs(off_s) >= SKEW_NOTICED_S:
@@ -199,7 +199,7 @@ def _others(client: Client, subscription: str, known: list[str]) -> Iterator[Fin
         if not isinstance(allowed, Finding) and allowed.ok and role_permissions.granted(_rows(allowed), OF_GROUPS):
             yield from _judged(scope, _rows(allowed), OF_GROUP)
     if len(others) > GROUPS_AT_MOST:
-        said = f"{len(others) - GROUPS_AT_MOST} more resource groups were not looked at"
+        said = f"{len(others) - GROUPS_AT_MOST} more resource groups were not checked"
         yield warning(PERMISSIONS, said, "name those that the app manages with --scope")
 
 

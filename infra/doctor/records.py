@@ -39,8 +39,8 @@ def look(app: Services) -> Iterator[Finding]:
     opened = True
     with suppress(errors.StewardError, ValueError):  # said below, with its part
         for sort, name in app.missing():
-            fix = "reconcile_operations makes it when it runs, each minute: see whether the app is stopped, and its log; made now"
-            yield warning(STORAGE, f"the {sort} {name} is missing: what should go there waits or is lost", fix)
+            fix = "reconcile_operations creates it each minute: check whether the app is stopped, and read its log; created now"
+            yield warning(STORAGE, f"the {sort} {name} is missing: data for it waits or is lost", fix)
         app.prepare()
     for name, done, open_part in _parts(app):
         try:
@@ -107,13 +107,13 @@ def _backlog(app: Services) -> Iterator[Finding]:
     for name in health.QUEUES:
         poison = app.depth(f"{name}-poison")
         if poison:
-            fix = "the poison function takes them within minutes when the app runs: see whether it is stopped, and its log"
+            fix = "the poison function processes them within minutes: check whether the app is stopped, and read its log"
             yield warning(BACKLOG, f"{poison} messages in {name}-poison", fix)
     seen = health.look(app)
     put_aside = seen["eventsPutAside"]
     if put_aside.get("count"):
-        fix = "look at them: each says why it was put aside; delete them when they are dealt with"
-        yield warning(BACKLOG, f"{put_aside['count']} event messages put aside below {put_aside['prefix']}", fix)
+        fix = "read them: each says why it was set aside; delete them when you have dealt with them"
+        yield warning(BACKLOG, f"{put_aside['count']} event messages set aside below {put_aside['prefix']}", fix)
     oldest = seen["operations"].get("oldest") or {}
     said = f"{seen['operations'].get('open', 0)} operations are open"
     if oldest.get("ageS", 0) > OLD_S:

@@ -142,7 +142,7 @@ def _judged(step: Asking, taken: Taken, answer: Answer, chain: Chain, services: 
     now = services.clock()
     known = replace(taken, status=answer.status, body=kept(answer), attempts=0)
     if step.expect and not expressions.holds(step.expect, seen_with(step, known, answer, chain)):
-        message = f"The answer of '{step.name}' ({answer.status}) is not what the {chain.sort} expects: {step.expect}"
+        message = f"The answer to '{step.name}' ({answer.status}) does not meet 'expect' of the {chain.sort}: {step.expect}"
         error = errors.AzureError(code="NotExpected", message=message, target=step.name)
         return chain.failed(step, known, answer.status, error, now)
     if answer.status >= 400 and not step.expect:
@@ -234,7 +234,7 @@ def segment(text: str) -> str:
     """Return a value as it stands in a path: always within its own segment."""
     if text in (".", "..", ""):
         raise errors.BadRequestError(
-            "InvalidPath", f"An expression of the path finds '{text}', which names nothing.", target="request"
+            "InvalidPath", f"An expression in the path finds '{text}', which is not a name.", target="request"
         )
     return quote(text, safe="")
 

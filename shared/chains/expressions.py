@@ -109,7 +109,7 @@ def text(template: str, document: Mapping[str, Any], *, encode: Callable[[str], 
     """
     out = _text(template, document, encode)
     if _CONTROL.search(out):
-        message = f"'{_CONTROL.sub(' ', out)[:80]}' would hold control characters"
+        message = f"'{_CONTROL.sub(' ', out)[:80]}' would contain control characters"
         raise NothingThereError(message)
     return out
 

@@ -110,7 +110,7 @@ def _scope(call: Call, app: Services) -> Scope:
 
     given = [word for word in scopes.WORDS if call.text(word)]
     if len(given) > 1:
-        message = f"A run keeps to one of {', '.join(scopes.WORDS)}; {' and '.join(given)} are given."
+        message = f"A run can have only one of {', '.join(scopes.WORDS)}; the request has {' and '.join(given)}."
         raise errors.BadRequestError("InvalidParameter", message, target=given[1])
     if given:
         return scopes.read(given[0], call.text(given[0]), app, permit)
@@ -317,7 +317,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /cleanup/reports",
         _list,
         function="cleanup_reports",
-        summary="The runs, the newest first, without their resources",
+        summary="The runs, newest first, without their resources",
         query={"caller": schemas.STRING, "$top": schemas.top(100), "SkipToken": ""},
         answers={"200": schemas.listed(REPORT)},
     ),
@@ -326,7 +326,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /cleanup/reports/{id}",
         _read,
         function="cleanup_report",
-        summary="One report: every resource that was looked at, with the reason",
+        summary="One report: every resource that was checked, with the reason",
         query={
             "format": _one_of(FORMS),
             "show": _one_of(SHOWN),
@@ -343,7 +343,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /cleanup/reports/{id}/result",
         _result,
         function="cleanup_result",
-        summary="The result of a run: 202 while it goes on, then its report",
+        summary="The result of a run: 202 while it runs, then its report",
         answers={"200": REPORT, "202": REPORT},
         problems=MISSING,
     ),
@@ -382,7 +382,7 @@ ROUTES: tuple[Route, ...] = (
         "cleanup_savings",
         "GET /cleanup/savings",
         _savings,
-        summary="What the acts of runs have saved until now, in node-hours and, with prices, in money",
+        summary="What the acts of all runs have saved so far, in node-hours and, with prices, in money",
         query={"since": schemas.PERIOD["since"]},
         answers={"200": schemas.ref("schemas", "Savings")},
     ),
@@ -390,7 +390,7 @@ ROUTES: tuple[Route, ...] = (
         "cleanup_explain",
         "GET /cleanup/explain",
         _explain,
-        summary="What each policy finds of one resource, condition by condition",
+        summary="The result of each policy for one resource, condition by condition",
         query={"resource": PLACE},
         problems={**MISSING, "403": "Forbidden"},
     ),
@@ -399,7 +399,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /cleanup/policies",
         _policies,
         function="cleanup_policies",
-        summary="The policies in force, and what is wrong with files",
+        summary="The policies in force, and the mistakes in files",
         answers={"200": schemas.listed(schemas.OBJECT)},
     ),
     Route(

@@ -80,10 +80,11 @@ def read(wanted: Wanted, app: Services) -> Found:
             found.unread.append(place.id)
         elif key:
             _add(place, found, app)
-    for name in sorted(wanted.names - known) if wanted.names else [] if known - {""} else ["that is asked for"]:
-        found.gaps.append(_gap("", wanted.since, wanted.until, f"no workspace {name} has been looked at yet"))
+    for name in sorted(wanted.names - known) if wanted.names else [] if known - {""} else [""]:
+        which = f"workspace {name}" if name else "a workspace of this request"
+        found.gaps.append(_gap("", wanted.since, wanted.until, f"the app has not read {which} yet"))
     if not app.settings.cost_days:
-        found.gaps.append(_gap("", wanted.since, wanted.until, "STEWARD_COST_DAYS is 0: nothing is looked at"))
+        found.gaps.append(_gap("", wanted.since, wanted.until, "STEWARD_COST_DAYS is 0, so the app records no costs"))
     elif wanted.since < (kept := now - timedelta(days=app.settings.cost_days)):
         found.gaps.append(_gap("", wanted.since, kept, f"STEWARD_COST_DAYS is {app.settings.cost_days}: older rows are deleted"))
     return found
@@ -130,16 +131,16 @@ def _gaps(place: Place, wanted: Wanted, now: datetime) -> Iterator[dict[str, Any
     if not place.id:
         if place.problem:
             why = "" if wanted.limited else f": {place.problem}"
-            yield _gap("", place.seen_at or since, until, f"not all workspaces could be listed{why}")
+            yield _gap("", place.seen_at or since, until, f"some workspaces could not be listed{why}")
         return
     if place.seen_at is None:
-        yield _gap(place.id, since, until, place.problem or "it has not been looked at yet")
+        yield _gap(place.id, since, until, place.problem or "the app has not read it yet")
         return
     if place.first_at and since < place.first_at:
-        reason = "it was first looked at then; what had changed or was deleted before is not known"
+        reason = "the app first read it then; earlier changes and deletions are not known"
         yield _gap(place.id, since, min(place.first_at, until), reason)
     if not place.gone and until > place.seen_at and (place.problem or now - place.seen_at > STALE):
-        yield _gap(place.id, max(since, place.seen_at), until, place.problem or "it has not been looked at since")
+        yield _gap(place.id, max(since, place.seen_at), until, place.problem or "the app has not read it since then")
 
 
 def _gap(workspace: str, since: datetime, until: datetime, reason: str) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def checked(content: bytes) -> Prices:
         BadRequestError: `InvalidPrices`: it has a mistake, or no price at all.
     """
     found = read(content[:MOST_BYTES])
-    wrong = f"It has {len(content)} bytes; expected {MOST_BYTES} at most." if len(content) > MOST_BYTES else ""
+    wrong = f"It has {len(content)} bytes; expected at most {MOST_BYTES}." if len(content) > MOST_BYTES else ""
     wrong = wrong or " ".join(found.problems)
     if wrong or not found.by_size:
         message = wrong or "It has no price: expected lines such as Standard_DS3_v2,0.27 and a line such as currency,EUR."

@@ -36,7 +36,7 @@ class UnreadableError(errors.PermanentError):
 
     def __init__(self, what: str, reason: Exception) -> None:
         newer = isinstance(reason, versions.NewerError)
-        follow = "Deploy the newer version again: it goes on then." if newer else "Its row in the app's storage was changed or cut."
+        follow = "Deploy the newer version again to continue." if newer else "Its row in the app's storage was changed or cut."
         message = f"{what} cannot be read: {str(reason) or type(reason).__name__}. {follow}"
         super().__init__(errors.AzureError(code="OperationUnreadable", message=message), status=503 if newer else 409)
 

@@ -70,7 +70,7 @@ def discard(poison_id: str, queues: Sequence[str], app: Services) -> None:
     if blob.startswith(FOLDERS) and _BLOB.fullmatch(blob) and app.blobs.look(blob):
         app.blobs.delete(blob)
         return
-    message = f"There is no poison '{poison_id[:100]}'; GET health/poison lists what there is. Its function may just have taken it."
+    message = f"There is no poison message '{poison_id[:100]}'; GET health/poison lists them. Its function may have processed it."
     raise errors.BadRequestError("PoisonNotFound", message, target="id", status=404)
 
 

@@ -342,7 +342,7 @@ def poisoned(machines: Sequence[Machine[Any, Any, Any]], text: str, world: Any, 
         TransientError: neither can be done now. A poison queue has no second one: the message stays, and comes again.
     """
     try:
-        return give_up(machines, text, world, "Every attempt to take its next step failed; the app's log holds the reason.")
+        return give_up(machines, text, world, "Every attempt at its next step failed; the app's log has the reason.")
     except errors.TransientError:
         raise
     except Exception as problem:  # noqa: BLE001 - whatever it is, the message is kept

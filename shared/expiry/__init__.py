@@ -1,1 +1,1 @@
-"""Expiry: what was made with a deadline is ended when that comes, if it is still the one that was made."""
+"""Expiry: a resource that was created with an end time is ended at that time, if it is still the same resource."""

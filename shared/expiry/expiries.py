@@ -1,10 +1,10 @@
-"""The machine of expiries: wait for the create, announce the end, look once more, end the resource, say how that went.
+"""The machine of expiries: wait for the create, announce the end, look once more, end the resource, notify of the outcome.
 
-The resource has a tag that says when. Who takes it off, or changes it, keeps the resource; what this app sent since does not.
+The resource has a tag with its end time. Removing or changing the tag keeps the resource, unless this app did it.
 
-A record exists before its create is sent, under the create's id, and acts only on what Azure said of the resource after the
-create had succeeded. Every step may be taken twice: notices have stable ids, and the act is one operation under one key. Not
-here: what speaks for keeping a resource (last_look), the routes (api.expiry_routes).
+The record exists before the create is sent, under the create's id. It acts only on what Azure showed of the resource after the
+create had succeeded. Every step may run twice: notices have stable ids, and the act is one operation under one key. Not
+here: the reasons to keep a resource (last_look), the routes (api.expiry_routes).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def present(services: Services) -> datetime:
 
 
 def begin(request: acceptance.Request, ending: kinds.Ending, services: Services) -> None:
-    """Record the expiry that is asked for with a request, before that is accepted; the same request again changes nothing.
+    """Record the expiry of a request before the request is accepted; the same request again changes nothing.
 
     Raises:
         TransientError: the app's storage is out of reach; nothing was recorded.
@@ -86,7 +86,7 @@ def begin(request: acceptance.Request, ending: kinds.Ending, services: Services)
 
 
 def look_soon(operation: Operation, ending: kinds.Ending, services: Services) -> None:
-    """Have the record of a job looked after as soon as that runs; every other create does that when it ends."""
+    """Queue the record of a job as soon as the job runs; every other create does that when it ends."""
     if ending.act != "cancel" or operation.phase != "following":
         return
     try:
@@ -102,7 +102,7 @@ def load(name: str, services: Services) -> Known | None:
 
 
 def move(known: Known, at: datetime, services: Services) -> Expiry:
-    """Make an expiry due at another moment; one that kept its resource, or failed, is open again.
+    """Change the time of an expiry; one that kept its resource, or failed, becomes pending again.
 
     Raises:
         BadRequestError: `ExpiryEnded` (409).
@@ -121,7 +121,7 @@ def move(known: Known, at: datetime, services: Services) -> Expiry:
 
 
 def drop(known: Known, services: Services) -> None:
-    """Forget an expiry; its resource stays.
+    """Delete an expiry; its resource stays.
 
     Raises:
         BadRequestError: `ExpiryEnded` (409): its act is under way.
@@ -136,12 +136,12 @@ def drop(known: Known, services: Services) -> None:
 
 
 def _retagged(expiry: Expiry, before: tuple[str, ...], text: str, services: Services) -> Expiry:
-    """Have the tag say something else, '' for nothing, where Azure can change it alone; return the expiry with what became of that.
+    """Change the text of the tag ('' removes it) if Azure's PATCH takes tags; return the expiry with the outcome.
 
     Args:
         expiry: As it is now.
-        before: What its tag could say until now.
-        text: What it is to say.
+        before: The texts that its tag could have until now.
+        text: The new text.
         services: The app.
     """
     target = ids.parse(expiry.target)
@@ -149,11 +149,11 @@ def _retagged(expiry: Expiry, before: tuple[str, ...], text: str, services: Serv
     try:
         body = inventory.read(target, pacing.of(services), kind.api_version)
         if body is None or not expiry_record.same(expiry.made, body):
-            return replace(old, untagged="it is gone, or another resource has its name now")
+            return replace(old, untagged="the resource no longer exists, or another one has its name now")
         shown = expiry_tag.said(kind, body) in before
         if "tags" not in kind.patch:
-            why = "Azure changes the tags of this kind only with a whole PUT"
-            why += "; its tag still says the time before" if shown else ""
+            why = "Azure changes the tags of this kind only with a complete PUT"
+            why += "; its tag still shows the earlier time" if shown else ""
             return replace(old, tags=before if shown else (), untagged=why)
         request = acceptance.Request(
             target=paths.Target(kind=kind, id=target),
@@ -208,15 +208,15 @@ def _advanced(known: Known, _message: Message, services: Services) -> Next[Known
 
 
 def _put_off(expiry: Expiry, reason: str, now: datetime, least_s: float = 0.0) -> tuple[Expiry, float]:
-    """Look again later: what cannot be seen is not ended, and not forgotten."""
+    """Look again later: a resource that cannot be read is neither ended nor forgotten."""
     if now > max(expiry.at, expiry.created_at) + PATIENCE:
-        return expiry.over("Failed", now, f"it could not be ended in {durations.words(PATIENCE)}: {reason}"), 0.0
+        return expiry.over("Failed", now, f"it could not be ended within {durations.words(PATIENCE)}: {reason}"), 0.0
     pause_s = min(SOON_S * 2 ** min(expiry.tries, 10), LONGEST_S)
     return replace(expiry, tries=expiry.tries + 1, reason=reason[:500]), max(pause_s, least_s)
 
 
 def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
-    """Wait for the create, then keep what Azure says of the resource; a create that did not succeed leaves nothing to end."""
+    """Wait for the create, then record what identifies the resource; a create that did not succeed leaves nothing to end."""
     now, stored = services.clock(), services.ledger.load(expiry.id)
     if waiting := _waiting(expiry, stored.operation if stored else None, now):
         return waiting
@@ -224,25 +224,27 @@ def _bound(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
     body = inventory.read(target, pacing.of(services), _kind(target).api_version)
     answered = services.ledger.whole(stored.operation).result if stored else None
     if body is None or _is_other(body, answered or {}):
-        return expiry.over("Gone", now, "it was deleted right after its create, or made again"), 0.0
+        return expiry.over("Gone", now, "it was deleted right after it was created, or created again"), 0.0
     if not (made := expiry_record.identity(body)):
-        return expiry.over("NotMade", now, "Azure does not say when it was made; a later one of that name would look the same"), 0.0
+        return expiry.over(
+            "NotMade", now, "Azure does not show when it was created; a later one of that name would look the same"
+        ), 0.0
     at = (None if expiry.moved or stored is None else stored.operation.expires_at) or expiry.at
     bound = replace(_seen(expiry, body, stored.operation if stored else None), made=made, tries=0, reason="").due(at, now)
     return _replaced(bound, now, services) or (bound, _until_next(bound, now))
 
 
 def _seen(expiry: Expiry, body: Any, operation: Operation | None) -> Expiry:
-    """Return it with what Azure shows of its tag after the create."""
+    """Return the expiry with what Azure shows of its tag after the create."""
     said = expiry_tag.said(_kind(ids.parse(expiry.target)), body)
     if operation is None or operation.expires_at is None or said != expiry_tag.value(operation.expires_at):
-        return replace(expiry, tags=(), untagged="Azure does not show the tag that was sent with it")
-    late = "it was moved before it was made; its tag says the time before" if expiry.moved else ""
+        return replace(expiry, tags=(), untagged="Azure does not show the tag that was sent with the request")
+    late = "its time was changed before the resource was created; its tag shows the earlier time" if expiry.moved else ""
     return replace(expiry, tags=(said,), untagged=late)
 
 
 def _untagged(expiry: Expiry, body: Any, services: Services) -> str:
-    """Return why its tag says that it is to be kept, '' where it does not; a PUT by this app since may have replaced all tags."""
+    """Return why its tag keeps the resource, '' if it does not; a later PUT by this app may have replaced all tags."""
     target = ids.parse(expiry.target)
     said = expiry_tag.said(_kind(target), body)
     if not expiry.tags or said in expiry.tags:
@@ -250,19 +252,19 @@ def _untagged(expiry: Expiry, body: Any, services: Services) -> str:
     since = (each for each in services.ledger.newest(top=OWN, partition=models.partition_of(target)) if each.id != expiry.id)
     if any(each.method == "PUT" and each.created_at > expiry.created_at and each.target.lower() == target.key for each in since):
         return ""
-    return f"its tag {expiry_tag.TAG} was {'changed' if said else 'taken off'}"
+    return f"its tag {expiry_tag.TAG} was {'changed' if said else 'removed'}"
 
 
 def _waiting(expiry: Expiry, operation: Operation | None, now: datetime) -> tuple[Expiry, float] | None:
-    """Return what follows where the create is not known to have succeeded; None where it is."""
+    """Return the next state if the create is not known to have succeeded; None if it is."""
     if operation is None and now - expiry.created_at < ORPHAN:
         return expiry, LONGEST_S
     if operation is None or operation.expires_at is None:
-        return expiry.over("NotMade", now, "the request that asked for it was not accepted"), 0.0
+        return expiry.over("NotMade", now, "the request that set it was not accepted"), 0.0
     runs = expiry.act == "cancel"
     if operation.ended and operation.status != "Succeeded":
         said = f"{operation.error.code}: {operation.error.message}" if operation.error else operation.status
-        return expiry.over("NotMade", now, f"what was asked for did not succeed, so nothing is ended: {said}"), 0.0
+        return expiry.over("NotMade", now, f"the request did not succeed, so nothing is ended: {said}"), 0.0
     if operation.ended and runs:
         return expiry.over("Gone", now, "the job has ended"), 0.0
     if operation.ended or (runs and operation.phase == "following"):
@@ -271,7 +273,7 @@ def _waiting(expiry: Expiry, operation: Operation | None, now: datetime) -> tupl
 
 
 def _is_other(body: Any, answered: Any) -> bool:
-    """Return whether what has the name now was made at another time than what the create's answer describes.
+    """Return whether the resource of that name was created at another time than the one in the create's answer.
 
     Both are Azure's words on the same moment; the one with fewer digits decides how exactly they are compared.
     """
@@ -282,7 +284,7 @@ def _is_other(body: Any, answered: Any) -> bool:
 
 
 def _replaced(expiry: Expiry, now: datetime, services: Services) -> tuple[Expiry, float] | None:
-    """Let the newest expiry of a resource be its only one; return what follows for one that is not the newest.
+    """Replace earlier expiries of a resource by the newest; return the next state of one that is not the newest.
 
     One whose create has not ended yet may be refused: the one before it waits for that.
     """
@@ -290,18 +292,18 @@ def _replaced(expiry: Expiry, now: datetime, services: Services) -> tuple[Expiry
     same = [each for each in others if each.value.target.lower() == expiry.target.lower() and each.value.id != expiry.id]
     later = [each.value for each in same if (each.value.created_at, each.value.id) > (expiry.created_at, expiry.id)]
     if bound := next((each for each in later if each.made), None):
-        return expiry.over("Replaced", now, f"the expiry {bound.id} was set since"), 0.0
+        return expiry.over("Replaced", now, f"the expiry {bound.id} was set later"), 0.0
     for other in same:
         if other.value not in later and other.value.status == "Pending":
-            gone = other.value.over("Replaced", now, f"the expiry {expiry.id} was set since")
+            gone = other.value.over("Replaced", now, f"the expiry {expiry.id} was set later")
             worker.record(MACHINE, _next(other, gone, None, services), services)
     if later and now >= expiry.at:
-        return _put_off(expiry, f"the expiry {later[0].id} was asked for since; its create has not ended", now)
+        return _put_off(expiry, f"the expiry {later[0].id} was requested later; its create has not ended", now)
     return None
 
 
 def _announced(expiry: Expiry, services: Services) -> tuple[Expiry, float]:
-    """Say what is going to happen, the nearest announcement alone where several are late."""
+    """Announce what is going to happen; if several announcements are late, send only the latest."""
     now = services.clock()
     passed = [name for name, ahead in AHEAD.items() if name not in expiry.announced and now >= expiry.at - ahead]
     if passed:
@@ -339,7 +341,7 @@ def _looked(expiry: Expiry, name: str, now: datetime, services: Services) -> tup
     asked = last_look.Asked(
         resource=ids.parse(expiry.target),
         act=expiry.act,  # type: ignore[arg-type]
-        other=lambda body: "" if expiry_record.same(expiry.made, body) else "what has the name now was made later",
+        other=lambda body: "" if expiry_record.same(expiry.made, body) else "another resource has its name now",
         kept=lambda body: _untagged(expiry, body, services),
         kind=expiry.kind,
         own=(expiry.id, expiry.operation),
@@ -366,7 +368,7 @@ def _request(expiry: Expiry) -> acceptance.Request:
         query=kind.delete_query if deletes else "",
         idempotency_key=f"expiry {expiry.id} {expiry.attempt}",
         caller=models.EXPIRY_CALLER + expiry.id,
-        why=f"expired {times.iso(expiry.at)}; asked for by {expiry.caller}",
+        why=f"expired {times.iso(expiry.at)}; requested by {expiry.caller}",
         send_by=expiry.looked_at + SEND_WITHIN if expiry.looked_at else None,
     )
 
@@ -376,7 +378,7 @@ def _followed(expiry: Expiry, operation: Operation, now: datetime) -> tuple[Expi
         return expiry, LONGEST_S
     if operation.status == "Succeeded":
         return expiry.over("Done", now, f"its time was {times.iso(expiry.at)}"), 0.0
-    error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")
+    error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
     said = f"{error.code}: {error.message}"
     again = replace(expiry, status="Pending", attempt=expiry.attempt + 1, operation="", tries=0, reason=said[:500])
     if operation.expired:  # it was not sent soon enough after the look, so not at all
@@ -406,7 +408,7 @@ def _after(_before: Known, saved: Known, services: Services) -> None:
 
 
 def _claimed(step: Next[Known, Expiry]) -> bool:
-    """Return whether a step looked and may act now: the look counts for a minute."""
+    """Return whether a step has looked and may act now: a look is valid for a minute."""
     return step.value.status == "Acting" and step.value.looked_at != step.known.value.looked_at
 
 

@@ -1,6 +1,6 @@
-"""What is recorded of an expiry, its row, and what shows that a resource is still the one that was made. Pure.
+"""The record of an expiry, its row, and how the app knows that a resource is still the same one. Pure.
 
-Not here: taking its steps (expiries), the headers that ask for one (api.resources.deadline).
+Not here: its steps (expiries), the request headers that set one (api.resources.deadline).
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ class Expiry:
     """One expiry.
 
     Attributes:
-        id: That of the operation which makes, or changes, the resource.
+        id: The id of the operation that creates, or changes, the resource.
         target: The resource.
-        kind, act: What it is, and what is done to it: a row of `kinds.Ending`.
+        kind, act: Its kind, and how it is ended: a row of `kinds.Ending`.
         at: When it is due.
         due_at: When its next step is overdue.
         caller: Who asked for it.
-        made: What identifies the resource, as Azure said it after the create had succeeded; {} before.
-        moved: `at` was changed since.
-        tags: What its tag may say: the moments that it was given; () where Azure shows no such tag.
-        untagged: Why the tag does not say `at`, '' where it does.
-        announced: The rows of `AHEAD` that need no announcement any more.
-        attempt, failures: Of the act; a later attempt is another operation.
-        tries: How often the present step was put off in a row.
-        operation: The act's, '' before it.
-        looked_at: When the look began that said so.
-        reason: Why it ended so, or what it waits for.
+        made: What identifies the resource, as Azure showed it after the create had succeeded; {} before.
+        moved: Whether `at` was changed.
+        tags: The texts that its tag may have; () if Azure shows no such tag.
+        untagged: Why the tag does not show `at`, '' if it does.
+        announced: The rows of `AHEAD` that no longer need an announcement.
+        attempt, failures: The number of attempts and failures of the act; a later attempt is another operation.
+        tries: How often in a row the present step was postponed.
+        operation: The operation of the act, '' before it.
+        looked_at: When the last look before the act began.
+        reason: Why it ended as it did, or what it waits for.
     """
 
     id: str
@@ -76,15 +76,15 @@ class Expiry:
 
     @property
     def ended(self) -> bool:
-        """It takes no further step, unless it is moved."""
+        """Whether it has ended; only a changed time opens it again."""
         return self.status not in OPEN
 
     def over(self, status: Status, now: datetime, reason: str) -> Expiry:
-        """Return it ended."""
+        """Return the expiry as ended."""
         return replace(self, status=status, ended_at=now, reason=reason[:500], tries=0)
 
     def due(self, at: datetime, now: datetime) -> Expiry:
-        """Return it due at a moment; announcements whose time has passed are left out."""
+        """Return the expiry with another time; announcements whose time has passed are left out."""
         return replace(self, at=at, announced=tuple(name for name, ahead in AHEAD.items() if now >= at - ahead))
 
     def to_json(self) -> dict[str, Any]:
@@ -114,12 +114,12 @@ class Expiry:
 
 
 def identity(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return what identifies a resource among all that ever had its name; {} where Azure says nothing of it."""
+    """Return what identifies a resource among all that ever had its name; {} if Azure shows none of it."""
     return {path: str(value) for path in IDENTITY if (value := bodies.dig(body, path))}
 
 
 def same(made: Mapping[str, str], body: Mapping[str, Any]) -> bool:
-    """Return whether a body is that of what was made; what it says no longer shows another one."""
+    """Return whether a body is that of the same resource; a missing value counts as another resource."""
     return bool(made) and all(_equal(value, bodies.dig(body, path)) for path, value in made.items())
 
 

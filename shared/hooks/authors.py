@@ -42,7 +42,7 @@ def taken(content: bytes) -> tuple[dict[str, Any], bytes]:
         grants_of(author)
         return {"name": str(author["name"]), "grants": list(author["grants"])}, rest
     except (ValueError, KeyError, TypeError):
-        message = "Its first line, which says whose it is, cannot be read; PUT the file again."
+        message = "Its first line, which names its author, cannot be read; PUT the file again."
         raise errors.BadRequestError("InvalidRules", message) from None
 
 

@@ -103,7 +103,7 @@ def _rule(rule: Rule, app: Services) -> dict[str, Any]:
         "sources": list(rule.sources),
     }
     named = {"name": rule.name, "file": rule.source, "description": rule.description, "enabled": rule.enabled}
-    told = [f"Step '{step.name}' is going to be skipped. {asking.NO_RECEIVER}" for step in rule.steps if step.notify]
+    told = [f"Step '{step.name}' will be skipped. {asking.NO_RECEIVER}" for step in rule.steps if step.notify]
     named |= {"author": rule.author["name"]} if rule.author else {}
     warned = {"warnings": told} if told and not app.settings.notify else {}
     return {**named, "on": on, "steps": [step.name for step in rule.steps], **warned}
@@ -201,7 +201,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /events/test",
         _try,
         function="hooks_test",
-        summary="Which rules an event would fire, and what they would send; nothing is sent",
+        summary="The rules that an event would fire, and the requests that they would send; nothing is sent",
         body=EVENTS,
         answers={"200": schemas.listed(schemas.OBJECT)},
         problems=LARGE,
@@ -211,7 +211,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /events/rules",
         _rules,
         function="hooks_rules",
-        summary="The rules in force, and what is wrong with the files that are not",
+        summary="The rules in force, and the mistakes in invalid files",
         answers={"200": schemas.listed(schemas.OBJECT)},
     ),
     Route(
@@ -220,7 +220,7 @@ ROUTES: tuple[Route, ...] = (
         _firings,
         function="hooks_firings",
         whole=True,
-        summary="Rules that fired, the newest first",
+        summary="Rule runs, newest first",
         query={
             "$top": schemas.top(200),
             "rule": schemas.STRING,
@@ -247,7 +247,7 @@ ROUTES: tuple[Route, ...] = (
         function="hooks_firing_cancel",
         whole=True,
         role="operator",
-        summary="Stop before the next step; what was submitted continues",
+        summary="Stop before the next step; submitted operations continue",
         answers={"200": FIRING},
         problems=MISSING,
     ),

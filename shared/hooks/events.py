@@ -134,7 +134,7 @@ def _delivered(content: bytes, headers: Mapping[str, str]) -> Delivery:
         return Delivery(events=(_binary(content, headers, media),))
     parsed = _json(content)
     if media.startswith(_BATCH_MEDIA) and not isinstance(parsed, list):
-        raise _invalid("A batch of CloudEvents is a JSON array.", "body")
+        raise _invalid("The body is not a JSON array; expected an array, because the media type is a batch of CloudEvents.", "body")
     return _delivery(parsed, headers.get("aeg-event-type", ""))
 
 
@@ -185,7 +185,7 @@ def moment(event: Event) -> datetime | None:
 
 def _delivery(parsed: Any, event_type: str) -> Delivery:
     if not isinstance(parsed, list | dict):
-        raise _invalid("A delivery is an event or an array of events.", "body")
+        raise _invalid("The body is not an event or an array of events.", "body")
     raw = parsed if isinstance(parsed, list) else [parsed]
     if len(raw) > COUNT_LIMIT:
         raise _invalid(f"The delivery has {len(raw)} events; at most {COUNT_LIMIT} are allowed.", "body")
@@ -194,7 +194,7 @@ def _delivery(parsed: Any, event_type: str) -> Delivery:
         if event.type == VALIDATION or (event_type.lower() == "subscriptionvalidation" and event.text("validationCode")):
             code = event.text("validationCode")
             if len(found) > 1 or not code:
-                raise _invalid("A validation event comes alone and with data.validationCode.", "data.validationCode")
+                raise _invalid("The validation event is not alone or has no data.validationCode.", "data.validationCode")
             return Delivery(validation_code=code)
     return Delivery(events=found)
 
@@ -278,12 +278,12 @@ def _header_text(name: str, value: str) -> str:
     text = value.strip()
     if text.startswith('"'):
         if not re.fullmatch(r'"(?:[^"\\]|\\.)*"', text):
-            raise errors.BadRequestError("InvalidEvent", f"The header '{name}' has a quotation that does not end.", target=name)
+            raise errors.BadRequestError("InvalidEvent", f"The header '{name}' has an unclosed quotation.", target=name)
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
-        message = f"The header '{name}' is not UTF-8, encoded by per cent."
+        message = f"The header '{name}' is not percent-encoded UTF-8."
         raise errors.BadRequestError("InvalidEvent", message, target=name) from None
 
 
@@ -306,12 +306,12 @@ def _reason(bad: ValueError | RecursionError) -> str:
     """Return what is wrong in the sender's words, not in Python's."""
     match bad:
         case RecursionError():
-            return "it is nested too deep"
+            return "it is nested too deeply"
         case json.JSONDecodeError():
             return f"{bad.msg.removesuffix(' at')} at line {bad.lineno}, column {bad.colno}"
         case UnicodeDecodeError():
             return f"it is not UTF-8 ({bad.reason})"
-    return "it holds a number that is too large" if "string conversion" in str(bad) else str(bad)[:200]
+    return "it contains a number that is too large" if "string conversion" in str(bad) else str(bad)[:200]
 
 
 def _number(text: str) -> float | str:

@@ -103,7 +103,7 @@ def cancel(firing_id: str, services: Services) -> Firing | None:
     while known := load(firing_id, services):
         if known.value.ended:
             return known.value
-        message = "It was canceled: no further step is taken. An operation that it waited for continues; cancel that separately."
+        message = "The rule run was canceled. No further step starts. An operation under way continues; cancel it separately."
         error = errors.AzureError(code="Canceled", message=message, target=known.value.step.name)
         canceled = replace(_failed(known.value, error, services.clock()), status="Canceled")
         try:
@@ -253,7 +253,7 @@ def row_of(firing: Firing) -> Row:
     chunks = records.chunked(firing.to_json())
     length = sum(map(len, chunks.values()))
     if length > ROW_LIMIT + (2 * asking.ANSWER_LIMIT if firing.ended else 0):  # the last answer, or an error, still fits the row
-        message = f"The event and its resource have {length} characters; {ROW_LIMIT} fit a firing."
+        message = f"The event and its resource have {length} characters; a firing can hold {ROW_LIMIT}."
         raise errors.BadRequestError("EventTooLarge", message)
     columns: dict[str, Any] = {"rule": firing.rule.name, "status": firing.status, "created_at": firing.created_at}
     columns |= {"due_at": firing.due_at, **chunks, **({"event": firing.event_key} if firing.event_key else {})}

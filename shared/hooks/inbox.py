@@ -137,12 +137,12 @@ def again(poison_id: str, services: matching.Services) -> None:
     name, blobs = unquote(poison_id).replace("~", "/"), services.ledger.blobs
     content = blobs.get(name) if name.startswith(DEAD) and _BLOB.fullmatch(name) else None
     if content is None:
-        message = f"No event '{poison_id[:100]}' was put aside; GET health/poison lists what was."
+        message = f"There is no stored event '{poison_id[:100]}'; GET health/poison lists the events."
         raise errors.BadRequestError("PoisonNotFound", message, target="id", status=404)
     text = str(_object(content.decode()).get("message", ""))
     asked = _object(text)
     if isinstance(asked.get("firing"), str):
-        message = "It is a step of a rule that has ended since: GET events/firings says how. Send the event again: POST events."
+        message = "It is a step of a rule run that has ended (GET events/firings). Send the event again: POST events."
         raise errors.BadRequestError("NotToBeRepeated", message, target="id", status=409)
     _send(json.dumps({key: value for key, value in asked.items() if key != "attempts"}) if "attempts" in asked else text, services)
     blobs.delete(name)

@@ -206,7 +206,7 @@ def matches(event: Event, services: Services) -> list[Match]:
         elif not rule.wants(event):
             found.append(Match(rule=rule, firing=None, reason="'on' does not name this type, subject or source"))
         elif not _may_know(rule, event):
-            found.append(Match(rule=rule, firing=None, reason="it is about nothing within the scope of the rule's author"))
+            found.append(Match(rule=rule, firing=None, reason="its resource is outside the scope of the rule's author"))
         else:
             found.append(match(rule, event, document, depth, services))
     return found
@@ -263,7 +263,7 @@ def _fire(rule: Rule, event: Event, document: Mapping[str, Any], depth: int, ser
     if found.firing is None:
         return "unmet"
     if depth > DEPTH_LIMIT:
-        message = f"{depth - 1} rules led to this event; a rule fires up to a depth of {DEPTH_LIMIT}, so that rules cannot loop."
+        message = f"{depth - 1} rules in a row led to this event; the limit is {DEPTH_LIMIT}, so that rules cannot loop."
         now = services.clock()
         refused = errors.AzureError(code="RuleLoop", message=message, target=rule.name)
         firings.begin(found.firing.over("Refused", now, refused), services)

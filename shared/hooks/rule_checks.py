@@ -105,7 +105,7 @@ def request(step: Asking) -> str:
         return ""
     if first.lower() not in {each.lower() for each in resource_routes.LITERALS}:
         near = names.hint(did_you_mean.alike(first, resource_routes.LITERALS), resource_routes.LITERALS)
-        return f"a step asks for resources of Azure's, and there is no '{first[:100]}'{near}"
+        return f"a step sends requests for Azure's resources, and there is no '{first[:100]}'{near}"
     call = api.Call(method=step.method, path=path, query=query, headers=dict(step.headers))
     try:
         strict.check(call, resource_routes.of(step.method))

@@ -73,7 +73,7 @@ def parse(text: str, source: str) -> tuple[Rule, ...]:
 def rules(at: Cursor, sheet: Sheet) -> tuple[Rule, ...]:
     """The list of rules of a file."""
     if not isinstance(at.value, list) or len(at.value) > RULE_LIMIT:
-        sheet.note(at, f"expected a list of rules, {RULE_LIMIT} at most")
+        sheet.note(at, f"expected a list of at most {RULE_LIMIT} rules")
         return ()
     found = [rule for child in at.children() if (rule := _rule(child, sheet)) is not None]
     _unique(at, sheet, (rule.name for rule in found), "rules")
@@ -198,7 +198,7 @@ def _rate(at: Cursor, sheet: Sheet) -> tuple[int, timedelta] | None:
 def _length(at: Cursor, sheet: Sheet) -> timedelta | None:
     found = yaml_sheets.by(durations.parse, at, sheet)
     if found is not None and not timedelta(0) < found <= LONGEST:
-        sheet.note(at, f"expected more than zero, and {durations.words(LONGEST)} at most")
+        sheet.note(at, f"expected more than zero and at most {durations.words(LONGEST)}")
         return None
     return found
 
@@ -227,7 +227,7 @@ def _named(pattern: re.Pattern[str], expected: str) -> Reader:
 def _unique(at: Cursor, sheet: Sheet, names: Iterable[str], what: str) -> None:
     listed = list(names)
     if twice := sorted({name for name in listed if listed.count(name) > 1}):
-        sheet.note(at, f"two {what} are called '{twice[0]}'")
+        sheet.note(at, f"two {what} have the name '{twice[0]}'")
 
 
 def _plain(value: Any) -> Any:
@@ -244,12 +244,12 @@ def _plain(value: Any) -> Any:
         case date():
             return value.isoformat()
         case float() if not math.isfinite(value):
-            message = f"{value} is a number that JSON does not have"
+            message = f"{value} is not a JSON number"
             raise ValueError(message)
         case None | bool() | int() | float() | str():
             return value
         case _:
-            message = f"expected what JSON can hold, not {yaml_values.noun(value)}"
+            message = f"expected a JSON value, not {yaml_values.noun(value)}"
             raise ValueError(message)
 
 

@@ -98,7 +98,7 @@ class Store:
                 continue
             out[name] = known if known and known[0] == info.etag else (info.etag, self._parsed(name))
         for name in names[FILE_LIMIT:]:
-            message = f"{name} is not read: there are {len(names)} files of rules, and the first {FILE_LIMIT} by name are in force."
+            message = f"{name} is ignored: of {len(names)} files of rules, only the first {FILE_LIMIT} by name are in force."
             error = errors.AzureError(code="TooManyFiles", message=message, target=name)
             out[name] = ("", Problem(file=name, error=error))
         return out

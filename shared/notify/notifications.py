@@ -178,7 +178,7 @@ def _attempt(delivery: Delivery, services: Services) -> Outcome:
         case "topic":
             return _publish(receiver, delivery.event, services)
         case _ if unusable := settings.problem(WEBHOOK_SECRETS):
-            return receivers.Outcome(problem=f"It was not sent, because it could not be signed: {unusable}")
+            return receivers.Outcome(problem=f"The notification was not sent, because it could not be signed: {unusable}")
         case _:
             return receivers.post(receiver, content, signed(delivery, content, receiver, services))
 

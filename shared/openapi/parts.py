@@ -122,7 +122,7 @@ def _responses() -> Json:
         "Throttled": _problem(
             "Azure throttles; send the request again later.", "TooManyRequests", "Too many requests.", again=True
         ),
-        "Internal": _problem("The app failed.", "InternalError", "The app failed; its log holds the reason."),
+        "Internal": _problem("The app failed.", "InternalError", "The app failed; its log has the reason."),
         "BadGateway": _problem("Azure's answer makes no sense.", "UnexpectedNextLink", "Azure's nextLink leads elsewhere."),
         "Other": _problem("Azure's own status, in the same envelope.", "PreconditionFailed", "The condition was not met."),
         "Unavailable": _problem(

@@ -226,13 +226,13 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "InvalidCredentials",
-        "The credentials do not open what they are for.",
+        "The credentials do not give access.",
         "Send the present key or token of the account that the message names; keys may have been changed since.",
         f"{_ML}how-to-datastore",
     ),
     Advice(
         "OSProvisioningTimedOut VMExtensionProvisioningError ProvisioningTimeout InternalOperationError",
-        "The machine did not come up.",
+        "The machine did not start.",
         "Send the request again; if it fails again, delete the compute and create it, or choose another VM size.",
         f"{_ML}how-to-create-compute-instance",
         message=r"unusable node",
@@ -241,7 +241,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "SetupScriptFailed",
         "The setup script of the instance ended with an error.",
-        "Mend the setup script (the studio shows its log), and PUT the instance again: PUT {resource}.",
+        "Fix the setup script (the studio shows its log), and PUT the instance again: PUT {resource}.",
         f"{_ML}how-to-customize-compute-instance",
         kinds=_COMPUTES,
     ),
@@ -255,7 +255,7 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "",
-        "A workspace is made with its dependencies.",
+        "A workspace needs its dependencies.",
         "Name properties.storageAccount, keyVault and applicationInsights by their ids; `?preflight=true` shows what is missing.",
         f"{_ML}how-to-manage-workspace",
         message=r"missing dependent resources",
@@ -269,14 +269,14 @@ ADVICE: tuple[Advice, ...] = (
     # Containers and nodes, as Kubernetes and Azure ML name what went wrong
     Advice(
         "PodOutOfMemory OOMKilled OutOfMemory",
-        "The memory was not enough.",
+        "There was not enough memory.",
         "Use a VM size or limits with more memory, or smaller batches; the end of the log (GET {logs}) shows how far it came.",
         f"{_ONLINE_PAGE}#error-resourcenotready",
         message=r"OOM-?killed|out of memory|exit(ed)?( with)?( status)? code:? 137|cuda error: out of memory",
     ),
     Advice(
         "PodUnschedulable InsufficientNodes",
-        "No node of the cluster takes the container.",
+        "No node of the cluster has room for the container.",
         "Add nodes, or ask for less cpu, memory or GPU per instance: kubectl describe node shows what is free.",
         f"{_ML}how-to-troubleshoot-kubernetes-extension",
     ),
@@ -291,15 +291,15 @@ ADVICE: tuple[Advice, ...] = (
         "UserScriptInitFailed UserScriptImportError UserScriptFunctionNotFound DeploymentCrashLoopBackOff "
         "KubernetesCrashLoopBackOff CrashLoopBackOff",
         "The container started and its code failed.",
-        "Read the end of its log (`log` here, all of it: GET {logs}), mend score.py or add what it imports to the "
+        "Read the end of its log (`log` here, all of it: GET {logs}), fix score.py or add what it imports to the "
         "environment, and PUT "
         "the deployment again.",
         f"{_ONLINE_PAGE}#error-resourcenotready",
     ),
     Advice(
         "JobNodePreempted NodePreempted Preempted",
-        "Azure took back a low-priority node.",
-        "Start the job again; a compute of dedicated priority is not taken back.",
+        "Azure reclaimed a low-priority node.",
+        "Start the job again; a compute of dedicated priority is not reclaimed.",
         f"{_ML}how-to-manage-optimize-cost",
         message=r"preempt",
         kinds=_RUNS,
@@ -319,7 +319,7 @@ ADVICE: tuple[Advice, ...] = (
         "ACRTokenExchangeFailed",
         "The environment's image could not be built or fetched.",
         "Check that the image and its registry exist, and that the identity may pull from it. Read the build log (the "
-        "message says where it lies), mend the environment (pin its packages), and register a"
+        "message says where it lies), fix the environment (pin its packages), and register a"
         " new version. "
         "If the registry refuses its keys: POST {workspace}/resyncKeys.",
         f"{_ONLINE_PAGE}#error-imagebuildfailure",
@@ -355,7 +355,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "ResourceNotReady ContainerCrashed ContainerTerminated LivenessProbeFailed ReadinessProbeFailed",
         "The container of the deployment did not become ready: its script, its model or a package fails.",
-        "Read the end of its log (`log` here, all of it: GET {logs}), mend score.py, the model or the environment, "
+        "Read the end of its log (`log` here, all of it: GET {logs}), fix score.py, the model or the environment, "
         "and PUT the "
         "deployment again.",
         f"{_ONLINE_PAGE}#error-resourcenotready",
@@ -374,28 +374,28 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "BadArgument InvalidTemplateFunctionSpecification ResourceRequestsGreaterThanLimits",
-        "A value of the request does not fit.",
+        "A value in the request is not accepted.",
         "Change what the message names, and PUT it again; `?preflight=true` shows what else would stop it.",
         f"{_ONLINE_PAGE}#error-badargument",
     ),
     Advice(
         "OperationCanceled OperationPreempted",
-        "Azure stopped the operation, for another one on the same resource.",
-        "Wait until nothing else is at work on it, then send the request again.",
+        "Azure stopped the operation because of another one on the same resource.",
+        "Wait until no other operation on it is running, then send the request again.",
         f"{_ONLINE_PAGE}#error-operationcanceled",
     ),
     # Jobs and runs
     Advice(
         "PipelineStepFailed PipelineChildRunFailed",
         "A step of the pipeline failed.",
-        "Read the step's error and log (here), mend the step, and start the pipeline again. All steps: GET {children}.",
+        "Read the step's error and log (here), fix the step, and start the pipeline again. All steps: GET {children}.",
         f"{_ML}how-to-debug-pipeline-failure",
         kinds=_RUNS,
     ),
     Advice(
         "AllTrialsFailed SweepJobFailed HyperDriveAllRunsFailed",
         "No trial completed.",
-        "Read a trial's error and log (here), mend the training script or its data, and start again. All trials: GET {children}.",
+        "Read a trial's error and log (here), fix the training script or its data, and start again. All trials: GET {children}.",
         f"{_ML}how-to-troubleshoot-auto-ml",
         kinds=_RUNS,
     ),
@@ -429,7 +429,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "UserTrainingScriptFailed ExecutionFailed UserProcessExited UserExecutionFailed",
         "The job's own code ended with an error.",
-        "Read the end of its log (`log` here, all of it: GET {logs}), mend the code, and start the job again.",
+        "Read the end of its log (`log` here, all of it: GET {logs}), fix the code, and start the job again.",
         f"{_ML}how-to-log-view-metrics",
         message=r"exit(ed)?[ _]?(with )?(a )?(status )?code|non-?zero|user process|user error|traceback",
         kinds=_RUNS,
@@ -437,7 +437,7 @@ ADVICE: tuple[Advice, ...] = (
     # Names, references, values
     Advice(
         "JobPropertyImmutable",
-        "A job of that name exists, and what it does never changes.",
+        "A job of that name exists, and a job cannot be changed after it is created.",
         "Send the job under another name. Of the job that is there, change only description, tags, displayName, properties and "
         "isArchived.",
         f"{_ML}how-to-train-model",
@@ -507,7 +507,7 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "",
-        "The attached cluster does not take it.",
+        "The attached cluster does not accept it.",
         "Check that the cluster runs and that its extension is installed: kubectl get pods -n azureml. Then send the "
         "request again.",
         f"{_ML}how-to-troubleshoot-kubernetes-compute",
@@ -515,14 +515,14 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "",
-        "The network does not let it through.",
+        "The network blocks it.",
         "Check the virtual network, its subnet, private endpoints and DNS as the message names them; then send the request again.",
         f"{_ML}how-to-secure-workspace-vnet",
         message=r"\bsubnet\b|virtual network|private (endpoint|link)|\bvnet\b|firewall|public network access",
     ),
     Advice(
         "CustomerManagedKeyInvalid KeyVaultAccessForbidden KeyNotFound EncryptionKeyNotFound",
-        "The customer's own key cannot be used.",
+        "The customer-managed key cannot be used.",
         "Enable purge protection of the vault, and allow the identity to get, wrap and unwrap the key.",
         f"{_ML}concept-customer-managed-keys",
     ),
@@ -636,7 +636,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "",
         "The workspace failed.",
-        "Ask what is wrong with it: POST {resource}/diagnose. Mend that, and send the request again.",
+        "Ask what is wrong with it: POST {resource}/diagnose. Fix that, and send the request again.",
         f"{_ML}how-to-workspace-diagnostic-api",
         kinds=r"workspaces",
     ),

@@ -125,8 +125,8 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
         return operation
     if abandon or (operation.phase in ("waiting", "accepted", "preparing", "registering") and not parking.begun(operation)):
         sent = operation.scores and operation.calls
-        canceled = "Canceled after the endpoint was asked; its answer is not kept." if sent else "Canceled before it was sent."
-        code, message = ("Abandoned", "No longer followed; Azure goes on.") if abandon else ("Canceled", canceled)
+        canceled = "Canceled after the call to the endpoint; its answer is not kept." if sent else "Canceled before it was sent."
+        code, message = ("Abandoned", "The app no longer follows it; Azure continues.") if abandon else ("Canceled", canceled)
         return steps.record(
             stored, settle.cancel(operation, errors.AzureError(code=code, message=message), now), services
         ).operation
@@ -134,7 +134,7 @@ def _cancel(stored: Stored, services: Services, *, abandon: bool) -> Operation:
     if operation.phase != "following" or not settle.is_run(operation):
         message = f"{operation.method} {kind.label} was sent and Azure cannot cancel it; ?abandon=true stops following it."
         if operation.phase == "sending" and settle.is_run(operation):
-            message = f"{operation.method} {kind.label} is being sent at this moment; ask again in a few seconds."
+            message = f"{operation.method} {kind.label} is being sent at this moment; try again in a few seconds."
         raise errors.BadRequestError("NotCancelable", message, target=operation.id, status=409)
     with observing.within(operation):
         steps.cancel_in_azure(operation, kind, services)

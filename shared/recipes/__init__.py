@@ -1,1 +1,1 @@
-"""Recipes: several of the app's own requests as one. What is read, checked, kept, run step by step, and taken back."""
+"""Recipes: several requests of this API as one. They are read, checked, stored, run step by step, and undone."""

@@ -1,4 +1,4 @@
-"""When Azure says that a resource was created: what distinguishes it from a later one of the same name. Pure."""
+"""The time at which Azure created a resource. It distinguishes the resource from a later one of the same name. Pure."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ CREATED = (*proof.CREATED, *leftovers.CREATED, "properties.createdDate")
 
 
 def created(body: Any) -> str:
-    """Return when a resource was created, '' where Azure does not say."""
+    """Return when a resource was created, '' if Azure does not show it."""
     return next((str(found) for path in CREATED if (found := bodies.dig(body, path))), "")

@@ -1,4 +1,4 @@
-"""Why what a run made is not deleted by `undo`: the clean-up's last look at it, and at what would go with it.
+"""Why `undo` keeps a resource that a run created: the clean-up's last look at it, and at what would be deleted with it.
 
 Not here: the look itself (last_look), the deletion (run_steps).
 """
@@ -31,7 +31,7 @@ class Services(claims.Services, Protocol):
 
 
 def reason(made: Mapping[str, Any], services: Services) -> str:
-    """Return why what a run made is not deleted, '' where it may be.
+    """Return why `undo` keeps a resource that a run created, '' if it may be deleted.
 
     Args:
         made: Its `id`, when Azure says it was `created`, or the `operation` that made it where its end was not seen; `inside` it
@@ -53,12 +53,12 @@ def reason(made: Mapping[str, Any], services: Services) -> str:
 
 
 def _others(resource: ResourceId, inside: Sequence[Mapping[str, Any]], services: Services) -> str:
-    """Return what is in it that the run did not make, and that would go with it; '' for nothing."""
+    """Return what it contains that the run did not create and that would be deleted with it; '' for nothing."""
     own, azure = {str(each["id"]).lower() for each in inside}, pacing.of(services)
     for family in HOLDS.get(resource.types[-1].lower(), ()):
         for body in inventory.listing(resource.child(family), azure):
             if str(body.get("id")).lower() not in own:
-                return f"it holds {family}/{body.get('name')}, which this run did not make"
+                return f"it contains {family}/{body.get('name')}, which this run did not create"
     return ""
 
 
@@ -70,7 +70,7 @@ def _created(made: Mapping[str, Any], services: Services) -> str:
 
 
 def _speaks(made: Mapping[str, Any], services: Services, sights: last_look.Sights) -> str:
-    """Return what speaks for keeping it, '' for nothing."""
+    """Return the reason to keep it, '' for none."""
     made_at = _created(made, services)
 
     def other(body: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
-"""A recipe as data: typed parameters, and steps that each do one thing, in a graph. Pure.
+"""A recipe as data: typed parameters, and a graph of steps that each do one thing. Pure.
 
-Not here: how it is read (recipe_fields), what it may ask for (recipe_checks), one that runs (recipe_run).
+Not here: reading a recipe (recipe_fields), what it may contain (recipe_checks), a run of one (recipe_run).
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Parameter:
 
     Attributes:
         type: A row of `TYPES`.
-        default: Its value where none is given; None where one must be.
-        enum: Its values; () for any.
-        pattern: What a text has to match as a whole.
+        default: The value if the caller gives none; None if the caller must give one.
+        enum: The allowed values; () for any.
+        pattern: A regular expression that the whole text must match.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Parameter:
     pattern: str = ""
 
     def refusal(self, value: Any) -> str:
-        """Return why a value is not one of its own, '' for one that is."""
+        """Return why a value is not allowed, '' if it is."""
         kinds = TYPES[self.type]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             return f"expected {self.type}, not {type(value).__name__}"
@@ -72,17 +72,17 @@ class Step:
     """One step.
 
     Attributes:
-        verb: `request`, `notify`, `wait`, `until` or `approve`; `remove` in what takes a run back.
-        needs: The steps that must be over before.
+        verb: `request`, `notify`, `wait`, `until` or `approve`; `remove` in a run that undoes another one.
+        needs: The steps that must have ended before.
         method, path, headers, body: The request, of this app's API; of `until` a GET.
         notify: The type of the notification.
-        when: Leave the step out where this does not hold.
-        expect: What must hold of the answer; of `until` what is waited for.
-        wait_s: How long `wait` waits; of `until` between two looks.
-        for_s: How long `until` and `approve` wait at most.
+        when: Skip the step if this does not hold.
+        expect: The condition that the answer must meet; for `until`, the condition to wait for.
+        wait_s: How long `wait` waits; for `until`, the pause between two polls.
+        for_s: The longest time that `until` and `approve` wait.
         by: Who may approve: names of keys or sign-ins, or roles.
         retry_times, retry_on: How often a failure is tried again, and which: codes, statuses, or names of `CLASSES`.
-        made: Of `remove`: what the other run made.
+        made: For `remove`: what the other run created.
     """
 
     name: str
@@ -125,11 +125,11 @@ class Recipe:
     """A recipe.
 
     Attributes:
-        name: Under which it is kept, '' for one that is only run.
+        name: The name under which it is stored, '' if it is only run.
         parameters: Name → what it takes.
-        schedule: When it is started by itself, as NCRONTAB in UTC; '' for never.
-        steps: In the order in which they were written.
-        goes_on: A step that fails keeps the others from nothing (of a run that is taken back).
+        schedule: When the app starts it, as NCRONTAB in UTC; '' for never.
+        steps: The steps, in the order in which they were written.
+        goes_on: A failed step does not stop the others (for a run that undoes another one).
     """
 
     name: str = ""
@@ -140,11 +140,11 @@ class Recipe:
     goes_on: bool = False
 
     def bare(self) -> Recipe:
-        """Return it as a run that is over keeps it: what its requests carried may hold secrets, and is needed no longer."""
+        """Return it as an ended run keeps it: without its requests' content, which may hold secrets."""
         return replace(self, steps=tuple(replace(step, path=step.place, headers={}, body=None) for step in self.steps))
 
     def places(self, name: str) -> bool:
-        """Return whether a parameter is a piece of a path: a name of something, and no secret."""
+        """Return whether a parameter is part of a path: then it is a name, and not a secret."""
         wanted = re.compile(rf"\bparameters\.{re.escape(name)}\b(?!\s*[.\[])")
         return any(wanted.search(step.place) for step in self.steps)
 
@@ -154,7 +154,7 @@ class Recipe:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """The names of the steps, each after those that it needs.
+        """The names of the steps, each after the steps that it needs.
 
         Raises:
             CycleError: a `ValueError`; there is no such order.
@@ -162,7 +162,7 @@ class Recipe:
         return tuple(graphlib.TopologicalSorter({step.name: step.needs for step in self.steps}).static_order())
 
     def before(self, name: str) -> frozenset[str]:
-        """Return the steps that are over when a step begins."""
+        """Return the steps that have ended when a step begins."""
         found: set[str] = set()
         pending = [name]
         while pending:
@@ -172,7 +172,7 @@ class Recipe:
         return frozenset(found)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a run keeps, so that a change of the recipe does not change it."""
+        """Return what a run keeps, so that a change of the recipe does not change the run."""
         steps = [codec.written(step, defaults=False) | {"needs": list(step.needs)} for step in self.steps]
         return {"name": self.name, "steps": steps, "goesOn": self.goes_on}
 

@@ -1,4 +1,4 @@
-"""What would stop a run: looked at before it begins, all problems at once, and again by each request when it is sent.
+"""What would stop a run. It is checked before the run starts, all problems at once, and by each request when it is sent.
 
 Roles and scope of who begins it, secrets that a run must not keep, names, and, in a dry run, the preflight of each PUT. Not here:
 the form of a recipe (recipe_fields).
@@ -70,7 +70,7 @@ def dry(run: Run, call: Call, app: Services, wrong: list[errors.AzureError]) -> 
 
 
 def refuse(found: list[errors.AzureError]) -> None:
-    """Refuse a run with all its problems.
+    """Refuse a run and list all its problems.
 
     Raises:
         BadRequestError: the first of them, the others in its details.
@@ -85,7 +85,7 @@ def refuse(found: list[errors.AzureError]) -> None:
 
 
 def _filled(run: Run, step: Step) -> tuple[str, Any]:
-    """Return path and body of a step with something in the place of what is not known before the run."""
+    """Return path and body of a step, with placeholders for values that are not known before the run."""
     seen = run.seen()
 
     def known(text: str) -> str:
@@ -111,11 +111,11 @@ def _problems(run: Run, step: Step, call: Call, app: Services) -> Iterator[error
             grants.check_reach(held, who, asked.id, asked.kind, some=step.method == "GET")
         if asked.row is not None and isinstance(body, dict | list):
             if asked.row.plane == "arm" and isinstance(body, dict) and bodies.has_secret(asked.row, body):
-                message = "its body holds a secret, which a run would keep: send this request by itself"
+                message = "its body holds a secret, and a run would store it: send this request on its own"
                 yield _of(step, errors.AzureError(code="SecretInRecipe", message=message))
             admission.check_body(_call(step, path, held, who), asked.row, body, app.settings)
         if asked.secret:
-            message = f"{what} answers with keys or tokens, which a run would keep: send it by itself"
+            message = f"{what} answers with keys or tokens, and a run would store them: send it on its own"
             yield _of(step, errors.AzureError(code="SecretInRecipe", message=message))
     except errors.BadRequestError as problem:
         yield _of(step, problem.error)
@@ -132,7 +132,7 @@ def _call(step: Step, path: str, held: tuple[Grant, ...], who: str) -> Call:
 
 
 def _shown(run: Run, step: Step, app: Services) -> tuple[dict[str, Any], paths.Target | None, Any]:
-    """Return a step as a dry run shows it, with what it makes or reads, and its body."""
+    """Return a step as a dry run shows it, with what it creates or reads, and its body."""
     out: dict[str, Any] = {"name": step.name, "needs": list(step.needs), "does": step.verb}
     if step.verb == "wait":
         return {**out, "seconds": step.wait_s}, None, None
@@ -156,7 +156,7 @@ def _shown(run: Run, step: Step, app: Services) -> tuple[dict[str, Any], paths.T
 
 
 def _partly(template: Any, run: Run) -> Any:
-    """Return a body with what is known before its run; what reads other steps stays as it is written."""
+    """Return a body with the values that are known before the run; expressions over other steps stay as written."""
     if isinstance(template, dict):
         return {name: _partly(inner, run) for name, inner in template.items()}
     if isinstance(template, list):
@@ -170,7 +170,7 @@ def _reads_steps(text: str, run: Run) -> bool:
 
 
 def _preflight(step: Step, target: paths.Target, body: Any, made: list[str], app: Services) -> Iterator[errors.AzureError]:
-    """Yield what Azure says would stop a PUT, but for what an earlier step makes."""
+    """Yield what Azure says would stop a PUT, except what an earlier step creates."""
     if target.plane != "arm" or target.id.is_collection or target.action:
         return
     from shared.preflight import checks

@@ -1,7 +1,6 @@
-"""The fields of a recipe: what each may hold, every mistake at its place, all of them at once.
+"""The fields of a recipe and the values they allow. All mistakes are reported at once, each with its place.
 
-JSON is read as the YAML that it is. Not here: how a field is read at all (text.yaml_sheets), what a step may ask for
-(recipe_checks).
+JSON is read as YAML. Not here: reading a field as such (text.yaml_sheets), what a step may contain (recipe_checks).
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def parse(text: str, name: str = "") -> Recipe:
 
 
 def plain(text: str) -> Any:
-    """Return a recipe that was read before as JSON holds it."""
+    """Return a recipe as JSON, as it was read before."""
     top, sheet = yaml_sheets.opened(_readable(text), SOURCE, CODE)
     return rule_fields.body(_with_on(top), sheet)
 
@@ -100,8 +99,9 @@ def given(text: str) -> dict[str, Any]:
 def values(recipe: Recipe, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[errors.AzureError]]:
     """Return the value of each parameter, and what is wrong with those that were given."""
     out: dict[str, Any] = {}
+    none = "the recipe has no parameters"
     wrong = [
-        _wrong(name, yaml_sheets.unknown("parameter", name, recipe.parameters) if recipe.parameters else "the recipe has none")
+        _wrong(name, yaml_sheets.unknown("parameter", name, recipe.parameters) if recipe.parameters else none)
         for name in asked
         if name not in recipe.parameters
     ]
@@ -133,7 +133,7 @@ def _readable(text: str) -> str:
 
 
 def _check(top: Cursor, sheet: Sheet, recipe: Recipe) -> None:
-    """Refuse what can never be of a recipe whose fields are right each for itself."""
+    """Refuse a recipe that can never work although each of its fields is valid."""
     at = top.child("steps")
     names = [step.name for step in recipe.steps]
     for step in recipe.steps:
@@ -146,19 +146,19 @@ def _check(top: Cursor, sheet: Sheet, recipe: Recipe) -> None:
     try:
         order = recipe.order
     except graphlib.CycleError as cycle:
-        sheet.note(at, f"steps need each other in a circle: {' → '.join(reversed(cycle.args[1]))}")
+        sheet.note(at, f"these steps need each other in a circle: {' → '.join(reversed(cycle.args[1]))}")
         return
     for name in order:
         _check_step(at.child(name), sheet, recipe, recipe.step(name))
 
 
 def _check_schedule(top: Cursor, sheet: Sheet, recipe: Recipe) -> None:
-    """Refuse what can never start by itself."""
+    """Refuse a schedule that can never start the recipe."""
     if not recipe.name:
-        sheet.note(top.child("schedule"), "only a recipe that is kept has a schedule: PUT recipes/{name}")
+        sheet.note(top.child("schedule"), "only a stored recipe can have a schedule: PUT recipes/{name}")
     for parameter in (each for each in recipe.parameters.values() if each.default is None):
         at = top.child("parameters").child(parameter.name)
-        sheet.note(at, "'default' is missing: a run that a schedule starts takes the defaults")
+        sheet.note(at, "'default' is missing: a scheduled run uses the defaults")
 
 
 def _check_step(at: Cursor, sheet: Sheet, recipe: Recipe, step: Step) -> None:
@@ -174,7 +174,7 @@ def _check_step(at: Cursor, sheet: Sheet, recipe: Recipe, step: Step) -> None:
     if not step.method:
         return
     nested = step.path.partition("/")[0].lower() == "recipes"
-    if problem := "a recipe starts no other recipe" if nested else rule_checks.request(step):
+    if problem := "a recipe cannot start another recipe" if nested else rule_checks.request(step):
         sheet.note(at.child("until" if step.verb == "until" else "request"), problem)
 
 
@@ -199,17 +199,17 @@ def _parameter(at: Cursor, sheet: Sheet) -> Parameter | None:
         return None
     parameter = Parameter(**{"name": name, **declared})
     if parameter.pattern and parameter.type != "string":
-        sheet.note(at.child("pattern"), "a pattern is for text")
+        sheet.note(at.child("pattern"), "only a parameter of type string can have a pattern")
     elif parameter.default is not None and (refused := parameter.refusal(parameter.default)):
         sheet.note(at.child("default"), refused)
     return parameter
 
 
 def _schedule(at: Cursor, sheet: Sheet) -> str | None:
-    """An NCRONTAB that is due once in a minute at most."""
+    """An NCRONTAB that is due at most once a minute."""
     found = yaml_sheets.checked(ncrontab.parse, at, sheet)
     if found and len(ncrontab.parse(found).seconds) > 1:
-        sheet.note(at, f"expected one second, so that it is due once in a minute at most, such as {ncrontab.EXAMPLE}")
+        sheet.note(at, f"expected a single second, so that it is due at most once a minute, such as {ncrontab.EXAMPLE}")
         return None
     return found
 
@@ -217,7 +217,7 @@ def _schedule(at: Cursor, sheet: Sheet) -> str | None:
 def _pattern(at: Cursor, sheet: Sheet) -> str | None:
     found = yaml_sheets.text(at, sheet)
     if found and len(found) > 200:
-        sheet.note(at, "expected a regular expression of 200 characters at most")
+        sheet.note(at, "expected a regular expression of at most 200 characters")
         return None
     try:
         patterns.read(found or "")
@@ -256,12 +256,12 @@ def _step(at: Cursor, sheet: Sheet, before: str) -> Step | None:
     for name in (each for each in at.value if each in _ONLY and verb not in _ONLY[each]):
         sheet.note(at.child(name), f"'{name}' is for {' and '.join(_ONLY[name])}, not for {verb}", at_key=True)
     if verb == "until" and "expect" not in at.value:
-        sheet.note(at, "'expect' is missing: what 'until' waits for")
+        sheet.note(at, "'expect' is missing: the condition that 'until' waits for")
     if len(sheet.problems) > problems:
         return None
     method, path = found.get("request") or found.get("until") or ("", "")
     if verb == "until" and method != "GET":
-        sheet.note(at.child("until"), "'until' only looks: expected GET and a path")
+        sheet.note(at.child("until"), "'until' only reads: expected GET and a path")
         return None
     retry = found.get("retry", {})
     span = {"until": FOR, "approve": APPROVE_FOR}.get(verb, timedelta(0))
@@ -287,7 +287,7 @@ def _step(at: Cursor, sheet: Sheet, before: str) -> Step | None:
 
 def _mapping(at: Cursor, sheet: Sheet, what: str, limit: int) -> list[Cursor]:
     if not isinstance(at.value, dict) or not 0 < len(at.value) <= limit:
-        sheet.note(at, f"expected 1 to {limit} {what}, each under its name")
+        sheet.note(at, f"expected 1 to {limit} {what}, each with a name")
         return []
     found = []
     for name in at.value:

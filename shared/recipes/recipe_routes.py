@@ -1,4 +1,4 @@
-"""Routes of recipes: run one, keep it by name, follow a run, approve a step, cancel it, take it back.
+"""Routes of recipes: run one, store it under a name, follow a run, approve a step, cancel or undo the run.
 
 Not here: what a recipe may hold (recipe_fields), what would stop it (recipe_checks), its steps (run_steps).
 """
@@ -91,7 +91,7 @@ def _run_named(call: Call, app: Services) -> Later | Answer:
 
 
 def _start(recipe: Recipe, given: dict[str, Any], call: Call, app: Services) -> Later | Answer:
-    """Begin a run, or show what it would do; all problems at once."""
+    """Start a run, or show what it would do; all problems at once."""
     from shared.recipes import recipe_checks, recipe_fields
 
     values, wrong = recipe_fields.values(recipe, given)
@@ -139,7 +139,7 @@ def _new(recipe: Recipe, values: dict[str, Any], call: Call, app: Services) -> R
 
 
 def _recorded(run: Run, app: Services) -> Run:
-    """Record a run; asked again under the same key it is the first one.
+    """Record a run; a repeated request with the same key returns the first one.
 
     Raises:
         BadRequestError: `IdempotencyKeyReused`.
@@ -158,7 +158,7 @@ def _recorded(run: Run, app: Services) -> Run:
 
 
 def _begun(call: Call, run: Run, app: Services) -> Later:
-    """Return the answer to a call that began a run: as it stands after as long as the caller prefers to wait."""
+    """Return the answer to a call that started a run, after the time that the caller prefers to wait."""
     from shared.recipes import run_steps
 
     def look() -> Later:
@@ -169,7 +169,7 @@ def _begun(call: Call, run: Run, app: Services) -> Later:
 
 
 def _followed(call: Call, run: Run) -> Answer:
-    """Answer 202 and where to follow a run, or how it ended."""
+    """Answer 202 with the URL to follow a run, or the result if it has ended."""
     if run.ended:
         return _end(run)
     monitor = answers.to_follow(call, f"recipes/runs/{run.id}")
@@ -178,7 +178,7 @@ def _followed(call: Call, run: Run) -> Answer:
 
 
 def _end(run: Run) -> Answer:
-    """Answer with a run that ended: 200, or the error of the step that failed."""
+    """Answer with an ended run: 200, or the error of the step that failed."""
     if run.status == "Succeeded":
         return answers.of_json(run.view())
     error = run.error or errors.AzureError(code=run.status, message="A step failed; see the run.")
@@ -258,7 +258,7 @@ def _delete(call: Call, app: Services) -> Answer:
 
 
 def _found(call: Call, app: Services) -> Run:
-    """Return the run that the path names; callers that are limited see their own.
+    """Return the run that the path names; callers with a scope see only their own.
 
     Raises:
         BadRequestError: `RunNotFound` (404).
@@ -299,7 +299,7 @@ def _cancel(call: Call, app: Services) -> Answer:
 
 
 def _approve(call: Call, app: Services) -> Answer:
-    """Approve the step that waits for it: by who it names, and not by who began the run."""
+    """Approve the step that waits for it. The step names who may; the caller who started the run may not."""
     from shared.api.access import approvals
     from shared.recipes import run_steps
 
@@ -309,10 +309,10 @@ def _approve(call: Call, app: Services) -> Answer:
     step = next((each for each in waiting if each.name == named), None)
     if run.ended or step is None:
         told = ", ".join(each.name for each in waiting) or "none"
-        message = f"The step that is to be approved is not known: waiting for approval: {told}. Name it with ?step=."
+        message = f"It is not clear which step you approve. These steps wait for approval: {told}. Name one with ?step=."
         raise errors.BadRequestError("NothingToApprove", message, target="step", status=409)
     if approvals.is_same(call, who, (run.caller, run.author), map(Grant.from_json, run.grants)):
-        message = f"'{who}' began this run, so another caller must approve it, with another key or sign-in (docs/security.md)."
+        message = f"'{who}' started this run, so another caller must approve it, with another key or sign-in (docs/security.md)."
         raise errors.BadRequestError("SecondPersonNeeded", message, target="id", status=403)
     if not _may(step, who, call):
         message = f"'{who}' may not approve '{step.name}': it needs {', '.join(step.by)}."
@@ -321,7 +321,7 @@ def _approve(call: Call, app: Services) -> Answer:
 
 
 def _found_by_any(call: Call, app: Services) -> Run:
-    """Return the run that is to be approved: those whom a step names may see it."""
+    """Return the run to approve: the callers that a step names may see it."""
     from shared.recipes import run_steps
 
     known = run_steps.load(call.named.get("id", ""), app)
@@ -330,13 +330,13 @@ def _found_by_any(call: Call, app: Services) -> Run:
 
 
 def _may(step: Step, who: str, call: Call) -> bool:
-    """Return whether one of the names of a step is the caller's: of its key, its sign-in, or a role that all its grants have."""
+    """Return whether a step names the caller: its key, its sign-in, or a role that all its grants have."""
     roles = {grant.role for grant in call.sender.grants} or {"admin"}
     return any({name} == roles if name in ROLES else name in (who, who.removeprefix("key:")) for name in step.by)
 
 
 def _undo(call: Call, app: Services) -> Later | Answer:
-    """Delete what a run made, newest first, each after a last look; `dryRun` says what that is."""
+    """Delete what a run created, newest first, each after a last look; with `dryRun`, only list it."""
     from shared.recipes import run_steps, undo
 
     run = _found(call, app)
@@ -347,7 +347,7 @@ def _undo(call: Call, app: Services) -> Later | Answer:
     if call.flag("dryRun"):
         return answers.of_json(undo.dry(recipe, app))
     if not recipe.steps:
-        raise errors.BadRequestError("NothingMade", f"The run {run.id} made nothing.", target="id", status=409)
+        raise errors.BadRequestError("NothingMade", f"The run {run.id} created nothing.", target="id", status=409)
     taken_back = undo.run_of(run, recipe, _new(recipe, {}, call, app), lambda name: run_steps.load(name, app))
     return _begun(call, _recorded(taken_back, app), app)
 
@@ -361,7 +361,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /recipes",
         _list,
         function="recipes",
-        summary="The recipes that can be started by name",
+        summary="The recipes that you can start by name",
         answers={"200": schemas.listed(schemas.OBJECT)},
     ),
     Route(
@@ -381,7 +381,7 @@ ROUTES: tuple[Route, ...] = (
         "GET /recipes/runs",
         _runs,
         function="recipes_named",  # the platform cannot distinguish it from a recipe's name
-        summary="The runs of recipes, the newest first",
+        summary="The runs of recipes, newest first",
         query={
             "$top": schemas.top(LIST_LIMIT),
             "recipe": schemas.STRING,
@@ -396,7 +396,7 @@ ROUTES: tuple[Route, ...] = (
         _read,
         function="recipes_named",
         path=NAMED,
-        summary="One recipe that can be started by name",
+        summary="One recipe that you can start by name",
         answers={"200": RECIPE},
         problems=MISSING,
     ),
@@ -408,7 +408,7 @@ ROUTES: tuple[Route, ...] = (
         role="admin",
         whole=True,
         path=NAMED,
-        summary="Keep a recipe under a name, with its `schedule` if it has one; refused with every mistake at its place",
+        summary="Store a recipe under a name, with its `schedule` if it has one; a refusal lists every mistake with its place",
         body=RUN_BODY,
         answers={"200": RECIPE},
         problems={**LARGE, **BUSY},
@@ -421,7 +421,7 @@ ROUTES: tuple[Route, ...] = (
         role="admin",
         whole=True,
         path=NAMED,
-        summary="Remove a recipe that was put",
+        summary="Delete a stored recipe",
         answers={"204": None},
         problems={**MISSING, **BUSY},
     ),
@@ -453,7 +453,7 @@ ROUTES: tuple[Route, ...] = (
         "recipes_runs_result",
         "GET /recipes/runs/{id}/result",
         _result,
-        summary="The result of a run: 202 while it goes on, then the run or the error of the step that failed",
+        summary="The result of a run: 202 while it runs, then the run or the error of the step that failed",
         answers={"200": RUN, "202": RUN},
         problems={**MISSING, **BUSY, "422": "Failed"},
         polled=True,
@@ -463,7 +463,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /recipes/runs/{id}/cancel",
         _cancel,
         role="operator",
-        summary="Stop before the next step; what was submitted continues",
+        summary="Stop before the next step; submitted operations continue",
         answers={"200": RUN},
         problems=MISSING,
     ),
@@ -472,7 +472,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /recipes/runs/{id}/approve",
         _approve,
         role="operator",
-        summary="Approve the step that waits for it; not by who began the run",
+        summary="Approve the step that waits for it; the caller who started the run cannot",
         query={"step": schemas.STRING},
         answers={"200": RUN},
         problems={**REFUSED, **BUSY},
@@ -482,7 +482,7 @@ ROUTES: tuple[Route, ...] = (
         "POST /recipes/runs/{id}/undo",
         _undo,
         role="operator",
-        summary="Delete what it made, newest first, where it is still the same; with `dryRun` what that is",
+        summary="Delete what the run created, newest first, if it is still the same; with `dryRun`, only list it",
         query=STARTS,
         answers={"200": schemas.OBJECT, "202": RUN},
         problems={**REFUSED, **BUSY, "422": "Failed"},

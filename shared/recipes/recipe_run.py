@@ -1,4 +1,4 @@
-"""One run of a recipe, as it is recorded: what each step came to, and what is to be taken next. Pure.
+"""The record of one run of a recipe: the result of each step, and which step is next. Pure.
 
 Not here: taking a step (run_steps).
 """
@@ -33,18 +33,18 @@ class Run:
 
     Attributes:
         id: 128 bits: random, or of the Idempotency-Key and its sender.
-        digest: Of what was asked for: the same key with another request is refused.
-        recipe: As it was when the run began.
+        digest: The hash of the request: the same key with another request is refused.
+        recipe: The recipe as it was when the run started.
         parameters: Name → value.
         group: The id of the app's own resource group.
         suffix: Six characters of that group and the parameter `name`, for names that are unique in all of Azure.
-        caller: Who began it; `author` of whom that acts, where it is a rule.
-        grants: What that one may do, and the run no more.
-        depth: How many rules led to it.
-        steps: Name → what is known of it.
+        caller: Who started it; if that is a rule, `author` is the rule's author.
+        grants: What that caller may do; the run may do no more.
+        depth: The number of rules that led to it.
+        steps: Name → the state of the step.
         due_at: When its next step is overdue.
-        notify: Whom to notify of its end.
-        undoes: The run that this one takes back.
+        notify: The receivers to notify of its end.
+        undoes: The run that this one undoes.
     """
 
     id: str
@@ -70,33 +70,33 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """It will not change any more."""
+        """Whether the run has ended."""
         return self.status != "Running"
 
     @property
     def origin(self) -> str:
-        """What its operations are marked with: their end wakes it."""
+        """The mark of its operations: when one ends, the run continues."""
         return models.RECIPE_ORIGIN + self.id
 
     @property
     def stopping(self) -> bool:
-        """A step failed: no other one begins."""
+        """Whether a step failed, so that no other step begins."""
         return not self.recipe.goes_on and any(taken.state == "Failed" for taken in self.steps.values())
 
     def taken(self, name: str) -> Taken:
-        """Return what is known of a step."""
+        """Return the state of a step."""
         return self.steps.get(name, NOTHING)
 
     def having(self, name: str, taken: Taken) -> Run:
-        """Return it with a step changed."""
+        """Return the run with a changed step."""
         return replace(self, steps={**self.steps, name: taken})
 
     def next(self, now: datetime, looked: Collection[str] = ()) -> Step | None:
-        """Return a step that can be taken now: the first that is due, or whose needs are over.
+        """Return a step that can run now: the first that is due, or whose needs have ended.
 
         Args:
             now: The present.
-            looked: Steps that were looked at for nothing just now.
+            looked: Steps that were polled just now without news.
         """
         for step in self.recipe.steps:
             taken = self.taken(step.name)
@@ -114,7 +114,7 @@ class Run:
         return state in ("Succeeded", "Skipped") or (self.recipe.goes_on and state in OVER)
 
     def settled(self, now: datetime) -> Run:
-        """Return it ended, where no step is under way and none can begin; a step that only waits ends with a failed one."""
+        """Return the run as ended if no step is under way and none can begin; after a failure, a step that only waits ends, too."""
         run = self
         if run.stopping:
             for name in [name for name, taken in run.steps.items() if taken.state == "Running" and not taken.operation]:
@@ -127,7 +127,7 @@ class Run:
         return run.over("Failed" if failed else "Succeeded", now, error)
 
     def over(self, status: Status, now: datetime, error: errors.AzureError | None = None) -> Run:
-        """Return it ended, without what may hold a secret and is needed no longer: bodies, answers, and texts that name nothing."""
+        """Return the run as ended, without what may hold a secret: bodies, answers, and texts that name nothing."""
         steps = {name: replace(taken, body=None, at=None) for name, taken in self.steps.items()}
         for step in self.recipe.steps:
             taken = steps.get(step.name, NOTHING)
@@ -139,7 +139,7 @@ class Run:
 
     @property
     def told_parameters(self) -> dict[str, Any]:
-        """The parameters as others may read them: numbers and what paths name; any other value may be a secret."""
+        """The parameters as others may read them: numbers and names in paths; any other value may be a secret."""
         if self.ended:
             return dict(self.parameters)
         return {
@@ -153,7 +153,7 @@ class Run:
         return max(0.0, (min(moments) - now).total_seconds()) if moments else 0.0
 
     def seen(self) -> dict[str, Any]:
-        """Return what a step's expressions see."""
+        """Return the values that a step's expressions can use."""
         steps = {name: shown(taken) for name, taken in self.steps.items() if taken.state in ("Succeeded", "Skipped")}
         began = {
             "id": self.id,

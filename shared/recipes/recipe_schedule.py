@@ -69,7 +69,7 @@ class Schedule:
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def missed(self, expression: str, put_at: datetime, now: datetime) -> datetime | None:
-        """Return the latest moment that was due and not started: by this schedule since it was put, and by the one before it."""
+        """Return the latest due time without a start: of this schedule since its PUT, and of the one before it."""
         found = ncrontab.due(expression, max(self.since, put_at), now)
         return found or (ncrontab.due(self.expression, self.since, min(put_at, now)) if self.expression else None)
 
@@ -116,7 +116,7 @@ def put(kept: shelf.Kept, services: Services) -> None:
 
 
 def view(kept: shelf.Kept, services: Services) -> dict[str, Any]:
-    """Return when a recipe starts next and what its last start came to, {} for one without a schedule."""
+    """Return when a recipe starts next and the result of its last start, {} without a schedule."""
     expression = kept.recipe.schedule
     if not expression:
         return {}
@@ -128,7 +128,7 @@ def view(kept: shelf.Kept, services: Services) -> dict[str, Any]:
 
 
 def _advanced(known: Known, _message: Message, services: Services) -> Next[Known, Schedule]:
-    """Start the recipe where it is due, and wait for the next moment."""
+    """Start the recipe if it is due, and wait for the next due time."""
     schedule, now = known.value, services.clock()
     kept = shelf.find(schedule.name, services.blobs)  # after the clock: what was put or deleted before a moment counts for it
     try:
@@ -147,7 +147,7 @@ def _advanced(known: Known, _message: Message, services: Services) -> Next[Known
 
 
 def _started(schedule: Schedule, kept: shelf.Kept, at: datetime, services: Services) -> Schedule:
-    """Ask for the recipe's start, as a rule does, with the rights of who put it; asked again it is the same run.
+    """Request the recipe's start, as a rule does, with the rights of the recipe's author. A repeated request is the same run.
 
     Raises:
         TransientError: it could not be accepted now.
@@ -171,7 +171,7 @@ def _started(schedule: Schedule, kept: shelf.Kept, at: datetime, services: Servi
     if error.code == "IdempotencyKeyReused":  # this moment's run began before the recipe was changed
         return started
     log.warning("recipe %s was due at %s and did not start: %s", kept.name, at, error.message)
-    return replace(schedule, problem=f"It was due at {times.iso(at)} and did not start: {_said(error)}"[:500])
+    return replace(schedule, problem=f"The start due at {times.iso(at)} failed: {_said(error)}"[:500])
 
 
 def _said(error: errors.AzureError) -> str:
@@ -185,7 +185,7 @@ def _next(known: Known, moved: Schedule, delay_s: float | None, services: Servic
 
 
 def _give_up(known: Known, reason: str, services: Services) -> Next[Known, Schedule]:
-    """One moment is passed over; the schedule goes on."""
+    """Skip this due time; the schedule continues."""
     now = services.clock()
     return _next(known, replace(known.value, since=now, problem=reason), LOOK_S, services)
 

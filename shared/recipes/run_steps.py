@@ -1,4 +1,4 @@
-"""The machine of a recipe's run: steps are taken as their needs are over, each request under a key of run and step.
+"""The machine of a recipe's run: each step runs when its needs have ended, and each request has a key of run and step.
 
 A request that is sent twice is carried out once by that key. Each answer is recorded before the next step is taken; several
 steps may be taken for one message. Not here: what comes next (recipe_run, pure), what a request does (the API, as `perform`).
@@ -52,7 +52,7 @@ class Services(firings.Services, keeping.Services, notifications.Services, Proto
 
 
 def begin(run: Run, services: Services) -> Run | None:
-    """Record a run and queue its first step; None when it exists already.
+    """Record a run and queue its first step; None if it already exists.
 
     Raises:
         BadRequestError: `RunTooLarge`.
@@ -83,11 +83,11 @@ def wake(run_id: str, services: Services, *, delay_s: float = 0.0) -> None:
 
 
 def changed(run_id: str, change: Any, services: Services) -> Run:
-    """Record what a caller decides of a run, whatever its steps do meanwhile.
+    """Record a caller's decision about a run, even while its steps are running.
 
     Args:
-        run_id: Which; it is there.
-        change: The run → what becomes of it, None for nothing.
+        run_id: The run, which exists.
+        change: The run → the changed run, None for no change.
         services: The app.
     """
     while True:
@@ -105,14 +105,14 @@ def changed(run_id: str, change: Any, services: Services) -> Run:
 
 
 def missing(run_id: str) -> errors.BadRequestError:
-    """Return the refusal of a run that is not there."""
-    message = f"There is no run '{run_id[:60]}' of a recipe; GET recipes/runs lists them."
+    """Return the refusal for a run that does not exist."""
+    message = f"There is no recipe run '{run_id[:60]}'; GET recipes/runs lists them."
     return errors.BadRequestError("RunNotFound", message, target="id", status=404)
 
 
 def cancel(run_id: str, services: Services) -> Run:
-    """Take no further step of a run, and return it; what was submitted goes on in Azure."""
-    message = "It was canceled: no further step is taken. Operations that it waited for continue; cancel them separately."
+    """Stop a run before its next step, and return it; submitted operations continue in Azure."""
+    message = "The run was canceled. No further step starts. Operations under way continue; cancel them separately."
     error = errors.AzureError(code="Canceled", message=message)
     return changed(run_id, lambda run: None if run.ended else run.over("Canceled", services.clock(), error), services)
 
@@ -130,7 +130,7 @@ def approve(run_id: str, name: str, who: str, services: Services) -> Run:
 
 
 def _advanced(known: Versioned[Run], _message: Message, services: Services) -> Next[Versioned[Run], Run] | None:
-    """Take what can be taken now, each step recorded before the next."""
+    """Run the steps that can run now, and record each before the next."""
     saved, run, looked = known, known.value, set[str]()
     began_at, count = services.clock(), 0
     while (step := run.next(services.clock(), looked)) and count < STEPS_LIMIT and services.clock() - began_at < BUDGET:
@@ -169,7 +169,7 @@ def _saved(known: Versioned[Run], value: Run, services: Services) -> Versioned[R
 
 
 def _step(run: Run, step: Step, services: Services) -> Run:
-    """Take one step as far as it goes now."""
+    """Run one step as far as possible now."""
     now, taken = services.clock(), run.taken(step.name)
     if taken.state == "Waiting":
         taken = replace(taken, state="Running", began_at=now)
@@ -241,7 +241,7 @@ def _call(run: Run, step: Step, asked: dict[str, Any], more: str = "") -> Call:
 
 
 def _made(step: Step, taken: Taken, answer: Answer, services: Services) -> dict[str, str]:
-    """Return what a request made, which `undo` may delete: what was not there before, with when Azure says it was created."""
+    """Return what a request created, which `undo` may delete: what did not exist before, with Azure's creation time."""
     named = str(bodies.dig(answer.body, "id") or "")
     new = step.method == "PUT" and taken.fresh
     if step.method == "POST" and taken.operation:
@@ -253,7 +253,7 @@ def _made(step: Step, taken: Taken, answer: Answer, services: Services) -> dict[
 
 
 def _tried(step: Step, taken: Taken, status: int, error: errors.AzureError, now: datetime) -> Taken:
-    """Return a step that failed, to be begun again where `retry` names such a failure."""
+    """Return a failed step, to be started again if `retry` names such a failure."""
     named = {error.code, str(status), *(each.code for each in error.details)}
     named |= {name for name, statuses in CLASSES.items() if status in statuses}
     if taken.tries < step.retry_times and ("Any" in step.retry_on or named & set(step.retry_on)):
@@ -284,7 +284,7 @@ def _until(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
     if expressions.holds(step.expect, asking.seen_with(step, known, answer, _Chain(run))):
         return asking.ended(known, "Succeeded", now)
     if now + timedelta(seconds=step.wait_s) > until:
-        message = f"It did not hold within {step.for_s:g} s: {step.expect} (the last answer was {answer.status})"
+        message = f"'expect' did not hold within {step.for_s:g} s: {step.expect} (the last status was {answer.status})"
         return asking.failed(known, errors.AzureError(code="NeverHeld", message=message, target=step.name), now)
     return replace(taken, status=answer.status, at=now + timedelta(seconds=step.wait_s))
 
@@ -302,7 +302,7 @@ def _approve(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
 
 
 def _remove(run: Run, step: Step, taken: Taken, services: Services) -> Taken:
-    """Delete what another run made, right after the last look, which is recorded: of two workers one goes on."""
+    """Delete what another run created, right after the recorded last look: of two workers, only one continues."""
     now = services.clock()
     if taken.operation or taken.approval:
         return asking.waited(step, taken, _Chain(run), services)
@@ -320,7 +320,7 @@ _TAKE = {
 
 
 def notice_of(run: Run) -> notices.Notice:
-    """Return what is said of a run's end."""
+    """Return the notification of a run's end."""
     data: dict[str, Any] = {"run": run.id, "recipe": run.recipe.name, "status": run.status, "caller": run.caller}
     data |= {"error": run.error.to_json()} if run.error else {}
     return notices.Notice(
@@ -392,7 +392,7 @@ def row_of(run: Run) -> Row:
     chunks = records.chunked(run.to_json())
     length = sum(map(len, chunks.values()))
     if length > ROW_LIMIT + (2 * asking.ANSWER_LIMIT if run.ended else 0):  # the last answer, or an error, still fits the row
-        message = f"The recipe and its answers have {length} characters; {ROW_LIMIT} fit a run."
+        message = f"The recipe and its answers have {length} characters; a run can hold {ROW_LIMIT}."
         raise errors.BadRequestError("RunTooLarge", message)
     columns: dict[str, Any] = {"recipe": run.recipe.name, "caller": run.caller, "status": run.status, "created_at": run.created_at}
     columns |= {"due_at": run.due_at, **chunks}
@@ -407,5 +407,5 @@ def from_row(row: Row) -> Run:
 
 
 def suffix_of(*named: str) -> str:
-    """Return six characters that the same place and name always have, for names that Azure wants unique."""
+    """Return six characters that are always the same for a place and a name, for names that must be unique in Azure."""
     return hashlib.sha256("\n".join(named).encode()).hexdigest()[:6]

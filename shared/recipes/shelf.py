@@ -1,4 +1,4 @@
-"""The recipes that are kept by name: those of the app, and those that were put, which count before them.
+"""The recipes that have a name: the app's own, and the stored ones, which take precedence.
 
 Not here: how a recipe is read (recipe_fields), running one (run_steps).
 """
@@ -28,12 +28,12 @@ LIMIT = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A recipe as it is kept.
+    """A stored recipe.
 
     Attributes:
         text: As it was written, YAML or JSON.
         shipped: It comes with the app.
-        by, grants: Who put it, and what that one may do.
+        by, grants: Who stored it, and what that caller may do.
         at: When.
     """
 
@@ -46,7 +46,7 @@ class Kept:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe.
+        """The recipe itself.
 
         Raises:
             InvalidFileError: it is not one that this version reads.
@@ -96,26 +96,27 @@ def every(blobs: Blobs) -> Iterator[Kept]:
 
 
 def put(kept: Kept, blobs: Blobs) -> None:
-    """Keep a recipe under its name.
+    """Store a recipe under its name.
 
     Raises:
         BadRequestError: `TooManyRecipes`.
     """
     if blobs.get(_blob(kept.name)) is None and len(list(blobs.names(FOLDER))) >= LIMIT:
-        raise errors.BadRequestError("TooManyRecipes", f"{LIMIT} recipes are kept; delete one first.", target="name", status=409)
+        message = f"The app stores at most {LIMIT} recipes. Delete one first."
+        raise errors.BadRequestError("TooManyRecipes", message, target="name", status=409)
     stored: dict[str, Any] = {"version": 1, "text": kept.text, "by": kept.by, "grants": list(kept.grants)}
     stored |= {"at": kept.at.isoformat()} if kept.at else {}
     blobs.put(_blob(kept.name), json.dumps(stored).encode())
 
 
 def remove(name: str, blobs: Blobs) -> None:
-    """Delete a recipe that was put; one of the app's own with that name counts again.
+    """Delete a stored recipe; the app's own recipe of that name takes effect again.
 
     Raises:
         BadRequestError: `RecipeNotFound` (404), `RecipeShipped` (409).
     """
     if load(name, blobs).shipped:
-        message = f"The recipe '{name}' comes with the app and cannot be deleted. PUT another one under its name to replace it."
+        message = f"The recipe '{name}' comes with the app and cannot be deleted. To replace it, PUT another recipe under its name."
         raise errors.BadRequestError("RecipeShipped", message, target="name", status=409)
     blobs.delete(_blob(name))
 

@@ -1,4 +1,4 @@
-"""Taking a run back: a run of its own that deletes what the first one made, newest first, whatever becomes of each.
+"""Undoing a run: a second run deletes what the first one created, newest first, and continues after failures.
 
 Not here: what is deleted at all (keeping), how (run_steps).
 """
@@ -24,7 +24,7 @@ ATTEMPTS = 20  # of taking one run back
 
 
 def recipe_of(run: Run, services: keeping.Services) -> Recipe:
-    """Return the steps that take a run back."""
+    """Return the steps that undo a run."""
     begun = sorted(((taken.began_at, name) for name, taken in run.steps.items() if taken.began_at), reverse=True)
     every = {name: made for _, name in begun if (made := _made(run.steps[name], services))}
     steps: list[Step] = []
@@ -42,7 +42,7 @@ def _below(made: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _made(taken: Taken, services: keeping.Services) -> Mapping[str, Any]:
-    """Return what a step made, {} for nothing; of one that the run did not wait for, by its operation."""
+    """Return what a step created, {} for nothing; if the run did not wait for it, its operation."""
     if taken.made or not taken.operation or taken.state == "Succeeded" or taken.fresh is False:
         return taken.made
     stored = services.ledger.load(taken.operation)
@@ -52,7 +52,7 @@ def _made(taken: Taken, services: keeping.Services) -> Mapping[str, Any]:
 
 
 def run_of(run: Run, recipe: Recipe, made: Run, load: Callable[[str], Versioned[Run] | None]) -> Run:
-    """Return the run that takes another one back: the one that is at it, or the next attempt."""
+    """Return the run that undoes another one: the one under way, or the next attempt."""
     for attempt in range(ATTEMPTS):
         name = hashlib.sha256(f"undo\n{run.id}\n{attempt}".encode()).hexdigest()[:32]
         known = load(name)
@@ -62,7 +62,7 @@ def run_of(run: Run, recipe: Recipe, made: Run, load: Callable[[str], Versioned[
 
 
 def dry(recipe: Recipe, services: keeping.Services) -> dict[str, Any]:
-    """Return what would be deleted, in its order, and what would be kept and why."""
+    """Return what would be deleted, in order, and what would be kept and why."""
     out = []
     for step in recipe.steps:
         kept = keeping.reason(step.made, services)

@@ -1,4 +1,4 @@
-"""How a new deployment does: its shares of the traffic, its answers beside the live ones, and its figures at the gate. Pure.
+"""How well a new deployment does: its share of the traffic, its answers beside the live ones, and its figures at the gate. Pure.
 
 A reason is kept, so it quotes nothing of an answer: it names fields that were expected, and says how what stands there differs.
 Not here: where answers and figures come from, and what follows from a verdict (rollouts).
@@ -52,13 +52,13 @@ def expected(expect: Any, status: int, body: Any) -> str:
         found = jmes.search(expect, {"status": status, "body": body})
     except ValueError:  # its text may quote the answer
         return "'expect' cannot be read over the answer"
-    return "" if found not in (None, False, "", [], {}) else "the answer is not as 'expect' says"
+    return "" if found not in (None, False, "", [], {}) else "the answer does not meet 'expect'"
 
 
 def differing(live: tuple[int, Any], new: tuple[int, Any], tolerance: float, ignore: Sequence[str]) -> str:
     """Return how the new deployment's answer differs from the live one's; '' where it does not."""
     if live[0] != new[0]:
-        return f"the status is {new[0]}, and {live[0]} of the live deployment"
+        return f"the status is {new[0]}; the live deployment answers {live[0]}"
     return "; ".join(_first(differences(live[1], new[1], tolerance, ignore)))
 
 
@@ -125,7 +125,7 @@ def verdict(gate: Mapping[str, Any], new: Figures | None, live: Mapping[str, flo
     least = gate["leastRequests"]
     requests, failed = (new.requests, new.errors) if new else (0.0, 0.0)
     own = {"errorRate": failed / max(requests, least), "p95": new.p95_ms if new else None}
-    unsure = "" if requests >= least else f"{requests:.0f} requests; the gate asks for {least}"
+    unsure = "" if requests >= least else f"{requests:.0f} requests; the gate needs {least}"
     for name in ("errorRate", "p95"):
         if name not in gate:
             continue

@@ -1,6 +1,6 @@
-"""The body of a rollout, read: every field checked before anything is asked of Azure. Pure.
+"""Reads the body of a rollout and checks every field before any request to Azure. Pure.
 
-Not here: what the endpoint must be like (rollout_routes), what a gate comes to (judging).
+Not here: the state that the endpoint must be in (rollout_routes), the verdict of a gate (judging).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def parse(body: Any) -> dict[str, Any]:
         if given.get(needed) is None:
             raise errors.BadRequestError("MissingField", f"'{needed}' is missing: expected {expected}.", target=needed)
     if len(json.dumps(given)) > SIZE:
-        raise _invalid("body", f"expected {SIZE} characters at most")
+        raise _invalid("body", f"expected at most {SIZE} characters")
     name = given.get("deployment")
     if not isinstance(name, str) or not re.fullmatch(kinds.ENDPOINT_NAME, name):
         raise _invalid("deployment", f"expected {NEEDED['deployment']}")
@@ -91,7 +91,7 @@ def _deployment(body: Any) -> dict[str, Any]:
 def _each(given: Mapping[str, Any], name: str) -> list[tuple[Any, str]]:
     found = given.get(name, [])
     if not isinstance(found, list) or len(found) > MOST_REQUESTS:
-        raise _invalid(name, f"expected a list of {MOST_REQUESTS} requests at most")
+        raise _invalid(name, f"expected a list of at most {MOST_REQUESTS} requests")
     return [(each, f"{name}[{number}]") for number, each in enumerate(found)]
 
 
@@ -103,7 +103,7 @@ def _smoke(given: Any, at: str) -> dict[str, Any]:
         try:
             jmes.read(found["expect"])
         except ValueError as problem:
-            raise _invalid(f"{at}.expect", f"a text is read as JMESPath over status and body, and this is not: {problem}") from None
+            raise _invalid(f"{at}.expect", f"a text must be JMESPath over status and body, and this is not: {problem}") from None
     return found
 
 
@@ -128,7 +128,7 @@ def _mirror(given: Any) -> dict[str, Any]:
 def _steps(given: Any) -> list[int]:
     right = isinstance(given, list) and 0 < len(given) <= MOST_STEPS and all(_whole(each, 1, 100) for each in given)
     if not right or given != sorted(set(given)) or given[-1] != 100:
-        raise _invalid("steps", "expected rising whole numbers of percent, of which the last is 100, such as [10, 50, 100]")
+        raise _invalid("steps", "expected rising whole percentages that end with 100, such as [10, 50, 100]")
     return list(given)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a rollout: its plan, how far it got, and what it has to say. Pure, but for the table.
+"""The record of a rollout: its plan, its progress, and its pending notifications. Pure, except for the table.
 
 Not here: its steps (rollouts), how its plan is read (rollout_fields).
 """
@@ -92,12 +92,12 @@ class Rollout:
 
     @property
     def over(self) -> bool:
-        """Nothing is left to do, and all is sent."""
+        """Whether nothing is left to do and every notification is sent."""
         return self.stage == "done" and not self.untold
 
     @property
     def under_way(self) -> bool:
-        """No other rollout of the endpoint may begin."""
+        """Whether it keeps another rollout of the endpoint from starting."""
         return self.status in ("Running", "Paused")
 
     @property
@@ -117,12 +117,12 @@ class Rollout:
         return int(self.plan["steps"][self.at]) if self.stage == "step" else 0
 
     def noted(self, now: datetime, what: str, reason: str = "") -> Rollout:
-        """Return it with a line in its history."""
+        """Return the rollout with a line in its history."""
         line = {"at": times.iso(now), "what": what, **({"reason": reason[:600]} if reason else {})}
         return replace(self, notes=(*self.notes, line)[-KEPT:])
 
     def telling(self, now: datetime, event: str, reason: str = "") -> Rollout:
-        """Return it with a line in its history that others are notified of, too."""
+        """Return the rollout with a line in its history that is also sent as a notification."""
         said = {"event": event, "at": times.iso(now), "status": self.status, "traffic": dict(self.traffic), "reason": reason[:600]}
         return replace(self.noted(now, event, reason), untold=(*self.untold, said))
 
@@ -181,7 +181,7 @@ def partition_of(endpoint: str) -> str:
 
 
 def place(rollout: Rollout) -> str:
-    """Return its place in the order of time."""
+    """Return its position in time order."""
     return records.place(rollout.created_at, rollout.id)
 
 

@@ -1,4 +1,4 @@
-"""Routes of rollouts: begin, look, promote, pause, abort. What cannot be is refused before anything is sent.
+"""Routes of rollouts: start, read, promote, pause, abort. A rollout that cannot work is refused before anything is sent.
 
 Not here: the fields of the body (rollout_fields), what a rollout does (rollouts).
 """
@@ -77,7 +77,7 @@ def _begin(call: Call, app: Services) -> Answer:
 
 
 def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> dict[str, Any]:
-    """Return what the endpoint is like now, which must be fit for a rollout.
+    """Return the state of the endpoint, which must be ready for a rollout.
 
     Raises:
         BadRequestError: it is not.
@@ -98,7 +98,9 @@ def _standing(plan: Mapping[str, Any], endpoint: ResourceId, app: Services) -> d
         stand.shares_of(found, "mirrorTraffic"),
     )
     if not traffic:
-        message = f"No deployment of '{endpoint.name}' has traffic: there is nothing to compare with. PUT the first one yourself."
+        message = (
+            f"No deployment of '{endpoint.name}' has traffic, so there is nothing to compare with. PUT the first one yourself."
+        )
         raise _refused("NothingLive", message, "path", 409)
     _check_names(plan, there, traffic)
     if plan["mirror"] and mirror:
@@ -193,7 +195,7 @@ ROUTES: tuple[Route, ...] = (
         "rollouts",
         "GET /rollouts",
         _list_all,
-        summary="The rollouts of all endpoints, the newest first",
+        summary="The rollouts of all endpoints, newest first",
         query={"$top": schemas.top(LIST_LIMIT), "SkipToken": ""},
         answers={"200": schemas.listed(ROLLOUT)},
     ),
@@ -212,7 +214,7 @@ ROUTES: tuple[Route, ...] = (
         "list",
         "GET ",
         _list,
-        "The rollouts of an endpoint, the newest first",
+        "The rollouts of an endpoint, newest first",
         query={"$top": schemas.top(LIST_LIMIT), "SkipToken": ""},
         answers={"200": schemas.listed(ROLLOUT)},
     ),
@@ -222,9 +224,9 @@ ROUTES: tuple[Route, ...] = (
     *(
         _row(what, f"POST /{{id}}/{what}", _ask, summary, role="operator", answers={"200": ROLLOUT}, problems={**MISSING, **BUSY})
         for what, summary in (
-            ("promote", "Go on without waiting for the gate; a bad gate still sets the traffic back"),
+            ("promote", "Continue without waiting for the gate; a bad gate still moves the traffic back"),
             ("pause", "Keep the present share of the traffic until promote"),
-            ("abort", "Set all traffic back to where it was"),
+            ("abort", "Move all traffic back to where it was"),
         )
     ),
 )

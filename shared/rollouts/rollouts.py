@@ -1,4 +1,4 @@
-"""The machine of rollouts: create the deployment, ask it, mirror, give it traffic step by step; back at once when it does badly.
+"""The machine of rollouts: create the deployment, test it, mirror, give it traffic step by step; move back if it does badly.
 
 A step looks before it acts, and begins one operation at most, under a key of its own: taken twice, it is done once. Whatever is
 not as this rollout left it was changed by another one: then it stops, and touches nothing. Not here: what is read and written in
@@ -60,7 +60,7 @@ class Services(context.Services, notifications.Services, Protocol):
 
 
 def begin(rollout: Rollout, services: Services) -> Rollout:
-    """Record a rollout and queue its first step; the same one again is returned as it stands.
+    """Record a rollout and queue its first step; if it already exists, return it.
 
     Raises:
         BadRequestError: `RolloutUnderWay` (409), `IdempotencyKeyReused` (400).
@@ -104,7 +104,7 @@ def everywhere(services: Services) -> list[Rollout]:
 
 
 def ask(known: Known, what: str, services: Services) -> Rollout:
-    """Have a rollout promoted, paused or aborted at its next step, which is now.
+    """Promote, pause or abort a rollout: record that, and take its next step now.
 
     Raises:
         BadRequestError: `RolloutEnded` (409), `NothingToPromote` (409).
@@ -112,15 +112,14 @@ def ask(known: Known, what: str, services: Services) -> Rollout:
     while True:
         rollout = known.value
         if not rollout.under_way or rollout.stage == "back":
-            message = (
-                f"The rollout is {rollout.status}{' and on its way back' if rollout.stage == 'back' else ''}: nothing to {what}."
-            )
+            back = " and is moving its traffic back" if rollout.stage == "back" else ""
+            message = f"The rollout is {rollout.status}{back}: there is nothing to {what}."
             raise errors.BadRequestError("RolloutEnded", message, target="id", status=409)
         if what == "promote" and rollout.stage == "create":
-            message = "The new deployment is still being created: nothing can be promoted yet."
+            message = "The new deployment is still being created. Promote the rollout when it has been created."
             raise errors.BadRequestError("NothingToPromote", message, target="id", status=409)
         try:
-            asked = replace(rollout, asked=what).noted(services.clock(), f"{what} was asked for")
+            asked = replace(rollout, asked=what).noted(services.clock(), f"{what} requested")
             return worker.record(MACHINE, _next(known, asked, 0.0, services), services).value
         except storage.ConflictError:  # a step was recorded meanwhile
             known = load(rollout.endpoint, rollout.id, services) or known
@@ -173,23 +172,23 @@ def advance(rollout: Rollout, services: Services) -> Moved:
 
 
 def _asked(rollout: Rollout, services: Services) -> Moved:
-    """Do what a caller wants, or what is next; nothing more for a caller who may not have it done by now."""
+    """Do what a caller requested, or the next step; nothing more for a caller who has lost the rights to it."""
     now = services.clock()
     if rollout.stage != "back" and (barred := _barred(rollout, services)):
         if rollout.stage == "keep":
             return _stopped(rollout, barred, now)
         return _turned(rollout, "Aborted", barred, now)
     if rollout.asked == "abort" and rollout.stage != "back":
-        return _turned(rollout, "Aborted", "abort was asked for", now)
+        return _turned(rollout, "Aborted", "a caller requested the abort", now)
     if rollout.asked == "pause" and rollout.stage not in ("create", "back"):
         if rollout.status == "Running":
-            return _paused(rollout, "pause was asked for", now)
+            return _paused(rollout, "a caller requested the pause", now)
         rollout = replace(rollout, asked="")
     return STAGES[rollout.stage](rollout, services)
 
 
 def _barred(rollout: Rollout, services: Services) -> str:
-    """Return why its caller may not have it done any more: a key was revoked, or has another role or scope; '' where it may."""
+    """Return why its caller no longer has the rights: the key was revoked, or its role or scope changed; '' if it has them."""
     endpoint, who = ids.parse(rollout.endpoint), rollout.caller
     held = tuple(Grant(role="admin", of=name) for name in rollout.keys)  # each is known by its name: what it may is read now
     try:
@@ -204,7 +203,7 @@ def _barred(rollout: Rollout, services: Services) -> str:
 
 # ── what a step comes to ─────────────────────────────────────────────────────────────────────────────────────────────
 def _again(rollout: Rollout, error: errors.AzureError, now: datetime, *, tries: int = TRIES, least_s: float = 0.0) -> Moved:
-    """Try later; what goes on failing is a doubt, but for the way back, which must be gone."""
+    """Try again later. If it keeps failing, the gate counts as unsure; moving the traffic back is tried for a day."""
     said, failed = f"{error.code}: {error.message}", rollout.tries + 1
     most = BACK_TRIES if rollout.stage == "back" else tries
     if failed < most or rollout.operation or rollout.status == "Paused":
@@ -217,7 +216,7 @@ def _again(rollout: Rollout, error: errors.AzureError, now: datetime, *, tries: 
 
 
 def _doubtful(rollout: Rollout, reason: str, now: datetime) -> Moved:
-    """Do what the plan says where the gate cannot be sure."""
+    """Do what the plan says for an unsure gate."""
     match rollout.plan["unsure"]:
         case "abort":
             return _turned(rollout, "RolledBack", f"unsure: {reason}", now)
@@ -231,14 +230,14 @@ def _paused(rollout: Rollout, reason: str, now: datetime) -> Moved:
 
 
 def _turned(rollout: Rollout, ending: Any, reason: str, now: datetime) -> Moved:
-    """Turn round: all traffic goes back to where it was; before the first change of it there is nothing to do."""
+    """Move all traffic back to where it was; before its first change there is nothing to do."""
     if rollout.stage in ("create", "smoke", "golden"):
         return _done(rollout, ending, reason, now)
     return replace(rollout, stage="back", at=0, ending=ending, asked="", tries=0).noted(now, "back", reason), 0.0
 
 
 def _stopped(rollout: Rollout, reason: str, now: datetime) -> Moved:
-    """Leave everything as another one has made it."""
+    """Stop, and leave everything as another caller has changed it."""
     if rollout.stage == "keep":
         return _done(rollout.noted(now, "old kept", reason), "Succeeded", "", now, silent=True)
     return _done(rollout, "Stopped", reason, now)
@@ -269,11 +268,11 @@ def _further(rollout: Rollout, now: datetime) -> Moved:
 
 # ── the stages ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def _followed(rollout: Rollout, services: Services) -> Moved:
-    """Look at the operation that is waited for."""
+    """Poll the operation that the rollout waits for."""
     now, operation = services.clock(), stand.operation_of(rollout, services)
     if operation is not None and not operation.ended:
         return rollout, min(max((now - operation.created_at).total_seconds() / 4, FIRST_S), LONGEST_S)
-    error = (operation.error if operation else None) or errors.AzureError(code="OperationNotFound", message="It ended unseen.")
+    error = (operation.error if operation else None) or errors.AzureError(code="OperationNotFound", message="Its record is gone.")
     well = operation is not None and operation.status == "Succeeded"
     if operation is not None and operation.expired:  # it was not sent soon enough after the look, so not at all
         return replace(rollout, operation="", writes=rollout.writes + 1), FIRST_S
@@ -281,7 +280,7 @@ def _followed(rollout: Rollout, services: Services) -> Moved:
     said = "" if well else f"{error.code}: {error.message}"
     match rollout.stage:
         case "create" if not well:
-            return _done(ended, "Failed", f"the deployment was not created: {said}", now)
+            return _done(ended, "Failed", f"the deployment could not be created: {said}", now)
         case "create":
             stamps = {**ended.stamps, ended.new.lower(): stand.stamp_of(ended, ended.new, services)}
             made = replace(ended, stamps=stamps, plan={**ended.plan, "body": None})
@@ -292,7 +291,7 @@ def _followed(rollout: Rollout, services: Services) -> Moved:
 
 
 def _changed(rollout: Rollout, services: Services) -> Moved:
-    """Go on where a change of traffic is in force."""
+    """Continue after a change of traffic has taken effect."""
     now, wanted = services.clock(), rollout.wanted or {"traffic": rollout.traffic, "mirror": rollout.mirror}
     moved = replace(rollout, traffic=wanted["traffic"], mirror=wanted["mirror"], wanted=None, since=now, figures={})
     if moved.stage == "back":
@@ -326,7 +325,7 @@ def _golden(rollout: Rollout, services: Services) -> Moved:
 
 
 def _waiting(rollout: Rollout, services: Services) -> Moved:
-    """Wait for a caller's word."""
+    """Wait until a caller promotes the rollout."""
     if rollout.asked == "promote":
         return _further(rollout.noted(services.clock(), "promoted"), services.clock())
     stand.look(rollout, services)
@@ -345,7 +344,7 @@ def _step(rollout: Rollout, services: Services) -> Moved:
 
 
 def _share(rollout: Rollout, wanted: Any, bake_s: float, services: Services) -> Moved:
-    """Set a share; once it is in force, look at the gate until its time is over."""
+    """Set a share of the traffic; once it is in effect, look at the gate until its time is over."""
     promoted = rollout.asked == "promote"
     if rollout.since is not None:
         return _watched(rollout, rollout.since + timedelta(seconds=bake_s), services)
@@ -357,7 +356,7 @@ def _share(rollout: Rollout, wanted: Any, bake_s: float, services: Services) -> 
 
 
 def _watched(rollout: Rollout, until: datetime, services: Services) -> Moved:
-    """Look at the gate of a share that is in force."""
+    """Look at the gate of a share that is in effect."""
     now = services.clock()
     stand.look(rollout, services)
     seen, found = stand.figures(rollout, services)
@@ -375,7 +374,7 @@ def _watched(rollout: Rollout, until: datetime, services: Services) -> Moved:
 
 
 def _back(rollout: Rollout, services: Services) -> Moved:
-    """Set the traffic of the beginning, in one PUT.
+    """Restore the traffic of before, in one PUT.
 
     It has the key of the change that was about to be sent, if there was one: of the two only one is carried out.
     """
@@ -393,7 +392,7 @@ def _why(rollout: Rollout) -> str:
 
 
 def _keep(rollout: Rollout, services: Services) -> Moved:
-    """Delete what was live before, if it is still the same and has no traffic."""
+    """Delete a deployment that was live before, if it has not changed and has no traffic."""
     now = services.clock()
     until = (rollout.since or now) + timedelta(seconds=rollout.plan["keepOld"])
     if now < until:

@@ -1,4 +1,4 @@
-"""How an endpoint stands in Azure, and what a rollout changes there: each look and each write that it makes.
+"""The state of an endpoint in Azure, and the reads and writes with which a rollout changes it.
 
 Writes are the app's own operations, under keys that are derived from the rollout: the same step again finds the operation of the
 first time. A change of traffic is GET, change, PUT of the whole endpoint. Not here: when (rollouts).
@@ -37,11 +37,11 @@ SEND_WITHIN = timedelta(seconds=15)  # of the look: what was true then need not 
 
 
 class ChangedError(Exception):
-    """The endpoint is not as the rollout left it: another one has changed it."""
+    """The endpoint is not as the rollout left it: another caller has changed it."""
 
 
 def endpoint_of(endpoint: str, services: Services) -> dict[str, Any] | None:
-    """Return an endpoint as Azure shows it; None when it is gone."""
+    """Return an endpoint as Azure shows it; None if it no longer exists."""
     return _get(ids.parse(endpoint), services)
 
 
@@ -71,16 +71,16 @@ def look(rollout: Rollout, services: Services) -> dict[str, Any]:
     """
     found = endpoint_of(rollout.endpoint, services)
     if found is None:
-        raise ChangedError("the endpoint is gone")
+        raise ChangedError("the endpoint no longer exists")
     known = [{"traffic": rollout.traffic, "mirror": rollout.mirror}, *([rollout.wanted] if rollout.wanted else [])]
     known += [rollout.before] if rollout.stage == "back" else []
     traffic, mirror = shares_of(found), shares_of(found, "mirrorTraffic")
     if not any(same(each["traffic"], traffic) and same(each["mirror"], mirror) for each in known):
-        raise ChangedError(f"the traffic was changed: it is {traffic}, mirrored {mirror}; the rollout left {dict(rollout.traffic)}")
+        raise ChangedError(f"the traffic was changed: it is {traffic}, mirror {mirror}; the rollout left {dict(rollout.traffic)}")
     there = deployments_of(rollout.endpoint, services)
     for name, stamp in rollout.stamps.items():
         if name not in there:
-            raise ChangedError(f"the deployment '{name}' is gone")
+            raise ChangedError(f"the deployment '{name}' no longer exists")
         if snapshots.changed(there[name]) != stamp:
             raise ChangedError(f"the deployment '{name}' was changed at {snapshots.changed(there[name])}")
     return found
@@ -94,7 +94,7 @@ def stamp_of(rollout: Rollout, name: str, services: Services) -> str:
     """
     found = _get(ids.parse(rollout.endpoint).child("deployments", name), services)
     if found is None:
-        raise ChangedError(f"the deployment '{name}' is gone")
+        raise ChangedError(f"the deployment '{name}' no longer exists")
     return snapshots.changed(found)
 
 
@@ -122,7 +122,7 @@ def create(rollout: Rollout, services: Services) -> Rollout:
 
 
 def body_of(endpoint: str, asked: Mapping[str, Any], services: Services) -> dict[str, Any]:
-    """Return the body of the new deployment: the caller's, or that of another one with what the caller changes.
+    """Return the body of the new deployment: the caller's, or another deployment's with the caller's changes.
 
     Raises:
         ChangedError: the other one is gone.
@@ -132,7 +132,7 @@ def body_of(endpoint: str, asked: Mapping[str, Any], services: Services) -> dict
     named = ids.parse(endpoint)
     found = _get(named.child("deployments", asked["like"]), services)
     if found is None:
-        raise ChangedError(f"the deployment '{asked['like']}' is gone")
+        raise ChangedError(f"the deployment '{asked['like']}' no longer exists")
     body = snapshots.putable(found)
     body["properties"] = {**body["properties"], **asked.get("properties", {})}
     for name in ("sku", "tags"):
@@ -170,7 +170,7 @@ def delete(rollout: Rollout, name: str, services: Services) -> Rollout:
     def begin() -> Rollout:
         endpoint, found = endpoint_of(rollout.endpoint, services), _get(named, services)
         if endpoint is None or found is None:
-            raise ChangedError("it is gone")
+            raise ChangedError("it no longer exists")
         shares = {each.lower(): share for each, share in (shares_of(endpoint) | shares_of(endpoint, "mirrorTraffic")).items()}
         if shares.get(name.lower()) or not shares_of(endpoint).get(rollout.new):
             raise ChangedError(f"the traffic was changed: it is {shares_of(endpoint)}")
@@ -241,7 +241,7 @@ def _submit(rollout: Rollout, named: ResourceId, method: str, body: Any, service
         body=body,
         idempotency_key=_key(rollout),
         caller=_caller(rollout),
-        why=f"rollout of {rollout.new}, asked for by {rollout.caller}",
+        why=f"rollout of {rollout.new}, requested by {rollout.caller}",
         send_by=services.clock() + SEND_WITHIN,
     )
     operation = flows.submit(request, services)

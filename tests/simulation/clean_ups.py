@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GUARDS = ("locked", "kept", "used", "changed", "made again")
 GUARDED = 0.4  # share of the models
 UNREAD = ("is not known", "could not be read", "could not be sent")  # reasons to keep what another run will look at
-PARTLY = "not all of it was judged"
+PARTLY = "it was not fully judged"
 LENGTH_S = 900.0  # within so long after the beginning
 WATCH_S = 15.0
 # What others do so soon before a deletion was not seen; the look may take long, and an operation is sent within a minute of it

@@ -173,7 +173,7 @@ def test_the_first_of_the_subscriptions_is_the_home(environ, listed):
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("churn", "expected ids of subscriptions"), (f"{B} {A}", "expected the same one, or only the list")]
+    ("value", "expected"), [("churn", "expected ids of subscriptions"), (f"{B} {A}", "make them the same, or set only the list")]
 )
 def test_a_list_of_subscriptions_that_cannot_be_used_leaves_nothing_known_to_be_unused(value, expected):
     """The home stays, for paths; who refers to something from the others is not known."""

@@ -90,7 +90,7 @@ def made_since(workspace: ids.ResourceId, azure: Azure, since: datetime) -> Iter
     """Yield the runs that were made since a moment, of archived experiments, too.
 
     Raises:
-        StewardError: run history could not be read whole.
+        StewardError: run history could not be read completely.
     """
     for found in _experiments(workspace, azure):
         newest_at = times.moment(found.get("latestCreatedRunCreatedUtc"))
@@ -127,7 +127,7 @@ def newest(workspace: ids.ResourceId, azure: Azure, *, since: datetime) -> Runs:
     """Return what was started last in a workspace, and what is under way; no more is read once a run after `since` is known.
 
     Raises:
-        StewardError: run history could not be read whole.
+        StewardError: run history could not be read completely.
     """
     names, last = [], None
     for found in _experiments(workspace, azure):
@@ -150,7 +150,7 @@ def experiments(workspace: ids.ResourceId, azure: Azure) -> Iterator[str]:
     """Yield the names of the experiments, archived ones included.
 
     Raises:
-        StewardError: the list could not be read whole.
+        StewardError: the list could not be read completely.
     """
     return (str(found.get("name")) for found in _experiments(workspace, azure))
 

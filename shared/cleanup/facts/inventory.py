@@ -55,7 +55,7 @@ def workspaces(subscription: str, resource_group: str, azure: Azure) -> list[dic
     """Return the workspaces of a resource group, or of the whole subscription, each with its canonical id.
 
     Raises:
-        StewardError: the list could not be read whole.
+        StewardError: the list could not be read completely.
     """
     scope = ids.ResourceId(subscription=subscription, resource_group=resource_group, namespace=kinds.ML)
     return [{**body, "id": workspace_id(body).path} for body in listing(scope.child("workspaces"), azure)]
@@ -65,7 +65,7 @@ def all_workspaces(azure: Azure, also: str = "") -> list[dict[str, Any]]:
     """Return the workspaces of all subscriptions, each with its canonical id.
 
     Raises:
-        StewardError: the list of a subscription could not be read whole, or ARM may leave some out of it.
+        StewardError: the list of a subscription could not be read completely, or ARM may leave some out of it.
     """
     found = []
     for subscription in azure.settings.everywhere(also):
@@ -81,7 +81,7 @@ def seeing(subscription: str) -> Iterator[None]:
     try:
         yield
     except errors.PermanentError as problem:
-        message = f"Subscription {subscription} was not seen: {problem.error.code}: {problem.error.message}"
+        message = f"Subscription {subscription} could not be read: {problem.error.code}: {problem.error.message}"
         raise errors.RejectedError(errors.AzureError(code="NotSeen", message=message), status=403) from None
 
 
@@ -189,5 +189,5 @@ def _page(url: str, azure: Azure, asked: dict[str, Any] | None) -> dict[str, Any
 
 
 def _unreadable(what: str, why: str) -> errors.RejectedError:
-    message = f"{what} could not be read whole: {why}."
+    message = f"{what} could not be read completely: {why}."
     return errors.RejectedError(errors.AzureError(code="IncompleteList", message=message), status=502)

@@ -40,7 +40,7 @@ def of(subscription: str, azure: Azure, workspaces: Sequence[Mapping[str, Any]])
         workspaces: All that there are, failed ones included: with some missing, what is theirs would look left over.
 
     Raises:
-        StewardError: the list of resources could not be read whole.
+        StewardError: the list of resources could not be read completely.
     """
     living = [each for each in workspaces if bodies.dig(each, "properties.provisioningState") != "Failed"]
     named = {text for each in living for text in ids_in(each.get("properties"))}
@@ -70,10 +70,10 @@ def _why(body: Mapping[str, Any], failed: Mapping[str, Any] | None, there: set[s
     for name, value in tags.items() if isinstance(tags, dict) else ():
         for match in _WORKSPACE.finditer(f"{name} {value}".lower()):
             if match[0] not in there:
-                return f"its tag {str(name)[:60]} names workspace {match[1]}, which is gone", [f"tag names {match[0]}"]
+                return f"its tag {str(name)[:60]} names workspace {match[1]}, which no longer exists", [f"tag names {match[0]}"]
     made = _MADE.fullmatch(str(body.get("name")))
     if made and not any(_letters(each).startswith(made[1].lower()) for each in there):
-        reason = f"its name is like those that Azure ML makes for a workspace '{made[1]}…', and there is no such workspace"
+        reason = f"its name is like those that Azure ML makes for a workspace '{made[1]}…', and that workspace does not exist"
         return reason, ["soft evidence: its name only"]
     return None
 

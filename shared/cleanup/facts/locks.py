@@ -76,7 +76,9 @@ def _items(url: str, azure: Azure) -> Iterator[dict[str, Any]]:
         if not page.get("nextLink"):
             return
         next_url = str(page["nextLink"])
-    raise errors.RejectedError(errors.AzureError(code="IncompleteList", message="The locks could not be read whole."), status=502)
+    raise errors.RejectedError(
+        errors.AzureError(code="IncompleteList", message="The locks could not be read completely."), status=502
+    )
 
 
 def _covers(scope: str, below: str) -> bool:

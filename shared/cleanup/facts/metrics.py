@@ -166,9 +166,9 @@ def _series(body: Any, metric: str) -> list[dict[str, Any]]:
             raise _unknown(f"Azure Monitor answered {code} for {metric}.")
         if isinstance(series, list) and all(isinstance(each, dict) for each in series):
             if len(series) >= SERIES:
-                raise _unknown(f"The metric {metric} has more series than were asked for.")
+                raise _unknown(f"The metric {metric} has more series than the app requested.")
             return series
-    raise _unknown(f"Azure Monitor's answer does not hold the metric {metric}.")
+    raise _unknown(f"Azure Monitor's answer does not contain the metric {metric}.")
 
 
 def _dimension(series: dict[str, Any], wanted: str) -> str:

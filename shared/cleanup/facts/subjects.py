@@ -36,7 +36,7 @@ def of(target: Target, workspace: ids.ResourceId, known: Facts, *, ended: bool =
         ended: Of jobs, those that are over, too: ARM's list of all that ever ran.
 
     Raises:
-        StewardError: a list could not be read whole.
+        StewardError: a list could not be read completely.
     """
     if target.is_asset:
         yield from _versions(target, workspace, known)
@@ -62,7 +62,7 @@ def versions(target: str, asset: ids.ResourceId, container: Mapping[str, Any] | 
     """Return all versions of one asset, the oldest first, archived and anonymous ones included: without them the order is wrong.
 
     Raises:
-        StewardError: the list could not be read whole.
+        StewardError: the list could not be read completely.
     """
     query = "" if asset.types[-1].lower() == "codes" else "listViewType=All"  # the list of code takes none
     listed = inventory.listing(asset.child("versions"), known.azure, query)
@@ -77,7 +77,7 @@ def deployments(target: str, endpoint: ids.ResourceId, body: Mapping[str, Any], 
     """Return an endpoint's deployments.
 
     Raises:
-        UnknownError: the list could not be read whole.
+        UnknownError: the list could not be read completely.
     """
     listed = known.deployments(endpoint)
     found = [plain(target, endpoint.child("deployments", str(each["name"])), each, known) for each in listed]

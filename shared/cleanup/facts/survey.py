@@ -1,6 +1,6 @@
 """Who refers to what, read from Azure in each run: one survey a workspace, one for the registries, merged before judging.
 
-A list that could not be read whole makes its survey a problem: then nothing that could be referred to from there is known to
+A list that could not be read completely makes its survey a problem: then nothing that could be referred to from there is known to
 be unused, in any workspace. A workspace that never came to be (it has no discoveryUrl) can refer to nothing. Not here: how a
 mention is recognised (mentions), what follows from it (conditions).
 """
@@ -218,7 +218,7 @@ def of(
     except errors.ThrottledError:
         raise
     except errors.StewardError as failure:
-        problem = f"workspace {workspace.name} could not be read whole: {failure.error.code}: {failure.error.message}"
+        problem = f"workspace {workspace.name} could not be read completely: {failure.error.code}: {failure.error.message}"
     return Survey(home=home, aliases=aliases, at=now, mentions=found, counts=counts, problem=problem)
 
 
@@ -269,9 +269,8 @@ def registries(subscription: str, azure: Azure, now: datetime, home: str = REGIS
     except errors.ThrottledError:
         raise
     except errors.StewardError as failure:
-        problem = (
-            f"the registries of subscription {subscription} could not be read whole: {failure.error.code}: {failure.error.message}"
-        )
+        said = f"{failure.error.code}: {failure.error.message}"
+        problem = f"the registries of subscription {subscription} could not be read completely: {said}"
     return Survey(home=home, aliases=tuple(aliases), at=now, mentions=found, counts=counts, problem=problem)
 
 
@@ -340,7 +339,7 @@ def _parked(
     """Yield what a parked endpoint will serve again; one that is about to be parked has no tag yet."""
     specs = parked(place) if parked else None
     if specs is None and parked_endpoints.is_tagged(endpoint):
-        message = f"Endpoint {place.name} is parked, and what it will serve again is not known."
+        message = f"Endpoint {place.name} is parked, and it is not known what it will serve after waking."
         raise errors.RejectedError(errors.AzureError(code="ParkedUnknown", message=message), status=502)
     for spec in specs or ():
         yield "deployments", spec, f"parked deployment of endpoint {place.name}"

@@ -109,7 +109,7 @@ class Facts:
         """Return an endpoint's deployments.
 
         Raises:
-            UnknownError: they could not be read whole.
+            UnknownError: they could not be read completely.
         """
         key = ("deployments", endpoint.key)
         return self._once(key, "its deployments", lambda: list(inventory.listing(endpoint.child("deployments"), self.azure)))

@@ -88,7 +88,7 @@ def hours(time_zone: str, days: Iterable[str], begin: str, end: str) -> Hours:
     zone(time_zone)
     found = Hours(time_zone=time_zone, days=tuple(day(name) for name in days), begin=minutes(begin), end=minutes(end))
     if not found.days or found.begin in (found.end, DAY):
-        raise ValueError("expected one day at least, and a span of time: 00:00 to 24:00 is a whole day")
+        raise ValueError("expected at least one day and a time span: 00:00 to 24:00 is a whole day")
     return found
 
 

@@ -62,7 +62,7 @@ def parse(expression: str) -> Schedule:
     values = [_values(part, field) for part, field in zip(parts, _FIELDS, strict=True)]
     seconds, minutes, hours, days, months, weekdays = values
     if min(days) > max(LONGEST_MONTHS[month - 1] for month in months):
-        raise ValueError("it is never due: none of its months has that day")
+        raise ValueError("it is never due: no month in it has that day")
     return Schedule(
         seconds=tuple(sorted(seconds)),
         minutes=tuple(sorted(minutes)),
@@ -158,7 +158,7 @@ def _span(part: str, field: _Field) -> set[int]:
     first = _value(low, field, part)
     last = _value(high, field, part) if dash else field.last if slash else first
     if last < first:
-        raise ValueError(f"in its {field.name} '{part[:40]}' runs backwards; expected the smaller value first")
+        raise ValueError(f"in its {field.name} '{part[:40]}' is in the wrong order; expected the smaller value first")
     return set(range(first, last + 1, step))
 
 

@@ -146,7 +146,7 @@ def from_json(stored: Mapping[str, Any]) -> Policy:
 def _policies(at: Cursor, sheet: Sheet) -> tuple[Policy, ...]:
     """The list of policies of a file."""
     if not isinstance(at.value, list) or len(at.value) > POLICY_LIMIT:
-        sheet.note(at, f"expected a list of policies, {POLICY_LIMIT} at most")
+        sheet.note(at, f"expected a list of at most {POLICY_LIMIT} policies")
         return ()
     first: dict[str, Cursor] = {}
     for child in at.children():
@@ -154,7 +154,7 @@ def _policies(at: Cursor, sheet: Sheet) -> tuple[Policy, ...]:
         if named is not None and isinstance(named.value, str):
             earlier = first.setdefault(named.value.lower(), named)
             if earlier is not named:
-                sheet.note(named, f"the name is given twice, first in line {earlier.place()[0]}")
+                sheet.note(named, f"the name occurs twice, first in line {earlier.place()[0]}")
     return tuple(policy for child in at.children() if (policy := _policy(child, sheet)) is not None)
 
 
@@ -191,11 +191,11 @@ def _fit(at: Cursor, sheet: Sheet, target: targets.Target, found: Mapping[str, A
     stale, action = at.get("staleWhen"), found.get("action", target.action)
     for name in found.get("staleWhen", ()):
         if stale is not None and name not in target.conditions:
-            message = f"the kind {target.name} does not know the condition {name}; it knows {', '.join(target.conditions)}"
+            message = f"the kind {target.name} does not have the condition {name}; it has {', '.join(target.conditions)}"
             sheet.note(stale.child(name), message, at_key=True)
     place = at.get("action") or at
     if action not in target.actions:
-        sheet.note(place, f"the kind {target.name} does not know the action {action}; it knows {', '.join(target.actions)}")
+        sheet.note(place, f"the kind {target.name} does not have the action {action}; it has {', '.join(target.actions)}")
         return
     needed = target.needs.get(action, ())
     given = stale.value if stale is not None and isinstance(stale.value, dict) else needed  # else it is refused already
@@ -207,7 +207,7 @@ def _fit(at: Cursor, sheet: Sheet, target: targets.Target, found: Mapping[str, A
     if action == "tag" and at.get("tag") is None:
         sheet.note(place, "the action tag needs the field tag: {name: …, value: …}")
     if found.get("grace") and action in ("notify", "tag") and (grace := at.get("grace")) is not None:
-        sheet.note(grace, f"the action {action} takes nothing away and is done at once; leave grace out", at_key=True)
+        sheet.note(grace, f"the action {action} removes nothing and is done at once; leave grace out", at_key=True)
 
 
 def _twice(policy: Policy, other: Policy) -> Problem:

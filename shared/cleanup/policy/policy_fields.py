@@ -84,7 +84,7 @@ def idle_shutdown(at: Cursor, sheet: Sheet) -> timedelta | None:
     """What Azure takes as the idle time before a shutdown."""
     found = length(at, sheet)
     if found is not None and not IDLE_SHUTDOWN[0] <= found <= IDLE_SHUTDOWN[1]:
-        sheet.note(at, "expected 15 minutes to 3 days, which is what Azure takes")
+        sheet.note(at, "expected 15 minutes to 3 days, as Azure requires")
         return None
     return found
 
@@ -92,7 +92,7 @@ def idle_shutdown(at: Cursor, sheet: Sheet) -> timedelta | None:
 def flag(at: Cursor, sheet: Sheet) -> bool | None:
     """True: a condition that need not hold is left out."""
     if at.value is not True:
-        sheet.note(at, "expected true; leave the condition out where it need not hold")
+        sheet.note(at, "expected true; leave the condition out if it need not hold")
         return None
     return True
 
@@ -153,7 +153,7 @@ def conditions(at: Cursor, sheet: Sheet) -> dict[str, Any]:
     """What makes a resource stale: condition → argument."""
     found = yaml_sheets.record(at, sheet, {condition: ARGUMENTS[row.argument] for condition, row in targets.CONDITIONS.items()})
     if at.value == {}:
-        sheet.note(at, "expected one condition at least")
+        sheet.note(at, "expected at least one condition")
     return found
 
 
@@ -182,7 +182,7 @@ def tag(at: Cursor, sheet: Sheet) -> tuple[str, str] | None:
         sheet.note(at, f"expected a name without <>%&\\?/ of {TAG_NAME_LIMIT} characters and a value of {TAG_VALUE_LIMIT} at most")
         return None
     if label.lower().startswith("steward-"):
-        sheet.note(at, "expected another name: tags that begin with 'steward-' have a meaning to the clean-up")
+        sheet.note(at, "expected another name: the clean-up uses tags that begin with 'steward-'")
         return None
     return (label, value)
 

@@ -67,7 +67,7 @@ def holds(query: str, document: Mapping[str, Any]) -> str:
         found = jmes.search(query, document)
     except ValueError as problem:
         return f"the query could not be answered: {str(problem)[:200]}"
-    return "" if _is_true(found) else "the query is not true of it"
+    return "" if _is_true(found) else "the query does not hold for it"
 
 
 @lru_cache(maxsize=256)

@@ -109,7 +109,7 @@ def _subscription(found: dict[str, Any]) -> str:
     hours = found["savings"]["nodeHoursADay"]
     said = f"{found['id']}: {found['looked']} resources checked: {counts or 'none to change'}"
     said += f"; saves {hours:g} node-hours a day" if hours else ""
-    return f"{said}; not seen whole: {found['reason']}" if "reason" in found else said
+    return f"{said}; not fully read: {found['reason']}" if "reason" in found else said
 
 
 def _unread(workspace: dict[str, Any]) -> str:

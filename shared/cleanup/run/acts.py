@@ -133,9 +133,7 @@ def _run_request(resource: ResourceId, body: Mapping[str, Any], change: dict[str
     """Change a job through its run (docs/protocol.md §5.5): run history merges, for every type of job."""
     experiment = str(bodies.dig(body, "properties.experimentName") or "")
     if not experiment:
-        raise errors.BadRequestError(
-            "NoExperiment", "The job names no experiment, so its run cannot be found.", target=resource.path
-        )
+        raise errors.BadRequestError("NoExperiment", "The job has no experiment, so its run cannot be found.", target=resource.path)
     named = resource.ancestor(1).child("experiments", experiment).child("runs", resource.name)
     kind = kinds.by_type()["history", kinds.ML.lower(), "/".join(named.types).lower()]
     return acceptance.Request(target=paths.Target(kind=kind, id=named), method="PATCH", body=change)

@@ -102,5 +102,5 @@ def _note(policy: Policy, step: str, wanted: int, room: int, existing: Mapping[s
     verb = "mark" if step == "mark" else policy.action
     return (
         f"{policy.name}: {wanted} to {verb}, and its limits ({policy.limits.count}{share}) allow {room}: "
-        f"the run stops there, {wanted - room} are left."
+        f"the run stops there and leaves {wanted - room}."
     )

@@ -44,7 +44,7 @@ NOW = timedelta(seconds=10)  # what was read of the resource's own workspace so 
 ATTEMPTS = 10
 PAUSE_S = 10.0
 APART = timedelta(seconds=5)  # how far two workers' ideas of storage's clock may lie apart
-NOT_APPROVED = "its deletion needs an approval (STEWARD_APPROVALS), which a clean-up has only with `cleanup` in that setting"
+NOT_APPROVED = "its deletion needs an approval (STEWARD_APPROVALS), which a clean-up gets only if that setting lists `cleanup`"
 REFERRED = frozenset({"versions", "computes", "jobs", "deployments", "onlineEndpoints"})  # types of what others refer to
 
 
@@ -142,7 +142,7 @@ def carry_out(work: Conduct, number: int) -> Record:
             return _saved(work, number, settled)
         record = replace(record, operation="", attempt=record.attempt + 1)
     if record.attempt >= ATTEMPTS:
-        reason = f"it could not be sent in {ATTEMPTS} attempts; it is left to the next run"
+        reason = f"it could not be sent in {ATTEMPTS} attempts; the next run tries again"
         return _saved(work, number, replace(record, settled=True, outcome="not done", reason=reason))
     if not work.services.settings.cleanup:
         return replace(record, outcome="not done", reason="the clean-up is switched off (STEWARD_CLEANUP)")
@@ -226,14 +226,14 @@ def _seen_again(work: Conduct, line: Line, policy: Policy, resource: ids.Resourc
         marked = {resource.key: mark} if mark else {}
         judged = judge.again(policy, resource, known, marked, azure, services.clock())
         if judged is None:
-            return None, "it is gone already"
+            return None, "it no longer exists"
         again = units.line_of(judged, policy, mark, work.locks_on(resource), services.clock())
     except errors.PermanentError as problem:
         return None, f"it could not be read again: {problem.error.code}: {problem.error.message}"
     if (again.step, again.action) != (line.step, line.action):
         return None, again.reason
     if line.stamp and again.stamp != line.stamp:
-        return None, f"it was changed since it was found (made, changed: {line.stamp}; now: {again.stamp})"
+        return None, f"it was changed since the run found it (created, changed: {line.stamp}; now: {again.stamp})"
     if operation := under_way(resource, line.action, services):
         return None, f"operation {operation.id} ({operation.method}) on it is under way"
     return judged, again.reason
@@ -259,7 +259,7 @@ def _failed(record: Record, error: errors.AzureError) -> Record:
 def _after(work: Conduct, line: Line, record: Record, operation: Operation) -> Record:
     """Return the record once its operation has ended; a mark that was written, or taken off, is recorded so."""
     if operation.status != "Succeeded":
-        error = operation.error or errors.AzureError(code=operation.status, message="It ended without a reason.")
+        error = operation.error or errors.AzureError(code=operation.status, message="The operation ended without a reason.")
         return _failed(record, error)
     if line.step != "act":
         _remember(work, line, record, operation)

@@ -82,7 +82,7 @@ def _list(kept: Versioned[Run], services: Services) -> Step:
             unseen.append((subscription, reason[:400]))
     run = replace(run, unseen=tuple(unseen), lost=0)
     for subscription, reason in unseen:
-        run = run.noted(f"Subscription {subscription} was not seen: {reason}")
+        run = run.noted(f"Subscription {subscription} could not be read: {reason}")
     if len(unseen) == len(services.settings.subscriptions):
         return stop(replace(kept, value=run), run.notes[-1], services, status="Failed")
     first, due, places = run.round == 0, now + units.QUEUED, scopes.places(services.settings)

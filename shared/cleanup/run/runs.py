@@ -71,7 +71,7 @@ def start(chosen: Sequence[Policy], asked: Asked, services: Services) -> Run:
     """
     check(services)
     if not chosen:
-        raise errors.BadRequestError("NoPolicy", "There is no policy to run.", target="policy", status=404)
+        raise errors.BadRequestError("NoPolicy", "No policy is in force, so there is nothing to run.", target="policy", status=404)
     now = services.clock()
     frozen = [replace(policy, mode="dryRun") if asked.mode == "dryRun" else policy for policy in chosen]
     run = Run(
@@ -148,7 +148,7 @@ def _left_out(run: Run, given: Sequence[str], services: Services) -> tuple[str, 
     elif run.status != "Completed":
         why = "it did not complete"
     elif not planned:
-        why = "it has nothing left to carry out"
+        why = "nothing in it is left to do"
     elif planned <= set(left_out):
         why = "'except' leaves out all of its resources"
     if why:
@@ -207,7 +207,7 @@ def _enter(run: Run, frozen: Sequence[Policy], services: Services, *, turn: bool
     if services.journal.insert(run):
         if turn and (other := turns.take(run, services)):
             services.journal.remove(run.name)
-            message = f"Report {other} is a run of the same policy over the same scope. Wait for its end, or cancel it."
+            message = f"Report {other} is a running clean-up of this policy over the same scope. Wait for its end, or cancel it."
             raise errors.BadRequestError("CleanupUnderWay", message, target="policy", status=409)
         services.cleanup_queue.send(Message(machine="run", key=(run.name,), step=run.step).to_text())
     known = services.journal.load(run.name)
@@ -249,7 +249,7 @@ def _wake(kept: Versioned[Run], services: Services) -> int:
             services.due.put(worker.entry(UNIT, UNIT.key(held), 0.0, services))
             _wake_unit(held, services)
     if run.lost >= LOST_AFTER and run.phase not in UNITS_WORK:
-        note = f"The step '{run.phase}' failed {run.lost} times; the app's log holds the reason."
+        note = f"The step '{run.phase}' failed {run.lost} times; the app's log has the reason."
         worker.record(RUN, phases.end(kept, "Failed", services, note=note), services)
         return 0
     worker.record(RUN, Next(known=kept, value=replace(run, lost=run.lost + 1), delay_s=0.0), services)

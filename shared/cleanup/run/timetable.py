@@ -54,7 +54,7 @@ def _start_due(last: datetime, now: datetime, services: Services) -> str:
     if not due:
         return ""
     busy = {name for run in services.journal.runs(only_open=True) for name in run.policies}
-    notes = [f"{policy.name} came due while an earlier run of it was under way, and waits for its next time"
+    notes = [f"{policy.name} was due while its previous run was under way; it waits for its next time"
              for _, policy in due if policy.name in busy]  # fmt: skip
     wanted = [policy for _, policy in due if policy.name not in busy]
     if not wanted:
@@ -63,7 +63,7 @@ def _start_due(last: datetime, now: datetime, services: Services) -> str:
     moment = max(at for at, _ in due)
     alone = "cleanup" not in services.settings.approvals
     if not alone:
-        notes.append("By STEWARD_APPROVALS nothing is done by schedule: POST cleanup/reports/{id}/approve asks for it.")
+        notes.append("STEWARD_APPROVALS does not allow scheduled changes: to request them, POST cleanup/reports/{id}/approve.")
     asked = runs.Asked(
         mode="enforce" if alone else "dryRun",
         caller=TIMER,

@@ -64,7 +64,7 @@ def survey_unit(held: Claim) -> Unit:
 def given_up(held: Claim) -> Unit:
     """End a step of a unit that failed again and again: what it would have found stays unknown, and so everything is kept."""
     services, unit = held.services, held.unit
-    reason = f"looking at it failed {unit.tries - 1} times; the app's log holds the reason"
+    reason = f"checking it failed {unit.tries - 1} times; the app's log has the reason"
     if held.run.phase == "survey":
         found = survey.Survey(home=_home(unit), at=services.clock(), problem=reason)
         services.blobs.put(_survey_blob(held.run, unit.key), json.dumps(found.to_json()).encode())
@@ -87,7 +87,7 @@ def surveys(run: Run, services: Services) -> Surveys:
     """
     content = services.blobs.get(references_blob(run))
     if content is None:
-        raise ValueError(f"the references of run {run.name} are gone")
+        raise ValueError(f"the references of run {run.name} no longer exist")
     return survey.merge(survey.Survey.from_json(json.loads(line)) for line in content.splitlines())
 
 
@@ -127,9 +127,9 @@ def judge_unit(held: Claim) -> Unit:
     except errors.TransientError as failure:
         if held.unit.tries < TRIES:
             raise claims.PutOffError(max(failure.delay_s, PUT_OFF_S)) from failure
-        problem = f"not all of it was judged: {failure.error.code}: {failure.error.message}"
+        problem = f"it was not fully judged: {failure.error.code}: {failure.error.message}"
     except errors.PermanentError as failure:
-        problem = f"not all of it was judged: {failure.error.code}: {failure.error.message}"
+        problem = f"it was not fully judged: {failure.error.code}: {failure.error.message}"
     writer.flush()
     after = replace(
         held.unit,

@@ -110,7 +110,7 @@ def _sized(found: list[tuple[Any, Any]]) -> dict[str, Any]:
 
 def _archive(policy: Policy, subject: Subject, known: Facts) -> Finding:
     if bodies.dig(subject.body, "properties.isArchived") is True:
-        return _no("it is archived already")
+        return _no("it is already archived")
     return _over(policy, subject, known) if subject.target == "job" else conditions.unreferenced(subject, known)
 
 
@@ -125,7 +125,7 @@ def _scale_to_zero(_policy: Policy, subject: Subject, _known: Facts) -> Finding:
     inner = bodies.dig(subject.body, "properties.properties")
     if not _is_own(subject) or not isinstance(inner, dict):
         return _no("only a cluster of Azure ML's own can be scaled")
-    return GIVEN if idle.least(inner) else _no("its minimum is 0 nodes already")
+    return GIVEN if idle.least(inner) else _no("its minimum is already 0 nodes")
 
 
 def _set_idle_shutdown(_policy: Policy, subject: Subject, known: Facts) -> Finding:
@@ -140,7 +140,7 @@ def _park(_policy: Policy, subject: Subject, known: Facts) -> Finding:
 def _parkable(subject: Subject, known: Facts) -> Finding:
     """Return whether an endpoint can be parked: unknown while one of its deployments is changing."""
     if snapshots.is_tagged(subject.body):
-        return _no("it is parked already")
+        return _no("it is already parked")
     there = known.deployments(subject.id)
     moving = next((each for each in there if str(bodies.dig(each, "properties.provisioningState")).lower() in MOVING), None)
     if moving:
@@ -240,7 +240,7 @@ def _gone_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:
 
 def _ended_workspace(_policy: Policy, subject: Subject, known: Facts) -> Finding:
     if problem := known.surveys.problem_of(subject.id):
-        return _no(f"it is not known what runs in it: {problem}", unknown=True)
+        return _no(f"what runs in it is not known: {problem}", unknown=True)
     jobs = known.surveys.by_home[survey.home_of(subject.id)].counts["jobs"]
     return _no(f"{condition_findings.count(jobs, 'job')} in it did not end yet") if jobs else GIVEN
 

@@ -33,7 +33,7 @@ def idle_for(subject: Subject, length: timedelta, known: Facts) -> Finding:
     if found.state == "idle" and bodies.dig(subject.body, "properties.computeType") == idle.CLUSTER:
         found = _by_metrics(found, subject, length, known)
     if found.state != "idle" or found.since is None:
-        reason = found.reason or "it is not known since when it is idle"
+        reason = found.reason or "since when it is idle is not known"
         return Finding(holds=False if found.state == "busy" else None, text=reason, evidence=found.evidence)
     if not _more(found.since, length, known.now):
         text = f"idle for {condition_findings.span(known.now - found.since)}, not for {durations.words(length)}"

@@ -48,7 +48,7 @@ def _unchanged_for(subject: Subject, length: timedelta, known: Facts) -> Finding
 
 def _beyond_newest(subject: Subject, kept: int, _known: Facts) -> Finding:
     if subject.created_at is None:
-        return Finding(holds=None, text="which of the versions it is, is not known: systemData.createdAt is missing")
+        return Finding(holds=None, text="its place among the versions is not known: systemData.createdAt is missing")
     place = f"version {subject.rank} of {subject.siblings}, counted from the newest"
     fact = (f"{subject.newer_active} newer versions that are not archived",)
     if subject.newer_active < kept:
@@ -72,7 +72,7 @@ def unreferenced(subject: Subject, known: Facts) -> Finding:
         return Finding(holds=False, text=f"{who} refers to it", evidence=(looked,))
     own = surveys.problem_of(subject.id)
     if problem := own if kind in here else own or surveys.problem:
-        return Finding(holds=None, text=f"it is not known who refers to it: {problem}", evidence=(looked,))
+        return Finding(holds=None, text=f"what refers to it is not known: {problem}", evidence=(looked,))
     return Finding(holds=True, text=f"no deployment among {counts['deployments']} refers to it", evidence=(looked,))
 
 
@@ -139,7 +139,7 @@ def _orphaned(subject: Subject, _flag: object, _known: Facts) -> Finding:
     """Soft evidence, gathered when the resource was listed (leftovers): names and tags are not proof."""
     why = bodies.dig(subject.body, "leftover.why")
     if not why:
-        return Finding(holds=False, text="it belongs to no workspace that is gone or failed")
+        return Finding(holds=False, text="it does not belong to a deleted or failed workspace")
     return Finding(holds=True, text=str(why), evidence=tuple(bodies.dig(subject.body, "leftover.evidence") or ()))
 
 

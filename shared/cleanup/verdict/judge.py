@@ -54,7 +54,7 @@ def workspace(
         after: The asset, endpoint or other resource that was judged last, to go on behind it; of policies of one kind.
 
     Raises:
-        StewardError: a list could not be read whole; what was yielded so far is right.
+        StewardError: a list could not be read completely; what was yielded so far is right.
     """
     place = inventory.workspace_id(workspace_body)
     known = Facts(workspace=workspace_body, surveys=surveys, azure=azure, now=now, marks=marks, after=after)
@@ -85,7 +85,7 @@ def subscription(
         now: The present.
 
     Raises:
-        StewardError: a list could not be read whole; what was yielded so far is right.
+        StewardError: a list could not be read completely; what was yielded so far is right.
     """
     wanted = {each.kind for each in policies} & SUBSCRIPTION_KINDS
     for body in inventory.workspaces(scope.subscription, "", azure) if "workspace" in wanted else ():

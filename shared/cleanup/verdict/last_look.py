@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.durable.storage import Blobs
     from shared.rest.ids import ResourceId
 
-GONE = "it is gone already"
+GONE = "it no longer exists"
 FRESH = timedelta(seconds=10)  # what was read of a workspace or a group so long ago counts as read now
 KEPT_LIMIT = 200  # of what was read; then the oldest goes
 HERE = {
@@ -198,7 +198,7 @@ def _referred(resource: ResourceId, known: Facts) -> Look:
         return Look(answer="keep", reason=f"{who} refers to it")
     own = known.surveys.problem_of(resource) if resource.types[0].lower() == "workspaces" else ""
     if problem := own or (known.surveys.problem if _may_be_used_elsewhere(resource) else ""):
-        return Look(answer="wait", reason=f"it is not known who refers to it: {problem}")
+        return Look(answer="wait", reason=f"what refers to it is not known: {problem}")
     return Look(answer="act")
 
 
@@ -207,8 +207,8 @@ def _named(resource: ResourceId, known: Facts) -> Look:
     try:
         listed = inventory.all_workspaces(known.azure, resource.subscription)
     except errors.PermanentError as problem:
-        return Look(answer="wait", reason=f"it is not known which workspace names it: {problem.error.message}")
+        return Look(answer="wait", reason=f"which workspace uses it is not known: {problem.error.message}")
     for each in listed:
         if resource.key in set(leftovers.ids_in(each.get("properties"))):
-            return Look(answer="keep", reason=f"workspace {each.get('name')} names it")
+            return Look(answer="keep", reason=f"workspace {each.get('name')} uses it")
     return Look(answer="act")

@@ -75,16 +75,16 @@ def after(policy: Policy, judged: Judged, mark: Mark | None, now: datetime) -> N
     verdict = judged.verdict
     ours = mark if mark and mark.policy == policy.name else None
     if verdict.action == "none" and ours and not verdict.unknown:
-        return Next(step="lift", reason=f"{verdict.reason}; the mark of {_day(ours.at)} is taken off")
+        return Next(step="lift", reason=f"{verdict.reason}; the mark of {_day(ours.at)} is removed")
     tagged = verdict.action == "tag" and _has(judged, *policy.tag)
     if verdict.action == "none" or tagged:
-        return Next(step="", reason=f"it has the tag {policy.tag[0]} already; {verdict.reason}" if tagged else verdict.reason)
+        return Next(step="", reason=f"it already has the tag {policy.tag[0]}; {verdict.reason}" if tagged else verdict.reason)
     if policy.grace <= timedelta(0) or verdict.action in AT_ONCE:
         return Next(step="act", reason=verdict.reason)
     if ours:
         return _marked(ours, judged, now)
     if mark and now <= mark.due + ABANDONED:
-        return Next(step="", reason=f"{verdict.reason}; but it is marked by the policy {mark.policy} already")
+        return Next(step="", reason=f"{verdict.reason}; but the policy {mark.policy} has already marked it")
     return Next(step="mark", reason=verdict.reason, due=now + policy.grace)
 
 
@@ -141,7 +141,7 @@ def _lifted(mark: Mark, judged: Judged) -> str:
     """Return who took the mark away, '' when it is in place."""
     subject = judged.subject
     if mark.tagged and not is_tagged(subject.target, subject.body):
-        return f"the tag {TAG} was taken off"
+        return f"the tag {TAG} was removed"
     changed = changed_at(subject.body)
     if changed and mark.changed_after and changed > mark.changed_after:
         return f"it was changed at {changed:%Y-%m-%dT%H:%MZ}, after it was marked"

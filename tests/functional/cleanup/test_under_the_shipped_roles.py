@@ -86,7 +86,7 @@ def test_an_enforcing_run_meets_no_refusal(place: Place) -> None:
         ("Microsoft.Authorization/locks/read", f"action 'Microsoft.Authorization/locks/read' over scope '{S}'"),
         pytest.param(f"{ML}/workspaces/read", f"{ML}/workspaces/read at {S}", marks=pytest.mark.nightly),
         pytest.param(f"{ML}/registries/read", f"{ML}/registries/read at {S}", marks=pytest.mark.nightly),
-        (f"{ML}/workspaces/*/read", "could not be read whole: AuthorizationFailed"),
+        (f"{ML}/workspaces/*/read", "could not be read completely: AuthorizationFailed"),
     ],
 )
 def test_without_an_action_of_the_reader_everything_is_kept_and_the_doctor_names_it(

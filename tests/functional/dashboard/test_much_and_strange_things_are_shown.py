@@ -209,7 +209,7 @@ def troubled() -> Any:
     first = {"file": LONG, "line": 2, "column": 3, "message": HARM}
     attempt = {"at": ago(minutes=1), "problem": HARM}
     lost = {"about": "p-1", "target": f"https://{LONG}.example", "type": "t", "eventId": "e", "status": "Failed", "tried": 10}
-    point = {"code": "FileMistakes", "message": LONG, "next": "Such a file has no effect until it is right."}
+    point = {"code": "FileMistakes", "message": LONG, "next": "Such a file has no effect until you correct it."}
     oldest = {"name": "p-9", "target": f"{ROOT_ID}/{LONG}", "startTime": ago(days=3), "ageS": 3 * 86_400}
     parts = {
         "attention": [point, {**point, "code": "PoisonMessages", "message": HARM}],

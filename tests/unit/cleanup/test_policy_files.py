@@ -129,12 +129,12 @@ MISTAKES = [
     ("  schedule: 0 0 3 * *  *  *", 5, 13, "policies[0].schedule", "expected five or six fields"),
     ("  schedule: 0 0 0 30 2 *", 5, 13, "policies[0].schedule", "it is never due"),
     ("  action: tag", 5, 11, "policies[0].action", "needs the field tag"),
-    ("  action: tag\n  tag: {name: steward-keep}", 6, 8, "policies[0].tag", "have a meaning to the clean-up"),
+    ("  action: tag\n  tag: {name: steward-keep}", 6, 8, "policies[0].tag", "the clean-up uses tags"),
     ("  tag: {name: a}", 5, 3, "policies[0].tag", "beside the action tag only"),
     ("  idleShutdown: 5m", 5, 17, "policies[0].idleShutdown", "15 minutes to 3 days"),
     ("  action: notify\n  grace: 7d", 6, 3, "policies[0].grace", "done at once"),
     ("  notify: everybody", 5, 11, "policies[0].notify", "such as ownerTag: owner"),
-    ("- name: p\n  kind: job\n  staleWhen: {olderThan: 1d}", 5, 9, "policies[1].name", "given twice"),
+    ("- name: p\n  kind: job\n  staleWhen: {olderThan: 1d}", 5, 9, "policies[1].name", "occurs twice"),
 ]
 
 
@@ -146,17 +146,17 @@ def test_a_mistake_is_told_with_file_line_column_field_and_what_was_expected(fie
 
 
 STALE = [
-    ("modelVersion", "{idleFor: 2h}", 15, "does not know the condition idleFor; it knows olderThan"),
+    ("modelVersion", "{idleFor: 2h}", 15, "does not have the condition idleFor; it has olderThan"),
     ("modelVersion", "{olderThan: 0d}", 26, "expected more than zero"),
     ("modelVersion", "{beyondNewest: 0}", 29, "whole number from 1"),
     ("modelVersion", "{unreferenced: false}", 29, "expected true; leave the condition out"),
-    ("modelVersion", "{}", 14, "one condition at least"),
+    ("modelVersion", "{}", 14, "at least one condition"),
     ("job", "{stuckFor: {status: Completed, longerThan: 1d}}", 34, "no state of a job under way 'Completed'"),
     ("job", "{olderThan: 1d}", 3, "to cancel a job needs one of the conditions stuckFor, runningLongerThan"),
     ("computeInstance", "{olderThan: 1d}", 3, "to stop a computeInstance needs one of the conditions idleFor"),
     ("computeInstance", "{outsideHours: {timeZone: Berlin, from: 08:00, to: 18:00}}", 29, "there is no time zone 'Berlin'"),
     ("computeInstance", "{outsideHours: {timeZone: UTC, from: 900, to: 18:00}}", 51, "put it in quotation marks"),
-    ("computeInstance", "{outsideHours: {timeZone: UTC, from: 08:00, to: 08:00}}", 29, "a span of time"),
+    ("computeInstance", "{outsideHours: {timeZone: UTC, from: 08:00, to: 08:00}}", 29, "a time span"),
     ("computeInstance", "{outsideHours: {timeZone: UTC, days: Mo, from: 08:00, to: 09:00}}", 29, "'Mo' is not a day"),
 ]
 

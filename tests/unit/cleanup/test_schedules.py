@@ -102,7 +102,7 @@ def test_any_time_zone_is_utc_in_the_end():
         ("* * * * * 7", "its day of the week '7'"),
         ("* * * * * Monn", "its day of the week 'Monn'"),
         ("*/0 * * * * *", "its second"),
-        ("5-1 * * * * *", "runs backwards"),
+        ("5-1 * * * * *", "is in the wrong order"),
         ("1, * * * * *", "its second ''"),
         ("1-2-3 * * * * *", "its second"),
         ("² * * * * *", "its second"),

@@ -91,11 +91,11 @@ def test_without_looks_the_answer_says_so(there: Life) -> None:
     there.clock.now += timedelta(hours=5)
     found = there.costs()
     assert found["total"]["nodeHours"] == pytest.approx(6.0, abs=0.3)
-    assert found["notSeen"][-1]["reason"] == "it has not been looked at since"
+    assert found["notSeen"][-1]["reason"] == "the app has not read it since then"
     reasons = [each["reason"] for each in there.costs(f"workspace=typo,{there.home}")["notSeen"]]
-    assert "no workspace typo has been looked at yet" in reasons
+    assert "the app has not read workspace typo yet" in reasons
     assert there.costs("workspace=typo")["total"] == {"nodeHours": 0.0, "idleHours": 0.0, "money": 0.0}
-    assert "no workspace that is asked for has been looked at yet" in str(there.costs("below=workspaces/typo"))
+    assert "the app has not read a workspace of this request yet" in str(there.costs("below=workspaces/typo"))
     there.app.__dict__["settings"] = replace(there.app.settings, cost_days=0)
     assert "STEWARD_COST_DAYS" in there.costs()["notSeen"][-1]["reason"]
 
@@ -105,7 +105,7 @@ def test_workspaces_that_azure_does_not_list_are_named(there: Life) -> None:
     unreadable(there, "Microsoft.Authorization/permissions")
     there.live(30)
     gap = next(each for each in there.costs()["notSeen"] if each["workspace"] is None)
-    assert gap["reason"].startswith("not all workspaces could be listed")
+    assert gap["reason"].startswith("some workspaces could not be listed")
 
 
 def test_a_subscription_that_cannot_be_read_is_named_and_the_others_count(there: Life) -> None:
@@ -174,7 +174,7 @@ def test_a_limited_caller_sees_its_places_only(there: Life) -> None:
     cost_book.put(there.app.cost_rows, replace(listed, problem="AuthorizationFailed: no read of /subscriptions/others"))
     assert "/subscriptions/others" in json.dumps(there.costs()["notSeen"])
     told = ask(there.home)
-    assert ("not all workspaces could be listed" in told, "others" in told) == (True, False)
+    assert ("some workspaces could not be listed" in told, "others" in told) == (True, False)
 
 
 def test_the_table_holds_the_same_numbers_and_no_formula(there: Life) -> None:
@@ -267,7 +267,7 @@ def test_old_rows_go_and_the_answer_says_from_when_on(there: Life) -> None:
     ("limit", "holds", "said"),
     [
         ("1/1d", "yes", "it cost 1.50 EUR in 1 day, more than 1"),
-        ("2/1d", "unknown", "what it cost is not known: it was first looked at then"),
+        ("2/1d", "unknown", "what it cost is not known: the app first read it then"),
         ("0.3/2h", "yes", "it cost 0.50 EUR in 2 hours, more than 0.3"),
         ("0.6/2h", "no", "it cost 0.50 EUR in 2 hours, not more than 0.6"),
     ],

@@ -63,7 +63,7 @@ def test_full_tags_and_tags_that_are_none_are_sent_as_they_are(stage: Stage) -> 
     full = {f"t{number}": "x" for number in range(bodies.MOST_TAGS)}
     made = stage.put(body={**CLUSTER, "tags": full}, expires_in="PT8H")
     assert _tags(stage) == full
-    assert ("tag" in made, made["untagged"]) == (False, "Azure does not show the tag that was sent with it")
+    assert ("tag" in made, made["untagged"]) == (False, "Azure does not show the tag that was sent with the request")
     kind = kinds.by_type()["arm", kinds.ML.lower(), "workspaces/jobs"]
     for odd in ({"tags": 5}, {"properties": 5}, {"properties": {"tags": []}}, None, 5):
         assert expiry_tag.said(kind, odd) == ""
@@ -81,7 +81,7 @@ def test_who_takes_it_off_or_changes_it_keeps_the_resource(stage: Stage, text: s
     stage.wait(8 * HOUR)
     kept = stage.expiry(made["name"])
     assert (kept["status"], stage.deletes()) == ("Kept", [])
-    assert kept["reason"] == f"its tag steward-expires was {'changed' if text else 'taken off'}"
+    assert kept["reason"] == f"its tag steward-expires was {'changed' if text else 'removed'}"
     assert stage.told()[-1] == "expiry.kept"
     assert stage.send("PATCH", f"expiries/{made['name']}", {"in": "PT1H"})[0] == 200
     stage.wait(HOUR + 60)
@@ -127,7 +127,7 @@ def test_a_tag_that_cannot_be_changed_is_said_and_the_time_counts(stage: Stage) 
     """Azure's PATCH of a compute takes no tags; or it refuses."""
     made = stage.put(expires_in="PT8H")
     moved = stage.send("PATCH", f"expiries/{made['name']}", {"in": "PT2H"})[1]
-    assert "its tag still says the time before" in moved["untagged"]
+    assert "its tag still shows the earlier time" in moved["untagged"]
     assert "tag" not in moved
     assert _tags(stage) == {"steward-expires": SAID}
     sold = stage.put(SOLD, ENDPOINT, expires_in="PT8H")
@@ -148,7 +148,7 @@ def test_what_is_not_the_one_that_was_made_gets_no_tag(stage: Stage) -> None:
     stage.wait(5)
     stage.azure._store(ENDPOINT_PATH, ENDPOINT, "Succeeded")
     moved = stage.send("PATCH", f"expiries/{made['name']}", {"in": "PT2H"})[1]
-    assert moved["untagged"] == "it is gone, or another resource has its name now"
+    assert moved["untagged"] == "the resource no longer exists, or another one has its name now"
     assert stage.azure.count("^PATCH") == 0
 
 

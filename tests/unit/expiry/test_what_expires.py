@@ -37,7 +37,7 @@ def test_a_compute_is_deleted_within_seconds_of_its_time(stage: Stage) -> None:
     assert ended["status"] == "Done"
     operation = stage.send("GET", ended["operation"].lstrip("/"))[1]
     assert operation["properties"]["caller"] == f"expiry:{made['name']}"
-    assert "asked for by function key" in operation["properties"]["timeline"][0]["detail"]
+    assert "requested by function key" in operation["properties"]["timeline"][0]["detail"]
 
 
 def test_it_is_announced_a_day_and_an_hour_before_and_its_end_is_said(stage: Stage) -> None:
@@ -79,7 +79,7 @@ def test_a_namesake_is_never_touched(stage: Stage) -> None:
     stage.wait(EIGHT + 600)
     assert not stage.deletes()
     ended = stage.expiry(made["name"])
-    assert (ended["status"], ended["reason"]) == ("Gone", "what has the name now was made later")
+    assert (ended["status"], ended["reason"]) == ("Gone", "another resource has its name now")
     assert "expiry.gone" in stage.told()
 
 

@@ -63,7 +63,7 @@ def test_a_batch_of_cloud_events_is_read_in_order():
 
 def test_a_batch_that_is_no_array_is_refused():
     """The content type promised one."""
-    with pytest.raises(errors.BadRequestError, match="batch of CloudEvents is a JSON array"):
+    with pytest.raises(errors.BadRequestError, match="The body is not a JSON array"):
         delivered(CLOUD, content_type="application/cloudevents-batch+json")
 
 
@@ -191,7 +191,7 @@ def test_a_malformed_delivery_is_refused_by_the_field(body, target):
         ([{**GRID, "id": " "}], "[0].id is empty; expected a text."),
         ([{"id": "1"}], "[0].eventType is missing; expected a text."),
         (b"\xff", "The body is not JSON: it is not UTF-8 (invalid start byte)."),
-        (b'{"id": ' + b"9" * 5_000 + b"}", "The body is not JSON: it holds a number that is too large."),
+        (b'{"id": ' + b"9" * 5_000 + b"}", "The body is not JSON: it contains a number that is too large."),
         (b"[{]", "The body is not JSON: Expecting property name enclosed in double quotes at line 1, column 3."),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_rule_wants_its_types_and_subjects_in_any_casing():
         (("data.modelTags.stage ==", "data.[ =="), "line 6", "not a JMESPath"),
         (("rate: 10/1h", "rate: often"), "line 8", "a rate such as"),
         (("debounce: 30s", "debounce: 3 fortnights"), "line 9", "expected a length of time"),
-        (("debounce: 30s", "debounce: 30d"), "line 9", "1 day at most"),
+        (("debounce: 30s", "debounce: 30d"), "line 9", "at most 1 day"),
         (("PUT workspaces", "FETCH workspaces"), "line 11", "a method and a path"),
         (("PUT workspaces", "PUT https://example.com/workspaces"), "line 11", "not a URL"),
         (("${{ data.modelName }}-copy", "${{ data.modelName }-copy"), "line 11", "not closed"),

@@ -76,7 +76,7 @@ def test_a_rule_that_can_work_is_taken() -> None:
         ({"REQUEST": "GET workspaces/w/job/${{ data.runId }}"}, "line 8", "did you mean 'jobs'?"),
         ({"REQUEST": "GET workspaces/${{ workspace.nam }}/jobs"}, "line 8", "did you mean 'name'?"),
         ({"REQUEST": "POST cleanup?policy=x"}, "line 8", "there is no 'cleanup'"),
-        ({"REQUEST": "GET ${{ id }}/jobs"}, "line 8", "step asks for resources of Azure's"),
+        ({"REQUEST": "GET ${{ id }}/jobs"}, "line 8", "a step sends requests for Azure's resources"),
         ({"REQUEST": "POST workspaces/w/computes/c/strat"}, "line 8", "did you mean 'start'?"),
         ({"REQUEST": "GET workspaces/w/computes/c/start"}, "line 8", "is an action: send it as POST"),
         ({"REQUEST": "PATCH workspaces/w/models/m/versions/1"}, "line 8", "no PATCH"),

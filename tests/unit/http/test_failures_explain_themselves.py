@@ -49,7 +49,7 @@ def job(kind: str) -> dict[str, Any]:
 # How: `job`: the job runs and fails; `later`: accepted, and failed by its poll; a number: refused with that status.
 # How, verb and path, body, code, Azure's words, words of the cause, words of the next step.
 FAILURES: list[Failure] = [
-    ("job", "PUT workspaces/w1/jobs/a", job("Command"), "UserTrainingScriptFailed", EXITED, "status code 3", "mend the code"),
+    ("job", "PUT workspaces/w1/jobs/a", job("Command"), "UserTrainingScriptFailed", EXITED, "status code 3", "fix the code"),
     ("job", "PUT workspaces/w1/jobs/a", job("Command"), "UserError", EXITED, "own code", "jobs/a/logs"),
     ("job", "PUT workspaces/w1/jobs/a", job("Command"), "UserError", "The process was killed; exit code 137.", "137", "log"),
     (
@@ -192,7 +192,7 @@ FAILURES: list[Failure] = [
         "OperationCanceled",
         "Another one came first.",
         "Another one",
-        "nothing else is at work",
+        "no other operation on it is running",
     ),
     ("later", f"PUT {DEPLOYED}", DEPLOYMENT, "InternalServerError", "Sorry.", "Sorry", "blue/logs"),
     (400, f"PUT {DEPLOYED}", DEPLOYMENT, "ValidationError", "instanceType is unknown.", "instanceType", "message names"),
@@ -314,7 +314,7 @@ def test_a_failed_job_shows_the_end_of_its_log_and_nothing_of_it_is_stored(app: 
     result = app.send("GET", f"operations/{answer.body['name']}/result")
     assert result.status == 422
     extra = next(each for each in result.body["error"]["additionalInfo"] if each["type"] == "Explanation")
-    assert "mend the code" in extra["info"]["next"]
+    assert "fix the code" in extra["info"]["next"]
 
 
 def test_a_failed_step_speaks_for_its_pipeline(app: App) -> None:

@@ -103,7 +103,7 @@ def test_a_number_that_is_too_large_is_told_so(app: App, number: str) -> None:
     """It parses nowhere else either."""
     assert (
         app.send("PUT", "workspaces/w2", f'{{"a": {number}}}').said
-        == "The body cannot be read: it holds a number that is too large."
+        == "The body cannot be read: it contains a number that is too large."
     )
 
 

@@ -210,7 +210,7 @@ def test_a_canceled_score_leaves_nothing(steward: Steward, asked: bool) -> None:
         flows.cancel(steward.stored(operation), steward.process)
     steward.drive()
     assert (steward.load(operation).status, scored(steward)) == ("Canceled", int(asked))
-    assert ("after the endpoint was asked" in str(steward.load(operation).error)) == asked
+    assert ("after the call to the endpoint" in str(steward.load(operation).error)) == asked
     assert not [name for name in steward.blobs.blobs if name.startswith("operations/")]
     score_answers.purge(steward.blobs, steward.clock(), 0)
     assert not [name for name in steward.blobs.blobs if name.startswith(score_answers.FOLDER)]

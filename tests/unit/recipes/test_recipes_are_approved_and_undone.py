@@ -109,7 +109,7 @@ def test_undo_deletes_what_the_run_made_newest_first(kitchen: Kitchen) -> None:
     gone = [effect for effect in kitchen.steward.azure.effects if effect.startswith("DELETE")]
     assert gone == ["DELETE workspaces/w1/computes/three", "DELETE workspaces/w1/computes/one"]
     assert "it may belong to someone else" in steps["two"]["reason"]
-    assert {step: found["reason"] for step, found in _undone(kitchen, name).items()}["one"] == "it is gone already"
+    assert {step: found["reason"] for step, found in _undone(kitchen, name).items()}["one"] == "it no longer exists"
 
 
 def test_what_is_to_be_kept_is_kept(kitchen: Kitchen) -> None:

@@ -51,7 +51,7 @@ def test_what_is_equal_or_ignored_is_no_difference() -> None:
     """Numbers within the tolerance, whatever is ignored by its whole path."""
     live, new = {"a": 1.0, "b": [{"took": 3}], "n": 10**400}, {"a": 1.04, "b": [{"took": SECRET}], "n": 10**400}
     assert judging.differing((200, live), (200, new), 0.05, ("b[0].took",)) == ""
-    assert judging.differing((200, live), (503, new), 0.05, ()) == "the status is 503, and 200 of the live deployment"
+    assert judging.differing((200, live), (503, new), 0.05, ()) == "the status is 503; the live deployment answers 200"
 
 
 def test_answers_may_be_nested_as_deeply_as_they_like() -> None:

@@ -75,7 +75,7 @@ def test_a_list_nobody_could_read_in_another_workspace_keeps_all(scene, verdicts
     found = verdicts("modelVersion", STALE)
     assert {verdict.action for verdict in found.values()} == {"none"}
     assert found["flats:1"].unknown
-    assert "workspace far could not be read whole" in found["flats:1"].reason
+    assert "workspace far could not be read completely" in found["flats:1"].reason
 
 
 def test_a_policy_that_forgets_to_ask_for_references_takes_nothing_in_use(scene, verdicts):
@@ -99,7 +99,7 @@ def test_archived_and_anonymous_versions_are_seen_and_archived_ones_do_not_count
     assert verdicts("modelVersion", STALE, action="archive")["m:2"].reason == (
         "version 3 of 5, counted from the newest; the newest 2 are kept"
     )
-    assert verdicts("modelVersion", {"olderThan": DAYS_90}, action="archive")["m:2"].reason == "it is archived already"
+    assert verdicts("modelVersion", {"olderThan": DAYS_90}, action="archive")["m:2"].reason == "it is already archived"
 
 
 @pytest.mark.parametrize("missing", ["createdAt", "lastModifiedAt"])

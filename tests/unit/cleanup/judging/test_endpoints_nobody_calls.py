@@ -168,7 +168,7 @@ def test_parking_needs_deployments_that_stand_still(world, verdicts):
     found = verdicts("onlineEndpoint", UNCALLED, action="park", parked=lambda _: [])
     assert {name: verdict.reason for name, verdict in found.items()} == {
         "empty": "it has no deployment to park",
-        "parked": "it is parked already",
+        "parked": "it is already parked",
         "moving": "deployment blue is Updating",
     }
 

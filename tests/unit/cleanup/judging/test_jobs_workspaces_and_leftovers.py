@@ -164,7 +164,7 @@ def test_leftovers_are_reported_with_soft_evidence_and_never_touched(debris):
         "any-vault": "notify", "anyregistry": "notify", "oldprojestorageab12cd34ef": "notify",
     }  # fmt: skip
     assert found["any-vault"].reason.startswith("workspace bad, which failed, names it")
-    assert "names workspace gone, which is gone" in found["anyregistry"].reason
+    assert "names workspace gone, which no longer exists" in found["anyregistry"].reason
     assert found["oldprojestorageab12cd34ef"].evidence[0] == "soft evidence: its name only"
 
 

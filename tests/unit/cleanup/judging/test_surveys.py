@@ -113,7 +113,7 @@ def test_a_repeated_job_that_cannot_be_read_leaves_nothing_known(world):
     world.put("workspaces/ws/schedules/nightly", action={"jobDefinition": {"sourceJobId": "made-it"}})
     assert not world.survey().problem
     world.answers[f"{ML}/workspaces/ws/jobs/made-it"] = refused(403)
-    assert "could not be read whole" in world.survey().problem
+    assert "could not be read completely" in world.survey().problem
 
 
 def test_a_component_that_was_made_from_a_job_needs_what_the_job_needs(world):
@@ -215,7 +215,7 @@ def test_a_list_that_is_not_read_makes_everything_unknown(world, which, answer):
     world.version("workspaces/other/components/c/versions/1")
     world.answers[f"{ML}/workspaces/other/{which}"] = answer
     found = world.survey()
-    assert found.problem.startswith("workspace other could not be read whole")
+    assert found.problem.startswith("workspace other could not be read completely")
     assert not found.problem_of(ids.parse(f"{ML}/workspaces/ws/computes/cpu"))
     assert found.problem_of(ids.parse(f"{ML}/workspaces/other/computes/cpu"))
 
@@ -267,7 +267,7 @@ def test_a_newer_survey_takes_the_place_of_the_older(world):
 def test_registries_that_cannot_be_listed_are_a_problem(world):
     """Their components might name anything."""
     world.answers[f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.MachineLearningServices/registries"] = refused(403)
-    assert world.survey().problem.startswith(f"the registries of subscription {SUBSCRIPTION} could not be read whole")
+    assert world.survey().problem.startswith(f"the registries of subscription {SUBSCRIPTION} could not be read completely")
 
 
 def test_many_running_jobs_are_read_from_a_list_not_one_by_one(world):

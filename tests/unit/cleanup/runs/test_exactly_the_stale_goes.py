@@ -146,7 +146,7 @@ def test_one_list_that_cannot_be_read_keeps_every_asset(stage, make_policy, gone
     stage.azure.answers["GET", f"{WS}/schedules"] = [down] * 100
     report = stage.run(make_policy())
     assert gone(stage) == []
-    assert "it is not known who refers to it: workspace ws could not be read whole" in reason(report, "models/old/versions/1")
+    assert "what refers to it is not known: workspace ws could not be read completely" in reason(report, "models/old/versions/1")
     assert any("could not be read" in note for note in report.run.notes)
 
 
@@ -155,7 +155,7 @@ def test_the_limit_is_applied_before_the_first_act(stage, make_policy, gone):
     report = stage.run(make_policy(limits=model.Limits(count=1)))
     assert gone(stage) == ["DELETE models/older/versions/1"]
     assert ends(report)["models/old/versions/1"] == "limit reached"
-    assert report.run.notes == ("models: 2 to delete, and its limits (1) allow 1: the run stops there, 1 are left.",)
+    assert report.run.notes == ("models: 2 to delete, and its limits (1) allow 1: the run stops there and leaves 1.",)
 
 
 @pytest.mark.parametrize(("percent", "count"), [(0, 0), (12, 0), (13, 1), (24.9, 1), (25, 2)])

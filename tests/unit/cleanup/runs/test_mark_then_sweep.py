@@ -130,7 +130,7 @@ def test_another_policys_mark_does_not_count(marked, make_policy):
     stage.clock.advance(8 * DAY)
     report = stage.run(make_policy(name="other", grace=timedelta(days=1)))
     assert told(report) == "kept"
-    assert "marked by the policy models already" in next(line.reason for line in report.lines if line.id.endswith(VERSION))
+    assert "the policy models has already marked it" in next(line.reason for line in report.lines if line.id.endswith(VERSION))
 
 
 def test_a_mark_of_a_policy_that_is_gone_gives_way(marked, make_policy):

@@ -63,7 +63,7 @@ def test_what_was_changed_since_then_is_kept(stage, make_policy, gone, dates):
     stage.drive()
     assert gone(stage) == ["DELETE models/older/versions/1"]
     (kept,) = [line for line in stage.report(run.name).lines if "/old/" in line.id]
-    assert "it was changed since it was found" in kept.reason
+    assert "it was changed since the run found it" in kept.reason
     assert "stamp" not in reports.told(kept)
 
 
@@ -148,7 +148,7 @@ def test_a_run_under_way_or_with_nothing_to_do_cannot_be_approved(stage, make_po
     stage.drive()
     stage.clock.advance(5)
     enforced = stage.run(make_policy())
-    with pytest.raises(errors.BadRequestError, match="it has nothing left to carry out"):
+    with pytest.raises(errors.BadRequestError, match="nothing in it is left to do"):
         runs.approve(enforced.run.name, caller="ana", services=stage)
     with pytest.raises(errors.BadRequestError, match="ReportNotFound"):
         runs.approve("20260101T000000Z-00000000", caller="ana", services=stage)

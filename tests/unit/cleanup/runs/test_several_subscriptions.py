@@ -98,7 +98,7 @@ def test_nothing_goes_that_could_be_in_use_from_a_subscription_that_is_not_seen(
     assert report.run.status == "Completed", report.run.notes
     old = [line for line in report.lines if line.id.endswith("older/versions/1")]
     assert old
-    assert all("it is not known who refers to it" in line.reason and OTHER in line.reason for line in old)
+    assert all("what refers to it is not known" in line.reason and OTHER in line.reason for line in old)
     seen, unseen = reports.view(report)["subscriptions"]
     assert (seen["status"], unseen["id"], unseen["status"]) == ("read", OTHER, "unreadable")
     assert said in unseen["reason"]
@@ -122,7 +122,7 @@ def test_what_is_approved_is_kept_when_a_subscription_is_not_seen_any_more(wide,
     begun = runs.approve(dry.run.name, caller="a test", services=wide)
     wide.drive()
     assert gone(wide) == []
-    assert "it is not known who refers to it" in wide.report(begun.name).lines[0].reason
+    assert "what refers to it is not known" in wide.report(begun.name).lines[0].reason
 
 
 def test_other_subscriptions_are_judged_whole_and_a_policy_may_name_some(wide, make_policy):
@@ -183,7 +183,7 @@ def test_one_resource_is_explained_by_what_refers_to_it_from_anywhere(wide, make
     wide.azure.answers[LIST] = refused(403, "AuthorizationFailed")
     other = replace(resource, names=("ws", "older", "1"))
     (found,) = [each for each in explaining.explain(other, wide)["policies"] if each["policy"] == "models"]
-    assert "it is not known who refers to it" in found["verdict"]
+    assert "what refers to it is not known" in found["verdict"]
 
 
 def test_no_run_begins_or_goes_on_while_the_list_cannot_be_used(wide, make_policy, gone):
@@ -245,7 +245,7 @@ def test_the_last_look_reads_who_refers_to_something_from_every_subscription(wid
     assert looked(wide, account) == ("act", "")
     far = next(path for path in wide.azure.resources if path.endswith("workspaces/far"))
     wide.azure.resources[far]["properties"]["storageAccount"] = account.upper()
-    assert looked(wide, account) == ("keep", "workspace far names it")
+    assert looked(wide, account) == ("keep", "workspace far uses it")
 
 
 @pytest.mark.parametrize("path", ["workspaces/ws/models/older/versions/1", "workspaces/ws", "storage"])

@@ -153,7 +153,7 @@ def test_a_workspace_that_cannot_be_judged_is_given_up(stage, make_policy, gone,
             stage.cleanup_queue.delete(held)
     run = stage.report(begun.name).run
     assert (run.status, gone(stage)) == ("Completed", [])
-    assert "ws: looking at it failed" in "".join(run.notes)
+    assert "ws: checking it failed" in "".join(run.notes)
 
 
 def test_a_run_that_cannot_be_written_does_not_stand_in_the_others_way(stage, make_policy, monkeypatch):
