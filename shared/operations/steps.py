@@ -610,7 +610,9 @@ def wake(stored: Stored, services: Services) -> bool:
     if operation.lost_since and now - operation.lost_since > STUCK_AFTER:
         record(stored, _lost(operation, now), services)
         return False
-    woken = replace(operation, step=operation.step + 1, look_at=None, due_at=now + GRACE, lost_since=operation.lost_since or now)
+    # Before it is claimed every message of its step may be taken, also the oldest one of a queue that is longer than the lease.
+    step = operation.step + (operation.phase not in ("accepted", "preparing"))
+    woken = replace(operation, step=step, look_at=None, due_at=now + GRACE, lost_since=operation.lost_since or now)
     if operation.phase == "waiting":
         woken = replace(woken, phase=_first_phase(operation))
     elif operation.phase == "sending":

@@ -16,7 +16,7 @@ from shared.rest.client import Response
 from tests import tables
 from tests.fake_azure import Fault, lost
 from tests.fakes import Killed
-from tests.steward import SETTINGS, Steward
+from tests.steward import SETTINGS, Steward, look_after
 from tests.unit.operations import test_parking as parking
 
 if TYPE_CHECKING:
@@ -306,6 +306,20 @@ def test_the_same_key_makes_one_score(steward: Steward) -> None:
     assert first.id == second.id
     with pytest.raises(errors.BadRequestError, match="was already used"):
         submit(steward, b"{}", key="k")
+    steward.drive()
+    assert scored(steward) == 1
+
+
+def test_a_queue_that_is_longer_than_the_lease_is_worked_off_from_its_front(steward: Steward) -> None:
+    """The timer takes a message that waits for one that was lost: the first one is taken all the same, the others say nothing new."""
+    operation = submit(steward)
+    for _ in range(9):
+        steward.clock.advance(20)
+        look_after(steward.process)
+    first, *others = sorted(steward.queue.messages, key=lambda held: held.visible_at)
+    assert others
+    steward.deliver(first)
+    assert (steward.load(operation).status, scored(steward)) == ("Succeeded", 1)
     steward.drive()
     assert scored(steward) == 1
 
