@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -47,12 +49,13 @@ PARTS = (
     "recipes",
     "demo",
 )
+COMMANDS = ("yaml", "overdue", "idle_minute", "telemetry")  # that can be run alone, too: `python -m tests.bench.yaml`
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", choices=PARTS, help="measure only this")
+    parser.add_argument("--only", choices=(*PARTS, *COMMANDS), help="measure only this")
     parser.add_argument("--megabytes", type=int, default=256, help="size of the upload")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long events are sent")
     parser.add_argument("--scores", type=int, default=600, help="how many asynchronous scores are sent")
@@ -82,6 +85,9 @@ def main() -> None:
         console.print(_events(asked.seconds), highlight=False, soft_wrap=True)
         console.print(_processed())
     _followed(asked, console)
+    for each in COMMANDS:
+        if only in (None, each):
+            subprocess.run([sys.executable, "-m", f"tests.bench.{each}"], check=True)
 
 
 def _followed(asked: argparse.Namespace, console: Console) -> None:
@@ -126,9 +132,11 @@ def _expiries(asked: argparse.Namespace) -> str:
 
 
 def _imports() -> Table:
-    table = Table("import in a fresh interpreter", "ms", "MB", "modules", title="Import time (medians)")
-    for module, (seconds, megabytes, modules) in import_time.measure().items():
-        table.add_row(module, f"{seconds * 1000:.0f}", f"{megabytes:.1f}", f"{modules:.0f}")
+    found = import_time.measure()
+    table = Table("import in a fresh interpreter", "ms", "times the least", "MB", "modules", title="Import time (medians)")
+    for module, (seconds, megabytes, modules) in found.items():
+        times = f"{seconds / found['azure.functions'][0]:.2f}"
+        table.add_row(module, f"{seconds * 1000:.0f}", times, f"{megabytes:.1f}", f"{modules:.0f}")
     return table
 
 
@@ -142,12 +150,15 @@ def _cold_start() -> Table:
 def _requests(console: Console) -> None:
     found = requests.run()
     title = f"What a caller waits for, with one worker process ({found.megabytes:.0f} MB at most)"
-    table = Table("callers", "request", "median ms", "p95 ms", "CPU ms", "times as long", "as", title=title)
+    table = Table(
+        "callers", "request", "median ms", "p95 ms", "CPU ms", "times as long", "as", "its ms", "host alone ms", title=title
+    )
     for callers in requests.CALLERS:
         for each in found.asked:
             took = found.timed[each.name, callers]
             row = (each.name, f"{took.median_ms:.1f}", f"{took.p95_ms:.1f}", f"{took.worker_ms:.1f}")
-            table.add_row(str(callers), *row, f"{found.ratio(each, callers):.1f}", each.beside)
+            beside, alone = (f"{found.timed[name, callers].median_ms:.1f}" for name in (each.beside, requests.LEAST))
+            table.add_row(str(callers), *row, f"{found.ratio(each, callers):.1f}", each.beside, beside, alone)
         table.add_section()
     console.print(table, soft_wrap=True)
 
