@@ -275,7 +275,7 @@ def _holds(body: Any, path: list[str], above: tuple[str, ...] = ()) -> bool:
 def _reason(bad: ValueError) -> str:
     """Return what is wrong in the sender's words: Python's own speak of its settings."""
     text = str(bad)
-    return "it holds a number that is too large" if "string conversion" in text or "Out of range" in text else text[:200]
+    return "it contains a number that is too large" if "string conversion" in text or "Out of range" in text else text[:200]
 
 
 def refuse_constant(name: str) -> Any:

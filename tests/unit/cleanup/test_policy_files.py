@@ -111,7 +111,7 @@ def test_times_of_the_day_need_no_quotation_marks(begin, end):
 MISTAKES = [
     ("  stalewhen: {}", 5, 3, "policies[0].stalewhen", "did you mean 'staleWhen'?"),
     ("  action: archiv", 5, 11, "policies[0].action", "did you mean 'archive'?"),
-    ("  action: park", 5, 11, "policies[0].action", "it knows notify, tag, archive, delete"),
+    ("  action: park", 5, 11, "policies[0].action", "it has notify, tag, archive, delete"),
     ("  mode: Enforce", 5, 9, "policies[0].mode", "did you mean 'enforce'?"),
     ("  grace: 7", 5, 10, "policies[0].grace", "such as 7d or P7D"),
     ("  grace: P1M", 5, 10, "policies[0].grace", "months and years have no fixed length"),

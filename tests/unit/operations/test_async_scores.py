@@ -311,7 +311,7 @@ def test_the_same_key_makes_one_score(steward: Steward) -> None:
 
 
 def test_a_queue_that_is_longer_than_the_lease_is_worked_off_from_its_front(steward: Steward) -> None:
-    """The timer takes a message that waits for one that was lost: the first one is taken all the same, the others say nothing new."""
+    """The timer takes a message that waits for a lost one: the first is taken all the same, the others are stale."""
     operation = submit(steward)
     for _ in range(9):
         steward.clock.advance(20)

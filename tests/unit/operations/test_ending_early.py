@@ -94,7 +94,7 @@ def test_a_job_that_is_being_sent_can_be_canceled_in_a_moment(steward: Steward) 
     """Until Azure has answered there is no job to cancel: the refusal says so, not that there never will be."""
     stored = steward.stored(steward.submit("POST", "workspaces/w1/jobs", JOB, respond_async=True))
     sending = replace(stored, operation=replace(stored.operation, phase="sending"))
-    with pytest.raises(errors.BadRequestError, match="ask again"):
+    with pytest.raises(errors.BadRequestError, match="try again"):
         flows.cancel(sending, steward.process)
 
 
