@@ -93,6 +93,11 @@ def _missing(path: str) -> str:
     return "" if named.is_collection else f"There is no {named.words}."
 
 
+def _incomplete(url: str, why: str) -> errors.RejectedError:
+    message = f"{loggable(url)} could not be read completely: {why}."
+    return errors.RejectedError(errors.AzureError(code="IncompleteList", message=message), status=502)
+
+
 class Client:
     """Sends requests to Azure over one pooled session; safe to use from many threads.
 
@@ -203,14 +208,23 @@ class Client:
         """
         return self._exchange(_Request(method="POST", url=url, content=content, headers=headers, timeout_s=timeout_s), key or None)
 
-    def pages(self, url: str) -> Iterator[dict[str, Any]]:
-        """Yield each item of a list, following `nextLink` unchanged (docs/protocol.md §7: it is absent on the last page)."""
-        next_url: str | None = url
+    def pages(self, url: str) -> Iterator[Any]:
+        """Yield each item of a list, following `nextLink` unchanged (docs/protocol.md §7: it is absent on the last page).
+
+        Raises:
+            RejectedError: `IncompleteList`; an answer is not a page of a list, or a page is its own successor.
+        """
+        read: set[str] = set()
+        next_url = url
         while next_url:
-            body = self.send("GET", next_url).checked().body
-            page = body if isinstance(body, dict) else {}
-            yield from page.get("value") or []
-            next_url = page.get("nextLink") or None
+            read.add(next_url)
+            page = self.send("GET", next_url).checked().body
+            if not isinstance(page, dict) or not isinstance(page.get("value"), list):
+                raise _incomplete(url, "an answer is not a page of a list")
+            yield from page["value"]
+            next_url = str(page.get("nextLink") or "")
+            if next_url in read:
+                raise _incomplete(url, "its nextLink leads back to a page that was read before")
 
     def token(self, scope: str) -> str:
         """Return a token of ours for `scope`, for the one host that the caller has checked."""

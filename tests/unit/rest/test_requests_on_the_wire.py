@@ -437,6 +437,17 @@ def test_a_list_is_read_page_by_page_with_nextlink_unchanged(azure, wire):
     assert wire.seen[1].line == "GET /subscriptions/s1/resourceGroups?$skipToken=NTA%3d&$orderBy=createdtime+desc HTTP/1.1"
 
 
+@pytest.mark.parametrize(
+    "page", [b"[]", b"{}", b'{"value": null}', b'{"value": {}}', json.dumps({"value": [1], "nextLink": ARM}).encode()], ids=str
+)
+def test_a_list_that_cannot_be_read_whole_is_an_error_and_not_a_shorter_list(azure, wire, page):
+    """An answer that is no page, and a page that leads back to itself."""
+    wire.will(answer(200, page))
+    with pytest.raises(errors.RejectedError, match="IncompleteList"):
+        list(azure.pages(ARM))
+    assert len(wire.seen) == 1
+
+
 def test_a_nextlink_to_a_foreign_host_gets_no_token(azure, wire):
     """The URL came out of a response; that makes it no better."""
     wire.will(answer(200, b'{"value": [1], "nextLink": "https://evil.example/page2"}'))
